@@ -1,0 +1,79 @@
+//! The facts that orders make, gathered as tuples per lane and shard.
+
+use crate::lane::Lane;
+use crate::order::Order;
+use crate::shard_map::{ShardId, ShardMap};
+use crate::{Bucket, tuple};
+
+/// The most bytes of a frame's payload. Only a fact that is larger by itself makes a larger frame.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// Tuples of one lane and shard, at most one frame's worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which kind of facts.
+    pub lane: Lane,
+    /// Where they go.
+    pub shard: ShardId,
+    /// How many there are.
+    pub rows: u32,
+    /// COPY tuples, one after the other.
+    pub tuples: Vec<u8>,
+}
+
+/// Gathers the facts of orders by lane and shard.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The part of each lane and shard that still grows. Few, so a list is enough.
+    open: Vec<Part>,
+    full: Vec<Part>,
+    bytes: usize,
+}
+
+impl Facts {
+    /// Adds every fact that an order makes. Returns the shard that the order itself goes to.
+    pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
+        let shard = map.write_shard(order.bucket);
+        if order.needs_index() {
+            let bucket = Bucket::of_key(order.order_id.as_str());
+            self.push(Lane::Index, map.write_shard(bucket), |out| tuple::push_index(out, order));
+        }
+        for slice in order.views() {
+            let bucket = Bucket::of_key(&slice.key);
+            self.push(Lane::Views, map.write_shard(bucket), |out| tuple::push_view(out, order, slice));
+        }
+        self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
+        shard
+    }
+
+    /// How many bytes of tuples there are.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Every part, in no particular order.
+    pub fn into_parts(mut self) -> Vec<Part> {
+        self.full.append(&mut self.open);
+        self.full
+    }
+
+    fn push(&mut self, lane: Lane, shard: ShardId, write: impl FnOnce(&mut Vec<u8>)) {
+        let place = self.open.iter().position(|part| part.lane == lane && part.shard == shard);
+        let place = place.unwrap_or_else(|| {
+            self.open.push(Part { lane, shard, rows: 0, tuples: Vec::new() });
+            self.open.len() - 1
+        });
+        let part = &mut self.open[place];
+        let before = part.tuples.len();
+        write(&mut part.tuples);
+        self.bytes += part.tuples.len() - before;
+        part.rows += 1;
+        if part.tuples.len() > FRAME_BYTES_MAX && part.rows > 1 {
+            // The last tuple is one too many: it opens the next part.
+            let tuples = part.tuples.split_off(before);
+            part.rows -= 1;
+            let next = Part { lane, shard, rows: 1, tuples };
+            self.full.push(std::mem::replace(part, next));
+        }
+    }
+}

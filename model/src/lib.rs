@@ -1,0 +1,46 @@
+//! What Forebay is about, without any I/O: orders and their validation, identities, routing, the shard map, the
+//! bytes of COPY tuples, positions and receipts.
+//!
+//! This crate must never know tokio, NATS, Postgres clients or HTTP. Time and randomness are passed in, so everything
+//! here is a pure function of its arguments.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`order`] | an order as it is accepted, and the parser that checks it completely |
+//! | [`fault`] | what is wrong with an order, and where |
+//! | [`id`] | customer ids, order ids, and the order ids that Forebay assigns |
+//! | [`timestamp`] | instants in microseconds |
+//! | [`bucket`] | the 4096 buckets, and the hashes that lead to them |
+//! | [`shard_map`] | which shard a bucket is written to and read from |
+//! | [`lane`] | the kinds of facts, their columns |
+//! | [`tuple`] | facts as PostgreSQL binary COPY tuples |
+//! | [`fact`] | the facts that one order makes, and where each goes |
+//! | [`view`] | which fields of an order make views |
+//! | [`position`] | places in a log |
+//! | [`receipt`] | where in the logs a request lies |
+
+pub mod bucket;
+pub mod fact;
+pub mod fault;
+pub mod id;
+pub mod lane;
+pub mod order;
+mod passthrough;
+pub mod position;
+pub mod receipt;
+pub mod shard_map;
+pub mod timestamp;
+pub mod tuple;
+pub mod view;
+
+pub use bucket::{Bucket, Hash};
+pub use fact::Facts;
+pub use fault::{Fault, Rejection};
+pub use id::{CustomerId, OrderId};
+pub use lane::Lane;
+pub use order::{Draft, Order, OrderParser};
+pub use position::{Incarnation, Position};
+pub use receipt::Receipt;
+pub use shard_map::{Epoch, ShardId, ShardMap};
+pub use timestamp::Timestamp;
+pub use view::{ViewSet, ViewSpec};

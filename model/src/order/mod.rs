@@ -1,0 +1,104 @@
+//! An order: what a client sends ([`Draft`]) and what is stored ([`Order`]).
+
+mod item;
+mod parser;
+mod reader;
+
+use std::sync::Arc;
+
+pub use parser::OrderParser;
+
+use crate::{Bucket, CustomerId, OrderId, ShardMap, Timestamp};
+
+/// The most bytes of one order's JSON.
+pub const ORDER_BYTES_MAX: usize = 256 * 1024;
+
+/// The most items of one order.
+pub const ITEMS_MAX: usize = 5000;
+
+/// An order as a client sent it, checked completely. Only what Forebay itself fills in may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft<'j> {
+    /// Who ordered.
+    pub customer_id: CustomerId,
+    /// Which order; Forebay assigns an id where it is missing.
+    pub order_id: Option<OrderId>,
+    /// When; missing only where `order_id` is missing too.
+    pub timestamp: Option<Timestamp>,
+    /// Sum of quantity × price over the items, in minor units.
+    pub total: i64,
+    /// The items as they came: the text of a JSON array.
+    pub items: &'j str,
+    /// Every other field of the order: the text of a JSON object.
+    pub attributes: String,
+    /// The order as each view's key sees it.
+    pub views: Vec<ViewSlice<'j>>,
+}
+
+/// The part of an order that one key of one view sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewSlice<'j> {
+    /// The view's name, such as `seller`.
+    pub view: Arc<str>,
+    /// The key, such as a seller's id.
+    pub key: String,
+    /// Sum of quantity × price over these items, in minor units.
+    pub subtotal: i64,
+    /// The items, each as it came: texts of JSON objects, in the order's order.
+    pub items: Vec<&'j str>,
+}
+
+/// An order with its identity: a fact that never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order<'j> {
+    /// The bucket of its customer.
+    pub bucket: Bucket,
+    /// Which order of its customer.
+    pub order_id: OrderId,
+    /// When it was ordered.
+    pub ordered_at: Timestamp,
+    draft: Draft<'j>,
+}
+
+impl<'j> Draft<'j> {
+    /// Gives the draft its identity. What the client left out is filled in: the time by `now`, the id by a new one
+    /// made of the time, the bucket and `random`.
+    pub fn settle(mut self, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {
+        let bucket = map.bucket_of(&self.customer_id);
+        let ordered_at = self.timestamp.unwrap_or(now);
+        let order_id = self.order_id.take().unwrap_or_else(|| OrderId::assign(ordered_at, bucket, random));
+        Order { bucket, order_id, ordered_at, draft: self }
+    }
+}
+
+impl<'j> Order<'j> {
+    /// Who ordered.
+    pub fn customer_id(&self) -> &CustomerId {
+        &self.draft.customer_id
+    }
+
+    /// Sum of quantity × price over the items, in minor units.
+    pub fn total(&self) -> i64 {
+        self.draft.total
+    }
+
+    /// The items as they came: the text of a JSON array.
+    pub fn items(&self) -> &'j str {
+        self.draft.items
+    }
+
+    /// Every other field of the order: the text of a JSON object.
+    pub fn attributes(&self) -> &str {
+        &self.draft.attributes
+    }
+
+    /// The order as each view's key sees it.
+    pub fn views(&self) -> &[ViewSlice<'j>] {
+        &self.draft.views
+    }
+
+    /// Whether its id must be indexed to be found: ids that route themselves need no entry.
+    pub fn needs_index(&self) -> bool {
+        !self.order_id.routes_itself(self.bucket, self.ordered_at)
+    }
+}

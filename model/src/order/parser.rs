@@ -1,0 +1,216 @@
+//! Parses one order and checks it completely: whatever Postgres would refuse is refused here.
+
+use std::sync::Arc;
+
+use jiter::Peek;
+
+use super::item::{Items, check_key, once};
+use super::reader::{Broken, Place, Reader};
+use super::{Draft, ORDER_BYTES_MAX};
+use crate::fault::Rejection;
+use crate::view::ViewSet;
+use crate::{CustomerId, OrderId, Timestamp};
+
+/// Parses orders by fixed settings.
+#[derive(Clone, Debug)]
+pub struct OrderParser {
+    views: ViewSet,
+    ahead_max_us: i64,
+}
+
+/// The fields of an order as they are read. The outer `Option` says whether the field was there.
+#[derive(Default)]
+struct Fields<'j> {
+    customer_id: Option<Option<CustomerId>>,
+    order_id: Option<Option<OrderId>>,
+    timestamp: Option<Option<Timestamp>>,
+    items: Option<(Items<'j>, &'j str)>,
+    total: Option<Option<i64>>,
+    attributes: String,
+    view_keys: Vec<(Arc<str>, String)>,
+}
+
+enum Key {
+    CustomerId,
+    OrderId,
+    Timestamp,
+    Items,
+    Total,
+    Other,
+}
+
+impl OrderParser {
+    /// A parser that makes these views and accepts times up to `ahead_max_us` microseconds after now.
+    pub fn new(views: ViewSet, ahead_max_us: i64) -> Self {
+        Self { views, ahead_max_us }
+    }
+
+    /// Parses one order. `now` bounds its time.
+    ///
+    /// # Errors
+    /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::fault::FAULTS_MAX).
+    pub fn parse<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
+        if json.len() > ORDER_BYTES_MAX {
+            return Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX });
+        }
+        let json = std::str::from_utf8(json).map_err(|error| {
+            Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to()))
+        })?;
+        if json.trim_ascii().is_empty() {
+            return Err(Rejection::Malformed(String::from("there is no order: the body is empty")));
+        }
+        let mut reader = Reader::new(json);
+        let latest = now.plus_us(self.ahead_max_us);
+        let fields = match self.read(&mut reader, latest) {
+            Ok(Some(fields)) => fields,
+            Ok(None) => {
+                return Err(Rejection::Malformed(String::from("an order must be a JSON object")));
+            }
+            Err(broken) => return Err(reader.rejection(&broken)),
+        };
+        let draft = fields.into_draft(&mut reader);
+        let faults = reader.into_faults();
+        match draft {
+            Some(draft) if faults.is_empty() => Ok(draft),
+            _ => Err(Rejection::Invalid(faults)),
+        }
+    }
+
+    fn read<'j>(&self, reader: &mut Reader<'j>, latest: Timestamp) -> Result<Option<Fields<'j>>, Broken> {
+        if reader.jiter.peek()? != Peek::Object {
+            return Ok(None);
+        }
+        let mut fields = Fields::default();
+        let mut before_key = reader.jiter.current_index();
+        let mut next = reader.jiter.known_object()?.map(|key| self.classify(key));
+        while let Some((key, view)) = next {
+            let peek = reader.jiter.peek()?;
+            match key {
+                Key::Other => fields.read_other(reader, view, peek, before_key)?,
+                Key::Items => {
+                    let start = reader.jiter.current_index();
+                    let items = Items::read(reader, peek, &self.views)?;
+                    let text = reader.since(start);
+                    once(reader, fields.items.replace((items, text)).is_some(), Place::Order("items"));
+                }
+                _ => fields.read_scalar(reader, &key, peek, latest)?,
+            }
+            before_key = reader.jiter.current_index();
+            next = reader.jiter.next_key()?.map(|key| self.classify(key));
+        }
+        reader.jiter.finish()?;
+        Ok(Some(fields))
+    }
+
+    fn classify(&self, key: &str) -> (Key, Option<Arc<str>>) {
+        match key {
+            "customer_id" => (Key::CustomerId, None),
+            "order_id" => (Key::OrderId, None),
+            "timestamp" => (Key::Timestamp, None),
+            "items" => (Key::Items, None),
+            "total" => (Key::Total, None),
+            _ => (Key::Other, self.views.of_order_field(key).map(|view| view.name().clone())),
+        }
+    }
+}
+
+impl<'j> Fields<'j> {
+    fn read_scalar(&mut self, reader: &mut Reader<'j>, key: &Key, peek: Peek, latest: Timestamp) -> Result<(), Broken> {
+        match key {
+            Key::CustomerId => {
+                let place = Place::Order("customer_id");
+                let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
+                once(reader, self.customer_id.replace(id).is_some(), place);
+            }
+            // A null stands for a field that was left out, as many clients write it.
+            Key::OrderId if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::OrderId => {
+                let place = Place::Order("order_id");
+                let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
+                once(reader, self.order_id.replace(id).is_some(), place);
+            }
+            Key::Timestamp if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::Timestamp => {
+                let place = Place::Order("timestamp");
+                let text = reader.text(peek, place)?;
+                let timestamp = text.and_then(|text| checked_timestamp(reader, &text, latest));
+                once(reader, self.timestamp.replace(timestamp).is_some(), place);
+            }
+            _ => {
+                let place = Place::Order("total");
+                let total = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
+                once(reader, self.total.replace(total).is_some(), place);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_other(
+        &mut self,
+        reader: &mut Reader<'j>,
+        view: Option<Arc<str>>,
+        peek: Peek,
+        before_key: usize,
+    ) -> Result<(), Broken> {
+        let raw_key = reader.raw_key_since(before_key);
+        let place = Place::Order(raw_key);
+        check_key(reader, place);
+        let start = reader.jiter.current_index();
+        match view {
+            Some(view) if peek != Peek::Null => self.view_keys.extend(reader.id(peek, place)?.map(|key| (view, key))),
+            _ => {
+                reader.keep(peek, place)?;
+            }
+        }
+        let text = reader.since(start);
+        self.attributes.push(if self.attributes.is_empty() { '{' } else { ',' });
+        self.attributes.extend(["\"", raw_key, "\":", text]);
+        Ok(())
+    }
+
+    /// The draft, where nothing that it needs is missing; the faults that only the whole order shows are noted.
+    fn into_draft(mut self, reader: &mut Reader<'j>) -> Option<Draft<'j>> {
+        if self.customer_id.is_none() {
+            reader.fault(Place::Order("customer_id"), "is required");
+        }
+        if self.timestamp.is_none() && self.order_id.is_some() {
+            let reason = "is required with an order_id: without it, sending the order again would store it twice";
+            reader.fault(Place::Order("timestamp"), reason);
+        }
+        let Some((items, text)) = self.items.take() else {
+            reader.fault(Place::Order("items"), "is required");
+            return None;
+        };
+        let Ok(total) = i64::try_from(items.total) else {
+            reader.fault(Place::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
+            return None;
+        };
+        if self.total.flatten().is_some_and(|given| given != total) {
+            reader.fault(
+                Place::Order("total"),
+                format!("must be left out, or be the sum of quantity × price, which is {total}"),
+            );
+        }
+        self.attributes.push_str(if self.attributes.is_empty() { "{}" } else { "}" });
+        Some(Draft {
+            customer_id: self.customer_id.flatten()?,
+            order_id: self.order_id.flatten(),
+            timestamp: self.timestamp.flatten(),
+            total,
+            items: text,
+            attributes: self.attributes,
+            views: items.into_views(self.view_keys),
+        })
+    }
+}
+
+fn checked_timestamp(reader: &mut Reader<'_>, text: &str, latest: Timestamp) -> Option<Timestamp> {
+    let place = Place::Order("timestamp");
+    match Timestamp::parse(text) {
+        Ok(at) if at < Timestamp::EARLIEST => reader.fault(place, "must not be before 2000-01-01T00:00:00Z"),
+        Ok(at) if at > latest => reader.fault(place, format!("must not be after {latest}: too far ahead of now")),
+        Ok(at) => return Some(at),
+        Err(error) => reader.fault(place, error.to_string()),
+    }
+    None
+}

@@ -1,0 +1,166 @@
+//! Reads the values that orders are made of, one after the other, and notes what is wrong with each. A value of the
+//! wrong type is passed over, so that one reading names every fault; only broken JSON ends it.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use jiter::{Jiter, JiterError, Peek};
+
+use crate::fault::{FAULTS_MAX, Fault, Rejection};
+use crate::id::check_id;
+use crate::passthrough;
+
+/// Where a value of an order stands. Its `Display` is a JSON pointer.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Order(&'a str),
+    Item(usize),
+    OfItem(usize, &'a str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(field) => write!(f, "/{}", passthrough::pointer_segment(field)),
+            Self::Item(i) => write!(f, "/items/{i}"),
+            Self::OfItem(i, field) => {
+                write!(f, "/items/{i}/{}", passthrough::pointer_segment(field))
+            }
+        }
+    }
+}
+
+pub(super) struct Reader<'j> {
+    json: &'j str,
+    pub(super) jiter: Jiter<'j>,
+    faults: Vec<Fault>,
+}
+
+/// The JSON is broken; what stands behind cannot be read.
+pub(super) struct Broken(JiterError);
+
+impl From<JiterError> for Broken {
+    fn from(error: JiterError) -> Self {
+        Self(error)
+    }
+}
+
+impl<'j> Reader<'j> {
+    pub(super) fn new(json: &'j str) -> Self {
+        Self { json, jiter: Jiter::new(json.as_bytes()), faults: Vec::new() }
+    }
+
+    pub(super) fn fault(&mut self, place: Place<'_>, reason: impl Into<String>) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(Fault { pointer: place.to_string(), reason: reason.into() });
+        }
+    }
+
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
+    pub(super) fn rejection(&self, broken: &Broken) -> Rejection {
+        let at = self.jiter.error_position(broken.0.index);
+        Rejection::Malformed(format!(
+            "the JSON is broken at line {} column {}: {}",
+            at.line, at.column, broken.0.error_type
+        ))
+    }
+
+    /// The text from `start` up to here.
+    pub(super) fn since(&self, start: usize) -> &'j str {
+        &self.json[start..self.jiter.current_index()]
+    }
+
+    /// The key that was just read, as it stands in the JSON between its quotes; `start` lies before it.
+    pub(super) fn raw_key_since(&self, start: usize) -> &'j str {
+        let around = self.since(start);
+        match (around.find('"'), around.rfind('"')) {
+            (Some(open), Some(close)) if open < close => &around[open + 1..close],
+            _ => "",
+        }
+    }
+
+    /// Passes over a value that has the wrong type.
+    pub(super) fn wrong_type(&mut self, peek: Peek, place: Place<'_>, reason: &str) -> Result<(), Broken> {
+        self.fault(place, reason);
+        self.jiter.known_skip(peek).map_err(Broken)
+    }
+
+    /// Passes over a value that Forebay keeps as it came, checking that Postgres will.
+    pub(super) fn keep(&mut self, peek: Peek, place: Place<'_>) -> Result<&'j str, Broken> {
+        let start = self.jiter.current_index();
+        // Most of these are short texts and numbers, for which no pointer needs to be made.
+        let mut nested = passthrough::Check::default();
+        nested.value(&mut self.jiter, peek)?;
+        if let Some((path, reason)) = nested.into_fault() {
+            if self.faults.len() < FAULTS_MAX {
+                self.faults.push(Fault { pointer: format!("{place}{path}"), reason });
+            }
+        }
+        Ok(self.since(start))
+    }
+
+    pub(super) fn text(&mut self, peek: Peek, place: Place<'_>) -> Result<Option<String>, Broken> {
+        if peek == Peek::String {
+            return Ok(Some(self.jiter.known_str()?.to_owned()));
+        }
+        self.wrong_type(peek, place, "must be a string")?;
+        Ok(None)
+    }
+
+    /// An id: a text that keeps the rule for ids, or an integer, which stands for its decimal text.
+    pub(super) fn id(&mut self, peek: Peek, place: Place<'_>) -> Result<Option<String>, Broken> {
+        let text = if peek == Peek::String {
+            self.jiter.known_str()?.to_owned()
+        } else if let Some(number) = self.integer_text(peek)? {
+            if number == "-0" { String::from("0") } else { number.to_owned() }
+        } else {
+            self.fault(place, "must be a string or an integer");
+            return Ok(None);
+        };
+        match check_id(&text) {
+            Ok(()) => Ok(Some(text)),
+            Err(error) => {
+                self.fault(place, error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn integer(
+        &mut self,
+        peek: Peek,
+        place: Place<'_>,
+        range: RangeInclusive<i64>,
+    ) -> Result<Option<i64>, Broken> {
+        let Some(text) = self.integer_text(peek)? else {
+            self.fault(place, "must be an integer");
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ if *range.end() == i64::MAX => {
+                self.fault(place, format!("must be an integer from {} to 9223372036854775807", range.start()));
+                Ok(None)
+            }
+            _ => {
+                self.fault(place, format!("must be an integer from {} to {}", range.start(), range.end()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The digits of an integer. Anything else is passed over, and gives `None`.
+    fn integer_text(&mut self, peek: Peek) -> Result<Option<&'j str>, Broken> {
+        if !peek.is_num() {
+            self.jiter.known_skip(peek)?;
+            return Ok(None);
+        }
+        let start = self.jiter.current_index();
+        self.jiter.known_number_bytes(peek)?;
+        let text = self.since(start);
+        Ok((!text.contains(['.', 'e', 'E'])).then_some(text))
+    }
+}

@@ -1,0 +1,49 @@
+//! Places in a log.
+
+use std::fmt;
+
+/// Which making of a stream: its creation time in microseconds since 1970. A stream that was deleted and made anew has
+/// another incarnation, so a position in the old one is never taken for one in the new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(u64);
+
+impl Incarnation {
+    /// From the stream's creation time in microseconds since 1970.
+    pub const fn new(created_us: u64) -> Self {
+        Self(created_us)
+    }
+
+    /// The stream's creation time in microseconds since 1970.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A place in the log of one lane and shard: the frame with this sequence number. Sequence 0 is before every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// Which making of the stream.
+    pub incarnation: Incarnation,
+    /// The stream's sequence number of the frame.
+    pub seq: u64,
+}
+
+impl Position {
+    /// Whether everything up to `other` is covered. False where the incarnations differ: what lies in another making
+    /// of the stream cannot be compared.
+    pub fn covers(self, other: Self) -> bool {
+        self.incarnation == other.incarnation && self.seq >= other.seq
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.incarnation, self.seq)
+    }
+}

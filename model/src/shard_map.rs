@@ -1,0 +1,173 @@
+//! The shard map: for each bucket, the shard that it is written to and the shards that it is read from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bucket::BUCKETS;
+use crate::{Bucket, CustomerId, Hash};
+
+/// A shard's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShardId(pub u16);
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The version of a shard map. Every change makes the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which shard a bucket is written to and which shards it is read from, for every bucket. As JSON it has `epoch`,
+/// `hash`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked", into = "Unchecked")]
+pub struct ShardMap {
+    epoch: Epoch,
+    hash: Hash,
+    write: Vec<ShardId>,
+    /// Buckets whose read shards are not just the write shard: those that are being moved.
+    read: BTreeMap<u16, Vec<ShardId>>,
+}
+
+/// What is wrong with the JSON of a shard map.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShardMapError {
+    /// Not exactly one write shard per bucket.
+    #[error("the shard map has {0} write shards instead of 4096")]
+    WriteShards(usize),
+    /// A bucket's read shards leave out its write shard, or the bucket does not exist.
+    #[error("the shard map does not read bucket {0} from the shard that it is written to")]
+    ReadShards(u16),
+}
+
+impl ShardMap {
+    /// The first map: buckets dealt out in turn to that many shards, so each has its share to within one bucket.
+    pub fn even(shards: NonZeroU16, hash: Hash) -> Self {
+        let write = (0..BUCKETS).map(|bucket| ShardId(bucket % shards)).collect();
+        Self { epoch: Epoch(1), hash, write, read: BTreeMap::new() }
+    }
+
+    /// Its version.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// How customers' ids become buckets.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The bucket of a customer.
+    pub fn bucket_of(&self, customer_id: &CustomerId) -> Bucket {
+        self.hash.bucket_of(customer_id.as_str())
+    }
+
+    /// The shard that a bucket is written to.
+    pub fn write_shard(&self, bucket: Bucket) -> ShardId {
+        self.write[usize::from(bucket.number())]
+    }
+
+    /// The shards that a bucket is read from: almost always one, the write shard.
+    pub fn read_shards(&self, bucket: Bucket) -> &[ShardId] {
+        let place = usize::from(bucket.number());
+        self.read.get(&bucket.number()).map_or_else(|| std::slice::from_ref(&self.write[place]), Vec::as_slice)
+    }
+
+    /// Every shard that is written to or read from, in order.
+    pub fn shards(&self) -> BTreeSet<ShardId> {
+        self.write.iter().chain(self.read.values().flatten()).copied().collect()
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Unchecked {
+    epoch: Epoch,
+    hash: Hash,
+    write: Vec<ShardId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    read: BTreeMap<u16, Vec<ShardId>>,
+}
+
+impl TryFrom<Unchecked> for ShardMap {
+    type Error = ShardMapError;
+
+    fn try_from(map: Unchecked) -> Result<Self, ShardMapError> {
+        if map.write.len() != usize::from(BUCKETS) {
+            return Err(ShardMapError::WriteShards(map.write.len()));
+        }
+        for (&bucket, shards) in &map.read {
+            let write = map.write.get(usize::from(bucket));
+            if !write.is_some_and(|write| shards.contains(write)) {
+                return Err(ShardMapError::ReadShards(bucket));
+            }
+        }
+        Ok(Self { epoch: map.epoch, hash: map.hash, write: map.write, read: map.read })
+    }
+}
+
+impl From<ShardMap> for Unchecked {
+    fn from(map: ShardMap) -> Self {
+        Self { epoch: map.epoch, hash: map.hash, write: map.write, read: map.read }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn even(shards: u16, hash: Hash) -> ShardMap {
+        ShardMap::even(NonZeroU16::new(shards).unwrap(), hash)
+    }
+
+    fn share(map: &ShardMap, customers: impl Iterator<Item = String>) -> BTreeMap<ShardId, u32> {
+        let mut share = BTreeMap::new();
+        for customer in customers {
+            let bucket = map.bucket_of(&CustomerId::new(customer).unwrap());
+            *share.entry(map.write_shard(bucket)).or_default() += 1;
+        }
+        share
+    }
+
+    #[test]
+    fn integer_customers_by_modulo_on_two_shards_fall_exactly_in_half() {
+        let share = share(&even(2, Hash::Modulo), (0..100).map(|n| n.to_string()));
+        assert_eq!(share, BTreeMap::from([(ShardId(0), 50), (ShardId(1), 50)]));
+    }
+
+    #[test]
+    fn customers_by_md5_on_three_shards_fall_within_three_percent_of_a_third() {
+        let share = share(&even(3, Hash::Md5), (0..50_000).map(|n| format!("CUST{n}")));
+        for (shard, customers) in share {
+            let ratio = f64::from(customers) / (50_000.0 / 3.0);
+            assert!((0.97..=1.03).contains(&ratio), "shard {shard} has {customers} customers");
+        }
+    }
+
+    #[test]
+    fn json_of_a_map_is_checked() {
+        let map = even(3, Hash::Md5);
+        let mut json = serde_json::to_value(&map).unwrap();
+        assert_eq!(serde_json::from_value::<ShardMap>(json.clone()).unwrap(), map);
+        json["read"] = serde_json::json!({"0": [1, 2]});
+        assert!(serde_json::from_value::<ShardMap>(json.clone()).unwrap_err().to_string().contains("bucket 0"));
+        json["read"] = serde_json::json!({"0": [1, 0]});
+        let moving: ShardMap = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(moving.read_shards(Bucket::new(0).unwrap()), [ShardId(1), ShardId(0)]);
+        json["write"].as_array_mut().unwrap().pop();
+        assert!(serde_json::from_value::<ShardMap>(json).unwrap_err().to_string().contains("4095"));
+    }
+}

@@ -1,0 +1,156 @@
+//! Instants, kept to the microsecond because that is what Postgres keeps.
+
+use std::fmt;
+
+/// Microseconds between 1970-01-01 (Unix) and 2000-01-01 (Postgres).
+const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z, within the years that RFC 3339 can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// Why a text is not a timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// Date and time stand there, and no offset behind them.
+    #[error("needs an offset, such as `Z` or `+02:00`")]
+    NoOffset,
+    /// It does not have the shape of RFC 3339.
+    #[error("must be an RFC 3339 date and time, such as 2025-06-30T12:30:00Z")]
+    Shape,
+    /// The shape is right and the calendar has no such instant.
+    #[error("is not a date and time that exists")]
+    NoSuchTime,
+}
+
+impl Timestamp {
+    /// 2000-01-01T00:00:00Z, the earliest time an order may have.
+    pub const EARLIEST: Self = Self(POSTGRES_EPOCH_US);
+
+    /// From microseconds since 1970-01-01T00:00:00Z.
+    pub const fn from_unix_us(us: i64) -> Self {
+        Self(us)
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn unix_us(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z, rounded down.
+    pub const fn unix_ms(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// From microseconds since 2000-01-01T00:00:00Z, as the binary format of `timestamptz` has them.
+    /// `None` where the sum leaves 64 bits.
+    pub const fn from_postgres_us(us: i64) -> Option<Self> {
+        match us.checked_add(POSTGRES_EPOCH_US) {
+            Some(unix_us) => Some(Self(unix_us)),
+            None => None,
+        }
+    }
+
+    /// Microseconds since 2000-01-01T00:00:00Z, as the binary format of `timestamptz` wants them.
+    pub const fn postgres_us(self) -> i64 {
+        self.0 - POSTGRES_EPOCH_US
+    }
+
+    /// The instant that many microseconds later; it stays at the end of the range where the sum would leave it.
+    #[must_use]
+    pub const fn plus_us(self, us: i64) -> Self {
+        Self(self.0.saturating_add(us))
+    }
+
+    /// The clock of this machine.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// Reads RFC 3339 with seconds and an offset; what is finer than a microsecond is cut off.
+    ///
+    /// # Errors
+    /// [`TimestampError`] says whether the offset is missing, the shape is wrong or the date does not exist.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let rest = after_seconds(text.as_bytes()).ok_or(TimestampError::Shape)?;
+        let offset = after_fraction(rest).ok_or(TimestampError::Shape)?;
+        match offset {
+            [] => return Err(TimestampError::NoOffset),
+            [b'Z' | b'z'] => {}
+            [b'+' | b'-', h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|d| d.is_ascii_digit()) => {}
+            _ => return Err(TimestampError::Shape),
+        }
+        let instant: jiff::Timestamp = text.parse().map_err(|_| TimestampError::NoSuchTime)?;
+        Ok(Self(instant.as_nanosecond().div_euclid(1000) as i64))
+    }
+}
+
+/// What stands behind `YYYY-MM-DDTHH:MM:SS`, where the text begins so.
+fn after_seconds(text: &[u8]) -> Option<&[u8]> {
+    const SHAPE: &[u8; 19] = b"dddd-dd-ddTdd:dd:dd";
+    let (head, rest) = text.split_at_checked(SHAPE.len())?;
+    let fits = head.iter().zip(SHAPE).all(|(&c, &s)| match s {
+        b'd' => c.is_ascii_digit(),
+        b'T' => matches!(c, b'T' | b't' | b' '),
+        punctuation => c == punctuation,
+    });
+    fits.then_some(rest)
+}
+
+/// What stands behind an optional `.digits`.
+fn after_fraction(rest: &[u8]) -> Option<&[u8]> {
+    let Some(fraction) = rest.strip_prefix(b".") else {
+        return Some(rest);
+    };
+    let digits = fraction.iter().take_while(|c| c.is_ascii_digit()).count();
+    (1..=9).contains(&digits).then(|| &fraction[digits..])
+}
+
+/// RFC 3339 in UTC, with as many digits of a second as are needed.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => instant.fmt(f),
+            Err(_) => write!(f, "{} µs since 1970", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refuses_what_is_not_rfc_3339() {
+        assert_eq!(Timestamp::parse("2025-06-30T12:30:00"), Err(TimestampError::NoOffset));
+        assert_eq!(Timestamp::parse("2025-02-30T12:30:00Z"), Err(TimestampError::NoSuchTime));
+        for text in [
+            "",
+            "yesterday",
+            "2025-06-30",
+            "2025-06-30T12:30Z",
+            "2025-06-30T12:30:00+02",
+            "2025-06-30T12:30:00.Z",
+            "2025-06-30T12:30:00Z[UTC]",
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(TimestampError::Shape), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_count_and_nanoseconds_are_cut() {
+        let utc = Timestamp::parse("2025-06-30T12:30:00.123456Z").unwrap();
+        assert_eq!(Timestamp::parse("2025-06-30T14:30:00.123456999+02:00"), Ok(utc));
+        assert_eq!(utc.to_string(), "2025-06-30T12:30:00.123456Z");
+    }
+
+    proptest! {
+        #[test]
+        fn written_and_read_again_is_the_same(us in POSTGRES_EPOCH_US..4_102_444_800_000_000) {
+            let at = Timestamp::from_unix_us(us);
+            prop_assert_eq!(Timestamp::parse(&at.to_string()), Ok(at));
+            prop_assert_eq!(Timestamp::from_postgres_us(at.postgres_us()), Some(at));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Which processes belong together, read from `/proc`.
+//!
+//! A Postgres server is a family: freezing or killing the postmaster alone leaves its sessions at work, so a fault that
+//! should look like "this shard is gone" has to reach all of them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::signal::Signal;
+
+/// Names of programs that a run may leave behind. A shell that somebody has open in a data directory is not touched.
+const SERVERS: [&str; 3] = ["postgres", "nats-server", "redis-server"];
+
+/// The process and all its descendants, parents before children.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = pids().filter_map(|child| Some((child, parent_of(child)?))).collect();
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(parents.iter().filter(|&&(_, p)| p == parent).map(|&(child, _)| child));
+        next += 1;
+    }
+    family
+}
+
+/// Freezes a whole family: the head first, so that it starts no more members while the others are being found.
+pub(crate) fn freeze(pid: u32) {
+    Signal::Stop.send(pid);
+    for member in family(pid) {
+        Signal::Stop.send(member);
+    }
+}
+
+/// Lets a frozen family go on.
+pub(crate) fn thaw(pid: u32) {
+    for member in family(pid) {
+        Signal::Continue.send(member);
+    }
+}
+
+/// Kills a whole family, as a power cut would.
+pub(crate) fn kill_all(pid: u32) {
+    Signal::Stop.send(pid);
+    for member in family(pid) {
+        Signal::Kill.send(member);
+    }
+}
+
+/// Kills servers of an earlier run that still work below `dir`, and waits until they are gone.
+///
+/// The caller holds the lock of the directory, so nobody who is alive owns them.
+pub(crate) fn kill_leftovers(dir: &Path) {
+    let Ok(dir) = dir.canonicalize() else { return };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let left: Vec<u32> = pids().filter(|&pid| is_server(pid) && works_below(pid, &dir)).collect();
+        if left.is_empty() || Instant::now() > deadline {
+            return;
+        }
+        for pid in left {
+            Signal::Kill.send(pid);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The parent, from `/proc/PID/stat`; the name before it stands in parentheses and may itself hold any character.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn is_server(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| SERVERS.contains(&name.trim_end()))
+}
+
+fn works_below(pid: u32, dir: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_holds_grandchildren() {
+        let mut shell = std::process::Command::new("sh").args(["-c", "sh -c 'sleep 60; true'; true"]).spawn().expect("sh");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while family(shell.id()).len() < 3 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let found = family(shell.id());
+        kill_all(shell.id());
+        shell.wait().expect("wait");
+        assert_eq!(found.len(), 3, "sh, sh and sleep, not {found:?}");
+        assert!(family(std::process::id()).contains(&std::process::id()));
+    }
+}
