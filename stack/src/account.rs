@@ -57,9 +57,8 @@ pub(crate) fn effective_uid() -> u32 {
 /// Whether users other than the owner can get to `path`: they need the search bit of every directory on the way.
 pub(crate) fn open_to_others(path: &Path) -> bool {
     let Ok(path) = path.canonicalize() else { return false };
-    path.ancestors().all(|step| {
-        std::fs::metadata(step).is_ok_and(|meta| !meta.is_dir() || meta.permissions().mode() & 0o001 != 0)
-    })
+    path.ancestors()
+        .all(|step| std::fs::metadata(step).is_ok_and(|meta| !meta.is_dir() || meta.permissions().mode() & 0o001 != 0))
 }
 
 /// Whether this process's user owns `path` itself (a symbolic link is not followed).

@@ -65,7 +65,11 @@ pub(crate) fn kill_leftovers(dir: &Path) {
 }
 
 fn pids() -> impl Iterator<Item = u32> {
-    std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The parent, from `/proc/PID/stat`; the name before it stands in parentheses and may itself hold any character.
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_family_holds_grandchildren() {
-        let mut shell = std::process::Command::new("sh").args(["-c", "sh -c 'sleep 60; true'; true"]).spawn().expect("sh");
+        let mut shell =
+            std::process::Command::new("sh").args(["-c", "sh -c 'sleep 60; true'; true"]).spawn().expect("sh");
         let deadline = Instant::now() + Duration::from_secs(10);
         while family(shell.id()).len() < 3 && Instant::now() < deadline {
             std::thread::yield_now();

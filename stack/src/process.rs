@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -58,7 +58,7 @@ impl Managed {
             log: log.into(),
             port: None,
             ready,
-            start_within: Duration::from_secs(60),
+            start_within: Duration::from_mins(1),
             stop_signal: Signal::Terminate,
             stop_within: Duration::from_secs(25),
             on_parent_death: Signal::Kill,
@@ -145,6 +145,18 @@ impl Process {
         if self.is_alive() { Ok(()) } else { self.launch().await }
     }
 
+    /// Starts it if it died, unless somebody has stopped it meanwhile. Says whether it runs now.
+    pub(crate) async fn revive(&self) -> Result<bool> {
+        let _turn = self.0.turn.lock().await;
+        if !self.is_wanted() {
+            return Ok(false);
+        }
+        if !self.is_alive() {
+            self.launch().await?;
+        }
+        Ok(true)
+    }
+
     /// Stops it in order if it runs, then starts it and waits until it answers.
     ///
     /// # Errors
@@ -215,6 +227,7 @@ impl Process {
                 return Err(self.explain_exit(status, log_start));
             }
             let Err(reason) = answer else { return Ok(()) };
+            ensure!(self.is_wanted(), "{} was stopped while it started", managed.name);
             if Instant::now() > deadline {
                 let log = log_tail(managed, log_start);
                 bail!("{} was not ready after {:?}: {reason:#}{log}", managed.name, managed.start_within);

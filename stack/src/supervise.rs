@@ -66,12 +66,10 @@ async fn watch(process: &Process, report: &(impl Fn(Change) + Send + Sync)) {
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
-            if !process.is_wanted() {
-                return;
-            }
-            match process.ensure_started().await {
-                Ok(()) => break report(Change::Restarted { name: name() }),
-                Err(error) => report(Change::Failed { name: name(), error }),
+            match process.revive().await {
+                Ok(true) => break report(Change::Restarted { name: name() }),
+                Err(error) if process.is_wanted() => report(Change::Failed { name: name(), error }),
+                Ok(false) | Err(_) => return,
             }
         }
     }

@@ -1,0 +1,55 @@
+//! The NATS server, with a JetStream whose acknowledgement means "on disk".
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::home::Home;
+use crate::installed::Installed;
+use crate::ports::random;
+use crate::process::Managed;
+use crate::program::Program;
+use crate::ready::{Ready, talk};
+
+/// Says how to run the server.
+pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes_max: Option<u64>) -> Result<Managed> {
+    let dir = home.server_dir("nats")?;
+    // The name tells this server from another one that may have been faster on the port.
+    let name = format!("forebay-{:016x}", random(u32::from(port)));
+    let config = home.servers().join("nats.conf");
+    std::fs::write(&config, configuration(&name, port, store_bytes_max))
+        .with_context(|| format!("cannot write {}", config.display()))?;
+    let program = Program::new(home.reachable_program(&installed.nats)?)
+        .dir(dir)
+        .account(home.account().cloned())
+        .bare_environment()
+        .arg("-c")
+        .arg("../nats.conf");
+    Ok(Managed::new("NATS", program, home.log("nats"), ready(name, port)).on_port(port))
+}
+
+fn configuration(name: &str, port: u16, store_bytes_max: Option<u64>) -> String {
+    let mut text = format!("server_name: \"{name}\"\nlisten: \"127.0.0.1:{port}\"\nlogtime_utc: true\n");
+    text.push_str("jetstream {\n  store_dir: \".\"\n");
+    text.push_str(
+        "  # An acknowledgement is given only after fsync: HTTP 202 rests on this line.\n  sync_interval: always\n",
+    );
+    if let Some(bytes) = store_bytes_max {
+        let _ = writeln!(text, "  max_file_store: {bytes}");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// Ready when the greeting carries this server's name and says that JetStream is on.
+fn ready(name: String, port: u16) -> Ready {
+    Ready::new(move |_| {
+        let name = name.clone();
+        async move {
+            let greeting = talk(port, "", "\r\n").await?;
+            ensure!(greeting.contains(&format!("\"server_name\":\"{name}\"")), "another server answers");
+            ensure!(greeting.contains("\"jetstream\":true"), "JetStream is not enabled yet");
+            Ok(())
+        }
+    })
+}

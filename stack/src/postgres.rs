@@ -1,0 +1,138 @@
+//! A Postgres shard: how its cluster is made, started and asked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::home::Home;
+use crate::installed::Installed;
+use crate::kin::kill_leftovers;
+use crate::process::Managed;
+use crate::program::{Program, output};
+use crate::ready::Ready;
+use crate::signal::Signal;
+use crate::stack::Durability;
+
+/// The user and the database that every shard has.
+pub(crate) const NAME: &str = "forebay";
+
+/// What tests that do not test durability may switch off.
+const WITHOUT_DURABILITY: [(&str, &str); 3] =
+    [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+
+/// One shard's server, as it is asked for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) shard: usize,
+    pub(crate) port: u16,
+    pub(crate) durability: Durability,
+    pub(crate) settings: &'a [(String, String)],
+}
+
+/// Makes the cluster where there is none, and says how to run it.
+pub(crate) async fn managed(home: &Home, installed: &Installed, wanted: &Wanted<'_>) -> Result<Managed> {
+    let file_name = format!("postgres-{}", wanted.shard);
+    let data = home.servers().join(&file_name);
+    if !data.join("PG_VERSION").exists() {
+        init(home, installed, wanted, &file_name).await?;
+    }
+    let data = home.server_dir(&file_name)?;
+    let mut program = Program::new(installed.postgres_bin.join("postgres"))
+        .dir(&data)
+        .account(home.account().cloned())
+        .bare_environment()
+        .arg("-D")
+        .arg(&data);
+    for (name, value) in settings(wanted) {
+        program = program.arg("-c").arg(format!("{name}={value}"));
+    }
+    let ready = ready(data.clone(), installed.psql(), wanted.port);
+    let mut managed = Managed::new(format!("Postgres shard {}", wanted.shard), program, home.log(&file_name), ready)
+        .on_port(wanted.port);
+    // Interrupt is a fast shutdown; Quit ends sessions and frees shared memory even if nobody is left to ask in order.
+    managed.stop_signal = Signal::Interrupt;
+    managed.on_parent_death = Signal::Quit;
+    managed.before_start = Some(Arc::new(move || put_away_the_dead(&data)));
+    Ok(managed)
+}
+
+/// Makes the database `forebay` where there is none.
+pub(crate) async fn ensure_database(psql: &Path, port: u16) -> Result<()> {
+    let found = sql(psql, port, "postgres", &format!("select 1 from pg_database where datname = '{NAME}'")).await?;
+    if found.trim().is_empty() {
+        sql(psql, port, "postgres", &format!("create database {NAME} template template0")).await?;
+    }
+    Ok(())
+}
+
+/// Runs one statement and gives its rows, columns separated by `|`.
+pub(crate) async fn sql(psql: &Path, port: u16, database: &str, statement: &str) -> Result<String> {
+    let program = Program::new(psql).bare_environment().env("PGCONNECT_TIMEOUT", "10").env("PGCLIENTENCODING", "UTF8");
+    let program = program
+        .args(["-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p"])
+        .arg(port.to_string())
+        .args(["-U", NAME, "-d", database, "-c", statement]);
+    output(&program).await
+}
+
+/// The address of a database of a shard.
+pub(crate) fn url(port: u16, database: &str) -> String {
+    format!("postgres://{NAME}@127.0.0.1:{port}/{database}")
+}
+
+/// The cluster is made under another name first, so that one that was cut short is never taken for a whole one.
+async fn init(home: &Home, installed: &Installed, wanted: &Wanted<'_>, file_name: &str) -> Result<()> {
+    let unfinished = format!("{file_name}.new");
+    let _ = std::fs::remove_dir_all(home.servers().join(&unfinished));
+    let dir = home.server_dir(&unfinished)?;
+    let mut program = Program::new(installed.postgres_bin.join("initdb"))
+        .dir(&dir)
+        .account(home.account().cloned())
+        .bare_environment()
+        .args(["--username", NAME, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]);
+    if wanted.durability == Durability::Fast {
+        program = program.arg("--no-sync");
+    }
+    output(&program.arg("-D").arg(&dir))
+        .await
+        .with_context(|| format!("cannot make Postgres shard {}", wanted.shard))?;
+    let data = home.servers().join(file_name);
+    std::fs::rename(&dir, &data).with_context(|| format!("cannot make {}", data.display()))
+}
+
+fn settings(wanted: &Wanted<'_>) -> Vec<(String, String)> {
+    let port = wanted.port.to_string();
+    let fixed = [
+        ("port", port.as_str()),
+        ("listen_addresses", "127.0.0.1"),
+        // Loopback is enough, and the path of a socket must be short, which a clone's need not be.
+        ("unix_socket_directories", ""),
+        ("max_connections", "300"),
+        ("max_wal_size", "4GB"),
+    ];
+    let fast = if wanted.durability == Durability::Fast { &WITHOUT_DURABILITY[..] } else { &[] };
+    let fixed = fixed.iter().chain(fast).map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    fixed.chain(wanted.settings.iter().cloned()).collect()
+}
+
+/// Ready when the server's own pid file says so, and a session on its port gets an answer.
+fn ready(data: PathBuf, psql: PathBuf, port: u16) -> Ready {
+    Ready::new(move |pid| {
+        let (pid_file, psql) = (data.join("postmaster.pid"), psql.clone());
+        async move {
+            let text = tokio::fs::read_to_string(&pid_file).await.context("it has not written its pid file")?;
+            let mut lines = text.lines();
+            ensure!(lines.next() == Some(pid.to_string().as_str()), "its pid file names another process");
+            ensure!(lines.nth(6).map(str::trim) == Some("ready"), "it is starting");
+            sql(&psql, port, "postgres", "select 1").await.map(drop)
+        }
+    })
+}
+
+/// Sessions that outlived a killed server hold its shared memory, and its pid file may name a process of today.
+///
+/// Only the holder of the directory's lock gets here, with the server stopped, so both are of the past.
+fn put_away_the_dead(data: &Path) {
+    kill_leftovers(data);
+    let _ = std::fs::remove_file(data.join("postmaster.pid"));
+}
