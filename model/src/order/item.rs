@@ -155,7 +155,7 @@ impl Fields {
                 check_key(reader, place);
                 match view {
                     Some(view) if peek != Peek::Null => {
-                        self.keys.extend(reader.id(peek, place)?.map(|key| (view, key)))
+                        self.keys.extend(reader.id(peek, place)?.map(|key| (view, key)));
                     }
                     _ => {
                         reader.keep(peek, place)?;

@@ -94,10 +94,10 @@ impl<'j> Reader<'j> {
         // Most of these are short texts and numbers, for which no pointer needs to be made.
         let mut nested = passthrough::Check::default();
         nested.value(&mut self.jiter, peek)?;
-        if let Some((path, reason)) = nested.into_fault() {
-            if self.faults.len() < FAULTS_MAX {
-                self.faults.push(Fault { pointer: format!("{place}{path}"), reason });
-            }
+        if let Some((path, reason)) = nested.into_fault()
+            && self.faults.len() < FAULTS_MAX
+        {
+            self.faults.push(Fault { pointer: format!("{place}{path}"), reason });
         }
         Ok(self.since(start))
     }

@@ -1,0 +1,269 @@
+use forebay_model::fault::Rejection;
+use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX};
+use forebay_model::{OrderParser, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+const DAY_US: i64 = 86_400_000_000;
+
+pub(crate) fn parser() -> OrderParser {
+    OrderParser::new("seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap(), DAY_US)
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2025-07-01T00:00:00Z").unwrap()
+}
+
+fn order() -> Value {
+    json!({
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z",
+        "items": [{"sku": "SHOE001", "quantity": 2, "price": 2999, "seller_id": "S7"}], "currency": "EUR",
+    })
+}
+
+fn faults(order: &Value) -> Vec<String> {
+    faults_of(&order.to_string())
+}
+
+fn faults_of(text: &str) -> Vec<String> {
+    match parser().parse(text.as_bytes(), now()) {
+        Err(Rejection::Invalid(faults)) => faults.iter().map(ToString::to_string).collect(),
+        other => panic!("not invalid: {other:?}"),
+    }
+}
+
+fn malformed(text: &[u8]) -> String {
+    match parser().parse(text, now()) {
+        Err(Rejection::Malformed(detail)) => detail,
+        other => panic!("not malformed: {other:?}"),
+    }
+}
+
+#[test]
+fn the_order_of_the_contract_is_read_as_it_stands() {
+    let text = order().to_string();
+    let draft = parser().parse(text.as_bytes(), now()).unwrap();
+    assert_eq!(draft.customer_id.as_str(), "CUST789");
+    assert_eq!(draft.total, 5998);
+    assert_eq!(serde_json::from_str::<Value>(&draft.attributes).unwrap(), json!({"currency": "EUR"}));
+    assert_eq!(draft.views.len(), 1);
+    assert_eq!((&*draft.views[0].view, &*draft.views[0].key, draft.views[0].subtotal), ("seller", "S7", 5998));
+}
+
+#[test]
+fn integers_stand_for_their_decimal_text() {
+    let mut order = order();
+    order["customer_id"] = json!(789);
+    order["order_id"] = json!(-5);
+    let text = order.to_string();
+    let draft = parser().parse(text.as_bytes(), now()).unwrap();
+    assert_eq!(draft.customer_id.as_str(), "789");
+    assert_eq!(draft.order_id.unwrap().as_str(), "-5");
+}
+
+#[test]
+fn every_fault_is_named_with_its_place() {
+    let order = json!({
+        "order_id": "", "timestamp": "2025-06-30T12:30:00", "total": 1,
+        "items": [{"sku": "", "quantity": 0, "price": -1}, 7, {"quantity": 1.5, "price": "3", "sku": 4, "seller_id": []}],
+        "nested": {"a/b": [1, "\u{0}"]},
+    });
+    let mut found = faults(&order);
+    found.sort();
+    let expected = [
+        "/customer_id is required",
+        "/items/0/price must be an integer from 0 to 9223372036854775807",
+        "/items/0/quantity must be an integer from 1 to 1000000",
+        "/items/0/sku must have 1 to 128 characters",
+        "/items/1 must be an object",
+        "/items/2/price must be an integer",
+        "/items/2/quantity must be an integer",
+        "/items/2/seller_id must be a string or an integer",
+        "/items/2/sku must be a string",
+        "/nested/a~1b/1 must not contain the character U+0000",
+        "/order_id must not be empty",
+        "/timestamp needs an offset, such as `Z` or `+02:00`",
+        "/total must be left out, or be the sum of quantity × price, which is 0",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_required_is_missed() {
+    assert_eq!(faults(&json!({})), ["/customer_id is required", "/items is required"]);
+    let mut order = order();
+    order["items"] = json!([{}]);
+    assert_eq!(
+        faults(&order),
+        ["/items/0/sku is required", "/items/0/quantity is required", "/items/0/price is required"]
+    );
+    order["items"] = json!([]);
+    assert_eq!(faults(&order), ["/items must have 1 to 5000 items"]);
+    order["items"] = vec![json!({"sku": "a", "quantity": 1, "price": 1}); ITEMS_MAX + 1].into();
+    assert_eq!(faults(&order), ["/items must have 1 to 5000 items"]);
+}
+
+#[test]
+fn an_order_id_without_a_timestamp_could_be_stored_twice() {
+    let mut order = order();
+    order["timestamp"] = Value::Null;
+    assert!(faults(&order)[0].starts_with("/timestamp is required with an order_id"));
+    order["order_id"] = Value::Null;
+    let text = order.to_string();
+    assert_eq!(parser().parse(text.as_bytes(), now()).unwrap().timestamp, None);
+}
+
+#[test]
+fn times_are_bounded_on_both_sides() {
+    let mut order = order();
+    for (time, ok) in [
+        ("1999-12-31T23:59:59.999999Z", false),
+        ("2000-01-01T00:00:00Z", true),
+        ("2025-07-02T00:00:00Z", true),
+        ("2025-07-02T00:00:00.000001Z", false),
+    ] {
+        order["timestamp"] = json!(time);
+        assert_eq!(parser().parse(order.to_string().as_bytes(), now()).is_ok(), ok, "{time}");
+    }
+}
+
+#[test]
+fn a_total_beyond_64_bits_is_refused() {
+    let mut order = order();
+    order["items"] = json!([{"sku": "a", "quantity": 1, "price": i64::MAX}]);
+    assert_eq!(parser().parse(order.to_string().as_bytes(), now()).unwrap().total, i64::MAX);
+    order["items"] = json!([{"sku": "a", "quantity": 2, "price": i64::MAX}]);
+    assert_eq!(faults(&order), ["/items must come to a total (quantity × price) that fits 64 bits"]);
+}
+
+#[test]
+fn numbers_that_no_column_holds_are_refused() {
+    let with = |field: &str| order().to_string().replacen('{', &format!("{{{field},"), 1);
+    assert_eq!(faults_of(&with(r#""x":1e400"#)), ["/x must be a number within the range of a 64-bit float"]);
+    assert_eq!(faults_of(&with(r#""x":[1e-100000]"#)), ["/x/0 must be a number within the range of a 64-bit float"]);
+    let text = order().to_string().replace("2999", "1e400");
+    assert_eq!(faults_of(&text), ["/items/0/price must be an integer"]);
+    let text = order().to_string().replace("2999", "99999999999999999999");
+    assert_eq!(faults_of(&text), ["/items/0/price must be an integer from 0 to 9223372036854775807"]);
+}
+
+#[test]
+fn a_known_field_twice_is_refused() {
+    let text = order().to_string().replacen('{', r#"{"customer_id":"other","#, 1);
+    assert_eq!(faults_of(&text), ["/customer_id must not stand there twice"]);
+}
+
+#[test]
+fn broken_json_is_told_with_its_place() {
+    assert_eq!(malformed(b""), "there is no order: the body is empty");
+    assert_eq!(malformed(b"[]"), "an order must be a JSON object");
+    assert!(malformed(b"{\"a\":}").starts_with("the JSON is broken at line 1 column 6"));
+    assert!(malformed(b"{\"a\":\"\xff\"}").contains("not UTF-8 from byte 6"));
+    assert!(malformed(br#"{"a":"\ud800"}"#).contains("hex escape"));
+    assert!(malformed(br#"{"a":"\udc00"}"#).contains("surrogate"));
+    assert!(malformed(b"{} {}").contains("trailing"));
+    let large = vec![b' '; ORDER_BYTES_MAX + 1];
+    assert!(matches!(parser().parse(&large, now()), Err(Rejection::TooLarge { .. })));
+}
+
+#[test]
+fn nesting_without_end_is_refused_and_costs_no_stack() {
+    let deep = |levels: usize| {
+        order().to_string().replacen('{', &format!(r#"{{"x":{}{},"#, "[".repeat(levels), "]".repeat(levels)), 1)
+    };
+    assert!(parser().parse(deep(32).as_bytes(), now()).is_ok());
+    assert!(faults_of(&deep(33))[0].ends_with("must not nest deeper than 32 levels"));
+    assert!(parser().parse(deep(100_000).as_bytes(), now()).is_err());
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        // Exact in binary and in decimal: serde_json does not read every other float back as it was.
+        any::<i16>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
+        "[^\u{0}]{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[^\u{0}]{0,6}", inner, 0..4)
+                .prop_map(|map| Value::from(map.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// A name that neither Forebay nor the parser's views know.
+fn unknown_fields() -> impl Strategy<Value = Map<String, Value>> {
+    proptest::collection::btree_map("x[^\u{0}]{0,6}", any_value(), 0..4).prop_map(|map| map.into_iter().collect())
+}
+
+prop_compose! {
+    fn any_item()(sku in "[^\u{0}]{1,20}", quantity in 1..=1_000_000i64, price in 0..1_000_000i64, seller in 0..4u8, extra in unknown_fields()) -> Value {
+        let mut item = extra;
+        item.insert("sku".into(), sku.into());
+        item.insert("quantity".into(), quantity.into());
+        item.insert("price".into(), price.into());
+        if seller > 0 {
+            item.insert("seller_id".into(), format!("S{seller}").into());
+        }
+        item.into()
+    }
+}
+
+prop_compose! {
+    pub(crate) fn any_order()(
+        customer in "[^\\p{Cc}]{1,20}", id in proptest::option::of("[^\\p{Cc}]{1,20}"),
+        seconds in 0..800_000_000i64, items in proptest::collection::vec(any_item(), 1..6), attributes in unknown_fields(),
+    ) -> Value {
+        let mut order = attributes;
+        order.insert("customer_id".into(), customer.into());
+        order.insert("timestamp".into(), Timestamp::EARLIEST.plus_us(seconds * 1_000_001).to_string().into());
+        order.insert("items".into(), items.into());
+        if let Some(id) = id {
+            order.insert("order_id".into(), id.into());
+        }
+        order.into()
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_good_order_comes_through_unchanged(order in any_order(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&order).unwrap() } else { order.to_string() };
+        let draft = parser().parse(text.as_bytes(), now()).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Value>(draft.items).unwrap(), &order["items"]);
+        let mut rest = order.as_object().unwrap().clone();
+        rest.retain(|key, _| key.starts_with('x'));
+        prop_assert_eq!(serde_json::from_str::<Map<String, Value>>(&draft.attributes).unwrap(), rest);
+        let items = order["items"].as_array().unwrap();
+        let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
+        prop_assert_eq!(draft.total, items.iter().map(sum).sum::<i64>());
+        for slice in &draft.views {
+            let of_key: Vec<&Value> = items.iter().filter(|item| item["seller_id"] == *slice.key).collect();
+            prop_assert_eq!(slice.subtotal, of_key.iter().map(|&item| sum(item)).sum::<i64>());
+            let seen: Vec<Value> = slice.items.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+            prop_assert_eq!(seen.iter().collect::<Vec<_>>(), of_key);
+        }
+        let keyed = items.iter().filter(|item| item.get("seller_id").is_some()).count();
+        prop_assert_eq!(draft.views.iter().map(|slice| slice.items.len()).sum::<usize>(), keyed);
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parser().parse(&bytes, now());
+    }
+
+    #[test]
+    fn a_damaged_order_is_refused_or_is_still_json(order in any_order(), place: proptest::sample::Index, byte: u8) {
+        let mut text = order.to_string().into_bytes();
+        let place = place.index(text.len());
+        text[place] = byte;
+        if let Ok(draft) = parser().parse(&text, now()) {
+            let whole = serde_json::from_slice::<Value>(&text);
+            prop_assert!(whole.is_ok(), "accepted {:?}", String::from_utf8_lossy(&text));
+            prop_assert!(serde_json::from_str::<Value>(&draft.attributes).is_ok());
+        }
+    }
+}
