@@ -1,0 +1,203 @@
+//! One connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Version, header};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::body::RequestBody;
+use super::write_stall::WriteStall;
+use super::{HttpLimits, Peer};
+
+/// How long a connection that was told to close may stay without a request.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+
+/// HTTP/2: a batch that is uploaded should fill the path without waiting for every 64 KiB to be acknowledged.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+const STREAMS_MAX: u32 = 128;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Server {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    builder: Builder<TokioExecutor>,
+    router: Router,
+    limits: HttpLimits,
+}
+
+impl Server {
+    pub(super) fn new(router: Router, limits: HttpLimits) -> Self {
+        // With its state in place a router need not build its routes anew for each call.
+        let router = router.with_state(());
+        Self { shared: Arc::new(Shared { builder: builder(&limits), router, limits }) }
+    }
+
+    /// Serves a connection to its end. From `stopping` on its answers ask the peer to close it; at `closing` it is closed
+    /// as soon as it has no request underway.
+    pub(super) async fn run(
+        self,
+        stream: TcpStream,
+        peer: Peer,
+        stopping: CancellationToken,
+        closing: CancellationToken,
+    ) {
+        let Shared { builder, router, limits } = &*self.shared;
+        let activity = Arc::new(Activity::default());
+        let service = service_fn(|request: Request<Incoming>| {
+            let underway = Underway::begin(&activity);
+            let (router, peer, stopping) = (router.clone(), peer.clone(), stopping.clone());
+            let idle_max = limits.body_idle_timeout;
+            async move { Ok::<_, Infallible>(answer(router, request, peer, idle_max, &stopping, underway).await) }
+        });
+        let io = TokioIo::new(WriteStall::new(stream, limits.write_stall_timeout));
+        let mut connection = pin!(builder.serve_connection(io, service));
+        // How a connection ends matters to nobody: its requests have been answered, or their peer has gone.
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = closing.cancelled() => {}
+            () = quiet_for(&activity, limits.header_timeout) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            _ = connection => {}
+            () = quiet_for(&activity, CLOSE_TIMEOUT) => {}
+        }
+    }
+}
+
+fn builder(limits: &HttpLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.header_bytes_max);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    builder
+}
+
+async fn answer(
+    mut router: Router,
+    request: Request<Incoming>,
+    peer: Peer,
+    body_idle_max: Duration,
+    stopping: &CancellationToken,
+    underway: Underway,
+) -> Response<AnswerBody> {
+    let http1 = request.version() <= Version::HTTP_11;
+    let (mut head, body) = request.into_parts();
+    let body = RequestBody::new(body, &head, body_idle_max);
+    head.extensions.insert(ConnectInfo(peer));
+    let Ok(mut response) = router.call(Request::from_parts(head, body)).await;
+    if http1 && stopping.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| AnswerBody { body, _underway: underway })
+}
+
+/// Resolves when no request was underway, began or ended for a whole `period`.
+///
+/// It also ends a connection that never gets as far as a request: before the first bytes tell HTTP/1 from HTTP/2 no timer
+/// of `hyper` runs.
+async fn quiet_for(activity: &Activity, period: Duration) {
+    let mut before = activity.read();
+    loop {
+        sleep(period).await;
+        let (begun, ended) = activity.read();
+        if begun == ended && (begun, ended) == before {
+            return;
+        }
+        before = (begun, ended);
+    }
+}
+
+/// How many requests a connection has begun and ended; a request ends when its answer's body does.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Activity {
+    fn read(&self) -> (u64, u64) {
+        (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed))
+    }
+}
+
+/// A request that was begun and ends when this is dropped.
+struct Underway {
+    activity: Arc<Activity>,
+}
+
+impl Underway {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        Self { activity: Arc::clone(activity) }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.activity.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, which keeps its request underway until it is sent.
+struct AnswerBody {
+    body: Body,
+    _underway: Underway,
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,143 @@
+//! What a service's `main` holds: lifecycle, health, clients and metrics, and how they are put together.
+
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics::gauge;
+use tokio::net::TcpListener;
+use tracing::{error, info};
+
+use crate::auth::Clients;
+use crate::health::Health;
+use crate::http::{self, HttpLimits, Observe};
+use crate::lifecycle::Lifecycle;
+use crate::problem::Problem;
+use crate::settings::{BadSetting, EXIT_BAD_SETTING, ServiceSettings};
+use crate::shutdown::Shutdown;
+use crate::telemetry::{self, Metrics};
+
+/// The shared parts of a running service. Cloning it is cheap; all clones are the same service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Where tasks are spawned, and how they end.
+    pub lifecycle: Lifecycle,
+    /// What the service depends on, and how that is.
+    pub health: Health,
+    /// Who may do what.
+    pub clients: Clients,
+    /// What peers may hold on to.
+    pub http_limits: HttpLimits,
+    metrics: Metrics,
+}
+
+impl Service {
+    /// The shared parts, from the settings. Touches nothing outside the process but the clients file.
+    pub fn new(settings: &ServiceSettings) -> Result<Self, BadSetting> {
+        let lifecycle = Lifecycle::new(settings.shutdown_grace);
+        let connections_max = usize::try_from(settings.connections_max).unwrap_or(usize::MAX);
+        Ok(Self {
+            health: Health::new(lifecycle.shutdown().clone()),
+            clients: Clients::load(settings.clients_file.as_deref())?,
+            http_limits: HttpLimits { connections_max, ..HttpLimits::default() },
+            metrics: Metrics::install(),
+            lifecycle,
+        })
+    }
+
+    /// The stages of stopping, for tasks to watch.
+    pub fn shutdown(&self) -> &Shutdown {
+        self.lifecycle.shutdown()
+    }
+
+    /// Serves `api` and the endpoints that every service has, as a task of the lifecycle.
+    pub fn serve(&self, listener: TcpListener, api: Router) {
+        match listener.local_addr() {
+            Ok(address) => info!(%address, "listening"),
+            Err(error) => error!(%error, "listening on an unknown address"),
+        }
+        let server = http::serve(
+            listener,
+            self.router(api),
+            self.http_limits.clone().within_open_files(),
+            self.shutdown().clone(),
+        );
+        self.lifecycle.spawn_serving("http server", async move {
+            server.await;
+            Ok(())
+        });
+    }
+
+    /// `api` with `/livez`, `/readyz` and `/metrics`, with problems for unknown paths and methods, counted and timed.
+    pub fn router(&self, api: Router) -> Router {
+        let (health, metrics) = (self.health.clone(), self.metrics);
+        api.route("/livez", get(|| async { "alive\n" }))
+            .route("/readyz", get(move || async move { health.readyz() }))
+            .route("/metrics", get(move || async move { prometheus_text(metrics) }))
+            .fallback(async || Problem::not_found("there is no such path"))
+            .method_not_allowed_fallback(async || Problem::method_not_allowed("the path is right, the method is not"))
+            .layer(Observe)
+    }
+}
+
+fn prometheus_text(metrics: Metrics) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+}
+
+/// Runs a service: logs, runtime, signals; then `start`, which builds the service's own parts and spawns them; then waits
+/// until it is told to stop, drains, and says how the process is to exit.
+///
+/// `start` returns as soon as the service runs. If it fails with a [`BadSetting`], that is one line and exit code 64;
+/// with anything else, an ERROR in the log and exit code 1. A signal while it runs abandons it.
+pub fn run<F>(name: &'static str, settings: &ServiceSettings, start: F) -> ExitCode
+where
+    F: AsyncFnOnce(Service) -> anyhow::Result<()>,
+{
+    telemetry::install(&settings.log);
+    let service = match Service::new(settings) {
+        Ok(service) => service,
+        Err(bad) => return bad_setting(name, &bad),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    gauge!("forebay_build_info", "service" => name, "version" => version).set(1.0);
+    info!(service = name, version, "starting");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "cannot start the runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(start_and_drain(name, service, start));
+    // Nothing that still runs may hold up the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn start_and_drain<F>(name: &str, service: Service, start: F) -> ExitCode
+where
+    F: AsyncFnOnce(Service) -> anyhow::Result<()>,
+{
+    let lifecycle = service.lifecycle.clone();
+    if let Err(error) = lifecycle.listen_for_signals() {
+        error!(%error, "cannot listen for signals");
+        return ExitCode::FAILURE;
+    }
+    let started = tokio::select! {
+        started = start(service) => started,
+        () = lifecycle.shutdown().soft().cancelled() => Ok(()),
+    };
+    let Err(error) = started else { return lifecycle.run().await.exit_code() };
+    if let Some(bad) = error.downcast_ref::<BadSetting>() {
+        return bad_setting(name, bad);
+    }
+    error!("cannot start: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn bad_setting(name: &str, bad: &BadSetting) -> ExitCode {
+    eprintln!("{name}: {bad}");
+    ExitCode::from(EXIT_BAD_SETTING)
+}

@@ -1,0 +1,116 @@
+//! Logs, the metrics recorder and the TLS provider: what exists once per process.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::error;
+use tracing_subscriber::filter::EnvFilter;
+
+use crate::process;
+use crate::settings::{LogFormat, LogSettings};
+
+/// Histogram buckets by the unit at the end of a metric's name.
+const BUCKETS: [(&str, &[f64]); 3] = [
+    (
+        "_seconds",
+        &[
+            0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+            30.0, 60.0,
+        ],
+    ),
+    (
+        "_bytes",
+        &[256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0],
+    ),
+    (
+        "_rows",
+        &[
+            1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0,
+            50_000.0, 100_000.0,
+        ],
+    ),
+];
+
+/// Histograms keep what was recorded until somebody collects it; without a scrape the upkeep does.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// The metrics of this process, for `/metrics`.
+#[derive(Clone, Copy)]
+pub struct Metrics {
+    recorder: &'static PrometheusHandle,
+}
+
+/// Starts logging to standard error, logs panics, and installs the TLS provider. Later calls change nothing.
+pub fn install(log: &LogSettings) {
+    let filter = EnvFilter::new(&log.level);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // Both fail only where one is installed already, and then that one stays.
+    let installed = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if installed.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+impl Metrics {
+    /// Installs the recorder of this process, or finds the one that is installed.
+    pub fn install() -> Self {
+        Self { recorder: RECORDER.get_or_init(install_recorder) }
+    }
+
+    /// All metrics in Prometheus text form.
+    pub fn render(self) -> String {
+        let mut text = self.recorder.render();
+        process::render(&mut text);
+        text
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn install_recorder() -> PrometheusHandle {
+    let mut builder = PrometheusBuilder::new();
+    for (suffix, buckets) in BUCKETS {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), buckets)
+            .expect("every list of buckets has an entry");
+    }
+    let recorder = builder.install_recorder().expect("only this function installs a recorder, and it runs once");
+    let upkeep = recorder.clone();
+    std::thread::Builder::new()
+        .name("metrics-upkeep".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(UPKEEP);
+                upkeep.run_upkeep();
+            }
+        })
+        .expect("a process that cannot start a thread cannot serve");
+    recorder
+}
+
+/// A panic in the log's own form, so that it is found where everything else is.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("a value that is no text");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        error!(location, %backtrace, "panic: {message}");
+    } else {
+        error!(location, "panic: {message}");
+    }
+}
