@@ -135,8 +135,7 @@ impl<'a> Tuple<'a> {
 
     /// The fact's time.
     pub fn ordered_at(&self) -> Timestamp {
-        let bytes = self.fields[Lane::ORDERED_AT].try_into().unwrap_or_default();
-        Timestamp::from_postgres_us(i64::from_be_bytes(bytes)).unwrap_or(Timestamp::EARLIEST)
+        time_of(self.fields[Lane::ORDERED_AT]).expect("the field was checked when the tuple was found")
     }
 }
 
@@ -187,13 +186,13 @@ fn check_field(column: &Column, field: &[u8], wrong_length: TupleError) -> Resul
         (ColumnType::Jsonb, [version, ..]) if *version != JSONB_VERSION => {
             Err(TupleError::JsonbVersion { column: column.name })
         }
-        (ColumnType::Timestamptz, &[a, b, c, d, e, f, g, h]) => {
-            Timestamp::from_postgres_us(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
-                .map(|_| ())
-                .ok_or(TupleError::Time)
-        }
+        (ColumnType::Timestamptz, _) => time_of(field).map(|_| ()).ok_or(TupleError::Time),
         _ => Ok(()),
     }
+}
+
+fn time_of(field: &[u8]) -> Option<Timestamp> {
+    Timestamp::from_postgres_us(i64::from_be_bytes(field.try_into().ok()?))
 }
 
 impl<'a> Iterator for Tuples<'a> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
-use super::reader::{Broken, Place, Reader};
+use super::reader::{Broken, Place, Reader, Slot};
 use super::{ITEMS_MAX, ViewSlice};
 use crate::view::ViewSet;
 
@@ -29,9 +29,9 @@ struct KeyedItem<'j> {
 /// The fields of one item as they are read.
 #[derive(Default)]
 struct Fields {
-    sku: Option<()>,
-    quantity: Option<Option<i64>>,
-    price: Option<Option<i64>>,
+    sku: Slot<()>,
+    quantity: Slot<i64>,
+    price: Slot<i64>,
     keys: Vec<(Arc<str>, String)>,
 }
 
@@ -111,9 +111,11 @@ impl Fields {
             before_key = reader.jiter.current_index();
             next = reader.jiter.next_key()?.map(|key| classify(key, views));
         }
-        for (missing, name) in
-            [(fields.sku.is_none(), "sku"), (fields.quantity.is_none(), "quantity"), (fields.price.is_none(), "price")]
-        {
+        for (missing, name) in [
+            (fields.sku.is_missing(), "sku"),
+            (fields.quantity.is_missing(), "quantity"),
+            (fields.price.is_missing(), "price"),
+        ] {
             if missing {
                 reader.fault(Place::OfItem(index, name), "is required");
             }
@@ -134,7 +136,7 @@ impl Fields {
             Key::Sku => {
                 let place = Place::OfItem(index, "sku");
                 let text = if view.is_some() { reader.id(peek, place)? } else { reader.text(peek, place)? };
-                once(reader, self.sku.replace(()).is_some(), place);
+                self.sku.fill(reader, place, Some(()));
                 if let Some(text) = text {
                     check_sku(reader, &text, place);
                     self.keys.extend(view.map(|view| (view, text)));
@@ -143,12 +145,12 @@ impl Fields {
             Key::Quantity => {
                 let place = Place::OfItem(index, "quantity");
                 let quantity = reader.integer(peek, place, 1..=1_000_000)?;
-                once(reader, self.quantity.replace(quantity).is_some(), place);
+                self.quantity.fill(reader, place, quantity);
             }
             Key::Price => {
                 let place = Place::OfItem(index, "price");
                 let price = reader.integer(peek, place, 0..=i64::MAX)?;
-                once(reader, self.price.replace(price).is_some(), place);
+                self.price.fill(reader, place, price);
             }
             Key::Other => {
                 let place = Place::OfItem(index, reader.raw_key_since(before_key));
@@ -168,8 +170,7 @@ impl Fields {
 
     /// Quantity × price, 0 where one of them is wrong.
     fn sum(&self) -> i128 {
-        let number = |field: Option<Option<i64>>| i128::from(field.flatten().unwrap_or(0));
-        number(self.quantity) * number(self.price)
+        i128::from(self.quantity.value.unwrap_or(0)) * i128::from(self.price.value.unwrap_or(0))
     }
 }
 
@@ -181,13 +182,6 @@ fn classify(key: &str, views: &ViewSet) -> (Key, Option<Arc<str>>) {
         _ => Key::Other,
     };
     (kind, views.of_item_field(key).map(|view| view.name().clone()))
-}
-
-/// A known field that stands there twice would mean different things to different readers.
-pub(super) fn once(reader: &mut Reader<'_>, again: bool, place: Place<'_>) {
-    if again {
-        reader.fault(place, "must not stand there twice");
-    }
 }
 
 /// The key of an unknown field is stored too.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
-use super::item::{Items, check_key, once};
-use super::reader::{Broken, Place, Reader};
+use super::item::{Items, check_key};
+use super::reader::{Broken, Place, Reader, Slot};
 use super::{Draft, ORDER_BYTES_MAX};
 use crate::fault::Rejection;
 use crate::view::ViewSet;
@@ -18,14 +18,14 @@ pub struct OrderParser {
     ahead_max_us: i64,
 }
 
-/// The fields of an order as they are read. The outer `Option` says whether the field was there.
+/// The fields of an order as they are read.
 #[derive(Default)]
 struct Fields<'j> {
-    customer_id: Option<Option<CustomerId>>,
-    order_id: Option<Option<OrderId>>,
-    timestamp: Option<Option<Timestamp>>,
-    items: Option<(Items<'j>, &'j str)>,
-    total: Option<Option<i64>>,
+    customer_id: Slot<CustomerId>,
+    order_id: Slot<OrderId>,
+    timestamp: Slot<Timestamp>,
+    items: Slot<(Items<'j>, &'j str)>,
+    total: Slot<i64>,
     attributes: String,
     view_keys: Vec<(Arc<str>, String)>,
 }
@@ -91,7 +91,7 @@ impl OrderParser {
                     let start = reader.jiter.current_index();
                     let items = Items::read(reader, peek, &self.views)?;
                     let text = reader.since(start);
-                    once(reader, fields.items.replace((items, text)).is_some(), Place::Order("items"));
+                    fields.items.fill(reader, Place::Order("items"), Some((items, text)));
                 }
                 _ => fields.read_scalar(reader, &key, peek, latest)?,
             }
@@ -120,26 +120,25 @@ impl<'j> Fields<'j> {
             Key::CustomerId => {
                 let place = Place::Order("customer_id");
                 let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
-                once(reader, self.customer_id.replace(id).is_some(), place);
+                self.customer_id.fill(reader, place, id);
             }
             // A null stands for a field that was left out, as many clients write it.
-            Key::OrderId if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::OrderId | Key::Timestamp if peek == Peek::Null => reader.jiter.known_null()?,
             Key::OrderId => {
                 let place = Place::Order("order_id");
                 let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
-                once(reader, self.order_id.replace(id).is_some(), place);
+                self.order_id.fill(reader, place, id);
             }
-            Key::Timestamp if peek == Peek::Null => reader.jiter.known_null()?,
             Key::Timestamp => {
                 let place = Place::Order("timestamp");
                 let text = reader.text(peek, place)?;
                 let timestamp = text.and_then(|text| checked_timestamp(reader, &text, latest));
-                once(reader, self.timestamp.replace(timestamp).is_some(), place);
+                self.timestamp.fill(reader, place, timestamp);
             }
             _ => {
                 let place = Place::Order("total");
                 let total = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
-                once(reader, self.total.replace(total).is_some(), place);
+                self.total.fill(reader, place, total);
             }
         }
         Ok(())
@@ -170,22 +169,22 @@ impl<'j> Fields<'j> {
 
     /// The draft, where nothing that it needs is missing; the faults that only the whole order shows are noted.
     fn into_draft(mut self, reader: &mut Reader<'j>) -> Option<Draft<'j>> {
-        if self.customer_id.is_none() {
+        if self.customer_id.is_missing() {
             reader.fault(Place::Order("customer_id"), "is required");
         }
-        if self.timestamp.is_none() && self.order_id.is_some() {
+        if self.timestamp.is_missing() && !self.order_id.is_missing() {
             let reason = "is required with an order_id: without it, sending the order again would store it twice";
             reader.fault(Place::Order("timestamp"), reason);
         }
-        let Some((items, text)) = self.items.take() else {
+        if self.items.is_missing() {
             reader.fault(Place::Order("items"), "is required");
-            return None;
-        };
+        }
+        let (items, text) = self.items.value.take()?;
         let Ok(total) = i64::try_from(items.total) else {
             reader.fault(Place::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
             return None;
         };
-        if self.total.flatten().is_some_and(|given| given != total) {
+        if self.total.value.is_some_and(|given| given != total) {
             reader.fault(
                 Place::Order("total"),
                 format!("must be left out, or be the sum of quantity × price, which is {total}"),
@@ -193,9 +192,9 @@ impl<'j> Fields<'j> {
         }
         self.attributes.push_str(if self.attributes.is_empty() { "{}" } else { "}" });
         Some(Draft {
-            customer_id: self.customer_id.flatten()?,
-            order_id: self.order_id.flatten(),
-            timestamp: self.timestamp.flatten(),
+            customer_id: self.customer_id.value?,
+            order_id: self.order_id.value,
+            timestamp: self.timestamp.value,
             total,
             items: text,
             attributes: self.attributes,

@@ -36,6 +36,33 @@ pub(super) struct Reader<'j> {
     faults: Vec<Fault>,
 }
 
+/// A known field of an object: whether it stood there, and its value where that was right.
+pub(super) struct Slot<T> {
+    seen: bool,
+    pub(super) value: Option<T>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { seen: false, value: None }
+    }
+}
+
+impl<T> Slot<T> {
+    pub(super) fn is_missing(&self) -> bool {
+        !self.seen
+    }
+
+    /// Takes the field's value. A known field that stands there twice would mean different things to different readers.
+    pub(super) fn fill(&mut self, reader: &mut Reader<'_>, place: Place<'_>, value: Option<T>) {
+        if self.seen {
+            reader.fault(place, "must not stand there twice");
+        }
+        self.seen = true;
+        self.value = value;
+    }
+}
+
 /// The JSON is broken; what stands behind cannot be read.
 pub(super) struct Broken(JiterError);
 
