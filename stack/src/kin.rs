@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::signal::Signal;
 
 /// Names of programs that a run may leave behind. A shell that somebody has open in a data directory is not touched.
-const SERVERS: [&str; 3] = ["postgres", "nats-server", "redis-server"];
+const SERVERS: [&str; 4] = ["postgres", "initdb", "nats-server", "redis-server"];
 
 /// The process and all its descendants, parents before children.
 pub(crate) fn family(pid: u32) -> Vec<u32> {

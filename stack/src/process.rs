@@ -280,7 +280,10 @@ async fn spawn(managed: Managed) -> Result<Run> {
         .spawn(move || match spawn_here(&managed) {
             Err(error) => drop(started.send(Err(error))),
             Ok(mut child) => {
-                let _ = started.send(Ok(child.id()));
+                if started.send(Ok(child.id())).is_err() {
+                    // Whoever wanted it has given up meanwhile, and nobody else knows of it.
+                    kin::kill_all(child.id());
+                }
                 let status = child.wait().unwrap_or_default();
                 ended.send_replace(Some(status));
             }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::home::Home;
 use crate::installed::Installed;
-use crate::ports::{PortInUse, free_ports};
+use crate::kin::kill_leftovers;
+use crate::ports::{PortInUse, free_ports, is_taken};
 use crate::process::Process;
 use crate::{nats, postgres, redis};
 
@@ -254,6 +255,13 @@ async fn start_servers(
 ) -> Result<Vec<(Server, Process)>> {
     let mut wanted: Vec<Server> = (0..config.postgres_ports.len()).map(Server::Postgres).collect();
     wanted.extend([Server::Nats, Server::Redis]);
+    // All ports first, so that the usual mistake shows before anything is made or started.
+    for &server in &wanted {
+        let port = port_of(server, config);
+        if is_taken(port) {
+            return Err(PortInUse { name: server.to_string(), port }.into());
+        }
+    }
     let mut starting = JoinSet::new();
     for server in wanted {
         let (home, installed, config) = (Arc::clone(home), installed.clone(), config.clone());
@@ -272,7 +280,18 @@ async fn start_servers(
         }
     }
     started.sort_by_key(|(server, _)| *server);
-    first_error.map_or(Ok(started), Err)
+    let Some(error) = first_error else { return Ok(started) };
+    drop(started);
+    kill_leftovers(home.servers());
+    Err(error)
+}
+
+fn port_of(server: Server, config: &StackConfig) -> u16 {
+    match server {
+        Server::Postgres(shard) => config.postgres_ports[shard],
+        Server::Nats => config.nats_port,
+        Server::Redis => config.redis_port,
+    }
 }
 
 async fn start_server(server: Server, home: &Home, installed: &Installed, config: &StackConfig) -> Result<Process> {

@@ -1,0 +1,9 @@
+//! The stack against the real servers and the real kernel.
+
+mod faults;
+mod ports;
+mod processes;
+mod restart;
+mod run_command;
+mod shared_servers;
+mod support;

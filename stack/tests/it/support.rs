@@ -1,0 +1,74 @@
+//! What several tests need: waiting for a condition, looking at processes, speaking to servers.
+
+use std::fmt::Debug;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Polls until `done` holds for what `look` sees.
+pub(crate) async fn eventually<T: Debug>(what: &str, mut look: impl FnMut() -> T, done: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let seen = look();
+        if done(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{what}: still {seen:?} after {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A directory that the servers' user can reach also when root runs the tests.
+pub(crate) fn open_dir() -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    dir
+}
+
+/// The processes that work in a directory below `dir`.
+pub(crate) fn processes_below(dir: &Path) -> Vec<u32> {
+    let dir = dir.canonicalize().expect("the directory is there");
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&dir)))
+        .collect()
+}
+
+/// The user that a process runs as.
+pub(crate) fn user_of(pid: u32) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{pid}")).expect("the process runs").uid()
+}
+
+/// Sends text to a port and reads until the answer holds `enough`.
+pub(crate) async fn ask(url: &str, text: &str, enough: &str) -> String {
+    let address = url.split_once("://").expect("an address").1;
+    let mut stream = TcpStream::connect(address).await.expect("connect");
+    stream.write_all(text.as_bytes()).await.expect("write");
+    let mut answer = Vec::new();
+    loop {
+        let read = tokio::time::timeout(DEADLINE, stream.read_buf(&mut answer)).await;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let read = read.unwrap_or_else(|_| panic!("only {text:?} came")).expect("read");
+        if text.contains(enough) || read == 0 {
+            return text;
+        }
+    }
+}
+
+/// One request to the `JetStream` API.
+pub(crate) async fn jetstream(url: &str, subject: &str, body: &str) -> String {
+    let text = format!(
+        "CONNECT {{\"verbose\":false}}\r\nSUB answer 1\r\nPUB $JS.API.{subject} answer {}\r\n{body}\r\n",
+        body.len()
+    );
+    // The greeting of the server ends in `} `, the answer does not.
+    ask(url, &text, "}\r\n").await
+}
