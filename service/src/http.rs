@@ -99,5 +99,5 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 ///
 /// Requests are counted and timed if the router has the layer [`Observe`]; [`crate::Service::serve`] adds it.
 pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, shutdown: Shutdown) {
-    accept::Acceptor::new(listener, router, limits, shutdown).run().await;
+    accept::Acceptor::new(router, limits, shutdown).run(listener).await;
 }

@@ -125,7 +125,11 @@ impl Stop {
 pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, Stop> {
     T::try_parse_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Asked(error),
-        _ => Stop::Bad(one_line(&T::command(), &error)),
+        _ => {
+            let mut command = T::command();
+            command.build();
+            Stop::Bad(one_line(&command, &error))
+        }
     })
 }
 
@@ -145,8 +149,14 @@ fn one_line(command: &clap::Command, error: &clap::Error) -> String {
 /// The environment variable of the setting that the error is about, since the bad value may have come from there.
 fn environment_variable(command: &clap::Command, error: &clap::Error) -> Option<String> {
     let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
-    let setting = command.get_arguments().find(|setting| setting.to_string() == *shown)?;
+    let setting = find_setting(command, shown)?;
     Some(setting.get_env()?.to_string_lossy().into_owned())
+}
+
+/// Looks for a setting by the form in which errors show it, in the command and its subcommands.
+fn find_setting<'a>(command: &'a clap::Command, shown: &str) -> Option<&'a clap::Arg> {
+    let own = command.get_arguments().find(|setting| setting.to_string() == shown);
+    own.or_else(|| command.get_subcommands().find_map(|subcommand| find_setting(subcommand, shown)))
 }
 
 /// Accepts what `tracing` filters accept, but no misspelt level: `debgu` alone would be taken for a target's name.

@@ -20,7 +20,6 @@ use crate::shutdown::Shutdown;
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 pub(super) struct Acceptor {
-    listener: TcpListener,
     server: Server,
     connections_max: usize,
     drain_linger: Duration,
@@ -32,9 +31,8 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, router: Router, limits: HttpLimits, shutdown: Shutdown) -> Self {
+    pub(super) fn new(router: Router, limits: HttpLimits, shutdown: Shutdown) -> Self {
         Self {
-            listener,
             connections_max: limits.connections_max,
             drain_linger: limits.drain_linger,
             server: Server::new(router, limits),
@@ -45,23 +43,25 @@ impl Acceptor {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self, listener: TcpListener) {
         let hard = self.shutdown.hard().clone();
-        if hard.run_until_cancelled(self.serve_and_drain()).await.is_none() {
+        if hard.run_until_cancelled(self.serve_and_drain(listener)).await.is_none() {
             self.connections.shutdown().await;
         }
         self.open.set(0.0);
     }
 
-    async fn serve_and_drain(&mut self) {
+    async fn serve_and_drain(&mut self, listener: TcpListener) {
         let soft = self.shutdown.soft().clone();
         while !soft.is_cancelled() {
             tokio::select! {
                 () = soft.cancelled() => {}
-                () = self.step() => {}
+                () = self.step(&listener) => {}
             }
         }
-        self.linger().await;
+        self.linger(&listener).await;
+        // From here on a client that connects is told at once that nobody is here, and goes elsewhere.
+        drop(listener);
         self.closing.cancel();
         while self.connections.join_next().await.is_some() {
             self.count();
@@ -69,24 +69,24 @@ impl Acceptor {
     }
 
     /// Goes on for a moment, so that what is on its way is answered; ends early when nothing is.
-    async fn linger(&mut self) {
+    async fn linger(&mut self, listener: &TcpListener) {
         let end = Instant::now() + self.drain_linger;
         loop {
             tokio::select! {
                 // In this order: a connection that waits to be accepted is never passed over.
                 biased;
                 () = sleep_until(end) => return,
-                () = self.step() => {}
+                () = self.step(listener) => {}
                 () = std::future::ready(()), if self.connections.is_empty() => return,
             }
         }
     }
 
     /// Takes a connection or says goodbye to one. Nothing is lost when it is dropped half-way.
-    async fn step(&mut self) {
+    async fn step(&mut self, listener: &TcpListener) {
         tokio::select! {
             Some(_) = self.connections.join_next() => {}
-            (stream, address) = accept(&self.listener), if self.connections.len() < self.connections_max => {
+            (stream, address) = accept(listener), if self.connections.len() < self.connections_max => {
                 self.take(stream, address);
             }
         }

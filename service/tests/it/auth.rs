@@ -1,0 +1,98 @@
+//! Who may do what.
+
+use std::io::Write;
+
+use axum::Router;
+use axum::routing::{get, post};
+use forebay_service::{Client, Right, Service, ServiceSettings};
+
+use crate::server::Server;
+use crate::wire::Answer;
+
+/// `printf %s secret-of-shop | sha256sum`, and so on.
+const CLIENTS: &str = "
+    [[client]]
+    name = 'shop'
+    token_sha256 = 'SHOP'
+    rights = ['write']
+    orders_per_s = 500
+    [[client]]
+    name = 'desk'
+    token_sha256 = 'DESK'
+    rights = ['read']
+";
+
+fn sha256_hex(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn api(service: &Service) -> Router {
+    let name = async |client: Client| format!("{} {:?}", client.name, client.orders_per_s);
+    let write = Router::new().route("/orders", post(name)).route_layer(service.clients.guard(Right::Write));
+    let read = Router::new().route("/orders", get(name)).route_layer(service.clients.guard(Right::Read));
+    write.merge(read)
+}
+
+async fn with_clients_file() -> Server {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let text = CLIENTS.replace("SHOP", &sha256_hex("secret-of-shop")).replace("DESK", &sha256_hex("secret-of-desk"));
+    file.write_all(text.as_bytes()).unwrap();
+    let settings = ServiceSettings { clients_file: Some(file.path().to_owned()), ..ServiceSettings::default() };
+    let service = Service::new(&settings).expect("the file is good");
+    let api = api(&service);
+    Server::of(service, api).await
+}
+
+async fn ask(server: &Server, method: &str, authorization: &str) -> Answer {
+    let authorization =
+        if authorization.is_empty() { String::new() } else { format!("authorization: {authorization}\r\n") };
+    let request = format!("{method} /orders HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n{authorization}\r\n");
+    server.connect().await.ask(&request).await
+}
+
+#[tokio::test]
+async fn token_decides_who_the_client_is_and_what_it_may_do() {
+    let server = with_clients_file().await;
+    let shop = ask(&server, "POST", "Bearer secret-of-shop").await;
+    assert_eq!((shop.status, shop.body.as_str()), (200, "shop Some(500)"));
+    let desk = ask(&server, "GET", "bearer secret-of-desk").await;
+    assert_eq!((desk.status, desk.body.as_str()), (200, "desk None"));
+    for (method, token) in [("GET", "Bearer secret-of-shop"), ("POST", "Bearer secret-of-desk")] {
+        let answer = ask(&server, method, token).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("forbidden")), "{method} {token}");
+    }
+}
+
+#[tokio::test]
+async fn missing_and_unknown_tokens_are_refused_with_a_challenge() {
+    let server = with_clients_file().await;
+    for (authorization, challenge) in [
+        ("", "Bearer realm=\"forebay\""),
+        ("Basic c2hvcDpzaG9w", "Bearer realm=\"forebay\""),
+        ("Bearer ", "Bearer realm=\"forebay\""),
+        ("Bearer secret-of-sho", "Bearer realm=\"forebay\", error=\"invalid_token\""),
+        ("Bearer secret-of-shop2", "Bearer realm=\"forebay\", error=\"invalid_token\""),
+    ] {
+        let answer = ask(&server, "POST", authorization).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("unauthenticated")), "{authorization}");
+        assert_eq!(answer.header("www-authenticate"), Some(challenge), "{authorization}");
+    }
+    assert_eq!(server.get("/livez").await.status, 200, "health needs no token");
+}
+
+#[tokio::test]
+async fn without_a_clients_file_the_address_is_the_client() {
+    let service = Service::new(&ServiceSettings::default()).unwrap();
+    let api = api(&service);
+    let server = Server::of(service, api).await;
+    assert_eq!(ask(&server, "POST", "").await.body, "127.0.0.1 None");
+    assert_eq!(ask(&server, "GET", "Bearer whatever").await.body, "127.0.0.1 None");
+}
+
+#[test]
+fn clients_file_that_is_not_there_is_a_bad_setting() {
+    let settings = ServiceSettings { clients_file: Some("/nowhere/clients.toml".into()), ..ServiceSettings::default() };
+    let bad = Service::new(&settings).expect_err("there is no such file").to_string();
+    assert_eq!(bad, "clients file /nowhere/clients.toml: No such file or directory (os error 2)");
+}

@@ -1,0 +1,64 @@
+//! A service under test, on a free port.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use forebay_service::http::HttpLimits;
+use forebay_service::{Service, ServiceSettings, http};
+use tokio::net::TcpListener;
+
+use crate::wire::Wire;
+
+/// How long anything that must happen may take.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+pub(crate) struct Server {
+    pub(crate) service: Service,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) async fn start(api: Router) -> Self {
+        Self::with_limits(api, HttpLimits::default()).await
+    }
+
+    pub(crate) async fn with_limits(api: Router, limits: HttpLimits) -> Self {
+        let mut service = Service::new(&ServiceSettings::default()).expect("the defaults are good");
+        service.http_limits = limits;
+        Self::of(service, api).await
+    }
+
+    pub(crate) async fn of(service: Service, api: Router) -> Self {
+        let listener = http::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+        let address = listener.local_addr().unwrap();
+        service.serve(listener, api);
+        Self { service, address }
+    }
+
+    pub(crate) async fn connect(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
+    /// The status of a GET on a connection of its own, and the answer.
+    pub(crate) async fn get(&self, path: &str) -> crate::wire::Answer {
+        self.connect().await.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
+    }
+}
+
+/// Waits until `condition` gives a value; says what it said last when it does not in time.
+pub(crate) async fn eventually<T, S: std::fmt::Debug>(mut condition: impl AsyncFnMut() -> Result<T, S>) -> T {
+    let end = Instant::now() + SOON;
+    loop {
+        match condition().await {
+            Ok(value) => return value,
+            Err(state) if Instant::now() > end => panic!("not in time; last: {state:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Whether nobody listens there any more.
+pub(crate) async fn is_free(address: SocketAddr) -> bool {
+    TcpListener::bind(address).await.is_ok()
+}
