@@ -1,1 +1,27 @@
-//! Forebay shard.
+//! One Postgres shard: where it is, its tables, connections for reading it, and the one way by which facts are written.
+//!
+//! This crate must never know NATS, HTTP, or what a service is. It knows the model, Postgres, and that a frame of the log
+//! is a run of COPY tuples. It works on one shard at a time and never knows another one's state.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`address`] | where the shards are |
+//! | [`session`] | one connection: which address, what time, which settings |
+//! | [`migrate`](mod@migrate) | the tables, brought up to this version |
+//! | [`pool`] | connections for reading |
+//! | [`position`] | how far a lane has come, and what became of its rows |
+//! | [`sqlstate`] | what an error means |
+
+pub mod address;
+pub mod migrate;
+pub mod pool;
+pub mod position;
+pub mod session;
+pub mod sqlstate;
+
+pub use address::{AddressError, ShardAddress, ShardAddresses, ShardList};
+pub use migrate::{MigrationError, migrate};
+pub use pool::{PoolSettings, ShardPool, Unavailable};
+pub use position::{LanePosition, Tally};
+pub use session::ConnectError;
+pub use sqlstate::ErrorClass;

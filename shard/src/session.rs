@@ -1,0 +1,121 @@
+//! A session with a shard: which of its addresses to talk to, within what time, under which settings.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Row};
+use tokio::time::timeout;
+
+use crate::address::{ShardAddress, ShardAddresses};
+use crate::sqlstate::ErrorClass;
+
+/// How long one address may take until a session is ready.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// What a session is for.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// How it is named in `pg_stat_activity`.
+    pub application_name: String,
+    /// The longest a statement may run. (It does not end a COPY that waits for its client.)
+    pub statement_timeout: Duration,
+    /// The longest a statement may wait for one lock.
+    pub lock_timeout: Duration,
+}
+
+/// No address of a shard gave a session.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(|(address, refused)| format!("{address}: {refused}")).collect::<Vec<_>>().join("; "))]
+pub struct ConnectError(Vec<(ShardAddress, Refused)>);
+
+/// Why one address gave no session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It is a standby, and the session is to write.
+    #[error("is a standby")]
+    Standby,
+    /// It did not answer within [`CONNECT_MAX`].
+    #[error("does not answer")]
+    Silent,
+    /// It refused the connection, the user, or the first statement.
+    #[error("{0}")]
+    Failed(#[from] sqlx::Error),
+}
+
+impl ConnectError {
+    /// The class of the first address's failure: the one of the primary.
+    pub fn class(&self) -> ErrorClass {
+        match self.0.first() {
+            Some((_, Refused::Standby)) => ErrorClass::ReadOnly,
+            Some((_, Refused::Failed(error))) => ErrorClass::of(error),
+            Some((_, Refused::Silent)) | None => ErrorClass::Connection,
+        }
+    }
+}
+
+/// Connects to the first address that is a primary. There is no `target_session_attrs` in the client library, so each is asked.
+pub(crate) async fn connect_primary(
+    addresses: &ShardAddresses,
+    settings: &SessionSettings,
+) -> Result<PgConnection, ConnectError> {
+    let mut refused = Vec::new();
+    for address in addresses.iter() {
+        match connect(address, settings).await {
+            Ok((connection, Server::Primary)) => return Ok(connection),
+            Ok((_, Server::Standby)) => refused.push((address.clone(), Refused::Standby)),
+            Err(error) => refused.push((address.clone(), error)),
+        }
+    }
+    Err(ConnectError(refused))
+}
+
+/// What a server is at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Primary,
+    Standby,
+}
+
+/// Connects to one address, applies the settings, and says what the server is.
+pub(crate) async fn connect(
+    address: &ShardAddress,
+    settings: &SessionSettings,
+) -> Result<(PgConnection, Server), Refused> {
+    let options = named(address, settings);
+    let ready = async {
+        let mut connection = options.connect().await?;
+        let server = prepare(&mut connection, settings).await?;
+        Ok((connection, server))
+    };
+    timeout(CONNECT_MAX, ready).await.unwrap_or(Err(Refused::Silent))
+}
+
+pub(crate) fn named(address: &ShardAddress, settings: &SessionSettings) -> PgConnectOptions {
+    address.options().clone().application_name(&settings.application_name)
+}
+
+/// Applies the settings to a new session, as far as the server knows them, and says what the server is.
+///
+/// The client library sets no keepalive on its own side, so there only deadlines help. These settings make the *server*
+/// notice within seconds that a client is gone, and give up its locks: the next writer must not wait for a ghost.
+pub(crate) async fn prepare(connection: &mut PgConnection, settings: &SessionSettings) -> Result<Server, sqlx::Error> {
+    const SQL: &str = "select pg_is_in_recovery(), count(set_config(name, value, false)) \
+        from unnest($1::text[], $2::text[]) as wanted(name, value) join pg_settings using (name) \
+        where setting is distinct from value";
+    let ms = |duration: Duration| duration.as_millis().to_string();
+    let wanted = [
+        ("statement_timeout", ms(settings.statement_timeout)),
+        ("lock_timeout", ms(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", "60000".to_owned()),
+        ("tcp_keepalives_idle", "5".to_owned()),
+        ("tcp_keepalives_interval", "2".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+        ("tcp_user_timeout", "10000".to_owned()),
+        ("client_connection_check_interval", "2000".to_owned()),
+        // Compiling a plan takes longer than any statement of ours runs.
+        ("jit", "off".to_owned()),
+    ];
+    let (names, values): (Vec<&str>, Vec<String>) = wanted.into_iter().unzip();
+    let row = sqlx::query(SQL).persistent(false).bind(names).bind(values).fetch_one(connection).await?;
+    Ok(if row.try_get(0)? { Server::Standby } else { Server::Primary })
+}

@@ -1,0 +1,7 @@
+//! A shard against a real Postgres.
+
+#![allow(clippy::unwrap_used)]
+
+mod pool;
+mod scene;
+mod tables;
