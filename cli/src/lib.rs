@@ -1,1 +1,19 @@
-//! Forebay cli.
+//! The `forebay` command: makes orders, sends files of them, prepares shards and shows how they are.
+//!
+//! Data goes to standard output, messages go to standard error. It talks to a running system as any client does, over
+//! HTTP; only `migrate` and `shards` look at the log and the databases themselves. It must never know how a service
+//! works inside.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`command`] | the command line |
+//! | `fingerprint` | short names for long things |
+//! | [`generate`] | plausible orders, the same for the same seed |
+//! | [`replay`] | files of orders, sent to ingest |
+
+pub mod command;
+mod fingerprint;
+pub mod generate;
+pub mod replay;
+
+pub use command::main;

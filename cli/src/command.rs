@@ -1,0 +1,42 @@
+//! The command line: which subcommand does what, and how a run ends.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use forebay_service::BadSetting;
+use forebay_service::settings::EXIT_BAD_SETTING;
+
+use crate::{generate, replay};
+
+/// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, propagate_version = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write plausible orders to standard output, as NDJSON; the same for the same seed
+    Generate(generate::Settings),
+    /// Send files of orders to a running system
+    Replay(replay::Settings),
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let CommandLine { command } = forebay_service::parse();
+    run(command).unwrap_or_else(|error| {
+        eprintln!("forebay: {error:#}");
+        if error.is::<BadSetting>() { ExitCode::from(EXIT_BAD_SETTING) } else { ExitCode::FAILURE }
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Generate(settings) => generate::run(&settings),
+        Command::Replay(settings) => replay::run(settings),
+    }
+}
