@@ -11,7 +11,7 @@ use std::time::Duration;
 use forebay_model::ShardId;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -38,6 +38,8 @@ pub struct PoolSettings {
     pub acquire_timeout: Duration,
     /// The longest a statement may run.
     pub statement_timeout: Duration,
+    /// Further settings of its sessions, such as `("plan_cache_mode", "force_generic_plan")`.
+    pub parameters: Vec<(&'static str, &'static str)>,
 }
 
 /// Connections for reading one shard. Cloning it is cheap; all clones are the same pool.
@@ -90,6 +92,7 @@ impl Default for PoolSettings {
             connections_max: 16,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
+            parameters: Vec::new(),
         }
     }
 }
@@ -159,10 +162,21 @@ impl ShardPool {
     }
 }
 
+/// Sets parameters of a session. An unknown name is an error: whoever asks for it relies on it.
+async fn set(connection: &mut PgConnection, parameters: &[(&str, &str)]) -> Result<(), sqlx::Error> {
+    const SQL: &str = "select count(set_config(name, value, false)) \
+        from unnest($1::text[], $2::text[]) as wanted(name, value)";
+    let (names, values): (Vec<&str>, Vec<&str>) = parameters.iter().copied().unzip();
+    if names.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(SQL).persistent(false).bind(names).bind(values).execute(connection).await.map(drop)
+}
+
 impl Place {
     fn new(shard: ShardId, address: &ShardAddress, settings: &PoolSettings) -> Self {
         let session = settings.session();
-        let on_connect = session.clone();
+        let on_connect = (session.clone(), settings.parameters.clone());
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
@@ -178,8 +192,11 @@ impl Place {
                 })
             })
             .after_connect(move |connection, _| {
-                let session = on_connect.clone();
-                Box::pin(async move { prepare(connection, &session).await.map(drop) })
+                let (session, parameters) = on_connect.clone();
+                Box::pin(async move {
+                    prepare(connection, &session).await?;
+                    set(connection, &parameters).await
+                })
             })
             .connect_lazy_with(named(address, &session));
         Self {
