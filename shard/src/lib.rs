@@ -11,6 +11,7 @@
 //! | [`pool`] | connections for reading |
 //! | [`position`] | how far a lane has come, and what became of its rows |
 //! | [`sqlstate`] | what an error means |
+//! | [`timestamptz`] | instants as parameters and columns |
 
 pub mod address;
 pub mod migrate;
@@ -18,6 +19,7 @@ pub mod pool;
 pub mod position;
 pub mod session;
 pub mod sqlstate;
+pub mod timestamptz;
 
 pub use address::{AddressError, ShardAddress, ShardAddresses, ShardList};
 pub use migrate::{MigrationError, migrate};
@@ -25,3 +27,4 @@ pub use pool::{PoolSettings, ShardPool, Unavailable};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;
 pub use sqlstate::ErrorClass;
+pub use timestamptz::Timestamptz;

@@ -4,6 +4,8 @@ use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
+use crate::timestamptz::Timestamptz;
+
 /// What became of rows. For every lane and shard: rows in the log up to the position = stored + duplicate + dead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -52,7 +54,7 @@ impl std::ops::Add for Tally {
 }
 
 const COLUMNS: &str = "select lane, incarnation, stream_seq, frame_id, rows_stored, rows_duplicate, rows_dead, \
-    (extract(epoch from committed_at) * 1000000)::int8 as committed_us, epoch from lane_position";
+    committed_at, epoch from lane_position";
 
 impl LanePosition {
     /// The position of every lane that has one. In a transaction of level `repeatable read` it belongs to the same
@@ -85,7 +87,7 @@ impl LanePosition {
                 duplicate: unsigned("rows_duplicate")?,
                 dead: unsigned("rows_dead")?,
             },
-            committed_at: Timestamp::from_unix_us(row.try_get("committed_us")?),
+            committed_at: row.try_get::<Timestamptz, _>("committed_at")?.0,
             epoch: Epoch(unsigned("epoch")?),
         })
     }

@@ -5,3 +5,4 @@
 mod pool;
 mod scene;
 mod tables;
+mod times;
