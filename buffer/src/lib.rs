@@ -1,1 +1,40 @@
-//! Forebay buffer.
+//! The log: frames of facts in NATS JetStream streams, one stream per lane and shard, and the shard map beside them.
+//!
+//! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; whoever answers
+//! "accepted" waits for [`Log::publish`]. And nothing is skipped silently: a reader compares its position with the
+//! stream (incarnation, tail, gaps) whenever it starts or starts anew, and stops with a [`ReadError`] where they
+//! disagree. Positions are kept by whoever reads; no JetStream acknowledgement of a consumer is involved.
+//!
+//! This crate must never know Postgres, HTTP, or what the tuples of a frame mean: a payload is bytes.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`log`] | the handle on the log: connection, settings |
+//! | [`name`] | names of streams, subjects and buckets |
+//! | [`frame`] | a frame, and how it looks as a message |
+//! | [`publish`] | putting a frame into the log, and how that fails |
+//! | `incarnation` | which making of a stream acknowledged a frame |
+//! | [`stream`] | making, inspecting and trimming streams |
+//! | [`reader`] | reading frames on from a position |
+//! | [`map`] | the shard map: bootstrap, change, watch |
+//! | [`notice`] | commit notices: what a commit touched |
+
+pub mod frame;
+mod incarnation;
+mod link;
+pub mod log;
+pub mod map;
+pub mod name;
+pub mod notice;
+pub mod publish;
+pub mod reader;
+pub mod stream;
+
+pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};
+pub use log::{Log, LogError, LogSettings};
+pub use map::MapError;
+pub use name::LogName;
+pub use notice::{Notice, NoticeFault, NoticeStream, Touched};
+pub use publish::PublishError;
+pub use reader::{FrameReader, ReadError, ReadFrom};
+pub use stream::StreamState;

@@ -1,0 +1,262 @@
+//! A frame: facts of one lane for one shard, as one message. The payload is COPY tuples one after the other; what else
+//! is known of a frame stands in the message's headers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_nats::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use forebay_model::{Epoch, Lane, Position, Timestamp};
+
+/// Lane and version of the column list, such as `orders/1`.
+const FORMAT: &str = "Forebay-Format";
+/// How many tuples the payload has.
+const ROWS: &str = "Forebay-Rows";
+/// The epoch of the shard map by which the frame was routed.
+const EPOCH: &str = "Forebay-Epoch";
+/// When the frame was made, in microseconds since 1970.
+const TIME: &str = "Forebay-Time";
+/// The frame's id. JetStream itself drops a second message with the same one.
+const ID: &str = "Nats-Msg-Id";
+
+/// The most characters of a frame id.
+const ID_CHARS_MAX: usize = 128;
+
+/// What tells a frame from every other: 1 to 128 visible ASCII characters. A retried publish carries the same id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FrameId(Box<str>);
+
+/// A text that is no frame id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame id is 1 to 128 visible ASCII characters")]
+pub struct NotAFrameId;
+
+impl FrameId {
+    /// A new one, which no other frame has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for FrameId {
+    type Err = NotAFrameId;
+
+    fn from_str(text: &str) -> Result<Self, NotAFrameId> {
+        let fits = (1..=ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text.into())) } else { Err(NotAFrameId) }
+    }
+}
+
+/// Facts of one lane, ready to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Which kind of facts.
+    pub lane: Lane,
+    /// How many.
+    pub rows: u32,
+    /// The epoch of the shard map by which they were routed.
+    pub epoch: Epoch,
+    /// When the frame was made.
+    pub enqueued_at: Timestamp,
+    /// What tells it from every other frame.
+    pub id: FrameId,
+    /// The COPY tuples, one after the other.
+    pub payload: Bytes,
+}
+
+impl Frame {
+    /// The message headers that say everything but the payload.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(FORMAT, self.lane.format());
+        headers.insert(ROWS, HeaderValue::from(self.rows));
+        headers.insert(EPOCH, HeaderValue::from(self.epoch.0));
+        headers.insert(TIME, HeaderValue::from(self.enqueued_at.unix_us()));
+        headers.insert(ID, self.id.as_str());
+        headers
+    }
+}
+
+/// Why a message in a stream is not a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameFault {
+    /// A header is not there, or there twice.
+    #[error("the header {0} is missing or stands there twice")]
+    Missing(&'static str),
+    /// A header does not say what it should.
+    #[error("the header {0} makes no sense: {1:?}")]
+    Value(&'static str, String),
+    /// The tuples are of another lane or of a version that is not known here.
+    #[error("the format is {found:?} instead of {expected:?}")]
+    Format {
+        /// What the stream's lane has.
+        expected: &'static str,
+        /// What the message says.
+        found: String,
+    },
+    /// There are no tuples.
+    #[error("there are no rows")]
+    Empty,
+}
+
+/// A message in a stream that is not a frame. It holds its place in the log, so a reader gets it like a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFrame {
+    /// What is wrong.
+    pub fault: FrameFault,
+    /// The headers as text, one per line, for people.
+    pub headers: String,
+    /// The bytes of the message.
+    pub payload: Bytes,
+}
+
+/// What stands at a position of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFrame {
+    /// Where it stands.
+    pub position: Position,
+    /// The message's id, where it has one that is fit to be a frame's.
+    pub id: Option<FrameId>,
+    /// The frame, or the message that is none.
+    pub frame: Result<Frame, BadFrame>,
+}
+
+impl StoredFrame {
+    /// Reads a message of a lane's stream.
+    pub(crate) fn from_message(lane: Lane, position: Position, headers: &HeaderMap, payload: Bytes) -> Self {
+        let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
+        let frame = match read_headers(lane, headers, &payload) {
+            Ok((rows, epoch, enqueued_at, id)) => Ok(Frame { lane, rows, epoch, enqueued_at, id, payload }),
+            Err(fault) => Err(BadFrame { fault, headers: headers_as_text(headers), payload }),
+        };
+        Self { position, id, frame }
+    }
+
+    /// The bytes of the message, frame or not.
+    pub fn payload(&self) -> &Bytes {
+        match &self.frame {
+            Ok(frame) => &frame.payload,
+            Err(bad) => &bad.payload,
+        }
+    }
+
+    /// How many rows it stands for. A message that is no frame counts as one.
+    pub fn rows(&self) -> u32 {
+        self.frame.as_ref().map_or(1, |frame| frame.rows)
+    }
+}
+
+type Headers = (u32, Epoch, Timestamp, FrameId);
+
+fn read_headers(lane: Lane, headers: &HeaderMap, payload: &Bytes) -> Result<Headers, FrameFault> {
+    let format = only(headers, FORMAT)?;
+    if format != lane.format() {
+        return Err(FrameFault::Format { expected: lane.format(), found: excerpt(format) });
+    }
+    let rows: u32 = parsed(headers, ROWS)?;
+    let epoch = Epoch(parsed(headers, EPOCH)?);
+    let enqueued_at = Timestamp::from_unix_us(parsed(headers, TIME)?);
+    let id = parsed(headers, ID)?;
+    if rows == 0 || payload.is_empty() {
+        return Err(FrameFault::Empty);
+    }
+    Ok((rows, epoch, enqueued_at, id))
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FrameFault> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.as_str()),
+        _ => Err(FrameFault::Missing(name)),
+    }
+}
+
+fn parsed<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, FrameFault> {
+    let value = only(headers, name)?;
+    value.parse().map_err(|_| FrameFault::Value(name, excerpt(value)))
+}
+
+/// Foreign text may be long; its beginning is enough to recognise it.
+fn excerpt(value: &str) -> String {
+    value.chars().take(100).collect()
+}
+
+/// Headers have no order, so they are sorted: the same message always gives the same text.
+fn headers_as_text(headers: &HeaderMap) -> String {
+    let mut lines: Vec<String> =
+        headers.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}"))).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::Incarnation;
+
+    fn frame() -> Frame {
+        Frame {
+            lane: Lane::Orders,
+            rows: 3,
+            epoch: Epoch(7),
+            enqueued_at: Timestamp::from_unix_us(1_750_000_000_000_001),
+            id: FrameId::random(),
+            payload: Bytes::from_static(b"tuples"),
+        }
+    }
+
+    fn stored(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> StoredFrame {
+        let position = Position { incarnation: Incarnation::new(1), seq: 9 };
+        StoredFrame::from_message(lane, position, headers, Bytes::from_static(payload))
+    }
+
+    fn fault(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> FrameFault {
+        stored(lane, headers, payload).frame.unwrap_err().fault
+    }
+
+    #[test]
+    fn headers_say_everything_but_the_payload() {
+        let frame = frame();
+        let stored = stored(Lane::Orders, &frame.headers(), b"tuples");
+        assert_eq!(stored.frame, Ok(frame.clone()));
+        assert_eq!((stored.id, stored.position.seq), (Some(frame.id), 9));
+    }
+
+    #[test]
+    fn a_message_that_is_no_frame_says_why() {
+        let good = frame().headers();
+        assert_eq!(fault(Lane::Orders, &HeaderMap::new(), b"x"), FrameFault::Missing(FORMAT));
+        assert!(matches!(fault(Lane::Index, &good, b"x"), FrameFault::Format { expected: "index/1", .. }));
+        assert_eq!(fault(Lane::Orders, &good, b""), FrameFault::Empty);
+        for (name, value) in [(ROWS, "-1"), (ROWS, "x"), (EPOCH, ""), (TIME, "now"), (ID, "a b"), (ID, "")] {
+            let mut headers = good.clone();
+            headers.insert(name, value);
+            assert_eq!(fault(Lane::Orders, &headers, b"x"), FrameFault::Value(name, value.to_owned()), "{name}");
+        }
+        let mut twice = good.clone();
+        twice.append(ROWS, "4");
+        assert_eq!(fault(Lane::Orders, &twice, b"x"), FrameFault::Missing(ROWS));
+        let mut none = good;
+        none.insert(ROWS, "0");
+        assert_eq!(fault(Lane::Orders, &none, b"x"), FrameFault::Empty);
+    }
+
+    #[test]
+    fn an_id_unfit_for_a_database_is_no_id() {
+        for text in ["", " ", "a\u{0}", "é", &"x".repeat(129)] {
+            assert_eq!(text.parse::<FrameId>(), Err(NotAFrameId), "{text}");
+        }
+        assert!(FrameId::random().as_str().parse::<FrameId>().is_ok());
+    }
+}

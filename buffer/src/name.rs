@@ -1,0 +1,90 @@
+//! Names of streams, subjects and buckets. All of one log begin with the same prefix, so that several logs can live on
+//! one NATS server.
+
+use std::fmt;
+use std::str::FromStr;
+
+use forebay_model::{Lane, ShardId};
+
+/// The most characters of a log's name.
+const CHARS_MAX: usize = 64;
+
+/// The prefix of everything that belongs to one log: 1 to 64 letters, digits, `-` or `_`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogName(String);
+
+/// A text that cannot be the name of a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot name a log: use 1 to 64 letters, digits, `-` or `_`")]
+pub struct NotALogName(String);
+
+impl LogName {
+    /// The prefix itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The stream that holds the frames of a lane and shard.
+    pub fn stream(&self, lane: Lane, shard: ShardId) -> String {
+        format!("{}-{lane}-{shard}", self.0)
+    }
+
+    /// The subject that frames of a lane and shard are published to.
+    pub fn subject(&self, lane: Lane, shard: ShardId) -> String {
+        format!("{}.{lane}.{shard}", self.0)
+    }
+
+    /// The subject of commit notices of a lane and shard.
+    pub fn notice_subject(&self, lane: Lane, shard: ShardId) -> String {
+        format!("{}.notice.{lane}.{shard}", self.0)
+    }
+
+    /// The subjects of all commit notices.
+    pub fn notice_subjects(&self) -> String {
+        format!("{}.notice.*.*", self.0)
+    }
+
+    /// The key-value bucket that holds the shard map.
+    pub fn map_bucket(&self) -> String {
+        format!("{}-map", self.0)
+    }
+}
+
+impl Default for LogName {
+    fn default() -> Self {
+        Self("forebay".to_owned())
+    }
+}
+
+impl fmt::Display for LogName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LogName {
+    type Err = NotALogName;
+
+    fn from_str(text: &str) -> Result<Self, NotALogName> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if text.is_empty() || text.len() > CHARS_MAX || !text.chars().all(fits) {
+            return Err(NotALogName(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_would_break_subjects_is_refused() {
+        for text in ["", "a.b", "a b", "a*", "a>", "ä", &"x".repeat(65)] {
+            assert!(text.parse::<LogName>().is_err(), "{text}");
+        }
+        let name: LogName = "shop-1".parse().unwrap();
+        assert_eq!(name.stream(Lane::Orders, ShardId(2)), "shop-1-orders-2");
+        assert_eq!(name.subject(Lane::Index, ShardId(0)), "shop-1.index.0");
+    }
+}

@@ -1,0 +1,212 @@
+//! A notice as bytes, all numbers big-endian:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 1 | version, 1 |
+//! | 1 | lane: 0 orders, 1 index, 2 views |
+//! | 2 | shard |
+//! | 16 | before: incarnation, sequence number |
+//! | 16 | after: the same |
+//! | 8 | committed at, microseconds since 1970 |
+//! | 1 | 0: everything was touched; 1: what follows |
+//! | 2 + 8 each | keys: how many, then each |
+//! | 2 + 4 each | hours: how many, then each |
+
+use std::collections::BTreeSet;
+
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+
+use crate::notice::{Notice, Touched};
+
+const VERSION: u8 = 1;
+
+/// Why bytes are no notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeFault {
+    /// Another version, or something else altogether.
+    #[error("it is of an unknown version")]
+    Version,
+    /// The bytes end too early.
+    #[error("it ends too early")]
+    Short,
+    /// There are bytes behind the end.
+    #[error("it goes on behind its end")]
+    Long,
+    /// A number that stands for nothing.
+    #[error("it makes no sense")]
+    Value,
+}
+
+impl Notice {
+    /// The notice as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, lane_number(self.lane)];
+        out.extend_from_slice(&self.shard.0.to_be_bytes());
+        for position in [self.before, self.after] {
+            out.extend_from_slice(&position.incarnation.get().to_be_bytes());
+            out.extend_from_slice(&position.seq.to_be_bytes());
+        }
+        out.extend_from_slice(&self.committed_at.unix_us().to_be_bytes());
+        match &self.touched {
+            Touched::These { keys, hours } if keys.len() <= COUNT_MAX && hours.len() <= COUNT_MAX => {
+                out.push(1);
+                out.extend_from_slice(&(keys.len() as u16).to_be_bytes());
+                out.extend(keys.iter().flat_map(|key| key.to_be_bytes()));
+                out.extend_from_slice(&(hours.len() as u16).to_be_bytes());
+                out.extend(hours.iter().flat_map(|hour| hour.to_be_bytes()));
+            }
+            // Whoever has gathered more than can be written gets less precision, never a wrong notice.
+            Touched::Everything | Touched::These { .. } => out.push(0),
+        }
+        out
+    }
+
+    /// Reads a notice. Bytes from anywhere give an error, never a panic.
+    ///
+    /// # Errors
+    /// [`NoticeFault`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, NoticeFault> {
+        let mut bytes = Cursor(bytes);
+        if bytes.take()? != [VERSION] {
+            return Err(NoticeFault::Version);
+        }
+        let [lane] = bytes.take()?;
+        let notice = Self {
+            lane: lane_of(lane)?,
+            shard: ShardId(u16::from_be_bytes(bytes.take()?)),
+            before: bytes.position()?,
+            after: bytes.position()?,
+            committed_at: Timestamp::from_unix_us(i64::from_be_bytes(bytes.take()?)),
+            touched: bytes.touched()?,
+        };
+        if bytes.0.is_empty() { Ok(notice) } else { Err(NoticeFault::Long) }
+    }
+}
+
+const COUNT_MAX: usize = u16::MAX as usize;
+
+const fn lane_number(lane: Lane) -> u8 {
+    match lane {
+        Lane::Orders => 0,
+        Lane::Index => 1,
+        Lane::Views => 2,
+    }
+}
+
+fn lane_of(number: u8) -> Result<Lane, NoticeFault> {
+    Lane::ALL.into_iter().find(|&lane| lane_number(lane) == number).ok_or(NoticeFault::Value)
+}
+
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], NoticeFault> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(NoticeFault::Short)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn position(&mut self) -> Result<Position, NoticeFault> {
+        let incarnation = Incarnation::new(u64::from_be_bytes(self.take()?));
+        Ok(Position { incarnation, seq: u64::from_be_bytes(self.take()?) })
+    }
+
+    fn touched(&mut self) -> Result<Touched, NoticeFault> {
+        match self.take()? {
+            [0] => Ok(Touched::Everything),
+            [1] => {
+                let keys = self.set(|bytes| Ok(u64::from_be_bytes(bytes.take()?)))?;
+                let hours = self.set(|bytes| Ok(i32::from_be_bytes(bytes.take()?)))?;
+                Ok(Touched::These { keys, hours })
+            }
+            _ => Err(NoticeFault::Value),
+        }
+    }
+
+    fn set<T: Ord>(
+        &mut self,
+        one: impl Fn(&mut Self) -> Result<T, NoticeFault>,
+    ) -> Result<BTreeSet<T>, NoticeFault> {
+        let count = u16::from_be_bytes(self.take()?);
+        (0..count).map(|_| one(self)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn position()(incarnation: u64, seq: u64) -> Position {
+            Position { incarnation: Incarnation::new(incarnation), seq }
+        }
+    }
+
+    fn touched() -> impl Strategy<Value = Touched> {
+        let these = (btree_set(any::<u64>(), 0..50), btree_set(any::<i32>(), 0..50));
+        prop_oneof![Just(Touched::Everything), these.prop_map(|(keys, hours)| Touched::These { keys, hours })]
+    }
+
+    prop_compose! {
+        fn notice()(
+            lane in proptest::sample::select(Lane::ALL.to_vec()),
+            shard: u16,
+            before in position(),
+            after in position(),
+            at: i64,
+            touched in touched(),
+        ) -> Notice {
+            let committed_at = Timestamp::from_unix_us(at);
+            Notice { lane, shard: ShardId(shard), before, after, committed_at, touched }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn written_and_read_again_is_the_same(notice in notice()) {
+            prop_assert_eq!(Notice::decode(&notice.encode()), Ok(notice));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..200)) {
+            let _ = Notice::decode(&bytes);
+        }
+
+        #[test]
+        fn a_notice_with_bytes_missing_or_changed_makes_no_panic(notice in notice(), cut: u16, at: u16, value: u8) {
+            let mut bytes = notice.encode();
+            let cut = usize::from(cut) % bytes.len();
+            prop_assert_eq!(Notice::decode(&bytes[..cut]), Err(NoticeFault::Short));
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = value;
+            let _ = Notice::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_no_notice_says_why() {
+        let at = Position { incarnation: Incarnation::new(1), seq: 2 };
+        let good = Notice::heartbeat(Lane::Views, ShardId(3), at, Timestamp::from_unix_us(4)).encode();
+        let changed = |place: usize, value: u8| {
+            let mut bytes = good.clone();
+            bytes[place] = value;
+            Notice::decode(&bytes)
+        };
+        assert_eq!(changed(0, 2), Err(NoticeFault::Version));
+        assert_eq!(changed(1, 9), Err(NoticeFault::Value));
+        assert_eq!(changed(44, 2), Err(NoticeFault::Value));
+        let mut long = good.clone();
+        long.push(0);
+        assert_eq!(Notice::decode(&long), Err(NoticeFault::Long));
+    }
+
+    #[test]
+    fn too_much_to_write_counts_as_everything() {
+        let at = Position { incarnation: Incarnation::new(1), seq: 2 };
+        let mut notice = Notice::heartbeat(Lane::Orders, ShardId(0), at, Timestamp::from_unix_us(0));
+        notice.touched = Touched::These { keys: (0..70_000).collect(), hours: BTreeSet::new() };
+        assert_eq!(Notice::decode(&notice.encode()).unwrap().touched, Touched::Everything);
+    }
+}

@@ -1,0 +1,162 @@
+//! Reading frames of one lane and shard on from a position.
+//!
+//! Nothing is skipped silently: see [`ReadError`]. The check runs when a reader starts and again whenever it has to
+//! make its consumer anew, for a lost connection or a restarted server is just when a stream may have lost something.
+
+mod buffer;
+mod check;
+mod fetch;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::{Incarnation, Lane, Position, ShardId};
+use tokio::task::AbortHandle;
+
+use crate::frame::{FrameId, StoredFrame};
+use crate::log::{Log, LogError};
+use buffer::Buffer;
+use session::Session;
+
+/// Where reading goes on: behind this position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFrom {
+    /// The last position that was read.
+    pub position: Position,
+    /// The id of the frame there, where it had one. By it a stream is recognised that has lost its tail and has other
+    /// frames there now.
+    pub frame_id: Option<FrameId>,
+}
+
+/// Why a log cannot be read on. All but [`ReadError::Log`] mean that the log is not the one that was read so far;
+/// a person has to decide.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The stream was made anew since that position.
+    #[error("the stream of lane {lane} on shard {shard} was made anew: incarnation {found}, read so far was {expected}")]
+    OtherIncarnation {
+        /// The lane.
+        lane: Lane,
+        /// The shard.
+        shard: ShardId,
+        /// The incarnation of the position.
+        expected: Incarnation,
+        /// The incarnation of the stream.
+        found: Incarnation,
+    },
+    /// Frames that were read are not in the stream any more, or others stand in their place.
+    #[error("the stream of lane {lane} on shard {shard} has lost its tail: {seq} was read, and {found}")]
+    LostTail {
+        /// The lane.
+        lane: Lane,
+        /// The shard.
+        shard: ShardId,
+        /// The sequence number up to which was read.
+        seq: u64,
+        /// What stands there instead, as the end of a sentence.
+        found: String,
+    },
+    /// Frames that were not read yet are gone.
+    #[error("the stream of lane {lane} on shard {shard} has a gap: {seq} was read, and the next frame is {next}")]
+    Gap {
+        /// The lane.
+        lane: Lane,
+        /// The shard.
+        shard: ShardId,
+        /// The sequence number up to which was read.
+        seq: u64,
+        /// The sequence number of the next frame.
+        next: u64,
+    },
+    /// The log cannot be asked, or there is no stream. Trying again later is right.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The reader's own task has ended without saying why.
+    #[error("reading lane {lane} on shard {shard} ended unexpectedly")]
+    Stopped {
+        /// The lane.
+        lane: Lane,
+        /// The shard.
+        shard: ShardId,
+    },
+}
+
+impl ReadError {
+    /// Whether the log is another one than was read so far, so that trying again changes nothing.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::OtherIncarnation { .. } | Self::LostTail { .. } | Self::Gap { .. })
+    }
+}
+
+/// Reads frames in order. A task reads ahead, within [`crate::LogSettings::read_ahead_bytes`]; it ends with the reader.
+#[derive(Debug)]
+pub struct FrameReader {
+    lane: Lane,
+    shard: ShardId,
+    incarnation: Incarnation,
+    buffer: Arc<Buffer>,
+    task: AbortHandle,
+}
+
+impl Log {
+    /// Reads the frames of a lane and shard behind a position, or from the first that was ever stored.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the stream cannot be the one that was read up to that position.
+    pub async fn read(&self, lane: Lane, shard: ShardId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
+        let session = Session::open(self, lane, shard, after).await?;
+        let incarnation = session.incarnation();
+        let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));
+        let task = tokio::spawn(fetch::run(self.clone(), session, Arc::clone(&buffer))).abort_handle();
+        Ok(FrameReader { lane, shard, incarnation, buffer, task })
+    }
+}
+
+impl FrameReader {
+    /// The lane that it reads.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// The shard that it reads.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// The incarnation of the stream that it reads.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Waits for a frame and gives it with those behind it that are already here: never more than `rows_max` rows or
+    /// `bytes_max` bytes of payload, except that there is always one frame. It never waits for a second frame.
+    /// Cancelling it loses nothing.
+    ///
+    /// Outages are not errors here: the reader goes on by itself when the log is back.
+    ///
+    /// # Errors
+    /// [`ReadError`] once all frames before it have been given; then every call gives it again.
+    pub async fn next_batch(&mut self, rows_max: usize, bytes_max: usize) -> Result<Vec<StoredFrame>, ReadError> {
+        self.buffer.take(rows_max, bytes_max).await
+    }
+
+    /// Waits at most that long for a frame; an empty batch where none came. Otherwise as [`FrameReader::next_batch`].
+    ///
+    /// # Errors
+    /// As [`FrameReader::next_batch`].
+    pub async fn next_batch_within(
+        &mut self,
+        rows_max: usize,
+        bytes_max: usize,
+        at_most: Duration,
+    ) -> Result<Vec<StoredFrame>, ReadError> {
+        tokio::time::timeout(at_most, self.next_batch(rows_max, bytes_max)).await.unwrap_or(Ok(Vec::new()))
+    }
+}
+
+impl Drop for FrameReader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,337 @@
+//! One consumer, from its making to its first trouble.
+//!
+//! The consumer lives in the server's memory on purpose: when the server goes down, the consumer is gone, so whatever
+//! the stream may have lost with it is found by the check of the next session. It is made *before* the check, for
+//! the same reason: nothing can happen to the stream between the two without the consumer going too.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::stream::ConsumerErrorKind;
+use async_nats::{Message, StatusCode, Subscriber};
+use forebay_model::{Incarnation, Lane, Position, ShardId};
+use futures::StreamExt;
+use serde::Serialize;
+
+use crate::frame::StoredFrame;
+use crate::log::{Log, LogError};
+use crate::reader::buffer::Buffer;
+use crate::reader::check::check;
+use crate::reader::{ReadError, ReadFrom};
+
+/// How long the server keeps one request for frames.
+const REQUEST_EXPIRES: Duration = Duration::from_secs(30);
+/// How often the server says that it still has the request, when there are no frames.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// No frame and no heartbeat for that long: the session makes no progress and is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// For how long the server keeps a consumer that nobody asks. Longer than a reader ever waits between two requests,
+/// unless its buffer is full.
+const CONSUMER_UNUSED_MAX: Duration = Duration::from_mins(1);
+/// The fewest bytes that a message takes on its way, so that a bound in messages never ends a request before its
+/// bound in bytes.
+const MESSAGE_BYTES_MIN: usize = 64;
+/// What subject and reply subject add to a message at most.
+const ENVELOPE_BYTES_MAX: usize = 4096;
+
+/// Why a session ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The log is not the one that was read so far.
+    Refused(ReadError),
+    /// A new session may do better.
+    Interrupted(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    log: Log,
+    lane: Lane,
+    shard: ShardId,
+    /// Where reading goes on.
+    cursor: ReadFrom,
+    /// How often the connection was lost before this session.
+    losses: u64,
+    subscriber: Subscriber,
+    inbox: String,
+    next_subject: String,
+    /// The consumer's own count of what it has delivered.
+    delivered: u64,
+    requests: u64,
+    request_bytes: usize,
+    /// What the present request has brought.
+    brought: u64,
+}
+
+/// A request for frames. Source: `CONSUMER.MSG.NEXT` in the JetStream API; durations are in nanoseconds.
+#[derive(Serialize)]
+struct Request {
+    batch: usize,
+    max_bytes: usize,
+    expires: u64,
+    idle_heartbeat: u64,
+}
+
+/// What a message means for the present request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    /// The server still has it.
+    Alive,
+    /// It has ended.
+    Done,
+    /// The next frame is larger than it allowed, or than what was left of it.
+    BytesUsedUp,
+    /// It is of an earlier request.
+    Stale,
+    /// The consumer is of no use any more.
+    Broken,
+}
+
+impl Session {
+    /// Makes a consumer behind the position, then checks that the stream can be read on from there.
+    pub(crate) async fn open(
+        log: &Log,
+        lane: Lane,
+        shard: ShardId,
+        after: Option<ReadFrom>,
+    ) -> Result<Self, ReadError> {
+        let losses = log.link().losses();
+        let inbox = log.client().new_inbox();
+        let subscriber = log.client().subscribe(format!("{inbox}.*")).await;
+        let subscriber = subscriber.map_err(|error| log.refused("subscribe".to_owned(), &error))?;
+        let start = after.as_ref().map_or(1, |after| after.position.seq + 1);
+        let consumer = create_consumer(log, lane, shard, start).await?;
+        let position = check(log, lane, shard, after.as_ref()).await?;
+        let frame_id = after.and_then(|after| after.frame_id);
+        let stream = log.name().stream(lane, shard);
+        let request_bytes = (log.settings().read_ahead_bytes / 4).max(log.message_bytes_max() + ENVELOPE_BYTES_MAX);
+        Ok(Self {
+            log: log.clone(),
+            lane,
+            shard,
+            cursor: ReadFrom { position, frame_id },
+            losses,
+            subscriber,
+            inbox,
+            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            delivered: 0,
+            requests: 0,
+            request_bytes,
+            brought: 0,
+        })
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.cursor.position.incarnation
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    pub(crate) fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// Where the next session goes on.
+    pub(crate) fn into_cursor(self) -> ReadFrom {
+        self.cursor
+    }
+
+    /// Fills the buffer, one request after the other, until something is wrong.
+    pub(crate) async fn run(&mut self, buffer: &Buffer) -> Ended {
+        loop {
+            buffer.room(self.request_bytes).await;
+            if let Err(ended) = self.request().await {
+                return ended;
+            }
+            if let Err(ended) = self.take_answers(buffer).await {
+                return ended;
+            }
+        }
+    }
+
+    async fn request(&mut self) -> Result<(), Ended> {
+        self.requests += 1;
+        self.brought = 0;
+        let request = Request {
+            batch: self.request_bytes / MESSAGE_BYTES_MIN,
+            max_bytes: self.request_bytes,
+            expires: nanoseconds(REQUEST_EXPIRES),
+            idle_heartbeat: nanoseconds(HEARTBEAT),
+        };
+        let payload = serde_json::to_vec(&request).map_err(|error| Ended::Interrupted(error.to_string()))?;
+        let reply = format!("{}.{}", self.inbox, self.requests);
+        let sent = self.log.client().publish_with_reply(self.next_subject.clone(), reply, payload.into());
+        sent.await.map_err(|error| Ended::Interrupted(error.to_string()))
+    }
+
+    /// Takes what comes until the present request has ended.
+    async fn take_answers(&mut self, buffer: &Buffer) -> Result<(), Ended> {
+        let deadline = tokio::time::Instant::now() + REQUEST_EXPIRES + SILENCE_MAX;
+        loop {
+            let message = self.next_message(deadline).await?;
+            let Some(place) = message.reply.as_deref().and_then(Place::parse) else {
+                match self.signal(&message) {
+                    Signal::Alive | Signal::Stale => continue,
+                    Signal::Done => return Ok(()),
+                    Signal::BytesUsedUp => {
+                        // A message that was let in before the server's limit was lowered must not stop the log.
+                        if self.brought == 0 {
+                            self.request_bytes *= 2;
+                        }
+                        return Ok(());
+                    }
+                    Signal::Broken => return Err(Ended::Interrupted(shown(&message))),
+                }
+            };
+            self.brought += 1;
+            if let Some(frame) = self.accept(place, message)? {
+                buffer.push(frame);
+            }
+        }
+    }
+
+    async fn next_message(&mut self, deadline: tokio::time::Instant) -> Result<Message, Ended> {
+        let interrupted = |reason: &str| Ended::Interrupted(reason.to_owned());
+        tokio::select! {
+            biased;
+            message = self.subscriber.next() => message.ok_or_else(|| interrupted("the client has closed")),
+            () = self.log.link().lost_since(self.losses) => Err(interrupted("the connection was lost")),
+            () = tokio::time::sleep(SILENCE_MAX) => Err(interrupted("neither frames nor heartbeats come")),
+            () = tokio::time::sleep_until(deadline) => Err(interrupted("the request does not end")),
+        }
+    }
+
+    /// Takes a message as the next frame, if it is that.
+    fn accept(&mut self, place: Place, message: Message) -> Result<Option<StoredFrame>, Ended> {
+        let Position { incarnation, seq } = self.cursor.position;
+        if place.delivered != self.delivered + 1 {
+            return Err(Ended::Interrupted(format!("message {} of the consumer was lost", self.delivered + 1)));
+        }
+        self.delivered = place.delivered;
+        if place.seq <= seq {
+            return Ok(None);
+        }
+        if place.seq != seq + 1 {
+            // The consumer left nothing out, so the stream does not have it.
+            let (lane, shard, next) = (self.lane, self.shard, place.seq);
+            return Err(Ended::Refused(ReadError::Gap { lane, shard, seq, next }));
+        }
+        let position = Position { incarnation, seq: place.seq };
+        let headers = message.headers.unwrap_or_default();
+        let frame = StoredFrame::from_message(self.lane, position, &headers, message.payload);
+        self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
+        Ok(Some(frame))
+    }
+
+    fn signal(&self, message: &Message) -> Signal {
+        let request = message.subject.rsplit('.').next().and_then(|id| id.parse().ok());
+        let description = message.description.as_deref().unwrap_or_default();
+        signal(message.status, description, request == Some(self.requests))
+    }
+}
+
+/// Source: the status messages of pull requests in the NATS documentation (ADR-9, ADR-13).
+fn signal(status: Option<StatusCode>, description: &str, is_present: bool) -> Signal {
+    match status.map(|status| status.as_u16()) {
+        Some(100) => Signal::Alive,
+        Some(404 | 408) if is_present => Signal::Done,
+        Some(404 | 408) => Signal::Stale,
+        Some(409) if description.contains("Exceeds MaxBytes") => {
+            if is_present { Signal::BytesUsedUp } else { Signal::Stale }
+        }
+        Some(409) if description.contains("Batch Completed") => {
+            if is_present { Signal::Done } else { Signal::Stale }
+        }
+        // Consumer deleted, leadership change, server shutdown, no responders.
+        _ => Signal::Broken,
+    }
+}
+
+fn shown(message: &Message) -> String {
+    let status = message.status.map_or(0, |status| status.as_u16());
+    format!("the consumer ended: {status} {}", message.description.as_deref().unwrap_or_default())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+async fn create_consumer(log: &Log, lane: Lane, shard: ShardId, start: u64) -> Result<String, LogError> {
+    let stream = log.name().stream(lane, shard);
+    let name = format!("reader-{}", uuid::Uuid::new_v4().simple());
+    let config = pull::Config {
+        name: Some(name.clone()),
+        description: Some("reads frames; positions are kept elsewhere".to_owned()),
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start },
+        ack_policy: AckPolicy::None,
+        replay_policy: ReplayPolicy::Instant,
+        inactive_threshold: CONSUMER_UNUSED_MAX,
+        num_replicas: 1,
+        memory_storage: true,
+        ..pull::Config::default()
+    };
+    match log.jetstream().create_consumer_on_stream(config, &stream).await {
+        Ok(_) => Ok(name),
+        Err(error) => Err(match error.kind() {
+            ConsumerErrorKind::JetStream(ref e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                LogError::NoStream(stream)
+            }
+            ConsumerErrorKind::TimedOut => log.unreachable("no answer in time"),
+            _ => log.refused(format!("read the stream {stream}"), &error),
+        }),
+    }
+}
+
+/// Where a delivered message stands. Source: ADR-15, the reply subject of JetStream messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// In the stream.
+    seq: u64,
+    /// In what the consumer has delivered.
+    delivered: u64,
+}
+
+impl Place {
+    /// From `$JS.ACK.<stream>.<consumer>.<times delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, or the form
+    /// that has domain and account before the stream.
+    fn parse(reply: &str) -> Option<Self> {
+        let tokens = reply.strip_prefix("$JS.ACK.")?;
+        let skip = if tokens.split('.').count() >= 9 { 5 } else { 3 };
+        let mut tokens = tokens.split('.').skip(skip);
+        let seq = tokens.next()?.parse().ok()?;
+        let delivered = tokens.next()?.parse().ok()?;
+        Some(Self { seq, delivered })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_reply_subject_are_read() {
+        let place = Some(Place { seq: 70, delivered: 7 });
+        assert_eq!(Place::parse("$JS.ACK.s.c.1.70.7.1700000000000000000.3"), place);
+        assert_eq!(Place::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3"), place);
+        assert_eq!(Place::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3.token"), place);
+        for strange in ["", "$JS.ACK.", "$JS.ACK.s.c.1.x.7.1.3", "_INBOX.a.1", "$JS.FC.s.c.1.70.7.1.3"] {
+            assert_eq!(Place::parse(strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn status_messages_are_understood() {
+        let of = |code: u16, text: &str, is_present| signal(Some(StatusCode::from_u16(code).unwrap()), text, is_present);
+        assert_eq!(of(100, "Idle Heartbeat", true), Signal::Alive);
+        assert_eq!(of(408, "Request Timeout", true), Signal::Done);
+        assert_eq!(of(408, "Request Timeout", false), Signal::Stale);
+        assert_eq!(of(409, "Message Size Exceeds MaxBytes", true), Signal::BytesUsedUp);
+        assert_eq!(of(409, "Batch Completed", true), Signal::Done);
+        assert_eq!(of(409, "Consumer Deleted", true), Signal::Broken);
+        assert_eq!(of(503, "", true), Signal::Broken);
+        assert_eq!(signal(None, "", true), Signal::Broken);
+    }
+}

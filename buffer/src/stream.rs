@@ -1,0 +1,247 @@
+//! Streams: how they are made, what they hold, how they are trimmed.
+//!
+//! A stream keeps every frame until it is trimmed (limits retention), refuses new ones when it is full (discard new),
+//! and acknowledges what is on disk.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
+use async_nats::jetstream::stream::{
+    Config, DirectGetErrorKind, DiscardPolicy, Info, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType,
+};
+use async_nats::jetstream::message::StreamMessage;
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+
+use crate::frame::StoredFrame;
+use crate::log::{Log, LogError, causes};
+
+/// What a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Which making of the stream.
+    pub incarnation: Incarnation,
+    /// The sequence number of the first frame that is still there; behind the last where there is none.
+    pub first_seq: u64,
+    /// The sequence number of the last frame that was ever stored; 0 before the first.
+    pub last_seq: u64,
+    /// How many frames are there.
+    pub frames: u64,
+    /// How many bytes they take.
+    pub bytes: u64,
+    /// The most bytes that the stream may take.
+    pub bytes_max: u64,
+    /// When the first frame that is still there was stored.
+    pub first_at: Option<Timestamp>,
+    /// When the last frame was stored.
+    pub last_at: Option<Timestamp>,
+}
+
+impl StreamState {
+    fn of(info: &Info) -> Self {
+        let state = &info.state;
+        let at = |time: async_nats::datetime::DateTime| Some(timestamp(time)).filter(|at| at.unix_us() > 0);
+        Self {
+            incarnation: Incarnation::new(timestamp(info.created).unix_us().unsigned_abs()),
+            // A stream that never had a frame says 0 or 1, by version.
+            first_seq: state.first_sequence.max(1),
+            last_seq: state.last_sequence,
+            frames: state.messages,
+            bytes: state.bytes,
+            bytes_max: u64::try_from(info.config.max_bytes).unwrap_or(u64::MAX),
+            first_at: at(state.first_timestamp),
+            last_at: at(state.last_timestamp),
+        }
+    }
+
+    /// The position of the last frame that was ever stored.
+    pub fn last(&self) -> Position {
+        Position { incarnation: self.incarnation, seq: self.last_seq }
+    }
+}
+
+fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
+    Timestamp::from_unix_us(i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX))
+}
+
+impl Log {
+    /// Makes the streams of these lanes on these shards where they are not there, and checks those that are: a stream
+    /// that could lose an acknowledged frame is refused. Limits follow the settings; replicas are only ever added.
+    /// Safe when several processes do it at once.
+    ///
+    /// # Errors
+    /// [`LogError::Unfit`] names what is wrong with a stream.
+    pub async fn ensure_streams(
+        &self,
+        shards: impl IntoIterator<Item = ShardId>,
+        lanes: &[Lane],
+    ) -> Result<(), LogError> {
+        for shard in shards {
+            for &lane in lanes {
+                self.ensure_stream(lane, shard).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ensure_stream(&self, lane: Lane, shard: ShardId) -> Result<(), LogError> {
+        let wanted = self.wanted(lane, shard);
+        let created = self.jetstream().create_stream(&wanted).await;
+        let found = match created {
+            Ok(stream) => stream.cached_info().clone(),
+            // There is one already, with another configuration.
+            Err(error) if matches!(error.kind(), CreateStreamErrorKind::JetStream(ref e) if e.error_code() == ErrorCode::STREAM_NAME_EXIST) => {
+                self.info(lane, shard).await?
+            }
+            Err(error) => return Err(self.refused(format!("make the stream {}", wanted.name), &error)),
+        };
+        if let Some(fault) = unfit(&found.config, &wanted) {
+            return Err(LogError::Unfit { stream: wanted.name, fault });
+        }
+        let Some(changed) = with_limits(&found, &wanted) else {
+            return Ok(());
+        };
+        tracing::info!(stream = wanted.name, bytes_max = changed.max_bytes, "changing the limits of a stream");
+        let updated = self.jetstream().update_stream(&changed).await;
+        updated.map(drop).map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
+    }
+
+    fn wanted(&self, lane: Lane, shard: ShardId) -> Config {
+        let settings = self.settings();
+        Config {
+            name: self.name().stream(lane, shard),
+            subjects: vec![self.name().subject(lane, shard)],
+            description: Some(format!("Forebay: frames of lane {lane} for shard {shard}")),
+            max_bytes: i64::try_from(settings.stream_bytes_max).unwrap_or(i64::MAX),
+            max_messages: -1,
+            max_messages_per_subject: -1,
+            max_consumers: -1,
+            discard: DiscardPolicy::New,
+            retention: RetentionPolicy::Limits,
+            storage: StorageType::File,
+            num_replicas: settings.replicas,
+            duplicate_window: settings.duplicate_window,
+            allow_direct: true,
+            ..Config::default()
+        }
+    }
+
+    async fn info(&self, lane: Lane, shard: ShardId) -> Result<Info, LogError> {
+        let name = self.name().stream(lane, shard);
+        match self.jetstream().get_stream(&name).await {
+            Ok(stream) => Ok(stream.cached_info().clone()),
+            Err(error) => Err(match error.kind() {
+                GetStreamErrorKind::JetStream(ref e) if e.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    LogError::NoStream(name)
+                }
+                GetStreamErrorKind::Request => self.unreachable(causes(&error)),
+                _ => LogError::Refused { action: format!("tell of the stream {name}"), reason: causes(&error) },
+            }),
+        }
+    }
+
+    /// What the stream of a lane and shard holds.
+    ///
+    /// # Errors
+    /// [`LogError::NoStream`] where there is none.
+    pub async fn stream_state(&self, lane: Lane, shard: ShardId) -> Result<StreamState, LogError> {
+        Ok(StreamState::of(&self.info(lane, shard).await?))
+    }
+
+    /// Removes every frame before that position. The frame at the position stays: by it a reader sees later that the
+    /// stream is still the one that it has read. A call takes tens of milliseconds on the server, so it is for every
+    /// few seconds, not for every batch.
+    ///
+    /// # Errors
+    /// [`LogError::OtherIncarnation`] where the stream was made anew: none of its frames has been read.
+    pub async fn trim(&self, lane: Lane, shard: ShardId, before: Position) -> Result<(), LogError> {
+        let stream = self.name().stream(lane, shard);
+        let state = self.stream_state(lane, shard).await?;
+        if state.incarnation != before.incarnation {
+            let (expected, found) = (before.incarnation, state.incarnation);
+            return Err(LogError::OtherIncarnation { stream, expected, found });
+        }
+        if before.seq <= state.first_seq {
+            return Ok(());
+        }
+        // A position beyond the tail is a lost tail. Purging there would move the tail on and hide it.
+        let sequence = before.seq.min(state.last_seq);
+        let handle = self.jetstream().get_stream_no_info(&stream).await;
+        let handle = handle.map_err(|error| self.refused(format!("find the stream {stream}"), &error))?;
+        let purged = handle.purge().sequence(sequence).await;
+        purged.map(drop).map_err(|error| self.refused(format!("trim the stream {stream}"), &error))
+    }
+
+    /// What stands at a sequence number, where something does.
+    ///
+    /// # Errors
+    /// [`LogError::NoStream`] where there is no stream.
+    pub async fn frame(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
+        let incarnation = self.stream_state(lane, shard).await?.incarnation;
+        let message = self.message(lane, shard, seq).await?;
+        Ok(message.map(|message| {
+            StoredFrame::from_message(lane, Position { incarnation, seq }, &message.headers, message.payload)
+        }))
+    }
+
+    /// The message at a sequence number. Any server of a cluster may answer; only the leader's "not there" counts.
+    pub(crate) async fn message(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StreamMessage>, LogError> {
+        let name = self.name().stream(lane, shard);
+        let action = || format!("give frame {seq} of the stream {name}");
+        let stream = self.jetstream().get_stream_no_info(&name).await;
+        let stream = stream.map_err(|error| self.refused(action(), &error))?;
+        match stream.direct_get(seq).await {
+            Ok(message) => return Ok(Some(message)),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
+            Err(error) => return Err(self.refused(action(), &error)),
+        }
+        match stream.get_raw_message(seq).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if matches!(error.kind(), RawMessageErrorKind::JetStream(_)) => Ok(None),
+            Err(error) => Err(self.refused(action(), &error)),
+        }
+    }
+
+    /// The error for a request that failed: no answer, or a refusal.
+    pub(crate) fn refused(&self, action: String, error: &(dyn std::error::Error + 'static)) -> LogError {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let request = error.downcast_ref::<async_nats::jetstream::context::RequestError>();
+            if request.is_some_and(|e| matches!(e.kind(), RequestErrorKind::TimedOut | RequestErrorKind::NoResponders)) {
+                return self.unreachable(causes(error));
+            }
+            cause = error.source();
+        }
+        LogError::Refused { action, reason: causes(error) }
+    }
+}
+
+/// What would let a stream lose acknowledged frames, or give out others.
+fn unfit(found: &Config, wanted: &Config) -> Option<String> {
+    let rules = [
+        (found.storage == StorageType::File, "it is kept in memory"),
+        (found.persist_mode.unwrap_or_default() == PersistenceMode::Default, "it acknowledges before it writes to disk"),
+        (!found.no_ack, "it does not acknowledge"),
+        (found.retention == RetentionPolicy::Limits, "its retention is not `limits`"),
+        (found.discard == DiscardPolicy::New, "it discards old frames when it is full"),
+        (found.max_age == Duration::ZERO, "it discards frames by age"),
+        (found.max_messages <= 0, "it limits the number of frames"),
+        (found.max_messages_per_subject <= 0, "it limits the number of frames per subject"),
+        (found.subjects == wanted.subjects, "its subjects are others"),
+        (found.mirror.is_none() && found.sources.is_none(), "it copies other streams"),
+        (found.subject_transform.is_none(), "it changes subjects"),
+        (!found.sealed, "it is sealed"),
+        (!found.deny_purge, "it cannot be trimmed"),
+    ];
+    rules.into_iter().find(|(holds, _)| !holds).map(|(_, fault)| fault.to_owned())
+}
+
+/// The found configuration with the limits that the settings want, where they differ.
+fn with_limits(found: &Info, wanted: &Config) -> Option<Config> {
+    let mut config = found.config.clone();
+    config.num_replicas = config.num_replicas.max(wanted.num_replicas);
+    config.duplicate_window = wanted.duplicate_window;
+    config.allow_direct = true;
+    config.max_bytes = wanted.max_bytes;
+    (config != found.config).then_some(config)
+}
