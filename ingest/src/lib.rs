@@ -1,1 +1,30 @@
-//! Forebay ingest.
+//! Takes orders over HTTP, checks them completely, and answers 202 when they are on disk in the log.
+//!
+//! **202 only after `PubAck`**: no answer of acceptance leaves this service before JetStream has acknowledged every frame
+//! that holds a part of the request. This crate must never know Postgres or Redis.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`settings`] | flags and environment variables |
+//! | [`app`] | what handlers share |
+//! | [`order`] | `POST /v1/orders` |
+//! | [`batch`] | `POST /v1/orders/batch` |
+//! | [`assign`] | where the random part of assigned order ids comes from |
+//! | [`rate`] | rate limits per client, counted in orders |
+//! | [`memory`] | the bound on bytes in hand |
+//! | [`append`] | a request's facts, logged: index and views first, then the orders |
+//! | [`group`] | tuples of concurrent requests become frames, per lane and shard |
+
+mod app;
+mod append;
+mod assign;
+mod batch;
+mod group;
+mod media;
+mod memory;
+mod order;
+mod rate;
+mod settings;
+
+pub use app::start;
+pub use settings::Settings;

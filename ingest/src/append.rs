@@ -1,0 +1,113 @@
+//! A request's facts, logged. Index and views frames are acknowledged before the orders frame is published: an index
+//! entry without an order is harmless, an order without its index entry cannot exist.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use forebay_buffer::{Log, PublishError};
+use forebay_model::fact::Part;
+use forebay_model::{Epoch, Lane, Receipt, ShardId};
+use forebay_service::Problem;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::group::{Group, Pending};
+use crate::memory::Held;
+
+/// Parts that wait for one group's attention. Their bytes are bounded elsewhere.
+const GROUP_QUEUE: usize = 1024;
+
+/// Logs facts. Cloning it is cheap.
+#[derive(Clone)]
+pub(crate) struct Appender(Arc<Inner>);
+
+struct Inner {
+    log: Log,
+    ack_timeout: Duration,
+    groups: RwLock<HashMap<(Lane, ShardId), mpsc::Sender<Pending>>>,
+}
+
+/// Why facts could not be logged.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log of shard {shard} did not take the {lane} facts: {cause}")]
+pub(crate) struct AppendError {
+    lane: Lane,
+    shard: ShardId,
+    #[source]
+    cause: Arc<PublishError>,
+}
+
+impl Appender {
+    pub(crate) fn new(log: Log, ack_timeout: Duration) -> Self {
+        Self(Arc::new(Inner { log, ack_timeout, groups: RwLock::default() }))
+    }
+
+    /// Logs every part. The receipt says where they lie; `held` is the room that they take meanwhile.
+    ///
+    /// # Errors
+    /// [`AppendError`] for one of the parts that were not acknowledged; others may have been.
+    pub(crate) async fn append(&self, parts: Vec<Part>, epoch: Epoch, held: Held) -> Result<Receipt, AppendError> {
+        let held = Arc::new(held);
+        let (orders, aside): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.lane == Lane::Orders);
+        let mut receipt = Receipt::default();
+        self.append_together(aside, epoch, &held, &mut receipt).await?;
+        self.append_together(orders, epoch, &held, &mut receipt).await?;
+        Ok(receipt)
+    }
+
+    async fn append_together(
+        &self,
+        parts: Vec<Part>,
+        epoch: Epoch,
+        held: &Arc<Held>,
+        receipt: &mut Receipt,
+    ) -> Result<(), AppendError> {
+        let mut waits = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (lane, shard) = (part.lane, part.shard);
+            let (done, wait) = oneshot::channel();
+            waits.push((lane, shard, wait));
+            // A group ends only after its last sender is gone, and this is one.
+            let _ = self.group(lane, shard).send(Pending { part, epoch, held: held.clone(), done }).await;
+        }
+        for (lane, shard, wait) in waits {
+            let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
+            let position = outcome.map_err(|cause| AppendError { lane, shard, cause })?;
+            receipt.note(lane, shard, position);
+        }
+        Ok(())
+    }
+
+    fn group(&self, lane: Lane, shard: ShardId) -> mpsc::Sender<Pending> {
+        let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = groups.get(&(lane, shard)) {
+            return group.clone();
+        }
+        drop(groups);
+        let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
+        let start = || {
+            let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
+            tokio::spawn(Group::new(self.0.log.clone(), lane, shard, self.0.ack_timeout).run(receiver));
+            sender
+        };
+        groups.entry((lane, shard)).or_insert_with(start).clone()
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let shard = error.shard;
+        match &*error.cause {
+            PublishError::Full(_) => {
+                Self::log_full(format!("the log of shard {shard} is full")).retry_after(FULL_RETRY)
+            }
+            PublishError::Unknown => Self::log_unreachable(format!(
+                "the log of shard {shard} did not acknowledge in time; the orders may be in it or not"
+            )),
+            _ => Self::log_unreachable(error.to_string()),
+        }
+    }
+}
+
+/// A full log empties when its shard is back, which takes longer than a hiccup.
+const FULL_RETRY: Duration = Duration::from_secs(5);

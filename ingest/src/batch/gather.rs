@@ -1,0 +1,71 @@
+//! Records to facts, until they are worth logging.
+
+use std::sync::Arc;
+
+use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Timestamp};
+
+use super::report::{ERRORS_MAX, RejectedLine};
+use super::split::Record;
+use crate::assign::Assigner;
+use crate::memory::Held;
+
+/// Lines that were read and are not logged yet.
+pub(super) struct Gather {
+    map: Arc<ShardMap>,
+    pub(super) facts: Facts,
+    pub(super) orders: u32,
+    pub(super) rejected: u64,
+    pub(super) errors: Vec<RejectedLine>,
+    pub(super) last_line: u64,
+    held: Option<Held>,
+}
+
+impl Gather {
+    pub(super) fn new(map: Arc<ShardMap>) -> Self {
+        let facts = Facts::default();
+        Self { map, facts, orders: 0, rejected: 0, errors: Vec::new(), last_line: 0, held: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.orders == 0 && self.rejected == 0
+    }
+
+    pub(super) fn map(&self) -> &Arc<ShardMap> {
+        &self.map
+    }
+
+    /// Takes the room for what will be gathered next.
+    pub(super) fn hold(&mut self, held: Held) {
+        match &mut self.held {
+            Some(before) => before.join(held),
+            None => self.held = Some(held),
+        }
+    }
+
+    pub(super) fn take_held(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// Reads one record.
+    pub(super) fn take(&mut self, record: Record<'_>, parser: &OrderParser, assigner: &Assigner, now: Timestamp) {
+        self.last_line = record.line;
+        let draft = match record.text {
+            Some(text) => parser.parse(text, now).map(|draft| (draft, text)),
+            None => Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX }),
+        };
+        match draft {
+            Ok((draft, text)) => {
+                let order = draft.settle(&self.map, now, assigner.random(record.line, text));
+                self.facts.add(&order, &self.map);
+                self.orders += 1;
+            }
+            Err(rejection) => {
+                self.rejected += 1;
+                if self.errors.len() < ERRORS_MAX {
+                    self.errors.push(RejectedLine::new(record.line, record.text, &rejection));
+                }
+            }
+        }
+    }
+}

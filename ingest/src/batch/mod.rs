@@ -1,0 +1,47 @@
+//! `POST /v1/orders/batch`: a stream of orders, as NDJSON or as a JSON array, read as it comes and of any length.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`body`] | the request's body, decompressed, as chunks |
+//! | [`split`] | chunks to records |
+//! | [`gather`] | records to facts, until they are worth logging |
+//! | [`stream`] | reading, logging and settling at the same time |
+//! | [`report`] | what the client is told |
+
+mod array;
+mod body;
+mod gather;
+mod lines;
+mod report;
+mod split;
+mod stream;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use forebay_service::{Client, Problem};
+use http::HeaderMap;
+
+use crate::app::App;
+use crate::assign::Assigner;
+use crate::media::{Encoding, media_type, unsupported_media_type};
+use split::Splitter;
+use stream::BatchStream;
+
+/// Takes a batch of orders.
+pub(crate) async fn post_batch(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let media_type = media_type(&headers);
+    let splitter = match media_type.as_str() {
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Splitter::ndjson(),
+        "application/json" => Splitter::array(),
+        other => return Err(unsupported_media_type(other, "application/x-ndjson, or application/json with an array")),
+    };
+    let chunks = body::chunks(body, Encoding::of(&headers)?);
+    let assigner = Assigner::from_headers(&headers)?;
+    Ok(BatchStream::new(app, client, splitter, assigner).run(chunks).await)
+}

@@ -1,0 +1,187 @@
+//! Reading, logging and settling a batch at the same time.
+//!
+//! Natural batching again: what was gathered is logged at once when nothing of this batch is in flight, and grows while
+//! something is. What is in flight settles in the order of its lines, so that a batch which is cut short can say how many
+//! leading lines are settled.
+
+use std::collections::VecDeque;
+
+use axum::response::Response;
+use bytes::Bytes;
+use forebay_model::{Receipt, Timestamp};
+use forebay_service::{Client, Problem};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::task::JoinHandle;
+
+use super::gather::Gather;
+use super::report::{ERRORS_MAX, RejectedLine, Report};
+use super::split::Splitter;
+use crate::app::App;
+use crate::append::AppendError;
+use crate::assign::Assigner;
+
+/// Bytes of facts that are logged together even though something is in flight.
+const GATHER_BYTES: usize = 256 * 1024;
+
+/// Gathers of one batch that may be in flight at one time.
+const IN_FLIGHT_MAX: usize = 6;
+
+/// The room that a chunk takes: its bytes, and the facts of all lanes that are made of them.
+const ROOM_PER_BYTE: usize = 3;
+
+/// One batch on its way.
+pub(super) struct BatchStream {
+    app: App,
+    client: Client,
+    splitter: Splitter,
+    assigner: Assigner,
+    bytes: u64,
+    gather: Option<Gather>,
+    in_flight: VecDeque<InFlight>,
+    report: Report,
+}
+
+/// A gather that is being logged.
+struct InFlight {
+    appended: JoinHandle<Result<Receipt, AppendError>>,
+    orders: u32,
+    rejected: u64,
+    errors: Vec<RejectedLine>,
+    last_line: u64,
+}
+
+impl BatchStream {
+    pub(super) fn new(app: App, client: Client, splitter: Splitter, assigner: Assigner) -> Self {
+        let (in_flight, report) = (VecDeque::new(), Report::default());
+        Self { app, client, splitter, assigner, bytes: 0, gather: None, in_flight, report }
+    }
+
+    /// Takes the whole batch, as far as that is possible.
+    pub(super) async fn run(mut self, mut chunks: BoxStream<'static, Result<Bytes, Problem>>) -> Response {
+        let cut = self.read(&mut chunks).await.err();
+        // Complete lines before a cut are as good as any.
+        let submitted = self.submit().await;
+        let settled = self.settle_all().await;
+        self.app.count(self.report.accepted, self.report.rejected);
+        match cut.or(submitted.err()).or(settled.err()) {
+            None => self.report.complete(),
+            Some(problem) => self.report.cut_short(problem),
+        }
+    }
+
+    /// Reads the body to its end, logging on the way.
+    async fn read(&mut self, chunks: &mut BoxStream<'static, Result<Bytes, Problem>>) -> Result<(), Problem> {
+        let shutdown = self.app.shutdown().clone();
+        loop {
+            if self.in_flight.is_empty() || self.gathered_bytes() >= GATHER_BYTES {
+                self.submit().await?;
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.soft().cancelled() => return Err(Problem::shutting_down("the service is stopping")),
+                settled = settle_first(&mut self.in_flight, &mut self.report), if !self.in_flight.is_empty() => {
+                    if settled.is_err() {
+                        // Lines behind a gap cannot count as settled any more.
+                        self.gather = None;
+                    }
+                    settled?;
+                }
+                chunk = chunks.next(), if self.in_flight.len() < IN_FLIGHT_MAX => match chunk {
+                    Some(chunk) => self.take(&chunk?).await?,
+                    None => return self.finish_lines(),
+                },
+            }
+        }
+    }
+
+    fn gathered_bytes(&self) -> usize {
+        self.gather.as_ref().map_or(0, |gather| gather.facts.bytes())
+    }
+
+    async fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+        self.bytes += chunk.len() as u64;
+        let bytes_max = self.app.batch_bytes_max();
+        if self.bytes > bytes_max {
+            return Err(Problem::too_large(format!("the batch has more than {bytes_max} bytes; send it in parts")));
+        }
+        let room = chunk.len() * ROOM_PER_BYTE;
+        let held = match self.app.memory().try_hold(room) {
+            Some(held) => held,
+            None => {
+                // Whoever waits for room must not sit on any.
+                self.submit().await?;
+                self.app.memory().hold(room).await?
+            }
+        };
+        self.gather()?.hold(held);
+        self.split(|splitter, take| splitter.split(chunk, take))
+    }
+
+    fn finish_lines(&mut self) -> Result<(), Problem> {
+        self.gather()?;
+        self.split(|splitter, take| splitter.finish(take))
+    }
+
+    fn gather(&mut self) -> Result<&mut Gather, Problem> {
+        let map = self.app.map()?;
+        Ok(self.gather.get_or_insert_with(|| Gather::new(map)))
+    }
+
+    fn split<E: std::error::Error>(
+        &mut self,
+        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(super::split::Record<'_>)) -> Result<(), E>,
+    ) -> Result<(), Problem> {
+        let Some(gather) = &mut self.gather else { return Ok(()) };
+        let (parser, assigner, now) = (self.app.parser(), &self.assigner, Timestamp::now());
+        let outcome = split(&mut self.splitter, &mut |record| gather.take(record, parser, assigner, now));
+        outcome.map_err(|error| Problem::malformed(error.to_string()))
+    }
+
+    /// Sends off what was gathered.
+    async fn submit(&mut self) -> Result<(), Problem> {
+        let Some(mut gather) = self.gather.take_if(|gather| !gather.is_empty()) else { return Ok(()) };
+        self.app.rates().take_slowly(&self.client, gather.orders, self.app.shutdown()).await?;
+        let held = match gather.take_held() {
+            Some(held) => held,
+            None => self.app.memory().hold(0).await?,
+        };
+        let (appender, epoch) = (self.app.appender()?.clone(), gather.map().epoch());
+        let Gather { facts, orders, rejected, errors, last_line, .. } = gather;
+        let appended = tokio::spawn(async move { appender.append(facts.into_parts(), epoch, held).await });
+        self.in_flight.push_back(InFlight { appended, orders, rejected, errors, last_line });
+        Ok(())
+    }
+
+    async fn settle_all(&mut self) -> Result<(), Problem> {
+        while !self.in_flight.is_empty() {
+            settle_first(&mut self.in_flight, &mut self.report).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the gather with the first lines. What fails settles nothing, and nothing behind it counts as settled. It
+/// may be dropped and called again.
+async fn settle_first(in_flight: &mut VecDeque<InFlight>, report: &mut Report) -> Result<(), Problem> {
+    let Some(first) = in_flight.front_mut() else { return Ok(()) };
+    let outcome = (&mut first.appended).await;
+    let Some(first) = in_flight.pop_front() else { return Ok(()) };
+    let receipt = match outcome {
+        Ok(Ok(receipt)) => receipt,
+        failed => {
+            in_flight.clear();
+            return Err(match failed {
+                Ok(Err(error)) => error.into(),
+                _ => Problem::internal("the log writer failed"),
+            });
+        }
+    };
+    report.accepted += u64::from(first.orders);
+    report.rejected += first.rejected;
+    let room = ERRORS_MAX.saturating_sub(report.errors.len());
+    report.errors.extend(first.errors.into_iter().take(room));
+    report.receipt.merge(&receipt);
+    report.settled_lines = first.last_line;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! `POST /v1/orders`: one order, one answer.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use forebay_model::fault::Rejection;
+use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::{Facts, Order, Receipt, ShardId, Timestamp};
+use forebay_service::problem::FaultEntry;
+use forebay_service::{Client, Problem, http as service_http};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::assign::Assigner;
+use crate::media::{Encoding, media_type, unsupported_media_type};
+
+/// How long one order's body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What an accepted order is answered with.
+#[derive(Serialize)]
+struct Accepted {
+    order_id: String,
+    customer_id: String,
+    timestamp: String,
+    shard: ShardId,
+    receipt: String,
+}
+
+/// Takes one order.
+pub(crate) async fn post_order(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    if app.shutdown().is_started() {
+        return Err(Problem::shutting_down("the service is stopping"));
+    }
+    check_headers(&headers)?;
+    let assigner = Assigner::from_headers(&headers)?;
+    let left = app.rates().take_one(&client)?;
+    let held = app.memory().hold(expected_bytes(&headers)).await?;
+    let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
+    let map = app.map()?;
+    // What borrows the body ends before the wait for the log begins.
+    let (facts, mut accepted) = {
+        let now = Timestamp::now();
+        let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
+            app.count(0, 1);
+            problem_of(rejection)
+        })?;
+        let order = draft.settle(&map, now, assigner.random(1, &bytes));
+        let mut facts = Facts::default();
+        let shard = facts.add(&order, &map);
+        (facts, Accepted::new(&order, shard))
+    };
+    let receipt = app.appender()?.append(facts.into_parts(), map.epoch(), held).await?;
+    app.count(1, 0);
+    accepted.receipt = receipt.to_string();
+    let mut response = json(StatusCode::ACCEPTED, &accepted);
+    left.write(response.headers_mut());
+    Ok(response)
+}
+
+impl Accepted {
+    fn new(order: &Order<'_>, shard: ShardId) -> Self {
+        Self {
+            order_id: order.order_id.to_string(),
+            customer_id: order.customer_id().to_string(),
+            timestamp: order.ordered_at.to_string(),
+            shard,
+            receipt: Receipt::default().to_string(),
+        }
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = media_type(headers);
+    if media_type != "application/json" {
+        return Err(unsupported_media_type(&media_type, "application/json"));
+    }
+    if Encoding::of(headers)? != Encoding::Identity {
+        return Err(Problem::unsupported_media_type(
+            "one order is taken without content encoding; batches may have one",
+        ));
+    }
+    Ok(())
+}
+
+/// Bytes that the request will hold: its body, and the facts that are made of it.
+fn expected_bytes(headers: &HeaderMap) -> usize {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or(ORDER_BYTES_MAX).min(ORDER_BYTES_MAX) * 3
+}
+
+/// The problem that tells a client why its order is not accepted.
+pub(crate) fn problem_of(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::TooLarge { .. } => Problem::too_large(rejection.to_string()),
+        Rejection::Malformed(detail) => Problem::malformed(detail),
+        Rejection::Invalid(ref faults) => {
+            let detail = rejection.to_string();
+            let entries: Vec<FaultEntry> = faults
+                .iter()
+                .map(|fault| FaultEntry { pointer: fault.pointer.clone(), detail: fault.reason.clone() })
+                .collect();
+            Problem::invalid(detail).with_faults(&entries)
+        }
+    }
+}
+
+/// An answer whose body is the JSON of a value.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let content_type = HeaderValue::from_static("application/json");
+            (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        }
+        Err(error) => Problem::internal(format!("the answer cannot be written: {error}")).into_response(),
+    }
+}

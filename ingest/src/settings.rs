@@ -1,0 +1,55 @@
+//! Flags and environment variables of the ingest service.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use forebay_buffer::LogName;
+use forebay_model::ViewSet;
+use forebay_service::ServiceSettings;
+use forebay_service::units::{self, ByteSize};
+
+/// Takes orders over HTTP and logs them.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "forebay-ingest", version)]
+pub struct Settings {
+    /// Address to listen on
+    #[arg(long, env = "FOREBAY_INGEST_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// NATS servers, separated by commas
+    #[arg(long, env = "FOREBAY_NATS", default_value = "nats://127.0.0.1:4225")]
+    pub nats: String,
+
+    /// What the names of streams and subjects begin with
+    #[arg(long, env = "FOREBAY_LOG_PREFIX", default_value = "forebay")]
+    pub log_prefix: LogName,
+
+    /// Fields that make views, such as `seller=items[].seller_id,warehouse=warehouse_id`
+    #[arg(long, env = "FOREBAY_VIEWS", default_value = "seller=items[].seller_id")]
+    pub views: ViewSet,
+
+    /// Orders per second that each client may send
+    #[arg(long, env = "FOREBAY_ORDERS_PER_S", default_value = "1000000")]
+    pub orders_per_s: NonZeroU32,
+
+    /// How far ahead of now an order's time may lie, in seconds
+    #[arg(long = "ahead-max-s", env = "FOREBAY_AHEAD_MAX_S", default_value = "86400", value_parser = units::seconds)]
+    pub ahead_max: Duration,
+
+    /// Bytes of requests that may be in hand at one time; beyond them requests wait, then get 503
+    #[arg(long, env = "FOREBAY_MEMORY_MAX", default_value_t = ByteSize::mib(48))]
+    pub memory_max: ByteSize,
+
+    /// Bytes of one batch, uncompressed
+    #[arg(long, env = "FOREBAY_BATCH_BYTES_MAX", default_value_t = ByteSize::mib(4096))]
+    pub batch_bytes_max: ByteSize,
+
+    /// How long the log may take to acknowledge, in milliseconds, before a request gets 503
+    #[arg(long = "ack-timeout-ms", env = "FOREBAY_ACK_TIMEOUT_MS", default_value = "5000", value_parser = units::millis)]
+    pub ack_timeout: Duration,
+
+    /// What every service has.
+    #[command(flatten)]
+    pub service: ServiceSettings,
+}

@@ -1,0 +1,128 @@
+use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+use forebay_model::Lane;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{Answer, Ingest, ndjson, order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_takes_what_is_good_and_names_what_is_not() {
+    let ingest = Ingest::start("mixed", &[]).await;
+    let mut lines: Vec<String> = (1..=1000).map(|number| order(number).to_string()).collect();
+    lines[6] = r#"{"order_id":"BAD7","items":[]}"#.to_owned();
+    lines[500] = String::from("not json");
+    lines[501] = String::new();
+    let answer = ingest.batch(lines.join("\n")).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!((&answer.body["accepted"], &answer.body["rejected"]), (&json!(997), &json!(2)));
+    let errors = answer.body["errors"].as_array().unwrap();
+    assert_eq!(
+        (&errors[0]["line"], &errors[0]["order_id"], &errors[0]["code"]),
+        (&json!(7), &json!("BAD7"), &json!("invalid"))
+    );
+    assert_eq!(
+        (&errors[1]["line"], &errors[1]["order_id"], &errors[1]["code"]),
+        (&json!(501), &Value::Null, &json!("malformed"))
+    );
+    ingest.assert_logged(&answer.body["receipt"]).await;
+    let logged = ingest.logged(Lane::Orders).await;
+    assert_eq!((logged.len(), logged.values().sum::<usize>()), (997, 997));
+    assert_eq!(ingest.logged(Lane::Index).await, logged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrays_and_compressed_bodies_are_taken_too() {
+    let ingest = Ingest::start("forms", &[]).await;
+    let array = Value::from((0..10).map(order).collect::<Vec<_>>()).to_string();
+    let answer = Answer::of(ingest.post("/v1/orders/batch", "application/json; charset=utf-8", array)).await;
+    assert_eq!(answer.body["accepted"], 10, "{}", answer.body);
+    let mut gzip = GzipEncoder::new(Vec::new());
+    gzip.write_all(ndjson((10..20).map(order)).as_bytes()).await.unwrap();
+    gzip.shutdown().await.unwrap();
+    let mut zstd = ZstdEncoder::new(Vec::new());
+    zstd.write_all(ndjson((20..30).map(order)).as_bytes()).await.unwrap();
+    zstd.shutdown().await.unwrap();
+    for (encoding, body) in [("gzip", gzip.into_inner()), ("zstd", zstd.into_inner())] {
+        let request =
+            ingest.post("/v1/orders/batch", "application/x-ndjson", body).header("content-encoding", encoding);
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.body["accepted"], 10, "{encoding}: {}", answer.body);
+    }
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_a_batch_gets_one_clear_answer() {
+    let ingest = Ingest::start("wrongbatch", &["--batch-bytes-max", "100KiB"]).await;
+    let send =
+        async |media_type: &str, body: String| Answer::of(ingest.post("/v1/orders/batch", media_type, body)).await;
+    send("application/x-ndjson", String::new()).await.assert_problem(422, "invalid");
+    send("application/json", "[]".into()).await.assert_problem(422, "invalid");
+    send("application/json", "{}".into()).await.assert_problem(400, "malformed");
+    send("text/csv", "a,b".into()).await.assert_problem(415, "unsupported_media_type");
+    let all_bad = send("application/x-ndjson", "1\n2\n".into()).await;
+    all_bad.assert_problem(422, "invalid");
+    assert_eq!((&all_bad.body["rejected"], all_bad.body["errors"].as_array().unwrap().len()), (&json!(2), 2));
+    let large = send("application/x-ndjson", ndjson((0..1000).map(order))).await;
+    large.assert_problem(413, "too_large");
+    let torn = ingest.post("/v1/orders/batch", "application/x-ndjson", &b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01"[..]);
+    let torn = Answer::of(torn.header("content-encoding", "gzip")).await;
+    torn.assert_problem(400, "malformed");
+    assert!(torn.body["detail"].as_str().unwrap().contains("torn"), "{}", torn.body);
+    let garbage = ingest.post("/v1/orders/batch", "application/x-ndjson", "garbage").header("content-encoding", "zstd");
+    Answer::of(garbage).await.assert_problem(400, "malformed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_cut_says_how_many_lines_are_settled() {
+    let ingest = Ingest::start("cut", &["--batch-bytes-max", "1MiB"]).await;
+    let answer = ingest.batch(ndjson((1..=10_000).map(order))).await;
+    answer.assert_problem(413, "too_large");
+    let settled = answer.body["settled_lines"].as_u64().unwrap();
+    assert_eq!(answer.body["accepted"], settled);
+    let logged = ingest.logged(Lane::Orders).await;
+    assert!(settled > 0 && logged.len() as u64 >= settled, "{settled} settled, {} logged", logged.len());
+    for number in 1..=settled {
+        assert!(logged.contains_key(&format!("ORD{number}")), "line {number} is settled and not logged");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_trickles_is_logged_as_it_comes() {
+    let ingest = Ingest::start("trickle", &[]).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<String, std::io::Error>>(1);
+    let body = reqwest::Body::wrap_stream(futures::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    }));
+    let answer = tokio::spawn(Answer::of(ingest.post("/v1/orders/batch", "application/x-ndjson", body)));
+    for number in 0..3usize {
+        sender.send(Ok(ndjson([order(number as u32)]))).await.unwrap();
+        let begin = std::time::Instant::now();
+        while ingest.logged(Lane::Orders).await.len() <= number {
+            assert!(begin.elapsed() < crate::harness::DEADLINE, "line {number} is not logged while the body goes on");
+        }
+    }
+    drop(sender);
+    assert_eq!(answer.await.unwrap().body["accepted"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_faster_than_its_rate_is_slowed_down_and_not_refused() {
+    let ingest = Ingest::start("slow", &["--orders-per-s", "1000"]).await;
+    let begin = std::time::Instant::now();
+    let answer = ingest.batch(ndjson((0..1500).map(order))).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (202, &json!(1500)));
+    assert!(begin.elapsed().as_millis() >= 400, "1500 orders at 1000 a second took {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_at_the_same_time_never_starve_each_other_of_memory() {
+    let ingest = Ingest::start("memory", &["--memory-max", "1MiB"]).await;
+    let batches = (0..16u32).map(|batch| ingest.batch(ndjson((batch * 3000..(batch + 1) * 3000).map(order))));
+    let answers: Vec<Answer> = futures::stream::iter(batches).buffer_unordered(16).collect().await;
+    for answer in &answers {
+        assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (202, &json!(3000)), "{}", answer.body);
+    }
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 48_000);
+}

@@ -1,0 +1,75 @@
+use forebay_model::{Lane, ShardId};
+use forebay_service::lifecycle::Outcome;
+use forebay_stack::{Durability, Server, Stack};
+use serde_json::json;
+
+use crate::harness::{Answer, DEADLINE, Ingest, ndjson, order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
+    let shared = forebay_stack::shared().await;
+    let prefix = shared.unique_prefix("full");
+    let ingest = Ingest::start_on(&shared.nats_url(), &prefix, &[], 200 * 1024).await;
+    let answer = ingest.batch(ndjson((1..=20_000).map(order))).await;
+    answer.assert_problem(503, "log_full");
+    assert_eq!(answer.headers["retry-after"], "5");
+    let settled = answer.body["settled_lines"].as_u64().unwrap();
+    let logged = ingest.logged(Lane::Orders).await;
+    assert!((1..=settled).all(|number| logged.contains_key(&format!("ORD{number}"))));
+    for lane in Lane::ALL {
+        for shard in (0..3).map(ShardId) {
+            let state = ingest.log.stream_state(lane, shard).await.unwrap();
+            ingest.log.trim(lane, shard, state.last()).await.unwrap();
+        }
+    }
+    assert_eq!(ingest.order(&order(1)).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_log_orders_are_refused_at_once_and_taken_again_after() {
+    let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
+    let ingest = Ingest::start_on(&stack.nats_url(), "lost", &[], 1 << 30).await;
+    assert_eq!(ingest.order(&order(1)).await.status, 202);
+    stack.kill(Server::Nats).await;
+    let begin = std::time::Instant::now();
+    let answer = ingest.order(&order(2)).await;
+    answer.assert_problem(503, "log_unreachable");
+    assert!(begin.elapsed() < DEADLINE / 2, "took {:?}", begin.elapsed());
+    assert!(answer.headers.contains_key("retry-after"));
+    stack.restart(Server::Nats).await.unwrap();
+    let begin = std::time::Instant::now();
+    loop {
+        let answer = ingest.order(&order(2)).await;
+        if answer.status == 202 {
+            break;
+        }
+        assert!(begin.elapsed() < DEADLINE, "{}", answer.body);
+    }
+    let logged = ingest.logged(Lane::Orders).await;
+    assert!(logged.contains_key("ORD1") && logged.contains_key("ORD2"));
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_cuts_an_endless_batch_short_and_settles_what_it_says() {
+    let ingest = Ingest::start("stop", &[]).await;
+    let numbers = futures::stream::unfold(1u32, async |number| {
+        let lines = ndjson((number..number + 200).map(order));
+        tokio::task::yield_now().await;
+        Some((Ok::<_, std::io::Error>(lines), number + 200))
+    });
+    let body = reqwest::Body::wrap_stream(numbers);
+    let answer = tokio::spawn(Answer::of(ingest.post("/v1/orders/batch", "application/x-ndjson", body)));
+    let begin = std::time::Instant::now();
+    while ingest.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().frames < 5 {
+        assert!(begin.elapsed() < DEADLINE, "nothing is logged");
+    }
+    ingest.service.shutdown().start();
+    let answer = answer.await.unwrap();
+    answer.assert_problem(503, "shutting_down");
+    let settled = answer.body["settled_lines"].as_u64().unwrap();
+    assert_eq!(answer.body["accepted"], json!(settled));
+    let logged = ingest.logged(Lane::Orders).await;
+    assert!((1..=settled).all(|number| logged.contains_key(&format!("ORD{number}"))));
+    assert_eq!(ingest.service.lifecycle.run().await, Outcome::Drained);
+}

@@ -1,0 +1,7 @@
+//! The ingest service over real HTTP and a real log.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod batches;
+mod faults;
+mod harness;
+mod orders;

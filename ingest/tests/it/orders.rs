@@ -1,0 +1,89 @@
+use forebay_model::{Lane, OrderId};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Ingest, order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_order_is_in_the_log_with_its_index_and_views() {
+    let ingest = Ingest::start("accepted", &[]).await;
+    let answer = ingest.order(&order(1)).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.body["order_id"], "ORD1");
+    assert_eq!(answer.body["timestamp"], "2025-06-30T12:30:00Z");
+    assert_eq!(answer.headers["ratelimit-policy"], "\"orders\";q=1000000;w=1");
+    assert!(answer.headers["ratelimit"].to_str().unwrap().starts_with("\"orders\";r=999999;t="));
+    ingest.assert_logged(&answer.body["receipt"]).await;
+    for lane in Lane::ALL {
+        assert_eq!(ingest.logged(lane).await.get("ORD1"), Some(&1), "{lane}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assigned_id_needs_no_index_and_repeats_under_an_idempotency_key() {
+    let ingest = Ingest::start("assigned", &[]).await;
+    let mut order = order(1);
+    order["order_id"] = Value::Null;
+    let text = order.to_string();
+    let mut ids = Vec::new();
+    for key in ["a", "a", "b"] {
+        let request = ingest.post("/v1/orders", "application/json", text.clone()).header("idempotency-key", key);
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        ids.push(answer.body["order_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+    assert!(OrderId::new(ids[0].clone()).unwrap().home().is_some());
+    assert!(ingest.logged(Lane::Index).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_an_order_is_named_by_its_pointer() {
+    let ingest = Ingest::start("faults", &[]).await;
+    let answer = ingest.order(&json!({"items": [{"sku": "a", "quantity": 0, "price": 1}]})).await;
+    answer.assert_problem(422, "invalid");
+    let errors: Vec<&str> =
+        answer.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    assert_eq!(errors, ["/items/0/quantity", "/customer_id"]);
+    assert!(ingest.metrics().await.contains("forebay_ingest_orders_total{outcome=\"rejected\"}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_an_order_gets_one_clear_answer() {
+    let ingest = Ingest::start("wrong", &[]).await;
+    let send = async |media_type: &str, body: String| Answer::of(ingest.post("/v1/orders", media_type, body)).await;
+    send("application/json", String::new()).await.assert_problem(400, "malformed");
+    send("application/json", "{".into()).await.assert_problem(400, "malformed");
+    send("application/json", "[]".into()).await.assert_problem(400, "malformed");
+    send("application/json", "x".repeat(1 << 20)).await.assert_problem(413, "too_large");
+    send("text/plain", order(1).to_string()).await.assert_problem(415, "unsupported_media_type");
+    let gzip = ingest.post("/v1/orders", "application/json", "x").header("content-encoding", "br");
+    Answer::of(gzip).await.assert_problem(415, "unsupported_media_type");
+    let line = ingest.post("/v1/orders", "application/json", "x").header("forebay-first-line", "0");
+    Answer::of(line).await.assert_problem(400, "malformed");
+    assert!(ingest.logged(Lane::Orders).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_beyond_its_rate_gets_429_and_is_told_when() {
+    let ingest = Ingest::start("rate", &["--orders-per-s", "1"]).await;
+    assert_eq!(ingest.order(&order(1)).await.status, 202);
+    let answer = ingest.order(&order(2)).await;
+    answer.assert_problem(429, "rate_limited");
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(answer.headers["ratelimit-policy"], "\"orders\";q=1;w=1");
+    assert_eq!(answer.headers["ratelimit"], "\"orders\";r=0;t=1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clients_share_frames_and_each_has_its_own_receipt() {
+    let ingest = Ingest::start("share", &[]).await;
+    let orders: Vec<Value> = (0..400).map(order).collect();
+    let answers = futures::future::join_all(orders.iter().map(|order| ingest.order(order))).await;
+    assert!(answers.iter().all(|answer| answer.status == 202));
+    for answer in &answers {
+        ingest.assert_logged(&answer.body["receipt"]).await;
+    }
+    let logged = ingest.logged(Lane::Orders).await;
+    assert_eq!((logged.len(), logged.values().sum::<usize>()), (400, 400));
+}
