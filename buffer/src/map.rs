@@ -100,7 +100,8 @@ impl Log {
 
     async fn create_map_store(&self) -> Result<Store, LogError> {
         let bucket = self.name().map_bucket();
-        let refused = |error: &(dyn std::error::Error + 'static)| self.refused(format!("make the bucket {bucket}"), error);
+        let refused =
+            |error: &(dyn std::error::Error + 'static)| self.refused(format!("make the bucket {bucket}"), error);
         if let Some(store) = find_store(self.jetstream(), &bucket).await.map_err(|error| refused(&error))? {
             return Ok(store);
         }
@@ -124,7 +125,10 @@ impl Log {
 
     async fn stored_map(&self, store: &Store) -> Result<Option<(u64, Arc<ShardMap>)>, MapError> {
         let entry = store.entry(KEY).await.map_err(|error| self.refused("read the shard map".to_owned(), &error))?;
-        entry.filter(|entry| entry.operation == Operation::Put).map(|entry| Ok((entry.revision, read(&entry)?))).transpose()
+        entry
+            .filter(|entry| entry.operation == Operation::Put)
+            .map(|entry| Ok((entry.revision, read(&entry)?)))
+            .transpose()
     }
 }
 
@@ -136,7 +140,10 @@ fn read(entry: &Entry) -> Result<Arc<ShardMap>, MapError> {
     serde_json::from_slice(&entry.value).map(Arc::new).map_err(|error| MapError::Unreadable(error.to_string()))
 }
 
-async fn find_store(jetstream: &Context, bucket: &str) -> Result<Option<Store>, async_nats::jetstream::context::KeyValueError> {
+async fn find_store(
+    jetstream: &Context,
+    bucket: &str,
+) -> Result<Option<Store>, async_nats::jetstream::context::KeyValueError> {
     match jetstream.get_key_value(bucket).await {
         Ok(store) => Ok(Some(store)),
         Err(error) if is_not_found(&error) => Ok(None),

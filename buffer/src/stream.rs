@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
     Config, DirectGetErrorKind, DiscardPolicy, Info, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType,
 };
-use async_nats::jetstream::message::StreamMessage;
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
 
 use crate::frame::StoredFrame;
@@ -103,7 +103,9 @@ impl Log {
         };
         tracing::info!(stream = wanted.name, bytes_max = changed.max_bytes, "changing the limits of a stream");
         let updated = self.jetstream().update_stream(&changed).await;
-        updated.map(drop).map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
+        updated
+            .map(drop)
+            .map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
     }
 
     fn wanted(&self, lane: Lane, shard: ShardId) -> Config {
@@ -185,7 +187,12 @@ impl Log {
     }
 
     /// The message at a sequence number. Any server of a cluster may answer; only the leader's "not there" counts.
-    pub(crate) async fn message(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StreamMessage>, LogError> {
+    pub(crate) async fn message(
+        &self,
+        lane: Lane,
+        shard: ShardId,
+        seq: u64,
+    ) -> Result<Option<StreamMessage>, LogError> {
         let name = self.name().stream(lane, shard);
         let action = || format!("give frame {seq} of the stream {name}");
         let stream = self.jetstream().get_stream_no_info(&name).await;
@@ -197,7 +204,7 @@ impl Log {
         }
         match stream.get_raw_message(seq).await {
             Ok(message) => Ok(Some(message)),
-            Err(error) if matches!(error.kind(), RawMessageErrorKind::JetStream(_)) => Ok(None),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(self.refused(action(), &error)),
         }
     }
@@ -207,7 +214,8 @@ impl Log {
         let mut cause = Some(error);
         while let Some(error) = cause {
             let request = error.downcast_ref::<async_nats::jetstream::context::RequestError>();
-            if request.is_some_and(|e| matches!(e.kind(), RequestErrorKind::TimedOut | RequestErrorKind::NoResponders)) {
+            if request.is_some_and(|e| matches!(e.kind(), RequestErrorKind::TimedOut | RequestErrorKind::NoResponders))
+            {
                 return self.unreachable(causes(error));
             }
             cause = error.source();
@@ -220,7 +228,10 @@ impl Log {
 fn unfit(found: &Config, wanted: &Config) -> Option<String> {
     let rules = [
         (found.storage == StorageType::File, "it is kept in memory"),
-        (found.persist_mode.unwrap_or_default() == PersistenceMode::Default, "it acknowledges before it writes to disk"),
+        (
+            found.persist_mode.unwrap_or_default() == PersistenceMode::Default,
+            "it acknowledges before it writes to disk",
+        ),
         (!found.no_ack, "it does not acknowledge"),
         (found.retention == RetentionPolicy::Limits, "its retention is not `limits`"),
         (found.discard == DiscardPolicy::New, "it discards old frames when it is full"),

@@ -123,10 +123,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn set<T: Ord>(
-        &mut self,
-        one: impl Fn(&mut Self) -> Result<T, NoticeFault>,
-    ) -> Result<BTreeSet<T>, NoticeFault> {
+    fn set<T: Ord>(&mut self, one: impl Fn(&mut Self) -> Result<T, NoticeFault>) -> Result<BTreeSet<T>, NoticeFault> {
         let count = u16::from_be_bytes(self.take()?);
         (0..count).map(|_| one(self)).collect()
     }

@@ -34,7 +34,9 @@ pub struct ReadFrom {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream was made anew since that position.
-    #[error("the stream of lane {lane} on shard {shard} was made anew: incarnation {found}, read so far was {expected}")]
+    #[error(
+        "the stream of lane {lane} on shard {shard} was made anew: incarnation {found}, read so far was {expected}"
+    )]
     OtherIncarnation {
         /// The lane.
         lane: Lane,

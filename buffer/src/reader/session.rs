@@ -240,10 +240,18 @@ fn signal(status: Option<StatusCode>, description: &str, is_present: bool) -> Si
         Some(404 | 408) if is_present => Signal::Done,
         Some(404 | 408) => Signal::Stale,
         Some(409) if description.contains("Exceeds MaxBytes") => {
-            if is_present { Signal::BytesUsedUp } else { Signal::Stale }
+            if is_present {
+                Signal::BytesUsedUp
+            } else {
+                Signal::Stale
+            }
         }
         Some(409) if description.contains("Batch Completed") => {
-            if is_present { Signal::Done } else { Signal::Stale }
+            if is_present {
+                Signal::Done
+            } else {
+                Signal::Stale
+            }
         }
         // Consumer deleted, leadership change, server shutdown, no responders.
         _ => Signal::Broken,
@@ -324,7 +332,8 @@ mod tests {
 
     #[test]
     fn status_messages_are_understood() {
-        let of = |code: u16, text: &str, is_present| signal(Some(StatusCode::from_u16(code).unwrap()), text, is_present);
+        let of =
+            |code: u16, text: &str, is_present| signal(Some(StatusCode::from_u16(code).unwrap()), text, is_present);
         assert_eq!(of(100, "Idle Heartbeat", true), Signal::Alive);
         assert_eq!(of(408, "Request Timeout", true), Signal::Done);
         assert_eq!(of(408, "Request Timeout", false), Signal::Stale);

@@ -1,0 +1,225 @@
+//! Reading from a position, and noticing that the log is not the one that was read.
+
+use async_nats::jetstream;
+use forebay_buffer::{FrameFault, Log, ReadError, ReadFrom};
+use forebay_model::Position;
+
+use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_error, read_many, settings, within};
+
+/// A way to the same streams that is not ours, for doing them harm.
+async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
+    let client = async_nats::connect(&log.settings().url).await.unwrap();
+    let jetstream = jetstream::new(client);
+    let stream = jetstream.get_stream(log.settings().name.stream(LANE, SHARD)).await.unwrap();
+    (jetstream, stream)
+}
+
+fn behind((position, frame): &(Position, forebay_buffer::Frame)) -> Option<ReadFrom> {
+    Some(ReadFrom { position: *position, frame_id: Some(frame.id.clone()) })
+}
+
+#[tokio::test]
+async fn what_is_published_is_read_in_order_with_its_positions() {
+    let log = log("roundtrip").await;
+    let published = publish_many(&log, 50).await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 50).await;
+    let read: Vec<_> = read.into_iter().map(|stored| (stored.position, stored.frame.unwrap())).collect();
+    assert_eq!(read, published);
+    assert_eq!(read[0].0.seq, 1);
+    assert_eq!(reader.incarnation(), read[0].0.incarnation);
+}
+
+#[tokio::test]
+async fn a_reader_waits_for_what_is_published_later() {
+    let log = log("later").await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let none = reader.next_batch_within(10, 1000, std::time::Duration::from_millis(50)).await.unwrap();
+    assert!(none.is_empty());
+    let (batch, published) = tokio::join!(read_many(&mut reader, 1), publish_many(&log, 1));
+    assert_eq!(batch[0].position, published[0].0);
+}
+
+#[tokio::test]
+async fn a_reader_goes_on_behind_its_position() {
+    let log = log("resume").await;
+    let published = publish_many(&log, 10).await;
+    let mut reader = log.read(LANE, SHARD, behind(&published[6])).await.unwrap();
+    let read = read_many(&mut reader, 3).await;
+    assert_eq!(read.iter().map(|stored| stored.position.seq).collect::<Vec<_>>(), [8, 9, 10]);
+    let mut at_the_end = log.read(LANE, SHARD, behind(&published[9])).await.unwrap();
+    let next = publish_many(&log, 1).await;
+    assert_eq!(read_many(&mut at_the_end, 1).await[0].position, next[0].0);
+}
+
+#[tokio::test]
+async fn many_frames_pass_a_small_read_ahead() {
+    let mut settings = settings("readahead").await;
+    // The server's largest message is larger than this, so every request waits for an empty buffer.
+    settings.read_ahead_bytes = 64 << 10;
+    let log = log_with(settings).await;
+    let payload = vec![b'x'; 60_000];
+    for _ in 0..200 {
+        log.publish(SHARD, &frame(payload.clone()), later()).await.unwrap();
+    }
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 200).await;
+    assert!(read.iter().zip(1..).all(|(stored, seq)| stored.position.seq == seq && stored.payload().len() == 60_000));
+}
+
+#[tokio::test]
+async fn a_frame_as_large_as_the_server_takes_is_read() {
+    let log = log("large").await;
+    let largest = frame(vec![b'x'; log.message_bytes_max() - 300]);
+    log.publish(SHARD, &largest, later()).await.unwrap();
+    publish_many(&log, 1).await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 2).await;
+    assert_eq!(read[0].payload().len(), largest.payload.len());
+}
+
+#[tokio::test]
+async fn a_cancelled_wait_loses_no_frame() {
+    let log = log("cancel").await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let publishing = tokio::spawn({
+        let log = log.clone();
+        async move { publish_many(&log, 300).await }
+    });
+    let mut seqs = Vec::new();
+    while seqs.len() < 300 {
+        let batch = reader.next_batch_within(2, 1000, std::time::Duration::from_micros(100)).await.unwrap();
+        seqs.extend(batch.iter().map(|stored| stored.position.seq));
+    }
+    within(publishing).await.unwrap();
+    assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_frame_holds_its_place() {
+    let log = log("garbage").await;
+    publish_many(&log, 1).await;
+    let (foreign, _) = foreign(&log).await;
+    let subject = log.settings().name.subject(LANE, SHARD);
+    foreign.publish(subject.clone(), "garbage".into()).await.unwrap().await.unwrap();
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Forebay-Format", "orders/99");
+    headers.insert("Nats-Msg-Id", "foreign-1");
+    foreign.publish_with_headers(subject, headers, "other".into()).await.unwrap().await.unwrap();
+    publish_many(&log, 1).await;
+
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 4).await;
+    assert!(read[0].frame.is_ok() && read[3].frame.is_ok());
+    let bad = read[1].frame.as_ref().unwrap_err();
+    assert_eq!((bad.fault.clone(), &bad.payload[..]), (FrameFault::Missing("Forebay-Format"), &b"garbage"[..]));
+    assert_eq!((read[1].rows(), read[1].position.seq, &read[1].id), (1, 2, &None));
+    let other = read[2].frame.as_ref().unwrap_err();
+    assert!(matches!(other.fault, FrameFault::Format { .. }) && other.headers.contains("orders/99"));
+
+    // Reading goes on behind each of them.
+    for stored in &read[1..3] {
+        let from = ReadFrom { position: stored.position, frame_id: stored.id.clone() };
+        let mut reader = log.read(LANE, SHARD, Some(from)).await.unwrap();
+        assert_eq!(read_many(&mut reader, 1).await[0].position.seq, stored.position.seq + 1);
+    }
+}
+
+#[tokio::test]
+async fn another_incarnation_is_noticed() {
+    let log = log("incarnation").await;
+    let published = publish_many(&log, 3).await;
+    let (foreign, stream) = foreign(&log).await;
+    foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
+    let gone = log.read(LANE, SHARD, behind(&published[0])).await.unwrap_err();
+    assert!(matches!(gone, ReadError::Log(forebay_buffer::LogError::NoStream(_))), "{gone}");
+    log.ensure_streams([SHARD], &[LANE]).await.unwrap();
+    let anew = publish_many(&log, 3).await;
+    let error = log.read(LANE, SHARD, behind(&published[0])).await.unwrap_err();
+    assert!(matches!(error, ReadError::OtherIncarnation { .. }) && error.is_loss(), "{error}");
+    // The publisher has noticed it too: its positions are in the new making of the stream.
+    assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
+    log.read(LANE, SHARD, behind(&anew[0])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tail_that_is_gone_is_noticed() {
+    let log = log("tail").await;
+    let published = publish_many(&log, 5).await;
+    let (_, stream) = foreign(&log).await;
+    stream.delete_message(5).await.unwrap();
+    let error = log.read(LANE, SHARD, behind(&published[4])).await.unwrap_err();
+    assert!(matches!(error, ReadError::LostTail { seq: 5, .. }), "{error}");
+
+    let (mut position, frame) = published[3].clone();
+    position.seq = 99;
+    let error = log.read(LANE, SHARD, behind(&(position, frame))).await.unwrap_err();
+    assert!(matches!(error, ReadError::LostTail { seq: 99, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn other_frames_at_the_places_of_those_that_were_read_are_noticed() {
+    let log = log("reused").await;
+    let published = publish_many(&log, 5).await;
+    let mut reader_there = behind(&published[2]).unwrap();
+    reader_there.frame_id = Some(published[3].1.id.clone());
+    let error = log.read(LANE, SHARD, Some(reader_there)).await.unwrap_err();
+    assert!(matches!(error, ReadError::LostTail { seq: 3, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn frames_that_were_trimmed_unread_are_a_gap() {
+    let log = log("trimmed").await;
+    let published = publish_many(&log, 9).await;
+    log.trim(LANE, SHARD, published[5].0).await.unwrap();
+    for after in [None, behind(&published[0]), behind(&published[3])] {
+        let error = log.read(LANE, SHARD, after).await.unwrap_err();
+        assert!(matches!(error, ReadError::Gap { next: 6, .. }), "{error}");
+    }
+    for after in [&published[4], &published[5]] {
+        let mut reader = log.read(LANE, SHARD, behind(after)).await.unwrap();
+        assert_eq!(read_many(&mut reader, 1).await[0].position.seq, after.0.seq + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_frame_missing_in_the_middle_is_a_gap() {
+    let log = log("hole").await;
+    publish_many(&log, 5).await;
+    let (_, stream) = foreign(&log).await;
+    stream.delete_message(3).await.unwrap();
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    assert_eq!(read_many(&mut reader, 2).await.len(), 2);
+    let error = read_error(&mut reader).await;
+    assert!(matches!(error, ReadError::Gap { seq: 2, next: 4, .. }), "{error}");
+    assert!(matches!(read_error(&mut reader).await, ReadError::Gap { .. }), "it is said again");
+}
+
+#[tokio::test]
+async fn a_stream_made_anew_under_a_reader_is_noticed() {
+    let log = log("anew").await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    publish_many(&log, 3).await;
+    read_many(&mut reader, 3).await;
+    let (foreign, stream) = foreign(&log).await;
+    foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
+    log.ensure_streams([SHARD], &[LANE]).await.unwrap();
+    publish_many(&log, 5).await;
+    let error = read_error(&mut reader).await;
+    assert!(matches!(error, ReadError::OtherIncarnation { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_deleted_consumer_is_made_again() {
+    let log = log("consumer").await;
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    publish_many(&log, 3).await;
+    read_many(&mut reader, 3).await;
+    let (_, stream) = foreign(&log).await;
+    let names: Vec<String> = futures::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
+    assert_eq!(names.len(), 1);
+    stream.delete_consumer(&names[0]).await.unwrap();
+    publish_many(&log, 3).await;
+    let read = read_many(&mut reader, 3).await;
+    assert_eq!(read.iter().map(|stored| stored.position.seq).collect::<Vec<_>>(), [4, 5, 6]);
+}
