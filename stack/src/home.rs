@@ -7,7 +7,7 @@
 //! ```
 
 use std::fs::{File, Permissions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,11 @@ impl Home {
     /// The user that servers run as, if not this process's.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
+    }
+
+    /// Whether the directory goes when this value goes.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary
     }
 
     /// The log file of a process.
@@ -266,12 +271,8 @@ fn remove_abandoned(place: &Path) {
         if !named || !owned_by_me(&dir) || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        let lock = match File::open(dir.join("lock")) {
-            Ok(lock) => lock,
-            // Somebody else is just removing it.
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(_) => continue,
-        };
+        // Without a lock file, somebody else is just removing it.
+        let Ok(lock) = File::open(dir.join("lock")) else { continue };
         if lock.try_lock().is_ok() {
             kill_leftovers(&dir);
             let _ = std::fs::remove_dir_all(&dir);

@@ -23,9 +23,9 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     family
 }
 
-/// Freezes a whole family: the head first, so that it starts no more members while the others are being found.
+/// Freezes a whole family.
 pub(crate) fn freeze(pid: u32) {
-    Signal::Stop.send(pid);
+    hold(pid);
     for member in family(pid) {
         Signal::Stop.send(member);
     }
@@ -40,9 +40,19 @@ pub(crate) fn thaw(pid: u32) {
 
 /// Kills a whole family, as a power cut would.
 pub(crate) fn kill_all(pid: u32) {
-    Signal::Stop.send(pid);
+    hold(pid);
     for member in family(pid) {
         Signal::Kill.send(member);
+    }
+}
+
+/// Freezes the head of a family, so that it starts no more members while the others are being found. A signal takes
+/// its time, above all while the disk is waited for; nobody waits for ever.
+fn hold(pid: u32) {
+    Signal::Stop.send(pid);
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while matches!(state_of(pid), Some('R' | 'S' | 'D')) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -72,11 +82,19 @@ fn pids() -> impl Iterator<Item = u32> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The parent, from `/proc/PID/stat`; the name before it stands in parentheses and may itself hold any character.
-fn parent_of(pid: u32) -> Option<u32> {
+/// What the kernel tells of a process behind its name, which stands in parentheses and may hold any character.
+fn stat(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(1)?.parse().ok()
+    Some(stat.rsplit_once(')')?.1.trim_start().to_owned())
+}
+
+/// The state of a process as the kernel names it: `S` for waiting, `T` for frozen.
+fn state_of(pid: u32) -> Option<char> {
+    stat(pid)?.chars().next()
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    stat(pid)?.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn is_server(pid: u32) -> bool {

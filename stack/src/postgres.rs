@@ -90,7 +90,8 @@ async fn init(home: &Home, installed: &Installed, wanted: &Wanted<'_>, file_name
         .account(home.account().cloned())
         .bare_environment()
         .args(["--username", NAME, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]);
-    if wanted.durability == Durability::Fast {
+    // A new cluster is empty: losing it in a power cut costs something only where it is to be found again.
+    if home.is_temporary() {
         program = program.arg("--no-sync");
     }
     output(&program.arg("-D").arg(&dir))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_stack::{Change, Durability, Server, Stack, supervise};
 
-use crate::support::{ask, eventually};
+use crate::support::{ask, eventually, processes_below, state_of};
 
 #[tokio::test]
 async fn a_killed_shard_is_gone_with_its_sessions_and_keeps_what_it_committed() {
@@ -13,9 +13,10 @@ async fn a_killed_shard_is_gone_with_its_sessions_and_keeps_what_it_committed() 
     stack.sql(0, "create table kept as select 7 as seven").await.expect("psql");
     let busy = tokio::spawn({
         let stack = Arc::clone(&stack);
-        async move { stack.sql(0, "select pg_sleep(600)").await }
+        // A session that computes does not notice by itself that its server has gone.
+        async move { stack.sql(0, "select count(*) from generate_series(1, 1e12::int8) busy").await }
     });
-    let sessions = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)%' and state = 'active'";
+    let sessions = "select count(*) from pg_stat_activity where query like '%busy' and state = 'active'";
     while stack.sql(0, &format!("{sessions} and pid <> pg_backend_pid()")).await.expect("psql").trim() != "1" {
         assert!(!busy.is_finished());
     }
@@ -33,6 +34,10 @@ async fn a_frozen_server_is_silent_until_it_goes_on_and_can_be_stopped() {
     let stack = Stack::temporary(1, Durability::Fast).await.expect("start");
     stack.pause(Server::Redis);
     stack.pause(Server::Postgres(0));
+    let shard = stack.data_dir().join("postgres-0");
+    let look = || processes_below(&shard).into_iter().map(state_of).collect();
+    let frozen = |states: &Vec<_>| states.len() > 2 && states.iter().all(|state| *state == Some('T'));
+    eventually("a frozen server's helpers", look, frozen).await;
     let silent = tokio::time::timeout(Duration::from_millis(300), ask(&stack.redis_url(), "PING\r\n", "PONG")).await;
     assert!(silent.is_err(), "a frozen server answered {silent:?}");
     assert!(stack.is_alive(Server::Redis));

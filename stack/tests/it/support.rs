@@ -47,6 +47,12 @@ pub(crate) fn user_of(pid: u32) -> u32 {
     std::fs::metadata(format!("/proc/{pid}")).expect("the process runs").uid()
 }
 
+/// The state of a process as the kernel names it: `T` for frozen.
+pub(crate) fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
 /// Sends text to a port and reads until the answer holds `enough`.
 pub(crate) async fn ask(url: &str, text: &str, enough: &str) -> String {
     let address = url.split_once("://").expect("an address").1;
