@@ -220,6 +220,23 @@ impl Log {
         &self.inner.map
     }
 
+    /// Waits for answers of the server, and gives up as soon as the connection is lost: the server does not send an
+    /// answer again, and the client would wait for it until its timeout.
+    pub(crate) async fn while_connected<T, E: From<LogError>>(
+        &self,
+        requests: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let losses = self.link().losses();
+        if !self.is_connected() {
+            return Err(self.unreachable("not connected").into());
+        }
+        tokio::select! {
+            biased;
+            outcome = requests => outcome,
+            () = self.link().lost_since(losses) => Err(self.unreachable("the connection was lost").into()),
+        }
+    }
+
     /// The error for a server that did not answer.
     pub(crate) fn unreachable(&self, reason: impl Into<String>) -> LogError {
         LogError::Unreachable { address: shown(&self.inner.settings.url), reason: reason.into() }

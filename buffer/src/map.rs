@@ -59,16 +59,20 @@ impl Log {
     /// # Errors
     /// [`MapError::Unreadable`] where something else is stored.
     pub async fn create_map_if_absent(&self, map: &ShardMap) -> Result<Arc<ShardMap>, MapError> {
+        let stored = self.while_connected(self.create_map(map)).await?;
+        self.map_watch().show(&stored);
+        Ok(stored)
+    }
+
+    async fn create_map(&self, map: &ShardMap) -> Result<Arc<ShardMap>, MapError> {
         let store = self.create_map_store().await?;
-        let created = match store.create(KEY, as_json(map)?).await {
-            Ok(_) => Arc::new(map.clone()),
+        match store.create(KEY, as_json(map)?).await {
+            Ok(_) => Ok(Arc::new(map.clone())),
             Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
-                self.stored_map(&store).await?.ok_or(MapError::Absent)?.1
+                Ok(self.stored_map(&store).await?.ok_or(MapError::Absent)?.1)
             }
-            Err(error) => return Err(self.refused("store the shard map".to_owned(), &error).into()),
-        };
-        self.map_watch().show(&created);
-        Ok(created)
+            Err(error) => Err(self.refused("store the shard map".to_owned(), &error).into()),
+        }
     }
 
     /// Stores the next map. Its epoch must be the stored map's plus one.
@@ -76,6 +80,12 @@ impl Log {
     /// # Errors
     /// [`MapError::Conflict`] where somebody else was faster: read the map again, and make the change again.
     pub async fn update_map(&self, map: &ShardMap) -> Result<(), MapError> {
+        self.while_connected(self.replace_map(map)).await?;
+        self.map_watch().show(&Arc::new(map.clone()));
+        Ok(())
+    }
+
+    async fn replace_map(&self, map: &ShardMap) -> Result<(), MapError> {
         let store = match find_store(self.jetstream(), &self.name().map_bucket()).await {
             Ok(store) => store.ok_or(MapError::Absent)?,
             Err(error) => return Err(self.refused("find the shard map".to_owned(), &error).into()),
@@ -86,10 +96,7 @@ impl Log {
             return Err(conflict(current.epoch()));
         }
         match store.update(KEY, as_json(map)?, revision).await {
-            Ok(_) => {
-                self.map_watch().show(&Arc::new(map.clone()));
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                 let current = self.stored_map(&store).await?.ok_or(MapError::Absent)?.1;
                 Err(conflict(current.epoch()))
@@ -213,7 +220,12 @@ struct Follower {
 impl Follower {
     async fn run(self) {
         loop {
-            if let Err(reason) = self.follow().await {
+            let losses = self.link.losses();
+            let ended = tokio::select! {
+                ended = self.follow() => ended,
+                () = self.link.lost_since(losses) => Err("the connection was lost".to_owned()),
+            };
+            if let Err(reason) = ended {
                 tracing::warn!(bucket = self.bucket, reason, "following the shard map was interrupted");
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -223,7 +235,6 @@ impl Follower {
 
     /// Follows the map until something is wrong. Without an error where there is no bucket yet.
     async fn follow(&self) -> Result<(), String> {
-        let losses = self.link.losses();
         let Some(store) = find_store(&self.jetstream, &self.bucket).await.map_err(|error| causes(&error))? else {
             return Ok(());
         };
@@ -241,7 +252,6 @@ impl Follower {
                         self.take(&entry);
                     }
                 }
-                () = self.link.lost_since(losses) => return Err("the connection was lost".to_owned()),
             }
         }
     }

@@ -78,7 +78,7 @@ impl Log {
     ) -> Result<(), LogError> {
         for shard in shards {
             for &lane in lanes {
-                self.ensure_stream(lane, shard).await?;
+                self.while_connected(self.ensure_stream(lane, shard)).await?;
             }
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Log {
     /// # Errors
     /// [`LogError::NoStream`] where there is none.
     pub async fn stream_state(&self, lane: Lane, shard: ShardId) -> Result<StreamState, LogError> {
-        Ok(StreamState::of(&self.info(lane, shard).await?))
+        Ok(StreamState::of(&self.while_connected(self.info(lane, shard)).await?))
     }
 
     /// Removes every frame before that position. The frame at the position stays: by it a reader sees later that the
@@ -168,10 +168,14 @@ impl Log {
         }
         // A position beyond the tail is a lost tail. Purging there would move the tail on and hide it.
         let sequence = before.seq.min(state.last_seq);
-        let handle = self.jetstream().get_stream_no_info(&stream).await;
-        let handle = handle.map_err(|error| self.refused(format!("find the stream {stream}"), &error))?;
-        let purged = handle.purge().sequence(sequence).await;
-        purged.map(drop).map_err(|error| self.refused(format!("trim the stream {stream}"), &error))
+        self.while_connected(self.purge(&stream, sequence)).await
+    }
+
+    async fn purge(&self, stream: &str, before_seq: u64) -> Result<(), LogError> {
+        let refused =
+            |error: &(dyn std::error::Error + 'static)| self.refused(format!("trim the stream {stream}"), error);
+        let handle = self.jetstream().get_stream_no_info(stream).await.map_err(|error| refused(&error))?;
+        handle.purge().sequence(before_seq).await.map(drop).map_err(|error| refused(&error))
     }
 
     /// What stands at a sequence number, where something does.
@@ -180,7 +184,7 @@ impl Log {
     /// [`LogError::NoStream`] where there is no stream.
     pub async fn frame(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
         let incarnation = self.stream_state(lane, shard).await?.incarnation;
-        let message = self.message(lane, shard, seq).await?;
+        let message = self.while_connected(self.message(lane, shard, seq)).await?;
         Ok(message.map(|message| {
             StoredFrame::from_message(lane, Position { incarnation, seq }, &message.headers, message.payload)
         }))

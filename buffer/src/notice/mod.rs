@@ -74,6 +74,10 @@ impl Log {
     /// # Errors
     /// [`LogError::Unreachable`] where the server does not confirm.
     pub async fn notices(&self) -> Result<NoticeStream, LogError> {
+        self.while_connected(self.listen()).await
+    }
+
+    async fn listen(&self) -> Result<NoticeStream, LogError> {
         let subscriber = self.client().subscribe(self.name().notice_subjects()).await;
         let subscriber = subscriber.map_err(|error| self.refused("tell notices".to_owned(), &error))?;
         // The answer to a question asked behind the subscription proves that the server has both.

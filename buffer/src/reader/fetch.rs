@@ -39,7 +39,7 @@ async fn reopen(log: &Log, lane: Lane, shard: ShardId, cursor: ReadFrom) -> Resu
     let mut refused_since = None;
     loop {
         log.link().wait_connected(PAUSE_MAX).await;
-        match Session::open(log, lane, shard, Some(cursor.clone())).await {
+        match log.while_connected(Session::open(log, lane, shard, Some(cursor.clone()))).await {
             Ok(session) => return Ok(session),
             Err(ReadError::Log(LogError::Unreachable { .. })) => refused_since = None,
             Err(error) if error.is_loss() => return Err(error),

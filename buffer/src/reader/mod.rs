@@ -107,7 +107,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`] where the stream cannot be the one that was read up to that position.
     pub async fn read(&self, lane: Lane, shard: ShardId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
-        let session = Session::open(self, lane, shard, after).await?;
+        let session = self.while_connected(Session::open(self, lane, shard, after)).await?;
         let incarnation = session.incarnation();
         let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));
         let task = tokio::spawn(fetch::run(self.clone(), session, Arc::clone(&buffer))).abort_handle();

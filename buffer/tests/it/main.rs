@@ -1,4 +1,5 @@
 //! Tests against real NATS servers.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod common;
 mod map;

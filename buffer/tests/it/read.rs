@@ -1,7 +1,7 @@
 //! Reading from a position, and noticing that the log is not the one that was read.
 
 use async_nats::jetstream;
-use forebay_buffer::{FrameFault, Log, ReadError, ReadFrom};
+use forebay_buffer::{Frame, FrameFault, Log, ReadError, ReadFrom};
 use forebay_model::Position;
 
 use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_error, read_many, settings, within};
@@ -14,8 +14,8 @@ async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
     (jetstream, stream)
 }
 
-fn behind((position, frame): &(Position, forebay_buffer::Frame)) -> Option<ReadFrom> {
-    Some(ReadFrom { position: *position, frame_id: Some(frame.id.clone()) })
+fn behind((position, frame): &(Position, Frame)) -> ReadFrom {
+    ReadFrom { position: *position, frame_id: Some(frame.id.clone()) }
 }
 
 #[tokio::test]
@@ -44,10 +44,10 @@ async fn a_reader_waits_for_what_is_published_later() {
 async fn a_reader_goes_on_behind_its_position() {
     let log = log("resume").await;
     let published = publish_many(&log, 10).await;
-    let mut reader = log.read(LANE, SHARD, behind(&published[6])).await.unwrap();
+    let mut reader = log.read(LANE, SHARD, Some(behind(&published[6]))).await.unwrap();
     let read = read_many(&mut reader, 3).await;
     assert_eq!(read.iter().map(|stored| stored.position.seq).collect::<Vec<_>>(), [8, 9, 10]);
-    let mut at_the_end = log.read(LANE, SHARD, behind(&published[9])).await.unwrap();
+    let mut at_the_end = log.read(LANE, SHARD, Some(behind(&published[9]))).await.unwrap();
     let next = publish_many(&log, 1).await;
     assert_eq!(read_many(&mut at_the_end, 1).await[0].position, next[0].0);
 }
@@ -131,15 +131,15 @@ async fn another_incarnation_is_noticed() {
     let published = publish_many(&log, 3).await;
     let (foreign, stream) = foreign(&log).await;
     foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
-    let gone = log.read(LANE, SHARD, behind(&published[0])).await.unwrap_err();
+    let gone = log.read(LANE, SHARD, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(gone, ReadError::Log(forebay_buffer::LogError::NoStream(_))), "{gone}");
     log.ensure_streams([SHARD], &[LANE]).await.unwrap();
     let anew = publish_many(&log, 3).await;
-    let error = log.read(LANE, SHARD, behind(&published[0])).await.unwrap_err();
+    let error = log.read(LANE, SHARD, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(error, ReadError::OtherIncarnation { .. }) && error.is_loss(), "{error}");
     // The publisher has noticed it too: its positions are in the new making of the stream.
     assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
-    log.read(LANE, SHARD, behind(&anew[0])).await.unwrap();
+    log.read(LANE, SHARD, Some(behind(&anew[0]))).await.unwrap();
 }
 
 #[tokio::test]
@@ -148,12 +148,12 @@ async fn a_tail_that_is_gone_is_noticed() {
     let published = publish_many(&log, 5).await;
     let (_, stream) = foreign(&log).await;
     stream.delete_message(5).await.unwrap();
-    let error = log.read(LANE, SHARD, behind(&published[4])).await.unwrap_err();
+    let error = log.read(LANE, SHARD, Some(behind(&published[4]))).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 5, .. }), "{error}");
 
     let (mut position, frame) = published[3].clone();
     position.seq = 99;
-    let error = log.read(LANE, SHARD, behind(&(position, frame))).await.unwrap_err();
+    let error = log.read(LANE, SHARD, Some(behind(&(position, frame)))).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 99, .. }), "{error}");
 }
 
@@ -161,7 +161,7 @@ async fn a_tail_that_is_gone_is_noticed() {
 async fn other_frames_at_the_places_of_those_that_were_read_are_noticed() {
     let log = log("reused").await;
     let published = publish_many(&log, 5).await;
-    let mut reader_there = behind(&published[2]).unwrap();
+    let mut reader_there = behind(&published[2]);
     reader_there.frame_id = Some(published[3].1.id.clone());
     let error = log.read(LANE, SHARD, Some(reader_there)).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 3, .. }), "{error}");
@@ -172,12 +172,12 @@ async fn frames_that_were_trimmed_unread_are_a_gap() {
     let log = log("trimmed").await;
     let published = publish_many(&log, 9).await;
     log.trim(LANE, SHARD, published[5].0).await.unwrap();
-    for after in [None, behind(&published[0]), behind(&published[3])] {
+    for after in [None, Some(behind(&published[0])), Some(behind(&published[3]))] {
         let error = log.read(LANE, SHARD, after).await.unwrap_err();
         assert!(matches!(error, ReadError::Gap { next: 6, .. }), "{error}");
     }
     for after in [&published[4], &published[5]] {
-        let mut reader = log.read(LANE, SHARD, behind(after)).await.unwrap();
+        let mut reader = log.read(LANE, SHARD, Some(behind(after))).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, after.0.seq + 1);
     }
 }

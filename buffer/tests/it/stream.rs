@@ -56,7 +56,7 @@ async fn a_stream_that_could_lose_frames_is_refused() {
     let old = jetstream::stream::Config { discard: jetstream::stream::DiscardPolicy::Old, ..fit() };
     let memory = jetstream::stream::Config { storage: jetstream::stream::StorageType::Memory, ..fit() };
     let lazy = jetstream::stream::Config { persist_mode: Some(jetstream::stream::PersistenceMode::Async), ..fit() };
-    let aged = jetstream::stream::Config { max_age: std::time::Duration::from_secs(600), ..fit() };
+    let aged = jetstream::stream::Config { max_age: std::time::Duration::from_mins(10), ..fit() };
     for (config, fault) in [(old, "discards old"), (memory, "in memory"), (lazy, "before it writes"), (aged, "by age")]
     {
         foreign.create_stream(config).await.unwrap();
