@@ -1,7 +1,5 @@
 //! The NATS server, with a JetStream whose acknowledgement means "on disk".
 
-use std::fmt::Write;
-
 use anyhow::{Context, Result, ensure};
 
 use crate::home::Home;
@@ -12,7 +10,7 @@ use crate::program::Program;
 use crate::ready::{Ready, talk};
 
 /// Says how to run the server.
-pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes_max: Option<u64>) -> Result<Managed> {
+pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes_max: u64) -> Result<Managed> {
     let dir = home.server_dir("nats")?;
     // The name tells this server from another one that may have been faster on the port.
     let name = format!("forebay-{:016x}", random(u32::from(port)));
@@ -28,17 +26,18 @@ pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes
     Ok(Managed::new("NATS", program, home.log("nats"), ready(name, port)).on_port(port))
 }
 
-fn configuration(name: &str, port: u16, store_bytes_max: Option<u64>) -> String {
-    let mut text = format!("server_name: \"{name}\"\nlisten: \"127.0.0.1:{port}\"\nlogtime_utc: true\n");
-    text.push_str("jetstream {\n  store_dir: \".\"\n");
-    text.push_str(
-        "  # An acknowledgement is given only after fsync: HTTP 202 rests on this line.\n  sync_interval: always\n",
-    );
-    if let Some(bytes) = store_bytes_max {
-        let _ = writeln!(text, "  max_file_store: {bytes}");
-    }
-    text.push_str("}\n");
-    text
+fn configuration(name: &str, port: u16, store_bytes_max: u64) -> String {
+    format!(
+        "server_name: \"{name}\"\n\
+         listen: \"127.0.0.1:{port}\"\n\
+         logtime_utc: true\n\
+         jetstream {{\n\
+         \x20 store_dir: \".\"\n\
+         \x20 # An acknowledgement is given only after fsync: HTTP 202 rests on this line.\n\
+         \x20 sync_interval: always\n\
+         \x20 max_file_store: {store_bytes_max}\n\
+         }}\n"
+    )
 }
 
 /// Ready when the greeting carries this server's name and says that JetStream is on.

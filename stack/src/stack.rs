@@ -16,8 +16,9 @@ use crate::{nats, postgres, redis};
 
 /// How often a start on free ports is tried when somebody else is faster on one of them.
 const ATTEMPTS: usize = 10;
-/// Tests make very many streams, each of which books its largest size in advance; a test machine's disk is never full.
-const TEST_STORE_BYTES_MAX: u64 = 1 << 50;
+/// Each stream books its largest size in advance, and NATS refuses a stream beyond three quarters of the free disk
+/// unless told otherwise. On a small disk that would refuse nine streams that will never be full at the same time.
+const NATS_STORE_BYTES_MAX: u64 = 1 << 50;
 
 /// One of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +65,8 @@ pub struct StackConfig {
     pub durability: Durability,
     /// Further settings of every Postgres server; the last one of a name counts.
     pub postgres_settings: Vec<(String, String)>,
-    /// How much all streams together may book on disk; `None` leaves NATS to take three quarters of what is free.
-    pub nats_store_bytes_max: Option<u64>,
+    /// How many bytes all streams together may book on disk; by default more than there is, since each has a bound.
+    pub nats_store_bytes_max: u64,
 }
 
 impl StackConfig {
@@ -78,7 +79,7 @@ impl StackConfig {
             redis_port,
             durability: Durability::Real,
             postgres_settings: Vec::new(),
-            nats_store_bytes_max: None,
+            nats_store_bytes_max: NATS_STORE_BYTES_MAX,
         }
     }
 
@@ -87,7 +88,6 @@ impl StackConfig {
         let ports = free_ports(postgres + 2);
         let mut config = Self::new("", ports[2..].to_vec(), ports[0], ports[1]);
         config.durability = durability;
-        config.nats_store_bytes_max = Some(TEST_STORE_BYTES_MAX);
         config
     }
 }
