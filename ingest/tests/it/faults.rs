@@ -1,3 +1,4 @@
+use forebay_buffer::LogSettings;
 use forebay_model::{Lane, ShardId};
 use forebay_service::lifecycle::Outcome;
 use forebay_stack::{Durability, Server, Stack};
@@ -8,8 +9,9 @@ use crate::harness::{Answer, DEADLINE, Ingest, ndjson, order};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
     let shared = forebay_stack::shared().await;
-    let prefix = shared.unique_prefix("full");
-    let ingest = Ingest::start_on(&shared.nats_url(), &prefix, &[], 200 * 1024).await;
+    let settings = LogSettings::new(shared.nats_url(), shared.unique_prefix("full").parse().unwrap());
+    let settings = LogSettings { stream_bytes_max: 200 * 1024, ..settings };
+    let ingest = Ingest::start_on(settings, &Lane::ALL, &[]).await;
     let answer = ingest.batch(ndjson((1..=20_000).map(order))).await;
     answer.assert_problem(503, "log_full");
     assert_eq!(answer.headers["retry-after"], "5");
@@ -26,9 +28,20 @@ async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_index_entry_is_not_acknowledged_is_not_logged() {
+    let shared = forebay_stack::shared().await;
+    let settings = LogSettings::new(shared.nats_url(), shared.unique_prefix("index").parse().unwrap());
+    let ingest = Ingest::start_on(settings, &[Lane::Orders, Lane::Views], &["--ack-timeout-ms", "300"]).await;
+    ingest.order(&order(1)).await.assert_problem(503, "log_unreachable");
+    ingest.batch(ndjson((1..=10).map(order))).await.assert_problem(503, "log_unreachable");
+    assert!(ingest.logged(Lane::Orders).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_log_orders_are_refused_at_once_and_taken_again_after() {
     let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
-    let ingest = Ingest::start_on(&stack.nats_url(), "lost", &[], 1 << 30).await;
+    let settings = LogSettings::new(stack.nats_url(), "lost".parse().unwrap());
+    let ingest = Ingest::start_on(settings, &Lane::ALL, &[]).await;
     assert_eq!(ingest.order(&order(1)).await.status, 202);
     stack.kill(Server::Nats).await;
     let begin = std::time::Instant::now();

@@ -34,23 +34,24 @@ impl Ingest {
     /// An ingest service with a new log of three shards on the shared NATS.
     pub(crate) async fn start(name: &str, flags: &[&str]) -> Self {
         let shared = forebay_stack::shared().await;
-        Self::start_on(&shared.nats_url(), &shared.unique_prefix(name), flags, 1 << 30).await
+        let settings = LogSettings::new(shared.nats_url(), shared.unique_prefix(name).parse().unwrap());
+        Self::start_on(settings, &Lane::ALL, flags).await
     }
 
-    pub(crate) async fn start_on(nats: &str, prefix: &str, flags: &[&str], stream_bytes_max: u64) -> Self {
-        let settings = LogSettings { stream_bytes_max, ..LogSettings::new(nats, prefix.parse().unwrap()) };
+    /// An ingest service on a log that has streams for these lanes only.
+    pub(crate) async fn start_on(settings: LogSettings, lanes: &[Lane], flags: &[&str]) -> Self {
         let log = Log::connect(settings).await.unwrap();
         let map = ShardMap::even(NonZeroU16::new(3).unwrap(), Hash::Md5);
-        log.ensure_streams(map.shards(), &Lane::ALL).await.unwrap();
+        log.ensure_streams(map.shards(), lanes).await.unwrap();
         log.create_map_if_absent(&map).await.unwrap();
-        let ingest = Self::serve(nats, prefix, flags, log).await;
+        let ingest = Self::serve(flags, log).await;
         ingest.ready().await;
         ingest
     }
 
-    /// An ingest service, whatever state its log is in.
-    async fn serve(nats: &str, prefix: &str, flags: &[&str], log: Log) -> Self {
-        let fixed = ["forebay-ingest", "--nats", nats, "--log-prefix", prefix];
+    async fn serve(flags: &[&str], log: Log) -> Self {
+        let LogSettings { url, name, .. } = log.settings();
+        let fixed = ["forebay-ingest", "--nats", url, "--log-prefix", name.as_str()];
         let settings = Settings::try_parse_from(fixed.iter().chain(flags)).unwrap();
         let service = Service::new(&settings.service).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -148,5 +149,5 @@ pub(crate) fn order(number: u32) -> Value {
 }
 
 pub(crate) fn ndjson(orders: impl IntoIterator<Item = Value>) -> String {
-    orders.into_iter().map(|order| format!("{order}\n")).collect()
+    orders.into_iter().fold(String::new(), |lines, order| lines + &order.to_string() + "\n")
 }
