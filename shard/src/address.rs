@@ -59,6 +59,12 @@ impl ShardAddresses {
     }
 }
 
+impl From<ShardAddress> for ShardAddresses {
+    fn from(address: ShardAddress) -> Self {
+        Self(vec![address])
+    }
+}
+
 impl ShardList {
     /// Each shard with its number.
     pub fn iter(&self) -> impl Iterator<Item = (ShardId, &ShardAddresses)> {

@@ -8,23 +8,35 @@
 //! | [`address`] | where the shards are |
 //! | [`session`] | one connection: which address, what time, which settings |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
+//! | [`frame`] | a frame of the log, to be committed |
+//! | [`store`] | how the facts of one lane are written |
+//! | [`partition`] | partitions by time |
+//! | [`dead_letter`] | what could not be stored |
 //! | [`pool`] | connections for reading |
 //! | [`position`] | how far a lane has come, and what became of its rows |
 //! | [`sqlstate`] | what an error means |
 //! | [`timestamptz`] | instants as parameters and columns |
 
 pub mod address;
+pub mod dead_letter;
+pub mod frame;
 pub mod migrate;
+pub mod partition;
 pub mod pool;
 pub mod position;
 pub mod session;
 pub mod sqlstate;
+pub mod store;
 pub mod timestamptz;
 
 pub use address::{AddressError, ShardAddress, ShardAddresses, ShardList};
+pub use dead_letter::Reason;
+pub use frame::LogFrame;
 pub use migrate::{MigrationError, migrate};
+pub use partition::Granularity;
 pub use pool::{PoolSettings, ShardPool, Unavailable};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;
 pub use sqlstate::ErrorClass;
+pub use store::{CommitError, Committed, LaneSettings, LaneStore, StoreError};
 pub use timestamptz::Timestamptz;

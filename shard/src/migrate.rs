@@ -29,8 +29,9 @@ pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
         application_name: "forebay-migrate".to_owned(),
         statement_timeout: STATEMENT_MAX,
         lock_timeout: LOCK_MAX,
+        ..SessionSettings::default()
     };
-    let mut connection = connect_primary(addresses, &settings).await?;
+    let (mut connection, _) = connect_primary(addresses, &settings).await?;
     Ok(migrator().run_direct(None, &mut connection, false).await?)
 }
 

@@ -103,6 +103,7 @@ impl PoolSettings {
             application_name: self.application_name.clone(),
             statement_timeout: self.statement_timeout,
             lock_timeout: self.statement_timeout,
+            ..SessionSettings::default()
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::sqlstate::ErrorClass;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// What a session is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionSettings {
     /// How it is named in `pg_stat_activity`.
     pub application_name: String,
@@ -21,6 +21,8 @@ pub struct SessionSettings {
     pub statement_timeout: Duration,
     /// The longest a statement may wait for one lock.
     pub lock_timeout: Duration,
+    /// Further settings of Postgres, by name.
+    pub further: &'static [(&'static str, &'static str)],
 }
 
 /// No address of a shard gave a session.
@@ -57,11 +59,11 @@ impl ConnectError {
 pub(crate) async fn connect_primary(
     addresses: &ShardAddresses,
     settings: &SessionSettings,
-) -> Result<PgConnection, ConnectError> {
+) -> Result<(PgConnection, ShardAddress), ConnectError> {
     let mut refused = Vec::new();
     for address in addresses.iter() {
         match connect(address, settings).await {
-            Ok((connection, Server::Primary)) => return Ok(connection),
+            Ok((connection, Server::Primary)) => return Ok((connection, address.clone())),
             Ok((_, Server::Standby)) => refused.push((address.clone(), Refused::Standby)),
             Err(error) => refused.push((address.clone(), error)),
         }
@@ -115,7 +117,8 @@ pub(crate) async fn prepare(connection: &mut PgConnection, settings: &SessionSet
         // Compiling a plan takes longer than any statement of ours runs.
         ("jit", "off".to_owned()),
     ];
-    let (names, values): (Vec<&str>, Vec<String>) = wanted.into_iter().unzip();
+    let further = settings.further.iter().map(|&(name, value)| (name, value.to_owned()));
+    let (names, values): (Vec<&str>, Vec<String>) = wanted.into_iter().chain(further).unzip();
     let row = sqlx::query(SQL).persistent(false).bind(names).bind(values).fetch_one(connection).await?;
     Ok(if row.try_get(0)? { Server::Standby } else { Server::Primary })
 }

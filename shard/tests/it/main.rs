@@ -1,7 +1,13 @@
 //! A shard against a real Postgres.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod duplicates;
+mod exactly_once;
+mod facts;
+mod outage;
+mod partitions;
+mod poison;
 mod pool;
 mod scene;
 mod tables;

@@ -1,11 +1,22 @@
-//! What the tests share: a database of their own.
+//! What the tests share: a database of their own, and a lane of it.
 
-use forebay_shard::{ShardAddresses, migrate};
+use std::time::{Duration, Instant};
+
+use forebay_model::{Incarnation, Lane, Position};
+use forebay_shard::{
+    CommitError, Committed, LaneSettings, LaneStore, LogFrame, ShardAddresses, StoreError, Tally, migrate,
+};
 use forebay_stack::{Shared, shared};
 
 pub(crate) struct Scene {
     pub(crate) stack: &'static Shared,
     pub(crate) url: String,
+}
+
+/// A lane's store and the position that its owner believes in, as a writer has them.
+pub(crate) struct Writer {
+    pub(crate) store: LaneStore,
+    pub(crate) position: Position,
 }
 
 impl Scene {
@@ -31,4 +42,63 @@ impl Scene {
     pub(crate) async fn sql(&self, statement: &str) -> String {
         self.stack.sql(&self.url, statement).await.unwrap().trim().to_owned()
     }
+
+    pub(crate) async fn count(&self, table: &str) -> u64 {
+        self.sql(&format!("select count(*) from {table}")).await.parse().unwrap()
+    }
+
+    /// Waits until something holds.
+    pub(crate) async fn eventually(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !holds().await {
+            assert!(Instant::now() < deadline, "not within 20 s: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A writer at the stored position, or at the beginning.
+    pub(crate) async fn writer(&self, lane: Lane) -> Writer {
+        self.writer_with(lane, LaneSettings::default()).await
+    }
+
+    pub(crate) async fn writer_with(&self, lane: Lane, settings: LaneSettings) -> Writer {
+        let mut store = LaneStore::open(&self.addresses(), lane, settings).await.unwrap();
+        let start = Position { incarnation: Incarnation::new(7), seq: 0 };
+        let position = store.begin_at(start).await.unwrap().position;
+        Writer { store, position }
+    }
+}
+
+impl Writer {
+    /// Commits every frame, in as many steps as it takes, and gives the sum.
+    pub(crate) async fn commit(&mut self, frames: &[LogFrame]) -> Result<Committed, CommitError> {
+        let mut rest = frames;
+        let mut sum = Committed {
+            frames: 0,
+            position: self.position,
+            rows: Tally::default(),
+            dead: Vec::new(),
+            was_staged: false,
+        };
+        while !rest.is_empty() {
+            let committed = self.store.commit(rest, self.position).await?;
+            assert!(committed.frames > 0, "a commit without progress");
+            rest = &rest[committed.frames..];
+            self.position = committed.position;
+            sum.frames += committed.frames;
+            sum.position = committed.position;
+            sum.rows = sum.rows + committed.rows;
+            sum.dead.extend(committed.dead);
+            sum.was_staged |= committed.was_staged;
+        }
+        Ok(sum)
+    }
+
+    pub(crate) async fn stored_tally(&mut self) -> Result<Tally, StoreError> {
+        Ok(self.store.position().await?.unwrap().rows)
+    }
+}
+
+pub(crate) fn tally(stored: u64, duplicate: u64, dead: u64) -> Tally {
+    Tally { stored, duplicate, dead }
 }

@@ -1,0 +1,25 @@
+//! Frames of the log as a shard needs to know them.
+
+use bytes::Bytes;
+use forebay_model::{Epoch, Timestamp};
+
+use crate::dead_letter::Reason;
+
+/// A message of a lane's log, to be committed.
+#[derive(Clone, Debug)]
+pub struct LogFrame {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its id; empty where it has none.
+    pub id: String,
+    /// The epoch of the shard map that it was made under.
+    pub epoch: Epoch,
+    /// When it was made, where it says so.
+    pub enqueued_at: Option<Timestamp>,
+    /// How many rows it declares. This is what the sums go by: exactly so many are stored, duplicate or dead.
+    pub rows: u32,
+    /// Its COPY tuples.
+    pub payload: Bytes,
+    /// Why it cannot be read, where its headers already say so: the whole frame becomes one dead letter.
+    pub fault: Option<(Reason, String)>,
+}

@@ -1,0 +1,206 @@
+//! One transaction: **the position moves in the transaction of the rows**, by compare-and-swap.
+//!
+//! An attempt owns its connection and gives it back only after a COMMIT that was answered. Whatever else happens (an error
+//! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
+//! this one.
+
+use forebay_model::{Incarnation, Lane, Position, Timestamp};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::copy::copy;
+use super::sift::Run;
+use super::statements::Statements;
+use super::step::{Step, StepError, step};
+use crate::dead_letter::{self, Letter, Place};
+use crate::position::Tally;
+use crate::timestamptz::Timestamptz;
+
+/// A connection for transactions, and what its session already has.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) connection: PgConnection,
+    pub(crate) has_staged: bool,
+}
+
+/// What a transaction is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) lane: Lane,
+    pub(crate) statements: &'a Statements,
+    pub(crate) is_straight: bool,
+    pub(crate) runs: &'a [Run],
+    pub(crate) letters: &'a [Letter],
+    pub(crate) times: Option<(Timestamp, Timestamp)>,
+    pub(crate) from: Position,
+    pub(crate) to: End<'a>,
+}
+
+/// Where the position goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) place: Place,
+    pub(crate) frame_id: &'a str,
+}
+
+/// Why a transaction was not committed, or may not have been.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    /// The position is not where it was read: another writer was here.
+    #[error("another writer has moved the position")]
+    Fenced,
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+impl Attempt<'_> {
+    /// Runs the transaction to its COMMIT.
+    pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Tally), AttemptError> {
+        self.begin(&mut session).await?;
+        let dead = self.letters.iter().map(|letter| u64::from(letter.rows)).sum();
+        let sent = self.runs.iter().map(|run| u64::from(run.rows)).sum();
+        let straight = Tally { stored: if self.is_straight { sent } else { 0 }, duplicate: 0, dead };
+        // First of all, so that a second writer stops here, before it has sent anything.
+        self.move_position(&mut session.connection, straight).await?;
+        if !self.letters.is_empty() {
+            let letters = dead_letter::insert(&mut session.connection, self.lane, self.incarnation(), self.letters);
+            step(Step::Letters, letters).await?;
+        }
+        let tally = match sent {
+            0 => straight,
+            _ if self.is_straight => {
+                copy(&mut session.connection, &self.statements.copy, self.runs).await?;
+                straight
+            }
+            sent => {
+                let staged = self.through_staging(&mut session.connection, sent).await?;
+                self.add_to_tally(&mut session.connection, staged).await?;
+                straight + staged
+            }
+        };
+        step(Step::Commit, session.connection.execute("commit")).await?;
+        Ok((session, tally))
+    }
+
+    /// Tries whether the server takes the rows, and leaves nothing behind.
+    pub(crate) async fn probe(&self, mut session: Session) -> Result<Session, AttemptError> {
+        self.begin(&mut session).await?;
+        self.stage(&mut session.connection).await?;
+        step(Step::Commit, session.connection.execute("rollback")).await?;
+        Ok(session)
+    }
+
+    /// Stores what is new; the rest is duplicates, but for those whose stored fact has other content.
+    async fn through_staging(&self, connection: &mut PgConnection, sent: u64) -> Result<Tally, AttemptError> {
+        let stored = self.stage(connection).await?;
+        if stored == sent {
+            return Ok(Tally { stored, ..Tally::default() });
+        }
+        let conflicts = self.conflicts(connection).await?;
+        if !conflicts.is_empty() {
+            self.bury_conflicts(connection, &conflicts).await?;
+        }
+        let dead = conflicts.len() as u64;
+        Ok(Tally { stored, duplicate: sent.saturating_sub(stored + dead), dead })
+    }
+
+    /// Gives how many rows were new.
+    async fn stage(&self, connection: &mut PgConnection) -> Result<u64, AttemptError> {
+        copy(connection, &self.statements.copy_staged, self.runs).await?;
+        let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
+        Ok(step(Step::Rows, insert).await?.rows_affected())
+    }
+
+    async fn conflicts(&self, connection: &mut PgConnection) -> Result<Vec<i64>, AttemptError> {
+        let mut query = sqlx::query_scalar(AssertSqlSafe(self.statements.conflicts.clone()));
+        if let Some((earliest, latest)) = self.times {
+            query = query.bind(Timestamptz(earliest)).bind(Timestamptz(latest));
+        }
+        Ok(step(Step::Letters, query.fetch_all(connection)).await?)
+    }
+
+    async fn bury_conflicts(&self, connection: &mut PgConnection, conflicts: &[i64]) -> Result<(), AttemptError> {
+        let rows: Vec<Run> = rows_of(self.lane, self.runs, conflicts);
+        let (earliest, latest) = self.times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST));
+        let query = sqlx::query(AssertSqlSafe(self.statements.bury_conflicts.clone()))
+            .bind(Timestamptz(earliest))
+            .bind(Timestamptz(latest))
+            .bind(self.lane.as_str())
+            .bind(self.incarnation().get().cast_signed())
+            .bind(conflicts)
+            .bind(rows.iter().map(|row| row.place.seq.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.row.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| &row.tuples[..]).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.epoch.0.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.enqueued_at.map(Timestamptz)).collect::<Vec<_>>());
+        step(Step::Letters, query.execute(connection)).await?;
+        Ok(())
+    }
+
+    fn incarnation(&self) -> Incarnation {
+        self.from.incarnation
+    }
+
+    /// The staging table belongs to the session, so it is made before the transaction: a rollback must not take it away.
+    async fn begin(&self, session: &mut Session) -> Result<(), StepError> {
+        if !self.is_straight && !session.has_staged {
+            let create = AssertSqlSafe(self.statements.create_staged.clone());
+            step(Step::Staging, session.connection.execute(create)).await?;
+            session.has_staged = true;
+        }
+        step(Step::Position, session.connection.execute("begin")).await.map(drop)
+    }
+
+    async fn move_position(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {
+        const SQL: &str = "update lane_position set stream_seq = $1, frame_id = $2, epoch = $3, \
+                rows_stored = rows_stored + $4, rows_duplicate = rows_duplicate + $5, rows_dead = rows_dead + $6, \
+                committed_at = clock_timestamp() \
+            where lane = $7 and incarnation = $8 and stream_seq = $9";
+        let moved = sqlx::query(SQL)
+            .bind(self.to.place.seq.cast_signed())
+            .bind(self.to.frame_id)
+            .bind(self.to.place.epoch.0.cast_signed())
+            .bind(tally.stored.cast_signed())
+            .bind(tally.duplicate.cast_signed())
+            .bind(tally.dead.cast_signed())
+            .bind(self.lane.as_str())
+            .bind(self.incarnation().get().cast_signed())
+            .bind(self.from.seq.cast_signed())
+            .execute(connection);
+        match step(Step::Position, moved).await?.rows_affected() {
+            0 => Err(AttemptError::Fenced),
+            _ => Ok(()),
+        }
+    }
+
+    async fn add_to_tally(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {
+        const SQL: &str = "update lane_position set rows_stored = rows_stored + $1, rows_duplicate = rows_duplicate + $2, \
+            rows_dead = rows_dead + $3 where lane = $4";
+        let added = sqlx::query(SQL)
+            .bind(tally.stored.cast_signed())
+            .bind(tally.duplicate.cast_signed())
+            .bind(tally.dead.cast_signed())
+            .bind(self.lane.as_str())
+            .execute(connection);
+        step(Step::Position, added).await?;
+        Ok(())
+    }
+}
+
+/// The rows of those numbers, each as a run of its own. The numbers are in order.
+fn rows_of(lane: Lane, runs: &[Run], numbers: &[i64]) -> Vec<Run> {
+    let mut rows = Vec::with_capacity(numbers.len());
+    let mut numbers = numbers.iter().map(|&number| number.cast_unsigned()).peekable();
+    let mut first = 0;
+    for run in runs {
+        let behind = first + u64::from(run.rows);
+        if numbers.peek().is_some_and(|&number| number < behind) {
+            let split = run.split(lane);
+            while let Some(number) = numbers.next_if(|&number| number < behind) {
+                rows.push(split[(number - first) as usize].clone());
+            }
+        }
+        first = behind;
+    }
+    rows
+}

@@ -1,0 +1,88 @@
+//! Finding the rows that the server refuses, by halves.
+
+use forebay_model::{Lane, Position};
+
+use super::attempt::{Attempt, AttemptError, End, Session};
+use super::sift::Run;
+use super::statements::Statements;
+use super::step::{Fault, StepError};
+use crate::dead_letter::{Letter, Reason};
+
+/// Rows that the server takes, and those that it refuses.
+#[derive(Debug, Default)]
+pub(crate) struct Parted {
+    pub(crate) taken: Vec<Run>,
+    pub(crate) refused: Vec<Letter>,
+}
+
+/// Gives a connection for the next probe: a failed one costs its connection.
+pub(crate) trait Sessions {
+    async fn take(&mut self) -> Result<Session, StepError>;
+    fn give_back(&mut self, session: Session);
+}
+
+/// Parts the rows of one frame. Every probe goes through the staging table and is rolled back. Data errors only count
+/// where they are met with a single row; anything that is not the rows' fault ends the search.
+pub(crate) async fn bisect(
+    sessions: &mut impl Sessions,
+    lane: Lane,
+    statements: &Statements,
+    runs: &[Run],
+) -> Result<Parted, AttemptError> {
+    let mut parted = Parted::default();
+    // Depth first and the earlier half first, so that both lists stay in the order of the log.
+    let mut open: Vec<Vec<Run>> = vec![runs.iter().flat_map(|run| run.split(lane)).collect()];
+    while let Some(mut rows) = open.pop() {
+        let Some(first) = rows.first().cloned() else { continue };
+        match probe(sessions, lane, statements, &rows).await? {
+            None => parted.taken.append(&mut rows),
+            Some(error) if rows.len() == 1 => parted.refused.push(letter(&first, &error)),
+            Some(_) => {
+                let later = rows.split_off(rows.len() / 2);
+                open.extend([later, rows]);
+            }
+        }
+    }
+    Ok(parted)
+}
+
+/// What is wrong with some of the rows, if the server refuses them for their data.
+async fn probe(
+    sessions: &mut impl Sessions,
+    lane: Lane,
+    statements: &Statements,
+    rows: &[Run],
+) -> Result<Option<StepError>, AttemptError> {
+    let session = sessions.take().await?;
+    let place = rows[0].place;
+    let nowhere = Position { incarnation: forebay_model::Incarnation::new(0), seq: 0 };
+    let attempt = Attempt {
+        lane,
+        statements,
+        is_straight: false,
+        runs: rows,
+        letters: &[],
+        times: None,
+        from: nowhere,
+        to: End { place, frame_id: "" },
+    };
+    match attempt.probe(session).await {
+        Ok(session) => {
+            sessions.give_back(session);
+            Ok(None)
+        }
+        Err(AttemptError::Step(error)) if error.fault_of_rows() == Some(Fault::Data) => Ok(Some(error)),
+        Err(error) => Err(error),
+    }
+}
+
+fn letter(row: &Run, error: &StepError) -> Letter {
+    Letter {
+        place: row.place,
+        rows: 1,
+        reason: Reason::Refused,
+        sqlstate: error.sqlstate.clone(),
+        detail: error.reason.clone(),
+        tuple: row.tuples.clone(),
+    }
+}

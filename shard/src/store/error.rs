@@ -1,0 +1,69 @@
+//! What can go wrong between a lane and its shard.
+
+use super::attempt::AttemptError;
+use super::step::StepError;
+use crate::session::ConnectError;
+use crate::sqlstate::ErrorClass;
+
+/// The shard did not do what it was asked. Nothing is lost: it is to be tried again, with a new [`super::LaneStore`].
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct StoreError {
+    class: ErrorClass,
+    reason: String,
+}
+
+/// Frames were not committed, or may not have been.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The position is not where it was read: another writer was here. Start over from the stored position.
+    #[error("another writer has moved the position")]
+    Fenced,
+    /// The shard failed. Whether the frames are committed, the stored position says.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StoreError {
+    /// What kind of failure it was.
+    pub fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    pub(crate) fn position_gone() -> Self {
+        Self { class: ErrorClass::Internal, reason: "the position vanished while it was read".to_owned() }
+    }
+}
+
+impl StepError {
+    pub(crate) fn connect(error: &ConnectError) -> Self {
+        Self { step: super::Step::Connect, class: error.class(), sqlstate: None, reason: error.to_string() }
+    }
+}
+
+impl From<ConnectError> for StoreError {
+    fn from(error: ConnectError) -> Self {
+        StepError::connect(&error).into()
+    }
+}
+
+impl From<StepError> for StoreError {
+    fn from(error: StepError) -> Self {
+        Self { class: error.class, reason: error.to_string() }
+    }
+}
+
+impl From<StepError> for CommitError {
+    fn from(error: StepError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<AttemptError> for CommitError {
+    fn from(error: AttemptError) -> Self {
+        match error {
+            AttemptError::Fenced => Self::Fenced,
+            AttemptError::Step(error) => error.into(),
+        }
+    }
+}

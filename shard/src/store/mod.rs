@@ -1,0 +1,315 @@
+//! How the facts of one lane are written to one shard.
+//!
+//! **The position moves in the transaction of the rows.** A batch is applied exactly once, whatever crashes when, because the
+//! rows, the dead letters and the position of a batch are one transaction, and the position is moved by compare-and-swap: two
+//! writers at once cannot both succeed.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `sift` | the walk over a batch's tuples before anything is sent |
+//! | `attempt` | one transaction |
+//! | `copy` | tuples into a table |
+//! | `statements` | the SQL of a lane |
+//! | `bisect` | finding the rows that are refused |
+//! | `path` | straight, or through the staging table |
+//! | `step` | one answer of the server, within a bound, and what its failure means |
+
+mod attempt;
+mod bisect;
+mod copy;
+mod error;
+mod path;
+mod sift;
+mod statements;
+mod step;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::{Lane, Position, Timestamp};
+use sqlx::postgres::PgConnection;
+
+use self::attempt::{Attempt, AttemptError, End, Session};
+use self::bisect::{Sessions, bisect};
+pub use self::error::{CommitError, StoreError};
+use self::path::Path;
+use self::sift::{Sifted, sift};
+use self::statements::Statements;
+use self::step::{Fault, Step, StepError, step, within};
+use crate::address::{ShardAddress, ShardAddresses};
+use crate::dead_letter::{Place, Reason};
+use crate::frame::LogFrame;
+use crate::partition::{self, Granularity, Ranges, Span};
+use crate::position::{LanePosition, Tally};
+use crate::session::{SessionSettings, connect_primary};
+
+/// A statement whose client is gone is ended by the server after this long at the latest.
+const STATEMENT_MAX: Duration = Duration::from_secs(30);
+/// Somebody may hold a lock on a table for long; the lane tries again rather than stand in the queue and stop others.
+const LOCK_MAX: Duration = Duration::from_secs(4);
+/// Partitions for facts of many days take a while.
+const PARTITIONS_MAX: Duration = Duration::from_mins(1);
+/// The first part of the advisory locks' key; the second is the lane's.
+const LEAD_LOCK: i32 = 0x666f_7265;
+
+/// How a lane is written.
+#[derive(Clone, Debug, Default)]
+pub struct LaneSettings {
+    /// How long new partitions are.
+    pub granularity: Granularity,
+    /// How many partitions after the present one are made ahead.
+    pub partitions_ahead: u32,
+}
+
+/// The writing end of one lane of one shard.
+///
+/// It has two connections: one that holds the lead and looks after partitions, and one for transactions, which is closed
+/// after any failure. After an error other than [`CommitError::Fenced`] nothing of it should be used any more: open another.
+#[derive(Debug)]
+pub struct LaneStore {
+    lane: Lane,
+    settings: LaneSettings,
+    address: ShardAddress,
+    statements: Arc<Statements>,
+    control: PgConnection,
+    session: Option<Session>,
+    ranges: Ranges,
+    path: Path,
+}
+
+/// What a commit has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// How many of the frames, from the first: the whole batch, except after frames with rows that the server refuses.
+    pub frames: usize,
+    /// Where the position is now.
+    pub position: Position,
+    /// What became of the rows.
+    pub rows: Tally,
+    /// How many rows died of what.
+    pub dead: Vec<(Reason, u64)>,
+    /// Whether they went through the staging table.
+    pub was_staged: bool,
+}
+
+impl LaneStore {
+    /// Connects to the shard's primary and reads which partitions there are.
+    pub async fn open(addresses: &ShardAddresses, lane: Lane, settings: LaneSettings) -> Result<Self, StoreError> {
+        let (mut control, address) = connect_primary(addresses, &session_settings(lane, "lead")).await?;
+        let ranges = read_ranges(&mut control, lane).await?;
+        Ok(Self {
+            lane,
+            settings,
+            address,
+            statements: Arc::new(Statements::new(lane)),
+            control,
+            session: None,
+            ranges,
+            path: Path::default(),
+        })
+    }
+
+    /// Takes the lead of this lane and shard, unless another writer has it. The lead only keeps a second writer quiet; what
+    /// keeps it from doing harm is the position.
+    pub async fn try_lead(&mut self) -> Result<bool, StoreError> {
+        const SQL: &str = "select pg_try_advisory_lock($1, $2)";
+        let lane = Lane::ALL.iter().position(|&lane| lane == self.lane).unwrap_or_default();
+        let lock = sqlx::query_scalar(SQL).bind(LEAD_LOCK).bind(lane as i32).fetch_one(&mut self.control);
+        Ok(step(Step::Lead, lock).await?)
+    }
+
+    /// The stored position; `None` before the first start. It also shows whether the shard still answers.
+    pub async fn position(&mut self) -> Result<Option<LanePosition>, StoreError> {
+        Ok(step(Step::Position, LanePosition::of(&mut self.control, self.lane)).await?)
+    }
+
+    /// Begins at a position, unless there is one already. Gives the one that is there.
+    pub async fn begin_at(&mut self, position: Position) -> Result<LanePosition, StoreError> {
+        const SQL: &str = "insert into lane_position (lane, incarnation, stream_seq, frame_id, committed_at, epoch) \
+            values ($1, $2, $3, '', clock_timestamp(), 0) on conflict (lane) do nothing";
+        let begin = sqlx::query(SQL)
+            .bind(self.lane.as_str())
+            .bind(position.incarnation.get().cast_signed())
+            .bind(position.seq.cast_signed())
+            .execute(&mut self.control);
+        step(Step::Position, begin).await?;
+        self.position().await?.ok_or_else(StoreError::position_gone)
+    }
+
+    /// Makes the partition of the present and some ahead. Gives how many are new.
+    pub async fn make_partitions_ahead(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        if !self.lane.is_partitioned_by_time() {
+            return Ok(0);
+        }
+        let slots = self.settings.granularity.slots_from(now, self.settings.partitions_ahead.saturating_add(1));
+        let wanted: Vec<Span> = slots.filter(|&slot| !self.ranges.gaps(slot).is_empty()).collect();
+        self.make_partitions(&wanted).await
+    }
+
+    /// Commits frames that follow `from`, or the first of them, and moves the position there.
+    ///
+    /// # Errors
+    /// [`CommitError::Fenced`] where the position is not at `from`. After any other error the position must be read again:
+    /// a COMMIT whose answer was lost may have been done.
+    pub async fn commit(&mut self, frames: &[LogFrame], from: Position) -> Result<Committed, CommitError> {
+        let mut count = frames.len();
+        loop {
+            match self.commit_all(&frames[..count], from).await? {
+                Some(committed) => return Ok(committed),
+                // Some row is refused, or they are too many for the server: the good frames before it go first.
+                None => count = count.div_ceil(2),
+            }
+        }
+    }
+
+    /// `None` where these frames cannot be committed together, but maybe fewer of them.
+    async fn commit_all(&mut self, frames: &[LogFrame], from: Position) -> Result<Option<Committed>, CommitError> {
+        let Some(last) = frames.last() else { return Ok(Some(Committed::nothing(from))) };
+        let mut sifted = self.sift(frames).await?;
+        let mut is_searched = false;
+        loop {
+            let is_straight = self.path.is_straight();
+            let attempt = Attempt {
+                lane: self.lane,
+                statements: &self.statements.clone(),
+                is_straight,
+                runs: &sifted.runs,
+                letters: &sifted.letters,
+                times: sifted.times,
+                from,
+                to: End {
+                    place: Place { seq: last.seq, row: 0, epoch: last.epoch, enqueued_at: last.enqueued_at },
+                    frame_id: &last.id,
+                },
+            };
+            let session = self.take().await?;
+            let error = match attempt.run(session).await {
+                Ok((session, rows)) => {
+                    self.session = Some(session);
+                    self.path.committed(rows.stored == sifted.rows());
+                    let position = Position { seq: last.seq, ..from };
+                    let dead = dead_by_reason(&sifted, rows);
+                    return Ok(Some(Committed {
+                        frames: frames.len(),
+                        position,
+                        rows,
+                        dead,
+                        was_staged: !is_straight,
+                    }));
+                }
+                Err(AttemptError::Fenced) => return Err(CommitError::Fenced),
+                Err(AttemptError::Step(error)) => error,
+            };
+            let Some(fault) = error.fault_of_rows() else { return Err(error.into()) };
+            if is_straight {
+                self.path.refused();
+            }
+            match fault {
+                Fault::Duplicate if is_straight => {}
+                Fault::Data if self.lost_partitions(frames).await? => sifted = self.sift(frames).await?,
+                Fault::Data | Fault::TooMuch if frames.len() > 1 => return Ok(None),
+                Fault::Data if !is_searched => {
+                    is_searched = true;
+                    self.set_refused_apart(&mut sifted).await?;
+                }
+                _ => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Walks over the tuples, and makes the partitions that they need.
+    async fn sift(&mut self, frames: &[LogFrame]) -> Result<Sifted, StoreError> {
+        let sifted = sift(self.lane, frames, &self.ranges, self.settings.granularity);
+        self.make_partitions(&sifted.missing).await?;
+        Ok(sifted)
+    }
+
+    async fn make_partitions(&mut self, wanted: &[Span]) -> Result<usize, StoreError> {
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let create = partition::create(&mut self.control, self.lane.table(), wanted);
+        let (ranges, created) = within(PARTITIONS_MAX, Step::Partitions, create).await?;
+        self.ranges = ranges;
+        Ok(created)
+    }
+
+    /// Whether facts were refused because a partition that was known is not there any more: somebody detached it.
+    async fn lost_partitions(&mut self, frames: &[LogFrame]) -> Result<bool, StoreError> {
+        self.ranges = read_ranges(&mut self.control, self.lane).await?;
+        Ok(!sift(self.lane, frames, &self.ranges, self.settings.granularity).missing.is_empty())
+    }
+
+    /// Moves the rows that the server refuses from what is sent to the dead letters.
+    async fn set_refused_apart(&mut self, sifted: &mut Sifted) -> Result<(), CommitError> {
+        let statements = self.statements.clone();
+        let parted = bisect(self, self.lane, &statements, &sifted.runs).await?;
+        sifted.runs = parted.taken;
+        sifted.letters.extend(parted.refused);
+        Ok(())
+    }
+}
+
+impl Sessions for LaneStore {
+    async fn take(&mut self) -> Result<Session, StepError> {
+        if let Some(session) = self.session.take() {
+            return Ok(session);
+        }
+        let connection = connect_writer(&self.address, self.lane).await?;
+        Ok(Session { connection, has_staged: false })
+    }
+
+    fn give_back(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+}
+
+impl Committed {
+    fn nothing(position: Position) -> Self {
+        Self { frames: 0, position, rows: Tally::default(), dead: Vec::new(), was_staged: false }
+    }
+}
+
+fn session_settings(lane: Lane, role: &str) -> SessionSettings {
+    SessionSettings {
+        application_name: format!("forebay-writer {lane} {role}"),
+        statement_timeout: STATEMENT_MAX,
+        lock_timeout: LOCK_MAX,
+        ..SessionSettings::default()
+    }
+}
+
+/// The session's only joins are from a few staged rows to their facts by primary key; the staging table has no statistics by
+/// which the planner could know.
+async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnection, StepError> {
+    let mut settings = session_settings(lane, "commit");
+    settings.further = &[
+        ("plan_cache_mode", "force_custom_plan"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_seqscan", "off"),
+        ("work_mem", "16MB"),
+    ];
+    let addresses = ShardAddresses::from(address.clone());
+    let (connection, _) = connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
+    Ok(connection)
+}
+
+async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, StoreError> {
+    if !lane.is_partitioned_by_time() {
+        return Ok(Ranges::default());
+    }
+    Ok(step(Step::Partitions, partition::read_ranges(control, lane.table())).await?)
+}
+
+fn dead_by_reason(sifted: &Sifted, rows: Tally) -> Vec<(Reason, u64)> {
+    let mut dead = std::collections::BTreeMap::new();
+    for letter in &sifted.letters {
+        *dead.entry(letter.reason).or_default() += u64::from(letter.rows);
+    }
+    let conflicts = rows.dead - sifted.dead();
+    if conflicts > 0 {
+        dead.insert(Reason::Conflict, conflicts);
+    }
+    dead.into_iter().collect()
+}

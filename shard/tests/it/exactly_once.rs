@@ -1,0 +1,112 @@
+//! A batch is applied exactly once, whoever tries.
+
+use forebay_model::{Lane, Position};
+use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
+use forebay_stack::shared;
+
+use crate::facts::{fact, frame, frames};
+use crate::scene::{Scene, tally};
+
+#[tokio::test]
+async fn a_batch_and_its_position_are_committed_together() {
+    let scene = Scene::new("together").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    let committed = writer.commit(&frames(1, 3)).await.unwrap();
+    assert_eq!((committed.frames, committed.rows), (3, tally(30, 0, 0)));
+    let stored = writer.store.position().await.unwrap().unwrap();
+    assert_eq!((stored.position, &*stored.frame_id, stored.epoch.0), (committed.position, "frame-3", 1));
+    assert_eq!(stored.position.seq, 3);
+    assert_eq!(scene.count("orders").await, 30);
+    let row = scene.sql("select customer_id, total, items, attributes from orders where order_id = 'O2-7'").await;
+    assert_eq!(
+        row,
+        "CUST1|100|[{\"sku\": \"A\", \"price\": 100, \"quantity\": 1, \"seller_id\": \"S1\"}]|{\"note\": 111111111}"
+    );
+}
+
+#[tokio::test]
+async fn every_lane_takes_its_facts() {
+    let scene = Scene::new("lanes").await;
+    let facts = [fact("A"), fact("B")];
+    let mut index = scene.writer(Lane::Index).await;
+    index.commit(&[frame(1, &facts.each_ref().map(crate::facts::Fact::index))]).await.unwrap();
+    let mut views = scene.writer(Lane::Views).await;
+    views.commit(&[frame(1, &facts.each_ref().map(crate::facts::Fact::view))]).await.unwrap();
+    assert_eq!(scene.sql("select order_id from order_index order by 1").await, "A\nB");
+    assert_eq!(scene.sql("select view, key, subtotal from order_views").await, "seller|S1|100\nseller|S1|100");
+}
+
+#[tokio::test]
+async fn of_two_writers_one_is_fenced_and_nothing_is_stored_twice() {
+    let scene = Scene::new("fenced").await;
+    let mut one = scene.writer(Lane::Orders).await;
+    let mut other = scene.writer(Lane::Orders).await;
+    one.commit(&frames(1, 2)).await.unwrap();
+    // Other facts of the same place in the log: were it not for the position, they would be stored.
+    let refused = other.commit(&[frame(1, &[fact("X").order()])]).await.unwrap_err();
+    assert!(matches!(refused, CommitError::Fenced), "{refused}");
+    assert_eq!(scene.count("orders").await, 20);
+    other.position = other.store.position().await.unwrap().unwrap().position;
+    other.commit(&frames(3, 1)).await.unwrap();
+    assert!(matches!(one.commit(&frames(3, 1)).await, Err(CommitError::Fenced)));
+    assert_eq!(other.stored_tally().await.unwrap(), tally(30, 0, 0));
+}
+
+#[tokio::test]
+async fn writers_that_race_for_the_same_frames_store_them_once() {
+    let scene = Scene::new("race").await;
+    let race = (0..4).map(|_| async {
+        let mut writer = scene.writer(Lane::Orders).await;
+        while writer.position.seq < 20 {
+            match writer.commit(&frames(writer.position.seq + 1, 2)).await {
+                Ok(_) => {}
+                Err(CommitError::Fenced) => {
+                    writer.position = writer.store.position().await.unwrap().unwrap().position;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    futures::future::join_all(race).await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    assert_eq!((writer.position.seq, writer.stored_tally().await.unwrap()), (20, tally(200, 0, 0)));
+    assert_eq!(scene.count("orders").await, 200);
+}
+
+#[tokio::test]
+async fn a_position_of_another_incarnation_is_fenced() {
+    let scene = Scene::new("incarnation").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    writer.position = Position { incarnation: forebay_model::Incarnation::new(8), seq: 0 };
+    assert!(matches!(writer.commit(&frames(1, 1)).await, Err(CommitError::Fenced)));
+}
+
+#[tokio::test]
+async fn only_one_store_leads_and_its_end_frees_the_lead() {
+    let scene = Scene::new("lead").await;
+    let mut leader = scene.writer(Lane::Orders).await.store;
+    let mut standby = scene.writer(Lane::Orders).await.store;
+    let mut other_lane = scene.writer(Lane::Views).await.store;
+    assert!(leader.try_lead().await.unwrap() && other_lane.try_lead().await.unwrap());
+    assert!(!standby.try_lead().await.unwrap());
+    // A refused COPY costs a connection, but not the lead.
+    let mut writer =
+        crate::scene::Writer { position: leader.position().await.unwrap().unwrap().position, store: leader };
+    let twice = [frame(1, &[fact("A").order(), fact("A").order()])];
+    assert_eq!(writer.commit(&twice).await.unwrap().rows, tally(1, 1, 0));
+    assert!(!standby.try_lead().await.unwrap());
+    drop(writer);
+    scene.eventually("the lead is free", async || standby.try_lead().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_shard_without_tables_or_without_a_primary_says_so() {
+    let scene = Scene::empty("bare").await;
+    let error = LaneStore::open(&scene.addresses(), Lane::Orders, LaneSettings::default()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Schema, "{error}");
+    let wrong = format!("{}x", scene.url).parse().unwrap();
+    let error = LaneStore::open(&wrong, Lane::Orders, LaneSettings::default()).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Schema, "{error}");
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    let _ = shared().await;
+}

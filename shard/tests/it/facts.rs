@@ -1,0 +1,98 @@
+//! Facts and frames for tests: real tuples, and broken ones.
+
+use std::num::NonZeroU16;
+
+use bytes::Bytes;
+use forebay_model::{Epoch, Hash, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
+use forebay_shard::LogFrame;
+
+/// One order of one item, as it would be stored.
+#[derive(Clone)]
+pub(crate) struct Fact {
+    pub(crate) customer: String,
+    pub(crate) order: String,
+    pub(crate) at: String,
+    pub(crate) price: u32,
+    /// Stands in the attributes as `note`.
+    pub(crate) note: String,
+}
+
+pub(crate) fn fact(order: impl ToString) -> Fact {
+    Fact {
+        customer: "CUST1".to_owned(),
+        order: order.to_string(),
+        at: "2025-06-30T12:30:00Z".to_owned(),
+        price: 100,
+        note: "111111111".to_owned(),
+    }
+}
+
+impl Fact {
+    pub(crate) fn at(mut self, at: impl ToString) -> Self {
+        self.at = at.to_string();
+        self
+    }
+
+    pub(crate) fn price(mut self, price: u32) -> Self {
+        self.price = price;
+        self
+    }
+
+    pub(crate) fn order(&self) -> Vec<u8> {
+        self.write(tuple::push_order)
+    }
+
+    pub(crate) fn index(&self) -> Vec<u8> {
+        self.write(tuple::push_index)
+    }
+
+    pub(crate) fn view(&self) -> Vec<u8> {
+        self.write(|out, order| tuple::push_view(out, order, &order.views()[0]))
+    }
+
+    fn write(&self, push: impl Fn(&mut Vec<u8>, &forebay_model::Order<'_>)) -> Vec<u8> {
+        let json = format!(
+            "{{\"customer_id\":\"{}\",\"order_id\":\"{}\",\"timestamp\":\"{}\",\"note\":{},\
+             \"items\":[{{\"sku\":\"A\",\"quantity\":1,\"price\":{},\"seller_id\":\"S1\"}}]}}",
+            self.customer, self.order, self.at, self.note, self.price
+        );
+        let views: ViewSet = "seller=items[].seller_id".parse().unwrap();
+        let parser = OrderParser::new(views, 86_400_000_000);
+        let draft = parser.parse(json.as_bytes(), Timestamp::now()).unwrap();
+        let map = ShardMap::even(NonZeroU16::new(1).unwrap(), Hash::Md5);
+        let mut out = Vec::new();
+        push(&mut out, &draft.settle(&map, Timestamp::now(), 0));
+        out
+    }
+}
+
+/// The same tuple with some bytes replaced by as many others.
+pub(crate) fn patched(mut tuple: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = tuple.windows(from.len()).position(|window| window == from).expect("the bytes to be replaced");
+    tuple[at..at + to.len()].copy_from_slice(to);
+    tuple
+}
+
+/// A tuple that Postgres refuses: `numeric` has not so many digits.
+pub(crate) fn overflowing(fact: &Fact) -> Vec<u8> {
+    patched(fact.order(), b"111111111", b"1e9999999")
+}
+
+pub(crate) fn frame(seq: u64, tuples: &[Vec<u8>]) -> LogFrame {
+    LogFrame {
+        seq,
+        id: format!("frame-{seq}"),
+        epoch: Epoch(1),
+        enqueued_at: Some(Timestamp::EARLIEST),
+        rows: tuples.len() as u32,
+        payload: Bytes::from(tuples.concat()),
+        fault: None,
+    }
+}
+
+/// Frames numbered from `first`, of ten orders each.
+pub(crate) fn frames(first: u64, count: u64) -> Vec<LogFrame> {
+    let tuples = |seq: u64| (0..10).map(|row| fact(format!("O{seq}-{row}")).order()).collect::<Vec<_>>();
+    (first..first + count).map(|seq| frame(seq, &tuples(seq))).collect()
+}
