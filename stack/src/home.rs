@@ -10,8 +10,9 @@ use std::fs::{File, Permissions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::account::{Account, effective_uid, open_to_others, owned_by_me};
 use crate::kin::kill_leftovers;
@@ -113,10 +114,14 @@ impl Home {
         }
         let copy = self.servers.join(program.file_name().context("a program has a name")?);
         let fresh = copy.with_extension("new");
-        std::fs::copy(program, &fresh)
-            .and_then(|_| std::fs::set_permissions(&fresh, Permissions::from_mode(0o755)))
+        // Another process does the writing: a program that is open for writing cannot be started, and while this
+        // process has it open, so has every child that one of its threads is just starting.
+        let copied = Command::new("cp").arg("--").arg(program).arg(&fresh).status();
+        let is_copied = copied.is_ok_and(|status| status.success());
+        ensure!(is_copied, "cannot copy {} to {}", program.display(), fresh.display());
+        std::fs::set_permissions(&fresh, Permissions::from_mode(0o755))
             .and_then(|()| std::fs::rename(&fresh, &copy))
-            .with_context(|| format!("cannot copy {} to {}", program.display(), copy.display()))?;
+            .with_context(|| format!("cannot make {}", copy.display()))?;
         Ok(copy)
     }
 
