@@ -1,0 +1,174 @@
+//! A piece of a file: whole records, as one request sends them.
+
+use bytes::Bytes;
+
+/// Where a record stands in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The line, from 1 on, that it begins on.
+    pub(crate) line: u64,
+    /// How many lines make it: 1, except for the lines of items that make one order of a CSV file.
+    pub(crate) lines: u32,
+}
+
+/// A record that is not sent, because the file itself is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// Its order id, where one can be read.
+    pub(crate) order_id: Option<String>,
+    /// The kind of fault, as ingest would name it.
+    pub(crate) code: &'static str,
+    /// What is wrong.
+    pub(crate) detail: String,
+    /// What stands there, as JSON, where it is not too long to repeat.
+    pub(crate) record: Option<Vec<u8>>,
+}
+
+/// Where the lines of a chunk's body stand in their file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Places {
+    /// One behind the other, from this line on.
+    Consecutive(u64),
+    Each(Vec<Place>),
+}
+
+/// Some records of one file, that follow each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    /// How many chunks were made before it, over all files.
+    pub(crate) number: u64,
+    /// Which file, counted from 0.
+    pub(crate) file: usize,
+    /// How many records of its file stand before it.
+    pub(crate) start: u64,
+    /// How many lines the body has.
+    pub(crate) lines: usize,
+    /// The records as NDJSON, each with a line feed behind it.
+    pub(crate) body: Bytes,
+    /// Records that are not sent.
+    pub(crate) refused: Vec<Refusal>,
+    /// How many bytes of the file were read for it.
+    pub(crate) input_bytes: u64,
+    places: Places,
+}
+
+impl Chunk {
+    /// How many records it stands for, sent or not.
+    pub(crate) fn records(&self) -> u64 {
+        (self.lines + self.refused.len()) as u64
+    }
+
+    /// Where line `index` of the body, counted from 0, stands in the file.
+    pub(crate) fn place(&self, index: usize) -> Place {
+        match &self.places {
+            Places::Consecutive(first) => Place { line: first + index as u64, lines: 1 },
+            Places::Each(places) => places[index],
+        }
+    }
+
+    /// How many lines of the file the first `lines` lines of the body are.
+    pub(crate) fn file_lines(&self, lines: usize) -> u64 {
+        match &self.places {
+            Places::Consecutive(_) => lines as u64,
+            Places::Each(places) => places[..lines].iter().map(|place| u64::from(place.lines)).sum(),
+        }
+    }
+}
+
+/// How large chunks become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkSize {
+    /// A chunk with so many records is full; not 0.
+    pub(crate) records: usize,
+    /// A chunk with so many bytes is full; its last record may go beyond.
+    pub(crate) bytes: usize,
+}
+
+/// A chunk that is being filled.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    size: ChunkSize,
+    lines: usize,
+    body: Vec<u8>,
+    places: Places,
+    refused: Vec<Refusal>,
+    closed: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(size: ChunkSize) -> Self {
+        Self { size, lines: 0, body: Vec::new(), places: Places::Each(Vec::new()), refused: Vec::new(), closed: false }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records() == 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.closed || self.records() >= self.size.records || self.body.len() >= self.size.bytes
+    }
+
+    /// How many more records fit.
+    pub(crate) fn records_left(&self) -> usize {
+        self.size.records.saturating_sub(self.records())
+    }
+
+    /// How many more bytes fit.
+    pub(crate) fn bytes_left(&self) -> usize {
+        self.size.bytes.saturating_sub(self.body.len())
+    }
+
+    /// Takes a record, which must have no line feed.
+    pub(crate) fn push(&mut self, record: &[u8], place: Place) {
+        self.body.extend_from_slice(record);
+        self.body.push(b'\n');
+        self.lines += 1;
+        self.each().push(place);
+    }
+
+    /// Takes lines that follow each other in the file, `count` line feeds in all pieces together, the last of them at
+    /// the end. A draft takes its records either this way or by [`Draft::push`].
+    pub(crate) fn extend(&mut self, pieces: [&[u8]; 2], count: usize, first_line: u64) {
+        if self.lines == 0 {
+            self.places = Places::Consecutive(first_line);
+            self.body.reserve(self.size.bytes.min(pieces[1].len() * 16));
+        }
+        self.body.extend_from_slice(pieces[0]);
+        self.body.extend_from_slice(pieces[1]);
+        self.lines += count;
+    }
+
+    /// Takes a record that will not be sent.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refused.push(refusal);
+    }
+
+    /// Counts as full from now on.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Makes the chunk, and leaves an empty draft.
+    pub(crate) fn take(&mut self, number: u64, file: usize, start: u64, input_bytes: u64) -> Chunk {
+        let full = std::mem::replace(self, Self::new(self.size));
+        let Self { lines, body, places, refused, .. } = full;
+        Chunk { number, file, start, lines, body: body.into(), refused, input_bytes, places }
+    }
+
+    pub(crate) fn records(&self) -> usize {
+        self.lines + self.refused.len()
+    }
+
+    fn each(&mut self) -> &mut Vec<Place> {
+        if let Places::Consecutive(first) = self.places {
+            let places = (0..self.lines as u64 - 1).map(|index| Place { line: first + index, lines: 1 });
+            self.places = Places::Each(places.collect());
+        }
+        match &mut self.places {
+            Places::Each(places) => places,
+            Places::Consecutive(_) => unreachable!("just changed"),
+        }
+    }
+}

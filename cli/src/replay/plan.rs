@@ -1,0 +1,137 @@
+//! What a run will do: files with their formats, checked before anything is sent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use forebay_service::BadSetting;
+
+use super::csv::Csv;
+use super::csv::map::Map;
+use super::format::Format;
+use super::input::{Input, Opened};
+use super::json::Json;
+use super::ndjson::Ndjson;
+use super::settings::Settings;
+use super::source::Source;
+use crate::fingerprint::Fingerprint;
+
+/// The files of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) inputs: Vec<Input>,
+    format: Option<Format>,
+    map: Option<Arc<Map>>,
+    /// The text of the map, in short.
+    map_print: Fingerprint,
+}
+
+impl Plan {
+    /// Checks that every file is there and can be read as what it is.
+    ///
+    /// # Errors
+    /// One sentence about the first thing that is wrong.
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        let inputs: Vec<Input> = settings.files.iter().map(|path| Input::new(path)).collect();
+        let map = settings.map.as_ref().map(|path| Map::load(path)).transpose()?.map(Arc::new);
+        let text = settings.map.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let plan = Self { inputs, format: settings.format, map, map_print: Fingerprint::default().of(&text) };
+        plan.check_settings(settings)?;
+        // Standard input can be opened only once.
+        for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
+            if input.bytes().is_some() {
+                plan.open(input)?;
+            } else {
+                input.identity()?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Result<(), BadSetting> {
+        let stdin = self.inputs.iter().filter(|input| input.path().is_none()).count();
+        if stdin > 1 {
+            return Err(BadSetting::new("standard input can be read only once"));
+        }
+        if stdin > 0 && settings.resume {
+            return Err(BadSetting::new("standard input cannot be resumed: name a file"));
+        }
+        match (self.format, &self.map) {
+            (Some(Format::Parquet), _) => Err(no_parquet("the format")),
+            (Some(Format::Csv), None) => Err(BadSetting::new("the format csv needs a --map")),
+            (Some(Format::Ndjson | Format::Json), Some(_)) => {
+                Err(BadSetting::new("a --map is for CSV files, and --format says that these are none"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file's records. Nothing for an empty file.
+    ///
+    /// # Errors
+    /// One sentence: the file cannot be read, its format is not known, a column is missing.
+    pub(crate) fn open(&self, input: &Input) -> Result<(Opening, Option<Box<dyn Source>>)> {
+        let opened = input.open()?;
+        let opening = Opening { fingerprint: opened.fingerprint(), bytes_read: Arc::clone(&opened.bytes_read) };
+        if opened.head.is_empty() {
+            return Ok((opening, None));
+        }
+        let format = self.format_of(input, &opened)?;
+        let source: Option<Box<dyn Source>> = match (format, &self.map) {
+            (Format::Ndjson, _) => Some(Box::new(Ndjson::new(opened.reader))),
+            (Format::Json, _) => Some(Box::new(Json::new(opened.reader))),
+            (Format::Csv, Some(map)) => {
+                let csv = Csv::open(opened.reader, Arc::clone(map)).with_context(|| input.name())?;
+                csv.map(|csv| Box::new(csv) as Box<dyn Source>)
+            }
+            (Format::Csv, None) => {
+                let name = input.name();
+                return Err(BadSetting::new(format!(
+                    "{name}: a CSV file needs a --map that says which columns make an order"
+                ))
+                .into());
+            }
+            (Format::Parquet, _) => return Err(no_parquet(&input.name()).into()),
+        };
+        Ok((opening, source))
+    }
+
+    /// How the file is read, in short: positions in it mean something only as long as this stays.
+    pub(crate) fn reading(&self, input: &Input) -> String {
+        let format = self.format.or_else(|| Format::of_name(input.path()?)).map_or("by its content", Format::name);
+        format!("{format}, map {}", self.map_print)
+    }
+
+    fn format_of(&self, input: &Input, opened: &Opened) -> Result<Format> {
+        let by_map = self.map.as_ref().map(|_| Format::Csv);
+        let by_name = || input.path().and_then(Format::of_name);
+        let by_head = || Format::of_head(&opened.head);
+        self.format
+            .or_else(by_name)
+            .or(by_map)
+            .or_else(by_head)
+            .ok_or_else(|| anyhow!("cannot tell the format of {}: say --format ndjson, json or csv", input.name()))
+    }
+}
+
+/// A file that was opened.
+pub(crate) struct Opening {
+    /// A name for its contents.
+    pub(crate) fingerprint: Fingerprint,
+    /// How many of its bytes were read.
+    pub(crate) bytes_read: Arc<std::sync::atomic::AtomicU64>,
+}
+
+fn no_parquet(what: &str) -> BadSetting {
+    BadSetting::new(format!("{what}: Parquet is not built in; convert the file to NDJSON or CSV first"))
+}
+
+/// Where rejected records of a file go if nothing is said: beside it, or into the working directory where one may not
+/// write beside it.
+pub(crate) fn default_rejects(input: &Input) -> PathBuf {
+    let Some(path) = input.path() else { return PathBuf::from("stdin.rejects.ndjson") };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".rejects.ndjson");
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if tempfile::NamedTempFile::new_in(dir).is_ok() { dir.join(name) } else { PathBuf::from(name) }
+}

@@ -1,0 +1,23 @@
+//! A file as a sequence of records.
+
+use std::io;
+
+use super::chunk::{Draft, Place, Refusal};
+
+/// No record is longer. An order may have 256 KiB, so there is room for white space.
+pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Reads records one after the other.
+pub(crate) trait Source: Send {
+    /// Reads on a little, and puts the records found, if any, into a draft that is not full. False at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read on; what was found before stays in the draft.
+    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool>;
+}
+
+/// A record longer than [`RECORD_BYTES_MAX`].
+pub(crate) fn too_long(place: Place) -> Refusal {
+    let detail = "the record has more than 1 MiB, and an order may have 256 KiB; it is not repeated here".to_owned();
+    Refusal { place, order_id: None, code: "too_large", detail, record: None }
+}

@@ -1,0 +1,39 @@
+//! Figures of a run, of one file or of all.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+/// What became of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Tally {
+    /// Lines that hold records: for CSV, lines of items.
+    pub(crate) lines: u64,
+    /// Lines of accepted records.
+    pub(crate) accepted_lines: u64,
+    /// Lines of rejected records.
+    pub(crate) rejected_lines: u64,
+    /// Records: orders, good or bad.
+    pub(crate) records: u64,
+    /// Records that ingest accepted.
+    pub(crate) accepted: u64,
+    /// Records that ingest rejected, or that could not be sent.
+    pub(crate) rejected: u64,
+    /// Requests that were sent again.
+    pub(crate) retries: u64,
+    /// Lines that were sent again because a request had no answer.
+    pub(crate) resent_lines: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.accepted_lines += other.accepted_lines;
+        self.rejected_lines += other.rejected_lines;
+        self.records += other.records;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.retries += other.retries;
+        self.resent_lines += other.resent_lines;
+    }
+}
