@@ -13,6 +13,7 @@
 //! | [`name`] | names of streams, subjects and buckets |
 //! | [`frame`] | a frame, and how it looks as a message |
 //! | [`publish`] | putting a frame into the log, and how that fails |
+//! | `message` | one message of a stream, asked for by its place |
 //! | `incarnation` | which making of a stream acknowledged a frame |
 //! | [`stream`] | making, inspecting and trimming streams |
 //! | [`reader`] | reading frames on from a position |
@@ -24,6 +25,7 @@ mod incarnation;
 mod link;
 pub mod log;
 pub mod map;
+mod message;
 pub mod name;
 pub mod notice;
 pub mod publish;

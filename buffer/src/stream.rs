@@ -7,13 +7,9 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
-use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{
-    Config, DirectGetErrorKind, DiscardPolicy, Info, PersistenceMode, RawMessageErrorKind, RetentionPolicy, StorageType,
-};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
 
-use crate::frame::StoredFrame;
 use crate::log::{Log, LogError, causes};
 
 /// What a stream holds.
@@ -176,41 +172,6 @@ impl Log {
             |error: &(dyn std::error::Error + 'static)| self.refused(format!("trim the stream {stream}"), error);
         let handle = self.jetstream().get_stream_no_info(stream).await.map_err(|error| refused(&error))?;
         handle.purge().sequence(before_seq).await.map(drop).map_err(|error| refused(&error))
-    }
-
-    /// What stands at a sequence number, where something does.
-    ///
-    /// # Errors
-    /// [`LogError::NoStream`] where there is no stream.
-    pub async fn frame(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
-        let incarnation = self.stream_state(lane, shard).await?.incarnation;
-        let message = self.while_connected(self.message(lane, shard, seq)).await?;
-        Ok(message.map(|message| {
-            StoredFrame::from_message(lane, Position { incarnation, seq }, &message.headers, message.payload)
-        }))
-    }
-
-    /// The message at a sequence number. Any server of a cluster may answer; only the leader's "not there" counts.
-    pub(crate) async fn message(
-        &self,
-        lane: Lane,
-        shard: ShardId,
-        seq: u64,
-    ) -> Result<Option<StreamMessage>, LogError> {
-        let name = self.name().stream(lane, shard);
-        let action = || format!("give frame {seq} of the stream {name}");
-        let stream = self.jetstream().get_stream_no_info(&name).await;
-        let stream = stream.map_err(|error| self.refused(action(), &error))?;
-        match stream.direct_get(seq).await {
-            Ok(message) => return Ok(Some(message)),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
-            Err(error) => return Err(self.refused(action(), &error)),
-        }
-        match stream.get_raw_message(seq).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(self.refused(action(), &error)),
-        }
     }
 
     /// The error for a request that failed: no answer, or a refusal.

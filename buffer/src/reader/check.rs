@@ -33,20 +33,17 @@ pub(crate) async fn check(
         Verdict::Fine => return Ok(position),
         Verdict::IfFrameIsThere => {}
     }
-    let wanted = after.and_then(|after| after.frame_id.as_ref());
-    let lost = |found: String| ReadError::LostTail { lane, shard, seq: position.seq, found };
-    let Some(message) = log.message(lane, shard, position.seq).await? else {
-        return Err(lost("there is no frame at that place".to_owned()));
+    // Of a message without an id nothing is known by which it could be recognised.
+    let Some(wanted) = after.and_then(|after| after.frame_id.as_ref()) else {
+        return Ok(position);
     };
-    let stored = StoredFrame::from_message(lane, position, &message.headers, message.payload);
-    match (wanted, stored.id) {
-        (Some(wanted), Some(found)) if *wanted != found => {
-            Err(lost(format!("frame {found} stands there instead of {wanted}")))
-        }
-        (Some(wanted), None) => Err(lost(format!("a message without id stands there instead of frame {wanted}"))),
-        // Of a message without an id nothing is known by which it could be recognised.
-        _ => Ok(position),
-    }
+    let found = match log.frame_at(lane, shard, position).await? {
+        Some(StoredFrame { id: Some(found), .. }) if found == *wanted => return Ok(position),
+        Some(StoredFrame { id: Some(found), .. }) => format!("frame {found} stands there instead of {wanted}"),
+        Some(_) => format!("a message without id stands there instead of frame {wanted}"),
+        None => "there is no frame at that place".to_owned(),
+    };
+    Err(ReadError::LostTail { lane, shard, seq: position.seq, found })
 }
 
 fn judge(lane: Lane, shard: ShardId, state: &StreamState, position: Position) -> Verdict {

@@ -15,26 +15,48 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A restarted server may take a while to find its streams again. A stream that is missing for longer is missing.
 const REFUSED_MAX: Duration = Duration::from_secs(10);
+/// After so many sessions that ended at the same place, the next frame is asked for by its place: it may be one whose
+/// headers the client cannot read, which ends the connection each time it is delivered.
+const SESSIONS_WITHOUT_PROGRESS_MAX: u32 = 2;
 
 pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
     let (lane, shard) = (session.lane(), session.shard());
     let _end = EndsBuffer { buffer: &buffer, lane, shard };
+    let mut without_progress = 0;
     loop {
+        let began_at = session.cursor().position.seq;
         let reason = match session.run(&buffer).await {
             Ended::Refused(error) => return buffer.end(error),
             Ended::Interrupted(reason) => reason,
         };
         tracing::warn!(%lane, %shard, reason, "reading the log was interrupted");
-        match reopen(&log, lane, shard, session.into_cursor()).await {
-            Ok(next) => session = next,
-            Err(error) => return buffer.end(error),
+        without_progress = if session.cursor().position.seq == began_at { without_progress + 1 } else { 0 };
+        if without_progress > SESSIONS_WITHOUT_PROGRESS_MAX {
+            without_progress = 0;
+            session = match step(&log, session, &buffer).await {
+                Ok(session) => session,
+                Err(error) => return buffer.end(error),
+            };
         }
+        session = match reopen(&log, lane, shard, session.cursor()).await {
+            Ok(next) => next,
+            Err(error) => return buffer.end(error),
+        };
         tracing::info!(%lane, %shard, "reading the log goes on");
     }
 }
 
+/// Gets the next frame past a consumer that cannot deliver it.
+async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, ReadError> {
+    // A new session checks that the stream is still the one to step in.
+    let mut session = reopen(log, session.lane(), session.shard(), session.cursor()).await?;
+    let stepped = log.while_connected(session.step(buffer)).await;
+    tracing::warn!(lane = %session.lane(), shard = %session.shard(), ?stepped, "asked for the next frame by its place");
+    Ok(session)
+}
+
 /// Opens the next session, trying for as long as the log cannot be reached.
-async fn reopen(log: &Log, lane: Lane, shard: ShardId, cursor: ReadFrom) -> Result<Session, ReadError> {
+async fn reopen(log: &Log, lane: Lane, shard: ShardId, cursor: &ReadFrom) -> Result<Session, ReadError> {
     let mut pause = PAUSE_MIN;
     let mut refused_since = None;
     loop {

@@ -29,9 +29,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// For how long the server keeps a consumer that nobody asks. Longer than a reader ever waits between two requests,
 /// unless its buffer is full.
 const CONSUMER_UNUSED_MAX: Duration = Duration::from_mins(1);
-/// The fewest bytes that a message takes on its way, so that a bound in messages never ends a request before its
-/// bound in bytes.
-const MESSAGE_BYTES_MIN: usize = 64;
+/// The most messages of one request. The client keeps 65,536 for us before it drops some.
+const REQUEST_MESSAGES_MAX: u64 = 16_384;
 /// What subject and reply subject add to a message at most.
 const ENVELOPE_BYTES_MAX: usize = 4096;
 
@@ -61,13 +60,22 @@ pub(crate) struct Session {
     requests: u64,
     request_bytes: usize,
     /// What the present request has brought.
-    brought: u64,
+    brought: Brought,
+}
+
+/// What a request has brought. The server ends a request by a status message, but not always: one that comes out even,
+/// in messages or in bytes, ends without a word.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    messages: u64,
+    /// As the server counts them: subject, reply subject, headers, payload.
+    bytes: usize,
 }
 
 /// A request for frames. Source: `CONSUMER.MSG.NEXT` in the JetStream API; durations are in nanoseconds.
 #[derive(Serialize)]
 struct Request {
-    batch: usize,
+    batch: u64,
     max_bytes: usize,
     expires: u64,
     idle_heartbeat: u64,
@@ -118,7 +126,7 @@ impl Session {
             delivered: 0,
             requests: 0,
             request_bytes,
-            brought: 0,
+            brought: Brought::default(),
         })
     }
 
@@ -135,8 +143,20 @@ impl Session {
     }
 
     /// Where the next session goes on.
-    pub(crate) fn into_cursor(self) -> ReadFrom {
-        self.cursor
+    pub(crate) fn cursor(&self) -> &ReadFrom {
+        &self.cursor
+    }
+
+    /// Takes the next frame without the consumer, which is of no use afterwards. Whether there was one.
+    pub(crate) async fn step(&mut self, buffer: &Buffer) -> Result<bool, LogError> {
+        let Position { incarnation, seq } = self.cursor.position;
+        let next = Position { incarnation, seq: seq + 1 };
+        let Some(frame) = self.log.frame_at(self.lane, self.shard, next).await? else {
+            return Ok(false);
+        };
+        self.cursor = ReadFrom { position: next, frame_id: frame.id.clone() };
+        buffer.push(frame);
+        Ok(true)
     }
 
     /// Fills the buffer, one request after the other, until something is wrong.
@@ -154,9 +174,9 @@ impl Session {
 
     async fn request(&mut self) -> Result<(), Ended> {
         self.requests += 1;
-        self.brought = 0;
+        self.brought = Brought::default();
         let request = Request {
-            batch: self.request_bytes / MESSAGE_BYTES_MIN,
+            batch: REQUEST_MESSAGES_MAX,
             max_bytes: self.request_bytes,
             expires: nanoseconds(REQUEST_EXPIRES),
             idle_heartbeat: nanoseconds(HEARTBEAT),
@@ -178,7 +198,7 @@ impl Session {
                     Signal::Done => return Ok(()),
                     Signal::BytesUsedUp => {
                         // A message that was let in before the server's limit was lowered must not stop the log.
-                        if self.brought == 0 {
+                        if self.brought.messages == 0 {
                             self.request_bytes *= 2;
                         }
                         return Ok(());
@@ -186,9 +206,13 @@ impl Session {
                     Signal::Broken => return Err(Ended::Interrupted(shown(&message))),
                 }
             };
-            self.brought += 1;
+            self.brought.messages += 1;
+            self.brought.bytes += message.length;
             if let Some(frame) = self.accept(place, message)? {
                 buffer.push(frame);
+            }
+            if self.brought.messages >= REQUEST_MESSAGES_MAX || self.brought.bytes >= self.request_bytes {
+                return Ok(());
             }
         }
     }

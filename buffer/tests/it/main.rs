@@ -8,3 +8,4 @@ mod publish;
 mod read;
 mod restart;
 mod stream;
+mod throughput;

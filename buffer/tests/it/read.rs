@@ -1,10 +1,15 @@
 //! Reading from a position, and noticing that the log is not the one that was read.
 
 use async_nats::jetstream;
-use forebay_buffer::{Frame, FrameFault, Log, ReadError, ReadFrom};
+use forebay_buffer::{Frame, FrameFault, Log, ReadError, ReadFrom, StreamState};
 use forebay_model::Position;
 
-use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_error, read_many, settings, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{
+    LANE, SHARD, eventually, eventually_ok, frame, later, log, log_with, publish_many, read_error, read_many, settings,
+    within,
+};
 
 /// A way to the same streams that is not ours, for doing them harm.
 async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
@@ -123,6 +128,71 @@ async fn a_message_that_is_no_frame_holds_its_place() {
         let mut reader = log.read(LANE, SHARD, Some(from)).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, stored.position.seq + 1);
     }
+}
+
+/// Such a message ends the connection of every client that gets it delivered, each time anew.
+#[tokio::test]
+async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
+    let log = log("poison").await;
+    publish_many(&log, 2).await;
+    let subject = log.settings().name.subject(LANE, SHARD);
+    for headers in ["NATS/1.0\r\nGröße: 1\r\n\r\n", "NATS/1.0\r\nno colon\r\n\r\n"] {
+        let message = format!("HPUB {subject} {} {}\r\n{headers}poison\r\n", headers.len(), headers.len() + 6);
+        speak(&log.settings().url, &message).await;
+    }
+    let stored = |state: &Result<StreamState, _>| state.as_ref().is_ok_and(|state| state.last_seq == 4);
+    eventually(|| log.stream_state(LANE, SHARD), stored).await.unwrap();
+
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 4).await;
+    assert!(read[..2].iter().all(|stored| stored.frame.is_ok()));
+    for stored in &read[2..] {
+        assert_eq!(&stored.frame.as_ref().unwrap_err().payload[..], b"poison");
+    }
+    let frame = frame("behind it");
+    let position = eventually_ok(|| log.publish(SHARD, &frame, later())).await;
+    assert_eq!(read_many(&mut reader, 1).await[0].position, position);
+    let from = ReadFrom { position: read[2].position, frame_id: None };
+    log.read(LANE, SHARD, Some(from)).await.unwrap();
+}
+
+/// Says something to the server that the client would not say.
+async fn speak(url: &str, message: &str) {
+    let address = url.strip_prefix("nats://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let connect = r#"CONNECT {"verbose":false,"headers":true,"no_responders":true}"#;
+    socket.write_all(format!("{connect}\r\n{message}PING\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.contains("PONG") {
+        let mut bytes = [0; 1000];
+        let read = within(socket.read(&mut bytes)).await.unwrap();
+        assert!(read > 0, "{answer}");
+        answer.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    assert!(!answer.contains("-ERR"), "{answer}");
+}
+
+/// The server ends such a request without a word.
+#[tokio::test]
+async fn a_request_that_comes_out_even_in_bytes_is_followed_by_the_next() {
+    let log = log("even").await;
+    let request_bytes = log.message_bytes_max() + 4096;
+    let subject = log.settings().name.subject(LANE, SHARD);
+    let stream = log.settings().name.stream(LANE, SHARD);
+    let consumer = "reader-".len() + 32;
+    let reply = |pending: usize| format!("$JS.ACK.{stream}..1.1.1.1700000000000000000.{pending}").len() + consumer;
+    let envelopes = 2 * subject.len() + reply(1) + reply(0);
+    let payloads = request_bytes - envelopes;
+    let (foreign, _) = foreign(&log).await;
+    for payload in [payloads / 2, payloads - payloads / 2] {
+        foreign.publish(subject.clone(), vec![b'x'; payload].into()).await.unwrap().await.unwrap();
+    }
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    assert_eq!(read_many(&mut reader, 2).await.len(), 2);
+    publish_many(&log, 1).await;
+    let soon = std::time::Duration::from_secs(4);
+    let next = reader.next_batch_within(10, 1000, soon).await.unwrap();
+    assert_eq!(next.len(), 1, "nothing came until the watchdog's time");
 }
 
 #[tokio::test]

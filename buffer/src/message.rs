@@ -1,0 +1,113 @@
+//! One message of a stream, asked for by its place.
+//!
+//! The server gives it as JSON here, not as a message. That matters for messages whose headers the client cannot read:
+//! delivered as messages they end its connection, each time anew. Whatever stands in a stream can be had this way.
+
+use std::str::FromStr;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use forebay_model::{Lane, Position, ShardId};
+use serde::{Deserialize, Serialize};
+
+use crate::frame::StoredFrame;
+use crate::log::{Log, LogError};
+
+/// Source: `STREAM.MSG.GET` in the JetStream API. Only the leader of a stream answers it, so "not there" is true.
+#[derive(Serialize)]
+struct Request {
+    seq: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    message: Option<Message>,
+    error: Option<async_nats::jetstream::Error>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    /// The header block, in base64.
+    hdrs: Option<String>,
+    /// The payload, in base64.
+    data: Option<String>,
+}
+
+impl Log {
+    /// What stands at a sequence number, where something does.
+    ///
+    /// # Errors
+    /// [`LogError::NoStream`] where there is no stream.
+    pub async fn frame(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
+        let incarnation = self.stream_state(lane, shard).await?.incarnation;
+        self.while_connected(self.frame_at(lane, shard, Position { incarnation, seq })).await
+    }
+
+    /// What stands at a position of the present stream; its incarnation is taken for granted.
+    pub(crate) async fn frame_at(
+        &self,
+        lane: Lane,
+        shard: ShardId,
+        position: Position,
+    ) -> Result<Option<StoredFrame>, LogError> {
+        let stream = self.name().stream(lane, shard);
+        let refused =
+            |reason: String| LogError::Refused { action: format!("give frame {} of {stream}", position.seq), reason };
+        let request = Request { seq: position.seq };
+        let answer: Result<Answer, _> = self.jetstream().request(format!("STREAM.MSG.GET.{stream}"), &request).await;
+        let answer = answer.map_err(|error| self.refused(format!("give a frame of {stream}"), &error))?;
+        let message = match answer {
+            Answer { message: Some(message), .. } => message,
+            Answer { error: Some(error), .. } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => return Ok(None),
+            Answer { error: Some(error), .. } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                return Err(LogError::NoStream(stream));
+            }
+            Answer { error: Some(error), .. } => return Err(refused(error.to_string())),
+            Answer { message: None, error: None } => return Err(refused("the answer is empty".to_owned())),
+        };
+        let (headers, payload) = message.decode().map_err(|error| refused(error.to_string()))?;
+        Ok(Some(StoredFrame::from_message(lane, position, &headers, payload)))
+    }
+}
+
+impl Message {
+    fn decode(self) -> Result<(HeaderMap, Bytes), base64::DecodeError> {
+        let headers = STANDARD.decode(self.hdrs.unwrap_or_default())?;
+        let payload = STANDARD.decode(self.data.unwrap_or_default())?;
+        Ok((readable_headers(&headers), payload.into()))
+    }
+}
+
+/// The headers of a block that can be read. The rest is left out.
+fn readable_headers(block: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let text = String::from_utf8_lossy(block);
+    for line in text.lines().skip(1) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value.trim())) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_read_of_a_bad_header_block_is_read() {
+        let headers =
+            readable_headers(b"NATS/1.0\r\nA: 1\r\nno colon\r\n\xff: x\r\nGr\xc3\xb6: y\r\nB:2 \r\nA:3\r\n\r\n");
+        let mut all: Vec<String> = headers
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}={value}")))
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, ["A=1", "A=3", "B=2"]);
+        assert!(readable_headers(b"").is_empty() && readable_headers(b"\xff\xff").is_empty());
+    }
+}
