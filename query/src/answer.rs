@@ -1,0 +1,152 @@
+//! Answers as JSON. What Postgres gives as the text of a `jsonb` is spliced in as it is: nothing is parsed on the way
+//! out.
+
+use forebay_model::{ShardId, Timestamp};
+
+/// An order, or what one key of a view sees of it, as the parts that its JSON is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fact<'a> {
+    pub(crate) order_id: &'a str,
+    pub(crate) customer_id: &'a str,
+    pub(crate) ordered_at: Timestamp,
+    /// The text of a JSON array.
+    pub(crate) items: &'a [u8],
+    pub(crate) sum: Sum<'a>,
+}
+
+/// What the items come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sum<'a> {
+    /// Of the whole order, with the text of a JSON object of its further fields.
+    Total(i64, &'a [u8]),
+    /// Of the items that the key of a view sees.
+    Subtotal(i64),
+}
+
+/// Writes one order as a JSON object.
+pub(crate) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
+    out.extend_from_slice(b"{\"order_id\":");
+    push_text(out, fact.order_id);
+    out.extend_from_slice(b",\"customer_id\":");
+    push_text(out, fact.customer_id);
+    out.extend_from_slice(b",\"timestamp\":\"");
+    push_display(out, fact.ordered_at);
+    out.extend_from_slice(b"\",\"items\":");
+    out.extend_from_slice(fact.items);
+    match fact.sum {
+        Sum::Total(total, attributes) => {
+            out.extend_from_slice(b",\"total\":");
+            push_display(out, total);
+            push_members(out, attributes);
+        }
+        Sum::Subtotal(subtotal) => {
+            out.extend_from_slice(b",\"subtotal\":");
+            push_display(out, subtotal);
+        }
+    }
+    out.push(b'}');
+}
+
+/// Begins a list: `{"data":[`. Orders follow, separated by commas, then [`push_list_end`].
+pub(crate) const LIST_START: &[u8] = b"{\"data\":[";
+
+/// Ends a list behind its last order.
+pub(crate) fn push_list_end(out: &mut Vec<u8>, next_cursor: Option<&str>, missing: &[ShardId]) {
+    out.extend_from_slice(b"],\"has_more\":");
+    match next_cursor {
+        // A cursor has no character that JSON would escape.
+        Some(cursor) => {
+            out.extend_from_slice(b"true,\"next_cursor\":\"");
+            out.extend_from_slice(cursor.as_bytes());
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"false,\"next_cursor\":null"),
+    }
+    out.extend_from_slice(b",\"shards_missing\":[");
+    for (place, shard) in missing.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        push_display(out, shard);
+    }
+    out.extend_from_slice(b"]}");
+}
+
+/// The members of a JSON object, each behind a comma.
+fn push_members(out: &mut Vec<u8>, object: &[u8]) {
+    let inner = object.trim_ascii().strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+    if !inner.trim_ascii().is_empty() {
+        out.push(b',');
+        out.extend_from_slice(inner);
+    }
+}
+
+/// A JSON string. Ids have no control characters, but a cautious writer escapes them too.
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+    }
+}
+
+fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    use std::io::Write;
+    // Writing into a Vec cannot fail.
+    let _ = write!(out, "{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn parsed(fact: &Fact<'_>) -> Value {
+        let mut out = Vec::new();
+        push_fact(&mut out, fact);
+        serde_json::from_slice(&out).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out)))
+    }
+
+    fn fact<'a>(sum: Sum<'a>) -> Fact<'a> {
+        Fact {
+            order_id: "a\"\\b",
+            customer_id: "Ünï",
+            ordered_at: Timestamp::from_unix_us(1_751_286_600_000_000),
+            items: b"[{\"sku\": \"x\"}]",
+            sum,
+        }
+    }
+
+    #[test]
+    fn further_fields_stand_beside_the_known_ones() {
+        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z",
+            "items": [{"sku": "x"}], "total": -5});
+        assert_eq!(parsed(&fact(Sum::Total(-5, b"{}"))), expected);
+        let mut with_more = expected;
+        with_more["a"] = json!({"b": [1]});
+        with_more["c"] = json!("}{");
+        assert_eq!(parsed(&fact(Sum::Total(-5, br#"{"a": {"b": [1]}, "c": "}{"}"#))), with_more);
+    }
+
+    #[test]
+    fn a_view_shows_its_subtotal() {
+        let value = parsed(&fact(Sum::Subtotal(7)));
+        assert_eq!((&value["subtotal"], value.get("total")), (&json!(7), None));
+    }
+
+    #[test]
+    fn a_list_ends_with_where_to_go_on_and_what_is_missing() {
+        let ended = |cursor, missing: &[ShardId]| {
+            let mut out = LIST_START.to_vec();
+            push_list_end(&mut out, cursor, missing);
+            serde_json::from_slice::<Value>(&out).unwrap()
+        };
+        assert_eq!(ended(None, &[]), json!({"data": [], "has_more": false, "next_cursor": null, "shards_missing": []}));
+        assert_eq!(
+            ended(Some("Ab_-"), &[ShardId(0), ShardId(12)]),
+            json!({"data": [], "has_more": true, "next_cursor": "Ab_-", "shards_missing": [0, 12]})
+        );
+    }
+}

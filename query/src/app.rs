@@ -1,0 +1,86 @@
+//! What handlers share, and how it comes to be.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::routing::get;
+use forebay_buffer::{Log, LogSettings};
+use forebay_model::ShardMap;
+use forebay_service::health::Need;
+use forebay_service::{BadSetting, Problem, Right, Service};
+use tokio::sync::watch;
+
+use crate::log_watch::LogWatch;
+use crate::shard_watch::ShardWatch;
+use crate::shards::Shards;
+use crate::{Settings, customer, order, range, stats, view};
+
+/// What handlers share. Cloning it is cheap.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    shards: Shards,
+    /// Empty until the log was reached for the first time.
+    log: OnceLock<Connected>,
+}
+
+struct Connected {
+    log: Log,
+    map: watch::Receiver<Option<Arc<ShardMap>>>,
+}
+
+/// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
+/// and `/readyz` says why. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`BadSetting`].
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+    let shards = Shards::new(&settings.shards, settings.shard_connections, settings.shard_timeout);
+    let app = App(Arc::new(Inner { shards, log: OnceLock::new() }));
+    let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
+    log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
+    for shard in app.shards().iter() {
+        let name = format!("shard {}", shard.id());
+        let dependency = service.health.dependency(&name, Need::Optional);
+        let watch = ShardWatch::new(Arc::clone(shard), dependency, service.shutdown().clone());
+        service.lifecycle.spawn(name, watch.run());
+    }
+    let routes = Router::new()
+        .route("/v1/orders", get(range::get_orders))
+        .route("/v1/orders/{order_id}", get(order::get_order))
+        .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
+        .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
+        .route("/v1/stats", get(stats::get_stats));
+    let routes = view::add_routes(routes, &settings.views)?;
+    Ok(routes.route_layer(service.clients.guard(Right::Read)).with_state(app))
+}
+
+impl App {
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.0.shards
+    }
+
+    /// The shard map as it stands.
+    ///
+    /// # Errors
+    /// The problem `not_ready` before there is one.
+    pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
+        let connected = self.0.log.get().ok_or_else(|| Problem::not_ready("the log has not been reached yet"))?;
+        let map = connected.map.borrow().clone();
+        map.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))
+    }
+
+    /// The log, once it was reached.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.0.log.get().map(|connected| &connected.log)
+    }
+
+    /// Notes that the log was reached.
+    pub(crate) fn set_log(&self, log: Log) {
+        let map = log.map();
+        // It is reached for the first time only once.
+        let _ = self.0.log.set(Connected { log, map });
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a row stands in the total order of a list: by time, then order id, then customer. Ids are compared byte by byte,
+//! here as in Postgres (collation "C"), so every shard and the merge agree.
+
+use forebay_model::Timestamp;
+
+/// A row's place, borrowed from the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyRef<'a> {
+    pub(crate) ordered_at: Timestamp,
+    pub(crate) order_id: &'a str,
+    pub(crate) customer_id: &'a str,
+}
+
+/// A row's place, kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) ordered_at: Timestamp,
+    pub(crate) order_id: String,
+    pub(crate) customer_id: String,
+}
+
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Direction {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+}
+
+/// A range of time: `from` inclusive, `to` exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+}
+
+impl Key {
+    /// Before every row of that instant: no id is empty.
+    pub(crate) fn before_all_at(ordered_at: Timestamp) -> Self {
+        Self { ordered_at, order_id: String::new(), customer_id: String::new() }
+    }
+
+    pub(crate) fn as_ref(&self) -> KeyRef<'_> {
+        KeyRef { ordered_at: self.ordered_at, order_id: &self.order_id, customer_id: &self.customer_id }
+    }
+}
+
+impl Direction {
+    /// Whether `a` comes before `b` in a list.
+    pub(crate) fn is_before(self, a: KeyRef<'_>, b: KeyRef<'_>) -> bool {
+        match self {
+            Self::NewestFirst => a > b,
+            Self::OldestFirst => a < b,
+        }
+    }
+}
+
+impl Span {
+    /// Every time that an order can have.
+    pub(crate) const ALL: Self = Self {
+        from: Timestamp::EARLIEST,
+        // 9999-12-31T23:59:59.999999Z is the last instant that RFC 3339 can write.
+        to: Timestamp::from_unix_us(253_402_300_800_000_000),
+    };
+
+    /// Where a list of this range starts: the place before its first row.
+    pub(crate) fn start(self, direction: Direction) -> Key {
+        Key::before_all_at(match direction {
+            Direction::NewestFirst => self.to,
+            Direction::OldestFirst => self.from,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_times_are_ordered_by_the_bytes_of_the_ids() {
+        let key = |order_id, customer_id| KeyRef { ordered_at: Timestamp::EARLIEST, order_id, customer_id };
+        assert!(key("B", "x") < key("a", "a"), "capital letters come first, as bytes do");
+        assert!(key("a", "z") < key("ä", "a"));
+        assert!(key("a", "a") < key("a", "b"));
+        assert!(Direction::NewestFirst.is_before(key("a", "b"), key("a", "a")));
+    }
+
+    #[test]
+    fn a_range_starts_before_its_first_row_and_excludes_its_end() {
+        let at = |us| Timestamp::from_unix_us(us);
+        let span = Span { from: at(10), to: at(20) };
+        let row = |us| KeyRef { ordered_at: at(us), order_id: "a", customer_id: "c" };
+        let newest = span.start(Direction::NewestFirst);
+        assert!(row(19) < newest.as_ref() && row(20) > newest.as_ref());
+        let oldest = span.start(Direction::OldestFirst);
+        assert!(row(10) > oldest.as_ref() && row(9) < oldest.as_ref());
+    }
+}

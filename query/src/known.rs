@@ -1,0 +1,71 @@
+//! How far the lanes of a shard are known to have come: by what notices say, and by what reads have seen.
+//!
+//! It only decides whether it is worth while to read. Whether an answer holds what a receipt names is decided by the
+//! position that was read together with the answer's rows.
+
+use forebay_model::{Lane, Position};
+use tokio::sync::{Mutex, MutexGuard, watch};
+
+/// The last known position of each lane.
+#[derive(Debug, Default)]
+pub(crate) struct Known([KnownLane; Lane::ALL.len()]);
+
+#[derive(Debug)]
+struct KnownLane {
+    position: watch::Sender<Option<Position>>,
+    turn: Mutex<()>,
+}
+
+impl Default for KnownLane {
+    fn default() -> Self {
+        Self { position: watch::Sender::new(None), turn: Mutex::default() }
+    }
+}
+
+impl Known {
+    /// Notes a position that was seen; whoever waits for one is woken where it is a later one.
+    pub(crate) fn note(&self, lane: Lane, seen: Position) {
+        self.of(lane).send_if_modified(|known| {
+            let is_later = known.is_none_or(|known| (known.incarnation, known.seq) < (seen.incarnation, seen.seq));
+            if is_later {
+                *known = Some(seen);
+            }
+            is_later
+        });
+    }
+
+    /// Follows the last known position of a lane.
+    pub(crate) fn follow(&self, lane: Lane) -> watch::Receiver<Option<Position>> {
+        self.of(lane).subscribe()
+    }
+
+    /// The turn to ask the shard itself; `None` while somebody else has it, whose answer will be noted here.
+    pub(crate) fn take_turn(&self, lane: Lane) -> Option<MutexGuard<'_, ()>> {
+        self.0[lane as usize].turn.try_lock().ok()
+    }
+
+    fn of(&self, lane: Lane) -> &watch::Sender<Option<Position>> {
+        &self.0[lane as usize].position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::Incarnation;
+
+    #[test]
+    fn an_earlier_position_is_no_news() {
+        let at = |incarnation, seq| Position { incarnation: Incarnation::new(incarnation), seq };
+        let known = Known::default();
+        known.note(Lane::Orders, at(1, 7));
+        known.note(Lane::Orders, at(1, 6));
+        let mut followed = known.follow(Lane::Orders);
+        assert_eq!((*followed.borrow(), *known.follow(Lane::Index).borrow()), (Some(at(1, 7)), None));
+        followed.mark_unchanged();
+        known.note(Lane::Orders, at(1, 7));
+        assert!(!followed.has_changed().unwrap());
+        known.note(Lane::Orders, at(2, 1));
+        assert_eq!(*followed.borrow_and_update(), Some(at(2, 1)));
+    }
+}

@@ -1,0 +1,260 @@
+//! Finding one order.
+//!
+//! Three ways lead to it. An assigned order id says itself where its order is: one shard, one partition. Any other id has
+//! an index entry, which says the customer and the time. And a customer's history has all of the customer's orders; that
+//! is the slowest way, and the last. An index entry alone shows nothing: only the order's own row does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forebay_model::id::Home;
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
+use forebay_shard::Timestamptz;
+use sqlx::postgres::PgArguments;
+
+use crate::error::{ReadError, ShardError};
+use crate::key::{Direction, Span};
+use crate::parameters::Parameters;
+use crate::read_at::ReadAt;
+use crate::row::FactRow;
+use crate::shard::{Ask, Shard};
+use crate::shards::Shards;
+use crate::statement::{INDEX, Kind};
+use crate::wait::Patience;
+
+/// How many orders with the same id are looked at; so many customers are named where an id is ambiguous.
+const SAME_ID_MAX: i64 = 100;
+/// More than any one order.
+const BYTES_MAX: usize = 1 << 26;
+
+/// The orders that were found for an id, by customer.
+pub(crate) type Found = BTreeMap<String, FactRow>;
+
+/// A search for one order.
+pub(crate) struct Lookup<'a> {
+    shards: &'a Shards,
+    map: &'a ShardMap,
+    patience: Patience,
+    read_at: ReadAt,
+    /// Shards that could not be asked.
+    missing: Vec<ShardId>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, patience: Patience) -> Self {
+        Self { shards, map, patience, read_at: ReadAt::default(), missing: Vec::new() }
+    }
+
+    pub(crate) fn read_at(&self) -> &ReadAt {
+        &self.read_at
+    }
+
+    /// A customer's order.
+    ///
+    /// # Errors
+    /// Where it was not found, and a shard that may have it could not be asked.
+    pub(crate) async fn of_customer(
+        &mut self,
+        customer_id: &CustomerId,
+        order_id: &OrderId,
+    ) -> Result<Option<FactRow>, ReadError> {
+        let bucket = self.map.bucket_of(customer_id);
+        if let Some(home) = order_id.home().filter(|home| home.bucket == bucket)
+            && let Some(found) = self.at(customer_id, order_id, millisecond(home)).await?
+        {
+            return Ok(Some(found));
+        }
+        // The index is only a short cut here, so it need not have come as far as the receipt, nor answer at all.
+        let entries = self.index(order_id, &Patience::none()).await?;
+        self.missing.clear();
+        if let Some(&at) = entries.get(customer_id.as_str())
+            && let Some(found) = self.at(customer_id, order_id, instant(at)).await?
+        {
+            return Ok(Some(found));
+        }
+        let found = self.search(customer_id, order_id).await?;
+        self.unless_missing(found)
+    }
+
+    /// Every order with an id: almost always one.
+    ///
+    /// # Errors
+    /// Where none was found, and a shard that may have it could not be asked.
+    pub(crate) async fn with_id(&mut self, order_id: &OrderId) -> Result<Found, ReadError> {
+        if let Some(home) = order_id.home() {
+            let found = self.at_home(order_id, home).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let mut found = Found::new();
+        let entries = self.index(order_id, &self.patience.clone()).await?;
+        for (customer, at) in entries {
+            let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
+            let mut row = self.at(&customer_id, order_id, instant(at)).await?;
+            if row.is_none() {
+                // The entry may be of an order that was not accepted in the end, and was sent again with another time.
+                row = self.search(&customer_id, order_id).await?;
+            }
+            found.extend(row.map(|row| (customer, row)));
+        }
+        let found = Some(found).filter(|found| !found.is_empty());
+        Ok(self.unless_missing(found)?.unwrap_or_default())
+    }
+
+    /// Nothing found means nothing where a shard could not be asked.
+    fn unless_missing<T>(&mut self, found: Option<T>) -> Result<Option<T>, ReadError> {
+        if found.is_some() || self.missing.is_empty() {
+            return Ok(found);
+        }
+        self.missing.sort_unstable();
+        self.missing.dedup();
+        Err(ReadError::Missing(std::mem::take(&mut self.missing)))
+    }
+
+    async fn at_home(&mut self, order_id: &OrderId, home: Home) -> Result<Found, ReadError> {
+        let span = millisecond(home);
+        let arguments = || {
+            let range = Parameters::default().with(Timestamptz(span.from)).with(Timestamptz(span.to));
+            range.with(order_id.as_str()).with(SAME_ID_MAX).into_arguments()
+        };
+        let mut found = Found::new();
+        for &shard in self.map.read_shards(home.bucket) {
+            let rows = self.read(shard, Kind::WithId, span.from, &arguments).await?;
+            // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
+            let at_home = rows.into_iter().filter(|row| self.bucket_of(row) == Some(home.bucket));
+            found.extend(at_home.map(|row| (row.customer_id().to_owned(), row)));
+        }
+        Ok(found)
+    }
+
+    fn bucket_of(&self, row: &FactRow) -> Option<Bucket> {
+        CustomerId::new(row.customer_id()).ok().map(|customer_id| self.map.bucket_of(&customer_id))
+    }
+
+    /// A customer's order that lies within a range of time.
+    async fn at(
+        &mut self,
+        customer_id: &CustomerId,
+        order_id: &OrderId,
+        span: Span,
+    ) -> Result<Option<FactRow>, ReadError> {
+        let bucket = self.map.bucket_of(customer_id);
+        let arguments = || {
+            let of = Parameters::default().with(bucket.number().cast_signed()).with(customer_id.as_str());
+            of.with(Timestamptz(span.from)).with(Timestamptz(span.to)).with(order_id.as_str()).into_arguments()
+        };
+        for &shard in self.map.read_shards(bucket) {
+            let mut rows = self.read(shard, Kind::OfCustomer, span.from, &arguments).await?;
+            if let Some(row) = rows.pop() {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A customer's order, whenever it was.
+    async fn search(&mut self, customer_id: &CustomerId, order_id: &OrderId) -> Result<Option<FactRow>, ReadError> {
+        let bucket = self.map.bucket_of(customer_id);
+        let arguments = || {
+            let of = Parameters::default().with(bucket.number().cast_signed()).with(customer_id.as_str());
+            of.with(order_id.as_str()).into_arguments()
+        };
+        for &shard in self.map.read_shards(bucket) {
+            let Some(windows) = self.shard(shard).map(|shard| shard.windows(Lane::Orders)) else { continue };
+            let mut place = Some(windows.first(Span::ALL, Direction::NewestFirst));
+            while let Some(window) = place.and_then(|place| windows.get(place)) {
+                let mut rows = self.read_window(shard, Kind::Search, window.text(Kind::Search), &arguments).await?;
+                if let Some(row) = rows.pop() {
+                    return Ok(Some(row));
+                }
+                if self.missing.contains(&shard) {
+                    break;
+                }
+                place = place.and_then(|place| windows.next(place, Span::ALL, Direction::NewestFirst));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The index entries of an order id: customers and times.
+    async fn index(
+        &mut self,
+        order_id: &OrderId,
+        patience: &Patience,
+    ) -> Result<BTreeMap<String, Timestamp>, ReadError> {
+        let arguments = || Parameters::default().with(order_id.as_str()).with(SAME_ID_MAX).into_arguments();
+        let mut entries = BTreeMap::new();
+        for &shard in self.map.read_shards(Bucket::of_key(order_id.as_str())) {
+            let ask = Ask { read: "index", text: INDEX.into(), arguments: &arguments, bytes_max: BYTES_MAX };
+            let rows = self.ask(shard, Lane::Index, &ask, patience).await?;
+            entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
+        }
+        Ok(entries)
+    }
+
+    async fn read(
+        &mut self,
+        shard: ShardId,
+        kind: Kind,
+        at: Timestamp,
+        arguments: &(dyn Fn() -> PgArguments + Send + Sync),
+    ) -> Result<Vec<FactRow>, ReadError> {
+        let Some(text) = self.shard(shard).map(|shard| shard.windows(kind.lane()).at(at).text(kind)) else {
+            return Ok(Vec::new());
+        };
+        self.read_window(shard, kind, text, arguments).await
+    }
+
+    async fn read_window(
+        &mut self,
+        shard: ShardId,
+        kind: Kind,
+        text: Arc<str>,
+        arguments: &(dyn Fn() -> PgArguments + Send + Sync),
+    ) -> Result<Vec<FactRow>, ReadError> {
+        let ask = Ask { read: kind.name(), text, arguments, bytes_max: BYTES_MAX };
+        self.ask(shard, kind.lane(), &ask, &self.patience.clone()).await
+    }
+
+    /// Asks one shard. One that is out is noted and gives nothing.
+    async fn ask(
+        &mut self,
+        shard: ShardId,
+        lane: Lane,
+        ask: &Ask<'_>,
+        patience: &Patience,
+    ) -> Result<Vec<FactRow>, ReadError> {
+        let Some(shard) = self.shard(shard) else { return Ok(Vec::new()) };
+        match shard.read_after(lane, ask, patience).await {
+            Ok(rows) => {
+                self.read_at.note(lane, shard.id(), rows.position);
+                Ok(rows.facts)
+            }
+            Err(ReadError::Shard(error)) if error.is_outage() => {
+                self.miss(&error);
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn shard(&mut self, shard: ShardId) -> Option<&'a Arc<Shard>> {
+        self.shards.get(shard).map_err(|error| self.miss(&error)).ok()
+    }
+
+    fn miss(&mut self, error: &ShardError) {
+        error.log();
+        self.missing.push(error.shard());
+    }
+}
+
+/// The millisecond that an assigned id names.
+fn millisecond(home: Home) -> Span {
+    let from = Timestamp::from_unix_us(home.unix_ms * 1000);
+    Span { from, to: from.plus_us(1000) }
+}
+
+fn instant(at: Timestamp) -> Span {
+    Span { from: at, to: at.plus_us(1) }
+}

@@ -1,0 +1,191 @@
+//! What stands behind the `?` of a request, checked strictly: a misspelt parameter that is passed over would give another
+//! answer than the one that was asked for.
+
+use std::time::Duration;
+
+use axum::extract::Query;
+use forebay_model::{Receipt, Timestamp};
+use forebay_service::Problem;
+use http::{HeaderMap, Uri};
+use tokio::time::Instant;
+
+use crate::cursor::{self, ListDigest};
+use crate::error::ReadError;
+use crate::key::{Direction, Key, Span};
+use crate::wait::Patience;
+
+/// Parameters of every read.
+pub(crate) const READ: &[&str] = &["after", "wait_ms", "partial"];
+/// Parameters of every list.
+pub(crate) const LIST: &[&str] = &["from", "to", "limit", "cursor", "after", "wait_ms", "partial"];
+/// Parameters of the list of all orders.
+pub(crate) const RANGE: &[&str] = &["from", "to", "limit", "cursor", "order", "after", "wait_ms", "partial"];
+
+/// The header that does what `after` does.
+const AFTER: &str = "forebay-after";
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 1000;
+const WAIT_MS_DEFAULT: u64 = 2000;
+const WAIT_MS_MAX: u64 = 60_000;
+
+/// The parameters of a request.
+pub(crate) struct QueryString(Vec<(String, String)>);
+
+impl QueryString {
+    /// Reads the parameters. Each must be one of `known`, and stand there once.
+    pub(crate) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|error| malformed(format!("the query cannot be read: {}", error.body_text())))?;
+        for (place, (name, _)) in pairs.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(malformed(format!("there is no parameter `{name}` here: there are {}", known.join(", "))));
+            }
+            if pairs[..place].iter().any(|(other, _)| other == name) {
+                return Err(malformed(format!("`{name}` stands there twice")));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `from` and `to`.
+    pub(crate) fn span(&self) -> Result<Span, Problem> {
+        let from = self.timestamp("from")?.unwrap_or(Span::ALL.from);
+        let to = self.timestamp("to")?.unwrap_or(Span::ALL.to);
+        if from >= to {
+            return Err(malformed("`from` must be before `to`"));
+        }
+        Ok(Span { from, to })
+    }
+
+    fn timestamp(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let at = Timestamp::parse(&with_plus(text)).map_err(|error| malformed(format!("`{name}` {error}")))?;
+        Ok(Some(at))
+    }
+
+    /// `limit`.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = self.get("limit") else { return Ok(LIMIT_DEFAULT) };
+        let limit = number(text).and_then(|limit| usize::try_from(limit).ok());
+        limit
+            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+            .ok_or_else(|| malformed(format!("`limit` must be an integer from 1 to {LIMIT_MAX}")))
+    }
+
+    /// `cursor`: the row that the page follows.
+    pub(crate) fn cursor(&self, list: ListDigest) -> Result<Option<Key>, ReadError> {
+        Ok(self.get("cursor").map(|text| cursor::read(list, text)).transpose()?)
+    }
+
+    /// `order`.
+    pub(crate) fn direction(&self) -> Result<Direction, Problem> {
+        match self.get("order") {
+            None | Some("desc") => Ok(Direction::NewestFirst),
+            Some("asc") => Ok(Direction::OldestFirst),
+            Some(_) => Err(malformed("`order` must be asc or desc")),
+        }
+    }
+
+    /// `partial`.
+    pub(crate) fn partial(&self) -> Result<bool, Problem> {
+        match self.get("partial") {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(malformed("`partial` must be true or false")),
+        }
+    }
+
+    /// `after` and `wait_ms`. The receipt may stand in a header too; the parameter is preferred.
+    pub(crate) fn patience(&self, headers: &HeaderMap) -> Result<Patience, Problem> {
+        let (name, text) = match (self.get("after"), headers.get(AFTER)) {
+            (Some(text), _) => ("`after`", text),
+            (None, Some(header)) => ("the header Forebay-After", header.to_str().unwrap_or_default()),
+            (None, None) => ("", ""),
+        };
+        let receipt = match name {
+            "" => Receipt::default(),
+            _ => text.trim().parse().map_err(|error| malformed(format!("{name} {error}")))?,
+        };
+        let wait_ms = match self.get("wait_ms") {
+            None => WAIT_MS_DEFAULT,
+            Some(text) => number(text)
+                .filter(|wait_ms| *wait_ms <= WAIT_MS_MAX)
+                .ok_or_else(|| malformed(format!("`wait_ms` must be an integer from 0 to {WAIT_MS_MAX}")))?,
+        };
+        Ok(Patience { receipt, until: Instant::now() + Duration::from_millis(wait_ms) })
+    }
+}
+
+/// Digits only: Rust's parser would take a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A `+` that was not escaped arrives as a space; in an offset it can only have been a plus.
+fn with_plus(text: &str) -> String {
+    match text.len().checked_sub("+00:00".len()) {
+        Some(offset) if text.as_bytes()[offset] == b' ' => format!("{}+{}", &text[..offset], &text[offset + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+fn malformed(detail: impl Into<String>) -> Problem {
+    Problem::malformed(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<QueryString, Problem> {
+        QueryString::read(&format!("/v1/orders?{query}").parse().unwrap(), RANGE)
+    }
+
+    fn refused<T>(query: &str, part: impl FnOnce(&QueryString) -> Result<T, Problem>) -> String {
+        match read(query).and_then(|string| part(&string).map(drop)) {
+            Err(problem) => {
+                assert_eq!(problem.status().as_u16(), 400);
+                problem.detail().to_owned()
+            }
+            Ok(()) => panic!("{query} was taken"),
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_one_sentence() {
+        let span = |query| refused(query, QueryString::span);
+        assert_eq!(span("from=yesterday"), "`from` must be an RFC 3339 date and time, such as 2025-06-30T12:30:00Z");
+        assert_eq!(span("to=2025-06-30T12:30:00"), "`to` needs an offset, such as `Z` or `+02:00`");
+        assert_eq!(span("from=2025-07-01T00:00:00Z&to=2025-07-01T00:00:00Z"), "`from` must be before `to`");
+        for limit in ["0", "1001", "-1", "+5", "ten", "", "99999999999999999999"] {
+            let detail = refused(&format!("limit={}", limit.replace('+', "%2B")), QueryString::limit);
+            assert_eq!(detail, "`limit` must be an integer from 1 to 1000");
+        }
+        assert_eq!(refused("order=up", QueryString::direction), "`order` must be asc or desc");
+        assert_eq!(refused("partial=1", QueryString::partial), "`partial` must be true or false");
+        assert!(refused("form=x", |_| Ok(())).starts_with("there is no parameter `form` here: there are from, to,"));
+        assert_eq!(refused("limit=1&limit=2", |_| Ok(())), "`limit` stands there twice");
+        let patience = |string: &QueryString| string.patience(&HeaderMap::new());
+        assert_eq!(refused("after=x", patience), "`after` is not a receipt that Forebay gave");
+        assert_eq!(refused("after=", patience), "`after` is not a receipt that Forebay gave");
+        assert_eq!(refused("wait_ms=60001", patience), "`wait_ms` must be an integer from 0 to 60000");
+    }
+
+    #[test]
+    fn a_receipt_may_stand_in_a_header() {
+        let headers = HeaderMap::from_iter([(AFTER.parse().unwrap(), "o1.a.7".parse().unwrap())]);
+        let receipt = |query| read(query).unwrap().patience(&headers).unwrap().receipt.to_string();
+        assert_eq!((receipt(""), receipt("after=o2.a.9")), ("o1.a.7".to_owned(), "o2.a.9".to_owned()));
+    }
+
+    #[test]
+    fn an_offset_s_plus_need_not_be_escaped() {
+        let string = read("from=2025-06-30T14:30:00+02:00&to=2025-06-30T12:30:00.5Z").unwrap();
+        let span = string.span().unwrap();
+        assert_eq!(span.to.unix_us() - span.from.unix_us(), 500_000);
+    }
+}

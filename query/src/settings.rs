@@ -1,0 +1,54 @@
+//! Flags and environment variables of the query service.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use forebay_buffer::LogName;
+use forebay_model::ViewSet;
+use forebay_service::ServiceSettings;
+use forebay_service::units;
+use forebay_shard::ShardList;
+
+/// Where `forebay up` has its shards.
+const SHARDS_DEFAULT: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
+    postgres://forebay@127.0.0.1:5441/forebay,\
+    postgres://forebay@127.0.0.1:5442/forebay";
+
+/// Answers questions about orders over HTTP.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "forebay-query", version)]
+pub struct Settings {
+    /// Address to listen on
+    #[arg(long, env = "FOREBAY_QUERY_LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+
+    /// NATS servers, separated by commas
+    #[arg(long, env = "FOREBAY_NATS", default_value = "nats://127.0.0.1:4225")]
+    pub nats: String,
+
+    /// What the names of streams and subjects begin with
+    #[arg(long, env = "FOREBAY_LOG_PREFIX", default_value = "forebay")]
+    pub log_prefix: LogName,
+
+    /// Shards separated by `,`, the addresses of one shard by `|`, its primary first
+    #[arg(long, env = "FOREBAY_SHARDS", default_value = SHARDS_DEFAULT, hide_env_values = true)]
+    pub shards: ShardList,
+
+    /// Views that can be read, such as `seller=items[].seller_id,warehouse=warehouse_id`
+    #[arg(long, env = "FOREBAY_VIEWS", default_value = "seller=items[].seller_id")]
+    pub views: ViewSet,
+
+    /// Connections to each shard
+    #[arg(long, env = "FOREBAY_SHARD_CONNECTIONS", default_value = "8",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub shard_connections: u32,
+
+    /// How long a shard may take to answer, in milliseconds
+    #[arg(long = "shard-timeout-ms", env = "FOREBAY_SHARD_TIMEOUT_MS", default_value = "2000",
+        value_parser = units::millis)]
+    pub shard_timeout: Duration,
+
+    /// What every service has.
+    #[command(flatten)]
+    pub service: ServiceSettings,
+}

@@ -1,0 +1,126 @@
+//! The rows of one shard that belong to a list, read piece by piece: window after window, and within a window on from the
+//! last row. Between two pieces it holds rows and no connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use forebay_model::{Position, ShardId};
+use sqlx::postgres::PgArguments;
+
+use crate::error::{ReadError, ShardError};
+use crate::key::{Direction, Key, Span};
+use crate::row::FactRow;
+use crate::scan::{Scan, Subject};
+use crate::shard::{Ask, Shard};
+use crate::statement::Kind;
+use crate::wait::Patience;
+use crate::window::Windows;
+
+/// A piece ends behind the row that exceeds this many bytes.
+const PIECE_BYTES_MAX: usize = 1 << 20;
+
+/// The rows of a shard for one subject.
+pub(crate) struct Source {
+    shard: Arc<Shard>,
+    subject: Subject,
+    direction: Direction,
+    span: Span,
+    windows: Arc<Windows>,
+    /// The window to read next; `None` behind the last.
+    window: Option<usize>,
+    /// The last row that was read.
+    last: Key,
+    rows: VecDeque<FactRow>,
+    /// The position of the first piece: every piece holds what was committed before it.
+    position: Option<Position>,
+}
+
+impl Source {
+    /// What a scan finds on a shard.
+    pub(crate) fn new(shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
+        let (direction, span, last) = (scan.direction, scan.span, scan.last.clone());
+        let windows = shard.windows(subject.kind(direction).lane());
+        let window =
+            if last.order_id.is_empty() { windows.first(span, direction) } else { windows.place_of(last.ordered_at) };
+        let rows = VecDeque::new();
+        Self { shard, subject, direction, span, windows, window: Some(window), last, rows, position: None }
+    }
+
+    pub(crate) fn shard_id(&self) -> ShardId {
+        self.shard.id()
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.subject.kind(self.direction)
+    }
+
+    /// The position that its rows were read at.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The next row. `None` is the end only where [`Source::is_empty_handed`] does not say that more must be read.
+    pub(crate) fn head(&self) -> Option<&FactRow> {
+        self.rows.front()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<FactRow> {
+        self.rows.pop_front()
+    }
+
+    /// Whether nobody knows the next row until more is read.
+    pub(crate) fn is_empty_handed(&self) -> bool {
+        self.rows.is_empty() && self.window.is_some()
+    }
+
+    /// Gives up on what was not read yet.
+    pub(crate) fn abandon(&mut self) {
+        self.window = None;
+    }
+
+    /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
+    pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
+        while let Some(window) = self.window.filter(|_| self.rows.len() < wanted) {
+            let limit = wanted - self.rows.len();
+            let kind = self.kind();
+            let text = self.windows.get(window).map(|window| window.text(kind)).unwrap_or_default();
+            let arguments = || self.arguments(limit);
+            let ask = Ask { read: kind.name(), text, arguments: &arguments, bytes_max: PIECE_BYTES_MAX };
+            let rows = self.shard.read_after(kind.lane(), &ask, patience).await?;
+            if self.position.is_none() {
+                self.position = rows.position;
+            }
+            let is_window_read = rows.facts.len() < limit && !rows.is_cut;
+            self.take(rows.facts)?;
+            if is_window_read {
+                self.window = self.windows.next(window, self.span, self.direction);
+            }
+            if rows.is_cut {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over rows, which the merge relies on being in order.
+    fn take(&mut self, facts: Vec<FactRow>) -> Result<(), ShardError> {
+        for fact in &facts {
+            if !self.direction.is_before(self.last.as_ref(), fact.key()) {
+                let error = sqlx::Error::Decode("rows that are not in the order that was asked for".into());
+                return Err(ShardError::Failed { shard: self.shard.id(), error });
+            }
+            // The place is cheap to keep only for the last row, and cheap to compare for each.
+            self.last.ordered_at = fact.ordered_at();
+            self.last.order_id.clear();
+            self.last.order_id.push_str(fact.order_id());
+            self.last.customer_id.clear();
+            self.last.customer_id.push_str(fact.customer_id());
+        }
+        self.rows.extend(facts);
+        Ok(())
+    }
+
+    fn arguments(&self, limit: usize) -> PgArguments {
+        self.subject.arguments(self.direction, self.span, self.last.as_ref(), limit)
+    }
+}

@@ -1,0 +1,119 @@
+//! The SQL of the reads.
+//!
+//! Every statement gives the lane's position and the rows together: one round trip, one snapshot. The first row is the
+//! position (its `incarnation` is not null), the others are facts. Whatever a statement prunes partitions by is there twice:
+//! as a literal (see [`window`](crate::window)) and as parameters.
+
+use forebay_model::Lane;
+
+/// What a statement reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A customer's orders, newest first. Parameters: from, last time, last order id, limit, bucket, customer.
+    CustomerNewest,
+    /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit.
+    EverybodyNewest,
+    /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit.
+    EverybodyOldest,
+    /// What one key of a view sees, newest first. Parameters: from, last time, last order id, last customer, limit,
+    /// view, key.
+    ViewNewest,
+    /// An order of a customer within a range of time. Parameters: bucket, customer, from, to, order id.
+    OfCustomer,
+    /// The orders with an id within a range of time. Parameters: from, to, order id, limit.
+    WithId,
+    /// An order of a customer, whenever it was. Parameters: bucket, customer, order id.
+    Search,
+}
+
+const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8";
+const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8";
+
+/// Where each column stands.
+pub(crate) mod column {
+    pub(crate) const ORDER_ID: usize = 0;
+    pub(crate) const CUSTOMER_ID: usize = 1;
+    pub(crate) const ORDERED_AT: usize = 2;
+    /// Of a fact its total or subtotal, of the position its sequence number.
+    pub(crate) const NUMBER: usize = 3;
+    pub(crate) const ITEMS: usize = 4;
+    pub(crate) const ATTRIBUTES: usize = 5;
+    /// Null in facts.
+    pub(crate) const INCARNATION: usize = 6;
+}
+
+/// Index entries of an order id. Parameters: order id, limit.
+pub(crate) const INDEX: &str = "\
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+        from lane_position where lane = 'index' \
+    union all \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8 \
+        from order_index where order_id = $1 order by customer_id limit $2)";
+
+/// A lane's position alone. Parameter: lane.
+pub(crate) const POSITION: &str = "\
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+        from lane_position where lane = $1";
+
+impl Kind {
+    /// How many kinds there are.
+    pub(crate) const COUNT: usize = Self::Search as usize + 1;
+
+    /// The lane whose facts it reads.
+    pub(crate) const fn lane(self) -> Lane {
+        match self {
+            Self::ViewNewest => Lane::Views,
+            _ => Lane::Orders,
+        }
+    }
+
+    /// Its name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::CustomerNewest => "customer",
+            Self::EverybodyNewest | Self::EverybodyOldest => "range",
+            Self::ViewNewest => "view",
+            Self::OfCustomer | Self::WithId => "order",
+            Self::Search => "search",
+        }
+    }
+}
+
+/// The text of a statement over a window, which is a condition in SQL.
+pub(crate) fn text(kind: Kind, window: &str) -> String {
+    let (lane, table) = (kind.lane(), kind.lane().table());
+    let columns = if lane == Lane::Views { VIEW } else { ORDER };
+    let condition = condition(kind);
+    format!(
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+             from lane_position where lane = '{lane}' \
+         union all \
+         (select {columns} from {table} where {window} and {condition})"
+    )
+}
+
+const fn condition(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CustomerNewest => {
+            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id) < ($2, $3) \
+             and bucket = $5 and customer_id = $6 order by ordered_at desc, order_id desc limit $4"
+        }
+        Kind::EverybodyNewest => {
+            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id, customer_id) < ($2, $3, $4) \
+             order by ordered_at desc, order_id desc, customer_id desc limit $5"
+        }
+        Kind::EverybodyOldest => {
+            "ordered_at >= $1 and ordered_at < $2 and (ordered_at, order_id, customer_id) > ($1, $3, $4) \
+             order by ordered_at, order_id, customer_id limit $5"
+        }
+        Kind::ViewNewest => {
+            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id, customer_id) < ($2, $3, $4) \
+             and view = $6 and key = $7 order by ordered_at desc, order_id desc, customer_id desc limit $5"
+        }
+        Kind::OfCustomer => {
+            "bucket = $1 and customer_id = $2 and ordered_at >= $3 and ordered_at < $4 and order_id = $5 limit 1"
+        }
+        Kind::WithId => "ordered_at >= $1 and ordered_at < $2 and order_id = $3 limit $4",
+        Kind::Search => "bucket = $1 and customer_id = $2 and order_id = $3 order by ordered_at desc limit 1",
+    }
+}

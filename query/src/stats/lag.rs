@@ -1,0 +1,45 @@
+//! How far a lane of a shard is behind its log.
+
+use std::time::Duration;
+
+use forebay_buffer::Log;
+use forebay_model::{Lane, Position, ShardId, Timestamp};
+use serde::Serialize;
+use tokio::time::timeout;
+
+/// How long the log may take to answer.
+const LOG_MAX: Duration = Duration::from_secs(1);
+
+/// The frames that are logged and not yet in the shard. Both null where the log does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Lag {
+    lag_frames: Option<u64>,
+    /// The age of the oldest of those frames.
+    lag_seconds: Option<f64>,
+}
+
+impl Lag {
+    /// Asks the log. `position` is the last frame that the shard has.
+    pub(super) async fn read(log: Option<&Log>, lane: Lane, shard: ShardId, position: Option<Position>) -> Self {
+        let Some(log) = log.filter(|log| log.is_connected()) else { return Self::default() };
+        timeout(LOG_MAX, Self::ask(log, lane, shard, position)).await.unwrap_or_default()
+    }
+
+    async fn ask(log: &Log, lane: Lane, shard: ShardId, position: Option<Position>) -> Self {
+        let Ok(state) = log.stream_state(lane, shard).await else { return Self::default() };
+        // Before the first commit everything is ahead; a position in another making of the stream says nothing.
+        let seq = match position {
+            None => 0,
+            Some(position) if position.incarnation == state.incarnation => position.seq,
+            Some(_) => return Self::default(),
+        };
+        let frames = state.last_seq.saturating_sub(seq);
+        if frames == 0 {
+            return Self { lag_frames: Some(0), lag_seconds: Some(0.0) };
+        }
+        let oldest = log.frame(lane, shard, (seq + 1).max(state.first_seq)).await.ok().flatten();
+        let logged_at = oldest.and_then(|stored| stored.frame.ok()).map(|frame| frame.enqueued_at);
+        let age = logged_at.map(|at| (Timestamp::now().unix_us() - at.unix_us()).max(0) as f64 / 1e6);
+        Self { lag_frames: Some(frames), lag_seconds: age }
+    }
+}
