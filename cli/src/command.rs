@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{generate, replay};
+use crate::{generate, migrate, replay, shards};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -23,6 +23,10 @@ enum Command {
     Generate(generate::Settings),
     /// Send files of orders to a running system
     Replay(replay::Settings),
+    /// Make or update the tables of the shards, the streams of the log, and the first shard map
+    Migrate(migrate::Settings),
+    /// Show the shard map and each shard's figures
+    Shards(shards::Settings),
 }
 
 /// Does what the command line says.
@@ -38,5 +42,11 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Generate(settings) => generate::run(&settings),
         Command::Replay(settings) => replay::run(settings),
+        Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
+        Command::Shards(settings) => in_runtime(shards::run(&settings)),
     }
+}
+
+fn in_runtime(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?.block_on(work)
 }

@@ -10,10 +10,18 @@
 //! | `fingerprint` | short names for long things |
 //! | [`generate`] | plausible orders, the same for the same seed |
 //! | [`replay`] | files of orders, sent to ingest |
+//! | [`migrate`] | tables, streams and the first shard map |
+//! | [`shards`] | the shard map and each shard's figures |
+//! | [`system`] | where the log and the shards are |
+//! | `grouped` | numbers for people |
 
 pub mod command;
 mod fingerprint;
 pub mod generate;
+mod grouped;
+pub mod migrate;
 pub mod replay;
+pub mod shards;
+pub mod system;
 
 pub use command::main;

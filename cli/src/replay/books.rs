@@ -9,9 +9,10 @@ use super::input::Input;
 use super::ledger::{Account, Ledger};
 use super::plan::{Plan, default_rejects};
 use super::rejects::RejectsFile;
-use super::screen::{Screen, grouped};
+use super::screen::Screen;
 use super::settings::Settings;
 use super::state::{Saved, StateDir};
+use crate::grouped::grouped;
 
 /// The books, and what of the files is already sent.
 pub(crate) struct Books {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::grouped::grouped;
+
 /// The progress bar, if there is one. Clones are the same screen.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
@@ -44,31 +46,5 @@ impl Screen {
     /// Takes the bar away.
     pub(crate) fn close(&self) {
         self.bar.finish_and_clear();
-    }
-}
-
-/// A number with its thousands set apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let head = digits.len() % 3;
-    let mut out = digits[..head].to_owned();
-    for group in digits.as_bytes()[head..].chunks(3) {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.extend(group.iter().map(|&digit| char::from(digit)));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::ledger::{Account, Ledger};
-use super::screen::grouped;
 use super::tally::Tally;
+use crate::grouped::grouped;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,0 +1,56 @@
+//! `forebay shards`: the shard map and each shard's figures.
+
+mod figures;
+mod table;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use forebay_buffer::Log;
+use forebay_model::ShardMap;
+
+use crate::system::SystemSettings;
+use figures::Figures;
+
+/// How long a map may take to be read.
+const MAP_WITHIN: Duration = Duration::from_secs(3);
+
+/// What `forebay shards` can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemSettings,
+
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
+///
+/// # Errors
+/// When the log cannot be reached, or has no map.
+pub async fn run(settings: &Settings) -> Result<ExitCode> {
+    let log = settings.system.connect_log().await?;
+    let map = current_map(&log).await?;
+    let figures = Figures::read(&log, &map, &settings.system.shards).await;
+    if settings.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        println!("{}", table::render(&figures));
+    }
+    for problem in figures.problems() {
+        eprintln!("forebay: {problem}");
+    }
+    Ok(if figures.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn current_map(log: &Log) -> Result<Arc<ShardMap>> {
+    let mut maps = log.map();
+    let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
+    let map = map.context("there is no shard map yet: run `forebay migrate`, or start a writer")??.clone();
+    map.context("there is no shard map")
+}

@@ -1,0 +1,53 @@
+//! The figures for people.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use forebay_model::Hash;
+
+use super::figures::{Figures, LaneFigures, ShardFigures};
+use crate::grouped::grouped;
+
+const UNKNOWN: &str = "–";
+
+/// A line about the map, and a table with a row for each lane of each shard.
+pub(super) fn render(figures: &Figures) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.set_header(["shard", "address", "buckets", "lane", "stored", "duplicate", "dead", "position", "lag", "log"]);
+    for column in [2, 4, 5, 6, 7, 8, 9] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for shard in &figures.shards {
+        for (place, lane) in shard.lanes.iter().enumerate() {
+            table.add_row(row(shard, lane, place == 0));
+        }
+    }
+    let hash = match figures.hash {
+        Hash::Md5 => "MD5",
+        Hash::Modulo => "modulo for integers, else MD5",
+    };
+    let shards = figures.shards.len();
+    format!("Shard map of epoch {}: 4096 buckets on {shards} shards, routed by {hash}.\n{table}", figures.epoch)
+}
+
+fn row(shard: &ShardFigures, lane: &LaneFigures, is_first: bool) -> Vec<String> {
+    let first = |text: String| if is_first { text } else { String::new() };
+    let number = |number: Option<u64>| number.map_or_else(|| UNKNOWN.to_owned(), grouped);
+    let position =
+        lane.position.as_deref().and_then(|position| position.split_once('.')).map(|(_, seq)| seq.to_owned());
+    let state = if shard.unreachable.is_some() { "unreachable" } else { UNKNOWN };
+    vec![
+        first(shard.shard.to_string()),
+        first(shard.addresses.clone()),
+        first(grouped(shard.buckets as u64)),
+        lane.lane.to_string(),
+        lane.stored.map_or_else(|| state.to_owned(), grouped),
+        number(lane.duplicate),
+        number(lane.dead),
+        position.unwrap_or_else(|| UNKNOWN.to_owned()),
+        number(lane.lag_frames),
+        lane.log_bytes.map_or_else(|| UNKNOWN.to_owned(), |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0)),
+    ]
+}

@@ -1,0 +1,71 @@
+//! Where the running system's log and shards are, and how a first shard map is made.
+
+use std::num::NonZeroU16;
+
+use anyhow::{Context, Result};
+use forebay_buffer::{Log, LogName, LogSettings};
+use forebay_model::{Hash, ShardMap};
+use forebay_service::BadSetting;
+use forebay_shard::ShardList;
+
+/// Where the log and the shards are.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SystemSettings {
+    /// NATS servers, separated by commas
+    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = "nats://127.0.0.1:4225")]
+    pub nats: String,
+
+    /// What the names of streams and subjects begin with
+    #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
+    pub log_prefix: LogName,
+
+    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
+    #[arg(
+        long,
+        env = "FOREBAY_SHARDS",
+        value_name = "URLS",
+        hide_env_values = true,
+        default_value = "postgres://forebay@127.0.0.1:5440/forebay,postgres://forebay@127.0.0.1:5441/forebay,postgres://forebay@127.0.0.1:5442/forebay"
+    )]
+    pub shards: ShardList,
+}
+
+/// How customers become buckets in the first shard map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Routing {
+    /// By MD5: even for any ids
+    Md5,
+    /// Integers modulo 4096, everything else by MD5
+    Modulo,
+}
+
+impl From<Routing> for Hash {
+    fn from(routing: Routing) -> Self {
+        match routing {
+            Routing::Md5 => Self::Md5,
+            Routing::Modulo => Self::Modulo,
+        }
+    }
+}
+
+impl SystemSettings {
+    /// Connects to the log.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where the address is none, else why it cannot be reached.
+    pub async fn connect_log(&self) -> Result<Log> {
+        let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
+        settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+        Ok(Log::connect(settings).await?)
+    }
+
+    /// The map that a system of these shards begins with.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there are more shards than a map can hold.
+    pub fn first_map(&self, routing: Routing) -> Result<ShardMap> {
+        let shards = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
+        let shards = shards.context(BadSetting::new("--shards: there are too many of them"))?;
+        Ok(ShardMap::even(shards, routing.into()))
+    }
+}
