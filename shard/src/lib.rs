@@ -14,6 +14,7 @@
 //! | [`dead_letter`] | what could not be stored |
 //! | [`pool`] | connections for reading |
 //! | [`position`] | how far a lane has come, and what became of its rows |
+//! | `socket` | what the sockets of connections lack |
 //! | [`sqlstate`] | what an error means |
 //! | [`timestamptz`] | instants as parameters and columns |
 
@@ -25,6 +26,7 @@ pub mod partition;
 pub mod pool;
 pub mod position;
 pub mod session;
+mod socket;
 pub mod sqlstate;
 pub mod store;
 pub mod timestamptz;

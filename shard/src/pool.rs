@@ -11,7 +11,7 @@ use std::time::Duration;
 use forebay_model::ShardId;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -103,7 +103,7 @@ impl PoolSettings {
             application_name: self.application_name.clone(),
             statement_timeout: self.statement_timeout,
             lock_timeout: self.statement_timeout,
-            ..SessionSettings::default()
+            parameters: self.parameters.clone(),
         }
     }
 }
@@ -163,21 +163,10 @@ impl ShardPool {
     }
 }
 
-/// Sets parameters of a session. An unknown name is an error: whoever asks for it relies on it.
-async fn set(connection: &mut PgConnection, parameters: &[(&str, &str)]) -> Result<(), sqlx::Error> {
-    const SQL: &str = "select count(set_config(name, value, false)) \
-        from unnest($1::text[], $2::text[]) as wanted(name, value)";
-    let (names, values): (Vec<&str>, Vec<&str>) = parameters.iter().copied().unzip();
-    if names.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(SQL).persistent(false).bind(names).bind(values).execute(connection).await.map(drop)
-}
-
 impl Place {
     fn new(shard: ShardId, address: &ShardAddress, settings: &PoolSettings) -> Self {
         let session = settings.session();
-        let on_connect = (session.clone(), settings.parameters.clone());
+        let on_connect = (address.clone(), session.clone());
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
@@ -193,11 +182,8 @@ impl Place {
                 })
             })
             .after_connect(move |connection, _| {
-                let (session, parameters) = on_connect.clone();
-                Box::pin(async move {
-                    prepare(connection, &session).await?;
-                    set(connection, &parameters).await
-                })
+                let (address, session) = on_connect.clone();
+                Box::pin(async move { prepare(connection, &address, &session).await.map(drop) })
             })
             .connect_lazy_with(named(address, &session));
         Self {

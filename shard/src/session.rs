@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Row};
 use tokio::time::timeout;
 
 use crate::address::{ShardAddress, ShardAddresses};
+use crate::socket::set_up_sockets;
 use crate::sqlstate::ErrorClass;
 
 /// How long one address may take until a session is ready.
@@ -21,8 +22,9 @@ pub struct SessionSettings {
     pub statement_timeout: Duration,
     /// The longest a statement may wait for one lock.
     pub lock_timeout: Duration,
-    /// Further settings of Postgres, by name.
-    pub further: &'static [(&'static str, &'static str)],
+    /// Further settings of Postgres, such as `("plan_cache_mode", "force_generic_plan")`. A server that does not know one
+    /// goes without.
+    pub parameters: Vec<(&'static str, &'static str)>,
 }
 
 /// No address of a shard gave a session.
@@ -86,7 +88,7 @@ pub(crate) async fn connect(
     let options = named(address, settings);
     let ready = async {
         let mut connection = options.connect().await?;
-        let server = prepare(&mut connection, settings).await?;
+        let server = prepare(&mut connection, address, settings).await?;
         Ok((connection, server))
     };
     timeout(CONNECT_MAX, ready).await.unwrap_or(Err(Refused::Silent))
@@ -98,9 +100,13 @@ pub(crate) fn named(address: &ShardAddress, settings: &SessionSettings) -> PgCon
 
 /// Applies the settings to a new session, as far as the server knows them, and says what the server is.
 ///
-/// The client library sets no keepalive on its own side, so there only deadlines help. These settings make the *server*
-/// notice within seconds that a client is gone, and give up its locks: the next writer must not wait for a ghost.
-pub(crate) async fn prepare(connection: &mut PgConnection, settings: &SessionSettings) -> Result<Server, sqlx::Error> {
+/// They make the server notice within seconds that a client is gone, and give up its locks: the next writer must not wait
+/// for a ghost.
+pub(crate) async fn prepare(
+    connection: &mut PgConnection,
+    address: &ShardAddress,
+    settings: &SessionSettings,
+) -> Result<Server, sqlx::Error> {
     const SQL: &str = "select pg_is_in_recovery(), count(set_config(name, value, false)) \
         from unnest($1::text[], $2::text[]) as wanted(name, value) join pg_settings using (name) \
         where setting is distinct from value";
@@ -117,8 +123,9 @@ pub(crate) async fn prepare(connection: &mut PgConnection, settings: &SessionSet
         // Compiling a plan takes longer than any statement of ours runs.
         ("jit", "off".to_owned()),
     ];
-    let further = settings.further.iter().map(|&(name, value)| (name, value.to_owned()));
+    let further = settings.parameters.iter().map(|&(name, value)| (name, value.to_owned()));
     let (names, values): (Vec<&str>, Vec<String>) = wanted.into_iter().chain(further).unzip();
+    set_up_sockets(address.options().get_port()).await;
     let row = sqlx::query(SQL).persistent(false).bind(names).bind(values).fetch_one(connection).await?;
     Ok(if row.try_get(0)? { Server::Standby } else { Server::Primary })
 }

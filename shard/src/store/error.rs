@@ -30,6 +30,10 @@ impl StoreError {
         self.class
     }
 
+    pub(crate) fn out_of_order() -> Self {
+        Self { class: ErrorClass::Internal, reason: "the frames do not follow the position, or each other".to_owned() }
+    }
+
     pub(crate) fn position_gone() -> Self {
         Self { class: ErrorClass::Internal, reason: "the position vanished while it was read".to_owned() }
     }

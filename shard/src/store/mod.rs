@@ -152,6 +152,9 @@ impl LaneStore {
     /// [`CommitError::Fenced`] where the position is not at `from`. After any other error the position must be read again:
     /// a COMMIT whose answer was lost may have been done.
     pub async fn commit(&mut self, frames: &[LogFrame], from: Position) -> Result<Committed, CommitError> {
+        if !follow(from, frames) {
+            return Err(StoreError::out_of_order().into());
+        }
         let mut count = frames.len();
         loop {
             match self.commit_all(&frames[..count], from).await? {
@@ -283,7 +286,7 @@ fn session_settings(lane: Lane, role: &str) -> SessionSettings {
 /// which the planner could know.
 async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnection, StepError> {
     let mut settings = session_settings(lane, "commit");
-    settings.further = &[
+    settings.parameters = vec![
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
@@ -293,6 +296,12 @@ async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnecti
     let addresses = ShardAddresses::from(address.clone());
     let (connection, _) = connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
     Ok(connection)
+}
+
+/// The compare-and-swap guards against other writers; this, against frames that were committed before.
+fn follow(from: Position, frames: &[LogFrame]) -> bool {
+    let seqs = std::iter::once(from.seq).chain(frames.iter().map(|frame| frame.seq));
+    seqs.is_sorted_by(|before, after| before < after)
 }
 
 async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, StoreError> {

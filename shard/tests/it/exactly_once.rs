@@ -74,6 +74,16 @@ async fn writers_that_race_for_the_same_frames_store_them_once() {
 }
 
 #[tokio::test]
+async fn frames_that_do_not_follow_the_position_are_not_committed_again() {
+    let scene = Scene::new("follow").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    writer.commit(&frames(1, 2)).await.unwrap();
+    writer.commit(&frames(2, 2)).await.unwrap_err();
+    writer.commit(&[frames(3, 1), frames(3, 1)].concat()).await.unwrap_err();
+    assert_eq!(writer.stored_tally().await.unwrap(), tally(20, 0, 0));
+}
+
+#[tokio::test]
 async fn a_position_of_another_incarnation_is_fenced() {
     let scene = Scene::new("incarnation").await;
     let mut writer = scene.writer(Lane::Orders).await;
@@ -109,4 +119,19 @@ async fn a_shard_without_tables_or_without_a_primary_says_so() {
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
     let _ = shared().await;
+}
+
+#[tokio::test]
+async fn a_small_commit_does_not_wait_for_a_delayed_acknowledgement() {
+    let scene = Scene::new("nagle").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    let mut took = Vec::new();
+    for seq in 1..=15 {
+        let begun = std::time::Instant::now();
+        writer.commit(&[frame(seq, &[fact(seq).order()])]).await.unwrap();
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    // Without TCP_NODELAY it is 40 ms, always.
+    assert!(took[7] < std::time::Duration::from_millis(25), "half of the commits took longer than {:?}", took[7]);
 }

@@ -64,6 +64,7 @@ async fn a_commit_that_is_dropped_in_the_middle_stores_all_or_nothing() {
         let mut again = scene.writer(Lane::Orders).await;
         match again.commit(&frames(first, 20)).await {
             Ok(_) => {}
+            Err(_) if again.position.seq == first + 19 => {}
             Err(CommitError::Fenced) => again.position = again.store.position().await.unwrap().unwrap().position,
             Err(error) => panic!("{error}"),
         }
