@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{generate, migrate, replay, shards};
+use crate::{generate, migrate, replay, shards, up};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -19,9 +19,10 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(Box<up::UpSettings>),
+    Down(up::DownSettings),
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
     Generate(generate::Settings),
-    /// Send files of orders to a running system
     Replay(replay::Settings),
     /// Make or update the tables of the shards, the streams of the log, and the first shard map
     Migrate(migrate::Settings),
@@ -40,6 +41,8 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Up(settings) => in_runtime(up::up(*settings)),
+        Command::Down(settings) => up::down(&settings),
         Command::Generate(settings) => generate::run(&settings),
         Command::Replay(settings) => replay::run(settings),
         Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
@@ -48,5 +51,10 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn in_runtime(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(work)
 }

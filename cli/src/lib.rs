@@ -12,6 +12,7 @@
 //! | [`replay`] | files of orders, sent to ingest |
 //! | [`migrate`] | tables, streams and the first shard map |
 //! | [`shards`] | the shard map and each shard's figures |
+//! | [`up`] | the local system, started, watched over and stopped |
 //! | [`system`] | where the log and the shards are |
 //! | `grouped` | numbers for people |
 
@@ -23,5 +24,6 @@ pub mod migrate;
 pub mod replay;
 pub mod shards;
 pub mod system;
+pub mod up;
 
 pub use command::main;

@@ -48,6 +48,16 @@ impl From<Routing> for Hash {
     }
 }
 
+impl Routing {
+    /// The name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Modulo => "modulo",
+        }
+    }
+}
+
 impl SystemSettings {
     /// Connects to the log.
     ///

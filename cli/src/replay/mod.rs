@@ -47,17 +47,40 @@ mod trouble;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 pub use settings::Settings;
 
-/// Sends the files.
+use plan::Plan;
+use run::Outcome;
+use summary::{Ending, Summary};
+
+/// Sends the files, and tells what has become of them.
 ///
 /// # Errors
 /// One sentence about what is wrong before anything is sent; what happens later is told in the summary.
 pub fn run(settings: Settings) -> Result<ExitCode> {
-    let plan = plan::Plan::new(&settings)?;
+    let plan = Plan::new(&settings)?;
+    let (dry_run, json) = (settings.dry_run, settings.json);
     // Sending large buffers is little work, and the machine's cores are wanted elsewhere.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.context("cannot start")?.block_on(run::run(settings, plan))
+    let Outcome { ledger, ending, resumed } = runtime.context("cannot start")?.block_on(run::run(settings, plan))?;
+    let summary = Summary::new(&ledger, ending, dry_run, &resumed);
+    eprintln!("{}", summary.to_text());
+    if json {
+        println!("{}", serde_json::to_string(&summary)?);
+    }
+    Ok(ExitCode::from(ending.code()))
+}
+
+/// Sends the files within a program that does more, and tells only what goes wrong. Gives the number of orders that were
+/// accepted.
+///
+/// # Errors
+/// When something was not delivered.
+pub(crate) async fn deliver(settings: Settings) -> Result<u64> {
+    let plan = Plan::new(&settings)?;
+    let Outcome { ledger, ending, .. } = run::run(settings, plan).await?;
+    ensure!(matches!(ending, Ending::Accepted | Ending::SomeRejected), "not every order was delivered");
+    Ok(ledger.total.accepted)
 }

@@ -1,6 +1,5 @@
 //! A run from its beginning to its end.
 
-use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use super::pace::Pace;
 use super::plan::Plan;
 use super::screen::Screen;
 use super::settings::Settings;
-use super::summary::{Ending, Summary};
+use super::summary::Ending;
 use super::trouble::Trouble;
 
 /// Bytes of a request. Larger ones gain nothing, and more would have to be sent again after a lost connection.
@@ -47,8 +46,16 @@ struct Run {
     failure: Failure,
 }
 
+/// What a run has come to.
+pub(super) struct Outcome {
+    pub(super) ledger: Ledger,
+    pub(super) ending: Ending,
+    /// For each file, how many records an earlier run had sent.
+    pub(super) resumed: Vec<u64>,
+}
+
 /// Runs until everything is delivered, or nothing more can be.
-pub(super) async fn run(settings: Settings, plan: Plan) -> Result<ExitCode> {
+pub(super) async fn run(settings: Settings, plan: Plan) -> Result<Outcome> {
     let bytes = plan.inputs.iter().map(Input::bytes).sum::<Option<u64>>();
     let run =
         Run { settings, plan, screen: Screen::new(bytes), shutdown: Shutdown::new(), failure: Failure::default() };
@@ -72,12 +79,7 @@ pub(super) async fn run(settings: Settings, plan: Plan) -> Result<ExitCode> {
     if ledger.is_complete() {
         ledger.forget();
     }
-    let summary = Summary::new(&ledger, ending, run.settings.dry_run, &resumed);
-    eprintln!("{}", summary.to_text());
-    if run.settings.json {
-        println!("{}", serde_json::to_string(&summary)?);
-    }
-    Ok(ExitCode::from(ending.code()))
+    Ok(Outcome { ledger, ending, resumed })
 }
 
 impl Run {

@@ -76,3 +76,25 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
     pub views: ViewSet,
 }
+
+impl Settings {
+    /// For a file that a program sends on its own account.
+    pub(crate) fn quiet(file: PathBuf, to: String, state_dir: PathBuf) -> Self {
+        Self {
+            files: vec![file],
+            to,
+            format: Some(Format::Ndjson),
+            map: None,
+            rate: None,
+            connections: 4,
+            resume: false,
+            rejects: None,
+            dry_run: false,
+            token: None,
+            json: false,
+            give_up: Duration::from_secs(30),
+            state_dir: Some(state_dir),
+            views: ViewSet::default(),
+        }
+    }
+}

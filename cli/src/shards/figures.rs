@@ -12,55 +12,70 @@ use serde::Serialize;
 
 /// The map and the shards, as `--json` prints them.
 #[derive(Debug, Serialize)]
-pub(super) struct Figures {
-    pub(super) epoch: u64,
-    pub(super) hash: forebay_model::Hash,
-    pub(super) shards: Vec<ShardFigures>,
+pub(crate) struct Figures {
+    pub(crate) epoch: u64,
+    pub(crate) hash: forebay_model::Hash,
+    pub(crate) shards: Vec<ShardFigures>,
 }
 
 /// One shard.
 #[derive(Debug, Serialize)]
-pub(super) struct ShardFigures {
-    pub(super) shard: ShardId,
-    pub(super) addresses: String,
+pub(crate) struct ShardFigures {
+    pub(crate) shard: ShardId,
+    pub(crate) addresses: String,
     /// How many buckets are written to it.
-    pub(super) buckets: usize,
+    pub(crate) buckets: usize,
     /// How many buckets are read from it, though they are written elsewhere.
-    pub(super) buckets_read_only: usize,
+    pub(crate) buckets_read_only: usize,
     /// Why it cannot be asked.
-    pub(super) unreachable: Option<String>,
-    pub(super) lanes: Vec<LaneFigures>,
+    pub(crate) unreachable: Option<String>,
+    pub(crate) lanes: Vec<LaneFigures>,
 }
 
 /// One lane of a shard. What is not known is `null`.
 #[derive(Debug, Serialize)]
-pub(super) struct LaneFigures {
-    pub(super) lane: Lane,
-    pub(super) stored: Option<u64>,
-    pub(super) duplicate: Option<u64>,
-    pub(super) dead: Option<u64>,
+pub(crate) struct LaneFigures {
+    pub(crate) lane: Lane,
+    pub(crate) stored: Option<u64>,
+    pub(crate) duplicate: Option<u64>,
+    pub(crate) dead: Option<u64>,
     /// The last frame that is committed.
-    pub(super) position: Option<String>,
-    pub(super) committed_at: Option<String>,
+    pub(crate) position: Option<String>,
+    pub(crate) committed_at: Option<String>,
     /// Frames in the log behind the position.
-    pub(super) lag_frames: Option<u64>,
+    pub(crate) lag_frames: Option<u64>,
     /// The last frame in the log.
-    pub(super) log_last: Option<u64>,
-    pub(super) log_frames: Option<u64>,
-    pub(super) log_bytes: Option<u64>,
+    pub(crate) log_last: Option<u64>,
+    pub(crate) log_frames: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
     /// What is wrong with the stream, or with the position in it.
-    pub(super) fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 impl Figures {
     /// Asks everybody at the same time.
-    pub(super) async fn read(log: &Log, map: &ShardMap, shards: &ShardList) -> Self {
+    pub(crate) async fn read(log: &Log, map: &ShardMap, shards: &ShardList) -> Self {
         let asked = map.shards().into_iter().map(|shard| ShardFigures::read(log, map, shard, shards.get(shard)));
         Self { epoch: map.epoch().0, hash: map.hash(), shards: join_all(asked).await }
     }
 
+    /// Frames in the log that no shard holds yet; nothing where that is not known of every shard.
+    pub(crate) fn lag_frames(&self) -> Option<u64> {
+        self.lanes().map(|lane| lane.lag_frames).sum()
+    }
+
+    /// Rows of a lane, over all shards: stored and duplicate.
+    pub(crate) fn rows(&self, lane: Lane) -> (u64, u64) {
+        let rows = self.lanes().filter(|figures| figures.lane == lane);
+        rows.fold((0, 0), |sum, rows| (sum.0 + rows.stored.unwrap_or(0), sum.1 + rows.duplicate.unwrap_or(0)))
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &LaneFigures> {
+        self.shards.iter().flat_map(|shard| &shard.lanes)
+    }
+
     /// One sentence for each thing that is wrong.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let unreachable = self.shards.iter().filter_map(|shard| shard.unreachable.clone());
         let lanes = self.shards.iter().flat_map(|shard| shard.lanes.iter().map(move |lane| (shard.shard, lane)));
         let faults = lanes

@@ -35,8 +35,7 @@ pub struct Settings {
 /// When the log cannot be reached, or has no map.
 pub async fn run(settings: &Settings) -> Result<ExitCode> {
     let log = settings.system.connect_log().await?;
-    let map = current_map(&log).await?;
-    let figures = Figures::read(&log, &map, &settings.system.shards).await;
+    let figures = read(&log, &settings.system).await?;
     if settings.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
@@ -46,6 +45,15 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
         eprintln!("forebay: {problem}");
     }
     Ok(if figures.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the figures of a system.
+///
+/// # Errors
+/// When the log has no map.
+pub(crate) async fn read(log: &Log, system: &SystemSettings) -> Result<Figures> {
+    let map = current_map(log).await?;
+    Ok(Figures::read(log, &map, &system.shards).await)
 }
 
 async fn current_map(log: &Log) -> Result<Arc<ShardMap>> {

@@ -1,6 +1,6 @@
 //! The figures for people.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use forebay_model::Hash;
 
@@ -12,7 +12,7 @@ const UNKNOWN: &str = "–";
 /// A line about the map, and a table with a row for each lane of each shard.
 pub(super) fn render(figures: &Figures) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(NOTHING);
     table.set_header(["shard", "address", "buckets", "lane", "stored", "duplicate", "dead", "position", "lag", "log"]);
     for column in [2, 4, 5, 6, 7, 8, 9] {
         if let Some(column) = table.column_mut(column) {

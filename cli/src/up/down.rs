@@ -1,0 +1,59 @@
+//! `forebay down`: stops what `forebay up` has started.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use forebay_stack::Signal;
+
+use super::detach::report_path;
+use super::settings::DownSettings;
+
+/// Services drain, then servers stop: each has its own limit below this.
+const STOPPED_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Stops the system of a directory, and deletes its data if that is asked for.
+///
+/// # Errors
+/// When it does not stop, or something cannot be deleted.
+pub fn run(settings: &DownSettings) -> Result<ExitCode> {
+    let home = &settings.home.dir;
+    match forebay_stack::owner(home) {
+        Some(pid) => stop(home, pid)?,
+        None => eprintln!("no Forebay runs in {}", home.display()),
+    }
+    if settings.wipe {
+        wipe(home)?;
+        eprintln!("the data in {} is deleted", home.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stop(home: &Path, pid: u32) -> Result<()> {
+    Signal::Terminate.send(pid);
+    let deadline = Instant::now() + STOPPED_WITHIN;
+    while forebay_stack::owner(home) == Some(pid) {
+        if Instant::now() > deadline {
+            bail!("the Forebay in {} (process {pid}) does not stop", home.display());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    eprintln!("the Forebay in {} is stopped", home.display());
+    Ok(())
+}
+
+fn wipe(home: &Path) -> Result<()> {
+    forebay_stack::wipe(home)?;
+    for file in [home.join("sample.ndjson"), home.join("sample.ndjson.rejects.ndjson"), report_path(home)] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot delete {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    let _ = std::fs::remove_dir_all(home.join("replay"));
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! `forebay up` and `forebay down`: the local system.
+//!
+//! `up` owns everything that it starts: servers and services are its children, in process groups of their own, and die
+//! with it, however it ends. It stops them in the order in which nothing accepted can be lost: ingest and query, then the
+//! writer, then the servers.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`settings`] | what they can be told |
+//! | `services` | the three services as processes |
+//! | `sample` | the sample of orders |
+//! | `figures` | how many orders the shards hold |
+//! | `read_back` | some of the sample, read as any client would |
+//! | `report` | what is told once everything runs |
+//! | `complaints` | errors in the services' logs |
+//! | `detach` | the system in the background |
+//! | `down` | how it is stopped |
+
+mod complaints;
+mod detach;
+mod down;
+mod figures;
+mod read_back;
+mod report;
+mod sample;
+mod services;
+pub mod settings;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use forebay_stack::{Change, Process, Stack, StackConfig, supervise};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub use down::run as down;
+pub use settings::{DownSettings, UpSettings};
+
+use complaints::Followed;
+use read_back::ReadBack;
+use sample::Sample;
+use services::Service;
+
+use crate::system::SystemSettings;
+
+/// How long the shards may take to hold the sample.
+const SAMPLE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Starts everything and runs until it is told to stop.
+///
+/// # Errors
+/// One sentence about what is missing or in the way.
+pub async fn up(settings: UpSettings) -> Result<ExitCode> {
+    let home = absolute(&settings.home.dir)?;
+    if let Some(pid) = forebay_stack::owner(&home) {
+        bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
+    }
+    services::check_ports(&settings)?;
+    for service in Service::ALL {
+        service.program()?;
+    }
+    if settings.detach && !settings.in_background {
+        return detach::start_in_background(&home).await;
+    }
+    let mut signals = Signals::new(settings.in_background)?;
+    let system = tokio::select! {
+        system = System::start(&settings, &home) => system?,
+        code = signals.next() => return Ok(ExitCode::from(code)),
+    };
+    let told = tokio::select! {
+        told = system.show(&settings, &home) => told,
+        code = signals.next() => {
+            system.stop().await;
+            return Ok(ExitCode::from(code));
+        }
+    };
+    match told {
+        Ok(text) => tell(&settings, &home, &text)?,
+        Err(error) => {
+            system.stop().await;
+            return Err(error);
+        }
+    }
+    tokio::select! {
+        () = system.watch_over() => {}
+        _ = signals.next() => {}
+    }
+    eprintln!("stopping");
+    let _ = std::fs::remove_file(detach::report_path(&home));
+    tokio::select! {
+        () = system.stop() => eprintln!("stopped; the data stays in {}", home.display()),
+        _ = signals.next() => eprintln!("stopped at once; what was accepted is in the log, and the next start goes on with it"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Servers and services.
+struct System {
+    // Dropped in this order: services before the servers that they stand on.
+    services: Vec<Process>,
+    stack: Stack,
+}
+
+impl System {
+    async fn start(settings: &UpSettings, home: &Path) -> Result<Self> {
+        let ports = settings.postgres_ports.0.clone();
+        eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
+        let stack = Stack::start(StackConfig::new(home, ports, settings.nats_port, settings.redis_port)).await?;
+        eprintln!("starting writer, ingest and query");
+        match services::start(settings, &stack).await {
+            Ok(services) => Ok(Self { services, stack }),
+            Err(error) => {
+                stack.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Replays the sample, reads some of it back, and gives the report.
+    async fn show(&self, settings: &UpSettings, home: &Path) -> Result<String> {
+        if settings.sample == 0 {
+            return Ok(report::render(settings, &self.stack, home, None));
+        }
+        eprintln!("replaying the sample");
+        let (sample, back) = self.replay_sample(settings, home).await?;
+        Ok(report::render(settings, &self.stack, home, Some((&sample, &back))))
+    }
+
+    async fn replay_sample(&self, settings: &UpSettings, home: &Path) -> Result<(Sample, ReadBack)> {
+        let shards: Vec<String> =
+            (0..self.stack.postgres_count()).map(|shard| self.stack.postgres_url(shard)).collect();
+        let (nats, log_prefix) = (self.stack.nats_url(), settings.log_prefix.clone());
+        let shards = shards.join(",").parse().context("the addresses of the shards")?;
+        let system = SystemSettings { nats, log_prefix, shards };
+        let log = system.connect_log().await?;
+        let path = sample::make(home, settings.sample)?;
+        let before = figures::when_drained(&system, &log, SAMPLE_WITHIN).await?;
+        let (orders, took) = sample::send(home, &path, &Service::Ingest.url(settings)).await?;
+        let added = figures::when_drained(&system, &log, SAMPLE_WITHIN).await? - before;
+        let last = sample::last(&path)?;
+        let back = read_back::read_back(&Service::Query.url(settings), &last).await?;
+        Ok((Sample { path, orders, took, added, last }, back))
+    }
+
+    /// Starts again what dies, says so, and passes on what services complain about.
+    async fn watch_over(&self) {
+        let processes = [self.services.clone(), self.stack.processes()].concat();
+        let logs = Service::ALL.map(|service| Followed::from_end(service.name(), self.stack.log(service.name())));
+        tokio::join!(supervise(processes, say), complaints::pass_on(logs.into()));
+    }
+
+    async fn stop(&self) {
+        services::stop(&self.services).await;
+        self.stack.stop().await;
+    }
+}
+
+fn say(change: Change) {
+    match change {
+        Change::Died { name, status: Some(status) } => eprintln!("{name} has died ({status}); starting it again"),
+        Change::Died { name, status: None } => eprintln!("{name} has died; starting it again"),
+        Change::Restarted { name } => eprintln!("{name} runs again"),
+        Change::Failed { name, error } => eprintln!("{name} could not be started: {error:#}; trying again"),
+    }
+}
+
+fn tell(settings: &UpSettings, home: &Path, text: &str) -> Result<()> {
+    let text = format!("{text}{}", report::how_to_stop(settings));
+    println!("{text}");
+    if settings.in_background {
+        let path = detach::report_path(home);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The path from the root: it is printed, and a child may work elsewhere.
+fn absolute(dir: &Path) -> Result<PathBuf> {
+    std::path::absolute(dir).with_context(|| format!("cannot use the directory {}", dir.display()))
+}
+
+/// Signals that stop it.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    in_background: bool,
+}
+
+impl Signals {
+    fn new(in_background: bool) -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            in_background,
+        })
+    }
+
+    /// Waits for one, and gives the exit code that goes with it. In the background the end of a terminal is none.
+    async fn next(&mut self) -> u8 {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return 130,
+                _ = self.terminate.recv() => return 143,
+                _ = self.hangup.recv() => if !self.in_background { return 129 },
+            }
+        }
+    }
+}
