@@ -37,6 +37,9 @@ impl QueryString {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| malformed(format!("the query cannot be read: {}", error.body_text())))?;
         for (place, (name, _)) in pairs.iter().enumerate() {
+            if known.is_empty() {
+                return Err(malformed("there are no parameters here"));
+            }
             if !known.contains(&name.as_str()) {
                 return Err(malformed(format!("there is no parameter `{name}` here: there are {}", known.join(", "))));
             }

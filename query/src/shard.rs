@@ -9,32 +9,24 @@ use std::time::{Duration, Instant};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{PoolSettings, ShardAddresses, ShardPool};
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgConnection};
 
 use crate::error::ShardError;
 use crate::known::Known;
 use crate::lease::Lease;
 use crate::meter::Meter;
 use crate::row::{AnyRow, FactRow};
+use crate::statement::SESSION;
 use crate::window::Windows;
-
-/// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
-/// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
-const PARAMETERS: [(&str, &str); 6] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("default_transaction_read_only", "on"),
-    ("jit", "off"),
-];
 
 /// A shard that is read.
 #[derive(Debug)]
 pub(crate) struct Shard {
     id: ShardId,
     pool: ShardPool,
+    connections_max: u32,
     timeout: Duration,
     windows: RwLock<Arc<[Arc<Windows>; 2]>>,
     known: Known,
@@ -70,12 +62,13 @@ impl Shard {
             acquire_timeout: timeout,
             // The deadline here comes first; this ends what the server would go on with.
             statement_timeout: timeout + Duration::from_millis(500),
-            parameters: PARAMETERS.to_vec(),
+            parameters: SESSION.to_vec(),
         };
         let whole = || Arc::new(Windows::whole());
         Self {
             id,
             pool: ShardPool::new(id, addresses, &settings),
+            connections_max,
             timeout,
             windows: RwLock::new(Arc::new([whole(), whole()])),
             known: Known::default(),
@@ -103,49 +96,52 @@ impl Shard {
         *self.windows.write().unwrap_or_else(PoisonError::into_inner) = windows;
     }
 
-    /// Runs a statement of [`statement`](crate::statement). One whose connection turns out to be broken is tried again on a
-    /// new one: the server may have been restarted since it was last used.
+    /// Runs a statement of [`statement`](crate::statement).
     pub(crate) async fn read(&self, ask: &Ask<'_>) -> Result<Rows, ShardError> {
-        let rows = self
-            .timed(ask.read, async {
-                match self.read_once(ask).await {
-                    Err(error) if error.is_broken_connection() => self.read_once(ask).await,
-                    rows => rows,
-                }
-            })
-            .await?;
-        Ok(rows)
+        let rows = self.attempt(|| self.read_once(ask)).await;
+        rows.map(|(rows, began)| {
+            self.meter.read(ask.read, began, rows.facts.len());
+            rows
+        })
     }
 
     /// Does something with a connection, within the time that a read may take. For what is no statement over facts.
     pub(crate) async fn with_connection<T>(
         &self,
         read: &'static str,
-        work: impl AsyncFnOnce(&mut sqlx::postgres::PgConnection) -> Result<T, sqlx::Error>,
+        work: for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     ) -> Result<T, ShardError> {
-        let done = self.timed(read, async {
+        let once = || async {
             let mut lease = Lease::of(&self.pool).await?;
             let value = work(lease.connection()).await.map_err(|error| self.failed(error))?;
             lease.done();
-            Ok(Done(value))
-        });
-        Ok(done.await?.0)
+            Ok(value)
+        };
+        let (value, began) = self.attempt(once).await?;
+        self.meter.read(read, began, 0);
+        Ok(value)
     }
 
-    async fn timed<T: Measured>(
-        &self,
-        read: &'static str,
-        work: impl Future<Output = Result<T, ShardError>>,
-    ) -> Result<T, ShardError> {
+    /// Does work on a connection, until the deadline. Where the server was restarted since, every connection in the pool is
+    /// broken, and is found so one by one; so it is tried until one of them, or a new one, works.
+    async fn attempt<T, F>(&self, work: impl Fn() -> F) -> Result<(T, Instant), ShardError>
+    where
+        F: Future<Output = Result<T, ShardError>>,
+    {
         let began = Instant::now();
         let within = self.timeout;
-        let outcome = tokio::time::timeout(within, work).await;
+        let attempts = async {
+            for _ in 0..self.connections_max {
+                match work().await {
+                    Err(error) if error.is_broken_connection() => {}
+                    outcome => return outcome,
+                }
+            }
+            work().await
+        };
+        let outcome = tokio::time::timeout(within, attempts).await;
         let outcome = outcome.unwrap_or(Err(ShardError::Slow { shard: self.id, within }));
-        match &outcome {
-            Ok(done) => self.meter.read(read, began, done.rows()),
-            Err(error) => self.meter.failed(error),
-        }
-        outcome
+        outcome.map(|value| (value, began)).inspect_err(|error| self.meter.failed(error))
     }
 
     async fn read_once(&self, ask: &Ask<'_>) -> Result<Rows, ShardError> {
@@ -175,24 +171,5 @@ impl Shard {
 
     fn failed(&self, error: sqlx::Error) -> ShardError {
         ShardError::Failed { shard: self.id, error }
-    }
-}
-
-/// Whose rows are counted.
-trait Measured {
-    fn rows(&self) -> usize;
-}
-
-struct Done<T>(T);
-
-impl Measured for Rows {
-    fn rows(&self) -> usize {
-        self.facts.len()
-    }
-}
-
-impl<T> Measured for Done<T> {
-    fn rows(&self) -> usize {
-        0
     }
 }

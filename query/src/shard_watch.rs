@@ -7,6 +7,7 @@ use forebay_model::{Lane, Timestamp};
 use forebay_service::Shutdown;
 use forebay_service::health::Dependency;
 use forebay_shard::{LanePosition, Timestamptz};
+use futures::FutureExt;
 use sqlx::postgres::PgConnection;
 
 use crate::error::ShardError;
@@ -45,12 +46,14 @@ impl ShardWatch {
     }
 
     async fn look(&self, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {
-        let positions = self.shard.with_connection("position", LanePosition::all).await?;
+        let positions =
+            self.shard.with_connection("position", |connection| LanePosition::all(connection).boxed()).await?;
         for lane in positions {
             self.shard.known().note(lane.lane, lane.position);
         }
         if partitions_read.is_none_or(|then| then.elapsed() >= PARTITIONS_EVERY) {
-            let (orders, views) = self.shard.with_connection("stats", read_windows).await?;
+            let (orders, views) =
+                self.shard.with_connection("stats", |connection| read_windows(connection).boxed()).await?;
             self.shard.set_windows(orders, views);
             *partitions_read = Some(Instant::now());
         }

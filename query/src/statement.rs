@@ -2,13 +2,26 @@
 //!
 //! Every statement gives the lane's position and the rows together: one round trip, one snapshot. The first row is the
 //! position (its `incarnation` is not null), the others are facts. Whatever a statement prunes partitions by is there twice:
-//! as a literal (see [`window`](crate::window)) and as parameters.
+//! as a literal (a window's ends) and as parameters.
+//!
+//! The module is public so that the plans of its statements can be looked at.
 
 use forebay_model::Lane;
 
+/// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
+/// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
+pub const SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("default_transaction_read_only", "on"),
+    ("jit", "off"),
+];
+
 /// What a statement reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A customer's orders, newest first. Parameters: from, last time, last order id, limit, bucket, customer.
     CustomerNewest,
     /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit.
@@ -43,7 +56,7 @@ pub(crate) mod column {
 }
 
 /// Index entries of an order id. Parameters: order id, limit.
-pub(crate) const INDEX: &str = "\
+pub const INDEX: &str = "\
     select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
         from lane_position where lane = 'index' \
     union all \
@@ -51,7 +64,7 @@ pub(crate) const INDEX: &str = "\
         from order_index where order_id = $1 order by customer_id limit $2)";
 
 /// A lane's position alone. Parameter: lane.
-pub(crate) const POSITION: &str = "\
+pub const POSITION: &str = "\
     select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
         from lane_position where lane = $1";
 
@@ -60,7 +73,7 @@ impl Kind {
     pub(crate) const COUNT: usize = Self::Search as usize + 1;
 
     /// The lane whose facts it reads.
-    pub(crate) const fn lane(self) -> Lane {
+    pub const fn lane(self) -> Lane {
         match self {
             Self::ViewNewest => Lane::Views,
             _ => Lane::Orders,
@@ -68,7 +81,7 @@ impl Kind {
     }
 
     /// Its name in metrics.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::CustomerNewest => "customer",
             Self::EverybodyNewest | Self::EverybodyOldest => "range",
@@ -80,7 +93,7 @@ impl Kind {
 }
 
 /// The text of a statement over a window, which is a condition in SQL.
-pub(crate) fn text(kind: Kind, window: &str) -> String {
+pub fn text(kind: Kind, window: &str) -> String {
     let (lane, table) = (kind.lane(), kind.lane().table());
     let columns = if lane == Lane::Views { VIEW } else { ORDER };
     let condition = condition(kind);

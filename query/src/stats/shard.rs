@@ -6,6 +6,7 @@ use std::sync::Arc;
 use forebay_buffer::Log;
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{LanePosition, Tally};
+use futures::FutureExt;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -82,7 +83,7 @@ impl ShardStats {
 
 /// Reads the figures of a shard.
 pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>) -> ShardStats {
-    let state = match shard.with_connection("stats", read_size).await {
+    let state = match shard.with_connection("stats", |connection| read_size(connection).boxed()).await {
         Ok(size) => up(shard.id(), size, log).await,
         Err(error) => {
             error.log();

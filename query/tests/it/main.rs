@@ -1,0 +1,14 @@
+//! The query service over real HTTP, real shards and a real log.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod answers;
+mod lists;
+mod lookups;
+mod mistakes;
+mod outages;
+mod plans;
+mod receipts;
+mod scene;
+mod stats;
+mod walk;
+mod writing;

@@ -1,0 +1,97 @@
+//! A shard that is down is named; the others go on.
+
+use std::time::{Duration, Instant};
+
+use forebay_model::ShardId;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, eventually, order_ids};
+
+const DOWN: ShardId = ShardId(1);
+
+/// An order of a customer of each shard.
+async fn one_order_each(scene: &mut Scene) -> Vec<Value> {
+    let orders: Vec<Value> = (0..3)
+        .map(|shard| {
+            json!({
+                "order_id": format!("X{shard}"), "customer_id": scene.writing.customer_of(ShardId(shard)),
+                "timestamp": "2025-06-30T12:30:00Z", "items": [{"sku": "x", "quantity": 1, "price": 5}]
+            })
+        })
+        .collect();
+    scene.writing.write(&orders).await;
+    orders
+}
+
+#[tokio::test]
+async fn a_shard_that_is_down_is_named_or_left_out() {
+    let mut scene = Scene::start("down").await;
+    let orders = one_order_each(&mut scene).await;
+    let history =
+        |shard: u16| format!("/v1/customers/{}/orders", orders[usize::from(shard)]["customer_id"].as_str().unwrap());
+    scene.get("/v1/orders").await.ok();
+    scene.take_down(DOWN).await;
+    let answer = scene.get("/v1/orders").await;
+    assert!(answer.problem(503, "shard_unavailable").starts_with("shard 1 cannot be read now"));
+    assert_eq!((&answer.body["shards"], answer.header("retry-after")), (&json!([1]), "1"));
+    let partial = scene.get("/v1/orders?partial=true").await.ok();
+    assert_eq!((order_ids(&partial), &partial["shards_missing"]), (vec!["X2", "X0"], &json!([1])));
+    scene.get(&history(1)).await.problem(503, "shard_unavailable");
+    let partial = scene.get(&format!("{}?partial=true", history(1))).await.ok();
+    assert_eq!(partial, json!({"data": [], "has_more": false, "next_cursor": null, "shards_missing": [1]}));
+    assert_eq!(order_ids(&scene.get(&history(0)).await.ok()), ["X0"]);
+    let path = format!("{}/none", history(1));
+    scene.get(&path).await.problem(503, "shard_unavailable");
+    let stats = scene.get("/v1/stats").await.ok();
+    assert_eq!((&stats["shards"][1]["state"], &stats["shards"][0]["state"]), (&json!("down"), &json!("up")));
+    let ready = scene.get("/readyz").await;
+    assert_eq!(ready.status, 200, "one shard of several is not needed: {}", ready.body);
+    scene.bring_back(DOWN).await;
+    eventually("the shard is read again", async || {
+        let answer = scene.get("/v1/orders").await;
+        (answer.status == 200, answer.body.to_string())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_of_the_server_s_sessions_is_not_seen() {
+    let mut scene = Scene::start("sessions").await;
+    one_order_each(&mut scene).await;
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+        where datname = current_database() and application_name = 'forebay-query'";
+    for _ in 0..5 {
+        scene.get("/v1/orders").await.ok();
+        for shard in (0..3).map(ShardId) {
+            scene.sql(shard, end).await;
+        }
+        assert_eq!(order_ids(&scene.get("/v1/orders").await.ok()), ["X2", "X1", "X0"]);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_shard_costs_its_time_out_and_no_connection() {
+    let flags = ["--shard-timeout-ms", "300", "--shard-connections", "2"];
+    let mut scene = Scene::start_with("slow", &flags, |map| map).await;
+    one_order_each(&mut scene).await;
+    // Whoever wants to read the positions waits for this lock.
+    let lock = "begin; lock table lane_position in access exclusive mode; select pg_sleep(4); commit";
+    let url = scene.urls[usize::from(DOWN.0)].clone();
+    let locked = tokio::spawn(async move { forebay_stack::shared().await.sql(&url, lock).await });
+    let waits =
+        "select count(*) from pg_locks where relation = 'lane_position'::regclass and mode = 'AccessExclusiveLock'";
+    eventually("the table is locked", async || {
+        let held = scene.sql(DOWN, waits).await;
+        (held == "1", held)
+    })
+    .await;
+    for _ in 0..4 {
+        let begin = Instant::now();
+        scene.get("/v1/orders").await.problem(503, "shard_unavailable");
+        let partial = scene.get("/v1/orders?partial=true").await.ok();
+        assert_eq!(order_ids(&partial), ["X2", "X0"]);
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    }
+    locked.await.unwrap().unwrap();
+    assert_eq!(order_ids(&scene.get("/v1/orders").await.ok()), ["X2", "X1", "X0"]);
+}

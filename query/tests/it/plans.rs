@@ -1,0 +1,112 @@
+//! Every read is a walk along an index, over the partitions that it needs.
+
+use forebay_model::ShardId;
+use forebay_query::statement::{INDEX, Kind, POSITION, SESSION, text};
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+
+const KINDS: [(Kind, &str, &str); 7] = [
+    (
+        Kind::CustomerNewest,
+        "timestamptz, timestamptz, text, int8, int2, text",
+        "'2025-03-01Z', '2025-03-20Z', 'x', 51, 1::int2, 'C1'",
+    ),
+    (
+        Kind::EverybodyNewest,
+        "timestamptz, timestamptz, text, text, int8",
+        "'2025-03-01Z', '2025-03-20Z', 'x', 'C1', 101",
+    ),
+    (
+        Kind::EverybodyOldest,
+        "timestamptz, timestamptz, text, text, int8",
+        "'2025-03-03Z', '2025-03-22Z', 'x', 'C1', 101",
+    ),
+    (
+        Kind::ViewNewest,
+        "timestamptz, timestamptz, text, text, int8, text, text",
+        "'2025-03-01Z', '2025-03-20Z', 'x', 'C1', 51, 'seller', 'S1'",
+    ),
+    (
+        Kind::OfCustomer,
+        "int2, text, timestamptz, timestamptz, text",
+        "1::int2, 'C1', '2025-03-07Z', '2025-03-07 00:00:00.000001Z', 'x'",
+    ),
+    (Kind::WithId, "timestamptz, timestamptz, text, int8", "'2025-03-07Z', '2025-03-07 00:00:00.001Z', 'x', 100"),
+    (Kind::Search, "int2, text, text", "1::int2, 'C1', 'x'"),
+];
+
+/// The plan nodes of a statement, as a session of the service makes it.
+async fn plan(scene: &Scene, statement: &str, types: &str, values: &str) -> Vec<Value> {
+    let settings: String = SESSION.iter().map(|(name, value)| format!("set {name} = '{value}'; ")).collect();
+    let plan = scene
+        .sql(
+            ShardId(0),
+            &format!(
+                "{settings} prepare read ({types}) as {statement}; explain (analyze, format json) execute read ({values})"
+            ),
+        )
+        .await;
+    let start = plan.find("[\n").unwrap_or_else(|| panic!("no plan: {plan}"));
+    let plan: Value = serde_json::from_str(&plan[start..]).unwrap_or_else(|error| panic!("{error}: {plan}"));
+    let mut nodes = Vec::new();
+    let mut open = vec![plan[0]["Plan"].clone()];
+    while let Some(node) = open.pop() {
+        open.extend(node["Plans"].as_array().cloned().unwrap_or_default());
+        nodes.push(node);
+    }
+    nodes
+}
+
+fn names(nodes: &[Value], key: &str) -> Vec<String> {
+    nodes.iter().filter_map(|node| node[key].as_str()).map(str::to_owned).collect()
+}
+
+/// A hundred days, from 2025-01-01 on; half of the statistics have never been gathered.
+async fn a_hundred_days(scene: &mut Scene) {
+    let start = forebay_model::Timestamp::parse("2025-01-01T05:00:00Z").unwrap();
+    let order = |n: i64| {
+        json!({
+            "order_id": format!("X{n}"), "customer_id": format!("C{}", n % 3),
+            "timestamp": start.plus_us(n * 86_400_000_000 / 4).to_string(),
+            "items": [{"sku": "x", "quantity": 1, "price": 5, "seller_id": "S1"}]
+        })
+    };
+    scene.writing.write(&(0..400).map(order).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
+    let mut scene = Scene::start("plans").await;
+    a_hundred_days(&mut scene).await;
+    let window = "ordered_at >= '2025-03-01T00:00:00Z' and ordered_at < '2025-04-01T00:00:00Z'";
+    for is_analyzed in [false, true] {
+        if is_analyzed {
+            scene.sql(ShardId(0), "analyze").await;
+        }
+        for (kind, types, values) in KINDS {
+            let nodes = plan(&scene, &text(kind, window), types, values).await;
+            let shape = names(&nodes, "Node Type");
+            let allowed = ["Append", "Limit", "Index Scan", "Incremental Sort", "Subquery Scan", "Result"];
+            assert!(shape.iter().all(|node| allowed.contains(&node.as_str())), "{kind:?}: {shape:?}");
+            let scanned = names(&nodes, "Relation Name");
+            let table = kind.lane().table();
+            let partitions = scanned.iter().filter(|name| name.starts_with(table)).count();
+            let needed = match kind {
+                Kind::OfCustomer | Kind::WithId => 1..=1,
+                Kind::Search => 31..=31,
+                _ => 19..=20,
+            };
+            assert!(needed.contains(&partitions), "{kind:?} scans {partitions} partitions: {scanned:?}");
+            assert!(scanned.contains(&"lane_position".to_owned()), "{kind:?}");
+            // Only everybody's list needs a sort: of orders with the same time and id.
+            let sorts = shape.iter().filter(|node| *node == "Incremental Sort").count();
+            let is_everybody = matches!(kind, Kind::EverybodyNewest | Kind::EverybodyOldest);
+            assert_eq!(sorts, usize::from(is_everybody), "{kind:?}: {shape:?}");
+        }
+        let nodes = plan(&scene, INDEX, "text, int8", "'X1', 100").await;
+        assert!(names(&nodes, "Node Type").iter().all(|node| !node.contains("Seq")), "{nodes:?}");
+        let nodes = plan(&scene, POSITION, "text", "'orders'").await;
+        assert_eq!(names(&nodes, "Node Type"), ["Index Scan"]);
+    }
+}

@@ -1,0 +1,145 @@
+//! What ingest and writer do, step by step as a test wants it: orders are logged, and later committed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_buffer::{Frame, FrameId, Log, Notice, Touched};
+use forebay_model::fact::Part;
+use forebay_model::{Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp};
+use forebay_shard::{LaneSettings, LaneStore, LogFrame, ShardAddresses};
+use serde_json::Value;
+use tokio::time::Instant;
+
+const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id";
+
+pub(crate) struct Writing {
+    log: Log,
+    pub(crate) map: ShardMap,
+    lanes: BTreeMap<(Lane, ShardId), WrittenLane>,
+    random: u64,
+}
+
+struct WrittenLane {
+    store: LaneStore,
+    position: Position,
+    logged: Vec<LogFrame>,
+}
+
+impl Writing {
+    pub(crate) async fn new(log: Log, urls: &[String], map: ShardMap) -> Self {
+        let mut lanes = BTreeMap::new();
+        for (shard, url) in (0..).map(ShardId).zip(urls) {
+            let addresses: ShardAddresses = url.parse().unwrap();
+            for lane in Lane::ALL {
+                let incarnation = log.stream_state(lane, shard).await.unwrap().incarnation;
+                let mut store = LaneStore::open(&addresses, lane, LaneSettings::default()).await.unwrap();
+                let position = Position { incarnation, seq: 0 };
+                store.begin_at(position).await.unwrap();
+                lanes.insert((lane, shard), WrittenLane { store, position, logged: Vec::new() });
+            }
+        }
+        Self { log, map, lanes, random: 0 }
+    }
+
+    /// Logs orders as ingest does. Gives their ids and the receipt.
+    pub(crate) async fn log(&mut self, orders: &[Value]) -> (Vec<OrderId>, Receipt) {
+        let (facts, ids) = self.facts(orders);
+        let mut receipt = Receipt::default();
+        for part in facts.into_parts() {
+            let (lane, shard) = (part.lane, part.shard);
+            receipt.note(lane, shard, self.publish(part).await);
+        }
+        (ids, receipt)
+    }
+
+    /// Writes those facts of orders that belong to one shard to another.
+    pub(crate) async fn copy(&mut self, orders: &[Value], lane: Lane, from: ShardId, to: ShardId) {
+        let (facts, _) = self.facts(orders);
+        for part in facts.into_parts() {
+            if (part.lane, part.shard) == (lane, from) {
+                self.publish(Part { shard: to, ..part }).await;
+            }
+        }
+        self.commit().await;
+    }
+
+    fn facts(&mut self, orders: &[Value]) -> (Facts, Vec<OrderId>) {
+        let parser = OrderParser::new(VIEWS.parse().unwrap(), 86_400_000_000);
+        let mut facts = Facts::default();
+        let mut ids = Vec::new();
+        for order in orders {
+            let text = order.to_string();
+            let draft = parser.parse(text.as_bytes(), Timestamp::now());
+            let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {text}"));
+            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let order = draft.settle(&self.map, Timestamp::now(), self.random);
+            facts.add(&order, &self.map);
+            ids.push(order.order_id.clone());
+        }
+        (facts, ids)
+    }
+
+    async fn publish(&mut self, part: Part) -> Position {
+        let Part { lane, shard, rows, tuples } = part;
+        let payload = Bytes::from(tuples);
+        let (id, epoch, enqueued_at) = (FrameId::random(), self.map.epoch(), Timestamp::now());
+        let frame = Frame { lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
+        let position = self.log.publish(shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
+        let id = id.as_str().to_owned();
+        let logged =
+            LogFrame { seq: position.seq, id, epoch, enqueued_at: Some(enqueued_at), rows, payload, fault: None };
+        self.lanes.get_mut(&(lane, shard)).unwrap().logged.push(logged);
+        position
+    }
+
+    /// Commits what is logged in one lane of one shard, and gives notice where a test wants it.
+    pub(crate) async fn commit_lane(&mut self, lane: Lane, shard: ShardId, with_notice: bool) {
+        let written = self.lanes.get_mut(&(lane, shard)).unwrap();
+        let before = written.position;
+        let frames = std::mem::take(&mut written.logged);
+        let mut rest = frames.as_slice();
+        while !rest.is_empty() {
+            let committed = written.store.commit(rest, written.position).await.unwrap();
+            written.position = committed.position;
+            rest = &rest[committed.frames..];
+        }
+        if with_notice && written.position != before {
+            let (after, committed_at) = (written.position, Timestamp::now());
+            let notice = Notice { lane, shard, before, after, committed_at, touched: Touched::Everything };
+            self.log.publish_notice(&notice).await.unwrap();
+        }
+    }
+
+    /// Commits everything that is logged.
+    pub(crate) async fn commit(&mut self) {
+        for (lane, shard) in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.commit_lane(lane, shard, true).await;
+        }
+    }
+
+    /// Logs and commits orders.
+    pub(crate) async fn write(&mut self, orders: &[Value]) -> (Vec<OrderId>, Receipt) {
+        let logged = self.log(orders).await;
+        self.commit().await;
+        logged
+    }
+
+    /// Forgets what is logged and not committed, as if it had never been logged.
+    pub(crate) fn forget(&mut self) {
+        for written in self.lanes.values_mut() {
+            written.logged.clear();
+        }
+    }
+
+    /// The shard that a customer's orders go to.
+    pub(crate) fn shard_of(&self, customer: &str) -> ShardId {
+        let customer = forebay_model::CustomerId::new(customer).unwrap();
+        self.map.write_shard(self.map.bucket_of(&customer))
+    }
+
+    /// A customer of that shard.
+    pub(crate) fn customer_of(&self, shard: ShardId) -> String {
+        (0..).map(|n| format!("C{n}")).find(|customer| self.shard_of(customer) == shard).unwrap()
+    }
+}
