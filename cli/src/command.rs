@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{generate, migrate, replay, shards, up};
+use crate::{backfill, generate, migrate, replay, shards, up};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -28,6 +28,14 @@ enum Command {
     Migrate(migrate::Settings),
     /// Show the shard map and each shard's figures
     Shards(shards::Settings),
+    /// Look after index entries and views
+    #[command(subcommand)]
+    Index(IndexCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum IndexCommand {
+    Backfill(backfill::Settings),
 }
 
 /// Does what the command line says.
@@ -47,6 +55,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(settings) => replay::run(settings),
         Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
         Command::Shards(settings) => in_runtime(shards::run(&settings)),
+        Command::Index(IndexCommand::Backfill(settings)) => in_runtime(backfill::run(&settings)),
     }
 }
 

@@ -33,17 +33,27 @@ pub struct Facts {
 impl Facts {
     /// Adds every fact that an order makes. Returns the shard that the order itself goes to.
     pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
+        self.add_index(order, map);
+        self.add_views(order, map);
         let shard = map.write_shard(order.bucket);
+        self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
+        shard
+    }
+
+    /// Adds the index entry of an order whose id needs one.
+    pub fn add_index(&mut self, order: &Order<'_>, map: &ShardMap) {
         if order.needs_index() {
             let bucket = Bucket::of_key(order.order_id.as_str());
             self.push(Lane::Index, map.write_shard(bucket), |out| tuple::push_index(out, order));
         }
+    }
+
+    /// Adds what each view's key sees of an order.
+    pub fn add_views(&mut self, order: &Order<'_>, map: &ShardMap) {
         for slice in order.views() {
             let bucket = Bucket::of_key(&slice.key);
             self.push(Lane::Views, map.write_shard(bucket), |out| tuple::push_view(out, order, slice));
         }
-        self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
-        shard
     }
 
     /// How many bytes of tuples there are.

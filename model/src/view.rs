@@ -1,6 +1,7 @@
 //! Views: which fields of an order make it readable by something else than its customer, such as the seller.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -71,6 +72,24 @@ impl ViewSet {
     }
 }
 
+impl fmt::Display for ViewSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Field::OfItem(field) => write!(f, "{}=items[].{field}", self.name),
+            Field::OfOrder(field) => write!(f, "{}={field}", self.name),
+        }
+    }
+}
+
+impl fmt::Display for ViewSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, view) in self.0.iter().enumerate() {
+            write!(f, "{}{view}", if i == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for ViewSet {
     type Err = ViewError;
 
@@ -122,6 +141,7 @@ mod tests {
         assert_eq!(views.of_item_field("seller_id").unwrap().plural(), "sellers");
         assert_eq!(&**views.of_order_field("warehouse_id").unwrap().name(), "warehouse");
         assert!(views.of_order_field("seller_id").is_none());
+        assert_eq!(views.to_string(), "seller=items[].seller_id,warehouse=warehouse_id");
         assert_eq!("".parse(), Ok(ViewSet::default()));
     }
 

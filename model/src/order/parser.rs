@@ -16,6 +16,7 @@ use crate::{CustomerId, OrderId, Timestamp};
 pub struct OrderParser {
     views: ViewSet,
     ahead_max_us: i64,
+    bytes_max: usize,
 }
 
 /// The fields of an order as they are read.
@@ -42,7 +43,13 @@ enum Key {
 impl OrderParser {
     /// A parser that makes these views and accepts times up to `ahead_max_us` microseconds after now.
     pub fn new(views: ViewSet, ahead_max_us: i64) -> Self {
-        Self { views, ahead_max_us }
+        Self { views, ahead_max_us, bytes_max: ORDER_BYTES_MAX }
+    }
+
+    /// A parser for orders that were accepted before, as Postgres writes them: at any time, and of any size, because
+    /// `jsonb` adds white space.
+    pub fn of_stored(views: ViewSet) -> Self {
+        Self { views, ahead_max_us: i64::MAX, bytes_max: usize::MAX }
     }
 
     /// Parses one order. `now` bounds its time.
@@ -50,8 +57,8 @@ impl OrderParser {
     /// # Errors
     /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::fault::FAULTS_MAX).
     pub fn parse<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
-        if json.len() > ORDER_BYTES_MAX {
-            return Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX });
+        if json.len() > self.bytes_max {
+            return Err(Rejection::TooLarge { bytes_max: self.bytes_max });
         }
         let json = std::str::from_utf8(json).map_err(|error| {
             Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to()))
