@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use forebay_buffer::Log;
-use forebay_model::{Facts, Lane, OrderParser, ShardId, ShardMap, Timestamp, ViewSet};
+use forebay_model::{Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 
@@ -81,7 +81,7 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
     let map = map.context("there is no shard map yet: run `forebay migrate` or start a writer")?;
     let shards = settings.system.shards.iter().map(|(shard, addresses)| {
         let pool = ShardPool::new(shard, addresses, &stored::pool_settings(PoolSettings::default()));
-        let job = Job { shard, pool, log: log.clone(), map: Arc::clone(&map), settings };
+        let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings };
         async move { (shard, job.run().await) }
     });
     let mut failed = Vec::new();
@@ -108,7 +108,6 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
 
 /// The filling in of one shard's orders.
 struct Job<'a> {
-    shard: ShardId,
     pool: ShardPool,
     log: Log,
     map: Arc<ShardMap>,
