@@ -28,9 +28,8 @@ pub use observe::Observe;
 pub struct HttpLimits {
     /// Connections served at the same time; further ones wait in the kernel's backlog.
     pub connections_max: usize,
-    /// How long the head of a request may take, counted from the connection's start or the end of the request before: so
-    /// also how long a connection may be idle.
-    pub header_timeout: Duration,
+    /// How long a connection may be without a request underway: while it is idle, and while it sends a request's head.
+    pub idle_timeout: Duration,
     /// Bytes of a request's head.
     pub header_bytes_max: usize,
     /// Headers of a request.
@@ -57,7 +56,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
-            header_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(30),
             header_bytes_max: 64 * 1024,
             headers_max: 64,
             body_idle_timeout: Duration::from_secs(20),

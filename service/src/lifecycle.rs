@@ -129,9 +129,11 @@ impl Lifecycle {
         let Inner { shutdown, grace, .. } = &*self.inner;
         shutdown.soft().cancelled().await;
         let in_time = tokio::select! {
+            // In this order: what ends because it is cut off has not been drained.
+            biased;
+            () = shutdown.hard().cancelled() => false,
             () = self.drain() => true,
             () = tokio::time::sleep(*grace) => false,
-            () = shutdown.hard().cancelled() => false,
         };
         if !in_time {
             let unfinished = self.running();

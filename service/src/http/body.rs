@@ -158,3 +158,25 @@ impl Drop for RequestBody {
 async fn discard(mut incoming: Incoming) {
     while let Some(Ok(_)) = std::future::poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Code;
+
+    #[test]
+    fn cause_is_found_inside_what_a_decompressor_makes_of_it() {
+        let stalled = || RequestBodyError::Stalled(Duration::from_secs(20));
+        let wrapped = io::Error::other(axum::Error::new(stalled()));
+        let twice = io::Error::other(io::Error::other(stalled()));
+        for error in [wrapped, twice] {
+            let problem = body_problem(&error);
+            assert_eq!(
+                (problem.code(), problem.detail()),
+                (Code::RequestTimeout, "nothing of the body arrived for 20 s")
+            );
+        }
+        let torn_gzip = io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected end of file");
+        assert_eq!(body_problem(&torn_gzip).detail(), "the body cannot be read: unexpected end of file");
+    }
+}

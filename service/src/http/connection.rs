@@ -80,7 +80,7 @@ impl Server {
             biased;
             _ = connection.as_mut() => return,
             () = closing.cancelled() => {}
-            () = quiet_for(&activity, limits.header_timeout) => {}
+            () = quiet_for(&activity, limits.idle_timeout) => {}
         }
         connection.as_mut().graceful_shutdown();
         tokio::select! {
@@ -94,8 +94,8 @@ fn builder(limits: &HttpLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        // It would set a timer for every request; `quiet_for` needs one for a connection, and sees more.
+        .header_read_timeout(None)
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max);
     builder
@@ -129,18 +129,17 @@ async fn answer(
     response.map(|body| AnswerBody { body, _underway: underway })
 }
 
-/// Resolves when no request was underway, began or ended for a whole `period`.
+/// Resolves when no request was underway for a `period`, and at the latest a quarter of it later.
 ///
-/// It also ends a connection that never gets as far as a request: before the first bytes tell HTTP/1 from HTTP/2 no timer
-/// of `hyper` runs.
+/// So it ends connections that are idle, that send a request's head too slowly, that never get as far as telling HTTP/1
+/// from HTTP/2, or that keep HTTP/2 open for nothing.
 async fn quiet_for(activity: &Activity, period: Duration) {
     let mut before = activity.read();
-    loop {
-        sleep(period).await;
+    let mut quiet = 0;
+    while quiet < 4 {
+        sleep(period / 4).await;
         let (begun, ended) = activity.read();
-        if begun == ended && (begun, ended) == before {
-            return;
-        }
+        quiet = if begun == ended && (begun, ended) == before { quiet + 1 } else { 0 };
         before = (begun, ended);
     }
 }

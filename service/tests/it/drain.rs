@@ -112,8 +112,8 @@ async fn streamed_answer_is_sent_to_its_end() {
         }))
     };
     // The answer takes longer than an idle connection may last: sending is not idling.
-    let header_timeout = Duration::from_millis(100);
-    let limits = HttpLimits { header_timeout, ..HttpLimits::default() };
+    let idle_timeout = Duration::from_millis(100);
+    let limits = HttpLimits { idle_timeout, ..HttpLimits::default() };
     let server = Server::with_limits(Router::new().route("/stream", get(handler)), limits).await;
     let mut wire = server.connect().await;
     assert_eq!(wire.ask("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use forebay_service::http::{self, HttpLimits, read_whole};
 use forebay_service::{Problem, Service, ServiceSettings};
 use futures::{StreamExt, stream};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::server::{SOON, Server, eventually};
@@ -31,7 +31,7 @@ async fn assert_cut_off(wire: &mut Wire, began: Instant) {
 
 #[tokio::test]
 async fn slow_header_is_cut_off() {
-    let limits = HttpLimits { header_timeout: SHORT, ..HttpLimits::default() };
+    let limits = HttpLimits { idle_timeout: SHORT, ..HttpLimits::default() };
     let server = Server::with_limits(hello(), limits).await;
     let began = Instant::now();
     let mut wire = server.connect().await;
@@ -41,7 +41,7 @@ async fn slow_header_is_cut_off() {
 
 #[tokio::test]
 async fn silence_is_cut_off() {
-    let limits = HttpLimits { header_timeout: SHORT, ..HttpLimits::default() };
+    let limits = HttpLimits { idle_timeout: SHORT, ..HttpLimits::default() };
     let server = Server::with_limits(hello(), limits).await;
     // The second could still become HTTP/2.
     for beginning in ["", "PRI * HT"] {
@@ -54,7 +54,7 @@ async fn silence_is_cut_off() {
 
 #[tokio::test]
 async fn idle_connection_is_cut_off_but_not_before_its_answer() {
-    let limits = HttpLimits { header_timeout: SHORT, ..HttpLimits::default() };
+    let limits = HttpLimits { idle_timeout: SHORT, ..HttpLimits::default() };
     let slow = Router::new().route(
         "/slow",
         get(async || {
@@ -72,20 +72,16 @@ async fn idle_connection_is_cut_off_but_not_before_its_answer() {
 #[tokio::test]
 async fn header_flood_is_refused() {
     let server = Server::start(hello()).await;
-    let many: String = (0..1000).map(|n| format!("x-{n}: y\r\n")).collect();
-    let large = format!("x: {}\r\n", "y".repeat(1 << 20));
-    for flood in [many, large] {
-        let mut wire = server.connect().await;
-        // The server may close before it has read all of it; what counts is that it does not serve it.
-        let _ = tokio::io::AsyncWriteExt::write_all(
-            &mut wire.stream,
-            format!("GET /hello HTTP/1.1\r\nhost: x\r\n{flood}\r\n").as_bytes(),
-        )
-        .await;
-        match wire.try_answer().await {
-            Ok(answer) => assert_eq!(answer.status, 431, "{answer:?}"),
-            Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::TimedOut),
-        }
+    let mut wire = server.connect().await;
+    let many = "x: y\r\n".repeat(65);
+    assert_eq!(wire.ask(&format!("GET /hello HTTP/1.1\r\n{many}\r\n")).await.status, 431);
+
+    let mut wire = server.connect().await;
+    let large = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
+    // The server need not read all of it: sending may fail, and so may reading the answer.
+    let _ = wire.stream.write_all(large.as_bytes()).await;
+    if let Ok(answer) = wire.try_answer().await {
+        assert_eq!(answer.status, 431, "{answer:?}");
     }
     assert_eq!(server.get("/hello").await.status, 200);
 }

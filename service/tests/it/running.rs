@@ -1,17 +1,26 @@
 //! [`forebay_service::run`] as a `main` calls it, exit codes and signals included.
 
 use std::process::{Command, ExitCode};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Instant;
 
 use axum::Router;
-use forebay_service::{BadSetting, ServiceSettings, http, run};
+use forebay_service::{BadSetting, Service, ServiceSettings, http, run};
 
 use crate::server::SOON;
 
-/// Signals reach every `run` of this process, so one runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
+/// The exit code of a run, which has to end by itself.
+fn exit_of<F>(settings: ServiceSettings, start: F) -> ExitCode
+where
+    F: AsyncFnOnce(Service) -> anyhow::Result<()> + Send + 'static,
+{
+    // Signals reach every run of this process, so there is one at a time.
     static RUNNING: Mutex<()> = Mutex::new(());
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let (ended, code) = mpsc::channel();
+    thread::spawn(move || ended.send(run("test", &settings, start)));
+    code.recv_timeout(SOON * 2).expect("the run ends")
 }
 
 /// Exit codes cannot be compared, only shown.
@@ -25,12 +34,16 @@ fn signal_self(name: &str) {
     assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh is there").success());
 }
 
+async fn serve_nothing(service: &Service) -> anyhow::Result<()> {
+    let listener = http::bind(([127, 0, 0, 1], 0).into()).await?;
+    service.serve(listener, Router::new());
+    Ok(())
+}
+
 #[test]
 fn sigterm_drains_and_exits_with_0() {
-    let _alone = alone();
-    let code = run("test", &ServiceSettings::default(), async |service| {
-        let listener = http::bind(([127, 0, 0, 1], 0).into()).await?;
-        service.serve(listener, Router::new());
+    let code = exit_of(ServiceSettings::default(), async |service| {
+        serve_nothing(&service).await?;
         signal_self("TERM");
         Ok(())
     });
@@ -39,9 +52,9 @@ fn sigterm_drains_and_exits_with_0() {
 
 #[test]
 fn second_signal_ends_at_once() {
-    let _alone = alone();
-    let settings = ServiceSettings { shutdown_grace: SOON * 100, ..ServiceSettings::default() };
-    let code = run("test", &settings, async |service| {
+    let settings = ServiceSettings { shutdown_grace: SOON, ..ServiceSettings::default() };
+    let began = Instant::now();
+    let code = exit_of(settings, async |service| {
         let shutdown = service.shutdown().clone();
         service.lifecycle.spawn("stubborn", async move {
             shutdown.soft().cancelled().await;
@@ -52,13 +65,13 @@ fn second_signal_ends_at_once() {
         signal_self("TERM");
         Ok(())
     });
+    assert!(began.elapsed() < SOON, "the grace was waited for");
     assert_exit(code, 1);
 }
 
 #[test]
 fn signal_abandons_a_start_that_does_not_end() {
-    let _alone = alone();
-    let code = run("test", &ServiceSettings::default(), async |_| {
+    let code = exit_of(ServiceSettings::default(), async |_| {
         signal_self("INT");
         std::future::pending().await
     });
@@ -67,10 +80,8 @@ fn signal_abandons_a_start_that_does_not_end() {
 
 #[test]
 fn panicking_task_makes_the_process_fail() {
-    let _alone = alone();
-    let code = run("test", &ServiceSettings::default(), async |service| {
-        let listener = http::bind(([127, 0, 0, 1], 0).into()).await?;
-        service.serve(listener, Router::new());
+    let code = exit_of(ServiceSettings::default(), async |service| {
+        serve_nothing(&service).await?;
         service.lifecycle.spawn("doomed", async { if true { panic!("on purpose") } else { Ok(()) } });
         Ok(())
     });
@@ -79,19 +90,18 @@ fn panicking_task_makes_the_process_fail() {
 
 #[test]
 fn bad_setting_found_late_exits_with_64_and_other_failures_with_1() {
-    let _alone = alone();
     let settings = ServiceSettings::default();
     let bad = async |_| Err(anyhow::Error::from(BadSetting::new("the third address is none")).context("shards"));
-    assert_exit(run("test", &settings, bad), 64);
-    assert_exit(run("test", &settings, async |_| anyhow::bail!("out of luck")), 1);
+    assert_exit(exit_of(settings.clone(), bad), 64);
+    assert_exit(exit_of(settings.clone(), async |_| anyhow::bail!("out of luck")), 1);
     let no_file = ServiceSettings { clients_file: Some("/nowhere".into()), ..settings.clone() };
-    assert_exit(run("test", &no_file, async |_| Ok(())), 64);
+    assert_exit(exit_of(no_file, async |_| Ok(())), 64);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let in_use = async |_| {
+    let in_use = async move |_| {
         let error = http::bind(address).await.expect_err("the port is taken");
         assert_eq!(format!("{error:#}"), format!("cannot listen on {address}: Address already in use (os error 98)"));
         Err(error)
     };
-    assert_exit(run("test", &settings, in_use), 1);
+    assert_exit(exit_of(settings, in_use), 1);
 }
