@@ -9,7 +9,7 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +20,9 @@ use crate::shutdown::Shutdown;
 
 /// How long tasks that were cut off may take to notice.
 const HARD_STOP: Duration = Duration::from_secs(2);
+
+/// SIGINT that comes sooner than this after the first signal is an echo of it.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The tasks of a service and how they end. Cloning it is cheap; all clones are the same lifecycle.
 #[derive(Debug, Clone)]
@@ -34,7 +37,7 @@ pub enum Outcome {
     Drained,
     /// A task failed; the rest was drained.
     Failed,
-    /// The grace was over, or a second signal came, before everything was finished.
+    /// The grace was over, or SIGINT came again, before everything was finished.
     Cut,
 }
 
@@ -101,22 +104,25 @@ impl Lifecycle {
         self.inner.serving.spawn(self.clone().watch(name.into(), task));
     }
 
-    /// From now on SIGTERM and SIGINT begin to stop the service, and a second one ends it at once.
+    /// From now on SIGTERM and SIGINT begin to stop the service, and a further SIGINT ends it at once.
+    ///
+    /// One stop often arrives as several signals: Ctrl-C goes to a whole process group and a supervisor adds its SIGTERM,
+    /// `timeout` signals its child and then the group. So only somebody who asks again counts: SIGINT, after a moment.
     pub fn listen_for_signals(&self) -> io::Result<()> {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let shutdown = self.shutdown().clone();
         tokio::spawn(async move {
-            loop {
-                let name = tokio::select! {
-                    _ = terminate.recv() => "SIGTERM",
-                    _ = interrupt.recv() => "SIGINT",
-                };
-                if shutdown.is_started() {
-                    warn!(signal = name, "second signal, ending at once");
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            info!(signal = name, "stopping");
+            shutdown.start();
+            let asked = Instant::now();
+            while interrupt.recv().await.is_some() {
+                if asked.elapsed() >= ASKED_AGAIN {
+                    warn!("SIGINT again, ending at once");
                     shutdown.force();
-                } else {
-                    info!(signal = name, "stopping");
-                    shutdown.start();
                 }
             }
         });
@@ -136,8 +142,8 @@ impl Lifecycle {
             () = tokio::time::sleep(*grace) => false,
         };
         if !in_time {
-            let unfinished = self.running();
-            error!(?unfinished, grace_s = grace.as_secs_f64(), "cut off before everything was finished");
+            let unfinished = self.running().join(", ");
+            error!(unfinished, grace_s = grace.as_secs_f64(), "cut off before everything was finished");
             shutdown.force();
             // Whatever still runs after this moment ends with the runtime.
             let _ = tokio::time::timeout(HARD_STOP, self.drain()).await;

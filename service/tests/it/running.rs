@@ -3,10 +3,11 @@
 use std::process::{Command, ExitCode};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use forebay_service::{BadSetting, Service, ServiceSettings, http, run};
+use tokio::time::timeout;
 
 use crate::server::SOON;
 
@@ -40,10 +41,21 @@ async fn serve_nothing(service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A task that stops a while after it was asked to.
+fn spawn_slow(service: &Service) {
+    let shutdown = service.shutdown().clone();
+    service.lifecycle.spawn("slow", async move {
+        shutdown.soft().cancelled().await;
+        let _ = timeout(Duration::from_millis(300), shutdown.hard().cancelled()).await;
+        Ok(())
+    });
+}
+
 #[test]
 fn sigterm_drains_and_exits_with_0() {
     let code = exit_of(ServiceSettings::default(), async |service| {
         serve_nothing(&service).await?;
+        spawn_slow(&service);
         signal_self("TERM");
         Ok(())
     });
@@ -51,13 +63,27 @@ fn sigterm_drains_and_exits_with_0() {
 }
 
 #[test]
-fn second_signal_ends_at_once() {
+fn stop_that_arrives_as_several_signals_still_drains() {
+    let code = exit_of(ServiceSettings::default(), async |service| {
+        spawn_slow(&service);
+        for name in ["TERM", "INT", "TERM", "INT"] {
+            signal_self(name);
+        }
+        Ok(())
+    });
+    assert_exit(code, 0);
+}
+
+#[test]
+fn interrupting_again_ends_at_once() {
     let settings = ServiceSettings { shutdown_grace: SOON, ..ServiceSettings::default() };
     let began = Instant::now();
     let code = exit_of(settings, async |service| {
         let shutdown = service.shutdown().clone();
         service.lifecycle.spawn("stubborn", async move {
             shutdown.soft().cancelled().await;
+            // Somebody loses patience.
+            tokio::time::sleep(Duration::from_millis(1500)).await;
             signal_self("INT");
             shutdown.hard().cancelled().await;
             Ok(())
