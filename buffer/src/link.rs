@@ -65,8 +65,9 @@ impl LinkEvents {
                 self.connected.send_replace(false);
                 self.losses.send_modify(|losses| *losses += 1);
             }
+            // One event for every message that was dropped. Readers and listeners see for themselves that one is missing.
             Event::SlowConsumer(subscription) => {
-                tracing::warn!(subscription, "messages came faster than they were taken; some were dropped");
+                tracing::debug!(subscription, "a message came too fast and was dropped");
             }
             Event::ServerError(error) => tracing::warn!(%error, "NATS reports an error"),
             _ => {}

@@ -1,5 +1,6 @@
 //! The handle on a log: one connection to NATS, and what every part of this crate shares.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const COMMANDS_MAX: usize = 256;
 
 /// Where a log is, and how its streams are made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LogSettings {
     /// Addresses of NATS servers of one cluster, separated by commas, such as `nats://127.0.0.1:4225`.
     pub url: String,
@@ -60,6 +61,20 @@ impl LogSettings {
     /// [`LogError::Address`].
     pub fn check(&self) -> Result<(), LogError> {
         addresses(&self.url).map(drop)
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for LogSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogSettings")
+            .field("url", &shown(&self.url))
+            .field("name", &self.name)
+            .field("replicas", &self.replicas)
+            .field("stream_bytes_max", &self.stream_bytes_max)
+            .field("duplicate_window", &self.duplicate_window)
+            .field("read_ahead_bytes", &self.read_ahead_bytes)
+            .finish()
     }
 }
 
@@ -246,7 +261,7 @@ impl Log {
 fn addresses(url: &str) -> Result<Vec<ServerAddr>, LogError> {
     let parts: Vec<&str> = url.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
-        return Err(LogError::Address(url.to_owned()));
+        return Err(LogError::Address(shown(url)));
     }
     parts.into_iter().map(|part| part.parse().map_err(|_| LogError::Address(shown(part)))).collect()
 }
@@ -300,6 +315,8 @@ mod tests {
         assert_eq!(shown("nats://joe:secret@host:4222, nats://other:4222"), "nats://host:4222,nats://other:4222");
         assert_eq!(shown("joe:secret@host"), "host");
         assert_eq!(shown("127.0.0.1:4225"), "127.0.0.1:4225");
+        let settings = LogSettings::new("nats://joe:secret@host", LogName::default());
+        assert!(!format!("{settings:?}").contains("secret"));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use forebay_model::Timestamp;
 use md5::{Digest, Md5};
 
-/// More keys than that are not listed: everything counts as touched. 32 KiB of a notice.
-const KEYS_MAX: usize = 4096;
+/// More keys than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and
+/// 128 KiB of a notice.
+const KEYS_MAX: usize = 16_384;
 /// More hours than that are not listed. A year has 8760.
 const HOURS_MAX: usize = 2048;
 const HOUR_US: i64 = 3_600_000_000;
@@ -98,7 +99,7 @@ mod tests {
         touched.note(7, at);
         assert!(touched.has_key(7) && !touched.has_key(8));
         assert!(touched.has_hour(-1) && !touched.has_hour(0));
-        for key in 0..5000 {
+        for key in 0..20_000 {
             touched.note(key, at);
         }
         assert_eq!(touched, Touched::Everything);

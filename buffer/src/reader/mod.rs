@@ -5,6 +5,7 @@
 
 mod buffer;
 mod check;
+mod delivery;
 mod fetch;
 mod session;
 

@@ -4,6 +4,7 @@
 mod common;
 mod map;
 mod notice;
+mod proxy;
 mod publish;
 mod read;
 mod restart;

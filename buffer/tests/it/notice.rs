@@ -36,7 +36,8 @@ async fn what_is_no_notice_is_left_out() {
     for bytes in [&b""[..], b"garbage", &[1; 4000]] {
         foreign.publish(subject.clone(), bytes.to_vec().into()).await.unwrap();
     }
-    foreign.flush().await.unwrap();
+    // An answer proves that the server has passed on what was sent before.
+    async_nats::jetstream::new(foreign).query_account().await.unwrap();
     let position = Position { incarnation: Incarnation::new(1), seq: 1 };
     let notice = Notice::heartbeat(Lane::Orders, ShardId(0), position, Timestamp::now());
     log.publish_notice(&notice).await.unwrap();

@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::common::{
-    LANE, SHARD, eventually, eventually_ok, frame, later, log_with, publish_many, read_error, read_many, settings_at,
-    within,
+    LANE, SHARD, eventually, eventually_ok, frame, later, log_with, publish_many, read_error, read_many, settings,
+    settings_at, within,
 };
 use crate::map::{map, shown};
+use crate::proxy::Proxy;
 
 /// A server that a test may kill, and a log on it.
 async fn own(hint: &str) -> (Stack, Log) {
@@ -83,6 +84,42 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
         assert_eq!(read.get(&id), Some(&position));
     }
     assert_eq!(read.len() as u64, next - 1, "no frame is stored twice");
+}
+
+/// The server goes on sending into a connection that is no more, so frames are lost on the way, but none in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_lost_on_the_way_are_read_again() {
+    let mut settings = settings("cut").await;
+    let log = log_with(settings.clone()).await;
+    let payload = bytes::Bytes::from(vec![b'x'; 20_000]);
+    let publishing = (0..1500).map(|_| {
+        let (log, payload) = (log.clone(), payload.clone());
+        async move { log.publish(SHARD, &frame(payload), later()).await.unwrap() }
+    });
+    futures::future::join_all(publishing).await;
+
+    let proxy = Proxy::to(&settings.url).await;
+    proxy.url().clone_into(&mut settings.url);
+    let cut_log = Log::connect(settings).await.unwrap();
+    let mut reader = cut_log.read(LANE, SHARD, None).await.unwrap();
+    let mut next = 1;
+    while next <= 1500 {
+        for stored in read_many(&mut reader, 1).await {
+            assert_eq!(stored.position.seq, next);
+            next += 1;
+            if next % 150 == 0 {
+                proxy.cut();
+            }
+        }
+    }
+    // Publishing over a cut way: unknown at most, and the same frame again is stored once.
+    let frame = frame("x");
+    let attempts = (0..200).map(|_| cut_log.publish(SHARD, &frame, later()));
+    let (outcomes, ()) = tokio::join!(futures::future::join_all(attempts), async { proxy.cut() });
+    let unknown = |error: &PublishError| matches!(error, PublishError::Unknown | PublishError::Unreachable);
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().err().is_none_or(unknown)), "{outcomes:?}");
+    eventually_ok(|| cut_log.publish(SHARD, &frame, later())).await;
+    assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().last_seq, 1501);
 }
 
 #[tokio::test(flavor = "multi_thread")]
