@@ -1,0 +1,184 @@
+//! Servers and services on free ports, in a directory that goes with them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use forebay_stack::{Durability, Managed, PortInUse, Process, Program, Ready, Stack, free_ports};
+use serde_json::Value;
+
+use crate::command::{Run, forebay, program};
+
+/// How long anything may take that is waited for.
+pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// One of the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// HTTP to log.
+    Ingest,
+    /// Log to Postgres.
+    Writer,
+    /// Postgres to HTTP.
+    Query,
+}
+
+/// A whole Forebay. Dropping it kills what is left of it.
+pub struct System {
+    services: Vec<(Part, Process, u16)>,
+    http: reqwest::Client,
+    /// Its servers.
+    pub stack: Stack,
+}
+
+impl System {
+    /// Starts that many shards, the log, the cache and the three services; `settings` are environment variables of all
+    /// services.
+    ///
+    /// # Errors
+    /// What did not start, with the end of its log.
+    pub async fn start(shards: usize, durability: Durability, settings: &[(&str, &str)]) -> Result<Self> {
+        let stack = Stack::temporary(shards, durability).await?;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
+        let mut system = Self { services: Vec::new(), http, stack };
+        // The writer makes the shard map that the others need.
+        for part in [Part::Writer, Part::Ingest, Part::Query] {
+            let (process, port) = system.start_service(part, settings).await?;
+            system.services.push((part, process, port));
+        }
+        Ok(system)
+    }
+
+    async fn start_service(&self, part: Part, settings: &[(&str, &str)]) -> Result<(Process, u16)> {
+        let mut attempts = 0;
+        loop {
+            let port = free_ports(1)[0];
+            attempts += 1;
+            match Process::start(self.managed(part, port, settings)?).await {
+                Err(error) if error.is::<PortInUse>() && attempts < 10 => {}
+                started => return Ok((started?, port)),
+            }
+        }
+    }
+
+    fn managed(&self, part: Part, port: u16, settings: &[(&str, &str)]) -> Result<Managed> {
+        let (name, listen) = match part {
+            Part::Ingest => ("ingest", "FOREBAY_INGEST_LISTEN"),
+            Part::Writer => ("writer", "FOREBAY_WRITER_LISTEN"),
+            Part::Query => ("query", "FOREBAY_QUERY_LISTEN"),
+        };
+        let mut start = Program::new(program(&format!("forebay-{name}"))?).env(listen, format!("127.0.0.1:{port}"));
+        for (variable, value) in self.stack.env() {
+            start = start.env(variable, value);
+        }
+        for (variable, value) in settings {
+            start = start.env(variable, value);
+        }
+        Ok(Managed::new(name, start, self.stack.log(name), Ready::http(port, "/readyz")).on_port(port))
+    }
+
+    /// A service's process, for kills and stops.
+    ///
+    /// # Panics
+    /// Never: every service is there once the system has started.
+    pub fn process(&self, part: Part) -> &Process {
+        &self.services.iter().find(|(other, ..)| *other == part).expect("every service was started").1
+    }
+
+    /// The address of a path of a service.
+    pub fn url(&self, part: Part, path: &str) -> String {
+        let port = self.services.iter().find(|(other, ..)| *other == part).map_or(0, |(.., port)| *port);
+        format!("http://127.0.0.1:{port}{path}")
+    }
+
+    /// Runs `forebay` against this system.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub async fn forebay(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
+        let mut environment = self.stack.env();
+        environment.push((String::from("FOREBAY_INGEST"), self.url(Part::Ingest, "")));
+        forebay(arguments, &environment, input).await
+    }
+
+    /// Replays orders through the batch endpoint; the answer is the summary.
+    ///
+    /// # Errors
+    /// Where something was not delivered.
+    pub async fn replay(&self, arguments: &[&str], input: &[u8]) -> Result<Value> {
+        let to = self.url(Part::Ingest, "");
+        let fixed = ["replay", "--json", "--to", &to];
+        self.forebay(&[&fixed, arguments].concat(), input).await?.ok()?.json()
+    }
+
+    /// Sends an order and gives the answer's status and body.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn post(&self, order: &Value) -> Result<(u16, Value)> {
+        let request = self.http.post(self.url(Part::Ingest, "/v1/orders")).header("content-type", "application/json");
+        let answer = request.body(order.to_string()).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Asks the query service and gives the answer's status and body.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn get(&self, path: &str) -> Result<(u16, Value)> {
+        let answer = self.http.get(self.url(Part::Query, path)).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Runs one statement on every shard and adds up the numbers that they answer.
+    ///
+    /// # Errors
+    /// What `psql` says.
+    pub async fn sum(&self, statement: &str) -> Result<i64> {
+        let mut sum = 0;
+        for shard in 0..self.stack.postgres_count() {
+            let answer = self.stack.sql(shard, statement).await?;
+            sum += answer.trim().parse::<i64>().with_context(|| format!("not a number: {answer}"))?;
+        }
+        Ok(sum)
+    }
+
+    /// Waits until the shards hold that many orders.
+    ///
+    /// # Errors
+    /// Where they hold more, or still hold less at the deadline.
+    pub async fn wait_for_orders(&self, orders: i64) -> Result<()> {
+        self.wait_for("select count(*) from orders", orders).await
+    }
+
+    /// Waits until the sum of a statement's answers over the shards has grown to that number.
+    ///
+    /// # Errors
+    /// Where it is larger, or still smaller at the deadline.
+    pub async fn wait_for(&self, statement: &str, expected: i64) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            let found = self.sum(statement).await?;
+            ensure!(found <= expected, "`{statement}` gives {found}, more than {expected}");
+            if found == expected {
+                return Ok(());
+            }
+            if begin.elapsed() > DEADLINE {
+                bail!("`{statement}` gives {found} instead of {expected} after {DEADLINE:?}");
+            }
+        }
+    }
+
+    /// Stops everything in order: services first, then servers.
+    ///
+    /// # Errors
+    /// Where a service did not exit with 0.
+    pub async fn stop(&self) -> Result<()> {
+        for part in [Part::Ingest, Part::Writer, Part::Query] {
+            let status = self.process(part).stop().await;
+            ensure!(status.is_none_or(|status| status.success()), "{part:?} ended with {status:?}");
+        }
+        self.stack.stop().await;
+        Ok(())
+    }
+}

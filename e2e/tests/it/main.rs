@@ -1,0 +1,6 @@
+//! The promises of the README, seen from the outside.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod main_road;
+mod routing;
+mod stopping;
