@@ -1,1 +1,38 @@
-//! Forebay writer.
+//! Drains the log into the shards: for each lane of each shard one independent loop of read, commit, announce.
+//!
+//! **The position moves in the transaction of the rows**: a batch is applied exactly once, whatever crashes when. The
+//! lanes know nothing of each other: a shard that is down stops its own lanes and nothing else. This crate must never
+//! know HTTP requests for orders, or how orders are read.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`settings`] | flags and environment variables |
+//! | `app` | how the tasks come to be |
+//! | `bootstrap` | the log's streams, the shard map, the shards' tables |
+//! | `lane` | which lane of which shard |
+//! | `drain` | one lane's loop over sessions: fail, wait, start over |
+//! | `session` | one lane while all goes well: lead, read, commit, announce |
+//! | `batch` | frames of the log as the shard takes them, and what they touch |
+//! | `failure` | what can stop a session |
+//! | `backoff` | how long to wait after a failure |
+//! | `status` | what each lane is doing, for everybody who asks |
+//! | `trail` | which position was reached when |
+//! | `tend` | lag, and trimming the log behind the position |
+//! | `report` | `GET /v1/lanes` |
+
+mod app;
+mod backoff;
+mod batch;
+mod bootstrap;
+mod drain;
+mod failure;
+mod lane;
+mod report;
+mod session;
+mod settings;
+mod status;
+mod tend;
+mod trail;
+
+pub use app::start;
+pub use settings::Settings;

@@ -1,0 +1,100 @@
+//! How the writer's tasks come to be.
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use forebay_buffer::Log;
+use forebay_model::Lane;
+use forebay_service::health::Need;
+use forebay_service::lifecycle::Lifecycle;
+use forebay_service::{BadSetting, Right, Service};
+use tokio::sync::watch;
+
+use crate::drain::Drain;
+use crate::lane::ShardLane;
+use crate::session::Supplies;
+use crate::status::Status;
+use crate::{Settings, bootstrap, report, tend};
+
+/// Starts the writer's tasks and returns its routes.
+///
+/// # Errors
+/// [`BadSetting`].
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+    settings.log().check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    let lanes: Vec<Status> = settings
+        .shards
+        .iter()
+        .flat_map(|(shard, _)| Lane::ALL.map(|lane| ShardLane { lane, shard }))
+        .map(|of| Status::new(of, settings.keep_behind))
+        .collect();
+    let (settings, started, statuses) = (settings.clone(), service.clone(), lanes.clone());
+    service.lifecycle.spawn("log", Box::pin(run(settings, started, statuses)));
+    Ok(Router::new()
+        .route("/v1/lanes", get(report::get_lanes))
+        .route_layer(service.clients.guard(Right::Read))
+        .with_state(lanes))
+}
+
+/// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.
+async fn run(settings: Settings, service: Service, lanes: Vec<Status>) -> anyhow::Result<()> {
+    let stop = service.shutdown().soft().clone();
+    let nats = service.health.dependency("nats", Need::Required);
+    let map = service.health.dependency("shard map", Need::Required);
+    let Some(log) = stop.run_until_cancelled(bootstrap::log(&settings, &nats, &map)).await else { return Ok(()) };
+    for (shard, addresses) in settings.shards.iter() {
+        let health = service.health.dependency(format!("shard {shard}"), Need::Optional);
+        let (done, migrated) = watch::channel(false);
+        let (stop, addresses_there, tables) = (stop.clone(), addresses.clone(), health.clone());
+        // It lives on as long as the service, so that its end is never news.
+        service.lifecycle.spawn(format!("tables of shard {shard}"), async move {
+            if stop.run_until_cancelled(bootstrap::tables(shard, &addresses_there, &tables)).await.is_some() {
+                done.send_replace(true);
+                stop.cancelled().await;
+            }
+            Ok(())
+        });
+        for status in lanes.iter().filter(|status| status.of().shard == shard) {
+            let continuity = service.health.dependency(format!("log {}", status.of()), Need::Required);
+            continuity.up();
+            let supplies = Supplies {
+                of: status.of(),
+                addresses: addresses.clone(),
+                lane: settings.lane(),
+                batch_rows: settings.batch_rows as usize,
+                batch_bytes: settings.batch_bytes(),
+                log: log.clone(),
+                status: status.clone(),
+            };
+            let drain = Drain { supplies, migrated: migrated.clone(), health: health.clone(), continuity };
+            spawn_drain(&service.lifecycle, drain);
+        }
+    }
+    let keep = settings.keep_behind_bytes.get();
+    service.lifecycle.spawn("tend streams", tend::run(log.clone(), lanes, keep, stop.clone()));
+    follow_connection(&log, &nats, &stop).await
+}
+
+fn spawn_drain(lifecycle: &Lifecycle, drain: Drain) {
+    let stop = lifecycle.shutdown().soft().clone();
+    lifecycle.spawn(format!("drain {}", drain.supplies.of), drain.run(stop));
+}
+
+async fn follow_connection(
+    log: &Log,
+    nats: &forebay_service::health::Dependency,
+    stop: &tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let mut connected = log.connected();
+    loop {
+        if *connected.borrow_and_update() {
+            nats.up();
+        } else {
+            nats.down("not connected");
+        }
+        match stop.run_until_cancelled(connected.changed()).await {
+            Some(changed) => changed.context("the log's connection is no longer followed")?,
+            None => return Ok(()),
+        }
+    }
+}

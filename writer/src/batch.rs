@@ -1,0 +1,119 @@
+//! Frames of the log as the shard takes them, and what they touch.
+
+use forebay_buffer::notice::{customer_key, view_key};
+use forebay_buffer::{FrameFault, FrameId, StoredFrame, Touched};
+use forebay_model::tuple::{Tuple, Tuples};
+use forebay_model::{Epoch, Lane};
+use forebay_shard::{LogFrame, Reason};
+
+/// A message as the shard takes it. One that is no frame stands for one row, which is dead.
+pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
+    let (seq, rows) = (stored.position.seq, stored.rows());
+    let id = stored.id.as_ref().map(FrameId::as_str).unwrap_or_default().to_owned();
+    match stored.frame {
+        Ok(frame) => LogFrame {
+            seq,
+            id,
+            epoch: frame.epoch,
+            enqueued_at: Some(frame.enqueued_at),
+            rows,
+            payload: frame.payload,
+            fault: None,
+        },
+        Err(bad) => {
+            let reason = match bad.fault {
+                FrameFault::Format { .. } => Reason::UnknownFormat,
+                _ => Reason::BadFrame,
+            };
+            let detail = format!("{}\n{}", bad.fault, bad.headers);
+            let fault = Some((reason, detail));
+            LogFrame { seq, id, epoch: Epoch(0), enqueued_at: None, rows, payload: bad.payload, fault }
+        }
+    }
+}
+
+/// What a commit of these frames can touch: the keys by which their facts are read, and their hours. Rows that turn out to be
+/// duplicates are counted too; that makes a notice less precise, never wrong.
+pub(crate) fn touched(lane: Lane, frames: &[LogFrame]) -> Touched {
+    let mut touched = Touched::nothing();
+    for frame in frames.iter().filter(|frame| frame.fault.is_none()) {
+        for tuple in Tuples::new(lane, &frame.payload).map_while(Result::ok) {
+            if touched == Touched::Everything {
+                return touched;
+            }
+            touched.note(key(lane, &tuple), tuple.ordered_at());
+        }
+    }
+    touched
+}
+
+/// The hash of what the fact is looked up by. Bytes that are no text are refused by the shard, so what they hash to is no matter.
+fn key(lane: Lane, tuple: &Tuple<'_>) -> u64 {
+    let text = |place| str::from_utf8(tuple.field(place)).unwrap_or_default();
+    match lane {
+        Lane::Orders => customer_key(text(1)),
+        Lane::Index => customer_key(text(0)),
+        Lane::Views => view_key(text(0), text(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use forebay_buffer::notice::hour_of;
+    use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
+    use std::num::NonZeroU16;
+
+    const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
+        "items":[{"sku":"A","quantity":1,"price":1,"seller_id":"S1"},{"sku":"B","quantity":1,"price":1,"seller_id":"S2"}]}"#;
+
+    fn frames(lane: Lane) -> Vec<LogFrame> {
+        let views: ViewSet = "seller=items[].seller_id".parse().unwrap();
+        let map = ShardMap::even(NonZeroU16::MIN, forebay_model::Hash::Md5);
+        let now = Timestamp::now();
+        let order = OrderParser::new(views, 0).parse(ORDER, now).unwrap().settle(&map, now, 0);
+        let mut facts = forebay_model::Facts::default();
+        facts.add(&order, &map);
+        let frame = |part: forebay_model::fact::Part| LogFrame {
+            seq: 1,
+            id: String::new(),
+            epoch: Epoch(1),
+            enqueued_at: None,
+            rows: part.rows,
+            payload: part.tuples.into(),
+            fault: None,
+        };
+        facts.into_parts().into_iter().filter(|part| part.lane == lane).map(frame).collect()
+    }
+
+    #[test]
+    fn a_notice_names_the_keys_by_which_readers_look() {
+        let hour = hour_of(Timestamp::parse("2025-06-30T12:30:00Z").unwrap());
+        let expected = [
+            (Lane::Orders, vec![customer_key("C1")]),
+            (Lane::Index, vec![customer_key("O1")]),
+            (Lane::Views, vec![view_key("seller", "S1"), view_key("seller", "S2")]),
+        ];
+        for (lane, keys) in expected {
+            let touched = touched(lane, &frames(lane));
+            let these = Touched::These { keys: keys.into_iter().collect(), hours: [hour].into() };
+            assert_eq!(touched, these, "{lane}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_frame_touch_nothing_and_keep_their_reason() {
+        let bad = forebay_buffer::BadFrame {
+            fault: FrameFault::Format { expected: "orders/1", found: "orders/9".to_owned() },
+            headers: "Forebay-Format: orders/9".to_owned(),
+            payload: Bytes::from_static(b"x"),
+        };
+        let position = Position { incarnation: Incarnation::new(1), seq: 5 };
+        let frame = to_log_frame(StoredFrame { position, id: None, frame: Err(bad) });
+        let (reason, detail) = frame.fault.clone().unwrap();
+        assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
+        assert!(detail.contains("orders/9"), "{detail}");
+        assert_eq!(touched(Lane::Orders, &[frame]), Touched::nothing());
+    }
+}

@@ -1,0 +1,98 @@
+//! One lane's loop: a session for as long as it goes well; after a failure wait, and start over from the stored position.
+
+use std::time::Duration;
+
+use forebay_service::health::Dependency;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::backoff::Backoff;
+use crate::failure::Failure;
+use crate::lane::ShardLane;
+use crate::session::{Session, Supplies};
+use crate::status::State;
+
+/// How often a log that is not the one that was read so far is looked at again: somebody may have decided.
+const LOSS_POLL: Duration = Duration::from_secs(5);
+
+/// One lane of one shard.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    pub(crate) supplies: Supplies,
+    /// Whether the shard has its tables.
+    pub(crate) migrated: watch::Receiver<bool>,
+    /// The shard, for `/readyz`.
+    pub(crate) health: Dependency,
+    /// That this lane's log is whole, for `/readyz`.
+    pub(crate) continuity: Dependency,
+}
+
+impl Drain {
+    /// Drains until stopping begins.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let migrated = stop.run_until_cancelled(self.migrated.wait_for(|migrated| *migrated)).await;
+        if !matches!(migrated, Some(Ok(_))) {
+            return Ok(());
+        }
+        drop(migrated);
+        let mut backoff = Backoff::default();
+        while !stop.is_cancelled() {
+            let Err(failure) = self.session(&stop, &mut backoff).await else { break };
+            let wait = self.report(&failure, &mut backoff);
+            stop.run_until_cancelled(sleep(wait)).await;
+        }
+        Ok(())
+    }
+
+    async fn session(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Failure> {
+        // Whatever opening does may be given up at any moment; a commit may not.
+        let Some(session) = stop.run_until_cancelled(Session::open(&self.supplies)).await else { return Ok(()) };
+        let mut session = session?;
+        self.health.up();
+        self.continuity.up();
+        session.drain(stop, || backoff.progress()).await
+    }
+
+    /// Says once what is wrong, and how long to wait.
+    fn report(&self, failure: &Failure, backoff: &mut Backoff) -> Duration {
+        let ShardLane { lane, shard } = self.supplies.of;
+        let status = &self.supplies.status;
+        status.failed(failure);
+        let reason = failure.to_string();
+        let wait = backoff.after_failure(rand::random());
+        match failure {
+            Failure::Loss(_) => {
+                if status.set(State::Halted, Some(reason.clone())) {
+                    error!(%lane, %shard, reason, "the log is not the one that was read so far; this lane stands still until somebody decides");
+                }
+                self.continuity.down(reason);
+                return LOSS_POLL;
+            }
+            Failure::Fenced => {
+                status.set(State::Retrying, Some(reason));
+                info!(%lane, %shard, "another writer has moved the position, starting over from there");
+            }
+            Failure::Shard(store) if store.class().is_outage() => {
+                self.retry(&reason);
+                self.health.down(reason);
+            }
+            Failure::Shard(store) => {
+                if status.set(State::Retrying, Some(reason.clone())) {
+                    error!(%lane, %shard, class = %store.class(), reason, "the shard cannot be used as it is");
+                }
+                self.health.down(reason);
+            }
+            Failure::Log(_) => self.retry(&reason),
+        }
+        wait
+    }
+
+    fn retry(&self, reason: &str) {
+        let ShardLane { lane, shard } = self.supplies.of;
+        if self.supplies.status.set(State::Retrying, Some(reason.to_owned())) {
+            warn!(%lane, %shard, reason, "interrupted, trying again");
+        }
+    }
+}

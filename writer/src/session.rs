@@ -1,0 +1,156 @@
+//! One lane while all goes well: take the lead, read on from the stored position, commit, announce.
+
+use std::time::Duration;
+
+use forebay_buffer::{FrameReader, Log, Notice, ReadFrom};
+use forebay_model::{Position, Timestamp};
+use forebay_shard::{LanePosition, LaneSettings, LaneStore, LogFrame, ShardAddresses};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::batch::{to_log_frame, touched};
+use crate::failure::Failure;
+use crate::lane::ShardLane;
+use crate::status::{CommitFigures, State, Status};
+
+/// How often a sign of life is given when nothing comes, and the lead is looked after.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often a standby asks whether the lead is free.
+const STANDBY_POLL: Duration = Duration::from_secs(1);
+/// How often partitions are made ahead.
+const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
+
+/// What every session of a lane needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Supplies {
+    pub(crate) of: ShardLane,
+    pub(crate) addresses: ShardAddresses,
+    pub(crate) lane: LaneSettings,
+    pub(crate) batch_rows: usize,
+    pub(crate) batch_bytes: usize,
+    pub(crate) log: Log,
+    pub(crate) status: Status,
+}
+
+/// A lane that leads and reads.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    supplies: &'a Supplies,
+    store: LaneStore,
+    reader: FrameReader,
+    position: Position,
+    partitions_at: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
+    pub(crate) async fn open(supplies: &'a Supplies) -> Result<Self, Failure> {
+        let ShardLane { lane, shard } = supplies.of;
+        let mut store = LaneStore::open(&supplies.addresses, lane, supplies.lane.clone()).await?;
+        while !store.try_lead().await? {
+            if supplies.status.set(State::Standby, None) {
+                info!(%lane, %shard, "another writer leads, standing by");
+            }
+            if let Some(stored) = store.position().await? {
+                supplies.status.stored(&stored);
+            }
+            sleep(STANDBY_POLL).await;
+        }
+        let stored = begin(supplies, &mut store).await?;
+        supplies.status.stored(&stored);
+        store.make_partitions_ahead(Timestamp::now()).await?;
+        let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
+        let reader = supplies.log.read(lane, shard, Some(after)).await?;
+        let session = Self { supplies, store, reader, position: stored.position, partitions_at: Instant::now() };
+        session.beat().await;
+        supplies.status.set(State::Draining, None);
+        info!(%lane, %shard, position = %stored.position, "draining");
+        Ok(session)
+    }
+
+    /// Drains until stopping begins. A commit that is under way then is finished.
+    pub(crate) async fn drain(&mut self, stop: &CancellationToken, mut progress: impl FnMut()) -> Result<(), Failure> {
+        let Supplies { batch_rows, batch_bytes, .. } = *self.supplies;
+        loop {
+            let read = self.reader.next_batch_within(batch_rows, batch_bytes, BEAT);
+            let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
+            let batch: Vec<LogFrame> = batch?.into_iter().map(to_log_frame).collect();
+            if batch.is_empty() {
+                self.look_after_the_lead().await?;
+                self.beat().await;
+            }
+            let mut rest = &batch[..];
+            while !rest.is_empty() && !stop.is_cancelled() {
+                rest = &rest[self.commit(rest).await?..];
+                progress();
+            }
+            if self.partitions_at.elapsed() >= PARTITIONS_EVERY {
+                self.store.make_partitions_ahead(Timestamp::now()).await?;
+                self.partitions_at = Instant::now();
+            }
+        }
+    }
+
+    /// Commits frames, or the first of them, tells what that touched, and gives how many they were.
+    async fn commit(&mut self, frames: &[LogFrame]) -> Result<usize, Failure> {
+        let (begun, before) = (Instant::now(), self.position);
+        let lane = self.supplies.of.lane;
+        // What is touched is worked out while the shard is busy.
+        let (committed, touched) = tokio::join!(self.store.commit(frames, before), async { touched(lane, frames) });
+        let committed = committed?;
+        self.position = committed.position;
+        let now = Timestamp::now();
+        let of = self.supplies.of;
+        let notice = Notice { lane, shard: of.shard, before, after: committed.position, committed_at: now, touched };
+        self.announce(&notice).await;
+        let frames = &frames[..committed.frames];
+        let figures = CommitFigures {
+            bytes: frames.iter().map(|frame| frame.payload.len() as u64).sum(),
+            took: begun.elapsed(),
+            age: frames.iter().filter_map(|frame| frame.enqueued_at).min().map(|at| age(at, now)),
+        };
+        self.supplies.status.committed(&committed, figures);
+        if committed.rows.dead > 0 {
+            warn!(%lane, shard = %of.shard, dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
+        }
+        debug!(%lane, shard = %of.shard, position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
+        Ok(committed.frames)
+    }
+
+    /// Whether the position is still where this writer left it, and the shard still answers.
+    async fn look_after_the_lead(&mut self) -> Result<(), Failure> {
+        match self.store.position().await? {
+            Some(stored) if stored.position == self.position => Ok(()),
+            _ => Err(Failure::Fenced),
+        }
+    }
+
+    /// A sign of life: nothing was committed since the position.
+    async fn beat(&self) {
+        let ShardLane { lane, shard } = self.supplies.of;
+        self.announce(&Notice::heartbeat(lane, shard, self.position, Timestamp::now())).await;
+    }
+
+    /// Notices are chained, so one that is lost is noticed by those who need it.
+    async fn announce(&self, notice: &Notice) {
+        if let Err(error) = self.supplies.log.publish_notice(notice).await {
+            debug!(lane = %notice.lane, shard = %notice.shard, %error, "a notice was not sent");
+        }
+    }
+}
+
+/// The stored position. Where there is none, nothing was ever read: begin before the first frame of the stream as it is.
+async fn begin(supplies: &Supplies, store: &mut LaneStore) -> Result<LanePosition, Failure> {
+    if let Some(stored) = store.position().await? {
+        return Ok(stored);
+    }
+    let ShardLane { lane, shard } = supplies.of;
+    let incarnation = supplies.log.stream_state(lane, shard).await?.incarnation;
+    info!(%lane, %shard, %incarnation, "nothing was ever read, beginning with the first frame");
+    Ok(store.begin_at(Position { incarnation, seq: 0 }).await?)
+}
+
+pub(crate) fn age(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_micros(now.unix_us().saturating_sub(at.unix_us()).max(0).unsigned_abs())
+}

@@ -1,0 +1,234 @@
+//! What each lane is doing: written by its drain, read by whoever asks, and its metrics.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use forebay_buffer::StreamState;
+use forebay_model::{Position, Timestamp};
+use forebay_shard::{Committed, LanePosition, Tally};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::lane::ShardLane;
+use crate::trail::Trail;
+
+/// What a lane is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The log or the shard has not been reached yet.
+    Starting,
+    /// Another writer leads; this one waits quietly.
+    Standby,
+    /// It reads and commits.
+    Draining,
+    /// Something failed; it tries again.
+    Retrying,
+    /// The log is not the one that was read so far; somebody has to decide.
+    Halted,
+}
+
+/// A lane's status. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    of: ShardLane,
+    now: Mutex<Now>,
+    metrics: LaneMetrics,
+}
+
+/// How a lane stands at a moment.
+#[derive(Debug)]
+pub(crate) struct Now {
+    pub(crate) state: State,
+    /// Why it is not draining.
+    pub(crate) reason: Option<String>,
+    pub(crate) since: Timestamp,
+    pub(crate) position: Option<Position>,
+    pub(crate) rows: Tally,
+    pub(crate) committed_at: Option<Timestamp>,
+    /// What its stream held when it was last looked at.
+    pub(crate) log: Option<StreamState>,
+    /// How old the first frame that is not committed was then; zero where there is none.
+    pub(crate) lag: Duration,
+    pub(crate) trail: Trail,
+}
+
+#[derive(Debug)]
+struct LaneMetrics {
+    stored: Counter,
+    duplicate: Counter,
+    dead: Counter,
+    frames: Counter,
+    bytes: Counter,
+    staged: Counter,
+    batch_rows: Histogram,
+    commit: Histogram,
+    age: Histogram,
+    leader: Gauge,
+    halted: Gauge,
+    position: Gauge,
+    lag_frames: Gauge,
+    lag_seconds: Gauge,
+    log_bytes: Gauge,
+    log_bytes_max: Gauge,
+}
+
+/// What a commit was, beside its outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommitFigures {
+    pub(crate) bytes: u64,
+    pub(crate) took: Duration,
+    /// How old the oldest of its frames was when it was committed.
+    pub(crate) age: Option<Duration>,
+}
+
+impl State {
+    /// Its name in `/v1/lanes`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Standby => "standby",
+            Self::Draining => "draining",
+            Self::Retrying => "retrying",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn new(of: ShardLane, keep_behind: Duration) -> Self {
+        let now = Now {
+            state: State::Starting,
+            reason: None,
+            since: Timestamp::now(),
+            position: None,
+            rows: Tally::default(),
+            committed_at: None,
+            log: None,
+            lag: Duration::ZERO,
+            trail: Trail::new(keep_behind),
+        };
+        Self { inner: Arc::new(Inner { of, now: Mutex::new(now), metrics: LaneMetrics::new(of) }) }
+    }
+
+    /// Whose status it is.
+    pub(crate) fn of(&self) -> ShardLane {
+        self.inner.of
+    }
+
+    /// How it stands. To be let go of before anything is awaited.
+    pub(crate) fn now(&self) -> MutexGuard<'_, Now> {
+        self.inner.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what the lane is doing. Gives whether that is news.
+    pub(crate) fn set(&self, state: State, reason: Option<String>) -> bool {
+        let metrics = &self.inner.metrics;
+        metrics.leader.set(if state == State::Draining { 1.0 } else { 0.0 });
+        metrics.halted.set(if state == State::Halted { 1.0 } else { 0.0 });
+        let mut now = self.now();
+        let is_news = now.state != state;
+        if is_news {
+            now.since = Timestamp::now();
+        }
+        (now.state, now.reason) = (state, reason);
+        is_news
+    }
+
+    /// The position as it is stored.
+    pub(crate) fn stored(&self, stored: &LanePosition) {
+        let mut now = self.now();
+        if now.position.is_some_and(|known| !stored.position.covers(known)) {
+            now.trail.forget();
+        }
+        now.position = Some(stored.position);
+        now.rows = stored.rows;
+        now.committed_at = Some(stored.committed_at).filter(|_| stored.position.seq > 0);
+        self.inner.metrics.position.set(stored.position.seq as f64);
+    }
+
+    /// Something was committed.
+    pub(crate) fn committed(&self, committed: &Committed, figures: CommitFigures) {
+        let metrics = &self.inner.metrics;
+        metrics.stored.increment(committed.rows.stored);
+        metrics.duplicate.increment(committed.rows.duplicate);
+        metrics.dead.increment(committed.rows.dead);
+        metrics.frames.increment(committed.frames as u64);
+        metrics.bytes.increment(figures.bytes);
+        metrics.staged.increment(committed.was_staged.into());
+        metrics.batch_rows.record(committed.rows.rows() as f64);
+        metrics.commit.record(figures.took);
+        if let Some(age) = figures.age {
+            metrics.age.record(age);
+        }
+        metrics.position.set(committed.position.seq as f64);
+        let ShardLane { lane, shard } = self.of();
+        for (reason, rows) in &committed.dead {
+            let labels = [("lane", lane.to_string()), ("shard", shard.to_string()), ("reason", reason.to_string())];
+            counter!("forebay_writer_dead_letters_total", &labels).increment(*rows);
+        }
+        let mut now = self.now();
+        now.position = Some(committed.position);
+        now.rows = now.rows + committed.rows;
+        now.committed_at = Some(Timestamp::now());
+        now.trail.note(Instant::now(), committed.position.seq);
+    }
+
+    pub(crate) fn failed(&self, failure: &Failure) {
+        let ShardLane { lane, shard } = self.of();
+        let labels = [("lane", lane.to_string()), ("shard", shard.to_string()), ("class", failure.class().to_owned())];
+        counter!("forebay_writer_errors_total", &labels).increment(1);
+    }
+
+    /// What the stream holds, and how old the first frame is that is not committed.
+    pub(crate) fn observed(&self, log: StreamState, lag: Duration) {
+        let metrics = &self.inner.metrics;
+        let mut now = self.now();
+        (now.log, now.lag) = (Some(log), lag);
+        metrics.lag_frames.set(now.lag_frames().unwrap_or_default() as f64);
+        metrics.lag_seconds.set(lag.as_secs_f64());
+        metrics.log_bytes.set(log.bytes as f64);
+        metrics.log_bytes_max.set(log.bytes_max as f64);
+    }
+}
+
+impl Now {
+    /// How many frames of the log are not committed; `None` while that cannot be known.
+    pub(crate) fn lag_frames(&self) -> Option<u64> {
+        let (log, position) = (self.log?, self.position?);
+        (log.incarnation == position.incarnation).then(|| log.last_seq.saturating_sub(position.seq))
+    }
+}
+
+impl LaneMetrics {
+    fn new(of: ShardLane) -> Self {
+        let labels = [("lane", of.lane.to_string()), ("shard", of.shard.to_string())];
+        let rows = |outcome: &'static str| {
+            let [lane, shard] = labels.clone();
+            counter!("forebay_writer_rows_total", &[lane, shard, ("outcome", outcome.to_owned())])
+        };
+        Self {
+            stored: rows("stored"),
+            duplicate: rows("duplicate"),
+            dead: rows("dead"),
+            frames: counter!("forebay_writer_frames_total", &labels),
+            bytes: counter!("forebay_writer_bytes_total", &labels),
+            staged: counter!("forebay_writer_staged_batches_total", &labels),
+            batch_rows: histogram!("forebay_writer_batch_rows", &labels),
+            commit: histogram!("forebay_writer_commit_seconds", &labels),
+            age: histogram!("forebay_writer_commit_age_seconds", &labels),
+            leader: gauge!("forebay_writer_leader", &labels),
+            halted: gauge!("forebay_writer_halted", &labels),
+            position: gauge!("forebay_writer_position", &labels),
+            lag_frames: gauge!("forebay_writer_lag_frames", &labels),
+            lag_seconds: gauge!("forebay_writer_lag_seconds", &labels),
+            log_bytes: gauge!("forebay_log_bytes", &labels),
+            log_bytes_max: gauge!("forebay_log_bytes_max", &labels),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Looks at each lane's stream every few seconds: how far behind the shard is, and what may be trimmed.
+
+use std::time::Duration;
+
+use forebay_buffer::{Log, LogError, StreamState};
+use forebay_model::{Position, Timestamp};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::lane::ShardLane;
+use crate::session::age;
+use crate::status::{State, Status};
+
+const EVERY: Duration = Duration::from_secs(2);
+/// Trimming takes the server tens of milliseconds, so it is not done for a handful of frames.
+const TRIM_EVERY: u32 = 3;
+
+/// Looks after every stream until stopping begins.
+pub(crate) async fn run(
+    log: Log,
+    lanes: Vec<Status>,
+    keep_behind_bytes: u64,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = 0u32;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        round = round.wrapping_add(1);
+        for status in &lanes {
+            let keep = round.is_multiple_of(TRIM_EVERY).then_some(keep_behind_bytes);
+            // Given up in the middle, it has trimmed or it has not; both are right.
+            let Some(looked) = stop.run_until_cancelled(look(&log, status, keep)).await else { return Ok(()) };
+            if let Err(error) = looked {
+                let ShardLane { lane, shard } = status.of();
+                debug!(%lane, %shard, %error, "the stream cannot be looked at");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Result<(), LogError> {
+    let ShardLane { lane, shard } = status.of();
+    if !log.is_connected() {
+        return Ok(());
+    }
+    let stream = log.stream_state(lane, shard).await?;
+    let position = status.now().position.filter(|position| position.incarnation == stream.incarnation);
+    let Some(position) = position else {
+        status.observed(stream, Duration::ZERO);
+        return Ok(());
+    };
+    status.observed(stream, lag(log, status, stream, position).await?);
+    let Some(keep) = keep_behind_bytes else { return Ok(()) };
+    let (is_leading, old) = {
+        let mut now = status.now();
+        (now.state == State::Draining, now.trail.before_window(Instant::now()))
+    };
+    let Some(before) = trim_before(&stream, position.seq, old, keep).filter(|_| is_leading) else { return Ok(()) };
+    let begun = Instant::now();
+    log.trim(lane, shard, Position { seq: before, ..position }).await?;
+    debug!(%lane, %shard, before, took = ?begun.elapsed(), "trimmed");
+    Ok(())
+}
+
+/// How old the first frame is that is not committed.
+async fn lag(log: &Log, status: &Status, stream: StreamState, position: Position) -> Result<Duration, LogError> {
+    if stream.last_seq <= position.seq {
+        return Ok(Duration::ZERO);
+    }
+    let ShardLane { lane, shard } = status.of();
+    let Some(next) = log.frame(lane, shard, position.seq + 1).await? else {
+        warn!(%lane, %shard, seq = position.seq + 1, "a frame that is not committed is not in the log");
+        return Ok(Duration::ZERO);
+    };
+    Ok(next.frame.map_or(Duration::ZERO, |frame| age(frame.enqueued_at, Timestamp::now())))
+}
+
+/// The sequence number before which everything may go: what was committed before the window, and whatever makes the
+/// committed part larger than it may be. It yields to frames that are not committed: a stream must not refuse orders in
+/// order to keep what is stored already. `None` where there is nothing to trim.
+fn trim_before(stream: &StreamState, committed_seq: u64, old_seq: Option<u64>, keep_behind_bytes: u64) -> Option<u64> {
+    let behind = committed_seq.saturating_sub(stream.first_seq);
+    if behind == 0 || stream.frames == 0 {
+        return None;
+    }
+    // Frames differ in size; their mean is near enough, because this is done again and again.
+    let mean = (stream.bytes / stream.frames).max(1);
+    let ahead_bytes = stream.last_seq.saturating_sub(committed_seq).saturating_mul(mean);
+    let room = (stream.bytes_max / 10 * 8).saturating_sub(ahead_bytes);
+    let behind_max = keep_behind_bytes.min(room) / mean;
+    let by_bytes = committed_seq.saturating_sub(behind_max);
+    let before = old_seq.unwrap_or_default().max(by_bytes).min(committed_seq);
+    (before > stream.first_seq).then_some(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::Incarnation;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A stream of frames of 1 MiB that may take a thousand of them.
+    fn stream(first_seq: u64, last_seq: u64) -> StreamState {
+        let frames = last_seq + 1 - first_seq;
+        StreamState {
+            incarnation: Incarnation::new(1),
+            first_seq,
+            last_seq,
+            frames,
+            bytes: frames * MIB,
+            bytes_max: 1000 * MIB,
+            first_at: None,
+            last_at: None,
+        }
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_goes() {
+        assert_eq!(trim_before(&stream(1, 100), 100, None, 500 * MIB), None);
+        assert_eq!(trim_before(&stream(1, 100), 100, Some(40), 500 * MIB), Some(40));
+        assert_eq!(trim_before(&stream(40, 100), 100, Some(40), 500 * MIB), None);
+        assert_eq!(trim_before(&stream(1, 100), 30, Some(40), 500 * MIB), Some(30));
+    }
+
+    #[test]
+    fn the_committed_part_has_a_size_that_it_must_not_exceed() {
+        assert_eq!(trim_before(&stream(1, 700), 700, None, 500 * MIB), Some(200));
+        assert_eq!(trim_before(&stream(1, 700), 700, None, u64::MAX), None);
+        assert_eq!(trim_before(&stream(1, 900), 900, None, u64::MAX), Some(100));
+    }
+
+    #[test]
+    fn the_committed_part_yields_to_a_backlog_that_needs_the_room() {
+        assert_eq!(trim_before(&stream(1, 900), 300, None, u64::MAX), Some(100));
+        assert_eq!(trim_before(&stream(1, 990), 100, None, u64::MAX), Some(100));
+    }
+
+    #[test]
+    fn what_is_not_committed_is_never_trimmed() {
+        assert_eq!(trim_before(&stream(1, 999), 0, None, 0), None);
+        assert_eq!(trim_before(&stream(5, 999), 4, Some(900), 0), None);
+        assert_eq!(trim_before(&stream(1, 0), 0, None, 0), None);
+    }
+}

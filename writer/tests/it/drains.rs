@@ -1,0 +1,90 @@
+//! What is in the log comes into the shards, once.
+
+use std::time::Duration;
+
+use forebay_buffer::notice::customer_key;
+use forebay_model::{Lane, Position, ShardId};
+
+use crate::scene::{Scene, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_lane_of_every_shard_is_drained_and_announced() {
+    let scene = Scene::new("drains", 3).await;
+    let mut notices = scene.log.notices().await.unwrap();
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 9).await;
+    let rows = scene.log_orders(0..3000).await;
+    assert_eq!(rows, 9000);
+    scene.stored(3000).await;
+    scene.assert_sums(rows).await;
+    let lane = writer.lane(Lane::Orders, 1).await;
+    let position = scene.sql(1, "select stream_seq from lane_position where lane = 'orders'").await;
+    assert_eq!((lane["position"]["seq"].to_string(), &lane["leader"]), (position, &true.into()));
+    assert_eq!(writer.get("/readyz").await.0, 200);
+    // The notices of each lane and shard are a chain from the beginning to the position.
+    let mut chain = std::collections::HashMap::new();
+    let mut touched_customer = false;
+    while chain.get(&(Lane::Orders, ShardId(1))).is_none_or(|at: &Position| lane["position"]["seq"] != at.seq) {
+        let notice = tokio::time::timeout(Duration::from_secs(10), notices.next()).await.unwrap().unwrap();
+        let known = chain.insert((notice.lane, notice.shard), notice.after);
+        assert_eq!(known.unwrap_or(notice.before), notice.before, "{notice:?}");
+        touched_customer |= notice.lane == Lane::Orders && notice.touched.has_key(customer_key("CUST7"));
+    }
+    assert!(touched_customer);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_stopped_in_the_middle_goes_on_where_it_was() {
+    let scene = Scene::new("restart", 2).await;
+    scene.prepare_log().await;
+    let rows = scene.log_orders(0..4000).await;
+    for stop_at in [1, 1000, 2500] {
+        let writer = scene.writer(&["--batch-rows", "100"]).await;
+        eventually("some orders are stored", async || {
+            let orders = scene.orders().await;
+            (orders >= stop_at, format!("{orders}"))
+        })
+        .await;
+        writer.stop().await;
+    }
+    let writer = scene.writer(&[]).await;
+    scene.stored(4000).await;
+    scene.assert_sums(rows).await;
+    assert_eq!(scene.sum("select sum(rows_stored) from lane_position").await, rows);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_twice_is_stored_once_and_counted() {
+    let scene = Scene::new("twice", 1).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    let mut rows = scene.log_orders(0..1000).await;
+    rows += scene.log_orders(0..1000).await;
+    scene.stored(1000).await;
+    eventually("the second time is drained", async || {
+        let sum = scene.sum("select sum(rows_stored + rows_duplicate) from lane_position").await;
+        (sum == rows, format!("{sum} of {rows}"))
+    })
+    .await;
+    assert_eq!(scene.sum("select sum(rows_duplicate) from lane_position").await, 3000);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_rubbish_becomes_a_dead_letter_and_the_lane_goes_on() {
+    let scene = Scene::new("rubbish", 1).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    let mut rows = scene.log_orders(0..10).await;
+    scene.log_frame(Lane::Orders, ShardId(0), 7, b"rubbish".to_vec()).await;
+    rows += 7 + scene.log_orders(10..20).await;
+    scene.stored(20).await;
+    scene.assert_sums(rows).await;
+    assert_eq!(scene.sql(0, "select reason, rows from dead_letter").await, "torn_tuple|7");
+    let metrics = writer.get("/metrics").await.1;
+    let line = "forebay_writer_dead_letters_total{lane=\"orders\",shard=\"0\",reason=\"torn_tuple\"} 7";
+    assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
+    writer.stop().await;
+}

@@ -1,0 +1,213 @@
+//! What fails stops its own lane, for as long as it fails, and loses nothing.
+
+use std::process::{Child, Command, Stdio};
+
+use forebay_model::{Lane, ShardId};
+
+use crate::proxy::Proxy;
+use crate::scene::{Scene, eventually};
+
+struct Process(Child);
+
+impl Process {
+    fn start(scene: &Scene, more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forebay-writer"));
+        command.args(scene.flags()).args(more).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    fn wait(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_killed_three_times_in_the_middle_stores_every_order_once() {
+    let scene = Scene::new("killed", 3).await;
+    scene.prepare_log().await;
+    let mut rows = 0;
+    for round in 0..4u32 {
+        let before = u64::from(round) * 3000;
+        rows += scene.log_orders(round * 3000..(round + 1) * 3000).await;
+        let writer = Process::start(&scene, &["--batch-rows", "50"]);
+        if round == 3 {
+            scene.stored(12_000).await;
+            writer.signal(rustix::process::Signal::TERM);
+            assert_eq!(writer.wait(), Some(0));
+        } else {
+            eventually("some more orders are stored", async || {
+                let orders = scene.orders().await;
+                (orders > before, format!("{orders} of {before}"))
+            })
+            .await;
+            writer.signal(rustix::process::Signal::KILL);
+            assert_eq!(writer.wait(), None);
+        }
+    }
+    scene.assert_sums(rows).await;
+    assert_eq!(scene.sum("select sum(rows_stored) from lane_position").await, rows);
+    assert_eq!(scene.sum("select count(*) from dead_letter").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_shard_down_does_not_stop_the_others() {
+    let mut scene = Scene::new("down", 2).await;
+    let direct = scene.urls.clone();
+    let port: u16 = direct[1].rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    // Down from the start: the other shard is made ready and drained nevertheless.
+    proxy.cut();
+    scene.urls[1] = direct[1].replace(&format!(":{port}/"), &format!(":{}/", proxy.port));
+    let writer = scene.writer(&[]).await;
+    scene.urls = direct;
+    writer.has("draining", 3).await;
+    let mut rows = scene.log_orders(0..1000).await;
+    let on_first = scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().last_seq;
+    eventually("the first shard is drained", async || {
+        let at = scene.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
+        (at == on_first.to_string(), at)
+    })
+    .await;
+    assert_eq!(writer.lane(Lane::Orders, 1).await["state"], "starting");
+    let (status, ready) = writer.get("/readyz").await;
+    assert_eq!((status, &ready["dependencies"]["shard 1"]["state"]), (200, &"down".into()), "{ready}");
+    proxy.heal();
+    scene.stored(1000).await;
+    // And down in the middle.
+    proxy.cut();
+    rows += scene.log_orders(1000..2000).await;
+    eventually("the lanes of the second shard try again", async || {
+        let lane = writer.lane(Lane::Orders, 1).await;
+        (lane["state"] == "retrying", lane.to_string())
+    })
+    .await;
+    assert_eq!(writer.lane(Lane::Orders, 0).await["state"], "draining");
+    proxy.heal();
+    scene.stored(2000).await;
+    scene.assert_sums(rows).await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_when_the_leader_ends() {
+    let scene = Scene::new("standby", 1).await;
+    let leader = scene.writer(&[]).await;
+    leader.has("draining", 3).await;
+    let standby = scene.writer(&[]).await;
+    standby.has("standby", 3).await;
+    let mut rows = scene.log_orders(0..500).await;
+    scene.stored(500).await;
+    eventually("the standby follows the position", async || {
+        let lane = standby.lane(Lane::Orders, 0).await;
+        (lane["rows"]["stored"] == 500, lane.to_string())
+    })
+    .await;
+    leader.stop().await;
+    standby.has("draining", 3).await;
+    rows += scene.log_orders(500..1000).await;
+    scene.stored(1000).await;
+    scene.assert_sums(rows).await;
+    standby.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_that_both_think_they_lead_store_every_order_once() {
+    let scene = Scene::new("split", 1).await;
+    let one = scene.writer(&["--batch-rows", "20"]).await;
+    one.has("draining", 3).await;
+    let rows = scene.log_orders(0..6000).await;
+    let other = scene.writer(&["--batch-rows", "20"]).await;
+    // The lead is taken away again and again, as when a session dies unnoticed.
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() \
+               and application_name like 'forebay-writer%lead'";
+    for _ in 0..6 {
+        let before = scene.orders().await;
+        scene.sql(0, end).await;
+        eventually("some more orders are stored", async || {
+            let orders = scene.orders().await;
+            (orders > before || orders == 6000, format!("{orders}"))
+        })
+        .await;
+    }
+    scene.stored(6000).await;
+    scene.assert_sums(rows).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
+    let scene = Scene::new("anew", 1).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    scene.log_orders(0..1000).await;
+    scene.stored(1000).await;
+    let nats = async_nats::connect(scene.stack.nats_url()).await.unwrap();
+    let name = scene.log.settings().name.stream(Lane::Orders, ShardId(0));
+    async_nats::jetstream::new(nats).delete_stream(&name).await.unwrap();
+    scene.prepare_log().await;
+    scene.log_orders(1000..1100).await;
+    writer.has("halted", 1).await;
+    let lane = writer.lane(Lane::Orders, 0).await;
+    assert!(lane["reason"].as_str().unwrap().contains("made anew"), "{lane}");
+    assert_eq!(lane["rows"]["stored"], 1000);
+    let (status, ready) = writer.get("/readyz").await;
+    assert_eq!((status, &ready["dependencies"]["log orders-0"]["state"]), (503, &"down".into()), "{ready}");
+    // The other lanes go on.
+    eventually("the index is drained", async || {
+        let entries = scene.sum("select count(*) from order_index").await;
+        (entries == 1100, entries.to_string())
+    })
+    .await;
+    assert_eq!(scene.orders().await, 1000);
+    let metrics = writer.get("/metrics").await.1;
+    assert!(metrics.as_str().unwrap().contains("forebay_writer_halted{lane=\"orders\",shard=\"0\"} 1"), "{metrics}");
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_comes_late_is_waited_for() {
+    let scene = Scene::new("late", 1).await;
+    let server = scene.stack.nats_url().trim_start_matches("nats://").parse().unwrap();
+    let proxy = Proxy::to(server).await;
+    proxy.cut();
+    let mut flags = scene.flags();
+    let at = flags.iter().position(|flag| flag == "--nats").unwrap();
+    flags[at + 1] = format!("nats://127.0.0.1:{}", proxy.port);
+    let args = std::iter::once("forebay-writer".to_owned()).chain(flags);
+    let settings: forebay_writer::Settings = clap::Parser::try_parse_from(args).unwrap();
+    let writer = crate::scene::Writer::start(&settings).await;
+    eventually("the log is missed", async || {
+        let (status, ready) = writer.get("/readyz").await;
+        (status == 503 && ready["dependencies"]["nats"]["state"] == "down", ready.to_string())
+    })
+    .await;
+    proxy.heal();
+    writer.has("draining", 3).await;
+    // Lost in the middle, it is waited for again.
+    scene.log_orders(0..500).await;
+    scene.stored(500).await;
+    proxy.cut();
+    eventually("the log is missed again", async || {
+        let (status, ready) = writer.get("/readyz").await;
+        (status == 503, ready.to_string())
+    })
+    .await;
+    let rows = 1500 + scene.log_orders(500..1000).await;
+    proxy.heal();
+    scene.stored(1000).await;
+    scene.assert_sums(rows).await;
+    writer.stop().await;
+}

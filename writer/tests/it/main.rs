@@ -1,0 +1,10 @@
+//! The writer against a real NATS and real Postgres servers.
+
+#![allow(clippy::unwrap_used)]
+
+mod drains;
+mod faults;
+mod proxy;
+mod scene;
+mod service;
+mod trims;
