@@ -143,7 +143,25 @@ fn one_line(command: &clap::Command, error: &clap::Error) -> String {
     let paragraph = paragraph.join(" ");
     let reason = paragraph.strip_prefix("error: ").unwrap_or(&paragraph);
     let variable = environment_variable(command, error).map(|name| format!(" (or {name})")).unwrap_or_default();
-    format!("{}: {reason}{variable}", command.get_name())
+    format!("{}: {}{variable}", command.get_name(), without_passwords(reason))
+}
+
+/// The value that is told back may be an address with a password in it: `scheme://user:password@host`.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['\'', '`', '"', ' ', ',', '|']).unwrap_or(part.len());
+        let (address, rest) = part.split_at(end);
+        let user_and_host = address.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host)));
+        shown += "://";
+        match user_and_host {
+            Some((user, host)) => shown.extend([user, ":…@", host]),
+            None => shown += address,
+        }
+        shown += rest;
+    }
+    shown
 }
 
 /// The environment variable of the setting that the error is about, since the bad value may have come from there.
@@ -219,6 +237,14 @@ mod tests {
             let line = bad(args);
             assert!(line.starts_with("forebay-example: ") && !line.contains('\n'), "{line}");
         }
+    }
+
+    #[test]
+    fn a_bad_address_is_told_back_without_its_password() {
+        let line =
+            "invalid value 'postgres://u:se/cr:et@h:1/x,nats://v@i|x://w:secret@j' for '--x': `y://u:secret@h` is none";
+        let shown = "invalid value 'postgres://u:…@h:1/x,nats://v@i|x://w:…@j' for '--x': `y://u:…@h` is none";
+        assert_eq!(without_passwords(line), shown);
     }
 
     #[test]
