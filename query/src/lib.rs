@@ -18,7 +18,7 @@
 //! | `key` | the total order of lists |
 //! | `merge`, `source` | the rows of several shards as one list; the rows of one shard, piece by piece |
 //! | `lookup` | finding one order |
-//! | [`statement`], `parameters`, `window` | the SQL; how it stays cheap over many partitions |
+//! | [`statement`], `parameters`, `window`, `calendar` | the SQL; how it stays cheap over many partitions |
 //! | `row`, `answer`, `response` | rows as they come, as JSON, as HTTP |
 //! | `read_at`, `known`, `wait` | the positions of an answer; how far lanes are known to be; waiting for a receipt |
 //! | `shards`, `shard`, `lease` | the shards, statements with deadlines, connections |
@@ -27,6 +27,7 @@
 
 mod answer;
 mod app;
+mod calendar;
 mod cursor;
 mod customer;
 mod error;

@@ -19,7 +19,7 @@ use crate::read_at::ReadAt;
 use crate::row::FactRow;
 use crate::shard::{Ask, Shard};
 use crate::shards::Shards;
-use crate::statement::{INDEX, Kind};
+use crate::statement::{Bounds, INDEX, Kind};
 use crate::wait::Patience;
 
 /// How many orders with the same id are looked at; so many customers are named where an id is ambiguous.
@@ -162,16 +162,18 @@ impl<'a> Lookup<'a> {
         };
         for &shard in self.map.read_shards(bucket) {
             let Some(windows) = self.shard(shard).map(|shard| shard.windows(Lane::Orders)) else { continue };
-            let mut place = Some(windows.first(Span::ALL, Direction::NewestFirst));
+            let newest = Direction::NewestFirst;
+            let mut place = Some(windows.first(&Span::ALL.start(newest), Span::ALL, newest));
             while let Some(window) = place.and_then(|place| windows.get(place)) {
-                let mut rows = self.read_window(shard, Kind::Search, window.text(Kind::Search), &arguments).await?;
+                let text = window.text(Kind::Search, Bounds::default());
+                let mut rows = self.read_window(shard, Kind::Search, text, &arguments).await?;
                 if let Some(row) = rows.pop() {
                     return Ok(Some(row));
                 }
                 if self.missing.contains(&shard) {
                     break;
                 }
-                place = place.and_then(|place| windows.next(place, Span::ALL, Direction::NewestFirst));
+                place = place.and_then(|place| windows.next(place, Span::ALL, newest));
             }
         }
         Ok(None)
@@ -200,7 +202,9 @@ impl<'a> Lookup<'a> {
         at: Timestamp,
         arguments: &(dyn Fn() -> PgArguments + Send + Sync),
     ) -> Result<Vec<FactRow>, ReadError> {
-        let Some(text) = self.shard(shard).map(|shard| shard.windows(kind.lane()).at(at).text(kind)) else {
+        let Some(text) =
+            self.shard(shard).map(|shard| shard.windows(kind.lane()).partition(at).text(kind, Bounds::default()))
+        else {
             return Ok(Vec::new());
         };
         self.read_window(shard, kind, text, arguments).await

@@ -64,7 +64,7 @@ impl ShardWatch {
 async fn read_windows(connection: &mut PgConnection) -> Result<(Windows, Windows), sqlx::Error> {
     let orders = read_starts(connection, Lane::Orders).await?;
     let views = read_starts(connection, Lane::Views).await?;
-    Ok((Windows::of_partitions(&orders), Windows::of_partitions(&views)))
+    Ok((Windows::of_partitions(orders), Windows::of_partitions(views)))
 }
 
 /// When the partitions of a lane's table begin. What is open to below, or a default partition, has no beginning.

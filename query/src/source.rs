@@ -40,8 +40,7 @@ impl Source {
     pub(crate) fn new(shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
         let (direction, span, last) = (scan.direction, scan.span, scan.last.clone());
         let windows = shard.windows(subject.kind(direction).lane());
-        let window =
-            if last.order_id.is_empty() { windows.first(span, direction) } else { windows.place_of(last.ordered_at) };
+        let window = windows.first(&last, span, direction);
         let rows = VecDeque::new();
         Self { shard, subject, direction, span, windows, window: Some(window), last, rows, position: None }
     }
@@ -80,10 +79,11 @@ impl Source {
 
     /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
-        while let Some(window) = self.window.filter(|_| self.rows.len() < wanted) {
+        while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
+            let Some(window) = self.windows.get(place) else { break };
             let limit = wanted - self.rows.len();
             let kind = self.kind();
-            let text = self.windows.get(window).map(|window| window.text(kind)).unwrap_or_default();
+            let text = window.text(kind, window.bounds(&self.last, self.span, self.direction));
             let arguments = || self.arguments(limit);
             let ask = Ask { read: kind.name(), text, arguments: &arguments, bytes_max: PIECE_BYTES_MAX };
             let rows = self.shard.read_after(kind.lane(), &ask, patience).await?;
@@ -93,7 +93,7 @@ impl Source {
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;
             if is_window_read {
-                self.window = self.windows.next(window, self.span, self.direction);
+                self.window = self.windows.next(place, self.span, self.direction);
             }
             if rows.is_cut {
                 break;

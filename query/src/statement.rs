@@ -1,8 +1,7 @@
 //! The SQL of the reads.
 //!
 //! Every statement gives the lane's position and the rows together: one round trip, one snapshot. The first row is the
-//! position (its `incarnation` is not null), the others are facts. Whatever a statement prunes partitions by is there twice:
-//! as a literal (a window's ends) and as parameters.
+//! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
 //!
 //! The module is public so that the plans of its statements can be looked at.
 
@@ -92,41 +91,72 @@ impl Kind {
     }
 }
 
-/// The text of a statement over a window, which is a condition in SQL.
-pub fn text(kind: Kind, window: &str) -> String {
+/// What the rows of a list are compared with, besides the window's ends. Each comparison with a parameter costs time for
+/// every partition of the window, so a statement has only those that leave something out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// With the row that the list comes from.
+    pub last: bool,
+    /// With the far end of the range.
+    pub end: bool,
+}
+
+impl Bounds {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 4;
+
+    /// Its number, less than [`Bounds::COUNT`].
+    pub(crate) fn number(self) -> usize {
+        usize::from(self.last) * 2 + usize::from(self.end)
+    }
+}
+
+/// The text of a statement over a window, which is a condition in SQL. The bounds are for lists.
+pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
     let (lane, table) = (kind.lane(), kind.lane().table());
     let columns = if lane == Lane::Views { VIEW } else { ORDER };
-    let condition = condition(kind);
+    let (last, end, condition) = conditions(kind);
+    let last = if bounds.last { last } else { "" };
+    let end = if bounds.end { end } else { "" };
     format!(
         "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
              from lane_position where lane = '{lane}' \
          union all \
-         (select {columns} from {table} where {window} and {condition})"
+         (select {columns} from {table} where {window} {last} {end} {condition})"
     )
 }
 
-const fn condition(kind: Kind) -> &'static str {
+/// The comparison with the last row, the one with the end of the range, and the rest.
+const fn conditions(kind: Kind) -> (&'static str, &'static str, &'static str) {
     match kind {
-        Kind::CustomerNewest => {
-            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id) < ($2, $3) \
-             and bucket = $5 and customer_id = $6 order by ordered_at desc, order_id desc limit $4"
+        Kind::CustomerNewest => (
+            "and (ordered_at, order_id) < ($2, $3)",
+            "and ordered_at >= $1",
+            "and bucket = $5 and customer_id = $6 order by ordered_at desc, order_id desc limit $4",
+        ),
+        Kind::EverybodyNewest => (
+            "and (ordered_at, order_id, customer_id) < ($2, $3, $4)",
+            "and ordered_at >= $1",
+            "order by ordered_at desc, order_id desc, customer_id desc limit $5",
+        ),
+        Kind::EverybodyOldest => (
+            "and (ordered_at, order_id, customer_id) > ($1, $3, $4)",
+            "and ordered_at < $2",
+            "order by ordered_at, order_id, customer_id limit $5",
+        ),
+        Kind::ViewNewest => (
+            "and (ordered_at, order_id, customer_id) < ($2, $3, $4)",
+            "and ordered_at >= $1",
+            "and view = $6 and key = $7 order by ordered_at desc, order_id desc, customer_id desc limit $5",
+        ),
+        Kind::OfCustomer => (
+            "",
+            "",
+            "and bucket = $1 and customer_id = $2 and ordered_at >= $3 and ordered_at < $4 and order_id = $5 limit 1",
+        ),
+        Kind::WithId => ("", "", "and ordered_at >= $1 and ordered_at < $2 and order_id = $3 limit $4"),
+        Kind::Search => {
+            ("", "", "and bucket = $1 and customer_id = $2 and order_id = $3 order by ordered_at desc limit 1")
         }
-        Kind::EverybodyNewest => {
-            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id, customer_id) < ($2, $3, $4) \
-             order by ordered_at desc, order_id desc, customer_id desc limit $5"
-        }
-        Kind::EverybodyOldest => {
-            "ordered_at >= $1 and ordered_at < $2 and (ordered_at, order_id, customer_id) > ($1, $3, $4) \
-             order by ordered_at, order_id, customer_id limit $5"
-        }
-        Kind::ViewNewest => {
-            "ordered_at >= $1 and ordered_at <= $2 and (ordered_at, order_id, customer_id) < ($2, $3, $4) \
-             and view = $6 and key = $7 order by ordered_at desc, order_id desc, customer_id desc limit $5"
-        }
-        Kind::OfCustomer => {
-            "bucket = $1 and customer_id = $2 and ordered_at >= $3 and ordered_at < $4 and order_id = $5 limit 1"
-        }
-        Kind::WithId => "ordered_at >= $1 and ordered_at < $2 and order_id = $3 limit $4",
-        Kind::Search => "bucket = $1 and customer_id = $2 and order_id = $3 order by ordered_at desc limit 1",
     }
 }
