@@ -27,6 +27,9 @@ const PING_MAX: Duration = Duration::from_millis(500);
 /// A connection is renewed after this long, so that a changed network name or a balanced pool is followed.
 const LIFETIME: Duration = Duration::from_mins(30);
 
+/// How many prepared statements a connection keeps. Reads have one for each part of time that they are divided into.
+const STATEMENTS_MAX: usize = 512;
+
 /// How a pool behaves.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
@@ -185,7 +188,7 @@ impl Place {
                 let (address, session) = on_connect.clone();
                 Box::pin(async move { prepare(connection, &address, &session).await.map(drop) })
             })
-            .connect_lazy_with(named(address, &session));
+            .connect_lazy_with(named(address, &session).statement_cache_capacity(STATEMENTS_MAX));
         Self {
             shard,
             address: address.clone(),
