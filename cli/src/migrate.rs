@@ -5,7 +5,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use forebay_buffer::{Log, LogSettings};
 use forebay_model::{Lane, ShardMap};
+use forebay_service::units::ByteSize;
 use futures::future::join_all;
 
 use crate::system::{Routing, SystemSettings};
@@ -20,6 +22,15 @@ pub struct Settings {
     /// How customers become buckets, where there is no shard map yet
     #[arg(long, env = "FOREBAY_ROUTING", value_name = "ROUTING", default_value = "md5")]
     pub routing: Routing,
+
+    /// Bytes that each stream may take; a full stream refuses orders
+    #[arg(long, env = "FOREBAY_STREAM_BYTES_MAX", value_name = "BYTES", default_value_t = ByteSize::mib(1024))]
+    pub stream_bytes_max: ByteSize,
+
+    /// NATS servers that keep each stream
+    #[arg(long, env = "FOREBAY_STREAM_REPLICAS", value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stream_replicas: u8,
 }
 
 /// Prepares everything.
@@ -28,7 +39,13 @@ pub struct Settings {
 /// One sentence about every shard that cannot be migrated, or about the log.
 pub async fn run(settings: &Settings) -> Result<ExitCode> {
     migrate_shards(&settings.system).await?;
-    let log = settings.system.connect_log().await?;
+    // The writer has the same settings: two opinions about a stream would change it back and forth.
+    let log_settings = LogSettings {
+        stream_bytes_max: settings.stream_bytes_max.get(),
+        replicas: settings.stream_replicas.into(),
+        ..settings.system.log_settings()?
+    };
+    let log = Log::connect(log_settings).await?;
     let first = settings.system.first_map(settings.routing)?;
     log.ensure_streams(first.shards(), &Lane::ALL).await?;
     let map = log.create_map_if_absent(&first).await?;

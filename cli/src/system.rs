@@ -64,9 +64,17 @@ impl SystemSettings {
     /// # Errors
     /// [`BadSetting`] where the address is none, else why it cannot be reached.
     pub async fn connect_log(&self) -> Result<Log> {
+        Ok(Log::connect(self.log_settings()?).await?)
+    }
+
+    /// Where the log is.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where the address is none.
+    pub fn log_settings(&self) -> Result<LogSettings, BadSetting> {
         let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
         settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
-        Ok(Log::connect(settings).await?)
+        Ok(settings)
     }
 
     /// The map that a system of these shards begins with.

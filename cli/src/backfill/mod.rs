@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use forebay_buffer::Log;
 use forebay_model::{Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
-use forebay_shard::{PoolSettings, ShardPool};
+use forebay_shard::ShardPool;
 use futures::future::join_all;
 
 use self::progress::Progress;
@@ -80,7 +80,7 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
     let map = log.map().wait_for(Option::is_some).await.context("the shard map is not followed")?.clone();
     let map = map.context("there is no shard map yet: run `forebay migrate` or start a writer")?;
     let shards = settings.system.shards.iter().map(|(shard, addresses)| {
-        let pool = ShardPool::new(shard, addresses, &stored::pool_settings(PoolSettings::default()));
+        let pool = ShardPool::new(shard, addresses, &stored::pool_settings());
         let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings };
         async move { (shard, job.run().await) }
     });

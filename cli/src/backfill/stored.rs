@@ -24,12 +24,12 @@ pub(super) struct Place {
 }
 
 /// Along the index by time, whatever the planner thinks of a table that it has no figures of.
-pub(super) fn pool_settings(settings: PoolSettings) -> PoolSettings {
+pub(super) fn pool_settings() -> PoolSettings {
     PoolSettings {
         application_name: "forebay-backfill".to_owned(),
         connections_max: 2,
         parameters: vec![("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("jit", "off")],
-        ..settings
+        ..PoolSettings::default()
     }
 }
 

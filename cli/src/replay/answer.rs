@@ -45,8 +45,12 @@ pub(crate) enum Reply {
     TooLarge(Body),
     /// Sending it again would change nothing.
     Refused(String),
-    /// There is no answer, so nothing is known.
-    Lost(String),
+    /// There is no answer.
+    Lost {
+        what: String,
+        /// Whether it was sent, so that nothing is known of what has become of it.
+        was_sent: bool,
+    },
 }
 
 impl Reply {

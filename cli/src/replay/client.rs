@@ -86,7 +86,10 @@ impl Client {
         };
         match answered.await {
             Ok((status, headers, body)) => Reply::of(status, &headers, &body),
-            Err(error) => Reply::Lost(format!("no answer from {}: {}", self.origin(), innermost(&error))),
+            Err(error) => Reply::Lost {
+                what: format!("no answer from {}: {}", self.origin(), innermost(&error)),
+                was_sent: !error.is_connect(),
+            },
         }
     }
 

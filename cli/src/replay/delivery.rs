@@ -155,8 +155,8 @@ impl Round<'_> {
                     self.delivered.retries += 1;
                 }
                 Reply::Refused(what) => return Err(Undelivered::Failed(anyhow!(what))),
-                Reply::Lost(what) => {
-                    self.delivered.resent_lines += (until - first) as u64;
+                Reply::Lost { what, was_sent } => {
+                    self.delivered.resent_lines += if was_sent { (until - first) as u64 } else { 0 };
                     self.wait_after_loss(what).await?;
                 }
             }

@@ -67,6 +67,16 @@ impl Input {
         meta.is_file().then_some(meta.len())
     }
 
+    /// Whether it is a pipe or the like.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn is_stream(&self) -> Result<bool> {
+        let Some(path) = &self.path else { return Ok(true) };
+        let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(!meta.is_file() && !meta.is_dir())
+    }
+
     /// Which file it is now. Nothing for standard input, and for pipes and the like, which cannot be read again.
     ///
     /// # Errors

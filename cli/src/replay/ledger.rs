@@ -18,7 +18,7 @@ use super::state::{Saved, StateDir};
 use super::tally::Tally;
 
 /// How often the state is saved.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// A chunk whose delivery has ended.
 pub(crate) struct Ended {
@@ -155,10 +155,15 @@ impl Ledger {
             self.next += 1;
             self.count(ended)?;
         }
-        if self.saved_at.elapsed() > SAVE_EVERY {
-            self.save()?;
-        }
-        Ok(())
+        self.save_if_due()
+    }
+
+    /// Saves the state, if the last time is long enough ago.
+    ///
+    /// # Errors
+    /// As for [`Ledger::book`].
+    pub(crate) fn save_if_due(&mut self) -> Result<()> {
+        if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
     }
 
     /// Ends the books: what waits for a chunk that never came is told all the same, and the state is saved.

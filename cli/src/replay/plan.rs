@@ -1,6 +1,6 @@
 //! What a run will do: files with their formats, checked before anything is sent.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -37,12 +37,10 @@ impl Plan {
         let text = settings.map.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
         let plan = Self { inputs, format: settings.format, map, map_print: Fingerprint::default().of(&text) };
         plan.check_settings(settings)?;
-        // Standard input can be opened only once.
+        // Standard input and pipes can be read only once.
         for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
-            if input.bytes().is_some() {
+            if !input.is_stream()? {
                 plan.open(input)?;
-            } else {
-                input.identity()?;
             }
         }
         Ok(plan)
@@ -132,6 +130,8 @@ pub(crate) fn default_rejects(input: &Input) -> PathBuf {
     let Some(path) = input.path() else { return PathBuf::from("stdin.rejects.ndjson") };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".rejects.ndjson");
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if tempfile::NamedTempFile::new_in(dir).is_ok() { dir.join(name) } else { PathBuf::from(name) }
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) if tempfile::NamedTempFile::new_in(dir).is_ok() => dir.join(name),
+        _ => PathBuf::from(name),
+    }
 }

@@ -18,7 +18,7 @@ use super::crew::{Failure, Member, Work};
 use super::delivery::Courier;
 use super::feeder::{Feeder, Handed, Skip};
 use super::input::Input;
-use super::ledger::{Ended, Ledger};
+use super::ledger::{Ended, Ledger, SAVE_EVERY};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::screen::Screen;
@@ -103,8 +103,13 @@ impl Run {
             handle: Handle::current(),
         };
         let unread = start_feeder(feeder)?;
-        while let Some(ended) = booking.recv().await {
-            if let Err(error) = ledger.book(ended) {
+        loop {
+            let booked = match tokio::time::timeout(SAVE_EVERY, booking.recv()).await {
+                Ok(Some(ended)) => ledger.book(ended),
+                Ok(None) => break,
+                Err(_) => ledger.save_if_due(),
+            };
+            if let Err(error) = booked {
                 self.fail(error);
             }
         }

@@ -11,7 +11,7 @@ use super::detach::report_path;
 use super::settings::DownSettings;
 
 /// Services drain, then servers stop: each has its own limit below this.
-const STOPPED_WITHIN: Duration = Duration::from_secs(120);
+const STOPPED_WITHIN: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Stops the system of a directory, and deletes its data if that is asked for.

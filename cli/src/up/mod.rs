@@ -45,7 +45,7 @@ use services::Service;
 use crate::system::SystemSettings;
 
 /// How long the shards may take to hold the sample.
-const SAMPLE_WITHIN: Duration = Duration::from_secs(120);
+const SAMPLE_WITHIN: Duration = Duration::from_mins(2);
 
 /// Starts everything and runs until it is told to stop.
 ///

@@ -2,20 +2,22 @@
 
 use std::io::{self, Read};
 
-use csv::ByteRecord;
+use csv::{ByteRecord, Position, Terminator};
 
 /// No row is longer.
 const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Reads row by row.
 pub(super) struct Rows<R> {
-    reader: csv::Reader<Bounded<R>>,
+    reader: csv::Reader<Watched<R>>,
 }
 
-/// Reads no more than a budget that is filled up again for every row.
-struct Bounded<R> {
+/// Reads no more than a budget that is filled up again for every row, and knows what it read last.
+struct Watched<R> {
     inner: R,
     budget: u64,
+    bytes: u64,
+    last: u8,
 }
 
 impl<R: Read> Rows<R> {
@@ -24,39 +26,94 @@ impl<R: Read> Rows<R> {
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
+            // With carriage returns as a part of the end of a line, lines are counted wrongly.
+            .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(64 * 1024)
-            .from_reader(Bounded { inner, budget: ROW_BYTES_MAX });
+            .from_reader(Watched { inner, budget: ROW_BYTES_MAX, bytes: 0, last: b'\n' });
         Self { reader }
     }
 
-    /// Reads the next row, and gives the line, from 1 on, that it begins on. `None` at the end.
+    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read, or a row does not end.
     pub(super) fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
-        self.reader.get_mut().budget = ROW_BYTES_MAX;
-        let before = self.reader.position().line();
-        match self.reader.read_byte_record(row) {
-            Ok(true) => Ok(Some(row.position().map_or(before, csv::Position::line))),
-            Ok(false) => Ok(None),
-            Err(_) if self.reader.get_ref().budget == 0 => Err(io::Error::other(format!(
-                "line {before}: a row does not end within 4 MiB: is a closing quote missing?"
-            ))),
-            Err(error) => Err(match error.into_kind() {
-                csv::ErrorKind::Io(error) => error,
-                other => io::Error::other(format!("line {before}: {other:?}")),
-            }),
+        loop {
+            self.reader.get_mut().budget = ROW_BYTES_MAX;
+            let before = self.reader.position().line();
+            match self.reader.read_byte_record(row) {
+                Ok(true) if drop_carriage_return(row) => {}
+                Ok(true) => return Ok(Some(self.begins_on(row))),
+                Ok(false) => return Ok(None),
+                Err(error) => return Err(self.explain(error, before)),
+            }
+        }
+    }
+
+    /// The line that the row just read begins on. Blank lines before it were passed over, so it is counted from its end.
+    fn begins_on(&self, row: &ByteRecord) -> u64 {
+        let behind: &Position = self.reader.position();
+        let within = memchr::memchr_iter(b'\n', row.as_slice()).count() as u64;
+        let watched = self.reader.get_ref();
+        // The last row may lack its line feed, or have it within a quote that is not closed.
+        let is_torn = behind.byte() == watched.bytes && (watched.last != b'\n' || row.as_slice().ends_with(b"\n"));
+        behind.line().saturating_sub(within + u64::from(!is_torn))
+    }
+
+    fn explain(&self, error: csv::Error, line: u64) -> io::Error {
+        if self.reader.get_ref().budget == 0 {
+            let what = "a row does not end within 4 MiB: is a closing quote missing?";
+            return io::Error::other(format!("line {line}: {what}"));
+        }
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => io::Error::other(format!("line {line}: {other:?}")),
         }
     }
 }
 
-impl<R: Read> Read for Bounded<R> {
+/// Takes the carriage return off the end of a row. Says whether the row was a blank line.
+fn drop_carriage_return(row: &mut ByteRecord) -> bool {
+    let last = row.len().saturating_sub(1);
+    let Some(kept) = row.get(last).and_then(|field| field.strip_suffix(b"\r")).map(<[u8]>::to_vec) else {
+        return false;
+    };
+    row.truncate(last);
+    row.push_field(&kept);
+    last == 0 && kept.is_empty()
+}
+
+impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.budget == 0 {
             return Err(io::Error::other("a row without an end"));
         }
         let read = self.inner.read(buffer)?;
         self.budget = self.budget.saturating_sub(read as u64);
+        self.bytes += read as u64;
+        self.last = buffer[..read].last().copied().unwrap_or(self.last);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_know_their_lines_whatever_ends_them() {
+        for text in [
+            "a,b\n\n\n1,\"2\n3\"\n4,5\n\n6,7",
+            "a,b\r\n\r\n\r\n1,\"2\r\n3\"\r\n4,5\r\n\r\n6,7\r\n",
+            "a,b\n\n\n1,\"2\n3\"\n4,5\n\n6,7\n\n",
+        ] {
+            let mut rows = Rows::new(text.as_bytes(), b',');
+            let (mut row, mut found) = (ByteRecord::new(), Vec::new());
+            while let Some(line) = rows.next(&mut row).unwrap() {
+                found.push((line, String::from_utf8(row.get(1).unwrap().to_vec()).unwrap().replace('\r', "")));
+            }
+            let expected = [(1, "b"), (4, "2\n3"), (6, "5"), (8, "7")].map(|(line, text)| (line, text.to_owned()));
+            assert_eq!(found, expected, "{text:?}");
+        }
     }
 }

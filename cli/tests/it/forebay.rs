@@ -1,0 +1,97 @@
+//! The command, run in a directory of its own.
+
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+
+/// A directory to run the command in.
+pub(crate) struct Forebay {
+    dir: tempfile::TempDir,
+}
+
+/// What a run has come to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Forebay {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), contents).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The lines of an NDJSON file; none where there is no file.
+    pub(crate) fn read_lines(&self, name: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The command, without any setting of this process.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FOREBAY_")) {
+            command.env_remove(name);
+        }
+        command.args(arguments).current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().await.unwrap())
+    }
+
+    /// With that on standard input.
+    pub(crate) async fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).await.unwrap();
+        Ran::of(child.wait_with_output().await.unwrap())
+    }
+
+    /// Orders of `forebay generate`, as a file.
+    pub(crate) async fn generate(&self, name: &str, arguments: &[&str]) -> Vec<Value> {
+        let ran = self.run(&[&["generate"], arguments].concat()).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        self.write(name, &ran.stdout);
+        self.read_lines(name)
+    }
+}
+
+impl Ran {
+    pub(crate) fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The summary that `--json` prints.
+    pub(crate) fn summary(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Figures of the summary.
+    pub(crate) fn figures(&self, names: &[&str]) -> Vec<u64> {
+        let summary = self.summary();
+        names.iter().map(|name| summary[name].as_u64().unwrap_or_else(|| panic!("no {name} in {summary}"))).collect()
+    }
+}

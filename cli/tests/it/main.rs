@@ -1,0 +1,11 @@
+//! The `forebay` command as a process of its own, against real servers.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod delivery;
+mod files;
+mod forebay;
+mod ingest;
+mod link;
+mod resume;
+mod shards;
+mod wrong;

@@ -1,0 +1,76 @@
+//! `forebay migrate` and `forebay shards`.
+
+use serde_json::Value;
+
+use crate::forebay::{Forebay, Ran};
+
+async fn settings(name: &str, shards: usize) -> Vec<String> {
+    let shared = forebay_stack::shared().await;
+    let databases = shared.create_databases(shards, name).await.join(",");
+    let flags = ["--nats", &shared.nats_url(), "--log-prefix", &shared.unique_prefix(name), "--shards", &databases];
+    flags.map(str::to_owned).to_vec()
+}
+
+async fn run(forebay: &Forebay, command: &[&str], settings: &[String]) -> Ran {
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    forebay.run(&[command, &settings].concat()).await
+}
+
+#[tokio::test]
+async fn migrate_prepares_everything_once_and_shards_shows_it() {
+    let forebay = Forebay::new();
+    let settings = settings("migrate", 2).await;
+    let ran = run(&forebay, &["shards"], &settings).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("there is no shard map yet: run `forebay migrate`"), "{ran:?}");
+
+    // Two at once, as when several services start.
+    let migrate = ["migrate", "--routing", "modulo"];
+    let (one, two) = tokio::join!(run(&forebay, &migrate, &settings), run(&forebay, &migrate, &settings));
+    assert_eq!((one.code, two.code), (Some(0), Some(0)), "{one:?} {two:?}");
+    let again = run(&forebay, &["migrate"], &settings).await;
+    assert!(again.code == Some(0) && again.stderr.contains("keeps doing so"), "{again:?}");
+
+    let ran = run(&forebay, &["shards", "--json"], &settings).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let figures = ran.summary();
+    assert_eq!((&figures["epoch"], &figures["hash"]), (&1.into(), &"modulo".into()));
+    let shards = figures["shards"].as_array().unwrap();
+    assert_eq!(shards.iter().map(|shard| shard["buckets"].as_u64().unwrap()).collect::<Vec<_>>(), [2048, 2048]);
+    for lane in shards.iter().flat_map(|shard| shard["lanes"].as_array().unwrap()) {
+        assert_eq!((&lane["lag_frames"], &lane["log_frames"], &lane["stored"]), (&0.into(), &0.into(), &Value::Null));
+    }
+    let table = run(&forebay, &["shards"], &settings).await.stdout;
+    assert!(table.starts_with("Shard map of epoch 1: 4096 buckets on 2 shards") && table.contains("orders"), "{table}");
+}
+
+#[tokio::test]
+async fn a_shard_that_is_down_is_shown_as_such() {
+    let forebay = Forebay::new();
+    let mut settings = settings("down", 2).await;
+    assert_eq!(run(&forebay, &["migrate"], &settings).await.code, Some(0));
+    let nowhere = format!("postgres://forebay@127.0.0.1:{}/forebay", forebay_stack::free_ports(1)[0]);
+    let up = settings[5].split(',').next().unwrap().to_owned();
+    settings[5] = format!("{up},{nowhere}");
+    let ran = run(&forebay, &["shards", "--json"], &settings).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("shard 1 cannot be reached"), "{ran:?}");
+    let figures = ran.summary();
+    assert_eq!(figures["shards"][0]["unreachable"], Value::Null);
+    assert!(figures["shards"][1]["unreachable"].as_str().unwrap().contains("shard 1"), "{figures}");
+    let ran = run(&forebay, &["migrate"], &settings).await;
+    assert!(ran.code == Some(1) && ran.stderr.contains("shard 1"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_down_or_no_address_is_one_sentence() {
+    let forebay = Forebay::new();
+    let nats = format!("nats://127.0.0.1:{}", forebay_stack::free_ports(1)[0]);
+    let ran = forebay.run(&["shards", "--nats", &nats]).await;
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(1), 1), "{ran:?}");
+    assert!(ran.stderr.starts_with("forebay: NATS does not answer at"), "{ran:?}");
+    for flags in [["--nats", "nats://a b"], ["--shards", "mysql://x/y"], ["--log-prefix", "a.b"]] {
+        let ran = forebay.run(&["shards", flags[0], flags[1]]).await;
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(64), 1), "{ran:?}");
+    }
+}
