@@ -41,6 +41,8 @@ enum IndexCommand {
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let CommandLine { command } = forebay_service::parse();
+    // Every HTTP client needs one. Fails only where one is installed already, and then that one stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     run(command).unwrap_or_else(|error| {
         eprintln!("forebay: {error:#}");
         if error.is::<BadSetting>() { ExitCode::from(EXIT_BAD_SETTING) } else { ExitCode::FAILURE }

@@ -49,8 +49,6 @@ impl Client {
             .map_err(|()| bad("it cannot have a path"))?
             .pop_if_empty()
             .extend(["v1", "orders", "batch"]);
-        // Fails only where one is installed already, and then that one stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("forebay/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(5))

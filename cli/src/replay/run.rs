@@ -9,6 +9,7 @@ use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::books::Books;
@@ -60,8 +61,11 @@ pub(super) async fn run(settings: Settings, plan: Plan) -> Result<Outcome> {
     let run =
         Run { settings, plan, screen: Screen::new(bytes), shutdown: Shutdown::new(), failure: Failure::default() };
     let Books { mut ledger, skip, resumed } = Books::open(&run.settings, &run.plan, &run.screen)?;
-    let interrupted = run.watch_signals()?;
-    let unread = run.work(&mut ledger, skip).await?;
+    let (interrupted, watching) = run.watch_signals()?;
+    let worked = run.work(&mut ledger, skip).await;
+    // Whoever goes on after the run has signals of its own.
+    watching.abort();
+    let unread = worked?;
     run.screen.close();
     let failure = run.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = &failure {
@@ -166,13 +170,13 @@ impl Run {
 
     /// The first signal stops the run once the answers to what was sent are there, the second one at once. The token says
     /// whether one has come.
-    fn watch_signals(&self) -> Result<CancellationToken> {
+    fn watch_signals(&self) -> Result<(CancellationToken, JoinHandle<()>)> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (shutdown, screen) = (self.shutdown.clone(), self.screen.clone());
         let interrupted = CancellationToken::new();
         let told = interrupted.clone();
-        tokio::spawn(async move {
+        let watching = tokio::spawn(async move {
             tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
             told.cancel();
             shutdown.start();
@@ -184,7 +188,7 @@ impl Run {
             }
             shutdown.force();
         });
-        Ok(interrupted)
+        Ok((interrupted, watching))
     }
 }
 

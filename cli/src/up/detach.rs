@@ -16,6 +16,17 @@ pub(super) fn report_path(home: &Path) -> PathBuf {
     home.join("up.txt")
 }
 
+/// Leaves the report for the process that waits for it, which sees all of it or nothing.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn leave_report(home: &Path, text: &str) -> Result<()> {
+    let (path, unfinished) = (report_path(home), home.join("up.txt.new"));
+    std::fs::write(&unfinished, text)
+        .and_then(|()| std::fs::rename(&unfinished, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Starts this program in the background and waits until it is ready or has ended.
 ///
 /// # Errors

@@ -167,11 +167,10 @@ fn say(change: Change) {
 
 fn tell(settings: &UpSettings, home: &Path, text: &str) -> Result<()> {
     let text = format!("{text}{}", report::how_to_stop(settings));
-    println!("{text}");
     if settings.in_background {
-        let path = detach::report_path(home);
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        return detach::leave_report(home, &text);
     }
+    println!("{text}");
     Ok(())
 }
 

@@ -8,4 +8,5 @@ mod ingest;
 mod link;
 mod resume;
 mod shards;
+mod up;
 mod wrong;

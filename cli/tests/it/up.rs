@@ -1,0 +1,158 @@
+//! `forebay up` and `forebay down`: the whole local system, on ports of its own.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use forebay_stack::Signal;
+use tokio::process::Child;
+
+use crate::forebay::{Forebay, Ran};
+
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// A place for a local system.
+struct Place {
+    forebay: Forebay,
+    ports: Vec<u16>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let this = Path::new(env!("CARGO_BIN_EXE_forebay"));
+        for service in ["forebay-writer", "forebay-ingest", "forebay-query"] {
+            let program = this.with_file_name(service);
+            assert!(program.is_file(), "{} is missing: cargo build --workspace --bins", program.display());
+        }
+        Self { forebay: Forebay::new(), ports: forebay_stack::free_ports(7) }
+    }
+
+    fn up(&self, flags: &[&str]) -> tokio::process::Command {
+        let port = |place: usize| self.ports[place].to_string();
+        let listen = |place: usize| format!("127.0.0.1:{}", self.ports[place]);
+        let mut command = self.forebay.command(&["up"]);
+        command.args(["--postgres-ports", &format!("{},{}", port(0), port(1))]);
+        command.args(["--nats-port", &port(2), "--redis-port", &port(3)]);
+        command.args(["--ingest-listen", &listen(4), "--query-listen", &listen(5), "--writer-listen", &listen(6)]);
+        command.args(["--sample", "2000"]).args(flags);
+        command
+    }
+
+    async fn run_up(&self, flags: &[&str]) -> Ran {
+        Ran::of(self.up(flags).output().await.unwrap())
+    }
+
+    /// Runs in the foreground, with its output in files.
+    fn start_up(&self, flags: &[&str]) -> Child {
+        let file = |name| std::fs::File::create(self.forebay.path(name)).unwrap();
+        self.up(flags).stdout(file("out")).stderr(file("err")).spawn().unwrap()
+    }
+
+    async fn wait_for(&self, file: &str, text: &str) {
+        let begin = Instant::now();
+        while !self.forebay.read(file).contains(text) {
+            let (out, err) = (self.forebay.read("out"), self.forebay.read("err"));
+            assert!(begin.elapsed() < DEADLINE, "no {text:?} in {file}\n{out}\n{err}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn listening(&self) -> Vec<u16> {
+        self.ports.iter().copied().filter(|&port| TcpStream::connect(("127.0.0.1", port)).is_ok()).collect()
+    }
+
+    async fn wait_until_gone(&self) {
+        let begin = Instant::now();
+        while !self.listening().is_empty() {
+            assert!(begin.elapsed() < DEADLINE, "still listening: {:?}", self.listening());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Asks what the report says to try, by GET.
+async fn try_out(report: &str) -> Vec<serde_json::Value> {
+    let mut answers = Vec::new();
+    let lines = report.lines().filter_map(|line| line.trim().strip_prefix("curl "));
+    for url in lines.filter(|line| !line.contains(" -d ")).map(|line| line.trim_matches('\'')) {
+        let answer = reqwest::get(url).await.unwrap();
+        assert!(answer.status().is_success(), "{url}: {}", answer.status());
+        answers.push(answer.json().await.unwrap());
+    }
+    answers
+}
+
+/// The process of that program that is a child of `parent`.
+fn child_of(parent: u32, program: &str) -> u32 {
+    let is_child = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.split_once(") ") else { return false };
+        name.ends_with(&program[..program.len().min(15)]) && rest.split(' ').nth(1) == Some(&parent.to_string())
+    };
+    let pids =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.into_iter().find(is_child).unwrap_or_else(|| panic!("{program} is no child of {parent}"))
+}
+
+#[tokio::test]
+async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = Place::new();
+    let first = place.run_up(&["--detach"]).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert!(first.stdout.contains("2,000 orders accepted") && first.stdout.contains("2,000 stored"), "{first:?}");
+    let answers = try_out(&first.stdout).await;
+    assert_eq!(answers.len(), 4, "{first:?}");
+    assert!(answers[0]["data"].as_array().unwrap().is_empty() && answers[1]["data"][0].is_object(), "{answers:?}");
+    assert_eq!(answers[3]["orders"], 2000);
+
+    let second = place.run_up(&[]).await;
+    assert_eq!((second.code, second.stderr.lines().count()), (Some(1), 1), "{second:?}");
+    assert!(second.stderr.contains("already (process") && second.stderr.contains("forebay down"), "{second:?}");
+
+    let down = place.forebay.run(&["down"]).await;
+    assert_eq!((down.code, place.listening()), (Some(0), vec![]), "{down:?}");
+    let again = place.run_up(&["--detach"]).await;
+    assert!(again.stdout.contains("all were there already (2,000 duplicates dropped)"), "{again:?}");
+    let wiped = place.forebay.run(&["down", "--wipe"]).await;
+    assert_eq!((wiped.code, place.listening()), (Some(0), vec![]), "{wiped:?}");
+    let home = place.forebay.path(".forebay");
+    assert!(!home.join("servers").exists() && !home.join("sample.ndjson").exists(), "{wiped:?}");
+    let nothing = place.forebay.run(&["down"]).await;
+    assert_eq!((nothing.code, nothing.stderr.as_str()), (Some(0), "no Forebay runs in .forebay\n"));
+}
+
+#[tokio::test]
+async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
+    let place = Place::new();
+    let mut up = place.start_up(&[]);
+    place.wait_for("out", "Ctrl-C stops everything").await;
+    for (program, name) in [("forebay-writer", "writer"), ("redis-server", "Redis")] {
+        Signal::Kill.send(child_of(up.id().unwrap(), program));
+        place.wait_for("err", &format!("{name} has died (signal: 9 (SIGKILL)); starting it again")).await;
+        place.wait_for("err", &format!("{name} runs again")).await;
+    }
+    up.kill().await.unwrap();
+    place.wait_until_gone().await;
+
+    let mut up = place.start_up(&[]);
+    place.wait_for("out", "Ctrl-C stops everything").await;
+    assert!(place.forebay.read("out").contains("all were there already"), "{}", place.forebay.read("out"));
+    Signal::Interrupt.send(up.id().unwrap());
+    let status = tokio::time::timeout(DEADLINE, up.wait()).await.unwrap().unwrap();
+    assert!(status.success() && place.listening().is_empty(), "{status} {:?}", place.listening());
+    assert!(place.forebay.read("err").contains("stopped; the data stays in"), "{}", place.forebay.read("err"));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_sentence_before_anything_is_started() {
+    let place = Place::new();
+    for (port, name) in [(4, "ingest"), (1, "Postgres shard 1"), (2, "NATS")] {
+        let _taken = TcpListener::bind(("127.0.0.1", place.ports[port])).unwrap();
+        let ran = place.run_up(&[]).await;
+        let said =
+            format!("{name} cannot listen on 127.0.0.1:{}: the port is in use by another program", place.ports[port]);
+        assert!(ran.code == Some(1) && ran.stderr.trim_end().ends_with(&said), "{ran:?}");
+    }
+    place.wait_until_gone().await;
+}
