@@ -1,7 +1,10 @@
 //! Reading from a position, and noticing that the log is not the one that was read.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_nats::jetstream;
-use forebay_buffer::{Frame, FrameFault, Log, ReadError, ReadFrom, StreamState};
+use async_nats::jetstream::consumer::PullConsumer;
+use forebay_buffer::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom, StreamState};
 use forebay_model::Position;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,6 +131,54 @@ async fn a_message_that_is_no_frame_holds_its_place() {
         let mut reader = log.read(LANE, SHARD, Some(from)).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, stored.position.seq + 1);
     }
+}
+
+/// A reader whose frames nobody takes, and its consumer as the server sees it.
+async fn reader_that_has_stopped_asking(log: &Log) -> (FrameReader, PullConsumer) {
+    let reader = log.read(LANE, SHARD, None).await.unwrap();
+    let (_, stream) = foreign(log).await;
+    let names: Vec<String> = futures::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
+    let consumer: PullConsumer = stream.get_consumer(&names[0]).await.unwrap();
+    let quiet = AtomicUsize::new(0);
+    let ask = || async {
+        let info = consumer.get_info().await.unwrap();
+        let is_quiet = info.num_waiting == 0 && info.delivered.stream_sequence > 0;
+        // Between two requests it is quiet as well, but never for long.
+        let times = if is_quiet { quiet.fetch_add(1, Ordering::Relaxed) } else { quiet.swap(0, Ordering::Relaxed) };
+        (is_quiet, times, info.delivered)
+    };
+    eventually(ask, |(is_quiet, times, _)| *is_quiet && *times > 10).await;
+    (reader, consumer)
+}
+
+async fn log_with_small_read_ahead(hint: &str, frames: usize) -> Log {
+    let mut settings = settings(hint).await;
+    settings.read_ahead_bytes = 2 << 20;
+    let log = log_with(settings).await;
+    let payload = vec![b'x'; 60_000];
+    for _ in 0..frames {
+        log.publish(SHARD, &frame(payload.clone()), later()).await.unwrap();
+    }
+    log
+}
+
+#[tokio::test]
+async fn a_reader_whose_frames_nobody_takes_stops_asking() {
+    let log = log_with_small_read_ahead("bounded", 100).await;
+    let (mut reader, consumer) = reader_that_has_stopped_asking(&log).await;
+    let ahead = consumer.get_info().await.unwrap().delivered.stream_sequence;
+    assert!(ahead * 60_000 <= 2 << 20, "{ahead} frames are read ahead");
+    assert_eq!(read_many(&mut reader, 100).await.len(), 100);
+}
+
+#[tokio::test]
+async fn frames_that_somebody_else_took_from_the_consumer_are_read_again() {
+    let log = log_with_small_read_ahead("stolen", 60).await;
+    let (mut reader, consumer) = reader_that_has_stopped_asking(&log).await;
+    let stolen = consumer.fetch().max_messages(5).messages().await.unwrap();
+    assert_eq!(futures::StreamExt::count(stolen).await, 5);
+    let read = read_many(&mut reader, 60).await;
+    assert!(read.iter().map(|stored| stored.position.seq).eq(1..=60));
 }
 
 /// Such a message ends the connection of every client that gets it delivered, each time anew.

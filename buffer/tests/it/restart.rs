@@ -204,7 +204,9 @@ async fn a_store_set_back_to_an_older_copy_is_noticed() {
     std::fs::remove_dir_all(&jetstream).unwrap();
     copy_dir(&copy.join("jetstream"), &jetstream);
     stack.restart(Server::Nats).await.unwrap();
+    let restarted_at = Instant::now();
     let error = read_error(&mut reader).await;
+    assert!(restarted_at.elapsed() < Duration::from_secs(3), "a request waited for the server that had stopped");
     assert!(matches!(error, ReadError::LostTail { seq: 5, .. }), "{error}");
 
     // Later, new frames have taken the places of those that were read.
