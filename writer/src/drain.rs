@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use forebay_service::health::Dependency;
+use forebay_shard::ErrorClass;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::backoff::Backoff;
 use crate::failure::Failure;
 use crate::lane::ShardLane;
-use crate::session::{Session, Supplies};
+use crate::session::{Effort, Session, Supplies};
 use crate::status::State;
 
 /// How often a log that is not the one that was read so far is looked at again: somebody may have decided.
@@ -37,31 +37,34 @@ impl Drain {
             return Ok(());
         }
         drop(migrated);
-        let mut backoff = Backoff::default();
+        let mut effort = Effort::default();
         while !stop.is_cancelled() {
-            let Err(failure) = self.session(&stop, &mut backoff).await else { break };
-            let wait = self.report(&failure, &mut backoff);
+            let Err(failure) = self.session(&stop, &mut effort).await else { break };
+            let wait = self.report(&failure, &mut effort);
             stop.run_until_cancelled(sleep(wait)).await;
         }
         Ok(())
     }
 
-    async fn session(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Failure> {
+    async fn session(&self, stop: &CancellationToken, effort: &mut Effort) -> Result<(), Failure> {
         // Whatever opening does may be given up at any moment; a commit may not.
         let Some(session) = stop.run_until_cancelled(Session::open(&self.supplies)).await else { return Ok(()) };
         let mut session = session?;
         self.health.up();
         self.continuity.up();
-        session.drain(stop, || backoff.progress()).await
+        session.drain(stop, effort).await
     }
 
     /// Says once what is wrong, and how long to wait.
-    fn report(&self, failure: &Failure, backoff: &mut Backoff) -> Duration {
+    fn report(&self, failure: &Failure, effort: &mut Effort) -> Duration {
         let ShardLane { lane, shard } = self.supplies.of;
         let status = &self.supplies.status;
         status.failed(failure);
         let reason = failure.to_string();
-        let wait = backoff.after_failure(rand::random());
+        let wait = effort.backoff.after_failure(rand::random());
+        if matches!(failure, Failure::Shard(store) if store.class() == ErrorClass::Timeout) {
+            effort.pace.late();
+        }
         match failure {
             Failure::Loss(_) => {
                 if status.set(State::Halted, Some(reason.clone())) {

@@ -15,6 +15,7 @@
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
 //! | `failure` | what can stop a session |
 //! | `backoff` | how long to wait after a failure |
+//! | `pace` | how large batches may be |
 //! | `status` | what each lane is doing, for everybody who asks |
 //! | `trail` | which position was reached when |
 //! | `tend` | lag, and trimming the log behind the position |
@@ -27,6 +28,7 @@ mod bootstrap;
 mod drain;
 mod failure;
 mod lane;
+mod pace;
 mod report;
 mod session;
 mod settings;

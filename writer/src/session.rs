@@ -9,9 +9,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::backoff::Backoff;
 use crate::batch::{to_log_frame, touched};
 use crate::failure::Failure;
 use crate::lane::ShardLane;
+use crate::pace::Pace;
 use crate::status::{CommitFigures, State, Status};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
@@ -31,6 +33,13 @@ pub(crate) struct Supplies {
     pub(crate) batch_bytes: usize,
     pub(crate) log: Log,
     pub(crate) status: Status,
+}
+
+/// How hard a lane tries: kept from session to session.
+#[derive(Debug, Default)]
+pub(crate) struct Effort {
+    pub(crate) backoff: Backoff,
+    pub(crate) pace: Pace,
 }
 
 /// A lane that leads and reads.
@@ -70,10 +79,10 @@ impl<'a> Session<'a> {
     }
 
     /// Drains until stopping begins. A commit that is under way then is finished.
-    pub(crate) async fn drain(&mut self, stop: &CancellationToken, mut progress: impl FnMut()) -> Result<(), Failure> {
+    pub(crate) async fn drain(&mut self, stop: &CancellationToken, effort: &mut Effort) -> Result<(), Failure> {
         let Supplies { batch_rows, batch_bytes, .. } = *self.supplies;
         loop {
-            let read = self.reader.next_batch_within(batch_rows, batch_bytes, BEAT);
+            let read = self.reader.next_batch_within(effort.pace.of(batch_rows), effort.pace.of(batch_bytes), BEAT);
             let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
             let batch: Vec<LogFrame> = batch?.into_iter().map(to_log_frame).collect();
             if batch.is_empty() {
@@ -83,7 +92,8 @@ impl<'a> Session<'a> {
             let mut rest = &batch[..];
             while !rest.is_empty() && !stop.is_cancelled() {
                 rest = &rest[self.commit(rest).await?..];
-                progress();
+                effort.backoff.progress();
+                effort.pace.in_time();
             }
             if self.partitions_at.elapsed() >= PARTITIONS_EVERY {
                 self.store.make_partitions_ahead(Timestamp::now()).await?;

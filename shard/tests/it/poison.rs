@@ -38,6 +38,19 @@ async fn a_refused_row_is_found_and_its_neighbours_are_stored() {
 }
 
 #[tokio::test]
+async fn frames_before_the_poison_go_first() {
+    let scene = Scene::new("before").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    let mut batch = frames(1, 16);
+    batch[9] = frame(10, &[overflowing(&fact("BAD"))]);
+    // However long the search takes, and however often it is interrupted, there is progress.
+    let committed = writer.store.commit(&batch, writer.position).await.unwrap();
+    assert_eq!((committed.frames, committed.rows), (8, tally(80, 0, 0)));
+    writer.position = committed.position;
+    assert_eq!(writer.commit(&batch[8..]).await.unwrap().rows, tally(70, 0, 1));
+}
+
+#[tokio::test]
 async fn a_frame_of_nothing_but_poison_ends() {
     let scene = Scene::new("allpoison").await;
     let mut writer = scene.writer(Lane::Orders).await;

@@ -1,0 +1,64 @@
+//! How large batches may be: a shard that cannot commit a batch in time gets smaller ones, until it can.
+
+/// The part of a full batch that is committed together. Without it, a shard that is slow enough would be sent the same batch for ever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    divisor: usize,
+    /// How many batches were committed since the divisor last changed.
+    streak: u32,
+}
+
+const DIVISOR_MAX: usize = 256;
+/// So many batches in time, and they may be twice as large.
+const STREAK: u32 = 16;
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { divisor: 1, streak: 0 }
+    }
+}
+
+impl Pace {
+    /// The bound for a batch, of the bound for a full one.
+    pub(crate) fn of(self, full: usize) -> usize {
+        (full / self.divisor).max(1)
+    }
+
+    /// A batch was committed in time.
+    pub(crate) fn in_time(&mut self) {
+        self.streak += 1;
+        if self.streak == STREAK {
+            *self = Self { divisor: (self.divisor / 2).max(1), streak: 0 };
+        }
+    }
+
+    /// The shard did not answer in time.
+    pub(crate) fn late(&mut self) {
+        *self = Self { divisor: (self.divisor * 4).min(DIVISOR_MAX), streak: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_quickly_and_grow_back() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.of(10_000), 10_000);
+        pace.late();
+        assert_eq!(pace.of(10_000), 2_500);
+        for _ in 0..10 {
+            pace.late();
+        }
+        assert_eq!((pace.of(10_000), pace.of(3)), (39, 1));
+        for _ in 0..STREAK {
+            pace.in_time();
+        }
+        assert_eq!(pace.of(10_000), 78);
+        for _ in 0..STREAK * 10 {
+            pace.in_time();
+        }
+        assert_eq!(pace.of(10_000), 10_000);
+    }
+}
