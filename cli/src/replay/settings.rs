@@ -79,7 +79,7 @@ pub struct Settings {
 
 impl Settings {
     /// For a file that a program sends on its own account.
-    pub(crate) fn quiet(file: PathBuf, to: String, state_dir: PathBuf) -> Self {
+    pub(crate) fn quiet(file: PathBuf, to: String, token: Option<String>, state_dir: PathBuf) -> Self {
         Self {
             files: vec![file],
             to,
@@ -90,7 +90,7 @@ impl Settings {
             resume: false,
             rejects: None,
             dry_run: false,
-            token: None,
+            token,
             json: false,
             give_up: Duration::from_secs(30),
             state_dir: Some(state_dir),

@@ -136,10 +136,10 @@ impl System {
         let log = system.connect_log().await?;
         let path = sample::make(home, settings.sample)?;
         let before = figures::when_drained(&system, &log, SAMPLE_WITHIN).await?;
-        let (orders, took) = sample::send(home, &path, &Service::Ingest.url(settings)).await?;
+        let (orders, took) = sample::send(home, &path, Service::Ingest.url(settings), settings.token.clone()).await?;
         let added = figures::when_drained(&system, &log, SAMPLE_WITHIN).await? - before;
         let last = sample::last(&path)?;
-        let back = read_back::read_back(&Service::Query.url(settings), &last).await?;
+        let back = read_back::read_back(&Service::Query.url(settings), settings.token.as_deref(), &last).await?;
         Ok((Sample { path, orders, took, added, last }, back))
     }
 

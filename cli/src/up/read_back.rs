@@ -32,7 +32,7 @@ pub(super) struct Page {
 ///
 /// # Errors
 /// When query does not answer, or the order is not what it begins with.
-pub(super) async fn read_back(query: &str, last: &Last) -> Result<ReadBack> {
+pub(super) async fn read_back(query: &str, token: Option<&str>, last: &Last) -> Result<ReadBack> {
     let at =
         Timestamp::parse(&last.timestamp).map_err(|error| anyhow!("the sample's last order: timestamp {error}"))?;
     // `to` is exclusive.
@@ -40,14 +40,18 @@ pub(super) async fn read_back(query: &str, last: &Last) -> Result<ReadBack> {
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     let of_customer = format!("{query}/v1/customers/{}/orders?to={to}&limit=5", last.customer_id);
     let of_hour = format!("{query}/v1/orders?from={from}&to={to}&limit=5");
-    let of_customer = Page::read(&http, of_customer, last).await?;
-    let of_hour = Page::read(&http, of_hour, last).await?;
+    let of_customer = Page::read(&http, token, of_customer, last).await?;
+    let of_hour = Page::read(&http, token, of_hour, last).await?;
     Ok(ReadBack { of_customer, of_hour })
 }
 
 impl Page {
-    async fn read(http: &reqwest::Client, url: String, first: &Last) -> Result<Self> {
-        let answer = http.get(&url).send().await.with_context(|| format!("query does not answer GET {url}"))?;
+    async fn read(http: &reqwest::Client, token: Option<&str>, url: String, first: &Last) -> Result<Self> {
+        let mut question = http.get(&url);
+        if let Some(token) = token {
+            question = question.bearer_auth(token);
+        }
+        let answer = question.send().await.with_context(|| format!("query does not answer GET {url}"))?;
         let status = answer.status();
         let text = answer.text().await.with_context(|| format!("query does not finish its answer to GET {url}"))?;
         ensure!(status.is_success(), "query answers GET {url} with {status}: {text}");

@@ -73,9 +73,9 @@ pub(super) fn make(home: &Path, orders: u64) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When something was not delivered.
-pub(super) async fn send(home: &Path, path: &Path, ingest: &str) -> Result<(u64, Duration)> {
+pub(super) async fn send(home: &Path, path: &Path, ingest: String, token: Option<String>) -> Result<(u64, Duration)> {
     let started = Instant::now();
-    let settings = replay::Settings::quiet(path.to_owned(), ingest.to_owned(), home.join("replay"));
+    let settings = replay::Settings::quiet(path.to_owned(), ingest, token, home.join("replay"));
     let orders = replay::deliver(settings).await.context("the sample")?;
     Ok((orders, started.elapsed()))
 }

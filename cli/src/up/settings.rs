@@ -59,6 +59,10 @@ pub struct UpSettings {
     #[arg(long, env = "FOREBAY_SAMPLE", value_name = "N", default_value_t = 10_000)]
     pub sample: u64,
 
+    /// Token for replaying and reading the sample, where `FOREBAY_CLIENTS_FILE` makes the services ask for one
+    #[arg(long, env = "FOREBAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+
     /// Set for the process in the background that --detach starts.
     #[arg(long, hide = true)]
     pub in_background: bool,
