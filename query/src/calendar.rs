@@ -1,17 +1,14 @@
 //! How windows follow the calendar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use forebay_model::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
-/// A window with so few partitions costs a statement about as much as its round trip. The windows that most reads begin
-/// with have no more.
-const FEW: usize = 31;
-/// With more partitions than this, a statement's memory in the server outgrows what its allocator keeps, and the cost of a
-/// partition rises by ten.
-const MANY: usize = 100;
+/// The most partitions of a window. With so few, a statement costs about as much as its round trip. (With more than a
+/// hundred, its memory in the server outgrows what the allocator keeps, and the cost of each partition rises by ten.)
+const PARTITIONS_MAX: usize = 31;
 
 /// The parts that time is divided into, from the coarsest.
 #[derive(Clone, Copy)]
@@ -36,33 +33,25 @@ impl Level {
     }
 }
 
-/// Where windows begin, for partitions that begin at these instants.
-///
-/// Each window is the coarsest part with [`FEW`] partitions; or with [`MANY`], if it lies some way back.
+/// Where windows begin, for partitions that begin at these instants. Each window is the coarsest part of the calendar that has
+/// at most [`PARTITIONS_MAX`], or else a day.
 pub(crate) fn edges(starts: &[Timestamp]) -> Vec<Timestamp> {
     let days: Vec<Date> = starts.iter().filter_map(|&start| day_of(start)).collect();
     let counts = Level::ALL.map(|level| {
-        let mut counts: BTreeMap<Date, usize> = BTreeMap::new();
+        let mut counts: HashMap<Date, usize> = HashMap::new();
         for &day in &days {
             *counts.entry(level.start(day)).or_default() += 1;
         }
         counts
     });
-    let mut edges: Vec<Date> = days.iter().map(|&day| edge(day, &counts)).collect();
-    edges.sort_unstable();
-    edges.dedup();
-    edges.into_iter().filter_map(midnight).collect()
-}
-
-fn edge(day: Date, counts: &[BTreeMap<Date, usize>; Level::ALL.len()]) -> Date {
-    let fits = |(level, counts): &(Level, &BTreeMap<Date, usize>)| {
-        let start = level.start(day);
-        let count = counts.get(&start).copied().unwrap_or_default();
-        // Two later parts: this one lies some way back.
-        count <= FEW || (count <= MANY && counts.range(start..).nth(2).is_some())
+    let edge = |day: Date| {
+        let starts = Level::ALL.map(|level| level.start(day));
+        let fits =
+            starts.iter().zip(&counts).find(|(start, counts)| counts.get(start).is_some_and(|&n| n <= PARTITIONS_MAX));
+        fits.map_or(day, |(&start, _)| start)
     };
-    let part = Level::ALL.into_iter().zip(counts).find(fits);
-    part.map_or(day, |(level, _)| level.start(day))
+    let edges: BTreeSet<Date> = days.iter().map(|&day| edge(day)).collect();
+    edges.into_iter().filter_map(midnight).collect()
 }
 
 fn day_of(at: Timestamp) -> Option<Date> {
@@ -87,21 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn daily_partitions_are_read_by_quarter_and_the_latest_by_month() {
-        assert_eq!(
-            of("2024-11-20T00:00:00Z", DAY_US, 300),
-            [
-                "2024-10-01",
-                "2025-01-01",
-                "2025-04-01",
-                "2025-05-01",
-                "2025-06-01",
-                "2025-07-01",
-                "2025-08-01",
-                "2025-09-01"
-            ]
-        );
+    fn daily_partitions_are_read_by_month_as_soon_as_there_are_many() {
         assert_eq!(of("2025-11-20T00:00:00Z", DAY_US, 20), ["2025-01-01"]);
+        assert_eq!(
+            of("2024-12-20T00:00:00Z", DAY_US, 150),
+            ["2024-01-01", "2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01", "2025-05-01"]
+        );
     }
 
     #[test]

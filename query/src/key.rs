@@ -34,6 +34,16 @@ pub(crate) struct Span {
     pub(crate) to: Timestamp,
 }
 
+impl KeyRef<'_> {
+    pub(crate) fn to_key(self) -> Key {
+        Key {
+            ordered_at: self.ordered_at,
+            order_id: self.order_id.to_owned(),
+            customer_id: self.customer_id.to_owned(),
+        }
+    }
+}
+
 impl Key {
     /// Before every row of that instant: no id is empty.
     pub(crate) fn before_all_at(ordered_at: Timestamp) -> Self {

@@ -1,4 +1,4 @@
-//! Rows as they come from Postgres: read in place, in the binary format, nothing copied.
+//! Rows as they come from Postgres, in the binary format: their texts are copied once, and nothing is parsed.
 
 use forebay_model::{Incarnation, Position, Timestamp};
 use sqlx::Row;
@@ -17,79 +17,94 @@ pub(crate) enum AnyRow {
     Fact(FactRow),
 }
 
-/// A fact's row.
+/// A fact's row, with its texts behind one another: a list looks at them often.
 #[derive(Debug)]
 pub(crate) struct FactRow {
-    row: PgRow,
     ordered_at: Timestamp,
+    /// Total or subtotal.
+    number: i64,
+    /// Order id, customer id, items and, of whole orders, attributes.
+    text: Box<str>,
+    order_id_end: usize,
+    customer_id_end: usize,
+    items_end: usize,
+    has_attributes: bool,
 }
 
 impl AnyRow {
-    pub(crate) fn of(row: PgRow) -> Result<Self, sqlx::Error> {
-        if let Some(incarnation) = number(&row, column::INCARNATION)? {
-            let seq = number(&row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
-            let incarnation = Incarnation::new(incarnation.cast_unsigned());
-            return Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }));
+    pub(crate) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        match number(row, column::INCARNATION)? {
+            Some(incarnation) => {
+                let seq = number(row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
+                let incarnation = Incarnation::new(incarnation.cast_unsigned());
+                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
+            }
+            None => FactRow::of(row).map(Self::Fact),
         }
-        let ordered_at = number(&row, column::ORDERED_AT)?
-            .and_then(Timestamp::from_postgres_us)
-            .ok_or_else(|| decode("a fact without a time"))?;
-        // What is checked here once is taken for granted by whoever reads the row.
-        for id in [column::ORDER_ID, column::CUSTOMER_ID] {
-            let bytes = bytes(&row, id)?.ok_or_else(|| decode("a fact without an id"))?;
-            std::str::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        }
-        let has_sum = number(&row, column::NUMBER)?.is_some();
-        let has_items = jsonb(&row, column::ITEMS)?.is_some();
-        jsonb(&row, column::ATTRIBUTES)?;
-        if has_sum != has_items {
-            return Err(decode("a fact without items or without their sum"));
-        }
-        Ok(Self::Fact(FactRow { row, ordered_at }))
     }
 }
 
 impl FactRow {
+    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let ordered_at = number(row, column::ORDERED_AT)?
+            .and_then(Timestamp::from_postgres_us)
+            .ok_or_else(|| decode("a fact without a time"))?;
+        let id = |column| bytes(row, column)?.ok_or_else(|| decode("a fact without an id"));
+        // An index entry has neither items nor attributes.
+        let attributes = jsonb(row, column::ATTRIBUTES)?;
+        let parts = [
+            id(column::ORDER_ID)?,
+            id(column::CUSTOMER_ID)?,
+            jsonb(row, column::ITEMS)?.unwrap_or_default(),
+            attributes.unwrap_or_default(),
+        ];
+        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            text.push_str(std::str::from_utf8(part).map_err(|error| sqlx::Error::Decode(error.into()))?);
+        }
+        let [order_id, customer_id, items, _] = parts.map(<[u8]>::len);
+        Ok(Self {
+            ordered_at,
+            number: number(row, column::NUMBER)?.unwrap_or_default(),
+            order_id_end: order_id,
+            customer_id_end: order_id + customer_id,
+            items_end: order_id + customer_id + items,
+            has_attributes: attributes.is_some(),
+            text: text.into(),
+        })
+    }
+
     pub(crate) fn ordered_at(&self) -> Timestamp {
         self.ordered_at
     }
 
     pub(crate) fn order_id(&self) -> &str {
-        self.text(column::ORDER_ID)
+        &self.text[..self.order_id_end]
     }
 
     pub(crate) fn customer_id(&self) -> &str {
-        self.text(column::CUSTOMER_ID)
+        &self.text[self.order_id_end..self.customer_id_end]
     }
 
     pub(crate) fn key(&self) -> KeyRef<'_> {
         KeyRef { ordered_at: self.ordered_at, order_id: self.order_id(), customer_id: self.customer_id() }
     }
 
-    /// How many bytes its large columns have.
+    /// How many bytes its texts have.
     pub(crate) fn bytes(&self) -> usize {
-        self.jsonb(column::ITEMS).map_or(0, <[u8]>::len) + self.jsonb(column::ATTRIBUTES).map_or(0, <[u8]>::len)
+        self.text.len()
     }
 
-    /// The parts of its JSON. Only whole orders have attributes.
+    /// The parts of its JSON.
     pub(crate) fn fact(&self) -> Fact<'_> {
-        let number = number(&self.row, column::NUMBER).ok().flatten().unwrap_or_default();
+        let attributes = &self.text[self.items_end..];
         Fact {
             order_id: self.order_id(),
             customer_id: self.customer_id(),
             ordered_at: self.ordered_at,
-            items: self.jsonb(column::ITEMS).unwrap_or(b"[]"),
-            sum: self.jsonb(column::ATTRIBUTES).map_or(Sum::Subtotal(number), |more| Sum::Total(number, more)),
+            items: &self.text[self.customer_id_end..self.items_end],
+            sum: if self.has_attributes { Sum::Total(self.number, attributes) } else { Sum::Subtotal(self.number) },
         }
-    }
-
-    fn text(&self, column: usize) -> &str {
-        let bytes = bytes(&self.row, column).ok().flatten().unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
-    }
-
-    fn jsonb(&self, column: usize) -> Option<&[u8]> {
-        jsonb(&self.row, column).ok().flatten()
     }
 }
 

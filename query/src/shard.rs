@@ -15,7 +15,7 @@ use sqlx::postgres::{PgArguments, PgConnection};
 
 use crate::error::ShardError;
 use crate::known::Known;
-use crate::lease::Lease;
+use crate::lease::Connections;
 use crate::meter::Meter;
 use crate::row::{AnyRow, FactRow};
 use crate::statement::SESSION;
@@ -25,7 +25,7 @@ use crate::window::Windows;
 #[derive(Debug)]
 pub(crate) struct Shard {
     id: ShardId,
-    pool: ShardPool,
+    connections: Connections,
     connections_max: u32,
     timeout: Duration,
     windows: RwLock<Arc<[Arc<Windows>; 2]>>,
@@ -67,7 +67,7 @@ impl Shard {
         let whole = || Arc::new(Windows::whole());
         Self {
             id,
-            pool: ShardPool::new(id, addresses, &settings),
+            connections: Connections::new(ShardPool::new(id, addresses, &settings), connections_max),
             connections_max,
             timeout,
             windows: RwLock::new(Arc::new([whole(), whole()])),
@@ -78,6 +78,11 @@ impl Shard {
 
     pub(crate) fn id(&self) -> ShardId {
         self.id
+    }
+
+    /// Closes connections that nobody needs.
+    pub(crate) fn close_idle(&self) {
+        self.connections.close_idle();
     }
 
     /// How far its lanes are known to be.
@@ -112,7 +117,7 @@ impl Shard {
         work: for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     ) -> Result<T, ShardError> {
         let once = || async {
-            let mut lease = Lease::of(&self.pool).await?;
+            let mut lease = self.connections.lease().await?;
             let value = work(lease.connection()).await.map_err(|error| self.failed(error))?;
             lease.done();
             Ok(value)
@@ -145,14 +150,14 @@ impl Shard {
     }
 
     async fn read_once(&self, ask: &Ask<'_>) -> Result<Rows, ShardError> {
-        let mut lease = Lease::of(&self.pool).await?;
+        let mut lease = self.connections.lease().await?;
         let failed = |error| self.failed(error);
         let mut rows = Rows::default();
         let mut bytes = 0;
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&ask.text)), (ask.arguments)());
         let mut stream = query.fetch(lease.connection());
         while let Some(row) = stream.try_next().await.map_err(failed)? {
-            match AnyRow::of(row).map_err(failed)? {
+            match AnyRow::of(&row).map_err(failed)? {
                 AnyRow::Position(position) => rows.position = Some(position),
                 AnyRow::Fact(fact) => {
                     bytes += fact.bytes();

@@ -32,6 +32,7 @@ impl ShardWatch {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let mut partitions_read = None;
         loop {
+            self.shard.close_idle();
             let looked = Box::pin(self.look(&mut partitions_read));
             match self.shutdown.answered().run_until_cancelled(looked).await {
                 None => return Ok(()),

@@ -104,17 +104,13 @@ impl Source {
 
     /// Takes over rows, which the merge relies on being in order.
     fn take(&mut self, facts: Vec<FactRow>) -> Result<(), ShardError> {
-        for fact in &facts {
-            if !self.direction.is_before(self.last.as_ref(), fact.key()) {
-                let error = sqlx::Error::Decode("rows that are not in the order that was asked for".into());
-                return Err(ShardError::Failed { shard: self.shard.id(), error });
-            }
-            // The place is cheap to keep only for the last row, and cheap to compare for each.
-            self.last.ordered_at = fact.ordered_at();
-            self.last.order_id.clear();
-            self.last.order_id.push_str(fact.order_id());
-            self.last.customer_id.clear();
-            self.last.customer_id.push_str(fact.customer_id());
+        let keys = std::iter::once(self.last.as_ref()).chain(facts.iter().map(FactRow::key));
+        if !keys.is_sorted_by(|&before, &after| self.direction.is_before(before, after)) {
+            let error = sqlx::Error::Decode("rows that are not in the order that was asked for".into());
+            return Err(ShardError::Failed { shard: self.shard.id(), error });
+        }
+        if let Some(last) = facts.last() {
+            self.last = last.key().to_key();
         }
         self.rows.extend(facts);
         Ok(())

@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn the_outer_windows_are_open() {
         let windows = days(400);
-        assert_eq!(windows.parts[0].condition(), "ordered_at < '2023-04-01T00:00:00Z'");
+        assert_eq!(windows.parts[0].condition(), "ordered_at < '2023-02-01T00:00:00Z'");
         assert_eq!(
             windows.parts[1].condition(),
-            "ordered_at >= '2023-04-01T00:00:00Z' and ordered_at < '2023-07-01T00:00:00Z'"
+            "ordered_at >= '2023-02-01T00:00:00Z' and ordered_at < '2023-03-01T00:00:00Z'"
         );
         assert_eq!(windows.parts.last().unwrap().condition(), "ordered_at >= '2024-02-01T00:00:00Z'");
         assert_eq!(

@@ -38,7 +38,7 @@ const KINDS: [(Kind, &str, &str); 7] = [
 
 /// The plan nodes of a statement, as a session of the service makes it.
 async fn plan(scene: &Scene, statement: &str, types: &str, values: &str) -> Vec<Value> {
-    let settings: String = SESSION.iter().map(|(name, value)| format!("set {name} = '{value}'; ")).collect();
+    let settings = SESSION.map(|(name, value)| format!("set {name} = '{value}';")).join(" ");
     let plan = scene
         .sql(
             ShardId(0),

@@ -140,6 +140,6 @@ impl Writing {
 
     /// A customer of that shard.
     pub(crate) fn customer_of(&self, shard: ShardId) -> String {
-        (0..).map(|n| format!("C{n}")).find(|customer| self.shard_of(customer) == shard).unwrap()
+        (0..1000).map(|n| format!("C{n}")).find(|customer| self.shard_of(customer) == shard).unwrap()
     }
 }
