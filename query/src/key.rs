@@ -2,6 +2,7 @@
 //! here as in Postgres (collation "C"), so every shard and the merge agree.
 
 use forebay_model::Timestamp;
+use forebay_model::id::Home;
 
 /// A row's place, borrowed from the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,16 @@ impl Span {
         // 9999-12-31T23:59:59.999999Z is the last instant that RFC 3339 can write.
         to: Timestamp::from_unix_us(253_402_300_800_000_000),
     };
+
+    /// The millisecond that an assigned id names.
+    pub(crate) fn of_home(home: Home) -> Self {
+        let from = Timestamp::from_unix_us(home.unix_ms * 1000);
+        Self { from, to: from.plus_us(1000) }
+    }
+
+    pub(crate) fn of_instant(at: Timestamp) -> Self {
+        Self { from: at, to: at.plus_us(1) }
+    }
 
     /// Where a list of this range starts: the place before its first row.
     pub(crate) fn start(self, direction: Direction) -> Key {

@@ -60,7 +60,7 @@ impl<'a> Lookup<'a> {
     ) -> Result<Option<FactRow>, ReadError> {
         let bucket = self.map.bucket_of(customer_id);
         if let Some(home) = order_id.home().filter(|home| home.bucket == bucket)
-            && let Some(found) = self.at(customer_id, order_id, millisecond(home)).await?
+            && let Some(found) = self.at(customer_id, order_id, Span::of_home(home)).await?
         {
             return Ok(Some(found));
         }
@@ -68,7 +68,7 @@ impl<'a> Lookup<'a> {
         let entries = self.index(order_id, &Patience::none()).await?;
         self.missing.clear();
         if let Some(&at) = entries.get(customer_id.as_str())
-            && let Some(found) = self.at(customer_id, order_id, instant(at)).await?
+            && let Some(found) = self.at(customer_id, order_id, Span::of_instant(at)).await?
         {
             return Ok(Some(found));
         }
@@ -91,7 +91,7 @@ impl<'a> Lookup<'a> {
         let entries = self.index(order_id, &self.patience.clone()).await?;
         for (customer, at) in entries {
             let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
-            let mut row = self.at(&customer_id, order_id, instant(at)).await?;
+            let mut row = self.at(&customer_id, order_id, Span::of_instant(at)).await?;
             if row.is_none() {
                 // The entry may be of an order that was not accepted in the end, and was sent again with another time.
                 row = self.search(&customer_id, order_id).await?;
@@ -113,7 +113,7 @@ impl<'a> Lookup<'a> {
     }
 
     async fn at_home(&mut self, order_id: &OrderId, home: Home) -> Result<Found, ReadError> {
-        let span = millisecond(home);
+        let span = Span::of_home(home);
         let arguments = || {
             let range = Parameters::default().with(Timestamptz(span.from)).with(Timestamptz(span.to));
             range.with(order_id.as_str()).with(SAME_ID_MAX).into_arguments()
@@ -251,14 +251,4 @@ impl<'a> Lookup<'a> {
         error.log();
         self.missing.push(error.shard());
     }
-}
-
-/// The millisecond that an assigned id names.
-fn millisecond(home: Home) -> Span {
-    let from = Timestamp::from_unix_us(home.unix_ms * 1000);
-    Span { from, to: from.plus_us(1000) }
-}
-
-fn instant(at: Timestamp) -> Span {
-    Span { from: at, to: at.plus_us(1) }
 }

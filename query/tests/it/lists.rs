@@ -21,10 +21,15 @@ fn random_orders(random: &mut StdRng, count: usize) -> Vec<Value> {
     while orders.len() < count {
         let day = random.random_range(0..DAYS);
         let us = if random.random_bool(0.7) { random.random_range(0..3) } else { random.random_range(0..DAY_US) };
-        let at = Timestamp::from_unix_us(START_US + day * DAY_US + us).to_string();
+        let mut at = Timestamp::from_unix_us(START_US + day * DAY_US + us).to_string();
         // Capital letters, small ones and others: bytes and alphabets order them differently.
-        let order_id =
-            format!("{}{}", ["A", "a", "ä", "Z", "_"][random.random_range(0..5)], random.random_range(0..30));
+        let letter = ["A", "a", "ä", "Z", "_"][random.random_range(0..5)];
+        let mut order_id = format!("{letter}{}", random.random_range(0..30));
+        if let Some(last) = orders.last().filter(|_| random.random_bool(0.6)) {
+            // Another customer's order with the same time and the same id.
+            last["timestamp"].as_str().unwrap().clone_into(&mut at);
+            last["order_id"].as_str().unwrap().clone_into(&mut order_id);
+        }
         let customer = format!("C{}", random.random_range(0..12));
         if places.insert((order_id.clone(), customer.clone())) {
             let seller = format!("S{}", random.random_range(0..3));
