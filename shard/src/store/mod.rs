@@ -298,10 +298,10 @@ async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnecti
     Ok(connection)
 }
 
-/// The compare-and-swap guards against other writers; this, against frames that were committed before.
+/// The compare-and-swap guards against other writers; this, against frames that were committed before, and against a hole
+/// that the position would silently skip.
 fn follow(from: Position, frames: &[LogFrame]) -> bool {
-    let seqs = std::iter::once(from.seq).chain(frames.iter().map(|frame| frame.seq));
-    seqs.is_sorted_by(|before, after| before < after)
+    (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.seq == expected)
 }
 
 async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, StoreError> {

@@ -74,12 +74,15 @@ async fn writers_that_race_for_the_same_frames_store_them_once() {
 }
 
 #[tokio::test]
-async fn frames_that_do_not_follow_the_position_are_not_committed_again() {
+async fn frames_that_do_not_follow_the_position_are_not_committed() {
     let scene = Scene::new("follow").await;
     let mut writer = scene.writer(Lane::Orders).await;
     writer.commit(&frames(1, 2)).await.unwrap();
     writer.commit(&frames(2, 2)).await.unwrap_err();
     writer.commit(&[frames(3, 1), frames(3, 1)].concat()).await.unwrap_err();
+    // A hole would be skipped for ever.
+    writer.commit(&frames(4, 1)).await.unwrap_err();
+    writer.commit(&[frames(3, 1), frames(5, 1)].concat()).await.unwrap_err();
     assert_eq!(writer.stored_tally().await.unwrap(), tally(20, 0, 0));
 }
 
