@@ -88,3 +88,23 @@ async fn a_frame_of_rubbish_becomes_a_dead_letter_and_the_lane_goes_on() {
     assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
     writer.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_shard_refuses_dies_alone_among_many_frames() {
+    const POISON: u32 = 111_111_111;
+    let scene = Scene::new("refused", 1).await;
+    scene.prepare_log().await;
+    let mut rows = scene.log_orders(0..2000).await;
+    let numbers: Vec<u32> = (10_000..10_020).chain([POISON]).chain(10_020..10_040).collect();
+    rows += scene.log_poisoned(&numbers, POISON).await;
+    rows += scene.log_orders(2000..4000).await;
+    let writer = scene.writer(&[]).await;
+    eventually("all but one order are stored", async || {
+        let orders = scene.orders().await;
+        (orders == 4040, format!("{orders}"))
+    })
+    .await;
+    assert_eq!(scene.sql(0, "select reason, order_id from dead_letter").await, format!("refused|ORD{POISON}"));
+    scene.assert_sums(rows).await;
+    writer.stop().await;
+}

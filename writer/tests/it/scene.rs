@@ -85,6 +85,25 @@ impl Scene {
         rows
     }
 
+    /// Logs the orders of those numbers alone, without index and views, in one frame; in the order with the number
+    /// `poison`, which has nine digits, the price is one that no `jsonb` holds.
+    pub(crate) async fn log_poisoned(&self, numbers: &[u32], poison: u32) -> u64 {
+        let mut facts = Facts::default();
+        for number in numbers {
+            let json = order(*number);
+            let draft = self.parser.parse(json.as_bytes(), Timestamp::now()).unwrap();
+            facts.add(&draft.settle(&self.map, Timestamp::now(), 0), &self.map);
+        }
+        let part = facts.into_parts().into_iter().find(|part| part.lane == Lane::Orders).unwrap();
+        assert_eq!(part.rows as usize, numbers.len());
+        let (good, bad) = (format!("\"price\":{poison}"), "\"price\":1e9999999");
+        let mut payload = part.tuples;
+        let at = payload.windows(good.len()).position(|bytes| bytes == good.as_bytes()).unwrap();
+        payload[at..at + good.len()].copy_from_slice(bad.as_bytes());
+        self.log_frame(part.lane, part.shard, part.rows, payload).await;
+        u64::from(part.rows)
+    }
+
     pub(crate) async fn log_frame(&self, lane: Lane, shard: ShardId, rows: u32, payload: Vec<u8>) -> Position {
         let frame = Frame {
             lane,
