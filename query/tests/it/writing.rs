@@ -53,6 +53,15 @@ impl Writing {
         (ids, receipt)
     }
 
+    /// Writes the facts of one lane only, as an ingest that got no further.
+    pub(crate) async fn write_lane(&mut self, orders: &[Value], lane: Lane) {
+        let (facts, _) = self.facts(orders);
+        for part in facts.into_parts().into_iter().filter(|part| part.lane == lane) {
+            self.publish(part).await;
+        }
+        self.commit().await;
+    }
+
     /// Writes those facts of orders that belong to one shard to another.
     pub(crate) async fn copy(&mut self, orders: &[Value], lane: Lane, from: ShardId, to: ShardId) {
         let (facts, _) = self.facts(orders);
@@ -123,13 +132,6 @@ impl Writing {
         let logged = self.log(orders).await;
         self.commit().await;
         logged
-    }
-
-    /// Forgets what is logged and not committed, as if it had never been logged.
-    pub(crate) fn forget(&mut self) {
-        for written in self.lanes.values_mut() {
-            written.logged.clear();
-        }
     }
 
     /// The shard that a customer's orders go to.
