@@ -7,7 +7,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
 use forebay_buffer::{Log, LogError, LogSettings};
-use forebay_model::{OrderParser, ShardMap};
+use forebay_model::{OrderParser, Rejection, ShardMap};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{BadSetting, Problem, Right, Service, Shutdown};
 use metrics::{Counter, counter};
@@ -33,7 +33,6 @@ struct Inner {
     shutdown: Shutdown,
     batch_bytes_max: u64,
     accepted: Counter,
-    rejected: Counter,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -56,8 +55,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
         rates: Rates::new(settings.orders_per_s),
         shutdown: service.shutdown().clone(),
         batch_bytes_max: settings.batch_bytes_max.get(),
-        accepted: counter!("forebay_ingest_orders_total", "outcome" => "accepted"),
-        rejected: counter!("forebay_ingest_orders_total", "outcome" => "rejected"),
+        accepted: counter!("forebay_ingest_accepted_orders_total"),
         log: OnceLock::new(),
     }));
     let watch = LogWatch {
@@ -177,8 +175,12 @@ impl App {
         self.0.batch_bytes_max
     }
 
-    pub(crate) fn count(&self, accepted: u64, rejected: u64) {
-        self.0.accepted.increment(accepted);
-        self.0.rejected.increment(rejected);
+    pub(crate) fn count_accepted(&self, orders: u64) {
+        self.0.accepted.increment(orders);
     }
+}
+
+/// Counts an order that is not accepted, by the code that its client is told.
+pub(crate) fn count_rejected(rejection: &Rejection) {
+    counter!("forebay_ingest_rejected_orders_total", "code" => rejection.code()).increment(1);
 }

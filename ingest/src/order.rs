@@ -13,7 +13,7 @@ use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::app::App;
+use crate::app::{App, count_rejected};
 use crate::assign::Assigner;
 use crate::media::{Encoding, media_type, unsupported_media_type};
 
@@ -50,7 +50,7 @@ pub(crate) async fn post_order(
     let (facts, mut accepted) = {
         let now = Timestamp::now();
         let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
-            app.count(0, 1);
+            count_rejected(&rejection);
             problem_of(rejection)
         })?;
         let order = draft.settle(&map, now, assigner.random(1, &bytes));
@@ -59,7 +59,7 @@ pub(crate) async fn post_order(
         (facts, Accepted::new(&order, shard))
     };
     let receipt = app.appender()?.append(facts.into_parts(), map.epoch(), held).await?;
-    app.count(1, 0);
+    app.count_accepted(1);
     accepted.receipt = receipt.to_string();
     let mut response = json(StatusCode::ACCEPTED, &accepted);
     left.write(response.headers_mut());

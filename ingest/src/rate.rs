@@ -16,6 +16,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// How often clients that have been quiet are forgotten.
 const FORGET: Duration = Duration::from_secs(30);
 
+/// The shortest wait of a stream that is slowed down.
+const SLOW_STEP: Duration = Duration::from_millis(10);
+
 /// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>.
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -61,19 +64,30 @@ impl Rates {
         })
     }
 
+    /// Takes that many orders from the client's bucket, if it holds them now.
+    pub(crate) fn try_take_all(&self, client: &Client, orders: u32) -> bool {
+        let rate = self.rate_of(client);
+        NonZeroU32::new(orders).is_none_or(|orders| orders <= rate && self.try_take(rate, &client.name, orders).is_ok())
+    }
+
     /// Takes that many orders from the client's bucket, waiting for the bucket to fill: a stream that is faster than
-    /// its limit is slowed down.
+    /// its limit is slowed down. It takes them in pieces, down to single orders, so that others who take from the same
+    /// bucket cannot keep it from ever holding enough.
     ///
     /// # Errors
     /// The problem `shutting_down`, where that begins while it waits.
     pub(crate) async fn take_slowly(&self, client: &Client, orders: u32, shutdown: &Shutdown) -> Result<(), Problem> {
         let rate = self.rate_of(client);
-        let mut rest = orders;
-        while let Some(piece) = NonZeroU32::new(rest.min(rate.get())) {
-            match self.try_take(rate, &client.name, piece) {
-                Ok(_) => rest -= piece.get(),
+        let (mut rest, mut piece) = (orders, rate.get());
+        while let Some(orders) = NonZeroU32::new(rest.min(piece)) {
+            match self.try_take(rate, &client.name, orders) {
+                Ok(_) => {
+                    rest -= orders.get();
+                    piece = piece.saturating_mul(2).min(rate.get());
+                }
+                Err(_) if piece > 1 => piece /= 2,
                 Err(wait) => tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
+                    () = tokio::time::sleep(wait.max(SLOW_STEP)) => {}
                     () = shutdown.soft().cancelled() => return Err(Problem::shutting_down("the service is stopping")),
                 },
             }
@@ -159,9 +173,28 @@ mod tests {
         let rates = Rates::new(NonZeroU32::new(1000).unwrap());
         let shutdown = Shutdown::new();
         let begin = std::time::Instant::now();
+        assert!(!rates.try_take_all(&client("a", None), 1300));
         rates.take_slowly(&client("a", None), 1300, &shutdown).await.unwrap();
         assert!(begin.elapsed() >= Duration::from_millis(250), "took only {:?}", begin.elapsed());
         shutdown.start();
         assert!(rates.take_slowly(&client("a", None), 1300, &shutdown).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn single_orders_of_the_same_client_do_not_starve_a_stream() {
+        let rates = Rates::new(NonZeroU32::new(200).unwrap());
+        let (shutdown, client) = (Shutdown::new(), client("a", None));
+        let stream = rates.take_slowly(&client, 300, &shutdown);
+        // Somebody else takes whatever there is, all the time.
+        let greedy = async {
+            loop {
+                let _ = rates.take_one(&client);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            done = tokio::time::timeout(Duration::from_secs(20), stream) => done.unwrap().unwrap(),
+            () = greedy => {}
+        }
     }
 }

@@ -108,7 +108,7 @@ impl From<ReadError> for Problem {
             }
             ReadError::Missing(shards) => shards_unavailable(&shards),
             ReadError::NotYetVisible { lane, shard, target } => Self::not_yet_visible(format!(
-                "what the receipt names is safe in the log and not yet in shard {shard}: lane {lane} has not come to frame {}",
+                "what the receipt names is not yet in shard {shard}: lane {lane} has not come to frame {}",
                 target.seq
             ))
             .with("shard", shard.0),

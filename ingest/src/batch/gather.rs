@@ -7,6 +7,7 @@ use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Timestamp};
 
 use super::report::{ERRORS_MAX, RejectedLine};
 use super::split::Record;
+use crate::app::count_rejected;
 use crate::assign::Assigner;
 use crate::memory::Held;
 
@@ -62,6 +63,7 @@ impl Gather {
             }
             Err(rejection) => {
                 self.rejected += 1;
+                count_rejected(&rejection);
                 if self.errors.len() < ERRORS_MAX {
                     self.errors.push(RejectedLine::new(record.line, record.text, &rejection));
                 }

@@ -37,6 +37,8 @@ pub(super) struct BatchStream {
     splitter: Splitter,
     assigner: Assigner,
     bytes: u64,
+    /// Orders that were read and not yet taken from the client's rate.
+    owed: u32,
     gather: Option<Gather>,
     in_flight: VecDeque<InFlight>,
     report: Report,
@@ -54,7 +56,7 @@ struct InFlight {
 impl BatchStream {
     pub(super) fn new(app: App, client: Client, splitter: Splitter, assigner: Assigner) -> Self {
         let (in_flight, report) = (VecDeque::new(), Report::default());
-        Self { app, client, splitter, assigner, bytes: 0, gather: None, in_flight, report }
+        Self { app, client, splitter, assigner, bytes: 0, owed: 0, gather: None, in_flight, report }
     }
 
     /// Takes the whole batch, as far as that is possible.
@@ -62,9 +64,10 @@ impl BatchStream {
         let cut = self.read(&mut chunks).await.err();
         // Complete lines before a cut are as good as any.
         let submitted = self.submit().await;
+        let paid = if cut.is_none() { self.pay().await } else { Ok(()) };
         let settled = self.settle_all().await;
-        self.app.count(self.report.accepted, self.report.rejected);
-        match cut.or(submitted.err()).or(settled.err()) {
+        self.app.count_accepted(self.report.accepted);
+        match cut.or(submitted.err()).or(paid.err()).or(settled.err()) {
             None => self.report.complete(),
             Some(problem) => self.report.cut_short(problem),
         }
@@ -88,7 +91,10 @@ impl BatchStream {
                     settled?;
                 }
                 chunk = chunks.next(), if self.in_flight.len() < IN_FLIGHT_MAX => match chunk {
-                    Some(chunk) => self.take(&chunk?).await?,
+                    Some(chunk) => {
+                        self.take(&chunk?).await?;
+                        self.pay().await?;
+                    }
                     None => return self.finish_lines(),
                 },
             }
@@ -133,15 +139,27 @@ impl BatchStream {
         split: impl FnOnce(&mut Splitter, &mut dyn FnMut(super::split::Record<'_>)) -> Result<(), E>,
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
+        let before = gather.orders;
         let (parser, assigner, now) = (self.app.parser(), &self.assigner, Timestamp::now());
         let outcome = split(&mut self.splitter, &mut |record| gather.take(record, parser, assigner, now));
+        self.owed += gather.orders - before;
         outcome.map_err(|error| Problem::malformed(error.to_string()))
+    }
+
+    /// Takes the orders that were read from the client's rate. Whoever has to wait for that sends off first what was
+    /// gathered, so as not to sit on memory that others could use.
+    async fn pay(&mut self) -> Result<(), Problem> {
+        let owed = std::mem::take(&mut self.owed);
+        if self.app.rates().try_take_all(&self.client, owed) {
+            return Ok(());
+        }
+        self.submit().await?;
+        self.app.rates().take_slowly(&self.client, owed, self.app.shutdown()).await
     }
 
     /// Sends off what was gathered.
     async fn submit(&mut self) -> Result<(), Problem> {
         let Some(mut gather) = self.gather.take_if(|gather| !gather.is_empty()) else { return Ok(()) };
-        self.app.rates().take_slowly(&self.client, gather.orders, self.app.shutdown()).await?;
         let held = match gather.take_held() {
             Some(held) => held,
             None => self.app.memory().hold(0).await?,

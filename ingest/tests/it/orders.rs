@@ -45,7 +45,7 @@ async fn each_fault_of_an_order_is_named_by_its_pointer() {
     let errors: Vec<&str> =
         answer.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     assert_eq!(errors, ["/items/0/quantity", "/customer_id"]);
-    assert!(ingest.metrics().await.contains("forebay_ingest_orders_total{outcome=\"rejected\"}"));
+    assert!(ingest.metrics().await.contains("forebay_ingest_rejected_orders_total{code=\"invalid\"} "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
