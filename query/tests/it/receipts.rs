@@ -24,7 +24,7 @@ async fn what_is_logged_and_not_committed_is_not_yet_visible() {
     for path in READS {
         let begin = Instant::now();
         let answer = scene.get(&format!("{path}?after={receipt}&wait_ms=120")).await;
-        assert!(answer.problem(504, "not_yet_visible").contains("is safe in the log"), "{path}");
+        assert!(answer.problem(504, "not_yet_visible").contains("is not yet in shard"), "{path}");
         assert!(begin.elapsed() >= Duration::from_millis(120), "{path} {:?}", begin.elapsed());
     }
     let by_header = scene.query.request("/v1/orders/X1?wait_ms=0").header("Forebay-After", receipt.to_string());
