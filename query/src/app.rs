@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::routing::get;
 use forebay_buffer::{Log, LogSettings};
-use forebay_model::ShardMap;
+use forebay_model::{Receipt, ShardMap};
 use forebay_service::health::Need;
 use forebay_service::{BadSetting, Problem, Right, Service};
 use tokio::sync::watch;
 
+use crate::cache::{Cache, Redis};
 use crate::log_watch::LogWatch;
 use crate::shard_watch::ShardWatch;
 use crate::shards::Shards;
@@ -21,6 +22,7 @@ pub(crate) struct App(Arc<Inner>);
 
 struct Inner {
     shards: Shards,
+    cache: Cache,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -37,7 +39,9 @@ struct Connected {
 /// [`BadSetting`].
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     let shards = Shards::new(&settings.shards, settings.shard_connections, settings.shard_timeout);
-    let app = App(Arc::new(Inner { shards, log: OnceLock::new() }));
+    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
+    let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
+    let app = App(Arc::new(Inner { shards, cache, log: OnceLock::new() }));
     let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
     log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
@@ -60,6 +64,23 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
 impl App {
     pub(crate) fn shards(&self) -> &Shards {
         &self.0.shards
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// Checks that a receipt can be of this system.
+    ///
+    /// # Errors
+    /// The problem `malformed`.
+    pub(crate) fn check_receipt(&self, receipt: &Receipt) -> Result<(), Problem> {
+        let foreign = receipt.positions().find(|&(_, shard, _)| self.shards().get(shard).is_err());
+        foreign.map_or(Ok(()), |(_, shard, _)| {
+            Err(Problem::malformed(format!(
+                "the receipt names shard {shard}, and there is none: it is of another system"
+            )))
+        })
     }
 
     /// The shard map as it stands.

@@ -12,7 +12,6 @@ use http::{HeaderMap, Uri};
 use crate::app::App;
 use crate::list::PageRequest;
 use crate::query_string::LIST;
-use crate::response;
 use crate::scan::Subject;
 
 /// A page of a customer's orders.
@@ -28,8 +27,7 @@ pub(crate) async fn get_orders(
     let bucket = map.bucket_of(&customer_id);
     let subject = Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) };
     let reads = map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect();
-    let page = request.read(app.shards(), reads).await?;
-    Ok(response::json(page.body, &page.read_at))
+    request.answer(&app, &map, reads).await
 }
 
 /// The customer that a path names.

@@ -1,5 +1,6 @@
 //! How reads fail, and what the client is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Lane, Position, ShardId};
@@ -33,6 +34,9 @@ pub(crate) enum ReadError {
     Missing(Vec<ShardId>),
     #[error("{0}")]
     Told(Problem),
+    /// Of a read that several requests have waited for.
+    #[error(transparent)]
+    Shared(Arc<Self>),
 }
 
 impl ShardError {
@@ -96,8 +100,15 @@ impl From<CursorError> for ReadError {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&ReadError> for Problem {
+    fn from(error: &ReadError) -> Self {
         match error {
-            ReadError::Told(problem) => problem,
+            ReadError::Told(problem) => problem.clone(),
+            ReadError::Shared(error) => Self::from(error.as_ref()),
             ReadError::Shard(error) => {
                 error.log();
                 if error.is_outage() {
@@ -106,7 +117,7 @@ impl From<ReadError> for Problem {
                     Self::internal("a shard refused the read; it was logged")
                 }
             }
-            ReadError::Missing(shards) => shards_unavailable(&shards),
+            ReadError::Missing(shards) => shards_unavailable(shards),
             ReadError::NotYetVisible { lane, shard, target } => Self::not_yet_visible(format!(
                 "what the receipt names is not yet in shard {shard}: lane {lane} has not come to frame {}",
                 target.seq

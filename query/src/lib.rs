@@ -13,6 +13,7 @@
 //! | `app` | what handlers share, and the routes |
 //! | `customer`, `order`, `range`, `view`, `stats` | the endpoints |
 //! | `query_string` | the parameters of a request, checked strictly |
+//! | `cache` | answers that are kept, and whether they hold still |
 //! | `list`, `scan` | a page of a list, and what it is of |
 //! | `cursor` | where the next page begins, as an opaque text |
 //! | `key` | the total order of lists |
@@ -27,6 +28,7 @@
 
 mod answer;
 mod app;
+mod cache;
 mod calendar;
 mod cursor;
 mod customer;

@@ -1,17 +1,24 @@
 //! Lists: a page of orders, whoever's they are.
 
-use bytes::Bytes;
-use forebay_model::ShardId;
+use std::sync::Arc;
+
+use axum::response::Response;
+use forebay_model::{ShardId, ShardMap};
+use forebay_service::Problem;
+use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
 use crate::answer::{LIST_START, push_fact, push_list_end};
+use crate::app::App;
+use crate::cache::{Entry, Question, Watched};
 use crate::cursor::{self, ListDigest};
 use crate::error::ReadError;
 use crate::merge::Merge;
 use crate::query_string::QueryString;
 use crate::read_at::ReadAt;
-use crate::scan::{Scan, Subject};
-use crate::shards::Shards;
+use crate::response;
+use crate::row::FactRow;
+use crate::scan::{Page, Scan, Subject};
 use crate::wait::Patience;
 
 /// A page ends behind the order that exceeds this many bytes, however many were asked for.
@@ -22,16 +29,11 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 pub(crate) struct PageRequest {
     /// What its cursors are bound to.
     list: ListDigest,
+    /// What tells it from other pages.
+    key: Arc<str>,
     scan: Scan,
     limit: usize,
     patience: Patience,
-}
-
-/// A page as it is answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Page {
-    pub(crate) body: Bytes,
-    pub(crate) read_at: ReadAt,
 }
 
 impl PageRequest {
@@ -42,18 +44,44 @@ impl PageRequest {
         let list = ListDigest::new(names, span, direction);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
         let scan = Scan { direction, span, last, partial };
-        Ok(Self { list, scan, limit: query.limit()?, patience: query.patience(headers)? })
+        let limit = query.limit()?;
+        let key = key(names, &scan, limit);
+        Ok(Self { list, key, scan, limit, patience: query.patience(headers)? })
     }
 
-    /// Reads the page from these shards, each with the subject to read there.
-    pub(crate) async fn read(self, shards: &Shards, reads: Vec<(ShardId, Subject)>) -> Result<Page, ReadError> {
-        let Self { list, scan, limit, patience } = self;
-        let mut merge = Merge::new(shards, reads, &scan, patience)?;
+    /// Answers with the page, of these shards, each with the subject to read there.
+    pub(crate) async fn answer(
+        &self,
+        app: &App,
+        map: &ShardMap,
+        reads: Vec<(ShardId, Subject)>,
+    ) -> Result<Response, Problem> {
+        app.check_receipt(&self.patience.receipt)?;
+        let question = Question {
+            key: Arc::clone(&self.key),
+            lanes: reads.iter().map(|(shard, subject)| (subject.kind(self.scan.direction).lane(), *shard)).collect(),
+            epoch: map.epoch(),
+            patience: &self.patience,
+            partial: self.scan.partial,
+        };
+        let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
+        let served = app.cache().serve(&question, &read).await?;
+        response::json(&served, || Problem::internal("a page without a body"))
+    }
+
+    async fn read(
+        &self,
+        app: &App,
+        map: &ShardMap,
+        reads: Vec<(ShardId, Subject)>,
+        patience: Patience,
+    ) -> Result<Entry, ReadError> {
+        let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
         let mut body = LIST_START.to_vec();
         let mut last = None;
-        for place in 0..limit {
+        for place in 0..self.limit {
             // One more than the page, to know whether the list goes on.
-            let Some(row) = merge.next(limit + 1 - place).await? else { break };
+            let Some(row) = merge.next(self.limit + 1 - place).await? else { break };
             if last.is_some() {
                 body.push(b',');
             }
@@ -64,12 +92,33 @@ impl PageRequest {
             }
         }
         let has_more = last.is_some() && merge.has_more().await?;
-        let next = last.filter(|_| has_more).map(|row| cursor::write(list, row.key()));
+        let next = last.as_ref().filter(|_| has_more).map(|row| cursor::write(self.list, row.key()));
         push_list_end(&mut body, next.as_deref(), merge.missing());
-        let mut read_at = ReadAt::default();
+        let page = Page { end: last.as_ref().filter(|_| has_more).map(FactRow::ordered_at) };
+        let mut entry = Entry {
+            epoch: map.epoch(),
+            body: Some(body.into()),
+            is_empty: last.is_none(),
+            read_at: ReadAt::default(),
+            watched: Vec::new(),
+            is_whole: merge.missing().is_empty(),
+        };
         for source in merge.sources() {
-            read_at.note(source.kind().lane(), source.shard_id(), source.position());
+            let (lane, shard) = (source.kind().lane(), source.shard_id());
+            entry.read_at.note(lane, shard, source.position());
+            // Before the first commit there is no position to compare with.
+            entry.is_whole &= source.position().is_some();
+            entry.watched.push(Watched { lane, shard, watch: source.subject().watch(&self.scan, page) });
         }
-        Ok(Page { body: body.into(), read_at })
+        Ok(entry)
     }
+}
+
+/// The key of a page in the cache. Names and ids have no line breaks.
+fn key(names: &[&str], scan: &Scan, limit: usize) -> Arc<str> {
+    let Scan { direction, span, last, .. } = scan;
+    let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
+    let direction = *direction as u8;
+    format!("{}\n{from}\n{to}\n{direction}\n{limit}\n{at}\n{}\n{}", names.join("\n"), last.order_id, last.customer_id)
+        .into()
 }

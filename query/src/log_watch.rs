@@ -68,6 +68,7 @@ impl LogWatch {
                 self.nats.up();
             } else {
                 self.nats.down("not connected");
+                self.app.cache().deafen();
             }
             if map.borrow_and_update().is_some() {
                 self.map.up();
@@ -93,6 +94,7 @@ impl LogWatch {
     }
 
     fn note(&self, notice: &Notice) {
+        self.app.cache().note(notice);
         // A notice of a shard that the settings do not name is nobody's here.
         if let Ok(shard) = self.app.shards().get(notice.shard) {
             shard.known().note(notice.lane, notice.after);

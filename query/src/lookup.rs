@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use forebay_buffer::notice::{customer_key, hour_of};
 use forebay_model::id::Home;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::postgres::PgArguments;
 
+use crate::answer::push_fact;
+use crate::cache::{Entry, Watch, Watched};
 use crate::error::{ReadError, ShardError};
 use crate::key::{Direction, Span};
 use crate::parameters::Parameters;
@@ -38,15 +41,35 @@ pub(crate) struct Lookup<'a> {
     read_at: ReadAt,
     /// Shards that could not be asked.
     missing: Vec<ShardId>,
+    /// What would change what was found.
+    watched: Vec<Watched>,
+    /// Whether that is all that would change it.
+    is_whole: bool,
 }
 
 impl<'a> Lookup<'a> {
     pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, patience: Patience) -> Self {
-        Self { shards, map, patience, read_at: ReadAt::default(), missing: Vec::new() }
+        let (read_at, missing, watched) = (ReadAt::default(), Vec::new(), Vec::new());
+        Self { shards, map, patience, read_at, missing, watched, is_whole: true }
     }
 
-    pub(crate) fn read_at(&self) -> &ReadAt {
-        &self.read_at
+    /// The answer for what was found.
+    pub(crate) fn into_entry(self, found: Option<&FactRow>) -> Entry {
+        let body = found.map(|row| {
+            let mut body = Vec::with_capacity(row.bytes() + 256);
+            push_fact(&mut body, &row.fact());
+            body.into()
+        });
+        // Before a lane's first commit there is no position to compare with.
+        let is_known = self.watched.iter().all(|watched| self.read_at.has(watched.lane, watched.shard));
+        Entry {
+            epoch: self.map.epoch(),
+            is_empty: body.is_none(),
+            body,
+            read_at: self.read_at,
+            watched: self.watched,
+            is_whole: self.is_whole && is_known,
+        }
     }
 
     /// A customer's order.
@@ -73,6 +96,9 @@ impl<'a> Lookup<'a> {
             return Ok(Some(found));
         }
         let found = self.search(customer_id, order_id).await?;
+        if found.is_none() {
+            self.watch(Lane::Orders, bucket, Watch::Key(customer_key(customer_id.as_str())));
+        }
         self.unless_missing(found)
     }
 
@@ -86,9 +112,13 @@ impl<'a> Lookup<'a> {
             if !found.is_empty() {
                 return Ok(found);
             }
+            let hour = hour_of(Span::of_home(home).from);
+            self.watch(Lane::Orders, home.bucket, Watch::Hours { first: hour, last: hour });
         }
         let mut found = Found::new();
         let entries = self.index(order_id, &self.patience.clone()).await?;
+        self.watch(Lane::Index, Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
+        let entries_count = entries.len();
         for (customer, at) in entries {
             let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
             let mut row = self.at(&customer_id, order_id, Span::of_instant(at)).await?;
@@ -98,8 +128,16 @@ impl<'a> Lookup<'a> {
             }
             found.extend(row.map(|row| (customer, row)));
         }
+        // An entry without an order announces one that may come at any time.
+        self.is_whole &= found.len() == entries_count;
         let found = Some(found).filter(|found| !found.is_empty());
         Ok(self.unless_missing(found)?.unwrap_or_default())
+    }
+
+    /// Notes what would change the answer.
+    fn watch(&mut self, lane: Lane, bucket: Bucket, watch: Watch) {
+        let shards = self.map.read_shards(bucket);
+        self.watched.extend(shards.iter().map(|&shard| Watched { lane, shard, watch }));
     }
 
     /// Nothing found means nothing where a shard could not be asked.

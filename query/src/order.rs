@@ -2,19 +2,20 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use forebay_model::OrderId;
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
+use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
-use crate::answer::push_fact;
 use crate::app::App;
+use crate::cache::{Entry, Question};
 use crate::customer::customer_id_of;
+use crate::error::ReadError;
 use crate::lookup::Lookup;
 use crate::query_string::{QueryString, READ};
-use crate::read_at::ReadAt;
 use crate::response;
-use crate::row::FactRow;
+use crate::wait::Patience;
 
 /// The order with an id.
 pub(crate) async fn get_order(
@@ -24,18 +25,17 @@ pub(crate) async fn get_order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let order_id = order_id_of(order_id)?;
-    let query = QueryString::read(&uri, READ)?;
-    query.partial()?;
+    let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let mut lookup = Lookup::new(app.shards(), &map, query.patience(&headers)?);
-    let mut found = lookup.with_id(&order_id).await?;
-    if found.len() > 1 {
-        return Err(ambiguous(&order_id, found.into_keys().collect()));
-    }
-    match found.pop_first() {
-        Some((_, row)) => Ok(order(&row, lookup.read_at())),
-        None => Err(Problem::not_found(format!("there is no order {order_id}"))),
-    }
+    let lanes = match order_id.home() {
+        Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
+        None => of_lane(Lane::Index, map.read_shards(Bucket::of_key(order_id.as_str()))),
+    };
+    let load = |patience| find(&app, &map, &order_id, patience).boxed();
+    let key = format!("order\n{order_id}");
+    let question = Question { key: key.into(), lanes, epoch: map.epoch(), patience: &patience, partial: false };
+    let served = app.cache().serve(&question, &load).await?;
+    response::json(&served, || Problem::not_found(format!("there is no order {order_id}")))
 }
 
 /// A customer's order.
@@ -46,24 +46,53 @@ pub(crate) async fn get_order_of_customer(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (customer_id, order_id) = (customer_id_of(customer_id)?, order_id_of(order_id)?);
-    let query = QueryString::read(&uri, READ)?;
-    query.partial()?;
+    let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let mut lookup = Lookup::new(app.shards(), &map, query.patience(&headers)?);
-    match lookup.of_customer(&customer_id, &order_id).await? {
-        Some(row) => Ok(order(&row, lookup.read_at())),
-        None => Err(Problem::not_found(format!("customer {customer_id} has no order {order_id}"))),
+    let lanes = of_lane(Lane::Orders, map.read_shards(map.bucket_of(&customer_id)));
+    let key = format!("order of customer\n{customer_id}\n{order_id}");
+    let question = Question { key: key.into(), lanes, epoch: map.epoch(), patience: &patience, partial: false };
+    let load = |patience| find_of_customer(&app, &map, &customer_id, &order_id, patience).boxed();
+    let served = app.cache().serve(&question, &load).await?;
+    response::json(&served, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))
+}
+
+async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience) -> Result<Entry, ReadError> {
+    let mut lookup = Lookup::new(app.shards(), map, patience);
+    let mut found = lookup.with_id(order_id).await?;
+    if found.len() > 1 {
+        return Err(ambiguous(order_id, found.into_keys().collect()).into());
     }
+    let row = found.pop_first().map(|(_, row)| row);
+    Ok(lookup.into_entry(row.as_ref()))
+}
+
+async fn find_of_customer(
+    app: &App,
+    map: &ShardMap,
+    customer_id: &CustomerId,
+    order_id: &OrderId,
+    patience: Patience,
+) -> Result<Entry, ReadError> {
+    let mut lookup = Lookup::new(app.shards(), map, patience);
+    let found = lookup.of_customer(customer_id, order_id).await?;
+    Ok(lookup.into_entry(found.as_ref()))
+}
+
+fn patience(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Problem> {
+    let query = QueryString::read(uri, READ)?;
+    // An order is found or not, there is no part of it.
+    query.partial()?;
+    let patience = query.patience(headers)?;
+    app.check_receipt(&patience.receipt)?;
+    Ok(patience)
+}
+
+fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<(Lane, ShardId)> {
+    shards.iter().map(|&shard| (lane, shard)).collect()
 }
 
 fn order_id_of(text: String) -> Result<OrderId, Problem> {
     OrderId::new(text).map_err(|error| Problem::malformed(format!("an order id {error}")))
-}
-
-fn order(row: &FactRow, read_at: &ReadAt) -> Response {
-    let mut body = Vec::with_capacity(row.bytes() + 256);
-    push_fact(&mut body, &row.fact());
-    response::json(body.into(), read_at)
 }
 
 fn ambiguous(order_id: &OrderId, customers: Vec<String>) -> Problem {

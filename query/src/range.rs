@@ -8,13 +8,12 @@ use http::{HeaderMap, Uri};
 use crate::app::App;
 use crate::list::PageRequest;
 use crate::query_string::RANGE;
-use crate::response;
 use crate::scan::Subject;
 
 /// A page of all orders.
 pub(crate) async fn get_orders(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let request = PageRequest::parse(&uri, &headers, RANGE, &["orders"])?;
-    let reads = app.map()?.shards().into_iter().map(|shard| (shard, Subject::Everybody)).collect();
-    let page = request.read(app.shards(), reads).await?;
-    Ok(response::json(page.body, &page.read_at))
+    let map = app.map()?;
+    let reads = map.shards().into_iter().map(|shard| (shard, Subject::Everybody)).collect();
+    request.answer(&app, &map, reads).await
 }

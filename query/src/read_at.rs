@@ -18,10 +18,20 @@ impl ReadAt {
         }
     }
 
+    /// Every lane and shard with its position.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Lane, ShardId, Position)> + '_ {
+        self.0.iter().map(|(&(lane, shard), &position)| (lane, shard, position))
+    }
+
+    /// Whether it has a position of that lane and shard.
+    pub(crate) fn has(&self, lane: Lane, shard: ShardId) -> bool {
+        self.0.contains_key(&(lane, shard))
+    }
+
     /// In the form of a receipt, so that it can be given to `after=` of another read.
     pub(crate) fn to_receipt(&self) -> Receipt {
         let mut receipt = Receipt::default();
-        for (&(lane, shard), &position) in &self.0 {
+        for (lane, shard, position) in self.iter() {
             receipt.note(lane, shard, position);
         }
         receipt

@@ -2,26 +2,33 @@
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use forebay_service::Problem;
 use http::{HeaderName, HeaderValue, header};
 
-use crate::read_at::ReadAt;
+use crate::cache::Served;
 
 static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
 static POSITION: HeaderName = HeaderName::from_static("forebay-position");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// JSON that was read at these positions, straight from the shards.
-pub(crate) fn json(body: Bytes, read_at: &ReadAt) -> Response {
+/// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from.
+pub(crate) fn json(served: &Served, nothing: impl FnOnce() -> Problem) -> Result<Response, Problem> {
+    let from = HeaderValue::from_static(served.from.as_str());
+    let receipt = served.read_at.to_receipt();
+    // A receipt's text is letters, digits, dots and tildes; without it the header is left out.
+    let position =
+        HeaderValue::from_maybe_shared(Bytes::from(receipt.to_string())).ok().filter(|_| !receipt.is_empty());
+    let Some(body) = served.entry.body.clone() else {
+        let problem = nothing().header(CACHE.clone(), from);
+        return Err(match position {
+            Some(position) => problem.header(POSITION.clone(), position),
+            None => problem,
+        });
+    };
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
-    headers.insert(CACHE.clone(), HeaderValue::from_static("bypass"));
-    let receipt = read_at.to_receipt();
-    if !receipt.is_empty() {
-        // A receipt's text is letters, digits, dots and tildes; without it the header is left out.
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(receipt.to_string())) {
-            headers.insert(POSITION.clone(), value);
-        }
-    }
-    response
+    headers.insert(CACHE.clone(), from);
+    headers.extend(position.map(|position| (POSITION.clone(), position)));
+    Ok(response)
 }

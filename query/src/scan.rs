@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use forebay_model::Bucket;
+use forebay_buffer::notice::{customer_key, hour_of, view_key};
+use forebay_model::{Bucket, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::postgres::PgArguments;
 
+use crate::cache::Watch;
 use crate::key::{Direction, Key, KeyRef, Span};
 use crate::parameters::Parameters;
 use crate::statement::Kind;
@@ -29,7 +31,23 @@ pub(crate) struct Scan {
     pub(crate) partial: bool,
 }
 
+/// A page that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    /// The time of its last row, where the list goes on behind it.
+    pub(crate) end: Option<Timestamp>,
+}
+
 impl Subject {
+    /// What would change a page.
+    pub(crate) fn watch(&self, scan: &Scan, page: Page) -> Watch {
+        match self {
+            Self::Customer { customer_id, .. } => Watch::Key(customer_key(customer_id)),
+            Self::View { view, key } => Watch::Key(view_key(view, key)),
+            Self::Everybody => scan.hours(page),
+        }
+    }
+
     /// The statement that reads a piece of the list.
     pub(crate) fn kind(&self, direction: Direction) -> Kind {
         match (self, direction) {
@@ -56,5 +74,18 @@ impl Subject {
             Self::View { view, key } => range.with(last.customer_id).with(limit).with(view.as_ref()).with(key.as_ref()),
         }
         .into_arguments()
+    }
+}
+
+impl Scan {
+    /// The hours that a page lies in: from the row it comes from to its last one, or to the end of the range.
+    fn hours(&self, page: Page) -> Watch {
+        // The range's end is exclusive.
+        let end = self.span.to.plus_us(-1);
+        let (first, last) = match self.direction {
+            Direction::NewestFirst => (page.end.unwrap_or(self.span.from), self.last.ordered_at.min(end)),
+            Direction::OldestFirst => (self.last.ordered_at, page.end.unwrap_or(end)),
+        };
+        Watch::Hours { first: hour_of(first), last: hour_of(last) }
     }
 }

@@ -1,13 +1,16 @@
 //! Flags and environment variables of the query service.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use forebay_buffer::LogName;
 use forebay_model::ViewSet;
 use forebay_service::ServiceSettings;
-use forebay_service::units;
+use forebay_service::units::{self, ByteSize};
 use forebay_shard::ShardList;
+
+use crate::cache::RedisUrl;
 
 /// Where `forebay up` has its shards.
 const SHARDS_DEFAULT: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
@@ -48,7 +51,27 @@ pub struct Settings {
         value_parser = units::millis)]
     pub shard_timeout: Duration,
 
+    /// The Redis server that query processes share their cache through, or `none`
+    #[arg(long, env = "FOREBAY_REDIS", default_value = "redis://127.0.0.1:6381", hide_env_values = true)]
+    pub redis: SharedCache,
+
+    /// How much of the cache is kept in this process's memory
+    #[arg(long, env = "FOREBAY_CACHE_BYTES", default_value = "32MiB")]
+    pub cache_bytes: ByteSize,
+
     /// What every service has.
     #[command(flatten)]
     pub service: ServiceSettings,
+}
+
+/// Where the shared part of the cache is, if there is one.
+#[derive(Clone, Debug)]
+pub struct SharedCache(pub(crate) Option<RedisUrl>);
+
+impl FromStr for SharedCache {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
 }

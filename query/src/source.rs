@@ -49,6 +49,11 @@ impl Source {
         self.shard.id()
     }
 
+    /// Whose orders they are.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.subject.kind(self.direction)
     }

@@ -15,6 +15,7 @@ use http::{Uri, header};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::cache::CacheFigures;
 use crate::query_string::QueryString;
 use shard::ShardStats;
 
@@ -26,18 +27,9 @@ struct Stats {
     duplicates: u64,
     dead_letters: u64,
     shards: Vec<ShardStats>,
-    cache: CacheStats,
+    cache: CacheFigures,
     /// The shard map's version; null while it is not known.
     epoch: Option<Epoch>,
-}
-
-/// How often the cache had the answer.
-#[derive(Debug, Default, Serialize)]
-struct CacheStats {
-    hits: u64,
-    misses: u64,
-    /// Hits of all; null before the first.
-    rate: Option<f64>,
 }
 
 /// The statistics of all shards.
@@ -50,7 +42,7 @@ pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Respon
         orders: sum(ShardStats::orders),
         duplicates: sum(ShardStats::duplicates),
         dead_letters: sum(ShardStats::dead_letters),
-        cache: CacheStats::default(),
+        cache: app.cache().figures(),
         epoch: app.map().ok().map(|map| map.epoch()),
         shards,
     };

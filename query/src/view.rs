@@ -16,7 +16,6 @@ use http::{HeaderMap, Uri};
 use crate::app::App;
 use crate::list::PageRequest;
 use crate::query_string::LIST;
-use crate::response;
 use crate::scan::Subject;
 
 /// What paths already stand for.
@@ -61,6 +60,5 @@ async fn get_orders(
     let bucket = Bucket::of_key(&key);
     let subject = Subject::View { view, key: key.into() };
     let reads = map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect();
-    let page = request.read(app.shards(), reads).await?;
-    Ok(response::json(page.body, &page.read_at))
+    request.answer(&app, &map, reads).await
 }

@@ -1,8 +1,6 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_buffer::notice::{customer_key, view_key};
 use forebay_buffer::{FrameFault, FrameId, StoredFrame, Touched};
-use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{Epoch, Lane};
 use forebay_shard::{LogFrame, Reason};
 
@@ -35,33 +33,15 @@ pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
 /// What a commit of these frames can touch: the keys by which their facts are read, and their hours. Rows that turn out to be
 /// duplicates are counted too; that makes a notice less precise, never wrong.
 pub(crate) fn touched(lane: Lane, frames: &[LogFrame]) -> Touched {
-    let mut touched = Touched::nothing();
-    for frame in frames.iter().filter(|frame| frame.fault.is_none()) {
-        for tuple in Tuples::new(lane, &frame.payload).map_while(Result::ok) {
-            if touched == Touched::Everything {
-                return touched;
-            }
-            touched.note(key(lane, &tuple), tuple.ordered_at());
-        }
-    }
-    touched
-}
-
-/// The hash of what the fact is looked up by. Bytes that are no text are refused by the shard, so what they hash to is no matter.
-fn key(lane: Lane, tuple: &Tuple<'_>) -> u64 {
-    let text = |place| str::from_utf8(tuple.field(place)).unwrap_or_default();
-    match lane {
-        Lane::Orders => customer_key(text(1)),
-        Lane::Index => customer_key(text(0)),
-        Lane::Views => view_key(text(0), text(1)),
-    }
+    let readable = frames.iter().filter(|frame| frame.fault.is_none());
+    Touched::by(lane, readable.map(|frame| frame.payload.as_ref()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use forebay_buffer::notice::hour_of;
+    use forebay_buffer::notice::{customer_key, hour_of, view_key};
     use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
     use std::num::NonZeroU16;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use forebay_model::Timestamp;
+use forebay_model::tuple::{Tuple, Tuples};
+use forebay_model::{Lane, Timestamp};
 use md5::{Digest, Md5};
 
 /// More keys than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and
@@ -32,6 +33,21 @@ impl Touched {
         Self::These { keys: BTreeSet::new(), hours: BTreeSet::new() }
     }
 
+    /// What rows of a lane touch: the keys by which their facts are read, and their hours. `frames` are the tuples of each
+    /// frame, as far as they can be read.
+    pub fn by<'a>(lane: Lane, frames: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut touched = Self::nothing();
+        for tuples in frames {
+            for tuple in Tuples::new(lane, tuples).map_while(Result::ok) {
+                if touched == Self::Everything {
+                    return touched;
+                }
+                touched.note(key(lane, &tuple), tuple.ordered_at());
+            }
+        }
+        touched
+    }
+
     /// Notes a row: the hash of its key, and its time.
     pub fn note(&mut self, key: u64, at: Timestamp) {
         if let Self::These { keys, hours } = self {
@@ -57,6 +73,17 @@ impl Touched {
             Self::Everything => true,
             Self::These { hours, .. } => hours.contains(&hour),
         }
+    }
+}
+
+/// The hash of what a fact is looked up by. Bytes that are no text are refused by the shard, so what they hash to is no
+/// matter.
+fn key(lane: Lane, tuple: &Tuple<'_>) -> u64 {
+    let text = |place| str::from_utf8(tuple.field(place)).unwrap_or_default();
+    match lane {
+        Lane::Orders => customer_key(text(1)),
+        Lane::Index => customer_key(text(0)),
+        Lane::Views => view_key(text(0), text(1)),
     }
 }
 

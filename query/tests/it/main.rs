@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod answers;
+mod cache;
 mod lists;
 mod lookups;
 mod mistakes;
@@ -9,6 +10,7 @@ mod outages;
 mod plans;
 mod receipts;
 mod scene;
+mod staleness;
 mod stats;
 mod walk;
 mod writing;

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::ShardId;
+use forebay_model::{Lane, ShardId};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, eventually, order_ids};
 
 const DOWN: ShardId = ShardId(1);
 
-/// An order of a customer of each shard.
+/// An order of a customer of each shard. Nobody gives notice of them, so that nothing is answered from the cache.
 async fn one_order_each(scene: &mut Scene) -> Vec<Value> {
     let orders: Vec<Value> = (0..3)
         .map(|shard| {
@@ -19,7 +19,12 @@ async fn one_order_each(scene: &mut Scene) -> Vec<Value> {
             })
         })
         .collect();
-    scene.writing.write(&orders).await;
+    scene.writing.log(&orders).await;
+    for lane in Lane::ALL {
+        for shard in (0..3).map(ShardId) {
+            scene.writing.commit_lane(lane, shard, false).await;
+        }
+    }
     orders
 }
 

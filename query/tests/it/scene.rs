@@ -100,10 +100,16 @@ impl Scene {
 impl Query {
     /// A service that has seen its log and its shards.
     pub(crate) async fn start(log: &Log, urls: &[String], flags: &[&str]) -> Self {
+        Self::start_without(log, urls, flags, &[]).await
+    }
+
+    /// A service for which some dependencies are down.
+    pub(crate) async fn start_without(log: &Log, urls: &[String], flags: &[&str], down: &[&str]) -> Self {
         let LogSettings { url, name, .. } = log.settings();
         let shards = urls.join(",");
         let fixed = ["forebay-query", "--nats", url, "--log-prefix", name.as_str(), "--shards", &shards];
-        let settings = Settings::try_parse_from(fixed.iter().chain(flags)).unwrap();
+        let redis: &[&str] = if flags.contains(&"--redis") { &[] } else { &["--redis", "none"] };
+        let settings = Settings::try_parse_from(fixed.iter().chain(redis).chain(flags)).unwrap();
         let service = Service::new(&settings.service).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -114,7 +120,7 @@ impl Query {
         let query = Self { address, http, _service: service };
         eventually("the service is ready", async || {
             let ready = query.get("/readyz").await;
-            let is_up = |(_, state): (&String, &Value)| state["state"] == "up";
+            let is_up = |(name, state): (&String, &Value)| state["state"] == "up" || down.contains(&name.as_str());
             let dependencies = ready.body["dependencies"].as_object();
             (dependencies.is_some_and(|all| all.iter().all(is_up)), ready.body.to_string())
         })

@@ -21,7 +21,7 @@ async fn stored_duplicates_and_lag_are_counted() {
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!((&stats["orders"], &stats["duplicates"], &stats["dead_letters"]), (&json!(30), &json!(10), &json!(0)));
     assert_eq!(stats["epoch"], 1);
-    assert_eq!(stats["cache"], json!({"hits": 0, "misses": 0, "rate": null}));
+    assert_eq!(stats["cache"], json!({"hits": 0, "misses": 0, "rate": null, "l1": 0, "redis": 0, "bypassed": 0}));
     let shards = stats["shards"].as_array().unwrap();
     let sum = |field: &str| shards.iter().map(|shard| shard[field].as_u64().unwrap()).sum::<u64>();
     assert_eq!((shards.len(), sum("orders"), sum("lag_frames")), (3, 30, 0));

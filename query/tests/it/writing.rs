@@ -115,9 +115,23 @@ impl Writing {
         }
         if with_notice && written.position != before {
             let (after, committed_at) = (written.position, Timestamp::now());
-            let notice = Notice { lane, shard, before, after, committed_at, touched: Touched::Everything };
+            let touched = Touched::by(lane, frames.iter().map(|frame| frame.payload.as_ref()));
+            let notice = Notice { lane, shard, before, after, committed_at, touched };
             self.log.publish_notice(&notice).await.unwrap();
         }
+    }
+
+    /// Gives a sign of life of every lane, as a writer does every second.
+    pub(crate) async fn beat(&self) {
+        for (&(lane, shard), written) in &self.lanes {
+            let notice = Notice::heartbeat(lane, shard, written.position, Timestamp::now());
+            self.log.publish_notice(&notice).await.unwrap();
+        }
+    }
+
+    /// How far a lane of a shard is committed.
+    pub(crate) fn position(&self, lane: Lane, shard: ShardId) -> Position {
+        self.lanes[&(lane, shard)].position
     }
 
     /// Commits everything that is logged.

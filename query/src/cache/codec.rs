@@ -1,0 +1,160 @@
+//! An entry as bytes in Redis, all numbers big-endian:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 1 | version, 1 |
+//! | 1 | bit 0: there is a body; bit 1: it shows no order |
+//! | 8 | epoch |
+//! | 2 | how many positions, then each: lane (1), shard (2), incarnation (8), sequence number (8) |
+//! | 2 | how many things are watched, then each: lane (1), shard (2), kind (1), and a key (8) or two hours (4 + 4) |
+//! | the rest | the body |
+
+use bytes::Bytes;
+use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId};
+
+use super::entry::{Entry, Watch, Watched};
+use crate::read_at::ReadAt;
+
+const VERSION: u8 = 1;
+const HAS_BODY: u8 = 1;
+const IS_EMPTY: u8 = 2;
+const KEY: u8 = 0;
+const HOURS: u8 = 1;
+
+/// A whole entry as bytes.
+pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+    let body = entry.body.as_deref().unwrap_or_default();
+    let mut out = Vec::with_capacity(64 + body.len());
+    let flags = if entry.body.is_some() { HAS_BODY } else { 0 } | if entry.is_empty { IS_EMPTY } else { 0 };
+    out.extend_from_slice(&[VERSION, flags]);
+    out.extend_from_slice(&entry.epoch.0.to_be_bytes());
+    // A system has at most 4096 shards with three lanes each.
+    out.extend_from_slice(&(entry.read_at.iter().count() as u16).to_be_bytes());
+    for (lane, shard, position) in entry.read_at.iter() {
+        push_lane(&mut out, lane, shard);
+        out.extend_from_slice(&position.incarnation.get().to_be_bytes());
+        out.extend_from_slice(&position.seq.to_be_bytes());
+    }
+    out.extend_from_slice(&(entry.watched.len() as u16).to_be_bytes());
+    for Watched { lane, shard, watch } in &entry.watched {
+        push_lane(&mut out, *lane, *shard);
+        match watch {
+            Watch::Key(key) => {
+                out.push(KEY);
+                out.extend_from_slice(&key.to_be_bytes());
+            }
+            Watch::Hours { first, last } => {
+                out.push(HOURS);
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&last.to_be_bytes());
+            }
+        }
+    }
+    out.extend_from_slice(body);
+    out
+}
+
+/// Reads an entry. Bytes of anybody else give `None`.
+pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
+    let mut rest = Rest(bytes);
+    let [version, flags] = rest.take()?;
+    if version != VERSION || flags & !(HAS_BODY | IS_EMPTY) != 0 {
+        return None;
+    }
+    let epoch = Epoch(u64::from_be_bytes(rest.take()?));
+    let mut read_at = ReadAt::default();
+    for _ in 0..u16::from_be_bytes(rest.take()?) {
+        let (lane, shard) = rest.lane()?;
+        let incarnation = Incarnation::new(u64::from_be_bytes(rest.take()?));
+        read_at.note(lane, shard, Some(Position { incarnation, seq: u64::from_be_bytes(rest.take()?) }));
+    }
+    let watched = (0..u16::from_be_bytes(rest.take()?)).map(|_| rest.watched()).collect::<Option<Vec<_>>>()?;
+    let body = bytes.slice_ref(rest.0);
+    let has_body = flags & HAS_BODY != 0;
+    if !has_body && !body.is_empty() {
+        return None;
+    }
+    let body = has_body.then_some(body);
+    Some(Entry { epoch, body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
+}
+
+fn push_lane(out: &mut Vec<u8>, lane: Lane, shard: ShardId) {
+    out.push(lane as u8);
+    out.extend_from_slice(&shard.0.to_be_bytes());
+}
+
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn lane(&mut self) -> Option<(Lane, ShardId)> {
+        let [number] = self.take()?;
+        let lane = Lane::ALL.into_iter().find(|&lane| lane as u8 == number)?;
+        Some((lane, ShardId(u16::from_be_bytes(self.take()?))))
+    }
+
+    fn watched(&mut self) -> Option<Watched> {
+        let (lane, shard) = self.lane()?;
+        let watch = match self.take()? {
+            [KEY] => Watch::Key(u64::from_be_bytes(self.take()?)),
+            [HOURS] => {
+                let (first, last) = (i32::from_be_bytes(self.take()?), i32::from_be_bytes(self.take()?));
+                Watch::Hours { first, last }
+            }
+            _ => return None,
+        };
+        Some(Watched { lane, shard, watch })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn entries()(
+            epoch in any::<u64>(),
+            body in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
+            is_empty in any::<bool>(),
+            positions in prop::collection::vec((0..3usize, any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
+            watched in prop::collection::vec((0..3usize, any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
+        ) -> Entry {
+            let mut read_at = ReadAt::default();
+            for (lane, shard, incarnation, seq) in positions {
+                let position = Position { incarnation: Incarnation::new(incarnation), seq };
+                read_at.note(Lane::ALL[lane], ShardId(shard), Some(position));
+            }
+            let watched = watched.into_iter().map(|(lane, shard, key, is_key)| {
+                let hours = Watch::Hours { first: key as i32, last: (key >> 32) as i32 };
+                let watch = if is_key { Watch::Key(key) } else { hours };
+                Watched { lane: Lane::ALL[lane], shard: ShardId(shard), watch }
+            });
+            Entry {
+                epoch: Epoch(epoch), body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again_and_a_part_of_it_never_as_something_else(entry in entries(), cut in 0.0..1.0f64) {
+            let bytes = Bytes::from(encode(&entry));
+            prop_assert_eq!(decode(&bytes), Some(entry.clone()));
+            let head = bytes.len() - entry.body.as_ref().map_or(0, Bytes::len);
+            prop_assert_eq!(decode(&bytes.slice(..(cut * head as f64) as usize)), None);
+        }
+
+        #[test]
+        fn bytes_from_anywhere_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Some(entry) = decode(&Bytes::from(bytes.clone())) {
+                prop_assert_eq!(decode(&Bytes::from(encode(&entry))), Some(entry));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How the cache does.
+
+use metrics::{Counter, Gauge, counter, gauge};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::From;
+use super::flight::Kept;
+
+/// Counters since the start.
+#[derive(Debug)]
+pub(super) struct Meter {
+    served: [Served; 4],
+    stale: [Counter; 2],
+    gaps: Counter,
+    entries: Gauge,
+    bytes: Gauge,
+}
+
+#[derive(Debug)]
+struct Served {
+    from: From,
+    count: AtomicU64,
+    counter: Counter,
+}
+
+/// How often the cache had the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct CacheFigures {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    /// Hits of hits and misses; null before the first.
+    pub(crate) rate: Option<f64>,
+    /// Hits in this process's memory.
+    pub(crate) l1: u64,
+    pub(crate) redis: u64,
+    /// Answers that the cache had no part in.
+    pub(crate) bypassed: u64,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        let served = [From::L1, From::Redis, From::Miss, From::Bypass].map(|from| Served {
+            from,
+            count: AtomicU64::new(0),
+            counter: counter!("forebay_cache_answers_total", "from" => from.as_str()),
+        });
+        let stale = [From::L1, From::Redis].map(|from| counter!("forebay_cache_stale_total", "from" => from.as_str()));
+        Self {
+            served,
+            stale,
+            gaps: counter!("forebay_cache_notice_gaps_total"),
+            entries: gauge!("forebay_cache_entries"),
+            bytes: gauge!("forebay_cache_bytes"),
+        }
+    }
+
+    /// An answer was given.
+    pub(super) fn served(&self, from: From, kept: &Kept) {
+        for served in self.served.iter().filter(|served| served.from == from) {
+            served.count.fetch_add(1, Ordering::Relaxed);
+            served.counter.increment(1);
+        }
+        if from != From::L1 {
+            let (entries, bytes) = kept.size();
+            self.entries.set(entries as f64);
+            self.bytes.set(bytes as f64);
+        }
+    }
+
+    /// Something was kept and did not hold any more.
+    pub(super) fn stale(&self, from: From) {
+        self.stale[usize::from(from == From::Redis)].increment(1);
+    }
+
+    /// Notices were missed.
+    pub(super) fn gap(&self) {
+        self.gaps.increment(1);
+    }
+
+    pub(super) fn figures(&self) -> CacheFigures {
+        let [l1, redis, misses, bypassed] =
+            [0, 1, 2, 3].map(|place: usize| self.served[place].count.load(Ordering::Relaxed));
+        let hits = l1 + redis;
+        let rate = (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64);
+        CacheFigures { hits, misses, rate, l1, redis, bypassed }
+    }
+}

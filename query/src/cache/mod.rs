@@ -1,0 +1,222 @@
+//! The cache in front of the shards: answers in this process's memory (L1), and in Redis, which all query processes share.
+//!
+//! An answer is kept with the shard map's epoch, the positions that it was read at, and what it depends on. It is given
+//! again only while the commit notices show that nothing of that was touched since: see [`freshness`]. So nothing has to be
+//! deleted anywhere when orders come in, and an old entry that turns up from somewhere does no harm. Whatever the cache
+//! cannot tell for sure, Postgres is asked.
+
+mod codec;
+mod entry;
+mod flight;
+mod freshness;
+mod meter;
+mod redis;
+mod touches;
+
+use std::sync::Arc;
+
+use forebay_buffer::Notice;
+use forebay_model::{Epoch, Lane, Receipt, ShardId};
+use futures::future::BoxFuture;
+
+use crate::error::ReadError;
+use crate::read_at::ReadAt;
+use crate::wait::Patience;
+
+pub(crate) use entry::{Entry, Watch, Watched};
+use flight::{Kept, Unkept};
+use freshness::Freshness;
+pub(crate) use meter::CacheFigures;
+use meter::Meter;
+pub(crate) use redis::{Redis, RedisUrl};
+
+/// How often a shared load is joined that turns out to be too old, before a request loads for itself.
+const JOINS_MAX: usize = 3;
+
+/// Where an answer came from, as the header `Forebay-Cache` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// This process's memory.
+    L1,
+    Redis,
+    /// Postgres.
+    Miss,
+    /// Postgres: the cache could not be used.
+    Bypass,
+}
+
+/// What is asked, as far as the cache has to know.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// The same for every request that has the same answer.
+    pub(crate) key: Arc<str>,
+    /// The lanes and shards that the answer is looked for in first.
+    pub(crate) lanes: Vec<(Lane, ShardId)>,
+    pub(crate) epoch: Epoch,
+    pub(crate) patience: &'a Patience,
+    /// Whether an answer without the shards that are down will do.
+    pub(crate) partial: bool,
+}
+
+/// Loads an answer from the shards.
+pub(crate) type Load<'a> = dyn Fn(Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync + 'a;
+
+/// An answer for one request.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) entry: Arc<Entry>,
+    /// The positions that the answer is known to hold at: from a cache, often later ones than it was read at.
+    pub(crate) read_at: ReadAt,
+    pub(crate) from: From,
+}
+
+/// The cache of a query process.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    kept: Kept,
+    redis: Option<Redis>,
+    freshness: Freshness,
+    meter: Meter,
+}
+
+impl From {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::L1 => "l1",
+            Self::Redis => "redis",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl Cache {
+    /// A cache that keeps at most so many bytes in memory, for so many shards.
+    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize) -> Self {
+        Self { kept: Kept::new(bytes_max), redis, freshness: Freshness::new(shards), meter: Meter::new() }
+    }
+
+    /// Takes note of a commit, or of a sign of life.
+    pub(crate) fn note(&self, notice: &Notice) {
+        if !self.freshness.note(notice) {
+            self.meter.gap();
+        }
+    }
+
+    /// Nobody is heard any more: what is kept cannot be judged until the next notice.
+    pub(crate) fn deafen(&self) {
+        self.freshness.deafen();
+    }
+
+    pub(crate) fn figures(&self) -> CacheFigures {
+        self.meter.figures()
+    }
+
+    /// Answers a question, from memory, from Redis, or by loading.
+    pub(crate) async fn serve(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Served, ReadError> {
+        let served = self.find(question, load).await?;
+        self.meter.served(served.from, &self.kept);
+        Ok(served)
+    }
+
+    async fn find(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Served, ReadError> {
+        if !self.freshness.hears(&question.lanes) {
+            return Ok(Served::loaded(Arc::new(load(question.patience.clone()).await?), From::Bypass));
+        }
+        if let Some(served) = self.in_memory(question).await {
+            return Ok(served);
+        }
+        // Who waits for a receipt must not hold up others, and what will do for one may not do for all.
+        if !question.partial && question.patience.receipt.is_empty() {
+            for _ in 0..JOINS_MAX {
+                if let Some(served) = self.join(question, load).await? {
+                    return Ok(served);
+                }
+            }
+        }
+        let entry = Arc::new(load(question.patience.clone()).await?);
+        if self.freshness.confirm(&entry, question.epoch).is_some() {
+            self.kept.put(&question.key, &entry).await;
+            self.share(question, &entry);
+        }
+        Ok(Served::loaded(entry, From::Miss))
+    }
+
+    /// What this process keeps, where it holds still.
+    async fn in_memory(&self, question: &Question<'_>) -> Option<Served> {
+        let entry = self.kept.get(&question.key).await?;
+        let Some(read_at) = self.freshness.confirm(&entry, question.epoch) else {
+            self.meter.stale(From::L1);
+            self.kept.drop_entry(&question.key, &entry).await;
+            return None;
+        };
+        let served = Served { entry, read_at, from: From::L1 };
+        served.holds(&question.patience.receipt).then_some(served)
+    }
+
+    /// Loads, or joins whoever loads the same. `None` where what was joined is too old for this request.
+    async fn join(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Option<Served>, ReadError> {
+        // Stays so for whoever joins.
+        let mut from = From::L1;
+        let loaded = self.kept.get_or_load(&question.key, async {
+            if let Some(entry) = self.in_redis(question).await {
+                from = From::Redis;
+                return Ok(entry);
+            }
+            from = From::Miss;
+            let entry = Arc::new(load(Patience::none()).await.map_err(|error| Unkept::Failed(Arc::new(error)))?);
+            if self.freshness.confirm(&entry, question.epoch).is_none() {
+                return Err(Unkept::Entry(entry));
+            }
+            self.share(question, &entry);
+            Ok(entry)
+        });
+        let (entry, is_kept) = match loaded.await {
+            Ok(entry) => (entry, true),
+            Err(unkept) => match &*unkept {
+                Unkept::Entry(entry) => (Arc::clone(entry), false),
+                Unkept::Failed(error) => return Err(ReadError::Shared(Arc::clone(error))),
+            },
+        };
+        if from == From::Miss {
+            return Ok(Some(Served::loaded(entry, from)));
+        }
+        match self.freshness.confirm(&entry, question.epoch) {
+            Some(read_at) => Ok(Some(Served { entry, read_at, from })),
+            None => {
+                if is_kept {
+                    self.kept.drop_entry(&question.key, &entry).await;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn in_redis(&self, question: &Question<'_>) -> Option<Arc<Entry>> {
+        let entry = self.redis.as_ref()?.get(&question.key).await?;
+        if self.freshness.confirm(&entry, question.epoch).is_none() {
+            self.meter.stale(From::Redis);
+            return None;
+        }
+        Some(Arc::new(entry))
+    }
+
+    fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {
+        if let Some(redis) = &self.redis {
+            redis.put(&question.key, entry);
+        }
+    }
+}
+
+impl Served {
+    fn loaded(entry: Arc<Entry>, from: From) -> Self {
+        Self { read_at: entry.read_at.clone(), entry, from }
+    }
+
+    /// Whether it holds what a receipt names, of the lanes and shards that it was read from.
+    fn holds(&self, receipt: &Receipt) -> bool {
+        self.read_at
+            .iter()
+            .all(|(lane, shard, position)| receipt.position(lane, shard).is_none_or(|target| position.covers(target)))
+    }
+}

@@ -1,0 +1,235 @@
+//! The part of the cache that query processes share. It may be gone, or slow, at any time; then reads go on without it.
+//!
+//! Entries are read over one connection and written over another, so that nobody waits behind a large entry. A command
+//! that fails or takes too long takes the connection out of use at once; it is made anew, and tried, in the background.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, RedisError, cmd, pipe};
+use bytes::Bytes;
+use forebay_buffer::LogName;
+use forebay_service::Service;
+use forebay_service::health::{Dependency, Need};
+use metrics::{Counter, counter};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
+use tracing::debug;
+
+use super::codec::{decode, encode};
+use super::entry::Entry;
+
+/// A local answer takes a fraction of a millisecond; who takes longer than this is of no use.
+const ANSWER_MAX: Duration = Duration::from_millis(20);
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+const WRITE_MAX: Duration = Duration::from_secs(1);
+/// How often the connection is tried, and a lost one made anew.
+const TRY_EVERY: Duration = Duration::from_millis(500);
+/// How long entries stay; those that show nothing for a short time.
+const KEEP_S: u64 = 3600;
+const KEEP_EMPTY_S: u64 = 5;
+/// Larger entries are not shared.
+const ENTRY_BYTES_MAX: usize = 256 << 10;
+/// Entries that wait to be written. More are dropped: they are only a cache's.
+const QUEUE_ENTRIES: usize = 1024;
+const QUEUE_BYTES_MAX: usize = 8 << 20;
+const BATCH: usize = 64;
+
+/// Where Redis is: a `redis://` URL. Written out, it hides the password.
+#[derive(Clone)]
+pub(crate) struct RedisUrl(Client);
+
+/// What is shared through Redis.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    prefix: String,
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<(String, Arc<Entry>)>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// For reading; empty while it does not work.
+    connection: RwLock<Option<MultiplexedConnection>>,
+    failed: Notify,
+    queued_bytes: AtomicUsize,
+    errors: Counter,
+    dropped: Counter,
+}
+
+impl FromStr for RedisUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Client::open(text).map(Self).map_err(|error| format!("not the address of a Redis server: {error}"))
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "redis://{}", self.0.get_connection_info().addr())
+    }
+}
+
+impl Redis {
+    /// Starts to connect. Entries are named after the log, so that several systems can share a server.
+    pub(crate) fn start(url: RedisUrl, log: &LogName, service: &Service) -> Self {
+        let (queue, entries) = mpsc::channel(QUEUE_ENTRIES);
+        let shared = Arc::new(Shared {
+            connection: RwLock::default(),
+            failed: Notify::new(),
+            queued_bytes: AtomicUsize::new(0),
+            errors: counter!("forebay_cache_redis_errors_total"),
+            dropped: counter!("forebay_cache_redis_dropped_total"),
+        });
+        let keeper = Keeper {
+            client: url.0,
+            shared: Arc::clone(&shared),
+            dependency: service.health.dependency("redis", Need::Optional),
+            entries,
+        };
+        let shutdown = service.shutdown().clone();
+        service.lifecycle.spawn("redis", async move {
+            shutdown.answered().run_until_cancelled(keeper.run()).await;
+            Ok(())
+        });
+        Self { prefix: format!("{log}:answer:"), shared, queue }
+    }
+
+    /// An entry, where there is one and Redis answers in time.
+    pub(crate) async fn get(&self, key: &str) -> Option<Entry> {
+        let mut connection = self.shared.connection()?;
+        let value = cmd("GET").arg(self.name(key)).query_async::<Option<Bytes>>(&mut connection).await;
+        match value {
+            Ok(value) => decode(&value?),
+            Err(error) => {
+                self.shared.fail(&error);
+                None
+            }
+        }
+    }
+
+    /// Shares an entry, soon.
+    pub(crate) fn put(&self, key: &str, entry: &Arc<Entry>) {
+        let cost = entry.cost();
+        if cost > ENTRY_BYTES_MAX || self.shared.connection().is_none() {
+            return;
+        }
+        let queued = self.shared.queued_bytes.fetch_add(cost, Ordering::Relaxed);
+        let is_taken =
+            queued + cost <= QUEUE_BYTES_MAX && self.queue.try_send((self.name(key), Arc::clone(entry))).is_ok();
+        if !is_taken {
+            self.shared.queued_bytes.fetch_sub(cost, Ordering::Relaxed);
+            self.shared.dropped.increment(1);
+        }
+    }
+
+    fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+}
+
+impl Shared {
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, connection: Option<MultiplexedConnection>) {
+        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// Takes the connection out of use.
+    fn fail(&self, error: &RedisError) {
+        debug!(%error, "Redis does not answer");
+        self.errors.increment(1);
+        self.set(None);
+        self.failed.notify_one();
+    }
+}
+
+/// Keeps the connections.
+struct Keeper {
+    client: Client,
+    shared: Arc<Shared>,
+    dependency: Dependency,
+    entries: mpsc::Receiver<(String, Arc<Entry>)>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        loop {
+            let error = match self.connect().await {
+                Ok((reading, writing)) => self.keep(reading, writing).await,
+                Err(error) => error,
+            };
+            self.shared.set(None);
+            self.dependency.down(error.to_string());
+            self.discard();
+            sleep(TRY_EVERY).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<(MultiplexedConnection, MultiplexedConnection), RedisError> {
+        let connect = |answer_max| {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT_MAX))
+                .set_response_timeout(Some(answer_max));
+            async move { self.client.get_multiplexed_async_connection_with_config(&config).await }
+        };
+        Ok((connect(ANSWER_MAX).await?, connect(WRITE_MAX).await?))
+    }
+
+    /// Until it fails, and why it did.
+    async fn keep(&mut self, reading: MultiplexedConnection, mut writing: MultiplexedConnection) -> RedisError {
+        let mut probe = reading.clone();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            if let Err(error) = cmd("PING").query_async::<()>(&mut probe).await {
+                return error;
+            }
+            if self.shared.connection().is_none() {
+                self.shared.set(Some(reading.clone()));
+                self.dependency.up();
+            }
+            let next_probe = sleep(TRY_EVERY);
+            tokio::pin!(next_probe);
+            loop {
+                tokio::select! {
+                    () = &mut next_probe => break,
+                    () = self.shared.failed.notified() => break,
+                    _ = self.entries.recv_many(&mut batch, BATCH) => {
+                        if let Err(error) = self.write(&mut batch, &mut writing).await {
+                            self.shared.errors.increment(1);
+                            return error;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        batch: &mut Vec<(String, Arc<Entry>)>,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), RedisError> {
+        let mut pipeline = pipe();
+        for (name, entry) in batch.drain(..) {
+            self.shared.queued_bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
+            let keep_s = if entry.is_empty { KEEP_EMPTY_S } else { KEEP_S };
+            pipeline.cmd("SET").arg(name).arg(encode(&entry)).arg("EX").arg(keep_s).ignore();
+        }
+        pipeline.query_async(connection).await
+    }
+
+    /// What waits to be written would be out of date when it could be.
+    fn discard(&mut self) {
+        while let Ok((_, entry)) = self.entries.try_recv() {
+            self.shared.queued_bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
+        }
+    }
+}
