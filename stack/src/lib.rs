@@ -17,6 +17,7 @@
 //! | [`supervise`](supervise()) | whatever dies is started again |
 //! | [`home`](Home) | the directory: its lock, its place, what a killed run left in it |
 //! | [`installed`](Installed) | where the server programs are on this machine |
+//! | `replica` | further Postgres servers that follow a shard's |
 //! | `postgres`, `nats`, `redis` | how each server is laid out and started |
 //! | `account`, `ports`, `signal`, `kin` | the unprivileged user, ports, signals, process trees |
 //! | [`shared`](shared()) | the servers that all tests of a run share |
@@ -32,6 +33,7 @@ mod process;
 mod program;
 mod ready;
 mod redis;
+mod replica;
 mod shared;
 mod signal;
 mod stack;

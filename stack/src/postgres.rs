@@ -1,4 +1,4 @@
-//! A Postgres shard: how its cluster is made, started and asked.
+//! A Postgres server of a shard: how its cluster is made or copied, started and asked.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,9 +21,14 @@ pub(crate) const NAME: &str = "forebay";
 const WITHOUT_DURABILITY: [(&str, &str); 3] =
     [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
 
-/// One shard's server, as it is asked for.
+/// A server, as it is asked for.
 pub(crate) struct Wanted<'a> {
-    pub(crate) shard: usize,
+    /// What people call it.
+    pub(crate) name: String,
+    /// What its directory and its log are called.
+    pub(crate) file_name: String,
+    /// The port of the server that it follows; `None` for one that follows nobody.
+    pub(crate) follows: Option<u16>,
     pub(crate) port: u16,
     pub(crate) durability: Durability,
     pub(crate) settings: &'a [(String, String)],
@@ -31,12 +36,11 @@ pub(crate) struct Wanted<'a> {
 
 /// Makes the cluster where there is none, and says how to run it.
 pub(crate) async fn managed(home: &Home, installed: &Installed, wanted: &Wanted<'_>) -> Result<Managed> {
-    let file_name = format!("postgres-{}", wanted.shard);
-    let data = home.servers().join(&file_name);
-    if !data.join("PG_VERSION").exists() {
-        init(home, installed, wanted, &file_name).await?;
+    let file_name = wanted.file_name.as_str();
+    if !home.servers().join(file_name).join("PG_VERSION").exists() {
+        make(home, installed, wanted).await.with_context(|| format!("cannot make {}", wanted.name))?;
     }
-    let data = home.server_dir(&file_name)?;
+    let data = home.server_dir(file_name)?;
     let mut program = Program::new(installed.postgres_bin.join("postgres"))
         .dir(&data)
         .account(home.account().cloned())
@@ -47,8 +51,7 @@ pub(crate) async fn managed(home: &Home, installed: &Installed, wanted: &Wanted<
         program = program.arg("-c").arg(format!("{name}={value}"));
     }
     let ready = ready(data.clone(), installed.psql(), wanted.port);
-    let mut managed = Managed::new(format!("Postgres shard {}", wanted.shard), program, home.log(&file_name), ready)
-        .on_port(wanted.port);
+    let mut managed = Managed::new(wanted.name.clone(), program, home.log(file_name), ready).on_port(wanted.port);
     // Interrupt is a fast shutdown; Quit ends sessions and frees shared memory even if nobody is left to ask in order.
     managed.stop_signal = Signal::Interrupt;
     managed.on_parent_death = Signal::Quit;
@@ -81,23 +84,31 @@ pub(crate) fn url(port: u16, database: &str) -> String {
 }
 
 /// The cluster is made under another name first, so that one that was cut short is never taken for a whole one.
-async fn init(home: &Home, installed: &Installed, wanted: &Wanted<'_>, file_name: &str) -> Result<()> {
-    let unfinished = format!("{file_name}.new");
+async fn make(home: &Home, installed: &Installed, wanted: &Wanted<'_>) -> Result<()> {
+    let unfinished = format!("{}.new", wanted.file_name);
     let _ = std::fs::remove_dir_all(home.servers().join(&unfinished));
     let dir = home.server_dir(&unfinished)?;
-    let mut program = Program::new(installed.postgres_bin.join("initdb"))
-        .dir(&dir)
-        .account(home.account().cloned())
-        .bare_environment()
-        .args(["--username", NAME, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]);
-    // A new cluster is empty: losing it in a power cut costs something only where it is to be found again.
+    let mut program = match wanted.follows {
+        None => Program::new(installed.postgres_bin.join("initdb")).args([
+            "--username",
+            NAME,
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-instructions",
+        ]),
+        // It notes in the copy whom to follow, and that it follows.
+        Some(port) => Program::new(installed.postgres_bin.join("pg_basebackup"))
+            .args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-password"])
+            .args(["--host=127.0.0.1".to_owned(), format!("--port={port}"), format!("--username={NAME}")]),
+    };
+    // A new cluster can be made again: losing it in a power cut costs something only where it is to be found again.
     if home.is_temporary() {
         program = program.arg("--no-sync");
     }
-    output(&program.arg("-D").arg(&dir))
-        .await
-        .with_context(|| format!("cannot make Postgres shard {}", wanted.shard))?;
-    let data = home.servers().join(file_name);
+    let program = program.dir(&dir).account(home.account().cloned()).bare_environment();
+    output(&program.arg("-D").arg(&dir)).await?;
+    let data = home.servers().join(&wanted.file_name);
     std::fs::rename(&dir, &data).with_context(|| format!("cannot make {}", data.display()))
 }
 

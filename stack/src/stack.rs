@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use tokio::task::JoinSet;
 
 use crate::home::Home;
@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::{nats, postgres, redis};
 
 /// How often a start on free ports is tried when somebody else is faster on one of them.
-const ATTEMPTS: usize = 10;
+pub(crate) const ATTEMPTS: usize = 10;
 /// Each stream books its largest size in advance, and NATS refuses a stream beyond three quarters of the free disk
 /// unless told otherwise. On a small disk that would refuse nine streams that will never be full at the same time.
 const NATS_STORE_BYTES_MAX: u64 = 1 << 50;
@@ -25,6 +25,8 @@ const NATS_STORE_BYTES_MAX: u64 = 1 << 50;
 pub enum Server {
     /// The Postgres server of a shard, counted from 0.
     Postgres(usize),
+    /// A further Postgres server that follows a shard's: see [`Stack::add_replica`]; counted from 0.
+    Replica(usize),
     /// The NATS server.
     Nats,
     /// The Redis server.
@@ -35,6 +37,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(shard) => write!(f, "Postgres shard {shard}"),
+            Self::Replica(replica) => write!(f, "Postgres replica {replica}"),
             Self::Nats => f.write_str("NATS"),
             Self::Redis => f.write_str("Redis"),
         }
@@ -95,10 +98,12 @@ impl StackConfig {
 /// Running servers. [`Stack::stop`] stops them in order; dropping it kills what is left.
 pub struct Stack {
     // Dropped in this order: first the processes, then the directory that they work in.
-    processes: Vec<(Server, Process)>,
-    config: StackConfig,
-    installed: Installed,
-    home: Arc<Home>,
+    pub(crate) processes: Vec<(Server, Process)>,
+    /// The port of each replica.
+    pub(crate) replica_ports: Vec<u16>,
+    pub(crate) config: StackConfig,
+    pub(crate) installed: Installed,
+    pub(crate) home: Arc<Home>,
 }
 
 impl Stack {
@@ -111,7 +116,7 @@ impl Stack {
         let installed = Installed::find()?;
         let home = Arc::new(Home::open(&config.dir)?);
         let processes = start_servers(&home, &installed, &config).await?;
-        Ok(Self { processes, config, installed, home })
+        Ok(Self { processes, replica_ports: Vec::new(), config, installed, home })
     }
 
     /// Starts servers for a test: on free ports, in a temporary directory that goes when this value goes.
@@ -126,7 +131,9 @@ impl Stack {
             let mut config = StackConfig::for_tests(postgres, durability);
             home.dir().clone_into(&mut config.dir);
             match start_servers(&home, &installed, &config).await {
-                Ok(processes) => return Ok(Self { processes, config, installed, home }),
+                Ok(processes) => {
+                    return Ok(Self { processes, replica_ports: Vec::new(), config, installed, home });
+                }
                 Err(error) if error.is::<PortInUse>() && attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }
@@ -253,17 +260,17 @@ async fn start_servers(
     installed: &Installed,
     config: &StackConfig,
 ) -> Result<Vec<(Server, Process)>> {
-    let mut wanted: Vec<Server> = (0..config.postgres_ports.len()).map(Server::Postgres).collect();
-    wanted.extend([Server::Nats, Server::Redis]);
+    let shards = config.postgres_ports.iter().enumerate().map(|(shard, &port)| (Server::Postgres(shard), port));
+    let others = [(Server::Nats, config.nats_port), (Server::Redis, config.redis_port)];
+    let wanted: Vec<(Server, u16)> = shards.chain(others).collect();
     // All ports first, so that the usual mistake shows before anything is made or started.
-    for &server in &wanted {
-        let port = port_of(server, config);
+    for &(server, port) in &wanted {
         if is_taken(port) {
             return Err(PortInUse { name: server.to_string(), port }.into());
         }
     }
     let mut starting = JoinSet::new();
-    for server in wanted {
+    for (server, _) in wanted {
         let (home, installed, config) = (Arc::clone(home), installed.clone(), config.clone());
         starting.spawn(async move { Ok((server, start_server(server, &home, &installed, &config).await?)) });
     }
@@ -286,24 +293,23 @@ async fn start_servers(
     Err(error)
 }
 
-fn port_of(server: Server, config: &StackConfig) -> u16 {
-    match server {
-        Server::Postgres(shard) => config.postgres_ports[shard],
-        Server::Nats => config.nats_port,
-        Server::Redis => config.redis_port,
-    }
-}
-
 async fn start_server(server: Server, home: &Home, installed: &Installed, config: &StackConfig) -> Result<Process> {
     match server {
         Server::Postgres(shard) => {
             let port = config.postgres_ports[shard];
-            let settings = &config.postgres_settings;
-            let wanted = postgres::Wanted { shard, port, durability: config.durability, settings };
+            let wanted = postgres::Wanted {
+                name: server.to_string(),
+                file_name: format!("postgres-{shard}"),
+                follows: None,
+                port,
+                durability: config.durability,
+                settings: &config.postgres_settings,
+            };
             let process = Process::start(postgres::managed(home, installed, &wanted).await?).await?;
             postgres::ensure_database(&installed.psql(), port).await?;
             Ok(process)
         }
+        Server::Replica(_) => bail!("{server} cannot start before the server that it follows"),
         Server::Nats => {
             Process::start(nats::managed(home, installed, config.nats_port, config.nats_store_bytes_max)?).await
         }

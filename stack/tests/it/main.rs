@@ -3,6 +3,7 @@
 mod faults;
 mod ports;
 mod processes;
+mod replicas;
 mod restart;
 mod run_command;
 mod shared_servers;

@@ -1,0 +1,57 @@
+//! Replicas: further Postgres servers, each of which follows a shard's by streaming replication.
+
+use anyhow::Result;
+
+use crate::ports::{PortInUse, free_ports};
+use crate::postgres::{self, Wanted};
+use crate::process::Process;
+use crate::stack::{ATTEMPTS, Server, Stack};
+
+impl Stack {
+    /// Starts a replica of a shard: a hot standby that begins with a copy of everything, and follows asynchronously. It
+    /// goes with the stack.
+    ///
+    /// # Errors
+    /// When the shard's server does not run, or what the new one says.
+    pub async fn add_replica(&mut self, shard: usize) -> Result<Server> {
+        let server = Server::Replica(self.replica_ports.len());
+        let mut attempt = 1;
+        loop {
+            let port = free_ports(1)[0];
+            match self.start_replica(server, shard, port).await {
+                Ok(process) => {
+                    self.processes.push((server, process));
+                    self.replica_ports.push(port);
+                    return Ok(server);
+                }
+                Err(error) if error.is::<PortInUse>() && attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The address of the database `forebay` of a replica.
+    pub fn replica_url(&self, replica: usize) -> String {
+        postgres::url(self.replica_ports[replica], postgres::NAME)
+    }
+
+    /// Runs one statement in a replica's database `forebay` and gives its rows, columns separated by `|`.
+    ///
+    /// # Errors
+    /// What `psql` says.
+    pub async fn replica_sql(&self, replica: usize, statement: &str) -> Result<String> {
+        postgres::sql(&self.installed.psql(), self.replica_ports[replica], postgres::NAME, statement).await
+    }
+
+    async fn start_replica(&self, server: Server, shard: usize, port: u16) -> Result<Process> {
+        let wanted = Wanted {
+            name: server.to_string(),
+            file_name: format!("postgres-{shard}-replica-{}", self.replica_ports.len()),
+            follows: Some(self.config.postgres_ports[shard]),
+            port,
+            durability: self.config.durability,
+            settings: &self.config.postgres_settings,
+        };
+        Process::start(postgres::managed(&self.home, &self.installed, &wanted).await?).await
+    }
+}
