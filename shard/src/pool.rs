@@ -1,7 +1,8 @@
 //! Connections for reading one shard.
 //!
-//! Each address has a pool of its own. Who asks gets a connection to the first address that works; an address that failed
-//! is left alone until a probe in the background has reached it, so that a shard that is down costs its callers nothing.
+//! Each address has a pool of its own. Who asks gets a connection to the primary, or else to the first address that works;
+//! an address that failed is left alone until a probe in the background has reached it, so that a shard that is down costs
+//! its callers nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::address::{ShardAddress, ShardAddresses};
-use crate::session::{SessionSettings, connect, named, prepare};
+use crate::session::{Server, SessionSettings, connect, named, prepare};
 
 /// A connection that has been idle for longer is tried before it is handed out: the server may have gone meanwhile.
 const IDLE_UNTESTED: Duration = Duration::from_millis(500);
@@ -84,6 +85,8 @@ struct Place {
     session: SessionSettings,
     pool: PgPool,
     is_down: AtomicBool,
+    /// What it was when the last connection was made.
+    is_standby: Arc<AtomicBool>,
     /// What was wrong when it last failed.
     reason: Mutex<String>,
 }
@@ -123,18 +126,23 @@ impl ShardPool {
         self.inner.shard
     }
 
-    /// A connection to the first address that works. It goes back into the pool when it is dropped.
+    /// A connection to the primary, or else to the first address that works. It goes back into the pool when it is dropped.
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Unavailable> {
         let mut is_busy = false;
+        let mut to_standby = None;
         for place in &self.inner.places {
-            if place.is_down.load(Ordering::Acquire) {
+            if place.is_down.load(Ordering::Acquire) || to_standby.is_some() && place.is_standby() {
                 continue;
             }
             match place.pool.acquire().await {
+                Ok(connection) if place.is_standby() => to_standby = to_standby.or(Some(connection)),
                 Ok(connection) => return Ok(connection),
                 Err(sqlx::Error::PoolTimedOut) if place.answers().await => is_busy = true,
                 Err(error) => Place::mark_down(place, &error.to_string()),
             }
+        }
+        if let Some(connection) = to_standby {
+            return Ok(connection);
         }
         let shard = self.shard();
         if is_busy {
@@ -169,7 +177,8 @@ impl ShardPool {
 impl Place {
     fn new(shard: ShardId, address: &ShardAddress, settings: &PoolSettings) -> Self {
         let session = settings.session();
-        let on_connect = (address.clone(), session.clone());
+        let is_standby = Arc::new(AtomicBool::new(false));
+        let on_connect = (address.clone(), session.clone(), Arc::clone(&is_standby));
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max)
             .acquire_timeout(settings.acquire_timeout)
@@ -185,8 +194,12 @@ impl Place {
                 })
             })
             .after_connect(move |connection, _| {
-                let (address, session) = on_connect.clone();
-                Box::pin(async move { prepare(connection, &address, &session).await.map(drop) })
+                let (address, session, is_standby) = on_connect.clone();
+                Box::pin(async move {
+                    let server = prepare(connection, &address, &session).await?;
+                    is_standby.store(server == Server::Standby, Ordering::Release);
+                    Ok(())
+                })
             })
             .connect_lazy_with(named(address, &session).statement_cache_capacity(STATEMENTS_MAX));
         Self {
@@ -195,8 +208,13 @@ impl Place {
             session,
             pool,
             is_down: AtomicBool::new(false),
+            is_standby,
             reason: Mutex::default(),
         }
+    }
+
+    fn is_standby(&self) -> bool {
+        self.is_standby.load(Ordering::Acquire)
     }
 
     /// Whether the server can be reached at all.

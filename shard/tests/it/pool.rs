@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use forebay_model::ShardId;
 use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, Unavailable};
+use forebay_stack::{Durability, Server, Stack};
 
 use crate::scene::Scene;
 
@@ -68,4 +69,25 @@ async fn sessions_notice_a_client_that_is_gone() {
         settings,
         "client_connection_check_interval=2000 jit=off statement_timeout=300 tcp_keepalives_idle=5 tcp_user_timeout=10000"
     );
+}
+
+#[tokio::test]
+async fn a_standby_is_used_only_while_the_primary_is_down() {
+    let mut stack = Stack::temporary(1, Durability::Fast).await.unwrap();
+    stack.add_replica(0).await.unwrap();
+    let addresses: ShardAddresses = format!("{}|{}", stack.replica_url(0), stack.postgres_url(0)).parse().unwrap();
+    let pool = ShardPool::new(ShardId(0), &addresses, &PoolSettings::default());
+    let is_standby = async || {
+        let mut connection = pool.acquire().await.ok()?;
+        sqlx::query_scalar::<_, bool>("select pg_is_in_recovery()").fetch_one(&mut *connection).await.ok()
+    };
+    for _ in 0..3 {
+        assert_eq!(is_standby().await, Some(false));
+    }
+    stack.kill(Server::Postgres(0)).await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_standby().await != Some(true) {
+        assert!(Instant::now() < deadline, "the standby is not used");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
