@@ -6,7 +6,6 @@ use axum::Router;
 use axum::routing::get;
 use forebay_buffer::{Log, LogSettings};
 use forebay_model::{Receipt, ShardMap};
-use forebay_service::health::Need;
 use forebay_service::{BadSetting, Problem, Right, Service};
 use tokio::sync::watch;
 
@@ -38,7 +37,7 @@ struct Connected {
 /// # Errors
 /// [`BadSetting`].
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
-    let shards = Shards::new(&settings.shards, settings.shard_connections, settings.shard_timeout);
+    let shards = Shards::new(&settings.shards, settings.reads());
     let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
     let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
     let app = App(Arc::new(Inner { shards, cache, log: OnceLock::new() }));
@@ -46,10 +45,8 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
     for shard in app.shards().iter() {
-        let name = format!("shard {}", shard.id());
-        let dependency = service.health.dependency(&name, Need::Optional);
-        let watch = ShardWatch::new(Arc::clone(shard), dependency, service.shutdown().clone());
-        service.lifecycle.spawn(name, watch.run());
+        let watch = ShardWatch::new(Arc::clone(shard), service);
+        service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
     let routes = Router::new()
         .route("/v1/orders", get(range::get_orders))

@@ -1,37 +1,52 @@
 //! How far the lanes of a shard are known to have come: by what notices say, and by what reads have seen.
 //!
-//! It only decides whether it is worth while to read. Whether an answer holds what a receipt names is decided by the
-//! position that was read together with the answer's rows.
+//! It only decides whether it is worth while to read, and where. Whether an answer holds what a receipt names is decided by
+//! the position that was read together with the answer's rows.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use forebay_model::{Lane, Position};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use crate::history::{History, is_later};
+
 /// The last known position of each lane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Known([KnownLane; Lane::ALL.len()]);
 
 #[derive(Debug)]
 struct KnownLane {
     position: watch::Sender<Option<Position>>,
+    history: std::sync::Mutex<History>,
     turn: Mutex<()>,
 }
 
-impl Default for KnownLane {
-    fn default() -> Self {
-        Self { position: watch::Sender::new(None), turn: Mutex::default() }
-    }
-}
-
 impl Known {
+    /// Nothing is known yet. Lags are told up to `lag_max`.
+    pub(crate) fn new(lag_max: Duration) -> Self {
+        Self(Lane::ALL.map(|_| KnownLane {
+            position: watch::Sender::new(None),
+            history: History::new(lag_max).into(),
+            turn: Mutex::default(),
+        }))
+    }
+
     /// Notes a position that was seen; whoever waits for one is woken where it is a later one.
     pub(crate) fn note(&self, lane: Lane, seen: Position) {
         self.of(lane).send_if_modified(|known| {
-            let is_later = known.is_none_or(|known| (known.incarnation, known.seq) < (seen.incarnation, seen.seq));
-            if is_later {
+            let is_news = known.is_none_or(|known| is_later(seen, known));
+            if is_news {
                 *known = Some(seen);
+                self.with_history(lane, |history| history.note(seen, Instant::now()));
             }
-            is_later
+            is_news
         });
+    }
+
+    /// For how long a server that is at this position has been behind.
+    pub(crate) fn lag(&self, lane: Lane, position: Position) -> Duration {
+        self.with_history(lane, |history| history.lag(position, Instant::now()))
     }
 
     /// Follows the last known position of a lane.
@@ -42,6 +57,10 @@ impl Known {
     /// The turn to ask the shard itself; `None` while somebody else has it, whose answer will be noted here.
     pub(crate) fn take_turn(&self, lane: Lane) -> Option<MutexGuard<'_, ()>> {
         self.0[lane as usize].turn.try_lock().ok()
+    }
+
+    fn with_history<T>(&self, lane: Lane, work: impl FnOnce(&mut History) -> T) -> T {
+        work(&mut self.0[lane as usize].history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn of(&self, lane: Lane) -> &watch::Sender<Option<Position>> {
@@ -57,7 +76,7 @@ mod tests {
     #[test]
     fn an_earlier_position_is_no_news() {
         let at = |incarnation, seq| Position { incarnation: Incarnation::new(incarnation), seq };
-        let known = Known::default();
+        let known = Known::new(Duration::from_secs(1));
         known.note(Lane::Orders, at(1, 7));
         known.note(Lane::Orders, at(1, 6));
         let mut followed = known.follow(Lane::Orders);

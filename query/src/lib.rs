@@ -21,8 +21,9 @@
 //! | `lookup` | finding one order |
 //! | [`statement`], `parameters`, `window`, `calendar` | the SQL; how it stays cheap over many partitions |
 //! | `row`, `answer`, `response` | rows as they come, as JSON, as HTTP |
-//! | `read_at`, `known`, `wait` | the positions of an answer; how far lanes are known to be; waiting for a receipt |
-//! | `shards`, `shard`, `lease` | the shards, statements with deadlines, connections |
+//! | `read_at`, `known`, `history`, `wait` | the positions of an answer; how far lanes are known to be, and since when; waiting for a receipt |
+//! | `shards`, `shard`, `route` | the shards; which server of a shard answers |
+//! | `server`, `lease` | statements with deadlines, connections |
 //! | `log_watch`, `shard_watch` | the tasks that follow the log and each shard |
 //! | `error`, `meter` | how reads fail; what is measured |
 
@@ -33,6 +34,7 @@ mod calendar;
 mod cursor;
 mod customer;
 mod error;
+mod history;
 mod key;
 mod known;
 mod lease;
@@ -47,8 +49,10 @@ mod query_string;
 mod range;
 mod read_at;
 mod response;
+mod route;
 mod row;
 mod scan;
+mod server;
 mod settings;
 mod shard;
 mod shard_watch;

@@ -7,7 +7,6 @@ use axum::extract::Query;
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
 use http::{HeaderMap, Uri};
-use tokio::time::Instant;
 
 use crate::cursor::{self, ListDigest};
 use crate::error::ReadError;
@@ -119,7 +118,7 @@ impl QueryString {
                 .filter(|wait_ms| *wait_ms <= WAIT_MS_MAX)
                 .ok_or_else(|| malformed(format!("`wait_ms` must be an integer from 0 to {WAIT_MS_MAX}")))?,
         };
-        Ok(Patience { receipt, until: Instant::now() + Duration::from_millis(wait_ms) })
+        Ok(Patience::new(receipt, Duration::from_millis(wait_ms)))
     }
 }
 

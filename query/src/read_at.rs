@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use forebay_model::{Lane, Position, Receipt, ShardId};
 
+use crate::history::is_later;
+
 /// For each lane and shard that an answer is made of, the position before which it holds everything that was committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadAt(BTreeMap<(Lane, ShardId), Position>);
@@ -13,7 +15,7 @@ impl ReadAt {
     pub(crate) fn note(&mut self, lane: Lane, shard: ShardId, position: Option<Position>) {
         let Some(position) = position else { return };
         let known = self.0.entry((lane, shard)).or_insert(position);
-        if (position.incarnation, position.seq) < (known.incarnation, known.seq) {
+        if is_later(*known, position) {
             *known = position;
         }
     }

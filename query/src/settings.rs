@@ -11,6 +11,7 @@ use forebay_service::units::{self, ByteSize};
 use forebay_shard::ShardList;
 
 use crate::cache::RedisUrl;
+use crate::shards::ReadSettings;
 
 /// Where `forebay up` has its shards.
 const SHARDS_DEFAULT: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
@@ -41,7 +42,7 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_VIEWS", default_value = "seller=items[].seller_id")]
     pub views: ViewSet,
 
-    /// Connections to each shard
+    /// Connections to each server of a shard
     #[arg(long, env = "FOREBAY_SHARD_CONNECTIONS", default_value = "8",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub shard_connections: u32,
@@ -59,9 +60,21 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_CACHE_BYTES", default_value = "32MiB")]
     pub cache_bytes: ByteSize,
 
+    /// How far behind a shard a replica may be to be read in place of its primary, in milliseconds
+    #[arg(long = "replica-lag-max-ms", env = "FOREBAY_REPLICA_LAG_MAX_MS", default_value = "1000",
+        value_parser = units::millis)]
+    pub replica_lag_max: Duration,
+
     /// What every service has.
     #[command(flatten)]
     pub service: ServiceSettings,
+}
+
+impl Settings {
+    pub(crate) fn reads(&self) -> ReadSettings {
+        let Self { shard_connections: connections_max, shard_timeout: timeout, replica_lag_max, .. } = *self;
+        ReadSettings { connections_max, timeout, replica_lag_max }
+    }
 }
 
 /// Where the shared part of the cache is, if there is one.

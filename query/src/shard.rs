@@ -1,36 +1,37 @@
-//! One shard, as reads see it: connections, windows, how far its lanes are known to be, and one way to run a statement.
+//! One shard, as reads see it: its servers, windows, how far its lanes are known to be, and one way to run a statement.
 //!
-//! Every statement has a deadline, from asking for a connection to the last row. What exceeds it loses its connection, so
-//! a slow shard costs its readers time and nobody a place in the pool.
+//! Which server is asked, and whether its answer is believed, stands in [`route`](crate::route).
 
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use forebay_model::{Lane, Position, ShardId};
-use forebay_shard::{PoolSettings, ShardAddresses, ShardPool};
-use futures::TryStreamExt;
-use futures::future::BoxFuture;
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgArguments, PgConnection};
+use forebay_shard::ShardAddresses;
+use sqlx::postgres::PgArguments;
 
-use crate::error::ShardError;
 use crate::known::Known;
-use crate::lease::Connections;
 use crate::meter::Meter;
-use crate::row::{AnyRow, FactRow};
-use crate::statement::SESSION;
+use crate::row::FactRow;
+use crate::server::Server;
+use crate::shards::ReadSettings;
 use crate::window::Windows;
 
 /// A shard that is read.
 #[derive(Debug)]
 pub(crate) struct Shard {
     id: ShardId,
-    connections: Connections,
-    connections_max: u32,
-    timeout: Duration,
+    /// In the order of the settings; never empty.
+    pub(crate) servers: Vec<Server>,
+    pub(crate) timeout: Duration,
+    pub(crate) replica_lag_max: Duration,
+    /// The latest timeline that one of them was seen to write.
+    pub(crate) timeline: AtomicU32,
+    /// Counts reads that may go to a replica, so that replicas take turns.
+    pub(crate) turns: AtomicUsize,
     windows: RwLock<Arc<[Arc<Windows>; 2]>>,
     known: Known,
-    meter: Meter,
+    pub(crate) meter: Meter,
 }
 
 /// A statement and what it may bring.
@@ -55,23 +56,22 @@ pub(crate) struct Rows {
 }
 
 impl Shard {
-    pub(crate) fn new(id: ShardId, addresses: &ShardAddresses, connections_max: u32, timeout: Duration) -> Self {
-        let settings = PoolSettings {
-            application_name: "forebay-query".to_owned(),
-            connections_max,
-            acquire_timeout: timeout,
-            // The deadline here comes first; this ends what the server would go on with.
-            statement_timeout: timeout + Duration::from_millis(500),
-            parameters: SESSION.to_vec(),
-        };
+    pub(crate) fn new(id: ShardId, addresses: &ShardAddresses, settings: ReadSettings) -> Self {
+        let ReadSettings { connections_max, timeout, replica_lag_max } = settings;
         let whole = || Arc::new(Windows::whole());
+        let servers: Vec<Server> =
+            addresses.iter().map(|address| Server::new(id, address, connections_max, timeout)).collect();
+        // Until the servers say themselves what they are.
+        servers[0].set_primary(true);
         Self {
             id,
-            connections: Connections::new(ShardPool::new(id, addresses, &settings), connections_max),
-            connections_max,
+            servers,
             timeout,
+            replica_lag_max,
+            timeline: AtomicU32::new(0),
+            turns: AtomicUsize::new(0),
             windows: RwLock::new(Arc::new([whole(), whole()])),
-            known: Known::default(),
+            known: Known::new(replica_lag_max),
             meter: Meter::new(id),
         }
     }
@@ -80,9 +80,14 @@ impl Shard {
         self.id
     }
 
+    /// Its servers, in the order of the settings.
+    pub(crate) fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
     /// Closes connections that nobody needs.
     pub(crate) fn close_idle(&self) {
-        self.connections.close_idle();
+        self.servers.iter().for_each(Server::close_idle);
     }
 
     /// How far its lanes are known to be.
@@ -99,82 +104,5 @@ impl Shard {
     pub(crate) fn set_windows(&self, orders: Windows, views: Windows) {
         let windows = Arc::new([Arc::new(orders), Arc::new(views)]);
         *self.windows.write().unwrap_or_else(PoisonError::into_inner) = windows;
-    }
-
-    /// Runs a statement of [`statement`](crate::statement).
-    pub(crate) async fn read(&self, ask: &Ask<'_>) -> Result<Rows, ShardError> {
-        let rows = self.attempt(|| self.read_once(ask)).await;
-        rows.map(|(rows, began)| {
-            self.meter.read(ask.read, began, rows.facts.len());
-            rows
-        })
-    }
-
-    /// Does something with a connection, within the time that a read may take. For what is no statement over facts.
-    pub(crate) async fn with_connection<T>(
-        &self,
-        read: &'static str,
-        work: for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
-    ) -> Result<T, ShardError> {
-        let once = || async {
-            let mut lease = self.connections.lease().await?;
-            let value = work(lease.connection()).await.map_err(|error| self.failed(error))?;
-            lease.done();
-            Ok(value)
-        };
-        let (value, began) = self.attempt(once).await?;
-        self.meter.read(read, began, 0);
-        Ok(value)
-    }
-
-    /// Does work on a connection, until the deadline. Where the server was restarted since, every connection in the pool is
-    /// broken, and is found so one by one; so it is tried until one of them, or a new one, works.
-    async fn attempt<T, F>(&self, work: impl Fn() -> F) -> Result<(T, Instant), ShardError>
-    where
-        F: Future<Output = Result<T, ShardError>>,
-    {
-        let began = Instant::now();
-        let within = self.timeout;
-        let attempts = async {
-            for _ in 0..self.connections_max {
-                match work().await {
-                    Err(error) if error.is_broken_connection() => {}
-                    outcome => return outcome,
-                }
-            }
-            work().await
-        };
-        let outcome = tokio::time::timeout(within, attempts).await;
-        let outcome = outcome.unwrap_or(Err(ShardError::Slow { shard: self.id, within }));
-        outcome.map(|value| (value, began)).inspect_err(|error| self.meter.failed(error))
-    }
-
-    async fn read_once(&self, ask: &Ask<'_>) -> Result<Rows, ShardError> {
-        let mut lease = self.connections.lease().await?;
-        let failed = |error| self.failed(error);
-        let mut rows = Rows::default();
-        let mut bytes = 0;
-        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&ask.text)), (ask.arguments)());
-        let mut stream = query.fetch(lease.connection());
-        while let Some(row) = stream.try_next().await.map_err(failed)? {
-            match AnyRow::of(&row).map_err(failed)? {
-                AnyRow::Position(position) => rows.position = Some(position),
-                AnyRow::Fact(fact) => {
-                    bytes += fact.bytes();
-                    rows.facts.push(fact);
-                }
-            }
-            if bytes > ask.bytes_max {
-                rows.is_cut = true;
-                return Ok(rows);
-            }
-        }
-        drop(stream);
-        lease.done();
-        Ok(rows)
-    }
-
-    fn failed(&self, error: sqlx::Error) -> ShardError {
-        ShardError::Failed { shard: self.id, error }
     }
 }

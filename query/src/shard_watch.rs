@@ -1,16 +1,19 @@
-//! Looks at one shard every few seconds: whether it answers, how far its lanes are, and which partitions it has.
+//! Looks at one shard every few seconds: which of its servers answer, which of them is the primary, how far their lanes
+//! are, and which partitions there are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forebay_model::{Lane, Timestamp};
-use forebay_service::Shutdown;
-use forebay_service::health::Dependency;
+use forebay_service::health::{Dependency, Need};
+use forebay_service::{Service, Shutdown};
 use forebay_shard::{LanePosition, Timestamptz};
 use futures::FutureExt;
+use futures::future::join_all;
 use sqlx::postgres::PgConnection;
 
 use crate::error::ShardError;
+use crate::server::Server;
 use crate::shard::Shard;
 use crate::window::Windows;
 
@@ -20,13 +23,28 @@ const PARTITIONS_EVERY: Duration = Duration::from_secs(30);
 
 pub(crate) struct ShardWatch {
     shard: Arc<Shard>,
+    /// Down where none of its servers answers.
     dependency: Dependency,
+    /// One for each server, where there are several.
+    servers: Vec<Dependency>,
     shutdown: Shutdown,
 }
 
+/// What a server says of itself.
+struct Sighting {
+    /// The timeline that it writes; none where it only follows.
+    timeline: Option<u32>,
+    positions: Vec<LanePosition>,
+}
+
 impl ShardWatch {
-    pub(crate) fn new(shard: Arc<Shard>, dependency: Dependency, shutdown: Shutdown) -> Self {
-        Self { shard, dependency, shutdown }
+    pub(crate) fn new(shard: Arc<Shard>, service: &Service) -> Self {
+        let name = format!("shard {}", shard.id());
+        let dependency = service.health.dependency(&name, Need::Optional);
+        let servers = shard.servers().iter().filter(|_| shard.servers().len() > 1);
+        let named = |server: &Server| service.health.dependency(format!("{name} at {}", server.name()), Need::Optional);
+        let servers = servers.map(named).collect();
+        Self { shard, dependency, servers, shutdown: service.shutdown().clone() }
     }
 
     pub(crate) async fn run(self) -> anyhow::Result<()> {
@@ -47,11 +65,7 @@ impl ShardWatch {
     }
 
     async fn look(&self, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {
-        let positions =
-            self.shard.with_connection("position", |connection| LanePosition::all(connection).boxed()).await?;
-        for lane in positions {
-            self.shard.known().note(lane.lane, lane.position);
-        }
+        self.look_at_servers().await?;
         if partitions_read.is_none_or(|then| then.elapsed() >= PARTITIONS_EVERY) {
             let (orders, views) =
                 self.shard.with_connection("stats", |connection| read_windows(connection).boxed()).await?;
@@ -60,6 +74,55 @@ impl ShardWatch {
         }
         Ok(())
     }
+
+    /// Asks every server at the same time, and settles what each of them is for.
+    ///
+    /// # Errors
+    /// The first server's, where none answers.
+    async fn look_at_servers(&self) -> Result<(), ShardError> {
+        let servers = self.shard.servers();
+        let looks = join_all(servers.iter().enumerate().map(async |(place, server)| {
+            let outcome = self.look_at(server).await;
+            match (self.servers.get(place), &outcome) {
+                (Some(dependency), Ok(_)) => dependency.up(),
+                (Some(dependency), Err(error)) => dependency.down(error.to_string()),
+                (None, _) => {}
+            }
+            outcome
+        }));
+        let mut first_error = None;
+        let mut answers = Vec::with_capacity(servers.len());
+        for (server, outcome) in servers.iter().zip(looks.await) {
+            match outcome {
+                Ok(timeline) => answers.push((server, timeline)),
+                Err(error) => {
+                    server.set_avoided(true);
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        self.shard.settle(&answers);
+        first_error.filter(|_| answers.is_empty()).map_or(Ok(()), Err)
+    }
+
+    /// Gives the timeline that the server writes.
+    async fn look_at(&self, server: &Server) -> Result<Option<u32>, ShardError> {
+        let Sighting { timeline, positions } =
+            self.shard.look_at(server, |connection| read_sighting(connection).boxed()).await?;
+        for lane in positions {
+            self.shard.note(server, lane.lane, lane.position);
+        }
+        Ok(timeline)
+    }
+}
+
+async fn read_sighting(connection: &mut PgConnection) -> Result<Sighting, sqlx::Error> {
+    // The first eight hexadecimal digits of a log file's name are its timeline.
+    const SQL: &str = "select case when not pg_is_in_recovery() \
+        then ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end";
+    let timeline: Option<i32> = sqlx::query_scalar(SQL).fetch_one(&mut *connection).await?;
+    let positions = LanePosition::all(connection).await?;
+    Ok(Sighting { timeline: timeline.map(i32::cast_unsigned), positions })
 }
 
 async fn read_windows(connection: &mut PgConnection) -> Result<(Windows, Windows), sqlx::Error> {

@@ -9,13 +9,24 @@ use forebay_shard::ShardList;
 use crate::error::ShardError;
 use crate::shard::Shard;
 
+/// How shards are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadSettings {
+    /// The most connections to one server.
+    pub(crate) connections_max: u32,
+    /// How long a shard may take to answer.
+    pub(crate) timeout: Duration,
+    /// How far a replica may be behind.
+    pub(crate) replica_lag_max: Duration,
+}
+
 /// The shards, by number.
 #[derive(Debug)]
 pub(crate) struct Shards(Vec<Arc<Shard>>);
 
 impl Shards {
-    pub(crate) fn new(list: &ShardList, connections_max: u32, timeout: Duration) -> Self {
-        let shards = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, connections_max, timeout)));
+    pub(crate) fn new(list: &ShardList, settings: ReadSettings) -> Self {
+        let shards = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings)));
         Self(shards.collect())
     }
 

@@ -8,6 +8,7 @@ use forebay_model::{Position, ShardId};
 use sqlx::postgres::PgArguments;
 
 use crate::error::{ReadError, ShardError};
+use crate::history::is_later;
 use crate::key::{Direction, Key, Span};
 use crate::row::FactRow;
 use crate::scan::{Scan, Subject};
@@ -31,7 +32,7 @@ pub(crate) struct Source {
     /// The last row that was read.
     last: Key,
     rows: VecDeque<FactRow>,
-    /// The position of the first piece: every piece holds what was committed before it.
+    /// The earliest position of a piece: every piece holds what was committed before it.
     position: Option<Position>,
 }
 
@@ -91,10 +92,15 @@ impl Source {
             let text = window.text(kind, window.bounds(&self.last, self.span, self.direction));
             let arguments = || self.arguments(limit);
             let ask = Ask { read: kind.name(), text, arguments: &arguments, bytes_max: PIECE_BYTES_MAX };
-            let rows = self.shard.read_after(kind.lane(), &ask, patience).await?;
-            if self.position.is_none() {
-                self.position = rows.position;
-            }
+            let rows = match self.position {
+                None => self.shard.read_after(kind.lane(), &ask, patience).await?,
+                // Another server than the first piece's may answer; it should not be behind that one.
+                Some(position) => {
+                    let patience = patience.clone().with_floor(kind.lane(), self.shard.id(), position);
+                    self.shard.read_after(kind.lane(), &ask, &patience).await?
+                }
+            };
+            self.note(rows.position);
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;
             if is_window_read {
@@ -105,6 +111,13 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, position: Option<Position>) {
+        let Some(position) = position else { return };
+        if self.position.is_none_or(|known| is_later(known, position)) {
+            self.position = Some(position);
+        }
     }
 
     /// Takes over rows, which the merge relies on being in order.

@@ -1,7 +1,7 @@
 //! Waiting for what a receipt names: writes are asynchronous, and still a client reads what it has written.
 //!
 //! Notices wake, the position decides: a read is tried when the lane is known to have come far enough, and its answer
-//! counts only if the position in the snapshot of its rows says so too.
+//! counts only if the position in the snapshot of its rows says so too. That holds for every server of a shard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +21,50 @@ const POLL_EVERY: Duration = Duration::from_millis(50);
 /// How long a request waits, and for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
+    /// What the answer must hold: until then there is none.
     pub(crate) receipt: Receipt,
+    /// What a replica must hold, too, before its answer is believed. Nobody waits for it: the primary's answer counts
+    /// as it is.
+    pub(crate) floor: Receipt,
     pub(crate) until: Instant,
 }
 
+/// What an answer of one lane of one shard must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Need {
+    /// Waited for.
+    pub(crate) target: Option<Position>,
+    /// Asked of replicas.
+    pub(crate) floor: Option<Position>,
+}
+
 impl Patience {
-    /// Nothing to wait for.
-    pub(crate) fn none() -> Self {
-        Self { receipt: Receipt::default(), until: Instant::now() }
+    /// Waits so long for what a receipt names.
+    pub(crate) fn new(receipt: Receipt, wait: Duration) -> Self {
+        Self { receipt, floor: Receipt::default(), until: Instant::now() + wait }
     }
 
-    fn target(&self, lane: Lane, shard: ShardId) -> Option<Position> {
-        self.receipt.position(lane, shard)
+    /// Nothing to wait for.
+    pub(crate) fn none() -> Self {
+        Self::new(Receipt::default(), Duration::ZERO)
+    }
+
+    /// With a position that replicas must have come to as well.
+    pub(crate) fn with_floor(mut self, lane: Lane, shard: ShardId, position: Position) -> Self {
+        self.floor.note(lane, shard, position);
+        self
+    }
+
+    /// What this means for one lane of one shard.
+    pub(crate) fn need(&self, lane: Lane, shard: ShardId) -> Need {
+        Need { target: self.receipt.position(lane, shard), floor: self.floor.position(lane, shard) }
+    }
+}
+
+impl Need {
+    /// Whether whoever is at a position has all of it.
+    pub(crate) fn is_met_at(self, position: Position) -> bool {
+        [self.target, self.floor].into_iter().flatten().all(|needed| position.covers(needed))
     }
 }
 
@@ -42,15 +74,11 @@ impl Shard {
     /// # Errors
     /// [`ReadError::NotYetVisible`] when the time is over.
     pub(crate) async fn read_after(&self, lane: Lane, ask: &Ask<'_>, patience: &Patience) -> Result<Rows, ReadError> {
-        let Some(target) = patience.target(lane, self.id()) else {
-            let rows = self.read(ask).await?;
-            self.note(lane, &rows);
-            return Ok(rows);
-        };
+        let need = patience.need(lane, self.id());
+        let Some(target) = need.target else { return Ok(self.read(lane, ask, need).await?) };
         loop {
             self.wait_for(lane, target, patience.until).await?;
-            let rows = self.read(ask).await?;
-            self.note(lane, &rows);
+            let rows = self.read(lane, ask, need).await?;
             if rows.position.is_some_and(|position| position.covers(target)) {
                 return Ok(rows);
             }
@@ -67,7 +95,7 @@ impl Shard {
             if is_there(&followed.borrow_and_update()) {
                 return Ok(());
             }
-            self.poll(lane).await?;
+            self.poll(lane, target).await?;
             let next_poll = until.min(Instant::now() + POLL_EVERY);
             match timeout_at(next_poll, followed.wait_for(is_there)).await {
                 Ok(_) => return Ok(()),
@@ -86,7 +114,7 @@ impl Shard {
     }
 
     /// Asks the shard how far a lane is; one request at a time asks for all that wait.
-    async fn poll(&self, lane: Lane) -> Result<(), ReadError> {
+    async fn poll(&self, lane: Lane, target: Position) -> Result<(), ReadError> {
         let Some(_turn) = self.known().take_turn(lane) else { return Ok(()) };
         let arguments = || {
             let mut arguments = PgArguments::default();
@@ -94,15 +122,8 @@ impl Shard {
             arguments
         };
         let ask = Ask { read: "position", text: Arc::from(statement::POSITION), arguments: &arguments, bytes_max: 0 };
-        let rows = self.read(&ask).await?;
-        self.note(lane, &rows);
+        self.read(lane, &ask, Need { target: Some(target), floor: None }).await?;
         Ok(())
-    }
-
-    fn note(&self, lane: Lane, rows: &Rows) {
-        if let Some(position) = rows.position {
-            self.known().note(lane, position);
-        }
     }
 
     fn not_yet(&self, lane: Lane, target: Position) -> ReadError {

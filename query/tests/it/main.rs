@@ -9,6 +9,7 @@ mod mistakes;
 mod outages;
 mod plans;
 mod receipts;
+mod replicas;
 mod scene;
 mod staleness;
 mod stats;

@@ -56,19 +56,10 @@ impl Scene {
         }
         let even = ShardMap::even(NonZeroU16::new(SHARDS).unwrap(), Hash::Md5);
         let map: ShardMap = serde_json::from_value(change(serde_json::to_value(&even).unwrap())).unwrap();
-        let log = Self::log(stack, name, &map).await;
+        let log = start_log(stack.nats_url(), &stack.unique_prefix(name), &map).await;
         let writing = Writing::new(log.clone(), &urls, map).await;
         let query = Query::start(&log, &urls, flags).await;
         Self { stack, urls, log, writing, query }
-    }
-
-    async fn log(stack: &Shared, name: &str, map: &ShardMap) -> Log {
-        let mut settings = LogSettings::new(stack.nats_url(), stack.unique_prefix(name).parse().unwrap());
-        settings.stream_bytes_max = 16 << 20;
-        let log = Log::connect(settings).await.unwrap();
-        log.ensure_streams(map.shards(), &Lane::ALL).await.unwrap();
-        log.create_map_if_absent(map).await.unwrap();
-        log
     }
 
     /// Runs SQL in a shard by psql.
@@ -95,6 +86,16 @@ impl Scene {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.query.get(path).await
     }
+}
+
+/// A log with the streams of a map, and the map.
+pub(crate) async fn start_log(nats_url: String, prefix: &str, map: &ShardMap) -> Log {
+    let mut settings = LogSettings::new(nats_url, prefix.parse().unwrap());
+    settings.stream_bytes_max = 16 << 20;
+    let log = Log::connect(settings).await.unwrap();
+    log.ensure_streams(map.shards(), &Lane::ALL).await.unwrap();
+    log.create_map_if_absent(map).await.unwrap();
+    log
 }
 
 impl Query {
