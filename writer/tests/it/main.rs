@@ -4,6 +4,7 @@
 
 mod drains;
 mod faults;
+mod promotion;
 mod proxy;
 mod scene;
 mod service;
