@@ -77,7 +77,17 @@ impl System {
         Ok(Managed::new(name, start, self.stack.log(name), Ready::http(port, "/readyz")).on_port(port))
     }
 
-    /// A service's process, for kills and stops.
+    /// Starts a second process of a service beside the first, with the same settings, and gives its address.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn start_another(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<String> {
+        let (process, port) = self.start_service(part, settings).await?;
+        self.services.push((part, process, port));
+        Ok(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// A service's process, for kills and stops; the first where there are several.
     ///
     /// # Panics
     /// Never: every service is there once the system has started.
@@ -174,9 +184,11 @@ impl System {
     /// # Errors
     /// Where a service did not exit with 0.
     pub async fn stop(&self) -> Result<()> {
-        for part in [Part::Ingest, Part::Writer, Part::Query] {
-            let status = self.process(part).stop().await;
-            ensure!(status.is_none_or(|status| status.success()), "{part:?} ended with {status:?}");
+        for stopping in [Part::Ingest, Part::Writer, Part::Query] {
+            for (part, process, _) in self.services.iter().filter(|(part, ..)| *part == stopping) {
+                let status = process.stop().await;
+                ensure!(status.is_none_or(|status| status.success()), "{part:?} ended with {status:?}");
+            }
         }
         self.stack.stop().await;
         Ok(())

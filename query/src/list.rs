@@ -76,6 +76,10 @@ impl PageRequest {
         reads: Vec<(ShardId, Subject)>,
         patience: Patience,
     ) -> Result<Entry, ReadError> {
+        let patience = reads.iter().fold(patience, |patience, (shard, subject)| {
+            let (lane, watch) = (subject.kind(self.scan.direction).lane(), subject.watch(&self.scan, Page::default()));
+            app.cache().with_floor(patience, lane, &[*shard], watch)
+        });
         let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
         let mut body = LIST_START.to_vec();
         let mut last = None;

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use forebay_buffer::notice::customer_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
@@ -9,7 +10,7 @@ use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
 use crate::app::App;
-use crate::cache::{Entry, Question};
+use crate::cache::{Entry, Question, Watch};
 use crate::customer::customer_id_of;
 use crate::error::ReadError;
 use crate::lookup::Lookup;
@@ -57,6 +58,8 @@ pub(crate) async fn get_order_of_customer(
 }
 
 async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience) -> Result<Entry, ReadError> {
+    let (index, watch) = (Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
+    let patience = app.cache().with_floor(patience, Lane::Index, map.read_shards(index), watch);
     let mut lookup = Lookup::new(app.shards(), map, patience);
     let mut found = lookup.with_id(order_id).await?;
     if found.len() > 1 {
@@ -73,6 +76,8 @@ async fn find_of_customer(
     order_id: &OrderId,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
+    let (bucket, watch) = (map.bucket_of(customer_id), Watch::Key(customer_key(customer_id.as_str())));
+    let patience = app.cache().with_floor(patience, Lane::Orders, map.read_shards(bucket), watch);
     let mut lookup = Lookup::new(app.shards(), map, patience);
     let found = lookup.of_customer(customer_id, order_id).await?;
     Ok(lookup.into_entry(found.as_ref()))

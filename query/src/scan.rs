@@ -32,7 +32,7 @@ pub(crate) struct Scan {
 }
 
 /// A page that was read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Page {
     /// The time of its last row, where the list goes on behind it.
     pub(crate) end: Option<Timestamp>,

@@ -3,5 +3,7 @@
 
 mod backfill;
 mod main_road;
+mod reading;
 mod routing;
+mod staleness;
 mod stopping;

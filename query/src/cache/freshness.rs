@@ -9,9 +9,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_buffer::Notice;
-use forebay_model::{Epoch, Lane, ShardId};
+use forebay_model::{Epoch, Lane, Position, ShardId};
 
-use super::entry::Entry;
+use super::entry::{Entry, Watch};
 use super::touches::Touches;
 use crate::read_at::ReadAt;
 
@@ -69,6 +69,11 @@ impl Freshness {
             read_at.note(lane, shard, Some(confirmed));
         }
         Some(read_at)
+    }
+
+    /// Where something was touched last, as far as that is known.
+    pub(super) fn last_touch(&self, lane: Lane, shard: ShardId, watch: Watch) -> Option<Position> {
+        read(self.lane(lane, shard)?).last_position(watch)
     }
 
     fn lane(&self, lane: Lane, shard: ShardId) -> Option<&RwLock<Touches>> {

@@ -108,6 +108,14 @@ impl Cache {
         self.freshness.deafen();
     }
 
+    /// Lets no replica answer that has not come to the last known touch of something.
+    pub(crate) fn with_floor(&self, patience: Patience, lane: Lane, shards: &[ShardId], watch: Watch) -> Patience {
+        shards.iter().fold(patience, |patience, &shard| match self.freshness.last_touch(lane, shard, watch) {
+            Some(position) => patience.with_floor(lane, shard, position),
+            None => patience,
+        })
+    }
+
     pub(crate) fn figures(&self) -> CacheFigures {
         self.meter.figures()
     }

@@ -84,6 +84,12 @@ impl Touches {
         is_untouched.then_some(Position { seq: stamp.seq.max(chain.to), ..stamp })
     }
 
+    /// Where something was touched last; `None` where nothing is known of it.
+    pub(super) fn last_position(&self, watch: Watch) -> Option<Position> {
+        let incarnation = self.chain?.incarnation;
+        Some(self.last_touch(watch)).filter(|&seq| seq > 0).map(|seq| Position { incarnation, seq })
+    }
+
     /// A chain begins anew: something was missed, or the position went back, or it is another stream.
     fn begin(&mut self, before: Position, after: Position) -> Chain {
         self.keys.fill(0);
