@@ -34,6 +34,9 @@ struct Reads {
     replica: u64,
 }
 
+/// Every read goes to a server.
+const NOT_KEPT: [&str; 2] = ["--cache-bytes", "0"];
+
 impl Pair {
     async fn start(flags: &[&str]) -> Self {
         let mut stack = Stack::temporary(1, Durability::Fast).await.unwrap();
@@ -46,7 +49,7 @@ impl Pair {
         let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
         let log = start_log(stack.nats_url(), "pair", &map).await;
         let writing = Writing::new(log.clone(), &[primary], map).await;
-        let query = Query::start(&log, std::slice::from_ref(&addresses), flags).await;
+        let query = Query::start(&log, std::slice::from_ref(&addresses), &[&NOT_KEPT, flags].concat()).await;
         Self { stack, log, addresses, writing, query }
     }
 
