@@ -10,6 +10,7 @@ use forebay_service::{BadSetting, Problem, Right, Service};
 use tokio::sync::watch;
 
 use crate::cache::{Cache, Redis};
+use crate::export::Room;
 use crate::log_watch::LogWatch;
 use crate::shard_watch::ShardWatch;
 use crate::shards::Shards;
@@ -22,6 +23,7 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     shards: Shards,
     cache: Cache,
+    exports: Room,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -40,7 +42,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     let shards = Shards::new(&settings.shards, settings.reads());
     let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
     let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
-    let app = App(Arc::new(Inner { shards, cache, log: OnceLock::new() }));
+    let app = App(Arc::new(Inner { shards, cache, exports: Room::new(settings), log: OnceLock::new() }));
     let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
     log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
@@ -78,6 +80,11 @@ impl App {
                 "the receipt names shard {shard}, and there is none: it is of another system"
             )))
         })
+    }
+
+    /// What exports share.
+    pub(crate) fn exports(&self) -> &Room {
+        &self.0.exports
     }
 
     /// The shard map as it stands.

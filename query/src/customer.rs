@@ -1,33 +1,42 @@
-//! `GET /v1/customers/{customer_id}/orders`: a customer's history, newest first.
+//! `GET /v1/customers/{customer_id}/orders`: a customer's history, newest first, by the page or as a whole.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use forebay_model::CustomerId;
+use forebay_model::{CustomerId, ShardId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
+use crate::export::ExportRequest;
 use crate::list::PageRequest;
 use crate::query_string::LIST;
 use crate::scan::Subject;
 
-/// A page of a customer's orders.
+/// A page of a customer's orders, or all of them.
 pub(crate) async fn get_orders(
     State(app): State<App>,
     Path(customer_id): Path<String>,
     uri: Uri,
+    version: Version,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let customer_id = customer_id_of(customer_id)?;
+    if let Some(export) = ExportRequest::parse(&uri, version, &headers, LIST)? {
+        return export.answer(&app, reads(&*app.map()?, &customer_id)).await;
+    }
     let request = PageRequest::parse(&uri, &headers, LIST, &["customer", customer_id.as_str()])?;
     let map = app.map()?;
-    let bucket = map.bucket_of(&customer_id);
+    request.answer(&app, &map, reads(&map, &customer_id)).await
+}
+
+/// What to read of each shard that has orders of the customer.
+fn reads(map: &ShardMap, customer_id: &CustomerId) -> Vec<(ShardId, Subject)> {
+    let bucket = map.bucket_of(customer_id);
     let subject = Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) };
-    let reads = map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect();
-    request.answer(&app, &map, reads).await
+    map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect()
 }
 
 /// The customer that a path names.

@@ -18,6 +18,7 @@
 //! | `cursor` | where the next page begins, as an opaque text |
 //! | `key` | the total order of lists |
 //! | `merge`, `source` | the rows of several shards as one list; the rows of one shard, piece by piece |
+//! | `export` | a whole list in one answer, streamed |
 //! | `lookup` | finding one order |
 //! | [`statement`], `parameters`, `window`, `calendar` | the SQL; how it stays cheap over many partitions |
 //! | `row`, `answer`, `response` | rows as they come, as JSON, as HTTP |
@@ -34,6 +35,7 @@ mod calendar;
 mod cursor;
 mod customer;
 mod error;
+mod export;
 mod history;
 mod key;
 mod known;

@@ -7,7 +7,7 @@ use forebay_model::ShardId;
 use futures::future::join_all;
 
 use crate::error::{ReadError, ShardError};
-use crate::key::Direction;
+use crate::key::{Direction, KeyRef};
 use crate::row::FactRow;
 use crate::scan::{Scan, Subject};
 use crate::shards::Shards;
@@ -49,8 +49,21 @@ impl Merge {
         Ok(merge)
     }
 
+    /// Reads the first rows of every source, for a walk that will want so many.
+    ///
+    /// # Errors
+    /// Where a shard is down, and the answer is not to be a partial one.
+    pub(crate) async fn begin(&mut self, wanted: usize) -> Result<(), ReadError> {
+        self.fill(wanted).await
+    }
+
     pub(crate) fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// The sources as they stand, for who goes on with them on his own.
+    pub(crate) fn into_sources(self) -> Vec<Source> {
+        self.sources
     }
 
     /// The shards that are left out, in order.
@@ -82,8 +95,7 @@ impl Merge {
 
     /// The source whose next row comes first.
     fn first(&self) -> Option<usize> {
-        let heads = self.sources.iter().enumerate().filter_map(|(place, source)| Some((place, source.head()?.key())));
-        heads.reduce(|a, b| if self.direction.is_before(b.1, a.1) { b } else { a }).map(|(place, _)| place)
+        first_of(self.sources.iter().map(|source| source.head().map(FactRow::key)), self.direction)
     }
 
     /// Reads on, at the same time, where the next row is not known.
@@ -114,6 +126,12 @@ impl Merge {
         }
         if outages.is_empty() || self.partial { Ok(()) } else { Err(ReadError::Missing(self.missing.clone())) }
     }
+}
+
+/// The place of the head that comes first, among those that there are.
+pub(crate) fn first_of<'a>(heads: impl Iterator<Item = Option<KeyRef<'a>>>, direction: Direction) -> Option<usize> {
+    let heads = heads.enumerate().filter_map(|(place, head)| Some((place, head?)));
+    heads.reduce(|a, b| if direction.is_before(b.1, a.1) { b } else { a }).map(|(place, _)| place)
 }
 
 /// How many rows to ask each source for. Orders are spread evenly over the shards, so each will have about its share of the

@@ -49,6 +49,14 @@ impl QueryString {
         Ok(Self(pairs))
     }
 
+    /// Refuses parameters that mean something only elsewhere, and says why.
+    pub(crate) fn refuse(&self, names: &[&str], why: &str) -> Result<(), Problem> {
+        match names.iter().find(|name| self.get(name).is_some()) {
+            Some(name) => Err(malformed(format!("there is no `{name}` here: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }

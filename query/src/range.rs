@@ -1,19 +1,33 @@
-//! `GET /v1/orders`: everybody's orders over a range of time, from every shard at once.
+//! `GET /v1/orders`: everybody's orders over a range of time, from every shard at once, by the page or as a whole.
 
 use axum::extract::State;
 use axum::response::Response;
+use forebay_model::{ShardId, ShardMap};
 use forebay_service::Problem;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
+use crate::export::ExportRequest;
 use crate::list::PageRequest;
 use crate::query_string::RANGE;
 use crate::scan::Subject;
 
-/// A page of all orders.
-pub(crate) async fn get_orders(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+/// A page of all orders, or all of them.
+pub(crate) async fn get_orders(
+    State(app): State<App>,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if let Some(export) = ExportRequest::parse(&uri, version, &headers, RANGE)? {
+        return export.answer(&app, reads(&*app.map()?)).await;
+    }
     let request = PageRequest::parse(&uri, &headers, RANGE, &["orders"])?;
     let map = app.map()?;
-    let reads = map.shards().into_iter().map(|shard| (shard, Subject::Everybody)).collect();
-    request.answer(&app, &map, reads).await
+    request.answer(&app, &map, reads(&map)).await
+}
+
+/// What to read of each shard.
+fn reads(map: &ShardMap) -> Vec<(ShardId, Subject)> {
+    map.shards().into_iter().map(|shard| (shard, Subject::Everybody)).collect()
 }

@@ -6,18 +6,16 @@ use forebay_service::Problem;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::cache::Served;
+use crate::read_at::ReadAt;
 
-static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
-static POSITION: HeaderName = HeaderName::from_static("forebay-position");
+pub(crate) static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
+pub(crate) static POSITION: HeaderName = HeaderName::from_static("forebay-position");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from.
 pub(crate) fn json(served: &Served, nothing: impl FnOnce() -> Problem) -> Result<Response, Problem> {
     let from = HeaderValue::from_static(served.from.as_str());
-    let receipt = served.read_at.to_receipt();
-    // A receipt's text is letters, digits, dots and tildes; without it the header is left out.
-    let position =
-        HeaderValue::from_maybe_shared(Bytes::from(receipt.to_string())).ok().filter(|_| !receipt.is_empty());
+    let position = position(&served.read_at);
     let Some(body) = served.entry.body.clone() else {
         let problem = nothing().header(CACHE.clone(), from);
         return Err(match position {
@@ -31,4 +29,11 @@ pub(crate) fn json(served: &Served, nothing: impl FnOnce() -> Problem) -> Result
     headers.insert(CACHE.clone(), from);
     headers.extend(position.map(|position| (POSITION.clone(), position)));
     Ok(response)
+}
+
+/// The header that says at which positions an answer was read.
+pub(crate) fn position(read_at: &ReadAt) -> Option<HeaderValue> {
+    let receipt = read_at.to_receipt();
+    // A receipt's text is letters, digits, dots and tildes; without it the header is left out.
+    HeaderValue::from_maybe_shared(Bytes::from(receipt.to_string())).ok().filter(|_| !receipt.is_empty())
 }

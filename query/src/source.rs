@@ -73,6 +73,16 @@ impl Source {
         self.rows.pop_front()
     }
 
+    /// All rows in hand.
+    pub(crate) fn take_rows(&mut self) -> VecDeque<FactRow> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Whether everything was read, or given up on.
+    pub(crate) fn is_read(&self) -> bool {
+        self.window.is_none()
+    }
+
     /// Whether nobody knows the next row until more is read.
     pub(crate) fn is_empty_handed(&self) -> bool {
         self.rows.is_empty() && self.window.is_some()

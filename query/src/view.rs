@@ -8,12 +8,13 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use forebay_model::id::check_id;
-use forebay_model::{Bucket, ViewSet};
+use forebay_model::{Bucket, ShardId, ShardMap, ViewSet};
 use forebay_service::extract::Path;
 use forebay_service::{BadSetting, Problem};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
+use crate::export::ExportRequest;
 use crate::list::PageRequest;
 use crate::query_string::LIST;
 use crate::scan::Subject;
@@ -38,27 +39,35 @@ pub(crate) fn add_routes(mut routes: Router<App>, views: &ViewSet) -> Result<Rou
         paths.push(plural);
         routes = routes.route(
             &path,
-            get(move |app: State<App>, key: Path<String>, uri: Uri, headers: HeaderMap| {
-                get_orders(name, app, key, uri, headers)
+            get(move |app: State<App>, key: Path<String>, uri: Uri, version: Version, headers: HeaderMap| {
+                get_orders(name, app, key, uri, version, headers)
             }),
         );
     }
     Ok(routes)
 }
 
-/// A page of what a key of a view sees.
+/// A page of what a key of a view sees, or all of it.
 async fn get_orders(
     view: Arc<str>,
     State(app): State<App>,
     Path(key): Path<String>,
     uri: Uri,
+    version: Version,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     check_id(&key).map_err(|error| Problem::malformed(format!("a {view} id {error}")))?;
+    if let Some(export) = ExportRequest::parse(&uri, version, &headers, LIST)? {
+        return export.answer(&app, reads(&*app.map()?, view, key)).await;
+    }
     let request = PageRequest::parse(&uri, &headers, LIST, &["view", &view, &key])?;
     let map = app.map()?;
+    request.answer(&app, &map, reads(&map, view, key)).await
+}
+
+/// What to read of each shard that has what the key sees.
+fn reads(map: &ShardMap, view: Arc<str>, key: String) -> Vec<(ShardId, Subject)> {
     let bucket = Bucket::of_key(&key);
     let subject = Subject::View { view, key: key.into() };
-    let reads = map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect();
-    request.answer(&app, &map, reads).await
+    map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect()
 }

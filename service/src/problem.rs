@@ -56,6 +56,7 @@ codes! {
     Forbidden forbidden FORBIDDEN "The token does not give this right";
     NotFound not_found NOT_FOUND "There is nothing here";
     MethodNotAllowed method_not_allowed METHOD_NOT_ALLOWED "The resource does not know this method";
+    NotAcceptable not_acceptable NOT_ACCEPTABLE "There is no answer in a form that the client takes";
     RequestTimeout request_timeout REQUEST_TIMEOUT "The request did not arrive in time";
     Ambiguous ambiguous CONFLICT "More than one thing answers to this";
     TooLarge too_large PAYLOAD_TOO_LARGE "The request is too large";

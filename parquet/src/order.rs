@@ -1,0 +1,89 @@
+//! An order as a row, and the columns it has.
+
+use std::sync::{Arc, LazyLock};
+
+use forebay_model::Timestamp;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::Type;
+
+/// An order, or what one key of a view sees of it, borrowed from whoever has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Its id.
+    pub order_id: &'a str,
+    /// Whose it is.
+    pub customer_id: &'a str,
+    /// When it was.
+    pub timestamp: Timestamp,
+    /// What all its items come to, or those that the key of a view sees; in minor units.
+    pub sum: i64,
+    /// The text of a JSON array.
+    pub items: &'a str,
+    /// The text of a JSON object: its further fields. A view has none.
+    pub attributes: &'a str,
+}
+
+/// Which columns there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Whole orders: with their total and their further fields.
+    Whole,
+    /// Orders as a view shows them: with a subtotal.
+    View,
+}
+
+/// Column names that a file of whole orders has.
+pub mod name {
+    /// The order's id.
+    pub const ORDER_ID: &str = "order_id";
+    /// The customer's id.
+    pub const CUSTOMER_ID: &str = "customer_id";
+    /// When the order was.
+    pub const TIMESTAMP: &str = "timestamp";
+    /// What the items come to.
+    pub const TOTAL: &str = "total";
+    /// What the items that a view shows come to.
+    pub const SUBTOTAL: &str = "subtotal";
+    /// The items, as JSON.
+    pub const ITEMS: &str = "items";
+    /// The further fields, as JSON.
+    pub const ATTRIBUTES: &str = "attributes";
+}
+
+static WHOLE: LazyLock<Arc<Type>> = LazyLock::new(|| {
+    schema(
+        "message orders {
+            REQUIRED BYTE_ARRAY order_id (STRING);
+            REQUIRED BYTE_ARRAY customer_id (STRING);
+            REQUIRED INT64 timestamp (TIMESTAMP(MICROS,true));
+            REQUIRED INT64 total;
+            REQUIRED BYTE_ARRAY items (JSON);
+            REQUIRED BYTE_ARRAY attributes (JSON);
+        }",
+    )
+});
+
+static VIEW: LazyLock<Arc<Type>> = LazyLock::new(|| {
+    schema(
+        "message orders {
+            REQUIRED BYTE_ARRAY order_id (STRING);
+            REQUIRED BYTE_ARRAY customer_id (STRING);
+            REQUIRED INT64 timestamp (TIMESTAMP(MICROS,true));
+            REQUIRED INT64 subtotal;
+            REQUIRED BYTE_ARRAY items (JSON);
+        }",
+    )
+});
+
+impl Shape {
+    pub(crate) fn schema(self) -> Arc<Type> {
+        Arc::clone(match self {
+            Self::Whole => &WHOLE,
+            Self::View => &VIEW,
+        })
+    }
+}
+
+fn schema(text: &str) -> Arc<Type> {
+    Arc::new(parse_message_type(text).expect("the schema stands here, and a test reads it"))
+}

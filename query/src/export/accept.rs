@@ -1,0 +1,134 @@
+//! What form a client wants: the header `Accept` (RFC 9110, section 12.5.1).
+
+use forebay_service::Problem;
+use http::{HeaderMap, header};
+
+use super::format::Format;
+
+const PAGE: &str = "application/json";
+
+/// A range of media types, and how much it is wanted.
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    /// In thousandths.
+    quality: u16,
+}
+
+/// How well something that is on offer is liked: by quality, and of equals what was named more closely. `None` is not at all.
+type Liking = Option<(u16, u8)>;
+
+/// The format of the export that is wanted; nothing where pages of JSON are as welcome.
+///
+/// # Errors
+/// The problem `not_acceptable` where nothing that is on offer is wanted.
+pub(super) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, Problem> {
+    let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    if texts.iter().all(|text| text.trim().is_empty()) {
+        return Ok(None);
+    }
+    let ranges: Vec<Range<'_>> = texts.iter().flat_map(|text| text.split(',')).filter_map(Range::parse).collect();
+    let exports = Format::ALL.map(|format| (Some(format), liking(&ranges, format.media_type())));
+    let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(exports);
+    let best = offers.filter(|(_, liking)| liking.is_some()).reduce(|a, b| if b.1 > a.1 { b } else { a });
+    best.map(|(format, _)| format).ok_or_else(not_acceptable)
+}
+
+fn liking(ranges: &[Range<'_>], media_type: &str) -> Liking {
+    // The closest range decides, also where it says no.
+    let closest = ranges.iter().filter_map(|range| Some((range.closeness(media_type)?, range.quality))).max();
+    closest.filter(|(_, quality)| *quality > 0).map(|(closeness, quality)| (quality, closeness))
+}
+
+impl<'a> Range<'a> {
+    /// `None` for what has not the shape of a range: a header is not refused for what nobody understands in it.
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
+        let mut quality = 1000;
+        for parameter in parts {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if name.trim().eq_ignore_ascii_case("q") {
+                quality = thousandths(value.trim())?;
+            }
+        }
+        Some(Self { kind, subtype, quality })
+    }
+
+    /// 2 where it names the type, 1 where it names its kind, 0 where it names anything. `None` where it means another.
+    fn closeness(&self, media_type: &str) -> Option<u8> {
+        let (kind, subtype) = media_type.split_once('/')?;
+        match (self.kind, self.subtype) {
+            ("*", "*") => Some(0),
+            (of, "*") if of.eq_ignore_ascii_case(kind) => Some(1),
+            (of, sub) if of.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => Some(2),
+            _ => None,
+        }
+    }
+}
+
+/// A quality: 0 to 1 with at most three decimals.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = decimals.len() <= 3 && decimals.bytes().all(|digit| digit.is_ascii_digit());
+    let decimals: u16 = if is_number { format!("{decimals:0<3}").parse().ok()? } else { return None };
+    match (whole, decimals) {
+        ("0", _) => Some(decimals),
+        ("1", 0) => Some(1000),
+        _ => None,
+    }
+}
+
+fn not_acceptable() -> Problem {
+    let exports = Format::ALL.map(Format::media_type).join(", ");
+    Problem::not_acceptable(format!("lists come as {PAGE}, and exports as {exports}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(accept: &[&str]) -> Result<Option<Format>, String> {
+        let value = |text: &&str| (header::ACCEPT, text.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for (name, value) in accept.iter().map(value) {
+            headers.append(name, value);
+        }
+        wanted(&headers).map_err(|problem| problem.detail().to_owned())
+    }
+
+    #[test]
+    fn what_is_wanted_most_is_given() {
+        use Format::{Csv, Ndjson, Parquet};
+        for (accept, expected) in [
+            ("", None),
+            ("*/*", None),
+            ("application/json", None),
+            ("application/*", None),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", None),
+            ("application/x-ndjson", Some(Ndjson)),
+            ("Text/CSV", Some(Csv)),
+            ("text/*", Some(Csv)),
+            ("application/vnd.apache.parquet", Some(Parquet)),
+            ("application/vnd.apache.parquet, */*", Some(Parquet)),
+            ("text/csv; charset=utf-8; q=0.5, application/x-ndjson;q=0.6", Some(Ndjson)),
+            ("text/csv;q=0.5, application/json;q=0.499", Some(Csv)),
+            ("text/csv, application/json", None),
+            ("*/*, application/json;q=0, application/x-ndjson;q=0", Some(Csv)),
+            ("nonsense, text/csv", Some(Csv)),
+            ("text/csv;Q=1.000", Some(Csv)),
+        ] {
+            assert_eq!(of(&[accept]), Ok(expected), "{accept}");
+        }
+        assert_eq!(of(&["application/json;q=0.1", "text/csv"]), Ok(Some(Csv)));
+        assert_eq!(of(&[]), Ok(None));
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_with_what_there_is() {
+        for accept in ["application/xml", "text/plain", "json", "text/csv;q=0", "text/csv;q=2", "*/*;q=0", "image/*"] {
+            let said = of(&[accept]).unwrap_err();
+            assert!(said.contains("application/json") && said.contains("text/csv"), "{accept}: {said}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Rows as bytes of the form that is wanted.
+
+use bytes::Bytes;
+use forebay_parquet::{Order, OrderWriter, ParquetError, Shape};
+
+use super::csv;
+use super::format::Format;
+use crate::answer::{Fact, Sum, push_fact};
+use crate::row::FactRow;
+
+/// Bytes go out in chunks of this size, or a little more.
+pub(super) const CHUNK_BYTES: usize = 128 << 10;
+
+/// Makes an export of rows.
+pub(super) struct Encoder {
+    form: Form,
+    /// What is finished and not yet taken.
+    out: Vec<u8>,
+}
+
+enum Form {
+    Ndjson,
+    Csv,
+    Parquet(Box<OrderWriter>),
+}
+
+impl Encoder {
+    pub(super) fn new(format: Format, is_view: bool) -> Result<Self, ParquetError> {
+        let mut out = Vec::new();
+        let form = match format {
+            Format::Ndjson => Form::Ndjson,
+            Format::Csv => {
+                out.extend_from_slice(if is_view { csv::VIEW } else { csv::WHOLE });
+                Form::Csv
+            }
+            Format::Parquet => {
+                let shape = if is_view { Shape::View } else { Shape::Whole };
+                Form::Parquet(Box::new(OrderWriter::new(shape)?))
+            }
+        };
+        Ok(Self { form, out })
+    }
+
+    pub(super) fn push(&mut self, row: &FactRow) {
+        match &mut self.form {
+            Form::Ndjson => {
+                push_fact(&mut self.out, &row.fact());
+                self.out.push(b'\n');
+            }
+            Form::Csv => csv::push_fact(&mut self.out, &row.fact()),
+            Form::Parquet(writer) => writer.push(&order(&row.fact())),
+        }
+    }
+
+    /// Whether [`Encoder::work`] is to be done before the next row.
+    pub(super) fn has_work(&self) -> bool {
+        matches!(&self.form, Form::Parquet(writer) if writer.is_group_full())
+    }
+
+    /// Work that would hold up other tasks, done where it does not.
+    pub(super) async fn work(self) -> Result<Self, ParquetError> {
+        aside(move || {
+            let Self { mut form, mut out } = self;
+            if let Form::Parquet(writer) = &mut form {
+                writer.write_group()?;
+                out.append(&mut writer.take_bytes()?);
+            }
+            Ok(Self { form, out })
+        })
+        .await
+    }
+
+    /// What is finished, where it is enough for a chunk.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        if self.out.len() < CHUNK_BYTES {
+            return None;
+        }
+        // The next chunk will be about as large.
+        let room = self.out.len().min(2 * CHUNK_BYTES);
+        Some(std::mem::replace(&mut self.out, Vec::with_capacity(room)).into())
+    }
+
+    /// Everything that is left.
+    pub(super) async fn finish(self) -> Result<Bytes, ParquetError> {
+        let Self { form, mut out } = self;
+        match form {
+            Form::Ndjson | Form::Csv => Ok(out.into()),
+            Form::Parquet(writer) => {
+                aside(move || {
+                    out.append(&mut writer.finish()?);
+                    Ok(out.into())
+                })
+                .await
+            }
+        }
+    }
+}
+
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ParquetError> + Send + 'static,
+) -> Result<T, ParquetError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(ParquetError::General(format!("the work on a group of rows failed: {error}"))))
+}
+
+fn order<'a>(fact: &Fact<'a>) -> Order<'a> {
+    let (sum, attributes) = match fact.sum {
+        Sum::Total(total, attributes) => (total, attributes),
+        Sum::Subtotal(subtotal) => (subtotal, ""),
+    };
+    Order {
+        order_id: fact.order_id,
+        customer_id: fact.customer_id,
+        timestamp: fact.ordered_at,
+        sum,
+        items: fact.items,
+        attributes,
+    }
+}

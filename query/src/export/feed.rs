@@ -1,0 +1,168 @@
+//! The rows of one source, read ahead: while one piece is written out, the next one is read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::ShardId;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use crate::error::ReadError;
+use crate::row::FactRow;
+use crate::source::Source;
+use crate::wait::Patience;
+
+/// The most rows of a piece.
+pub(super) const ROWS_MAX: usize = 2000;
+/// The fewest, where rows are large or the shard is slow.
+const ROWS_MIN: usize = 16;
+/// What a piece should have in bytes: half of what it may have, so that reading one is hardly ever broken off.
+const PIECE_BYTES: usize = 512 << 10;
+
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Rows that were read together.
+struct Piece {
+    rows: VecDeque<FactRow>,
+    is_last: bool,
+}
+
+/// The rows of one source.
+pub(super) struct Feed {
+    shard: ShardId,
+    rows: VecDeque<FactRow>,
+    /// Empty behind the last piece.
+    pieces: Option<mpsc::Receiver<Result<Piece, ReadError>>>,
+}
+
+/// Reads the pieces of a source.
+struct Reader {
+    source: Source,
+    patience: Patience,
+    /// Whose turn it is to use the shard: exports leave connections for everybody else.
+    turns: Arc<Semaphore>,
+    /// How long a shard may be away.
+    give_up: Duration,
+    rows: usize,
+}
+
+impl Feed {
+    /// Goes on from a source that has its first rows in hand.
+    pub(super) fn start(
+        mut source: Source,
+        patience: Patience,
+        turns: Arc<Semaphore>,
+        give_up: Duration,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let (shard, rows) = (source.shard_id(), source.take_rows());
+        if source.is_read() {
+            return Self { shard, rows, pieces: None };
+        }
+        // One piece lies ready while the one before it is written out.
+        let (sender, pieces) = mpsc::channel(1);
+        let mut reader = Reader { source, patience, turns, give_up, rows: ROWS_MAX };
+        reader.note(&rows);
+        tasks.spawn(reader.run(sender));
+        Self { shard, rows, pieces: Some(pieces) }
+    }
+
+    pub(super) fn head(&self) -> Option<&FactRow> {
+        self.rows.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<FactRow> {
+        self.rows.pop_front()
+    }
+
+    /// Makes sure that the next row is in hand, if there is one.
+    pub(super) async fn fill(&mut self) -> Result<(), ReadError> {
+        while self.rows.is_empty() {
+            let Some(pieces) = &mut self.pieces else { return Ok(()) };
+            // A reader that ends without its last piece has failed, whatever became of it.
+            let piece = pieces.recv().await.ok_or(ReadError::Missing(vec![self.shard]))??;
+            self.rows = piece.rows;
+            if piece.is_last {
+                self.pieces = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    async fn run(mut self, pieces: mpsc::Sender<Result<Piece, ReadError>>) {
+        loop {
+            // First the place and then the piece: no more than one lies ready.
+            let Ok(place) = pieces.reserve().await else { return };
+            let read = self.read().await;
+            let is_over = read.as_ref().map_or(true, |piece| piece.is_last);
+            place.send(read);
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Reads a piece; again, where the shard is away for a while.
+    async fn read(&mut self) -> Result<Piece, ReadError> {
+        let (began, mut pause) = (Instant::now(), PAUSE_FIRST);
+        loop {
+            let error = match self.attempt().await {
+                Ok(()) => break,
+                Err(error) if is_passing(&error) && began.elapsed() < self.give_up => error,
+                Err(error) => return Err(error),
+            };
+            debug!(shard = %self.source.shard_id(), "an export waits for a shard: {error}");
+            self.rows = (self.rows / 2).max(ROWS_MIN);
+            sleep(pause).await;
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
+        let rows = self.source.take_rows();
+        self.note(&rows);
+        Ok(Piece { rows, is_last: self.source.is_read() })
+    }
+
+    async fn attempt(&mut self) -> Result<(), ReadError> {
+        let _turn = self.turns.acquire().await;
+        self.source.fill(self.rows, &self.patience).await
+    }
+
+    /// Sizes the next piece by the last one.
+    fn note(&mut self, rows: &VecDeque<FactRow>) {
+        self.rows = rows_of_next(rows.len(), rows.iter().map(FactRow::bytes).sum());
+    }
+}
+
+/// How many rows make a piece, where that many had so many bytes.
+fn rows_of_next(rows: usize, bytes: usize) -> usize {
+    let each = bytes.checked_div(rows).unwrap_or_default().max(1);
+    (PIECE_BYTES / each).clamp(ROWS_MIN, ROWS_MAX)
+}
+
+/// Whether it may be otherwise in a moment: the shard is restarted, or another server takes its place.
+fn is_passing(error: &ReadError) -> bool {
+    match error {
+        ReadError::Shard(error) => error.is_outage(),
+        ReadError::NotYetVisible { .. } => true,
+        ReadError::Shared(error) => is_passing(error),
+        ReadError::Missing(_) | ReadError::Told(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_large_rows_have_few_of_them() {
+        assert_eq!(rows_of_next(0, 0), ROWS_MAX);
+        assert_eq!(rows_of_next(100, 20_000), ROWS_MAX);
+        assert_eq!(rows_of_next(100, 100 * 1024), 512);
+        assert_eq!(rows_of_next(3, 3 * 250_000), ROWS_MIN);
+    }
+}

@@ -1,0 +1,69 @@
+//! What all exports together may hold: memory, and connections to a shard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::ShardId;
+use forebay_service::Problem;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::format::Format;
+use crate::Settings;
+
+/// How much memory exports may hold together, in MiB.
+const MEMORY_MIB: usize = 256;
+/// How long a request waits for its part of it.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// A shard may be away for so many of its time-outs: 30 seconds with the default, enough for a restart.
+const TIMEOUTS: u32 = 15;
+
+/// What exports share.
+pub(crate) struct Room {
+    memory: Arc<Semaphore>,
+    /// For each shard, how many pieces may be read from it at the same time.
+    turns: Vec<Arc<Semaphore>>,
+    give_up: Duration,
+}
+
+impl Room {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        // The other half of the connections is for those who want a single page.
+        let turns = (settings.shard_connections as usize / 2).max(1);
+        Self {
+            memory: Arc::new(Semaphore::new(MEMORY_MIB)),
+            turns: settings.shards.iter().map(|_| Arc::new(Semaphore::new(turns))).collect(),
+            give_up: settings.shard_timeout * TIMEOUTS,
+        }
+    }
+
+    /// Waits for a place, which is kept until the export is over.
+    ///
+    /// # Errors
+    /// The problem `overloaded` when there is none.
+    pub(super) async fn admit(&self, format: Format) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = timeout(WAIT_MAX, Arc::clone(&self.memory).acquire_many_owned(mib(format))).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            Problem::overloaded(format!("the exports that are running take up their {MEMORY_MIB} MiB of memory"))
+        })
+    }
+
+    /// The turns at a shard.
+    pub(super) fn turns(&self, shard: ShardId) -> Arc<Semaphore> {
+        // A source's shard is one of the settings.
+        self.turns.get(usize::from(shard.0)).map_or_else(|| Arc::new(Semaphore::new(1)), Arc::clone)
+    }
+
+    /// How long a shard may be away on the way.
+    pub(super) fn give_up(&self) -> Duration {
+        self.give_up
+    }
+}
+
+/// What an export may hold: two pieces of each shard, some chunks; and a group of rows, before and after it is written.
+fn mib(format: Format) -> u32 {
+    match format {
+        Format::Ndjson | Format::Csv => 8,
+        Format::Parquet => 32,
+    }
+}

@@ -1,0 +1,88 @@
+//! What the client sees of an export: chunks, and behind them either the end or a torn transfer.
+
+use axum::body::Body;
+use bytes::Bytes;
+use metrics::{counter, gauge};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::format::Format;
+use super::pump::{Cut, Pump};
+
+/// So many chunks wait for the client.
+const CHUNKS: usize = 4;
+
+/// What goes to the client.
+pub(super) enum Sent {
+    Chunk(Bytes),
+    /// There is no more.
+    End,
+}
+
+/// The transfer has to be torn: the list is not complete.
+#[derive(Debug, thiserror::Error)]
+#[error("the export could not be completed")]
+struct Torn;
+
+/// How an export ended.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Complete,
+    /// Something failed here.
+    Cut,
+    /// The client has gone, or the service had no more time.
+    Abandoned,
+}
+
+/// An export that is running. Dropping it ends all of its work.
+struct Running {
+    chunks: mpsc::Receiver<Sent>,
+    format: Format,
+    outcome: Outcome,
+    _tasks: JoinSet<()>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Starts the pump beside the tasks that feed it; they all end with the body.
+pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, place: OwnedSemaphorePermit) -> Body {
+    let (sender, chunks) = mpsc::channel(CHUNKS);
+    let format = pump.format;
+    tasks.spawn(async move {
+        match pump.run(&sender).await {
+            Ok(()) | Err(Cut::Gone) => {}
+            Err(cut) => warn!(format = format.name(), "an export was cut off: {cut}"),
+        }
+    });
+    let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _place: place };
+    gauge!("forebay_query_exports").increment(1);
+    Body::from_stream(futures::stream::unfold(Some(running), next))
+}
+
+/// The next chunk. Only an end that was sent is an end.
+async fn next(running: Option<Running>) -> Option<(Result<Bytes, Torn>, Option<Running>)> {
+    let mut running = running?;
+    match running.chunks.recv().await {
+        Some(Sent::Chunk(chunk)) => Some((Ok(chunk), Some(running))),
+        Some(Sent::End) => {
+            running.outcome = Outcome::Complete;
+            None
+        }
+        None => {
+            running.outcome = Outcome::Cut;
+            Some((Err(Torn), None))
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let outcome = match self.outcome {
+            Outcome::Complete => "complete",
+            Outcome::Cut => "cut",
+            Outcome::Abandoned => "abandoned",
+        };
+        counter!("forebay_query_exports_total", "format" => self.format.name(), "outcome" => outcome).increment(1);
+        gauge!("forebay_query_exports").decrement(1);
+    }
+}
