@@ -1,7 +1,8 @@
 //! Reads the columns of any file, some rows at a time, as texts.
 
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
+pub use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::column::Column;
 use crate::kind::Kind;

@@ -11,7 +11,7 @@ pub enum Format {
     Json,
     /// Lines of items, made into orders by --map
     Csv,
-    /// Not built in
+    /// An export, or lines of items, made into orders by --map
     Parquet,
 }
 

@@ -10,7 +10,7 @@
 //! | [`settings`] | what it can be told |
 //! | [`format`] | the formats of files |
 //! | `plan`, `input` | the files, checked and opened |
-//! | `source` | a file as a sequence of records: `ndjson`, `json`, `csv` |
+//! | `source` | a file as a sequence of records: `ndjson`, `json`, `csv`, `parquet` |
 //! | `chunk` | some records, as one request sends them |
 //! | `feeder` | reads the files |
 //! | `crew`, `delivery` | bring chunks to ingest |
@@ -34,6 +34,7 @@ mod json;
 mod ledger;
 mod ndjson;
 mod pace;
+mod parquet;
 mod plan;
 mod rejects;
 mod run;

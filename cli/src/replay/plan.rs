@@ -6,12 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use forebay_service::BadSetting;
 
-use super::csv::Csv;
+use super::csv::Lines;
 use super::csv::map::Map;
 use super::format::Format;
 use super::input::{Input, Opened};
 use super::json::Json;
 use super::ndjson::Ndjson;
+use super::parquet;
 use super::settings::Settings;
 use super::source::Source;
 use crate::fingerprint::Fingerprint;
@@ -55,10 +56,9 @@ impl Plan {
             return Err(BadSetting::new("standard input cannot be resumed: name a file"));
         }
         match (self.format, &self.map) {
-            (Some(Format::Parquet), _) => Err(no_parquet("the format")),
             (Some(Format::Csv), None) => Err(BadSetting::new("the format csv needs a --map")),
             (Some(Format::Ndjson | Format::Json), Some(_)) => {
-                Err(BadSetting::new("a --map is for CSV files, and --format says that these are none"))
+                Err(BadSetting::new("a --map is for CSV and Parquet files, and --format says that these are none"))
             }
             _ => Ok(()),
         }
@@ -76,10 +76,14 @@ impl Plan {
         }
         let format = self.format_of(input, &opened)?;
         let source: Option<Box<dyn Source>> = match (format, &self.map) {
+            (Format::Parquet, map) => {
+                let (source, bytes_read) = parquet::open(input, map.as_ref())?;
+                return Ok((Opening { bytes_read, ..opening }, Some(source)));
+            }
             (Format::Ndjson, _) => Some(Box::new(Ndjson::new(opened.reader))),
             (Format::Json, _) => Some(Box::new(Json::new(opened.reader))),
             (Format::Csv, Some(map)) => {
-                let csv = Csv::open(opened.reader, Arc::clone(map)).with_context(|| input.name())?;
+                let csv = Lines::of_csv(opened.reader, Arc::clone(map)).with_context(|| input.name())?;
                 csv.map(|csv| Box::new(csv) as Box<dyn Source>)
             }
             (Format::Csv, None) => {
@@ -89,7 +93,6 @@ impl Plan {
                 ))
                 .into());
             }
-            (Format::Parquet, _) => return Err(no_parquet(&input.name()).into()),
         };
         Ok((opening, source))
     }
@@ -106,9 +109,12 @@ impl Plan {
         let by_head = || Format::of_head(&opened.head);
         self.format
             .or_else(by_name)
+            .or_else(|| by_head().filter(|format| *format == Format::Parquet))
             .or(by_map)
             .or_else(by_head)
-            .ok_or_else(|| anyhow!("cannot tell the format of {}: say --format ndjson, json or csv", input.name()))
+            .ok_or_else(|| {
+                anyhow!("cannot tell the format of {}: say --format ndjson, json, csv or parquet", input.name())
+            })
     }
 }
 
@@ -118,10 +124,6 @@ pub(crate) struct Opening {
     pub(crate) fingerprint: Fingerprint,
     /// How many of its bytes were read.
     pub(crate) bytes_read: Arc<std::sync::atomic::AtomicU64>,
-}
-
-fn no_parquet(what: &str) -> BadSetting {
-    BadSetting::new(format!("{what}: Parquet is not built in; convert the file to NDJSON or CSV first"))
 }
 
 /// Where rejected records of a file go if nothing is said: beside it, or into the working directory where one may not

@@ -31,7 +31,7 @@ pub struct Settings {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
 
-    /// Which columns of a CSV file make an order (TOML)
+    /// Which columns of a CSV or Parquet file make an order (TOML)
     #[arg(long, value_name = "MAP.toml")]
     pub map: Option<PathBuf>,
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod cache;
+mod exports;
 mod lists;
 mod lookups;
 mod mistakes;

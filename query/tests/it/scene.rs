@@ -8,7 +8,7 @@ use clap::Parser;
 use forebay_buffer::{Log, LogSettings};
 use forebay_model::{Hash, Lane, ShardId, ShardMap};
 use forebay_query::Settings;
-use forebay_service::Service;
+use forebay_service::{Service, Shutdown};
 use forebay_shard::{ShardAddresses, migrate};
 use forebay_stack::{Shared, shared};
 use reqwest::StatusCode;
@@ -33,7 +33,7 @@ pub(crate) struct Scene {
 pub(crate) struct Query {
     address: SocketAddr,
     http: reqwest::Client,
-    _service: Service,
+    service: Service,
 }
 
 pub(crate) struct Answer {
@@ -118,7 +118,7 @@ impl Query {
         // Fails where another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(DEADLINE).build().unwrap();
-        let query = Self { address, http, _service: service };
+        let query = Self { address, http, service };
         eventually("the service is ready", async || {
             let ready = query.get("/readyz").await;
             let is_up = |(name, state): (&String, &Value)| state["state"] == "up" || down.contains(&name.as_str());
@@ -127,6 +127,14 @@ impl Query {
         })
         .await;
         query
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        self.service.shutdown()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -135,6 +135,15 @@ impl Map {
         }
         Ok(map)
     }
+
+    /// The columns that it names.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        let texts = [&self.order_id, &self.customer_id, &self.sku].into_iter();
+        let further = self.of_item.iter().chain(&self.of_order).map(|(_, text)| text);
+        let texts = texts.chain(further).map(|text| text.column.as_str());
+        let numbers = [&self.quantity, &self.price].map(|number| number.column.as_str());
+        texts.chain(numbers).chain([self.timestamp.column.as_str()]).collect()
+    }
 }
 
 impl Column<Text> {

@@ -1,4 +1,4 @@
-//! A CSV file of lines of items, gathered into orders by a map.
+//! Lines of items, as a CSV file has them, gathered into orders by a map.
 //!
 //! Lines with the same order id that stand together are one order. Its time and attributes are those of its first line,
 //! so an order whose lines were written over two minutes keeps every line; its customer must be the same on every line. If
@@ -19,7 +19,7 @@ mod decimal;
 mod gathering;
 mod local_time;
 pub(crate) mod map;
-mod rows;
+pub(crate) mod rows;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -29,36 +29,46 @@ use csv::ByteRecord;
 use self::columns::Columns;
 use self::gathering::Gathering;
 use self::map::Map;
-use self::rows::Rows;
+use self::rows::{CsvRows, Rows};
 use super::chunk::Draft;
 use super::source::Source;
 
-/// The orders of a CSV file.
-pub(crate) struct Csv<R> {
+/// The orders of lines of items.
+pub(crate) struct Lines<R> {
     map: Arc<Map>,
     columns: Columns,
-    rows: Rows<R>,
+    rows: R,
     row: ByteRecord,
     order: Option<Gathering>,
 }
 
-impl<R: Read> Csv<R> {
-    /// Reads the header. `None` for an empty file.
+impl<R: Read + Send> Lines<CsvRows<R>> {
+    /// Reads the header of a CSV file. `None` for an empty file.
     ///
     /// # Errors
     /// When the file cannot be read, or lacks a column of the map.
-    pub(crate) fn open(reader: R, map: Arc<Map>) -> io::Result<Option<Self>> {
-        let mut rows = Rows::new(reader, map.delimiter);
+    pub(crate) fn of_csv(reader: R, map: Arc<Map>) -> io::Result<Option<Self>> {
+        let mut rows = CsvRows::new(reader, map.delimiter);
         let mut row = ByteRecord::new();
         if rows.next(&mut row)?.is_none() {
             return Ok(None);
         }
-        let columns = Columns::find(&map, &row).map_err(io::Error::other)?;
-        Ok(Some(Self { map, columns, rows, row, order: None }))
+        Self::of_rows(rows, &row, map).map(Some)
     }
 }
 
-impl<R: Read + Send> Source for Csv<R> {
+impl<R: Rows> Lines<R> {
+    /// The orders of rows that have these columns.
+    ///
+    /// # Errors
+    /// When a column of the map is not among them.
+    pub(crate) fn of_rows(rows: R, header: &ByteRecord, map: Arc<Map>) -> io::Result<Self> {
+        let columns = Columns::find(&map, header).map_err(io::Error::other)?;
+        Ok(Self { map, columns, rows, row: ByteRecord::new(), order: None })
+    }
+}
+
+impl<R: Rows> Source for Lines<R> {
     fn fill(&mut self, draft: &mut Draft) -> io::Result<bool> {
         let Some(line) = self.rows.next(&mut self.row)? else {
             if let Some(order) = self.order.take() {
@@ -89,7 +99,7 @@ mod tests {
 
     fn read(map: &str, text: &[u8]) -> io::Result<Chunk> {
         let map = Arc::new(Map::parse(map).expect("a map"));
-        let mut source = Csv::open(text, map)?.expect("a header");
+        let mut source = Lines::of_csv(text, map)?.expect("a header");
         let mut draft = Draft::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
         while source.fill(&mut draft)? {}
         Ok(draft.take(0, 0, 0, 0))

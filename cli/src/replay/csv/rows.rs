@@ -1,4 +1,4 @@
-//! The rows of a CSV file, with a bound on their length: a quote that is never closed would take in the rest of the file.
+//! The rows of a table; those of a CSV file with a bound on their length: a quote that is never closed would take in the rest of the file.
 
 use std::io::{self, Read};
 
@@ -7,8 +7,17 @@ use csv::{ByteRecord, Position, Terminator};
 /// No row is longer.
 const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Reads row by row.
-pub(super) struct Rows<R> {
+/// Rows of lines of items, whatever kind of file they stand in.
+pub(crate) trait Rows: Send {
+    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row does not end.
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>>;
+}
+
+/// The rows of a CSV file.
+pub(crate) struct CsvRows<R> {
     reader: csv::Reader<Watched<R>>,
 }
 
@@ -20,7 +29,7 @@ struct Watched<R> {
     last: u8,
 }
 
-impl<R: Read> Rows<R> {
+impl<R: Read> CsvRows<R> {
     pub(super) fn new(inner: R, delimiter: u8) -> Self {
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -31,23 +40,6 @@ impl<R: Read> Rows<R> {
             .buffer_capacity(64 * 1024)
             .from_reader(Watched { inner, budget: ROW_BYTES_MAX, bytes: 0, last: b'\n' });
         Self { reader }
-    }
-
-    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or a row does not end.
-    pub(super) fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
-        loop {
-            self.reader.get_mut().budget = ROW_BYTES_MAX;
-            let before = self.reader.position().line();
-            match self.reader.read_byte_record(row) {
-                Ok(true) if drop_carriage_return(row) => {}
-                Ok(true) => return Ok(Some(self.begins_on(row))),
-                Ok(false) => return Ok(None),
-                Err(error) => return Err(self.explain(error, before)),
-            }
-        }
     }
 
     /// The line that the row just read begins on. Blank lines before it were passed over, so it is counted from its end.
@@ -68,6 +60,21 @@ impl<R: Read> Rows<R> {
         match error.into_kind() {
             csv::ErrorKind::Io(error) => error,
             other => io::Error::other(format!("line {line}: {other:?}")),
+        }
+    }
+}
+
+impl<R: Read + Send> Rows for CsvRows<R> {
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
+        loop {
+            self.reader.get_mut().budget = ROW_BYTES_MAX;
+            let before = self.reader.position().line();
+            match self.reader.read_byte_record(row) {
+                Ok(true) if drop_carriage_return(row) => {}
+                Ok(true) => return Ok(Some(self.begins_on(row))),
+                Ok(false) => return Ok(None),
+                Err(error) => return Err(self.explain(error, before)),
+            }
         }
     }
 }
@@ -107,7 +114,7 @@ mod tests {
             "a,b\r\n\r\n\r\n1,\"2\r\n3\"\r\n4,5\r\n\r\n6,7\r\n",
             "a,b\n\n\n1,\"2\n3\"\n4,5\n\n6,7\n\n",
         ] {
-            let mut rows = Rows::new(text.as_bytes(), b',');
+            let mut rows = CsvRows::new(text.as_bytes(), b',');
             let (mut row, mut found) = (ByteRecord::new(), Vec::new());
             while let Some(line) = rows.next(&mut row).unwrap() {
                 found.push((line, String::from_utf8(row.get(1).unwrap().to_vec()).unwrap().replace('\r', "")));
