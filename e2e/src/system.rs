@@ -140,6 +140,15 @@ impl System {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// Asks the query service for a list as a whole, in a form, and reads it to its end.
+    ///
+    /// # Errors
+    /// Where there is no answer, or a torn one, or one of another status than 200.
+    pub async fn export(&self, path: &str, form: &str) -> Result<Vec<u8>> {
+        let request = self.http.get(self.url(Part::Query, path)).header("accept", form);
+        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
     /// Runs one statement on every shard and adds up the numbers that they answer.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use forebay_model::Timestamp;
+use forebay_parquet::{Order, OrderWriter, Shape};
 use serde_json::{Value, json};
 
 use crate::forebay::Forebay;
@@ -84,6 +86,63 @@ async fn a_csv_file_goes_in_whole_and_every_line_is_accounted_for() {
     assert!(rejects[0]["detail"].as_str().unwrap().contains("/items/0/quantity"), "{}", rejects[0]);
     assert_eq!(rejects[1]["detail"], "line 6: UnitPrice \"0.001\" has more than 2 decimals");
     assert_eq!(rejects[1]["record"]["items"][1]["sku"], "22140");
+}
+
+/// An export of so many orders.
+pub(crate) fn parquet(shape: Shape, count: i64) -> Vec<u8> {
+    let mut writer = OrderWriter::new(shape).unwrap();
+    for n in 0..count {
+        writer.push(&Order {
+            order_id: &format!("P{n}"),
+            customer_id: &format!("C{}", n % 7),
+            timestamp: Timestamp::from_unix_us(1_751_286_600_000_000 + n),
+            sum: n,
+            items: &format!("[{{\"sku\": \"a\", \"price\": {n}, \"quantity\": 1}}]"),
+            attributes: "{\"currency\": \"EUR\"}",
+        });
+    }
+    writer.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_parquet_file_is_an_export_or_lines_of_items() {
+    let forebay = Forebay::new();
+    forebay.write("orders.parquet", parquet(Shape::Whole, 3000));
+    let orders: Vec<Value> = (0..3000).map(|n| json!({"order_id": format!("P{n}")})).collect();
+    let ingest = Ingest::start("parquet", &[]).await;
+    let ran = forebay.run(&["replay", "orders.parquet", "--to", &ingest.url(), "--json"]).await;
+    assert_eq!((ran.code, ran.figures(&COUNTS)), (Some(0), vec![3000, 3000, 0]), "{ran:?}");
+    ingest.assert_logged(&orders).await;
+
+    // The same file as lines of items: each has its total as its quantity, so the first one is refused.
+    forebay.write(
+        "map.toml",
+        r#"
+        order_id = "order_id"
+        customer_id = "customer_id"
+        timestamp = "timestamp"
+        [item]
+        sku = "customer_id"
+        quantity = "total"
+        price = { column = "total", scale = 2 }
+        "#,
+    );
+    forebay.write("noname", forebay.read_bytes("orders.parquet"));
+    let ingest = Ingest::start("lines", &[]).await;
+    let ran = forebay.run(&["replay", "noname", "--map", "map.toml", "--to", &ingest.url(), "--json"]).await;
+    assert_eq!((ran.code, ran.figures(&COUNTS)), (Some(2), vec![3000, 2999, 1]), "{ran:?}");
+    let reject = &forebay.read_lines("noname.rejects.ndjson")[0];
+    let expected = json!([{"sku": "C0", "quantity": 0, "price": 0}]);
+    assert_eq!((&reject["line"], &reject["record"]["items"]), (&json!(1), &expected));
+    assert_eq!(reject["record"]["timestamp"], "2025-06-30T12:30:00Z");
+}
+
+#[tokio::test]
+async fn parquet_is_not_read_from_a_stream() {
+    let forebay = Forebay::new();
+    let ran = forebay.run_with(&["replay", "-", "--format", "parquet", "--dry-run"], &parquet(Shape::Whole, 3)).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("cannot be read as Parquet, which is read from its end: name a file"), "{ran:?}");
 }
 
 #[tokio::test]

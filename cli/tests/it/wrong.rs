@@ -1,5 +1,8 @@
 //! What a new user gets wrong: one clear sentence each.
 
+use forebay_parquet::Shape;
+
+use crate::files::parquet;
 use crate::forebay::{Forebay, Ran};
 use crate::ingest::Ingest;
 
@@ -18,7 +21,9 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
     forebay.write("orders.csv", "a,b\n1,2\n");
     forebay.write("what", "a,b\n1,2\n");
     forebay.write("utf16.ndjson", [0xff, 0xfe, b'{', 0]);
-    forebay.write("orders.parquet", "PAR1");
+    forebay.write("torn.parquet", "PAR1");
+    forebay.write("none.parquet", "a,b");
+    forebay.write("other.parquet", parquet(Shape::View, 1));
     std::fs::create_dir(forebay.path("dir")).unwrap();
     for (arguments, code, sentence) in [
         (
@@ -27,7 +32,7 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
             "forebay: cannot open none.ndjson: No such file or directory (os error 2)",
         ),
         (&["good.ndjson", "dir"], 1, "forebay: dir is a directory: name the files in it"),
-        (&["what"], 1, "forebay: cannot tell the format of what: say --format ndjson, json or csv"),
+        (&["what"], 1, "forebay: cannot tell the format of what: say --format ndjson, json, csv or parquet"),
         (&["utf16.ndjson"], 1, "forebay: utf16.ndjson is in UTF-16: save it as UTF-8"),
         (&["orders.csv"], 64, "forebay: orders.csv: a CSV file needs a --map that says which columns make an order"),
         (
@@ -37,9 +42,19 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
         ),
         (&["orders.csv", "--map", "map.toml"], 64, "forebay: the map map.toml: line 1: missing field `customer_id`"),
         (
-            &["orders.parquet"],
+            &["torn.parquet"],
+            1,
+            "forebay: torn.parquet is damaged, or was cut off: EOF: Parquet file too small. Size is 4 but need 8",
+        ),
+        (
+            &["none.parquet"],
+            1,
+            "forebay: none.parquet is not a Parquet file; if it is a compressed one, decompress it: Parquet is read from its end",
+        ),
+        (
+            &["other.parquet"],
             64,
-            "forebay: orders.parquet: Parquet is not built in; convert the file to NDJSON or CSV first",
+            "forebay: other.parquet: it is an export of a view, which has a part of each order: export the orders",
         ),
         (&["-", "--resume"], 64, "forebay: standard input cannot be resumed: name a file"),
         (

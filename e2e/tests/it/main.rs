@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backfill;
+mod exports;
 mod main_road;
 mod reading;
 mod routing;
