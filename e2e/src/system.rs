@@ -145,8 +145,16 @@ impl System {
     /// # Errors
     /// Where there is no answer, or a torn one, or one of another status than 200.
     pub async fn export(&self, path: &str, form: &str) -> Result<Vec<u8>> {
+        Ok(self.begin_export(path, form).await?.bytes().await?.to_vec())
+    }
+
+    /// Asks the query service for a list as a whole, to be read by whoever asks.
+    ///
+    /// # Errors
+    /// Where there is no answer, or one of another status than 200.
+    pub async fn begin_export(&self, path: &str, form: &str) -> Result<reqwest::Response> {
         let request = self.http.get(self.url(Part::Query, path)).header("accept", form);
-        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+        Ok(request.send().await?.error_for_status()?)
     }
 
     /// Runs one statement on every shard and adds up the numbers that they answer.

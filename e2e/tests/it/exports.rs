@@ -33,3 +33,48 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
     assert_eq!(from.process(Part::Query).stop().await.map(|status| status.success()), Some(true));
     to.stop().await.unwrap();
 }
+
+/// What the query service may hold, in KiB: less than the export has.
+const MEMORY_MAX_KIB: u64 = 90 << 10;
+/// How often each of 5000 orders is stored, with another id and a little later.
+const COPIES: u64 = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_export_holds_little_memory() {
+    let system = System::start(3, Durability::Fast, &[]).await.unwrap();
+    let generate = ["generate", "--orders", "5000", "--days", "30"];
+    let orders = system.forebay(&generate, b"").await.unwrap().ok().unwrap().stdout.into_bytes();
+    system.replay(&["-"], &orders).await.unwrap();
+    system.wait_for_orders(5000).await.unwrap();
+    let copy = format!(
+        "insert into orders select bucket, customer_id, ordered_at + n * interval '1 us', order_id || '-' || n, total, items, \
+            attributes from orders, generate_series(1, {}) n; analyze orders",
+        COPIES - 1
+    );
+    for shard in 0..3 {
+        system.stack.sql(shard, &copy).await.unwrap();
+    }
+    let pid = system.process(Part::Query).pid().unwrap();
+    for form in [NDJSON, "text/csv", PARQUET] {
+        // From here on the highest mark counts anew (proc(5)).
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+        let begin = std::time::Instant::now();
+        let mut answer = system.begin_export("/v1/orders", form).await.unwrap();
+        let (mut lines, mut bytes) = (0, 0);
+        while let Some(chunk) = answer.chunk().await.unwrap() {
+            bytes += chunk.len();
+            lines += chunk.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let highest = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let highest: u64 = highest.unwrap().parse().unwrap();
+        println!("{form}: {bytes} bytes in {:?}, at most {highest} KiB held", begin.elapsed());
+        assert!(highest < MEMORY_MAX_KIB, "{form}: {highest} KiB");
+        match form {
+            NDJSON => assert_eq!(lines, 5000 * COPIES),
+            PARQUET => assert!(bytes > 1 << 20),
+            _ => assert_eq!(lines, 5000 * COPIES + 1),
+        }
+    }
+    system.stop().await.unwrap();
+}
