@@ -84,7 +84,7 @@ impl ExportRequest {
         let Self { format, scan, patience } = self;
         let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
         app.check_receipt(&patience.receipt)?;
-        let place = app.exports().admit(format).await?;
+        let place = app.exports().admit(format, reads.len()).await?;
         let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
         merge.begin(feed::ROWS_MAX).await?;
         let head = head(format, &merge)?;

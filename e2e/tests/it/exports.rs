@@ -24,7 +24,7 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
     to.wait_for_orders(5000).await.unwrap();
     let (sent, arrived) =
         (from.export("/v1/orders", NDJSON).await.unwrap(), to.export("/v1/orders", NDJSON).await.unwrap());
-    assert_eq!(sent.iter().filter(|&&byte| byte == b'\n').count(), 5000);
+    assert_eq!(lines(&sent), 5000);
     assert!(sent == arrived, "the exports of both systems differ");
 
     // Where it came from, every one of its orders is known already.
@@ -32,6 +32,10 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
     from.wait_for("select rows_duplicate from lane_position where lane = 'orders'", 5000).await.unwrap();
     assert_eq!(from.process(Part::Query).stop().await.map(|status| status.success()), Some(true));
     to.stop().await.unwrap();
+}
+
+fn lines(text: &[u8]) -> usize {
+    text.split(|&byte| byte == b'\n').count() - 1
 }
 
 /// What the query service may hold, in KiB: less than the export has.
@@ -63,7 +67,7 @@ async fn a_long_export_holds_little_memory() {
         let (mut lines, mut bytes) = (0, 0);
         while let Some(chunk) = answer.chunk().await.unwrap() {
             bytes += chunk.len();
-            lines += chunk.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            lines += self::lines(&chunk) as u64;
         }
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let highest = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));

@@ -4,21 +4,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::ShardId;
+use forebay_model::{Position, ShardId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use crate::error::ReadError;
+use crate::history::is_later;
 use crate::row::FactRow;
 use crate::source::Source;
 use crate::wait::Patience;
 
 /// The most rows of a piece.
 pub(super) const ROWS_MAX: usize = 2000;
-/// The fewest, where rows are large or the shard is slow.
-const ROWS_MIN: usize = 16;
+/// The fewest, where rows are large or the shard is slow. Two of the largest orders are no more than a piece should have.
+const ROWS_MIN: usize = 2;
 /// What a piece should have in bytes: half of what it may have, so that reading one is hardly ever broken off.
 const PIECE_BYTES: usize = 512 << 10;
 
@@ -47,6 +48,8 @@ struct Reader {
     turns: Arc<Semaphore>,
     /// How long a shard may be away.
     give_up: Duration,
+    /// What the client was told: everything that was committed before it is in the export.
+    told: Option<Position>,
     rows: usize,
 }
 
@@ -65,7 +68,8 @@ impl Feed {
         }
         // One piece lies ready while the one before it is written out.
         let (sender, pieces) = mpsc::channel(1);
-        let mut reader = Reader { source, patience, turns, give_up, rows: ROWS_MAX };
+        let told = source.position();
+        let mut reader = Reader { told, source, patience, turns, give_up, rows: ROWS_MAX };
         reader.note(&rows);
         tasks.spawn(reader.run(sender));
         Self { shard, rows, pieces: Some(pieces) }
@@ -122,6 +126,7 @@ impl Reader {
             sleep(pause).await;
             pause = (2 * pause).min(PAUSE_MAX);
         }
+        self.check()?;
         let rows = self.source.take_rows();
         self.note(&rows);
         Ok(Piece { rows, is_last: self.source.is_read() })
@@ -130,6 +135,19 @@ impl Reader {
     async fn attempt(&mut self) -> Result<(), ReadError> {
         let _turn = self.turns.acquire().await;
         self.source.fill(self.rows, &self.patience).await
+    }
+
+    /// A shard that has lost commits on the way (a replica that was behind took the place of its primary) no longer has what the
+    /// client was told.
+    fn check(&self) -> Result<(), ReadError> {
+        match (self.told, self.source.position()) {
+            (Some(told), Some(at)) if is_later(told, at) => Err(ReadError::NotYetVisible {
+                lane: self.source.kind().lane(),
+                shard: self.source.shard_id(),
+                target: told,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Sizes the next piece by the last one.

@@ -41,8 +41,8 @@ impl Room {
     ///
     /// # Errors
     /// The problem `overloaded` when there is none.
-    pub(super) async fn admit(&self, format: Format) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = timeout(WAIT_MAX, Arc::clone(&self.memory).acquire_many_owned(mib(format))).await;
+    pub(super) async fn admit(&self, format: Format, sources: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = timeout(WAIT_MAX, Arc::clone(&self.memory).acquire_many_owned(mib(format, sources) as u32)).await;
         place.ok().and_then(Result::ok).ok_or_else(|| {
             Problem::overloaded(format!("the exports that are running take up their {MEMORY_MIB} MiB of memory"))
         })
@@ -60,10 +60,9 @@ impl Room {
     }
 }
 
-/// What an export may hold: two pieces of each shard, some chunks; and a group of rows, before and after it is written.
-fn mib(format: Format) -> u32 {
-    match format {
-        Format::Ndjson | Format::Csv => 8,
-        Format::Parquet => 32,
-    }
+/// What an export may hold, in MiB: two pieces of each source, and some chunks; with Parquet also a group of rows, as it was
+/// taken and as it is written. One that would hold more than all may have to be alone.
+fn mib(format: Format, sources: usize) -> usize {
+    let group = if format == Format::Parquet { 32 } else { 0 };
+    (2 * sources + 4 + group).min(MEMORY_MIB)
 }

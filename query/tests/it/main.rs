@@ -3,6 +3,7 @@
 
 mod answers;
 mod cache;
+mod exporting;
 mod exports;
 mod lists;
 mod lookups;
@@ -14,5 +15,6 @@ mod replicas;
 mod scene;
 mod staleness;
 mod stats;
+mod torn_exports;
 mod walk;
 mod writing;
