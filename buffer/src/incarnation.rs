@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use forebay_model::{Incarnation, Lane, ShardId};
 use tokio::time::Instant;
@@ -11,6 +12,9 @@ use crate::log::{Log, LogError};
 
 /// Acknowledgements of concurrent publishes are looked at in any order, but never that far from it.
 const DISORDER_MAX: u64 = 4096;
+/// How often it is asked for again where nothing hints at another making: a stream that was renewed gives no hint. Nobody
+/// waits for the answer.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// What is remembered of each stream.
 #[derive(Debug, Default)]
@@ -28,6 +32,15 @@ struct Known {
     /// A new frame in this making of the stream gets a higher sequence number than this.
     floor: u64,
     asked_at: Instant,
+    /// When it was last asked for, answered or not.
+    looked_at: Instant,
+}
+
+/// What was remembered, and whether it is time to ask again.
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    incarnation: Incarnation,
+    is_due: bool,
 }
 
 /// An acknowledgement, as far as it hints at the incarnation.
@@ -50,13 +63,22 @@ impl Known {
 }
 
 impl Incarnations {
-    fn remembered(&self, lane: Lane, shard: ShardId, acked: Acked) -> Option<Incarnation> {
+    fn remembered(&self, lane: Lane, shard: ShardId, acked: Acked) -> Option<Remembered> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get_mut(&(lane, shard)).filter(|known| known.explains(acked))?;
         if !acked.is_duplicate {
             known.floor = known.floor.max(acked.seq.saturating_sub(DISORDER_MAX));
         }
-        Some(known.incarnation)
+        let is_due = known.looked_at.elapsed() >= LOOK_EVERY;
+        if is_due {
+            known.looked_at = Instant::now();
+        }
+        Some(Remembered { incarnation: known.incarnation, is_due })
+    }
+
+    fn incarnation(&self, lane: Lane, shard: ShardId) -> Option<Incarnation> {
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&(lane, shard)).map(|known| known.incarnation)
     }
 
     fn remember(&self, lane: Lane, shard: ShardId, known: Known) {
@@ -73,31 +95,47 @@ impl Log {
         acked: Acked,
     ) -> Result<Incarnation, LogError> {
         let all = self.incarnations();
-        if let Some(incarnation) = all.remembered(lane, shard, acked) {
+        if let Some(Remembered { incarnation, is_due }) = all.remembered(lane, shard, acked) {
+            if is_due {
+                let log = self.clone();
+                tokio::spawn(async move { log.look_again(lane, shard).await });
+            }
             return Ok(incarnation);
         }
         let _one_at_a_time = all.asking.lock().await;
-        if let Some(incarnation) = all.remembered(lane, shard, acked) {
+        if let Some(Remembered { incarnation, .. }) = all.remembered(lane, shard, acked) {
             return Ok(incarnation);
         }
+        let known = self.ask_incarnation(lane, shard).await?;
+        all.remember(lane, shard, known);
+        Ok(known.incarnation)
+    }
+
+    /// What is remembered stays where it is still true: a fresh floor would doubt acknowledgements that are on their way.
+    async fn look_again(&self, lane: Lane, shard: ShardId) {
+        let Ok(known) = self.ask_incarnation(lane, shard).await else { return };
+        let all = self.incarnations();
+        if all.incarnation(lane, shard).is_some_and(|remembered| remembered < known.incarnation) {
+            all.remember(lane, shard, known);
+        }
+    }
+
+    async fn ask_incarnation(&self, lane: Lane, shard: ShardId) -> Result<Known, LogError> {
         let losses = self.link().losses();
         let asked_at = Instant::now();
         let state = self.stream_state(lane, shard).await?;
-        let known = Known { incarnation: state.incarnation, losses, floor: state.last_seq, asked_at };
-        all.remember(lane, shard, known);
-        Ok(state.incarnation)
+        Ok(Known { incarnation: state.incarnation, losses, floor: state.last_seq, asked_at, looked_at: asked_at })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_low_number_or_a_lost_connection_makes_it_ask_again() {
         let asked_at = Instant::now();
-        let known = Known { incarnation: Incarnation::new(1), losses: 2, floor: 10, asked_at };
+        let known = Known { incarnation: Incarnation::new(1), losses: 2, floor: 10, asked_at, looked_at: asked_at };
         let later = asked_at + Duration::from_secs(1);
         let acked = Acked { seq: 11, is_duplicate: false, losses: 2, at: later };
         assert!(known.explains(acked));

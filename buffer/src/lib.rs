@@ -16,6 +16,7 @@
 //! | `message` | one message of a stream, asked for by its place |
 //! | `incarnation` | which making of a stream acknowledged a frame |
 //! | [`stream`] | making, inspecting and trimming streams |
+//! | `renewal` | making a stream another incarnation |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
 //! | [`notice`] | commit notices: what a commit touched |
@@ -30,6 +31,7 @@ pub mod name;
 pub mod notice;
 pub mod publish;
 pub mod reader;
+mod renewal;
 pub mod stream;
 
 pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};

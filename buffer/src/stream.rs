@@ -12,6 +12,10 @@ use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
 
 use crate::log::{Log, LogError, causes};
 
+/// The key of a stream's metadata that says since when it is the incarnation that it is, where that is later than its
+/// creation: see [`Log::renew_stream`].
+pub(crate) const INCARNATION: &str = "forebay-incarnation";
+
 /// What a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamState {
@@ -38,7 +42,7 @@ impl StreamState {
         let state = &info.state;
         let at = |time: async_nats::datetime::DateTime| Some(timestamp(time)).filter(|at| at.unix_us() > 0);
         Self {
-            incarnation: Incarnation::new(timestamp(info.created).unix_us().unsigned_abs()),
+            incarnation: incarnation(info),
             // A stream that never had a frame says 0 or 1, by version.
             first_seq: state.first_sequence.max(1),
             last_seq: state.last_sequence,
@@ -54,6 +58,13 @@ impl StreamState {
     pub fn last(&self) -> Position {
         Position { incarnation: self.incarnation, seq: self.last_seq }
     }
+}
+
+/// When the stream was made, or renewed since.
+pub(crate) fn incarnation(info: &Info) -> Incarnation {
+    let created = timestamp(info.created).unix_us().unsigned_abs();
+    let renewed = info.config.metadata.get(INCARNATION).and_then(|us| us.parse().ok()).unwrap_or_default();
+    Incarnation::new(created.max(renewed))
 }
 
 fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
@@ -124,7 +135,7 @@ impl Log {
         }
     }
 
-    async fn info(&self, lane: Lane, shard: ShardId) -> Result<Info, LogError> {
+    pub(crate) async fn info(&self, lane: Lane, shard: ShardId) -> Result<Info, LogError> {
         let name = self.name().stream(lane, shard);
         match self.jetstream().get_stream(&name).await {
             Ok(stream) => Ok(stream.cached_info().clone()),

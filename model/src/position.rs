@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Which making of a stream: its creation time in microseconds since 1970. A stream that was deleted and made anew has
-/// another incarnation, so a position in the old one is never taken for one in the new.
+/// Which making of a stream: its creation time in microseconds since 1970, or the time since when it counts as another one.
+/// A stream that was deleted and made anew has another incarnation, so a position in the old one is never taken for one in
+/// the new; later ones are larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(u64);
 

@@ -7,6 +7,7 @@ mod notice;
 mod proxy;
 mod publish;
 mod read;
+mod renewal;
 mod restart;
 mod stream;
 mod throughput;
