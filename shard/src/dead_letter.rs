@@ -1,6 +1,10 @@
 //! Dead letters: what could not be stored, with the reason, the bytes, and as much of the content as can be read.
 
+mod filter;
+mod kept;
+
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use forebay_model::lane::ColumnType;
@@ -9,6 +13,8 @@ use forebay_model::{Epoch, Incarnation, Lane, Timestamp};
 use serde_json::{Map, Value};
 use sqlx::postgres::PgConnection;
 
+pub use self::filter::LetterFilter;
+pub use self::kept::{DeadLetter, LetterCount};
 use crate::timestamptz::Timestamptz;
 
 /// Why a row or a frame is dead.
@@ -54,7 +60,24 @@ pub(crate) struct Place {
     pub(crate) enqueued_at: Option<Timestamp>,
 }
 
+/// A text that names no reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no reason: there are {names}", names = Reason::ALL.map(Reason::as_str).join(", "))]
+pub struct UnknownReason(String);
+
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Conflict,
+        Self::Refused,
+        Self::OutOfRange,
+        Self::BadTuple,
+        Self::TornTuple,
+        Self::RowCount,
+        Self::UnknownFormat,
+        Self::BadFrame,
+    ];
+
     /// Its name in the table, in metrics and in commands.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +96,14 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or_else(|| UnknownReason(text.to_owned()))
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`store`] | how the facts of one lane are written |
 //! | [`partition`] | partitions by time |
 //! | [`dead_letter`] | what could not be stored |
+//! | [`loss`] | going on although the log has lost something |
 //! | [`pool`] | connections for reading |
 //! | [`position`] | how far a lane has come, and what became of its rows |
 //! | `socket` | what the sockets of connections lack |
@@ -21,6 +22,7 @@
 pub mod address;
 pub mod dead_letter;
 pub mod frame;
+pub mod loss;
 pub mod migrate;
 pub mod partition;
 pub mod pool;
@@ -32,13 +34,14 @@ pub mod store;
 pub mod timestamptz;
 
 pub use address::{AddressError, ShardAddress, ShardAddresses, ShardList};
-pub use dead_letter::Reason;
+pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::LogFrame;
+pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, migrate};
 pub use partition::Granularity;
 pub use pool::{PoolSettings, ShardPool, Unavailable};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;
 pub use sqlstate::ErrorClass;
-pub use store::{CommitError, Committed, LaneSettings, LaneStore, StoreError};
+pub use store::{CommitError, Committed, Comparison, Difference, Disagreement, LaneSettings, LaneStore, StoreError};
 pub use timestamptz::Timestamptz;

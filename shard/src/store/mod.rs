@@ -12,10 +12,12 @@
 //! | `statements` | the SQL of a lane |
 //! | `bisect` | finding the rows that are refused |
 //! | `path` | straight, or through the staging table |
+//! | `comparison` | facts as they should be, against what is stored |
 //! | `step` | one answer of the server, within a bound, and what its failure means |
 
 mod attempt;
 mod bisect;
+mod comparison;
 mod copy;
 mod error;
 mod path;
@@ -31,6 +33,7 @@ use sqlx::postgres::PgConnection;
 
 use self::attempt::{Attempt, AttemptError, End, Session};
 use self::bisect::{Sessions, bisect};
+pub use self::comparison::{Comparison, Difference, Disagreement};
 pub use self::error::{CommitError, StoreError};
 use self::path::Path;
 use self::sift::{Sifted, sift};
@@ -284,15 +287,19 @@ fn session_settings(lane: Lane, role: &str) -> SessionSettings {
 
 /// The session's only joins are from a few staged rows to their facts by primary key; the staging table has no statistics by
 /// which the planner could know.
-async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnection, StepError> {
-    let mut settings = session_settings(lane, "commit");
-    settings.parameters = vec![
+fn staging_settings(lane: Lane, role: &str) -> SessionSettings {
+    let parameters = vec![
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("enable_seqscan", "off"),
         ("work_mem", "16MB"),
     ];
+    SessionSettings { parameters, ..session_settings(lane, role) }
+}
+
+async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnection, StepError> {
+    let settings = staging_settings(lane, "commit");
     let addresses = ShardAddresses::from(address.clone());
     let (connection, _) = connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
     Ok(connection)

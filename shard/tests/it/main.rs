@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod comparison;
 mod duplicates;
 mod exactly_once;
 mod facts;
+mod loss;
 mod outage;
 mod partitions;
 mod poison;

@@ -1,0 +1,208 @@
+//! Dead letters as they are kept: to be looked at, requeued and purged.
+
+use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::{LetterFilter, Reason};
+use crate::timestamptz::Timestamptz;
+
+/// One dead letter of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its number on its shard.
+    pub id: i64,
+    /// The lane that it was in.
+    pub lane: Lane,
+    /// The frame that it stood in.
+    pub position: Position,
+    /// Its row within the frame, from 0.
+    pub row: u32,
+    /// How many rows of the log it stands for.
+    pub rows: u32,
+    /// Why it is dead.
+    pub reason: Reason,
+    /// What Postgres said, as a code.
+    pub sqlstate: Option<String>,
+    /// What exactly was wrong.
+    pub detail: String,
+    /// The fact's customer, where that can be read.
+    pub customer_id: Option<String>,
+    /// The fact's order, where that can be read.
+    pub order_id: Option<String>,
+    /// The fact's time, where that can be read.
+    pub ordered_at: Option<Timestamp>,
+    /// The bytes as they stood in the log.
+    pub tuple: Vec<u8>,
+    /// The fact by column as a JSON object, as far as it can be read.
+    pub content: Option<String>,
+    /// For a conflict: the fact that was stored first, by column.
+    pub stored: Option<String>,
+    /// The shard map's epoch that it was made under.
+    pub epoch: Epoch,
+    /// When its frame was made.
+    pub enqueued_at: Option<Timestamp>,
+    /// When it died.
+    pub died_at: Timestamp,
+    /// When it was put into the log again.
+    pub requeued_at: Option<Timestamp>,
+}
+
+/// How many letters of a lane died of a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterCount {
+    /// The lane.
+    pub lane: Lane,
+    /// The reason.
+    pub reason: Reason,
+    /// Letters.
+    pub letters: u64,
+    /// Rows of the log that they stand for.
+    pub rows: u64,
+    /// Letters that were put into the log again.
+    pub requeued: u64,
+}
+
+/// The filter's parameters are $1 to $6.
+const MATCHING: &str = "from dead_letter where ($1::text is null or lane = $1) and ($2::text is null or reason = $2) \
+    and ($3::timestamptz is null or died_at >= $3) and ($4::timestamptz is null or died_at < $4) \
+    and ($5::int8[] is null or id = any($5)) and ($6::bool is null or (requeued_at is not null) = $6)";
+
+const COLUMNS: &str = "id, lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, customer_id, \
+    order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at";
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// A statement over the letters that match; the text around [`MATCHING`] is fixed.
+fn matching(text: String, filter: &LetterFilter) -> Query<'static> {
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(filter.lane.map(Lane::as_str))
+        .bind(filter.reason.map(Reason::as_str))
+        .bind(filter.from.map(Timestamptz))
+        .bind(filter.to.map(Timestamptz))
+        .bind(filter.ids.clone())
+        .bind(filter.is_requeued)
+}
+
+impl DeadLetter {
+    /// The newest letters that match, newest first.
+    pub async fn newest(
+        connection: &mut PgConnection,
+        filter: &LetterFilter,
+        limit: i64,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        let text = format!("select {COLUMNS} {MATCHING} order by died_at desc, id desc limit $7");
+        let rows = matching(text, filter).bind(limit).fetch_all(connection).await?;
+        rows.iter().map(Self::from_row).collect()
+    }
+
+    /// The letters that match with a higher number than `behind`, by number.
+    pub async fn page(
+        connection: &mut PgConnection,
+        filter: &LetterFilter,
+        behind: i64,
+        limit: i64,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        let text = format!("select {COLUMNS} {MATCHING} and id > $7 order by id limit $8");
+        let rows = matching(text, filter).bind(behind).bind(limit).fetch_all(connection).await?;
+        rows.iter().map(Self::from_row).collect()
+    }
+
+    /// How many letters match, by lane and reason.
+    pub async fn counts(connection: &mut PgConnection, filter: &LetterFilter) -> Result<Vec<LetterCount>, sqlx::Error> {
+        let text = format!(
+            "select lane, reason, count(*), sum(rows)::int8, count(requeued_at) {MATCHING} group by 1, 2 order by 1, 2"
+        );
+        let rows = matching(text, filter).fetch_all(connection).await?;
+        let count = |row: &PgRow| {
+            let number = |column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+            let (lane, reason) = (parsed(row, "lane")?, parsed(row, "reason")?);
+            Ok(LetterCount { lane, reason, letters: number(2)?, rows: number(3)?, requeued: number(4)? })
+        };
+        rows.iter().map(count).collect()
+    }
+
+    /// Notes that letters were put into the log again.
+    pub async fn mark_requeued(connection: &mut PgConnection, ids: &[i64]) -> Result<(), sqlx::Error> {
+        let mark = sqlx::query("update dead_letter set requeued_at = clock_timestamp() where id = any($1)").bind(ids);
+        mark.execute(connection).await.map(drop)
+    }
+
+    /// Deletes the letters that match, and says how many they were. The counters of the lanes keep what they have counted.
+    pub async fn purge(connection: &mut PgConnection, filter: &LetterFilter) -> Result<u64, sqlx::Error> {
+        let deleted = matching(format!("delete {MATCHING}"), filter).execute(connection).await?;
+        Ok(deleted.rows_affected())
+    }
+
+    /// Which rows of a frame are dead: the first one of each letter, and how many it stands for.
+    pub async fn rows_of_frame(
+        connection: &mut PgConnection,
+        lane: Lane,
+        position: Position,
+    ) -> Result<Vec<(u32, u32)>, sqlx::Error> {
+        const SQL: &str = "select row_in_frame, rows from dead_letter \
+            where lane = $1 and incarnation = $2 and stream_seq = $3 order by 1";
+        let rows = sqlx::query_as::<_, (i32, i32)>(SQL)
+            .bind(lane.as_str())
+            .bind(position.incarnation.get().cast_signed())
+            .bind(position.seq.cast_signed())
+            .fetch_all(connection)
+            .await?;
+        Ok(rows.into_iter().map(|(row, rows)| (row.cast_unsigned(), rows.cast_unsigned())).collect())
+    }
+
+    /// Whether a fact of an order lies among the dead letters of a lane.
+    pub async fn has_fact_of(
+        connection: &mut PgConnection,
+        lane: Lane,
+        customer_id: &str,
+        order_id: &str,
+        ordered_at: Timestamp,
+    ) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "select exists (select from dead_letter \
+            where lane = $1 and customer_id = $2 and order_id = $3 and ordered_at = $4)";
+        sqlx::query_scalar(SQL)
+            .bind(lane.as_str())
+            .bind(customer_id)
+            .bind(order_id)
+            .bind(Timestamptz(ordered_at))
+            .fetch_one(connection)
+            .await
+    }
+
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let unsigned = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+        let count = |column: &str| row.try_get::<i32, _>(column).map(i32::cast_unsigned);
+        let time = |column: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<Timestamptz>, _>(column)?.map(|at| at.0));
+        Ok(Self {
+            id: row.try_get("id")?,
+            lane: parsed(row, "lane")?,
+            position: Position {
+                incarnation: Incarnation::new(unsigned("incarnation")?),
+                seq: unsigned("stream_seq")?,
+            },
+            row: count("row_in_frame")?,
+            rows: count("rows")?,
+            reason: parsed(row, "reason")?,
+            sqlstate: row.try_get("sqlstate")?,
+            detail: row.try_get("detail")?,
+            customer_id: row.try_get("customer_id")?,
+            order_id: row.try_get("order_id")?,
+            ordered_at: time("ordered_at")?,
+            tuple: row.try_get("tuple")?,
+            content: row.try_get("content")?,
+            stored: row.try_get("stored")?,
+            epoch: Epoch(unsigned("epoch")?),
+            enqueued_at: time("enqueued_at")?,
+            died_at: row.try_get::<Timestamptz, _>("died_at")?.0,
+            requeued_at: time("requeued_at")?,
+        })
+    }
+}
+
+fn parsed<T>(row: &PgRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    row.try_get::<&str, _>(column)?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

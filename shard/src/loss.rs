@@ -1,0 +1,98 @@
+//! Going on although the log has lost something. **Somebody has to decide that**: a lane whose position does not fit its log
+//! stands still until then. The decision moves the position and is kept, in one transaction.
+
+use forebay_model::{Incarnation, Lane, Position, Timestamp};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
+
+use crate::position::Tally;
+use crate::timestamptz::Timestamptz;
+
+/// A loss that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedLoss {
+    /// Which lane.
+    pub lane: Lane,
+    /// The position that did not fit the log.
+    pub before: Position,
+    /// Where the lane went on: everything behind it is read.
+    pub after: Position,
+    /// What became of the rows up to then.
+    pub rows: Tally,
+    /// What was lost, as far as it was known.
+    pub detail: String,
+    /// When it was accepted, by the shard's clock.
+    pub accepted_at: Timestamp,
+}
+
+impl AcceptedLoss {
+    /// Moves the position of a lane from `before` to `after` and keeps that. `false` where the position was not at `before`,
+    /// so that nothing was done.
+    pub async fn accept(
+        connection: &mut PgConnection,
+        lane: Lane,
+        before: Position,
+        after: Position,
+        detail: &str,
+    ) -> Result<bool, sqlx::Error> {
+        // The frame at the new position was never read, so there is no id by which to recognise it.
+        const MOVE: &str = "update lane_position set incarnation = $1, stream_seq = $2, frame_id = '', \
+            committed_at = clock_timestamp() where lane = $3 and incarnation = $4 and stream_seq = $5";
+        const KEEP: &str = "insert into log_loss (lane, before_incarnation, before_seq, after_incarnation, after_seq, \
+                rows_stored, rows_duplicate, rows_dead, detail) \
+            select lane, $2, $3, incarnation, stream_seq, rows_stored, rows_duplicate, rows_dead, $4 \
+            from lane_position where lane = $1";
+        let mut transaction = connection.begin().await?;
+        let moved = sqlx::query(MOVE)
+            .bind(after.incarnation.get().cast_signed())
+            .bind(after.seq.cast_signed())
+            .bind(lane.as_str())
+            .bind(before.incarnation.get().cast_signed())
+            .bind(before.seq.cast_signed())
+            .execute(&mut *transaction)
+            .await?;
+        if moved.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(KEEP)
+            .bind(lane.as_str())
+            .bind(before.incarnation.get().cast_signed())
+            .bind(before.seq.cast_signed())
+            .bind(detail)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// The last loss after which a lane went on in that making of its stream.
+    pub async fn last(
+        connection: &mut PgConnection,
+        lane: Lane,
+        incarnation: Incarnation,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        const SQL: &str = "select before_incarnation, before_seq, after_incarnation, after_seq, rows_stored, \
+            rows_duplicate, rows_dead, detail, accepted_at from log_loss \
+            where lane = $1 and after_incarnation = $2 order by id desc limit 1";
+        let row = sqlx::query(SQL).bind(lane.as_str()).bind(incarnation.get().cast_signed());
+        row.fetch_optional(connection).await?.map(|row| Self::from_row(lane, &row)).transpose()
+    }
+
+    fn from_row(lane: Lane, row: &PgRow) -> Result<Self, sqlx::Error> {
+        let unsigned = |column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+        let position = |incarnation, seq| {
+            Ok::<_, sqlx::Error>(Position {
+                incarnation: Incarnation::new(unsigned(incarnation)?),
+                seq: unsigned(seq)?,
+            })
+        };
+        Ok(Self {
+            lane,
+            before: position(0, 1)?,
+            after: position(2, 3)?,
+            rows: Tally { stored: unsigned(4)?, duplicate: unsigned(5)?, dead: unsigned(6)? },
+            detail: row.try_get(7)?,
+            accepted_at: row.try_get::<Timestamptz, _>(8)?.0,
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! Facts as they should be, against what a shard stores.
+//!
+//! The tuples take the way that stored facts take, a COPY into the staging table, so equality here is the one by which a
+//! duplicate is told from a conflict. Nothing is changed.
+
+use bytes::Bytes;
+use forebay_model::tuple::Tuples;
+use forebay_model::{Epoch, Lane, Timestamp};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::copy::copy;
+use super::sift::Run;
+use super::statements::Statements;
+use super::step::{Fault, Step, StepError, step};
+use super::{StoreError, staging_settings};
+use crate::address::ShardAddresses;
+use crate::dead_letter::Place;
+use crate::session::{SessionSettings, connect_primary};
+use crate::timestamptz::Timestamptz;
+
+/// Compares facts of one lane with what one shard stores.
+#[derive(Debug)]
+pub struct Comparison {
+    lane: Lane,
+    addresses: ShardAddresses,
+    statements: Statements,
+    connection: Option<PgConnection>,
+}
+
+/// A fact that is not stored as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which of the facts that were given, from 0.
+    pub fact: usize,
+    /// How it differs.
+    pub disagreement: Disagreement,
+}
+
+/// How a fact differs from what is stored. The texts are JSON objects by column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// Nothing is stored under its identity.
+    Missing {
+        /// The fact.
+        fact: String,
+    },
+    /// Something else is stored under its identity.
+    Other {
+        /// The fact.
+        fact: String,
+        /// What is stored instead.
+        stored: String,
+    },
+    /// The shard would refuse it.
+    Refused {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl Comparison {
+    /// A comparison that connects when it is first used.
+    pub fn new(addresses: &ShardAddresses, lane: Lane) -> Self {
+        Self { lane, addresses: addresses.clone(), statements: Statements::new(lane), connection: None }
+    }
+
+    /// The facts among these that are not stored as they are, in order. Each is one tuple of the lane. What is stored is
+    /// what other sessions see now.
+    ///
+    /// # Errors
+    /// Where the shard does not answer. The comparison can be used again.
+    pub async fn differences(&mut self, facts: &[Bytes]) -> Result<Vec<Difference>, StoreError> {
+        let mut differences = Vec::new();
+        if facts.is_empty() {
+            return Ok(differences);
+        }
+        let mut open = vec![(0, facts.len())];
+        while let Some((first, behind)) = open.pop() {
+            match self.attempt(first, &facts[first..behind]).await {
+                Ok(mut found) => differences.append(&mut found),
+                Err(error) if error.fault_of_rows() != Some(Fault::Data) => return Err(error.into()),
+                Err(error) if behind - first == 1 => {
+                    let disagreement = Disagreement::Refused { detail: error.reason };
+                    differences.push(Difference { fact: first, disagreement });
+                }
+                Err(_) => {
+                    let middle = first.midpoint(behind);
+                    open.extend([(middle, behind), (first, middle)]);
+                }
+            }
+        }
+        Ok(differences)
+    }
+
+    /// The connection is given back only after a whole attempt: an error within a COPY leaves it off by an answer.
+    async fn attempt(&mut self, first: usize, facts: &[Bytes]) -> Result<Vec<Difference>, StepError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        step(Step::Position, connection.execute("begin")).await?;
+        let runs: Vec<Run> = facts.iter().map(run).collect();
+        copy(&mut connection, &self.statements.copy_staged, &runs).await?;
+        let found = self.find(&mut connection, facts).await?;
+        step(Step::Commit, connection.execute("rollback")).await?;
+        self.connection = Some(connection);
+        let difference = |(number, fact, stored): (i64, String, Option<String>)| Difference {
+            fact: first + number as usize,
+            disagreement: match stored {
+                Some(stored) => Disagreement::Other { fact, stored },
+                None => Disagreement::Missing { fact },
+            },
+        };
+        Ok(found.into_iter().map(difference).collect())
+    }
+
+    async fn find(
+        &self,
+        connection: &mut PgConnection,
+        facts: &[Bytes],
+    ) -> Result<Vec<(i64, String, Option<String>)>, StepError> {
+        let mut query = sqlx::query_as(AssertSqlSafe(self.statements.differences.clone()));
+        if self.lane.is_partitioned_by_time() {
+            let (earliest, latest) = self.times(facts);
+            query = query.bind(Timestamptz(earliest)).bind(Timestamptz(latest));
+        }
+        step(Step::Letters, query.fetch_all(connection)).await
+    }
+
+    /// The earliest and the latest time: they leave out every partition that there is nothing for.
+    fn times(&self, facts: &[Bytes]) -> (Timestamp, Timestamp) {
+        let times = facts.iter().filter_map(|fact| Some(Tuples::new(self.lane, fact).next()?.ok()?.ordered_at()));
+        let times = times.map(|at| (at, at)).reduce(|sum, at| (sum.0.min(at.0), sum.1.max(at.1)));
+        times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST))
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StepError> {
+        let application_name = format!("forebay-comparison {}", self.lane);
+        let settings = SessionSettings { application_name, ..staging_settings(self.lane, "comparison") };
+        let connected = connect_primary(&self.addresses, &settings).await;
+        let (mut connection, _) = connected.map_err(|error| StepError::connect(&error))?;
+        let create = AssertSqlSafe(self.statements.create_staged.clone());
+        step(Step::Staging, connection.execute(create)).await?;
+        Ok(connection)
+    }
+}
+
+fn run(fact: &Bytes) -> Run {
+    let place = Place { seq: 0, row: 0, epoch: Epoch(0), enqueued_at: None };
+    Run { place, rows: 1, tuples: fact.clone() }
+}
