@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{backfill, generate, migrate, replay, shards, up};
+use crate::{backfill, dead, generate, log, migrate, replay, shards, up, verify};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -31,6 +31,13 @@ enum Command {
     /// Look after index entries and views
     #[command(subcommand)]
     Index(IndexCommand),
+    /// Look at what could not be stored, requeue it, delete it
+    #[command(subcommand)]
+    Dead(dead::Command),
+    Verify(verify::Settings),
+    /// Look at the frames of a stream, and go on after a loss
+    #[command(subcommand)]
+    Log(log::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +65,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
         Command::Shards(settings) => in_runtime(shards::run(&settings)),
         Command::Index(IndexCommand::Backfill(settings)) => in_runtime(backfill::run(&settings)),
+        Command::Dead(command) => in_runtime(dead::run(&command)),
+        Command::Verify(settings) => in_runtime(verify::run(&settings)),
+        Command::Log(command) => in_runtime(log::run(&command)),
     }
 }
 

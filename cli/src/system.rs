@@ -1,12 +1,17 @@
 //! Where the running system's log and shards are, and how a first shard map is made.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use forebay_buffer::{Log, LogName, LogSettings};
-use forebay_model::{Hash, ShardMap};
+use forebay_model::{Hash, ShardId, ShardMap};
 use forebay_service::BadSetting;
-use forebay_shard::ShardList;
+use forebay_shard::{PoolSettings, ShardList, ShardPool};
+
+/// How long a map may take to be read.
+const MAP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where the log and the shards are.
 #[derive(Debug, Clone, clap::Args)]
@@ -28,6 +33,11 @@ pub struct SystemSettings {
         default_value = "postgres://forebay@127.0.0.1:5440/forebay,postgres://forebay@127.0.0.1:5441/forebay,postgres://forebay@127.0.0.1:5442/forebay"
     )]
     pub shards: ShardList,
+}
+
+/// A shard's number, as it is written in commands.
+pub(crate) fn shard(text: &str) -> Result<ShardId, String> {
+    text.parse().map(ShardId).map_err(|_| String::from("a shard is a number, such as 0"))
 }
 
 /// How customers become buckets in the first shard map.
@@ -75,6 +85,29 @@ impl SystemSettings {
         let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
         settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
         Ok(settings)
+    }
+
+    /// The shard map of now.
+    ///
+    /// # Errors
+    /// Where there is none yet.
+    pub async fn map(&self, log: &Log) -> Result<Arc<ShardMap>> {
+        let mut maps = log.map();
+        let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
+        let map = map.context("there is no shard map yet: run `forebay migrate`, or start a writer")??.clone();
+        map.context("there is no shard map")
+    }
+
+    /// Connections to every shard, or to one.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there is no such shard.
+    pub fn pools(&self, only: Option<ShardId>, settings: &PoolSettings) -> Result<Vec<ShardPool>, BadSetting> {
+        if let Some(shard) = only.filter(|&shard| self.shards.get(shard).is_none()) {
+            return Err(BadSetting::new(format!("there is no shard {shard}: --shards has {}", self.shards.len())));
+        }
+        let wanted = self.shards.iter().filter(|&(shard, _)| only.is_none_or(|only| only == shard));
+        Ok(wanted.map(|(shard, addresses)| ShardPool::new(shard, addresses, settings)).collect())
     }
 
     /// The map that a system of these shards begins with.

@@ -68,7 +68,7 @@ impl Drain {
         match failure {
             Failure::Loss(_) => {
                 if status.set(State::Halted, Some(reason.clone())) {
-                    error!(%lane, %shard, reason, "the log is not the one that was read so far; this lane stands still until somebody decides");
+                    error!(%lane, %shard, reason, "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`");
                 }
                 self.continuity.down(reason);
                 return LOSS_POLL;

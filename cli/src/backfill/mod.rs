@@ -9,24 +9,23 @@
 //! |---|---|
 //! | [`stored`] | pages of stored orders |
 //! | [`progress`] | how far a shard has come |
-//! | [`publish`] | frames into the log, however long that takes |
 
 mod progress;
-mod publish;
 mod stored;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use forebay_buffer::Log;
 use forebay_model::{Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
 use forebay_shard::ShardPool;
 use futures::future::join_all;
 
 use self::progress::Progress;
-use self::stored::{Place, StoredOrder};
 use crate::grouped::grouped;
+use crate::publish;
+use crate::stored_order::StoredOrder;
 use crate::system::SystemSettings;
 
 /// Orders of a page. Each has at most 256 KiB and some white space.
@@ -77,8 +76,7 @@ struct Filled {
 /// One sentence about every shard that could not be read to its end.
 pub async fn run(settings: &Settings) -> Result<ExitCode> {
     let log = settings.system.connect_log().await?;
-    let map = log.map().wait_for(Option::is_some).await.context("the shard map is not followed")?.clone();
-    let map = map.context("there is no shard map yet: run `forebay migrate` or start a writer")?;
+    let map = settings.system.map(&log).await?;
     let shards = settings.system.shards.iter().map(|(shard, addresses)| {
         let pool = ShardPool::new(shard, addresses, &stored::pool_settings());
         let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings };
@@ -127,7 +125,7 @@ impl Job<'_> {
         let mut filled = Filled::default();
         loop {
             let page = stored::page(&self.pool, &progress.place, PAGE_ORDERS).await?;
-            let Some(last) = page.last().map(Place::of) else { return Ok(filled) };
+            let Some(last) = page.last().map(StoredOrder::key) else { return Ok(filled) };
             let mut facts = Facts::default();
             for order in &page {
                 if let Err(reason) = self.add(&mut facts, &parser, order) {

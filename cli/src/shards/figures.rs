@@ -145,11 +145,19 @@ impl LaneFigures {
 fn lag(state: &StreamState, position: &LanePosition) -> (Option<u64>, Option<String>) {
     let at = position.position;
     if at.incarnation != state.incarnation {
-        return (None, Some(format!("the position {at} is of another stream, which was there before")));
+        return (
+            None,
+            Some(format!(
+                "the position {at} is of another stream, which was there before; see `forebay log accept-loss`"
+            )),
+        );
     }
     match state.last_seq.checked_sub(at.seq) {
         Some(lag) => (Some(lag), None),
-        None => (None, Some(format!("the log ends at frame {}, before the position {at}", state.last_seq))),
+        None => {
+            let ends = format!("the log ends at frame {}, before the position {at}", state.last_seq);
+            (None, Some(format!("{ends}; see `forebay log accept-loss`")))
+        }
     }
 }
 

@@ -4,18 +4,12 @@ mod figures;
 mod table;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use forebay_buffer::Log;
-use forebay_model::ShardMap;
 
 use crate::system::SystemSettings;
 use figures::Figures;
-
-/// How long a map may take to be read.
-const MAP_WITHIN: Duration = Duration::from_secs(3);
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,13 +46,6 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
 /// # Errors
 /// When the log has no map.
 pub(crate) async fn read(log: &Log, system: &SystemSettings) -> Result<Figures> {
-    let map = current_map(log).await?;
+    let map = system.map(log).await?;
     Ok(Figures::read(log, &map, &system.shards).await)
-}
-
-async fn current_map(log: &Log) -> Result<Arc<ShardMap>> {
-    let mut maps = log.map();
-    let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
-    let map = map.context("there is no shard map yet: run `forebay migrate`, or start a writer")??.clone();
-    map.context("there is no shard map")
 }

@@ -1,12 +1,16 @@
 //! The `forebay` command as a process of its own, against real servers.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod dead;
 mod delivery;
 mod files;
 mod forebay;
 mod ingest;
 mod link;
+mod log;
+mod operated;
 mod resume;
 mod shards;
 mod up;
+mod verify;
 mod wrong;

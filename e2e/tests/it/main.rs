@@ -8,3 +8,4 @@ mod reading;
 mod routing;
 mod staleness;
 mod stopping;
+mod verify;

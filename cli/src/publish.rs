@@ -17,7 +17,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Puts every part into the log. Returns how many facts these were.
-pub(super) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<Part>) -> Result<u64> {
+pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<Part>) -> Result<u64> {
     let facts = parts.iter().map(|part| u64::from(part.rows)).sum();
     try_join_all(parts.into_iter().map(|part| publish(log, part.shard, frame(part, epoch)))).await?;
     Ok(facts)

@@ -1,0 +1,124 @@
+//! `forebay verify`.
+
+use serde_json::{Value, json};
+
+use crate::operated::{Operated, orders};
+
+async fn full(name: &str, shards: usize, count: u32) -> Operated {
+    let system = Operated::new(name, shards).await;
+    system.log_orders(&orders(0..count)).await;
+    system.drained().await;
+    system
+}
+
+/// The details of what differs, of one kind.
+fn details<'a>(report: &'a Value, kind: &str) -> Vec<&'a str> {
+    let named = report["named"].as_array().unwrap().iter();
+    named.filter(|named| named["kind"] == kind).map(|named| named["detail"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_differs_in_a_system_that_nobody_has_broken() {
+    let system = full("clean", 3, 300).await;
+    system.log_orders(&orders(100..200)).await;
+    system.drained().await;
+    let report = system.json(&["verify", "--full"], 0).await;
+    assert_eq!((&report["differences"], &report["orders_checked"]), (&json!(0), &json!(300)), "{report}");
+    assert_eq!((&report["views_checked"], &report["index_entries_checked"]), (&json!(300), &json!(300)));
+    assert_eq!(report["facts_checked"], json!(900));
+    let lanes = report["lanes"].as_array().unwrap();
+    assert_eq!(lanes.len(), 9);
+    assert!(lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
+    let rows = |name: &str| lanes.iter().map(|lane| lane[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((rows("rows_in_log"), rows("stored"), rows("duplicate")), (1200, 900, 300));
+    let ran = system.run(&["verify", "--sample", "10"]).await;
+    assert!(ran.code == Some(0) && ran.stdout.ends_with("No differences.\n"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_or_changed_is_named() {
+    let system = full("broken", 2, 60).await;
+    system.sql_everywhere("delete from order_index where order_id = 'ORD5'").await;
+    let report = system.json(&["verify"], 1).await;
+    assert_eq!(details(&report, "counter").len(), 1, "{report}");
+    let facts = details(&report, "fact");
+    assert!(
+        facts[0].starts_with("the index entry of order ORD5 of customer CUST5 at 2025-06-06T00:00:00Z is missing"),
+        "{facts:?}"
+    );
+    let lost = details(&report, "logged_fact");
+    assert!(lost[0].contains("of order ORD5 of customer CUST5") && lost[0].contains("is not stored"), "{lost:?}");
+
+    system.sql_everywhere("update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
+    let report = system.json(&["verify"], 1).await;
+    let facts = details(&report, "fact");
+    assert!(facts.iter().any(|fact| fact.contains("subtotal is 213 and should be 212")), "{facts:?}");
+
+    system.sql_everywhere("update orders set total = 7 where order_id = 'ORD8'").await;
+    let report = system.json(&["verify"], 1).await;
+    let orders = details(&report, "order");
+    assert!(orders[0].contains("ORD8") && orders[0].contains("total is 7 and should be 216"), "{orders:?}");
+
+    system.sql_everywhere("delete from orders where order_id = 'ORD9'").await;
+    let report = system.json(&["verify"], 1).await;
+    let origins = details(&report, "origin");
+    assert!(
+        origins[0].contains("view seller S4 has order ORD9 of customer CUST9") && origins.len() == 1,
+        "{origins:?}"
+    );
+    assert_eq!(report["index_entries_without_order"], 1, "{report}");
+
+    system.sql_everywhere("update order_views set key = 'S77' where order_id = 'ORD10'").await;
+    let report = system.json(&["verify"], 1).await;
+    let origins = details(&report, "origin");
+    assert!(origins.iter().any(|origin| origin.contains("S77") && origin.contains("has no such key")), "{origins:?}");
+    let text = system.run(&["verify"]).await;
+    assert!(text.code == Some(1) && text.stdout.contains("! shard"), "{text:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_that_disagree_with_the_log_are_named() {
+    let system = full("counters", 1, 30).await;
+    system.sql(0, "update lane_position set rows_duplicate = rows_duplicate + 1 where lane = 'views'").await;
+    let report = system.json(&["verify"], 1).await;
+    assert_eq!(report["differences"], 1, "{report}");
+    let log = details(&report, "log");
+    assert!(log[0].contains("the log has 30 rows") && log[0].contains("and 31 were counted"), "{log:?}");
+    // Once the log is trimmed that cannot be seen any more, and it says so.
+    let last = system.log.stream_state(forebay_model::Lane::Views, forebay_model::ShardId(0)).await.unwrap().last();
+    system.log_orders(&orders(30..31)).await;
+    system.drained().await;
+    let after = forebay_model::Position { seq: last.seq + 1, ..last };
+    system.log.trim(forebay_model::Lane::Views, forebay_model::ShardId(0), after).await.unwrap();
+    let report = system.json(&["verify"], 0).await;
+    let views = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "views").unwrap();
+    assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_may_flow_meanwhile() {
+    let system = full("flowing", 2, 100).await;
+    let flow = async {
+        for round in 1..20 {
+            system.log_orders(&orders(round * 100..(round + 1) * 100)).await;
+        }
+    };
+    let verify = async {
+        for _ in 0..2 {
+            system.json(&["verify", "--full"], 0).await;
+        }
+    };
+    tokio::join!(flow, verify);
+    system.drained().await;
+    assert_eq!(system.json(&["verify", "--full"], 0).await["orders_checked"], 2000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_at_has_an_exit_code_of_its_own() {
+    let system = full("undecided", 1, 10).await;
+    let nats = format!("nats://127.0.0.1:{}", forebay_stack::free_ports(1)[0]);
+    let ran = crate::forebay::Forebay::new().run(&["verify", "--nats", &nats]).await;
+    assert!(ran.code == Some(2) && ran.stderr.contains("cannot be verified"), "{ran:?}");
+    let ran = system.run(&["verify", "--shard", "7"]).await;
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+}
