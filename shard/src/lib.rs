@@ -38,7 +38,7 @@ pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::LogFrame;
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, migrate};
-pub use partition::Granularity;
+pub use partition::{Build, Granularity, Merger, Part, Swap};
 pub use pool::{PoolSettings, ShardPool, Unavailable};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;

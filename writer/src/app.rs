@@ -61,6 +61,7 @@ async fn run(settings: Settings, service: Service, lanes: Vec<Status>) -> anyhow
                 of: status.of(),
                 addresses: addresses.clone(),
                 lane: settings.lane(),
+                merge_quiet: settings.merge_quiet,
                 batch_rows: settings.batch_rows as usize,
                 batch_bytes: settings.batch_bytes(),
                 log: log.clone(),

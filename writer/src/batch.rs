@@ -1,8 +1,13 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
+use std::collections::BTreeSet;
+
 use forebay_buffer::{FrameFault, FrameId, StoredFrame, Touched};
+use forebay_model::tuple::Tuples;
 use forebay_model::{Epoch, Lane};
 use forebay_shard::{LogFrame, Reason};
+
+use crate::quiet::{Days, day_of};
 
 /// A message as the shard takes it. One that is no frame stands for one row, which is dead.
 pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
@@ -35,6 +40,27 @@ pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
 pub(crate) fn touched(lane: Lane, frames: &[LogFrame]) -> Touched {
     let readable = frames.iter().filter(|frame| frame.fault.is_none());
     Touched::by(lane, readable.map(|frame| frame.payload.as_ref()))
+}
+
+/// The days that a commit of these frames can touch. Unlike what a notice says, it must be known before the commit is sent, so
+/// it is worked out apart.
+pub(crate) fn days(lane: Lane, frames: &[LogFrame]) -> Days {
+    let mut days = BTreeSet::new();
+    let mut last = None;
+    // Where there are no partitions, nobody asks.
+    let frames = if lane.is_partitioned_by_time() { frames } else { &[] };
+    for frame in frames.iter().filter(|frame| frame.fault.is_none()) {
+        for tuple in Tuples::new(lane, &frame.payload) {
+            // Behind a tuple that cannot be read the shard may find others, which are stored.
+            let Ok(tuple) = tuple else { return Days::Any };
+            let day = day_of(tuple.ordered_at());
+            // The next fact is most often of the same day.
+            if last.replace(day) != Some(day) {
+                days.insert(day);
+            }
+        }
+    }
+    Days::These(days)
 }
 
 #[cfg(test)]
@@ -94,6 +120,31 @@ mod tests {
         let (reason, detail) = frame.fault.clone().unwrap();
         assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
         assert!(detail.contains("orders/9"), "{detail}");
-        assert_eq!(touched(Lane::Orders, &[frame]), Touched::nothing());
+        let frames = [frame];
+        assert_eq!(touched(Lane::Orders, &frames), Touched::nothing());
+        assert_eq!(days(Lane::Orders, &frames), Days::These(BTreeSet::new()));
+    }
+
+    #[test]
+    fn the_days_are_those_of_the_facts() {
+        let day = day_of(Timestamp::parse("2025-06-30T00:00:00Z").unwrap());
+        for lane in [Lane::Orders, Lane::Views] {
+            assert_eq!(days(lane, &frames(lane)), Days::These([day].into()), "{lane}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_tuple_that_cannot_be_read_may_be_anything() {
+        let mut frames = frames(Lane::Views);
+        let payload = frames[0].payload.to_vec();
+        let first = Tuples::new(Lane::Views, &payload).next().unwrap().unwrap();
+        // The first tuple's time is not eight bytes long any more, but where it ends can still be seen.
+        let time = [first.field(0), first.field(1)].iter().fold(2, |at, field| at + 4 + field.len());
+        let mut broken = payload[..time].to_vec();
+        broken.extend(4i32.to_be_bytes());
+        broken.extend(&payload[time + 8..]);
+        frames[0].payload = broken.into();
+        assert_eq!(touched(Lane::Views, &frames), Touched::Everything);
+        assert_eq!(days(Lane::Views, &frames), Days::Any);
     }
 }

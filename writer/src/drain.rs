@@ -52,7 +52,12 @@ impl Drain {
         let mut session = session?;
         self.health.up();
         self.continuity.up();
-        session.drain(stop, effort).await
+        let merging = session.merging();
+        // Whatever it is doing when the session ends is given up; what it leaves behind is dropped by the next attempt.
+        tokio::select! {
+            drained = session.drain(stop, effort) => drained,
+            never = merging.run() => match never {},
+        }
     }
 
     /// Says once what is wrong, and how long to wait.

@@ -13,6 +13,8 @@
 //! | `drain` | one lane's loop over sessions: fail, wait, start over |
 //! | `session` | one lane while all goes well: lead, read, commit, announce |
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
+//! | `quiet` | since when nothing was written to each day |
+//! | `merging` | partitions that are no longer written to become one |
 //! | `failure` | what can stop a session |
 //! | `backoff` | how long to wait after a failure |
 //! | `pace` | how large batches may be |
@@ -28,7 +30,9 @@ mod bootstrap;
 mod drain;
 mod failure;
 mod lane;
+mod merging;
 mod pace;
+mod quiet;
 mod report;
 mod session;
 mod settings;

@@ -1,5 +1,6 @@
 //! One lane while all goes well: take the lead, read on from the stored position, commit, announce.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_buffer::{FrameReader, Log, Notice, ReadFrom};
@@ -10,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
-use crate::batch::{to_log_frame, touched};
+use crate::batch::{days, to_log_frame, touched};
 use crate::failure::Failure;
 use crate::lane::ShardLane;
+use crate::merging::Merging;
 use crate::pace::Pace;
+use crate::quiet::Quiet;
 use crate::status::{CommitFigures, State, Status};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
@@ -29,6 +32,7 @@ pub(crate) struct Supplies {
     pub(crate) of: ShardLane,
     pub(crate) addresses: ShardAddresses,
     pub(crate) lane: LaneSettings,
+    pub(crate) merge_quiet: Duration,
     pub(crate) batch_rows: usize,
     pub(crate) batch_bytes: usize,
     pub(crate) log: Log,
@@ -50,6 +54,7 @@ pub(crate) struct Session<'a> {
     reader: FrameReader,
     position: Position,
     partitions_at: Instant,
+    quiet: Arc<Quiet>,
 }
 
 impl<'a> Session<'a> {
@@ -71,11 +76,19 @@ impl<'a> Session<'a> {
         store.make_partitions_ahead(Timestamp::now()).await?;
         let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
         let reader = supplies.log.read(lane, shard, Some(after)).await?;
-        let session = Self { supplies, store, reader, position: stored.position, partitions_at: Instant::now() };
+        let (position, partitions_at) = (stored.position, Instant::now());
+        let quiet = Arc::new(Quiet::since(partitions_at, position));
+        let session = Self { supplies, store, reader, position, partitions_at, quiet };
         session.beat().await;
         supplies.status.set(State::Draining, None);
         info!(%lane, %shard, position = %stored.position, "draining");
         Ok(session)
+    }
+
+    /// What merges partitions for as long as the session lasts.
+    pub(crate) fn merging(&self) -> Merging {
+        let Supplies { of, merge_quiet, .. } = *self.supplies;
+        Merging::new(of, self.store.address().clone(), Arc::clone(&self.quiet), merge_quiet)
     }
 
     /// Drains until stopping begins. A commit that is under way then is finished.
@@ -106,9 +119,12 @@ impl<'a> Session<'a> {
     async fn commit(&mut self, frames: &[LogFrame]) -> Result<usize, Failure> {
         let (begun, before) = (Instant::now(), self.position);
         let lane = self.supplies.of.lane;
+        let last = frames.last().map_or(before.seq, |frame| frame.seq);
+        self.quiet.begin(days(lane, frames), Position { seq: last, ..before });
         // What is touched is worked out while the shard is busy.
         let (committed, touched) = tokio::join!(self.store.commit(frames, before), async { touched(lane, frames) });
         let committed = committed?;
+        self.quiet.end(Instant::now());
         self.position = committed.position;
         let now = Timestamp::now();
         let of = self.supplies.of;

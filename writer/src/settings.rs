@@ -47,6 +47,10 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_PARTITIONS_AHEAD", default_value = "3", value_parser = clap::value_parser!(u32).range(..=1000))]
     pub partitions_ahead: u32,
 
+    /// How long nothing may have been written to a month before its partitions become one, in seconds; 0 leaves them as they are
+    #[arg(long = "merge-quiet-s", env = "FOREBAY_MERGE_QUIET_S", default_value = "600", value_parser = units::seconds)]
+    pub merge_quiet: Duration,
+
     /// Rows that are committed together at most
     #[arg(long, env = "FOREBAY_BATCH_ROWS", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_rows: u32,

@@ -34,11 +34,13 @@ impl Touched {
     }
 
     /// What rows of a lane touch: the keys by which their facts are read, and their hours. `frames` are the tuples of each
-    /// frame, as far as they can be read.
+    /// frame.
     pub fn by<'a>(lane: Lane, frames: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut touched = Self::nothing();
         for tuples in frames {
-            for tuple in Tuples::new(lane, tuples).map_while(Result::ok) {
+            for tuple in Tuples::new(lane, tuples) {
+                // Behind a tuple that cannot be read the shard may find others, which are stored.
+                let Ok(tuple) = tuple else { return Self::Everything };
                 if touched == Self::Everything {
                     return touched;
                 }

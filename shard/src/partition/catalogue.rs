@@ -4,10 +4,11 @@ use jiff::tz::TimeZone;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
+use super::part::Partition;
 use super::{Ranges, Span};
 
 /// Only one session at a time makes partitions of a database: two that race would overlap.
-const CREATION_LOCK: i64 = 0x666f_7265_0001;
+pub(super) const CREATION_LOCK: i64 = 0x666f_7265_0001;
 
 /// Every new table, its indexes and its TOAST table take locks until the end of the transaction, and the server's lock
 /// table is small.
@@ -69,6 +70,44 @@ pub(crate) async fn create(
     Ok((read_ranges(connection, table).await?, created))
 }
 
+/// The partitions of a table, with their sizes where those are asked for; `None` where there is a default one, next to which
+/// nothing can be attached without a look at all of its rows.
+pub(super) async fn read_partitions(
+    connection: &mut PgConnection,
+    table: &str,
+    with_bytes: bool,
+) -> Result<Option<Vec<Partition>>, sqlx::Error> {
+    const SQL: &str = "with edge as ( \
+            select c.oid, c.relkind, pg_get_expr(c.relpartbound, c.oid) as bound \
+            from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = $1::regclass \
+        ), limits as ( \
+            select *, substring(bound from 'FROM \\(''([^'']*)''\\)')::timestamptz as low, \
+                substring(bound from 'TO \\(''([^'']*)''\\)')::timestamptz as high from edge \
+        ) \
+        select oid::int8 as oid, oid::regclass::text as name, relkind = 'r' as is_plain, bound = 'DEFAULT' as is_default, \
+            case when $2 then coalesce(pg_total_relation_size(oid), 0) else 0 end as bytes, \
+            case when isfinite(low) then (extract(epoch from low) * 1000000)::int8 end as low, \
+            case when isfinite(high) then (extract(epoch from high) * 1000000)::int8 end as high \
+        from limits order by low nulls first";
+    let rows = sqlx::query(SQL).bind(table).bind(with_bytes).persistent(false).fetch_all(connection).await?;
+    let mut partitions = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.try_get::<Option<bool>, _>("is_default")?.unwrap_or(true) {
+            return Ok(None);
+        }
+        let edge = |name| row.try_get::<Option<i64>, _>(name);
+        let span = Span { from: edge("low")?.unwrap_or(i64::MIN), to: edge("high")?.unwrap_or(i64::MAX) };
+        partitions.push(Partition {
+            oid: row.try_get("oid")?,
+            name: row.try_get("name")?,
+            span,
+            is_plain: row.try_get("is_plain")?,
+            bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),
+        });
+    }
+    Ok(Some(partitions))
+}
+
 /// Names and bounds are made of digits only, so they are safe in the text of a statement.
 async fn create_one(connection: &mut PgConnection, table: &str, slot: Span, gap: Span) -> Result<(), sqlx::Error> {
     let name = free_name(connection, &name_of(table, slot, gap)).await?;
@@ -81,7 +120,7 @@ async fn create_one(connection: &mut PgConnection, table: &str, slot: Span, gap:
 }
 
 /// A table of that name may be there: a partition that somebody has detached to keep it elsewhere.
-async fn free_name(connection: &mut PgConnection, wanted: &str) -> Result<String, sqlx::Error> {
+pub(super) async fn free_name(connection: &mut PgConnection, wanted: &str) -> Result<String, sqlx::Error> {
     let mut name = wanted.to_owned();
     let mut copy = 1;
     while sqlx::query_scalar("select to_regclass($1) is not null").bind(&name).fetch_one(&mut *connection).await? {
@@ -92,7 +131,7 @@ async fn free_name(connection: &mut PgConnection, wanted: &str) -> Result<String
 }
 
 /// `orders_20250630`; the hour and the month are written as they are needed; what fills a gap says both ends.
-fn name_of(table: &str, slot: Span, gap: Span) -> String {
+pub(super) fn name_of(table: &str, slot: Span, gap: Span) -> String {
     let at = |us: i64, format: &str| {
         let instant = jiff::Timestamp::from_microsecond(us).unwrap_or_default();
         instant.to_zoned(TimeZone::UTC).strftime(format).to_string()
@@ -103,13 +142,14 @@ fn name_of(table: &str, slot: Span, gap: Span) -> String {
     let format = match (slot.to - slot.from) / 3_600_000_000 {
         1 => "%Y%m%d_%H",
         24 => "%Y%m%d",
-        _ => "%Y%m",
+        hours if hours < 24 * 365 => "%Y%m",
+        _ => "%Y",
     };
     format!("{table}_{}", at(slot.from, format))
 }
 
 /// An instant as a literal, to the microsecond.
-fn literal(us: i64) -> String {
+pub(super) fn literal(us: i64) -> String {
     match jiff::Timestamp::from_microsecond(us) {
         Ok(instant) => instant.to_zoned(TimeZone::UTC).strftime("'%Y-%m-%d %H:%M:%S%.6f+00'").to_string(),
         Err(_) if us < 0 => "minvalue".to_owned(),

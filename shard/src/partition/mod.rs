@@ -2,11 +2,29 @@
 //!
 //! What exists is read from the catalogue as ranges, so a shard whose granularity was changed, or to which somebody attached
 //! a partition of another size, goes on working: a new partition fills the gap and never overlaps.
+//!
+//! Every partition that a statement leaves open costs it about as much as finding one row, so those of a part of the calendar
+//! that is over are merged into one.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `granularity` | how long a new partition is |
+//! | `range` | ranges of time, and the gaps between them |
+//! | `catalogue` | partitions as the catalogue has them, and how new ones get there |
+//! | `part` | which partitions may become one |
+//! | `build` | the table that is to take their place |
+//! | `merge` | how it takes their place |
 
+mod build;
 mod catalogue;
 mod granularity;
+mod merge;
+mod part;
 mod range;
 
+pub use build::Build;
 pub(crate) use catalogue::{create, read_ranges};
 pub use granularity::{Granularity, UnknownGranularity};
+pub use merge::{Merger, Swap};
+pub use part::Part;
 pub(crate) use range::{Ranges, Span};

@@ -23,7 +23,7 @@ mod error;
 mod path;
 mod sift;
 mod statements;
-mod step;
+pub(crate) mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +110,11 @@ impl LaneStore {
             ranges,
             path: Path::default(),
         })
+    }
+
+    /// The server that it writes to: the first of the shard's addresses that was a primary.
+    pub fn address(&self) -> &ShardAddress {
+        &self.address
     }
 
     /// Takes the lead of this lane and shard, unless another writer has it. The lead only keeps a second writer quiet; what

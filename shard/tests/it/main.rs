@@ -7,6 +7,7 @@ mod duplicates;
 mod exactly_once;
 mod facts;
 mod loss;
+mod merges;
 mod outage;
 mod partitions;
 mod poison;

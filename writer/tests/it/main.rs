@@ -4,6 +4,7 @@
 
 mod drains;
 mod faults;
+mod merges;
 mod promotion;
 mod proxy;
 mod scene;

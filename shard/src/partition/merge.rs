@@ -1,0 +1,170 @@
+//! How the partitions of a part that is over become one.
+//!
+//! **A row that is stored is never lost by it**, because of three things:
+//!
+//! 1. Rows come only through commits of the lane, and a commit moves the lane's position in its transaction. Whoever merges
+//!    has noted, before each commit was sent, which days it touches. The table takes the partitions' place under a lock that
+//!    no commit passes, and only where the noted commits account for the position as it then is, and none since the copying
+//!    began touched the part. Otherwise it is dropped.
+//! 2. The part must then still consist of exactly the partitions that were copied.
+//! 3. A transaction that began before the table was filled may read under a snapshot in which it is empty, so all of those
+//!    must have ended before.
+//!
+//! The lock is waited for only briefly: behind whoever waits for it, everybody waits.
+
+use std::time::Duration;
+
+use forebay_model::{Lane, Position, Timestamp};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::build::{Build, RANGE_CHECK, building, drop_leftover, execute, transactions};
+use super::catalogue::{CREATION_LOCK, literal, read_partitions};
+use super::part::{self, Part};
+use crate::address::{ShardAddress, ShardAddresses};
+use crate::position::LanePosition;
+use crate::session::{SessionSettings, connect_primary};
+use crate::sqlstate::ErrorClass;
+use crate::store::StoreError;
+use crate::store::step::{Step, StepError, within};
+
+/// One merge at a time per shard, whichever lane and whichever process it is of.
+const MERGE_LOCK: i64 = 0x666f_7265_0002;
+/// How long the lock on the table is waited for.
+const LOCK_MAX: Duration = Duration::from_millis(500);
+/// A partition may be large.
+const STATEMENT_MAX: Duration = Duration::from_mins(30);
+
+/// A session that merges partitions of one lane. After an error it is of no use any more.
+#[derive(Debug)]
+pub struct Merger {
+    lane: Lane,
+    connection: PgConnection,
+}
+
+/// What became of the attempt to put a table in the place of its part's partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It is in their place.
+    Done,
+    /// Somebody may still read under a snapshot in which the table is empty. Nothing was locked.
+    Early,
+    /// Somebody holds a lock: later it may succeed.
+    Busy,
+    /// Something was written since the copying began: the table is of no use any more.
+    Stale,
+}
+
+impl Merger {
+    /// Connects to the server that the lane is written to, and drops what an earlier attempt has left. `None` while something
+    /// else is being merged there.
+    pub async fn open(address: &ShardAddress, lane: Lane) -> Result<Option<Self>, StoreError> {
+        let settings = SessionSettings {
+            application_name: format!("forebay-writer {lane} merge"),
+            statement_timeout: STATEMENT_MAX,
+            lock_timeout: LOCK_MAX,
+            parameters: vec![("max_parallel_workers_per_gather", "0"), ("max_parallel_maintenance_workers", "0")],
+        };
+        let addresses = ShardAddresses::from(address.clone());
+        let (mut connection, _) =
+            connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
+        let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MERGE_LOCK).fetch_one(&mut connection);
+        if !merging(lock).await? {
+            return Ok(None);
+        }
+        let mut merger = Self { lane, connection };
+        merger.discard().await?;
+        Ok(Some(merger))
+    }
+
+    /// The parts that are over and have more than one partition. The first that nobody writes to is the one to merge next.
+    pub async fn parts(&mut self, now: Timestamp) -> Result<Vec<Part>, StoreError> {
+        let partitions = merging(read_partitions(&mut self.connection, self.lane.table(), true)).await?;
+        Ok(part::parts(&partitions.unwrap_or_default(), now))
+    }
+
+    /// Begins to build the table that is to take the place of the part's partitions.
+    pub async fn begin(&mut self, part: Part) -> Result<Build, StoreError> {
+        merging(Build::begin(&mut self.connection, self.lane, part)).await
+    }
+
+    /// Does the next piece of the work. Gives whether there was one: where not, the table can take its place.
+    pub async fn step(&mut self, build: &mut Build) -> Result<bool, StoreError> {
+        merging(build.step(&mut self.connection, self.lane)).await
+    }
+
+    /// Puts the table in the place of its part's partitions, if `is_quiet` says of the position that nothing touched the part
+    /// up to there since before [`Merger::begin`].
+    pub async fn swap(
+        &mut self,
+        build: &mut Build,
+        is_quiet: impl FnOnce(Option<Position>) -> bool,
+    ) -> Result<Swap, StoreError> {
+        if self.is_early(build).await? {
+            return Ok(Swap::Early);
+        }
+        let swap = merging(swap(&mut self.connection, self.lane, build, is_quiet)).await;
+        match swap {
+            Err(error) if error.class() == ErrorClass::Contention => Ok(Swap::Busy),
+            swap => swap,
+        }
+    }
+
+    /// Drops the table that was being built, if there is any.
+    pub async fn discard(&mut self) -> Result<(), StoreError> {
+        merging(drop_leftover(&mut self.connection, self.lane)).await
+    }
+
+    /// Whether some transaction from before the table was filled still runs.
+    async fn is_early(&mut self, build: &mut Build) -> Result<bool, StoreError> {
+        if !build.older.is_empty() {
+            let running = merging(transactions(&mut self.connection)).await?;
+            build.older.retain(|older| running.contains(older));
+        }
+        Ok(!build.older.is_empty())
+    }
+}
+
+async fn swap(
+    connection: &mut PgConnection,
+    lane: Lane,
+    build: &Build,
+    is_quiet: impl FnOnce(Option<Position>) -> bool,
+) -> Result<Swap, sqlx::Error> {
+    let table = lane.table();
+    let mut transaction = connection.begin().await?;
+    // Whoever makes a partition has read before that none is there.
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(CREATION_LOCK).execute(&mut *transaction).await?;
+    // Everybody locks the table before its partitions, so this is enough to be alone with all of them.
+    execute(&mut transaction, format!("lock table only {table} in access exclusive mode")).await?;
+    let stored = LanePosition::of(&mut transaction, lane).await?;
+    let partitions = read_partitions(&mut transaction, table, false).await?.unwrap_or_default();
+    if !build.part.is_made_of(&partitions) || !is_quiet(stored.map(|stored| stored.position)) {
+        transaction.rollback().await?;
+        return Ok(Swap::Stale);
+    }
+    let replace = replace(lane, build);
+    sqlx::raw_sql(AssertSqlSafe(replace)).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(Swap::Done)
+}
+
+/// Only maintenance, such as a vacuum, can still hold a lock on one of the tables. It is not waited for.
+fn replace(lane: Lane, build: &Build) -> String {
+    let (table, building, name) = (lane.table(), building(lane), &build.name);
+    let names: Vec<&str> = build.part.partitions.iter().map(|partition| partition.name.as_str()).collect();
+    let (old, each) = (names.join(", "), names.join(", only "));
+    let (from, to) = (literal(build.part.span.from), literal(build.part.span.to));
+    format!(
+        "lock table only {each}, only {building} in access exclusive mode nowait; \
+        drop table {old}; \
+        alter table {building} reset (autovacuum_enabled); \
+        alter table {building} rename to {name}; \
+        alter table {table} attach partition {name} for values from ({from}) to ({to}); \
+        alter table {name} drop constraint {RANGE_CHECK}"
+    )
+}
+
+async fn merging<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    Ok(within(STATEMENT_MAX, Step::Merge, work).await?)
+}

@@ -1,0 +1,222 @@
+//! Merging partitions that are no longer written to, beside a lane's session and for as long as it lasts.
+//!
+//! Whatever goes wrong here is tried again much later, and never disturbs the session. After each piece it pauses for as long
+//! as the piece took: ingestion goes first.
+
+use std::convert::Infallible;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::Timestamp;
+use forebay_shard::{Build, ErrorClass, Merger, Part, ShardAddress, StoreError, Swap};
+use metrics::{counter, histogram};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::lane::ShardLane;
+use crate::quiet::{Quiet, day_of};
+
+/// How often it is looked whether there is something to merge.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// How long to wait after a failure or a copy that was made in vain, at least and at most.
+const SETBACK_PAUSE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
+/// How long it is tried to put a table in its place.
+const SWAP_WITHIN: Duration = Duration::from_mins(15);
+/// How long to wait before it is tried again, at first and at most: while the lock is waited for, everybody waits.
+const SWAP_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Merges the partitions of one lane.
+#[derive(Debug)]
+pub(crate) struct Merging {
+    of: ShardLane,
+    address: ShardAddress,
+    quiet: Arc<Quiet>,
+    /// How long nothing may have touched a part.
+    quiet_for: Duration,
+}
+
+/// What became of one part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Merged,
+    /// Something touched it meanwhile.
+    Touched,
+    /// The lock on the table was never free in time, or an old snapshot never given up.
+    Busy,
+}
+
+impl Merging {
+    pub(crate) fn new(of: ShardLane, address: ShardAddress, quiet: Arc<Quiet>, quiet_for: Duration) -> Self {
+        Self { of, address, quiet, quiet_for }
+    }
+
+    /// Merges whatever can be merged, until it is given up.
+    pub(crate) async fn run(self) -> Infallible {
+        if self.quiet_for.is_zero() || !self.of.lane.is_partitioned_by_time() {
+            return std::future::pending().await;
+        }
+        let (mut setbacks, mut is_warned) = (0, false);
+        loop {
+            sleep(self.pause_after(setbacks)).await;
+            match self.merge_all().await {
+                Ok(true) => (setbacks, is_warned) = (0, false),
+                Ok(false) => setbacks += 1,
+                Err(error) => {
+                    setbacks += 1;
+                    self.failed(&error, !std::mem::replace(&mut is_warned, true));
+                }
+            }
+        }
+    }
+
+    fn pause_after(&self, setbacks: u32) -> Duration {
+        let (least, most) = SETBACK_PAUSE;
+        match setbacks {
+            0 => self.quiet_for.min(LOOK_EVERY),
+            n => least.saturating_mul(1 << n.min(10)).min(most),
+        }
+    }
+
+    fn failed(&self, error: &StoreError, is_news: bool) {
+        let ShardLane { lane, shard } = self.of;
+        self.count("failed");
+        if is_news {
+            warn!(%lane, %shard, class = %error.class(), %error, "partitions were not merged, trying again later");
+        }
+    }
+
+    /// Merges part after part, until there is none that nobody writes to. Gives whether nothing stood in the way.
+    async fn merge_all(&self) -> Result<bool, StoreError> {
+        let Some(mut merger) = Merger::open(&self.address, self.of.lane).await? else { return Ok(true) };
+        while let Some(part) = self.next_part(&mut merger).await? {
+            if self.merge(&mut merger, part).await? == Outcome::Busy {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn next_part(&self, merger: &mut Merger) -> Result<Option<Part>, StoreError> {
+        let Some(since) = Instant::now().checked_sub(self.quiet_for) else { return Ok(None) };
+        let parts = merger.parts(Timestamp::now()).await?;
+        Ok(parts.into_iter().find(|part| self.quiet.is_quiet(days_of(part), since)))
+    }
+
+    async fn merge(&self, merger: &mut Merger, part: Part) -> Result<Outcome, StoreError> {
+        // Whatever is committed from here on may be missed by the copying.
+        let (begun, days) = (Instant::now(), days_of(&part));
+        let mut build = merger.begin(part).await?;
+        let outcome = self.fill_and_swap(merger, &mut build, &days, begun).await;
+        match &outcome {
+            Ok(Outcome::Merged) => {}
+            Ok(_) => merger.discard().await?,
+            // A full disk is wanted for orders. After any other failure the next attempt drops the table.
+            Err(error) if error.class() == ErrorClass::Storage => merger.discard().await?,
+            Err(_) => {}
+        }
+        let outcome = outcome?;
+        self.tell(&build, outcome, begun.elapsed());
+        Ok(outcome)
+    }
+
+    async fn fill_and_swap(
+        &self,
+        merger: &mut Merger,
+        build: &mut Build,
+        days: &Range<i64>,
+        since: Instant,
+    ) -> Result<Outcome, StoreError> {
+        if self.fill(merger, build, days, since).await? {
+            self.swap(merger, build, days, since).await
+        } else {
+            Ok(Outcome::Touched)
+        }
+    }
+
+    /// Gives whether the table is filled; not, where something touched the part meanwhile.
+    async fn fill(
+        &self,
+        merger: &mut Merger,
+        build: &mut Build,
+        days: &Range<i64>,
+        since: Instant,
+    ) -> Result<bool, StoreError> {
+        loop {
+            let piece = Instant::now();
+            if !merger.step(build).await? {
+                return Ok(true);
+            }
+            if !self.quiet.is_quiet(days.clone(), since) {
+                return Ok(false);
+            }
+            sleep(piece.elapsed()).await;
+        }
+    }
+
+    async fn swap(
+        &self,
+        merger: &mut Merger,
+        build: &mut Build,
+        days: &Range<i64>,
+        since: Instant,
+    ) -> Result<Outcome, StoreError> {
+        let (begun, (least, most)) = (Instant::now(), SWAP_PAUSE);
+        let mut pause = least;
+        while begun.elapsed() < SWAP_WITHIN {
+            let is_quiet = || self.quiet.is_quiet(days.clone(), since);
+            let swap = merger
+                .swap(build, |position| position.is_some_and(|at| self.quiet.accounts_for(at)) && is_quiet())
+                .await?;
+            match swap {
+                Swap::Done => return Ok(Outcome::Merged),
+                Swap::Stale => return Ok(Outcome::Touched),
+                Swap::Early | Swap::Busy if !is_quiet() => return Ok(Outcome::Touched),
+                Swap::Early => sleep(least).await,
+                Swap::Busy => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(most);
+                }
+            }
+        }
+        Ok(Outcome::Busy)
+    }
+
+    fn tell(&self, build: &Build, outcome: Outcome, took: Duration) {
+        let ShardLane { lane, shard } = self.of;
+        self.count(outcome.as_str());
+        let (name, partitions, rows) = (build.name(), build.partitions(), build.rows());
+        if outcome == Outcome::Merged {
+            histogram!("forebay_writer_merge_seconds", &self.labels()).record(took);
+            info!(%lane, %shard, name, partitions, rows, ?took, "partitions were merged into one");
+        } else {
+            info!(%lane, %shard, name, partitions, outcome = outcome.as_str(), ?took, "partitions stay as they are for now");
+        }
+    }
+
+    fn count(&self, outcome: &str) {
+        let [lane, shard] = self.labels();
+        let labels = [lane, shard, ("outcome", outcome.to_owned())];
+        counter!("forebay_writer_merges_total", &labels).increment(1);
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        [("lane", self.of.lane.to_string()), ("shard", self.of.shard.to_string())]
+    }
+}
+
+impl Outcome {
+    /// Its name in metrics.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Merged => "merged",
+            Self::Touched => "touched",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// Parts begin and end at midnight.
+fn days_of(part: &Part) -> Range<i64> {
+    day_of(part.from())..day_of(part.to())
+}

@@ -1,0 +1,138 @@
+//! Since when nothing was written to each day: what tells whether partitions can be merged.
+//!
+//! Rows come only by commits, and each moves the position. So whoever knows, of every frame between two positions, which days
+//! it touches, knows which days were touched in between: also where it was not this process that committed them. For that
+//! a commit is noted *before* it is sent, and counts as touching its days until it was answered. What was before the session
+//! began, nobody knows: it counts as having touched everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use forebay_model::{Position, Timestamp};
+use tokio::time::Instant;
+
+/// What one session of a lane has written, and when.
+#[derive(Debug)]
+pub(crate) struct Quiet(Mutex<Notes>);
+
+#[derive(Debug)]
+struct Notes {
+    /// When everything was touched last.
+    everything: Instant,
+    /// When each day was touched last. They are as few as the days that have a partition.
+    days: BTreeMap<i64, Instant>,
+    /// What a commit that was not answered yet may touch; no days where there is none.
+    under_way: Days,
+    begun_at: Position,
+    /// The last frame of the last commit that was sent.
+    sent: Position,
+}
+
+/// Days, counted from 1970, that a commit may touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Days {
+    /// None but these.
+    These(BTreeSet<i64>),
+    /// Nobody can tell.
+    Any,
+}
+
+/// The day that an instant lies in, counted from 1970.
+pub(crate) fn day_of(at: Timestamp) -> i64 {
+    at.unix_us().div_euclid(86_400_000_000)
+}
+
+impl Days {
+    fn none() -> Self {
+        Self::These(BTreeSet::new())
+    }
+}
+
+impl Quiet {
+    /// A session that begins behind a position.
+    pub(crate) fn since(now: Instant, position: Position) -> Self {
+        let (days, under_way) = (BTreeMap::new(), Days::none());
+        Self(Mutex::new(Notes { everything: now, days, under_way, begun_at: position, sent: position }))
+    }
+
+    /// A commit up to a position is about to be sent.
+    pub(crate) fn begin(&self, days: Days, to: Position) {
+        let mut notes = self.notes();
+        notes.under_way = days;
+        notes.sent = to;
+    }
+
+    /// The commit was answered. (One that is not answered ends the session.)
+    pub(crate) fn end(&self, now: Instant) {
+        let mut notes = self.notes();
+        match std::mem::replace(&mut notes.under_way, Days::none()) {
+            Days::These(days) => notes.days.extend(days.into_iter().map(|day| (day, now))),
+            Days::Any => notes.everything = now,
+        }
+    }
+
+    /// Whether nothing has touched these days since then.
+    pub(crate) fn is_quiet(&self, days: Range<i64>, since: Instant) -> bool {
+        let notes = self.notes();
+        let is_under_way = match &notes.under_way {
+            Days::These(touched) => touched.range(days.clone()).next().is_some(),
+            Days::Any => true,
+        };
+        !is_under_way && notes.everything < since && notes.days.range(days).all(|(_, &last)| last < since)
+    }
+
+    /// Whether every frame up to a position, from where the session began, was noted.
+    pub(crate) fn accounts_for(&self, position: Position) -> bool {
+        let notes = self.notes();
+        position.covers(notes.begun_at) && notes.sent.covers(position)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::Incarnation;
+    use std::time::Duration;
+
+    fn position(seq: u64) -> Position {
+        Position { incarnation: Incarnation::new(7), seq }
+    }
+
+    #[test]
+    fn a_day_is_touched_from_before_its_commit_is_sent_until_it_was_answered() {
+        let begun = Instant::now();
+        let second = |s| begun + Duration::from_secs(s);
+        let quiet = Quiet::since(begun, position(5));
+        assert!(!quiet.is_quiet(0..10, begun) && quiet.is_quiet(0..10, second(1)));
+        quiet.begin(Days::These([3, 20].into()), position(9));
+        assert!(!quiet.is_quiet(0..10, second(9)) && quiet.is_quiet(4..10, second(1)));
+        quiet.end(second(2));
+        assert!(!quiet.is_quiet(0..10, second(2)) && quiet.is_quiet(0..10, second(3)));
+        assert!(!quiet.is_quiet(20..21, second(1)) && quiet.is_quiet(0..3, second(1)));
+    }
+
+    #[test]
+    fn a_commit_whose_days_are_not_known_touches_all() {
+        let begun = Instant::now();
+        let second = |s| begun + Duration::from_secs(s);
+        let quiet = Quiet::since(begun, position(5));
+        quiet.begin(Days::Any, position(6));
+        assert!(!quiet.is_quiet(0..1, second(9)));
+        quiet.end(second(2));
+        assert!(!quiet.is_quiet(0..1, second(2)) && quiet.is_quiet(0..1, second(3)));
+    }
+
+    #[test]
+    fn a_position_that_was_not_noted_is_somebody_else_s() {
+        let quiet = Quiet::since(Instant::now(), position(5));
+        quiet.begin(Days::none(), position(9));
+        assert!(quiet.accounts_for(position(5)) && quiet.accounts_for(position(7)) && quiet.accounts_for(position(9)));
+        assert!(!quiet.accounts_for(position(4)) && !quiet.accounts_for(position(10)));
+        assert!(!quiet.accounts_for(Position { incarnation: Incarnation::new(8), seq: 7 }));
+    }
+}
