@@ -1,6 +1,6 @@
 //! How windows follow the calendar.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use forebay_model::Timestamp;
 use jiff::civil::{Date, date};
@@ -33,8 +33,9 @@ impl Level {
     }
 }
 
-/// Where windows begin, for partitions that begin at these instants. Each window is the coarsest part of the calendar that has
-/// at most [`PARTITIONS_MAX`], or else a day.
+/// Where windows begin, for partitions that begin at these instants. Time is divided into the coarsest parts of the calendar
+/// that have at most [`PARTITIONS_MAX`], or else into days; a window is as many of them, from the oldest on, as have no more
+/// together. So partitions that are merged, or are few for another reason, are read with few statements.
 pub(crate) fn edges(starts: &[Timestamp]) -> Vec<Timestamp> {
     let days: Vec<Date> = starts.iter().filter_map(|&start| day_of(start)).collect();
     let counts = Level::ALL.map(|level| {
@@ -50,8 +51,25 @@ pub(crate) fn edges(starts: &[Timestamp]) -> Vec<Timestamp> {
             starts.iter().zip(&counts).find(|(start, counts)| counts.get(start).is_some_and(|&n| n <= PARTITIONS_MAX));
         fits.map_or(day, |(&start, _)| start)
     };
-    let edges: BTreeSet<Date> = days.iter().map(|&day| edge(day)).collect();
-    edges.into_iter().filter_map(midnight).collect()
+    let mut parts: BTreeMap<Date, usize> = BTreeMap::new();
+    for &day in &days {
+        *parts.entry(edge(day)).or_default() += 1;
+    }
+    together(parts).into_iter().filter_map(midnight).collect()
+}
+
+/// The beginnings of windows made of these parts, each with its number of partitions.
+fn together(parts: BTreeMap<Date, usize>) -> Vec<Date> {
+    let mut beginnings = Vec::new();
+    let mut held = PARTITIONS_MAX;
+    for (part, partitions) in parts {
+        held += partitions;
+        if held > PARTITIONS_MAX {
+            beginnings.push(part);
+            held = partitions;
+        }
+    }
+    beginnings
 }
 
 fn day_of(at: Timestamp) -> Option<Date> {
@@ -85,9 +103,21 @@ mod tests {
     }
 
     #[test]
-    fn monthly_partitions_are_read_by_year_and_hourly_ones_by_day() {
-        assert_eq!(of("2023-05-01T00:00:00Z", 31 * DAY_US, 24), ["2023-01-01", "2024-01-01", "2025-01-01"]);
+    fn hourly_partitions_are_read_by_day() {
         let hourly = of("2025-06-01T00:00:00Z", DAY_US / 24, 24 * 100);
         assert_eq!((hourly.len(), hourly[0].as_str(), hourly[99].as_str()), (100, "2025-06-01", "2025-09-08"));
+    }
+
+    #[test]
+    fn partitions_that_were_merged_are_read_together() {
+        assert_eq!(of("2023-05-01T00:00:00Z", 31 * DAY_US, 24), ["2023-01-01"]);
+        assert_eq!(of("2023-05-01T00:00:00Z", 31 * DAY_US, 32), ["2023-01-01", "2025-01-01"]);
+        // Two years, ten months, and the days of the last three weeks.
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let months = (1..=10).map(|month| at(&format!("2026-{month:02}-01T00:00:00Z")));
+        let days = (0..24).map(|day| at("2026-11-01T00:00:00Z").plus_us(day * DAY_US));
+        let years = [at("2024-01-01T00:00:00Z"), at("2025-01-01T00:00:00Z")];
+        let starts: Vec<_> = years.into_iter().chain(months).chain(days).collect();
+        assert_eq!(edges(&starts), [at("2024-01-01T00:00:00Z"), at("2026-10-01T00:00:00Z")]);
     }
 }

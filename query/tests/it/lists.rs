@@ -1,11 +1,14 @@
 //! Lists are complete, in order, and without repetition, however they are walked.
 
+use std::cell::Cell;
+
 use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_shard::{Merger, ShardAddresses, Swap};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::scene::{Query, Scene, order_ids};
+use crate::scene::{Query, Scene, eventually, order_ids};
 use crate::walk::{Place, model, walk};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -148,4 +151,60 @@ async fn a_page_of_large_orders_ends_early_and_the_walk_goes_on() {
         let expected: Vec<String> = (0..40).rev().map(|n| format!("L{n:02}")).collect();
         assert_eq!(ids, expected);
     }
+}
+
+/// Merges whatever can be merged in one shard.
+async fn merge(url: &str, lane: Lane) -> usize {
+    let address = url.parse::<ShardAddresses>().unwrap().iter().next().unwrap().clone();
+    let mut merges = 0;
+    // The last session may take a moment to end, and maintenance may hold a lock for a moment.
+    eventually("the shard is merged", async || {
+        let Some(mut merger) = Merger::open(&address, lane).await.unwrap() else {
+            return (false, "somebody merges".to_owned());
+        };
+        while let Some(part) = merger.parts(Timestamp::now()).await.unwrap().into_iter().next() {
+            let mut build = merger.begin(part).await.unwrap();
+            while merger.step(&mut build).await.unwrap() {}
+            match merger.swap(&mut build, |_| true).await.unwrap() {
+                Swap::Done => merges += 1,
+                other => return (false, format!("{other:?}")),
+            }
+        }
+        (true, String::new())
+    })
+    .await;
+    merges
+}
+
+#[tokio::test]
+async fn every_list_is_complete_while_and_after_partitions_are_merged() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut scene = Scene::start("lists_merged").await;
+    let orders = random_orders(&mut random, 300);
+    scene.writing.write(&orders).await;
+    // What the service knows of the partitions is out of date from here on.
+    let is_merged = Cell::new(false);
+    let merging = async {
+        let mut merges = 0;
+        for lane in [Lane::Orders, Lane::Views] {
+            for url in &scene.urls {
+                merges += merge(url, lane).await;
+            }
+        }
+        is_merged.set(true);
+        merges
+    };
+    let reading = async {
+        while !is_merged.get() {
+            check_every_list(&scene, &orders, &mut random).await;
+        }
+    };
+    let (merges, ()) = tokio::join!(merging, reading);
+    // Not every shard has a view of these sellers.
+    assert!((4..=6).contains(&merges), "{merges} merges");
+    check_every_list(&scene, &orders, &mut random).await;
+    scene.query = Query::start(&scene.log, &scene.urls, &[]).await;
+    check_every_list(&scene, &orders, &mut random).await;
 }
