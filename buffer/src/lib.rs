@@ -16,6 +16,7 @@
 //! | `message` | one message of a stream, asked for by its place |
 //! | `incarnation` | which making of a stream acknowledged a frame |
 //! | [`stream`] | making, inspecting and trimming streams |
+//! | [`reach`] | reaching a log however long it takes, and following it |
 //! | `renewal` | making a stream another incarnation |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
@@ -30,6 +31,7 @@ mod message;
 pub mod name;
 pub mod notice;
 pub mod publish;
+pub mod reach;
 pub mod reader;
 mod renewal;
 pub mod stream;
@@ -40,5 +42,6 @@ pub use map::MapError;
 pub use name::LogName;
 pub use notice::{Notice, NoticeFault, NoticeStream, Touched};
 pub use publish::PublishError;
+pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
 pub use stream::StreamState;

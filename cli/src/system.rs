@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use forebay_buffer::{Log, LogName, LogSettings};
 use forebay_model::{Hash, ShardId, ShardMap};
 use forebay_service::BadSetting;
-use forebay_shard::{PoolSettings, ShardList, ShardPool};
+use forebay_shard::{LOCAL_SHARDS, PoolSettings, ShardList, ShardPool};
 
 /// How long a map may take to be read.
 const MAP_WITHIN: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub struct SystemSettings {
         env = "FOREBAY_SHARDS",
         value_name = "URLS",
         hide_env_values = true,
-        default_value = "postgres://forebay@127.0.0.1:5440/forebay,postgres://forebay@127.0.0.1:5441/forebay,postgres://forebay@127.0.0.1:5442/forebay"
+        default_value = LOCAL_SHARDS
     )]
     pub shards: ShardList,
 }

@@ -3,24 +3,19 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
-use forebay_buffer::{Log, LogError, LogSettings};
+use forebay_buffer::{Log, LogSettings};
 use forebay_model::{OrderParser, Rejection, ShardMap};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{BadSetting, Problem, Right, Service, Shutdown};
 use metrics::{Counter, counter};
 use tokio::sync::watch;
-use tracing::{error, info};
 
 use crate::append::Appender;
 use crate::memory::Memory;
 use crate::rate::Rates;
 use crate::{Settings, batch, order};
-
-/// How long to wait between two attempts to reach the log for the first time.
-const CONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -91,45 +86,16 @@ struct LogWatch {
 impl LogWatch {
     async fn run(self) -> anyhow::Result<()> {
         let shutdown = self.app.shutdown().clone();
-        let Some(log) = shutdown.soft().run_until_cancelled(self.connect()).await else { return Ok(()) };
+        self.map.down("the log is not reached yet");
+        let reached = Log::reach(&self.settings, |reason| self.nats.down(reason));
+        let Some(log) = shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
         let appender = Appender::new(log.clone(), self.ack_timeout);
         let _ = self.app.0.log.set(Connected { map: log.map(), appender });
-        let (mut connected, mut map) = (log.connected(), log.map());
-        loop {
-            if *connected.borrow_and_update() {
-                self.nats.up();
-            } else {
-                self.nats.down("not connected");
-            }
-            if map.borrow_and_update().is_some() {
-                self.map.up();
-            } else {
-                self.map.down("no writer has made it yet");
-            }
-            tokio::select! {
-                changed = connected.changed() => changed.context("the log's connection is no longer followed")?,
-                changed = map.changed() => changed.context("the shard map is no longer followed")?,
-                () = shutdown.answered().cancelled() => return Ok(()),
-            }
-        }
-    }
-
-    async fn connect(&self) -> Log {
-        self.map.down("the log is not reached yet");
-        loop {
-            match Log::connect(self.settings.clone()).await {
-                Ok(log) => {
-                    info!("connected to the log");
-                    return log;
-                }
-                Err(error @ LogError::Unreachable { .. }) => self.nats.down(error.to_string()),
-                Err(error) => {
-                    error!(%error, "the log cannot be used as it is");
-                    self.nats.down(error.to_string());
-                }
-            }
-            tokio::time::sleep(CONNECT_PAUSE).await;
-        }
+        let followed = log.follow(|state| {
+            self.nats.set(state.connection);
+            self.map.set(state.map);
+        });
+        Ok(shutdown.answered().run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
     }
 }
 

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use forebay_buffer::{Log, LogError, LogSettings, Notice};
+use forebay_buffer::{Log, LogSettings, LogState, Notice};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{Service, Shutdown};
-use tracing::{error, info};
 
 use crate::app::App;
 
-/// How long to wait between two attempts to reach the log for the first time, or to listen.
+/// How long to wait between two attempts to listen.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct LogWatch {
@@ -34,51 +32,22 @@ impl LogWatch {
     }
 
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Some(log) = self.shutdown.soft().run_until_cancelled(self.connect()).await else { return Ok(()) };
+        self.map.down("the log is not reached yet");
+        let reached = Log::reach(&self.settings, |reason| self.nats.down(reason));
+        let Some(log) = self.shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
         self.app.set_log(log.clone());
         tokio::select! {
-            ended = self.follow(&log) => ended,
+            ended = log.follow(|state| self.tell(state)) => Ok(ended?),
             () = self.listen(&log) => Ok(()),
             () = self.shutdown.answered().cancelled() => Ok(()),
         }
     }
 
-    async fn connect(&self) -> Log {
-        self.map.down("the log is not reached yet");
-        loop {
-            match Log::connect(self.settings.clone()).await {
-                Ok(log) => {
-                    info!("connected to the log");
-                    return log;
-                }
-                Err(error @ LogError::Unreachable { .. }) => self.nats.down(error.to_string()),
-                Err(error) => {
-                    error!(%error, "the log cannot be used as it is");
-                    self.nats.down(error.to_string());
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn follow(&self, log: &Log) -> anyhow::Result<()> {
-        let (mut connected, mut map) = (log.connected(), log.map());
-        loop {
-            if *connected.borrow_and_update() {
-                self.nats.up();
-            } else {
-                self.nats.down("not connected");
-                self.app.cache().deafen();
-            }
-            if map.borrow_and_update().is_some() {
-                self.map.up();
-            } else {
-                self.map.down("no writer has made it yet");
-            }
-            tokio::select! {
-                changed = connected.changed() => changed.context("the log's connection is no longer followed")?,
-                changed = map.changed() => changed.context("the shard map is no longer followed")?,
-            }
+    fn tell(&self, state: LogState) {
+        self.nats.set(state.connection);
+        self.map.set(state.map);
+        if state.connection.is_err() {
+            self.app.cache().deafen();
         }
     }
 

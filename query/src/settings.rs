@@ -8,15 +8,10 @@ use forebay_buffer::LogName;
 use forebay_model::ViewSet;
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
-use forebay_shard::ShardList;
+use forebay_shard::{LOCAL_SHARDS, ShardList};
 
 use crate::cache::RedisUrl;
 use crate::shards::ReadSettings;
-
-/// Where `forebay up` has its shards.
-const SHARDS_DEFAULT: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
-    postgres://forebay@127.0.0.1:5441/forebay,\
-    postgres://forebay@127.0.0.1:5442/forebay";
 
 /// Answers questions about orders over HTTP.
 #[derive(Debug, Clone, clap::Parser)]
@@ -35,7 +30,7 @@ pub struct Settings {
     pub log_prefix: LogName,
 
     /// Shards separated by `,`, the addresses of one shard by `|`, its primary first
-    #[arg(long, env = "FOREBAY_SHARDS", default_value = SHARDS_DEFAULT, hide_env_values = true)]
+    #[arg(long, env = "FOREBAY_SHARDS", default_value = LOCAL_SHARDS, hide_env_values = true)]
     pub shards: ShardList,
 
     /// Views that can be read, such as `seller=items[].seller_id,warehouse=warehouse_id`

@@ -123,6 +123,14 @@ impl Dependency {
         self.health.report(&self.name, State::Up);
     }
 
+    /// Reports that the dependency works, or why it does not.
+    pub fn set(&self, state: Result<(), impl Into<String>>) {
+        match state {
+            Ok(()) => self.up(),
+            Err(reason) => self.down(reason),
+        }
+    }
+
     /// Reports that the dependency does not work, and why. Only the change is logged, so callers need not.
     pub fn down(&self, reason: impl Into<String>) {
         self.health.report(&self.name, State::Down { reason: reason.into() });

@@ -42,6 +42,11 @@ pub enum AddressError {
     TooMany,
 }
 
+/// The shards that `forebay up` starts: what settings name where nothing else is said.
+pub const LOCAL_SHARDS: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
+    postgres://forebay@127.0.0.1:5441/forebay,\
+    postgres://forebay@127.0.0.1:5442/forebay";
+
 /// A shard for every bucket is the most that can be used.
 const SHARDS_MAX: usize = forebay_model::bucket::BUCKETS as usize;
 

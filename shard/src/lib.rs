@@ -33,7 +33,7 @@ pub mod sqlstate;
 pub mod store;
 pub mod timestamptz;
 
-pub use address::{AddressError, ShardAddress, ShardAddresses, ShardList};
+pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardList};
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::LogFrame;
 pub use loss::AcceptedLoss;

@@ -1,9 +1,7 @@
 //! How the writer's tasks come to be.
 
-use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
-use forebay_buffer::Log;
 use forebay_model::Lane;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
@@ -73,29 +71,11 @@ async fn run(settings: Settings, service: Service, lanes: Vec<Status>) -> anyhow
     }
     let keep = settings.keep_behind_bytes.get();
     service.lifecycle.spawn("tend streams", tend::run(log.clone(), lanes, keep, stop.clone()));
-    follow_connection(&log, &nats, &stop).await
+    let followed = log.follow(|state| nats.set(state.connection));
+    Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
 }
 
 fn spawn_drain(lifecycle: &Lifecycle, drain: Drain) {
     let stop = lifecycle.shutdown().soft().clone();
     lifecycle.spawn(format!("drain {}", drain.supplies.of), drain.run(stop));
-}
-
-async fn follow_connection(
-    log: &Log,
-    nats: &forebay_service::health::Dependency,
-    stop: &tokio_util::sync::CancellationToken,
-) -> anyhow::Result<()> {
-    let mut connected = log.connected();
-    loop {
-        if *connected.borrow_and_update() {
-            nats.up();
-        } else {
-            nats.down("not connected");
-        }
-        match stop.run_until_cancelled(connected.changed()).await {
-            Some(changed) => changed.context("the log's connection is no longer followed")?,
-            None => return Ok(()),
-        }
-    }
 }

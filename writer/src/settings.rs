@@ -8,12 +8,7 @@ use forebay_buffer::{LogName, LogSettings};
 use forebay_model::Hash;
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
-use forebay_shard::{Granularity, LaneSettings, ShardList};
-
-/// Where `forebay up` has its shards.
-const SHARDS_DEFAULT: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
-    postgres://forebay@127.0.0.1:5441/forebay,\
-    postgres://forebay@127.0.0.1:5442/forebay";
+use forebay_shard::{Granularity, LOCAL_SHARDS, LaneSettings, ShardList};
 
 /// Drains the log into the shards.
 #[derive(Debug, Clone, clap::Parser)]
@@ -32,7 +27,7 @@ pub struct Settings {
     pub log_prefix: LogName,
 
     /// Shards separated by `,`, the addresses of one shard by `|`, its primary first
-    #[arg(long, env = "FOREBAY_SHARDS", default_value = SHARDS_DEFAULT, hide_env_values = true)]
+    #[arg(long, env = "FOREBAY_SHARDS", default_value = LOCAL_SHARDS, hide_env_values = true)]
     pub shards: ShardList,
 
     /// How customers become buckets, where there is no shard map yet: `md5`, or `modulo` for integer ids
