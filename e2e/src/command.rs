@@ -19,14 +19,16 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// A program of this build, beside the test that runs.
+/// A program of this build, beside the one that runs.
 ///
 /// # Errors
 /// Where it has not been built.
 pub fn program(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    // target/<profile>/deps/<test>
-    let path = test.parent().and_then(|deps| deps.parent()).context("no build directory")?.join(name);
+    let this = std::env::current_exe()?;
+    let dir = this.parent().context("no build directory")?;
+    // A test is target/<profile>/deps/<test>, a program target/<profile>/<program>.
+    let dir = if dir.ends_with("deps") { dir.parent().context("no build directory")? } else { dir };
+    let path = dir.join(name);
     ensure!(path.exists(), "{} is not built: run `cargo build --workspace --bins` first", path.display());
     Ok(path)
 }

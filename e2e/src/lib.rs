@@ -6,8 +6,26 @@
 //! |---|---|
 //! | [`system`] | servers and services on free ports, and what can be done to them |
 //! | [`command`] | the `forebay` command |
+//! | [`proxy`], [`links`] | ways from services to servers that can be spoilt |
+//! | [`maker`] | orders of every kind, each with a mark |
+//! | [`load`], [`reads`] | clients that send, and clients that read back |
+//! | [`ledger`] | what was sent, and what came of it |
+//! | [`answers`] | when which answer came |
+//! | [`stored`], [`same`](mod@same), [`audit`] | what the shards hold, and whether it is what was sent |
+//! | [`matrix`] | the fault cases, and how one is run |
 
+pub mod answers;
+pub mod audit;
 pub mod command;
+pub mod ledger;
+pub mod links;
+pub mod load;
+pub mod maker;
+pub mod matrix;
+pub mod proxy;
+pub mod reads;
+pub mod same;
+pub mod stored;
 pub mod system;
 
 pub use command::{Run, forebay};

@@ -7,6 +7,7 @@ use forebay_stack::{Durability, Managed, PortInUse, Process, Program, Ready, Sta
 use serde_json::Value;
 
 use crate::command::{Run, forebay, program};
+use crate::links::Links;
 
 /// How long anything may take that is waited for.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -26,6 +27,7 @@ pub enum Part {
 pub struct System {
     services: Vec<(Part, Process, u16)>,
     http: reqwest::Client,
+    links: Option<Links>,
     /// Its servers.
     pub stack: Stack,
 }
@@ -37,10 +39,23 @@ impl System {
     /// # Errors
     /// What did not start, with the end of its log.
     pub async fn start(shards: usize, durability: Durability, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_on(Stack::temporary(shards, durability).await?, None, settings).await
+    }
+
+    /// The same, with a proxy on every way from a service to a server.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_linked(shards: usize, durability: Durability, settings: &[(&str, &str)]) -> Result<Self> {
         let stack = Stack::temporary(shards, durability).await?;
+        let links = Links::of(&stack).await?;
+        Self::start_on(stack, Some(links), settings).await
+    }
+
+    async fn start_on(stack: Stack, links: Option<Links>, settings: &[(&str, &str)]) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
-        let mut system = Self { services: Vec::new(), http, stack };
+        let mut system = Self { services: Vec::new(), http, links, stack };
         // The writer makes the shard map that the others need.
         for part in [Part::Writer, Part::Ingest, Part::Query] {
             let (process, port) = system.start_service(part, settings).await?;
@@ -71,6 +86,9 @@ impl System {
         for (variable, value) in self.stack.env() {
             start = start.env(variable, value);
         }
+        for (variable, value) in self.links.iter().flat_map(|links| links.env(part)) {
+            start = start.env(variable, value);
+        }
         for (variable, value) in settings {
             start = start.env(variable, value);
         }
@@ -95,10 +113,34 @@ impl System {
         &self.services.iter().find(|(other, ..)| *other == part).expect("every service was started").1
     }
 
+    /// Starts a service anew, at the same address and with these settings; what is left of the old one is killed.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn replace(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<()> {
+        self.process(part).kill().await;
+        let port = self.port(part);
+        let process = Process::start(self.managed(part, port, settings)?).await?;
+        self.services.retain(|(other, ..)| *other != part);
+        self.services.push((part, process, port));
+        Ok(())
+    }
+
+    /// The proxies between services and servers.
+    ///
+    /// # Panics
+    /// Where the system was started without them.
+    pub fn links(&self) -> &Links {
+        self.links.as_ref().expect("the system was started with links")
+    }
+
+    fn port(&self, part: Part) -> u16 {
+        self.services.iter().find(|(other, ..)| *other == part).map_or(0, |(.., port)| *port)
+    }
+
     /// The address of a path of a service.
     pub fn url(&self, part: Part, path: &str) -> String {
-        let port = self.services.iter().find(|(other, ..)| *other == part).map_or(0, |(.., port)| *port);
-        format!("http://127.0.0.1:{port}{path}")
+        format!("http://127.0.0.1:{}{path}", self.port(part))
     }
 
     /// Runs `forebay` against this system.
@@ -136,7 +178,15 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn get(&self, path: &str) -> Result<(u16, Value)> {
-        let answer = self.http.get(self.url(Part::Query, path)).send().await?;
+        self.ask(Part::Query, path).await
+    }
+
+    /// Asks a service and gives the answer's status and body.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn ask(&self, part: Part, path: &str) -> Result<(u16, Value)> {
+        let answer = self.http.get(self.url(part, path)).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
@@ -155,6 +205,24 @@ impl System {
     pub async fn begin_export(&self, path: &str, form: &str) -> Result<reqwest::Response> {
         let request = self.http.get(self.url(Part::Query, path)).header("accept", form);
         Ok(request.send().await?.error_for_status()?)
+    }
+
+    /// Asks a service and gives the answer as text.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn text(&self, part: Part, path: &str) -> Result<String> {
+        Ok(self.http.get(self.url(part, path)).send().await?.text().await?)
+    }
+
+    /// What a service takes for the present, in seconds since 1970.
+    ///
+    /// # Errors
+    /// Where it does not answer, or without saying so.
+    pub async fn clock(&self, part: Part) -> Result<i64> {
+        let answer = self.http.get(self.url(part, "/livez")).send().await?;
+        let date = answer.headers().get("date").context("the answer has no date")?.to_str()?;
+        Ok(jiff::fmt::rfc2822::parse(date)?.timestamp().as_second())
     }
 
     /// Runs one statement on every shard and adds up the numbers that they answer.

@@ -12,13 +12,14 @@ use crate::drain::Drain;
 use crate::lane::ShardLane;
 use crate::session::Supplies;
 use crate::status::Status;
-use crate::{Settings, bootstrap, report, tend};
+use crate::{Settings, bootstrap, failpoint, report, tend};
 
 /// Starts the writer's tasks and returns its routes.
 ///
 /// # Errors
 /// [`BadSetting`].
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+    failpoint::install(&settings.failpoints);
     settings.log().check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let lanes: Vec<Status> = settings
         .shards

@@ -15,6 +15,7 @@
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
 //! | `quiet` | since when nothing was written to each day |
 //! | `merging` | partitions that are no longer written to become one |
+//! | [`failpoint`] | places where a test makes the writer fail |
 //! | `failure` | what can stop a session |
 //! | `backoff` | how long to wait after a failure |
 //! | `pace` | how large batches may be |
@@ -28,6 +29,7 @@ mod backoff;
 mod batch;
 mod bootstrap;
 mod drain;
+pub mod failpoint;
 mod failure;
 mod lane;
 mod merging;

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
 use crate::batch::{days, to_log_frame, touched};
+use crate::failpoint::{self, Point};
 use crate::failure::Failure;
 use crate::lane::ShardLane;
 use crate::merging::Merging;
@@ -124,12 +125,16 @@ impl<'a> Session<'a> {
         // What is touched is worked out while the shard is busy.
         let (committed, touched) = tokio::join!(self.store.commit(frames, before), async { touched(lane, frames) });
         let committed = committed?;
+        failpoint::pass(Point::AfterCommit);
         self.quiet.end(Instant::now());
         self.position = committed.position;
         let now = Timestamp::now();
         let of = self.supplies.of;
         let notice = Notice { lane, shard: of.shard, before, after: committed.position, committed_at: now, touched };
-        self.announce(&notice).await;
+        if !failpoint::pass(Point::Notice) {
+            self.announce(&notice).await;
+        }
+        failpoint::pass(Point::AfterNotice);
         let frames = &frames[..committed.frames];
         let figures = CommitFigures {
             bytes: frames.iter().map(|frame| frame.payload.len() as u64).sum(),

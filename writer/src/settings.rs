@@ -10,6 +10,8 @@ use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
 use forebay_shard::{Granularity, LOCAL_SHARDS, LaneSettings, ShardList};
 
+use crate::failpoint::{self, Failpoints, Point};
+
 /// Drains the log into the shards.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "forebay-writer", version)]
@@ -70,6 +72,10 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_STREAM_REPLICAS", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=5))]
     pub stream_replicas: u8,
 
+    /// Where this writer fails on purpose, for tests
+    #[arg(long, env = "FOREBAY_FAILPOINTS", default_value = "", hide = true)]
+    pub failpoints: Failpoints,
+
     /// What every service has.
     #[command(flatten)]
     pub service: ServiceSettings,
@@ -100,7 +106,13 @@ impl Settings {
     }
 
     pub(crate) fn lane(&self) -> LaneSettings {
-        LaneSettings { granularity: self.partition, partitions_ahead: self.partitions_ahead }
+        LaneSettings {
+            granularity: self.partition,
+            partitions_ahead: self.partitions_ahead,
+            before_commit: Some(|| {
+                failpoint::pass(Point::BeforeCommit);
+            }),
+        }
     }
 
     pub(crate) fn log(&self) -> LogSettings {
@@ -131,7 +143,7 @@ mod tests {
 
     #[test]
     fn bad_settings_are_refused() {
-        for args in [["--routing", "sha1"], ["--partition", "week"], ["--shards", "x"], ["--batch-rows", "0"]] {
+        for args in [["--routing", "sha1"], ["--partition", "week"], ["--shards", "x"], ["--batch-rows", "0"], ["--failpoints", "x"]] {
             let parsed: Result<Settings, _> = clap::Parser::try_parse_from(["forebay-writer", args[0], args[1]]);
             assert!(parsed.is_err(), "{args:?}");
         }

@@ -3,6 +3,7 @@
 
 mod backfill;
 mod exports;
+mod faults;
 mod main_road;
 mod reading;
 mod routing;

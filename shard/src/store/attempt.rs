@@ -32,6 +32,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) runs: &'a [Run],
     pub(crate) letters: &'a [Letter],
     pub(crate) times: Option<(Timestamp, Timestamp)>,
+    pub(crate) before_commit: Option<fn()>,
     pub(crate) from: Position,
     pub(crate) to: End<'a>,
 }
@@ -78,6 +79,9 @@ impl Attempt<'_> {
                 straight + staged
             }
         };
+        if let Some(hook) = self.before_commit {
+            hook();
+        }
         step(Step::Commit, session.connection.execute("commit")).await?;
         Ok((session, tally))
     }

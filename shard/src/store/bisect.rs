@@ -63,6 +63,7 @@ async fn probe(
         runs: rows,
         letters: &[],
         times: None,
+        before_commit: None,
         from: nowhere,
         to: End { place, frame_id: "" },
     };

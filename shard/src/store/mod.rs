@@ -62,6 +62,8 @@ pub struct LaneSettings {
     pub granularity: Granularity,
     /// How many partitions after the present one are made ahead.
     pub partitions_ahead: u32,
+    /// Runs when all of a transaction is sent but its COMMIT: there a test ends the process.
+    pub before_commit: Option<fn()>,
 }
 
 /// The writing end of one lane of one shard.
@@ -186,6 +188,7 @@ impl LaneStore {
                 is_straight,
                 runs: &sifted.runs,
                 letters: &sifted.letters,
+                before_commit: self.settings.before_commit,
                 times: sifted.times,
                 from,
                 to: End {

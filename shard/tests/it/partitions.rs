@@ -10,7 +10,7 @@ use crate::facts::{fact, frame};
 use crate::scene::{Scene, tally};
 
 fn by(granularity: Granularity) -> LaneSettings {
-    LaneSettings { granularity, partitions_ahead: 2 }
+    LaneSettings { granularity, partitions_ahead: 2, ..LaneSettings::default() }
 }
 
 async fn names(scene: &Scene, table: &str) -> String {

@@ -1,0 +1,210 @@
+//! The ledger against the shards: nothing lost, nothing doubled, nothing changed, nothing from nowhere.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+use forebay_stack::Stack;
+use serde_json::{Map, Value};
+
+use crate::ledger::{Entry, Ledger, Outcome};
+use crate::maker::Made;
+use crate::same::same;
+use crate::stored::{Stored, StoredIndex, StoredOrder, StoredView};
+
+/// Of each kind of fault this many are told; the rest are counted.
+const TOLD_MAX: usize = 5;
+
+/// What the comparison found. All is well where every list is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// Orders that the shards hold.
+    pub stored: usize,
+    /// Rows that were there already, in lane `orders`.
+    pub duplicates: u64,
+    /// Dead letters of every lane.
+    pub dead: usize,
+    /// Marks of orders that were accepted, and are neither stored nor dead.
+    pub lost: Vec<String>,
+    /// Marks or identities that are stored more than once.
+    pub doubled: Vec<String>,
+    /// Everything else that is wrong, as sentences.
+    pub faults: Vec<String>,
+}
+
+type Identity = (String, String);
+
+impl Audit {
+    /// Reads every shard and compares.
+    ///
+    /// # Errors
+    /// Where a shard cannot be read.
+    pub async fn of(ledger: &Ledger, stack: &Stack) -> Result<Self> {
+        let mut shards = Vec::new();
+        for shard in 0..stack.postgres_count() {
+            shards.push(Stored::read(stack, shard).await?);
+        }
+        let mut audit = Self::default();
+        let entries = ledger.entries();
+        audit.compare_orders(&entries, &shards);
+        audit.compare_index(&shards);
+        audit.compare_views(&shards);
+        audit.compare_tallies(&shards);
+        Ok(audit)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.lost.is_empty() && self.doubled.is_empty() && self.faults.is_empty()
+    }
+
+    /// What is wrong, as sentences.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (what, marks) in [("lost", &self.lost), ("doubled", &self.doubled)] {
+            if !marks.is_empty() {
+                all.push(format!("{what} {}: {}", marks.len(), marks[..marks.len().min(TOLD_MAX)].join(" ")));
+            }
+        }
+        all.extend(self.faults.iter().take(TOLD_MAX).cloned());
+        if self.faults.len() > TOLD_MAX {
+            all.push(format!("and {} more", self.faults.len() - TOLD_MAX));
+        }
+        all
+    }
+
+    fn compare_orders(&mut self, entries: &HashMap<String, Entry>, shards: &[Stored]) {
+        let mut times_by_mark: HashMap<&str, usize> = HashMap::new();
+        let mut times_by_identity: HashMap<(&str, &str), usize> = HashMap::new();
+        for order in shards.iter().flat_map(|shard| &shard.orders) {
+            self.stored += 1;
+            *times_by_identity.entry((&order.customer_id, &order.order_id)).or_default() += 1;
+            let Some(entry) = order.mark().and_then(|mark| entries.get(mark)) else {
+                self.faults.push(format!("{} of {} is stored and was never sent", order.order_id, order.customer_id));
+                continue;
+            };
+            *times_by_mark.entry(&entry.made.mark).or_default() += 1;
+            if let Err(what) = order.is_as_sent(&entry.made) {
+                self.faults.push(format!("{} is stored with another {what} than it was sent with", entry.made.mark));
+            }
+        }
+        let dead: Vec<_> = shards.iter().flat_map(|shard| &shard.dead).collect();
+        self.dead = dead.len();
+        let is_dead = |mark: &str| dead.iter().any(|letter| letter.mark.as_deref() == Some(mark));
+        for (mark, entry) in entries {
+            let is_stored = times_by_mark.contains_key(mark.as_str());
+            if entry.outcome == Some(Outcome::Accepted) && !is_stored && !is_dead(mark) {
+                self.lost.push(mark.clone());
+            }
+        }
+        let twice = times_by_mark.iter().filter(|(_, times)| **times > 1).map(|(mark, _)| (*mark).to_owned());
+        self.doubled.extend(twice);
+        let twice = times_by_identity.iter().filter(|(_, times)| **times > 1);
+        self.doubled.extend(twice.map(|((customer, order), _)| format!("{customer}/{order}")));
+    }
+
+    /// Ids that Forebay assigned lead to their orders by themselves; every other order has an entry.
+    fn compare_index(&mut self, shards: &[Stored]) {
+        let entries = shards.iter().flat_map(|shard| &shard.index);
+        let index: HashMap<Identity, &StoredIndex> = entries.map(|entry| (identity(entry), entry)).collect();
+        for order in shards.iter().flat_map(|shard| &shard.orders) {
+            let is_assigned = order.mark().is_none_or(|mark| order.order_id != format!("O-{mark}"));
+            let found = index.get(&(order.customer_id.clone(), order.order_id.clone()));
+            if !is_assigned && found.is_none_or(|entry| entry.at != order.at) {
+                self.faults.push(format!("{} is stored and not found by its id", order.order_id));
+            }
+        }
+    }
+
+    fn compare_views(&mut self, shards: &[Stored]) {
+        let mut seen: HashMap<Identity, Vec<&StoredView>> = HashMap::new();
+        for view in shards.iter().flat_map(|shard| &shard.views) {
+            seen.entry((view.customer_id.clone(), view.order_id.clone())).or_default().push(view);
+        }
+        for order in shards.iter().flat_map(|shard| &shard.orders) {
+            let found = seen.get(&(order.customer_id.clone(), order.order_id.clone()));
+            let found = found.map_or(&[][..], Vec::as_slice);
+            let wanted = order.slices();
+            let is_right = found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at));
+            if !is_right {
+                self.faults.push(format!("the sellers of {} do not see it as it is", order.order_id));
+            }
+        }
+    }
+
+    /// What the positions say about the rows is what the tables hold.
+    fn compare_tallies(&mut self, shards: &[Stored]) {
+        for (number, shard) in shards.iter().enumerate() {
+            for tally in &shard.tallies {
+                let rows = match tally.lane.as_str() {
+                    "orders" => shard.orders.len(),
+                    "index" => shard.index.len(),
+                    _ => shard.views.len(),
+                };
+                let dead = shard.dead.iter().filter(|letter| letter.lane == tally.lane).count();
+                if (tally.stored, tally.dead) != (rows as u64, dead as u64) {
+                    let lane = &tally.lane;
+                    self.faults.push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));
+                }
+                if tally.lane == "orders" {
+                    self.duplicates += tally.duplicate;
+                }
+            }
+        }
+    }
+}
+
+fn identity(entry: &StoredIndex) -> Identity {
+    (entry.customer_id.clone(), entry.order_id.clone())
+}
+
+impl StoredOrder {
+    fn mark(&self) -> Option<&str> {
+        self.attributes.get("mark")?.as_str()
+    }
+
+    /// The error names the first field that differs.
+    fn is_as_sent(&self, sent: &Made) -> Result<(), &'static str> {
+        let mut rest: Map<String, Value> = sent.json.as_object().cloned().unwrap_or_default();
+        let items = rest.remove("items").unwrap_or_default();
+        for known in ["customer_id", "order_id", "timestamp"] {
+            rest.remove(known);
+        }
+        let is_same_id = sent.order_id.as_ref().is_none_or(|id| *id == self.order_id);
+        let checks = [
+            ("customer", self.customer_id == sent.customer_id),
+            ("id", is_same_id),
+            ("time", self.at == sent.at.unix_us()),
+            ("total", self.total == total(items.as_array().map_or(&[][..], Vec::as_slice).iter())),
+            ("items", same(&self.items, &items)),
+            ("attributes", same(&Value::Object(self.attributes.clone()), &Value::Object(rest))),
+        ];
+        checks.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
+    }
+
+    /// Its items by seller.
+    fn slices(&self) -> BTreeMap<&str, Vec<&Value>> {
+        let mut slices: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for item in self.items.as_array().map_or(&[][..], Vec::as_slice) {
+            if let Some(seller) = item["seller_id"].as_str() {
+                slices.entry(seller).or_default().push(item);
+            }
+        }
+        slices
+    }
+}
+
+impl StoredView {
+    fn is_of(&self, slices: &BTreeMap<&str, Vec<&Value>>, at: i64) -> bool {
+        let Some(wanted) = slices.get(self.key.as_str()) else { return false };
+        let items: Vec<&Value> = self.items.as_array().map(|items| items.iter().collect()).unwrap_or_default();
+        self.at == at
+            && self.subtotal == total(wanted.iter().copied())
+            && items.len() == wanted.len()
+            && items.iter().zip(wanted).all(|(found, wanted)| same(found, wanted))
+    }
+}
+
+fn total<'a>(items: impl Iterator<Item = &'a Value>) -> i64 {
+    let figure = |item: &Value, field: &str| item[field].as_i64().unwrap_or_default();
+    items.map(|item| figure(item, "quantity") * figure(item, "price")).sum()
+}

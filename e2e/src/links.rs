@@ -1,0 +1,90 @@
+//! Every way from a service to a server, each through a proxy of its own.
+
+use anyhow::Result;
+use forebay_stack::{Server, Stack};
+
+use crate::proxy::{Mode, Proxy};
+use crate::system::Part;
+
+/// The ways that there are: who goes to which kind of server.
+const WAYS: [(Part, fn(&Stack) -> Vec<Server>); 6] = [
+    (Part::Ingest, |_| vec![Server::Nats]),
+    (Part::Writer, |_| vec![Server::Nats]),
+    (Part::Writer, shards),
+    (Part::Query, |_| vec![Server::Nats]),
+    (Part::Query, shards),
+    (Part::Query, |_| vec![Server::Redis]),
+];
+
+/// The proxies between the services and the servers.
+#[derive(Debug)]
+pub struct Links(Vec<(Part, Server, Proxy)>);
+
+impl Links {
+    /// A proxy for each way, with everything passing.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn of(stack: &Stack) -> Result<Self> {
+        let mut links = Vec::new();
+        for (part, servers) in WAYS {
+            for server in servers(stack) {
+                links.push((part, server, Proxy::to(port_of(stack, server)).await?));
+            }
+        }
+        Ok(Self(links))
+    }
+
+    /// The settings by which a service goes through the proxies.
+    pub fn env(&self, part: Part) -> Vec<(String, String)> {
+        let mut shards = Vec::new();
+        let mut env = Vec::new();
+        for (_, server, proxy) in self.0.iter().filter(|(other, ..)| *other == part) {
+            let address = format!("127.0.0.1:{}", proxy.port());
+            match server {
+                Server::Nats => env.push(("FOREBAY_NATS".to_owned(), format!("nats://{address}"))),
+                Server::Redis => env.push(("FOREBAY_REDIS".to_owned(), format!("redis://{address}"))),
+                Server::Postgres(_) | Server::Replica(_) => shards.push(format!("postgres://forebay@{address}/forebay")),
+            }
+        }
+        if !shards.is_empty() {
+            env.push(("FOREBAY_SHARDS".to_owned(), shards.join(",")));
+        }
+        env
+    }
+
+    /// Changes what happens on the way from a service to a server.
+    pub fn set(&self, part: Part, server: Server, mode: Mode) {
+        for (_, _, proxy) in self.0.iter().filter(|(p, s, _)| (*p, *s) == (part, server)) {
+            proxy.set(mode);
+        }
+    }
+
+    /// Lets everything pass everywhere.
+    pub fn heal(&self) {
+        self.0.iter().for_each(|(_, _, proxy)| proxy.set(Mode::Pass));
+    }
+
+    /// Every way.
+    pub fn ways(&self) -> Vec<(Part, Server)> {
+        self.0.iter().map(|&(part, server, _)| (part, server)).collect()
+    }
+
+    /// How many connections are open, on all ways together.
+    pub fn open(&self) -> usize {
+        self.0.iter().map(|(_, _, proxy)| proxy.open()).sum()
+    }
+}
+
+fn shards(stack: &Stack) -> Vec<Server> {
+    (0..stack.postgres_count()).map(Server::Postgres).collect()
+}
+
+fn port_of(stack: &Stack, server: Server) -> u16 {
+    let config = stack.config();
+    match server {
+        Server::Nats => config.nats_port,
+        Server::Redis => config.redis_port,
+        Server::Postgres(shard) | Server::Replica(shard) => config.postgres_ports[shard],
+    }
+}

@@ -1,0 +1,79 @@
+//! Orders of every kind that a client may send, each with a mark by which it is known wherever it turns up.
+
+use forebay_model::Timestamp;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+
+const CUSTOMERS: u32 = 300;
+const SELLERS: u32 = 20;
+/// Times lie this far back at most: enough for a few partitions.
+const BACK_US: i64 = 2 * 86_400_000_000;
+
+/// An order as it is sent.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// What tells it from every other order of a run; it stands in the order as an unknown field.
+    pub mark: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// Its id, unless Forebay is to assign one.
+    pub order_id: Option<String>,
+    /// When it was placed.
+    pub at: Timestamp,
+    /// The order.
+    pub json: Value,
+}
+
+/// Makes orders, the same for the same seed.
+#[derive(Debug)]
+pub struct Maker {
+    prefix: String,
+    made: u64,
+    rng: StdRng,
+    now: Timestamp,
+}
+
+impl Maker {
+    /// A maker whose marks begin with this prefix.
+    pub fn new(prefix: impl Into<String>, rng: StdRng) -> Self {
+        Self { prefix: prefix.into(), made: 0, rng, now: Timestamp::now() }
+    }
+
+    /// The next order, with an id of its own or without.
+    pub fn make(&mut self, has_id: bool) -> Made {
+        self.made += 1;
+        let mark = format!("{}-{}", self.prefix, self.made);
+        let customer_id = format!("C{:04}", self.rng.random_range(0..CUSTOMERS));
+        let at = self.now.plus_us(-self.rng.random_range(0..BACK_US));
+        let items: Vec<Value> = (0..self.rng.random_range(1..5)).map(|_| self.item()).collect();
+        let mut json = json!({
+            "customer_id": customer_id,
+            "timestamp": at.to_string(),
+            "items": items,
+            "mark": mark,
+            "note": "Grüße \u{1f69a} \"quoted\" \\ back\tslash",
+            "weight": f64::from(self.rng.random_range(1..4000_u32)) / 8.0,
+            "gift": { "wrap": self.rng.random::<bool>(), "to": [null, "x", { "y": 1 }] },
+        });
+        let order_id = has_id.then(|| format!("O-{mark}"));
+        if let Some(id) = &order_id {
+            json["order_id"] = id.as_str().into();
+        }
+        Made { mark, customer_id, order_id, at, json }
+    }
+
+    fn item(&mut self) -> Value {
+        let mut item = json!({
+            "sku": format!("SKU{:03}", self.rng.random_range(0..500)),
+            "quantity": self.rng.random_range(1..20),
+            "price": self.rng.random_range(0..100_000),
+            "colour": if self.rng.random() { "red" } else { "grün" },
+        });
+        // Some sell themselves.
+        if self.rng.random_ratio(9, 10) {
+            item["seller_id"] = format!("S{}", self.rng.random_range(0..SELLERS)).into();
+        }
+        item
+    }
+}

@@ -1,0 +1,168 @@
+//! The cases by name.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use forebay_stack::Server;
+
+use super::trial::{Target, Trial};
+use super::{clock, disk, freezes, full, holes, kills, poison, ragged, stops, twice};
+use crate::system::Part;
+
+/// How long a case goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Long enough to see the fault work: for every test run.
+    Brief,
+    /// As long as the promise says.
+    Full,
+}
+
+impl Span {
+    /// One of two durations.
+    pub fn of(self, brief_s: u64, full_s: u64) -> Duration {
+        Duration::from_secs(if self == Self::Brief { brief_s } else { full_s })
+    }
+
+    /// How often a fault is repeated.
+    pub fn rounds(self) -> usize {
+        if self == Self::Brief { 1 } else { 3 }
+    }
+}
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// `kill -9` at any moment.
+    Kill(Target),
+    /// The writer aborts, or loses a notice, at a point of its work.
+    Failpoint(&'static str),
+    /// SIGSTOP.
+    Freeze(Server),
+    /// Nothing passes on the way from a service to a server, and nobody is told.
+    BlackHole(Part, Server),
+    /// Ways that are slow, that are cut, that are reset.
+    RaggedLinks,
+    /// Streams reach their largest size.
+    LogFull,
+    /// The disk of the log is full.
+    LogDiskFull,
+    /// The disk of a shard is full.
+    ShardDiskFull,
+    /// Every request is sent twice.
+    RequestsTwice,
+    /// A file is replayed twice.
+    FileTwice,
+    /// Frames are published twice.
+    FramesTwice,
+    /// Messages in the streams that no writer can store.
+    Poison,
+    /// A service's clock is ten minutes off.
+    Clock(Part),
+    /// SIGTERM.
+    Stop(Part),
+}
+
+/// The shard that faults are done to.
+const SHARD: usize = 1;
+
+impl Case {
+    /// Every case.
+    pub const ALL: [Self; 34] = [
+        Self::Kill(Target::Service(Part::Ingest)),
+        Self::Kill(Target::Service(Part::Writer)),
+        Self::Kill(Target::Service(Part::Query)),
+        Self::Kill(Target::Server(Server::Nats)),
+        Self::Kill(Target::Server(Server::Redis)),
+        Self::Kill(Target::Server(Server::Postgres(SHARD))),
+        Self::Failpoint("before-commit=abort:0.02"),
+        Self::Failpoint("after-commit=abort:0.02"),
+        Self::Failpoint("notice=abort:0.02"),
+        Self::Failpoint("notice=drop:0.3"),
+        Self::Failpoint("after-notice=abort:0.02"),
+        Self::Freeze(Server::Nats),
+        Self::Freeze(Server::Redis),
+        Self::Freeze(Server::Postgres(SHARD)),
+        Self::BlackHole(Part::Ingest, Server::Nats),
+        Self::BlackHole(Part::Writer, Server::Nats),
+        Self::BlackHole(Part::Writer, Server::Postgres(SHARD)),
+        Self::BlackHole(Part::Query, Server::Postgres(SHARD)),
+        Self::BlackHole(Part::Query, Server::Redis),
+        Self::BlackHole(Part::Query, Server::Nats),
+        Self::RaggedLinks,
+        Self::LogFull,
+        Self::LogDiskFull,
+        Self::ShardDiskFull,
+        Self::RequestsTwice,
+        Self::FileTwice,
+        Self::FramesTwice,
+        Self::Poison,
+        Self::Clock(Part::Ingest),
+        Self::Clock(Part::Writer),
+        Self::Clock(Part::Query),
+        Self::Stop(Part::Ingest),
+        Self::Stop(Part::Writer),
+        Self::Stop(Part::Query),
+    ];
+
+    /// What people call it, such as `kill-writer`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Kill(target) => format!("kill-{}", target.name()),
+            Self::Failpoint(text) => {
+                format!("failpoint-{}", text.split(':').next().unwrap_or_default().replace('=', "-"))
+            }
+            Self::Freeze(server) => format!("freeze-{}", Target::Server(server).name()),
+            Self::BlackHole(part, server) => {
+                format!("black-hole-{}-{}", Target::Service(part).name(), Target::Server(server).name())
+            }
+            Self::RaggedLinks => "ragged-links".to_owned(),
+            Self::LogFull => "log-full".to_owned(),
+            Self::LogDiskFull => "log-disk-full".to_owned(),
+            Self::ShardDiskFull => "shard-disk-full".to_owned(),
+            Self::RequestsTwice => "requests-twice".to_owned(),
+            Self::FileTwice => "file-twice".to_owned(),
+            Self::FramesTwice => "frames-twice".to_owned(),
+            Self::Poison => "poison".to_owned(),
+            Self::Clock(part) => format!("clock-{}", Target::Service(part).name()),
+            Self::Stop(part) => format!("stop-{}", Target::Service(part).name()),
+        }
+    }
+
+    /// Settings of all services that the case needs.
+    pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::LogFull => &[("FOREBAY_STREAM_BYTES_MAX", full::STREAM_BYTES_MAX)],
+            _ => &[],
+        }
+    }
+
+    /// Why the case cannot be run on this machine, if it cannot.
+    pub fn obstacle(self) -> Option<String> {
+        match self {
+            Self::Clock(_) => clock::obstacle(),
+            Self::LogDiskFull | Self::ShardDiskFull => disk::obstacle(),
+            _ => None,
+        }
+    }
+
+    /// Does the faults, and heals them.
+    pub(super) async fn inject(self, trial: &mut Trial) -> Result<()> {
+        match self {
+            Self::Kill(target) => kills::kill(trial, target).await,
+            Self::Failpoint(text) => kills::failpoint(trial, text).await,
+            Self::Freeze(server) => freezes::freeze(trial, server).await,
+            Self::BlackHole(part, server) => holes::black_hole(trial, part, server).await,
+            Self::RaggedLinks => ragged::ragged(trial).await,
+            Self::LogFull => full::log(trial).await,
+            Self::LogDiskFull => full::log_disk(trial).await,
+            Self::ShardDiskFull => full::shard_disk(trial, SHARD).await,
+            Self::RequestsTwice => twice::requests(trial).await,
+            Self::FileTwice => twice::file(trial).await,
+            Self::FramesTwice => twice::frames(trial).await,
+            Self::Poison => poison::poison(trial).await,
+            Self::Clock(part) => clock::shift(trial, part).await,
+            Self::Stop(part) => stops::stop(trial, part).await,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! No room: in the streams, on the disk of the log, on the disk of a shard.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use forebay_stack::Server;
+use rand::RngExt;
+
+use super::disk::Disk;
+use super::trial::{Target, Trial};
+use crate::system::Part;
+
+/// Small enough to be filled in seconds.
+pub(super) const STREAM_BYTES_MAX: &str = "256KiB";
+/// How long it may take to fill what is small.
+const FULL_WITHIN: Duration = Duration::from_secs(60);
+/// How long a server may take to see by itself that there is room again.
+const ROOM_SEEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// The writer is away until the streams are full.
+pub(super) async fn log(trial: &mut Trial) -> Result<()> {
+    for _ in 0..trial.span.rounds() {
+        let writer = trial.process(Target::Service(Part::Writer));
+        writer.kill().await;
+        trial.injected += 1;
+        must_refuse(trial, Instant::now()).await;
+        trial.work(500..2000).await;
+        writer.ensure_started().await?;
+        trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+    }
+    Ok(())
+}
+
+/// Somebody else takes the room on the disk of the log.
+pub(super) async fn log_disk(trial: &mut Trial) -> Result<()> {
+    let disk = Disk::under(&trial.system, Server::Nats, 64).await?;
+    trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+    disk.fill(64 * 1024)?;
+    trial.injected += 1;
+    must_refuse(trial, Instant::now()).await;
+    trial.work(500..3000).await;
+    disk.empty()?;
+    trial.disk = Some(disk);
+    // A NATS server that met a full disk may have switched JetStream off, until it is started again.
+    let (emptied, writes) = (Instant::now(), trial.writes.clone());
+    tokio::time::sleep(ROOM_SEEN_WITHIN).await;
+    if !writes.between(emptied, Instant::now()).iter().any(|answer| answer.asked > emptied && answer.is_good()) {
+        trial.system.stack.restart(Server::Nats).await?;
+    }
+    Ok(())
+}
+
+/// Somebody else takes the room on the disk of a shard. Orders are accepted all the while.
+pub(super) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
+    let server = Server::Postgres(shard);
+    let disk = Disk::under(&trial.system, server, 160).await?;
+    trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+    disk.fill(64 * 1024)?;
+    trial.injected += 1;
+    let filled = Instant::now();
+    if trial.rng.random() {
+        // Without room for its own log the server goes down.
+        let _ = trial.system.stack.sql(shard, "create table filler (); select pg_switch_wal(); drop table filler").await;
+    }
+    tokio::time::sleep(trial.span.of(8, 20)).await;
+    let answers = trial.writes.between(filled, Instant::now());
+    trial.must_be_answered("orders", &answers, &[202], Duration::from_secs(12));
+    disk.empty()?;
+    trial.disk = Some(disk);
+    trial.process(Target::Server(server)).ensure_started().await
+}
+
+/// There is an order that is refused with 503, and none that waits for ever.
+async fn must_refuse(trial: &mut Trial, since: Instant) {
+    let writes = trial.writes.clone();
+    trial
+        .must("orders are refused with 503", FULL_WITHIN, async |_| {
+            let answers = writes.between(since, Instant::now());
+            if answers.iter().any(|answer| answer.status == Some(503)) { Ok(()) } else { Err(format!("{} answers", answers.len())) }
+        })
+        .await;
+    trial.must_be_answered("orders", &trial.writes.between(since, Instant::now()), &[202, 503], Duration::from_secs(12));
+}

@@ -1,0 +1,60 @@
+//! A way on which nothing passes any more, and nobody is told.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use forebay_stack::Server;
+
+use super::trial::{Target, Trial, dependency};
+use crate::proxy::Mode;
+use crate::system::Part;
+
+/// How long it may take until `/readyz` says so.
+const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take until `/readyz` says that it is over.
+const OVER_WITHIN: Duration = Duration::from_secs(30);
+/// Pools grow and shrink by this much without anything being wrong.
+const FILES_MORE: usize = 24;
+
+/// Opens the hole, sees that it is noticed, closes it, and sees that nothing is left of it.
+pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) -> Result<()> {
+    let name = match server {
+        Server::Nats => "nats".to_owned(),
+        Server::Redis => "redis".to_owned(),
+        Server::Postgres(shard) | Server::Replica(shard) => format!("shard {shard}"),
+    };
+    let files = open_files(trial, part)?;
+    for _ in 0..trial.span.rounds().min(2) {
+        trial.system.links().set(part, server, Mode::BlackHole);
+        trial.injected += 1;
+        let opened = Instant::now();
+        must_be(trial, part, &name, false, NOTICED_WITHIN).await;
+        trial.work(500..1500).await;
+        tokio::time::sleep(trial.span.of(0, 8)).await;
+        trial.must_be_answered("orders", &trial.writes.between(opened, Instant::now()), &[202, 503], OVER_WITHIN);
+        trial.system.links().heal();
+        must_be(trial, part, &name, true, OVER_WITHIN).await;
+        trial.must_work_again(Instant::now(), OVER_WITHIN).await;
+    }
+    let files_now = open_files(trial, part)?;
+    if files_now > files + FILES_MORE {
+        trial.complain(format!("{part:?} has {files_now} files open, and had {files} before"));
+    }
+    Ok(())
+}
+
+async fn must_be(trial: &mut Trial, part: Part, name: &str, up: bool, within: Duration) {
+    let what = format!("{part:?} says that {name} is {}", if up { "up" } else { "down" });
+    trial
+        .must(&what, within, async |system| {
+            let state = dependency(system, part, name).await?;
+            if (state == "up") == up { Ok(()) } else { Err(state) }
+        })
+        .await;
+}
+
+/// Sockets among them: a connection that nobody gives up is one more.
+fn open_files(trial: &Trial, part: Part) -> Result<usize> {
+    let pid = trial.process(Target::Service(part)).pid().context("the service does not run")?;
+    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}

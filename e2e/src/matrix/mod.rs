@@ -1,0 +1,32 @@
+//! The fault cases: what is done to a system under load, and what must hold afterwards.
+//!
+//! Every case ends the same way: the faults are healed, the load stops, the log drains within half a minute, and the ledger is
+//! compared with the shards. What a case demands beyond that stands in its own module.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`case`] | the cases by name |
+//! | [`trial`] | a system under load, and what is noted about it |
+//! | [`run`](mod@run) | one case from start to verdict |
+//! | [`report`] | the verdict, and the table of all |
+//! | `kills`, `freezes`, `holes`, `ragged`, `full`, `twice`, `poison`, `clock`, `stops` | the faults |
+//! | `disk` | a server's data on a small disk |
+
+pub mod case;
+mod clock;
+mod disk;
+mod freezes;
+mod full;
+mod holes;
+mod kills;
+mod poison;
+mod ragged;
+pub mod report;
+pub mod run;
+mod stops;
+pub mod trial;
+mod twice;
+
+pub use case::{Case, Span};
+pub use report::{Report, table};
+pub use run::run;

@@ -1,0 +1,163 @@
+//! One case from start to verdict.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::case::{Case, Span};
+use super::report::Report;
+use super::trial::Trial;
+use crate::audit::Audit;
+use crate::load::{Load, LoadSettings};
+use crate::reads::Reads;
+use crate::system::{Part, System};
+
+/// How long everything may take to be as if nothing had been, once the faults are healed.
+const HEALED_WITHIN: Duration = Duration::from_secs(30);
+/// How often the shards are compared with the ledger while the log drains.
+const AUDIT_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs a case. What is left of a run that has not passed is kept below `artefacts`.
+///
+/// # Errors
+/// Where the case could not be run: what it finds wrong is in the report.
+pub async fn run(case: Case, seed: u64, span: Span, artefacts: &Path) -> Result<Report> {
+    let dir = tempfile::tempdir().context("no temporary directory")?;
+    let mut trial = Trial::start(case, seed, span, dir.path()).await?;
+    let begun = Instant::now();
+    let ended = Box::pin(under_load(case, seed, &mut trial)).await;
+    let (drained, audit) = match ended {
+        Ok((drained, audit)) => (drained, Some(audit)),
+        Err(error) => {
+            trial.complain(format!("the case was not brought to its end: {error:#}"));
+            (None, None)
+        }
+    };
+    trial.judge_answers(begun);
+    if let Err(error) = trial.system.stop().await {
+        trial.complain(format!("stopping: {error:#}"));
+    }
+    let kept = if trial.complaints.is_empty() { None } else { Some(keep(&trial, case, seed, artefacts)?) };
+    Ok(Report {
+        case,
+        seed,
+        orders: trial.ledger.counts(),
+        injected: trial.injected,
+        lost: audit.as_ref().map_or(0, |audit| audit.lost.len()),
+        doubled: audit.as_ref().map_or(0, |audit| audit.doubled.len()),
+        drained,
+        complaints: std::mem::take(&mut trial.complaints),
+        kept,
+    })
+}
+
+/// Load, faults, healing, the end of the load, and the comparison.
+async fn under_load(case: Case, seed: u64, trial: &mut Trial) -> Result<(Option<Duration>, Audit)> {
+    let settings = LoadSettings { is_doubled: case == Case::RequestsTwice, ..LoadSettings::steady(seed) };
+    let (ingest, query) = (trial.system.url(Part::Ingest, ""), trial.system.url(Part::Query, ""));
+    let load = Load::start(&ingest, &trial.ledger, &trial.writes, &settings)?;
+    let reads = Reads::start(&query, &trial.ledger, &trial.reads, seed)?;
+    trial.must_work_again(Instant::now(), HEALED_WITHIN).await;
+    trial.work(500..1500).await;
+    case.inject(trial).await?;
+    let healed = Instant::now();
+    trial.must_work_again(healed, HEALED_WITHIN).await;
+    trial.work(500..1000).await;
+    load.stop().await?;
+    drop(reads);
+    let (drained, audit) = drain(trial, healed).await?;
+    trial.complaints.extend(audit.complaints());
+    if audit.duplicates < trial.duplicates_min {
+        let (found, wanted) = (audit.duplicates, trial.duplicates_min);
+        trial.complain(format!("{found} duplicates are counted, and at least {wanted} rows were logged twice"));
+    }
+    no_memory_held(trial).await;
+    Ok((drained, audit))
+}
+
+/// Compares until all is as it must be, or the time is over.
+async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, Audit)> {
+    loop {
+        // The log first: what was drained before it was empty is in the shards.
+        let rest = rest_in_log(&trial.system).await;
+        let audit = Audit::of(&trial.ledger, &trial.system.stack).await;
+        let took = healed.elapsed();
+        if let (Ok(None), Ok(audit)) = (&rest, &audit) {
+            if audit.is_clean() && audit.dead == trial.dead {
+                return Ok((Some(took), audit.clone()));
+            }
+        }
+        if took > HEALED_WITHIN {
+            let audit = audit?;
+            match rest {
+                Ok(Some(rest)) => trial.complain(format!("after {took:?} there is still something in the log: {rest}")),
+                Err(error) => trial.complain(format!("the writer does not say how its lanes stand: {error:#}")),
+                Ok(None) => {}
+            }
+            if audit.dead != trial.dead {
+                trial.complain(format!("there are {} dead letters instead of {}", audit.dead, trial.dead));
+            }
+            return Ok((None, audit));
+        }
+        tokio::time::sleep(AUDIT_EVERY).await;
+    }
+}
+
+/// The lane that is not drained yet, if there is one.
+async fn rest_in_log(system: &System) -> Result<Option<String>> {
+    let (_, body) = system.ask(Part::Writer, "/v1/lanes").await?;
+    let lanes = body["lanes"].as_array().context("no lanes")?;
+    let is_drained = |lane: &&Value| lane["state"] == "draining" && lane["position"]["seq"] == lane["log"]["last_seq"];
+    Ok(lanes.iter().find(|lane| !is_drained(lane)).map(ToString::to_string))
+}
+
+/// With nothing on its way, ingest holds no bytes of requests.
+async fn no_memory_held(trial: &mut Trial) {
+    trial
+        .must("ingest gives back the room of its requests", HEALED_WITHIN, async |system| {
+            let text = system.text(Part::Ingest, "/metrics").await.map_err(|error| error.to_string())?;
+            let line = text.lines().find(|line| line.starts_with("forebay_ingest_memory_bytes"));
+            match line.and_then(|line| line.rsplit_once(' ')) {
+                // Nothing was ever held by a process that has just been started.
+                None | Some((_, "0")) => Ok(()),
+                Some((_, bytes)) => Err(format!("{bytes} bytes")),
+            }
+        })
+        .await;
+}
+
+impl Trial {
+    /// What holds for every answer of every case.
+    fn judge_answers(&mut self, begun: Instant) {
+        let now = Instant::now();
+        for (what, answers, allowed) in [
+            ("order", self.writes.between(begun, now), &[202, 503][..]),
+            // An order that was accepted may not be visible yet; it is never said not to be there.
+            ("read", self.reads.between(begun, now), &[200, 503, 504][..]),
+        ] {
+            let statuses: Vec<u16> = answers.iter().filter_map(|answer| answer.status).collect();
+            let wrong: Vec<&u16> = statuses.iter().filter(|status| !allowed.contains(status)).collect();
+            if let Some(first) = wrong.first() {
+                self.complain(format!("{} times the answer to an {what} with its receipt was {first}", wrong.len()));
+            }
+        }
+    }
+}
+
+/// Copies the logs and the ledger to where they stay.
+fn keep(trial: &Trial, case: Case, seed: u64, artefacts: &Path) -> Result<PathBuf> {
+    let place = artefacts.join(format!("{}-{seed}", case.name()));
+    fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    let logs = trial.system.stack.log("any");
+    let logs = fs::read_dir(logs.parent().context("logs have a directory")?)?.flatten().map(|entry| entry.path());
+    for file in logs.chain([trial.ledger.path().to_owned()]) {
+        if let Some(name) = file.file_name() {
+            fs::copy(&file, place.join(name)).with_context(|| format!("cannot keep {}", file.display()))?;
+        }
+    }
+    fs::write(place.join("complaints"), trial.complaints.join("\n") + "\n")?;
+    Ok(place)
+}

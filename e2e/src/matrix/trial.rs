@@ -1,0 +1,175 @@
+//! A system under load, and what is noted about it while faults are done to it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use forebay_stack::{Durability, Process, Server};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+use super::case::{Case, Span};
+use super::disk::Disk;
+use crate::answers::{Answer, Answers};
+use crate::ledger::Ledger;
+use crate::system::{Part, System};
+
+const SHARDS: usize = 3;
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Something that can be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One of the services.
+    Service(Part),
+    /// One of the servers.
+    Server(Server),
+}
+
+impl Target {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service(Part::Ingest) => "ingest",
+            Self::Service(Part::Writer) => "writer",
+            Self::Service(Part::Query) => "query",
+            Self::Server(Server::Nats) => "nats",
+            Self::Server(Server::Redis) => "redis",
+            Self::Server(Server::Postgres(_)) => "shard",
+            Self::Server(Server::Replica(_)) => "replica",
+        }
+    }
+}
+
+/// A system, the books about it, and what was seen.
+pub struct Trial {
+    // Dropped in this order: the disk is taken from under a server before its directory goes.
+    pub(super) disk: Option<Disk>,
+    pub(super) system: System,
+    /// Chooses moments and victims, the same for the same seed.
+    pub(super) rng: StdRng,
+    pub(super) span: Span,
+    pub(super) ledger: Arc<Ledger>,
+    /// What ingest answered.
+    pub(super) writes: Arc<Answers>,
+    /// What query answered.
+    pub(super) reads: Arc<Answers>,
+    /// How many faults were done.
+    pub(super) injected: usize,
+    /// How many rows must have been found stored already.
+    pub(super) duplicates_min: u64,
+    /// How many dead letters there must be.
+    pub(super) dead: usize,
+    /// What was wrong, as sentences.
+    pub(super) complaints: Vec<String>,
+    settings: &'static [(&'static str, &'static str)],
+}
+
+impl Trial {
+    /// Starts a system for a case; the ledger is kept in that directory.
+    ///
+    /// # Errors
+    /// What did not start.
+    pub async fn start(case: Case, seed: u64, span: Span, dir: &Path) -> Result<Self> {
+        let settings = case.settings();
+        Ok(Self {
+            disk: None,
+            system: System::start_linked(SHARDS, Durability::Real, settings).await?,
+            rng: StdRng::seed_from_u64(seed),
+            span,
+            ledger: Arc::new(Ledger::new(dir.join("ledger"))?),
+            writes: Arc::default(),
+            reads: Arc::default(),
+            injected: 0,
+            duplicates_min: 0,
+            dead: 0,
+            complaints: Vec::new(),
+            settings,
+        })
+    }
+
+    pub(super) fn process(&self, target: Target) -> Process {
+        match target {
+            Target::Service(part) => self.system.process(part).clone(),
+            Target::Server(server) => self.system.stack.process(server).clone(),
+        }
+    }
+
+    /// Starts a service anew with further settings.
+    pub(super) async fn replace(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<()> {
+        let settings = [self.settings, settings].concat();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.system.replace(part, &settings).await {
+                // A service that fails on purpose may do so while it starts.
+                Err(_) if attempts < 20 => {}
+                replaced => return replaced,
+            }
+        }
+    }
+
+    /// Lets the load work for a time of that many milliseconds.
+    pub(super) async fn work(&mut self, ms: std::ops::Range<u64>) {
+        let ms = self.rng.random_range(ms);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    pub(super) fn complain(&mut self, what: impl Into<String>) {
+        self.complaints.push(what.into());
+    }
+
+    /// Waits until a condition holds, for so long at most; complains and says false where it does not.
+    pub(super) async fn must(
+        &mut self,
+        what: &str,
+        within: Duration,
+        mut holds: impl AsyncFnMut(&System) -> Result<(), String>,
+    ) -> bool {
+        let begun = Instant::now();
+        loop {
+            let Err(seen) = holds(&self.system).await else { return true };
+            if begun.elapsed() > within {
+                self.complain(format!("not within {within:?}: {what} ({seen})"));
+                return false;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until ingest accepts and query answers questions that came after this moment.
+    pub(super) async fn must_work_again(&mut self, since: Instant, within: Duration) {
+        for (what, answers) in [("orders are accepted", self.writes.clone()), ("orders are found", self.reads.clone())] {
+            self.must(what, within, async |_| {
+                let answers = answers.between(since, Instant::now());
+                let is_good = answers.iter().any(|answer| answer.asked >= since && answer.is_good());
+                if is_good { Ok(()) } else { Err(format!("{} answers", answers.len())) }
+            })
+            .await;
+        }
+    }
+
+    /// Every question that was answered in that time got one of these answers, within a bound.
+    pub(super) fn must_be_answered(&mut self, what: &str, answers: &[Answer], allowed: &[u16], within: Duration) {
+        let late: Vec<Duration> = answers.iter().map(Answer::took).filter(|took| *took > within).collect();
+        if let Some(worst) = late.iter().max() {
+            self.complain(format!("{} {what} took longer than {within:?}, one of them {worst:?}", late.len()));
+        }
+        let wrong = |answer: &&Answer| answer.status.is_none_or(|status| !allowed.contains(&status));
+        let wrong: Vec<Option<u16>> = answers.iter().filter(wrong).map(|answer| answer.status).collect();
+        if !wrong.is_empty() {
+            let first = &wrong[..wrong.len().min(5)];
+            self.complain(format!("{} {what} were answered otherwise than by {allowed:?}: {first:?}", wrong.len()));
+        }
+    }
+}
+
+/// Asks `/readyz` for the state of a dependency.
+pub(super) async fn dependency(system: &System, part: Part, name: &str) -> Result<String, String> {
+    let (_, body) = system.ask(part, "/readyz").await.map_err(|error| error.to_string())?;
+    let state: &Value = &body["dependencies"][name]["state"];
+    state.as_str().map(str::to_owned).ok_or_else(|| format!("/readyz says nothing of {name}: {body}"))
+}

@@ -1,0 +1,69 @@
+//! Everything that can come twice: requests, files, frames.
+
+use anyhow::{Context, Result};
+use async_nats::HeaderMap;
+use forebay_stack::Server;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::trial::Trial;
+use crate::ledger::Outcome;
+use crate::maker::{Made, Maker};
+
+const FILE_ORDERS: usize = 2000;
+/// The header by which JetStream itself drops what comes twice.
+const MESSAGE_ID: &str = "Nats-Msg-Id";
+const ROWS: &str = "Forebay-Rows";
+
+/// The load sends every request twice.
+pub(super) async fn requests(trial: &mut Trial) -> Result<()> {
+    tokio::time::sleep(trial.span.of(4, 15)).await;
+    trial.injected += 1;
+    // What was accepted until now was accepted twice, but for what is on its way.
+    trial.duplicates_min = trial.ledger.counts().accepted.saturating_sub(200) as u64;
+    Ok(())
+}
+
+/// A file of orders is replayed, and replayed again.
+pub(super) async fn file(trial: &mut Trial) -> Result<()> {
+    let mut maker = Maker::new("file", StdRng::from_rng(&mut trial.rng));
+    let orders: Vec<Made> = (0..FILE_ORDERS).map(|_| maker.make(true)).collect();
+    trial.ledger.sending(&orders)?;
+    let lines: Vec<String> = orders.iter().map(|made| made.json.to_string()).collect();
+    for _ in 0..2 {
+        trial.system.replay(&["-"], lines.join("\n").as_bytes()).await?;
+        trial.injected += 1;
+    }
+    for made in &orders {
+        trial.ledger.settle(&made.mark, Outcome::Accepted)?;
+    }
+    trial.duplicates_min = FILE_ORDERS as u64;
+    Ok(())
+}
+
+/// Frames of the log are published again under other ids, as a client would whose acknowledgement was lost for long.
+pub(super) async fn frames(trial: &mut Trial) -> Result<()> {
+    let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
+    let jetstream = async_nats::jetstream::new(client);
+    let shards = trial.system.stack.postgres_count();
+    debug_assert!(trial.system.stack.is_alive(Server::Nats));
+    for _ in 0..trial.span.rounds() * 40 {
+        let shard = trial.rng.random_range(0..shards);
+        let lane = ["orders", "index", "views"][trial.rng.random_range(0..3)];
+        let stream = jetstream.get_stream(format!("forebay-{lane}-{shard}")).await?;
+        let last = stream.cached_info().state.last_sequence;
+        if last == 0 {
+            continue;
+        }
+        let message = stream.get_raw_message(trial.rng.random_range(1..=last)).await?;
+        let mut headers: HeaderMap = message.headers;
+        headers.insert(MESSAGE_ID, format!("again-{}", trial.rng.random::<u64>()));
+        if lane == "orders" {
+            let rows = headers.get(ROWS).context("a frame says how many rows it has")?;
+            trial.duplicates_min += rows.as_str().parse::<u64>()?;
+        }
+        jetstream.publish_with_headers(message.subject, headers, message.payload).await?.await?;
+        trial.injected += 1;
+    }
+    Ok(())
+}

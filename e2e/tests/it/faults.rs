@@ -1,0 +1,62 @@
+//! Some of the fault cases, each for a few seconds. `./dev faults` runs all of them, and for as long as one likes.
+
+use std::path::Path;
+
+use forebay_e2e::matrix::{Case, Span, run};
+use forebay_e2e::system::Part;
+use forebay_stack::Server;
+
+/// Runs a case by a new seed. Everything that is wrong is told at once, with the seed by which it can be repeated.
+async fn passes(case: Case) {
+    let seed = u64::from(rand::random::<u32>());
+    println!("{}: seed {seed}", case.name());
+    let artefacts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults");
+    let report = run(case, seed, Span::Brief, &artefacts).await.unwrap();
+    assert!(report.has_passed(), "{report:#?}");
+    assert!(report.orders.accepted > 100 && report.injected > 0, "nothing was tried: {report:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_dies_between_commit_and_notice_loses_nothing() {
+    passes(Case::Failpoint("after-commit=abort:0.02")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_notices_hide_no_order_from_its_sender() {
+    passes(Case::Failpoint("notice=drop:0.3")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_shard_holds_up_nothing_else() {
+    passes(Case::Freeze(Server::Postgres(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_black_hole_before_a_shard_is_noticed_and_leaves_nothing_behind() {
+    passes(Case::BlackHole(Part::Writer, Server::Postgres(1))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_log_loses_nothing_that_was_acknowledged() {
+    passes(Case::Kill(forebay_e2e::matrix::trial::Target::Server(Server::Nats))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_log_refuses_and_goes_on() {
+    passes(Case::LogFull).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_come_twice_are_stored_once() {
+    passes(Case::FramesTwice).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_becomes_dead_letters_and_stops_nothing() {
+    passes(Case::Poison).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_ingest_answers_every_request_that_it_has() {
+    passes(Case::Stop(Part::Ingest)).await;
+}
