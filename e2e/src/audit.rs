@@ -143,7 +143,8 @@ impl Audit {
                 let dead = shard.dead.iter().filter(|letter| letter.lane == tally.lane).count();
                 if (tally.stored, tally.dead) != (rows as u64, dead as u64) {
                     let lane = &tally.lane;
-                    self.faults.push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));
+                    self.faults
+                        .push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));
                 }
                 if tally.lane == "orders" {
                     self.duplicates += tally.duplicate;

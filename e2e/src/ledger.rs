@@ -1,8 +1,9 @@
 //! What was sent, written down before it was sent, and what came of it.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -97,7 +98,7 @@ impl Ledger {
         for made in orders {
             let Made { mark, customer_id, order_id, json, .. } = made;
             let (id, hash) = (order_id.as_deref().unwrap_or("-"), xxh3_64(json.to_string().as_bytes()));
-            lines.push_str(&format!("sending {mark} {customer_id} {id} {hash:016x}\n"));
+            let _ = writeln!(lines, "sending {mark} {customer_id} {id} {hash:016x}");
             books.entries.entry(mark.clone()).or_insert_with(|| Entry { made: made.clone(), outcome: None });
         }
         books.write(&lines)

@@ -6,16 +6,6 @@ use forebay_stack::{Server, Stack};
 use crate::proxy::{Mode, Proxy};
 use crate::system::Part;
 
-/// The ways that there are: who goes to which kind of server.
-const WAYS: [(Part, fn(&Stack) -> Vec<Server>); 6] = [
-    (Part::Ingest, |_| vec![Server::Nats]),
-    (Part::Writer, |_| vec![Server::Nats]),
-    (Part::Writer, shards),
-    (Part::Query, |_| vec![Server::Nats]),
-    (Part::Query, shards),
-    (Part::Query, |_| vec![Server::Redis]),
-];
-
 /// The proxies between the services and the servers.
 #[derive(Debug)]
 pub struct Links(Vec<(Part, Server, Proxy)>);
@@ -27,10 +17,8 @@ impl Links {
     /// Where no port is free.
     pub async fn of(stack: &Stack) -> Result<Self> {
         let mut links = Vec::new();
-        for (part, servers) in WAYS {
-            for server in servers(stack) {
-                links.push((part, server, Proxy::to(port_of(stack, server)).await?));
-            }
+        for (part, server) in ways(stack) {
+            links.push((part, server, Proxy::to(port_of(stack, server)).await?));
         }
         Ok(Self(links))
     }
@@ -44,7 +32,9 @@ impl Links {
             match server {
                 Server::Nats => env.push(("FOREBAY_NATS".to_owned(), format!("nats://{address}"))),
                 Server::Redis => env.push(("FOREBAY_REDIS".to_owned(), format!("redis://{address}"))),
-                Server::Postgres(_) | Server::Replica(_) => shards.push(format!("postgres://forebay@{address}/forebay")),
+                Server::Postgres(_) | Server::Replica(_) => {
+                    shards.push(format!("postgres://forebay@{address}/forebay"));
+                }
             }
         }
         if !shards.is_empty() {
@@ -76,8 +66,18 @@ impl Links {
     }
 }
 
-fn shards(stack: &Stack) -> Vec<Server> {
-    (0..stack.postgres_count()).map(Server::Postgres).collect()
+/// Who goes where.
+fn ways(stack: &Stack) -> Vec<(Part, Server)> {
+    let mut ways = vec![
+        (Part::Ingest, Server::Nats),
+        (Part::Writer, Server::Nats),
+        (Part::Query, Server::Nats),
+        (Part::Query, Server::Redis),
+    ];
+    for shard in (0..stack.postgres_count()).map(Server::Postgres) {
+        ways.extend([(Part::Writer, shard), (Part::Query, shard)]);
+    }
+    ways
 }
 
 fn port_of(stack: &Stack, server: Server) -> u16 {

@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["notice", "notice=drop", "notice=drop:2", "after-commit=drop:1", "lunch=abort:1", "notice=drop:NaN"] {
+        for text in
+            ["notice", "notice=drop", "notice=drop:2", "after-commit=drop:1", "lunch=abort:1", "notice=drop:NaN"]
+        {
             assert_eq!(text.parse::<Failpoints>(), Err(NotAFailpoint(text.to_owned())));
         }
     }

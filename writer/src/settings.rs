@@ -143,7 +143,13 @@ mod tests {
 
     #[test]
     fn bad_settings_are_refused() {
-        for args in [["--routing", "sha1"], ["--partition", "week"], ["--shards", "x"], ["--batch-rows", "0"], ["--failpoints", "x"]] {
+        for args in [
+            ["--routing", "sha1"],
+            ["--partition", "week"],
+            ["--shards", "x"],
+            ["--batch-rows", "0"],
+            ["--failpoints", "x"],
+        ] {
             let parsed: Result<Settings, _> = clap::Parser::try_parse_from(["forebay-writer", args[0], args[1]]);
             assert!(parsed.is_err(), "{args:?}");
         }

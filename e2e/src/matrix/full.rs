@@ -13,7 +13,7 @@ use crate::system::Part;
 /// Small enough to be filled in seconds.
 pub(super) const STREAM_BYTES_MAX: &str = "256KiB";
 /// How long it may take to fill what is small.
-const FULL_WITHIN: Duration = Duration::from_secs(60);
+const FULL_WITHIN: Duration = Duration::from_mins(1);
 /// How long a server may take to see by itself that there is room again.
 const ROOM_SEEN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -60,7 +60,8 @@ pub(super) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
     let filled = Instant::now();
     if trial.rng.random() {
         // Without room for its own log the server goes down.
-        let _ = trial.system.stack.sql(shard, "create table filler (); select pg_switch_wal(); drop table filler").await;
+        let _ =
+            trial.system.stack.sql(shard, "create table filler (); select pg_switch_wal(); drop table filler").await;
     }
     tokio::time::sleep(trial.span.of(8, 20)).await;
     let answers = trial.writes.between(filled, Instant::now());
@@ -76,8 +77,17 @@ async fn must_refuse(trial: &mut Trial, since: Instant) {
     trial
         .must("orders are refused with 503", FULL_WITHIN, async |_| {
             let answers = writes.between(since, Instant::now());
-            if answers.iter().any(|answer| answer.status == Some(503)) { Ok(()) } else { Err(format!("{} answers", answers.len())) }
+            if answers.iter().any(|answer| answer.status == Some(503)) {
+                Ok(())
+            } else {
+                Err(format!("{} answers", answers.len()))
+            }
         })
         .await;
-    trial.must_be_answered("orders", &trial.writes.between(since, Instant::now()), &[202, 503], Duration::from_secs(12));
+    trial.must_be_answered(
+        "orders",
+        &trial.writes.between(since, Instant::now()),
+        &[202, 503],
+        Duration::from_secs(12),
+    );
 }

@@ -66,7 +66,17 @@ pub fn table(reports: &[Report]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
-        "case", "runs", "failed", "sent", "accepted", "refused", "unknown", "faults", "lost", "doubled", "slowest drain",
+        "case",
+        "runs",
+        "failed",
+        "sent",
+        "accepted",
+        "refused",
+        "unknown",
+        "faults",
+        "lost",
+        "doubled",
+        "slowest drain",
     ]);
     for (name, line) in lines.into_iter().chain([("all".to_owned(), all)]) {
         let numbers = [line.runs, line.failed].into_iter().chain(line.figures).map(|number| number.to_string());

@@ -85,10 +85,11 @@ async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, 
         let rest = rest_in_log(&trial.system).await;
         let audit = Audit::of(&trial.ledger, &trial.system.stack).await;
         let took = healed.elapsed();
-        if let (Ok(None), Ok(audit)) = (&rest, &audit) {
-            if audit.is_clean() && audit.dead == trial.dead {
-                return Ok((Some(took), audit.clone()));
-            }
+        if let (Ok(None), Ok(audit)) = (&rest, &audit)
+            && audit.is_clean()
+            && audit.dead == trial.dead
+        {
+            return Ok((Some(took), audit.clone()));
         }
         if took > HEALED_WITHIN {
             let audit = audit?;

@@ -142,7 +142,8 @@ impl Trial {
 
     /// Waits until ingest accepts and query answers questions that came after this moment.
     pub(super) async fn must_work_again(&mut self, since: Instant, within: Duration) {
-        for (what, answers) in [("orders are accepted", self.writes.clone()), ("orders are found", self.reads.clone())] {
+        for (what, answers) in [("orders are accepted", self.writes.clone()), ("orders are found", self.reads.clone())]
+        {
             self.must(what, within, async |_| {
                 let answers = answers.between(since, Instant::now());
                 let is_good = answers.iter().any(|answer| answer.asked >= since && answer.is_good());

@@ -1,6 +1,7 @@
 //! The promises of the README, seen from the outside.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod audit;
 mod backfill;
 mod exports;
 mod faults;

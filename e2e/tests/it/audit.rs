@@ -1,0 +1,100 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forebay_e2e::answers::Answers;
+use forebay_e2e::audit::Audit;
+use forebay_e2e::ledger::{Ledger, Outcome};
+use forebay_e2e::load::{Load, LoadSettings};
+use forebay_e2e::maker::Maker;
+use forebay_e2e::{Part, System};
+use forebay_stack::Durability;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Compares until the comparison finds what is expected.
+async fn audited(system: &System, ledger: &Ledger, is_expected: impl Fn(&Audit) -> bool) -> Audit {
+    let begun = Instant::now();
+    loop {
+        let audit = Audit::of(ledger, &system.stack).await.unwrap();
+        if is_expected(&audit) {
+            return audit;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{:#?}", audit.complaints());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_lost_doubled_or_changed_is_seen() {
+    let system = System::start(2, Durability::Fast, &[]).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Arc::new(Ledger::new(dir.path().join("ledger")).unwrap());
+    let answers = Arc::new(Answers::default());
+    let load = Load::start(&system.url(Part::Ingest, ""), &ledger, &answers, &LoadSettings::steady(3)).unwrap();
+    while ledger.counts().accepted < 200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    load.stop().await.unwrap();
+    let clean = audited(&system, &ledger, |audit| audit.is_clean() && audit.stored > 0).await;
+    assert_eq!((clean.stored, clean.dead), (ledger.counts().accepted, 0));
+
+    let an_order = "(select order_id from orders where order_id like 'O-%' limit 1)";
+    let spoil = async |statement: String| system.stack.sql(0, &statement).await.unwrap();
+    let faults = async || Audit::of(&ledger, &system.stack).await.unwrap().complaints().join("\n");
+
+    spoil("create table kept as select * from orders".to_owned()).await;
+    spoil(format!("update orders set items = jsonb_set(items, '{{0,price}}', '7000001') where order_id = {an_order}"))
+        .await;
+    assert!(faults().await.contains("is stored with another items"), "{}", faults().await);
+    spoil("delete from orders; insert into orders select * from kept".to_owned()).await;
+    assert_eq!(faults().await, "");
+
+    // The same order of another customer, as if it had been routed twice.
+    spoil(format!("insert into orders select bucket, 'C-other', ordered_at, order_id, total, items, attributes from orders where order_id = {an_order}")).await;
+    assert!(faults().await.contains("doubled 1: "), "{}", faults().await);
+    spoil("delete from orders where customer_id = 'C-other'".to_owned()).await;
+
+    spoil("update lane_position set rows_stored = rows_stored - 1 where lane = 'orders'".to_owned()).await;
+    assert!(faults().await.contains("lane orders of shard 0 holds"), "{}", faults().await);
+
+    spoil(format!("delete from orders where order_id = {an_order}")).await;
+    assert!(faults().await.contains("lost 1: "), "{}", faults().await);
+
+    for shard in 0..2 {
+        system.stack.sql(shard, "delete from order_views").await.unwrap();
+    }
+    assert!(faults().await.contains("do not see it as it is"), "{}", faults().await);
+    for shard in 0..2 {
+        system.stack.sql(shard, "delete from order_index").await.unwrap();
+    }
+    assert!(faults().await.contains("is stored and not found by its id"), "{}", faults().await);
+
+    // An order that was never sent.
+    spoil(
+        "update orders set attributes = attributes - 'mark' where order_id = (select min(order_id) from orders)"
+            .to_owned(),
+    )
+    .await;
+    assert!(faults().await.contains("was never sent"), "{}", faults().await);
+    system.stop().await.unwrap();
+}
+
+#[test]
+fn of_two_outcomes_the_worse_one_for_us_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new(dir.path().join("ledger")).unwrap();
+    let made = Maker::new("m", StdRng::seed_from_u64(1)).make(true);
+    ledger.sending(std::slice::from_ref(&made)).unwrap();
+    assert_eq!(ledger.counts().unknown, 1);
+    for (outcome, expected) in [
+        (Outcome::Refused, Outcome::Refused),
+        (Outcome::Unknown, Outcome::Unknown),
+        (Outcome::Refused, Outcome::Unknown),
+        (Outcome::Accepted, Outcome::Accepted),
+        (Outcome::Unknown, Outcome::Accepted),
+    ] {
+        ledger.settle(&made.mark, outcome).unwrap();
+        assert_eq!(ledger.entries()[&made.mark].outcome, Some(expected));
+    }
+}
