@@ -18,16 +18,16 @@ const READ_ELSEWHERE_WITHIN: Duration = Duration::from_secs(4);
 /// Freezes it, looks at what is answered meanwhile, and lets it go on.
 pub(super) async fn freeze(trial: &mut Trial, server: Server) -> Result<()> {
     let process = trial.process(Target::Server(server));
-    let before = Rates::over(trial, server, trial.span.of(3, 10)).await?;
+    let before = Rates::over(trial, server, trial.span.of(2, 10)).await?;
     let frozen_at = Instant::now();
     process.pause();
     trial.injected += 1;
-    let frozen = Rates::over(trial, server, trial.span.of(6, 30)).await;
+    let frozen = Rates::over(trial, server, trial.span.of(5, 30)).await;
     process.resume();
     judge_answers(trial, server, frozen_at);
     let frozen = frozen?;
     // The machine may be busier at one time than at another, which is not the freeze's doing.
-    let after = Rates::over(trial, server, trial.span.of(3, 10)).await?;
+    let after = Rates::over(trial, server, trial.span.of(2, 10)).await?;
     if server != Server::Nats {
         // Orders are accepted whether their shard is there or not.
         compare(trial, "requests accepted per second", frozen.accepted, before.accepted.min(after.accepted));

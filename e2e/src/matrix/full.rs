@@ -14,8 +14,6 @@ use crate::system::Part;
 pub(super) const STREAM_BYTES_MAX: &str = "256KiB";
 /// How long it may take to fill what is small.
 const FULL_WITHIN: Duration = Duration::from_mins(1);
-/// How long a server may take to see by itself that there is room again.
-const ROOM_SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The writer is away until the streams are full.
 pub(super) async fn log(trial: &mut Trial) -> Result<()> {
@@ -41,13 +39,8 @@ pub(super) async fn log_disk(trial: &mut Trial) -> Result<()> {
     trial.work(500..3000).await;
     disk.empty()?;
     trial.disk = Some(disk);
-    // A NATS server that met a full disk may have switched JetStream off, until it is started again.
-    let (emptied, writes) = (Instant::now(), trial.writes.clone());
-    tokio::time::sleep(ROOM_SEEN_WITHIN).await;
-    if !writes.between(emptied, Instant::now()).iter().any(|answer| answer.asked > emptied && answer.is_good()) {
-        trial.system.stack.restart(Server::Nats).await?;
-    }
-    Ok(())
+    // NATS gives up every stream that has met the full disk, until it is started again.
+    trial.system.stack.restart(Server::Nats).await
 }
 
 /// Somebody else takes the room on the disk of a shard. Orders are accepted all the while.

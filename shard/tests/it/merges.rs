@@ -107,7 +107,7 @@ async fn every_row_of_random_orders_is_there_after_merging() {
         })
         .collect();
     for (lane, granularity) in [(Lane::Orders, Granularity::Day), (Lane::Views, Granularity::Hour)] {
-        let settings = LaneSettings { granularity, partitions_ahead: 0 };
+        let settings = LaneSettings { granularity, partitions_ahead: 0, ..LaneSettings::default() };
         let mut writer = scene.writer_with(lane, settings).await;
         let facts = &facts[..if granularity == Granularity::Hour { 300 } else { 1500 }];
         let frames: Vec<_> = (1..)
