@@ -124,7 +124,9 @@ fn after_fraction(rest: &[u8]) -> Option<&[u8]> {
 /// RFC 3339 in UTC, with as many digits of a second as are needed.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
+        // Seconds and nanoseconds, because from microseconds jiff makes nothing that lies within its last second.
+        let (second, us) = (self.0.div_euclid(1_000_000), self.0.rem_euclid(1_000_000));
+        match jiff::Timestamp::new(second, us as i32 * 1000) {
             Ok(instant) => instant.fmt(f),
             Err(_) => write!(f, "{} µs since 1970", self.0),
         }
@@ -153,6 +155,12 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text), Err(TimestampError::Shape), "{text}");
         }
+    }
+
+    #[test]
+    fn the_last_instant_is_written_as_it_is_read() {
+        let last = "9999-12-30T22:00:00.999999Z";
+        assert_eq!(Timestamp::parse(last).unwrap().to_string(), last);
     }
 
     #[test]
