@@ -13,8 +13,9 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// How often clients that have been quiet are forgotten.
-const FORGET: Duration = Duration::from_secs(30);
+/// How often clients that have been quiet are forgotten. A bucket is full again within a second, and whoever sends from
+/// a million addresses must not fill the memory meanwhile.
+const FORGET: Duration = Duration::from_secs(2);
 
 /// The shortest wait of a stream that is slowed down.
 const SLOW_STEP: Duration = Duration::from_millis(10);
@@ -98,10 +99,14 @@ impl Rates {
     /// Forgets clients that have been quiet long enough for their bucket to be full.
     pub(crate) async fn forget_quiet_clients(&self, shutdown: &Shutdown) {
         while shutdown.soft().run_until_cancelled(tokio::time::sleep(FORGET)).await.is_some() {
-            for limiter in self.limiters.read().unwrap_or_else(PoisonError::into_inner).values() {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
+            self.forget();
+        }
+    }
+
+    fn forget(&self) {
+        for limiter in self.limiters.read().unwrap_or_else(PoisonError::into_inner).values() {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
         }
     }
 
@@ -166,6 +171,32 @@ mod tests {
         assert_eq!(problem.code(), forebay_service::problem::Code::RateLimited);
         assert!(rates.take_one(&client("b", None)).is_ok());
         assert_eq!(rates.take_one(&client("own", Some(50))).unwrap().orders, 49);
+    }
+
+    #[test]
+    fn a_million_addresses_are_forgotten_and_the_busy_one_is_not() {
+        const ADDRESSES: u32 = 1_000_000;
+        let rates = Rates::new(NonZeroU32::new(1_000_000).unwrap());
+        let remembered = || rates.limiters.read().unwrap().values().map(|limiter| limiter.len()).sum::<usize>();
+        let busy = client("busy", Some(2));
+        let before = resident_bytes();
+        for address in 0..ADDRESSES {
+            rates.take_one(&client(&std::net::Ipv4Addr::from(address).to_string(), None)).unwrap();
+        }
+        let grown = resident_bytes().saturating_sub(before);
+        assert!(grown < 400 << 20, "{grown} bytes for {ADDRESSES} addresses");
+        while rates.take_one(&busy).is_ok() {}
+        rates.forget();
+        assert!(remembered() < 1000, "{} clients are remembered", remembered());
+        assert!(rates.take_one(&busy).is_err(), "the busy client was forgotten");
+        let left = resident_bytes().saturating_sub(before);
+        assert!(left < grown, "{left} bytes of {grown} are still held");
+    }
+
+    fn resident_bytes() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     #[tokio::test]
