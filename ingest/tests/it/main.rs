@@ -4,4 +4,5 @@
 mod batches;
 mod faults;
 mod harness;
+mod hostile;
 mod orders;
