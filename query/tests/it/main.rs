@@ -12,6 +12,7 @@ mod outages;
 mod plans;
 mod receipts;
 mod replicas;
+mod round_trip;
 mod scene;
 mod staleness;
 mod stats;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_buffer::{Frame, FrameId, Log, Notice, Touched};
 use forebay_model::fact::Part;
-use forebay_model::{Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp};
+use forebay_model::{Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp, ViewSet};
 use forebay_shard::{LaneSettings, LaneStore, LogFrame, ShardAddresses};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -74,11 +74,15 @@ impl Writing {
     }
 
     fn facts(&mut self, orders: &[Value]) -> (Facts, Vec<OrderId>) {
-        let parser = OrderParser::new(VIEWS.parse().unwrap(), 86_400_000_000);
+        let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
+        self.facts_of_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn facts_of_texts(&mut self, texts: &[&str]) -> (Facts, Vec<OrderId>) {
+        let parser = OrderParser::new(Self::views(), 86_400_000_000);
         let mut facts = Facts::default();
         let mut ids = Vec::new();
-        for order in orders {
-            let text = order.to_string();
+        for text in texts {
             let draft = parser.parse(text.as_bytes(), Timestamp::now());
             let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {text}"));
             self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -146,6 +150,20 @@ impl Writing {
         let logged = self.log(orders).await;
         self.commit().await;
         logged
+    }
+
+    /// Logs and commits orders as they were written by hand.
+    pub(crate) async fn write_texts(&mut self, texts: &[&str]) {
+        let (facts, _) = self.facts_of_texts(texts);
+        for part in facts.into_parts() {
+            self.publish(part).await;
+        }
+        self.commit().await;
+    }
+
+    /// The views that orders are written with.
+    pub(crate) fn views() -> ViewSet {
+        VIEWS.parse().unwrap()
     }
 
     /// Goes on at another server of the only shard, behind what that one has.
