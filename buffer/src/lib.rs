@@ -23,6 +23,8 @@
 //! | [`notice`] | commit notices: what a commit touched |
 
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod incarnation;
 mod link;
 pub mod log;

@@ -82,7 +82,7 @@ impl Message {
 }
 
 /// The headers of a block that can be read. The rest is left out.
-fn readable_headers(block: &[u8]) -> HeaderMap {
+pub(crate) fn readable_headers(block: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let text = String::from_utf8_lossy(block);
     for line in text.lines().skip(1) {

@@ -28,6 +28,8 @@ mod columns;
 pub mod command;
 pub mod dead;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod generate;
 mod grouped;
 mod hex;

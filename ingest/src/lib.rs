@@ -19,6 +19,8 @@ mod app;
 mod append;
 mod assign;
 mod batch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 mod media;
 mod memory;

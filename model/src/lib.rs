@@ -22,6 +22,8 @@
 pub mod bucket;
 pub mod fact;
 pub mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod id;
 pub mod lane;
 pub mod order;

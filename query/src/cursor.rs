@@ -57,8 +57,13 @@ pub(crate) fn write(list: ListDigest, last: KeyRef<'_>) -> String {
     bytes.extend_from_slice(&(last.order_id.len() as u16).to_be_bytes());
     bytes.extend_from_slice(last.order_id.as_bytes());
     bytes.extend_from_slice(last.customer_id.as_bytes());
-    bytes.extend_from_slice(&sum(&bytes));
-    URL_SAFE_NO_PAD.encode(bytes)
+    seal(bytes)
+}
+
+/// What a cursor holds, with the digest behind it, as text.
+pub(crate) fn seal(mut content: Vec<u8>) -> String {
+    content.extend_from_slice(&sum(&content));
+    URL_SAFE_NO_PAD.encode(content)
 }
 
 /// The key after which the page begins.

@@ -36,6 +36,8 @@ mod cursor;
 mod customer;
 mod error;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod history;
 mod key;
 mod known;

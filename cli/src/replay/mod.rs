@@ -29,6 +29,8 @@ mod csv;
 mod delivery;
 mod feeder;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod input;
 mod json;
 mod ledger;

@@ -5,7 +5,7 @@ use super::split::{Begun, NotAnArray, Record};
 
 /// Splits a body into the elements of its array.
 #[derive(Default)]
-pub(super) struct ArraySplitter {
+pub(crate) struct ArraySplitter {
     begun: Begun,
     state: State,
     elements: u64,

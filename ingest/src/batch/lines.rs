@@ -6,7 +6,7 @@ use super::split::{Begun, Record};
 
 /// Splits a body into lines.
 #[derive(Default)]
-pub(super) struct LineSplitter {
+pub(crate) struct LineSplitter {
     begun: Begun,
     lines: u64,
 }

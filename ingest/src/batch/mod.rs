@@ -13,7 +13,7 @@ mod body;
 mod gather;
 mod lines;
 mod report;
-mod split;
+pub(crate) mod split;
 mod stream;
 
 use axum::body::Body;

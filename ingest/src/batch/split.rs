@@ -8,35 +8,35 @@ use super::lines::LineSplitter;
 
 /// One record of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// Its line; in an array its place. Counted from 1.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// Its bytes, or `None` where it has more than an order may have.
-    pub(super) text: Option<&'a [u8]>,
+    pub(crate) text: Option<&'a [u8]>,
 }
 
 /// The body is not a JSON array.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a JSON array: {0}")]
-pub(super) struct NotAnArray(pub(super) String);
+pub(crate) struct NotAnArray(pub(super) String);
 
 /// Splits a body by its format.
-pub(super) enum Splitter {
+pub(crate) enum Splitter {
     Ndjson(LineSplitter),
     Array(ArraySplitter),
 }
 
 impl Splitter {
-    pub(super) fn ndjson() -> Self {
+    pub(crate) fn ndjson() -> Self {
         Self::Ndjson(LineSplitter::default())
     }
 
-    pub(super) fn array() -> Self {
+    pub(crate) fn array() -> Self {
         Self::Array(ArraySplitter::default())
     }
 
     /// Hands out every record that is complete with this chunk.
-    pub(super) fn split(&mut self, chunk: &[u8], take: &mut dyn FnMut(Record<'_>)) -> Result<(), NotAnArray> {
+    pub(crate) fn split(&mut self, chunk: &[u8], take: &mut dyn FnMut(Record<'_>)) -> Result<(), NotAnArray> {
         match self {
             Self::Ndjson(lines) => {
                 lines.split(chunk, take);
@@ -47,7 +47,7 @@ impl Splitter {
     }
 
     /// Hands out what is left at the end of the body.
-    pub(super) fn finish(&mut self, take: &mut dyn FnMut(Record<'_>)) -> Result<(), NotAnArray> {
+    pub(crate) fn finish(&mut self, take: &mut dyn FnMut(Record<'_>)) -> Result<(), NotAnArray> {
         match self {
             Self::Ndjson(lines) => {
                 lines.finish(take);

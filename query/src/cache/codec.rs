@@ -22,7 +22,7 @@ const KEY: u8 = 0;
 const HOURS: u8 = 1;
 
 /// A whole entry as bytes.
-pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     let body = entry.body.as_deref().unwrap_or_default();
     let mut out = Vec::with_capacity(64 + body.len());
     let flags = if entry.body.is_some() { HAS_BODY } else { 0 } | if entry.is_empty { IS_EMPTY } else { 0 };
@@ -55,7 +55,7 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
 }
 
 /// Reads an entry. Bytes of anybody else give `None`.
-pub(super) fn decode(bytes: &Bytes) -> Option<Entry> {
+pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
     let mut rest = Rest(bytes);
     let [version, flags] = rest.take()?;
     if version != VERSION || flags & !(HAS_BODY | IS_EMPTY) != 0 {

@@ -5,7 +5,7 @@
 //! deleted anywhere when orders come in, and an old entry that turns up from somewhere does no harm. Whatever the cache
 //! cannot tell for sure, Postgres is asked.
 
-mod codec;
+pub(crate) mod codec;
 mod entry;
 mod flight;
 mod freshness;

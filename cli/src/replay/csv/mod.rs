@@ -15,9 +15,9 @@
 //! | `local_time` | times as a file writes them |
 
 mod columns;
-mod decimal;
+pub(crate) mod decimal;
 mod gathering;
-mod local_time;
+pub(crate) mod local_time;
 pub(crate) mod map;
 pub(crate) mod rows;
 

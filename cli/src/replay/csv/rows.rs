@@ -30,7 +30,7 @@ struct Watched<R> {
 }
 
 impl<R: Read> CsvRows<R> {
-    pub(super) fn new(inner: R, delimiter: u8) -> Self {
+    pub(crate) fn new(inner: R, delimiter: u8) -> Self {
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
