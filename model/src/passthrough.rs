@@ -3,6 +3,7 @@
 //! See <https://www.postgresql.org/docs/current/datatype-json.html>.
 
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use jiter::{Jiter, JiterResult, Peek};
 
@@ -12,8 +13,9 @@ const DEPTH_MAX: usize = 32;
 /// The most characters of one number.
 const NUMBER_CHARS_MAX: usize = 400;
 
-/// The smallest power of ten that a number may be written with. The largest is that of a 64-bit float.
-const EXPONENT_MIN: i32 = -400;
+/// The powers of ten that a number may be written with. How large it may be is what a 64-bit float says; but zero stays
+/// zero whatever stands behind the `e`, and `numeric` refuses powers from 2³⁰ on.
+const EXPONENTS: RangeInclusive<i32> = -400..=1000;
 
 /// Reads a value to its end and keeps the first thing that is wrong with it.
 #[derive(Default)]
@@ -115,5 +117,5 @@ fn is_storable_number(text: &[u8]) -> bool {
         return false;
     };
     let exponent = text.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
-    exponent.is_ok_and(|exponent| exponent >= EXPONENT_MIN) && text.parse::<f64>().is_ok_and(f64::is_finite)
+    exponent.is_ok_and(|exponent| EXPONENTS.contains(&exponent)) && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
