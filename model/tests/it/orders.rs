@@ -150,6 +150,15 @@ fn numbers_that_no_column_holds_are_refused() {
 }
 
 #[test]
+fn a_key_with_a_nul_is_refused_and_one_that_only_looks_so_is_not() {
+    let with = |key: &str| order().to_string().replacen('{', &format!("{{\"{key}\":1,"), 1);
+    for key in [r"\u0000", r"a\\\u0000"] {
+        assert!(faults_of(&with(key))[0].ends_with("must not have a key with the character U+0000"), "{key}");
+    }
+    assert!(parser().parse(with(r"a\\u0000").as_bytes(), now()).is_ok());
+}
+
+#[test]
 fn a_known_field_twice_is_refused() {
     let text = order().to_string().replacen('{', r#"{"customer_id":"other","#, 1);
     assert_eq!(faults_of(&text), ["/customer_id must not stand there twice"]);
