@@ -185,9 +185,11 @@ mod tests {
         }
         let grown = resident_bytes().saturating_sub(before);
         assert!(grown < 400 << 20, "{grown} bytes for {ADDRESSES} addresses");
-        while rates.take_one(&busy).is_ok() {}
         rates.forget();
         assert!(remembered() < 1000, "{} clients are remembered", remembered());
+        // A bucket fills while a million are being forgotten, so the busy one is looked at afterwards.
+        while rates.take_one(&busy).is_ok() {}
+        rates.forget();
         assert!(rates.take_one(&busy).is_err(), "the busy client was forgotten");
         let left = resident_bytes().saturating_sub(before);
         assert!(left < grown, "{left} bytes of {grown} are still held");

@@ -63,7 +63,7 @@ pub fn json(bytes: &[u8]) {
         (chunk.body, places, outcome.map_err(|error| error.to_string()))
     };
     let whole = records(bytes.len());
-    assert_eq!(whole.0.iter().filter(|&&byte| byte == b'\n').count(), whole.1.len());
+    assert_eq!(memchr::memchr_iter(b'\n', &whole.0).count(), whole.1.len());
     assert_eq!(records(usize::from(first) + 1), whole);
     if let Ok(Value::Array(elements)) = serde_json::from_slice(file) {
         let found = whole.0.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
