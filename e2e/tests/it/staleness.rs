@@ -51,7 +51,8 @@ async fn no_answer_lacks_what_was_committed_before_its_position() {
                 let customer = place % CUSTOMERS;
                 let known = acked.lock().unwrap().iter().filter(|order| order.customer == customer).cloned().collect();
                 let path = format!("/v1/customers/C{customer}/orders?limit=1000");
-                let answer = http.get(format!("{}{path}", queries[(place / CUSTOMERS % 2) as usize])).send().await.unwrap();
+                let answer =
+                    http.get(format!("{}{path}", queries[(place / CUSTOMERS % 2) as usize])).send().await.unwrap();
                 check(answer, &path, known).await;
                 reads.fetch_add(1, Ordering::Relaxed);
             }

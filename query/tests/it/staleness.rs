@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, Position, Receipt, ShardId};
+use forebay_model::{Lane, Position, Receipt, ShardId, Timestamp};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -20,12 +20,15 @@ use crate::scene::{Query, SHARDS, Scene, order_ids};
 const CUSTOMERS: usize = 6;
 const SELLERS: usize = 3;
 const HOURS: usize = 4;
+/// After so many orders others come of other customers, on another day: no list is longer than a page.
+const ERA: usize = 900;
 /// So few that each way of an answer comes up, however slow the machine is.
 const READS_MIN: usize = 400;
 
 /// An order that was committed, and where.
 struct Committed {
     id: String,
+    era: usize,
     customer: usize,
     seller: usize,
     hour: usize,
@@ -89,12 +92,13 @@ impl Trial {
         for _ in 0..self.random.random_range(1..4) {
             let (customer, seller) = (self.random.random_range(0..CUSTOMERS), self.random.random_range(0..SELLERS));
             let (hour, id) = (self.random.random_range(0..HOURS), format!("X{}", self.committed.len()));
+            let era = self.era();
             let order = json!({
-                "order_id": id, "customer_id": format!("C{customer}"), "timestamp": format!("2025-06-30T{hour:02}:30:00Z"),
-                "items": [{"sku": "x", "quantity": 1, "price": 5, "seller_id": format!("S{seller}")}]
+                "order_id": id, "customer_id": format!("C{era}-{customer}"), "timestamp": hour_of(era, hour),
+                "items": [{"sku": "x", "quantity": 1, "price": 5, "seller_id": format!("S{era}-{seller}")}]
             });
             let (_, at) = self.scene.writing.log(&[order]).await;
-            self.committed.push(Committed { id, customer, seller, hour, at });
+            self.committed.push(Committed { id, era, customer, seller, hour, at });
         }
         for lane in Lane::ALL {
             for shard in (0..SHARDS).map(ShardId) {
@@ -127,17 +131,19 @@ impl Trial {
     async fn read(&mut self) {
         self.reads += 1;
         let (customer, seller) = (self.random.random_range(0..CUSTOMERS), self.random.random_range(0..SELLERS));
-        let hour = self.random.random_range(0..HOURS);
-        let hours = format!("from=2025-06-30T{hour:02}:00:00Z&to=2025-06-30T{:02}:00:00Z", hour + 1);
+        let (hour, era) = (self.random.random_range(0..HOURS), self.era());
+        let hours = format!("from={}&to={}", hour_of(era, hour), hour_of(era, hour + 1));
         let (path, lane, wanted): (_, _, Wanted) = match self.random.random_range(0..10) {
             0..5 => (
-                format!("/v1/customers/C{customer}/orders?limit=1000"),
+                format!("/v1/customers/C{era}-{customer}/orders?limit=1000"),
                 Lane::Orders,
                 Box::new(move |o| o.customer == customer),
             ),
-            5..7 => {
-                (format!("/v1/sellers/S{seller}/orders?limit=1000"), Lane::Views, Box::new(move |o| o.seller == seller))
-            }
+            5..7 => (
+                format!("/v1/sellers/S{era}-{seller}/orders?limit=1000"),
+                Lane::Views,
+                Box::new(move |o| o.seller == seller),
+            ),
             7..9 => (format!("/v1/orders?limit=1000&{hours}"), Lane::Orders, Box::new(move |o| o.hour == hour)),
             _ => return self.read_one().await,
         };
@@ -150,7 +156,7 @@ impl Trial {
         let body = answer.ok();
         let ids = order_ids(&body);
         let at: Receipt = position.parse().unwrap();
-        for order in self.committed.iter().filter(|order| wanted(order)) {
+        for order in self.committed.iter().filter(|order| order.era == era && wanted(order)) {
             let is_before = covers(&at, &order.at, lane);
             let is_there = ids.contains(&order.id.as_str());
             assert!(
@@ -180,6 +186,10 @@ impl Trial {
         }
     }
 
+    fn era(&self) -> usize {
+        self.committed.len() / ERA
+    }
+
     /// A receipt of all that is committed.
     fn everything(&self) -> Receipt {
         let mut receipt = Receipt::default();
@@ -191,6 +201,12 @@ impl Trial {
         }
         receipt
     }
+}
+
+/// An hour of an era's day.
+fn hour_of(era: usize, hour: usize) -> String {
+    let first = Timestamp::parse("2025-01-01T00:00:00Z").unwrap();
+    first.plus_us((era * 24 + hour) as i64 * 3_600_000_000).to_string()
 }
 
 /// Whether an answer's positions are behind the place where a lane has the order.
