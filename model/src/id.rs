@@ -88,6 +88,22 @@ pub struct Home {
     pub unix_ms: i64,
 }
 
+impl Home {
+    /// Where an order id says that its order is, if it has the form of an assigned id; see [`OrderId::home`].
+    pub fn of(order_id: &str) -> Option<Self> {
+        let is_lower_case = order_id.len() == 36 && !order_id.bytes().any(|b| b.is_ascii_uppercase());
+        let bits = is_lower_case.then(|| uuid::Uuid::try_parse(order_id).ok()).flatten()?.as_u128();
+        let is_v7 = (bits >> 76) & 0xf == 0x7 && (bits >> 62) & 0b11 == 0b10;
+        let bucket = Bucket::new(((bits >> 64) & 0xfff) as u16)?;
+        is_v7.then_some(Self { bucket, unix_ms: (bits >> 80) as i64 })
+    }
+
+    /// Whether an order of that bucket and time is there.
+    pub fn is_of(self, bucket: Bucket, at: Timestamp) -> bool {
+        self == Self { bucket, unix_ms: at.unix_ms() }
+    }
+}
+
 impl OrderId {
     /// Assigns an id: a UUIDv7 (RFC 9562) whose time is the order's and whose 12 bits `rand_a` are the bucket.
     /// `random` fills the 62 bits of `rand_b`; its two top bits are not used.
@@ -101,16 +117,12 @@ impl OrderId {
     /// Where this id says that its order is, if it has the form of an assigned id. Any UUIDv7 has that form, so the
     /// answer is a hint: only [`OrderId::routes_itself`] knows.
     pub fn home(&self) -> Option<Home> {
-        let is_lower_case = self.0.len() == 36 && !self.0.bytes().any(|b| b.is_ascii_uppercase());
-        let bits = is_lower_case.then(|| uuid::Uuid::try_parse(&self.0).ok()).flatten()?.as_u128();
-        let is_v7 = (bits >> 76) & 0xf == 0x7 && (bits >> 62) & 0b11 == 0b10;
-        let bucket = Bucket::new(((bits >> 64) & 0xfff) as u16)?;
-        is_v7.then_some(Home { bucket, unix_ms: (bits >> 80) as i64 })
+        Home::of(&self.0)
     }
 
     /// Whether the id leads to its order without an index entry: its bucket and its time are the order's.
     pub fn routes_itself(&self, bucket: Bucket, at: Timestamp) -> bool {
-        self.home() == Some(Home { bucket, unix_ms: at.unix_ms() })
+        self.home().is_some_and(|home| home.is_of(bucket, at))
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`shard_map`] | which shard a bucket is written to and read from |
 //! | [`lane`] | the kinds of facts, their columns |
 //! | [`tuple`] | facts as PostgreSQL binary COPY tuples |
+//! | [`identity`] | an order's identity, read from its tuple |
 //! | [`fact`] | the facts that one order makes, and where each goes |
 //! | [`view`] | which fields of an order make views |
 //! | [`position`] | places in a log |
@@ -25,6 +26,7 @@ pub mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod id;
+pub mod identity;
 pub mod lane;
 pub mod order;
 mod passthrough;
@@ -39,6 +41,7 @@ pub use bucket::{Bucket, Hash};
 pub use fact::Facts;
 pub use fault::{Fault, Rejection};
 pub use id::{CustomerId, OrderId};
+pub use identity::Identity;
 pub use lane::Lane;
 pub use order::{Draft, Order, OrderParser};
 pub use position::{Incarnation, Position};

@@ -32,10 +32,16 @@ pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
 
 /// Appends an order's tuple in lane `index`.
 pub fn push_index(out: &mut Vec<u8>, order: &Order<'_>) {
+    let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
+    push_index_of(out, order_id.as_bytes(), customer_id.as_bytes(), order.ordered_at);
+}
+
+/// Appends the tuple in lane `index` of an order with that identity. Nothing checks the texts.
+pub fn push_index_of(out: &mut Vec<u8>, order_id: &[u8], customer_id: &[u8], ordered_at: Timestamp) {
     push_count(out, Lane::Index);
-    push_field(out, order.order_id.as_str().as_bytes());
-    push_field(out, order.customer_id().as_str().as_bytes());
-    push_field(out, &order.ordered_at.postgres_us().to_be_bytes());
+    push_field(out, order_id);
+    push_field(out, customer_id);
+    push_field(out, &ordered_at.postgres_us().to_be_bytes());
 }
 
 /// Appends the tuple in lane `views` of what one key sees of an order.

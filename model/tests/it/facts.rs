@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use forebay_model::fact::FRAME_BYTES_MAX;
-use forebay_model::tuple::Tuples;
-use forebay_model::{Bucket, Facts, Hash, Lane, ShardId, ShardMap};
+use forebay_model::tuple::{self, Tuples};
+use forebay_model::{Bucket, Facts, Hash, Identity, Lane, ShardId, ShardMap};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -82,7 +82,12 @@ proptest! {
                             && tuple.field(5) == order.items().as_bytes()
                             && tuple.field(6) == order.attributes().as_bytes()
                     };
-                    prop_assert!(orders.iter().any(|order| same(&order)));
+                    let order = orders.iter().find(same).unwrap();
+                    let (identity, mut of_tuple, mut of_order) = (Identity::of(&tuple), Vec::new(), Vec::new());
+                    identity.push_index(&mut of_tuple);
+                    tuple::push_index(&mut of_order, order);
+                    prop_assert_eq!(of_tuple, of_order);
+                    prop_assert_eq!(identity.routes_itself(), !order.needs_index());
                 }
             }
         }
