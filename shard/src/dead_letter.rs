@@ -20,7 +20,7 @@ use crate::timestamptz::Timestamptz;
 /// Why a row or a frame is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// A fact with the same identity and other content was stored first.
+    /// A fact with the same identity and other content was stored first, or the customer's order with this id at another time.
     Conflict,
     /// Postgres refuses the row for what is in it.
     Refused,

@@ -92,16 +92,25 @@ async fn a_conflict_shows_both_contents_and_is_not_requeued() {
     let system = Operated::new("deadconflict", 1).await;
     system.log_orders(&[order("C1", "O1", 100)]).await;
     system.log_orders(&[order("C1", "O1", 105)]).await;
-    // The same id at another time is a conflict of the index.
+    // The same id at another time is a conflict of the order, and of its index entry.
     system.log_orders(&[order_at("C1", "O1", 100, "2025-07-01T00:00:00Z")]).await;
     system.drained().await;
 
-    let address = only_letter(&system, &["--lane", "orders"]).await;
-    let letter = system.json(&["dead", "show", &address], 0).await;
+    assert_eq!(system.sum("select count(*) from orders").await, 1);
+
+    let listing = system.json(&["dead", "list", "--lane", "orders"], 0).await;
+    let letters = listing["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 2, "{listing}");
+    let with_total = |total: u32| letters.iter().find(|letter| letter["content"]["total"] == total).unwrap();
+    let (other_content, other_time) = (with_total(210), with_total(200));
+    assert_eq!(other_time["differs"], json!(["ordered_at"]), "{other_time}");
+    assert_eq!(other_time["stored"]["ordered_at"], "2025-06-30T12:30:00+00:00");
+    let address = other_content["address"].as_str().unwrap();
+    let letter = system.json(&["dead", "show", address], 0).await;
     assert_eq!(letter["differs"], json!(["items", "total"]), "{letter}");
     assert_eq!((&letter["content"]["total"], &letter["stored"]["total"]), (&json!(210), &json!(200)));
     assert!(letter["bytes"].as_str().unwrap().starts_with("0007"), "{letter}");
-    let shown = system.run(&["dead", "show", &address]).await.stdout;
+    let shown = system.run(&["dead", "show", address]).await.stdout;
     let total = shown.lines().find(|line| line.contains("total")).unwrap();
     assert!(total.contains('≠') && total.contains("210") && total.contains("200"), "{shown}");
     assert!(shown.ends_with("They differ in items, total.\n"), "{shown}");

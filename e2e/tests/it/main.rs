@@ -3,6 +3,7 @@
 
 mod audit;
 mod backfill;
+mod conflicts;
 mod exports;
 mod faults;
 mod main_road;

@@ -77,6 +77,19 @@ async fn an_entry_of_another_time_still_leads_to_the_order() {
 }
 
 #[tokio::test]
+async fn of_an_id_at_two_times_every_way_leads_to_the_first() {
+    let mut scene = Scene::start("twotimes").await;
+    scene.writing.write(&[order("C1", Some("X1"), AT)]).await;
+    scene.writing.write(&[order("C1", Some("X1"), "2025-03-01T00:00:00Z"), order("C1", Some("X2"), AT)]).await;
+    let list = scene.get("/v1/customers/C1/orders").await.ok();
+    let ids: Vec<&Value> = list["data"].as_array().unwrap().iter().map(|order| &order["order_id"]).collect();
+    assert_eq!(ids, ["X2", "X1"]);
+    for path in ["/v1/orders/X1", "/v1/customers/C1/orders/X1"] {
+        assert_eq!(scene.get(path).await.ok()["timestamp"], AT, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_ambiguous_id_names_the_customers() {
     let mut scene = Scene::start("ambiguous").await;
     let orders: Vec<Value> = ["C3", "C1", "C2"].iter().map(|customer| order(customer, Some("X1"), AT)).collect();

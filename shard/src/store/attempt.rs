@@ -12,9 +12,9 @@ use super::copy::copy;
 use super::sift::Run;
 use super::statements::Statements;
 use super::step::{Step, StepError, step};
+use super::times::Times;
 use crate::dead_letter::{self, Letter, Place};
 use crate::position::Tally;
-use crate::timestamptz::Timestamptz;
 
 /// A connection for transactions, and what its session already has.
 #[derive(Debug)]
@@ -70,7 +70,9 @@ impl Attempt<'_> {
         let tally = match sent {
             0 => straight,
             _ if self.is_straight => {
-                copy(&mut session.connection, &self.statements.copy, self.runs).await?;
+                // The times first: they are fewer bytes to have sent in vain.
+                Times::of(self.lane, self.runs).insert(&mut session.connection).await?;
+                copy(&mut session.connection, &self.statements.copy, &self.tuples()).await?;
                 straight
             }
             sent => {
@@ -94,51 +96,9 @@ impl Attempt<'_> {
         Ok(session)
     }
 
-    /// Stores what is new; the rest is duplicates, but for those whose stored fact has other content.
-    async fn through_staging(&self, connection: &mut PgConnection, sent: u64) -> Result<Tally, AttemptError> {
-        let stored = self.stage(connection).await?;
-        if stored == sent {
-            return Ok(Tally { stored, ..Tally::default() });
-        }
-        let conflicts = self.conflicts(connection).await?;
-        if !conflicts.is_empty() {
-            self.bury_conflicts(connection, &conflicts).await?;
-        }
-        let dead = conflicts.len() as u64;
-        Ok(Tally { stored, duplicate: sent.saturating_sub(stored + dead), dead })
-    }
-
-    /// Gives how many rows were new.
-    async fn stage(&self, connection: &mut PgConnection) -> Result<u64, AttemptError> {
-        copy(connection, &self.statements.copy_staged, self.runs).await?;
-        let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
-        Ok(step(Step::Rows, insert).await?.rows_affected())
-    }
-
-    async fn conflicts(&self, connection: &mut PgConnection) -> Result<Vec<i64>, AttemptError> {
-        let mut query = sqlx::query_scalar(AssertSqlSafe(self.statements.conflicts.clone()));
-        if let Some((earliest, latest)) = self.times {
-            query = query.bind(Timestamptz(earliest)).bind(Timestamptz(latest));
-        }
-        Ok(step(Step::Letters, query.fetch_all(connection)).await?)
-    }
-
-    async fn bury_conflicts(&self, connection: &mut PgConnection, conflicts: &[i64]) -> Result<(), AttemptError> {
-        let rows: Vec<Run> = rows_of(self.lane, self.runs, conflicts);
-        let (earliest, latest) = self.times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST));
-        let query = sqlx::query(AssertSqlSafe(self.statements.bury_conflicts.clone()))
-            .bind(Timestamptz(earliest))
-            .bind(Timestamptz(latest))
-            .bind(self.lane.as_str())
-            .bind(self.incarnation().get().cast_signed())
-            .bind(conflicts)
-            .bind(rows.iter().map(|row| row.place.seq.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.row.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| &row.tuples[..]).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.epoch.0.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.enqueued_at.map(Timestamptz)).collect::<Vec<_>>());
-        step(Step::Letters, query.execute(connection)).await?;
-        Ok(())
+    /// The bytes of every row, run by run.
+    pub(super) fn tuples(&self) -> Vec<&[u8]> {
+        self.runs.iter().map(|run| &run.tuples[..]).collect()
     }
 
     fn incarnation(&self) -> Incarnation {
@@ -189,22 +149,4 @@ impl Attempt<'_> {
         step(Step::Position, added).await?;
         Ok(())
     }
-}
-
-/// The rows of those numbers, each as a run of its own. The numbers are in order.
-fn rows_of(lane: Lane, runs: &[Run], numbers: &[i64]) -> Vec<Run> {
-    let mut rows = Vec::with_capacity(numbers.len());
-    let mut numbers = numbers.iter().map(|&number| number.cast_unsigned()).peekable();
-    let mut first = 0;
-    for run in runs {
-        let behind = first + u64::from(run.rows);
-        if numbers.peek().is_some_and(|&number| number < behind) {
-            let split = run.split(lane);
-            while let Some(number) = numbers.next_if(|&number| number < behind) {
-                rows.push(split[(number - first) as usize].clone());
-            }
-        }
-        first = behind;
-    }
-    rows
 }

@@ -5,17 +5,15 @@
 
 use bytes::Bytes;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Epoch, Lane, Timestamp};
+use forebay_model::{Lane, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::copy::copy;
-use super::sift::Run;
 use super::statements::Statements;
 use super::step::{Fault, Step, StepError, step};
 use super::{StoreError, staging_settings};
 use crate::address::ShardAddresses;
-use crate::dead_letter::Place;
 use crate::session::{SessionSettings, connect_primary};
 use crate::timestamptz::Timestamptz;
 
@@ -100,8 +98,8 @@ impl Comparison {
             None => self.connect().await?,
         };
         step(Step::Position, connection.execute("begin")).await?;
-        let runs: Vec<Run> = facts.iter().map(run).collect();
-        copy(&mut connection, &self.statements.copy_staged, &runs).await?;
+        let tuples: Vec<&[u8]> = facts.iter().map(|fact| &fact[..]).collect();
+        copy(&mut connection, &self.statements.copy_staged, &tuples).await?;
         let found = self.find(&mut connection, facts).await?;
         step(Step::Commit, connection.execute("rollback")).await?;
         self.connection = Some(connection);
@@ -144,9 +142,4 @@ impl Comparison {
         step(Step::Staging, connection.execute(create)).await?;
         Ok(connection)
     }
-}
-
-fn run(fact: &Bytes) -> Run {
-    let place = Place { seq: 0, row: 0, epoch: Epoch(0), enqueued_at: None };
-    Run { place, rows: 1, tuples: fact.clone() }
 }

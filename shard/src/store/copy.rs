@@ -3,7 +3,6 @@
 use forebay_model::tuple::{COPY_HEADER, COPY_TRAILER};
 use sqlx::postgres::PgConnection;
 
-use super::sift::Run;
 use super::step::{Step, StepError, step};
 
 /// Small frames are gathered into one message to the server; it makes no difference to a large one.
@@ -13,12 +12,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
 ///
 /// After any error, and when this is dropped in the middle, the connection is off by an answer and must not be used again.
 /// [`super::attempt`] owns its connection and gives it back only after a COMMIT, so there is nothing to forget.
-pub(crate) async fn copy(connection: &mut PgConnection, statement: &str, runs: &[Run]) -> Result<u64, StepError> {
+pub(crate) async fn copy(connection: &mut PgConnection, statement: &str, runs: &[&[u8]]) -> Result<u64, StepError> {
     let mut copy = step(Step::Rows, connection.copy_in_raw(statement)).await?;
     let mut chunk = Vec::with_capacity(CHUNK_BYTES * 2);
     chunk.extend_from_slice(COPY_HEADER);
     for run in runs {
-        chunk.extend_from_slice(&run.tuples);
+        chunk.extend_from_slice(run);
         if chunk.len() >= CHUNK_BYTES {
             step(Step::Rows, copy.send(&chunk[..])).await?;
             chunk.clear();

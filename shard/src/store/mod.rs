@@ -10,6 +10,8 @@
 //! | `attempt` | one transaction |
 //! | `copy` | tuples into a table |
 //! | `statements` | the SQL of a lane |
+//! | `staging` | the way through the staging table |
+//! | `times` | the times of orders whose ids do not tell them |
 //! | `bisect` | finding the rows that are refused |
 //! | `path` | straight, or through the staging table |
 //! | `comparison` | facts as they should be, against what is stored |
@@ -22,8 +24,10 @@ mod copy;
 mod error;
 mod path;
 mod sift;
+mod staging;
 mod statements;
 pub(crate) mod step;
+mod times;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -293,14 +297,17 @@ fn session_settings(lane: Lane, role: &str) -> SessionSettings {
     }
 }
 
-/// The session's only joins are from a few staged rows to their facts by primary key; the staging table has no statistics by
-/// which the planner could know.
+/// The session's only joins are from staged rows to their facts by primary key; the staging table has no statistics by
+/// which the planner could know, nor has a new partition. (It would take ten thousand facts of one time for one or two, and
+/// compare each of them with each staged row.)
 fn staging_settings(lane: Lane, role: &str) -> SessionSettings {
     let parameters = vec![
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_material", "off"),
         ("work_mem", "16MB"),
     ];
     SessionSettings { parameters, ..session_settings(lane, role) }

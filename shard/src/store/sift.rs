@@ -32,7 +32,7 @@ pub(crate) struct Sifted {
 
 /// 2100-01-01T00:00:00Z. Ingestion refuses what is more than a day ahead; this only keeps a foreign frame from making
 /// partitions for the end of time.
-const LATEST: Timestamp = Timestamp::from_unix_us(4_102_444_800_000_000);
+pub(crate) const LATEST: Timestamp = Timestamp::from_unix_us(4_102_444_800_000_000);
 
 impl Run {
     /// Where its row of that number stands.

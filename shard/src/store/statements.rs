@@ -1,8 +1,8 @@
 //! The SQL of one lane, made once from the lane's columns.
 
-use std::fmt::Write;
-
 use forebay_model::Lane;
+
+use super::times;
 
 /// Every statement that touches a lane's table.
 #[derive(Clone, Debug)]
@@ -15,7 +15,8 @@ pub(crate) struct Statements {
     pub(crate) copy_staged: String,
     /// From there into the table, as far as the identities are new. The first in the log wins.
     pub(crate) insert_staged: String,
-    /// The numbers (from 0) of the staged rows whose stored fact has other content.
+    /// The staged rows that are not in the table, or there with other content: number (from 0), and the time of the fact that
+    /// was first.
     pub(crate) conflicts: String,
     /// The staged rows that are not in the table, or there with other content: number (from 0), fact, and stored fact.
     pub(crate) differences: String,
@@ -29,48 +30,70 @@ impl Statements {
         let columns = joined(lane.columns().iter().map(|column| column.name), "", ", ");
         let is_content = |column: &&str| !lane.identity().contains(column);
         let content = || lane.columns().iter().map(|column| column.name).filter(is_content);
-        let same = lane.identity().iter().fold(String::new(), |mut sql, column| {
-            let and = if sql.is_empty() { "" } else { " and " };
-            let _ = write!(sql, "{and}o.{column} = s.{column}");
-            sql
-        });
+        let at = |time: &str| {
+            let same = |column: &str| match column {
+                "ordered_at" => format!("o.ordered_at = {time}"),
+                column => format!("o.{column} = s.{column}"),
+            };
+            lane.identity().iter().map(|column| same(column)).collect::<Vec<_>>().join(" and ")
+        };
         let (ours, theirs) = (joined(content(), "s.", ", "), joined(content(), "o.", ", "));
         // The bounds leave out every partition that the batch has nothing for.
         let within = if lane.is_partitioned_by_time() { " and o.ordered_at between $1 and $2" } else { "" };
-        let (is_other, key) = (format!("({ours}) is distinct from ({theirs})"), lane.identity()[0]);
-        let conflict = format!("from staged s join {table} o on {same}{within} where {is_other}");
+        let is_missing = format!("o.{} is null", lane.identity()[0]);
+        let different = format!(
+            "from staged s left join {table} o on {}{within} where {is_missing} or ({ours}) is distinct from ({theirs})",
+            at("s.ordered_at")
+        );
+        let (create_times, unless, first_at) = match lane {
+            Lane::Orders => (
+                times::CREATE_STAGED,
+                NOWHERE_ELSE,
+                format!("case when {is_missing} then {FIRST_AT} else s.ordered_at end"),
+            ),
+            Lane::Index | Lane::Views => ("", "", "s.ordered_at".to_owned()),
+        };
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
             create_staged: format!(
-                "create temporary table staged (n int8 generated always as identity (cache 1000), like {table}) on commit delete rows"
+                "create temporary table staged (n int8 generated always as identity (cache 1000) primary key, like {table}) \
+                 on commit delete rows; {create_times}"
             ),
             copy_staged: format!("copy staged ({columns}) from stdin (format binary)"),
             insert_staged: format!(
-                "insert into {table} ({columns}) select {columns} from staged order by n on conflict do nothing"
+                "insert into {table} ({columns}) select {columns} from staged s {unless} order by n on conflict do nothing"
             ),
-            conflicts: format!("select s.n - (select min(n) from staged) {conflict} order by 1"),
+            conflicts: format!("select s.n - (select min(n) from staged), {first_at} {different} order by 1"),
             differences: format!(
-                "select s.n - (select min(n) from staged), (to_jsonb(s) - 'n')::text, to_jsonb(o)::text \
-                 from staged s left join {table} o on {same}{within} where o.{key} is null or {is_other} order by 1"
+                "select s.n - (select min(n) from staged), (to_jsonb(s) - 'n')::text, to_jsonb(o)::text {different} order by 1"
             ),
-            bury_conflicts: bury(&conflict),
+            bury_conflicts: bury(&format!("select to_jsonb(o) from {table} o where {}{within}", at("first_at"))),
         }
     }
 }
 
-/// Puts what `conflict` joins into the dead letters.
-fn bury(conflict: &str) -> String {
+/// Leaves out staged orders whose customer has an order with the same id at another time.
+const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
+    where t.order_id = s.order_id and t.customer_id = s.customer_id and t.ordered_at <> s.ordered_at)";
+
+/// The time of the order that has a staged order's customer and id.
+const FIRST_AT: &str =
+    "(select t.ordered_at from order_time t where t.order_id = s.order_id and t.customer_id = s.customer_id)";
+
+/// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
+fn bury(stored: &str) -> String {
     format!(
-        "with conflict as ( \
-            select s.n - (select min(n) from staged) as n, s.customer_id, s.order_id, s.ordered_at, \
-                to_jsonb(s) - 'n' as content, to_jsonb(o) as stored {conflict} \
-        ) \
-        insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, customer_id, order_id, \
+        "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, customer_id, order_id, \
             ordered_at, tuple, content, stored, epoch, enqueued_at) \
-        select $3, $4, seq, row, 1, 'conflict', 'a fact with this identity and other content was stored before', \
-            customer_id, order_id, ordered_at, tuple, content, stored, epoch, enqueued_at \
-        from conflict join unnest($5::int8[], $6::int8[], $7::int4[], $8::bytea[], $9::int8[], $10::timestamptz[]) \
-            as place(n, seq, row, tuple, epoch, enqueued_at) using (n) \
+        select $3, $4, seq, row, 1, 'conflict', \
+            case first_at when s.ordered_at then 'a fact with this identity and other content was stored before' \
+                else 'the customer''s order with this id was stored before, with another time' end, \
+            s.customer_id, s.order_id, s.ordered_at, tuple, to_jsonb(s) - 'n', coalesce(({stored}), \
+                jsonb_build_object('customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
+            epoch, enqueued_at \
+        from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[]) \
+            as place(n, first_at, seq, row, tuple, epoch, enqueued_at) \
+            join staged s on s.n = place.n + (select min(n) from staged) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing"
     )
 }

@@ -13,5 +13,6 @@ mod partitions;
 mod poison;
 mod pool;
 mod scene;
+mod second_times;
 mod tables;
 mod times;

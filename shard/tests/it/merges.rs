@@ -142,7 +142,7 @@ async fn an_order_of_a_merged_month_goes_into_it_and_its_identities_are_known() 
     assert_eq!(merge_all(&mut merger(&scene, Lane::Orders).await).await, 1);
     assert_eq!(partitions(&scene, "orders").await, "orders_202506");
     // One that is there, one that is there with other content, one of a day that had a partition, one of a day without.
-    let late = |day: u32| fact("late").at(format!("2025-06-{day:02}T13:00:00Z")).order();
+    let late = |day: u32| fact(format!("late{day}")).at(format!("2025-06-{day:02}T13:00:00Z")).order();
     let tuples = [facts[0].order(), facts[1].clone().price(7).order(), late(5), late(28)];
     assert_eq!(writer.commit(&[frame(2, &tuples)]).await.unwrap().rows, tally(2, 1, 1));
     assert_eq!(scene.sql("select reason from dead_letter").await, "conflict");

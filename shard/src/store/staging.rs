@@ -1,0 +1,96 @@
+//! The way through the staging table, which tells duplicates and conflicts from what is new.
+
+use forebay_model::{Lane, Timestamp};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use super::attempt::Attempt;
+use super::copy::copy;
+use super::sift::Run;
+use super::step::{Step, StepError, step};
+use super::times::Times;
+use crate::position::Tally;
+use crate::timestamptz::Timestamptz;
+
+/// A staged row that is not stored, because another fact was first.
+#[derive(Clone, Copy, Debug)]
+struct Conflict {
+    /// Which of the staged rows, from 0.
+    row: i64,
+    /// The time of the fact that was first.
+    first_at: Option<Timestamp>,
+}
+
+impl Attempt<'_> {
+    /// Stores what is new; the rest is duplicates, but for those that conflict with what was first.
+    pub(super) async fn through_staging(&self, connection: &mut PgConnection, sent: u64) -> Result<Tally, StepError> {
+        let stored = self.stage(connection).await?;
+        if stored == sent {
+            return Ok(Tally { stored, ..Tally::default() });
+        }
+        let conflicts = self.conflicts(connection).await?;
+        if !conflicts.is_empty() {
+            self.bury_conflicts(connection, &conflicts).await?;
+        }
+        let dead = conflicts.len() as u64;
+        Ok(Tally { stored, duplicate: sent.saturating_sub(stored + dead), dead })
+    }
+
+    /// Gives how many rows were new.
+    pub(super) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, StepError> {
+        copy(connection, &self.statements.copy_staged, &self.tuples()).await?;
+        Times::of(self.lane, self.runs).insert_new(connection).await?;
+        let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
+        Ok(step(Step::Rows, insert).await?.rows_affected())
+    }
+
+    async fn conflicts(&self, connection: &mut PgConnection) -> Result<Vec<Conflict>, StepError> {
+        let mut query = sqlx::query_as(AssertSqlSafe(self.statements.conflicts.clone()));
+        if let Some((earliest, latest)) = self.times {
+            query = query.bind(Timestamptz(earliest)).bind(Timestamptz(latest));
+        }
+        let found: Vec<(i64, Option<Timestamptz>)> = step(Step::Letters, query.fetch_all(connection)).await?;
+        let conflict =
+            |(row, first_at): (i64, Option<Timestamptz>)| Conflict { row, first_at: first_at.map(|at| at.0) };
+        Ok(found.into_iter().map(conflict).collect())
+    }
+
+    async fn bury_conflicts(&self, connection: &mut PgConnection, conflicts: &[Conflict]) -> Result<(), StepError> {
+        let rows: Vec<Run> = rows_of(self.lane, self.runs, conflicts);
+        let times = self.times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST));
+        let first = conflicts.iter().filter_map(|conflict| conflict.first_at);
+        let (earliest, latest) = first.fold(times, |sum, at| (sum.0.min(at), sum.1.max(at)));
+        let query = sqlx::query(AssertSqlSafe(self.statements.bury_conflicts.clone()))
+            .bind(Timestamptz(earliest))
+            .bind(Timestamptz(latest))
+            .bind(self.lane.as_str())
+            .bind(self.from.incarnation.get().cast_signed())
+            .bind(conflicts.iter().map(|conflict| conflict.row).collect::<Vec<_>>())
+            .bind(conflicts.iter().map(|conflict| conflict.first_at.map(Timestamptz)).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.seq.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.row.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| &row.tuples[..]).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.epoch.0.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.place.enqueued_at.map(Timestamptz)).collect::<Vec<_>>());
+        step(Step::Letters, query.execute(connection)).await?;
+        Ok(())
+    }
+}
+
+/// The rows of conflicts, which are in order, each as a run of its own.
+fn rows_of(lane: Lane, runs: &[Run], conflicts: &[Conflict]) -> Vec<Run> {
+    let mut rows = Vec::with_capacity(conflicts.len());
+    let mut numbers = conflicts.iter().map(|conflict| conflict.row.cast_unsigned()).peekable();
+    let mut first = 0;
+    for run in runs {
+        let behind = first + u64::from(run.rows);
+        if numbers.peek().is_some_and(|&number| number < behind) {
+            let split = run.split(lane);
+            while let Some(number) = numbers.next_if(|&number| number < behind) {
+                rows.push(split[(number - first) as usize].clone());
+            }
+        }
+        first = behind;
+    }
+    rows
+}
