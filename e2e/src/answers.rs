@@ -14,8 +14,10 @@ pub struct Answer {
     pub status: Option<u16>,
     /// Whether nothing could be sent, because nobody listened.
     pub is_unreachable: bool,
-    /// Which shard it was about, as far as one can know.
-    pub shard: Option<usize>,
+    /// Which shards it was about, as far as one can know.
+    pub shards: Vec<usize>,
+    /// Whether it says when to ask again.
+    pub has_retry_after: bool,
     /// How many orders it was about.
     pub orders: usize,
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_model::Receipt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -150,9 +151,11 @@ impl Sender {
         let asked = Instant::now();
         let post = self.http.post(format!("{}/v1/orders{path}", self.ingest)).header("content-type", kind);
         let post = post.header("idempotency-key", &request.orders[0].mark).body(request.body.clone());
+        let mut has_retry_after = false;
         let answer = match post.send().await {
             Ok(answer) => {
                 let status = answer.status().as_u16();
+                has_retry_after = answer.headers().contains_key("retry-after");
                 answer.json::<Value>().await.map(|body| (status, body))
             }
             Err(error) => Err(error),
@@ -162,9 +165,8 @@ impl Sender {
             Err(error) => (None, error.is_connect()),
         };
         let body = answer.ok().map_or(Value::Null, |(_, body)| body);
-        let shard = body["shard"].as_u64().map(|shard| shard as usize);
-        let orders = request.orders.len();
-        self.answers.note(Answer { asked, answered: Instant::now(), status, is_unreachable, shard, orders });
+        let (shards, orders, answered) = (shards_of(&body), request.orders.len(), Instant::now());
+        self.answers.note(Answer { asked, answered, status, is_unreachable, shards, has_retry_after, orders });
         if is_unreachable { self.settle(request, |_| Outcome::Refused) } else { self.book(request, status, &body) }
     }
 
@@ -210,4 +212,10 @@ impl Sender {
         }
         Ok(worst)
     }
+}
+
+/// The shards that have a part of what was accepted, in any lane.
+fn shards_of(answer: &Value) -> Vec<usize> {
+    let receipt = answer["receipt"].as_str().and_then(|text| text.parse::<Receipt>().ok()).unwrap_or_default();
+    receipt.positions().map(|(_, shard, _)| usize::from(shard.0)).collect()
 }

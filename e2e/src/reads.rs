@@ -58,7 +58,8 @@ async fn read(http: Client, query: String, ledger: Arc<Ledger>, answers: Arc<Ans
             answered: Instant::now(),
             status: get.as_ref().ok().map(|answer| answer.status().as_u16()),
             is_unreachable: get.is_err_and(|error| error.is_connect()),
-            shard: Some(order.shard),
+            shards: vec![order.shard],
+            has_retry_after: false,
             orders: 1,
         });
     }

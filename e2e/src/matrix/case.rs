@@ -6,7 +6,7 @@ use anyhow::Result;
 use forebay_stack::Server;
 
 use super::trial::{Target, Trial};
-use super::{clock, disk, freezes, full, holes, kills, poison, ragged, stops, twice};
+use super::{backups, clock, disk, freezes, full, holes, kills, poison, ragged, stops, twice};
 use crate::system::Part;
 
 /// How long a case goes on.
@@ -45,6 +45,10 @@ pub enum Case {
     RaggedLinks,
     /// Streams reach their largest size.
     LogFull,
+    /// A shard is away until its streams are full.
+    ShardAway,
+    /// A shard is restored from a backup.
+    ShardRestored,
     /// The disk of the log is full.
     LogDiskFull,
     /// The disk of a shard is full.
@@ -68,7 +72,7 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Kill(Target::Service(Part::Ingest)),
         Self::Kill(Target::Service(Part::Writer)),
         Self::Kill(Target::Service(Part::Query)),
@@ -91,6 +95,8 @@ impl Case {
         Self::BlackHole(Part::Query, Server::Nats),
         Self::RaggedLinks,
         Self::LogFull,
+        Self::ShardAway,
+        Self::ShardRestored,
         Self::LogDiskFull,
         Self::ShardDiskFull,
         Self::RequestsTwice,
@@ -118,6 +124,8 @@ impl Case {
             }
             Self::RaggedLinks => "ragged-links".to_owned(),
             Self::LogFull => "log-full".to_owned(),
+            Self::ShardAway => "shard-away".to_owned(),
+            Self::ShardRestored => "shard-restored".to_owned(),
             Self::LogDiskFull => "log-disk-full".to_owned(),
             Self::ShardDiskFull => "shard-disk-full".to_owned(),
             Self::RequestsTwice => "requests-twice".to_owned(),
@@ -132,7 +140,7 @@ impl Case {
     /// Settings of all services that the case needs.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::LogFull => &[("FOREBAY_STREAM_BYTES_MAX", full::STREAM_BYTES_MAX)],
+            Self::LogFull | Self::ShardAway => &[("FOREBAY_STREAM_BYTES_MAX", full::STREAM_BYTES_MAX)],
             _ => &[],
         }
     }
@@ -155,6 +163,8 @@ impl Case {
             Self::BlackHole(part, server) => holes::black_hole(trial, part, server).await,
             Self::RaggedLinks => ragged::ragged(trial).await,
             Self::LogFull => full::log(trial).await,
+            Self::ShardAway => full::shard(trial, SHARD).await,
+            Self::ShardRestored => backups::restore(trial, SHARD).await,
             Self::LogDiskFull => full::log_disk(trial).await,
             Self::ShardDiskFull => full::shard_disk(trial, SHARD).await,
             Self::RequestsTwice => twice::requests(trial).await,

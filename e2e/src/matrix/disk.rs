@@ -10,6 +10,8 @@ use crate::system::System;
 
 /// A file that takes the room.
 const BALLAST: &str = "ballast";
+/// How often the room is measured and taken.
+const ATTEMPTS: usize = 10;
 
 /// A small file system below a server's data. It is taken away when this goes.
 #[derive(Debug)]
@@ -27,10 +29,7 @@ pub(super) fn obstacle() -> Option<String> {
 impl Disk {
     /// Stops a server, moves its data to a new disk of that size, and starts it there.
     pub(super) async fn under(system: &System, server: Server, mib: u32) -> Result<Self> {
-        let place = system.stack.data_dir().join(match server {
-            Server::Postgres(shard) => format!("postgres-{shard}"),
-            _ => "nats".to_owned(),
-        });
+        let place = place_of(system, server);
         system.stack.stop_server(server).await;
         let aside = place.with_extension("aside");
         std::fs::rename(&place, &aside)?;
@@ -46,6 +45,11 @@ impl Disk {
 
     /// Takes all but this much of the room that is left.
     pub(super) fn fill(&self, but_bytes: u64) -> Result<()> {
+        // The server writes meanwhile, so there may be less room than there just was.
+        (0..ATTEMPTS - 1).find_map(|_| self.take(but_bytes).ok()).map_or_else(|| self.take(but_bytes), Ok)
+    }
+
+    fn take(&self, but_bytes: u64) -> Result<()> {
         let output = Command::new("df").args(["--output=avail", "-B1"]).arg(&self.place).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let free: u64 = text.lines().last().unwrap_or_default().trim().parse().context("df gives no number")?;
@@ -70,7 +74,15 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Where a server's data is.
+pub(super) fn place_of(system: &System, server: Server) -> PathBuf {
+    system.stack.data_dir().join(match server {
+        Server::Postgres(shard) => format!("postgres-{shard}"),
+        _ => "nats".to_owned(),
+    })
+}
+
+pub(super) fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())

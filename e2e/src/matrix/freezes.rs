@@ -77,11 +77,10 @@ fn compare(trial: &mut Trial, what: &str, frozen: f64, usual: f64) {
 fn judge_answers(trial: &mut Trial, server: Server, since: Instant) {
     let now = Instant::now();
     trial.must_be_answered("orders", &trial.writes.between(since, now), &[202, 503], ORDER_WITHIN);
-    let (there, elsewhere): (Vec<_>, Vec<_>) = trial
-        .reads
-        .between(since, now)
-        .into_iter()
-        .partition(|read| server == Server::Nats || read.shard.map(Server::Postgres) == Some(server));
+    let (there, elsewhere): (Vec<_>, Vec<_>) =
+        trial.reads.between(since, now).into_iter().partition(|read| {
+            server == Server::Nats || read.shards.iter().any(|&shard| Server::Postgres(shard) == server)
+        });
     trial.must_be_answered("reads", &there, &[200, 503, 504], READ_WITHIN);
     trial.must_be_answered("reads elsewhere", &elsewhere, &[200], READ_ELSEWHERE_WITHIN);
 }

@@ -29,6 +29,32 @@ pub(super) async fn log(trial: &mut Trial) -> Result<()> {
     Ok(())
 }
 
+/// A shard is away until its streams are full. Then its orders are refused, and those of the others go on as before.
+pub(super) async fn shard(trial: &mut Trial, shard: usize) -> Result<()> {
+    let begun = Instant::now();
+    tokio::time::sleep(trial.span.of(3, 10)).await;
+    let before = accepted_elsewhere(trial, shard, begun);
+    let process = trial.process(Target::Server(Server::Postgres(shard)));
+    process.kill().await;
+    trial.injected += 1;
+    must_refuse(trial, Instant::now()).await;
+    // What goes to one of its lanes only is refused when that lane is full, too.
+    let full = Instant::now();
+    tokio::time::sleep(trial.span.of(3, 20)).await;
+    let meanwhile = accepted_elsewhere(trial, shard, full);
+    if meanwhile < before * 0.9 {
+        trial.complain(format!("requests of other shards per second: {meanwhile:.0} instead of {before:.0}"));
+    }
+    process.ensure_started().await
+}
+
+/// Requests per second that were accepted since then and have nothing to do with that shard.
+fn accepted_elsewhere(trial: &Trial, shard: usize, since: Instant) -> f64 {
+    let answers = trial.writes.between(since, Instant::now());
+    let elsewhere = answers.iter().filter(|answer| answer.is_good() && !answer.shards.contains(&shard));
+    elsewhere.count() as f64 / since.elapsed().as_secs_f64()
+}
+
 /// Somebody else takes the room on the disk of the log.
 pub(super) async fn log_disk(trial: &mut Trial) -> Result<()> {
     let disk = Disk::under(&trial.system, Server::Nats, 64).await?;
@@ -68,9 +94,9 @@ pub(super) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
 async fn must_refuse(trial: &mut Trial, since: Instant) {
     let writes = trial.writes.clone();
     trial
-        .must("orders are refused with 503", FULL_WITHIN, async |_| {
+        .must("orders are refused with 503 and Retry-After", FULL_WITHIN, async |_| {
             let answers = writes.between(since, Instant::now());
-            if answers.iter().any(|answer| answer.status == Some(503)) {
+            if answers.iter().any(|answer| answer.status == Some(503) && answer.has_retry_after) {
                 Ok(())
             } else {
                 Err(format!("{} answers", answers.len()))

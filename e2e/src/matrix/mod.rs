@@ -9,9 +9,10 @@
 //! | [`trial`] | a system under load, and what is noted about it |
 //! | [`run`](mod@run) | one case from start to verdict |
 //! | [`report`] | the verdict, and the table of all |
-//! | `kills`, `freezes`, `holes`, `ragged`, `full`, `twice`, `poison`, `clock`, `stops` | the faults |
+//! | `kills`, `freezes`, `holes`, `ragged`, `full`, `backups`, `twice`, `poison`, `clock`, `stops` | the faults |
 //! | `disk` | a server's data on a small disk |
 
+mod backups;
 pub mod case;
 mod clock;
 mod disk;
