@@ -108,7 +108,7 @@ fn head(format: Format, merge: &Merge) -> Result<Response, ReadError> {
     headers.extend(response::position(&read_at).map(|position| (response::POSITION.clone(), position)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition()));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(header::VARY, response::ACCEPT);
     if !merge.missing().is_empty() {
         let missing: Vec<String> = merge.missing().iter().map(ShardId::to_string).collect();
         let missing = HeaderValue::from_maybe_shared(bytes::Bytes::from(missing.join(", ")));

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_buffer::notice::{customer_key, hour_of};
 use forebay_model::id::Home;
@@ -27,11 +28,20 @@ use crate::wait::Patience;
 
 /// How many orders with the same id are looked at; so many customers are named where an id is ambiguous.
 const SAME_ID_MAX: i64 = 100;
+/// The index is waited for no longer where it is only a short cut.
+const SHORT_CUT_MAX: Duration = Duration::from_millis(500);
 /// More than any one order.
 const BYTES_MAX: usize = 1 << 26;
 
 /// The orders that were found for an id, by customer.
 pub(crate) type Found = BTreeMap<String, FactRow>;
+
+/// What was found for an id.
+pub(crate) struct WithId {
+    pub(crate) found: Found,
+    /// Whether there may be more of them than are looked at.
+    pub(crate) may_be_more: bool,
+}
 
 /// A search for one order.
 pub(crate) struct Lookup<'a> {
@@ -88,8 +98,11 @@ impl<'a> Lookup<'a> {
             return Ok(Some(found));
         }
         // The index is only a short cut here, so it need not have come as far as the receipt, nor answer at all.
-        let entries = self.index(order_id, &Patience::none()).await?;
-        self.missing.clear();
+        let missing = self.missing.clone();
+        let at_once = Patience::none();
+        let index = tokio::time::timeout(SHORT_CUT_MAX, self.index(order_id, &at_once));
+        let entries = index.await.unwrap_or_else(|_late| Ok(BTreeMap::new()))?;
+        self.missing = missing;
         if let Some(&at) = entries.get(customer_id.as_str())
             && let Some(found) = self.at(customer_id, order_id, Span::of_instant(at)).await?
         {
@@ -105,16 +118,18 @@ impl<'a> Lookup<'a> {
     /// Every order with an id: almost always one.
     ///
     /// # Errors
-    /// Where none was found, and a shard that may have it could not be asked.
-    pub(crate) async fn with_id(&mut self, order_id: &OrderId) -> Result<Found, ReadError> {
+    /// Where a shard that may have one could not be asked.
+    pub(crate) async fn with_id(&mut self, order_id: &OrderId) -> Result<WithId, ReadError> {
         if let Some(home) = order_id.home() {
             let found = self.at_home(order_id, home).await?;
             if !found.is_empty() {
-                return Ok(found);
+                return Ok(WithId { found, may_be_more: false });
             }
             let hour = hour_of(Span::of_home(home).from);
             self.watch(Lane::Orders, home.bucket, Watch::Hours { first: hour, last: hour });
         }
+        // An id that a client chose has a home by chance, and nobody's order is there: it matters where nothing else is found.
+        let missing_at_home = std::mem::take(&mut self.missing);
         let mut found = Found::new();
         let entries = self.index(order_id, &self.patience.clone()).await?;
         self.watch(Lane::Index, Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
@@ -127,11 +142,18 @@ impl<'a> Lookup<'a> {
                 row = self.search(&customer_id, order_id).await?;
             }
             found.extend(row.map(|row| (customer, row)));
+            if !self.missing.is_empty() {
+                // However much was found, it may not be all.
+                break;
+            }
+        }
+        if found.is_empty() {
+            self.missing.extend(missing_at_home);
         }
         // An entry without an order announces one that may come at any time.
         self.is_whole &= found.len() == entries_count;
-        let found = Some(found).filter(|found| !found.is_empty());
-        Ok(self.unless_missing(found)?.unwrap_or_default())
+        self.unless_missing(None::<()>)?;
+        Ok(WithId { found, may_be_more: entries_count >= SAME_ID_MAX as usize })
     }
 
     /// Notes what would change the answer.
@@ -267,6 +289,10 @@ impl<'a> Lookup<'a> {
         ask: &Ask<'_>,
         patience: &Patience,
     ) -> Result<Vec<FactRow>, ReadError> {
+        if self.missing.contains(&shard) {
+            // It has used up its time.
+            return Ok(Vec::new());
+        }
         let Some(shard) = self.shard(shard) else { return Ok(Vec::new()) };
         match shard.read_after(lane, ask, patience).await {
             Ok(rows) => {

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::cache::{Entry, Question, Watch};
 use crate::customer::customer_id_of;
 use crate::error::ReadError;
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, WithId};
 use crate::query_string::{QueryString, READ};
 use crate::response;
 use crate::wait::Patience;
@@ -61,9 +61,9 @@ async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience)
     let (index, watch) = (Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
     let patience = app.cache().with_floor(patience, Lane::Index, map.read_shards(index), watch);
     let mut lookup = Lookup::new(app.shards(), map, patience);
-    let mut found = lookup.with_id(order_id).await?;
+    let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {
-        return Err(ambiguous(order_id, found.into_keys().collect()).into());
+        return Err(ambiguous(order_id, found.into_keys().collect(), may_be_more).into());
     }
     let row = found.pop_first().map(|(_, row)| row);
     Ok(lookup.into_entry(row.as_ref()))
@@ -100,9 +100,10 @@ fn order_id_of(text: String) -> Result<OrderId, Problem> {
     OrderId::new(text).map_err(|error| Problem::malformed(format!("an order id {error}")))
 }
 
-fn ambiguous(order_id: &OrderId, customers: Vec<String>) -> Problem {
+fn ambiguous(order_id: &OrderId, customers: Vec<String>, may_be_more: bool) -> Problem {
+    let at_least = if may_be_more { "at least " } else { "" };
     let detail = format!(
-        "{} customers have an order {order_id}: read /v1/customers/{{customer_id}}/orders/{{order_id}}",
+        "{at_least}{} customers have an order {order_id}: read /v1/customers/{{customer_id}}/orders/{{order_id}}",
         customers.len()
     );
     Problem::ambiguous(detail).with("customers", customers)

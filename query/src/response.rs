@@ -11,6 +11,8 @@ use crate::read_at::ReadAt;
 pub(crate) static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
 pub(crate) static POSITION: HeaderName = HeaderName::from_static("forebay-position");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What decides whether a list is a page or an export.
+pub(crate) const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
 
 /// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from.
 pub(crate) fn json(served: &Served, nothing: impl FnOnce() -> Problem) -> Result<Response, Problem> {
@@ -27,6 +29,7 @@ pub(crate) fn json(served: &Served, nothing: impl FnOnce() -> Problem) -> Result
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(CACHE.clone(), from);
+    headers.insert(header::VARY, ACCEPT);
     headers.extend(position.map(|position| (POSITION.clone(), position)));
     Ok(response)
 }

@@ -16,7 +16,8 @@ pub(crate) struct Entry {
     pub(crate) is_empty: bool,
     /// The positions that it was read at.
     pub(crate) read_at: ReadAt,
-    /// What would change it. What was read and is not named here cannot change it: an order that was found stays.
+    /// What would change it. What was read and is not named here cannot change it as long as the log is the same: an order
+    /// that was found stays.
     pub(crate) watched: Vec<Watched>,
     /// Whether every shard has said its part, and all that would change the answer is known.
     pub(crate) is_whole: bool,

@@ -47,9 +47,11 @@ impl Freshness {
         lanes.iter().all(|&(lane, shard)| self.lane(lane, shard).is_some_and(|lane| read(lane).is_heard(now)))
     }
 
-    /// The positions at which an entry is known to hold; `None` where it is not known.
-    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch) -> Option<ReadAt> {
-        if !entry.is_whole || entry.epoch != epoch {
+    /// The positions at which an entry is known to hold; `None` where it is not known. It must have been read at least in
+    /// these lanes and shards.
+    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, lanes: &[(Lane, ShardId)]) -> Option<ReadAt> {
+        let is_of_lanes = lanes.iter().all(|&(lane, shard)| entry.read_at.has(lane, shard));
+        if !entry.is_whole || entry.epoch != epoch || !is_of_lanes {
             return None;
         }
         let now = Instant::now();
@@ -58,11 +60,8 @@ impl Freshness {
             let touches = read(self.lane(lane, shard)?);
             let mut watched = entry.watched.iter().filter(|watched| (watched.lane, watched.shard) == (lane, shard));
             let first = watched.next().map(|watched| watched.watch);
-            // What cannot change needs nobody to say so.
-            let confirmed = match first {
-                None => touches.confirm(None, position, now).unwrap_or(position),
-                Some(_) => touches.confirm(first, position, now)?,
-            };
+            // What cannot change is of this log, too, or of one that is gone.
+            let confirmed = touches.confirm(first, position, now)?;
             if watched.any(|watched| touches.confirm(Some(watched.watch), position, now).is_none()) {
                 return None;
             }

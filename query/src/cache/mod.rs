@@ -1,9 +1,9 @@
 //! The cache in front of the shards: answers in this process's memory (L1), and in Redis, which all query processes share.
 //!
 //! An answer is kept with the shard map's epoch, the positions that it was read at, and what it depends on. It is given
-//! again only while the commit notices show that nothing of that was touched since: see [`freshness`]. So nothing has to be
-//! deleted anywhere when orders come in, and an old entry that turns up from somewhere does no harm. Whatever the cache
-//! cannot tell for sure, Postgres is asked.
+//! again only while the commit notices are of the same log, and show that nothing of that was touched since: see
+//! [`freshness`]. So nothing has to be deleted anywhere when orders come in, and an old entry that turns up from somewhere, or
+//! one of a system that is no more, does no harm. Whatever the cache cannot tell for sure, Postgres is asked.
 
 pub(crate) mod codec;
 mod entry;
@@ -143,7 +143,7 @@ impl Cache {
             }
         }
         let entry = Arc::new(load(question.patience.clone()).await?);
-        if self.freshness.confirm(&entry, question.epoch).is_some() {
+        if self.confirm(question, &entry).is_some() {
             self.kept.put(&question.key, &entry).await;
             self.share(question, &entry);
         }
@@ -153,7 +153,7 @@ impl Cache {
     /// What this process keeps, where it holds still.
     async fn in_memory(&self, question: &Question<'_>) -> Option<Served> {
         let entry = self.kept.get(&question.key).await?;
-        let Some(read_at) = self.freshness.confirm(&entry, question.epoch) else {
+        let Some(read_at) = self.confirm(question, &entry) else {
             self.meter.stale(From::L1);
             self.kept.drop_entry(&question.key, &entry).await;
             return None;
@@ -173,7 +173,7 @@ impl Cache {
             }
             from = From::Miss;
             let entry = Arc::new(load(Patience::none()).await.map_err(|error| Unkept::Failed(Arc::new(error)))?);
-            if self.freshness.confirm(&entry, question.epoch).is_none() {
+            if self.confirm(question, &entry).is_none() {
                 return Err(Unkept::Entry(entry));
             }
             self.share(question, &entry);
@@ -189,7 +189,7 @@ impl Cache {
         if from == From::Miss {
             return Ok(Some(Served::loaded(entry, from)));
         }
-        match self.freshness.confirm(&entry, question.epoch) {
+        match self.confirm(question, &entry) {
             Some(read_at) => Ok(Some(Served { entry, read_at, from })),
             None => {
                 if is_kept {
@@ -202,11 +202,15 @@ impl Cache {
 
     async fn in_redis(&self, question: &Question<'_>) -> Option<Arc<Entry>> {
         let entry = self.redis.as_ref()?.get(&question.key).await?;
-        if self.freshness.confirm(&entry, question.epoch).is_none() {
+        if self.confirm(question, &entry).is_none() {
             self.meter.stale(From::Redis);
             return None;
         }
         Some(Arc::new(entry))
+    }
+
+    fn confirm(&self, question: &Question<'_>, entry: &Entry) -> Option<ReadAt> {
+        self.freshness.confirm(entry, question.epoch, &question.lanes)
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

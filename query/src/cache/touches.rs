@@ -73,8 +73,8 @@ impl Touches {
         self.heard_at.is_some_and(|at| now.duration_since(at) <= SILENCE_MAX)
     }
 
-    /// The position up to which something that was read at `stamp` is known to be unchanged, which may be a later one; `None` where it was
-    /// touched since, or nobody knows.
+    /// The position up to which something that was read at `stamp` is known to be unchanged, which may be a later one; `None`
+    /// where it was touched since, or nobody knows, or the log is another. Without `watch` it cannot be touched.
     pub(super) fn confirm(&self, watch: Option<Watch>, stamp: Position, now: Instant) -> Option<Position> {
         let chain = self.chain.filter(|chain| self.is_heard(now) && chain.incarnation == stamp.incarnation)?;
         let is_untouched = match watch {

@@ -191,6 +191,33 @@ pub(crate) async fn names_in_redis(scene: &Scene) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_redis_has_kept_of_a_system_that_is_no_more_is_not_shown() {
+    let url = forebay_stack::shared().await.redis_url();
+    let gone = with_an_order("gone", &["--redis", &url]).await;
+    let mut scene = Scene::start_with("anew", &["--redis", &url], |map| map).await;
+    scene.writing.write(&[order("X2", "C1", NOON)]).await;
+    heard(&scene, &scene.query).await;
+    let paths = ["/v1/customers/C1/orders/X1", "/v1/orders/X1", "/v1/customers/C1/orders"];
+    for path in paths {
+        assert_eq!(seen(gone.get(path).await), is("miss", &["X1"]), "{path}");
+    }
+    eventually("all of it is in Redis", async || {
+        let names = names_in_redis(&gone).await;
+        (names.len() >= paths.len(), format!("{names:?}"))
+    })
+    .await;
+    let (mut redis, prefix) = (redis_of(&gone).await, name_in_redis(&gone, ""));
+    for name in names_in_redis(&gone).await {
+        let value: Vec<u8> = redis.get(&name).await.unwrap();
+        let _: () = redis.set(name_in_redis(&scene, &name[prefix.len()..]), value).await.unwrap();
+    }
+    for path in &paths[..2] {
+        scene.get(path).await.problem(404, "not_found");
+    }
+    assert_eq!(seen(scene.get(paths[2]).await), is("miss", &["X2"]));
+}
+
+#[tokio::test]
 async fn processes_share_what_they_have_read_through_redis() {
     let url = forebay_stack::shared().await.redis_url();
     let mut scene = with_an_order("shared", &["--redis", &url]).await;

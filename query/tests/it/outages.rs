@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::{Bucket, Lane, ShardId};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, eventually, order_ids};
@@ -57,6 +57,30 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
         (answer.status == 200, answer.body.to_string())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_one_shard_knows_of_an_id_is_not_taken_for_everything() {
+    let mut scene = Scene::start("half").await;
+    // Looked at in this order: the one that is found, and the one on the shard that goes.
+    let last = (0..1000).map(|n| format!("Z{n}")).find(|customer| scene.writing.shard_of(customer) == DOWN).unwrap();
+    let customers = [scene.writing.customer_of(ShardId(0)), last];
+    // An id whose index entries are on a shard that stays.
+    let index_of = |id: &str| scene.writing.map.write_shard(Bucket::of_key(id));
+    let id = (0..1000).map(|n| format!("TWICE{n}")).find(|id| index_of(id) != DOWN).unwrap();
+    let order = |customer: &String| {
+        json!({"order_id": id, "customer_id": customer, "timestamp": "2025-06-30T12:30:00Z",
+            "items": [{"sku": "x", "quantity": 1, "price": 5}]})
+    };
+    let orders: Vec<Value> = customers.iter().map(order).collect();
+    scene.writing.write(&orders).await;
+    let path = format!("/v1/orders/{id}");
+    let answer = scene.get(&path).await;
+    assert!(answer.problem(409, "ambiguous").starts_with("2 customers"));
+    scene.take_down(DOWN).await;
+    let answer = scene.get(&path).await;
+    answer.problem(503, "shard_unavailable");
+    assert_eq!(answer.body["shards"], json!([DOWN.0]));
 }
 
 #[tokio::test]
