@@ -1,11 +1,14 @@
 //! A steady stream of orders from several clients, each order written down before it is sent.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_model::Receipt;
+use forebay_model::bucket::Hash;
+use forebay_model::{Bucket, CustomerId, ShardMap};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -19,6 +22,8 @@ use crate::maker::{Made, Maker};
 
 /// A client that has waited this long gives up. It is longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// What a system for tests most often has.
+const SHARDS: NonZeroU16 = NonZeroU16::new(3).unwrap();
 /// Requests that a client keeps to send again.
 const AGAIN_MAX: usize = 64;
 
@@ -33,6 +38,8 @@ pub struct LoadSettings {
     pub is_doubled: bool,
     /// Another seed sends other orders.
     pub seed: u64,
+    /// How many shards the system has.
+    pub shards: NonZeroU16,
 }
 
 /// Clients at work. They stop when this goes.
@@ -58,12 +65,14 @@ struct Sender {
     rng: StdRng,
     again: Vec<Request>,
     settings: LoadSettings,
+    /// The map that a system begins with.
+    map: ShardMap,
 }
 
 impl LoadSettings {
     /// A load that leaves the machine time for everything else.
     pub fn steady(seed: u64) -> Self {
-        Self { clients: 8, every: Duration::from_millis(60), is_doubled: false, seed }
+        Self { clients: 8, every: Duration::from_millis(60), is_doubled: false, seed, shards: SHARDS }
     }
 }
 
@@ -87,6 +96,7 @@ impl Load {
                 rng,
                 again: Vec::new(),
                 settings: settings.clone(),
+                map: ShardMap::even(settings.shards, Hash::Md5),
             };
             clients.push(tokio::spawn(sender.run(is_over.clone())));
         }
@@ -165,7 +175,8 @@ impl Sender {
             Err(error) => (None, error.is_connect()),
         };
         let body = answer.ok().map_or(Value::Null, |(_, body)| body);
-        let (shards, orders, answered) = (shards_of(&body), request.orders.len(), Instant::now());
+        let (orders, answered) = (request.orders.len(), Instant::now());
+        let shards = shards_of(&request.orders, &self.map);
         self.answers.note(Answer { asked, answered, status, is_unreachable, shards, has_retry_after, orders });
         if is_unreachable { self.settle(request, |_| Outcome::Refused) } else { self.book(request, status, &body) }
     }
@@ -214,8 +225,15 @@ impl Sender {
     }
 }
 
-/// The shards that have a part of what was accepted, in any lane.
-fn shards_of(answer: &Value) -> Vec<usize> {
-    let receipt = answer["receipt"].as_str().and_then(|text| text.parse::<Receipt>().ok()).unwrap_or_default();
-    receipt.positions().map(|(_, shard, _)| usize::from(shard.0)).collect()
+/// The shards that a request has a part for, in any lane; for those of ids that Forebay assigns, in two of the three.
+fn shards_of(orders: &[Made], map: &ShardMap) -> Vec<usize> {
+    let mut shards = BTreeSet::new();
+    for made in orders {
+        let customer_id = CustomerId::new(made.customer_id.as_str());
+        shards.extend(customer_id.map(|id| map.write_shard(map.bucket_of(&id))));
+        let items = made.json["items"].as_array().into_iter().flatten();
+        let sellers = items.filter_map(|item| item["seller_id"].as_str());
+        shards.extend(sellers.chain(made.order_id.as_deref()).map(|key| map.write_shard(Bucket::of_key(key))));
+    }
+    shards.into_iter().map(|shard| usize::from(shard.0)).collect()
 }

@@ -5,6 +5,9 @@ use std::fmt;
 /// Microseconds between 1970-01-01 (Unix) and 2000-01-01 (Postgres).
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
+/// 0000-01-01T00:00:00Z: RFC 3339 has four digits for a year, and no sign.
+const YEAR_0_US: i64 = -62_167_219_200_000_000;
+
 /// The point and nine digits.
 const FRACTION_MAX: usize = 10;
 
@@ -96,7 +99,9 @@ impl Timestamp {
             text.parse()
         };
         let instant = instant.map_err(|_| TimestampError::NoSuchTime)?;
-        Ok(Self(instant.as_nanosecond().div_euclid(1000) as i64))
+        let us = instant.as_nanosecond().div_euclid(1000) as i64;
+        // An offset can lead to the year before.
+        if us < YEAR_0_US { Err(TimestampError::NoSuchTime) } else { Ok(Self(us)) }
     }
 }
 
@@ -141,7 +146,12 @@ mod tests {
     #[test]
     fn refuses_what_is_not_rfc_3339() {
         assert_eq!(Timestamp::parse("2025-06-30T12:30:00"), Err(TimestampError::NoOffset));
-        for text in ["2025-02-30T12:30:00Z", "2025-06-30T12:30:00+24:00", "2025-06-30T12:30:00-01:60"] {
+        for text in [
+            "2025-02-30T12:30:00Z",
+            "2025-06-30T12:30:00+24:00",
+            "2025-06-30T12:30:00-01:60",
+            "0000-01-01T00:00:00+00:03",
+        ] {
             assert_eq!(Timestamp::parse(text), Err(TimestampError::NoSuchTime), "{text}");
         }
         for text in [

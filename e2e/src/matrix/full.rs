@@ -8,12 +8,16 @@ use rand::RngExt;
 
 use super::disk::Disk;
 use super::trial::{Target, Trial};
+use crate::answers::Answer;
 use crate::system::Part;
 
 /// Small enough to be filled in seconds.
 pub(super) const STREAM_BYTES_MAX: &str = "256KiB";
 /// How long it may take to fill what is small.
 const FULL_WITHIN: Duration = Duration::from_mins(1);
+
+/// By how much a median of milliseconds varies on a busy machine.
+const JITTER: Duration = Duration::from_millis(20);
 
 /// The writer is away until the streams are full.
 pub(super) async fn log(trial: &mut Trial) -> Result<()> {
@@ -33,26 +37,33 @@ pub(super) async fn log(trial: &mut Trial) -> Result<()> {
 pub(super) async fn shard(trial: &mut Trial, shard: usize) -> Result<()> {
     let begun = Instant::now();
     tokio::time::sleep(trial.span.of(3, 10)).await;
-    let before = accepted_elsewhere(trial, shard, begun);
+    let usual = median(&elsewhere(trial, shard, begun));
     let process = trial.process(Target::Server(Server::Postgres(shard)));
     process.kill().await;
     trial.injected += 1;
-    must_refuse(trial, Instant::now()).await;
-    // What goes to one of its lanes only is refused when that lane is full, too.
-    let full = Instant::now();
+    let killed = Instant::now();
+    must_refuse(trial, killed).await;
     tokio::time::sleep(trial.span.of(3, 20)).await;
-    let meanwhile = accepted_elsewhere(trial, shard, full);
-    if meanwhile < before * 0.9 {
-        trial.complain(format!("requests of other shards per second: {meanwhile:.0} instead of {before:.0}"));
+    let answers = elsewhere(trial, shard, killed);
+    trial.must_be_answered("orders of other shards", &answers, &[202], Duration::from_secs(2));
+    let took = median(&answers);
+    if answers.is_empty() || took > usual * 2 + JITTER {
+        trial.complain(format!("{} orders of other shards took {took:?} instead of {usual:?}", answers.len()));
     }
     process.ensure_started().await
 }
 
-/// Requests per second that were accepted since then and have nothing to do with that shard.
-fn accepted_elsewhere(trial: &Trial, shard: usize, since: Instant) -> f64 {
+/// The answers since then to requests that have no part for that shard.
+fn elsewhere(trial: &Trial, shard: usize, since: Instant) -> Vec<Answer> {
     let answers = trial.writes.between(since, Instant::now());
-    let elsewhere = answers.iter().filter(|answer| answer.is_good() && !answer.shards.contains(&shard));
-    elsewhere.count() as f64 / since.elapsed().as_secs_f64()
+    answers.into_iter().filter(|answer| !answer.shards.contains(&shard)).collect()
+}
+
+/// How long it took, in the middle.
+fn median(answers: &[Answer]) -> Duration {
+    let mut took: Vec<Duration> = answers.iter().map(Answer::took).collect();
+    took.sort_unstable();
+    took.get(took.len() / 2).copied().unwrap_or_default()
 }
 
 /// Somebody else takes the room on the disk of the log.
