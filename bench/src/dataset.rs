@@ -1,0 +1,265 @@
+//! Orders as a file, and as the tuples that they become.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use forebay_cli::generate::{Orders, Recipe as Generated};
+use forebay_model::{Bucket, Hash, Lane, Order, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
+
+use crate::bench::SERVERS;
+
+/// The views of a system that has none but the usual one.
+pub const SELLER_VIEW: &str = "seller=items[].seller_id";
+/// How many rows a transaction of a limit has.
+pub const TRANSACTION_ROWS: u64 = 10_000;
+const DAY_MS: u64 = 86_400_000;
+/// So much is gathered for one write.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Which orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Recipe {
+    /// How many.
+    pub orders: u64,
+    /// Of how many customers, who all order as often.
+    pub customers: u32,
+    /// From 2025-01-01 on, over how many days.
+    pub days: u32,
+    /// Whether they go to all lanes: with ids of the client and the seller view. Otherwise Forebay assigns the ids, and
+    /// there is no view, so that they go to lane `orders` only.
+    pub all_lanes: bool,
+    /// Another seed makes other orders.
+    pub seed: u64,
+}
+
+/// Orders as a file, and as the tuples that they become.
+pub struct Dataset {
+    /// What was asked for.
+    pub recipe: Recipe,
+    /// NDJSON.
+    pub file: PathBuf,
+    /// Of how many rows they are in all lanes.
+    pub rows: u64,
+    /// For each shard the transactions of its limit, in order.
+    pub shards: Vec<Vec<Batch>>,
+}
+
+/// Some rows of a lane, as one transaction copies them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Where they go.
+    pub lane: Lane,
+    /// How many they are.
+    pub rows: u64,
+    /// COPY tuples.
+    pub tuples: Bytes,
+}
+
+impl Recipe {
+    /// The views of a system for these orders, as its setting has them.
+    pub fn views(&self) -> &'static str {
+        if self.all_lanes { SELLER_VIEW } else { "" }
+    }
+
+    /// An order a day, for the partitions that the recipe's orders need. All such recipes of as many days are equal.
+    #[must_use]
+    pub fn days_only(&self) -> Self {
+        Self { orders: u64::from(self.days), customers: 1, seed: 0, all_lanes: true, ..*self }
+    }
+
+    fn generated(&self) -> Generated {
+        Generated {
+            orders: self.orders,
+            customers: self.customers,
+            sellers: 200,
+            skew: 0.0,
+            seed: self.seed,
+            with_ids: self.all_lanes,
+            from: Timestamp::from_unix_us(1_735_689_600_000_000),
+            span_ms: u64::from(self.days) * DAY_MS,
+        }
+    }
+}
+
+impl Dataset {
+    /// Makes them, and writes the file.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn make(recipe: Recipe, file: PathBuf) -> Result<Self> {
+        let mut orders = Orders::new(recipe.generated());
+        let mut out = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut gather = Gather::new(recipe)?;
+        let mut lines = Vec::new();
+        loop {
+            let begin = lines.len();
+            let more = orders.append_next(&mut lines);
+            if more {
+                number_customer(&mut lines, begin);
+                gather.add(&lines[begin..])?;
+            }
+            if !more || lines.len() > WRITE_BYTES {
+                out.write_all(&lines)?;
+                lines.clear();
+            }
+            if !more {
+                break;
+            }
+        }
+        let (rows, shards) = gather.finish();
+        Ok(Self { recipe, file, rows, shards })
+    }
+
+    /// Every line of the file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn lines(&self) -> Result<Vec<Bytes>> {
+        lines(&self.file)
+    }
+}
+
+/// A customer's id, which is a number: pgbench computes only with numbers.
+pub fn customer_id(customer: u32) -> String {
+    format!("9{customer:05}")
+}
+
+/// Makes `CUST00017` in the line that begins there the number 900017.
+fn number_customer(lines: &mut Vec<u8>, begin: usize) {
+    const NAME: &[u8] = b"CUST";
+    let place = lines[begin..].windows(NAME.len()).position(|bytes| bytes == NAME);
+    if let Some(place) = place.map(|place| place + begin) {
+        lines.splice(place..place + NAME.len(), *b"9");
+    }
+}
+
+fn lines(file: &Path) -> Result<Vec<Bytes>> {
+    let text = Bytes::from(std::fs::read(file)?);
+    let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place);
+    let mut begin = 0;
+    Ok(ends.map(|end| text.slice(std::mem::replace(&mut begin, end + 1)..end)).collect())
+}
+
+/// Makes tuples of orders, as ingest does, and transactions of tuples.
+struct Gather {
+    parser: OrderParser,
+    map: ShardMap,
+    now: Timestamp,
+    open: HashMap<(usize, Lane), (u64, Vec<u8>)>,
+    shards: Vec<Vec<Batch>>,
+    rows: u64,
+    orders: u64,
+}
+
+impl Gather {
+    fn new(recipe: Recipe) -> Result<Self> {
+        let count = NonZeroU16::try_from(u16::try_from(SERVERS)?)?;
+        Ok(Self {
+            parser: OrderParser::new(recipe.views().parse::<ViewSet>()?, 0),
+            map: ShardMap::even(count, Hash::Md5),
+            now: Timestamp::now(),
+            open: HashMap::new(),
+            shards: vec![Vec::new(); SERVERS],
+            rows: 0,
+            orders: 0,
+        })
+    }
+
+    fn add(&mut self, line: &[u8]) -> Result<()> {
+        let draft = self.parser.parse(line, self.now).context("an order that was made here is not valid")?;
+        self.orders += 1;
+        // Where an id is assigned, its random part is another one than ingest's.
+        let order = draft.settle(&self.map, self.now, self.orders.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        if order.needs_index() {
+            let bucket = Bucket::of_key(order.order_id.as_str());
+            self.push(bucket, Lane::Index, |out| tuple::push_index(out, &order));
+        }
+        for slice in order.views() {
+            self.push(Bucket::of_key(&slice.key), Lane::Views, |out| tuple::push_view(out, &order, slice));
+        }
+        self.push_order(&order);
+        Ok(())
+    }
+
+    fn push_order(&mut self, order: &Order<'_>) {
+        self.push(order.bucket, Lane::Orders, |out| tuple::push_order(out, order));
+    }
+
+    fn push(&mut self, bucket: Bucket, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) {
+        let shard = usize::from(self.map.write_shard(bucket).0);
+        let (rows, tuples) = self.open.entry((shard, lane)).or_default();
+        write(tuples);
+        *rows += 1;
+        self.rows += 1;
+        if *rows == TRANSACTION_ROWS {
+            let batch = Batch { lane, rows: *rows, tuples: Bytes::from(std::mem::take(tuples)) };
+            *rows = 0;
+            self.shards[shard].push(batch);
+        }
+    }
+
+    fn finish(mut self) -> (u64, Vec<Vec<Batch>>) {
+        for ((shard, lane), (rows, tuples)) in self.open {
+            if rows > 0 {
+                self.shards[shard].push(Batch { lane, rows, tuples: Bytes::from(tuples) });
+            }
+        }
+        (self.rows, self.shards)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::tuple::Tuples;
+
+    fn make(all_lanes: bool) -> (tempfile::TempDir, Dataset) {
+        let dir = tempfile::tempdir().unwrap();
+        let recipe = Recipe { orders: 35_000, customers: 500, days: 10, all_lanes, seed: 1 };
+        let dataset = Dataset::make(recipe, dir.path().join("orders")).unwrap();
+        (dir, dataset)
+    }
+
+    fn rows(dataset: &Dataset, lane: Lane) -> u64 {
+        dataset.shards.iter().flatten().filter(|batch| batch.lane == lane).map(|batch| batch.rows).sum()
+    }
+
+    #[test]
+    fn the_limit_gets_every_row_of_every_lane() {
+        let (_dir, dataset) = make(true);
+        assert_eq!(rows(&dataset, Lane::Orders), 35_000);
+        assert_eq!(rows(&dataset, Lane::Index), 35_000);
+        assert!(rows(&dataset, Lane::Views) >= 35_000);
+        assert_eq!(dataset.shards.iter().flatten().map(|batch| batch.rows).sum::<u64>(), dataset.rows);
+        for batch in dataset.shards.iter().flatten() {
+            assert!(batch.rows <= TRANSACTION_ROWS);
+            assert_eq!(Tuples::new(batch.lane, &batch.tuples).map(Result::unwrap).count() as u64, batch.rows);
+        }
+        let lines = dataset.lines().unwrap();
+        assert_eq!(lines.len(), 35_000);
+        assert!(lines.iter().all(|line| line.starts_with(b"{") && line.ends_with(b"}")));
+        let customers: Vec<String> =
+            (0..500).map(|customer| format!("\"customer_id\":\"{}\"", customer_id(customer))).collect();
+        let first = String::from_utf8(lines[0].to_vec()).unwrap();
+        assert!(customers.iter().any(|customer| first.contains(customer)), "{first}");
+    }
+
+    #[test]
+    fn assigned_ids_need_no_index() {
+        let (_dir, dataset) = make(false);
+        assert_eq!((rows(&dataset, Lane::Orders), dataset.rows), (35_000, 35_000));
+    }
+
+    #[test]
+    fn orders_of_as_many_days_need_the_same_partitions() {
+        let recipe = Recipe { orders: 7, customers: 5, days: 10, all_lanes: false, seed: 1 };
+        let other = Recipe { orders: 8, customers: 6, days: 10, all_lanes: true, seed: 2 };
+        assert_eq!(recipe.days_only(), other.days_only());
+        assert_ne!(recipe.days_only(), Recipe { days: 11, ..recipe }.days_only());
+    }
+}

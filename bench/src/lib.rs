@@ -1,0 +1,41 @@
+//! Measures Forebay against what the servers under it can do: each figure beside a limit that is measured in the same run,
+//! on the same machine, in turns.
+//!
+//! Nothing depends on this crate, and it must never know how the services do what they do: it starts them as processes,
+//! talks HTTP to them, and looks into the tables that users may look into. What it knows of the model is what it needs to
+//! give the limits the same tuples.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`settings`] | the command line |
+//! | [`scale`] | how much is measured: quick, or full |
+//! | [`bench`](mod@bench) | the servers that everything is measured on, and what rows share |
+//! | [`world`] | empty databases and streams, and services on them |
+//! | [`dataset`] | orders as a file, and as the tuples that they become |
+//! | [`rounds`] | value and limit in turns |
+//! | [`figure`], [`line`](mod@line) | medians, ratios, targets |
+//! | [`usage`] | CPU time and memory of processes |
+//! | [`progress`] | how far the shards are, over time |
+//! | [`load`] | clients: closed loop and open loop |
+//! | [`limit`] | what the limits are measured with |
+//! | [`rows`] | what is measured, a module for each family of rows |
+//! | [`report`] | table, JSON, Markdown and plots |
+
+pub mod bench;
+pub mod dataset;
+pub mod figure;
+pub mod limit;
+pub mod line;
+pub mod load;
+pub mod progress;
+pub mod report;
+pub mod rounds;
+pub mod rows;
+pub mod scale;
+pub mod settings;
+pub mod usage;
+pub mod world;
+
+pub use bench::Bench;
+pub use figure::Figure;
+pub use line::{Line, Target, Unit};

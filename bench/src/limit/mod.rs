@@ -1,0 +1,17 @@
+//! What the limits are measured with: Postgres and NATS without Forebay, and Forebay's HTTP without what is behind it.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`copy`] | COPY into the tables, and out of them |
+//! | [`pgbench`] | the statements of reads, by Postgres' own load generator |
+//! | [`publish`] | a synced publish by a bare NATS client |
+//! | [`servers`] | the servers below, started as processes |
+//! | [`accepting`] | a server that takes orders and logs nothing |
+//! | [`constant`] | a server that always answers the same |
+
+pub mod accepting;
+pub mod constant;
+pub mod copy;
+pub mod pgbench;
+pub mod publish;
+pub mod servers;

@@ -1,0 +1,34 @@
+//! A synced publish by a bare NATS client: one message after the other, each acknowledged before the next.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use async_nats::jetstream::{self, stream};
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+
+use crate::bench::Bench;
+
+/// Publishes for some time to a stream of its own, and gives the median of the times until the acknowledgement, in
+/// milliseconds.
+///
+/// # Errors
+/// What the server says.
+pub async fn median_ms(bench: &Bench, bytes: usize, warm_up: Duration, lasts: Duration) -> Result<f64> {
+    let name = bench.new_name();
+    let jetstream = jetstream::new(async_nats::connect(bench.stack.nats_url()).await?);
+    let config = stream::Config { name: name.clone(), subjects: vec![format!("{name}.bare")], ..Default::default() };
+    jetstream.create_stream(config).await?;
+    let (subject, payload) = (format!("{name}.bare"), Bytes::from(vec![b'x'; bytes]));
+    let mut latency_us = Histogram::<u64>::new(3).map_err(|error| anyhow!("{error}"))?;
+    let begin = Instant::now();
+    while begin.elapsed() < warm_up + lasts {
+        let begun = Instant::now();
+        jetstream.publish(subject.clone(), payload.clone()).await?.await?;
+        if begun - begin >= warm_up {
+            latency_us.saturating_record(u64::try_from(begun.elapsed().as_micros())?);
+        }
+    }
+    jetstream.delete_stream(&name).await?;
+    Ok(latency_us.value_at_quantile(0.5) as f64 / 1000.0)
+}

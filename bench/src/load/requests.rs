@@ -1,0 +1,95 @@
+//! The clients that rows use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Client, Connection};
+
+/// Posts one order after the other, each of which only one of several clients posts.
+pub struct Posts {
+    connection: Connection,
+    orders: Orders,
+}
+
+/// The orders that clients post: lines of JSON, each given once until all were given.
+#[derive(Clone)]
+pub struct Orders {
+    lines: Arc<Vec<Bytes>>,
+    next: Arc<AtomicU64>,
+}
+
+impl Orders {
+    /// Begins with the first line.
+    pub fn new(lines: Vec<Bytes>) -> Self {
+        Self { lines: Arc::new(lines), next: Arc::default() }
+    }
+
+    /// The next line; behind the last comes the first.
+    pub fn next(&self) -> Bytes {
+        let place = self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len() as u64;
+        self.lines[place as usize].clone()
+    }
+}
+
+impl Posts {
+    /// Clients that post to a port of this machine.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub async fn to(port: u16, clients: usize, orders: &Orders) -> Result<Vec<Self>> {
+        let mut posts = Vec::new();
+        for _ in 0..clients {
+            posts.push(Self { connection: Connection::open(port).await?, orders: orders.clone() });
+        }
+        Ok(posts)
+    }
+}
+
+impl Client for Posts {
+    async fn once(&mut self, _number: u64, _begun: Instant) -> Result<()> {
+        let answer = self.connection.post("/v1/orders", self.orders.next()).await?;
+        ensure!(answer.status == 202, "an order was answered with {}: {:?}", answer.status, answer.body);
+        Ok(())
+    }
+}
+
+/// Which path the thing of a number asks for.
+pub type Paths = Arc<dyn Fn(u64) -> String + Send + Sync>;
+
+/// Asks for one path after the other.
+pub struct Gets {
+    connection: Connection,
+    paths: Paths,
+    /// What the header `Forebay-Cache` may say; empty for anything.
+    caches: &'static [&'static str],
+}
+
+impl Gets {
+    /// Clients that ask a port of this machine, and want every answer to come from one of these caches.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub async fn from(port: u16, clients: usize, paths: &Paths, caches: &'static [&'static str]) -> Result<Vec<Self>> {
+        let mut gets = Vec::new();
+        for _ in 0..clients {
+            gets.push(Self { connection: Connection::open(port).await?, paths: Arc::clone(paths), caches });
+        }
+        Ok(gets)
+    }
+}
+
+impl Client for Gets {
+    async fn once(&mut self, number: u64, _begun: Instant) -> Result<()> {
+        let path = (self.paths)(number);
+        let answer = self.connection.get(&path).await?;
+        ensure!(answer.status == 200, "{path} was answered with {}: {:?}", answer.status, answer.body);
+        let from = answer.headers.get("forebay-cache").and_then(|from| from.to_str().ok()).unwrap_or_default();
+        let is_right = self.caches.is_empty() || self.caches.contains(&from);
+        ensure!(is_right, "{path} came from `{from}` and not from {:?}", self.caches);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! How far the shards of a world are: what each lane has committed, over time.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// How often the shards are asked.
+const EVERY: Duration = Duration::from_millis(25);
+/// A log from which nothing was committed for so long is drained.
+const QUIET: Duration = Duration::from_millis(400);
+/// How long nothing may be committed.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Connections to the shards of a world.
+pub struct Progress(Vec<PgConnection>);
+
+/// When how many rows were seen committed, in all lanes together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// When.
+    pub at: Instant,
+    /// How many.
+    pub rows: u64,
+}
+
+impl Progress {
+    /// Connects to every shard.
+    ///
+    /// # Errors
+    /// Where one cannot be reached.
+    pub async fn connect(urls: &[String]) -> Result<Self> {
+        let connections = urls.iter().map(|url| PgConnection::connect(url));
+        Ok(Self(futures::future::try_join_all(connections).await?))
+    }
+
+    /// How many rows are committed, whatever became of them.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn rows(&mut self) -> Result<u64> {
+        self.sum("select coalesce(sum(rows_stored + rows_duplicate + rows_dead), 0)::int8 from lane_position").await
+    }
+
+    /// Of these, how many are stored.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn stored(&mut self) -> Result<u64> {
+        self.sum("select coalesce(sum(rows_stored), 0)::int8 from lane_position").await
+    }
+
+    async fn sum(&mut self, statement: &'static str) -> Result<u64> {
+        let mut sum = 0;
+        for connection in &mut self.0 {
+            let number: i64 = sqlx::query_scalar(statement).fetch_one(connection).await?;
+            sum += u64::try_from(number)?;
+        }
+        Ok(sum)
+    }
+
+    /// Waits until so many rows are committed, and gives what was seen until then.
+    ///
+    /// # Errors
+    /// Where more are, or where nothing happens any more.
+    pub async fn wait_for(&mut self, rows: u64) -> Result<Vec<Seen>> {
+        let mut seen: Vec<Seen> = Vec::new();
+        loop {
+            let now = Seen { rows: self.rows().await?, at: Instant::now() };
+            ensure!(now.rows <= rows, "{} rows are committed, more than {rows}", now.rows);
+            let moved = seen.iter().find(|before| before.rows == now.rows).map_or(now.at, |before| before.at);
+            ensure!(now.at - moved < PATIENCE, "{} of {rows} rows are committed, and nothing happens", now.rows);
+            seen.push(now);
+            if now.rows == rows {
+                return Ok(seen);
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Waits until nothing has been committed for a while: the log is drained.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn wait_until_quiet(&mut self) -> Result<()> {
+        let mut last = (self.rows().await?, Instant::now());
+        while last.1.elapsed() < QUIET {
+            tokio::time::sleep(EVERY).await;
+            let rows = self.rows().await?;
+            if rows != last.0 {
+                last = (rows, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every lane of every shard is being drained.
+    ///
+    /// # Errors
+    /// Where that takes too long.
+    pub async fn wait_until_begun(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        let lanes = 3 * self.0.len() as u64;
+        while self.sum("select count(*) from lane_position").await? < lanes {
+            ensure!(begin.elapsed() < PATIENCE, "the writer has not begun with every lane");
+            tokio::time::sleep(EVERY).await;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a statement in the database of an address.
+///
+/// # Errors
+/// What Postgres says.
+pub async fn execute(url: &str, statement: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.context("a statement failed")?;
+    Ok(connection.close().await?)
+}
+
+/// The number that a statement gives in the database of an address.
+///
+/// # Errors
+/// What Postgres says.
+pub async fn number(url: &str, statement: &str) -> Result<i64> {
+    let mut connection = PgConnection::connect(url).await?;
+    let number = sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(number)
+}

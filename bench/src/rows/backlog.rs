@@ -1,0 +1,78 @@
+//! What lies in the log when the shards come back, drained by the writer, beside COPY of the same tuples.
+//!
+//! The writer is stopped while the log fills, which comes to the same as shards that are away, and the servers can go on
+//! for the limit. It is measured from the first commit that is seen to the last.
+
+use anyhow::{Context, Result, ensure};
+
+use super::replay::{COPY, recipe};
+use crate::bench::Bench;
+use crate::dataset::Dataset;
+use crate::limit::copy;
+use crate::line::{Line, Target, Unit};
+use crate::progress::{Progress, Seen};
+use crate::rounds::{Side, in_turns};
+use crate::usage::Cost;
+use crate::world::{Plan, World};
+
+pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+    let recipe = recipe(bench, true);
+    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let mut cost = Cost::default();
+    let mut last = Vec::new();
+    let pair = in_turns(bench.scale.rounds, async |side| match side {
+        Side::Limit => copy::into_empty(bench, &plan, &dataset).await,
+        Side::Value => {
+            let (seen, took) = drain(bench, &plan, &dataset).await?;
+            cost += took;
+            last = seen;
+            let rows = rows_per_second(&last).context("the backlog was gone before it was looked at")?;
+            Ok(rows * recipe.orders as f64 / dataset.rows as f64)
+        }
+    });
+    let pair = pair.await?;
+    if let Some(first) = last.iter().rfind(|seen| seen.rows == 0) {
+        bench.charts.throughput("backlog", first.at, &last, recipe.orders as f64 / dataset.rows as f64);
+    }
+    let what = format!("backlog: {} orders in the log, all lanes, the writer drains", recipe.orders);
+    let line = Line::new("backlog", what, Unit::OrdersPerSecond, pair.value);
+    Ok(vec![line.beside(COPY, pair.limit).target(Target::RatioAtLeast(0.85)).cost(cost)])
+}
+
+async fn drain(bench: &Bench, plan: &Plan, dataset: &Dataset) -> Result<(Vec<Seen>, Cost)> {
+    let mut world = World::start(bench, plan).await?;
+    world.stop_service("writer").await;
+    world.replay(bench, &dataset.file).await?;
+    bench.settle().await?;
+    let mut progress = Progress::connect(&world.urls).await?;
+    let before = bench.used(&world);
+    let ((), seen) = tokio::try_join!(world.add_service(bench, "writer", &[]), progress.wait_for(dataset.rows))?;
+    let cost = bench.used(&world) - before;
+    let stored = progress.stored().await?;
+    ensure!(stored == dataset.rows, "{stored} of {} rows are stored", dataset.rows);
+    world.end(bench).await?;
+    Ok((seen, cost))
+}
+
+/// The rate from the first commit that was seen to the last, without the rows of the first.
+fn rows_per_second(seen: &[Seen]) -> Option<f64> {
+    let first = seen.iter().find(|seen| seen.rows > 0)?;
+    let last = seen.last().filter(|last| last.rows > first.rows)?;
+    Some((last.rows - first.rows) as f64 / (last.at - first.at).as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn neither_the_start_of_the_writer_nor_the_rows_before_the_clock_count() {
+        let begin = Instant::now();
+        let seen = |ms: u64, rows| Seen { at: begin + Duration::from_millis(ms), rows };
+        let all = [seen(0, 0), seen(900, 0), seen(1000, 50), seen(1500, 100), seen(2000, 250)];
+        assert_eq!(rows_per_second(&all), Some(200.0));
+        assert_eq!(rows_per_second(&all[..3]), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! What is measured: a module for each family of rows of the table.
+
+mod ack;
+mod again;
+mod backlog;
+mod cached;
+mod export;
+mod memory;
+mod page;
+mod post;
+mod readable;
+mod reads;
+mod replay;
+mod shards;
+mod stored;
+mod uncached;
+
+use anyhow::Result;
+
+use crate::bench::Bench;
+use crate::line::Line;
+
+/// A row, which may have several lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A file to committed rows, lane `orders` only.
+    ReplayOrders,
+    /// A file to committed rows, in all lanes.
+    Replay,
+    /// What is in the log to committed rows.
+    Backlog,
+    /// A file for the second time.
+    Again,
+    /// Single orders over 64 connections.
+    Post,
+    /// Single orders over one connection.
+    Ack,
+    /// From the request to the order in a customer's list.
+    Readable,
+    /// A customer's list from the caches.
+    Cached,
+    /// A customer's list from a shard.
+    Uncached,
+    /// A range of time as NDJSON.
+    Export,
+    /// Memory under load.
+    Memory,
+    /// A page of all customers' orders over many partitions.
+    Page,
+    /// A file to tables that are not empty.
+    Stored,
+    /// A file to more and more shards.
+    Shards,
+}
+
+impl Row {
+    /// Every row, in the order of the table. Rows that use the same orders stand together.
+    pub const ALL: [Self; 14] = [
+        Self::ReplayOrders,
+        Self::Replay,
+        Self::Backlog,
+        Self::Again,
+        Self::Post,
+        Self::Ack,
+        Self::Readable,
+        Self::Cached,
+        Self::Uncached,
+        Self::Export,
+        Self::Memory,
+        Self::Shards,
+        Self::Page,
+        Self::Stored,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReplayOrders => "replay-orders",
+            Self::Replay => "replay",
+            Self::Backlog => "backlog",
+            Self::Again => "again",
+            Self::Post => "post",
+            Self::Ack => "ack",
+            Self::Readable => "readable",
+            Self::Cached => "cached",
+            Self::Uncached => "uncached",
+            Self::Export => "export",
+            Self::Memory => "memory",
+            Self::Page => "page",
+            Self::Stored => "stored",
+            Self::Shards => "shards",
+        }
+    }
+
+    /// Whether it takes too long for a quick run.
+    pub const fn is_long(self) -> bool {
+        matches!(self, Self::Page | Self::Stored | Self::Shards)
+    }
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being measured: an answer that should not be is an error, and not a slow one.
+    pub async fn measure(self, bench: &mut Bench) -> Result<Vec<Line>> {
+        match self {
+            Self::ReplayOrders => replay::orders_only(bench).await,
+            Self::Replay => replay::all_lanes(bench).await,
+            Self::Backlog => backlog::lines(bench).await,
+            Self::Again => again::lines(bench).await,
+            Self::Post => post::lines(bench).await,
+            Self::Ack => ack::lines(bench).await,
+            Self::Readable => readable::lines(bench).await,
+            Self::Cached => cached::lines(bench).await,
+            Self::Uncached => uncached::lines(bench).await,
+            Self::Export => export::lines(bench).await,
+            Self::Memory => memory::lines(bench).await,
+            Self::Page => page::lines(bench).await,
+            Self::Stored => stored::lines(bench).await,
+            Self::Shards => shards::lines(bench).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> = Row::ALL.iter().map(|row| row.name()).collect();
+        assert_eq!(names.len(), Row::ALL.len());
+    }
+}

@@ -1,0 +1,64 @@
+//! A page of everybody's orders over many partitions, beside the slowest shard's own statement by pgbench.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use forebay_query::statement::{Bounds, Kind, text};
+
+use super::post::span;
+use super::reads::world;
+use crate::bench::Bench;
+use crate::dataset::Recipe;
+use crate::limit::pgbench::{self, Script, with_names};
+use crate::line::{Line, Target, Unit};
+use crate::load::requests::{Gets, Paths};
+use crate::load::{Pace, drive};
+use crate::rounds::{Side, in_turns};
+
+/// A million on each shard.
+const ORDERS: u64 = 3_000_000;
+const DAYS: u32 = 400;
+
+pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+    let recipe = Recipe { orders: ORDERS, customers: 30_000, days: DAYS, all_lanes: false, seed: 1 };
+    let world = world(bench, recipe).await?;
+    let (script, span) = (script(), span(bench));
+    let mut offset = 0;
+    let pair = in_turns(bench.scale.short_rounds, async |side| {
+        if side == Side::Limit {
+            let mut slowest: f64 = 0.0;
+            for url in &world.urls {
+                let lasts = span.lasts / 2;
+                slowest = slowest.max(pgbench::run(bench, url, &script, 1, lasts).await?.mean_ms);
+            }
+            return Ok(slowest);
+        }
+        offset += 100_000;
+        let begin = offset;
+        let pages: Paths = Arc::new(move |number| path(begin + number));
+        let client = Gets::from(world.port("query"), 1, &pages, &["miss"]).await?;
+        Ok(drive(client, Pace::Closed, span).await?.mean_ms())
+    });
+    let pair = pair.await?;
+    world.end(bench).await?;
+    let what = "page of 100 of a time range, 3 shards, a million orders each, 400 daily partitions, one client, mean";
+    let line = Line::new("page", what, Unit::Milliseconds, pair.value);
+    let line = line.beside("the slowest shard's own statement by pgbench, mean", pair.limit);
+    Ok(vec![line.target(Target::RatioAtMost(2.0))])
+}
+
+/// Each request has another end, a microsecond later, so that no cache has its answer.
+fn path(number: u64) -> String {
+    format!("/v1/orders?from=2025-06-01T00:00:00Z&to=2025-06-20T00:00:00.{:06}Z&limit=100", number % 1_000_000)
+}
+
+/// One order more than the page has, as the service asks: the range lies in one of its windows, a month.
+fn script() -> Script {
+    let window = "ordered_at >= '2025-06-01 +00' and ordered_at < '2025-07-01 +00'";
+    let statement = text(Kind::EverybodyNewest, window, Bounds { last: true, end: false });
+    let statement = with_names(&statement, &["", "end", "none", "none", "rows"]);
+    let end = ("end", "2025-06-20 +00".to_owned());
+    let texts = BTreeMap::from([end, ("none", String::new()), ("rows", "101".to_owned())]);
+    Script { text: format!("{statement};\n"), texts }
+}

@@ -1,0 +1,67 @@
+//! Single orders over 64 connections, beside the same HTTP, checks and answer without the log.
+
+use anyhow::Result;
+
+use super::replay::recipe;
+use crate::bench::Bench;
+use crate::figure::Figure;
+use crate::limit::servers;
+use crate::line::{Line, Target, Unit};
+use crate::load::requests::{Orders, Posts};
+use crate::load::{Outcome, Pace, Span, drive};
+use crate::progress::Progress;
+use crate::rounds::{Side, in_turns};
+use crate::usage::Cost;
+use crate::world::{Plan, World};
+
+const ROW: &str = "post";
+pub(super) const CONNECTIONS: usize = 64;
+
+/// How long a row asks.
+pub(super) fn span(bench: &Bench) -> Span {
+    Span { warm_up: bench.scale.warm_up(), lasts: bench.scale.lasts }
+}
+
+pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+    let recipe = recipe(bench, true);
+    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let orders = Orders::new(dataset.lines()?);
+    let world = World::start(bench, &plan).await?;
+    let (accepting, without_log) = servers::accepting(bench).await?;
+    let (mut cost, mut p99, mut last) = (Cost::default(), Figure::default(), None);
+    let pair = in_turns(bench.scale.short_rounds, async |side| {
+        if side == Side::Limit {
+            return Ok(posts(bench, without_log, &orders, Pace::Closed).await?.per_second);
+        }
+        let asked = posts(bench, world.port("ingest"), &orders, Pace::Closed);
+        let (outcome, took) = bench.metered(&world, asked).await?;
+        Progress::connect(&world.urls).await?.wait_until_quiet().await?;
+        cost += took;
+        p99.push(outcome.quantile_ms(0.99));
+        Ok(last.insert(outcome).per_second)
+    });
+    let pair = pair.await?;
+    accepting.stop().await;
+    let half = pair.value.median() / 2.0;
+    let open = posts(bench, world.port("ingest"), &orders, Pace::Open(half)).await?;
+    world.end(bench).await?;
+    if let Some(last) = &last {
+        bench.charts.latency("64 connections, as fast as they can", last);
+    }
+    bench.charts.latency("at half that rate, open loop", &open);
+    let rate = Line::new(
+        ROW,
+        "single POST /v1/orders, 64 connections, closed loop, all lanes",
+        Unit::RequestsPerSecond,
+        pair.value,
+    );
+    let rate = rate.beside("the same answer without the log", pair.limit).target(Target::RatioAtLeast(0.6)).cost(cost);
+    let p99 = Line::new(ROW, "its 99th percentile", Unit::Milliseconds, p99).target(Target::AtMost(15.0));
+    let open = Figure::from_iter([open.quantile_ms(0.99)]);
+    let what = format!("99th percentile at half that rate ({half:.0}/s), open loop");
+    Ok(vec![rate, p99, Line::new(ROW, what, Unit::Milliseconds, open)])
+}
+
+pub(super) async fn posts(bench: &Bench, port: u16, orders: &Orders, pace: Pace) -> Result<Outcome> {
+    drive(Posts::to(port, CONNECTIONS, orders).await?, pace, span(bench)).await
+}

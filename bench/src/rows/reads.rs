@@ -1,0 +1,62 @@
+//! What rows that read have in common: a world with orders in it.
+
+use std::num::NonZeroU16;
+
+use anyhow::Result;
+use forebay_model::{CustomerId, Hash, ShardMap};
+use http::StatusCode;
+
+use crate::bench::{Bench, SERVERS};
+use crate::dataset::{Dataset, Recipe, customer_id};
+use crate::limit::copy;
+use crate::load::{Answer, Connection};
+use crate::progress::{Progress, execute};
+use crate::world::{Plan, World};
+
+/// Statements and lists end before this day, behind every order of a month.
+pub(super) const END: &str = "2025-02-01";
+
+/// A world with these orders: copied straight into the shards, but for some that go the usual way, so that every lane has a
+/// position.
+pub(super) async fn world(bench: &mut Bench, recipe: Recipe) -> Result<World> {
+    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let world = World::start(bench, &plan).await?;
+    copy::into(&world.urls, &dataset).await?;
+    let path = bench.path(&format!("{}.ndjson", bench.new_name()));
+    let few = Dataset::make(Recipe { orders: 1000, customers: 100, seed: 2, ..recipe }, path)?;
+    world.replay(bench, &few.file).await?;
+    Progress::connect(&world.urls).await?.wait_for(few.rows).await?;
+    for url in &world.urls {
+        execute(url, "vacuum (analyze) orders").await?;
+    }
+    bench.settle().await?;
+    Ok(world)
+}
+
+/// The customers of a recipe whose orders lie on shard 0.
+pub(super) fn customers_of_shard_0(recipe: Recipe) -> Result<Vec<CustomerId>> {
+    let map = map()?;
+    let all = (0..recipe.customers).map(|customer| CustomerId::new(customer_id(customer)));
+    let all = all.collect::<Result<Vec<_>, _>>()?;
+    Ok(all.into_iter().filter(|id| map.write_shard(map.bucket_of(id)).0 == 0).collect())
+}
+
+/// The shard map of a world.
+pub(super) fn map() -> Result<ShardMap> {
+    Ok(ShardMap::even(NonZeroU16::try_from(u16::try_from(SERVERS)?)?, Hash::Md5))
+}
+
+/// Asks until an answer comes from that cache.
+pub(super) async fn ask_until(connection: &mut Connection, path: &str, cache: &str) -> Result<Answer> {
+    let begin = std::time::Instant::now();
+    loop {
+        let answer = connection.get(path).await?;
+        let from = answer.headers.get("forebay-cache").and_then(|from| from.to_str().ok()).unwrap_or_default();
+        if answer.status == StatusCode::OK && from == cache {
+            return Ok(answer);
+        }
+        let is_late = begin.elapsed().as_secs() > 10;
+        anyhow::ensure!(!is_late, "{path} is answered with {} from `{from}` and not from {cache}", answer.status);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

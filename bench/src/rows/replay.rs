@@ -1,0 +1,88 @@
+//! A file of orders by `replay`, from the first request to the last committed row, beside COPY of the same tuples.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use crate::bench::Bench;
+use crate::dataset::{Dataset, Recipe};
+use crate::limit::copy;
+use crate::line::{Line, Target, Unit};
+use crate::progress::{Progress, Seen};
+use crate::rounds::{Side, in_turns};
+use crate::usage::Cost;
+use crate::world::{Plan, World};
+
+pub(super) const COPY: &str = "COPY of the same tuples, three sessions";
+/// An order of a customer in a hundred.
+const ORDERS_OF_A_CUSTOMER: u64 = 100;
+const DAYS: u32 = 30;
+
+/// The orders of a file, as most rows send it.
+pub(super) fn recipe(bench: &Bench, all_lanes: bool) -> Recipe {
+    let orders = bench.scale.orders;
+    Recipe { orders, customers: (orders / ORDERS_OF_A_CUSTOMER) as u32, days: DAYS, all_lanes, seed: 1 }
+}
+
+/// What came of a file.
+pub(super) struct Replayed {
+    pub(super) per_second: f64,
+    pub(super) began: Instant,
+    pub(super) seen: Vec<Seen>,
+    pub(super) cost: Cost,
+}
+
+/// Replays a file, and waits until all of its rows are committed.
+pub(super) async fn replay(bench: &Bench, world: &World, dataset: &Dataset) -> Result<Replayed> {
+    let mut progress = Progress::connect(&world.urls).await?;
+    let before = progress.rows().await?;
+    let began = Instant::now();
+    let both = async { tokio::try_join!(world.replay(bench, &dataset.file), progress.wait_for(before + dataset.rows)) };
+    let ((_, seen), cost) = bench.metered(world, both).await?;
+    let end = seen.last().map_or(began, |seen| seen.at);
+    Ok(Replayed { per_second: dataset.recipe.orders as f64 / (end - began).as_secs_f64(), began, seen, cost })
+}
+
+pub(super) async fn orders_only(bench: &mut Bench) -> Result<Vec<Line>> {
+    let what = "file by replay to committed rows, lane orders only (ids assigned)";
+    Ok(vec![line(bench, "replay-orders", what, false).await?])
+}
+
+pub(super) async fn all_lanes(bench: &mut Bench) -> Result<Vec<Line>> {
+    let what = "the same with client ids (index lane) and the seller view";
+    Ok(vec![line(bench, "replay", what, true).await?])
+}
+
+async fn line(bench: &mut Bench, row: &'static str, what: &str, all_lanes: bool) -> Result<Line> {
+    let recipe = recipe(bench, all_lanes);
+    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let mut cost = Cost::default();
+    let mut last = None;
+    let rounds = bench.scale.rounds;
+    let pair = in_turns(rounds, async |side| match side {
+        Side::Limit => copy::into_empty(bench, &plan, &dataset).await,
+        Side::Value => {
+            let replayed = into_empty(bench, &plan, &dataset).await?;
+            cost += replayed.cost.clone();
+            Ok(last.insert(replayed).per_second)
+        }
+    });
+    let pair = pair.await?;
+    if let Some(last) = last {
+        let part = recipe.orders as f64 / dataset.rows as f64;
+        bench.charts.throughput(row, last.began, &last.seen, part);
+        bench.charts.limit(row, pair.limit.median());
+    }
+    let line = Line::new(row, format!("{} orders: {what}", recipe.orders), Unit::OrdersPerSecond, pair.value);
+    Ok(line.beside(COPY, pair.limit).target(Target::RatioAtLeast(0.6)).cost(cost))
+}
+
+async fn into_empty(bench: &Bench, plan: &Plan, dataset: &Arc<Dataset>) -> Result<Replayed> {
+    let world = World::start(bench, plan).await?;
+    let replayed = replay(bench, &world, dataset).await?;
+    let stored = Progress::connect(&world.urls).await?.stored().await?;
+    ensure!(stored == dataset.rows, "{stored} of {} rows are stored", dataset.rows);
+    world.end(bench).await?;
+    Ok(replayed)
+}

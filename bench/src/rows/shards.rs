@@ -1,0 +1,40 @@
+//! A file to 1, 3, 6 and 12 shards: databases on the same three servers, on the same cores.
+
+use anyhow::Result;
+
+use super::replay::{recipe, replay};
+use crate::bench::Bench;
+use crate::figure::Figure;
+use crate::line::{Line, Target, Unit};
+use crate::usage::Cost;
+use crate::world::{Plan, World};
+
+const SHARDS: [usize; 4] = [1, 3, 6, 12];
+const ROUNDS: usize = 2;
+
+pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+    let recipe = recipe(bench, true);
+    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let cores = std::thread::available_parallelism()?.get() as f64;
+    let mut figures = SHARDS.map(|_| (Figure::default(), Cost::default()));
+    for round in 0..ROUNDS {
+        let mut turn: Vec<usize> = (0..SHARDS.len()).collect();
+        if round % 2 == 1 {
+            turn.reverse();
+        }
+        for place in turn {
+            let world = World::start(bench, &Plan { shards: SHARDS[place], ..plan.clone() }).await?;
+            let replayed = replay(bench, &world, &dataset).await?;
+            world.end(bench).await?;
+            figures[place].0.push(replayed.per_second / cores);
+            figures[place].1 += replayed.cost;
+        }
+    }
+    let [(one, _), more @ ..] = figures;
+    let lines = SHARDS[1..].iter().zip(more).map(|(shards, (value, cost))| {
+        let what = format!("orders a second and core, {shards} shards on the same three servers, all lanes");
+        let line = Line::new("shards", what, Unit::OrdersPerSecond, value).beside("1 shard", one.clone()).cost(cost);
+        if *shards == 12 { line.target(Target::RatioAtLeast(0.8)) } else { line }
+    });
+    Ok(lines.collect())
+}
