@@ -18,6 +18,9 @@ use crate::world::World;
 /// How many Postgres servers there are; each is a shard, except where a row says otherwise.
 pub const SERVERS: usize = 3;
 
+/// How many datasets are kept.
+const DATASETS_MAX: usize = 2;
+
 /// The servers, and what rows share.
 pub struct Bench {
     /// Three Postgres, NATS and Redis, as durable as they come.
@@ -30,6 +33,7 @@ pub struct Bench {
     made: AtomicU64,
     datasets: HashMap<Recipe, Arc<Dataset>>,
     templates: HashMap<Recipe, String>,
+    kept: Option<(Recipe, World)>,
 }
 
 impl Bench {
@@ -46,6 +50,7 @@ impl Bench {
             made: AtomicU64::new(0),
             datasets: HashMap::new(),
             templates: HashMap::new(),
+            kept: None,
         })
     }
 
@@ -67,8 +72,10 @@ impl Bench {
         if let Some(made) = self.datasets.get(&recipe) {
             return Ok(Arc::clone(made));
         }
-        // A million orders are half a gigabyte, and rows come in families that use the same.
-        self.datasets.clear();
+        // A million orders are half a gigabyte, and rows use the same two, but for the long ones.
+        if self.datasets.len() == DATASETS_MAX {
+            self.datasets.clear();
+        }
         let path = self.path(&format!("{}.ndjson", self.new_name()));
         let dataset = Arc::new(Dataset::make(recipe, path)?);
         self.datasets.insert(recipe, Arc::clone(&dataset));
@@ -87,6 +94,33 @@ impl Bench {
         let name = crate::world::template(self, recipe).await.context("the empty tables cannot be made")?;
         self.templates.insert(recipe, name.clone());
         Ok(name)
+    }
+
+    /// The world that a row has left to the next, if it holds these orders.
+    pub fn take_kept(&mut self, recipe: Recipe) -> Option<World> {
+        self.kept.take_if(|(kept, _)| *kept == recipe).map(|(_, world)| world)
+    }
+
+    /// Leaves a world to the next row, and ends the one that was left before.
+    ///
+    /// # Errors
+    /// Where that does not end well.
+    pub async fn keep(&mut self, recipe: Recipe, world: World) -> Result<()> {
+        match self.kept.replace((recipe, world)) {
+            Some((_, before)) => before.end(self).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the world that a row has left, if there is one.
+    ///
+    /// # Errors
+    /// Where that does not end well.
+    pub async fn end_kept(&mut self) -> Result<()> {
+        match self.kept.take() {
+            Some((_, world)) => world.end(self).await,
+            None => Ok(()),
+        }
     }
 
     /// Lets every server write what it has in memory, so that each measurement begins with a clean disk.

@@ -51,6 +51,11 @@ async fn run(settings: &Settings) -> Result<bool> {
 async fn measure(bench: &mut Bench, rows: &[Row], lines: &mut Vec<Line>, failed: &mut Vec<String>) {
     for row in rows {
         let begun = Instant::now();
+        if !row.reads_the_same()
+            && let Err(error) = bench.end_kept().await
+        {
+            failed.push(format!("before {}: {error:#}", row.name()));
+        }
         match row.measure(bench).await {
             Ok(measured) => {
                 for line in &measured {
@@ -64,5 +69,8 @@ async fn measure(bench: &mut Bench, rows: &[Row], lines: &mut Vec<Line>, failed:
                 failed.push(format!("{}: {error:#}", row.name()));
             }
         }
+    }
+    if let Err(error) = bench.end_kept().await {
+        failed.push(format!("at the end: {error:#}"));
     }
 }

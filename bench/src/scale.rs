@@ -20,7 +20,7 @@ pub struct Scale {
 impl Scale {
     /// Under three minutes.
     pub const QUICK: Self =
-        Self { is_full: false, orders: 200_000, rounds: 2, short_rounds: 2, lasts: Duration::from_secs(2) };
+        Self { is_full: false, orders: 200_000, rounds: 2, short_rounds: 2, lasts: Duration::from_millis(1600) };
     /// Under twenty minutes.
     pub const FULL: Self =
         Self { is_full: true, orders: 1_000_000, rounds: 3, short_rounds: 3, lasts: Duration::from_secs(5) };

@@ -132,6 +132,13 @@ impl World {
         started
     }
 
+    /// Stops the service of that name that was started last.
+    pub async fn stop_last(&mut self, name: &str) {
+        if let Some(place) = self.services.iter().rposition(|service| service.name == name) {
+            self.services.remove(place).process.stop().await;
+        }
+    }
+
     /// The port of a service: of the last one that was started.
     ///
     /// # Panics
@@ -171,9 +178,7 @@ impl World {
             }
         }
         delete_streams(bench, &self.name).await?;
-        for (server, database) in &self.databases {
-            bench.stack.sql(*server, &format!("drop database {database} with (force)")).await?;
-        }
+        drop_databases(bench, &self.databases).await?;
         Ok(())
     }
 }
@@ -217,13 +222,27 @@ pub fn url(bench: &Bench, server: usize, database: &str) -> String {
 /// # Errors
 /// What `psql` says.
 pub async fn databases(bench: &Bench, name: &str, template: &str, shards: usize) -> Result<Vec<(usize, String)>> {
-    let mut databases = Vec::new();
-    for shard in 0..shards {
-        let (server, database) = (shard % SERVERS, format!("{name}_{shard}"));
-        bench.stack.sql(server, &format!("create database {database} template {template}")).await?;
-        databases.push((server, database));
-    }
+    let databases: Vec<_> = (0..shards).map(|shard| (shard % SERVERS, format!("{name}_{shard}"))).collect();
+    on_each(bench, &databases, |database| format!("create database {database} template {template}")).await?;
     Ok(databases)
+}
+
+/// Deletes databases, whoever is still connected to them.
+///
+/// # Errors
+/// What `psql` says.
+pub async fn drop_databases(bench: &Bench, databases: &[(usize, String)]) -> Result<()> {
+    on_each(bench, databases, |database| format!("drop database {database} with (force)")).await
+}
+
+/// Runs a statement for each database, on all servers at the same time.
+async fn on_each(bench: &Bench, databases: &[(usize, String)], statement: impl Fn(&str) -> String) -> Result<()> {
+    for of_each_server in databases.chunks(SERVERS) {
+        let statements: Vec<_> = of_each_server.iter().map(|(server, name)| (*server, statement(name))).collect();
+        let running = statements.iter().map(|(server, statement)| bench.stack.sql(*server, statement));
+        futures::future::try_join_all(running).await?;
+    }
+    Ok(())
 }
 
 async fn delete_streams(bench: &Bench, prefix: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::bench::{Bench, SERVERS};
 use crate::dataset::{Batch, Dataset};
-use crate::world::{Plan, databases, url};
+use crate::world::{Plan, databases, drop_databases, url};
 
 /// A message to the server; larger ones are no faster.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -28,9 +28,7 @@ pub async fn into_empty(bench: &Bench, plan: &Plan, dataset: &Arc<Dataset>) -> R
     let urls: Vec<String> = copies.iter().map(|(server, database)| url(bench, *server, database)).collect();
     bench.settle().await?;
     let took = into(&urls, dataset).await?;
-    for (server, database) in &copies {
-        bench.stack.sql(*server, &format!("drop database {database} with (force)")).await?;
-    }
+    drop_databases(bench, &copies).await?;
     Ok(dataset.recipe.orders as f64 / took.as_secs_f64())
 }
 

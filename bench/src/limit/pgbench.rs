@@ -39,7 +39,7 @@ pub async fn run(bench: &Bench, url: &str, script: &Script, clients: usize, last
     let program = bench.stack.installed().postgres_bin.join("pgbench");
     let mut command = tokio::process::Command::new(program);
     command.env("PGOPTIONS", options.join(" ")).args(["-n", "-M", "prepared", "-j", "1", "-f"]).arg(&path);
-    command.args(["-c", &clients.to_string(), "-T", &lasts.as_secs().max(1).to_string()]);
+    command.args(["-c", &clients.to_string(), "-T", &lasts.as_secs_f64().ceil().to_string()]);
     command.args(["-h", "127.0.0.1", "-p", port, "-U", "forebay"]);
     for (name, text) in &script.texts {
         command.arg(format!("-D{name}={text}"));
@@ -58,11 +58,16 @@ fn parse(text: &str) -> Option<Report> {
     Some(Report { per_second: number("tps = ")?, mean_ms: number("latency average = ")? })
 }
 
-/// A statement with the parameters `$1`, `$2` … as pgbench wants them.
+/// The empty text, which no parameter of pgbench can be, and which stands for itself.
+pub const NOTHING: &str = "''";
+
+/// A statement with the parameters `$1`, `$2` … by name, as pgbench wants them.
 pub fn with_names(statement: &str, names: &[&str]) -> String {
     let numbered = names.iter().enumerate().rev();
-    numbered
-        .fold(statement.to_owned(), |text, (place, name)| text.replace(&format!("${}", place + 1), &format!(":{name}")))
+    numbered.fold(statement.to_owned(), |text, (place, name)| {
+        let colon = if *name == NOTHING { "" } else { ":" };
+        text.replace(&format!("${}", place + 1), &format!("{colon}{name}"))
+    })
 }
 
 #[cfg(test)]
@@ -81,5 +86,6 @@ mod tests {
     fn the_tenth_parameter_is_not_the_first_with_a_nought() {
         let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
         assert_eq!(with_names("$1 $10 $2", &names), ":a :j :b");
+        assert_eq!(with_names("($1, $2)", &["a", NOTHING]), "(:a, '')");
     }
 }

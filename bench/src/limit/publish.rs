@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
-use hdrhistogram::Histogram;
 
 use crate::bench::Bench;
+use crate::load::histogram;
 
 /// Publishes for some time to a stream of its own, and gives the median of the times until the acknowledgement, in
 /// milliseconds.
@@ -20,7 +20,7 @@ pub async fn median_ms(bench: &Bench, bytes: usize, warm_up: Duration, lasts: Du
     let config = stream::Config { name: name.clone(), subjects: vec![format!("{name}.bare")], ..Default::default() };
     jetstream.create_stream(config).await?;
     let (subject, payload) = (format!("{name}.bare"), Bytes::from(vec![b'x'; bytes]));
-    let mut latency_us = Histogram::<u64>::new(3).map_err(|error| anyhow!("{error}"))?;
+    let mut latency_us = histogram()?;
     let begin = Instant::now();
     while begin.elapsed() < warm_up + lasts {
         let begun = Instant::now();

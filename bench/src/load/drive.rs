@@ -95,8 +95,11 @@ async fn one<C: Client>(
     }
 }
 
-/// Up to ten minutes, to three digits.
-fn histogram() -> Result<Histogram<u64>> {
+/// Of microseconds up to ten minutes, to three digits.
+///
+/// # Errors
+/// Never: the bounds are good ones.
+pub fn histogram() -> Result<Histogram<u64>> {
     Histogram::new_with_bounds(1, 600_000_000, 3).map_err(|error| anyhow!("{error}"))
 }
 

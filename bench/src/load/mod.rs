@@ -18,5 +18,5 @@ pub mod pace;
 pub mod requests;
 
 pub use connection::{Answer, Connection};
-pub use drive::{Client, Outcome, Span, drive};
+pub use drive::{Client, Outcome, Span, drive, histogram};
 pub use pace::Pace;

@@ -14,7 +14,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
     let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
     let (mut pair, mut cost) = (Pair::default(), Cost::default());
-    for _ in 0..bench.scale.rounds.min(2) {
+    for _ in 0..bench.scale.rounds - 1 {
         let world = World::start(bench, &plan).await?;
         pair.limit.push(replay(bench, &world, &dataset).await?.per_second);
         bench.settle().await?;

@@ -18,7 +18,7 @@ use crate::world::World;
 
 const ROW: &str = "cached";
 /// So many customers are asked for in turn.
-const CUSTOMERS: usize = 500;
+const CUSTOMERS: usize = 200;
 
 /// A kind of answer that is measured.
 struct Kind {
@@ -42,7 +42,8 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let redis =
         Kind { what: "customer read (50 orders), in Redis", cache: "redis", caches: &["redis", "l1"], least: 0.35 };
     let redis = line(bench, &world, &paths, &redis).await?;
-    world.end(bench).await?;
+    world.stop_last("query").await;
+    bench.keep(recipe, world).await?;
     Ok(vec![memory, redis])
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         Ok(rows as f64 / begin.elapsed().as_secs_f64())
     });
     let pair = pair.await?;
-    world.end(bench).await?;
+    bench.keep(recipe, world).await?;
     let rows = counts.first().copied().unwrap_or_default();
     ensure!(rows > recipe.orders && counts.iter().all(|count| *count == rows), "the exports differ: {counts:?} rows");
     let line = Line::new("export", "range export as NDJSON", Unit::RowsPerSecond, pair.value);

@@ -97,6 +97,11 @@ impl Row {
         matches!(self, Self::Page | Self::Stored | Self::Shards)
     }
 
+    /// Whether it reads the orders that the row before has left.
+    pub const fn reads_the_same(self) -> bool {
+        matches!(self, Self::Cached | Self::Uncached | Self::Export | Self::Memory)
+    }
+
     /// Measures it.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::post::span;
 use super::reads::world;
 use crate::bench::Bench;
 use crate::dataset::Recipe;
-use crate::limit::pgbench::{self, Script, with_names};
+use crate::limit::pgbench::{self, NOTHING, Script, with_names};
 use crate::line::{Line, Target, Unit};
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Pace, drive};
@@ -57,8 +57,8 @@ fn path(number: u64) -> String {
 fn script() -> Script {
     let window = "ordered_at >= '2025-06-01 +00' and ordered_at < '2025-07-01 +00'";
     let statement = text(Kind::EverybodyNewest, window, Bounds { last: true, end: false });
-    let statement = with_names(&statement, &["", "end", "none", "none", "rows"]);
+    let statement = with_names(&statement, &["", "end", NOTHING, NOTHING, "rows"]);
     let end = ("end", "2025-06-20 +00".to_owned());
-    let texts = BTreeMap::from([end, ("none", String::new()), ("rows", "101".to_owned())]);
+    let texts = BTreeMap::from([end, ("rows", "101".to_owned())]);
     Script { text: format!("{statement};\n"), texts }
 }

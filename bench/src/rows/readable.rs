@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::bench::Bench;
 use crate::figure::Figure;
 use crate::line::{Line, Target, Unit};
 use crate::load::requests::Orders;
-use crate::load::{Client, Connection, Pace, drive};
+use crate::load::{Client, Connection, Pace, drive, histogram};
 use crate::progress::Progress;
 use crate::world::{Plan, World};
 
@@ -79,8 +79,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 async fn look(bench: &Bench, world: &World, orders: &Orders, rate: f64) -> Result<Histogram<u64>> {
-    let readable_us = Histogram::new(3).map_err(|error| anyhow!("{error}"))?;
-    let readable_us = Arc::new(Mutex::new(readable_us));
+    let readable_us = Arc::new(Mutex::new(histogram()?));
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         let (ingest, query) =

@@ -12,7 +12,7 @@ use super::post::span;
 use super::reads::{END, customers_of_shard_0, map, world};
 use super::replay::recipe;
 use crate::bench::Bench;
-use crate::limit::pgbench::{self, Script, with_names};
+use crate::limit::pgbench::{self, NOTHING, Script, with_names};
 use crate::line::{Line, Target, Unit};
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Pace, drive};
@@ -47,7 +47,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         Ok(outcome.per_second)
     });
     let pair = pair.await?;
-    world.end(bench).await?;
+    bench.keep(recipe, world).await?;
     let line = Line::new("uncached", "customer read (50 orders), not cached", Unit::RequestsPerSecond, pair.value);
     let line = line.beside("the same prepared SQL by pgbench on that shard", pair.limit);
     Ok(vec![line.target(Target::RatioAtLeast(0.55)).cost(cost)])
@@ -70,9 +70,9 @@ fn script(customers: &[CustomerId]) -> Result<Script> {
     }
     commands.push_str("\\endif\n");
     let statement = text(Kind::CustomerNewest, "ordered_at < '2026-01-01 +00'", Bounds { last: true, end: false });
-    commands += &with_names(&statement, &["", "end", "none", "rows", "bucket", "customer"]);
+    commands += &with_names(&statement, &["", "end", NOTHING, "rows", "bucket", "customer"]);
     commands.push_str(";\n");
     let rows = ("rows", "51".to_owned());
-    let texts = BTreeMap::from([("end", format!("{END} +00")), ("none", String::new()), rows]);
+    let texts = BTreeMap::from([("end", format!("{END} +00")), rows]);
     Ok(Script { text: commands, texts })
 }
