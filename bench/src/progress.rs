@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use forebay_model::Lane;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// How often the shards are asked.
@@ -99,10 +100,16 @@ impl Progress {
     /// # Errors
     /// Where that takes too long.
     pub async fn wait_until_begun(&mut self) -> Result<()> {
+        let shards = self.0.len() as u64;
+        // Before the writer has made the tables, nothing can be asked of them.
+        self.wait_until("select count(to_regclass('lane_position'))", shards).await?;
+        self.wait_until("select count(*) from lane_position", shards * Lane::ALL.len() as u64).await
+    }
+
+    async fn wait_until(&mut self, statement: &'static str, sum: u64) -> Result<()> {
         let begin = Instant::now();
-        let lanes = 3 * self.0.len() as u64;
-        while self.sum("select count(*) from lane_position").await? < lanes {
-            ensure!(begin.elapsed() < PATIENCE, "the writer has not begun with every lane");
+        while self.sum(statement).await? < sum {
+            ensure!(begin.elapsed() < PATIENCE, "the writer has not begun with every lane: `{statement}`");
             tokio::time::sleep(EVERY).await;
         }
         Ok(())

@@ -60,23 +60,31 @@ impl Client for Posts {
 /// Which path the thing of a number asks for.
 pub type Paths = Arc<dyn Fn(u64) -> String + Send + Sync>;
 
+/// One answer in so many may come from elsewhere than it should: Redis is passed over when it is slow for a moment.
+const OTHERS_PART: u64 = 20;
+/// And so many in any case.
+const OTHERS_MIN: u64 = 20;
+
 /// Asks for one path after the other.
 pub struct Gets {
     connection: Connection,
     paths: Paths,
     /// What the header `Forebay-Cache` may say; empty for anything.
     caches: &'static [&'static str],
+    /// How many answers of all clients came from elsewhere.
+    others: Arc<AtomicU64>,
 }
 
 impl Gets {
-    /// Clients that ask a port of this machine, and want every answer to come from one of these caches.
+    /// Clients that ask a port of this machine, and want their answers to come from one of these caches.
     ///
     /// # Errors
     /// Where nobody listens.
     pub async fn from(port: u16, clients: usize, paths: &Paths, caches: &'static [&'static str]) -> Result<Vec<Self>> {
-        let mut gets = Vec::new();
+        let (mut gets, others) = (Vec::new(), Arc::new(AtomicU64::new(0)));
         for _ in 0..clients {
-            gets.push(Self { connection: Connection::open(port).await?, paths: Arc::clone(paths), caches });
+            let connection = Connection::open(port).await?;
+            gets.push(Self { connection, paths: Arc::clone(paths), caches, others: Arc::clone(&others) });
         }
         Ok(gets)
     }
@@ -88,8 +96,11 @@ impl Client for Gets {
         let answer = self.connection.get(&path).await?;
         ensure!(answer.status == 200, "{path} was answered with {}: {:?}", answer.status, answer.body);
         let from = answer.headers.get("forebay-cache").and_then(|from| from.to_str().ok()).unwrap_or_default();
-        let is_right = self.caches.is_empty() || self.caches.contains(&from);
-        ensure!(is_right, "{path} came from `{from}` and not from {:?}", self.caches);
+        if !self.caches.is_empty() && !self.caches.contains(&from) {
+            let others = self.others.fetch_add(1, Ordering::Relaxed);
+            let is_rare = others <= OTHERS_MIN.max(number / OTHERS_PART);
+            ensure!(is_rare, "{path} came from `{from}` and not from {:?}, as did {others} others", self.caches);
+        }
         Ok(())
     }
 }

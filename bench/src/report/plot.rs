@@ -31,7 +31,7 @@ const LEFT: f64 = 70.0;
 const TOP: f64 = 40.0;
 const RIGHT: f64 = 270.0;
 const BOTTOM: f64 = 50.0;
-const COLOURS: [&str; 4] = ["#0b6e99", "#d9730d", "#448361", "#9065b0"];
+const COLOURS: [&str; 5] = ["#0b6e99", "#d9730d", "#448361", "#9065b0", "#b03030"];
 
 impl Plot<'_> {
     pub(super) fn svg(&self) -> String {

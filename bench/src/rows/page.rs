@@ -15,6 +15,7 @@ use crate::line::{Line, Target, Unit};
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Pace, drive};
 use crate::rounds::{Side, in_turns};
+use crate::usage::Cost;
 
 /// A million on each shard.
 const ORDERS: u64 = 3_000_000;
@@ -24,7 +25,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = Recipe { orders: ORDERS, customers: 30_000, days: DAYS, all_lanes: false, seed: 1 };
     let world = world(bench, recipe).await?;
     let (script, span) = (script(), span(bench));
-    let mut offset = 0;
+    let (mut offset, mut cost) = (0, Cost::default());
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
             let mut slowest: f64 = 0.0;
@@ -38,14 +39,16 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         let begin = offset;
         let pages: Paths = Arc::new(move |number| path(begin + number));
         let client = Gets::from(world.port("query"), 1, &pages, &["miss"]).await?;
-        Ok(drive(client, Pace::Closed, span).await?.mean_ms())
+        let (outcome, took) = bench.metered(&world, drive(client, Pace::Closed, span)).await?;
+        cost += took;
+        Ok(outcome.mean_ms())
     });
     let pair = pair.await?;
     world.end(bench).await?;
     let what = "page of 100 of a time range, 3 shards, a million orders each, 400 daily partitions, one client, mean";
     let line = Line::new("page", what, Unit::Milliseconds, pair.value);
     let line = line.beside("the slowest shard's own statement by pgbench, mean", pair.limit);
-    Ok(vec![line.target(Target::RatioAtMost(2.0))])
+    Ok(vec![line.target(Target::RatioAtMost(2.0)).cost(cost)])
 }
 
 /// Each request has another end, a microsecond later, so that no cache has its answer.
