@@ -270,7 +270,7 @@ pub(crate) async fn template(bench: &mut Bench, recipe: Recipe) -> Result<String
     let world = World::start(bench, &plan).await?;
     world.replay(bench, &dataset.file).await?;
     Progress::connect(&world.urls).await?.wait_for(dataset.rows).await?;
-    let emptied = "truncate orders, order_index, order_views, lane_position";
+    let emptied = "truncate orders, order_time, order_index, order_views, lane_position";
     for (server, database) in &world.databases {
         let partitions = partitions(&url(bench, *server, database)).await?;
         ensure!(partitions >= i64::from(recipe.days), "a shard has {partitions} partitions for {} days", recipe.days);
