@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use futures::future::try_join_all;
 
 use super::replay::replay;
 use crate::bench::Bench;
 use crate::dataset::{Dataset, Recipe};
 use crate::limit::copy;
 use crate::line::{Line, Target, Unit};
+use crate::progress::execute;
 use crate::rounds::{Side, in_turns};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
@@ -26,6 +28,8 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         let dataset = Arc::new(Dataset::make(Recipe { seed: 100 + million, ..recipe }, path.clone())?);
         copy::into(&full.urls, &dataset).await?;
     }
+    // Ten million rows at once are a lot of work for autovacuum, which does not come with tables that have grown slowly.
+    try_join_all(full.urls.iter().map(|url| execute(url, "vacuum (analyze) orders"))).await?;
     let mut cost = Cost::default();
     let mut seed = 200;
     let pair = in_turns(ROUNDS, async |side| {
