@@ -78,7 +78,7 @@ mod tests {
     fn the_report_of_pgbench_is_read() {
         let text = "pgbench (15.18)\nlatency average = 0.313 ms\ninitial connection time = 2.1 ms\n\
                     tps = 3190.123456 (without initial connection time)\n";
-        assert_eq!(parse(text), Some(Report { per_second: 3190.123_456, mean_ms: 0.313 }));
+        assert_eq!(parse(text), Some(Report { per_second: 3_190.123_456, mean_ms: 0.313 }));
         assert_eq!(parse("pgbench: error: no"), None);
     }
 

@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    const SPAN: Span = Span { warm_up: Duration::ZERO, lasts: Duration::from_millis(1000) };
+    const SPAN: Span = Span { warm_up: Duration::ZERO, lasts: Duration::from_secs(1) };
 
     #[tokio::test(start_paused = true)]
     async fn an_open_loop_counts_everything_and_sees_a_stall() {
