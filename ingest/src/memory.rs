@@ -64,6 +64,13 @@ impl Memory {
 }
 
 impl Held {
+    /// Gives back what is beyond that many bytes.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        let beyond = self.permit.num_permits().saturating_sub(bytes.div_ceil(UNIT_BYTES));
+        let permit = self.permit.split(beyond);
+        drop(permit.map(|permit| Self { permit, in_hand: self.in_hand.clone() }));
+    }
+
     /// Makes one of two.
     pub(crate) fn join(&mut self, mut other: Self) {
         let empty = other.permit.split(0);

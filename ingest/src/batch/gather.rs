@@ -44,6 +44,13 @@ impl Gather {
         }
     }
 
+    /// Gives back the room beyond that many bytes.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        if let Some(held) = &mut self.held {
+            held.keep(bytes);
+        }
+    }
+
     pub(super) fn take_held(&mut self) -> Option<Held> {
         self.held.take()
     }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use axum::response::Response;
 use bytes::Bytes;
+use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::{Client, Problem};
 use futures::StreamExt;
@@ -121,7 +122,12 @@ impl BatchStream {
             }
         };
         self.gather()?.hold(held);
-        self.split(|splitter, take| splitter.split(chunk, take))
+        self.split(|splitter, take| splitter.split(chunk, take))?;
+        // Of bytes that made no record only a begun one is left, which is no larger than an order may be.
+        if let Some(gather) = self.gather.as_mut().filter(|gather| gather.is_empty()) {
+            gather.keep(ORDER_BYTES_MAX * ROOM_PER_BYTE);
+        }
+        Ok(())
     }
 
     fn finish_lines(&mut self) -> Result<(), Problem> {

@@ -51,6 +51,18 @@ async fn a_decompression_bomb_is_cut_off_and_takes_no_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_without_end_takes_no_room_from_others() {
+    let ingest = Ingest::start("endless", &["--memory-max", "2MiB"]).await;
+    let line = format!(r#"{{"x":"{}"}}"#, "a".repeat(8 << 20));
+    for body in [format!("{line}\n{}", order(1)), format!("{}{}", "\n".repeat(8 << 20), order(2))] {
+        let is_long = body.starts_with('{');
+        let answer = ingest.batch(body).await;
+        let expected = (json!(1), json!(u8::from(is_long)));
+        assert_eq!((&answer.body["accepted"], &answer.body["rejected"]), (&expected.0, &expected.1), "{}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_zstd_window_that_wants_all_memory_is_refused() {
     let ingest = Ingest::start("window", &[]).await;
     // A frame header that asks for a window of 2 TiB or so (RFC 8878, section 3.1.1.1.2), and an empty last block.
