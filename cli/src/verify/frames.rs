@@ -38,7 +38,7 @@ struct Stretch {
     to: Position,
     /// Every so many frames, one is compared row by row.
     step: u64,
-    /// Rows whose letters have been purged: so many may be missing.
+    /// Rows whose letters have been purged: so many may still be missing.
     purged: u64,
 }
 
@@ -58,8 +58,8 @@ impl Check {
         for attempt in 1.. {
             let state = self.log.stream_state(lane, shard).await?;
             let from = state.first_seq.max(base.seq + 1);
-            let stretch = Stretch { lane, shard, from, to: at, step: self.step(&state, from, at), purged };
-            match self.stretch(&stretch, figures).await {
+            let mut stretch = Stretch { lane, shard, from, to: at, step: self.step(&state, from, at), purged };
+            match self.stretch(&mut stretch, figures).await {
                 Ok(()) => {
                     figures.log_is_whole = from == base.seq + 1;
                     break;
@@ -92,7 +92,7 @@ impl Check {
     }
 
     /// Reads a stretch once: sums up its rows, and compares some of its frames.
-    async fn stretch(&mut self, stretch: &Stretch, figures: &mut LaneFigures) -> Result<(), ReadFault> {
+    async fn stretch(&mut self, stretch: &mut Stretch, figures: &mut LaneFigures) -> Result<(), ReadFault> {
         (figures.rows_in_log, figures.frames_compared) = (0, 0);
         let Stretch { lane, shard, from, to, step, .. } = *stretch;
         let mut next = from;
@@ -117,36 +117,36 @@ impl Check {
     }
 
     /// Every row of a frame is stored as it is, or lies among the dead letters.
-    async fn frame(&mut self, stretch: &Stretch, stored: &StoredFrame) -> Result<()> {
+    async fn frame(&mut self, stretch: &mut Stretch, stored: &StoredFrame) -> Result<()> {
         let (lane, shard, position) = (stretch.lane, stretch.shard, stored.position);
         let dead = DeadLetter::rows_of_frame(&mut *self.pool(shard)?.acquire().await?, lane, position).await?;
         let is_dead = |row: u32| dead.iter().any(|&(first, rows)| (first..first.saturating_add(rows)).contains(&row));
         let readable = stored.frame.as_ref().map(|frame| tuples(lane, &frame.payload)).unwrap_or_default();
-        let mut lost = Vec::new();
+        let (mut lost, mut missing) = (Vec::new(), Vec::new());
         // What cannot be read is one letter, which begins where reading ends.
         if readable.len() < stored.rows() as usize && !is_dead(readable.len() as u32) {
-            lost.push(format!("row {} cannot be read, and is no dead letter", readable.len()));
+            missing.push(format!("row {} cannot be read, and is no dead letter", readable.len()));
         }
         let (rows, facts): (Vec<u32>, Vec<Bytes>) = (0..).zip(readable).filter(|&(row, _)| !is_dead(row)).unzip();
         for difference in self.differences(shard, lane, &facts).await? {
             let (row, fact) = (rows[difference.fact], &facts[difference.fact]);
-            let what = match difference.disagreement {
-                Disagreement::Missing { .. } => "is not stored".to_owned(),
-                Disagreement::Other { .. } => "is stored with other content".to_owned(),
-                Disagreement::Refused { detail } => format!("cannot be stored ({detail})"),
+            let (what, those) = match difference.disagreement {
+                Disagreement::Missing { .. } => ("is not stored".to_owned(), &mut missing),
+                Disagreement::Other { .. } => ("is stored with other content".to_owned(), &mut lost),
+                Disagreement::Refused { detail } => (format!("cannot be stored ({detail})"), &mut missing),
             };
             let of = key_of(lane, fact).map_or_else(String::new, |key| format!(" of {key}"));
-            lost.push(format!("row {row}{of} {what}, and is no dead letter"));
+            those.push(format!("row {row}{of} {what}, and is no dead letter"));
         }
-        if lost.is_empty() {
-            return Ok(());
-        }
-        if lost.len() as u64 <= stretch.purged {
-            let (seq, rows) = (position.seq, lost.len());
+        if missing.len() as u64 > stretch.purged {
+            lost.append(&mut missing);
+        } else if !missing.is_empty() {
+            // A letter that has been purged explains one row, once.
+            stretch.purged -= missing.len() as u64;
+            let (seq, rows) = (position.seq, missing.len());
             self.report.notes.push(format!(
                 "lane {lane} of shard {shard}: {rows} rows of frame {seq} are neither stored nor dead letters; letters have been purged"
             ));
-            return Ok(());
         }
         for detail in lost {
             let detail = format!("frame {}, {detail}", position.seq);
