@@ -128,7 +128,8 @@ async fn read_sighting(connection: &mut PgConnection) -> Result<Sighting, sqlx::
 async fn read_windows(connection: &mut PgConnection) -> Result<(Windows, Windows), sqlx::Error> {
     let orders = read_starts(connection, Lane::Orders).await?;
     let views = read_starts(connection, Lane::Views).await?;
-    Ok((Windows::of_partitions(orders), Windows::of_partitions(views)))
+    let now = Timestamp::now();
+    Ok((Windows::of_partitions(orders, now), Windows::of_partitions(views, now)))
 }
 
 /// When the partitions of a lane's table begin. What is open to below, or a default partition, has no beginning.

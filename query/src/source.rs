@@ -95,8 +95,12 @@ impl Source {
 
     /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
+        let windows = Arc::clone(&self.windows);
+        let mut look_near = self.is_of_everybody() && windows.is_dense();
         while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
-            let Some(window) = self.windows.get(place) else { break };
+            let Some(part) = windows.get(place) else { break };
+            let near = windows.near(&self.last, self.span, self.direction);
+            let window = if std::mem::take(&mut look_near) { near } else { part };
             let limit = wanted - self.rows.len();
             let kind = self.kind();
             let text = window.text(kind, window.bounds(&self.last, self.span, self.direction));
@@ -113,14 +117,21 @@ impl Source {
             self.note(rows.position);
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;
-            if is_window_read {
-                self.window = self.windows.next(place, self.span, self.direction);
-            }
             if rows.is_cut {
                 break;
             }
+            if self.is_of_everybody() {
+                windows.note_density(!is_window_read && near.holds(self.last.ordered_at));
+            }
+            if is_window_read && window.covers(part) {
+                self.window = windows.next(place, self.span, self.direction);
+            }
         }
         Ok(())
+    }
+
+    fn is_of_everybody(&self) -> bool {
+        matches!(self.subject, Subject::Everybody)
     }
 
     fn note(&mut self, position: Option<Position>) {

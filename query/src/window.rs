@@ -6,9 +6,13 @@
 //! connection, for the window's partitions only. For that the texts must repeat, so windows follow the
 //! [`calendar`](crate::calendar). To find one order, whose time is known, the window is a single partition.
 //!
+//! A list of everybody's orders finds a page in one partition most often, where there are many orders. It asks that one
+//! first, for as long as that goes well.
+//!
 //! Windows follow each other without gaps, and the outer ones are open to their sides. So what is known about the
 //! partitions may be out of date, and still every row lies in exactly one window.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use forebay_model::Timestamp;
@@ -24,6 +28,11 @@ pub(crate) struct Windows {
     parts: Vec<Window>,
     /// For single orders: one for each partition.
     partitions: Vec<Window>,
+    /// For the next rows of a list of everybody's orders: one for each partition but those of the future, which the last has
+    /// with it.
+    near: Vec<Window>,
+    /// Whether such a list found its rows in one of those lately.
+    is_dense: AtomicBool,
 }
 
 /// A part of time, and the statements over it.
@@ -37,13 +46,15 @@ pub(crate) struct Window {
 impl Windows {
     /// One window, as long as no partitions are known.
     pub(crate) fn whole() -> Self {
-        Self::of_partitions(Vec::new())
+        Self::of_partitions(Vec::new(), Timestamp::EARLIEST)
     }
 
-    /// Windows for partitions that begin at these instants.
-    pub(crate) fn of_partitions(mut starts: Vec<Timestamp>) -> Self {
+    /// Windows for partitions that begin at these instants, where it is `now`.
+    pub(crate) fn of_partitions(mut starts: Vec<Timestamp>, now: Timestamp) -> Self {
         starts.sort_unstable();
-        Self { parts: between(&calendar::edges(&starts)), partitions: between(&starts) }
+        let (parts, partitions) = (between(&calendar::edges(&starts)), between(&starts));
+        starts.truncate(starts.partition_point(|&start| start <= now));
+        Self { parts, partitions, near: between(&starts), is_dense: AtomicBool::new(true) }
     }
 
     /// The window at that place of the list; they are numbered from the oldest.
@@ -58,11 +69,22 @@ impl Windows {
 
     /// The place of the window that the row behind `last` may lie in, in a list over `span`.
     pub(crate) fn first(&self, last: &Key, span: Span, direction: Direction) -> usize {
-        match direction {
-            // The range's end is exclusive; a row's own time is not.
-            Direction::NewestFirst if last.ordered_at >= span.to => place_of(&self.parts, span.to.plus_us(-1)),
-            Direction::NewestFirst | Direction::OldestFirst => place_of(&self.parts, last.ordered_at),
-        }
+        place_of(&self.parts, next_instant(last, span, direction))
+    }
+
+    /// The window to look into first, for the rows of everybody behind `last`.
+    pub(crate) fn near(&self, last: &Key, span: Span, direction: Direction) -> &Window {
+        &self.near[place_of(&self.near, next_instant(last, span, direction))]
+    }
+
+    /// Whether it pays to look there.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.is_dense.load(Ordering::Relaxed)
+    }
+
+    /// Whether it would have paid just now.
+    pub(crate) fn note_density(&self, is_dense: bool) {
+        self.is_dense.store(is_dense, Ordering::Relaxed);
     }
 
     /// The place of the window that follows in a list over `span`; `None` behind the last.
@@ -76,6 +98,16 @@ impl Windows {
 }
 
 impl Window {
+    pub(crate) fn holds(&self, instant: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= instant) && self.to.is_none_or(|to| instant < to)
+    }
+
+    /// Whether nothing of the other lies outside.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.from.is_none_or(|from| other.from.is_some_and(|begin| from <= begin))
+            && self.to.is_none_or(|to| other.to.is_some_and(|end| end <= to))
+    }
+
     /// The text of a statement over this window.
     pub(crate) fn text(&self, kind: Kind, bounds: Bounds) -> Arc<str> {
         let text = self.texts[kind as usize * Bounds::COUNT + bounds.number()]
@@ -115,6 +147,15 @@ fn between(starts: &[Timestamp]) -> Vec<Window> {
     from.zip(to).map(|(from, to)| Window { from, to, texts: std::array::from_fn(|_| OnceLock::new()) }).collect()
 }
 
+/// Where the row behind `last` may lie.
+fn next_instant(last: &Key, span: Span, direction: Direction) -> Timestamp {
+    match direction {
+        // The range's end is exclusive; a row's own time is not.
+        Direction::NewestFirst if last.ordered_at >= span.to => span.to.plus_us(-1),
+        Direction::NewestFirst | Direction::OldestFirst => last.ordered_at,
+    }
+}
+
 /// The place of the window that holds an instant.
 fn place_of(windows: &[Window], at: Timestamp) -> usize {
     windows.partition_point(|window| window.to.is_some_and(|to| to <= at))
@@ -132,11 +173,8 @@ mod tests {
     }
 
     fn days(count: i64) -> Windows {
-        Windows::of_partitions((0..count).map(|n| at("2023-01-01T00:00:00Z").plus_us(n * DAY_US)).collect())
-    }
-
-    fn holds(window: &Window, instant: Timestamp) -> bool {
-        window.from.is_none_or(|from| from <= instant) && window.to.is_none_or(|to| instant < to)
+        let starts = (0..count).map(|n| at("2023-01-01T00:00:00Z").plus_us(n * DAY_US)).collect();
+        Windows::of_partitions(starts, at("2023-06-30T12:00:00Z"))
     }
 
     #[test]
@@ -153,6 +191,24 @@ mod tests {
             "ordered_at >= '2023-05-05T00:00:00Z' and ordered_at < '2023-05-06T00:00:00Z'"
         );
         assert_eq!(Windows::whole().parts[0].condition(), "true");
+    }
+
+    #[test]
+    fn what_is_near_is_one_partition_and_the_future_belongs_to_the_present() {
+        let windows = days(400);
+        let near = |direction, last: &str| {
+            let last = Key::before_all_at(at(last));
+            windows.near(&last, Span::ALL, direction).condition()
+        };
+        for direction in [Direction::NewestFirst, Direction::OldestFirst] {
+            assert_eq!(
+                near(direction, "2023-05-05T10:00:00Z"),
+                "ordered_at >= '2023-05-05T00:00:00Z' and ordered_at < '2023-05-06T00:00:00Z'"
+            );
+            for present in ["2023-06-30T00:00:00Z", "2023-07-01T00:00:00Z", "2031-01-01T00:00:00Z"] {
+                assert_eq!(near(direction, present), "ordered_at >= '2023-06-30T00:00:00Z'");
+            }
+        }
     }
 
     #[test]
@@ -188,27 +244,29 @@ mod tests {
             last in 0.0..1.0f64,
         ) {
             let day = |n: i64| at("2023-01-01T00:00:00Z").plus_us(n * DAY_US);
-            let windows = Windows::of_partitions(starts.into_iter().map(day).collect());
+            let windows = Windows::of_partitions(starts.into_iter().map(day).collect(), day(600));
             let span = Span { from: day(from), to: day(from + length) };
             let within = |part: f64| day(from).plus_us((part * (length * DAY_US) as f64) as i64);
             let (instant, cursor) = (within(instant), within(last));
-            prop_assert!(holds(windows.partition(instant), instant));
+            prop_assert!(windows.partition(instant).holds(instant));
             for direction in [Direction::NewestFirst, Direction::OldestFirst] {
                 for last in [span.start(direction), Key { order_id: "x".to_owned(), ..Key::before_all_at(cursor) }] {
                     let row = Key { order_id: "y".to_owned(), ..Key::before_all_at(instant) };
                     if !direction.is_before(last.as_ref(), row.as_ref()) {
                         continue;
                     }
+                    let near = windows.near(&last, span, direction);
+                    prop_assert!(near.holds(next_instant(&last, span, direction)));
                     let mut place = Some(windows.first(&last, span, direction));
                     let mut met = 0;
                     while let Some(here) = place {
                         let window = windows.get(here).unwrap();
-                        met += usize::from(holds(window, instant));
+                        met += usize::from(window.holds(instant));
                         // Where a statement compares with nothing, there is nothing in the window to leave out.
                         let bounds = window.bounds(&last, span, direction);
-                        prop_assert!(bounds.last || !holds(window, last.ordered_at) || last == span.start(direction));
-                        prop_assert!(bounds.end || !holds(window, span.from.plus_us(-1)) || direction == Direction::OldestFirst);
-                        prop_assert!(bounds.end || !holds(window, span.to) || direction == Direction::NewestFirst);
+                        prop_assert!(bounds.last || !window.holds(last.ordered_at) || last == span.start(direction));
+                        prop_assert!(bounds.end || !window.holds(span.from.plus_us(-1)) || direction == Direction::OldestFirst);
+                        prop_assert!(bounds.end || !window.holds(span.to) || direction == Direction::NewestFirst);
                         place = windows.next(here, span, direction);
                     }
                     prop_assert_eq!(met, 1);

@@ -109,6 +109,12 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             let is_everybody = matches!(kind, Kind::EverybodyNewest | Kind::EverybodyOldest);
             assert_eq!(sorts, usize::from(is_everybody), "{kind:?}: {shape:?}");
         }
+        for (kind, types, values) in &KINDS[1..3] {
+            let nodes = plan(&scene, &text(*kind, day, Bounds { last: true, end: true }), types, values).await;
+            let scanned = names(&nodes, "Relation Name");
+            let partitions = scanned.iter().filter(|name| name.starts_with("orders")).count();
+            assert_eq!(partitions, 1, "{kind:?} scans {scanned:?} for the first rows");
+        }
         let nodes = plan(&scene, INDEX, "text, int8", "'X1', 100").await;
         assert!(names(&nodes, "Node Type").iter().all(|node| !node.contains("Seq")), "{nodes:?}");
         let nodes = plan(&scene, POSITION, "text", "'orders'").await;
