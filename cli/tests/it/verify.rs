@@ -95,6 +95,37 @@ async fn counters_that_disagree_with_the_log_are_named() {
     assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
 }
 
+/// Purged letters explain that rows are missing; they must not explain more than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_letter_explains_one_missing_row_and_no_other_content() {
+    let system = Operated::new("purged", 1).await;
+    system.sql(0, "alter table order_index add constraint unlucky check (order_id not in ('ORD7', 'ORD8'))").await;
+    for number in 0..20 {
+        system.log_orders(&orders(number..number + 1)).await;
+    }
+    system.drained().await;
+    system.sql(0, "alter table order_index drop constraint unlucky").await;
+    let purged = system.json(&["dead", "purge", "--all", "--unrequeued"], 0).await;
+    assert_eq!(purged["purged"], 2, "{purged}");
+    // The orders' entries are missing; that their rows of the log are is explained.
+    let report = system.json(&["verify", "--full"], 1).await;
+    assert_eq!((details(&report, "fact").len(), &report["differences"]), (2, &json!(2)), "{report}");
+    assert!(report["notes"].to_string().contains("frame 9 are neither stored nor dead letters"), "{report}");
+
+    system.sql(0, "update order_index set ordered_at = ordered_at - interval '1 day' where order_id = 'ORD3'").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let other = "frame 4, row 0 of order ORD3 of customer CUST3 at 2025-06-04T00:00:00Z is stored with other content";
+    let logged = details(&report, "logged_fact");
+    assert!(logged.len() == 1 && logged[0].starts_with(other), "{logged:?}");
+
+    // Both letters are used up by the rows that they stood for.
+    system.sql(0, "delete from order_index where order_id = 'ORD9'").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let logged = details(&report, "logged_fact");
+    assert!(logged.len() == 2 && logged[1].starts_with("frame 10, row 0 of order ORD9"), "{logged:?}");
+    assert!(logged[1].contains("is not stored"), "{logged:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_may_flow_meanwhile() {
     let system = full("flowing", 2, 100).await;
