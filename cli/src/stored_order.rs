@@ -1,5 +1,6 @@
 //! An order as a shard has it, and as a client could have sent it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use anyhow::Result;
@@ -36,6 +37,17 @@ impl fmt::Display for OrderKey {
     }
 }
 
+impl OrderKey {
+    /// Reads it from a row that has time, order id and customer from that column on.
+    pub(crate) fn from_row(row: &PgRow, from: usize) -> Result<Self> {
+        Ok(Self {
+            ordered_at: row.try_get::<Timestamptz, _>(from)?.0,
+            order_id: row.try_get(from + 1)?,
+            customer_id: row.try_get(from + 2)?,
+        })
+    }
+}
+
 impl StoredOrder {
     /// Reads the first columns of a row: [`COLUMNS`].
     pub(crate) fn from_row(row: &PgRow) -> Result<Self> {
@@ -69,12 +81,22 @@ impl StoredOrder {
 
 /// The orders with these identities that lie on a shard, in these buckets.
 pub(crate) async fn find(connection: &mut PgConnection, wanted: &[(Bucket, OrderKey)]) -> Result<Vec<StoredOrder>> {
+    rows(connection, COLUMNS, wanted).await?.iter().map(StoredOrder::from_row).collect()
+}
+
+/// Those of these identities that lie on a shard, in these buckets.
+pub(crate) async fn keys(connection: &mut PgConnection, wanted: &[(Bucket, OrderKey)]) -> Result<HashSet<OrderKey>> {
+    let columns = "orders.ordered_at, orders.order_id, orders.customer_id";
+    rows(connection, columns, wanted).await?.iter().map(|row| OrderKey::from_row(row, 0)).collect()
+}
+
+async fn rows(connection: &mut PgConnection, columns: &str, wanted: &[(Bucket, OrderKey)]) -> Result<Vec<PgRow>> {
     // One look at the primary key for each, whatever the planner thinks of tables that it has no figures of; the bounds leave
     // out every partition that there is nothing for.
     let sql = format!(
         "select found.* from unnest($1::int2[], $2::text[], $3::timestamptz[], $4::text[]) \
             as wanted(bucket, customer_id, ordered_at, order_id) \
-         cross join lateral (select {COLUMNS} from orders where orders.bucket = wanted.bucket \
+         cross join lateral (select {columns} from orders where orders.bucket = wanted.bucket \
             and orders.customer_id = wanted.customer_id and orders.ordered_at = wanted.ordered_at \
             and orders.order_id = wanted.order_id and orders.ordered_at between $5 and $6 limit 1) as found"
     );
@@ -88,8 +110,8 @@ pub(crate) async fn find(connection: &mut PgConnection, wanted: &[(Bucket, Order
         .bind(Timestamptz(earliest))
         .bind(Timestamptz(latest))
         .fetch_all(connection)
-        .await?;
-    rows.iter().map(StoredOrder::from_row).collect()
+        .await;
+    Ok(rows?)
 }
 
 #[cfg(test)]

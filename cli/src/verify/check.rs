@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use forebay_buffer::Log;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Bucket, Lane, OrderParser, ShardId, ShardMap, ViewSet};
+use forebay_model::{Bucket, CustomerId, Lane, OrderParser, ShardId, ShardMap, ViewSet};
 use forebay_shard::{Comparison, DeadLetter, Difference, LanePosition, PoolSettings, ShardPool};
 use tokio::time::{Instant, sleep};
 
@@ -82,6 +82,11 @@ impl Check {
         eprintln!("shard {shard}: orders, and what belongs to them");
         let orders = rows(&self.report, Lane::Orders);
         self.facts_of_orders(&mut snapshot, orders).await?;
+        eprintln!("shard {shard}: the times that are noted of orders");
+        self.orders_of_times(&mut snapshot).await?;
+        if self.depth == Depth::Full {
+            self.stored_twice(&mut snapshot).await?;
+        }
         eprintln!("shard {shard}: views and index entries, and what they belong to");
         let (views, entries) = (rows(&self.report, Lane::Views), rows(&self.report, Lane::Index));
         self.orders_of_views(&mut snapshot, views).await?;
@@ -97,6 +102,15 @@ impl Check {
         let comparison = self.comparisons.get_mut(&(shard, lane));
         let comparison = comparison.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
         comparison.differences(facts).await.with_context(|| format!("shard {shard}, lane {lane}"))
+    }
+
+    /// Identities of orders with their buckets. Of what is no customer there is no order.
+    pub(super) fn routed(&self, keys: impl IntoIterator<Item = OrderKey>) -> Vec<(Bucket, OrderKey)> {
+        let routed = |key: OrderKey| {
+            let customer = CustomerId::new(key.customer_id.clone()).ok()?;
+            Some((self.map.bucket_of(&customer), key))
+        };
+        keys.into_iter().filter_map(routed).collect()
     }
 
     /// The stored orders with these identities, wherever the map reads them from.

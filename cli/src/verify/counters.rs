@@ -20,7 +20,7 @@ impl Check {
             stored,
             duplicate,
             dead,
-            rows_in_table: snapshot.rows(lane).await?,
+            rows_in_table: snapshot.rows(lane.table()).await?,
             rows_in_letters: snapshot.dead_rows(lane).await?,
             rows_in_log: 0,
             log_is_whole: false,

@@ -27,7 +27,7 @@ type ByPlace = BTreeMap<(Lane, ShardId), Vec<Bytes>>;
 impl Check {
     /// Checks the orders of a shard, of which there are `rows`.
     pub(super) async fn facts_of_orders(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let cursor = snapshot.cursor(Lane::Orders, COLUMNS, self.depth, rows).await?;
+        let cursor = snapshot.cursor(Lane::Orders.table(), COLUMNS, self.depth, rows).await?;
         let mut checked = 0;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
@@ -40,6 +40,7 @@ impl Check {
                 eprintln!("shard {}: {} of {} orders", snapshot.shard, grouped(checked), grouped(rows));
             }
             let orders: Vec<StoredOrder> = page.iter().map(StoredOrder::from_row).collect::<Result<_>>()?;
+            self.times_of_orders(snapshot, &orders).await?;
             let expected = self.expected(snapshot.shard, &orders);
             let mut missed = ByPlace::new();
             for ((lane, shard), facts) in expected {

@@ -15,6 +15,7 @@
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
 //! | `facts` | index entries and views of stored orders |
+//! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |
 
 mod check;
@@ -24,6 +25,7 @@ mod frames;
 mod origins;
 mod report;
 mod snapshot;
+mod times;
 
 use std::process::ExitCode;
 

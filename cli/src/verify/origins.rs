@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use forebay_model::{Bucket, CustomerId, Lane, ShardId, Timestamp};
-use forebay_shard::Timestamptz;
+use forebay_model::{Bucket, Lane, ShardId, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -31,7 +30,7 @@ impl Check {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let columns = "view, key, ordered_at, order_id, customer_id, bucket";
-        let cursor = snapshot.cursor(Lane::Views, columns, self.depth, rows).await?;
+        let cursor = snapshot.cursor(Lane::Views.table(), columns, self.depth, rows).await?;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
             if page.is_empty() {
@@ -111,19 +110,15 @@ impl Check {
 
     /// Counts the index entries of a shard whose order is not there.
     pub(super) async fn orders_of_index(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let cursor = snapshot.cursor(Lane::Index, "ordered_at, order_id, customer_id", self.depth, rows).await?;
+        let cursor = snapshot.cursor(Lane::Index.table(), "ordered_at, order_id, customer_id", self.depth, rows).await?;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
             if page.is_empty() {
                 return Ok(());
             }
             self.report.index_entries_checked += page.len() as u64;
-            let keys: Vec<OrderKey> = page.iter().map(|row| order_key(row, 0)).collect::<Result<_>>()?;
-            let routed = keys.iter().filter_map(|key| {
-                let customer = CustomerId::new(key.customer_id.clone()).ok()?;
-                Some((self.map.bucket_of(&customer), key.clone()))
-            });
-            let orders = self.orders(routed).await?;
+            let keys: Vec<OrderKey> = page.iter().map(|row| OrderKey::from_row(row, 0)).collect::<Result<_>>()?;
+            let orders = self.orders(self.routed(keys.iter().cloned())).await?;
             let without = keys.iter().filter(|key| !orders.contains_key(key)).count();
             self.report.index_entries_without_order += without as u64;
         }
@@ -137,17 +132,8 @@ impl ViewRow {
         Ok(Self {
             view: row.try_get(0)?,
             key: row.try_get(1)?,
-            order: order_key(row, 2)?,
+            order: OrderKey::from_row(row, 2)?,
             bucket: bucket.context("a view has a bucket that does not exist")?,
         })
     }
-}
-
-/// The identity of an order that stands in a row from that column on.
-fn order_key(row: &PgRow, from: usize) -> Result<OrderKey> {
-    Ok(OrderKey {
-        ordered_at: row.try_get::<Timestamptz, _>(from)?.0,
-        order_id: row.try_get(from + 1)?,
-        customer_id: row.try_get(from + 2)?,
-    })
 }

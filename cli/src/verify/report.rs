@@ -25,6 +25,9 @@ pub(super) struct Report {
     pub(super) index_entries_checked: u64,
     /// Index entries of orders that were never acknowledged. They do no harm.
     pub(super) index_entries_without_order: u64,
+    pub(super) order_times_checked: u64,
+    /// Noted times of orders that are not there. They keep other times out, and do no other harm.
+    pub(super) order_times_without_order: u64,
     /// What else there is to know.
     pub(super) notes: Vec<String>,
 }
@@ -54,6 +57,8 @@ pub(super) enum Kind {
     Fact,
     /// A view and its order.
     Origin,
+    /// An order and the time that is noted for its id.
+    OrderTime,
 }
 
 /// A lane of a shard.
@@ -87,11 +92,12 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.lanes.iter().map(LaneFigures::text).collect();
         lines.push(format!(
-            "{} orders, {} facts of them, {} views and {} index entries checked",
+            "{} orders, {} facts of them, {} views, {} index entries and {} noted times checked",
             grouped(self.orders_checked),
             grouped(self.facts_checked),
             grouped(self.views_checked),
-            grouped(self.index_entries_checked)
+            grouped(self.index_entries_checked),
+            grouped(self.order_times_checked)
         ));
         if self.explained > 0 {
             lines.push(format!("{} differences are accounted for by dead letters", grouped(self.explained)));
@@ -100,6 +106,11 @@ impl Report {
             let entries = grouped(self.index_entries_without_order);
             lines
                 .push(format!("{entries} index entries have no order: it was never acknowledged, and they do no harm"));
+        }
+        if self.order_times_without_order > 0 {
+            let times = grouped(self.order_times_without_order);
+            lines
+                .push(format!("{times} noted times have no order: it is gone, and its id stays taken for other times"));
         }
         lines.extend(self.notes.iter().cloned());
         for difference in &self.named {

@@ -38,9 +38,9 @@ impl Snapshot {
         self.positions.iter().find(|position| position.lane == lane)
     }
 
-    /// How many facts of a lane are stored.
-    pub(super) async fn rows(&mut self, lane: Lane) -> Result<u64> {
-        let sql = AssertSqlSafe(format!("select count(*) from {}", lane.table()));
+    /// How many rows a table has.
+    pub(super) async fn rows(&mut self, table: &'static str) -> Result<u64> {
+        let sql = AssertSqlSafe(format!("select count(*) from {table}"));
         let rows: i64 = sqlx::query_scalar(sql).fetch_one(&mut self.connection).await?;
         Ok(rows.unsigned_abs())
     }
@@ -52,8 +52,14 @@ impl Snapshot {
         Ok(counts.iter().map(|count| count.rows).sum())
     }
 
-    /// Opens a cursor over these columns of a lane's table: over every row, or over about so many, of which there are `rows`.
-    pub(super) async fn cursor(&mut self, lane: Lane, columns: &str, depth: Depth, rows: u64) -> Result<Cursor> {
+    /// Opens a cursor over these columns of a table: over every row, or over about so many, of which there are `rows`.
+    pub(super) async fn cursor(
+        &mut self,
+        table: &'static str,
+        columns: &str,
+        depth: Depth,
+        rows: u64,
+    ) -> Result<Cursor> {
         let sample = match depth {
             Depth::Full => String::new(),
             // Whole blocks are taken or left, which costs as much as it brings.
@@ -62,9 +68,14 @@ impl Snapshot {
                 format!(" tablesample system ({percent:.6})")
             }
         };
+        self.declare(&format!("select {columns} from {table}{sample}")).await
+    }
+
+    /// Opens a cursor over what a fixed statement gives.
+    pub(super) async fn declare(&mut self, select: &str) -> Result<Cursor> {
         self.cursors += 1;
         let name = format!("rows{}", self.cursors);
-        let declare = format!("declare {name} no scroll cursor for select {columns} from {}{sample}", lane.table());
+        let declare = format!("declare {name} no scroll cursor for {select}");
         self.connection.execute(AssertSqlSafe(declare)).await?;
         Ok(Cursor(name))
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::operated::{Operated, orders};
+use crate::operated::{Operated, order_at, orders};
 
 async fn full(name: &str, shards: usize, count: u32) -> Operated {
     let system = Operated::new(name, shards).await;
@@ -25,7 +25,7 @@ async fn nothing_differs_in_a_system_that_nobody_has_broken() {
     let report = system.json(&["verify", "--full"], 0).await;
     assert_eq!((&report["differences"], &report["orders_checked"]), (&json!(0), &json!(300)), "{report}");
     assert_eq!((&report["views_checked"], &report["index_entries_checked"]), (&json!(300), &json!(300)));
-    assert_eq!(report["facts_checked"], json!(900));
+    assert_eq!((&report["facts_checked"], &report["order_times_checked"]), (&json!(900), &json!(300)));
     let lanes = report["lanes"].as_array().unwrap();
     assert_eq!(lanes.len(), 9);
     assert!(lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
@@ -93,6 +93,52 @@ async fn counters_that_disagree_with_the_log_are_named() {
     let report = system.json(&["verify"], 0).await;
     let views = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "views").unwrap();
     assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_named() {
+    let system = full("times", 1, 30).await;
+    // An id that Forebay assigns tells its time.
+    let assigned = order_at("CUST1", "", 1, "2025-06-30T00:00:00Z").replace("\"order_id\":\"\",", "");
+    system.log_orders(&[assigned]).await;
+    system.drained().await;
+    for depth in ["--full", "--sample=1000"] {
+        let report = system.json(&["verify", depth], 0).await;
+        let times = (&report["order_times_checked"], &report["order_times_without_order"]);
+        assert_eq!(times, (&json!(30), &json!(0)), "{report}");
+    }
+    system.sql(0, "delete from order_time where order_id = 'ORD5'").await;
+    system.sql(0, "update order_time set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD6'").await;
+    for depth in ["--full", "--sample=1000"] {
+        let report = system.json(&["verify", depth], 1).await;
+        let mut times = details(&report, "order_time");
+        times.sort_unstable();
+        let ord5 = "order ORD5 of customer CUST5 at 2025-06-06T00:00:00Z has no row in order_time: \
+            its id could be stored again at another time";
+        let ord6 = "order ORD6 of customer CUST6 at 2025-06-07T00:00:00Z is stored, \
+            and order_time has 2025-01-01T00:00:00Z for it";
+        assert_eq!(times, [ord5, ord6], "{report}");
+        assert_eq!((&report["differences"], &report["order_times_without_order"]), (&json!(2), &json!(1)), "{report}");
+    }
+
+    system.log_orders(&[order_at("CUST5", "ORD5", 105, "2025-07-01T00:00:00Z")]).await;
+    system.drained().await;
+    assert_eq!(system.sql(0, "select count(*) from orders where order_id = 'ORD5'").await, "2");
+    let named = async |depth: &str, detail: &str| {
+        let report = system.json(&["verify", depth], 1).await;
+        let times = details(&report, "order_time");
+        assert!(times.len() == 2 && times.contains(&detail), "{times:?}");
+    };
+    named(
+        "--full",
+        "order ORD5 of customer CUST5 is stored 2 times, between 2025-06-06T00:00:00Z and 2025-07-01T00:00:00Z",
+    )
+    .await;
+    named(
+        "--sample=1000",
+        "order ORD5 of customer CUST5 at 2025-06-06T00:00:00Z is stored twice: at 2025-07-01T00:00:00Z as well",
+    )
+    .await;
 }
 
 /// Purged letters explain that rows are missing; they must not explain more than that.
