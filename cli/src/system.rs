@@ -10,6 +10,9 @@ use forebay_model::{Hash, ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_shard::{LOCAL_SHARDS, PoolSettings, ShardList, ShardPool};
 
+/// The log that `forebay up` starts: what settings name where nothing else is said.
+pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";
+
 /// How long a map may take to be read.
 const MAP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -17,7 +20,7 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, clap::Args)]
 pub struct SystemSettings {
     /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = "nats://127.0.0.1:4225")]
+    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS)]
     pub nats: String,
 
     /// What the names of streams and subjects begin with

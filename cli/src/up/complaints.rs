@@ -45,9 +45,9 @@ impl Followed {
 }
 
 /// Passes errors on until it is dropped.
-pub(super) async fn pass_on(mut logs: Vec<Followed>) {
+pub(super) async fn pass_on(logs: &mut [Followed]) {
     loop {
-        for log in &mut logs {
+        for log in &mut *logs {
             for error in log.look().unwrap_or_default() {
                 eprintln!("{error}");
             }

@@ -8,6 +8,7 @@ use forebay_buffer::Log;
 use forebay_model::Lane;
 use tokio::time::Instant;
 
+use super::halted::{Halted, Writer};
 use crate::shards;
 use crate::system::SystemSettings;
 
@@ -34,8 +35,13 @@ impl Sub for Rows {
 /// Waits until the shards hold everything that is in the log, then gives what became of it.
 ///
 /// # Errors
-/// What is missing, where it takes too long.
-pub(super) async fn when_drained(system: &SystemSettings, log: &Log, within: Duration) -> Result<Rows> {
+/// [`Halted`] where a lane stands still; what is missing, where it takes too long.
+pub(super) async fn when_drained(
+    system: &SystemSettings,
+    log: &Log,
+    writer: &Writer,
+    within: Duration,
+) -> Result<Rows> {
     let deadline = Instant::now() + within;
     loop {
         let figures = shards::read(log, system).await?;
@@ -43,6 +49,11 @@ pub(super) async fn when_drained(system: &SystemSettings, log: &Log, within: Dur
         if lag == Some(0) {
             let (stored, duplicate) = figures.rows(Lane::Orders);
             return Ok(Rows { stored, duplicate });
+        }
+        // A writer that does not tell is waited for as if nothing were wrong.
+        let halted = writer.halted().await.unwrap_or_default();
+        if !halted.is_empty() {
+            bail!(Halted(halted));
         }
         if Instant::now() > deadline {
             match figures.problems().first() {

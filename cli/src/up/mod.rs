@@ -9,6 +9,7 @@
 //! | [`settings`] | what they can be told |
 //! | `services` | the three services as processes |
 //! | `sample` | the sample of orders |
+//! | `halted` | lanes that stand still |
 //! | `figures` | how many orders the shards hold |
 //! | `read_back` | some of the sample, read as any client would |
 //! | `report` | what is told once everything runs |
@@ -20,6 +21,7 @@ mod complaints;
 mod detach;
 mod down;
 mod figures;
+mod halted;
 mod read_back;
 mod report;
 mod sample;
@@ -38,7 +40,9 @@ pub use down::run as down;
 pub use settings::{DownSettings, UpSettings};
 
 use complaints::Followed;
+use halted::Writer;
 use read_back::ReadBack;
+use report::Shown;
 use sample::Sample;
 use services::Service;
 
@@ -64,7 +68,7 @@ pub async fn up(settings: UpSettings) -> Result<ExitCode> {
         return detach::start_in_background(&home).await;
     }
     let mut signals = Signals::new(settings.in_background)?;
-    let system = tokio::select! {
+    let mut system = tokio::select! {
         system = System::start(&settings, &home) => system?,
         code = signals.next() => return Ok(ExitCode::from(code)),
     };
@@ -100,6 +104,8 @@ struct System {
     // Dropped in this order: services before the servers that they stand on.
     services: Vec<Process>,
     stack: Stack,
+    /// The services' logs, from where they were started on.
+    logs: Vec<Followed>,
 }
 
 impl System {
@@ -108,8 +114,10 @@ impl System {
         eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, settings.nats_port, settings.redis_port)).await?;
         eprintln!("starting writer, ingest and query");
+        let follow = |service: Service| Followed::from_end(service.name(), stack.log(service.name()));
+        let logs = Service::ALL.map(follow).into();
         match services::start(settings, &stack).await {
-            Ok(services) => Ok(Self { services, stack }),
+            Ok(services) => Ok(Self { services, stack, logs }),
             Err(error) => {
                 stack.stop().await;
                 Err(error)
@@ -119,12 +127,17 @@ impl System {
 
     /// Replays the sample, reads some of it back, and gives the report.
     async fn show(&self, settings: &UpSettings, home: &Path) -> Result<String> {
-        if settings.sample == 0 {
-            return Ok(report::render(settings, &self.stack, home, None));
-        }
-        eprintln!("replaying the sample");
-        let (sample, back) = self.replay_sample(settings, home).await?;
-        Ok(report::render(settings, &self.stack, home, Some((&sample, &back))))
+        let shown = if settings.sample == 0 {
+            Shown::Nothing
+        } else {
+            eprintln!("replaying the sample");
+            match self.replay_sample(settings, home).await {
+                Ok(shown) => Shown::Sample(Box::new(shown)),
+                // Whoever decides how to go on needs the servers for it, and the other lanes go on meanwhile.
+                Err(error) => Shown::Halted(error.downcast()?),
+            }
+        };
+        Ok(report::render(settings, &self.stack, home, &shown))
     }
 
     async fn replay_sample(&self, settings: &UpSettings, home: &Path) -> Result<(Sample, ReadBack)> {
@@ -134,20 +147,20 @@ impl System {
         let shards = shards.join(",").parse().context("the addresses of the shards")?;
         let system = SystemSettings { nats, log_prefix, shards };
         let log = system.connect_log().await?;
+        let writer = Writer::new(&Service::Writer.url(settings), settings.token.clone())?;
         let path = sample::make(home, settings.sample)?;
-        let before = figures::when_drained(&system, &log, SAMPLE_WITHIN).await?;
+        let before = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
         let (orders, took) = sample::send(home, &path, Service::Ingest.url(settings), settings.token.clone()).await?;
-        let added = figures::when_drained(&system, &log, SAMPLE_WITHIN).await? - before;
+        let added = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await? - before;
         let last = sample::last(&path)?;
         let back = read_back::read_back(&Service::Query.url(settings), settings.token.as_deref(), &last).await?;
         Ok((Sample { path, orders, took, added, last }, back))
     }
 
     /// Starts again what dies, says so, and passes on what services complain about.
-    async fn watch_over(&self) {
+    async fn watch_over(&mut self) {
         let processes = [self.services.clone(), self.stack.processes()].concat();
-        let logs = Service::ALL.map(|service| Followed::from_end(service.name(), self.stack.log(service.name())));
-        tokio::join!(supervise(processes, say), complaints::pass_on(logs.into()));
+        tokio::join!(supervise(processes, say), complaints::pass_on(&mut self.logs));
     }
 
     async fn stop(&self) {

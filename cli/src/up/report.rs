@@ -3,30 +3,49 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use forebay_buffer::LogName;
+use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::Stack;
 
+use super::halted::{Halted, HaltedLane};
 use super::read_back::ReadBack;
 use super::sample::Sample;
 use super::services::Service;
 use super::settings::UpSettings;
 use crate::grouped::grouped;
+use crate::system::LOCAL_NATS;
+
+/// What came of the sample.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// None was wanted.
+    Nothing,
+    /// It was replayed and read back.
+    Sample(Box<(Sample, ReadBack)>),
+    /// Lanes stand still, so nothing was done.
+    Halted(Halted),
+}
 
 /// Everything that was done, where everything is, and what to try.
-pub(super) fn render(
-    settings: &UpSettings,
-    stack: &Stack,
-    home: &Path,
-    sample: Option<(&Sample, &ReadBack)>,
-) -> String {
+pub(super) fn render(settings: &UpSettings, stack: &Stack, home: &Path, shown: &Shown) -> String {
     let mut text = String::from("Forebay is up.\n\n");
     // Writing into a String cannot fail.
     let _ = writeln!(text, "Data and logs are in {}.", home.display());
-    if let Some((sample, back)) = sample {
-        let _ = writeln!(text, "{}", describe_sample(sample));
-        let _ = writeln!(text, "{}", describe_read_back(sample, back));
-    }
+    let back = match shown {
+        Shown::Nothing => None,
+        Shown::Halted(halted) => {
+            let _ = write!(text, "\n{}", describe_halted(halted, &flags(settings, stack)));
+            None
+        }
+        Shown::Sample(shown) => {
+            let (sample, back) = &**shown;
+            let _ = writeln!(text, "{}", describe_sample(sample));
+            let _ = writeln!(text, "{}", describe_read_back(sample, back));
+            Some(back)
+        }
+    };
     let _ = write!(text, "\n{}", addresses(settings, stack));
-    let _ = write!(text, "\nTry:\n{}", to_try(settings, sample.map(|(_, back)| back)));
+    let _ = write!(text, "\nTry:\n{}", to_try(settings, back));
     text
 }
 
@@ -37,6 +56,31 @@ pub(super) fn how_to_stop(settings: &UpSettings) -> &'static str {
     } else {
         "\nCtrl-C stops everything; the data stays."
     }
+}
+
+/// What stands still, and by which command it goes on.
+fn describe_halted(Halted(lanes): &Halted, flags: &str) -> String {
+    let mut text = String::new();
+    for HaltedLane { lane, shard, reason } in lanes {
+        let reason = reason.as_deref().unwrap_or("its log is not the one that was read so far");
+        let _ = writeln!(text, "! Lane {lane} of shard {shard} stands still: {reason}.");
+        let _ = writeln!(text, "!   forebay log accept-loss {lane} {shard}{flags}");
+    }
+    text.push_str("! These commands show what is lost; with --yes the lanes go on. See docs/OPERATIONS.md.\n");
+    text.push_str("! Everything else runs. The sample was not replayed: the next `forebay up` does it.\n");
+    text
+}
+
+/// What commands have to be told where this system is not where they look for one.
+fn flags(settings: &UpSettings, stack: &Stack) -> String {
+    let shards: Vec<String> = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect();
+    let found = [
+        ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
+        ("--log-prefix", settings.log_prefix.to_string(), LogName::default().to_string()),
+        ("--shards", shards.join(","), LOCAL_SHARDS.to_owned()),
+    ];
+    let other = found.into_iter().filter(|(_, found, usual)| found != usual);
+    other.map(|(flag, found, _)| [" ", flag, " ", &found].concat()).collect()
 }
 
 fn describe_sample(sample: &Sample) -> String {

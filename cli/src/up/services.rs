@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use forebay_stack::{Managed, PortInUse, Process, Program, Ready, Stack};
 
+use super::halted::are_only_halted;
 use super::settings::UpSettings;
 
 /// A service may be draining for 20 seconds when it is asked to stop.
@@ -112,7 +113,8 @@ fn managed(service: Service, settings: &UpSettings, stack: &Stack) -> Result<Man
         async move {
             let answer = question.await?;
             let status = answer.status();
-            ensure!(status.is_success(), "it answers {status}: {}", answer.text().await.unwrap_or_default());
+            let text = answer.text().await.unwrap_or_default();
+            ensure!(status.is_success() || are_only_halted(&text), "it answers {status}: {text}");
             Ok(())
         }
     });

@@ -34,7 +34,10 @@ impl Place {
         command.args(["--postgres-ports", &format!("{},{}", port(0), port(1))]);
         command.args(["--nats-port", &port(2), "--redis-port", &port(3)]);
         command.args(["--ingest-listen", &listen(4), "--query-listen", &listen(5), "--writer-listen", &listen(6)]);
-        command.args(["--sample", "2000"]).args(flags);
+        if !flags.contains(&"--sample") {
+            command.args(["--sample", "2000"]);
+        }
+        command.args(flags);
         command
     }
 
@@ -142,6 +145,42 @@ async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
     let status = tokio::time::timeout(DEADLINE, up.wait()).await.unwrap().unwrap();
     assert!(status.success() && place.listening().is_empty(), "{status} {:?}", place.listening());
     assert!(place.forebay.read("err").contains("stopped; the data stays in"), "{}", place.forebay.read("err"));
+}
+
+#[tokio::test]
+async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = Place::new();
+    let first = place.run_up(&["--detach", "--sample", "100"]).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let nats = async_nats::connect(format!("nats://127.0.0.1:{}", place.ports[2])).await.unwrap();
+    async_nats::jetstream::new(nats).delete_stream("forebay-orders-1").await.unwrap();
+    assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
+
+    // The writer makes the stream again: it is another one.
+    let mut up = place.start_up(&["--sample", "100"]);
+    place.wait_for("out", "Ctrl-C stops everything").await;
+    let out = place.forebay.read("out");
+    let told = "! Lane orders of shard 1 stands still: the stream of lane orders on shard 1 was made anew";
+    assert!(out.contains(told) && out.contains("The sample was not replayed"), "{out}");
+    assert_eq!(place.listening().len(), 7, "{out}");
+    // It is watched over: a writer that is started again has the same lane standing still.
+    Signal::Kill.send(child_of(up.id().unwrap(), "forebay-writer"));
+    place.wait_for("err", "writer runs again").await;
+
+    let command = out.lines().find_map(|line| line.strip_prefix("!   forebay ")).unwrap();
+    assert!(command.starts_with("log accept-loss orders 1 --nats nats://127.0.0.1:"), "{command}");
+    let accepted = place.forebay.run(&command.split(' ').chain(["--yes"]).collect::<Vec<_>>()).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    let ready = format!("http://127.0.0.1:{}/readyz", place.ports[6]);
+    let begin = Instant::now();
+    while reqwest::get(&ready).await.map(|answer| answer.status().as_u16()).ok() != Some(200) {
+        assert!(begin.elapsed() < DEADLINE, "the writer is not ready");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Signal::Interrupt.send(up.id().unwrap());
+    let status = tokio::time::timeout(DEADLINE, up.wait()).await.unwrap().unwrap();
+    assert!(status.success() && place.listening().is_empty(), "{status} {:?}", place.listening());
 }
 
 #[tokio::test]
