@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use anyhow::Result;
-use forebay_model::{Bucket, Timestamp};
+use forebay_model::tuple::Tuple;
+use forebay_model::{Bucket, Lane, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
@@ -38,6 +39,18 @@ impl fmt::Display for OrderKey {
 }
 
 impl OrderKey {
+    /// Reads it from a tuple of a lane.
+    ///
+    /// # Errors
+    /// What of it cannot be read, as a sentence about the tuple.
+    pub(crate) fn of_tuple(lane: Lane, tuple: &Tuple<'_>) -> Result<Self, String> {
+        Ok(Self {
+            ordered_at: time(tuple)?,
+            order_id: text(lane, tuple, "order_id")?,
+            customer_id: text(lane, tuple, "customer_id")?,
+        })
+    }
+
     /// Reads it from a row that has time, order id and customer from that column on.
     pub(crate) fn from_row(row: &PgRow, from: usize) -> Result<Self> {
         Ok(Self {
@@ -58,6 +71,16 @@ impl StoredOrder {
             items: row.try_get(3)?,
             attributes: row.try_get(4)?,
         })
+    }
+
+    /// Reads it from a tuple of lane `orders`, whether it is stored or not.
+    ///
+    /// # Errors
+    /// What of it cannot be read, as a sentence about the tuple.
+    pub(crate) fn of_tuple(tuple: &Tuple<'_>) -> Result<Self, String> {
+        let OrderKey { ordered_at, order_id, customer_id } = OrderKey::of_tuple(Lane::Orders, tuple)?;
+        let (items, attributes) = (text(Lane::Orders, tuple, "items")?, text(Lane::Orders, tuple, "attributes")?);
+        Ok(Self { ordered_at, order_id, customer_id, items, attributes })
     }
 
     /// Its identity.
@@ -112,6 +135,21 @@ async fn rows(connection: &mut PgConnection, columns: &str, wanted: &[(Bucket, O
         .fetch_all(connection)
         .await;
     Ok(rows?)
+}
+
+/// A time outside the years that can be written would be read as another one.
+fn time(tuple: &Tuple<'_>) -> Result<Timestamp, String> {
+    let at = tuple.ordered_at();
+    match Timestamp::parse(&at.to_string()) {
+        Ok(same) if same == at => Ok(at),
+        _ => Err(format!("its time is {at}, which no order can have")),
+    }
+}
+
+fn text(lane: Lane, tuple: &Tuple<'_>, column: &str) -> Result<String, String> {
+    let place = lane.columns().iter().position(|known| known.name == column);
+    let bytes = place.map(|place| tuple.field(place)).unwrap_or_default();
+    str::from_utf8(bytes).map(str::to_owned).map_err(|_| format!("its {column} is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The orders that a letter was made of, as clients could send them.
 
+use forebay_model::Lane;
 use forebay_model::tuple::{Tuple, Tuples};
-use forebay_model::{Lane, Timestamp};
 use forebay_shard::{DeadLetter, Reason};
 
 use crate::stored_order::{OrderKey, StoredOrder};
@@ -38,30 +38,8 @@ pub(super) fn origins(letter: &DeadLetter) -> Result<Vec<Origin>, String> {
 }
 
 fn origin(lane: Lane, tuple: &Tuple<'_>) -> Result<Origin, String> {
-    let key = OrderKey {
-        ordered_at: time(tuple)?,
-        order_id: text(lane, tuple, "order_id")?,
-        customer_id: text(lane, tuple, "customer_id")?,
-    };
-    if lane != Lane::Orders {
-        return Ok(Origin::FactOf(key));
+    match lane {
+        Lane::Orders => StoredOrder::of_tuple(tuple).map(Origin::Order),
+        Lane::Index | Lane::Views => OrderKey::of_tuple(lane, tuple).map(Origin::FactOf),
     }
-    let OrderKey { ordered_at, order_id, customer_id } = key;
-    let (items, attributes) = (text(lane, tuple, "items")?, text(lane, tuple, "attributes")?);
-    Ok(Origin::Order(StoredOrder { ordered_at, order_id, customer_id, items, attributes }))
-}
-
-/// A time outside the years that can be written would be read as another one.
-fn time(tuple: &Tuple<'_>) -> Result<Timestamp, String> {
-    let at = tuple.ordered_at();
-    match Timestamp::parse(&at.to_string()) {
-        Ok(same) if same == at => Ok(at),
-        _ => Err(format!("its time is {at}, which no order can have")),
-    }
-}
-
-fn text(lane: Lane, tuple: &Tuple<'_>, column: &str) -> Result<String, String> {
-    let place = lane.columns().iter().position(|known| known.name == column);
-    let bytes = place.map(|place| tuple.field(place)).unwrap_or_default();
-    str::from_utf8(bytes).map(str::to_owned).map_err(|_| format!("its {column} is not UTF-8"))
 }

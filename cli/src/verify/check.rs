@@ -9,7 +9,7 @@ use bytes::Bytes;
 use forebay_buffer::Log;
 use forebay_model::tuple::Tuples;
 use forebay_model::{Bucket, CustomerId, Lane, OrderParser, ShardId, ShardMap, ViewSet};
-use forebay_shard::{Comparison, DeadLetter, Difference, LanePosition, PoolSettings, ShardPool};
+use forebay_shard::{Comparison, Difference, LanePosition, PoolSettings, ShardPool};
 use tokio::time::{Instant, sleep};
 
 use super::report::Report;
@@ -163,13 +163,6 @@ impl Check {
     /// Notes that there is no use in waiting for a lane.
     pub(super) fn stands_still(&mut self, shard: ShardId, lane: Lane) {
         self.stuck.insert((shard, lane));
-    }
-
-    /// Whether a fact of an order lies among the dead letters of a lane.
-    pub(super) async fn is_dead(&self, shard: ShardId, lane: Lane, key: &OrderKey) -> Result<bool> {
-        let mut connection = self.pool(shard)?.acquire().await?;
-        let OrderKey { ordered_at, order_id, customer_id } = key;
-        Ok(DeadLetter::has_fact_of(&mut connection, lane, customer_id, order_id, *ordered_at).await?)
     }
 }
 

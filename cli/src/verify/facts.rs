@@ -84,7 +84,8 @@ impl Check {
         }
         for Difference { fact, disagreement } in self.differences(shard, lane, facts).await? {
             let Some(key) = key_of(lane, &facts[fact]) else { continue };
-            if lane != Lane::Orders && self.is_accounted_for(home, shard, lane, &key).await? {
+            let of = (lane, &key, &facts[fact]);
+            if lane != Lane::Orders && self.is_accounted_for(home, shard, of, &disagreement).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -92,17 +93,6 @@ impl Check {
             self.report.differs(shard, lane, kind, described(lane, &key, &disagreement));
         }
         Ok(())
-    }
-
-    /// Of a conflict one of two contents is stored, lane by lane; and what was refused is not stored at all.
-    pub(super) async fn is_accounted_for(
-        &self,
-        home: ShardId,
-        shard: ShardId,
-        lane: Lane,
-        key: &OrderKey,
-    ) -> Result<bool> {
-        Ok(self.is_dead(shard, lane, key).await? || self.is_dead(home, Lane::Orders, key).await?)
     }
 }
 

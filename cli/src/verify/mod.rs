@@ -15,6 +15,7 @@
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
 //! | `facts` | index entries and views of stored orders |
+//! | `letters` | what dead letters account for |
 //! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |
 
@@ -22,6 +23,7 @@ mod check;
 mod counters;
 mod facts;
 mod frames;
+mod letters;
 mod origins;
 mod report;
 mod snapshot;

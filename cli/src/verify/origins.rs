@@ -56,11 +56,12 @@ impl Check {
             };
             // Views that are not configured any more stay as they are.
             let is_known = self.views.iter().any(|spec| **spec.name() == *view.view);
-            if !is_known || keys.contains(&(Arc::from(view.view.as_str()), view.key.clone())) {
+            let name = (Arc::from(view.view.as_str()), view.key.clone());
+            if !is_known || keys.contains(&name) {
                 continue;
             }
             let home = self.map.read_shards(view.bucket)[0];
-            if self.is_accounted_for(home, shard, Lane::Views, &view.order).await? {
+            if self.is_view_of_dead(home, &view.order, &name).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -86,7 +87,7 @@ impl Check {
         let orders = self.orders(orphans.iter().map(|view| (view.bucket, view.order.clone()))).await?;
         for view in orphans.iter().filter(|view| !orders.contains_key(&view.order)) {
             let home = self.map.read_shards(view.bucket)[0];
-            if self.is_dead(home, Lane::Orders, &view.order).await? {
+            if self.is_dead(home, &view.order).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -101,7 +102,7 @@ impl Check {
     }
 
     /// The views that an order makes, by name and key.
-    fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
+    pub(super) fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
         let json = order.json();
         // An order that is none was told when the orders were checked.
         let Ok(draft) = self.parser.parse(json.as_bytes(), Timestamp::now()) else { return HashSet::new() };
@@ -110,7 +111,8 @@ impl Check {
 
     /// Counts the index entries of a shard whose order is not there.
     pub(super) async fn orders_of_index(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let cursor = snapshot.cursor(Lane::Index.table(), "ordered_at, order_id, customer_id", self.depth, rows).await?;
+        let cursor =
+            snapshot.cursor(Lane::Index.table(), "ordered_at, order_id, customer_id", self.depth, rows).await?;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
             if page.is_empty() {

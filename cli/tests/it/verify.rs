@@ -1,5 +1,6 @@
 //! `forebay verify`.
 
+use forebay_model::Lane;
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order_at, orders};
@@ -139,6 +140,72 @@ async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_na
         "order ORD5 of customer CUST5 at 2025-06-06T00:00:00Z is stored twice: at 2025-07-01T00:00:00Z as well",
     )
     .await;
+}
+
+/// `index backfill` logs the right row again, which is a conflict with what stands in its place: that makes nothing right.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() {
+    let system = full("altered", 1, 20).await;
+    system.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
+    system.sql(0, "update order_views set key = 'S77' where order_id = 'ORD10'").await;
+    system.sql(0, "update order_index set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD7'").await;
+    let ran = system.run(&["index", "backfill", "--restart"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    system.drained().await;
+    let letters = "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by id) from dead_letter";
+    let letters = system.sql(0, letters).await;
+    assert!(letters.contains("views conflict ORD6") && letters.contains("index conflict ORD7"), "{letters}");
+
+    let report = system.json(&["verify", "--full"], 1).await;
+    let facts = details(&report, "fact");
+    assert!(facts.iter().any(|fact| fact.contains("subtotal is 213 and should be 212")), "{facts:?}");
+    assert!(facts.iter().any(|fact| fact.starts_with("the index entry of order ORD7")), "{facts:?}");
+    let origins = details(&report, "origin");
+    assert!(origins.len() == 1 && origins[0].contains("view seller S77 has order ORD10"), "{origins:?}");
+    assert_eq!(report["explained"], 0, "{report}");
+    // A conflict is no reason for a row to be missing, either.
+    system.sql(0, "delete from order_views where order_id = 'ORD6'").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let facts = details(&report, "fact");
+    assert!(facts.iter().any(|fact| fact.starts_with("a view of order ORD6") && fact.contains("is missing")), "{facts:?}");
+}
+
+/// Each lane has a log of its own, so of two orders with one identity each may store another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters() {
+    let system = Operated::new("overtaking", 1).await;
+    let at = "2025-06-30T12:30:00Z";
+    let log = async |lane: Lane, orders: &[String]| {
+        for order in orders {
+            let part = system.parts(std::slice::from_ref(order)).into_iter().find(|part| part.lane == lane).unwrap();
+            system.log_frame(lane, part.shard, part.rows, part.tuples).await;
+        }
+    };
+    // The same seller with another content; another seller; another time. Each lane has the second one first but for the orders.
+    let first = [order_at("C1", "A", 100, at), order_at("C1", "B", 100, at), order_at("C1", "D", 100, at)];
+    let second =
+        [order_at("C1", "A", 105, at), order_at("C1", "B", 101, at), order_at("C1", "D", 100, "2025-07-01T00:00:00Z")];
+    for lane in [Lane::Index, Lane::Views] {
+        log(lane, &second).await;
+        log(lane, &first).await;
+    }
+    log(Lane::Orders, &first).await;
+    log(Lane::Orders, &second).await;
+    // A refused fact is missing with reason.
+    system.sql(0, "alter table order_index add constraint unlucky check (order_id <> 'E')").await;
+    system.log_orders(&[order_at("C2", "E", 7, at)]).await;
+    system.drained().await;
+    let letters = "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by lane, order_id) from dead_letter";
+    let expected = "index conflict D, index refused E, orders conflict A, orders conflict B, orders conflict D, views conflict A";
+    assert_eq!(system.sql(0, letters).await, expected);
+    let report = system.json(&["verify", "--full"], 0).await;
+    assert_eq!(report["explained"], 5, "{report}");
+
+    // What only seems to be of the second order is not.
+    system.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'A'").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let facts = details(&report, "fact");
+    assert!(facts.len() == 1 && facts[0].contains("subtotal is 211 and should be 200"), "{facts:?}");
 }
 
 /// Purged letters explain that rows are missing; they must not explain more than that.

@@ -151,23 +151,19 @@ impl DeadLetter {
         Ok(rows.into_iter().map(|(row, rows)| (row.cast_unsigned(), rows.cast_unsigned())).collect())
     }
 
-    /// Whether a fact of an order lies among the dead letters of a lane.
-    pub async fn has_fact_of(
+    /// The oldest letters of a lane that are of a customer's order, whatever its time.
+    pub async fn of_order(
         connection: &mut PgConnection,
         lane: Lane,
         customer_id: &str,
         order_id: &str,
-        ordered_at: Timestamp,
-    ) -> Result<bool, sqlx::Error> {
-        const SQL: &str = "select exists (select from dead_letter \
-            where lane = $1 and customer_id = $2 and order_id = $3 and ordered_at = $4)";
-        sqlx::query_scalar(SQL)
-            .bind(lane.as_str())
-            .bind(customer_id)
-            .bind(order_id)
-            .bind(Timestamptz(ordered_at))
-            .fetch_one(connection)
-            .await
+        limit: i64,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        let text = format!(
+            "select {COLUMNS} from dead_letter where lane = $1 and customer_id = $2 and order_id = $3 order by id limit $4"
+        );
+        let letters = sqlx::query(sqlx::AssertSqlSafe(text)).bind(lane.as_str()).bind(customer_id).bind(order_id);
+        letters.bind(limit).fetch_all(connection).await?.iter().map(Self::from_row).collect()
     }
 
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
