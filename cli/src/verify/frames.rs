@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
-use forebay_buffer::{ReadError, ReadFrom, StoredFrame, StreamState};
+use forebay_buffer::{FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{AcceptedLoss, DeadLetter, Disagreement, LanePosition, Tally};
 
@@ -17,9 +17,9 @@ use super::report::{Kind, LaneFigures};
 use super::snapshot::Snapshot;
 
 /// The most bytes of frames that are taken at a time.
-const BYTES: usize = 4 << 20;
+pub(super) const BYTES: usize = 4 << 20;
 /// For how long a frame that is there may not come.
-const FRAME_MAX: Duration = Duration::from_secs(10);
+pub(super) const FRAME_MAX: Duration = Duration::from_secs(10);
 /// How often it is begun again where the log is trimmed just ahead of the reading.
 const ATTEMPTS: u32 = 5;
 
@@ -60,8 +60,8 @@ impl Check {
             let from = state.first_seq.max(base.seq + 1);
             let mut stretch = Stretch { lane, shard, from, to: at, step: self.step(&state, from, at), purged };
             match self.stretch(&mut stretch, figures).await {
-                Ok(()) => {
-                    figures.log_is_whole = from == base.seq + 1;
+                Ok(is_whole) => {
+                    figures.log_is_whole = is_whole && from == base.seq + 1;
                     break;
                 }
                 Err(ReadFault::Gap) if attempt < ATTEMPTS => {}
@@ -75,6 +75,7 @@ impl Check {
                 Err(ReadFault::Other(error)) => return Err(error),
             }
         }
+        self.gaps_ahead(shard, lane).await?;
         let counted = stored.rows.rows() - base.rows.rows();
         if figures.log_is_whole && figures.rows_in_log != counted {
             let detail = format!("the log has {} rows up to {at}, and {counted} were counted", figures.rows_in_log);
@@ -91,16 +92,24 @@ impl Check {
         }
     }
 
-    /// Reads a stretch once: sums up its rows, and compares some of its frames.
-    async fn stretch(&mut self, stretch: &mut Stretch, figures: &mut LaneFigures) -> Result<(), ReadFault> {
+    /// Reads a stretch once: sums up its rows, and compares some of its frames. `false` where frames of it are missing.
+    async fn stretch(&mut self, stretch: &mut Stretch, figures: &mut LaneFigures) -> Result<bool, ReadFault> {
         (figures.rows_in_log, figures.frames_compared) = (0, 0);
         let Stretch { lane, shard, from, to, step, .. } = *stretch;
         let mut next = from;
-        let after = ReadFrom { position: Position { seq: from - 1, ..to }, frame_id: None };
+        let mut gaps = Vec::new();
         // Also where there is nothing to read: the log may be another one.
-        let mut reader = self.log.read(lane, shard, Some(after)).await?;
+        let mut reader = self.reader(lane, shard, Position { seq: from - 1, ..to }).await?;
         while next <= to.seq {
-            let batch = reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await?;
+            let batch = match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
+                Err(ReadError::Gap { next: behind, .. }) if !self.is_trimmed(lane, shard, behind).await? => {
+                    gaps.push(next..=to.seq.min(behind - 1));
+                    next = behind;
+                    reader = self.reader(lane, shard, Position { seq: next - 1, ..to }).await?;
+                    continue;
+                }
+                batch => batch?,
+            };
             if batch.is_empty() {
                 return Err(ReadFault::Loss(format!("frame {next} is not in the log, and the position is {to}")));
             }
@@ -113,7 +122,20 @@ impl Check {
             }
             next = batch.last().map_or(next, |frame| frame.position.seq + 1);
         }
-        Ok(())
+        for gap in &gaps {
+            self.gap_behind(shard, lane, gap, to);
+        }
+        Ok(gaps.is_empty())
+    }
+
+    async fn reader(&self, lane: Lane, shard: ShardId, position: Position) -> Result<FrameReader, ReadError> {
+        self.log.read(lane, shard, Some(ReadFrom { position, frame_id: None })).await
+    }
+
+    /// Whether a log begins with that frame or behind it, so that what is missing before has been trimmed.
+    async fn is_trimmed(&self, lane: Lane, shard: ShardId, behind: u64) -> Result<bool, ReadFault> {
+        let state = self.log.stream_state(lane, shard).await;
+        Ok(state.map_err(|error| ReadFault::Other(error.into()))?.first_seq >= behind)
     }
 
     /// Every row of a frame is stored as it is, or lies among the dead letters.

@@ -15,6 +15,7 @@
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
 //! | `facts` | index entries and views of stored orders |
+//! | `gaps` | frames that a log should have and has not |
 //! | `letters` | what dead letters account for |
 //! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |
@@ -23,6 +24,7 @@ mod check;
 mod counters;
 mod facts;
 mod frames;
+mod gaps;
 mod letters;
 mod origins;
 mod report;

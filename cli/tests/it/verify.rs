@@ -1,6 +1,6 @@
 //! `forebay verify`.
 
-use forebay_model::Lane;
+use forebay_model::{Lane, Position, ShardId};
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order_at, orders};
@@ -86,11 +86,11 @@ async fn counters_that_disagree_with_the_log_are_named() {
     let log = details(&report, "log");
     assert!(log[0].contains("the log has 30 rows") && log[0].contains("and 31 were counted"), "{log:?}");
     // Once the log is trimmed that cannot be seen any more, and it says so.
-    let last = system.log.stream_state(forebay_model::Lane::Views, forebay_model::ShardId(0)).await.unwrap().last();
+    let last = system.log.stream_state(Lane::Views, ShardId(0)).await.unwrap().last();
     system.log_orders(&orders(30..31)).await;
     system.drained().await;
-    let after = forebay_model::Position { seq: last.seq + 1, ..last };
-    system.log.trim(forebay_model::Lane::Views, forebay_model::ShardId(0), after).await.unwrap();
+    let after = Position { seq: last.seq + 1, ..last };
+    system.log.trim(Lane::Views, ShardId(0), after).await.unwrap();
     let report = system.json(&["verify"], 0).await;
     let views = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "views").unwrap();
     assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
@@ -142,6 +142,46 @@ async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_na
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_the_log_should_have_are_named_when_they_are_gone() {
+    let mut system = Operated::new("gaps", 1).await;
+    for number in 0..10 {
+        system.log_orders(&orders(number..number + 1)).await;
+    }
+    system.drained().await;
+    system.stop_writer().await;
+    let jetstream = system.jetstream().await;
+    // The log is trimmed behind the position, up to all of it: that is as it should be.
+    let last = system.log.stream_state(Lane::Index, ShardId(0)).await.unwrap().last();
+    system.log.trim(Lane::Index, ShardId(0), Position { seq: 5, ..last }).await.unwrap();
+    let views = jetstream.get_stream(system.stream(Lane::Views, 0)).await.unwrap();
+    views.purge().await.unwrap();
+    system.json(&["verify"], 0).await;
+
+    let stream = jetstream.get_stream(system.stream(Lane::Orders, 0)).await.unwrap();
+    for seq in [4, 5] {
+        assert!(stream.delete_message(seq).await.unwrap());
+    }
+    let report = system.json(&["verify"], 1).await;
+    let log = details(&report, "log");
+    assert!(log.len() == 1 && log[0].starts_with("frames 4 to 5 are not in the log, behind the position"), "{log:?}");
+    let lane = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "orders").unwrap();
+    assert_eq!((&lane["log_is_whole"], &lane["rows_in_log"]), (&json!(false), &json!(8)), "{report}");
+
+    // Ahead of the position: in the middle, and at the front.
+    for number in 10..15 {
+        system.log_orders(&orders(number..number + 1)).await;
+    }
+    assert!(stream.delete_message(13).await.unwrap());
+    views.purge().sequence(13).await.unwrap();
+    let report = system.json(&["verify"], 1).await;
+    let log = details(&report, "log");
+    assert_eq!(log.len(), 3, "{log:?}");
+    assert!(log[0].starts_with("frames 11 to 12 are not in the log, ahead of the position"), "{log:?}");
+    assert!(log[0].ends_with("see `forebay log accept-loss views 0`"), "{log:?}");
+    assert!(log[2].starts_with("frame 13 is not in the log, ahead of the position"), "{log:?}");
+}
+
 /// `index backfill` logs the right row again, which is a conflict with what stands in its place: that makes nothing right.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() {
@@ -167,7 +207,10 @@ async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() 
     system.sql(0, "delete from order_views where order_id = 'ORD6'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let facts = details(&report, "fact");
-    assert!(facts.iter().any(|fact| fact.starts_with("a view of order ORD6") && fact.contains("is missing")), "{facts:?}");
+    assert!(
+        facts.iter().any(|fact| fact.starts_with("a view of order ORD6") && fact.contains("is missing")),
+        "{facts:?}"
+    );
 }
 
 /// Each lane has a log of its own, so of two orders with one identity each may store another one.
@@ -195,8 +238,10 @@ async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters(
     system.sql(0, "alter table order_index add constraint unlucky check (order_id <> 'E')").await;
     system.log_orders(&[order_at("C2", "E", 7, at)]).await;
     system.drained().await;
-    let letters = "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by lane, order_id) from dead_letter";
-    let expected = "index conflict D, index refused E, orders conflict A, orders conflict B, orders conflict D, views conflict A";
+    let letters =
+        "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by lane, order_id) from dead_letter";
+    let expected =
+        "index conflict D, index refused E, orders conflict A, orders conflict B, orders conflict D, views conflict A";
     assert_eq!(system.sql(0, letters).await, expected);
     let report = system.json(&["verify", "--full"], 0).await;
     assert_eq!(report["explained"], 5, "{report}");
