@@ -101,14 +101,27 @@ impl SystemSettings {
         map.context("there is no shard map")
     }
 
+    /// Whether there is such a shard.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there is not.
+    pub fn check_shard(&self, shard: ShardId) -> Result<(), BadSetting> {
+        if self.shards.get(shard).is_some() {
+            return Ok(());
+        }
+        let count = self.shards.len();
+        Err(BadSetting::new(match count {
+            1 => format!("there is no shard {shard}: --shards has only shard 0"),
+            _ => format!("there is no shard {shard}: --shards has 0 to {}", count - 1),
+        }))
+    }
+
     /// Connections to every shard, or to one.
     ///
     /// # Errors
     /// [`BadSetting`] where there is no such shard.
     pub fn pools(&self, only: Option<ShardId>, settings: &PoolSettings) -> Result<Vec<ShardPool>, BadSetting> {
-        if let Some(shard) = only.filter(|&shard| self.shards.get(shard).is_none()) {
-            return Err(BadSetting::new(format!("there is no shard {shard}: --shards has {}", self.shards.len())));
-        }
+        only.map_or(Ok(()), |shard| self.check_shard(shard))?;
         let wanted = self.shards.iter().filter(|&(shard, _)| only.is_none_or(|only| only == shard));
         Ok(wanted.map(|(shard, addresses)| ShardPool::new(shard, addresses, settings)).collect())
     }

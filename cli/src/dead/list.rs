@@ -59,7 +59,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     }
     listing.letters.sort_by_key(|(shard, letter)| (std::cmp::Reverse(letter.died_at), *shard, letter.id));
     listing.letters.truncate(settings.limit as usize);
-    let text = if settings.json { listing.json()? } else { listing.table() };
+    let text = if settings.json { listing.json()? } else { listing.table(&settings.filters) };
     println!("{text}");
     Ok(ExitCode::SUCCESS)
 }
@@ -83,9 +83,10 @@ impl Listing {
         Ok(serde_json::to_string_pretty(&Output { letters, counts: counts.collect() })?)
     }
 
-    fn table(&self) -> String {
+    fn table(&self, filters: &Filters) -> String {
         if self.counts.is_empty() {
-            return String::from("There are no dead letters.");
+            let none = if filters.is_empty() { "There are no dead letters." } else { "No dead letters match." };
+            return none.to_owned();
         }
         let mut table = Table::new();
         table.load_style(NOTHING);

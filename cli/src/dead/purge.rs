@@ -31,9 +31,13 @@ pub struct Settings {
     pub json: bool,
 }
 
-/// Deletes them.
+/// Deletes them. The exit code is 1 where a letter that was named is not there.
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    settings.which.check()?;
+    settings.which.check(&settings.system)?;
+    let missing = settings.which.missing(&settings.system).await?;
+    for address in &missing {
+        eprintln!("there is no dead letter {address}");
+    }
     let (mut purged, mut kept) = (0, 0);
     for pool in settings.system.pools(settings.which.filters.shard, &pool_settings())? {
         let Some(filter) = settings.which.filter(pool.shard()) else { continue };
@@ -45,12 +49,13 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
         kept += left.iter().map(|count| count.letters).sum::<u64>();
     }
     if settings.json {
-        println!("{}", serde_json::json!({"purged": purged, "kept": kept}));
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        println!("{}", serde_json::json!({"purged": purged, "kept": kept, "missing": missing}));
     } else {
         println!("{} dead letters deleted", grouped(purged));
     }
     if kept > 0 {
         eprintln!("{} letters were not requeued and stay; --unrequeued deletes them too", grouped(kept));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -51,6 +51,8 @@ pub struct Settings {
 struct Outcome {
     requeued: Vec<LetterAddress>,
     stay: Vec<(LetterAddress, String)>,
+    /// Letters that were named and are not there.
+    missing: Vec<LetterAddress>,
 }
 
 /// What requeueing needs.
@@ -62,9 +64,9 @@ struct Road {
     parser_of_stored: OrderParser,
 }
 
-/// Requeues them. The exit code is 1 where a letter stays as it is.
+/// Requeues them. The exit code is 1 where a letter stays as it is, or is not there.
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    settings.which.check()?;
+    settings.which.check(&settings.system)?;
     let meant = settings.system.pools(settings.which.filters.shard, &pool_settings())?;
     let log = settings.system.connect_log().await?;
     let map = settings.system.map(&log).await?;
@@ -75,7 +77,8 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
         parser: OrderParser::new(settings.views.clone(), AHEAD_MAX_US),
         parser_of_stored: OrderParser::of_stored(settings.views.clone()),
     };
-    let mut outcome = Outcome::default();
+    let missing = settings.which.missing(&settings.system).await?;
+    let mut outcome = Outcome { missing, ..Outcome::default() };
     for pool in &meant {
         if let Some(filter) = settings.which.filter(pool.shard()) {
             // By address a letter is requeued again, for instance after the log has lost what it was requeued to.
@@ -84,7 +87,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
         }
     }
     outcome.report(settings.json);
-    Ok(if outcome.stay.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.stay.is_empty() && outcome.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Road {
@@ -178,6 +181,9 @@ impl Road {
 
 impl Outcome {
     fn report(&self, as_json: bool) {
+        for address in &self.missing {
+            eprintln!("there is no dead letter {address}");
+        }
         for (address, reason) in &self.stay {
             eprintln!("letter {address} stays: {reason}");
         }
@@ -185,7 +191,8 @@ impl Outcome {
             let requeued: Vec<String> = self.requeued.iter().map(ToString::to_string).collect();
             let stay =
                 self.stay.iter().map(|(address, reason)| json!({"address": address.to_string(), "reason": reason}));
-            println!("{}", json!({"requeued": requeued, "stay": stay.collect::<Vec<_>>()}));
+            let missing: Vec<String> = self.missing.iter().map(ToString::to_string).collect();
+            println!("{}", json!({"requeued": requeued, "stay": stay.collect::<Vec<_>>(), "missing": missing}));
         } else {
             let (requeued, stay) = (self.requeued.len() as u64, self.stay.len() as u64);
             println!("{} letters requeued, {} stay", grouped(requeued), grouped(stay));

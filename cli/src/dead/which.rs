@@ -1,11 +1,13 @@
 //! Which letters a command means.
 
+use anyhow::{Context, Result};
 use forebay_model::{Lane, ShardId, Timestamp};
 use forebay_service::BadSetting;
-use forebay_shard::{LetterFilter, Reason};
+use forebay_shard::{DeadLetter, LetterFilter, Reason};
 
 use super::address::LetterAddress;
-use crate::system;
+use super::pool_settings;
+use crate::system::{self, SystemSettings};
 
 /// What letters can be told apart by.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,20 +59,38 @@ impl Filters {
         LetterFilter { lane: self.lane, reason: self.reason, from: self.from, to: self.to, ..LetterFilter::default() }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.filter() == LetterFilter::default() && self.shard.is_none()
     }
 }
 
 impl Which {
-    /// Nothing is done to letters that nobody has named.
-    pub(super) fn check(&self) -> Result<(), BadSetting> {
-        let is_all_alone = self.letters.is_empty() && self.filters.is_empty();
-        if self.all != is_all_alone {
-            let line = "say which letters: addresses such as 0/17, filters such as --reason refused, or else --all";
-            return Err(BadSetting::new(line));
+    /// Nothing is done to letters that nobody has named, nor where it is not clear which are.
+    pub(super) fn check(&self, system: &SystemSettings) -> Result<(), BadSetting> {
+        self.letters.iter().try_for_each(|letter| system.check_shard(letter.shard))?;
+        let line = match (!self.letters.is_empty(), !self.filters.is_empty(), self.all) {
+            (true, false, false) | (false, true, false) | (false, false, true) => return Ok(()),
+            (false, false, false) => {
+                "say which letters: addresses such as 0/17, filters such as --reason refused, or else --all"
+            }
+            (false, true, true) => "--all means every letter of every shard: leave it out to go by the filters",
+            (true, _, true) => "--all means every letter of every shard: leave it out to go by the addresses",
+            (true, true, false) => "letters are named by address or by filters, not by both",
+        };
+        Err(BadSetting::new(line))
+    }
+
+    /// The named letters that are not there.
+    pub(super) async fn missing(&self, system: &SystemSettings) -> Result<Vec<LetterAddress>> {
+        let mut missing = Vec::new();
+        for pool in system.pools(None, &pool_settings())? {
+            let Some(LetterFilter { ids: Some(ids), .. }) = self.filter(pool.shard()) else { continue };
+            let there = DeadLetter::existing(&mut *pool.acquire().await?, &ids).await;
+            let there = there.with_context(|| format!("the dead letters of shard {} cannot be read", pool.shard()))?;
+            let gone = ids.into_iter().filter(|id| !there.contains(id));
+            missing.extend(gone.map(|id| LetterAddress { shard: pool.shard(), id }));
         }
-        Ok(())
+        Ok(missing)
     }
 
     /// The letters of a shard; `None` where only letters of others are named.
@@ -80,7 +100,7 @@ impl Which {
         }
         let ids = self.letters.iter().filter(|letter| letter.shard == shard).map(|letter| letter.id);
         let ids: Vec<i64> = ids.collect();
-        (!ids.is_empty()).then(|| LetterFilter { ids: Some(ids), ..self.filters.filter() })
+        (!ids.is_empty()).then(|| LetterFilter { ids: Some(ids), ..LetterFilter::default() })
     }
 }
 
@@ -93,18 +113,32 @@ mod tests {
     struct Line {
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        system: SystemSettings,
     }
 
     fn which(arguments: &[&str]) -> Which {
         Line::try_parse_from([&["x"], arguments].concat()).unwrap().which
     }
 
+    fn check(arguments: &[&str]) -> Result<(), String> {
+        let Line { which, system } = Line::try_parse_from([&["x"], arguments].concat()).unwrap();
+        which.check(&system).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn nothing_named_is_nothing_meant() {
-        assert!(which(&[]).check().is_err());
-        assert!(which(&["--all", "--lane", "index"]).check().is_err());
+        for (arguments, said) in [
+            (&[][..], "say which letters"),
+            (&["--all", "--shard", "1"], "--all means every letter of every shard: leave it out to go by the filters"),
+            (&["--all", "0/1"], "--all means every letter of every shard: leave it out to go by the addresses"),
+            (&["0/1", "--lane", "index"], "letters are named by address or by filters, not by both"),
+            (&["0/1", "3/1"], "there is no shard 3: --shards has 0 to 2"),
+        ] {
+            assert!(check(arguments).unwrap_err().starts_with(said), "{arguments:?}");
+        }
         for meant in [&["--all"][..], &["0/1"], &["--shard", "1"], &["--reason", "conflict"]] {
-            assert!(which(meant).check().is_ok(), "{meant:?}");
+            assert!(check(meant).is_ok(), "{meant:?}");
         }
     }
 

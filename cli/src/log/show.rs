@@ -62,6 +62,7 @@ struct Frames<'a> {
 
 /// Shows them.
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
+    settings.system.check_shard(settings.shard)?;
     let log = settings.system.connect_log().await?;
     let state = log.stream_state(settings.lane, settings.shard).await?;
     let limit = settings.limit.unwrap_or(if settings.follow { u64::MAX } else { FRAMES });

@@ -30,7 +30,7 @@ async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
     let address = letter["address"].as_str().unwrap().to_owned();
     for none in [["--reason", "conflict"], ["--lane", "index"], ["--to", "2020-01-01T00:00:00Z"]] {
         let ran = system.run(&["dead", "list", none[0], none[1]]).await;
-        assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "There are no dead letters."), "{none:?}");
+        assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "No dead letters match."), "{none:?}");
     }
     let shown = system.run(&["dead", "show", &address]).await;
     assert!(shown.stdout.contains("unlucky") && shown.stdout.contains("\"ORD7\""), "{shown:?}");
@@ -38,7 +38,10 @@ async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
     assert_eq!((ran.code, ran.stderr.trim()), (Some(1), "forebay: there is no dead letter 0/999"));
 
     // While the cause stands, it dies again; that is another letter.
-    assert_eq!(system.json(&["dead", "requeue", &address], 0).await, json!({"requeued": [address], "stay": []}));
+    assert_eq!(
+        system.json(&["dead", "requeue", &address], 0).await,
+        json!({"requeued": [address], "stay": [], "missing": []})
+    );
     system
         .eventually("the order has died again", async || {
             let letters = system.sum("select count(*) from dead_letter").await;
@@ -58,9 +61,39 @@ async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
     assert_eq!(system.json(&["dead", "requeue", "--all"], 0).await["requeued"], json!([]));
 
     assert_eq!(system.run(&["dead", "purge"]).await.code, Some(64));
-    assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 2, "kept": 0}));
+    assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 2, "kept": 0, "missing": []}));
+    let ran = system.run(&["dead", "list"]).await;
+    assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "There are no dead letters."), "{ran:?}");
     assert_eq!(system.sum("select count(*) from dead_letter").await, 0);
     system.json(&["verify", "--full"], 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
+    let system = Operated::new("deadwrong", 2).await;
+    system.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
+    system.log_orders(&orders(0..20)).await;
+    system.drained().await;
+    let address = only_letter(&system, &[]).await;
+    for (command, code, said) in [
+        (&["dead", "show", "9/1"][..], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["dead", "requeue", "9/1"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["dead", "purge", "9/1", &address, "--unrequeued"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["dead", "list", "--shard", "9"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["log", "show", "orders", "9"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["dead", "show", "1/999"], 1, "forebay: there is no dead letter 1/999"),
+        (&["dead", "requeue", "1/999"], 1, "there is no dead letter 1/999"),
+        (&["dead", "purge", "1/999"], 1, "there is no dead letter 1/999"),
+    ] {
+        let ran = system.run(command).await;
+        assert_eq!((ran.code, ran.stderr.trim()), (Some(code), said), "{command:?} {ran:?}");
+    }
+    assert_eq!(only_letter(&system, &[]).await, address);
+    system.sql_everywhere("alter table orders drop constraint unlucky").await;
+    let requeued = system.json(&["dead", "requeue", "0/999", &address], 1).await;
+    assert_eq!(requeued, json!({"requeued": [address], "stay": [], "missing": ["0/999"]}));
+    let purged = system.json(&["dead", "purge", "1/999", &address], 1).await;
+    assert_eq!(purged, json!({"purged": 1, "kept": 0, "missing": ["1/999"]}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,9 +114,9 @@ async fn what_validation_refuses_stays_and_goes_only_when_that_is_said() {
     assert_eq!((kept["requeued"].as_array().unwrap().len(), reasons.len()), (0, 2), "{kept}");
     assert!(reasons[0].starts_with("validation refuses it: /items/0/price"), "{reasons:?}");
     assert!(reasons[1].starts_with("its bytes cannot be read"), "{reasons:?}");
-    assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 0, "kept": 2}));
+    assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 0, "kept": 2, "missing": []}));
     let filter = ["dead", "purge", "--reason", "refused", "--unrequeued"];
-    assert_eq!(system.json(&filter, 0).await, json!({"purged": 1, "kept": 0}));
+    assert_eq!(system.json(&filter, 0).await, json!({"purged": 1, "kept": 0, "missing": []}));
     assert_eq!(system.sum("select count(*) from dead_letter").await, 1);
 }
 

@@ -108,6 +108,11 @@ impl DeadLetter {
         rows.iter().map(Self::from_row).collect()
     }
 
+    /// Those of these numbers that letters have.
+    pub async fn existing(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, sqlx::Error> {
+        sqlx::query_scalar("select id from dead_letter where id = any($1)").bind(ids).fetch_all(connection).await
+    }
+
     /// How many letters match, by lane and reason.
     pub async fn counts(connection: &mut PgConnection, filter: &LetterFilter) -> Result<Vec<LetterCount>, sqlx::Error> {
         let text = format!(
