@@ -3,16 +3,25 @@
 use forebay_service::Problem;
 use http::{HeaderMap, header};
 
-/// The media type of a request, without parameters, in lower case; empty where it says none.
+/// The media type of a request, in lower case; empty where it says none. It is without parameters but for a charset that is not
+/// UTF-8: with that it is another type, which no endpoint takes.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let value = value.to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    let mut charsets = parts.filter_map(|part| part.strip_prefix("charset=")).map(|charset| charset.trim_matches('"'));
+    match charsets.find(|charset| !matches!(*charset, "utf-8" | "utf8")) {
+        Some(charset) => format!("{media_type}; charset={charset}"),
+        None => media_type.to_owned(),
+    }
 }
 
 /// The problem of a media type that an endpoint does not take.
 pub(crate) fn unsupported_media_type(found: &str, expected: &str) -> Problem {
     let found = if found.is_empty() { "no content type".to_owned() } else { format!("the content type `{found}`") };
-    Problem::unsupported_media_type(format!("the request has {found}; send {expected}"))
+    let encoded = if found.contains("; charset=") { ", encoded as UTF-8" } else { "" };
+    Problem::unsupported_media_type(format!("the request has {found}; send {expected}{encoded}"))
 }
 
 /// How a request's body is compressed.
@@ -37,6 +46,25 @@ impl Encoding {
             other => Err(Problem::unsupported_media_type(format!(
                 "the content encoding `{other}` is not supported; send gzip, zstd or none"
             ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_charset_that_is_not_utf_8_makes_another_type() {
+        for (value, expected) in [
+            ("Application/JSON", "application/json"),
+            ("application/json; charset=UTF-8", "application/json"),
+            ("application/json;charset=\"utf-8\"; profile=x", "application/json"),
+            ("application/x-ndjson; charset=ISO-8859-1", "application/x-ndjson; charset=iso-8859-1"),
+            ("application/json; x=y; charset=utf-16", "application/json; charset=utf-16"),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
+            assert_eq!(media_type(&headers), expected, "{value}");
         }
     }
 }

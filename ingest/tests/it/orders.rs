@@ -57,6 +57,12 @@ async fn what_cannot_be_an_order_gets_one_clear_answer() {
     send("application/json", "[]".into()).await.assert_problem(400, "malformed");
     send("application/json", "x".repeat(1 << 20)).await.assert_problem(413, "too_large");
     send("text/plain", order(1).to_string()).await.assert_problem(415, "unsupported_media_type");
+    let latin = send("application/json; charset=ISO-8859-1", order(1).to_string()).await;
+    latin.assert_problem(415, "unsupported_media_type");
+    let said = "the request has the content type `application/json; charset=iso-8859-1`; send application/json, encoded as UTF-8";
+    assert_eq!(latin.body["detail"], said);
+    let latin = ingest.post("/v1/orders/batch", "application/x-ndjson; charset=latin1", "x");
+    Answer::of(latin).await.assert_problem(415, "unsupported_media_type");
     let gzip = ingest.post("/v1/orders", "application/json", "x").header("content-encoding", "br");
     Answer::of(gzip).await.assert_problem(415, "unsupported_media_type");
     let line = ingest.post("/v1/orders", "application/json", "x").header("forebay-first-line", "0");
