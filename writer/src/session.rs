@@ -6,7 +6,7 @@ use std::time::Duration;
 use forebay_buffer::{FrameReader, Log, Notice, ReadFrom};
 use forebay_model::{Position, Timestamp};
 use forebay_shard::{LanePosition, LaneSettings, LaneStore, LogFrame, ShardAddresses};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -24,6 +24,9 @@ use crate::status::{CommitFigures, State, Status};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a standby asks whether the lead is free.
 const STANDBY_POLL: Duration = Duration::from_secs(1);
+/// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take the disk's time from those that
+/// wait for the log's acknowledgement.
+const COMMIT_EVERY: Duration = Duration::from_millis(20);
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
 
@@ -54,6 +57,7 @@ pub(crate) struct Session<'a> {
     store: LaneStore,
     reader: FrameReader,
     position: Position,
+    commit_not_before: Instant,
     partitions_at: Instant,
     quiet: Arc<Quiet>,
 }
@@ -79,7 +83,8 @@ impl<'a> Session<'a> {
         let reader = supplies.log.read(lane, shard, Some(after)).await?;
         let (position, partitions_at) = (stored.position, Instant::now());
         let quiet = Arc::new(Quiet::since(partitions_at, position));
-        let session = Self { supplies, store, reader, position, partitions_at, quiet };
+        let session =
+            Self { supplies, store, reader, position, commit_not_before: partitions_at, partitions_at, quiet };
         session.beat().await;
         supplies.status.set(State::Draining, None);
         info!(%lane, %shard, position = %stored.position, "draining");
@@ -96,7 +101,10 @@ impl<'a> Session<'a> {
     pub(crate) async fn drain(&mut self, stop: &CancellationToken, effort: &mut Effort) -> Result<(), Failure> {
         let Supplies { batch_rows, batch_bytes, .. } = *self.supplies;
         loop {
-            let read = self.reader.next_batch_within(effort.pace.of(batch_rows), effort.pace.of(batch_bytes), BEAT);
+            let read = async {
+                sleep_until(self.commit_not_before).await;
+                self.reader.next_batch_within(effort.pace.of(batch_rows), effort.pace.of(batch_bytes), BEAT).await
+            };
             let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
             let batch: Vec<LogFrame> = batch?.into_iter().map(to_log_frame).collect();
             if batch.is_empty() {
@@ -119,6 +127,7 @@ impl<'a> Session<'a> {
     /// Commits frames, or the first of them, tells what that touched, and gives how many they were.
     async fn commit(&mut self, frames: &[LogFrame]) -> Result<usize, Failure> {
         let (begun, before) = (Instant::now(), self.position);
+        self.commit_not_before = begun + COMMIT_EVERY;
         let lane = self.supplies.of.lane;
         let last = frames.last().map_or(before.seq, |frame| frame.seq);
         self.quiet.begin(days(lane, frames), Position { seq: last, ..before });

@@ -1,6 +1,6 @@
 //! What is in the log comes into the shards, once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay_buffer::notice::customer_key;
 use forebay_model::{Lane, Position, ShardId};
@@ -106,5 +106,23 @@ async fn a_row_that_the_shard_refuses_dies_alone_among_many_frames() {
     .await;
     assert_eq!(scene.sql(0, "select reason, order_id from dead_letter").await, format!("refused|ORD{POISON}"));
     scene.assert_sums(rows).await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_come_one_by_one_are_committed_together() {
+    let scene = Scene::new("trickle", 1).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    let begin = Instant::now();
+    for number in 0..200 {
+        scene.log_orders(number..number + 1).await;
+    }
+    scene.stored(200).await;
+    let took = begin.elapsed();
+    let commits = scene.sum("select count(distinct xmin::text) from orders").await;
+    let most = took.as_millis() as u64 / 20 + 1;
+    assert!(commits <= most, "{commits} commits in {took:?}, at most {most}");
     writer.stop().await;
 }
