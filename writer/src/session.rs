@@ -59,6 +59,8 @@ pub(crate) struct Session<'a> {
     position: Position,
     commit_not_before: Instant,
     partitions_at: Instant,
+    /// When it was last seen that this writer leads.
+    led_at: Instant,
     quiet: Arc<Quiet>,
 }
 
@@ -81,10 +83,10 @@ impl<'a> Session<'a> {
         store.make_partitions_ahead(Timestamp::now()).await?;
         let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
         let reader = supplies.log.read(lane, shard, Some(after)).await?;
-        let (position, partitions_at) = (stored.position, Instant::now());
-        let quiet = Arc::new(Quiet::since(partitions_at, position));
+        let (position, now) = (stored.position, Instant::now());
+        let quiet = Arc::new(Quiet::since(now, position));
         let session =
-            Self { supplies, store, reader, position, commit_not_before: partitions_at, partitions_at, quiet };
+            Self { supplies, store, reader, position, commit_not_before: now, partitions_at: now, led_at: now, quiet };
         session.beat().await;
         supplies.status.set(State::Draining, None);
         info!(%lane, %shard, position = %stored.position, "draining");
@@ -107,8 +109,12 @@ impl<'a> Session<'a> {
             };
             let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
             let batch: Vec<LogFrame> = batch?.into_iter().map(to_log_frame).collect();
-            if batch.is_empty() {
+            // Under load as well: a writer that has lost the lead without noticing, and is the faster one, would keep the one
+            // that has the lead from ever moving the position.
+            if batch.is_empty() || self.led_at.elapsed() >= BEAT {
                 self.look_after_the_lead().await?;
+            }
+            if batch.is_empty() {
                 self.beat().await;
             }
             let mut rest = &batch[..];
@@ -161,7 +167,10 @@ impl<'a> Session<'a> {
     /// Whether the position is still where this writer left it, and the shard still answers.
     async fn look_after_the_lead(&mut self) -> Result<(), Failure> {
         match self.store.position().await? {
-            Some(stored) if stored.position == self.position => Ok(()),
+            Some(stored) if stored.position == self.position => {
+                self.led_at = Instant::now();
+                Ok(())
+            }
             _ => Err(Failure::Fenced),
         }
     }
