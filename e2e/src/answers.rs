@@ -1,6 +1,7 @@
-//! Every answer of a run: when, how fast, of which shard.
+//! Every answer of a run: when, how fast, of which shard; and what is not answered yet.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One answer, or the lack of one.
@@ -22,20 +23,63 @@ pub struct Answer {
     pub orders: usize,
 }
 
+/// A question that was sent and is not answered yet.
+#[derive(Debug)]
+pub struct Question {
+    number: u64,
+    /// When it was sent.
+    pub asked: Instant,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Answers(Mutex<Vec<Answer>>);
+pub struct Answers(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    answers: Vec<Answer>,
+    questions: u64,
+    open: BTreeMap<u64, Instant>,
+}
 
 impl Answers {
-    /// Notes one.
-    pub fn note(&self, answer: Answer) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+    /// Notes that something is asked now.
+    pub fn ask(&self) -> Question {
+        let mut book = self.lock();
+        book.questions += 1;
+        let (number, asked) = (book.questions, Instant::now());
+        book.open.insert(number, asked);
+        Question { number, asked }
+    }
+
+    /// Notes what came of a question.
+    pub fn note(&self, question: &Question, answer: Answer) {
+        let mut book = self.lock();
+        book.open.remove(&question.number);
+        book.answers.push(answer);
+    }
+
+    /// How many questions were asked that long before a moment, and are not answered yet.
+    pub fn waiting(&self, before: Duration, moment: Instant) -> usize {
+        self.lock().open.values().filter(|asked| **asked + before < moment).count()
     }
 
     /// Those that were there, or given up, between two moments.
     pub fn between(&self, from: Instant, to: Instant) -> Vec<Answer> {
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.iter().filter(|answer| (from..to).contains(&answer.answered)).cloned().collect()
+        self.chosen(|answer| (from..to).contains(&answer.answered))
+    }
+
+    /// Those to questions that were asked between two moments, as far as they are there.
+    pub fn asked_between(&self, from: Instant, to: Instant) -> Vec<Answer> {
+        self.chosen(|answer| (from..to).contains(&answer.asked))
+    }
+
+    fn chosen(&self, is_chosen: impl Fn(&Answer) -> bool) -> Vec<Answer> {
+        self.lock().answers.iter().filter(|answer| is_chosen(answer)).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
-use forebay_stack::Stack;
 use serde_json::{Map, Value};
 
+use crate::known::Known;
 use crate::ledger::{Entry, Ledger, Outcome};
 use crate::maker::Made;
 use crate::same::same;
 use crate::stored::{Stored, StoredIndex, StoredOrder, StoredView};
+use crate::system::System;
+use crate::{duplicates, strays};
 
 /// Of each kind of fault this many are told; the rest are counted.
 const TOLD_MAX: usize = 5;
@@ -19,12 +21,12 @@ const TOLD_MAX: usize = 5;
 pub struct Audit {
     /// Orders that the shards hold.
     pub stored: usize,
-    /// Rows that were there already, in lane `orders`.
-    pub duplicates: u64,
     /// Dead letters of every lane.
     pub dead: usize,
     /// Marks of orders that were accepted, and are neither stored nor dead.
     pub lost: Vec<String>,
+    /// Marks of such orders that a fault is known to have taken away.
+    pub gone: Vec<String>,
     /// Marks or identities that are stored more than once.
     pub doubled: Vec<String>,
     /// Everything else that is wrong, as sentences.
@@ -38,17 +40,20 @@ impl Audit {
     ///
     /// # Errors
     /// Where a shard cannot be read.
-    pub async fn of(ledger: &Ledger, stack: &Stack) -> Result<Self> {
+    pub async fn of(ledger: &Ledger, system: &System, known: &Known) -> Result<Self> {
         let mut shards = Vec::new();
-        for shard in 0..stack.postgres_count() {
-            shards.push(Stored::read(stack, shard).await?);
+        for shard in 0..system.stack.postgres_count() {
+            shards.push(Stored::read(system, shard).await?);
         }
         let mut audit = Self::default();
         let entries = ledger.entries();
-        audit.compare_orders(&entries, &shards);
+        audit.compare_orders(&entries, &shards, known);
         audit.compare_index(&shards);
         audit.compare_views(&shards);
         audit.compare_tallies(&shards);
+        audit.faults.extend(known.compare_letters(&shards));
+        audit.faults.extend(strays::compare(&entries, &shards, known));
+        audit.faults.extend(duplicates::compare(&entries, &shards, known));
         Ok(audit)
     }
 
@@ -72,7 +77,7 @@ impl Audit {
         all
     }
 
-    fn compare_orders(&mut self, entries: &HashMap<String, Entry>, shards: &[Stored]) {
+    fn compare_orders(&mut self, entries: &HashMap<String, Entry>, shards: &[Stored], known: &Known) {
         let mut times_by_mark: HashMap<&str, usize> = HashMap::new();
         let mut times_by_identity: HashMap<(&str, &str), usize> = HashMap::new();
         for order in shards.iter().flat_map(|shard| &shard.orders) {
@@ -93,7 +98,8 @@ impl Audit {
         for (mark, entry) in entries {
             let is_stored = times_by_mark.contains_key(mark.as_str());
             if entry.outcome == Some(Outcome::Accepted) && !is_stored && !is_dead(mark) {
-                self.lost.push(mark.clone());
+                let list = if known.may_be_lost.contains(mark) { &mut self.gone } else { &mut self.lost };
+                list.push(mark.clone());
             }
         }
         let twice = times_by_mark.iter().filter(|(_, times)| **times > 1).map(|(mark, _)| (*mark).to_owned());
@@ -105,11 +111,15 @@ impl Audit {
     /// Ids that Forebay assigned lead to their orders by themselves; every other order has an entry.
     fn compare_index(&mut self, shards: &[Stored]) {
         let entries = shards.iter().flat_map(|shard| &shard.index);
-        let index: HashMap<Identity, &StoredIndex> = entries.map(|entry| (identity(entry), entry)).collect();
+        let mut index: HashMap<Identity, &StoredIndex> = HashMap::new();
+        for entry in entries {
+            if index.insert(identity(entry), entry).is_some() {
+                self.faults.push(format!("{} of {} has two index entries", entry.order_id, entry.customer_id));
+            }
+        }
         for order in shards.iter().flat_map(|shard| &shard.orders) {
-            let is_assigned = order.mark().is_none_or(|mark| order.order_id != format!("O-{mark}"));
             let found = index.get(&(order.customer_id.clone(), order.order_id.clone()));
-            if !is_assigned && found.is_none_or(|entry| entry.at != order.at) {
+            if !order.is_assigned() && found.is_none_or(|entry| entry.at != order.at) {
                 self.faults.push(format!("{} is stored and not found by its id", order.order_id));
             }
         }
@@ -123,7 +133,7 @@ impl Audit {
         for order in shards.iter().flat_map(|shard| &shard.orders) {
             let found = seen.get(&(order.customer_id.clone(), order.order_id.clone()));
             let found = found.map_or(&[][..], Vec::as_slice);
-            let wanted = order.slices();
+            let wanted = slices(&order.items);
             let is_right = found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at));
             if !is_right {
                 self.faults.push(format!("the sellers of {} do not see it as it is", order.order_id));
@@ -145,9 +155,6 @@ impl Audit {
                     let lane = &tally.lane;
                     self.faults
                         .push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));
-                }
-                if tally.lane == "orders" {
-                    self.duplicates += tally.duplicate;
                 }
             }
         }
@@ -182,20 +189,25 @@ impl StoredOrder {
         checks.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
     }
 
-    /// Its items by seller.
-    fn slices(&self) -> BTreeMap<&str, Vec<&Value>> {
-        let mut slices: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        for item in self.items.as_array().map_or(&[][..], Vec::as_slice) {
-            if let Some(seller) = item["seller_id"].as_str() {
-                slices.entry(seller).or_default().push(item);
-            }
-        }
-        slices
+    /// Whether Forebay has given it its id.
+    pub(crate) fn is_assigned(&self) -> bool {
+        self.mark().is_none_or(|mark| self.order_id != format!("O-{mark}"))
     }
 }
 
+/// Items by seller.
+pub(crate) fn slices(items: &Value) -> BTreeMap<&str, Vec<&Value>> {
+    let mut slices: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for item in items.as_array().map_or(&[][..], Vec::as_slice) {
+        if let Some(seller) = item["seller_id"].as_str() {
+            slices.entry(seller).or_default().push(item);
+        }
+    }
+    slices
+}
+
 impl StoredView {
-    fn is_of(&self, slices: &BTreeMap<&str, Vec<&Value>>, at: i64) -> bool {
+    pub(crate) fn is_of(&self, slices: &BTreeMap<&str, Vec<&Value>>, at: i64) -> bool {
         let Some(wanted) = slices.get(self.key.as_str()) else { return false };
         let items: Vec<&Value> = self.items.as_array().map(|items| items.iter().collect()).unwrap_or_default();
         self.at == at

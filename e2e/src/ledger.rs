@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,6 +35,21 @@ pub struct Entry {
     pub made: Made,
     /// What came of it; `None` while it is on its way.
     pub outcome: Option<Outcome>,
+    /// How often it was refused, came off in an unknown way, and was accepted.
+    pub times: Times,
+    /// When it was accepted last.
+    pub accepted_at: Option<Instant>,
+}
+
+/// How often sending an order came off how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// [`Outcome::Refused`].
+    pub refused: u64,
+    /// [`Outcome::Unknown`].
+    pub unknown: u64,
+    /// [`Outcome::Accepted`].
+    pub accepted: u64,
 }
 
 /// An order that was accepted by itself, as its sender was told.
@@ -99,7 +115,7 @@ impl Ledger {
             let Made { mark, customer_id, order_id, json, .. } = made;
             let (id, hash) = (order_id.as_deref().unwrap_or("-"), xxh3_64(json.to_string().as_bytes()));
             let _ = writeln!(lines, "sending {mark} {customer_id} {id} {hash:016x}");
-            books.entries.entry(mark.clone()).or_insert_with(|| Entry { made: made.clone(), outcome: None });
+            books.entries.entry(mark.clone()).or_insert_with(|| Entry::new(made));
         }
         books.write(&lines)
     }
@@ -111,7 +127,7 @@ impl Ledger {
     pub fn settle(&self, mark: &str, outcome: Outcome) -> Result<()> {
         let mut books = self.lock();
         if let Some(entry) = books.entries.get_mut(mark) {
-            entry.outcome = entry.outcome.max(Some(outcome));
+            entry.came_off(outcome);
         }
         books.write(&format!("{outcome:?} {mark}\n"))
     }
@@ -156,6 +172,24 @@ impl Ledger {
 
     fn lock(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn new(made: &Made) -> Self {
+        Self { made: made.clone(), outcome: None, times: Times::default(), accepted_at: None }
+    }
+
+    fn came_off(&mut self, outcome: Outcome) {
+        self.outcome = self.outcome.max(Some(outcome));
+        match outcome {
+            Outcome::Refused => self.times.refused += 1,
+            Outcome::Unknown => self.times.unknown += 1,
+            Outcome::Accepted => {
+                self.times.accepted += 1;
+                self.accepted_at = Some(Instant::now());
+            }
+        }
     }
 }
 

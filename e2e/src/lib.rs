@@ -12,11 +12,15 @@
 //! | [`ledger`] | what was sent, and what came of it |
 //! | [`answers`] | when which answer came |
 //! | [`stored`], [`same`](mod@same), [`audit`] | what the shards hold, and whether it is what was sent |
+//! | `strays`, `duplicates` | what else lies there, and what was found there already |
+//! | [`known`] | what a fault has done to what is stored |
 //! | [`matrix`] | the fault cases, and how one is run |
 
 pub mod answers;
 pub mod audit;
 pub mod command;
+mod duplicates;
+pub mod known;
 pub mod ledger;
 pub mod links;
 pub mod load;
@@ -26,6 +30,7 @@ pub mod proxy;
 pub mod reads;
 pub mod same;
 pub mod stored;
+mod strays;
 pub mod system;
 
 pub use command::{Run, forebay};

@@ -8,7 +8,9 @@ use crate::system::Part;
 
 /// The proxies between the services and the servers.
 #[derive(Debug)]
-pub struct Links(Vec<(Part, Server, Proxy)>);
+pub struct Links(Vec<Link>);
+
+type Link = (Part, Server, Proxy);
 
 impl Links {
     /// A proxy for each way, with everything passing.
@@ -23,17 +25,34 @@ impl Links {
         Ok(Self(links))
     }
 
+    /// Adds the ways to a replica, the first of all: the addresses of its shard are then two.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn add_replica(&mut self, of_shard: usize, port: u16) -> Result<()> {
+        for part in [Part::Writer, Part::Query] {
+            let is_primary = |(p, server, _): &Link| (*p, *server) == (part, Server::Postgres(of_shard));
+            let place = self.0.iter().position(is_primary).map_or(self.0.len(), |place| place + 1);
+            self.0.insert(place, (part, Server::Replica(0), Proxy::to(port).await?));
+        }
+        Ok(())
+    }
+
     /// The settings by which a service goes through the proxies.
     pub fn env(&self, part: Part) -> Vec<(String, String)> {
-        let mut shards = Vec::new();
+        let mut shards: Vec<String> = Vec::new();
         let mut env = Vec::new();
         for (_, server, proxy) in self.0.iter().filter(|(other, ..)| *other == part) {
             let address = format!("127.0.0.1:{}", proxy.port());
             match server {
                 Server::Nats => env.push(("FOREBAY_NATS".to_owned(), format!("nats://{address}"))),
                 Server::Redis => env.push(("FOREBAY_REDIS".to_owned(), format!("redis://{address}"))),
-                Server::Postgres(_) | Server::Replica(_) => {
-                    shards.push(format!("postgres://forebay@{address}/forebay"));
+                Server::Postgres(_) => shards.push(format!("postgres://forebay@{address}/forebay")),
+                // It stands behind its primary.
+                Server::Replica(_) => {
+                    if let Some(addresses) = shards.last_mut() {
+                        addresses.extend(["|postgres://forebay@", &address, "/forebay"]);
+                    }
                 }
             }
         }
@@ -50,6 +69,11 @@ impl Links {
         }
     }
 
+    /// Changes what happens on every way of a service.
+    pub fn set_all(&self, part: Part, mode: Mode) {
+        self.0.iter().filter(|(p, ..)| *p == part).for_each(|(.., proxy)| proxy.set(mode));
+    }
+
     /// Lets everything pass everywhere.
     pub fn heal(&self) {
         self.0.iter().for_each(|(_, _, proxy)| proxy.set(Mode::Pass));
@@ -58,6 +82,16 @@ impl Links {
     /// Every way.
     pub fn ways(&self) -> Vec<(Part, Server)> {
         self.0.iter().map(|&(part, server, _)| (part, server)).collect()
+    }
+
+    /// How many connections from a service to a server are open that have lost something in a black hole.
+    pub fn lossy(&self, part: Part, server: Server) -> usize {
+        self.0.iter().filter(|(p, s, _)| (*p, *s) == (part, server)).map(|(.., proxy)| proxy.lossy()).sum()
+    }
+
+    /// The port by which a service goes to each of its servers.
+    pub fn ports(&self, part: Part) -> impl Iterator<Item = (Server, u16)> {
+        self.0.iter().filter(move |(p, ..)| *p == part).map(|(_, server, proxy)| (*server, proxy.port()))
     }
 
     /// How many connections are open, on all ways together.

@@ -22,8 +22,10 @@ use crate::maker::{Made, Maker};
 
 /// A client that has waited this long gives up. It is longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// Clients at the same time, each with one request at a time.
+pub const CLIENTS: usize = 8;
 /// What a system for tests most often has.
-const SHARDS: NonZeroU16 = NonZeroU16::new(3).unwrap();
+pub const SHARDS: NonZeroU16 = NonZeroU16::new(3).unwrap();
 /// Requests that a client keeps to send again.
 const AGAIN_MAX: usize = 64;
 
@@ -72,7 +74,7 @@ struct Sender {
 impl LoadSettings {
     /// A load that leaves the machine time for everything else.
     pub fn steady(seed: u64) -> Self {
-        Self { clients: 8, every: Duration::from_millis(60), is_doubled: false, seed, shards: SHARDS }
+        Self { clients: CLIENTS, every: Duration::from_millis(60), is_doubled: false, seed, shards: SHARDS }
     }
 }
 
@@ -158,7 +160,8 @@ impl Sender {
     async fn send(&mut self, request: &Request) -> Result<Outcome> {
         let is_single = request.orders.len() == 1;
         let (path, kind) = if is_single { ("", "application/json") } else { ("/batch", "application/x-ndjson") };
-        let asked = Instant::now();
+        let question = self.answers.ask();
+        let asked = question.asked;
         let post = self.http.post(format!("{}/v1/orders{path}", self.ingest)).header("content-type", kind);
         let post = post.header("idempotency-key", &request.orders[0].mark).body(request.body.clone());
         let mut has_retry_after = false;
@@ -177,7 +180,8 @@ impl Sender {
         let body = answer.ok().map_or(Value::Null, |(_, body)| body);
         let (orders, answered) = (request.orders.len(), Instant::now());
         let shards = shards_of(&request.orders, &self.map);
-        self.answers.note(Answer { asked, answered, status, is_unreachable, shards, has_retry_after, orders });
+        let answer = Answer { asked, answered, status, is_unreachable, shards, has_retry_after, orders };
+        self.answers.note(&question, answer);
         if is_unreachable { self.settle(request, |_| Outcome::Refused) } else { self.book(request, status, &body) }
     }
 

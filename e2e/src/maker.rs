@@ -1,5 +1,7 @@
 //! Orders of every kind that a client may send, each with a mark by which it is known wherever it turns up.
 
+use std::collections::BTreeSet;
+
 use forebay_model::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -23,6 +25,20 @@ pub struct Made {
     pub at: Timestamp,
     /// The order.
     pub json: Value,
+}
+
+impl Made {
+    /// Who sells its items; each of them sees it.
+    pub fn sellers(&self) -> BTreeSet<&str> {
+        let items = self.json["items"].as_array().into_iter().flatten();
+        items.filter_map(|item| item["seller_id"].as_str()).collect()
+    }
+
+    /// What it comes to.
+    pub fn total(&self) -> i64 {
+        let items = self.json["items"].as_array().into_iter().flatten();
+        items.filter_map(|item| Some(item["quantity"].as_i64()? * item["price"].as_i64()?)).sum()
+    }
 }
 
 /// Makes orders, the same for the same seed.

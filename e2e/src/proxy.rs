@@ -1,7 +1,7 @@
 //! A way to a server that can be spoilt while it is in use.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,6 +39,7 @@ pub struct Proxy {
     port: u16,
     mode: watch::Sender<Mode>,
     open: Arc<AtomicUsize>,
+    lossy: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -52,8 +53,9 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let (mode, modes) = watch::channel(Mode::Pass);
         let open = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(accept(listener, server, modes, open.clone()));
-        Ok(Self { port, mode, open, task })
+        let lossy = Arc::new(AtomicUsize::new(0));
+        let task = tokio::spawn(accept(listener, server, modes, open.clone(), lossy.clone()));
+        Ok(Self { port, mode, open, lossy, task })
     }
 
     /// The port to use instead of the server's.
@@ -75,13 +77,26 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// How many connections are open that have lost something in a black hole: nothing good can come of them any more.
+    pub fn lossy(&self) -> usize {
+        self.lossy.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn accept(listener: TcpListener, server: u16, modes: watch::Receiver<Mode>, open: Arc<AtomicUsize>) {
+async fn accept(
+    listener: TcpListener,
+    server: u16,
+    modes: watch::Receiver<Mode>,
+    open: Arc<AtomicUsize>,
+    lossy: Arc<AtomicUsize>,
+) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -93,19 +108,21 @@ async fn accept(listener: TcpListener, server: u16, modes: watch::Receiver<Mode>
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { continue };
-                connections.spawn(connection(client, server, modes.clone()));
+                connections.spawn(connection(client, server, modes.clone(), lossy.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(mut client: TcpStream, server: u16, mut modes: watch::Receiver<Mode>) {
+async fn connection(mut client: TcpStream, server: u16, mut modes: watch::Receiver<Mode>, lossy: Arc<AtomicUsize>) {
+    let loss = Loss { of_all: lossy, is_mine: AtomicBool::new(false) };
     let mode = *modes.borrow_and_update();
     match mode {
         Mode::Reset => return reset(&client),
         // The client has to find out by itself, and to give up by itself.
         Mode::BlackHole => {
+            loss.happened();
             swallow(&mut client).await;
             return;
         }
@@ -117,8 +134,15 @@ async fn connection(mut client: TcpStream, server: u16, mut modes: watch::Receiv
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let passed = AtomicU64::new(0);
-        let mut up = Pump { from: from_client, to: to_server, modes: modes.clone(), passed: &passed, is_lossy: false };
-        let mut down = Pump { from: from_server, to: to_client, modes, passed: &passed, is_lossy: false };
+        let mut up = Pump {
+            from: from_client,
+            to: to_server,
+            modes: modes.clone(),
+            passed: &passed,
+            loss: &loss,
+            is_lossy: false,
+        };
+        let mut down = Pump { from: from_server, to: to_client, modes, passed: &passed, loss: &loss, is_lossy: false };
         // Either end may close its half and still read; a half that is closed is passed on.
         let ends = tokio::try_join!(up.run(), down.run());
         ends.is_err()
@@ -142,6 +166,28 @@ async fn swallow(stream: &mut TcpStream) {
 /// The connection is to be reset.
 struct Broken;
 
+/// Whether a connection has lost something; it counts for as long as the connection is open.
+struct Loss {
+    of_all: Arc<AtomicUsize>,
+    is_mine: AtomicBool,
+}
+
+impl Loss {
+    fn happened(&self) {
+        if !self.is_mine.swap(true, Ordering::Relaxed) {
+            self.of_all.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Loss {
+    fn drop(&mut self) {
+        if *self.is_mine.get_mut() {
+            self.of_all.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One direction of a connection.
 struct Pump<'a> {
     from: ReadHalf<'a>,
@@ -149,6 +195,7 @@ struct Pump<'a> {
     modes: watch::Receiver<Mode>,
     /// How many bytes the connection has passed since it was told to cut itself.
     passed: &'a AtomicU64,
+    loss: &'a Loss,
     is_lossy: bool,
 }
 
@@ -179,6 +226,7 @@ impl Pump<'_> {
         let mode = *self.modes.borrow();
         self.is_lossy |= mode == Mode::BlackHole;
         if self.is_lossy {
+            self.loss.happened();
             return Ok(());
         }
         match mode {
@@ -274,7 +322,11 @@ mod tests {
         assert_eq!((echoed(&mut old, 10).await, echoed(&mut new, 10).await), (0, 0));
         proxy.set(Mode::Pass);
         assert_eq!((echoed(&mut old, 10).await, echoed(&mut new, 10).await), (0, 0));
-        assert_eq!(echoed(&mut idle, 10).await, 10);
+        assert_eq!((echoed(&mut idle, 10).await, proxy.lossy()), (10, 2));
+        drop((old, new));
+        while proxy.lossy() > 0 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(echoed(&mut connect(&proxy).await, 10).await, 10);
     }
 

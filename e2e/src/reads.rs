@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use crate::answers::{Answer, Answers};
 use crate::ledger::Ledger;
 
-const READERS: usize = 3;
+/// Readers at the same time, each with one question at a time.
+pub const READERS: usize = 3;
 const EVERY: Duration = Duration::from_millis(40);
 /// A reader that has waited this long gives up. It is longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -51,16 +52,17 @@ async fn read(http: Client, query: String, ledger: Arc<Ledger>, answers: Arc<Ans
         tick.tick().await;
         let Some(order) = ledger.recently_accepted(rng.random_range(0..1 << 16)) else { continue };
         let path = format!("/v1/customers/{}/orders/{}", order.customer_id, order.order_id);
-        let asked = Instant::now();
+        let question = answers.ask();
         let get = http.get(format!("{query}{path}?after={}&wait_ms={WAIT_MS}", order.receipt)).send().await;
-        answers.note(Answer {
-            asked,
+        let answer = Answer {
+            asked: question.asked,
             answered: Instant::now(),
             status: get.as_ref().ok().map(|answer| answer.status().as_u16()),
             is_unreachable: get.is_err_and(|error| error.is_connect()),
             shards: vec![order.shard],
             has_retry_after: false,
             orders: 1,
-        });
+        };
+        answers.note(&question, answer);
     }
 }

@@ -1,10 +1,11 @@
 //! What the shards hold, read by SQL.
 
 use anyhow::{Context, Result};
-use forebay_stack::Stack;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use crate::system::System;
 
 /// Instants as microseconds since 1970.
 const ORDERS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
@@ -15,8 +16,11 @@ const INDEX: &str = "select jsonb_build_object('customer_id', customer_id, 'orde
 const VIEWS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
     'at', (extract(epoch from ordered_at) * 1000000)::int8, 'view', view, 'key', key, 'subtotal', subtotal, \
     'items', items)::text from order_views";
-const DEAD: &str = "select jsonb_build_object('lane', lane, 'reason', reason, \
-    'mark', content -> 'attributes' ->> 'mark', 'detail', detail)::text from dead_letter";
+const DEAD: &str = r#"select jsonb_build_object('lane', lane, 'reason', reason, 
+    'mark', substring(content ->> 'attributes' from '"mark": ?"([^"]*)"'), 'detail', detail, 'seq', stream_seq, 'sqlstate', sqlstate, 
+    'customer_id', customer_id, 'order_id', order_id)::text from dead_letter"#;
+const TIMES: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
+    'at', (extract(epoch from ordered_at) * 1000000)::int8)::text from order_time";
 const TALLIES: &str = "select jsonb_build_object('lane', lane, 'stored', rows_stored, 'duplicate', rows_duplicate, \
     'dead', rows_dead)::text from lane_position";
 
@@ -37,7 +41,7 @@ pub struct StoredOrder {
     pub attributes: Map<String, Value>,
 }
 
-/// A row of `order_index`.
+/// A row of `order_index`, or of `order_time`, which has the same columns.
 #[derive(Clone, Debug, Deserialize)]
 pub struct StoredIndex {
     /// Whose the order is.
@@ -78,6 +82,14 @@ pub struct Dead {
     pub mark: Option<String>,
     /// What exactly was wrong.
     pub detail: String,
+    /// The frame that it stood in.
+    pub seq: u64,
+    /// What Postgres said, where it was Postgres that refused.
+    pub sqlstate: Option<String>,
+    /// Whose order it was, where that can be read.
+    pub customer_id: Option<String>,
+    /// The order's id, where that can be read.
+    pub order_id: Option<String>,
 }
 
 /// What became of a lane's rows, as its position says.
@@ -100,6 +112,8 @@ pub struct Stored {
     pub orders: Vec<StoredOrder>,
     /// Table `order_index`.
     pub index: Vec<StoredIndex>,
+    /// Table `order_time`.
+    pub times: Vec<StoredIndex>,
     /// Table `order_views`.
     pub views: Vec<StoredView>,
     /// Table `dead_letter`.
@@ -113,19 +127,20 @@ impl Stored {
     ///
     /// # Errors
     /// What `psql` says.
-    pub async fn read(stack: &Stack, shard: usize) -> Result<Self> {
+    pub async fn read(system: &System, shard: usize) -> Result<Self> {
         Ok(Self {
-            orders: rows(stack, shard, ORDERS).await?,
-            index: rows(stack, shard, INDEX).await?,
-            views: rows(stack, shard, VIEWS).await?,
-            dead: rows(stack, shard, DEAD).await?,
-            tallies: rows(stack, shard, TALLIES).await?,
+            orders: rows(system, shard, ORDERS).await?,
+            index: rows(system, shard, INDEX).await?,
+            times: rows(system, shard, TIMES).await?,
+            views: rows(system, shard, VIEWS).await?,
+            dead: rows(system, shard, DEAD).await?,
+            tallies: rows(system, shard, TALLIES).await?,
         })
     }
 }
 
-async fn rows<T: DeserializeOwned>(stack: &Stack, shard: usize, statement: &str) -> Result<Vec<T>> {
-    let text = stack.sql(shard, statement).await?;
+async fn rows<T: DeserializeOwned>(system: &System, shard: usize, statement: &str) -> Result<Vec<T>> {
+    let text = system.sql(shard, statement).await?;
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_str(line).with_context(|| format!("cannot read {line}"))).collect()
 }

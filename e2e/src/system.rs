@@ -28,6 +28,8 @@ pub struct System {
     services: Vec<(Part, Process, u16)>,
     http: reqwest::Client,
     links: Option<Links>,
+    /// The replica that has taken a shard's place, and which shard that is.
+    promoted: Option<(usize, usize)>,
     /// Its servers.
     pub stack: Stack,
 }
@@ -52,10 +54,29 @@ impl System {
         Self::start_on(stack, Some(links), settings).await
     }
 
+    /// The same, and that shard has a replica.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_replicated(
+        shards: usize,
+        durability: Durability,
+        settings: &[(&str, &str)],
+        shard: usize,
+    ) -> Result<Self> {
+        let mut stack = Stack::temporary(shards, durability).await?;
+        stack.add_replica(shard).await?;
+        let mut links = Links::of(&stack).await?;
+        let url = stack.replica_url(0);
+        let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).context("an address has a port")?;
+        links.add_replica(shard, port.parse()?).await?;
+        Self::start_on(stack, Some(links), settings).await
+    }
+
     async fn start_on(stack: Stack, links: Option<Links>, settings: &[(&str, &str)]) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
-        let mut system = Self { services: Vec::new(), http, links, stack };
+        let mut system = Self { services: Vec::new(), http, links, promoted: None, stack };
         // The writer makes the shard map that the others need.
         for part in [Part::Writer, Part::Ingest, Part::Query] {
             let (process, port) = system.start_service(part, settings).await?;
@@ -134,8 +155,20 @@ impl System {
         self.links.as_ref().expect("the system was started with links")
     }
 
-    fn port(&self, part: Part) -> u16 {
+    /// The port that a service listens on.
+    pub fn port(&self, part: Part) -> u16 {
         self.services.iter().find(|(other, ..)| *other == part).map_or(0, |(.., port)| *port)
+    }
+
+    /// The address of every process of a service.
+    pub fn urls(&self, part: Part) -> Vec<String> {
+        let ports = self.services.iter().filter(|(other, ..)| *other == part).map(|(.., port)| *port);
+        ports.map(|port| format!("http://127.0.0.1:{port}")).collect()
+    }
+
+    /// Every process of a service, in the order in which they were started.
+    pub fn processes(&self, part: Part) -> Vec<Process> {
+        self.services.iter().filter(|(other, ..)| *other == part).map(|(_, process, _)| process.clone()).collect()
     }
 
     /// The address of a path of a service.
@@ -186,7 +219,15 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn ask(&self, part: Part, path: &str) -> Result<(u16, Value)> {
-        let answer = self.http.get(self.url(part, path)).send().await?;
+        self.ask_at(&self.url(part, path)).await
+    }
+
+    /// Asks an address and gives the answer's status and body.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn ask_at(&self, url: &str) -> Result<(u16, Value)> {
+        let answer = self.http.get(url).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
@@ -212,7 +253,15 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn text(&self, part: Part, path: &str) -> Result<String> {
-        Ok(self.http.get(self.url(part, path)).send().await?.text().await?)
+        self.text_at(&self.url(part, path)).await
+    }
+
+    /// Asks an address and gives the answer as text.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn text_at(&self, url: &str) -> Result<String> {
+        Ok(self.http.get(url).send().await?.text().await?)
     }
 
     /// What a service takes for the present, in seconds since 1970.
@@ -225,6 +274,22 @@ impl System {
         Ok(jiff::fmt::rfc2822::parse(date)?.timestamp().as_second())
     }
 
+    /// From now on that replica is the server of that shard.
+    pub fn takes_the_place_of(&mut self, replica: usize, shard: usize) {
+        self.promoted = Some((replica, shard));
+    }
+
+    /// Runs one statement on the server that has a shard's place.
+    ///
+    /// # Errors
+    /// What `psql` says.
+    pub async fn sql(&self, shard: usize, statement: &str) -> Result<String> {
+        match self.promoted {
+            Some((replica, place)) if place == shard => self.stack.replica_sql(replica, statement).await,
+            _ => self.stack.sql(shard, statement).await,
+        }
+    }
+
     /// Runs one statement on every shard and adds up the numbers that they answer.
     ///
     /// # Errors
@@ -232,7 +297,7 @@ impl System {
     pub async fn sum(&self, statement: &str) -> Result<i64> {
         let mut sum = 0;
         for shard in 0..self.stack.postgres_count() {
-            let answer = self.stack.sql(shard, statement).await?;
+            let answer = self.sql(shard, statement).await?;
             sum += answer.trim().parse::<i64>().with_context(|| format!("not a number: {answer}"))?;
         }
         Ok(sum)

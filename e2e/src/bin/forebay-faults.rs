@@ -11,6 +11,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
+/// For how long new runs of all cases are begun.
+const MINUTES: u64 = 30;
 /// Where the logs and ledgers of runs that have not passed are kept.
 const ARTEFACTS: &str = "target/faults";
 
@@ -18,9 +20,9 @@ const ARTEFACTS: &str = "target/faults";
 #[derive(Debug, Parser)]
 #[command(name = "./dev faults")]
 struct Settings {
-    /// For how long new runs are begun, in minutes
-    #[arg(long, default_value = "30")]
-    minutes: u64,
+    /// For how long new runs are begun, in minutes; 30, or each case once where cases are named
+    #[arg(long)]
+    minutes: Option<u64>,
 
     /// By which everything random is chosen; printed, so that it can be given again
     #[arg(long)]
@@ -49,8 +51,10 @@ async fn all(settings: &Settings) -> Result<bool> {
     let seed = settings.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
     eprintln!("seed {seed}, {} cases", cases.len());
     let mut reports = Vec::new();
+    let minutes = settings.minutes.or(if settings.cases.is_empty() { Some(MINUTES) } else { None });
+    let end = minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     tokio::select! {
-        () = until(settings.minutes, seed, cases, &mut reports) => {}
+        () = until(end, seed, cases, &mut reports) => {}
         _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
     }
     println!("{}", table(&reports));
@@ -73,8 +77,9 @@ fn chosen(names: &[String]) -> Result<Vec<Case>> {
     Ok(Case::ALL.into_iter().filter(is_chosen).collect())
 }
 
-async fn until(minutes: u64, seed: u64, mut cases: Vec<Case>, reports: &mut Vec<Report>) {
-    let end = Instant::now() + Duration::from_secs(minutes * 60);
+/// Runs the cases again and again until that moment, or each of them once.
+async fn until(end: Option<Instant>, seed: u64, mut cases: Vec<Case>, reports: &mut Vec<Report>) {
+    let is_over = || end.is_some_and(|end| Instant::now() >= end);
     cases.retain(|case| {
         let obstacle = case.obstacle();
         if let Some(why) = &obstacle {
@@ -85,14 +90,17 @@ async fn until(minutes: u64, seed: u64, mut cases: Vec<Case>, reports: &mut Vec<
     let mut rng = StdRng::seed_from_u64(seed);
     // The first run has the seed that was given, so that one run can be repeated by it.
     let mut next_seed = seed;
-    while !cases.is_empty() && Instant::now() < end {
+    while !cases.is_empty() && !is_over() {
         cases.shuffle(&mut rng);
         for &case in &cases {
-            if Instant::now() >= end {
+            if is_over() {
                 return;
             }
             reports.push(one(case, next_seed).await);
             next_seed = rng.random_range(0..1_000_000_000);
+        }
+        if end.is_none() {
+            return;
         }
     }
 }

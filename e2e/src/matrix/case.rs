@@ -35,6 +35,8 @@ impl Span {
 pub enum Case {
     /// `kill -9` at any moment.
     Kill(Target),
+    /// `kill -9` of every service and every server at once.
+    KillAll,
     /// The writer aborts, or loses a notice, at a point of its work.
     Failpoint(&'static str),
     /// SIGSTOP.
@@ -72,13 +74,14 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Kill(Target::Service(Part::Ingest)),
         Self::Kill(Target::Service(Part::Writer)),
         Self::Kill(Target::Service(Part::Query)),
         Self::Kill(Target::Server(Server::Nats)),
         Self::Kill(Target::Server(Server::Redis)),
         Self::Kill(Target::Server(Server::Postgres(SHARD))),
+        Self::KillAll,
         Self::Failpoint("before-commit=abort:0.02"),
         Self::Failpoint("after-commit=abort:0.02"),
         Self::Failpoint("notice=abort:0.02"),
@@ -115,6 +118,7 @@ impl Case {
     pub fn name(self) -> String {
         match self {
             Self::Kill(target) => format!("kill-{}", target.name()),
+            Self::KillAll => "kill-all".to_owned(),
             Self::Failpoint(text) => {
                 format!("failpoint-{}", text.split(':').next().unwrap_or_default().replace('=', "-"))
             }
@@ -140,7 +144,7 @@ impl Case {
     /// Settings of all services that the case needs.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::LogFull | Self::ShardAway => &[("FOREBAY_STREAM_BYTES_MAX", full::STREAM_BYTES_MAX)],
+            Self::LogFull | Self::ShardAway => full::SETTINGS,
             _ => &[],
         }
     }
@@ -158,6 +162,7 @@ impl Case {
     pub(super) async fn inject(self, trial: &mut Trial) -> Result<()> {
         match self {
             Self::Kill(target) => kills::kill(trial, target).await,
+            Self::KillAll => kills::everything(trial).await,
             Self::Failpoint(text) => kills::failpoint(trial, text).await,
             Self::Freeze(server) => freezes::freeze(trial, server).await,
             Self::BlackHole(part, server) => holes::black_hole(trial, part, server).await,

@@ -8,6 +8,8 @@ use forebay_stack::Server;
 use super::case::Span;
 use super::trial::{Target, Trial};
 
+/// Fewer per second than this are no rate.
+const USUAL_MIN: f64 = 10.0;
 /// Ingest waits for two acknowledgements one after the other, five seconds each.
 const ORDER_WITHIN: Duration = Duration::from_secs(12);
 /// A read waits five seconds for its receipt and then two for its shard.
@@ -23,11 +25,13 @@ pub(super) async fn freeze(trial: &mut Trial, server: Server) -> Result<()> {
     process.pause();
     trial.injected += 1;
     let frozen = Rates::over(trial, server, trial.span.of(5, 30)).await;
+    let resumed_at = Instant::now();
     process.resume();
-    judge_answers(trial, server, frozen_at);
     let frozen = frozen?;
     // The machine may be busier at one time than at another, which is not the freeze's doing.
     let after = Rates::over(trial, server, trial.span.of(2, 10)).await?;
+    must_settle(trial, resumed_at).await;
+    judge_answers(trial, server, frozen_at, resumed_at);
     if server != Server::Nats {
         // Orders are accepted whether their shard is there or not.
         compare(trial, "requests accepted per second", frozen.accepted, before.accepted.min(after.accepted));
@@ -68,19 +72,43 @@ async fn stored_elsewhere(trial: &Trial, server: Server) -> Result<u64> {
 
 /// A short look at a busy machine says less.
 fn compare(trial: &mut Trial, what: &str, frozen: f64, usual: f64) {
+    if usual < USUAL_MIN {
+        trial.complain(format!("{what}: {usual:.1} usually, which is too little to compare"));
+    }
     let share_min = if trial.span == Span::Brief { 0.6 } else { 0.9 };
     if frozen < usual * share_min {
         trial.complain(format!("{what}: {frozen:.0} while frozen, {usual:.0} usually"));
     }
 }
 
-fn judge_answers(trial: &mut Trial, server: Server, since: Instant) {
-    let now = Instant::now();
-    trial.must_be_answered("orders", &trial.writes.between(since, now), &[202, 503], ORDER_WITHIN);
-    let (there, elsewhere): (Vec<_>, Vec<_>) =
-        trial.reads.between(since, now).into_iter().partition(|read| {
-            server == Server::Nats || read.shards.iter().any(|&shard| Server::Postgres(shard) == server)
-        });
+/// Whatever was asked while it was frozen gets its answer.
+async fn must_settle(trial: &mut Trial, resumed_at: Instant) {
+    let (writes, reads) = (trial.writes.clone(), trial.reads.clone());
+    trial
+        .must("what was asked while it was frozen is answered", ORDER_WITHIN, async |_| {
+            match writes.waiting(Duration::ZERO, resumed_at) + reads.waiting(Duration::ZERO, resumed_at) {
+                0 => Ok(()),
+                waiting => Err(format!("{waiting} questions wait")),
+            }
+        })
+        .await;
+}
+
+/// What was asked while it was frozen.
+fn judge_answers(trial: &mut Trial, server: Server, frozen_at: Instant, resumed_at: Instant) {
+    let writes = trial.writes.asked_between(frozen_at, resumed_at);
+    trial.must_be_answered("orders", &writes, &[202, 503], ORDER_WITHIN);
+    let reads = trial.reads.asked_between(frozen_at, resumed_at);
+    let (there, elsewhere): (Vec<_>, Vec<_>) = reads
+        .into_iter()
+        .partition(|read| server == Server::Nats || read.shards.iter().any(|&shard| Server::Postgres(shard) == server));
+    // Nothing has to do with Redis alone, and nothing is elsewhere than the log.
+    let is_tried =
+        (there.is_empty() == (server == Server::Redis)) && (elsewhere.is_empty() == (server == Server::Nats));
+    if writes.is_empty() || !is_tried {
+        let (writes, there, elsewhere) = (writes.len(), there.len(), elsewhere.len());
+        trial.complain(format!("too little was asked: {writes} orders, {there} reads, {elsewhere} reads elsewhere"));
+    }
     trial.must_be_answered("reads", &there, &[200, 503, 504], READ_WITHIN);
     trial.must_be_answered("reads elsewhere", &elsewhere, &[200], READ_ELSEWHERE_WITHIN);
 }

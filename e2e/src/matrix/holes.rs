@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use forebay_stack::Server;
 
-use super::trial::{Target, Trial, dependency};
+use super::held::Held;
+use super::trial::{Trial, dependency};
 use crate::proxy::Mode;
 use crate::system::Part;
 
@@ -13,9 +14,6 @@ use crate::system::Part;
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take until `/readyz` says that it is over.
 const OVER_WITHIN: Duration = Duration::from_secs(30);
-/// Pools grow and shrink by this much without anything being wrong.
-const FILES_MORE: usize = 24;
-
 /// Opens the hole, sees that it is noticed, closes it, and sees that nothing is left of it.
 pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) -> Result<()> {
     let name = match server {
@@ -23,7 +21,7 @@ pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) ->
         Server::Redis => "redis".to_owned(),
         Server::Postgres(shard) | Server::Replica(shard) => format!("shard {shard}"),
     };
-    let files = open_files(trial, part)?;
+    let usually = Held::usually(trial, part).await?;
     for _ in 0..trial.span.rounds().min(2) {
         trial.system.links().set(part, server, Mode::BlackHole);
         trial.injected += 1;
@@ -36,11 +34,25 @@ pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) ->
         must_be(trial, part, &name, true, OVER_WITHIN).await;
         trial.must_work_again(Instant::now(), OVER_WITHIN).await;
     }
-    let files_now = open_files(trial, part)?;
-    if files_now > files + FILES_MORE {
-        trial.complain(format!("{part:?} has {files_now} files open, and had {files} before"));
+    nothing_is_left(trial, part, server, &usually).await
+}
+
+/// What was lost in the hole is given up, and the service holds no more than it usually does.
+async fn nothing_is_left(trial: &mut Trial, part: Part, server: Server, usually: &Held) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let (lossy, held) = (trial.system.links().lossy(part, server), Held::by(trial, part)?);
+        if lossy == 0 && held.is_within(usually) {
+            return Ok(());
+        }
+        if begun.elapsed() > OVER_WITHIN {
+            trial.complain(format!(
+                "{part:?} holds {held}, and held {usually} before; {lossy} connections lead into the hole still"
+            ));
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(())
 }
 
 async fn must_be(trial: &mut Trial, part: Part, name: &str, up: bool, within: Duration) {
@@ -51,10 +63,4 @@ async fn must_be(trial: &mut Trial, part: Part, name: &str, up: bool, within: Du
             if (state == "up") == up { Ok(()) } else { Err(state) }
         })
         .await;
-}
-
-/// Sockets among them: a connection that nobody gives up is one more.
-fn open_files(trial: &Trial, part: Part) -> Result<usize> {
-    let pid = trial.process(Target::Service(part)).pid().context("the service does not run")?;
-    Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }

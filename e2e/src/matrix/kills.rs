@@ -1,21 +1,59 @@
-//! `kill -9`, at any moment and at chosen points.
+//! `kill -9`, at any moment and at chosen points, of one process and of all of them.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use forebay_stack::Server;
 
-use super::trial::{Target, Trial};
+use super::trial::{Target, Trial, figure};
 use crate::system::Part;
+
+/// How the query service says that it has missed notices.
+const GAPS: &str = "forebay_cache_notice_gaps_total";
+
+/// One or two are missed without anybody's doing, where a lane begins.
+const GAPS_MIN: f64 = 10.0;
 
 /// Kills it a few times and starts it again a little later.
 pub(super) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
-    let process = trial.process(target);
     for _ in 0..trial.span.rounds() {
         trial.work(200..2000).await;
-        process.kill().await;
-        trial.injected += 1;
+        trial.kill(target).await;
         trial.work(0..1500).await;
-        process.ensure_started().await?;
+        trial.start_again(target).await?;
+    }
+    Ok(())
+}
+
+/// Kills every service and every server at once, as when the power goes, and starts them all.
+pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
+    let servers = (0..trial.system.stack.postgres_count()).map(Server::Postgres).chain([Server::Nats, Server::Redis]);
+    let services = [Part::Ingest, Part::Writer, Part::Query];
+    let all: Vec<Target> = services.into_iter().map(Target::Service).chain(servers.map(Target::Server)).collect();
+    for _ in 0..trial.span.rounds() {
+        trial.work(500..3000).await;
+        for part in services {
+            trial.outages.begin(part);
+        }
+        let mut dying = tokio::task::JoinSet::new();
+        all.iter().map(|&target| trial.process(target)).for_each(|process| {
+            dying.spawn(async move { process.kill().await });
+        });
+        dying.join_all().await;
+        trial.injected += all.len();
+        if let Some(alive) = all.iter().find(|&&target| trial.process(target).is_alive()) {
+            trial.complain(format!("{} is alive still", alive.name()));
+        }
+        let mut starting = tokio::task::JoinSet::new();
+        // Nobody waits for anybody: each finds the others when they are there.
+        all.iter().map(|&target| trial.process(target)).for_each(|process| {
+            starting.spawn(async move { process.ensure_started().await });
+        });
+        starting.join_all().await.into_iter().collect::<Result<()>>()?;
+        for part in services {
+            trial.outages.end(part);
+        }
+        trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
     }
     Ok(())
 }
@@ -23,6 +61,15 @@ pub(super) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
 /// Lets the writer fail at a point of its work, and starts it again each time that it has died of it.
 pub(super) async fn failpoint(trial: &mut Trial, text: &'static str) -> Result<()> {
     trial.replace(Part::Writer, &[("FOREBAY_FAILPOINTS", text)]).await?;
+    if text.contains("abort") {
+        aborts(trial).await;
+    } else {
+        drops(trial).await?;
+    }
+    trial.replace(Part::Writer, &[]).await
+}
+
+async fn aborts(trial: &mut Trial) {
     let writer = trial.process(Target::Service(Part::Writer));
     let end = Instant::now() + trial.span.of(5, 20);
     while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -33,12 +80,25 @@ pub(super) async fn failpoint(trial: &mut Trial, text: &'static str) -> Result<(
             let _ = writer.ensure_started().await;
         }
     }
-    let is_fatal = text.contains("abort");
-    if is_fatal && trial.injected == 0 {
+    if trial.injected == 0 {
         trial.complain("the failpoint was never met");
     }
-    if !is_fatal {
-        trial.injected += 1;
+}
+
+/// The writer lives, so whatever notice is missed from now on was dropped.
+async fn drops(trial: &mut Trial) -> Result<()> {
+    trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+    let before = gaps(trial).await?;
+    tokio::time::sleep(trial.span.of(5, 20)).await;
+    let dropped = gaps(trial).await? - before;
+    if dropped < GAPS_MIN {
+        trial.complain(format!("only {dropped} notices were missed"));
     }
-    trial.replace(Part::Writer, &[]).await
+    trial.injected += dropped as usize;
+    Ok(())
+}
+
+async fn gaps(trial: &Trial) -> Result<f64> {
+    let found = figure(&trial.system, &trial.system.url(Part::Query, ""), GAPS, "").await?;
+    found.context("the query service does not count the notices that it has missed")
 }

@@ -11,6 +11,8 @@
 //! | [`report`] | the verdict, and the table of all |
 //! | `kills`, `freezes`, `holes`, `ragged`, `full`, `backups`, `twice`, `poison`, `clock`, `stops` | the faults |
 //! | `disk` | a server's data on a small disk |
+//! | `held` | what a service holds open |
+//! | `outages` | when a service may leave questions without an answer |
 
 mod backups;
 pub mod case;
@@ -18,8 +20,10 @@ mod clock;
 mod disk;
 mod freezes;
 mod full;
+mod held;
 mod holes;
 mod kills;
+mod outages;
 mod poison;
 mod ragged;
 pub mod report;

@@ -4,35 +4,50 @@ use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use async_nats::jetstream;
 use bytes::{BufMut, Bytes, BytesMut};
+use forebay_model::Lane;
 use rand::RngExt;
 
 use super::trial::Trial;
+use crate::known::KnownLetter;
 
 /// Microseconds since 2000 of an instant that Postgres does not know.
-const OUT_OF_RANGE: i64 = 9_223_371_331_200_000_001;
+const IMPOSSIBLE: i64 = 9_223_371_331_200_000_001;
+/// The same of the year 20000, which Postgres knows, and in which no order can be.
+const OUT_OF_RANGE: i64 = 568_024_668_000_000_000;
 
 /// Publishes each kind of poison, several times, among the orders of the load.
 pub(super) async fn poison(trial: &mut Trial) -> Result<()> {
     let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
     let jetstream = jetstream::new(client);
     for round in 0..trial.span.rounds() {
-        let kinds: [(&str, Bytes); 4] = [
-            ("orders/1", Bytes::from_static(b"\0\x07\0\0\0\x02no tuple at all")),
-            ("orders/9", tuple(0, &format!("version-{round}"))),
-            ("orders/1", tuple(OUT_OF_RANGE, &format!("late-{round}"))),
-            ("", Bytes::from_static(b"somebody else's message")),
-        ];
-        for (format, payload) in kinds {
-            let shard = trial.rng.random_range(0..trial.system.stack.postgres_count());
-            let headers = headers(format, trial.rng.random());
-            let subject = format!("forebay.orders.{shard}");
-            jetstream.publish_with_headers(subject, headers, payload).await?.await?;
-            trial.injected += 1;
-            trial.dead += 1;
-            trial.work(0..400).await;
+        for lane in Lane::ALL {
+            for (format, payload, reason) in kinds(lane, round) {
+                let shard = trial.rng.random_range(0..trial.system.stack.postgres_count());
+                let headers = headers(&format, trial.rng.random());
+                let subject = format!("forebay.{lane}.{shard}");
+                let stored = jetstream.publish_with_headers(subject, headers, payload).await?.await?;
+                let (lane, reason, seq) = (lane.to_string(), reason.to_owned(), stored.sequence);
+                trial.known.letters.push(KnownLetter { shard, lane, seq, reason });
+                trial.injected += 1;
+                trial.work(0..300).await;
+            }
         }
     }
     Ok(())
+}
+
+/// Each kind of poison for a lane: the format that it claims, what it is, and what it dies of.
+fn kinds(lane: Lane, round: usize) -> [(String, Bytes, &'static str); 6] {
+    let other = if lane == Lane::Orders { Lane::Index } else { Lane::Orders };
+    let (known, id) = (format!("{lane}/1"), |what: &str| format!("{what}-{round}"));
+    [
+        (known.clone(), Bytes::from_static(b"\0\x07\0\0\0\x02no tuple at all"), "torn_tuple"),
+        (format!("{lane}/9"), tuple(lane, 0, &id("version")), "unknown_format"),
+        (format!("{other}/1"), tuple(lane, 0, &id("lane")), "unknown_format"),
+        (known.clone(), tuple(lane, IMPOSSIBLE, &id("never")), "bad_tuple"),
+        (known, tuple(lane, OUT_OF_RANGE, &id("late")), "out_of_range"),
+        (String::new(), Bytes::from_static(b"somebody else's message"), "bad_frame"),
+    ]
 }
 
 fn headers(format: &str, id: u64) -> HeaderMap {
@@ -47,13 +62,17 @@ fn headers(format: &str, id: u64) -> HeaderMap {
     headers
 }
 
-/// A COPY tuple of lane `orders`. Source: "Binary Format" in the documentation of `COPY`.
-fn tuple(ordered_at: i64, order_id: &str) -> Bytes {
+/// A COPY tuple of a lane. Source: "Binary Format" in the documentation of `COPY`.
+fn tuple(lane: Lane, ordered_at: i64, order_id: &str) -> Bytes {
     let mut out = BytesMut::new();
     let bucket = 7_i16.to_be_bytes();
-    let (at, total) = (ordered_at.to_be_bytes(), 1_i64.to_be_bytes());
+    let (id, at, total) = (order_id.as_bytes(), ordered_at.to_be_bytes(), 1_i64.to_be_bytes());
     // A jsonb begins with its version.
-    let fields: [&[u8]; 7] = [&bucket, b"C1", &at, order_id.as_bytes(), &total, b"\x01[]", b"\x01{}"];
+    let fields: &[&[u8]] = match lane {
+        Lane::Orders => &[&bucket, b"C1", &at, id, &total, b"\x01[]", b"\x01{}"],
+        Lane::Index => &[id, b"C1", &at],
+        Lane::Views => &[b"seller", b"S1", &at, id, b"C1", &bucket, &total, b"\x01[]"],
+    };
     out.put_i16(fields.len() as i16);
     for field in fields {
         out.put_i32(field.len() as i32);

@@ -6,20 +6,29 @@ use anyhow::Result;
 
 use super::trial::{Target, Trial};
 use crate::answers::Answer;
+use crate::proxy::Mode;
 use crate::system::Part;
 
 /// A request that was sent this long before the signal has arrived.
 const ARRIVED_AFTER: Duration = Duration::from_millis(100);
+/// Everything that the service asks for takes so much longer: so requests are in flight at any moment.
+const DELAY: Duration = Duration::from_millis(250);
 /// What `--shutdown-grace-s` says.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long it may take until requests are in flight.
+const IN_FLIGHT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Stops it in order a few times; every request that it has is answered, and it exits with 0.
 pub(super) async fn stop(trial: &mut Trial, part: Part) -> Result<()> {
     let process = trial.process(Target::Service(part));
     for _ in 0..trial.span.rounds() {
         trial.work(300..1500).await;
+        trial.system.links().set_all(part, Mode::Delay(DELAY));
+        must_be_in_use(trial, part).await;
+        trial.outages.begin(part);
         let told = Instant::now();
         let status = process.stop().await;
+        trial.system.links().heal();
         trial.injected += 1;
         if !status.is_some_and(|status| status.success()) {
             trial.complain(format!("{part:?} ended with {status:?}"));
@@ -29,22 +38,42 @@ pub(super) async fn stop(trial: &mut Trial, part: Part) -> Result<()> {
         }
         trial.work(0..500).await;
         judge(trial, part, told);
-        process.ensure_started().await?;
+        trial.start_again(Target::Service(part)).await?;
     }
     Ok(())
+}
+
+/// Waits until it has requests that have arrived and are not answered; nobody talks to the writer.
+async fn must_be_in_use(trial: &mut Trial, part: Part) {
+    let answers = match part {
+        Part::Ingest => trial.writes.clone(),
+        Part::Query => trial.reads.clone(),
+        Part::Writer => return,
+    };
+    trial
+        .must("two requests are in flight", IN_FLIGHT_WITHIN, async |_| {
+            match answers.waiting(ARRIVED_AFTER, Instant::now()) {
+                few @ 0..2 => Err(format!("{few} are")),
+                _ => Ok(()),
+            }
+        })
+        .await;
 }
 
 fn judge(trial: &mut Trial, part: Part, told: Instant) {
     let answers = match part {
         Part::Ingest => &trial.writes,
         Part::Query => &trial.reads,
-        // Nobody talks to it.
         Part::Writer => return,
     };
-    let in_flight = |answer: &Answer| answer.asked + ARRIVED_AFTER < told;
-    let answers = answers.between(told, Instant::now());
-    let cut: Vec<&Answer> = answers.iter().filter(|answer| in_flight(answer) && answer.status.is_none()).collect();
-    if !cut.is_empty() {
-        trial.complain(format!("{} requests were in flight at the signal and got no answer", cut.len()));
+    let mut in_flight = answers.between(told, Instant::now());
+    in_flight.retain(|answer| answer.asked + ARRIVED_AFTER < told);
+    let forgotten = answers.waiting(ARRIVED_AFTER, told);
+    let cut: Vec<&Answer> = in_flight.iter().filter(|answer| answer.status.is_none()).collect();
+    if in_flight.is_empty() {
+        trial.complain("no request was in flight at the signal");
+    } else if cut.len() + forgotten > 0 {
+        let all = in_flight.len() + forgotten;
+        trial.complain(format!("of {all} requests in flight at the signal {} got no answer", cut.len() + forgotten));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use forebay_stack::{Durability, Process, Server};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::case::{Case, Span};
 use super::disk::Disk;
+use super::outages::Outages;
 use crate::answers::{Answer, Answers};
+use crate::known::Known;
 use crate::ledger::Ledger;
 use crate::system::{Part, System};
 
@@ -57,12 +59,14 @@ pub struct Trial {
     pub(super) writes: Arc<Answers>,
     /// What query answered.
     pub(super) reads: Arc<Answers>,
+    /// A shard that had orders among its dead letters, and when: until they were stored, there were no such orders.
+    pub(super) hidden: Option<(usize, Instant, Instant)>,
     /// How many faults were done.
     pub(super) injected: usize,
-    /// How many rows must have been found stored already.
-    pub(super) duplicates_min: u64,
-    /// How many dead letters there must be.
-    pub(super) dead: usize,
+    /// What the faults have done to what is stored.
+    pub(super) known: Known,
+    /// When services were not there.
+    pub(super) outages: Outages,
     /// What was wrong, as sentences.
     pub(super) complaints: Vec<String>,
     settings: &'static [(&'static str, &'static str)],
@@ -83,9 +87,10 @@ impl Trial {
             ledger: Arc::new(Ledger::new(dir.join("ledger"))?),
             writes: Arc::default(),
             reads: Arc::default(),
+            hidden: None,
             injected: 0,
-            duplicates_min: 0,
-            dead: 0,
+            known: Known::default(),
+            outages: Outages::default(),
             complaints: Vec::new(),
             settings,
         })
@@ -102,14 +107,35 @@ impl Trial {
     pub(super) async fn replace(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<()> {
         let settings = [self.settings, settings].concat();
         let mut attempts = 0;
-        loop {
+        self.outages.begin(part);
+        let replaced = loop {
             attempts += 1;
             match self.system.replace(part, &settings).await {
                 // A service that fails on purpose may do so while it starts.
                 Err(_) if attempts < 20 => {}
-                replaced => return replaced,
+                replaced => break replaced,
             }
+        };
+        self.outages.end(part);
+        replaced
+    }
+
+    /// Kills it; what is asked of it gets no answer until it is started.
+    pub(super) async fn kill(&mut self, target: Target) {
+        if let Target::Service(part) = target {
+            self.outages.begin(part);
         }
+        self.process(target).kill().await;
+        self.injected += 1;
+    }
+
+    /// Starts it again.
+    pub(super) async fn start_again(&mut self, target: Target) -> Result<()> {
+        self.process(target).ensure_started().await?;
+        if let Target::Service(part) = target {
+            self.outages.end(part);
+        }
+        Ok(())
     }
 
     /// Lets the load work for a time of that many milliseconds.
@@ -173,4 +199,28 @@ pub(super) async fn dependency(system: &System, part: Part, name: &str) -> Resul
     let (_, body) = system.ask(part, "/readyz").await.map_err(|error| error.to_string())?;
     let state: &Value = &body["dependencies"][name]["state"];
     state.as_str().map(str::to_owned).ok_or_else(|| format!("/readyz says nothing of {name}: {body}"))
+}
+
+/// Every lane as every writer says that it stands.
+pub(super) async fn lanes(system: &System) -> Result<Vec<Value>> {
+    let mut lanes = Vec::new();
+    for url in system.urls(Part::Writer) {
+        lanes.extend(lanes_of(system, &url).await?);
+    }
+    Ok(lanes)
+}
+
+/// Every lane as the writer at that address says that it stands.
+pub(super) async fn lanes_of(system: &System, url: &str) -> Result<Vec<Value>> {
+    let (_, body) = system.ask_at(&format!("{url}/v1/lanes")).await?;
+    Ok(body["lanes"].as_array().context("no lanes")?.clone())
+}
+
+/// The sum of a metric over those of its lines that have this label; `None` where there is no such line.
+pub(super) async fn figure(system: &System, url: &str, name: &str, label: &str) -> Result<Option<f64>> {
+    let text = system.text_at(&format!("{url}/metrics")).await?;
+    let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+    let lines = text.lines().filter(is_it).filter(|line| line.contains(label));
+    let figures: Vec<f64> = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect();
+    Ok(if figures.is_empty() { None } else { Some(figures.iter().sum()) })
 }

@@ -1,0 +1,43 @@
+//! How many rows must have been found stored already: as many as were logged once more.
+
+use std::collections::HashMap;
+
+use crate::known::{Again, Known};
+use crate::ledger::Entry;
+use crate::stored::Stored;
+
+/// What every order has in each lane: itself, an index entry unless its id is assigned, a view for each seller.
+const LANES: [&str; 3] = ["orders", "index", "views"];
+
+/// What is wrong with the counters of duplicates, as sentences.
+///
+/// An order that was accepted twice lies in the log twice. One whose answer was lost may do so, and index and views are
+/// logged before the order, so they may lie there although the order was refused.
+pub(crate) fn compare(entries: &HashMap<String, Entry>, shards: &[Stored], known: &Known) -> Vec<String> {
+    let mut faults = Vec::new();
+    for lane in LANES {
+        let tallies = shards.iter().flat_map(|shard| &shard.tallies).filter(|tally| tally.lane == lane);
+        let found: u64 = tallies.map(|tally| tally.duplicate).sum();
+        let mut wanted = known.again.get(lane).copied().unwrap_or_default();
+        for entry in entries.values() {
+            let one = logged_again(entry, lane);
+            wanted = Again { min: wanted.min + one.min, max: wanted.max + one.max };
+        }
+        if !(wanted.min..=wanted.max).contains(&found) {
+            let Again { min, max } = wanted;
+            faults
+                .push(format!("lane {lane} counts {found} duplicates, and {min} to {max} rows were logged once more"));
+        }
+    }
+    faults
+}
+
+fn logged_again(entry: &Entry, lane: &str) -> Again {
+    let times = entry.times;
+    let (rows, perhaps) = match lane {
+        "orders" => (1, times.unknown),
+        "index" => (u64::from(entry.made.order_id.is_some()), times.unknown + times.refused),
+        _ => (entry.made.sellers().len() as u64, times.unknown + times.refused),
+    };
+    Again { min: times.accepted.saturating_sub(1) * rows, max: (times.accepted + perhaps).saturating_sub(1) * rows }
+}

@@ -1,0 +1,66 @@
+//! What a fault has done to what is stored, as far as the ledger cannot know it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::stored::Stored;
+
+/// What the comparison must find beyond what the clients have sent.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Every dead letter that there must be; others must not be there.
+    pub letters: Vec<KnownLetter>,
+    /// Rows that were logged beyond what clients have sent, by lane.
+    pub again: BTreeMap<&'static str, Again>,
+    /// Marks of accepted orders that may be gone.
+    pub may_be_lost: HashSet<String>,
+}
+
+/// Rows that lie in the log once more than clients know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Again {
+    /// At least that many.
+    pub min: u64,
+    /// At most that many.
+    pub max: u64,
+}
+
+/// A dead letter that there must be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownLetter {
+    /// In which shard.
+    pub shard: usize,
+    /// Of which lane.
+    pub lane: String,
+    /// The frame that it stood in.
+    pub seq: u64,
+    /// Why it died.
+    pub reason: String,
+}
+
+impl Known {
+    /// Notes that exactly so many rows of a lane were logged once more.
+    pub fn logged_again(&mut self, lane: &'static str, rows: u64) {
+        let again = self.again.entry(lane).or_default();
+        *again = Again { min: again.min + rows, max: again.max + rows };
+    }
+
+    /// What is wrong with the dead letters, as sentences.
+    pub(crate) fn compare_letters(&self, shards: &[Stored]) -> Vec<String> {
+        let letters = shards.iter().enumerate().flat_map(|(shard, stored)| {
+            stored.dead.iter().map(move |dead| {
+                let (lane, reason) = (dead.lane.clone(), dead.reason.clone());
+                (KnownLetter { shard, lane, seq: dead.seq, reason }, &dead.detail)
+            })
+        });
+        let mut missing = self.letters.clone();
+        let mut faults = Vec::new();
+        for (letter, detail) in letters {
+            match missing.iter().position(|known| *known == letter) {
+                Some(place) => drop(missing.swap_remove(place)),
+                None => faults.push(format!("a dead letter that there should not be: {letter:?}, {detail}")),
+            }
+        }
+        faults.extend(missing.iter().map(|letter| format!("a dead letter is missing: {letter:?}")));
+        faults
+    }
+}
