@@ -6,7 +6,10 @@ use anyhow::Result;
 use forebay_stack::Server;
 
 use super::trial::{Target, Trial};
-use super::{backups, clock, disk, freezes, full, holes, kills, poison, ragged, stops, twice};
+use super::{
+    backlog, backups, clock, deletions, disk, freezes, full, holes, kills, poison, promotions, ragged, refusals, stops,
+    twice, writers,
+};
 use crate::system::Part;
 
 /// How long a case goes on.
@@ -51,10 +54,24 @@ pub enum Case {
     ShardAway,
     /// A shard is restored from a backup.
     ShardRestored,
+    /// A shard is lost, and its replica takes its place without the last commits.
+    ShardPromoted,
+    /// A stream is deleted.
+    LogDeleted,
     /// The disk of the log is full.
     LogDiskFull,
     /// The disk of a shard is full.
     ShardDiskFull,
+    /// A file is replayed while a shard is away.
+    ReplayWaits,
+    /// The writer that leads is killed, and another one waits for that.
+    StandbyKill,
+    /// The writer that leads is frozen until another one leads, and goes on then.
+    StandbyFreeze,
+    /// Two writers that both believe that they lead.
+    TwoWriters,
+    /// Rows that Postgres refuses for what is in them.
+    RowsRefused,
     /// Every request is sent twice.
     RequestsTwice,
     /// A file is replayed twice.
@@ -74,7 +91,7 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 44] = [
         Self::Kill(Target::Service(Part::Ingest)),
         Self::Kill(Target::Service(Part::Writer)),
         Self::Kill(Target::Service(Part::Query)),
@@ -100,8 +117,15 @@ impl Case {
         Self::LogFull,
         Self::ShardAway,
         Self::ShardRestored,
+        Self::ShardPromoted,
+        Self::ReplayWaits,
+        Self::LogDeleted,
         Self::LogDiskFull,
         Self::ShardDiskFull,
+        Self::StandbyKill,
+        Self::StandbyFreeze,
+        Self::TwoWriters,
+        Self::RowsRefused,
         Self::RequestsTwice,
         Self::FileTwice,
         Self::FramesTwice,
@@ -130,6 +154,13 @@ impl Case {
             Self::LogFull => "log-full".to_owned(),
             Self::ShardAway => "shard-away".to_owned(),
             Self::ShardRestored => "shard-restored".to_owned(),
+            Self::ShardPromoted => "shard-promoted".to_owned(),
+            Self::ReplayWaits => "replay-waits".to_owned(),
+            Self::LogDeleted => "log-deleted".to_owned(),
+            Self::StandbyKill => "standby-kill".to_owned(),
+            Self::StandbyFreeze => "standby-freeze".to_owned(),
+            Self::TwoWriters => "two-writers".to_owned(),
+            Self::RowsRefused => "rows-refused".to_owned(),
             Self::LogDiskFull => "log-disk-full".to_owned(),
             Self::ShardDiskFull => "shard-disk-full".to_owned(),
             Self::RequestsTwice => "requests-twice".to_owned(),
@@ -144,9 +175,14 @@ impl Case {
     /// Settings of all services that the case needs.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::LogFull | Self::ShardAway => full::SETTINGS,
+            Self::LogFull | Self::ShardAway | Self::ReplayWaits => full::SETTINGS,
             _ => &[],
         }
+    }
+
+    /// The shard that has a replica, if one has.
+    pub(super) fn replicated(self) -> Option<usize> {
+        (self == Self::ShardPromoted).then_some(SHARD)
     }
 
     /// Why the case cannot be run on this machine, if it cannot.
@@ -170,6 +206,13 @@ impl Case {
             Self::LogFull => full::log(trial).await,
             Self::ShardAway => full::shard(trial, SHARD).await,
             Self::ShardRestored => backups::restore(trial, SHARD).await,
+            Self::ShardPromoted => promotions::promote(trial, SHARD).await,
+            Self::ReplayWaits => backlog::replay(trial, SHARD).await,
+            Self::LogDeleted => deletions::delete(trial, SHARD).await,
+            Self::StandbyKill => writers::kill(trial).await,
+            Self::StandbyFreeze => writers::freeze(trial).await,
+            Self::TwoWriters => writers::two(trial).await,
+            Self::RowsRefused => refusals::refuse(trial, SHARD).await,
             Self::LogDiskFull => full::log_disk(trial).await,
             Self::ShardDiskFull => full::shard_disk(trial, SHARD).await,
             Self::RequestsTwice => twice::requests(trial).await,

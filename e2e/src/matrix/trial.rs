@@ -81,7 +81,10 @@ impl Trial {
         let settings = case.settings();
         Ok(Self {
             disk: None,
-            system: System::start_linked(SHARDS, Durability::Real, settings).await?,
+            system: match case.replicated() {
+                Some(shard) => System::start_replicated(SHARDS, Durability::Real, settings, shard).await?,
+                None => System::start_linked(SHARDS, Durability::Real, settings).await?,
+            },
             rng: StdRng::seed_from_u64(seed),
             span,
             ledger: Arc::new(Ledger::new(dir.join("ledger"))?),

@@ -1,0 +1,75 @@
+//! Rows that Postgres refuses for what is in them, and that are put into the log again once the reason is gone.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::trial::Trial;
+use crate::known::KnownLetter;
+use crate::stored::Stored;
+
+/// What a person may add to a table, and what Postgres calls a row that does not keep to it.
+const REFUSE: &str = "alter table orders add constraint no_sevens check (total % 30 <> 7) not valid";
+const REFUSE_NO_MORE: &str = "alter table orders drop constraint no_sevens";
+/// What has died and is not stored since.
+const NOT_STORED: &str = "select count(*) from dead_letter d where not exists \
+    (select from orders o where (o.customer_id, o.order_id) = (d.customer_id, d.order_id))";
+const CHECK_VIOLATION: &str = "23514";
+/// So many rows are refused before the reason is taken away.
+const LETTERS_MIN: usize = 3;
+/// Each of them costs the lane several attempts in vain, and as many connections.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// Lets a shard refuse one in thirty of its orders, and requeues them.
+pub(super) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
+    let refused_at = Instant::now();
+    trial.system.stack.sql(shard, REFUSE).await?;
+    trial.injected += 1;
+    trial
+        .must("rows are refused", WITHIN, async |system| {
+            let stored = Stored::read(system, shard).await.map_err(|error| error.to_string())?;
+            if stored.dead.len() >= LETTERS_MIN { Ok(()) } else { Err(format!("{} letters", stored.dead.len())) }
+        })
+        .await;
+    trial.work(0..3000).await;
+    trial.system.stack.sql(shard, REFUSE_NO_MORE).await?;
+    let requeued = note_letters(trial, shard).await?;
+    for expected in [requeued, 0] {
+        // The second time there is nothing left to do.
+        let run = trial.system.forebay(&["dead", "requeue", "--reason", "refused", "--json"], b"").await?.ok()?;
+        let count = run.json()?["requeued"].as_array().context("it says which were requeued")?.len();
+        if count != expected {
+            trial.complain(format!("{count} letters were requeued instead of {expected}"));
+        }
+    }
+    trial
+        .must("what was requeued is stored", WITHIN, async |system| {
+            match system.stack.sql(shard, NOT_STORED).await.map_err(|error| error.to_string())?.trim() {
+                "0" => Ok(()),
+                rest => Err(format!("{rest} are not")),
+            }
+        })
+        .await;
+    trial.hidden = Some((shard, refused_at, Instant::now()));
+    Ok(())
+}
+
+/// Looks at each letter, and notes it as one that there must be. Gives how many there are.
+async fn note_letters(trial: &mut Trial, shard: usize) -> Result<usize> {
+    let entries = trial.ledger.entries();
+    let letters = Stored::read(&trial.system, shard).await?.dead;
+    for letter in &letters {
+        let sent = letter.mark.as_ref().and_then(|mark| entries.get(mark));
+        let is_refused = letter.reason == "refused" && letter.sqlstate.as_deref() == Some(CHECK_VIOLATION);
+        let Some(made) = sent.map(|entry| &entry.made).filter(|made| is_refused && made.total() % 30 == 7) else {
+            trial.complain(format!("this should not have died: {letter:?}"));
+            continue;
+        };
+        // Index and views of the order are stored already when it comes again.
+        trial.known.logged_again("index", u64::from(made.order_id.is_some()));
+        trial.known.logged_again("views", made.sellers().len() as u64);
+        let (lane, reason, seq) = ("orders".to_owned(), "refused".to_owned(), letter.seq);
+        trial.known.letters.push(KnownLetter { shard, lane, seq, reason });
+    }
+    Ok(letters.len())
+}

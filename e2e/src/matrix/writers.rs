@@ -1,0 +1,148 @@
+//! Two writers: one that waits until the other is gone, and two that both believe that they lead.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rand::RngExt;
+
+use super::trial::{Trial, figure, lanes, lanes_of};
+use crate::system::Part;
+
+/// How long it may take until the other writer has taken every lane.
+const TAKEN_WITHIN: Duration = Duration::from_secs(15);
+/// Ends the sessions by which writers hold their lead, as the death of a machine would; those of transactions stay.
+const END_LEADS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+    where application_name like 'forebay-writer%lead'";
+/// Ends all of their sessions.
+const END_ALL: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+    where application_name like 'forebay-writer%'";
+/// What a writer counts when it finds that another one has moved its position.
+const FENCED: (&str, &str) = ("forebay_writer_errors_total", "class=\"fenced\"");
+
+/// The writer that leads is killed, again and again; the other one takes over.
+pub(super) async fn kill(trial: &mut Trial) -> Result<()> {
+    let writers = start_both(trial).await?;
+    for round in 0..trial.span.rounds() {
+        let (leader, other) = (round % 2, (round + 1) % 2);
+        trial.work(500..2000).await;
+        writers[leader].kill().await;
+        trial.injected += 1;
+        must_all_be(trial, other, "draining").await;
+        must_store(trial).await?;
+        writers[leader].ensure_started().await?;
+        must_all_be(trial, leader, "standby").await;
+    }
+    Ok(())
+}
+
+/// The writer that leads is frozen, and loses its lead meanwhile; then it goes on as if nothing had been.
+pub(super) async fn freeze(trial: &mut Trial) -> Result<()> {
+    let writers = start_both(trial).await?;
+    for round in 0..trial.span.rounds() {
+        let (leader, other) = (round % 2, (round + 1) % 2);
+        trial.work(500..2000).await;
+        writers[leader].pause();
+        trial.injected += 1;
+        let taken = take_over(trial, other, round).await;
+        writers[leader].resume();
+        taken?;
+        must_be_led_once(trial).await;
+    }
+    must_have_been_fenced(trial).await
+}
+
+/// A transaction that is frozen keeps its locks, so the other one gets ahead only where that has ended, too.
+async fn take_over(trial: &mut Trial, other: usize, round: usize) -> Result<()> {
+    let is_all = round % 2 == 1;
+    end_sessions(trial, if is_all { END_ALL } else { END_LEADS }).await?;
+    must_all_be(trial, other, "draining").await;
+    if is_all { must_store(trial).await } else { Ok(()) }
+}
+
+/// The lead is taken away again and again while both run, so that now the one and now the other believes that it has it.
+pub(super) async fn two(trial: &mut Trial) -> Result<()> {
+    start_both(trial).await?;
+    let end = Instant::now() + trial.span.of(5, 20);
+    while Instant::now() < end {
+        end_sessions(trial, END_LEADS).await?;
+        trial.injected += 1;
+        let pause = trial.rng.random_range(100..1500);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+    must_be_led_once(trial).await;
+    must_store(trial).await?;
+    must_have_been_fenced(trial).await
+}
+
+/// Starts a second writer, which stands by.
+async fn start_both(trial: &mut Trial) -> Result<Vec<forebay_stack::Process>> {
+    trial.system.start_another(Part::Writer, &[]).await?;
+    must_all_be(trial, 1, "standby").await;
+    Ok(trial.system.processes(Part::Writer))
+}
+
+async fn end_sessions(trial: &Trial, sessions: &str) -> Result<()> {
+    for shard in 0..trial.system.stack.postgres_count() {
+        trial.system.stack.sql(shard, sessions).await?;
+    }
+    Ok(())
+}
+
+/// Waits until each lane is drained by one writer, and the other one stands by.
+async fn must_be_led_once(trial: &mut Trial) {
+    trial
+        .must("one writer leads in each lane, and one stands by", TAKEN_WITHIN, async |system| {
+            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
+            for lane in &lanes {
+                let of_it =
+                    lanes.iter().filter(|other| (&other["lane"], &other["shard"]) == (&lane["lane"], &lane["shard"]));
+                let mut states: Vec<_> = of_it.map(|lane| lane["state"].as_str().unwrap_or_default()).collect();
+                states.sort_unstable();
+                if states != ["draining", "standby"] {
+                    return Err(format!("{states:?} in {lane}"));
+                }
+            }
+            if lanes.is_empty() { Err("no lanes".to_owned()) } else { Ok(()) }
+        })
+        .await;
+}
+
+/// Waits until every lane of a writer is in that state.
+async fn must_all_be(trial: &mut Trial, writer: usize, state: &str) {
+    let what = format!("writer {writer} is {state} in every lane");
+    trial
+        .must(&what, TAKEN_WITHIN, async |system| {
+            let url = &system.urls(Part::Writer)[writer];
+            let lanes = lanes_of(system, url).await.map_err(|error| error.to_string())?;
+            match lanes.iter().find(|lane| lane["state"] != state) {
+                None if !lanes.is_empty() => Ok(()),
+                lane => Err(format!("{lane:?}")),
+            }
+        })
+        .await;
+}
+
+/// Waits until more is stored than now.
+async fn must_store(trial: &mut Trial) -> Result<()> {
+    const STORED: &str = "select coalesce(sum(rows_stored), 0)::int8 from lane_position where lane = 'orders'";
+    let before = trial.system.sum(STORED).await?;
+    trial
+        .must("orders are stored", TAKEN_WITHIN, async |system| match system.sum(STORED).await {
+            Ok(after) if after > before => Ok(()),
+            other => Err(format!("{other:?} instead of more than {before}")),
+        })
+        .await;
+    Ok(())
+}
+
+/// Without that, the two have never come into each other's way.
+async fn must_have_been_fenced(trial: &mut Trial) -> Result<()> {
+    let mut fenced = 0.0;
+    for url in trial.system.urls(Part::Writer) {
+        fenced += figure(&trial.system, &url, FENCED.0, FENCED.1).await?.unwrap_or_default();
+    }
+    if fenced < 1.0 {
+        trial.complain("no writer has found that the other one had moved its position");
+    }
+    Ok(())
+}
