@@ -23,7 +23,13 @@ pub(super) fn span(bench: &Bench) -> Span {
 }
 
 pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
-    let recipe = recipe(bench, true);
+    let mut lines = of_lanes(bench, false, "lane orders only").await?;
+    lines.extend(of_lanes(bench, true, "all lanes").await?);
+    Ok(lines)
+}
+
+async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec<Line>> {
+    let recipe = recipe(bench, all_lanes);
     let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
     let orders = Orders::new(dataset.lines()?);
     let world = World::start(bench, &plan).await?;
@@ -46,19 +52,16 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let open = posts(bench, world.port("ingest"), &orders, Pace::Open(half)).await?;
     world.end(bench).await?;
     if let Some(last) = &last {
-        bench.charts.latency("64 connections, as fast as they can", last);
+        bench.charts.latency(&format!("64 connections, {lanes}, as fast as they can"), last);
     }
-    bench.charts.latency("at half that rate, open loop", &open);
-    let rate = Line::new(
-        ROW,
-        "single POST /v1/orders, 64 connections, closed loop, all lanes",
-        Unit::RequestsPerSecond,
-        pair.value,
-    );
+    bench.charts.latency(&format!("{lanes}, at half that rate, open loop"), &open);
+    let what = format!("single POST /v1/orders, {lanes}, 64 connections, closed loop");
+    let rate = Line::new(ROW, what, Unit::RequestsPerSecond, pair.value);
     let rate = rate.beside("the same answer without the log", pair.limit).target(Target::RatioAtLeast(0.6)).cost(cost);
-    let p99 = Line::new(ROW, "its 99th percentile", Unit::Milliseconds, p99).target(Target::AtMost(15.0));
+    let p99 =
+        Line::new(ROW, format!("{lanes}: its 99th percentile"), Unit::Milliseconds, p99).target(Target::AtMost(15.0));
     let open = Figure::from_iter([open.quantile_ms(0.99)]);
-    let what = format!("99th percentile at half that rate ({half:.0}/s), open loop");
+    let what = format!("{lanes}: 99th percentile at half that rate ({half:.0}/s), open loop");
     Ok(vec![rate, p99, Line::new(ROW, what, Unit::Milliseconds, open)])
 }
 
