@@ -51,9 +51,9 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     Ok(vec![line.target(Target::RatioAtMost(2.0)).cost(cost)])
 }
 
-/// Each request has another end, a microsecond later, so that no cache has its answer.
+/// Each request begins a microsecond later, so that no cache has its answer.
 fn path(number: u64) -> String {
-    format!("/v1/orders?from=2025-06-01T00:00:00Z&to=2025-06-20T00:00:00.{:06}Z&limit=100", number % 1_000_000)
+    format!("/v1/orders?from=2025-06-01T00:00:00.{:06}Z&to=2025-06-20T00:00:00Z&limit=100", number % 1_000_000)
 }
 
 /// The range as one statement, for one order more than the page has.
