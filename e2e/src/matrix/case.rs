@@ -40,6 +40,8 @@ pub enum Case {
     Kill(Target),
     /// `kill -9` of every service and every server at once.
     KillAll,
+    /// SIGTERM of everything, in any order.
+    StopAll,
     /// The writer aborts, or loses a notice, at a point of its work.
     Failpoint(&'static str),
     /// SIGSTOP.
@@ -91,7 +93,7 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::Kill(Target::Service(Part::Ingest)),
         Self::Kill(Target::Service(Part::Writer)),
         Self::Kill(Target::Service(Part::Query)),
@@ -99,6 +101,7 @@ impl Case {
         Self::Kill(Target::Server(Server::Redis)),
         Self::Kill(Target::Server(Server::Postgres(SHARD))),
         Self::KillAll,
+        Self::StopAll,
         Self::Failpoint("before-commit=abort:0.02"),
         Self::Failpoint("after-commit=abort:0.02"),
         Self::Failpoint("notice=abort:0.02"),
@@ -143,6 +146,7 @@ impl Case {
         match self {
             Self::Kill(target) => format!("kill-{}", target.name()),
             Self::KillAll => "kill-all".to_owned(),
+            Self::StopAll => "stop-all".to_owned(),
             Self::Failpoint(text) => {
                 format!("failpoint-{}", text.split(':').next().unwrap_or_default().replace('=', "-"))
             }
@@ -199,6 +203,7 @@ impl Case {
         match self {
             Self::Kill(target) => kills::kill(trial, target).await,
             Self::KillAll => kills::everything(trial).await,
+            Self::StopAll => stops::everything(trial).await,
             Self::Failpoint(text) => kills::failpoint(trial, text).await,
             Self::Freeze(server) => freezes::freeze(trial, server).await,
             Self::BlackHole(part, server) => holes::black_hole(trial, part, server).await,

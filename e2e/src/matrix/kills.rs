@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_stack::Server;
 
-use super::trial::{Target, Trial, figure};
+use super::trial::{SERVICES, Target, Trial, figure};
 use crate::system::Part;
 
 /// How the query service says that it has missed notices.
@@ -27,12 +26,10 @@ pub(super) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
 
 /// Kills every service and every server at once, as when the power goes, and starts them all.
 pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
-    let servers = (0..trial.system.stack.postgres_count()).map(Server::Postgres).chain([Server::Nats, Server::Redis]);
-    let services = [Part::Ingest, Part::Writer, Part::Query];
-    let all: Vec<Target> = services.into_iter().map(Target::Service).chain(servers.map(Target::Server)).collect();
+    let all = trial.everybody();
     for _ in 0..trial.span.rounds() {
         trial.work(500..3000).await;
-        for part in services {
+        for part in SERVICES {
             trial.outages.begin(part);
         }
         let mut dying = tokio::task::JoinSet::new();
@@ -44,16 +41,7 @@ pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
         if let Some(alive) = all.iter().find(|&&target| trial.process(target).is_alive()) {
             trial.complain(format!("{} is alive still", alive.name()));
         }
-        let mut starting = tokio::task::JoinSet::new();
-        // Nobody waits for anybody: each finds the others when they are there.
-        all.iter().map(|&target| trial.process(target)).for_each(|process| {
-            starting.spawn(async move { process.ensure_started().await });
-        });
-        starting.join_all().await.into_iter().collect::<Result<()>>()?;
-        for part in services {
-            trial.outages.end(part);
-        }
-        trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+        trial.start_all().await?;
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! SIGTERM while everything is in use.
+//! SIGTERM while everything is in use, of one service and of all of them.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use rand::seq::SliceRandom;
 
-use super::trial::{Target, Trial};
+use super::trial::{SERVICES, Target, Trial};
 use crate::answers::Answer;
 use crate::proxy::Mode;
 use crate::system::Part;
@@ -39,6 +40,37 @@ pub(super) async fn stop(trial: &mut Trial, part: Part) -> Result<()> {
         trial.work(0..500).await;
         judge(trial, part, told);
         trial.start_again(Target::Service(part)).await?;
+    }
+    Ok(())
+}
+
+/// Stops every service and every server, in whatever order, each while those before may still be at it; each service exits with
+/// 0 whoever has gone before it.
+pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
+    let mut all = trial.everybody();
+    for _ in 0..trial.span.rounds() {
+        trial.work(500..3000).await;
+        for part in SERVICES {
+            trial.outages.begin(part);
+        }
+        all.shuffle(&mut trial.rng);
+        let mut stopping = tokio::task::JoinSet::new();
+        for &target in &all {
+            let (process, told) = (trial.process(target), Instant::now());
+            stopping.spawn(async move { (target, process.stop().await, told.elapsed()) });
+            trial.work(0..700).await;
+        }
+        for (target, status, took) in stopping.join_all().await {
+            trial.injected += 1;
+            if matches!(target, Target::Service(_)) && !status.is_some_and(|status| status.success()) {
+                let order: Vec<&str> = all.iter().map(|target| target.name()).collect();
+                trial.complain(format!("{} ended with {status:?} after {took:?}; order: {order:?}", target.name()));
+            }
+            if took > GRACE {
+                trial.complain(format!("{} took {took:?} to stop", target.name()));
+            }
+        }
+        trial.start_all().await?;
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::ledger::Ledger;
 use crate::system::{Part, System};
 
 const SHARDS: usize = 3;
+/// Every service.
+pub(super) const SERVICES: [Part; 3] = [Part::Ingest, Part::Writer, Part::Query];
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -104,6 +106,27 @@ impl Trial {
             Target::Service(part) => self.system.process(part).clone(),
             Target::Server(server) => self.system.stack.process(server).clone(),
         }
+    }
+
+    /// Every service and every server.
+    pub(super) fn everybody(&self) -> Vec<Target> {
+        let shards = (0..self.system.stack.postgres_count()).map(Server::Postgres);
+        let servers = shards.chain([Server::Nats, Server::Redis]).map(Target::Server);
+        SERVICES.into_iter().map(Target::Service).chain(servers).collect()
+    }
+
+    /// Starts all of them again, and waits until they work. Nobody waits for anybody: each finds the others when they are there.
+    pub(super) async fn start_all(&mut self) -> Result<()> {
+        let mut starting = tokio::task::JoinSet::new();
+        self.everybody().into_iter().map(|target| self.process(target)).for_each(|process| {
+            starting.spawn(async move { process.ensure_started().await });
+        });
+        starting.join_all().await.into_iter().collect::<Result<()>>()?;
+        for part in SERVICES {
+            self.outages.end(part);
+        }
+        self.must_work_again(Instant::now(), Duration::from_secs(30)).await;
+        Ok(())
     }
 
     /// Starts a service anew with further settings.
