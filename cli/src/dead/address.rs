@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use forebay_model::ShardId;
+use serde::{Serialize, Serializer};
 
 /// The address of a dead letter, such as `0/17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,12 @@ pub struct NoAddress(String);
 impl fmt::Display for LetterAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.shard, self.id)
+    }
+}
+
+impl Serialize for LetterAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -35,9 +35,6 @@ pub struct Settings {
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     settings.which.check(&settings.system)?;
     let missing = settings.which.missing(&settings.system).await?;
-    for address in &missing {
-        eprintln!("there is no dead letter {address}");
-    }
     let (mut purged, mut kept) = (0, 0);
     for pool in settings.system.pools(settings.which.filters.shard, &pool_settings())? {
         let Some(filter) = settings.which.filter(pool.shard()) else { continue };
@@ -49,7 +46,6 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
         kept += left.iter().map(|count| count.letters).sum::<u64>();
     }
     if settings.json {
-        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
         println!("{}", serde_json::json!({"purged": purged, "kept": kept, "missing": missing}));
     } else {
         println!("{} dead letters deleted", grouped(purged));

@@ -181,18 +181,13 @@ impl Road {
 
 impl Outcome {
     fn report(&self, as_json: bool) {
-        for address in &self.missing {
-            eprintln!("there is no dead letter {address}");
-        }
         for (address, reason) in &self.stay {
             eprintln!("letter {address} stays: {reason}");
         }
         if as_json {
-            let requeued: Vec<String> = self.requeued.iter().map(ToString::to_string).collect();
-            let stay =
-                self.stay.iter().map(|(address, reason)| json!({"address": address.to_string(), "reason": reason}));
-            let missing: Vec<String> = self.missing.iter().map(ToString::to_string).collect();
-            println!("{}", json!({"requeued": requeued, "stay": stay.collect::<Vec<_>>(), "missing": missing}));
+            let stay = self.stay.iter().map(|(address, reason)| json!({"address": address, "reason": reason}));
+            let (requeued, stay) = (&self.requeued, stay.collect::<Vec<_>>());
+            println!("{}", json!({"requeued": requeued, "stay": stay, "missing": self.missing}));
         } else {
             let (requeued, stay) = (self.requeued.len() as u64, self.stay.len() as u64);
             println!("{} letters requeued, {} stay", grouped(requeued), grouped(stay));

@@ -80,7 +80,7 @@ impl Which {
         Err(BadSetting::new(line))
     }
 
-    /// The named letters that are not there.
+    /// The named letters that are not there. Each is told.
     pub(super) async fn missing(&self, system: &SystemSettings) -> Result<Vec<LetterAddress>> {
         let mut missing = Vec::new();
         for pool in system.pools(None, &pool_settings())? {
@@ -89,6 +89,9 @@ impl Which {
             let there = there.with_context(|| format!("the dead letters of shard {} cannot be read", pool.shard()))?;
             let gone = ids.into_iter().filter(|id| !there.contains(id));
             missing.extend(gone.map(|id| LetterAddress { shard: pool.shard(), id }));
+        }
+        for address in &missing {
+            eprintln!("there is no dead letter {address}");
         }
         Ok(missing)
     }

@@ -1,6 +1,6 @@
 //! What every check needs: the log, the map, the shards, and what has been found so far.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,20 +118,42 @@ impl Check {
         &self,
         wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
     ) -> Result<HashMap<OrderKey, StoredOrder>> {
-        let mut by_shard: BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> = BTreeMap::new();
-        for (bucket, key) in wanted {
-            for &shard in self.map.read_shards(bucket) {
-                by_shard.entry(shard).or_default().push((bucket, key.clone()));
-            }
-        }
         let mut found = HashMap::new();
-        for (shard, wanted) in by_shard {
+        for (shard, wanted) in self.by_shard(wanted) {
             let mut connection = self.pool(shard)?.acquire().await?;
             let orders = stored_order::find(&mut connection, &wanted).await;
             let orders = orders.with_context(|| format!("orders of shard {shard}"))?;
             found.extend(orders.into_iter().map(|order| (order.key(), order)));
         }
         Ok(found)
+    }
+
+    /// Those of these identities whose orders are stored, wherever the map reads them from.
+    pub(super) async fn stored(
+        &self,
+        wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
+    ) -> Result<HashSet<OrderKey>> {
+        let mut found = HashSet::new();
+        for (shard, wanted) in self.by_shard(wanted) {
+            let mut connection = self.pool(shard)?.acquire().await?;
+            let keys = stored_order::keys(&mut connection, &wanted).await;
+            found.extend(keys.with_context(|| format!("orders of shard {shard}"))?);
+        }
+        Ok(found)
+    }
+
+    /// Identities by the shards that the map reads their orders from.
+    fn by_shard(
+        &self,
+        wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
+    ) -> BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> {
+        let mut by_shard: BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> = BTreeMap::new();
+        for (bucket, key) in wanted {
+            for &shard in self.map.read_shards(bucket) {
+                by_shard.entry(shard).or_default().push((bucket, key.clone()));
+            }
+        }
+        by_shard
     }
 
     /// Waits until a lane has come past what its log holds now. `false` where it does not.

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::Depth;
+use crate::stored_order::OrderKey;
 
 /// A snapshot of a shard.
 #[derive(Debug)]
@@ -71,6 +72,11 @@ impl Snapshot {
         self.declare(&format!("select {columns} from {table}{sample}")).await
     }
 
+    /// Opens a cursor over the identities of the orders that a table is about, for [`Snapshot::keys`].
+    pub(super) async fn key_cursor(&mut self, table: &'static str, depth: Depth, rows: u64) -> Result<Cursor> {
+        self.cursor(table, "ordered_at, order_id, customer_id", depth, rows).await
+    }
+
     /// Opens a cursor over what a fixed statement gives.
     pub(super) async fn declare(&mut self, select: &str) -> Result<Cursor> {
         self.cursors += 1;
@@ -85,5 +91,10 @@ impl Snapshot {
         let fetch = AssertSqlSafe(format!("fetch {rows} from {}", cursor.0));
         // Not simply executed: only prepared statements answer in the binary format that times are read from.
         Ok(sqlx::query(fetch).persistent(false).fetch_all(&mut self.connection).await?)
+    }
+
+    /// The next identities of a cursor over them; none at its end.
+    pub(super) async fn keys(&mut self, cursor: &Cursor, rows: u32) -> Result<Vec<OrderKey>> {
+        self.page(cursor, rows).await?.iter().map(|row| OrderKey::from_row(row, 0)).collect()
     }
 }

@@ -61,18 +61,16 @@ impl Check {
     /// Counts the noted times of a shard whose order is not there. What is stored at another time was told of the order.
     pub(super) async fn orders_of_times(&mut self, snapshot: &mut Snapshot) -> Result<()> {
         let rows = snapshot.rows(TABLE).await?;
-        let cursor = snapshot.cursor(TABLE, "ordered_at, order_id, customer_id", self.depth, rows).await?;
+        let cursor = snapshot.key_cursor(TABLE, self.depth, rows).await?;
         loop {
-            let page = snapshot.page(&cursor, PAGE).await?;
-            if page.is_empty() {
+            let keys = snapshot.keys(&cursor, PAGE).await?;
+            if keys.is_empty() {
                 return Ok(());
             }
-            self.report.order_times_checked += page.len() as u64;
-            let keys: Vec<OrderKey> = page.iter().map(|row| OrderKey::from_row(row, 0)).collect::<Result<_>>()?;
+            self.report.order_times_checked += keys.len() as u64;
             let routed = self.routed(keys.iter().cloned());
-            let orders = stored_order::keys(&mut snapshot.connection, &routed).await?;
-            let without = keys.iter().filter(|key| !orders.contains(key)).count();
-            self.report.order_times_without_order += without as u64;
+            let stored = stored_order::keys(&mut snapshot.connection, &routed).await?;
+            self.report.order_times_without_order += keys.iter().filter(|key| !stored.contains(key)).count() as u64;
         }
     }
 
