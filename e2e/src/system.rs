@@ -23,6 +23,11 @@ pub enum Part {
     Query,
 }
 
+impl Part {
+    /// Every service, in the order in which they are stopped.
+    pub const ALL: [Self; 3] = [Self::Ingest, Self::Writer, Self::Query];
+}
+
 /// A whole Forebay. Dropping it kills what is left of it.
 pub struct System {
     services: Vec<(Part, Process, u16)>,
@@ -338,7 +343,7 @@ impl System {
     /// # Errors
     /// Where a service did not exit with 0.
     pub async fn stop(&self) -> Result<()> {
-        for stopping in [Part::Ingest, Part::Writer, Part::Query] {
+        for stopping in Part::ALL {
             for (part, process, _) in self.services.iter().filter(|(part, ..)| *part == stopping) {
                 let status = process.stop().await;
                 ensure!(status.is_none_or(|status| status.success()), "{part:?} ended with {status:?}");

@@ -125,11 +125,6 @@ async fn accept(trial: &mut Trial, shard: usize) -> Result<()> {
     must_halt(trial, shard).await?;
     let done = trial.system.forebay(&[&command[..], &["--yes"]].concat(), b"").await?;
     ensure!(done.code == 0, "the loss cannot be accepted: {} {}", done.stdout, done.stderr);
-    trial
-        .must("the lane goes on", WITHIN, async |system| {
-            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            lanes.iter().find(|lane| lane["state"] != "draining").map_or(Ok(()), |lane| Err(lane.to_string()))
-        })
-        .await;
+    trial.must_drain(WITHIN).await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::trial::{SERVICES, Target, Trial, figure};
+use super::trial::{Target, Trial, figure};
 use crate::system::Part;
 
 /// How the query service says that it has missed notices.
@@ -29,7 +29,7 @@ pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
     let all = trial.everybody();
     for _ in 0..trial.span.rounds() {
         trial.work(500..3000).await;
-        for part in SERVICES {
+        for part in Part::ALL {
             trial.outages.begin(part);
         }
         let mut dying = tokio::task::JoinSet::new();

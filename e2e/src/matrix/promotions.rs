@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use forebay_model::Lane;
 use forebay_stack::Server;
 
-use super::trial::{Trial, lanes};
+use super::trial::Trial;
 
 const REPLICA: Server = Server::Replica(0);
 const WITHIN: Duration = Duration::from_secs(30);
@@ -37,12 +37,7 @@ pub(super) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
     trial.system.stack.replica_sql(0, "select pg_promote()").await?;
     trial.system.takes_the_place_of(0, shard);
     trial.must_work_again(Instant::now(), WITHIN).await;
-    trial
-        .must("every lane goes on", WITHIN, async |system| {
-            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            lanes.iter().find(|lane| lane["state"] != "draining").map_or(Ok(()), |lane| Err(lane.to_string()))
-        })
-        .await;
+    trial.must_drain(WITHIN).await;
     Ok(())
 }
 

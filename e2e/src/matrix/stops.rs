@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rand::seq::SliceRandom;
 
-use super::trial::{SERVICES, Target, Trial};
+use super::trial::{Target, Trial};
 use crate::answers::Answer;
 use crate::proxy::Mode;
 use crate::system::Part;
@@ -50,7 +50,7 @@ pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
     let mut all = trial.everybody();
     for _ in 0..trial.span.rounds() {
         trial.work(500..3000).await;
-        for part in SERVICES {
+        for part in Part::ALL {
             trial.outages.begin(part);
         }
         all.shuffle(&mut trial.rng);

@@ -19,8 +19,6 @@ use crate::ledger::Ledger;
 use crate::system::{Part, System};
 
 const SHARDS: usize = 3;
-/// Every service.
-pub(super) const SERVICES: [Part; 3] = [Part::Ingest, Part::Writer, Part::Query];
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -112,7 +110,7 @@ impl Trial {
     pub(super) fn everybody(&self) -> Vec<Target> {
         let shards = (0..self.system.stack.postgres_count()).map(Server::Postgres);
         let servers = shards.chain([Server::Nats, Server::Redis]).map(Target::Server);
-        SERVICES.into_iter().map(Target::Service).chain(servers).collect()
+        Part::ALL.into_iter().map(Target::Service).chain(servers).collect()
     }
 
     /// Starts all of them again, and waits until they work. Nobody waits for anybody: each finds the others when they are there.
@@ -122,7 +120,7 @@ impl Trial {
             starting.spawn(async move { process.ensure_started().await });
         });
         starting.join_all().await.into_iter().collect::<Result<()>>()?;
-        for part in SERVICES {
+        for part in Part::ALL {
             self.outages.end(part);
         }
         self.must_work_again(Instant::now(), Duration::from_secs(30)).await;
@@ -190,6 +188,15 @@ impl Trial {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Waits until every lane is drained again.
+    pub(super) async fn must_drain(&mut self, within: Duration) {
+        self.must("every lane goes on", within, async |system| {
+            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
+            lanes.iter().find(|lane| lane["state"] != "draining").map_or(Ok(()), |lane| Err(lane.to_string()))
+        })
+        .await;
     }
 
     /// Waits until ingest accepts and query answers questions that came after this moment.

@@ -9,7 +9,7 @@ async fn stopping_under_load_in_any_order_loses_nothing_that_was_accepted() {
     let replay = system.replay(&["-"], &orders);
     let restarts = async {
         while system.sum("select count(*) from orders").await.unwrap() < 1_000 {}
-        for part in [Part::Ingest, Part::Writer, Part::Query] {
+        for part in Part::ALL {
             let status = system.process(part).stop().await.unwrap();
             assert!(status.success(), "{part:?} ended with {status}");
             system.process(part).restart().await.unwrap();
