@@ -96,11 +96,12 @@ impl Source {
     /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
         let windows = Arc::clone(&self.windows);
-        let mut look_near = self.is_of_everybody() && windows.is_dense();
+        let mut look_near = windows.is_dense();
         while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
             let Some(part) = windows.get(place) else { break };
-            let near = windows.near(&self.last, self.span, self.direction);
-            let window = if std::mem::take(&mut look_near) { near } else { part };
+            let is_of_everybody = matches!(self.subject, Subject::Everybody);
+            let near = is_of_everybody.then(|| windows.near(&self.last, self.span, self.direction));
+            let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
             let kind = self.kind();
             let text = window.text(kind, window.bounds(&self.last, self.span, self.direction));
@@ -120,7 +121,7 @@ impl Source {
             if rows.is_cut {
                 break;
             }
-            if self.is_of_everybody() {
+            if let Some(near) = near {
                 windows.note_density(!is_window_read && near.holds(self.last.ordered_at));
             }
             if is_window_read && window.covers(part) {
@@ -128,10 +129,6 @@ impl Source {
             }
         }
         Ok(())
-    }
-
-    fn is_of_everybody(&self) -> bool {
-        matches!(self.subject, Subject::Everybody)
     }
 
     fn note(&mut self, position: Option<Position>) {
