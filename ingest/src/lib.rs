@@ -29,4 +29,5 @@ mod rate;
 mod settings;
 
 pub use app::start;
+pub use order::Accepted;
 pub use settings::Settings;

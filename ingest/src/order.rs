@@ -21,8 +21,8 @@ use crate::media::{Encoding, media_type, unsupported_media_type};
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What an accepted order is answered with.
-#[derive(Serialize)]
-struct Accepted {
+#[derive(Debug, Serialize)]
+pub struct Accepted {
     order_id: String,
     customer_id: String,
     timestamp: String,
@@ -47,7 +47,7 @@ pub(crate) async fn post_order(
     let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
     let map = app.map()?;
     // What borrows the body ends before the wait for the log begins.
-    let (facts, mut accepted) = {
+    let (facts, accepted) = {
         let now = Timestamp::now();
         let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
             count_rejected(&rejection);
@@ -60,21 +60,27 @@ pub(crate) async fn post_order(
     };
     let receipt = app.appender()?.append(facts.into_parts(), map.epoch(), held).await?;
     app.count_accepted(1);
-    accepted.receipt = receipt.to_string();
-    let mut response = json(StatusCode::ACCEPTED, &accepted);
+    let mut response = accepted.response(&receipt);
     left.write(response.headers_mut());
     Ok(response)
 }
 
 impl Accepted {
-    fn new(order: &Order<'_>, shard: ShardId) -> Self {
+    /// Of an order that goes to that shard, and has no receipt yet.
+    pub fn new(order: &Order<'_>, shard: ShardId) -> Self {
         Self {
             order_id: order.order_id.to_string(),
             customer_id: order.customer_id().to_string(),
             timestamp: order.ordered_at.to_string(),
             shard,
-            receipt: Receipt::default().to_string(),
+            receipt: String::new(),
         }
+    }
+
+    /// The answer to the client: 202, with the receipt.
+    pub fn response(mut self, receipt: &Receipt) -> Response {
+        self.receipt = receipt.to_string();
+        json(StatusCode::ACCEPTED, &self)
     }
 }
 
