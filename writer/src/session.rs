@@ -24,8 +24,8 @@ use crate::status::{CommitFigures, State, Status};
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a standby asks whether the lead is free.
 const STANDBY_POLL: Duration = Duration::from_secs(1);
-/// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take the disk's time from those that
-/// wait for the log's acknowledgement.
+/// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take
+/// the disk's time from those that wait for the log's acknowledgement.
 const COMMIT_EVERY: Duration = Duration::from_millis(20);
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
