@@ -8,12 +8,14 @@ use forebay_model::{Incarnation, Lane, Position, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
+use super::arrange::in_key_order;
 use super::copy::copy;
 use super::sift::Run;
 use super::statements::Statements;
 use super::step::{Step, StepError, step};
 use super::times::Times;
 use crate::dead_letter::{self, Letter, Place};
+use crate::partition::Ranges;
 use crate::position::Tally;
 
 /// A connection for transactions, and what its session already has.
@@ -28,6 +30,7 @@ pub(crate) struct Session {
 pub(crate) struct Attempt<'a> {
     pub(crate) lane: Lane,
     pub(crate) statements: &'a Statements,
+    pub(crate) ranges: &'a Ranges,
     pub(crate) is_straight: bool,
     pub(crate) runs: &'a [Run],
     pub(crate) letters: &'a [Letter],
@@ -72,7 +75,8 @@ impl Attempt<'_> {
             _ if self.is_straight => {
                 // The times first: they are fewer bytes to have sent in vain.
                 Times::of(self.lane, self.runs).insert(&mut session.connection).await?;
-                copy(&mut session.connection, &self.statements.copy, &self.tuples()).await?;
+                let tuples = in_key_order(self.lane, &self.tuples(), self.ranges);
+                copy(&mut session.connection, &self.statements.copy, &tuples).await?;
                 straight
             }
             sent => {

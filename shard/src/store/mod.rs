@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `sift` | the walk over a batch's tuples before anything is sent |
 //! | `attempt` | one transaction |
+//! | `arrange` | the order in which rows are sent |
 //! | `copy` | tuples into a table |
 //! | `statements` | the SQL of a lane |
 //! | `staging` | the way through the staging table |
@@ -17,6 +18,7 @@
 //! | `comparison` | facts as they should be, against what is stored |
 //! | `step` | one answer of the server, within a bound, and what its failure means |
 
+mod arrange;
 mod attempt;
 mod bisect;
 mod comparison;
@@ -186,9 +188,11 @@ impl LaneStore {
         let mut is_searched = false;
         loop {
             let is_straight = self.path.is_straight();
+            let session = self.take().await?;
             let attempt = Attempt {
                 lane: self.lane,
-                statements: &self.statements.clone(),
+                statements: &self.statements,
+                ranges: &self.ranges,
                 is_straight,
                 runs: &sifted.runs,
                 letters: &sifted.letters,
@@ -200,7 +204,6 @@ impl LaneStore {
                     frame_id: &last.id,
                 },
             };
-            let session = self.take().await?;
             let error = match attempt.run(session).await {
                 Ok((session, rows)) => {
                     self.session = Some(session);

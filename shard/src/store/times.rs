@@ -15,9 +15,11 @@ use forebay_model::{Identity, Lane, Timestamp};
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
+use super::arrange::in_key_order;
 use super::copy::copy;
 use super::sift::{LATEST, Run};
 use super::step::{Step, StepError, step};
+use crate::partition::Ranges;
 use crate::timestamptz::Timestamptz;
 
 /// The staging table of a session for times, as the one for facts.
@@ -70,7 +72,7 @@ impl Times {
             return Ok(());
         }
         self.insert_those_at_home(connection).await?;
-        copy(connection, SQL, &[&self.tuples]).await?;
+        copy(connection, SQL, &in_key_order(Lane::Index, &[&self.tuples], &Ranges::default())).await?;
         Ok(())
     }
 
