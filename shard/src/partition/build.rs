@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use forebay_model::Lane;
 
-use super::catalogue::{free_name, literal, name_of};
+use super::catalogue::{free_name, literal, name_of, take_over_statistics};
 use super::part::Part;
 
 /// The range, as a check: with it, attaching the table needs no look at its rows.
@@ -60,6 +60,7 @@ impl Build {
             with (autovacuum_enabled = false)"
         );
         execute(connection, create).await?;
+        take_over_statistics(connection, table, &building).await?;
         let order = lane.identity().join(", ");
         Ok(Self { part, name, columns, order, indexes, done: 0, rows: 0, older: Vec::new() })
     }

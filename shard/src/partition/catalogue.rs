@@ -113,9 +113,26 @@ async fn create_one(connection: &mut PgConnection, table: &str, slot: Span, gap:
     let name = free_name(connection, &name_of(table, slot, gap)).await?;
     let create = format!("create table {name} (like {table} including all)");
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await?;
+    take_over_statistics(connection, table, &name).await?;
     let (from, to) = (literal(gap.from), literal(gap.to));
     let attach = format!("alter table {table} attach partition {name} for values from ({from}) to ({to})");
     sqlx::raw_sql(AssertSqlSafe(attach)).execute(connection).await?;
+    Ok(())
+}
+
+/// Lets as much be known about the columns of a new table as about those of the one that it is like, which `like` leaves out.
+pub(super) async fn take_over_statistics(
+    connection: &mut PgConnection,
+    from: &str,
+    to: &str,
+) -> Result<(), sqlx::Error> {
+    // Where nothing is set, it is -1 or, from Postgres 17 on, NULL.
+    const SQL: &str = "select string_agg(format('alter column %I set statistics %s', attname, attstattarget), ', ') \
+        from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped and attstattarget >= 0";
+    let targets: Option<String> = sqlx::query_scalar(SQL).bind(from).fetch_one(&mut *connection).await?;
+    if let Some(targets) = targets {
+        sqlx::raw_sql(AssertSqlSafe(format!("alter table {to} {targets}"))).execute(connection).await?;
+    }
     Ok(())
 }
 

@@ -120,6 +120,8 @@ async fn every_row_of_random_orders_is_there_after_merging() {
         assert_eq!(content(&scene, lane).await, before, "{lane}");
         let table = lane.table();
         assert_eq!(partitions(&scene, table).await, format!("{table}_2023 {table}_2024"));
+        let inside = if lane == Lane::Orders { "items attributes" } else { "items" };
+        assert_eq!(scene.unanalyzed(&format!("{table}_2023")).await, inside);
         // All of them are there, and known as duplicates.
         let again: Vec<_> = frames
             .iter()

@@ -43,6 +43,13 @@ impl Scene {
         self.stack.sql(&self.url, statement).await.unwrap().trim().to_owned()
     }
 
+    /// The columns of a table that `analyze` leaves out.
+    pub(crate) async fn unanalyzed(&self, table: &str) -> String {
+        let sql =
+            "select string_agg(attname, ' ' order by attnum) from pg_attribute where attstattarget = 0 and attnum > 0";
+        self.sql(&format!("{sql} and attrelid = '{table}'::regclass")).await
+    }
+
     pub(crate) async fn count(&self, table: &str) -> u64 {
         self.sql(&format!("select count(*) from {table}")).await.parse().unwrap()
     }
