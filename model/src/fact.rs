@@ -22,15 +22,28 @@ pub struct Part {
 }
 
 /// Gathers the facts of orders by lane and shard.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Facts {
+    part_bytes_max: usize,
     /// The part of each lane and shard that still grows. Few, so a list is enough.
     open: Vec<Part>,
     full: Vec<Part>,
     bytes: usize,
 }
 
+impl Default for Facts {
+    /// In parts that are frames.
+    fn default() -> Self {
+        Self::in_parts_of(FRAME_BYTES_MAX)
+    }
+}
+
 impl Facts {
+    /// In parts of at most so many bytes. Only a fact that is larger by itself makes a larger part.
+    pub fn in_parts_of(part_bytes_max: usize) -> Self {
+        Self { part_bytes_max, open: Vec::new(), full: Vec::new(), bytes: 0 }
+    }
+
     /// Adds every fact that an order makes. Returns the shard that the order itself goes to.
     pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
         self.add_index(order, map);
@@ -78,7 +91,7 @@ impl Facts {
         write(&mut part.tuples);
         self.bytes += part.tuples.len() - before;
         part.rows += 1;
-        if part.tuples.len() > FRAME_BYTES_MAX && part.rows > 1 {
+        if part.tuples.len() > self.part_bytes_max && part.rows > 1 {
             // The last tuple is one too many: it opens the next part.
             let tuples = part.tuples.split_off(before);
             part.rows -= 1;

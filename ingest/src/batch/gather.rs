@@ -11,6 +11,9 @@ use crate::app::count_rejected;
 use crate::assign::Assigner;
 use crate::memory::Held;
 
+/// Frames are filled part by part, so small parts fill them best.
+const PART_BYTES_MAX: usize = 8 * 1024;
+
 /// Lines that were read and are not logged yet.
 pub(super) struct Gather {
     map: Arc<ShardMap>,
@@ -24,7 +27,7 @@ pub(super) struct Gather {
 
 impl Gather {
     pub(super) fn new(map: Arc<ShardMap>) -> Self {
-        let facts = Facts::default();
+        let facts = Facts::in_parts_of(PART_BYTES_MAX);
         Self { map, facts, orders: 0, rejected: 0, errors: Vec::new(), last_line: 0, held: None }
     }
 

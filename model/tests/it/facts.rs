@@ -14,23 +14,27 @@ fn map() -> ShardMap {
 }
 
 #[test]
-fn parts_hold_at_most_a_frame_and_lose_nothing() {
+fn parts_hold_at_most_what_they_should_and_lose_nothing() {
     let map = map();
-    let mut facts = Facts::default();
     let note = "n".repeat(9_000);
-    for number in 0..100 {
-        let order = json!({"customer_id": number, "note": note, "items": [{"sku": "a", "quantity": 1, "price": 1}]});
-        let text = order.to_string();
-        let order = parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), number);
-        assert_eq!(facts.add(&order, &map), map.write_shard(order.bucket));
-    }
-    let bytes = facts.bytes();
-    let parts = facts.into_parts();
-    assert!(parts.iter().all(|part| part.tuples.len() <= FRAME_BYTES_MAX && part.lane == Lane::Orders));
-    assert_eq!(parts.iter().map(|part| part.tuples.len()).sum::<usize>(), bytes);
-    assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), 100);
-    for part in &parts {
-        assert_eq!(Tuples::new(part.lane, &part.tuples).flatten().count(), part.rows as usize);
+    for (mut facts, bytes_max) in [(Facts::default(), FRAME_BYTES_MAX), (Facts::in_parts_of(20_000), 20_000)] {
+        for number in 0..100 {
+            let order =
+                json!({"customer_id": number, "note": note, "items": [{"sku": "a", "quantity": 1, "price": 1}]});
+            let text = order.to_string();
+            let order = parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), number);
+            assert_eq!(facts.add(&order, &map), map.write_shard(order.bucket));
+        }
+        let bytes = facts.bytes();
+        let parts = facts.into_parts();
+        assert!(parts.iter().all(|part| part.tuples.len() <= bytes_max && part.lane == Lane::Orders));
+        // As few as there can be: but for the last of each shard, no part has room for another of these orders.
+        assert!(parts.iter().filter(|part| part.tuples.len() + 9_300 < bytes_max).count() <= 3);
+        assert_eq!(parts.iter().map(|part| part.tuples.len()).sum::<usize>(), bytes);
+        assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), 100);
+        for part in &parts {
+            assert_eq!(Tuples::new(part.lane, &part.tuples).flatten().count(), part.rows as usize);
+        }
     }
 }
 
