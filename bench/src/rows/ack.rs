@@ -4,7 +4,7 @@ use anyhow::Result;
 use forebay_model::Lane;
 
 use super::post::span;
-use super::replay::recipe;
+use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::dataset::Dataset;
 use crate::limit::publish;
@@ -26,7 +26,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 async fn line(bench: &mut Bench, what: &str, all_lanes: bool) -> Result<Line> {
-    let recipe = recipe(bench, all_lanes);
+    let recipe = recipe_of_a_day(bench, all_lanes);
     let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
     let (orders, bytes, span) = (Orders::new(dataset.lines()?), tuple_bytes(&dataset), span(bench));
     let world = World::start(bench, &plan).await?;

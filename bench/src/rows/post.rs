@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::replay::recipe;
+use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::figure::Figure;
 use crate::limit::servers;
@@ -29,7 +29,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec<Line>> {
-    let recipe = recipe(bench, all_lanes);
+    let recipe = recipe_of_a_day(bench, all_lanes);
     let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
     let orders = Orders::new(dataset.lines()?);
     let world = World::start(bench, &plan).await?;

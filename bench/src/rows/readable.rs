@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::post::{CONNECTIONS, posts, span};
-use super::replay::recipe;
+use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::figure::Figure;
 use crate::line::{Line, Target, Unit};
@@ -58,7 +58,7 @@ impl Client for Looker {
 }
 
 pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
-    let recipe = recipe(bench, true);
+    let recipe = recipe_of_a_day(bench, true);
     let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
     let orders = Orders::new(dataset.lines()?);
     let world = World::start(bench, &plan).await?;

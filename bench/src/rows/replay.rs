@@ -25,6 +25,11 @@ pub(super) fn recipe(bench: &Bench, all_lanes: bool) -> Recipe {
     Recipe { orders, customers: (orders / ORDERS_OF_A_CUSTOMER) as u32, days: DAYS, all_lanes, seed: 1 }
 }
 
+/// The orders that are sent one by one: of one day, as they are when they come from people.
+pub(super) fn recipe_of_a_day(bench: &Bench, all_lanes: bool) -> Recipe {
+    Recipe { days: 1, ..recipe(bench, all_lanes) }
+}
+
 /// What came of a file.
 pub(super) struct Replayed {
     pub(super) per_second: f64,
