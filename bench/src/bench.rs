@@ -18,6 +18,9 @@ use crate::world::World;
 /// How many Postgres servers there are; each is a shard, except where a row says otherwise.
 pub const SERVERS: usize = 3;
 
+/// How much each server's log has before anything is measured: a little more than the servers keep.
+const LOG_MIB: usize = 1100;
+
 /// How many datasets are kept.
 const DATASETS_MAX: usize = 2;
 
@@ -42,7 +45,7 @@ impl Bench {
     /// # Errors
     /// What did not start.
     pub async fn start(scale: Scale) -> Result<Self> {
-        Ok(Self {
+        let bench = Self {
             stack: Stack::temporary(SERVERS, Durability::Real).await?,
             scale,
             charts: Charts::default(),
@@ -51,7 +54,15 @@ impl Bench {
             datasets: HashMap::new(),
             templates: HashMap::new(),
             kept: None,
-        })
+        };
+        // The files of Postgres' log are there to be written again, as on a server that has been at work for a while.
+        // Otherwise what comes first would have to make them.
+        let log = format!(
+            "select count(pg_logical_emit_message(false, '', repeat('-', 1048576))) from generate_series(1, {LOG_MIB})"
+        );
+        bench.on_each_server(&log).await?;
+        bench.settle().await?;
+        Ok(bench)
     }
 
     /// A name that nothing else of this run has.
@@ -128,7 +139,11 @@ impl Bench {
     /// # Errors
     /// What `psql` says.
     pub async fn settle(&self) -> Result<()> {
-        let servers = (0..SERVERS).map(|server| self.stack.sql(server, "checkpoint"));
+        self.on_each_server("checkpoint").await
+    }
+
+    async fn on_each_server(&self, statement: &str) -> Result<()> {
+        let servers = (0..SERVERS).map(|server| self.stack.sql(server, statement));
         futures::future::try_join_all(servers).await.map(drop)
     }
 
