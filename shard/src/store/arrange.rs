@@ -25,7 +25,7 @@ pub(super) fn in_key_order<'a>(lane: Lane, runs: &[&'a [u8]], ranges: &Ranges) -
         let mut rest = run;
         for tuple in Tuples::new(lane, run).map_while(Result::ok) {
             let at = tuple.ordered_at();
-            if lane.is_partitioned_by_time() && !here.is_some_and(|span| span.holds(at.unix_us())) {
+            if !here.is_some_and(|span| span.holds(at.unix_us())) {
                 here = ranges.span_of(at);
             }
             let partition = here.map_or(0, |span| span.from);

@@ -30,8 +30,8 @@ pub(crate) struct Session {
 pub(crate) struct Attempt<'a> {
     pub(crate) lane: Lane,
     pub(crate) statements: &'a Statements,
-    pub(crate) ranges: &'a Ranges,
-    pub(crate) is_straight: bool,
+    /// The table's partitions, where the rows go straight into it; `None` where they go through staging.
+    pub(crate) straight: Option<&'a Ranges>,
     pub(crate) runs: &'a [Run],
     pub(crate) letters: &'a [Letter],
     pub(crate) times: Option<(Timestamp, Timestamp)>,
@@ -63,23 +63,23 @@ impl Attempt<'_> {
         self.begin(&mut session).await?;
         let dead = self.letters.iter().map(|letter| u64::from(letter.rows)).sum();
         let sent = self.runs.iter().map(|run| u64::from(run.rows)).sum();
-        let straight = Tally { stored: if self.is_straight { sent } else { 0 }, duplicate: 0, dead };
+        let straight = Tally { stored: if self.straight.is_some() { sent } else { 0 }, duplicate: 0, dead };
         // First of all, so that a second writer stops here, before it has sent anything.
         self.move_position(&mut session.connection, straight).await?;
         if !self.letters.is_empty() {
             let letters = dead_letter::insert(&mut session.connection, self.lane, self.incarnation(), self.letters);
             step(Step::Letters, letters).await?;
         }
-        let tally = match sent {
-            0 => straight,
-            _ if self.is_straight => {
+        let tally = match self.straight {
+            _ if sent == 0 => straight,
+            Some(ranges) => {
                 // The times first: they are fewer bytes to have sent in vain.
                 Times::of(self.lane, self.runs).insert(&mut session.connection).await?;
-                let tuples = in_key_order(self.lane, &self.tuples(), self.ranges);
+                let tuples = in_key_order(self.lane, &self.tuples(), ranges);
                 copy(&mut session.connection, &self.statements.copy, &tuples).await?;
                 straight
             }
-            sent => {
+            None => {
                 let staged = self.through_staging(&mut session.connection, sent).await?;
                 self.add_to_tally(&mut session.connection, staged).await?;
                 straight + staged
@@ -111,7 +111,7 @@ impl Attempt<'_> {
 
     /// The staging table belongs to the session, so it is made before the transaction: a rollback must not take it away.
     async fn begin(&self, session: &mut Session) -> Result<(), StepError> {
-        if !self.is_straight && !session.has_staged {
+        if self.straight.is_none() && !session.has_staged {
             let create = AssertSqlSafe(self.statements.create_staged.clone());
             step(Step::Staging, session.connection.execute(create)).await?;
             session.has_staged = true;

@@ -7,7 +7,6 @@ use super::sift::Run;
 use super::statements::Statements;
 use super::step::{Fault, StepError};
 use crate::dead_letter::{Letter, Reason};
-use crate::partition::Ranges;
 
 /// Rows that the server takes, and those that it refuses.
 #[derive(Debug, Default)]
@@ -57,13 +56,10 @@ async fn probe(
     let session = sessions.take().await?;
     let place = rows[0].place;
     let nowhere = Position { incarnation: forebay_model::Incarnation::new(0), seq: 0 };
-    // Nothing of it goes straight into the table.
-    let ranges = Ranges::default();
     let attempt = Attempt {
         lane,
         statements,
-        ranges: &ranges,
-        is_straight: false,
+        straight: None,
         runs: rows,
         letters: &[],
         times: None,

@@ -192,8 +192,7 @@ impl LaneStore {
             let attempt = Attempt {
                 lane: self.lane,
                 statements: &self.statements,
-                ranges: &self.ranges,
-                is_straight,
+                straight: is_straight.then_some(&self.ranges),
                 runs: &sifted.runs,
                 letters: &sifted.letters,
                 before_commit: self.settings.before_commit,
