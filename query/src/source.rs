@@ -96,10 +96,10 @@ impl Source {
     /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
         let windows = Arc::clone(&self.windows);
+        let is_of_everybody = matches!(self.subject, Subject::Everybody);
         let mut look_near = windows.is_dense();
         while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
             let Some(part) = windows.get(place) else { break };
-            let is_of_everybody = matches!(self.subject, Subject::Everybody);
             let near = is_of_everybody.then(|| windows.near(&self.last, self.span, self.direction));
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();

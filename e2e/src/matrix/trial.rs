@@ -190,7 +190,7 @@ impl Trial {
         }
     }
 
-    /// Waits until every lane is drained again.
+    /// Waits until a writer drains every lane again.
     pub(super) async fn must_drain(&mut self, within: Duration) {
         self.must("every lane goes on", within, async |system| {
             let lanes = lanes(system).await.map_err(|error| error.to_string())?;
