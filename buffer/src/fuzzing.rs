@@ -51,6 +51,7 @@ mod tests {
 
     #[test]
     fn the_seeds_of_the_fuzz_targets_hold() {
+        assert!(Notice::decode(include_bytes!("../../fuzz/seeds/notice/these")).is_ok());
         seeds::each("notice", notice);
         seeds::each("frame", frame);
     }

@@ -92,8 +92,11 @@ impl Facts {
         self.bytes += part.tuples.len() - before;
         part.rows += 1;
         if part.tuples.len() > self.part_bytes_max && part.rows > 1 {
-            // The last tuple is one too many: it opens the next part.
-            let tuples = part.tuples.split_off(before);
+            // The last tuple is one too many: it opens the next part, which most often grows as large.
+            let tail = &part.tuples[before..];
+            let mut tuples = Vec::with_capacity(self.part_bytes_max + 2 * tail.len());
+            tuples.extend_from_slice(tail);
+            part.tuples.truncate(before);
             part.rows -= 1;
             let next = Part { lane, shard, rows: 1, tuples };
             self.full.push(std::mem::replace(part, next));

@@ -43,6 +43,7 @@ mod tests {
     #[test]
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("cursor", cursor);
+        assert!(codec::decode(&Bytes::from_static(include_bytes!("../../fuzz/seeds/entry/body"))).is_some());
         seeds::each("entry", entry);
     }
 }

@@ -1,13 +1,8 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use std::collections::BTreeSet;
-
 use forebay_buffer::{FrameFault, FrameId, StoredFrame, Touched};
-use forebay_model::tuple::Tuples;
 use forebay_model::{Epoch, Lane};
 use forebay_shard::{LogFrame, Reason};
-
-use crate::quiet::{Days, day_of};
 
 /// A message as the shard takes it. One that is no frame stands for one row, which is dead.
 pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
@@ -42,32 +37,13 @@ pub(crate) fn touched(lane: Lane, frames: &[LogFrame]) -> Touched {
     Touched::by(lane, readable.map(|frame| frame.payload.as_ref()))
 }
 
-/// The days that a commit of these frames can touch. Unlike what a notice says, it must be known before the commit is sent, so
-/// it is worked out apart.
-pub(crate) fn days(lane: Lane, frames: &[LogFrame]) -> Days {
-    let mut days = BTreeSet::new();
-    let mut last = None;
-    // Where there are no partitions, nobody asks.
-    let frames = if lane.is_partitioned_by_time() { frames } else { &[] };
-    for frame in frames.iter().filter(|frame| frame.fault.is_none()) {
-        for tuple in Tuples::new(lane, &frame.payload) {
-            // Behind a tuple that cannot be read the shard may find others, which are stored.
-            let Ok(tuple) = tuple else { return Days::Any };
-            let day = day_of(tuple.ordered_at());
-            // The next fact is most often of the same day.
-            if last.replace(day) != Some(day) {
-                days.insert(day);
-            }
-        }
-    }
-    Days::These(days)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quiet::{Days, day_of};
     use bytes::Bytes;
     use forebay_buffer::notice::{customer_key, hour_of, view_key};
+    use forebay_model::tuple::Tuples;
     use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
     use std::num::NonZeroU16;
 
@@ -102,9 +78,7 @@ mod tests {
             (Lane::Views, vec![view_key("seller", "S1"), view_key("seller", "S2")]),
         ];
         for (lane, keys) in expected {
-            let touched = touched(lane, &frames(lane));
-            let these = Touched::These { keys: keys.into_iter().collect(), hours: [hour].into() };
-            assert_eq!(touched, these, "{lane}");
+            assert_eq!(touched(lane, &frames(lane)), Touched::these(keys, vec![hour]), "{lane}");
         }
     }
 
@@ -122,14 +96,13 @@ mod tests {
         assert!(detail.contains("orders/9"), "{detail}");
         let frames = [frame];
         assert_eq!(touched(Lane::Orders, &frames), Touched::nothing());
-        assert_eq!(days(Lane::Orders, &frames), Days::These(BTreeSet::new()));
     }
 
     #[test]
     fn the_days_are_those_of_the_facts() {
         let day = day_of(Timestamp::parse("2025-06-30T00:00:00Z").unwrap());
         for lane in [Lane::Orders, Lane::Views] {
-            assert_eq!(days(lane, &frames(lane)), Days::These([day].into()), "{lane}");
+            assert_eq!(Days::of(&touched(lane, &frames(lane))), Days::These([day].into()), "{lane}");
         }
     }
 
@@ -144,7 +117,7 @@ mod tests {
         broken.extend(4i32.to_be_bytes());
         broken.extend(&payload[time + 8..]);
         frames[0].payload = broken.into();
-        assert_eq!(touched(Lane::Views, &frames), Touched::Everything);
-        assert_eq!(days(Lane::Views, &frames), Days::Any);
+        let touched = touched(Lane::Views, &frames);
+        assert_eq!((Days::of(&touched), touched), (Days::Any, Touched::Everything));
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use forebay_buffer::Touched;
 use forebay_model::{Position, Timestamp};
 use tokio::time::Instant;
 
@@ -20,7 +21,7 @@ pub(crate) struct Quiet(Mutex<Notes>);
 struct Notes {
     /// When everything was touched last.
     everything: Instant,
-    /// When each day was touched last. They are as few as the days that have a partition.
+    /// When each day was touched last. They are as few as the days that orders are of.
     days: BTreeMap<i64, Instant>,
     /// What a commit that was not answered yet may touch; no days where there is none.
     under_way: Days,
@@ -44,6 +45,16 @@ pub(crate) fn day_of(at: Timestamp) -> i64 {
 }
 
 impl Days {
+    /// Those of what a commit can touch.
+    pub(crate) fn of(touched: &Touched) -> Self {
+        match touched {
+            Touched::Everything => Self::Any,
+            Touched::These { hours, .. } => {
+                Self::These(hours.iter().map(|&hour| i64::from(hour).div_euclid(24)).collect())
+            }
+        }
+    }
+
     fn none() -> Self {
         Self::These(BTreeSet::new())
     }

@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
-use crate::batch::{days, to_log_frame, touched};
+use crate::batch::{to_log_frame, touched};
 use crate::failpoint::{self, Point};
 use crate::failure::Failure;
 use crate::lane::ShardLane;
 use crate::merging::Merging;
 use crate::pace::Pace;
-use crate::quiet::Quiet;
+use crate::quiet::{Days, Quiet};
 use crate::status::{CommitFigures, State, Status};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
@@ -136,10 +136,9 @@ impl<'a> Session<'a> {
         self.commit_not_before = begun + COMMIT_EVERY;
         let lane = self.supplies.of.lane;
         let last = frames.last().map_or(before.seq, |frame| frame.seq);
-        self.quiet.begin(days(lane, frames), Position { seq: last, ..before });
-        // What is touched is worked out while the shard is busy.
-        let (committed, touched) = tokio::join!(self.store.commit(frames, before), async { touched(lane, frames) });
-        let committed = committed?;
+        let touched = touched(lane, frames);
+        self.quiet.begin(Days::of(&touched), Position { seq: last, ..before });
+        let committed = self.store.commit(frames, before).await?;
         failpoint::pass(Point::AfterCommit);
         self.quiet.end(Instant::now());
         self.position = committed.position;

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 1 |
+//! | 1 | version, 2 |
 //! | 1 | lane: 0 orders, 1 index, 2 views |
 //! | 2 | shard |
 //! | 16 | before: incarnation, sequence number |
@@ -12,13 +12,11 @@
 //! | 2 + 8 each | keys: how many, then each |
 //! | 2 + 4 each | hours: how many, then each |
 
-use std::collections::BTreeSet;
-
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
 
 use crate::notice::{Notice, Touched};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why bytes are no notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +46,7 @@ impl Notice {
         }
         out.extend_from_slice(&self.committed_at.unix_us().to_be_bytes());
         match &self.touched {
-            Touched::These { keys, hours } if keys.len() <= COUNT_MAX && hours.len() <= COUNT_MAX => {
+            Touched::These { keys, hours } if keys.len().max(hours.len()) <= LISTED_MAX => {
                 out.push(1);
                 out.extend_from_slice(&(keys.len() as u16).to_be_bytes());
                 out.extend(keys.iter().flat_map(|key| key.to_be_bytes()));
@@ -83,7 +81,9 @@ impl Notice {
     }
 }
 
-const COUNT_MAX: usize = u16::MAX as usize;
+/// More keys or hours than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and at most
+/// 192 KiB of a notice.
+const LISTED_MAX: usize = 16_384;
 
 const fn lane_number(lane: Lane) -> u8 {
     match lane {
@@ -115,16 +115,19 @@ impl Cursor<'_> {
         match self.take()? {
             [0] => Ok(Touched::Everything),
             [1] => {
-                let keys = self.set(|bytes| Ok(u64::from_be_bytes(bytes.take()?)))?;
-                let hours = self.set(|bytes| Ok(i32::from_be_bytes(bytes.take()?)))?;
+                let keys = self.list(|bytes| Ok(u64::from_be_bytes(bytes.take()?)))?;
+                let hours = self.list(|bytes| Ok(i32::from_be_bytes(bytes.take()?)))?;
                 Ok(Touched::These { keys, hours })
             }
             _ => Err(NoticeFault::Value),
         }
     }
 
-    fn set<T: Ord>(&mut self, one: impl Fn(&mut Self) -> Result<T, NoticeFault>) -> Result<BTreeSet<T>, NoticeFault> {
+    fn list<T>(&mut self, one: impl Fn(&mut Self) -> Result<T, NoticeFault>) -> Result<Vec<T>, NoticeFault> {
         let count = u16::from_be_bytes(self.take()?);
+        if usize::from(count) > LISTED_MAX {
+            return Err(NoticeFault::Value);
+        }
         (0..count).map(|_| one(self)).collect()
     }
 }
@@ -132,7 +135,7 @@ impl Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::collection::{btree_set, vec};
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     prop_compose! {
@@ -142,7 +145,7 @@ mod tests {
     }
 
     fn touched() -> impl Strategy<Value = Touched> {
-        let these = (btree_set(any::<u64>(), 0..50), btree_set(any::<i32>(), 0..50));
+        let these = (vec(any::<u64>(), 0..50), vec(any::<i32>(), 0..50));
         prop_oneof![Just(Touched::Everything), these.prop_map(|(keys, hours)| Touched::These { keys, hours })]
     }
 
@@ -191,7 +194,7 @@ mod tests {
             bytes[place] = value;
             Notice::decode(&bytes)
         };
-        assert_eq!(changed(0, 2), Err(NoticeFault::Version));
+        assert_eq!(changed(0, 1), Err(NoticeFault::Version));
         assert_eq!(changed(1, 9), Err(NoticeFault::Value));
         assert_eq!(changed(44, 2), Err(NoticeFault::Value));
         let mut long = good.clone();
@@ -203,7 +206,11 @@ mod tests {
     fn too_much_to_write_counts_as_everything() {
         let at = Position { incarnation: Incarnation::new(1), seq: 2 };
         let mut notice = Notice::heartbeat(Lane::Orders, ShardId(0), at, Timestamp::from_unix_us(0));
-        notice.touched = Touched::These { keys: (0..70_000).collect(), hours: BTreeSet::new() };
-        assert_eq!(Notice::decode(&notice.encode()).unwrap().touched, Touched::Everything);
+        for (keys, hours) in [(LISTED_MAX, LISTED_MAX), (LISTED_MAX + 1, 1), (1, LISTED_MAX + 1)] {
+            notice.touched = Touched::these((0..keys as u64).collect(), (0..hours as i32).collect());
+            let told = Notice::decode(&notice.encode()).unwrap().touched;
+            let expected = if keys.max(hours) > LISTED_MAX { Touched::Everything } else { notice.touched.clone() };
+            assert_eq!(told, expected);
+        }
     }
 }

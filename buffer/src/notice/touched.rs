@@ -1,64 +1,57 @@
 //! What a commit touched, as far as caches need it: hashed keys and hours.
 
-use std::collections::BTreeSet;
-
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{Lane, Timestamp};
-use md5::{Digest, Md5};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// More keys than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and
-/// 128 KiB of a notice.
-const KEYS_MAX: usize = 16_384;
-/// More hours than that are not listed. A year has 8760.
-const HOURS_MAX: usize = 2048;
 const HOUR_US: i64 = 3_600_000_000;
 
 /// What a commit touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touched {
-    /// More than a notice can list.
+    /// More than can be told.
     Everything,
-    /// These keys and hours, and nothing else. Both without repetition, in rising order.
+    /// These keys and hours, and nothing else. Those of [`Touched::these`] are without repetition, in rising order.
     These {
         /// Hashes of keys: see [`customer_key`] and [`view_key`].
-        keys: BTreeSet<u64>,
+        keys: Vec<u64>,
         /// Hours since 1970: see [`hour_of`].
-        hours: BTreeSet<i32>,
+        hours: Vec<i32>,
     },
 }
 
 impl Touched {
     /// Nothing yet.
     pub fn nothing() -> Self {
-        Self::These { keys: BTreeSet::new(), hours: BTreeSet::new() }
+        Self::These { keys: Vec::new(), hours: Vec::new() }
+    }
+
+    /// These keys and hours, in any order, repeated or not.
+    pub fn these(mut keys: Vec<u64>, mut hours: Vec<i32>) -> Self {
+        keys.sort_unstable();
+        keys.dedup();
+        hours.sort_unstable();
+        hours.dedup();
+        Self::These { keys, hours }
     }
 
     /// What rows of a lane touch: the keys by which their facts are read, and their hours. `frames` are the tuples of each
     /// frame.
     pub fn by<'a>(lane: Lane, frames: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut touched = Self::nothing();
+        let (mut keys, mut hours) = (Vec::new(), Vec::new());
         for tuples in frames {
             for tuple in Tuples::new(lane, tuples) {
                 // Behind a tuple that cannot be read the shard may find others, which are stored.
                 let Ok(tuple) = tuple else { return Self::Everything };
-                if touched == Self::Everything {
-                    return touched;
+                keys.push(key(lane, &tuple));
+                let hour = hour_of(tuple.ordered_at());
+                // The next fact is often of the same hour.
+                if hours.last() != Some(&hour) {
+                    hours.push(hour);
                 }
-                touched.note(key(lane, &tuple), tuple.ordered_at());
             }
         }
-        touched
-    }
-
-    /// Notes a row: the hash of its key, and its time.
-    pub fn note(&mut self, key: u64, at: Timestamp) {
-        if let Self::These { keys, hours } = self {
-            keys.insert(key);
-            hours.insert(hour_of(at));
-            if keys.len() > KEYS_MAX || hours.len() > HOURS_MAX {
-                *self = Self::Everything;
-            }
-        }
+        Self::these(keys, hours)
     }
 
     /// Whether a row with that key may be among what was touched.
@@ -78,30 +71,28 @@ impl Touched {
     }
 }
 
-/// The hash of what a fact is looked up by. Bytes that are no text are refused by the shard, so what they hash to is no
-/// matter.
+/// The hash of what a fact is looked up by. Notices and entries in Redis hold such hashes: who changes them raises the versions of
+/// both formats.
 fn key(lane: Lane, tuple: &Tuple<'_>) -> u64 {
-    let text = |place| str::from_utf8(tuple.field(place)).unwrap_or_default();
     match lane {
-        Lane::Orders => customer_key(text(1)),
-        Lane::Index => customer_key(text(0)),
-        Lane::Views => view_key(text(0), text(1)),
+        Lane::Orders => xxh3_64(tuple.field(1)),
+        Lane::Index => xxh3_64(tuple.field(0)),
+        Lane::Views => of_view(tuple.field(0), tuple.field(1)),
     }
 }
 
 /// The hash of a customer, or of an order id in the index lane.
 pub fn customer_key(id: &str) -> u64 {
-    first_half(&Md5::digest(id.as_bytes()))
+    xxh3_64(id.as_bytes())
 }
 
 /// The hash of a view's key, such as a seller.
 pub fn view_key(view: &str, key: &str) -> u64 {
-    let digest = Md5::new().chain_update(view.as_bytes()).chain_update([0]).chain_update(key.as_bytes()).finalize();
-    first_half(&digest)
+    of_view(view.as_bytes(), key.as_bytes())
 }
 
-fn first_half(digest: &[u8]) -> u64 {
-    digest.iter().take(8).fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
+fn of_view(view: &[u8], key: &[u8]) -> u64 {
+    xxh3_64_with_seed(key, xxh3_64(view))
 }
 
 /// The hour of an instant, counted from 1970.
@@ -113,25 +104,43 @@ pub fn hour_of(at: Timestamp) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn a_key_is_the_first_half_of_its_md5() {
-        // md5("") = d41d8cd98f00b204e9800998ecf8427e
-        assert_eq!(customer_key(""), 0xd41d_8cd9_8f00_b204);
-        assert_eq!(view_key("a", "b"), customer_key("a\0b"));
+    fn keys_of_different_views_are_told_apart() {
+        assert_ne!(view_key("a", "k"), view_key("b", "k"));
+        assert_ne!(view_key("ab", "c"), view_key("a", "bc"));
+        assert_ne!(view_key("a", "k"), customer_key("k"));
     }
 
     #[test]
-    fn too_many_become_everything() {
-        let mut touched = Touched::nothing();
-        let at = Timestamp::from_unix_us(-1);
-        touched.note(7, at);
-        assert!(touched.has_key(7) && !touched.has_key(8));
-        assert!(touched.has_hour(-1) && !touched.has_hour(0));
-        for key in 0..20_000 {
-            touched.note(key, at);
+    fn hashes_are_what_other_processes_take_them_for() {
+        // XXH3_64bits("") of the reference implementation.
+        assert_eq!(customer_key(""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(view_key("seller", "S1"), 0x1c7c_b12f_7d4a_edd9);
+    }
+
+    #[test]
+    fn an_hour_begins_with_its_first_microsecond() {
+        let hours = [-1, 0, HOUR_US - 1, HOUR_US].map(|us| hour_of(Timestamp::from_unix_us(us)));
+        assert_eq!(hours, [-1, 0, 0, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_listed_is_what_was_given_once_and_in_order(
+            keys in prop::collection::vec(0u64..20, 0..40),
+            hours in prop::collection::vec(-3i32..3, 0..20),
+        ) {
+            let touched = Touched::these(keys.clone(), hours.clone());
+            for key in 0..20 {
+                prop_assert_eq!(touched.has_key(key), keys.contains(&key));
+            }
+            for hour in -3..3 {
+                prop_assert_eq!(touched.has_hour(hour), hours.contains(&hour));
+            }
+            let Touched::These { keys, hours } = touched else { panic!("{touched:?}") };
+            prop_assert!(keys.is_sorted_by(|a, b| a < b) && hours.is_sorted_by(|a, b| a < b));
         }
-        assert_eq!(touched, Touched::Everything);
-        assert!(touched.has_key(8) && touched.has_hour(0));
     }
 }

@@ -14,8 +14,7 @@ async fn what_is_told_is_heard_in_order() {
     let at = |seq| Position { incarnation: Incarnation::new(7), seq };
     let ordered_at = Timestamp::from_unix_us(1_750_000_000_000_000);
     for seq in 0..100 {
-        let mut touched = Touched::nothing();
-        touched.note(customer_key(&format!("customer {seq}")), ordered_at);
+        let touched = Touched::these(vec![customer_key(&format!("customer {seq}"))], vec![hour_of(ordered_at)]);
         let (lane, shard, committed_at) = (Lane::Orders, ShardId(2), Timestamp::now());
         let notice = Notice { lane, shard, before: at(seq), after: at(seq + 1), committed_at, touched };
         writer.publish_notice(&notice).await.unwrap();

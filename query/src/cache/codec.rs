@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 1 |
+//! | 1 | version, 2 |
 //! | 1 | bit 0: there is a body; bit 1: it shows no order |
 //! | 8 | epoch |
 //! | 2 | how many positions, then each: lane (1), shard (2), incarnation (8), sequence number (8) |
@@ -15,7 +15,7 @@ use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId};
 use super::entry::{Entry, Watch, Watched};
 use crate::read_at::ReadAt;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HAS_BODY: u8 = 1;
 const IS_EMPTY: u8 = 2;
 const KEY: u8 = 0;

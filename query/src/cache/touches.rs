@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn these(keys: &[u64], hours: &[i32]) -> Touched {
-        Touched::These { keys: keys.iter().copied().collect(), hours: hours.iter().copied().collect() }
+        Touched::These { keys: keys.to_vec(), hours: hours.to_vec() }
     }
 
     #[test]

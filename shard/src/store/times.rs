@@ -52,15 +52,20 @@ impl Times {
         }
         let tuples = || runs.iter().flat_map(|run| Tuples::new(lane, &run.tuples).map_while(Result::ok));
         let orders = || tuples().map(|tuple| Identity::of(&tuple));
-        let strays: Vec<Stray> = orders().filter_map(|order| Stray::of(&order)).collect();
-        // The order at home may be in the same batch, before the stray or behind it: then the log decides which was first.
-        let disputed: HashSet<_> =
-            strays.iter().map(|stray| (stray.customer_id.as_bytes(), stray.order_id.as_bytes())).collect();
-        let mut tuples = Vec::new();
-        for order in orders() {
-            if !order.routes_itself() || disputed.contains(&(order.customer_id, order.order_id)) {
-                order.push_index(&mut tuples);
-            }
+        let (mut tuples, mut strays) = (Vec::new(), Vec::new());
+        for order in orders().filter(|order| !order.routes_itself()) {
+            strays.extend(Stray::of(&order));
+            order.push_index(&mut tuples);
+        }
+        if !strays.is_empty() {
+            // The order at home may be in the same batch, before the stray or behind it: then the log decides which was first.
+            let disputed: HashSet<_> =
+                strays.iter().map(|stray| (stray.customer_id.as_bytes(), stray.order_id.as_bytes())).collect();
+            tuples.clear();
+            let is_noted = |order: &Identity<'_>| {
+                !order.routes_itself() || disputed.contains(&(order.customer_id, order.order_id))
+            };
+            orders().filter(is_noted).for_each(|order| order.push_index(&mut tuples));
         }
         Self { tuples, strays }
     }
