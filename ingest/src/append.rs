@@ -11,7 +11,7 @@ use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use forebay_service::Problem;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::group::{Group, Pending};
+use crate::group::{Group, Origin, Pending};
 use crate::memory::Held;
 
 /// Parts that wait for one group's attention. Their bytes are bounded elsewhere.
@@ -46,18 +46,26 @@ impl Appender {
     ///
     /// # Errors
     /// [`AppendError`] for one of the parts that were not acknowledged; others may have been.
-    pub(crate) async fn append(&self, parts: Vec<Part>, epoch: Epoch, held: Held) -> Result<Receipt, AppendError> {
+    pub(crate) async fn append(
+        &self,
+        parts: Vec<Part>,
+        origin: Origin,
+        epoch: Epoch,
+        held: Held,
+    ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
         let (orders, aside): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.lane == Lane::Orders);
         let mut receipt = Receipt::default();
-        self.append_together(aside, epoch, &held, &mut receipt).await?;
-        self.append_together(orders, epoch, &held, &mut receipt).await?;
+        for parts in [aside, orders] {
+            self.append_together(parts, origin, epoch, &held, &mut receipt).await?;
+        }
         Ok(receipt)
     }
 
     async fn append_together(
         &self,
         parts: Vec<Part>,
+        origin: Origin,
         epoch: Epoch,
         held: &Arc<Held>,
         receipt: &mut Receipt,
@@ -68,7 +76,7 @@ impl Appender {
             let (done, wait) = oneshot::channel();
             waits.push((lane, shard, wait));
             // A group ends only after its last sender is gone, and this is one.
-            let _ = self.group(lane, shard).send(Pending { part, epoch, held: held.clone(), done }).await;
+            let _ = self.group(lane, shard).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
         }
         for (lane, shard, wait) in waits {
             let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));

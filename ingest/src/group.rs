@@ -1,7 +1,8 @@
 //! Tuples of concurrent requests become frames, per lane and shard.
 //!
 //! Natural batching: a frame is published at once when nothing is in flight, and gathers tuples while something is. One
-//! client at a time thus waits for one acknowledgement only, and many clients share frames without any timer.
+//! client at a time thus waits for one acknowledgement only, and many clients share frames without any timer. Single orders do
+//! not stand behind what batches have in line, of which there may be megabytes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,15 +21,25 @@ use tracing::warn;
 
 use crate::memory::Held;
 
-/// Full frames that may be in flight at one time, per lane and shard.
-const IN_FLIGHT_MAX: usize = 8;
+/// Full frames that may be in flight at one time, per lane and shard. Each more is one more that a single order waits for.
+const IN_FLIGHT_MAX: usize = 2;
 
 /// How long to wait between two attempts to publish a frame.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// What a part is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// One order, whose client waits for it.
+    Order,
+    /// A batch.
+    Batch,
+}
+
 /// A part that waits to be logged.
 pub(crate) struct Pending {
     pub(crate) part: Part,
+    pub(crate) origin: Origin,
     pub(crate) epoch: Epoch,
     /// The room that the request's bytes take, kept until they are settled even if the client goes away.
     pub(crate) held: Arc<Held>,
@@ -41,9 +52,17 @@ pub(crate) struct Group {
     lane: Lane,
     shard: ShardId,
     ack_timeout: Duration,
-    waiting: VecDeque<Pending>,
-    waiting_bytes: usize,
+    waiting: Waiting,
     meters: Meters,
+}
+
+/// What waits to be logged: a line for each [`Origin`].
+#[derive(Default)]
+struct Waiting {
+    lines: [VecDeque<Pending>; 2],
+    /// The line that the next frame begins with.
+    first: usize,
+    bytes: usize,
 }
 
 struct Meters {
@@ -63,15 +82,15 @@ fn flush_now(waiting_bytes: usize, in_flight: usize) -> bool {
 impl Group {
     pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, ack_timeout: Duration) -> Self {
         let meters = Meters::new(lane, shard);
-        Self { log, lane, shard, ack_timeout, waiting: VecDeque::new(), waiting_bytes: 0, meters }
+        Self { log, lane, shard, ack_timeout, waiting: Waiting::default(), meters }
     }
 
     /// Runs until every sender is gone and everything they sent is settled.
     pub(crate) async fn run(mut self, mut parts: mpsc::Receiver<Pending>) {
         let mut in_flight = FuturesUnordered::new();
         let mut open = true;
-        while open || !in_flight.is_empty() || !self.waiting.is_empty() {
-            while flush_now(self.waiting_bytes, in_flight.len()) {
+        while open || !in_flight.is_empty() || self.waiting.bytes > 0 {
+            while flush_now(self.waiting.bytes, in_flight.len()) {
                 in_flight.push(self.next_frame());
             }
             tokio::select! {
@@ -80,9 +99,9 @@ impl Group {
                 // What waits here is bounded by the bytes that requests may have in hand.
                 pending = parts.recv(), if open => match pending {
                     Some(pending) => {
-                        self.take(pending);
+                        self.waiting.push(pending);
                         while let Ok(pending) = parts.try_recv() {
-                            self.take(pending);
+                            self.waiting.push(pending);
                         }
                     }
                     None => open = false,
@@ -91,23 +110,9 @@ impl Group {
         }
     }
 
-    fn take(&mut self, pending: Pending) {
-        self.waiting_bytes += pending.part.tuples.len();
-        self.waiting.push_back(pending);
-    }
-
-    /// Makes a frame of what waits longest, and publishes it.
+    /// Makes a frame of what goes next, and publishes it.
     fn next_frame(&mut self) -> impl Future<Output = ()> + Send + use<> {
-        let mut parts = Vec::new();
-        let mut bytes = 0;
-        while let Some(next) = self.waiting.front() {
-            if !parts.is_empty() && bytes + next.part.tuples.len() > FRAME_BYTES_MAX {
-                break;
-            }
-            bytes += next.part.tuples.len();
-            parts.extend(self.waiting.pop_front());
-        }
-        self.waiting_bytes -= bytes;
+        let (mut parts, bytes) = self.waiting.next_frame();
         let frame = self.frame(&mut parts, bytes);
         self.meters.count(&frame);
         let (log, shard, ack_timeout) = (self.log.clone(), self.shard, self.ack_timeout);
@@ -131,7 +136,7 @@ impl Group {
             _ => {
                 let mut payload = Vec::with_capacity(bytes);
                 for pending in &mut *parts {
-                    payload.append(&mut pending.part.tuples);
+                    payload.extend(std::mem::take(&mut pending.part.tuples));
                 }
                 Bytes::from(payload)
             }
@@ -180,6 +185,31 @@ fn retry_now(error: &PublishError, may_be_stored: bool) -> bool {
     }
 }
 
+impl Waiting {
+    fn push(&mut self, pending: Pending) {
+        self.bytes += pending.part.tuples.len();
+        self.lines[pending.origin as usize].push_back(pending);
+    }
+
+    /// The parts of the next frame, and their bytes. Each line has half of it where both are long, and begins every other
+    /// frame, so that a part that is larger by itself comes to its turn as well.
+    fn next_frame(&mut self) -> (Vec<Pending>, usize) {
+        let (mut parts, mut bytes) = (Vec::new(), 0);
+        let (first, second) = (self.first, 1 - self.first);
+        for (line, bytes_max) in [(first, FRAME_BYTES_MAX / 2), (second, FRAME_BYTES_MAX), (first, FRAME_BYTES_MAX)] {
+            while let Some(next) = self.lines[line].front() {
+                if bytes > 0 && bytes + next.part.tuples.len() > bytes_max {
+                    break;
+                }
+                bytes += next.part.tuples.len();
+                parts.extend(self.lines[line].pop_front());
+            }
+        }
+        (self.first, self.bytes) = (second, self.bytes - bytes);
+        (parts, bytes)
+    }
+}
+
 impl Meters {
     fn new(lane: Lane, shard: ShardId) -> Self {
         let labels = [("lane", lane.to_string()), ("shard", shard.to_string())];
@@ -203,6 +233,56 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
+    use proptest::prelude::*;
+
+    fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {
+        let part = Part { lane: Lane::Orders, shard: ShardId(0), rows: number, tuples: vec![0; bytes] };
+        let held = Arc::new(Memory::new(1 << 20).try_hold(0).unwrap());
+        Pending { part, origin, epoch: Epoch(1), held, done: oneshot::channel().0 }
+    }
+
+    proptest! {
+        #[test]
+        fn each_line_moves_on_in_its_order_and_neither_waits_for_all_of_the_other(
+            parts in prop::collection::vec((any::<bool>(), prop_oneof![1usize..9000, 1..3 * FRAME_BYTES_MAX]), 0..60),
+        ) {
+            let mut waiting = Waiting::default();
+            for (number, &(is_order, bytes)) in (0..).zip(&parts) {
+                waiting.push(pending(if is_order { Origin::Order } else { Origin::Batch }, number, bytes));
+            }
+            let mut seen = [Vec::new(), Vec::new()];
+            // How many frames in a row have left a line out that waited.
+            let mut left_out = [0, 0];
+            while waiting.bytes > 0 {
+                let had_to_wait = [0, 1].map(|line| !waiting.lines[line].is_empty());
+                let (frame, bytes) = waiting.next_frame();
+                prop_assert_eq!(bytes, frame.iter().map(|next| next.part.tuples.len()).sum::<usize>());
+                prop_assert!(!frame.is_empty() && (bytes <= FRAME_BYTES_MAX || frame.len() == 1));
+                for line in [0, 1] {
+                    let of_line = frame.iter().filter(|next| next.origin as usize == line).map(|next| next.part.rows);
+                    let before = seen[line].len();
+                    seen[line].extend(of_line);
+                    let is_left_out = had_to_wait[line] && seen[line].len() == before;
+                    left_out[line] = if is_left_out { left_out[line] + 1 } else { 0 };
+                    prop_assert!(left_out[line] < 2);
+                }
+            }
+            let numbers = |is_order| (0..).zip(&parts).filter(move |(_, part)| part.0 == is_order).map(|(number, _)| number);
+            prop_assert_eq!(seen, [numbers(true).collect::<Vec<u32>>(), numbers(false).collect()]);
+        }
+    }
+
+    #[test]
+    fn a_single_order_goes_with_the_next_frame_but_one() {
+        let mut waiting = Waiting::default();
+        (0..100).for_each(|number| waiting.push(pending(Origin::Batch, number, 8000)));
+        waiting.push(pending(Origin::Order, 100, 200));
+        let frames = [waiting.next_frame().0, waiting.next_frame().0];
+        assert!(frames.iter().flatten().any(|next| next.origin == Origin::Order));
+        // Neither frame is the emptier for it.
+        assert_eq!(frames.map(|frame| frame.iter().filter(|next| next.origin == Origin::Batch).count()), [8, 8]);
+    }
 
     #[test]
     fn frames_go_out_at_once_when_nothing_is_in_flight_and_gather_otherwise() {

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::app::{App, count_rejected};
 use crate::assign::Assigner;
+use crate::group::Origin;
 use crate::media::{Encoding, media_type, unsupported_media_type};
 
 /// How long one order's body may take to arrive.
@@ -58,7 +59,7 @@ pub(crate) async fn post_order(
         let shard = facts.add(&order, &map);
         (facts, Accepted::new(&order, shard))
     };
-    let receipt = app.appender()?.append(facts.into_parts(), map.epoch(), held).await?;
+    let receipt = app.appender()?.append(facts.into_parts(), Origin::Order, map.epoch(), held).await?;
     app.count_accepted(1);
     let mut response = accepted.response(&receipt);
     left.write(response.headers_mut());

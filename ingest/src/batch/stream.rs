@@ -21,12 +21,14 @@ use super::split::Splitter;
 use crate::app::App;
 use crate::append::AppendError;
 use crate::assign::Assigner;
+use crate::group::Origin;
 
-/// Bytes of facts that are logged together even though something is in flight.
-const GATHER_BYTES: usize = 256 * 1024;
+/// Bytes of facts that are logged together even though something is in flight. They are shared out among all lanes and shards,
+/// so it takes many to fill each one's frames.
+const GATHER_BYTES: usize = 1024 * 1024;
 
 /// Gathers of one batch that may be in flight at one time.
-const IN_FLIGHT_MAX: usize = 6;
+const IN_FLIGHT_MAX: usize = 4;
 
 /// The room that a chunk takes: its bytes, and the facts of all lanes that are made of them.
 const ROOM_PER_BYTE: usize = 3;
@@ -166,13 +168,16 @@ impl BatchStream {
     /// Sends off what was gathered.
     async fn submit(&mut self) -> Result<(), Problem> {
         let Some(mut gather) = self.gather.take_if(|gather| !gather.is_empty()) else { return Ok(()) };
-        let held = match gather.take_held() {
+        let mut held = match gather.take_held() {
             Some(held) => held,
             None => self.app.memory().hold(0).await?,
         };
+        // The room was taken before anybody knew how many bytes of facts there would be.
+        held.keep(gather.facts.bytes());
         let (appender, epoch) = (self.app.appender()?.clone(), gather.map().epoch());
         let Gather { facts, orders, rejected, errors, last_line, .. } = gather;
-        let appended = tokio::spawn(async move { appender.append(facts.into_parts(), epoch, held).await });
+        let appended =
+            tokio::spawn(async move { appender.append(facts.into_parts(), Origin::Batch, epoch, held).await });
         self.in_flight.push_back(InFlight { appended, orders, rejected, errors, last_line });
         Ok(())
     }
