@@ -26,7 +26,7 @@ const BEAT: Duration = Duration::from_secs(1);
 const STANDBY_POLL: Duration = Duration::from_secs(1);
 /// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take
 /// the disk's time from those that wait for the log's acknowledgement.
-const COMMIT_EVERY: Duration = Duration::from_millis(20);
+const COMMIT_EVERY: Duration = Duration::from_millis(50);
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
 
