@@ -41,7 +41,7 @@ pub(crate) struct Pending {
     pub(crate) part: Part,
     pub(crate) origin: Origin,
     pub(crate) epoch: Epoch,
-    /// The room that the request's bytes take, kept until they are settled even if the client goes away.
+    /// The room that the facts of its request take, kept until they are settled even if the client goes away.
     pub(crate) held: Arc<Held>,
     pub(crate) done: oneshot::Sender<Result<Position, Arc<PublishError>>>,
 }
@@ -274,14 +274,17 @@ mod tests {
     }
 
     #[test]
-    fn a_single_order_goes_with_the_next_frame_but_one() {
-        let mut waiting = Waiting::default();
-        (0..100).for_each(|number| waiting.push(pending(Origin::Batch, number, 8000)));
-        waiting.push(pending(Origin::Order, 100, 200));
-        let frames = [waiting.next_frame().0, waiting.next_frame().0];
-        assert!(frames.iter().flatten().any(|next| next.origin == Origin::Order));
-        // Neither frame is the emptier for it.
-        assert_eq!(frames.map(|frame| frame.iter().filter(|next| next.origin == Origin::Batch).count()), [8, 8]);
+    fn two_long_lines_share_a_frame_whichever_it_begins_with() {
+        for first in [0, 1] {
+            let mut waiting = Waiting { first, ..Waiting::default() };
+            for number in 0..100 {
+                waiting.push(pending(Origin::Order, number, 8000));
+                waiting.push(pending(Origin::Batch, number, 8000));
+            }
+            let (frame, _) = waiting.next_frame();
+            let orders = frame.iter().filter(|next| next.origin == Origin::Order).count();
+            assert_eq!((orders, frame.len() - orders), (4, 4));
+        }
     }
 
     #[test]

@@ -92,9 +92,10 @@ impl Facts {
         self.bytes += part.tuples.len() - before;
         part.rows += 1;
         if part.tuples.len() > self.part_bytes_max && part.rows > 1 {
-            // The last tuple is one too many: it opens the next part, which most often grows as large.
+            // The last tuple is one too many: it opens the next part, which most often grows as large, unless the tuple is.
             let tail = &part.tuples[before..];
-            let mut tuples = Vec::with_capacity(self.part_bytes_max + 2 * tail.len());
+            let room = if tail.len() < self.part_bytes_max { self.part_bytes_max + tail.len() } else { 0 };
+            let mut tuples = Vec::with_capacity(room + tail.len());
             tuples.extend_from_slice(tail);
             part.tuples.truncate(before);
             part.rows -= 1;

@@ -1,6 +1,7 @@
 //! What the client of a batch is told.
 
 use axum::response::{IntoResponse, Response};
+use forebay_model::id::ID_CHARS_MAX;
 use forebay_model::{Receipt, Rejection};
 use forebay_service::Problem;
 use http::StatusCode;
@@ -43,11 +44,13 @@ fn order_id(text: &[u8]) -> Option<String> {
     struct OnlyId {
         order_id: serde_json::Value,
     }
-    match serde_json::from_slice::<OnlyId>(text).ok()?.order_id {
-        serde_json::Value::String(id) => Some(id),
-        serde_json::Value::Number(id) => Some(id.to_string()),
-        _ => None,
-    }
+    let id = match serde_json::from_slice::<OnlyId>(text).ok()?.order_id {
+        serde_json::Value::String(id) => id,
+        serde_json::Value::Number(id) => id.to_string(),
+        _ => return None,
+    };
+    // What is longer is no id, and a hundred of them would be megabytes of an answer.
+    (id.chars().count() <= ID_CHARS_MAX).then_some(id)
 }
 
 impl Report {
@@ -86,5 +89,19 @@ impl Report {
         let errors = serde_json::to_value(&self.errors).unwrap_or_default();
         let problem = problem.with("accepted", self.accepted).with("rejected", self.rejected).with("errors", errors);
         if self.receipt.is_empty() { problem } else { problem.with("receipt", self.receipt.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_line_tells_its_id_where_that_can_be_one() {
+        let told = |id: &str| order_id(format!(r#"{{"order_id":{id},"items":0}}"#).as_bytes());
+        assert_eq!([told("\"O1\""), told("17")], [Some("O1".to_owned()), Some("17".to_owned())]);
+        assert_eq!([told("null"), told("[]"), told("")], [None, None, None]);
+        let long = |chars| format!("\"{}\"", "é".repeat(chars));
+        assert!(told(&long(ID_CHARS_MAX)).is_some() && told(&long(ID_CHARS_MAX + 1)).is_none());
     }
 }
