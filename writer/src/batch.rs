@@ -95,7 +95,8 @@ mod tests {
         assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
         assert!(detail.contains("orders/9"), "{detail}");
         let frames = [frame];
-        assert_eq!(touched(Lane::Orders, &frames), Touched::nothing());
+        let touched = touched(Lane::Orders, &frames);
+        assert_eq!((Days::of(&touched), touched), (Days::These([].into()), Touched::nothing()));
     }
 
     #[test]

@@ -121,6 +121,12 @@ mod tests {
     }
 
     #[test]
+    fn everything_has_every_key_and_hour() {
+        assert!(Touched::Everything.has_key(8) && Touched::Everything.has_hour(0));
+        assert!(!Touched::nothing().has_key(8) && !Touched::nothing().has_hour(0));
+    }
+
+    #[test]
     fn an_hour_begins_with_its_first_microsecond() {
         let hours = [-1, 0, HOUR_US - 1, HOUR_US].map(|us| hour_of(Timestamp::from_unix_us(us)));
         assert_eq!(hours, [-1, 0, 0, 1]);
