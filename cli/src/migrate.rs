@@ -77,7 +77,7 @@ async fn migrate_shards(system: &SystemSettings) -> Result<()> {
 
 /// A map that was there before may be another one than the settings would make.
 fn check(map: &ShardMap, settings: &Settings) -> Result<()> {
-    if let Some(missing) = map.shards().into_iter().find(|&shard| settings.system.shards.get(shard).is_none()) {
+    if let Some(missing) = map.shards().find(|&shard| settings.system.shards.get(shard).is_none()) {
         bail!("the shard map names shard {missing}, and --shards has only {} of them", settings.system.shards.len());
     }
     if map.hash() != settings.routing.into() {

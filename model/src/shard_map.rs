@@ -41,6 +41,8 @@ pub struct ShardMap {
     write: Vec<ShardId>,
     /// Buckets whose read shards are not just the write shard: those that are being moved.
     read: BTreeMap<u16, Vec<ShardId>>,
+    /// Those of both, in order.
+    shards: Vec<ShardId>,
 }
 
 /// What is wrong with the JSON of a shard map.
@@ -58,7 +60,12 @@ impl ShardMap {
     /// The first map: buckets dealt out in turn to that many shards, so each has its share to within one bucket.
     pub fn even(shards: NonZeroU16, hash: Hash) -> Self {
         let write = (0..BUCKETS).map(|bucket| ShardId(bucket % shards)).collect();
-        Self { epoch: Epoch(1), hash, write, read: BTreeMap::new() }
+        Self::of(Epoch(1), hash, write, BTreeMap::new())
+    }
+
+    fn of(epoch: Epoch, hash: Hash, write: Vec<ShardId>, read: BTreeMap<u16, Vec<ShardId>>) -> Self {
+        let shards: BTreeSet<ShardId> = write.iter().chain(read.values().flatten()).copied().collect();
+        Self { epoch, hash, write, read, shards: shards.into_iter().collect() }
     }
 
     /// Its version.
@@ -88,8 +95,8 @@ impl ShardMap {
     }
 
     /// Every shard that is written to or read from, in order.
-    pub fn shards(&self) -> BTreeSet<ShardId> {
-        self.write.iter().chain(self.read.values().flatten()).copied().collect()
+    pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
+        self.shards.iter().copied()
     }
 }
 
@@ -115,7 +122,7 @@ impl TryFrom<Unchecked> for ShardMap {
                 return Err(ShardMapError::ReadShards(bucket));
             }
         }
-        Ok(Self { epoch: map.epoch, hash: map.hash, write: map.write, read: map.read })
+        Ok(Self::of(map.epoch, map.hash, map.write, map.read))
     }
 }
 

@@ -29,5 +29,5 @@ pub(crate) async fn get_orders(
 
 /// What to read of each shard.
 fn reads(map: &ShardMap) -> Vec<(ShardId, Subject)> {
-    map.shards().into_iter().map(|shard| (shard, Subject::Everybody)).collect()
+    map.shards().map(|shard| (shard, Subject::Everybody)).collect()
 }

@@ -51,12 +51,8 @@ fn check_map(settings: &Settings, map: &ShardMap, dependency: &Dependency) {
     if map.hash() != settings.routing {
         warn!(stored = ?map.hash(), asked_for = ?settings.routing, "the shard map is there already, with another routing; it stays");
     }
-    let unknown: Vec<String> = map
-        .shards()
-        .into_iter()
-        .filter(|&shard| settings.shards.get(shard).is_none())
-        .map(|shard| shard.to_string())
-        .collect();
+    let unknown: Vec<String> =
+        map.shards().filter(|&shard| settings.shards.get(shard).is_none()).map(|shard| shard.to_string()).collect();
     if unknown.is_empty() {
         info!(epoch = %map.epoch(), shards = map.shards().len(), "shard map");
         dependency.up();

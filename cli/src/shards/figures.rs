@@ -55,7 +55,7 @@ pub(crate) struct LaneFigures {
 impl Figures {
     /// Asks everybody at the same time.
     pub(crate) async fn read(log: &Log, map: &ShardMap, shards: &ShardList) -> Self {
-        let asked = map.shards().into_iter().map(|shard| ShardFigures::read(log, map, shard, shards.get(shard)));
+        let asked = map.shards().map(|shard| ShardFigures::read(log, map, shard, shards.get(shard)));
         Self { epoch: map.epoch().0, hash: map.hash(), shards: join_all(asked).await }
     }
 

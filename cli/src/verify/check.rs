@@ -57,10 +57,9 @@ impl Check {
 
     /// Checks the shards of the map, one after the other, or only one.
     pub(super) async fn run(&mut self, only: Option<ShardId>) -> Result<()> {
-        for shard in self.map.shards() {
-            if only.is_none_or(|only| only == shard) {
-                self.shard(shard).await.with_context(|| format!("shard {shard}"))?;
-            }
+        let asked: Vec<ShardId> = self.map.shards().filter(|&shard| only.is_none_or(|only| only == shard)).collect();
+        for shard in asked {
+            self.shard(shard).await.with_context(|| format!("shard {shard}"))?;
         }
         Ok(())
     }

@@ -37,7 +37,9 @@ const ENTRY_BYTES_MAX: usize = 256 << 10;
 /// Entries that wait to be written. More are dropped: they are only a cache's.
 const QUEUE_ENTRIES: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 8 << 20;
-const BATCH: usize = 64;
+/// Entries are written together: a write costs two processes a change of threads, as much as a few entries themselves.
+const WRITE_EVERY: Duration = Duration::from_millis(10);
+const BATCH: usize = 256;
 
 /// Where Redis is: a `redis://` URL. Written out, it hides the password.
 #[derive(Clone)]
@@ -206,6 +208,7 @@ impl Keeper {
                             self.shared.errors.increment(1);
                             return error;
                         }
+                        sleep(WRITE_EVERY).await;
                     }
                 }
             }
