@@ -41,7 +41,7 @@ pub struct ShardMap {
     write: Vec<ShardId>,
     /// Buckets whose read shards are not just the write shard: those that are being moved.
     read: BTreeMap<u16, Vec<ShardId>>,
-    /// Those of both, in order.
+    /// Every shard of either, once, in order.
     shards: Vec<ShardId>,
 }
 

@@ -37,7 +37,8 @@ const ENTRY_BYTES_MAX: usize = 256 << 10;
 /// Entries that wait to be written. More are dropped: they are only a cache's.
 const QUEUE_ENTRIES: usize = 1024;
 const QUEUE_BYTES_MAX: usize = 8 << 20;
-/// Entries are written together: a write costs two processes a change of threads, as much as a few entries themselves.
+/// Entries that come within this time are written together: each write wakes Redis and the task that waits for it, which costs as
+/// much as a few entries do.
 const WRITE_EVERY: Duration = Duration::from_millis(10);
 const BATCH: usize = 256;
 
