@@ -1,7 +1,7 @@
 //! What the client of a batch is told.
 
 use axum::response::{IntoResponse, Response};
-use forebay_model::id::ID_CHARS_MAX;
+use forebay_model::id::{IdError, check_id};
 use forebay_model::{Receipt, Rejection};
 use forebay_service::Problem;
 use http::StatusCode;
@@ -50,7 +50,7 @@ fn order_id(text: &[u8]) -> Option<String> {
         _ => return None,
     };
     // What is longer is no id, and a hundred of them would be megabytes of an answer.
-    (id.chars().count() <= ID_CHARS_MAX).then_some(id)
+    (check_id(&id) != Err(IdError::TooLong)).then_some(id)
 }
 
 impl Report {
@@ -95,6 +95,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forebay_model::id::ID_CHARS_MAX;
 
     #[test]
     fn a_rejected_line_tells_its_id_where_that_can_be_one() {
