@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
-use forebay_buffer::{Log, LogSettings};
+use forebay_log::{Log, LogSettings};
 use forebay_model::{OrderParser, Rejection, ShardMap};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{BadSetting, Problem, Right, Service, Shutdown};

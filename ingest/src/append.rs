@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use forebay_buffer::{Log, PublishError};
+use forebay_log::{Log, PublishError};
 use forebay_model::fact::Part;
 use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use forebay_service::Problem;

@@ -42,7 +42,7 @@ fn split(mut splitter: Splitter, body: &[u8], chunk_bytes: usize) -> Records {
 }
 
 #[cfg(test)]
-#[path = "../../fuzz/seeds.rs"]
+#[path = "../../tools/fuzz/seeds.rs"]
 mod seeds;
 
 #[cfg(test)]

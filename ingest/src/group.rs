@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_buffer::{Frame, FrameId, Log, PublishError};
+use forebay_log::{Frame, FrameId, Log, PublishError};
 use forebay_model::fact::{FRAME_BYTES_MAX, Part};
 use forebay_model::{Epoch, Lane, Position, ShardId, Timestamp};
 use futures::StreamExt;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use forebay_buffer::LogName;
+use forebay_log::LogName;
 use forebay_model::ViewSet;
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::routing::get;
-use forebay_buffer::{Log, LogSettings};
+use forebay_log::{Log, LogSettings};
 use forebay_model::{Receipt, ShardMap};
 use forebay_service::{BadSetting, Problem, Right, Service};
 use tokio::sync::watch;

@@ -33,7 +33,7 @@ pub fn entry(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../fuzz/seeds.rs"]
+#[path = "../../tools/fuzz/seeds.rs"]
 mod seeds;
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("cursor", cursor);
-        assert!(codec::decode(&Bytes::from_static(include_bytes!("../../fuzz/seeds/entry/body"))).is_some());
+        assert!(codec::decode(&Bytes::from_static(include_bytes!("../../tools/fuzz/seeds/entry/body"))).is_some());
         seeds::each("entry", entry);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_buffer::{Log, LogSettings, LogState, Notice};
+use forebay_log::{Log, LogSettings, LogState, Notice};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{Service, Shutdown};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_buffer::notice::{customer_key, hour_of};
+use forebay_log::notice::{customer_key, hour_of};
 use forebay_model::id::Home;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
 use forebay_shard::Timestamptz;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use forebay_buffer::notice::customer_key;
+use forebay_log::notice::customer_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;

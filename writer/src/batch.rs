@@ -1,6 +1,6 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_buffer::{FrameFault, FrameId, StoredFrame, Touched};
+use forebay_log::{FrameFault, FrameId, StoredFrame, Touched};
 use forebay_model::{Epoch, Lane};
 use forebay_shard::{LogFrame, Reason};
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use crate::quiet::{Days, day_of};
     use bytes::Bytes;
-    use forebay_buffer::notice::{customer_key, hour_of, view_key};
+    use forebay_log::notice::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
     use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
     use std::num::NonZeroU16;
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_frame_touch_nothing_and_keep_their_reason() {
-        let bad = forebay_buffer::BadFrame {
+        let bad = forebay_log::BadFrame {
             fault: FrameFault::Format { expected: "orders/1", found: "orders/9".to_owned() },
             headers: "Forebay-Format: orders/9".to_owned(),
             payload: Bytes::from_static(b"x"),

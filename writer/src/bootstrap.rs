@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_buffer::{Log, LogError, MapError};
+use forebay_log::{Log, LogError, MapError};
 use forebay_model::{Lane, ShardId, ShardMap};
 use forebay_service::health::Dependency;
 use forebay_shard::{MigrationError, ShardAddresses, migrate};

@@ -1,6 +1,6 @@
 //! What can stop a session. Nothing is lost by any of it: the position says where to go on.
 
-use forebay_buffer::{LogError, ReadError};
+use forebay_log::{LogError, ReadError};
 use forebay_shard::{CommitError, StoreError};
 
 /// Why a lane does not go on as it did.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forebay_buffer::Touched;
+use forebay_log::Touched;
 use forebay_model::{Position, Timestamp};
 use tokio::time::Instant;
 

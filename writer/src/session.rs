@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_buffer::{FrameReader, Log, Notice, ReadFrom};
+use forebay_log::{FrameReader, Log, Notice, ReadFrom};
 use forebay_model::{Position, Timestamp};
 use forebay_shard::{LanePosition, LaneSettings, LaneStore, LogFrame, ShardAddresses};
 use tokio::time::{Instant, sleep, sleep_until};

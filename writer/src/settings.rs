@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use forebay_buffer::{LogName, LogSettings};
+use forebay_log::{LogName, LogSettings};
 use forebay_model::Hash;
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use forebay_buffer::StreamState;
+use forebay_log::StreamState;
 use forebay_model::{Position, Timestamp};
 use forebay_shard::{Committed, LanePosition, Tally};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};

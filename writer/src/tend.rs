@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_buffer::{Log, LogError, StreamState};
+use forebay_log::{Log, LogError, StreamState};
 use forebay_model::{Position, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

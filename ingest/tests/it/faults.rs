@@ -1,4 +1,4 @@
-use forebay_buffer::LogSettings;
+use forebay_log::LogSettings;
 use forebay_model::{Lane, ShardId};
 use forebay_service::lifecycle::Outcome;
 use forebay_stack::{Durability, Server, Stack};

@@ -6,8 +6,8 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use clap::Parser;
-use forebay_buffer::{Log, LogSettings};
 use forebay_ingest::Settings;
+use forebay_log::{Log, LogSettings};
 use forebay_model::tuple::Tuples;
 use forebay_model::{Hash, Lane, Receipt, ShardId, ShardMap};
 use forebay_service::Service;

@@ -34,9 +34,9 @@ pub(crate) struct Watched {
 /// Rows that would change an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// Of the key with this hash: see [`customer_key`](forebay_buffer::notice::customer_key).
+    /// Of the key with this hash: see [`customer_key`](forebay_log::notice::customer_key).
     Key(u64),
-    /// Of these hours: see [`hour_of`](forebay_buffer::notice::hour_of). Both ends belong to it.
+    /// Of these hours: see [`hour_of`](forebay_log::notice::hour_of). Both ends belong to it.
     Hours { first: i32, last: i32 },
 }
 

@@ -8,7 +8,7 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-use forebay_buffer::Notice;
+use forebay_log::Notice;
 use forebay_model::{Epoch, Lane, Position, ShardId};
 
 use super::entry::{Entry, Watch};

@@ -15,7 +15,7 @@ mod touches;
 
 use std::sync::Arc;
 
-use forebay_buffer::Notice;
+use forebay_log::Notice;
 use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use futures::future::BoxFuture;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisError, cmd, pipe};
 use bytes::Bytes;
-use forebay_buffer::LogName;
+use forebay_log::LogName;
 use forebay_service::Service;
 use forebay_service::health::{Dependency, Need};
 use metrics::{Counter, counter};

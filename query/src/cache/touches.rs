@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_buffer::{Notice, Touched};
+use forebay_log::{Notice, Touched};
 use forebay_model::{Incarnation, Position};
 
 use super::entry::Watch;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_buffer::Log;
+use forebay_log::Log;
 use forebay_model::{Lane, Position, ShardId, Timestamp};
 use serde::Serialize;
 use tokio::time::timeout;

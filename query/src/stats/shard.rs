@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forebay_buffer::Log;
+use forebay_log::Log;
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{LanePosition, Tally};
 use futures::FutureExt;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use forebay_buffer::Log;
+use forebay_log::Log;
 use forebay_model::{Hash, Receipt, ShardMap};
 use forebay_shard::{ShardAddresses, migrate};
 use forebay_stack::{Durability, Server, Stack};

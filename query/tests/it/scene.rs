@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use forebay_buffer::{Log, LogSettings};
+use forebay_log::{Log, LogSettings};
 use forebay_model::{Hash, Lane, ShardId, ShardMap};
 use forebay_query::Settings;
 use forebay_service::{Service, Shutdown};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_buffer::{Frame, FrameId, Log, Notice, Touched};
+use forebay_log::{Frame, FrameId, Log, Notice, Touched};
 use forebay_model::fact::Part;
 use forebay_model::{Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp, ViewSet};
 use forebay_shard::{LaneSettings, LaneStore, LogFrame, ShardAddresses};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_buffer::notice::customer_key;
+use forebay_log::notice::customer_key;
 use forebay_model::{Lane, Position, ShardId};
 
 use crate::scene::{Scene, eventually};

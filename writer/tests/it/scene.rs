@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use forebay_buffer::{Frame, FrameId, Log, LogSettings};
+use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::{Facts, Hash, Lane, OrderParser, Position, ShardId, ShardMap, Timestamp, ViewSet};
 use forebay_service::Service;
 use forebay_service::lifecycle::Outcome;

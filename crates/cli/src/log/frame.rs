@@ -1,0 +1,176 @@
+//! A frame as it is shown: what its headers say, and its facts by column.
+
+use std::fmt::Write;
+
+use forebay_log::{FrameId, StoredFrame};
+use forebay_model::Lane;
+use forebay_model::lane::ColumnType;
+use forebay_model::tuple::{Tuple, Tuples};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::hex::hex;
+
+/// How many bytes are shown of what cannot be read.
+const BYTES_SHOWN: usize = 48;
+
+/// A message of a stream, as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownFrame {
+    seq: u64,
+    incarnation: u64,
+    time: Option<String>,
+    rows: u32,
+    epoch: Option<u64>,
+    id: Option<String>,
+    bytes: usize,
+    /// Each fact by column.
+    facts: Vec<Box<RawValue>>,
+    /// What is wrong with the message, or with what stands behind its last readable fact.
+    fault: Option<String>,
+    /// The message's headers, where they make no frame.
+    headers: Option<String>,
+    /// The beginning of what cannot be read, in hexadecimal.
+    unreadable: Option<String>,
+}
+
+impl ShownFrame {
+    pub(super) fn new(lane: Lane, stored: &StoredFrame) -> Self {
+        let mut shown = Self {
+            seq: stored.position.seq,
+            incarnation: stored.position.incarnation.get(),
+            time: None,
+            rows: stored.rows(),
+            epoch: None,
+            id: stored.id.as_ref().map(FrameId::to_string),
+            bytes: stored.payload().len(),
+            facts: Vec::new(),
+            fault: None,
+            headers: None,
+            unreadable: None,
+        };
+        match &stored.frame {
+            Ok(frame) => {
+                shown.time = Some(frame.enqueued_at.to_string());
+                shown.epoch = Some(frame.epoch.0);
+                shown.read(lane, &frame.payload);
+            }
+            Err(bad) => {
+                shown.fault = Some(format!("this is no frame: {}", bad.fault));
+                shown.headers = Some(bad.headers.clone());
+                shown.unreadable = Some(beginning(&bad.payload));
+            }
+        }
+        shown
+    }
+
+    fn read(&mut self, lane: Lane, payload: &[u8]) {
+        let mut at = 0;
+        for tuple in Tuples::new(lane, payload) {
+            match tuple {
+                Ok(tuple) => {
+                    at += tuple.bytes().len();
+                    self.facts.push(object(lane, &tuple));
+                }
+                Err(error) => {
+                    self.fault = Some(format!("row {} cannot be read: {error}", self.facts.len()));
+                    self.unreadable = Some(beginning(&payload[at..]));
+                }
+            }
+        }
+        if self.fault.is_none() && self.facts.len() != self.rows as usize {
+            self.fault = Some(format!("it declares {} rows and has {}", self.rows, self.facts.len()));
+        }
+    }
+
+    /// As people read it: a line about the frame, and one for each fact.
+    pub(super) fn text(&self) -> String {
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+        let epoch = self.epoch.map_or_else(|| "–".to_owned(), |epoch| epoch.to_string());
+        let (seq, rows, bytes) = (self.seq, self.rows, self.bytes);
+        let (time, id) = (known(&self.time), known(&self.id));
+        let mut text = format!("frame {seq}  {time}  {rows} rows  {bytes} bytes  epoch {epoch}  id {id}");
+        for fact in &self.facts {
+            let _ = write!(text, "\n  {fact}");
+        }
+        for line in self.headers.iter().flat_map(|headers| headers.lines()) {
+            let _ = write!(text, "\n  {line}");
+        }
+        for wrong in self.fault.iter().chain(&self.unreadable) {
+            let _ = write!(text, "\n  ! {wrong}");
+        }
+        text
+    }
+}
+
+/// A fact by column, on one line. What is no JSON though it should be stands there as a string.
+fn object(lane: Lane, tuple: &Tuple<'_>) -> Box<RawValue> {
+    let fields = lane.columns().iter().enumerate().map(|(place, column)| {
+        let bytes = tuple.field(place);
+        let text = || Value::from(String::from_utf8_lossy(bytes)).to_string();
+        let value = match column.kind {
+            ColumnType::Int2 => bytes.try_into().map(i16::from_be_bytes).map_or_else(|_| text(), |n| n.to_string()),
+            ColumnType::Int8 => bytes.try_into().map(i64::from_be_bytes).map_or_else(|_| text(), |n| n.to_string()),
+            ColumnType::Timestamptz => Value::from(tuple.ordered_at().to_string()).to_string(),
+            ColumnType::Text => text(),
+            // White space between its tokens may hold line ends; within its strings there are none.
+            ColumnType::Jsonb => serde_json::from_slice::<&RawValue>(bytes)
+                .map_or_else(|_| text(), |json| json.get().replace(['\n', '\r'], " ")),
+        };
+        format!("\"{}\":{value}", column.name)
+    });
+    let object = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+    RawValue::from_string(object).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(BYTES_SHOWN)];
+    let more = if shown.len() < bytes.len() { "…" } else { "" };
+    format!("{} bytes: {}{more}", bytes.len(), hex(shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use forebay_log::Frame;
+    use forebay_model::{Epoch, Incarnation, Position, Timestamp};
+
+    fn shown(payload: &[u8], rows: u32) -> ShownFrame {
+        let id = FrameId::random();
+        let frame = Frame {
+            lane: Lane::Index,
+            rows,
+            epoch: Epoch(3),
+            enqueued_at: Timestamp::EARLIEST,
+            id: id.clone(),
+            payload: Bytes::copy_from_slice(payload),
+        };
+        let position = Position { incarnation: Incarnation::new(1), seq: 7 };
+        ShownFrame::new(Lane::Index, &StoredFrame { position, id: Some(id), frame: Ok(frame) })
+    }
+
+    fn tuple(order_id: &[u8]) -> Vec<u8> {
+        let mut tuple = 3i16.to_be_bytes().to_vec();
+        for field in [order_id, b"C", &0i64.to_be_bytes()] {
+            tuple.extend((field.len() as i32).to_be_bytes());
+            tuple.extend(field);
+        }
+        tuple
+    }
+
+    #[test]
+    fn facts_are_shown_up_to_what_cannot_be_read() {
+        let good = tuple(b"O\"1");
+        let shown_good = shown(&good, 1);
+        let fact = "{\"order_id\":\"O\\\"1\",\"customer_id\":\"C\",\"ordered_at\":\"2000-01-01T00:00:00Z\"}";
+        assert_eq!((shown_good.facts[0].get(), &shown_good.fault), (fact, &None));
+        let torn = shown(&[&good[..], &good[..9]].concat(), 2);
+        assert_eq!(torn.facts.len(), 1);
+        assert!(torn.fault.as_ref().unwrap().starts_with("row 1 cannot be read"), "{torn:?}");
+        assert_eq!(torn.unreadable.as_ref().unwrap(), "9 bytes: 0003000000034f2231");
+        assert_eq!(shown(&good, 4).fault.unwrap(), "it declares 4 rows and has 1");
+        assert!(torn.text().contains("! row 1 cannot be read"));
+    }
+}

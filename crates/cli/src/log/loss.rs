@@ -1,0 +1,109 @@
+//! What a log has lost, as far as it can be known, and where its lane can go on.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use forebay_log::{Log, ReadError, ReadFrom, StreamState};
+use forebay_model::{ShardId, Timestamp};
+use forebay_shard::LanePosition;
+
+/// For how long a frame that is there may not come.
+const FRAME_MAX: Duration = Duration::from_secs(10);
+
+/// A loss, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Loss {
+    pub(super) kind: Kind,
+    pub(super) stored: LanePosition,
+    pub(super) state: StreamState,
+    /// What the writer says of it.
+    pub(super) reason: String,
+}
+
+/// How the log does not fit the position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The stream was deleted and made anew.
+    MadeAnew,
+    /// Frames that were read are not there, or others are in their place.
+    LostTail,
+    /// Frames that were not read are not there; this is the next that is.
+    Gap {
+        /// Its sequence number.
+        next: u64,
+    },
+}
+
+impl Loss {
+    /// Looks whether the log has lost something, just as a writer does.
+    pub(super) async fn find(log: &Log, shard: ShardId, stored: LanePosition) -> Result<Option<Self>> {
+        let lane = stored.lane;
+        let state = log.stream_state(lane, shard).await?;
+        let frame_id = stored.frame_id.parse().ok();
+        let after = ReadFrom { position: stored.position, frame_id };
+        let looked = match log.read(lane, shard, Some(after)).await {
+            // A gap within the stream shows itself when the next frame is read.
+            Ok(mut reader) if state.last_seq > stored.position.seq => {
+                reader.next_batch_within(1, 1, FRAME_MAX).await.map(drop)
+            }
+            looked => looked.map(drop),
+        };
+        let kind = match &looked {
+            Ok(()) => return Ok(None),
+            Err(ReadError::OtherIncarnation { .. }) => Kind::MadeAnew,
+            Err(ReadError::LostTail { .. }) => Kind::LostTail,
+            Err(ReadError::Gap { next, .. }) => Kind::Gap { next: *next },
+            Err(error) => return Err(error.clone().into()),
+        };
+        let reason = looked.err().map(|error| error.to_string()).unwrap_or_default();
+        Ok(Some(Self { kind, stored, state, reason }))
+    }
+
+    /// What is gone for certain, and what becomes of the rest.
+    pub(super) fn account(&self) -> Vec<String> {
+        let seq = self.stored.position.seq;
+        let since = format!("after {}, when frame {seq} was stored", self.stored.committed_at);
+        match self.kind {
+            Kind::MadeAnew => {
+                let made_at = Timestamp::from_unix_us(self.state.incarnation.get().cast_signed());
+                vec![
+                    format!("Lost: what the stream of before held behind frame {seq}; how much, nobody can know."),
+                    format!(
+                        "These are facts that were logged {since}, and before {made_at}, when this stream was made."
+                    ),
+                    self.kept(),
+                ]
+            }
+            Kind::LostTail => vec![
+                format!(
+                    "Lost: what the stream held behind frame {seq} when it lost its tail; how much, nobody can know."
+                ),
+                format!("These are facts that were logged {since}. What the shard has stored stays stored."),
+                self.kept(),
+                String::from("Those that were stored before are counted as duplicates."),
+                String::from("The stream is renewed, so that no position of before is taken for one of now."),
+            ],
+            Kind::Gap { next } => vec![
+                format!("Lost: frames {} to {}, {} of them.", seq + 1, next - 1, next - 1 - seq),
+                format!("These are facts that were logged {since}{}.", self.until()),
+                format!("Frame {next} and those behind it are read."),
+            ],
+        }
+    }
+
+    fn kept(&self) -> String {
+        let StreamState { first_seq, last_seq, frames, .. } = self.state;
+        match frames {
+            0 => String::from("The stream holds no frames now."),
+            _ => format!("Kept: the {frames} frames that it holds now ({first_seq} to {last_seq}) are all read."),
+        }
+    }
+
+    /// For a gap before the first frame, that frame's time bounds what is lost.
+    fn until(&self) -> String {
+        match (self.kind, self.state.first_at) {
+            (Kind::Gap { next }, Some(at)) if next == self.state.first_seq => format!(", and before {at}"),
+            _ => String::new(),
+        }
+    }
+}

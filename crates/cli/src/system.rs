@@ -1,0 +1,138 @@
+//! Where the running system's log and shards are, and how a first shard map is made.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use forebay_log::{Log, LogName, LogSettings};
+use forebay_model::{Hash, ShardId, ShardMap};
+use forebay_service::BadSetting;
+use forebay_shard::{LOCAL_SHARDS, PoolSettings, ShardList, ShardPool};
+
+/// The log that `forebay up` starts: what settings name where nothing else is said.
+pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";
+
+/// How long a map may take to be read.
+const MAP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where the log and the shards are.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SystemSettings {
+    /// NATS servers, separated by commas
+    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS)]
+    pub nats: String,
+
+    /// What the names of streams and subjects begin with
+    #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
+    pub log_prefix: LogName,
+
+    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
+    #[arg(
+        long,
+        env = "FOREBAY_SHARDS",
+        value_name = "URLS",
+        hide_env_values = true,
+        default_value = LOCAL_SHARDS
+    )]
+    pub shards: ShardList,
+}
+
+/// A shard's number, as it is written in commands.
+pub(crate) fn shard(text: &str) -> Result<ShardId, String> {
+    text.parse().map(ShardId).map_err(|_| String::from("a shard is a number, such as 0"))
+}
+
+/// How customers become buckets in the first shard map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Routing {
+    /// By MD5: even for any ids
+    Md5,
+    /// Integers modulo 4096, everything else by MD5
+    Modulo,
+}
+
+impl From<Routing> for Hash {
+    fn from(routing: Routing) -> Self {
+        match routing {
+            Routing::Md5 => Self::Md5,
+            Routing::Modulo => Self::Modulo,
+        }
+    }
+}
+
+impl Routing {
+    /// The name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Modulo => "modulo",
+        }
+    }
+}
+
+impl SystemSettings {
+    /// Connects to the log.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where the address is none, else why it cannot be reached.
+    pub async fn connect_log(&self) -> Result<Log> {
+        Ok(Log::connect(self.log_settings()?).await?)
+    }
+
+    /// Where the log is.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where the address is none.
+    pub fn log_settings(&self) -> Result<LogSettings, BadSetting> {
+        let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
+        settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+        Ok(settings)
+    }
+
+    /// The shard map of now.
+    ///
+    /// # Errors
+    /// Where there is none yet.
+    pub async fn map(&self, log: &Log) -> Result<Arc<ShardMap>> {
+        let mut maps = log.map();
+        let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
+        let map = map.context("there is no shard map yet: run `forebay migrate`, or start a writer")??.clone();
+        map.context("there is no shard map")
+    }
+
+    /// Whether there is such a shard.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there is not.
+    pub fn check_shard(&self, shard: ShardId) -> Result<(), BadSetting> {
+        if self.shards.get(shard).is_some() {
+            return Ok(());
+        }
+        let count = self.shards.len();
+        Err(BadSetting::new(match count {
+            1 => format!("there is no shard {shard}: --shards has only shard 0"),
+            _ => format!("there is no shard {shard}: --shards has 0 to {}", count - 1),
+        }))
+    }
+
+    /// Connections to every shard, or to one.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there is no such shard.
+    pub fn pools(&self, only: Option<ShardId>, settings: &PoolSettings) -> Result<Vec<ShardPool>, BadSetting> {
+        only.map_or(Ok(()), |shard| self.check_shard(shard))?;
+        let wanted = self.shards.iter().filter(|&(shard, _)| only.is_none_or(|only| only == shard));
+        Ok(wanted.map(|(shard, addresses)| ShardPool::new(shard, addresses, settings)).collect())
+    }
+
+    /// The map that a system of these shards begins with.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where there are more shards than a map can hold.
+    pub fn first_map(&self, routing: Routing) -> Result<ShardMap> {
+        let shards = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
+        let shards = shards.context(BadSetting::new("--shards: there are too many of them"))?;
+        Ok(ShardMap::even(shards, routing.into()))
+    }
+}

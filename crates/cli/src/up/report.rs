@@ -1,0 +1,139 @@
+//! What is told once everything runs.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use forebay_log::LogName;
+use forebay_shard::LOCAL_SHARDS;
+use forebay_stack::Stack;
+
+use super::halted::{Halted, HaltedLane};
+use super::read_back::ReadBack;
+use super::sample::Sample;
+use super::services::Service;
+use super::settings::UpSettings;
+use crate::grouped::grouped;
+use crate::system::LOCAL_NATS;
+
+/// What came of the sample.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// None was wanted.
+    Nothing,
+    /// It was replayed and read back.
+    Sample(Box<(Sample, ReadBack)>),
+    /// Lanes stand still, so nothing was done.
+    Halted(Halted),
+}
+
+/// Everything that was done, where everything is, and what to try.
+pub(super) fn render(settings: &UpSettings, stack: &Stack, home: &Path, shown: &Shown) -> String {
+    let mut text = String::from("Forebay is up.\n\n");
+    // Writing into a String cannot fail.
+    let _ = writeln!(text, "Data and logs are in {}.", home.display());
+    let back = match shown {
+        Shown::Nothing => None,
+        Shown::Halted(halted) => {
+            let _ = write!(text, "\n{}", describe_halted(halted, &flags(settings, stack)));
+            None
+        }
+        Shown::Sample(shown) => {
+            let (sample, back) = &**shown;
+            let _ = writeln!(text, "{}", describe_sample(sample));
+            let _ = writeln!(text, "{}", describe_read_back(sample, back));
+            Some(back)
+        }
+    };
+    let _ = write!(text, "\n{}", addresses(settings, stack));
+    let _ = write!(text, "\nTry:\n{}", to_try(settings, back));
+    text
+}
+
+/// What is said last: how it is stopped.
+pub(super) fn how_to_stop(settings: &UpSettings) -> &'static str {
+    if settings.in_background {
+        "\n`forebay down` stops it (`./dev down` in a clone); the data stays."
+    } else {
+        "\nCtrl-C stops everything; the data stays."
+    }
+}
+
+/// What stands still, and by which command it goes on.
+fn describe_halted(Halted(lanes): &Halted, flags: &str) -> String {
+    let mut text = String::new();
+    for HaltedLane { lane, shard, reason } in lanes {
+        let reason = reason.as_deref().unwrap_or("its log is not the one that was read so far");
+        let _ = writeln!(text, "! Lane {lane} of shard {shard} stands still: {reason}.");
+        let _ = writeln!(text, "!   forebay log accept-loss {lane} {shard}{flags}");
+    }
+    text.push_str("! These commands show what is lost; with --yes the lanes go on. See docs/OPERATIONS.md.\n");
+    text.push_str("! Everything else runs. The sample was not replayed: the next `forebay up` does it.\n");
+    text
+}
+
+/// What commands have to be told where this system is not where they look for one.
+fn flags(settings: &UpSettings, stack: &Stack) -> String {
+    let shards: Vec<String> = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect();
+    let found = [
+        ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
+        ("--log-prefix", settings.log_prefix.to_string(), LogName::default().to_string()),
+        ("--shards", shards.join(","), LOCAL_SHARDS.to_owned()),
+    ];
+    let other = found.into_iter().filter(|(_, found, usual)| found != usual);
+    other.map(|(flag, found, _)| [" ", flag, " ", &found].concat()).collect()
+}
+
+fn describe_sample(sample: &Sample) -> String {
+    let Sample { path, orders, took, added, .. } = sample;
+    let news = match (added.stored, added.duplicate) {
+        (0, duplicate) => format!("all were there already ({} duplicates dropped)", grouped(duplicate)),
+        (stored, 0) => format!("{} stored", grouped(stored)),
+        (stored, duplicate) => format!("{} stored, {} were there already", grouped(stored), grouped(duplicate)),
+    };
+    let seconds = took.as_secs_f64();
+    format!(
+        "The sample {} was replayed: {} orders accepted in {seconds:.2} s, {news}.",
+        path.display(),
+        grouped(*orders)
+    )
+}
+
+fn describe_read_back(sample: &Sample, back: &ReadBack) -> String {
+    format!(
+        "Read back: {} of customer {}, {} of one hour; the newest is {} in both.",
+        back.of_customer.count(),
+        sample.last.customer_id,
+        back.of_hour.count(),
+        sample.last.order_id,
+    )
+}
+
+fn addresses(settings: &UpSettings, stack: &Stack) -> String {
+    let mut text = String::new();
+    for (service, what) in [
+        (Service::Ingest, "takes in orders"),
+        (Service::Query, "answers questions"),
+        (Service::Writer, "brings the log into the shards; /metrics and /readyz, as on the others"),
+    ] {
+        let _ = writeln!(text, "  {:9} {:24} {what}", service.name(), service.url(settings));
+    }
+    let ports: Vec<String> = settings.postgres_ports.0.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let _ = writeln!(text, "  {:9} {} (user and database forebay)", "Postgres", ports.join(", "));
+    let _ = writeln!(text, "  {:9} {}", "NATS", stack.nats_url());
+    let _ = writeln!(text, "  {:9} {}", "Redis", stack.redis_url());
+    text
+}
+
+fn to_try(settings: &UpSettings, back: Option<&ReadBack>) -> String {
+    let (ingest, query) = (Service::Ingest.url(settings), Service::Query.url(settings));
+    let order =
+        r#"{"customer_id": "CUST789", "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}]}"#;
+    let mut text = format!("  curl {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'\n");
+    let _ = writeln!(text, "  curl '{query}/v1/customers/CUST789/orders'");
+    if let Some(back) = back {
+        let _ = writeln!(text, "  curl '{}'", back.of_customer.url);
+        let _ = writeln!(text, "  curl '{}'", back.of_hour.url);
+    }
+    let _ = writeln!(text, "  curl {query}/v1/stats");
+    text
+}

@@ -1,0 +1,219 @@
+//! What every check needs: the log, the map, the shards, and what has been found so far.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use forebay_log::Log;
+use forebay_model::tuple::Tuples;
+use forebay_model::{Bucket, CustomerId, Lane, OrderParser, ShardId, ShardMap, ViewSet};
+use forebay_shard::{Comparison, Difference, LanePosition, PoolSettings, ShardPool};
+use tokio::time::{Instant, sleep};
+
+use super::report::Report;
+use super::snapshot::Snapshot;
+use super::{Depth, Settings};
+use crate::stored_order::{self, OrderKey, StoredOrder};
+
+/// For how long a lane is waited for to come past what its log held.
+const PASS_MAX: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+
+/// The checks of a system.
+pub(super) struct Check {
+    pub(super) log: Log,
+    pub(super) map: Arc<ShardMap>,
+    pub(super) parser: OrderParser,
+    pub(super) views: ViewSet,
+    pub(super) depth: Depth,
+    pub(super) report: Report,
+    pools: BTreeMap<ShardId, ShardPool>,
+    comparisons: BTreeMap<(ShardId, Lane), Comparison>,
+    /// Lanes that did not come past what their log held: they are not waited for again.
+    stuck: BTreeSet<(ShardId, Lane)>,
+}
+
+impl Check {
+    pub(super) async fn new(settings: &Settings, depth: Depth) -> Result<Self> {
+        settings.system.pools(settings.shard, &pool_settings())?;
+        let log = settings.system.connect_log().await?;
+        let map = settings.system.map(&log).await?;
+        let pools = settings.system.pools(None, &pool_settings())?;
+        let comparison = |(shard, addresses)| Lane::ALL.map(|lane| ((shard, lane), Comparison::new(addresses, lane)));
+        Ok(Self {
+            log,
+            map,
+            parser: OrderParser::of_stored(settings.views.clone()),
+            views: settings.views.clone(),
+            depth,
+            report: Report::default(),
+            pools: pools.into_iter().map(|pool| (pool.shard(), pool)).collect(),
+            comparisons: settings.system.shards.iter().flat_map(comparison).collect(),
+            stuck: BTreeSet::new(),
+        })
+    }
+
+    /// Checks the shards of the map, one after the other, or only one.
+    pub(super) async fn run(&mut self, only: Option<ShardId>) -> Result<()> {
+        let asked: Vec<ShardId> = self.map.shards().filter(|&shard| only.is_none_or(|only| only == shard)).collect();
+        for shard in asked {
+            self.shard(shard).await.with_context(|| format!("shard {shard}"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_report(self) -> Report {
+        self.report
+    }
+
+    async fn shard(&mut self, shard: ShardId) -> Result<()> {
+        let mut snapshot = Snapshot::open(self.pool(shard)?).await?;
+        for lane in Lane::ALL {
+            eprintln!("shard {shard}: lane {lane}");
+            self.lane(&mut snapshot, lane).await?;
+        }
+        let rows = |report: &Report, lane: Lane| {
+            let figures = report.lanes.iter().find(|figures| (figures.shard, figures.lane) == (shard, lane));
+            figures.map_or(0, |figures| figures.rows_in_table)
+        };
+        eprintln!("shard {shard}: orders, and what belongs to them");
+        let orders = rows(&self.report, Lane::Orders);
+        self.facts_of_orders(&mut snapshot, orders).await?;
+        eprintln!("shard {shard}: the times that are noted of orders");
+        self.orders_of_times(&mut snapshot).await?;
+        if self.depth == Depth::Full {
+            self.stored_twice(&mut snapshot).await?;
+        }
+        eprintln!("shard {shard}: views and index entries, and what they belong to");
+        let (views, entries) = (rows(&self.report, Lane::Views), rows(&self.report, Lane::Index));
+        self.orders_of_views(&mut snapshot, views).await?;
+        self.orders_of_index(&mut snapshot, entries).await
+    }
+
+    pub(super) fn pool(&self, shard: ShardId) -> Result<&ShardPool> {
+        self.pools.get(&shard).with_context(|| format!("shard {shard} is in the map, and not among --shards"))
+    }
+
+    /// The facts among these that a shard does not store as they are.
+    pub(super) async fn differences(&mut self, shard: ShardId, lane: Lane, facts: &[Bytes]) -> Result<Vec<Difference>> {
+        let comparison = self.comparisons.get_mut(&(shard, lane));
+        let comparison = comparison.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        comparison.differences(facts).await.with_context(|| format!("shard {shard}, lane {lane}"))
+    }
+
+    /// Identities of orders with their buckets. Of what is no customer there is no order.
+    pub(super) fn routed(&self, keys: impl IntoIterator<Item = OrderKey>) -> Vec<(Bucket, OrderKey)> {
+        let routed = |key: OrderKey| {
+            let customer = CustomerId::new(key.customer_id.clone()).ok()?;
+            Some((self.map.bucket_of(&customer), key))
+        };
+        keys.into_iter().filter_map(routed).collect()
+    }
+
+    /// The stored orders with these identities, wherever the map reads them from.
+    pub(super) async fn orders(
+        &self,
+        wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
+    ) -> Result<HashMap<OrderKey, StoredOrder>> {
+        let mut found = HashMap::new();
+        for (shard, wanted) in self.by_shard(wanted) {
+            let mut connection = self.pool(shard)?.acquire().await?;
+            let orders = stored_order::find(&mut connection, &wanted).await;
+            let orders = orders.with_context(|| format!("orders of shard {shard}"))?;
+            found.extend(orders.into_iter().map(|order| (order.key(), order)));
+        }
+        Ok(found)
+    }
+
+    /// Those of these identities whose orders are stored, wherever the map reads them from.
+    pub(super) async fn stored(
+        &self,
+        wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
+    ) -> Result<HashSet<OrderKey>> {
+        let mut found = HashSet::new();
+        for (shard, wanted) in self.by_shard(wanted) {
+            let mut connection = self.pool(shard)?.acquire().await?;
+            let keys = stored_order::keys(&mut connection, &wanted).await;
+            found.extend(keys.with_context(|| format!("orders of shard {shard}"))?);
+        }
+        Ok(found)
+    }
+
+    /// Identities by the shards that the map reads their orders from.
+    fn by_shard(
+        &self,
+        wanted: impl IntoIterator<Item = (Bucket, OrderKey)>,
+    ) -> BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> {
+        let mut by_shard: BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> = BTreeMap::new();
+        for (bucket, key) in wanted {
+            for &shard in self.map.read_shards(bucket) {
+                by_shard.entry(shard).or_default().push((bucket, key.clone()));
+            }
+        }
+        by_shard
+    }
+
+    /// Waits until a lane has come past what its log holds now. `false` where it does not.
+    pub(super) async fn pass(&mut self, shard: ShardId, lane: Lane) -> Result<bool> {
+        if self.stuck.contains(&(shard, lane)) {
+            return Ok(false);
+        }
+        let last = self.log.stream_state(lane, shard).await?.last();
+        let deadline = Instant::now() + PASS_MAX;
+        loop {
+            let mut connection = self.pool(shard)?.acquire().await?;
+            let at = LanePosition::of(&mut connection, lane).await?.map(|stored| stored.position);
+            drop(connection);
+            // Where nothing was ever logged, nothing was ever read.
+            if last.seq == 0 || at.is_some_and(|at| at.covers(last)) {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                let note =
+                    format!("lane {lane} of shard {shard} has not come to frame {} within {PASS_MAX:?}", last.seq);
+                self.report.notes.push(note);
+                self.stands_still(shard, lane);
+                return Ok(false);
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Notes that there is no use in waiting for a lane.
+    pub(super) fn stands_still(&mut self, shard: ShardId, lane: Lane) {
+        self.stuck.insert((shard, lane));
+    }
+}
+
+/// The tuples of a payload, each by itself; it ends where one cannot be read.
+pub(super) fn tuples(lane: Lane, payload: &Bytes) -> Vec<Bytes> {
+    Tuples::new(lane, payload).map_while(Result::ok).map(|tuple| payload.slice_ref(tuple.bytes())).collect()
+}
+
+/// The identity of the order that a tuple belongs to.
+pub(super) fn key_of(lane: Lane, tuple: &Bytes) -> Option<OrderKey> {
+    let tuple = Tuples::new(lane, tuple).next()?.ok()?;
+    let text = |name: &str| {
+        let place = lane.columns().iter().position(|column| column.name == name)?;
+        str::from_utf8(tuple.field(place)).ok().map(str::to_owned)
+    };
+    Some(OrderKey { ordered_at: tuple.ordered_at(), order_id: text("order_id")?, customer_id: text("customer_id")? })
+}
+
+/// For lookups by primary key, whatever the planner thinks of a table that it has no figures of.
+fn pool_settings() -> PoolSettings {
+    PoolSettings {
+        application_name: "forebay-verify".to_owned(),
+        connections_max: 4,
+        acquire_timeout: Duration::from_secs(3),
+        statement_timeout: Duration::from_mins(1),
+        parameters: vec![
+            ("plan_cache_mode", "force_custom_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ],
+    }
+}

@@ -1,0 +1,198 @@
+//! The log against the counters and the rows.
+//!
+//! Behind the position the log is trimmed. Where nothing of what was counted has been trimmed yet, the sums must be equal;
+//! of what is left of it, every row must be stored as it is, or lie among the dead letters.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use forebay_log::{FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
+use forebay_model::{Lane, Position, ShardId};
+use forebay_shard::{AcceptedLoss, DeadLetter, Disagreement, LanePosition, Tally};
+
+use super::Depth;
+use super::check::{Check, key_of, tuples};
+use super::report::{Kind, LaneFigures};
+use super::snapshot::Snapshot;
+
+/// The most bytes of frames that are taken at a time.
+pub(super) const BYTES: usize = 4 << 20;
+/// For how long a frame that is there may not come.
+pub(super) const FRAME_MAX: Duration = Duration::from_secs(10);
+/// How often it is begun again where the log is trimmed just ahead of the reading.
+const ATTEMPTS: u32 = 5;
+
+/// From where on rows in the log and rows that were counted are the same: the beginning, or the last accepted loss.
+struct Base {
+    seq: u64,
+    rows: Tally,
+}
+
+/// What is read of a lane's log.
+struct Stretch {
+    lane: Lane,
+    shard: ShardId,
+    /// The first frame.
+    from: u64,
+    to: Position,
+    /// Every so many frames, one is compared row by row.
+    step: u64,
+    /// Rows whose letters have been purged: so many may still be missing.
+    purged: u64,
+}
+
+impl Check {
+    /// Checks what the log still has of a lane up to its position.
+    pub(super) async fn log_of(
+        &mut self,
+        snapshot: &mut Snapshot,
+        stored: &LanePosition,
+        figures: &mut LaneFigures,
+    ) -> Result<()> {
+        let (lane, shard, at) = (stored.lane, snapshot.shard, stored.position);
+        let loss = AcceptedLoss::last(&mut snapshot.connection, lane, at.incarnation).await?;
+        let base =
+            loss.map_or(Base { seq: 0, rows: Tally::default() }, |loss| Base { seq: loss.after.seq, rows: loss.rows });
+        let purged = stored.rows.dead.saturating_sub(figures.rows_in_letters);
+        for attempt in 1.. {
+            let state = self.log.stream_state(lane, shard).await?;
+            let from = state.first_seq.max(base.seq + 1);
+            let mut stretch = Stretch { lane, shard, from, to: at, step: self.step(&state, from, at), purged };
+            match self.stretch(&mut stretch, figures).await {
+                Ok(is_whole) => {
+                    figures.log_is_whole = is_whole && from == base.seq + 1;
+                    break;
+                }
+                Err(ReadFault::Gap) if attempt < ATTEMPTS => {}
+                Err(ReadFault::Gap) => bail!("lane {lane}: the log is trimmed faster than it can be read"),
+                Err(ReadFault::Loss(reason)) => {
+                    let detail = format!("{reason}; see `forebay log accept-loss {lane} {shard}`");
+                    self.report.differs(shard, lane, Kind::Log, detail);
+                    self.stands_still(shard, lane);
+                    return Ok(());
+                }
+                Err(ReadFault::Other(error)) => return Err(error),
+            }
+        }
+        self.gaps_ahead(shard, lane).await?;
+        let counted = stored.rows.rows() - base.rows.rows();
+        if figures.log_is_whole && figures.rows_in_log != counted {
+            let detail = format!("the log has {} rows up to {at}, and {counted} were counted", figures.rows_in_log);
+            self.report.differs(shard, lane, Kind::Log, detail);
+        }
+        Ok(())
+    }
+
+    fn step(&self, state: &StreamState, from: u64, to: Position) -> u64 {
+        let frames = (to.seq + 1).saturating_sub(from.max(state.first_seq));
+        match self.depth {
+            Depth::Full => 1,
+            Depth::Sample(wanted) => frames.div_ceil(u64::from(wanted.div_ceil(10))).max(1),
+        }
+    }
+
+    /// Reads a stretch once: sums up its rows, and compares some of its frames. `false` where frames of it are missing.
+    async fn stretch(&mut self, stretch: &mut Stretch, figures: &mut LaneFigures) -> Result<bool, ReadFault> {
+        (figures.rows_in_log, figures.frames_compared) = (0, 0);
+        let Stretch { lane, shard, from, to, step, .. } = *stretch;
+        let mut next = from;
+        let mut gaps = Vec::new();
+        // Also where there is nothing to read: the log may be another one.
+        let mut reader = self.reader(lane, shard, Position { seq: from - 1, ..to }).await?;
+        while next <= to.seq {
+            let batch = match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
+                Err(ReadError::Gap { next: behind, .. }) if !self.is_trimmed(lane, shard, behind).await? => {
+                    gaps.push(next..=to.seq.min(behind - 1));
+                    next = behind;
+                    reader = self.reader(lane, shard, Position { seq: next - 1, ..to }).await?;
+                    continue;
+                }
+                batch => batch?,
+            };
+            if batch.is_empty() {
+                return Err(ReadFault::Loss(format!("frame {next} is not in the log, and the position is {to}")));
+            }
+            for frame in batch.iter().take_while(|frame| frame.position.seq <= to.seq) {
+                figures.rows_in_log += u64::from(frame.rows());
+                if (frame.position.seq - from) % step == 0 {
+                    self.frame(stretch, frame).await.map_err(ReadFault::Other)?;
+                    figures.frames_compared += 1;
+                }
+            }
+            next = batch.last().map_or(next, |frame| frame.position.seq + 1);
+        }
+        for gap in &gaps {
+            self.gap_behind(shard, lane, gap, to);
+        }
+        Ok(gaps.is_empty())
+    }
+
+    async fn reader(&self, lane: Lane, shard: ShardId, position: Position) -> Result<FrameReader, ReadError> {
+        self.log.read(lane, shard, Some(ReadFrom { position, frame_id: None })).await
+    }
+
+    /// Whether a log begins with that frame or behind it, so that what is missing before has been trimmed.
+    async fn is_trimmed(&self, lane: Lane, shard: ShardId, behind: u64) -> Result<bool, ReadFault> {
+        let state = self.log.stream_state(lane, shard).await;
+        Ok(state.map_err(|error| ReadFault::Other(error.into()))?.first_seq >= behind)
+    }
+
+    /// Every row of a frame is stored as it is, or lies among the dead letters.
+    async fn frame(&mut self, stretch: &mut Stretch, stored: &StoredFrame) -> Result<()> {
+        let (lane, shard, position) = (stretch.lane, stretch.shard, stored.position);
+        let dead = DeadLetter::rows_of_frame(&mut *self.pool(shard)?.acquire().await?, lane, position).await?;
+        let is_dead = |row: u32| dead.iter().any(|&(first, rows)| (first..first.saturating_add(rows)).contains(&row));
+        let readable = stored.frame.as_ref().map(|frame| tuples(lane, &frame.payload)).unwrap_or_default();
+        let (mut lost, mut missing) = (Vec::new(), Vec::new());
+        // What cannot be read is one letter, which begins where reading ends.
+        if readable.len() < stored.rows() as usize && !is_dead(readable.len() as u32) {
+            missing.push(format!("row {} cannot be read, and is no dead letter", readable.len()));
+        }
+        let (rows, facts): (Vec<u32>, Vec<Bytes>) = (0..).zip(readable).filter(|&(row, _)| !is_dead(row)).unzip();
+        for difference in self.differences(shard, lane, &facts).await? {
+            let (row, fact) = (rows[difference.fact], &facts[difference.fact]);
+            let (what, those) = match difference.disagreement {
+                Disagreement::Missing { .. } => ("is not stored".to_owned(), &mut missing),
+                Disagreement::Other { .. } => ("is stored with other content".to_owned(), &mut lost),
+                Disagreement::Refused { detail } => (format!("cannot be stored ({detail})"), &mut missing),
+            };
+            let of = key_of(lane, fact).map_or_else(String::new, |key| format!(" of {key}"));
+            those.push(format!("row {row}{of} {what}, and is no dead letter"));
+        }
+        if missing.len() as u64 > stretch.purged {
+            lost.append(&mut missing);
+        } else if !missing.is_empty() {
+            // A letter that has been purged explains one row, once.
+            stretch.purged -= missing.len() as u64;
+            let (seq, rows) = (position.seq, missing.len());
+            self.report.notes.push(format!(
+                "lane {lane} of shard {shard}: {rows} rows of frame {seq} are neither stored nor dead letters; letters have been purged"
+            ));
+        }
+        for detail in lost {
+            let detail = format!("frame {}, {detail}", position.seq);
+            self.report.differs(shard, lane, Kind::LoggedFact, detail);
+        }
+        Ok(())
+    }
+}
+
+/// Why a stretch was not read.
+enum ReadFault {
+    /// It has been trimmed meanwhile.
+    Gap,
+    /// The log is not the one that the position is of.
+    Loss(String),
+    Other(anyhow::Error),
+}
+
+impl From<ReadError> for ReadFault {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gap { .. } => Self::Gap,
+            error if error.is_loss() => Self::Loss(error.to_string()),
+            error => Self::Other(error.into()),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What must hold for bytes from anywhere: one function per fuzz target. Each panics where it does not hold.
+//!
+//! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
+
+use bytes::Bytes;
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+
+use crate::message::readable_headers;
+use crate::{Notice, StoredFrame, Touched};
+
+/// A notice that is accepted is the same when it is written and read again.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn notice(bytes: &[u8]) {
+    let Ok(notice) = Notice::decode(bytes) else { return };
+    assert_eq!(Notice::decode(&notice.encode()), Ok(notice));
+}
+
+/// A message, its headers before its payload, is a frame that says the same when its headers are written and read again,
+/// or is kept as what it is. What it touches can be told in a notice.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn frame(bytes: &[u8]) {
+    let Some((&first, message)) = bytes.split_first() else { return };
+    let lane = Lane::ALL[usize::from(first) % Lane::ALL.len()];
+    let end = message.windows(4).position(|end| end == b"\r\n\r\n").map_or(message.len(), |end| end + 4);
+    let (headers, payload) = message.split_at(end);
+    let position = Position { incarnation: Incarnation::new(1), seq: 1 };
+    let headers = readable_headers(headers);
+    let stored = StoredFrame::from_message(lane, position, &headers, Bytes::copy_from_slice(payload));
+    assert!(stored.rows() > 0 && stored.payload() == payload);
+    if let Ok(frame) = &stored.frame {
+        let again = StoredFrame::from_message(lane, position, &frame.headers(), frame.payload.clone());
+        assert_eq!(again, stored);
+    }
+    let touched = Touched::by(lane, [payload]);
+    let (shard, committed_at) = (ShardId(0), Timestamp::EARLIEST);
+    let told = Notice { lane, shard, before: position, after: position, committed_at, touched };
+    assert_eq!(Notice::decode(&told.encode()), Ok(told));
+}
+
+#[cfg(test)]
+#[path = "../../../tools/fuzz/seeds.rs"]
+mod seeds;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_the_fuzz_targets_hold() {
+        assert!(Notice::decode(include_bytes!("../../../tools/fuzz/seeds/notice/these")).is_ok());
+        seeds::each("notice", notice);
+        seeds::each("frame", frame);
+    }
+}

@@ -1,0 +1,47 @@
+//! A stream that becomes another incarnation keeps its frames.
+
+use std::time::Duration;
+
+use forebay_log::{LogError, ReadError, ReadFrom};
+use forebay_model::Incarnation;
+
+use crate::common::{LANE, SHARD, eventually, frame, later, log, publish_many, read_many};
+
+#[tokio::test]
+async fn a_renewed_stream_has_its_frames_and_none_of_its_positions() {
+    let log = log("renewed").await;
+    let published = publish_many(&log, 5).await;
+    let before = log.stream_state(LANE, SHARD).await.unwrap();
+    let strange = log.renew_stream(LANE, SHARD, Incarnation::new(1)).await;
+    assert!(matches!(strange, Err(LogError::OtherIncarnation { .. })), "{strange:?}");
+
+    let renewed = log.renew_stream(LANE, SHARD, before.incarnation).await.unwrap();
+    let after = log.stream_state(LANE, SHARD).await.unwrap();
+    assert!(renewed > before.incarnation && after.incarnation == renewed);
+    assert_eq!((after.first_seq, after.last_seq, after.frames), (before.first_seq, before.last_seq, before.frames));
+    let old = ReadFrom { position: published[2].0, frame_id: None };
+    let refused = log.read(LANE, SHARD, Some(old)).await;
+    assert!(matches!(refused, Err(ReadError::OtherIncarnation { .. })), "{refused:?}");
+    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let read = read_many(&mut reader, 5).await;
+    assert!(read.iter().all(|stored| stored.position.incarnation == renewed), "{read:?}");
+    // It can be trimmed, and stays what it is when somebody prepares it again.
+    log.trim(LANE, SHARD, read[3].position).await.unwrap();
+    log.ensure_streams([SHARD], &[LANE]).await.unwrap();
+    let prepared = log.stream_state(LANE, SHARD).await.unwrap();
+    assert_eq!((prepared.incarnation, prepared.first_seq), (renewed, 4));
+    let again = log.renew_stream(LANE, SHARD, renewed).await.unwrap();
+    assert!(again > renewed);
+}
+
+#[tokio::test]
+async fn who_publishes_learns_of_it_without_a_hint() {
+    let log = log("renewedack").await;
+    let before = publish_many(&log, 1).await[0].0;
+    let renewed = log.renew_stream(LANE, SHARD, before.incarnation).await.unwrap();
+    let publish = || async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        log.publish(SHARD, &frame("x"), later()).await.unwrap().incarnation
+    };
+    eventually(publish, |&incarnation| incarnation == renewed).await;
+}

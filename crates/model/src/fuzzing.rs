@@ -1,0 +1,157 @@
+//! What must hold for bytes from anywhere: one function per fuzz target. Each panics where it does not hold.
+//!
+//! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
+
+use std::num::NonZeroU16;
+
+use serde::de::IgnoredAny;
+
+use crate::lane::ColumnType;
+use crate::tuple::{Tuple, Tuples};
+use crate::{Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, Timestamp, ViewSet};
+
+/// 2026-01-01T00:00:00Z.
+const NOW: Timestamp = Timestamp::from_unix_us(1_767_225_600_000_000);
+const DAY_US: i64 = 86_400_000_000;
+const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id,sku=items[].sku";
+
+/// An order that is accepted makes tuples that can be walked and say what it says; written as a shard gives it back it
+/// makes the same tuples.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn order(bytes: &[u8]) {
+    let views: ViewSet = VIEWS.parse().expect("the views are right");
+    let Ok(draft) = OrderParser::new(views.clone(), DAY_US).parse(bytes, NOW) else { return };
+    let map = ShardMap::even(NonZeroU16::new(3).expect("not zero"), Hash::Md5);
+    let order = draft.settle(&map, NOW, 7);
+    for json in [order.items(), order.attributes()] {
+        serde_json::from_str::<IgnoredAny>(json).expect("what was accepted is JSON");
+    }
+    assert!(Timestamp::EARLIEST <= order.ordered_at && order.ordered_at <= NOW.plus_us(DAY_US), "{order:?}");
+    let rows = rows(&order, &map);
+    let stored = as_stored(&order);
+    let again =
+        OrderParser::of_stored(views).parse(stored.as_bytes(), NOW).expect("what was accepted is accepted again");
+    assert_eq!(self::rows(&again.settle(&map, NOW, 8), &map), rows, "{stored}");
+}
+
+/// Every tuple that is found stands in the bytes as it would be written, one behind the other.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn tuple(bytes: &[u8]) {
+    let Some((&first, payload)) = bytes.split_first() else { return };
+    let lane = Lane::ALL[usize::from(first) % Lane::ALL.len()];
+    let (mut written, mut is_whole) = (Vec::new(), true);
+    for tuple in Tuples::new(lane, payload) {
+        match tuple {
+            Ok(tuple) => {
+                write(lane, &tuple, &mut written);
+                let at = tuple.ordered_at();
+                assert_eq!(Timestamp::from_postgres_us(at.postgres_us()), Some(at));
+            }
+            Err(_) => is_whole = false,
+        }
+    }
+    assert!(payload.starts_with(&written) && (!is_whole || written.len() == payload.len()), "{written:?}");
+}
+
+/// A receipt that is accepted is the same when it is written and read again.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn receipt(bytes: &[u8]) {
+    let Ok(receipt) = String::from_utf8_lossy(bytes).parse::<Receipt>() else { return };
+    assert!(!receipt.is_empty());
+    assert_eq!(receipt.to_string().parse(), Ok(receipt));
+}
+
+/// A time that is accepted is the same when it is written and read again.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn timestamp(bytes: &[u8]) {
+    let Ok(at) = Timestamp::parse(&String::from_utf8_lossy(bytes)) else { return };
+    assert_eq!(Timestamp::parse(&at.to_string()), Ok(at), "{at}");
+}
+
+/// The tuples of an order, by lane and shard, after they were looked at.
+fn rows(order: &Order<'_>, map: &ShardMap) -> Vec<(Lane, u16, Vec<u8>)> {
+    let mut facts = Facts::default();
+    facts.add(order, map);
+    let bytes = facts.bytes();
+    let mut rows = Vec::new();
+    for part in facts.into_parts() {
+        let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(part.lane, &part.tuples).collect();
+        let tuples = tuples.expect("what is written can be walked");
+        assert_eq!(tuples.len(), part.rows as usize);
+        assert!(tuples.iter().all(|tuple| says_the_same(part.lane, tuple, order)), "{tuples:?} of {order:?}");
+        rows.push((part.lane, part.shard.0, part.tuples));
+    }
+    rows.sort();
+    assert_eq!(rows.iter().map(|(.., tuples)| tuples.len()).sum::<usize>(), bytes);
+    rows
+}
+
+fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
+    let is_text = |place, text: &str| tuple.field(place) == text.as_bytes();
+    let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
+    tuple.ordered_at() == order.ordered_at
+        && match lane {
+            Lane::Orders => {
+                tuple.field(0) == order.bucket.number().to_be_bytes()
+                    && (is_text(1, customer_id) && is_text(3, order_id))
+                    && tuple.field(4) == order.total().to_be_bytes()
+                    && (is_text(5, order.items()) && is_text(6, order.attributes()))
+            }
+            Lane::Index => is_text(0, order_id) && is_text(1, customer_id),
+            Lane::Views => order.views().iter().any(|slice| {
+                let items = format!("[{}]", slice.items.join(","));
+                (is_text(0, &slice.view) && is_text(1, &slice.key) && is_text(3, order_id) && is_text(4, customer_id))
+                    && tuple.field(6) == slice.subtotal.to_be_bytes()
+                    && is_text(7, &items)
+            }),
+        }
+}
+
+/// The order as it is read from a shard, in the form in which clients send orders.
+fn as_stored(order: &Order<'_>) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
+    let (customer_id, order_id) = (quoted(order.customer_id().as_str()), quoted(order.order_id.as_str()));
+    let (at, total, items) = (order.ordered_at, order.total(), order.items());
+    let separator = if order.attributes() == "{}" { "" } else { "," };
+    let rest = &order.attributes()[1..];
+    format!(
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{at}","total":{total},"items":{items}{separator}{rest}"#
+    )
+}
+
+/// A tuple as the format has it, without asking the code that writes tuples.
+fn write(lane: Lane, tuple: &Tuple<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(lane.columns().len() as u16).to_be_bytes());
+    for (place, column) in lane.columns().iter().enumerate() {
+        let (field, version): (_, &[u8]) =
+            (tuple.field(place), if column.kind == ColumnType::Jsonb { &[1] } else { &[] });
+        out.extend_from_slice(&((version.len() + field.len()) as u32).to_be_bytes());
+        out.extend_from_slice(version);
+        out.extend_from_slice(field);
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../tools/fuzz/seeds.rs"]
+mod seeds;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_the_fuzz_targets_hold() {
+        seeds::each("order", order);
+        seeds::each("tuple", tuple);
+        seeds::each("receipt", receipt);
+        seeds::each("timestamp", timestamp);
+    }
+}
