@@ -9,12 +9,13 @@ use forebay_model::{Receipt, ShardMap};
 use forebay_service::{BadSetting, Problem, Right, Service};
 use tokio::sync::watch;
 
+use crate::Settings;
 use crate::cache::{Cache, Redis};
 use crate::export::Room;
+use crate::http::{customer, order, range, stats, view};
 use crate::log_watch::LogWatch;
-use crate::shard_watch::ShardWatch;
-use crate::shards::Shards;
-use crate::{Settings, customer, order, range, stats, view};
+use crate::replica::shard_watch::ShardWatch;
+use crate::replica::shards::Shards;
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]

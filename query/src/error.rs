@@ -8,7 +8,7 @@ use forebay_service::Problem;
 use forebay_shard::{ErrorClass, Unavailable};
 use tracing::{debug, error};
 
-use crate::cursor::CursorError;
+use crate::list::cursor::CursorError;
 
 /// Why one shard gave no rows.
 #[derive(Debug, thiserror::Error)]

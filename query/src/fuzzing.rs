@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use crate::cache::codec;
-use crate::cursor::{self, CursorError, ListDigest};
-use crate::key::{Direction, Span};
+use crate::list::cursor::{self, CursorError, ListDigest};
+use crate::sql::key::{Direction, Span};
 
 /// A text that is accepted as a cursor is the one that is written for the same place. So that a fuzzer need not guess
 /// digests, the bytes are also taken for what a cursor holds.

@@ -17,14 +17,14 @@ use sqlx::postgres::PgArguments;
 use crate::answer::push_fact;
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::{ReadError, ShardError};
-use crate::key::{Direction, Span};
-use crate::parameters::Parameters;
-use crate::read_at::ReadAt;
-use crate::row::FactRow;
-use crate::shard::{Ask, Shard};
-use crate::shards::Shards;
-use crate::statement::{Bounds, INDEX, Kind};
-use crate::wait::Patience;
+use crate::position::read_at::ReadAt;
+use crate::position::wait::Patience;
+use crate::replica::shard::{Ask, Shard};
+use crate::replica::shards::Shards;
+use crate::sql::key::{Direction, Span};
+use crate::sql::parameters::Parameters;
+use crate::sql::row::FactRow;
+use crate::sql::statement::{Bounds, INDEX, Kind};
 
 /// How many orders with the same id are looked at; so many customers are named where an id is ambiguous.
 const SAME_ID_MAX: i64 = 100;

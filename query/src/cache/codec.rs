@@ -13,7 +13,7 @@ use bytes::Bytes;
 use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId};
 
 use super::entry::{Entry, Watch, Watched};
-use crate::read_at::ReadAt;
+use crate::position::read_at::ReadAt;
 
 const VERSION: u8 = 2;
 const HAS_BODY: u8 = 1;

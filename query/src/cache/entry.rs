@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forebay_model::{Epoch, Lane, ShardId};
 
-use crate::read_at::ReadAt;
+use crate::position::read_at::ReadAt;
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

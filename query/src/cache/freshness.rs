@@ -13,7 +13,7 @@ use forebay_model::{Epoch, Lane, Position, ShardId};
 
 use super::entry::{Entry, Watch};
 use super::touches::Touches;
-use crate::read_at::ReadAt;
+use crate::position::read_at::ReadAt;
 
 /// How many keys are told apart in all, over all lanes and shards: eight bytes each.
 const KEYS: usize = 3 << 20;

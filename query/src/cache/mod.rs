@@ -20,8 +20,8 @@ use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
-use crate::read_at::ReadAt;
-use crate::wait::Patience;
+use crate::position::read_at::ReadAt;
+use crate::position::wait::Patience;
 
 pub(crate) use entry::{Entry, Watch, Watched};
 use flight::{Kept, Unkept};

@@ -6,7 +6,7 @@ use forebay_parquet::{Order, OrderWriter, ParquetError, Shape};
 use super::csv;
 use super::format::Format;
 use crate::answer::{Fact, Sum, push_fact};
-use crate::row::FactRow;
+use crate::sql::row::FactRow;
 
 /// Bytes go out in chunks of this size, or a little more.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;

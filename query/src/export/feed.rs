@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use crate::error::ReadError;
-use crate::history::is_later;
-use crate::row::FactRow;
-use crate::source::Source;
-use crate::wait::Patience;
+use crate::list::source::Source;
+use crate::position::history::is_later;
+use crate::position::wait::Patience;
+use crate::sql::row::FactRow;
 
 /// The most rows of a piece.
 pub(super) const ROWS_MAX: usize = 2000;

@@ -5,11 +5,11 @@ use tokio::task::JoinSet;
 use super::feed::Feed;
 use super::room::Room;
 use crate::error::ReadError;
-use crate::key::Direction;
-use crate::merge::first_of;
-use crate::row::FactRow;
-use crate::source::Source;
-use crate::wait::Patience;
+use crate::list::merge::first_of;
+use crate::list::source::Source;
+use crate::position::wait::Patience;
+use crate::sql::key::Direction;
+use crate::sql::row::FactRow;
 
 /// The merged rows of feeds.
 pub(super) struct Feeds {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use forebay_model::{Lane, Position};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::history::{History, is_later};
+use crate::position::history::{History, is_later};
 
 /// The last known position of each lane.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! with a thousand of them that is far more than the reading itself. So a list is read window by window, from its first
 //! end on, until the page is full. A window's ends stand in the statement as *literals*: the plan is made once per
 //! connection, for the window's partitions only. For that the texts must repeat, so windows follow the
-//! [`calendar`](crate::calendar). To find one order, whose time is known, the window is a single partition.
+//! [`calendar`](crate::sql::calendar). To find one order, whose time is known, the window is a single partition.
 //!
 //! A list of everybody's orders finds a page in one partition most often, where there are many orders. It asks that one
 //! first, for as long as that goes well.
@@ -17,9 +17,9 @@ use std::sync::{Arc, OnceLock};
 
 use forebay_model::Timestamp;
 
-use crate::calendar;
-use crate::key::{Direction, Key, Span};
-use crate::statement::{Bounds, Kind, text};
+use crate::sql::calendar;
+use crate::sql::key::{Direction, Key, Span};
+use crate::sql::statement::{Bounds, Kind, text};
 
 /// All of time, divided in two ways.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use forebay_model::id::ID_CHARS_MAX;
 use forebay_model::{CustomerId, OrderId, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::key::{Direction, Key, KeyRef, Span};
+use crate::sql::key::{Direction, Key, KeyRef, Span};
 
 const VERSION: u8 = 1;
 const LIST_BYTES: usize = 8;

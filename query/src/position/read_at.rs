@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forebay_model::{Lane, Position, Receipt, ShardId};
 
-use crate::history::is_later;
+use crate::position::history::is_later;
 
 /// For each lane and shard that an answer is made of, the position before which it holds everything that was committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use forebay_model::{Lane, Position};
 
 use crate::error::ShardError;
-use crate::server::{Server, Sight, Work};
-use crate::shard::{Ask, Rows, Shard};
-use crate::wait::Need;
+use crate::position::wait::Need;
+use crate::replica::server::{Server, Sight, Work};
+use crate::replica::shard::{Ask, Rows, Shard};
 
 /// What is left of the time for one read.
 struct Budget(Duration);
 
 impl Shard {
-    /// Runs a statement of [`statement`](crate::statement) where it is best run.
+    /// Runs a statement of [`statement`](crate::sql::statement) where it is best run.
     pub(crate) async fn read(&self, lane: Lane, ask: &Ask<'_>, need: Need) -> Result<Rows, ShardError> {
         let began = Instant::now();
         let rows = self.read_somewhere(lane, ask, need).await?;
@@ -198,7 +198,7 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shards::ReadSettings;
+    use crate::replica::shards::ReadSettings;
     use forebay_model::{Incarnation, ShardId};
 
     const LANE: Lane = Lane::Orders;

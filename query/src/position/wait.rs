@@ -12,8 +12,8 @@ use sqlx::postgres::PgArguments;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::ReadError;
-use crate::shard::{Ask, Rows, Shard};
-use crate::statement;
+use crate::replica::shard::{Ask, Rows, Shard};
+use crate::sql::statement;
 
 /// How often the shard itself is asked while no notice comes.
 const POLL_EVERY: Duration = Duration::from_millis(50);

@@ -16,10 +16,10 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use crate::error::ShardError;
-use crate::lease::Connections;
-use crate::row::AnyRow;
-use crate::shard::{Ask, Rows};
-use crate::statement::SESSION;
+use crate::replica::lease::Connections;
+use crate::replica::shard::{Ask, Rows};
+use crate::sql::row::AnyRow;
+use crate::sql::statement::SESSION;
 
 /// A server of a shard.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Server {
         self.connections.close_idle();
     }
 
-    /// Runs a statement of [`statement`](crate::statement).
+    /// Runs a statement of [`statement`](crate::sql::statement).
     pub(crate) async fn read(&self, ask: &Ask<'_>, within: Duration) -> Result<Rows, ShardError> {
         let rows = self.attempt(within, || self.read_once(ask)).await?;
         self.answers.increment(1);

@@ -8,14 +8,14 @@ use forebay_model::{Position, ShardId};
 use sqlx::postgres::PgArguments;
 
 use crate::error::{ReadError, ShardError};
-use crate::history::is_later;
-use crate::key::{Direction, Key, Span};
-use crate::row::FactRow;
-use crate::scan::{Scan, Subject};
-use crate::shard::{Ask, Shard};
-use crate::statement::Kind;
-use crate::wait::Patience;
-use crate::window::Windows;
+use crate::list::scan::{Scan, Subject};
+use crate::position::history::is_later;
+use crate::position::wait::Patience;
+use crate::replica::shard::{Ask, Shard};
+use crate::sql::key::{Direction, Key, Span};
+use crate::sql::row::FactRow;
+use crate::sql::statement::Kind;
+use crate::sql::window::Windows;
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;

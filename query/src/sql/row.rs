@@ -5,10 +5,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgRow, PgValueFormat};
 
 use crate::answer::{Fact, Sum};
-use crate::key::KeyRef;
-use crate::statement::column;
+use crate::sql::key::KeyRef;
+use crate::sql::statement::column;
 
-/// A row of a statement of [`statement`](crate::statement).
+/// A row of a statement of [`statement`](crate::sql::statement).
 #[derive(Debug)]
 pub(crate) enum AnyRow {
     /// The lane's position in the snapshot.

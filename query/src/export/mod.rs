@@ -39,12 +39,12 @@ use self::pump::Pump;
 pub(crate) use self::room::Room;
 use crate::app::App;
 use crate::error::ReadError;
-use crate::merge::Merge;
-use crate::query_string::QueryString;
-use crate::read_at::ReadAt;
-use crate::response;
-use crate::scan::{Scan, Subject};
-use crate::wait::Patience;
+use crate::http::query_string::QueryString;
+use crate::http::response;
+use crate::list::merge::Merge;
+use crate::list::scan::{Scan, Subject};
+use crate::position::read_at::ReadAt;
+use crate::position::wait::Patience;
 
 static SHARDS_MISSING: HeaderName = HeaderName::from_static("forebay-shards-missing");
 

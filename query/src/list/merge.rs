@@ -7,12 +7,12 @@ use forebay_model::ShardId;
 use futures::future::join_all;
 
 use crate::error::{ReadError, ShardError};
-use crate::key::{Direction, KeyRef};
-use crate::row::FactRow;
-use crate::scan::{Scan, Subject};
-use crate::shards::Shards;
-use crate::source::Source;
-use crate::wait::Patience;
+use crate::list::scan::{Scan, Subject};
+use crate::list::source::Source;
+use crate::position::wait::Patience;
+use crate::replica::shards::Shards;
+use crate::sql::key::{Direction, KeyRef};
+use crate::sql::row::FactRow;
 
 /// The merged rows of sources.
 pub(crate) struct Merge {

@@ -12,7 +12,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::lag::Lag;
-use crate::shard::Shard;
+use crate::replica::shard::Shard;
 
 /// One shard: its figures, or why there are none.
 #[derive(Debug, Serialize)]

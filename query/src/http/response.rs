@@ -6,7 +6,7 @@ use forebay_service::Problem;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::cache::Served;
-use crate::read_at::ReadAt;
+use crate::position::read_at::ReadAt;
 
 pub(crate) static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
 pub(crate) static POSITION: HeaderName = HeaderName::from_static("forebay-position");

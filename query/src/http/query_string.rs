@@ -8,10 +8,10 @@ use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
 use http::{HeaderMap, Uri};
 
-use crate::cursor::{self, ListDigest};
 use crate::error::ReadError;
-use crate::key::{Direction, Key, Span};
-use crate::wait::Patience;
+use crate::list::cursor::{self, ListDigest};
+use crate::position::wait::Patience;
+use crate::sql::key::{Direction, Key, Span};
 
 /// Parameters of every read.
 pub(crate) const READ: &[&str] = &["after", "wait_ms", "partial"];

@@ -11,9 +11,9 @@ use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::export::ExportRequest;
-use crate::list::PageRequest;
-use crate::query_string::LIST;
-use crate::scan::Subject;
+use crate::http::page::PageRequest;
+use crate::http::query_string::LIST;
+use crate::list::scan::Subject;
 
 /// A page of a customer's orders, or all of them.
 pub(crate) async fn get_orders(

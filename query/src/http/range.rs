@@ -8,9 +8,9 @@ use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::export::ExportRequest;
-use crate::list::PageRequest;
-use crate::query_string::RANGE;
-use crate::scan::Subject;
+use crate::http::page::PageRequest;
+use crate::http::query_string::RANGE;
+use crate::list::scan::Subject;
 
 /// A page of all orders, or all of them.
 pub(crate) async fn get_orders(

@@ -15,9 +15,9 @@ use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::export::ExportRequest;
-use crate::list::PageRequest;
-use crate::query_string::LIST;
-use crate::scan::Subject;
+use crate::http::page::PageRequest;
+use crate::http::query_string::LIST;
+use crate::list::scan::Subject;
 
 /// What paths already stand for.
 const RESERVED: [&str; 2] = ["customers", "orders"];

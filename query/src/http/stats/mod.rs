@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::cache::CacheFigures;
-use crate::query_string::QueryString;
+use crate::http::query_string::QueryString;
 use shard::ShardStats;
 
 /// The whole answer.

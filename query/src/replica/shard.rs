@@ -1,6 +1,6 @@
 //! One shard, as reads see it: its servers, windows, how far its lanes are known to be, and one way to run a statement.
 //!
-//! Which server is asked, and whether its answer is believed, stands in [`route`](crate::route).
+//! Which server is asked, and whether its answer is believed, stands in [`route`](crate::replica::route).
 
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,12 +10,12 @@ use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::ShardAddresses;
 use sqlx::postgres::PgArguments;
 
-use crate::known::Known;
-use crate::meter::Meter;
-use crate::row::FactRow;
-use crate::server::Server;
-use crate::shards::ReadSettings;
-use crate::window::Windows;
+use crate::position::known::Known;
+use crate::replica::meter::Meter;
+use crate::replica::server::Server;
+use crate::replica::shards::ReadSettings;
+use crate::sql::row::FactRow;
+use crate::sql::window::Windows;
 
 /// A shard that is read.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use forebay_shard::Timestamptz;
 use sqlx::postgres::PgArguments;
 
 use crate::cache::Watch;
-use crate::key::{Direction, Key, KeyRef, Span};
-use crate::parameters::Parameters;
-use crate::statement::Kind;
+use crate::sql::key::{Direction, Key, KeyRef, Span};
+use crate::sql::parameters::Parameters;
+use crate::sql::statement::Kind;
 
 /// Whose orders are read.
 #[derive(Clone, Debug)]

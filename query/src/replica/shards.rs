@@ -7,7 +7,7 @@ use forebay_model::ShardId;
 use forebay_shard::ShardList;
 
 use crate::error::ShardError;
-use crate::shard::Shard;
+use crate::replica::shard::Shard;
 
 /// How shards are read.
 #[derive(Clone, Copy, Debug)]

@@ -13,9 +13,9 @@ use futures::future::join_all;
 use sqlx::postgres::PgConnection;
 
 use crate::error::ShardError;
-use crate::server::Server;
-use crate::shard::Shard;
-use crate::window::Windows;
+use crate::replica::server::Server;
+use crate::replica::shard::Shard;
+use crate::sql::window::Windows;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The catalogue is read less often: what is out of date there costs time, and no rows.

@@ -11,12 +11,12 @@ use http::{HeaderMap, Uri};
 
 use crate::app::App;
 use crate::cache::{Entry, Question, Watch};
-use crate::customer::customer_id_of;
 use crate::error::ReadError;
+use crate::http::customer::customer_id_of;
+use crate::http::query_string::{QueryString, READ};
+use crate::http::response;
 use crate::lookup::{Lookup, WithId};
-use crate::query_string::{QueryString, READ};
-use crate::response;
-use crate::wait::Patience;
+use crate::position::wait::Patience;
 
 /// The order with an id.
 pub(crate) async fn get_order(

@@ -11,15 +11,15 @@ use http::{HeaderMap, Uri};
 use crate::answer::{LIST_START, push_fact, push_list_end};
 use crate::app::App;
 use crate::cache::{Entry, Question, Watched};
-use crate::cursor::{self, ListDigest};
 use crate::error::ReadError;
-use crate::merge::Merge;
-use crate::query_string::QueryString;
-use crate::read_at::ReadAt;
-use crate::response;
-use crate::row::FactRow;
-use crate::scan::{Page, Scan, Subject};
-use crate::wait::Patience;
+use crate::http::query_string::QueryString;
+use crate::http::response;
+use crate::list::cursor::{self, ListDigest};
+use crate::list::merge::Merge;
+use crate::list::scan::{Page, Scan, Subject};
+use crate::position::read_at::ReadAt;
+use crate::position::wait::Patience;
+use crate::sql::row::FactRow;
 
 /// A page ends behind the order that exceeds this many bytes, however many were asked for.
 const PAGE_BYTES_MAX: usize = 8 << 20;

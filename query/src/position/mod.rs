@@ -1,0 +1,6 @@
+//! How far lanes are known to be, and since when; the positions of an answer; what a request waits for.
+
+pub(crate) mod history;
+pub(crate) mod known;
+pub(crate) mod read_at;
+pub(crate) mod wait;

@@ -1,0 +1,9 @@
+//! The servers of each shard, what they are at the moment, and which of them answers a read.
+
+mod lease;
+mod meter;
+mod route;
+pub(crate) mod server;
+pub(crate) mod shard;
+pub(crate) mod shard_watch;
+pub(crate) mod shards;
