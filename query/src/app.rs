@@ -1,20 +1,14 @@
-//! What handlers share, and how it comes to be.
+//! What handlers share.
 
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::routing::get;
-use forebay_log::{Log, LogSettings};
+use forebay_log::Log;
 use forebay_model::{Receipt, ShardMap};
-use forebay_service::{BadSetting, Problem, Right, Service};
+use forebay_service::Problem;
 use tokio::sync::watch;
 
-use crate::Settings;
-use crate::cache::{Cache, Redis};
-use crate::export::Room;
-use crate::http::{customer, order, range, stats, view};
-use crate::log_watch::LogWatch;
-use crate::replica::shard_watch::ShardWatch;
+use crate::cache::Cache;
+use crate::export::Limits;
 use crate::replica::shards::Shards;
 
 /// What handlers share. Cloning it is cheap.
@@ -24,7 +18,7 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     shards: Shards,
     cache: Cache,
-    exports: Room,
+    exports: Limits,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -34,34 +28,12 @@ struct Connected {
     map: watch::Receiver<Option<Arc<ShardMap>>>,
 }
 
-/// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
-/// and `/readyz` says why. Must be called within a tokio runtime.
-///
-/// # Errors
-/// [`BadSetting`].
-pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
-    let shards = Shards::new(&settings.shards, settings.reads());
-    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
-    let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
-    let app = App(Arc::new(Inner { shards, cache, exports: Room::new(settings), log: OnceLock::new() }));
-    let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
-    log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
-    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
-    for shard in app.shards().iter() {
-        let watch = ShardWatch::new(Arc::clone(shard), service);
-        service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
-    }
-    let routes = Router::new()
-        .route("/v1/orders", get(range::get_orders))
-        .route("/v1/orders/{order_id}", get(order::get_order))
-        .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
-        .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
-        .route("/v1/stats", get(stats::get_stats));
-    let routes = view::add_routes(routes, &settings.views)?;
-    Ok(routes.route_layer(service.clients.guard(Right::Read)).with_state(app))
-}
-
 impl App {
+    /// Without a log as yet.
+    pub(crate) fn new(shards: Shards, cache: Cache, exports: Limits) -> Self {
+        Self(Arc::new(Inner { shards, cache, exports, log: OnceLock::new() }))
+    }
+
     pub(crate) fn shards(&self) -> &Shards {
         &self.0.shards
     }
@@ -84,7 +56,7 @@ impl App {
     }
 
     /// What exports share.
-    pub(crate) fn exports(&self) -> &Room {
+    pub(crate) fn exports(&self) -> &Limits {
         &self.0.exports
     }
 

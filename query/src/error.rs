@@ -8,8 +8,6 @@ use forebay_service::Problem;
 use forebay_shard::{ErrorClass, Unavailable};
 use tracing::{debug, error};
 
-use crate::list::cursor::CursorError;
-
 /// Why one shard gave no rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShardError {
@@ -89,12 +87,6 @@ impl ShardError {
 impl From<Problem> for ReadError {
     fn from(problem: Problem) -> Self {
         Self::Told(problem)
-    }
-}
-
-impl From<CursorError> for ReadError {
-    fn from(error: CursorError) -> Self {
-        Self::Told(Problem::malformed(error.to_string()))
     }
 }
 

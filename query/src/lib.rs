@@ -10,7 +10,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `settings` | flags and environment variables |
-//! | `app` | what handlers share, and the routes |
+//! | `start`, `app` | the tasks and the routes; what handlers share |
 //! | `http` | the endpoints: requests checked strictly, answers as responses |
 //! | `list` | whose orders a list has; the rows of one shard, piece by piece, and of several as one list; cursors |
 //! | `lookup` | finding one order |
@@ -38,7 +38,8 @@ mod position;
 mod replica;
 mod settings;
 mod sql;
+mod start;
 
-pub use app::start;
 pub use settings::Settings;
 pub use sql::statement;
+pub use start::start;

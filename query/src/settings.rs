@@ -11,7 +11,7 @@ use forebay_service::units::{self, ByteSize};
 use forebay_shard::{LOCAL_SHARDS, ShardList};
 
 use crate::cache::RedisUrl;
-use crate::replica::shards::ReadSettings;
+use crate::replica::shard::ReadSettings;
 
 /// Answers questions about orders over HTTP.
 #[derive(Debug, Clone, clap::Parser)]

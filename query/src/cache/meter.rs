@@ -4,8 +4,8 @@ use metrics::{Counter, Gauge, counter, gauge};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::From;
 use super::flight::Kept;
+use super::served::Origin;
 
 /// Counters since the start.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Meter {
 
 #[derive(Debug)]
 struct Served {
-    from: From,
+    from: Origin,
     count: AtomicU64,
     counter: Counter,
 }
@@ -40,12 +40,13 @@ pub(crate) struct CacheFigures {
 
 impl Meter {
     pub(super) fn new() -> Self {
-        let served = [From::L1, From::Redis, From::Miss, From::Bypass].map(|from| Served {
+        let served = [Origin::L1, Origin::Redis, Origin::Miss, Origin::Bypass].map(|from| Served {
             from,
             count: AtomicU64::new(0),
             counter: counter!("forebay_cache_answers_total", "from" => from.as_str()),
         });
-        let stale = [From::L1, From::Redis].map(|from| counter!("forebay_cache_stale_total", "from" => from.as_str()));
+        let stale =
+            [Origin::L1, Origin::Redis].map(|from| counter!("forebay_cache_stale_total", "from" => from.as_str()));
         Self {
             served,
             stale,
@@ -56,12 +57,12 @@ impl Meter {
     }
 
     /// An answer was given.
-    pub(super) fn served(&self, from: From, kept: &Kept) {
+    pub(super) fn served(&self, from: Origin, kept: &Kept) {
         for served in self.served.iter().filter(|served| served.from == from) {
             served.count.fetch_add(1, Ordering::Relaxed);
             served.counter.increment(1);
         }
-        if from != From::L1 {
+        if from != Origin::L1 {
             let (entries, bytes) = kept.size();
             self.entries.set(entries as f64);
             self.bytes.set(bytes as f64);
@@ -69,8 +70,8 @@ impl Meter {
     }
 
     /// Something was kept and did not hold any more.
-    pub(super) fn stale(&self, from: From) {
-        self.stale[usize::from(from == From::Redis)].increment(1);
+    pub(super) fn stale(&self, from: Origin) {
+        self.stale[usize::from(from == Origin::Redis)].increment(1);
     }
 
     /// Notices were missed.

@@ -11,17 +11,18 @@ mod flight;
 mod freshness;
 mod meter;
 mod redis;
+mod served;
 mod touches;
 
 use std::sync::Arc;
 
 use forebay_log::Notice;
-use forebay_model::{Epoch, Lane, Receipt, ShardId};
+use forebay_model::{Epoch, Lane, ShardId};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
+use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::position::wait::Patience;
 
 pub(crate) use entry::{Entry, Watch, Watched};
 use flight::{Kept, Unkept};
@@ -29,21 +30,11 @@ use freshness::Freshness;
 pub(crate) use meter::CacheFigures;
 use meter::Meter;
 pub(crate) use redis::{Redis, RedisUrl};
+use served::Origin;
+pub(crate) use served::Served;
 
 /// How often a shared load is joined that turns out to be too old, before a request loads for itself.
 const JOINS_MAX: usize = 3;
-
-/// Where an answer came from, as the header `Forebay-Cache` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    /// This process's memory.
-    L1,
-    Redis,
-    /// Postgres.
-    Miss,
-    /// Postgres: the cache could not be used.
-    Bypass,
-}
 
 /// What is asked, as far as the cache has to know.
 #[derive(Debug)]
@@ -61,15 +52,6 @@ pub(crate) struct Question<'a> {
 /// Loads an answer from the shards.
 pub(crate) type Load<'a> = dyn Fn(Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync + 'a;
 
-/// An answer for one request.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) entry: Arc<Entry>,
-    /// The positions that the answer is known to hold at: from a cache, often later ones than it was read at.
-    pub(crate) read_at: ReadAt,
-    pub(crate) from: From,
-}
-
 /// The cache of a query process.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -77,17 +59,6 @@ pub(crate) struct Cache {
     redis: Option<Redis>,
     freshness: Freshness,
     meter: Meter,
-}
-
-impl From {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::L1 => "l1",
-            Self::Redis => "redis",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-        }
-    }
 }
 
 impl Cache {
@@ -129,7 +100,7 @@ impl Cache {
 
     async fn find(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Served, ReadError> {
         if !self.freshness.hears(&question.lanes) {
-            return Ok(Served::loaded(Arc::new(load(question.patience.clone()).await?), From::Bypass));
+            return Ok(Served::loaded(Arc::new(load(question.patience.clone()).await?), Origin::Bypass));
         }
         if let Some(served) = self.in_memory(question).await {
             return Ok(served);
@@ -147,31 +118,31 @@ impl Cache {
             self.kept.put(&question.key, &entry).await;
             self.share(question, &entry);
         }
-        Ok(Served::loaded(entry, From::Miss))
+        Ok(Served::loaded(entry, Origin::Miss))
     }
 
     /// What this process keeps, where it holds still.
     async fn in_memory(&self, question: &Question<'_>) -> Option<Served> {
         let entry = self.kept.get(&question.key).await?;
         let Some(read_at) = self.confirm(question, &entry) else {
-            self.meter.stale(From::L1);
+            self.meter.stale(Origin::L1);
             self.kept.drop_entry(&question.key, &entry).await;
             return None;
         };
-        let served = Served { entry, read_at, from: From::L1 };
+        let served = Served { entry, read_at, from: Origin::L1 };
         served.holds(&question.patience.receipt).then_some(served)
     }
 
     /// Loads, or joins whoever loads the same. `None` where what was joined is too old for this request.
     async fn join(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Option<Served>, ReadError> {
         // Stays so for whoever joins.
-        let mut from = From::L1;
+        let mut from = Origin::L1;
         let loaded = self.kept.get_or_load(&question.key, async {
             if let Some(entry) = self.in_redis(question).await {
-                from = From::Redis;
+                from = Origin::Redis;
                 return Ok(entry);
             }
-            from = From::Miss;
+            from = Origin::Miss;
             let entry = Arc::new(load(Patience::none()).await.map_err(|error| Unkept::Failed(Arc::new(error)))?);
             if self.confirm(question, &entry).is_none() {
                 return Err(Unkept::Entry(entry));
@@ -186,7 +157,7 @@ impl Cache {
                 Unkept::Failed(error) => return Err(ReadError::Shared(Arc::clone(error))),
             },
         };
-        if from == From::Miss {
+        if from == Origin::Miss {
             return Ok(Some(Served::loaded(entry, from)));
         }
         match self.confirm(question, &entry) {
@@ -203,7 +174,7 @@ impl Cache {
     async fn in_redis(&self, question: &Question<'_>) -> Option<Arc<Entry>> {
         let entry = self.redis.as_ref()?.get(&question.key).await?;
         if self.confirm(question, &entry).is_none() {
-            self.meter.stale(From::Redis);
+            self.meter.stale(Origin::Redis);
             return None;
         }
         Some(Arc::new(entry))
@@ -217,18 +188,5 @@ impl Cache {
         if let Some(redis) = &self.redis {
             redis.put(&question.key, entry);
         }
-    }
-}
-
-impl Served {
-    fn loaded(entry: Arc<Entry>, from: From) -> Self {
-        Self { read_at: entry.read_at.clone(), entry, from }
-    }
-
-    /// Whether it holds what a receipt names, of the lanes and shards that it was read from.
-    fn holds(&self, receipt: &Receipt) -> bool {
-        self.read_at
-            .iter()
-            .all(|(lane, shard, position)| receipt.position(lane, shard).is_none_or(|target| position.covers(target)))
     }
 }

@@ -12,7 +12,8 @@ use crate::sql::row::FactRow;
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
 /// Makes an export of rows.
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
+    format: Format,
     form: Form,
     /// What is finished and not yet taken.
     out: Vec<u8>,
@@ -25,7 +26,7 @@ enum Form {
 }
 
 impl Encoder {
-    pub(super) fn new(format: Format, is_view: bool) -> Result<Self, ParquetError> {
+    pub(crate) fn new(format: Format, is_view: bool) -> Result<Self, ParquetError> {
         let mut out = Vec::new();
         let form = match format {
             Format::Ndjson => Form::Ndjson,
@@ -38,7 +39,11 @@ impl Encoder {
                 Form::Parquet(Box::new(OrderWriter::new(shape)?))
             }
         };
-        Ok(Self { form, out })
+        Ok(Self { format, form, out })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 
     pub(super) fn push(&mut self, row: &FactRow) {
@@ -60,12 +65,12 @@ impl Encoder {
     /// Work that would hold up other tasks, done where it does not.
     pub(super) async fn work(self) -> Result<Self, ParquetError> {
         aside(move || {
-            let Self { mut form, mut out } = self;
+            let Self { format, mut form, mut out } = self;
             if let Form::Parquet(writer) = &mut form {
                 writer.write_group()?;
                 out.append(&mut writer.take_bytes()?);
             }
-            Ok(Self { form, out })
+            Ok(Self { format, form, out })
         })
         .await
     }
@@ -82,7 +87,7 @@ impl Encoder {
 
     /// Everything that is left.
     pub(super) async fn finish(self) -> Result<Bytes, ParquetError> {
-        let Self { form, mut out } = self;
+        let Self { form, mut out, .. } = self;
         match form {
             Form::Ndjson | Form::Csv => Ok(out.into()),
             Form::Parquet(writer) => {

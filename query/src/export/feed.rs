@@ -13,11 +13,11 @@ use tracing::debug;
 use crate::error::ReadError;
 use crate::list::source::Source;
 use crate::position::history::is_later;
-use crate::position::wait::Patience;
+use crate::position::patience::Patience;
 use crate::sql::row::FactRow;
 
 /// The most rows of a piece.
-pub(super) const ROWS_MAX: usize = 2000;
+pub(crate) const ROWS_MAX: usize = 2000;
 /// The fewest, where rows are large or the shard is slow. Two of the largest orders are no more than a piece should have.
 const ROWS_MIN: usize = 2;
 /// What a piece should have in bytes: half of what it may have, so that reading one is hardly ever broken off.
@@ -44,8 +44,8 @@ pub(super) struct Feed {
 struct Reader {
     source: Source,
     patience: Patience,
-    /// Whose turn it is to use the shard: exports leave connections for everybody else.
-    turns: Arc<Semaphore>,
+    /// The permits to read from the shard: exports leave connections for other reads.
+    reads: Arc<Semaphore>,
     /// How long a shard may be away.
     give_up: Duration,
     /// What the client was told: everything that was committed before it is in the export.
@@ -58,7 +58,7 @@ impl Feed {
     pub(super) fn start(
         mut source: Source,
         patience: Patience,
-        turns: Arc<Semaphore>,
+        reads: Arc<Semaphore>,
         give_up: Duration,
         tasks: &mut JoinSet<()>,
     ) -> Self {
@@ -69,7 +69,7 @@ impl Feed {
         // One piece lies ready while the one before it is written out.
         let (sender, pieces) = mpsc::channel(1);
         let told = source.position();
-        let mut reader = Reader { told, source, patience, turns, give_up, rows: ROWS_MAX };
+        let mut reader = Reader { told, source, patience, reads, give_up, rows: ROWS_MAX };
         reader.note(&rows);
         tasks.spawn(reader.run(sender));
         Self { shard, rows, pieces: Some(pieces) }
@@ -133,7 +133,7 @@ impl Reader {
     }
 
     async fn attempt(&mut self) -> Result<(), ReadError> {
-        let _turn = self.turns.acquire().await;
+        let _permit = self.reads.acquire().await;
         self.source.fill(self.rows, &self.patience).await
     }
 

@@ -3,11 +3,11 @@
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
-use super::room::Room;
+use super::limits::Limits;
 use crate::error::ReadError;
 use crate::list::merge::first_of;
 use crate::list::source::Source;
-use crate::position::wait::Patience;
+use crate::position::patience::Patience;
 use crate::sql::key::Direction;
 use crate::sql::row::FactRow;
 
@@ -23,12 +23,12 @@ impl Feeds {
         sources: Vec<Source>,
         direction: Direction,
         patience: &Patience,
-        room: &Room,
+        limits: &Limits,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let start = |source: Source| {
-            let turns = room.turns(source.shard_id());
-            Feed::start(source, patience.clone(), turns, room.give_up(), tasks)
+            let reads = limits.reads(source.shard_id());
+            Feed::start(source, patience.clone(), reads, limits.give_up(), tasks)
         };
         Self { feeds: sources.into_iter().map(start).collect(), direction }
     }

@@ -12,10 +12,10 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    pub(super) const ALL: [Self; 3] = [Self::Ndjson, Self::Csv, Self::Parquet];
+    pub(crate) const ALL: [Self; 3] = [Self::Ndjson, Self::Csv, Self::Parquet];
 
     /// Its name in metrics.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
@@ -24,7 +24,7 @@ impl Format {
     }
 
     /// The media type that asks for it.
-    pub(super) fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
             Self::Csv => "text/csv",
@@ -32,7 +32,7 @@ impl Format {
         }
     }
 
-    pub(super) fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             // RFC 4180 says how a client learns of the header.
             Self::Csv => "text/csv; charset=utf-8; header=present",
@@ -40,7 +40,7 @@ impl Format {
         }
     }
 
-    pub(super) fn disposition(self) -> &'static str {
+    pub(crate) fn disposition(self) -> &'static str {
         match self {
             Self::Ndjson => "attachment; filename=\"orders.ndjson\"",
             Self::Csv => "attachment; filename=\"orders.csv\"",

@@ -7,15 +7,19 @@ use tokio::sync::mpsc;
 
 use super::encoder::{CHUNK_BYTES, Encoder};
 use super::feeds::Feeds;
-use super::format::Format;
-use super::stream::Sent;
 use crate::error::ReadError;
 
 /// Takes rows from feeds and makes chunks of them.
 pub(super) struct Pump {
     pub(super) feeds: Feeds,
     pub(super) encoder: Encoder,
-    pub(super) format: Format,
+}
+
+/// What goes to the client.
+pub(super) enum Sent {
+    Chunk(Bytes),
+    /// There is no more.
+    End,
 }
 
 /// Why an export ends before its end.
@@ -32,8 +36,8 @@ pub(super) enum Cut {
 impl Pump {
     /// Brings all rows to the client, and says at the end that these were all.
     pub(super) async fn run(self, sender: &mpsc::Sender<Sent>) -> Result<(), Cut> {
-        let Self { mut feeds, mut encoder, format } = self;
-        let rows = counter!("forebay_query_export_rows_total", "format" => format.name());
+        let Self { mut feeds, mut encoder } = self;
+        let rows = counter!("forebay_query_export_rows_total", "format" => encoder.format().name());
         let mut count = 0;
         while let Some(row) = feeds.next().await? {
             encoder.push(&row);

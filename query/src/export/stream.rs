@@ -8,17 +8,10 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::format::Format;
-use super::pump::{Cut, Pump};
+use super::pump::{Cut, Pump, Sent};
 
-/// So many chunks wait for the client.
+/// How many chunks wait for the client.
 const CHUNKS: usize = 4;
-
-/// What goes to the client.
-pub(super) enum Sent {
-    Chunk(Bytes),
-    /// There is no more.
-    End,
-}
 
 /// The transfer has to be torn: the list is not complete.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +34,20 @@ struct Running {
     format: Format,
     outcome: Outcome,
     _tasks: JoinSet<()>,
-    _place: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
 }
 
 /// Starts the pump beside the tasks that feed it; they all end with the body.
-pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, place: OwnedSemaphorePermit) -> Body {
+pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, admitted: OwnedSemaphorePermit) -> Body {
     let (sender, chunks) = mpsc::channel(CHUNKS);
-    let format = pump.format;
+    let format = pump.encoder.format();
     tasks.spawn(async move {
         match pump.run(&sender).await {
             Ok(()) | Err(Cut::Gone) => {}
             Err(cut) => warn!(format = format.name(), "an export was cut off: {cut}"),
         }
     });
-    let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _place: place };
+    let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _admitted: admitted };
     gauge!("forebay_query_exports").increment(1);
     Body::from_stream(futures::stream::unfold(Some(running), next))
 }

@@ -10,7 +10,7 @@ use forebay_service::extract::Path;
 use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
-use crate::export::ExportRequest;
+use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
 use crate::http::query_string::LIST;
 use crate::list::scan::Subject;

@@ -1,10 +1,40 @@
 //! The endpoints: what a request asks for, and its answer.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `customer`, `order`, `range`, `view`, `stats` | the endpoints |
+//! | `query_string`, `accept` | what a request says, checked strictly |
+//! | `page`, `export` | a list by the page; a whole list in one answer |
+//! | `response` | the headers of answers |
 
-pub(crate) mod customer;
-pub(crate) mod order;
-pub(crate) mod page;
-pub(crate) mod query_string;
-pub(crate) mod range;
-pub(crate) mod response;
-pub(crate) mod stats;
-pub(crate) mod view;
+mod accept;
+mod customer;
+mod export;
+mod order;
+mod page;
+mod query_string;
+mod range;
+mod response;
+mod stats;
+mod view;
+
+use axum::Router;
+use axum::routing::get;
+use forebay_model::ViewSet;
+use forebay_service::BadSetting;
+
+use crate::app::App;
+
+/// The routes of all endpoints.
+///
+/// # Errors
+/// [`BadSetting`] where a view's path is taken.
+pub(crate) fn routes(views: &ViewSet) -> Result<Router<App>, BadSetting> {
+    let routes = Router::new()
+        .route("/v1/orders", get(range::get_orders))
+        .route("/v1/orders/{order_id}", get(order::get_order))
+        .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
+        .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
+        .route("/v1/stats", get(stats::get_stats));
+    view::add_routes(routes, views)
+}

@@ -16,7 +16,7 @@ use crate::http::customer::customer_id_of;
 use crate::http::query_string::{QueryString, READ};
 use crate::http::response;
 use crate::lookup::{Lookup, WithId};
-use crate::position::wait::Patience;
+use crate::position::patience::Patience;
 
 /// The order with an id.
 pub(crate) async fn get_order(

@@ -17,8 +17,8 @@ use crate::http::response;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan, Subject};
+use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::position::wait::Patience;
 use crate::sql::row::FactRow;
 
 /// A page ends behind the order that exceeds this many bytes, however many were asked for.

@@ -8,9 +8,8 @@ use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
 use http::{HeaderMap, Uri};
 
-use crate::error::ReadError;
 use crate::list::cursor::{self, ListDigest};
-use crate::position::wait::Patience;
+use crate::position::patience::Patience;
 use crate::sql::key::{Direction, Key, Span};
 
 /// Parameters of every read.
@@ -87,8 +86,9 @@ impl QueryString {
     }
 
     /// `cursor`: the row that the page follows.
-    pub(crate) fn cursor(&self, list: ListDigest) -> Result<Option<Key>, ReadError> {
-        Ok(self.get("cursor").map(|text| cursor::read(list, text)).transpose()?)
+    pub(crate) fn cursor(&self, list: ListDigest) -> Result<Option<Key>, Problem> {
+        let key = self.get("cursor").map(|text| cursor::read(list, text)).transpose();
+        key.map_err(|error| malformed(error.to_string()))
     }
 
     /// `order`.

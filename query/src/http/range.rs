@@ -7,7 +7,7 @@ use forebay_service::Problem;
 use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
-use crate::export::ExportRequest;
+use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
 use crate::http::query_string::RANGE;
 use crate::list::scan::Subject;

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use crate::error::{ReadError, ShardError};
 use crate::list::scan::{Scan, Subject};
 use crate::list::source::Source;
-use crate::position::wait::Patience;
+use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
 use crate::sql::key::{Direction, KeyRef};
 use crate::sql::row::FactRow;
@@ -49,7 +49,7 @@ impl Merge {
         Ok(merge)
     }
 
-    /// Reads the first rows of every source, for a walk that will want so many.
+    /// Reads the first rows of every source, for a walk that will want `wanted`.
     ///
     /// # Errors
     /// Where a shard is down, and the answer is not to be a partial one.
@@ -57,11 +57,15 @@ impl Merge {
         self.fill(wanted).await
     }
 
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
+    }
+
     pub(crate) fn sources(&self) -> &[Source] {
         &self.sources
     }
 
-    /// The sources as they stand, for who goes on with them on his own.
+    /// The sources as they stand.
     pub(crate) fn into_sources(self) -> Vec<Source> {
         self.sources
     }

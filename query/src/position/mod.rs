@@ -2,5 +2,5 @@
 
 pub(crate) mod history;
 pub(crate) mod known;
+pub(crate) mod patience;
 pub(crate) mod read_at;
-pub(crate) mod wait;

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use forebay_model::{Lane, Position};
 
 use crate::error::ShardError;
-use crate::position::wait::Need;
+use crate::position::patience::Need;
+use crate::replica::ask::{Ask, Rows};
 use crate::replica::server::{Server, Sight, Work};
-use crate::replica::shard::{Ask, Rows, Shard};
+use crate::replica::shard::Shard;
 
 /// What is left of the time for one read.
 struct Budget(Duration);
@@ -198,7 +199,7 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replica::shards::ReadSettings;
+    use crate::replica::shard::ReadSettings;
     use forebay_model::{Incarnation, ShardId};
 
     const LANE: Lane = Lane::Orders;

@@ -16,8 +16,8 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use crate::error::ShardError;
+use crate::replica::ask::{Ask, Rows};
 use crate::replica::lease::Connections;
-use crate::replica::shard::{Ask, Rows};
 use crate::sql::row::AnyRow;
 use crate::sql::statement::SESSION;
 

@@ -6,16 +6,24 @@ use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, ShardId};
 use forebay_shard::ShardAddresses;
-use sqlx::postgres::PgArguments;
 
 use crate::position::known::Known;
 use crate::replica::meter::Meter;
 use crate::replica::server::Server;
-use crate::replica::shards::ReadSettings;
-use crate::sql::row::FactRow;
 use crate::sql::window::Windows;
+
+/// How shards are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadSettings {
+    /// The most connections to one server.
+    pub(crate) connections_max: u32,
+    /// How long a shard may take to answer.
+    pub(crate) timeout: Duration,
+    /// How far a replica may be behind.
+    pub(crate) replica_lag_max: Duration,
+}
 
 /// A shard that is read.
 #[derive(Debug)]
@@ -32,27 +40,6 @@ pub(crate) struct Shard {
     windows: RwLock<Arc<[Arc<Windows>; 2]>>,
     known: Known,
     pub(crate) meter: Meter,
-}
-
-/// A statement and what it may bring.
-pub(crate) struct Ask<'a> {
-    /// Its kind in metrics.
-    pub(crate) read: &'static str,
-    pub(crate) text: Arc<str>,
-    /// Makes the parameters; again where the statement is tried again.
-    pub(crate) arguments: &'a (dyn Fn() -> PgArguments + Send + Sync),
-    /// Reading stops behind the row that exceeds this many bytes.
-    pub(crate) bytes_max: usize,
-}
-
-/// What a statement gave.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    /// The lane's position in the snapshot of the rows; `None` before the first commit.
-    pub(crate) position: Option<Position>,
-    pub(crate) facts: Vec<FactRow>,
-    /// Whether there are more rows, which were not read because of their bytes.
-    pub(crate) is_cut: bool,
 }
 
 impl Shard {

@@ -1,24 +1,12 @@
 //! Every shard that the settings name.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay_model::ShardId;
 use forebay_shard::ShardList;
 
 use crate::error::ShardError;
-use crate::replica::shard::Shard;
-
-/// How shards are read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReadSettings {
-    /// The most connections to one server.
-    pub(crate) connections_max: u32,
-    /// How long a shard may take to answer.
-    pub(crate) timeout: Duration,
-    /// How far a replica may be behind.
-    pub(crate) replica_lag_max: Duration,
-}
+use crate::replica::shard::{ReadSettings, Shard};
 
 /// The shards, by number.
 #[derive(Debug)]

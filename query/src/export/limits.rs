@@ -15,24 +15,24 @@ use crate::Settings;
 const MEMORY_MIB: usize = 256;
 /// How long a request waits for its part of it.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// A shard may be away for so many of its time-outs: 30 seconds with the default, enough for a restart.
+/// How many of its time-outs a shard may be away: 30 seconds with the default, enough for a restart.
 const TIMEOUTS: u32 = 15;
 
 /// What exports share.
-pub(crate) struct Room {
+pub(crate) struct Limits {
     memory: Arc<Semaphore>,
     /// For each shard, how many pieces may be read from it at the same time.
-    turns: Vec<Arc<Semaphore>>,
+    reads: Vec<Arc<Semaphore>>,
     give_up: Duration,
 }
 
-impl Room {
+impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
-        // The other half of the connections is for those who want a single page.
-        let turns = (settings.shard_connections as usize / 2).max(1);
+        // The other half of the connections is for single pages.
+        let reads = (settings.shard_connections as usize / 2).max(1);
         Self {
             memory: Arc::new(Semaphore::new(MEMORY_MIB)),
-            turns: settings.shards.iter().map(|_| Arc::new(Semaphore::new(turns))).collect(),
+            reads: settings.shards.iter().map(|_| Arc::new(Semaphore::new(reads))).collect(),
             give_up: settings.shard_timeout * TIMEOUTS,
         }
     }
@@ -41,17 +41,17 @@ impl Room {
     ///
     /// # Errors
     /// The problem `overloaded` when there is none.
-    pub(super) async fn admit(&self, format: Format, sources: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(crate) async fn admit(&self, format: Format, sources: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let place = timeout(WAIT_MAX, Arc::clone(&self.memory).acquire_many_owned(mib(format, sources) as u32)).await;
         place.ok().and_then(Result::ok).ok_or_else(|| {
             Problem::overloaded(format!("the exports that are running take up their {MEMORY_MIB} MiB of memory"))
         })
     }
 
-    /// The turns at a shard.
-    pub(super) fn turns(&self, shard: ShardId) -> Arc<Semaphore> {
+    /// The permits to read a piece from a shard.
+    pub(super) fn reads(&self, shard: ShardId) -> Arc<Semaphore> {
         // A source's shard is one of the settings.
-        self.turns.get(usize::from(shard.0)).map_or_else(|| Arc::new(Semaphore::new(1)), Arc::clone)
+        self.reads.get(usize::from(shard.0)).map_or_else(|| Arc::new(Semaphore::new(1)), Arc::clone)
     }
 
     /// How long a shard may be away on the way.

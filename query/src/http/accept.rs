@@ -3,7 +3,7 @@
 use forebay_service::Problem;
 use http::{HeaderMap, header};
 
-use super::format::Format;
+use crate::export::Format;
 
 const PAGE: &str = "application/json";
 
@@ -22,7 +22,7 @@ type Liking = Option<(u16, u8)>;
 ///
 /// # Errors
 /// The problem `not_acceptable` where nothing that is on offer is wanted.
-pub(super) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, Problem> {
+pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, Problem> {
     let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     if texts.iter().all(|text| text.trim().is_empty()) {
         return Ok(None);

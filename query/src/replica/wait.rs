@@ -6,67 +6,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, Receipt, ShardId};
+use forebay_model::{Lane, Position};
 use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::ReadError;
-use crate::replica::shard::{Ask, Rows, Shard};
+use crate::position::patience::{Need, Patience};
+use crate::replica::ask::{Ask, Rows};
+use crate::replica::shard::Shard;
 use crate::sql::statement;
 
 /// How often the shard itself is asked while no notice comes.
 const POLL_EVERY: Duration = Duration::from_millis(50);
-
-/// How long a request waits, and for what.
-#[derive(Clone, Debug)]
-pub(crate) struct Patience {
-    /// What the answer must hold: until then there is none.
-    pub(crate) receipt: Receipt,
-    /// What a replica must hold, too, before its answer is believed. Nobody waits for it: the primary's answer counts
-    /// as it is.
-    pub(crate) floor: Receipt,
-    pub(crate) until: Instant,
-}
-
-/// What an answer of one lane of one shard must hold.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Need {
-    /// Waited for.
-    pub(crate) target: Option<Position>,
-    /// Asked of replicas.
-    pub(crate) floor: Option<Position>,
-}
-
-impl Patience {
-    /// Waits so long for what a receipt names.
-    pub(crate) fn new(receipt: Receipt, wait: Duration) -> Self {
-        Self { receipt, floor: Receipt::default(), until: Instant::now() + wait }
-    }
-
-    /// Nothing to wait for.
-    pub(crate) fn none() -> Self {
-        Self::new(Receipt::default(), Duration::ZERO)
-    }
-
-    /// With a position that replicas must have come to as well.
-    pub(crate) fn with_floor(mut self, lane: Lane, shard: ShardId, position: Position) -> Self {
-        self.floor.note(lane, shard, position);
-        self
-    }
-
-    /// What this means for one lane of one shard.
-    pub(crate) fn need(&self, lane: Lane, shard: ShardId) -> Need {
-        Need { target: self.receipt.position(lane, shard), floor: self.floor.position(lane, shard) }
-    }
-}
-
-impl Need {
-    /// Whether whoever is at a position has all of it.
-    pub(crate) fn is_met_at(self, position: Position) -> bool {
-        [self.target, self.floor].into_iter().flatten().all(|needed| position.covers(needed))
-    }
-}
 
 impl Shard {
     /// Runs a statement, once the lane has come to what the receipt names. The rows hold all of it.

@@ -1,0 +1,53 @@
+//! An answer for one request, and where it came from.
+
+use std::sync::Arc;
+
+use forebay_model::Receipt;
+
+use super::entry::Entry;
+use crate::position::read_at::ReadAt;
+
+/// Where an answer came from, as the header `Forebay-Cache` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This process's memory.
+    L1,
+    Redis,
+    /// Postgres.
+    Miss,
+    /// Postgres: the cache could not be used.
+    Bypass,
+}
+
+/// An answer for one request.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) entry: Arc<Entry>,
+    /// The positions that the answer is known to hold at: from a cache, often later ones than it was read at.
+    pub(crate) read_at: ReadAt,
+    pub(crate) from: Origin,
+}
+
+impl Origin {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::L1 => "l1",
+            Self::Redis => "redis",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl Served {
+    pub(super) fn loaded(entry: Arc<Entry>, from: Origin) -> Self {
+        Self { read_at: entry.read_at.clone(), entry, from }
+    }
+
+    /// Whether it holds what a receipt names, of the lanes and shards that it was read from.
+    pub(super) fn holds(&self, receipt: &Receipt) -> bool {
+        self.read_at
+            .iter()
+            .all(|(lane, shard, position)| receipt.position(lane, shard).is_none_or(|target| position.covers(target)))
+    }
+}

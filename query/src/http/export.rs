@@ -1,0 +1,88 @@
+//! A whole list in one answer: what a request asks for, and the head of the answer.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use forebay_model::ShardId;
+use forebay_service::Problem;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
+
+use crate::app::App;
+use crate::error::ReadError;
+use crate::export::{self, Encoder, Format};
+use crate::http::query_string::QueryString;
+use crate::http::{accept, response};
+use crate::list::merge::Merge;
+use crate::list::scan::{Scan, Subject};
+use crate::position::patience::Patience;
+use crate::position::read_at::ReadAt;
+
+static SHARDS_MISSING: HeaderName = HeaderName::from_static("forebay-shards-missing");
+
+/// An export that is asked for.
+pub(crate) struct ExportRequest {
+    format: Format,
+    scan: Scan,
+    patience: Patience,
+}
+
+impl ExportRequest {
+    /// What a request to a list asks for; nothing where it asks for a page.
+    ///
+    /// # Errors
+    /// The problem `not_acceptable` where it asks for a form that there is not, `malformed` for its parameters.
+    pub(crate) fn parse(
+        uri: &Uri,
+        version: Version,
+        headers: &HeaderMap,
+        known: &[&str],
+    ) -> Result<Option<Self>, Problem> {
+        let Some(format) = accept::wanted(headers)? else { return Ok(None) };
+        if version < Version::HTTP_11 {
+            // There a stream just ends, so a torn one (behind a proxy, too) would look complete.
+            return Err(Problem::malformed("an export needs HTTP/1.1 or later"));
+        }
+        let query = QueryString::read(uri, known)?;
+        query.refuse(&["limit", "cursor"], "an export is the whole list; pages come as application/json")?;
+        let (direction, span) = (query.direction()?, query.span()?);
+        let scan = Scan { direction, span, last: span.start(direction), partial: query.partial()? };
+        Ok(Some(Self { format, scan, patience: query.patience(headers)? }))
+    }
+
+    /// Begins the export from these shards, each with the subject to read there. When it answers, each of them has given its
+    /// first rows.
+    pub(crate) async fn answer(self, app: &App, reads: Vec<(ShardId, Subject)>) -> Result<Response, Problem> {
+        let Self { format, scan, patience } = self;
+        let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
+        app.check_receipt(&patience.receipt)?;
+        let admitted = app.exports().admit(format, reads.len()).await?;
+        let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
+        merge.begin(export::ROWS_FIRST).await?;
+        let head = head(format, &merge)?;
+        let encoder = Encoder::new(format, is_view).map_err(|error| Problem::internal(error.to_string()))?;
+        let body = export::start(encoder, merge, &patience, app.exports(), admitted);
+        Ok(head.map(|_| body))
+    }
+}
+
+/// The answer without its body.
+fn head(format: Format, merge: &Merge) -> Result<Response, ReadError> {
+    let mut read_at = ReadAt::default();
+    for source in merge.sources() {
+        read_at.note(source.kind().lane(), source.shard_id(), source.position());
+    }
+    let mut head = Response::new(Body::empty());
+    let headers = head.headers_mut();
+    headers.insert(response::CACHE.clone(), HeaderValue::from_static("bypass"));
+    headers.extend(response::position(&read_at).map(|position| (response::POSITION.clone(), position)));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition()));
+    headers.insert(header::VARY, response::ACCEPT);
+    if !merge.missing().is_empty() {
+        let missing: Vec<String> = merge.missing().iter().map(ShardId::to_string).collect();
+        let missing = HeaderValue::from_maybe_shared(Bytes::from(missing.join(", ")));
+        headers
+            .insert(SHARDS_MISSING.clone(), missing.map_err(|_| Problem::internal("a shard's number is no header"))?);
+    }
+    Ok(head)
+}

@@ -1,0 +1,36 @@
+//! How the service comes to be: what is shared, the tasks, and the routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use forebay_log::LogSettings;
+use forebay_service::{BadSetting, Right, Service};
+
+use crate::app::App;
+use crate::cache::{Cache, Redis};
+use crate::export::Limits;
+use crate::log_watch::LogWatch;
+use crate::replica::shard_watch::ShardWatch;
+use crate::replica::shards::Shards;
+use crate::{Settings, http};
+
+/// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
+/// and `/readyz` says why. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`BadSetting`].
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+    let shards = Shards::new(&settings.shards, settings.reads());
+    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
+    let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
+    let app = App::new(shards, cache, Limits::new(settings));
+    let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
+    log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
+    for shard in app.shards().iter() {
+        let watch = ShardWatch::new(Arc::clone(shard), service);
+        service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
+    }
+    let routes = http::routes(&settings.views)?;
+    Ok(routes.route_layer(service.clients.guard(Right::Read)).with_state(app))
+}
