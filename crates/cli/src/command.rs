@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use forebay_admin::{backfill, dead, log, migrate, verify};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{backfill, dead, generate, log, migrate, replay, shards, up, verify};
+use crate::{generate, shards, up};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -23,7 +24,7 @@ enum Command {
     Down(up::DownSettings),
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
     Generate(generate::Settings),
-    Replay(replay::Settings),
+    Replay(forebay_replay::Settings),
     /// Make or update the tables of the shards, the streams of the log, and the first shard map
     Migrate(migrate::Settings),
     /// Show the shard map and each shard's figures
@@ -61,7 +62,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(settings) => in_runtime(up::up(*settings)),
         Command::Down(settings) => up::down(&settings),
         Command::Generate(settings) => generate::run(&settings),
-        Command::Replay(settings) => replay::run(settings),
+        Command::Replay(settings) => forebay_replay::run(settings),
         Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
         Command::Shards(settings) => in_runtime(shards::run(&settings)),
         Command::Index(IndexCommand::Backfill(settings)) => in_runtime(backfill::run(&settings)),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use forebay_cli::generate::{Orders, Recipe as Generated};
 use forebay_model::{Bucket, Hash, Lane, Order, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
+use forebay_replay::generate::{Orders, Recipe as Generated};
 
 use crate::bench::SERVERS;
 

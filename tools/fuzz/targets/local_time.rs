@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| forebay_cli::fuzzing::local_time(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| forebay_replay::fuzzing::local_time(bytes));

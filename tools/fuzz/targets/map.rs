@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| forebay_cli::fuzzing::map(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| forebay_replay::fuzzing::map(bytes));

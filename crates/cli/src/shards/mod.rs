@@ -1,15 +1,12 @@
 //! `forebay shards`: the shard map and each shard's figures.
 
-mod figures;
 mod table;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use forebay_log::Log;
-
-use crate::system::SystemSettings;
-use figures::Figures;
+use forebay_admin::shards::read;
+use forebay_admin::system::SystemSettings;
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,13 +36,4 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
         eprintln!("forebay: {problem}");
     }
     Ok(if figures.problems().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Reads the figures of a system.
-///
-/// # Errors
-/// When the log has no map.
-pub(crate) async fn read(log: &Log, system: &SystemSettings) -> Result<Figures> {
-    let map = system.map(log).await?;
-    Ok(Figures::read(log, &map, &system.shards).await)
 }

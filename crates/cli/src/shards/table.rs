@@ -2,9 +2,9 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use forebay_admin::shards::{Figures, LaneFigures, ShardFigures};
 use forebay_model::Hash;
 
-use super::figures::{Figures, LaneFigures, ShardFigures};
 use crate::grouped::grouped;
 
 const UNKNOWN: &str = "–";

@@ -4,13 +4,13 @@ use std::ops::Sub;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use forebay_admin::shards;
+use forebay_admin::system::SystemSettings;
 use forebay_log::Log;
 use forebay_model::Lane;
 use tokio::time::Instant;
 
 use super::halted::{Halted, Writer};
-use crate::shards;
-use crate::system::SystemSettings;
 
 const POLL: Duration = Duration::from_millis(100);
 

@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forebay_admin::system::SystemSettings;
 use forebay_stack::{Change, Process, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -45,8 +46,6 @@ use read_back::ReadBack;
 use report::Shown;
 use sample::Sample;
 use services::Service;
-
-use crate::system::SystemSettings;
 
 /// How long the shards may take to hold the sample.
 const SAMPLE_WITHIN: Duration = Duration::from_mins(2);

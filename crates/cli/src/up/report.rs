@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use forebay_admin::system::LOCAL_NATS;
 use forebay_log::LogName;
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::Stack;
@@ -13,7 +14,6 @@ use super::sample::Sample;
 use super::services::Service;
 use super::settings::UpSettings;
 use crate::grouped::grouped;
-use crate::system::LOCAL_NATS;
 
 /// What came of the sample.
 #[derive(Debug)]

@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use forebay_model::Timestamp;
+use forebay_replay::generate::{self, Orders, Recipe};
 use serde::Deserialize;
 
 use super::figures::Rows;
-use crate::generate::{self, Orders, Recipe};
-use crate::replay;
 
 const DAY_MS: u64 = 86_400_000;
 const DAYS: u64 = 7;
@@ -75,8 +74,8 @@ pub(super) fn make(home: &Path, orders: u64) -> Result<PathBuf> {
 /// When something was not delivered.
 pub(super) async fn send(home: &Path, path: &Path, ingest: String, token: Option<String>) -> Result<(u64, Duration)> {
     let started = Instant::now();
-    let settings = replay::Settings::quiet(path.to_owned(), ingest, token, home.join("replay"));
-    let orders = replay::deliver(settings).await.context("the sample")?;
+    let settings = forebay_replay::Settings::quiet(path.to_owned(), ingest, token, home.join("replay"));
+    let orders = forebay_replay::deliver(settings).await.context("the sample")?;
     Ok((orders, started.elapsed()))
 }
 

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use forebay_admin::system::Routing;
 use forebay_log::LogName;
-
-use crate::system::Routing;
 
 /// Start the local system: Postgres shards, NATS and Redis under one directory, and the three services on them.
 ///

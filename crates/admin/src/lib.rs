@@ -1,0 +1,31 @@
+//! What operators do to a running system: jobs that any process can run, stop and run again.
+//!
+//! They look at the log and the shards themselves, beside the services that work there. They must never know how a service
+//! works inside, nor ask one over HTTP.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`system`] | where the log and the shards are |
+//! | [`migrate`] | tables, streams and the first shard map |
+//! | [`shards`] | the shard map and each shard's figures |
+//! | [`verify`] | whether log, shards, index and views agree |
+//! | [`backfill`] | index entries and views for orders that are already stored |
+//! | [`dead`] | what could not be stored, looked at, requeued and purged |
+//! | [`log`] | the frames of a stream, and going on after a loss |
+//! | `stored_order` | an order as a shard has it |
+//! | `publish` | frames into the log, however long that takes |
+//! | `columns` | facts by column, compared |
+//! | `grouped`, `hex` | numbers and bytes for people |
+
+pub mod backfill;
+mod columns;
+pub mod dead;
+mod grouped;
+mod hex;
+pub mod log;
+pub mod migrate;
+mod publish;
+pub mod shards;
+mod stored_order;
+pub mod system;
+pub mod verify;

@@ -1,0 +1,144 @@
+//! What must hold for files from anywhere: one function per fuzz target. Each panics where it does not hold.
+//!
+//! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
+
+use std::io::{self, BufReader};
+use std::sync::Arc;
+
+use csv::ByteRecord;
+use forebay_model::Timestamp;
+use serde_json::Value;
+
+use crate::chunk::{Chunk, ChunkSize, Draft};
+use crate::source::Source;
+use crate::source::csv::Lines;
+use crate::source::csv::decimal::scaled;
+use crate::source::csv::local_time::TimeFormat;
+use crate::source::csv::map::Map;
+use crate::source::csv::rows::{CsvRows, Rows};
+use crate::source::json::Json;
+
+/// What stands between a map and its file.
+const BEHIND_MAP: &[u8] = b"\n---\n";
+
+/// The map of files that bring none.
+const MAP: &str = r#"
+order_id = "id"
+customer_id = { column = "customer", strip_suffix = ".0", default = "guest" }
+timestamp = { column = "at", format = "%Y-%m-%d %H:%M:%S", zone = "Europe/London" }
+item = { sku = "sku", quantity = "quantity", price = { column = "price", scale = 2 }, note = "note" }
+attributes = { country = "country" }
+"#;
+
+/// A map makes of every row of a CSV file a part of an order that is sent or refused, and what is sent is JSON, a line an
+/// order. Without a map before it the bytes are the file alone.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn map(bytes: &[u8]) {
+    let at = bytes.windows(BEHIND_MAP.len()).position(|window| window == BEHIND_MAP);
+    let (map, file) = at.map_or((MAP.as_bytes(), bytes), |at| (&bytes[..at], &bytes[at + BEHIND_MAP.len()..]));
+    let Ok(map) = Map::parse(&String::from_utf8_lossy(map)) else { return };
+    let delimiter = map.delimiter;
+    let Ok(Some(mut lines)) = Lines::of_csv(file, Arc::new(map)) else { return };
+    let (chunk, outcome) = read(&mut lines);
+    outcome.expect("a file in memory can be read");
+    let mut items = 0;
+    for line in chunk.body.split_inclusive(|&byte| byte == b'\n') {
+        let order: Value = serde_json::from_slice(line).expect("an order that is sent is JSON");
+        items += order["items"].as_array().expect("an order has items").len() as u64;
+    }
+    assert_eq!(items, chunk.file_lines(chunk.lines));
+    let refused: u64 = chunk.refused.iter().map(|refusal| u64::from(refusal.place.lines)).sum();
+    assert_eq!(items + refused, rows_behind_header(file, delimiter));
+}
+
+/// A JSON file has the same records however it is read; each takes one line. The first byte says in what pieces.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn json(bytes: &[u8]) {
+    let Some((&first, file)) = bytes.split_first() else { return };
+    let records = |buffer: usize| {
+        let (chunk, outcome) = read(&mut Json::new(BufReader::with_capacity(buffer, file)));
+        let places: Vec<_> = (0..chunk.lines).map(|index| chunk.place(index)).collect();
+        (chunk.body, places, outcome.map_err(|error| error.to_string()))
+    };
+    let whole = records(bytes.len());
+    assert_eq!(memchr::memchr_iter(b'\n', &whole.0).count(), whole.1.len());
+    assert_eq!(records(usize::from(first) + 1), whole);
+    if let Ok(Value::Array(elements)) = serde_json::from_slice(file) {
+        let found = whole.0.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let found: Vec<Value> = found.map(|line| serde_json::from_slice(line).expect("it was JSON")).collect();
+        assert_eq!((found, whole.2), (elements, Ok(())));
+    }
+}
+
+/// A number that is accepted is the same when it is written in the unit it was read in. The first byte is the scale.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn decimal(bytes: &[u8]) {
+    let Some((&first, text)) = bytes.split_first() else { return };
+    let scale = u32::from(first) % 19;
+    let Ok(units) = scaled(&String::from_utf8_lossy(text), scale) else { return };
+    let power = 10_u64.pow(scale);
+    let (whole, fraction) = (units.unsigned_abs() / power, units.unsigned_abs() % power);
+    let sign = if units < 0 { "-" } else { "" };
+    let written = format!("{sign}{whole}.{fraction:0width$}", width = scale as usize);
+    let written = if scale == 0 { written.trim_end_matches(".0") } else { &written };
+    assert_eq!(scaled(written, scale), Ok(units), "{written}");
+}
+
+/// A time that is accepted is one that ingest can read, or lies before our era. Three lines: format, zone, time.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn local_time(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.splitn(3, '\n');
+    let (Some(format), Some(zone), Some(text)) = (lines.next(), lines.next(), lines.next()) else { return };
+    let zone = (!zone.is_empty()).then_some(zone);
+    let Ok(format) = TimeFormat::new(Some(format.to_owned()), zone) else { return };
+    let Ok(read) = format.read(text) else { return };
+    let at = Timestamp::parse(&read);
+    assert!(read.starts_with('-') || at.is_ok_and(|at| at.to_string() == read), "{read}");
+}
+
+/// Everything in one chunk, up to the end or an error.
+fn read(source: &mut impl Source) -> (Chunk, io::Result<()>) {
+    let mut draft = Draft::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
+    loop {
+        match source.fill(&mut draft) {
+            Ok(true) => {}
+            Ok(false) => return (draft.take(0, 0, 0, 0), Ok(())),
+            Err(error) => return (draft.take(0, 0, 0, 0), Err(error)),
+        }
+    }
+}
+
+fn rows_behind_header(file: &[u8], delimiter: u8) -> u64 {
+    let (mut rows, mut row) = (CsvRows::new(file, delimiter), ByteRecord::new());
+    let mut found = 0_u64;
+    while rows.next(&mut row).expect("a file in memory can be read").is_some() {
+        found += 1;
+    }
+    found.saturating_sub(1)
+}
+
+#[cfg(test)]
+#[path = "../../../tools/fuzz/seeds.rs"]
+mod seeds;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_the_fuzz_targets_hold() {
+        seeds::each("map", map);
+        seeds::each("json", json);
+        seeds::each("decimal", decimal);
+        seeds::each("local_time", local_time);
+    }
+}

@@ -1,0 +1,244 @@
+//! Keeps the books of a run: what is acknowledged without a gap, what was rejected, how far each file is done.
+//!
+//! Connections finish chunks in any order. A chunk counts when everything before it counts: only then are its rejected
+//! records written and is the state moved, so a run that goes on there repeats nothing and leaves nothing out.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`opening`] | the ledger that a run begins with |
+//! | [`tally`] | figures |
+//! | [`state`], [`rejects`] | the files in which it is kept |
+//! | [`summary`] | what is told at the end |
+
+pub(crate) mod opening;
+pub(crate) mod rejects;
+pub(crate) mod state;
+pub(crate) mod summary;
+pub(crate) mod tally;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::chunk::Chunk;
+use crate::delivery::courier::{Delivered, Rejected};
+use crate::ledger::rejects::{Reject, RejectsFile};
+use crate::ledger::state::{Saved, StateDir};
+use crate::ledger::tally::Tally;
+use crate::screen::Screen;
+use crate::source::feeder::Handed;
+
+/// How often the state is saved.
+pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// A chunk whose delivery has ended.
+pub(crate) struct Ended {
+    number: u64,
+    file: usize,
+    tally: Tally,
+    rejects: Vec<Reject>,
+    /// How many records of the file are done with it.
+    records_done: u64,
+    /// Whether nothing of it is left.
+    whole: bool,
+    ends_file: bool,
+    input_bytes: u64,
+    /// Kept until the chunk counts.
+    permit: OwnedSemaphorePermit,
+}
+
+impl Ended {
+    /// Makes the entry for a chunk. Its body is not needed any more.
+    pub(crate) fn new(handed: Handed, delivered: &Delivered, whole: bool) -> Self {
+        let Handed { chunk, ends_file, permit, .. } = handed;
+        let rejects = rejects(&chunk, &delivered.rejected, whole);
+        let rejected_lines = rejects.iter().map(|reject| u64::from(reject.place.lines)).sum();
+        let blank = (delivered.settled as u64).saturating_sub(delivered.accepted + delivered.rejected.len() as u64);
+        let sent_lines = chunk.file_lines(delivered.settled).saturating_sub(blank);
+        let sent_rejected: u64 = delivered.rejected.iter().map(|line| u64::from(chunk.place(line.index).lines)).sum();
+        let accepted_lines = sent_lines.saturating_sub(sent_rejected);
+        let tally = Tally {
+            lines: accepted_lines + rejected_lines,
+            accepted_lines,
+            rejected_lines,
+            records: delivered.accepted + rejects.len() as u64,
+            accepted: delivered.accepted,
+            rejected: rejects.len() as u64,
+            retries: delivered.retries,
+            resent_lines: delivered.resent_lines,
+        };
+        let records_done = chunk.start + if whole { chunk.records() } else { part_done(&chunk, delivered.settled) };
+        let (number, file, input_bytes) = (chunk.number, chunk.file, chunk.input_bytes);
+        Self { number, file, tally, rejects, records_done, whole, ends_file, input_bytes, permit }
+    }
+}
+
+/// How many leading records of a chunk are done when so many lines are. Records that are not sent stand somewhere
+/// between the lines, so with them nothing is known of a part.
+fn part_done(chunk: &Chunk, settled: usize) -> u64 {
+    if chunk.refused.is_empty() { settled as u64 } else { 0 }
+}
+
+/// The rejected records of a chunk, in the order of the file.
+fn rejects(chunk: &Chunk, rejected: &[Rejected], whole: bool) -> Vec<Reject> {
+    let mut texts = chunk.body.split(|&byte| byte == b'\n').enumerate();
+    let mut rejects: Vec<Reject> = Vec::with_capacity(rejected.len() + chunk.refused.len());
+    for Rejected { index, order_id, code, detail } in rejected {
+        let record = texts.find(|(line, _)| line == index).map(|(_, text)| text.to_vec());
+        let (order_id, code, detail) = (order_id.clone(), code.clone(), detail.clone());
+        rejects.push(Reject { place: chunk.place(*index), order_id, code, detail, record });
+    }
+    // Of a chunk that is not done, the next run meets these again.
+    for refusal in chunk.refused.iter().filter(|_| whole).cloned() {
+        let (code, detail) = (refusal.code.to_owned(), refusal.detail);
+        let (place, order_id, record) = (refusal.place, refusal.order_id, refusal.record);
+        rejects.push(Reject { place, order_id, code, detail, record });
+    }
+    rejects.sort_by_key(|reject| reject.place.line);
+    rejects
+}
+
+/// The books of one file.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// What messages call it.
+    pub(crate) name: String,
+    pub(crate) tally: Tally,
+    /// What is saved about it, where it can be resumed.
+    pub(crate) saved: Option<Saved>,
+    pub(crate) complete: bool,
+    /// Which of the rejects files is its own.
+    pub(crate) rejects: usize,
+    changed: bool,
+}
+
+impl Account {
+    pub(crate) fn new(name: String, saved: Option<Saved>, rejects: usize) -> Self {
+        let complete = saved.as_ref().is_some_and(|saved| saved.complete);
+        Self { name, tally: Tally::default(), saved, complete, rejects, changed: false }
+    }
+}
+
+/// The books of a run.
+pub(crate) struct Ledger {
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) rejects: Vec<RejectsFile>,
+    pub(crate) total: Tally,
+    state: StateDir,
+    screen: Screen,
+    started: Instant,
+    saved_at: Instant,
+    next: u64,
+    /// Chunks that ended before one in front of them.
+    waiting: BTreeMap<u64, Ended>,
+    /// Whether a chunk is left undone: then nothing behind it can count.
+    has_gap: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(accounts: Vec<Account>, rejects: Vec<RejectsFile>, state: StateDir, screen: Screen) -> Self {
+        let now = Instant::now();
+        Self {
+            accounts,
+            rejects,
+            total: Tally::default(),
+            state,
+            screen,
+            started: now,
+            saved_at: now,
+            next: 0,
+            waiting: BTreeMap::new(),
+            has_gap: false,
+        }
+    }
+
+    /// Books a chunk.
+    ///
+    /// # Errors
+    /// When rejected records or the state cannot be written: then the run must end.
+    pub(crate) fn book(&mut self, ended: Ended) -> Result<()> {
+        self.total += ended.tally;
+        self.accounts[ended.file].tally += ended.tally;
+        self.screen.advance(ended.input_bytes, self.total.accepted, self.started.elapsed().as_secs_f64());
+        self.waiting.insert(ended.number, ended);
+        while !self.has_gap {
+            let Some(ended) = self.waiting.remove(&self.next) else { break };
+            self.next += 1;
+            self.count(ended)?;
+        }
+        self.save_if_due()
+    }
+
+    /// Saves the state, if the last time is long enough ago.
+    ///
+    /// # Errors
+    /// As for [`Ledger::book`].
+    pub(crate) fn save_if_due(&mut self) -> Result<()> {
+        if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
+    }
+
+    /// Ends the books: what waits for a chunk that never came is told all the same, and the state is saved.
+    ///
+    /// # Errors
+    /// As for [`Ledger::book`].
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.save()?;
+        for ended in std::mem::take(&mut self.waiting).into_values() {
+            self.write_rejects(&ended)?;
+        }
+        for rejects in &self.rejects {
+            rejects.close();
+        }
+        Ok(())
+    }
+
+    /// Forgets how far the files are: all are done.
+    pub(crate) fn forget(&self) {
+        for saved in self.accounts.iter().filter_map(|account| account.saved.as_ref()) {
+            self.state.forget(&saved.file, &saved.to);
+        }
+    }
+
+    /// Whether every file is delivered to its end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.accounts.iter().all(|account| account.complete)
+    }
+
+    /// How long the run has taken.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn count(&mut self, ended: Ended) -> Result<()> {
+        self.write_rejects(&ended)?;
+        self.has_gap = !ended.whole;
+        let account = &mut self.accounts[ended.file];
+        account.complete = ended.ends_file && ended.whole;
+        if let Some(saved) = &mut account.saved {
+            saved.records = ended.records_done;
+            saved.complete = account.complete;
+            saved.rejects_bytes = self.rejects[account.rejects].bytes();
+            account.changed = true;
+        }
+        drop(ended.permit);
+        Ok(())
+    }
+
+    fn write_rejects(&mut self, ended: &Ended) -> Result<()> {
+        let account = &self.accounts[ended.file];
+        self.rejects[account.rejects].write(&account.name, &ended.rejects)
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.saved_at = Instant::now();
+        for account in self.accounts.iter_mut().filter(|account| account.changed) {
+            if let Some(saved) = &account.saved {
+                self.state.save(saved)?;
+            }
+            account.changed = false;
+        }
+        Ok(())
+    }
+}

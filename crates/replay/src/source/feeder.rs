@@ -1,0 +1,169 @@
+//! Reads the files in a thread of its own, and hands their chunks to whoever sends them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use forebay_service::Shutdown;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::chunk::{Chunk, ChunkSize, Draft};
+use crate::fingerprint::Fingerprint;
+use crate::screen::Screen;
+use crate::source::Source;
+use crate::source::input::Input;
+use crate::source::plan::Plan;
+
+/// A chunk on its way, with the permit that keeps the files from being read too far ahead of what is acknowledged.
+pub(crate) struct Handed {
+    pub(crate) chunk: Chunk,
+    /// A name for its file's contents.
+    pub(crate) fingerprint: Fingerprint,
+    /// Whether its file ends with it.
+    pub(crate) ends_file: bool,
+    /// Goes when everything up to this chunk is acknowledged.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// What reads the files.
+pub(crate) struct Feeder {
+    pub(crate) plan: Plan,
+    /// For each file, how many records of it are passed over, or that it is passed over as a whole.
+    pub(crate) skip: Vec<Skip>,
+    pub(crate) size: ChunkSize,
+    pub(crate) chunks: mpsc::Sender<Handed>,
+    pub(crate) ahead: Arc<Semaphore>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) screen: Screen,
+    pub(crate) handle: Handle,
+}
+
+/// What of a file is not sent, because an earlier run has sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// So many records.
+    Records(u64),
+    /// All of them.
+    Everything,
+}
+
+/// The run is stopping.
+struct Stopping;
+
+/// One file while it is read.
+struct Reading<'f> {
+    feeder: &'f Feeder,
+    file: usize,
+    fingerprint: Fingerprint,
+    bytes_read: Arc<AtomicU64>,
+    bytes_told: u64,
+    draft: Draft,
+    records: u64,
+    /// Standard input and pipes may be slow: then what is there is sent, although more would fit.
+    is_live: bool,
+}
+
+impl Feeder {
+    /// Reads all files. Gives how many could not be read to their end; that was said.
+    pub(crate) fn run(self) -> usize {
+        let mut number = 0;
+        let mut failed = 0;
+        for file in 0..self.plan.inputs.len() {
+            if self.skip[file] == Skip::Everything {
+                continue;
+            }
+            match self.read(file, &mut number) {
+                Ok(Ok(())) => {}
+                Ok(Err(Stopping)) => return failed,
+                Err(error) => {
+                    self.screen.say(&format!("{error:#}"));
+                    failed += 1;
+                }
+            }
+        }
+        failed
+    }
+
+    fn read(&self, file: usize, number: &mut u64) -> Result<Result<(), Stopping>> {
+        let input = &self.plan.inputs[file];
+        let (opening, source) = self.plan.open(input)?;
+        let mut reading = Reading {
+            feeder: self,
+            file,
+            fingerprint: opening.fingerprint,
+            bytes_read: opening.bytes_read,
+            bytes_told: 0,
+            draft: Draft::new(self.size),
+            records: 0,
+            is_live: input.bytes().is_none(),
+        };
+        let Some(mut source) = source else {
+            self.screen.say(&format!("{} is empty", input.name()));
+            return Ok(reading.hand_over(number, true));
+        };
+        reading.pass_over(source.as_mut(), self.skip[file], input)?;
+        reading.run(source.as_mut(), number, input)
+    }
+}
+
+impl Reading<'_> {
+    /// Passes over the records that an earlier run has sent.
+    fn pass_over(&mut self, source: &mut dyn Source, skip: Skip, input: &Input) -> Result<()> {
+        let Skip::Records(skip) = skip else { return Ok(()) };
+        while self.records < skip && !self.feeder.shutdown.is_started() {
+            let left = usize::try_from(skip - self.records).unwrap_or(usize::MAX);
+            let records = left.min(self.feeder.size.records);
+            let mut draft = Draft::new(ChunkSize { records, ..self.feeder.size });
+            let more = source.fill(&mut draft).with_context(|| format!("cannot read {}", input.name()))?;
+            self.records += draft.records() as u64;
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, source: &mut dyn Source, number: &mut u64, input: &Input) -> Result<Result<(), Stopping>> {
+        loop {
+            match source.fill(&mut self.draft) {
+                Ok(true) if !self.draft.is_full() && !self.should_not_wait() => {}
+                Ok(true) => {
+                    if let Err(stopping) = self.hand_over(number, false) {
+                        return Ok(Err(stopping));
+                    }
+                }
+                Ok(false) => return Ok(self.hand_over(number, true)),
+                Err(error) => {
+                    // What stands before the fault is as good as any.
+                    let handed = if self.draft.is_empty() { Ok(()) } else { self.hand_over(number, false) };
+                    return match handed {
+                        Err(stopping) => Ok(Err(stopping)),
+                        Ok(()) => Err(error).with_context(|| format!("cannot read {} on", input.name())),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether somebody waits for a chunk while the next record may be long in coming.
+    fn should_not_wait(&self) -> bool {
+        let chunks = &self.feeder.chunks;
+        self.is_live && !self.draft.is_empty() && chunks.capacity() == chunks.max_capacity()
+    }
+
+    fn hand_over(&mut self, number: &mut u64, ends_file: bool) -> Result<(), Stopping> {
+        let read = self.bytes_read.load(Ordering::Relaxed);
+        let chunk = self.draft.take(*number, self.file, self.records, read - self.bytes_told);
+        self.bytes_told = read;
+        self.records += chunk.records();
+        *number += 1;
+        let Feeder { ahead, chunks, shutdown, handle, .. } = self.feeder;
+        let fingerprint = self.fingerprint;
+        let handed = async {
+            let permit = Arc::clone(ahead).acquire_owned().await.ok()?;
+            chunks.send(Handed { chunk, fingerprint, ends_file, permit }).await.ok()
+        };
+        handle.block_on(shutdown.soft().run_until_cancelled(handed)).flatten().ok_or(Stopping)
+    }
+}

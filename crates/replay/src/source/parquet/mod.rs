@@ -1,0 +1,49 @@
+//! A Parquet file: an export, whose rows are orders, or lines of items, gathered into orders by a map.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `file` | the file, read from any place |
+//! | `orders` | the rows of an export |
+//! | `lines` | lines of items |
+
+mod file;
+mod lines;
+mod orders;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, Result, bail};
+use forebay_parquet::Table;
+use forebay_service::BadSetting;
+
+use self::file::PlacedFile;
+use self::lines::TableRows;
+use self::orders::Orders;
+use crate::source::Source;
+use crate::source::csv::Lines;
+use crate::source::csv::map::Map;
+use crate::source::input::Input;
+
+/// The records of a file, and how many of its bytes were read.
+pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn Source>, Arc<AtomicU64>)> {
+    let name = input.name();
+    let Some(path) = input.path().filter(|_| input.bytes().is_some()) else {
+        bail!("{name} cannot be read as Parquet, which is read from its end: name a file");
+    };
+    let file = PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?;
+    if !file.has_magic().with_context(|| format!("cannot read {name}"))? {
+        bail!("{name} is not a Parquet file; if it is a compressed one, decompress it: Parquet is read from its end");
+    }
+    let bytes_read = Arc::clone(&file.bytes_read);
+    let table = Table::open(file).map_err(anyhow::Error::msg);
+    let table = table.with_context(|| format!("{name} is damaged, or was cut off"))?;
+    let source: Box<dyn Source> = match map {
+        Some(map) => {
+            let (rows, header) = TableRows::new(table, map);
+            Box::new(Lines::of_rows(rows, &header, Arc::clone(map)).with_context(|| name)?)
+        }
+        None => Box::new(Orders::new(table).map_err(|what| BadSetting::new(format!("{name}: {what}")))?),
+    };
+    Ok((source, bytes_read))
+}

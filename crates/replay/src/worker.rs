@@ -1,0 +1,82 @@
+//! Those who take chunks and bring them somewhere: several at the same time.
+
+use std::sync::{Arc, PoisonError};
+
+use anyhow::Error;
+use forebay_model::{OrderParser, Timestamp};
+use forebay_service::Shutdown;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::chunk::Chunk;
+use crate::delivery::courier::{Courier, Delivered, Undelivered, check};
+use crate::ledger::Ended;
+use crate::source::feeder::Handed;
+
+/// What is done with chunks.
+#[derive(Clone)]
+pub(crate) enum Work {
+    /// They are sent to ingest.
+    Deliver(Courier),
+    /// They are only checked here.
+    Check(OrderParser),
+}
+
+/// The first thing that made the run fail.
+pub(crate) type Failure = Arc<std::sync::Mutex<Option<Error>>>;
+
+/// One who takes chunks, one after the other.
+pub(crate) struct Member {
+    pub(crate) work: Work,
+    pub(crate) chunks: Arc<Mutex<mpsc::Receiver<Handed>>>,
+    pub(crate) ended: mpsc::Sender<Ended>,
+    pub(crate) failure: Failure,
+    pub(crate) shutdown: Shutdown,
+    /// Whether files can be read again: the ids of records without one may depend on the file only then.
+    pub(crate) is_file: Arc<[bool]>,
+}
+
+impl Member {
+    /// Works until there are no more chunks, or the run stops.
+    pub(crate) async fn run(self) {
+        while let Some(handed) = self.next().await {
+            let (delivered, outcome) = self.work_on(&handed).await;
+            let whole = outcome.is_ok();
+            if let Err(Undelivered::Failed(error)) = outcome {
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                self.shutdown.start();
+            }
+            if self.ended.send(Ended::new(handed, &delivered, whole)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn next(&self) -> Option<Handed> {
+        let next = async { self.chunks.lock().await.recv().await };
+        self.shutdown.soft().run_until_cancelled(next).await.flatten()
+    }
+
+    async fn work_on(&self, handed: &Handed) -> (Delivered, Result<(), Undelivered>) {
+        let Handed { chunk, fingerprint, .. } = handed;
+        match &self.work {
+            Work::Deliver(courier) => {
+                let fingerprint = self.is_file[chunk.file].then_some(*fingerprint);
+                courier.deliver(chunk, fingerprint).await
+            }
+            Work::Check(parser) => (check_all(parser, chunk), Ok(())),
+        }
+    }
+}
+
+fn check_all(parser: &OrderParser, chunk: &Chunk) -> Delivered {
+    let now = Timestamp::now();
+    let mut delivered = Delivered { settled: chunk.lines, ..Delivered::default() };
+    let lines = chunk.body.split(|&byte| byte == b'\n').take(chunk.lines);
+    for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        match check(parser, index, line, now) {
+            Some(rejected) => delivered.rejected.push(rejected),
+            None => delivered.accepted += 1,
+        }
+    }
+    delivered
+}
