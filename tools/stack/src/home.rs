@@ -15,7 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::account::{Account, effective_uid, open_to_others, owned_by_me};
-use crate::kin::kill_leftovers;
+use crate::process::family::kill_leftovers;
 
 /// Holds the data of servers that root started from a directory that is closed to others, such as a clone in `/root`.
 const OPEN_PLACE: &str = "/var/lib/forebay";

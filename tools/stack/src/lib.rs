@@ -6,47 +6,37 @@
 //! **A killed run leaves nothing that prevents the next**: a directory is owned by whoever holds its lock, and a new
 //! owner first removes the processes and pid files that the last one left.
 //!
-//! It must never know orders, lanes, frames, tables or the services' settings: it hands out addresses.
+//! It must never know orders, lanes, frames or tables, nor what the services are told beyond the servers' addresses and where
+//! to listen.
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`stack`](Stack) | the servers together: start, addresses, faults, stop |
-//! | [`process`](Process) | one supervised child process, of any kind |
-//! | [`program`](Program) | what to run: path, arguments, environment, account |
-//! | [`ready`](Ready) | how to see that a process really answers |
-//! | [`supervise`](supervise()) | whatever dies is started again |
+//! | [`stack`](Stack) | the servers together: start, addresses, faults, replicas, stop; those that all tests of a run share |
+//! | [`server`](Server) | which servers there are, where their programs are, how each is laid out and started |
+//! | [`service`](ServiceName) | Forebay's own services as processes on the servers |
+//! | [`process`](Process) | one supervised child process of any kind: what to run, how to see it ready, signals, its children |
 //! | [`home`](Home) | the directory: its lock, its place, what a killed run left in it |
-//! | [`installed`](Installed) | where the server programs are on this machine |
-//! | `replica` | further Postgres servers that follow a shard's |
-//! | `postgres`, `nats`, `redis` | how each server is laid out and started |
-//! | `account`, `ports`, `signal`, `kin` | the unprivileged user, ports, signals, process trees |
-//! | [`shared`](shared()) | the servers that all tests of a run share |
+//! | `account`, `ports` | the unprivileged user, free ports |
 
 mod account;
 mod home;
-mod installed;
-mod kin;
-mod nats;
 mod ports;
-mod postgres;
 mod process;
-mod program;
-mod ready;
-mod redis;
-mod replica;
-mod shared;
-mod signal;
+mod server;
+mod service;
 mod stack;
-mod supervise;
 
 pub use account::Account;
 pub use home::{Home, owner, wipe};
-pub use installed::Installed;
-pub use ports::{PortInUse, free_ports};
+pub use ports::{PortInUse, free_ports, on_free_ports};
+pub use process::program::Program;
+pub use process::ready::Ready;
+pub use process::signal::Signal;
+pub use process::supervise::{Change, supervise};
 pub use process::{Managed, Process};
-pub use program::Program;
-pub use ready::Ready;
-pub use shared::{SHARED_POSTGRES, Shared, TEST_STACK_VARIABLE, shared};
-pub use signal::Signal;
-pub use stack::{Durability, Server, Stack, StackConfig};
-pub use supervise::{Change, supervise};
+pub use server::Server;
+pub use server::installed::Installed;
+pub use server::postgres::Durability;
+pub use service::{ServiceName, program};
+pub use stack::shared::{SHARED_POSTGRES, Shared, TEST_STACK_VARIABLE, shared};
+pub use stack::{Stack, StackConfig};

@@ -5,6 +5,11 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
+use anyhow::Result;
+
+/// How often a start on free ports is tried.
+const ATTEMPTS: usize = 10;
+
 /// A server cannot listen, because something else has its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortInUse {
@@ -48,6 +53,23 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     }
     assert_eq!(ports.len(), count, "no free ports on 127.0.0.1 between 20000 and 32000");
     ports.into_iter().collect()
+}
+
+/// Starts something on free ports: again on others, where somebody else was faster on one of them.
+///
+/// # Errors
+/// Those of the start.
+pub async fn on_free_ports<T, F>(count: usize, mut start: impl FnMut(Vec<u16>) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut attempt = 1;
+    loop {
+        match start(free_ports(count)).await {
+            Err(error) if error.is::<PortInUse>() && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// A number that no other process draws as well, from the keys that the standard library draws for its hash maps.

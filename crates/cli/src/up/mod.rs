@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use forebay_admin::system::SystemSettings;
-use forebay_stack::{Change, Process, Stack, StackConfig, supervise};
+use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use down::run as down;
@@ -45,7 +45,6 @@ use halted::Writer;
 use read_back::ReadBack;
 use report::Shown;
 use sample::Sample;
-use services::Service;
 
 /// How long the shards may take to hold the sample.
 const SAMPLE_WITHIN: Duration = Duration::from_mins(2);
@@ -60,7 +59,7 @@ pub async fn up(settings: UpSettings) -> Result<ExitCode> {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
     services::check_ports(&settings)?;
-    for service in Service::ALL {
+    for service in ServiceName::STARTING {
         service.program()?;
     }
     if settings.detach && !settings.in_background {
@@ -113,8 +112,8 @@ impl System {
         eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, settings.nats_port, settings.redis_port)).await?;
         eprintln!("starting writer, ingest and query");
-        let follow = |service: Service| Followed::from_end(service.name(), stack.log(service.name()));
-        let logs = Service::ALL.map(follow).into();
+        let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
+        let logs = ServiceName::STARTING.map(follow).into();
         match services::start(settings, &stack).await {
             Ok(services) => Ok(Self { services, stack, logs }),
             Err(error) => {
@@ -146,13 +145,15 @@ impl System {
         let shards = shards.join(",").parse().context("the addresses of the shards")?;
         let system = SystemSettings { nats, log_prefix, shards };
         let log = system.connect_log().await?;
-        let writer = Writer::new(&Service::Writer.url(settings), settings.token.clone())?;
+        let writer = Writer::new(&services::url(ServiceName::Writer, settings), settings.token.clone())?;
         let path = sample::make(home, settings.sample)?;
         let before = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
-        let (orders, took) = sample::send(home, &path, Service::Ingest.url(settings), settings.token.clone()).await?;
+        let (orders, took) =
+            sample::send(home, &path, services::url(ServiceName::Ingest, settings), settings.token.clone()).await?;
         let added = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await? - before;
         let last = sample::last(&path)?;
-        let back = read_back::read_back(&Service::Query.url(settings), settings.token.as_deref(), &last).await?;
+        let back = read_back::read_back(&services::url(ServiceName::Query, settings), settings.token.as_deref(), &last)
+            .await?;
         Ok((Sample { path, orders, took, added, last }, back))
     }
 

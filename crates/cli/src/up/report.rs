@@ -6,12 +6,12 @@ use std::path::Path;
 use forebay_admin::system::LOCAL_NATS;
 use forebay_log::LogName;
 use forebay_shard::LOCAL_SHARDS;
-use forebay_stack::Stack;
+use forebay_stack::{ServiceName, Stack};
 
 use super::halted::{Halted, HaltedLane};
 use super::read_back::ReadBack;
 use super::sample::Sample;
-use super::services::Service;
+use super::services;
 use super::settings::UpSettings;
 use crate::grouped::grouped;
 
@@ -111,11 +111,11 @@ fn describe_read_back(sample: &Sample, back: &ReadBack) -> String {
 fn addresses(settings: &UpSettings, stack: &Stack) -> String {
     let mut text = String::new();
     for (service, what) in [
-        (Service::Ingest, "takes in orders"),
-        (Service::Query, "answers questions"),
-        (Service::Writer, "brings the log into the shards; /metrics and /readyz, as on the others"),
+        (ServiceName::Ingest, "takes in orders"),
+        (ServiceName::Query, "answers questions"),
+        (ServiceName::Writer, "brings the log into the shards; /metrics and /readyz, as on the others"),
     ] {
-        let _ = writeln!(text, "  {:9} {:24} {what}", service.name(), service.url(settings));
+        let _ = writeln!(text, "  {:9} {:24} {what}", service.as_str(), services::url(service, settings));
     }
     let ports: Vec<String> = settings.postgres_ports.0.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let _ = writeln!(text, "  {:9} {} (user and database forebay)", "Postgres", ports.join(", "));
@@ -125,7 +125,7 @@ fn addresses(settings: &UpSettings, stack: &Stack) -> String {
 }
 
 fn to_try(settings: &UpSettings, back: Option<&ReadBack>) -> String {
-    let (ingest, query) = (Service::Ingest.url(settings), Service::Query.url(settings));
+    let (ingest, query) = (services::url(ServiceName::Ingest, settings), services::url(ServiceName::Query, settings));
     let order =
         r#"{"customer_id": "CUST789", "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}]}"#;
     let mut text = format!("  curl {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'\n");

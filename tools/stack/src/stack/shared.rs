@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result};
 use tokio::sync::OnceCell;
 
+use super::Stack;
 use crate::ports::random;
-use crate::postgres;
-use crate::stack::{Durability, Stack};
+use crate::server::postgres::{self, Durability};
 
 /// The variable that names the running shared servers.
 pub const TEST_STACK_VARIABLE: &str = "FOREBAY_TEST_STACK";

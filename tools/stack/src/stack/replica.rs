@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
-use crate::ports::{PortInUse, free_ports};
-use crate::postgres::{self, Wanted};
+use super::Stack;
+use crate::ports::on_free_ports;
 use crate::process::Process;
-use crate::stack::{ATTEMPTS, Server, Stack};
+use crate::server::Server;
+use crate::server::postgres::{self, Wanted};
 
 impl Stack {
     /// Starts a replica of a shard: a hot standby that begins with a copy of everything, and follows asynchronously. It
@@ -15,19 +16,11 @@ impl Stack {
     /// When the shard's server does not run, or what the new one says.
     pub async fn add_replica(&mut self, shard: usize) -> Result<Server> {
         let server = Server::Replica(self.replica_ports.len());
-        let mut attempt = 1;
-        loop {
-            let port = free_ports(1)[0];
-            match self.start_replica(server, shard, port).await {
-                Ok(process) => {
-                    self.processes.push((server, process));
-                    self.replica_ports.push(port);
-                    return Ok(server);
-                }
-                Err(error) if error.is::<PortInUse>() && attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error),
-            }
-        }
+        let started = on_free_ports(1, |ports| self.start_replica(server, shard, ports[0]));
+        let (process, port) = started.await?;
+        self.processes.push((server, process));
+        self.replica_ports.push(port);
+        Ok(server)
     }
 
     /// The address of the database `forebay` of a replica.
@@ -43,7 +36,7 @@ impl Stack {
         postgres::sql(&self.installed.psql(), self.replica_ports[replica], postgres::NAME, statement).await
     }
 
-    async fn start_replica(&self, server: Server, shard: usize, port: u16) -> Result<Process> {
+    async fn start_replica(&self, server: Server, shard: usize, port: u16) -> Result<(Process, u16)> {
         let wanted = Wanted {
             name: server.to_string(),
             file_name: format!("postgres-{shard}-replica-{}", self.replica_ports.len()),
@@ -52,6 +45,6 @@ impl Stack {
             durability: self.config.durability,
             settings: &self.config.postgres_settings,
         };
-        Process::start(postgres::managed(&self.home, &self.installed, &wanted).await?).await
+        Ok((Process::start(postgres::managed(&self.home, &self.installed, &wanted).await?).await?, port))
     }
 }

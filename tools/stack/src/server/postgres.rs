@@ -5,14 +5,22 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
+use super::installed::Installed;
 use crate::home::Home;
-use crate::installed::Installed;
-use crate::kin::kill_leftovers;
 use crate::process::Managed;
-use crate::program::{Program, output};
-use crate::ready::Ready;
-use crate::signal::Signal;
-use crate::stack::Durability;
+use crate::process::family::kill_leftovers;
+use crate::process::program::{Program, output};
+use crate::process::ready::Ready;
+use crate::process::signal::Signal;
+
+/// What Postgres promises of a commit. NATS always acknowledges after fsync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Postgres as it comes: a commit is on disk.
+    Real,
+    /// `fsync=off` and the like: only for tests that do not test durability.
+    Fast,
+}
 
 /// The user and the database that every shard has.
 pub(crate) const NAME: &str = "forebay";

@@ -1,109 +1,34 @@
 //! The servers together: start, addresses, faults, stop.
 
-use std::fmt;
+mod config;
+mod replica;
+pub(crate) mod shared;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use tokio::task::JoinSet;
 
+pub use config::StackConfig;
+
 use crate::home::Home;
-use crate::installed::Installed;
-use crate::kin::kill_leftovers;
-use crate::ports::{PortInUse, free_ports, is_taken};
+use crate::ports::{PortInUse, is_taken, on_free_ports};
 use crate::process::Process;
-use crate::{nats, postgres, redis};
-
-/// How often a start on free ports is tried when somebody else is faster on one of them.
-pub(crate) const ATTEMPTS: usize = 10;
-/// Each stream books its largest size in advance, and NATS refuses a stream beyond three quarters of the free disk
-/// unless told otherwise. On a small disk that would refuse nine streams that will never be full at the same time.
-const NATS_STORE_BYTES_MAX: u64 = 1 << 50;
-
-/// One of the servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Server {
-    /// The Postgres server of a shard, counted from 0.
-    Postgres(usize),
-    /// A further Postgres server that follows a shard's: see [`Stack::add_replica`]; counted from 0.
-    Replica(usize),
-    /// The NATS server.
-    Nats,
-    /// The Redis server.
-    Redis,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Postgres(shard) => write!(f, "Postgres shard {shard}"),
-            Self::Replica(replica) => write!(f, "Postgres replica {replica}"),
-            Self::Nats => f.write_str("NATS"),
-            Self::Redis => f.write_str("Redis"),
-        }
-    }
-}
-
-/// What Postgres promises of a commit. NATS always acknowledges after fsync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Postgres as it comes: a commit is on disk.
-    Real,
-    /// `fsync=off` and the like: only for tests that do not test durability.
-    Fast,
-}
-
-/// What to start, and where.
-#[derive(Clone, Debug)]
-pub struct StackConfig {
-    /// The directory for data and logs; made where there is none, and found again where there is one.
-    pub dir: PathBuf,
-    /// One Postgres server per port: shard 0, 1, 2 …
-    pub postgres_ports: Vec<u16>,
-    /// The port of NATS.
-    pub nats_port: u16,
-    /// The port of Redis.
-    pub redis_port: u16,
-    /// What Postgres promises of a commit.
-    pub durability: Durability,
-    /// Further settings of every Postgres server; the last one of a name counts.
-    pub postgres_settings: Vec<(String, String)>,
-    /// How many bytes all streams together may book on disk; by default more than there is, since each has a bound.
-    pub nats_store_bytes_max: u64,
-}
-
-impl StackConfig {
-    /// A configuration with real durability and nothing special.
-    pub fn new(dir: impl Into<PathBuf>, postgres_ports: Vec<u16>, nats_port: u16, redis_port: u16) -> Self {
-        Self {
-            dir: dir.into(),
-            postgres_ports,
-            nats_port,
-            redis_port,
-            durability: Durability::Real,
-            postgres_settings: Vec::new(),
-            nats_store_bytes_max: NATS_STORE_BYTES_MAX,
-        }
-    }
-
-    /// A configuration for tests, in a temporary directory and on free ports.
-    fn for_tests(postgres: usize, durability: Durability) -> Self {
-        let ports = free_ports(postgres + 2);
-        let mut config = Self::new("", ports[2..].to_vec(), ports[0], ports[1]);
-        config.durability = durability;
-        config
-    }
-}
+use crate::process::family::kill_leftovers;
+use crate::server::installed::Installed;
+use crate::server::postgres::Durability;
+use crate::server::{Server, nats, postgres, redis};
 
 /// Running servers. [`Stack::stop`] stops them in order; dropping it kills what is left.
 pub struct Stack {
     // Dropped in this order: first the processes, then the directory that they work in.
-    pub(crate) processes: Vec<(Server, Process)>,
+    processes: Vec<(Server, Process)>,
     /// The port of each replica.
-    pub(crate) replica_ports: Vec<u16>,
-    pub(crate) config: StackConfig,
-    pub(crate) installed: Installed,
-    pub(crate) home: Arc<Home>,
+    replica_ports: Vec<u16>,
+    config: StackConfig,
+    installed: Installed,
+    home: Arc<Home>,
 }
 
 impl Stack {
@@ -126,18 +51,16 @@ impl Stack {
     pub async fn temporary(postgres: usize, durability: Durability) -> Result<Self> {
         let installed = Installed::find()?;
         let home = Arc::new(Home::temporary()?);
-        let mut attempt = 1;
-        loop {
-            let mut config = StackConfig::for_tests(postgres, durability);
+        let start = |ports: Vec<u16>| {
+            let mut config = StackConfig::for_tests(&ports, durability);
             home.dir().clone_into(&mut config.dir);
-            match start_servers(&home, &installed, &config).await {
-                Ok(processes) => {
-                    return Ok(Self { processes, replica_ports: Vec::new(), config, installed, home });
-                }
-                Err(error) if error.is::<PortInUse>() && attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error),
+            let (home, installed) = (Arc::clone(&home), installed.clone());
+            async move {
+                let processes = start_servers(&home, &installed, &config).await?;
+                Ok(Self { processes, replica_ports: Vec::new(), config, installed, home })
             }
-        }
+        };
+        on_free_ports(postgres + 2, start).await
     }
 
     /// Stops all servers in order, at the same time; those that take too long are killed.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::installed::Installed;
 use crate::home::Home;
-use crate::installed::Installed;
 use crate::ports::random;
 use crate::process::Managed;
-use crate::program::Program;
-use crate::ready::{Ready, talk};
+use crate::process::program::Program;
+use crate::process::ready::{Ready, talk};
 
 /// Says how to run the server.
 pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes_max: u64) -> Result<Managed> {

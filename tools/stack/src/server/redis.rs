@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 
+use super::installed::Installed;
 use crate::home::Home;
-use crate::installed::Installed;
 use crate::process::Managed;
-use crate::program::Program;
-use crate::ready::{Ready, talk};
+use crate::process::program::Program;
+use crate::process::ready::{Ready, talk};
 
 /// Says how to run the server.
 pub(crate) fn managed(home: &Home, installed: &Installed, port: u16) -> Result<Managed> {

@@ -3,6 +3,12 @@
 //! Each run of the program has a thread that spawns it and then waits for it. The kernel sends the parent-death signal
 //! when the *thread* that spawned a child ends, so this thread lives exactly as long as the child, or as this process.
 
+pub(crate) mod family;
+pub(crate) mod program;
+pub(crate) mod ready;
+pub(crate) mod signal;
+pub(crate) mod supervise;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -15,11 +21,11 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::kin;
+use program::Program;
+use ready::Ready;
+use signal::Signal;
+
 use crate::ports::{PortInUse, is_taken};
-use crate::program::Program;
-use crate::ready::Ready;
-use crate::signal::Signal;
 
 const POLL: Duration = Duration::from_millis(20);
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
@@ -80,7 +86,7 @@ pub struct Process(Arc<Inner>);
 
 struct Inner {
     managed: Managed,
-    run: Mutex<Option<Run>>,
+    run: Mutex<Option<Running>>,
     /// Start and stop take turns.
     turn: tokio::sync::Mutex<()>,
     /// Whether it should be running: tells a death from a stop.
@@ -88,7 +94,7 @@ struct Inner {
 }
 
 #[derive(Clone)]
-struct Run {
+struct Running {
     pid: u32,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
@@ -173,7 +179,7 @@ impl Process {
         let run = self.0.alive()?;
         self.0.managed.stop_signal.send(run.pid);
         // A frozen process would never see the signal.
-        kin::thaw(run.pid);
+        family::thaw(run.pid);
         match tokio::time::timeout(self.0.managed.stop_within, self.exited()).await {
             Ok(status) => status,
             Err(_) => self.kill_and_wait().await,
@@ -188,20 +194,20 @@ impl Process {
     /// Freezes it and all its children (SIGSTOP).
     pub fn pause(&self) {
         if let Some(pid) = self.pid() {
-            kin::freeze(pid);
+            family::freeze(pid);
         }
     }
 
     /// Lets it and its children go on (SIGCONT).
     pub fn resume(&self) {
         if let Some(pid) = self.pid() {
-            kin::thaw(pid);
+            family::thaw(pid);
         }
     }
 
     async fn kill_and_wait(&self) -> Option<ExitStatus> {
         let run = self.0.alive()?;
-        kin::kill_all(run.pid);
+        family::kill_all(run.pid);
         tokio::time::timeout(KILLED_WITHIN, self.exited()).await.ok().flatten()
     }
 
@@ -217,7 +223,7 @@ impl Process {
         outcome
     }
 
-    async fn wait_until_ready(&self, run: &Run, log_start: u64) -> Result<()> {
+    async fn wait_until_ready(&self, run: &Running, log_start: u64) -> Result<()> {
         let managed = &self.0.managed;
         let deadline = Instant::now() + managed.start_within;
         loop {
@@ -246,15 +252,15 @@ impl Process {
 }
 
 impl Inner {
-    fn lock_run(&self) -> std::sync::MutexGuard<'_, Option<Run>> {
+    fn lock_run(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn current(&self) -> Option<Run> {
+    fn current(&self) -> Option<Running> {
         self.lock_run().clone()
     }
 
-    fn alive(&self) -> Option<Run> {
+    fn alive(&self) -> Option<Running> {
         self.current().filter(|run| run.exit.borrow().is_none())
     }
 }
@@ -262,7 +268,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         let Some(run) = self.alive() else { return };
-        kin::kill_all(run.pid);
+        family::kill_all(run.pid);
         let deadline = std::time::Instant::now() + KILLED_WITHIN;
         while run.exit.borrow().is_none() && std::time::Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
@@ -271,7 +277,7 @@ impl Drop for Inner {
 }
 
 /// Spawns the program from a thread of its own, which stays until the program has ended.
-async fn spawn(managed: Managed) -> Result<Run> {
+async fn spawn(managed: Managed) -> Result<Running> {
     let (started, start) = oneshot::channel();
     let (ended, exit) = watch::channel(None);
     let name = managed.name.clone();
@@ -282,7 +288,7 @@ async fn spawn(managed: Managed) -> Result<Run> {
             Ok(mut child) => {
                 if started.send(Ok(child.id())).is_err() {
                     // Whoever wanted it has given up meanwhile, and nobody else knows of it.
-                    kin::kill_all(child.id());
+                    family::kill_all(child.id());
                 }
                 let status = child.wait().unwrap_or_default();
                 ended.send_replace(Some(status));
@@ -290,7 +296,7 @@ async fn spawn(managed: Managed) -> Result<Run> {
         })
         .with_context(|| format!("cannot start a thread for {name}"))?;
     let pid = start.await.with_context(|| format!("the thread that starts {name} failed"))??;
-    Ok(Run { pid, exit })
+    Ok(Running { pid, exit })
 }
 
 fn spawn_here(managed: &Managed) -> Result<std::process::Child> {

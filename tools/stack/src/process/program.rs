@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::signal::Signal;
 use crate::account::Account;
-use crate::signal::Signal;
 
 /// A program with everything it is started with, so that it can be started again.
 #[derive(Clone, Debug)]

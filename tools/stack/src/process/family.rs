@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::signal::Signal;
+use super::signal::Signal;
 
 /// Names of programs that a run may leave behind. A shell that somebody has open in a data directory is not touched.
 const SERVERS: [&str; 4] = ["postgres", "initdb", "nats-server", "redis-server"];

@@ -1,0 +1,32 @@
+//! The servers that Forebay stands on: which there are, and how each is laid out and started.
+
+pub(crate) mod installed;
+pub(crate) mod nats;
+pub(crate) mod postgres;
+pub(crate) mod redis;
+
+use std::fmt;
+
+/// One of the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    /// The Postgres server of a shard, counted from 0.
+    Postgres(usize),
+    /// A further Postgres server that follows a shard's: see [`Stack::add_replica`]; counted from 0.
+    Replica(usize),
+    /// The NATS server.
+    Nats,
+    /// The Redis server.
+    Redis,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(shard) => write!(f, "Postgres shard {shard}"),
+            Self::Replica(replica) => write!(f, "Postgres replica {replica}"),
+            Self::Nats => f.write_str("NATS"),
+            Self::Redis => f.write_str("Redis"),
+        }
+    }
+}
