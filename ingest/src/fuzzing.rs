@@ -42,11 +42,9 @@ fn split(mut splitter: Splitter, body: &[u8], chunk_bytes: usize) -> Records {
 }
 
 #[cfg(test)]
-#[path = "../../tools/fuzz/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
 mod tests {
+    use forebay_testkit::seeds;
+
     use super::*;
 
     #[test]

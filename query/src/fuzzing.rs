@@ -33,11 +33,9 @@ pub fn entry(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../tools/fuzz/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
 mod tests {
+    use forebay_testkit::seeds;
+
     use super::*;
 
     #[test]

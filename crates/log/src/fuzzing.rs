@@ -42,11 +42,9 @@ pub fn frame(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "../../../tools/fuzz/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
 mod tests {
+    use forebay_testkit::seeds;
+
     use super::*;
 
     #[test]

@@ -140,11 +140,9 @@ fn write(lane: Lane, tuple: &Tuple<'_>, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-#[path = "../../../tools/fuzz/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
 mod tests {
+    use forebay_testkit::seeds;
+
     use super::*;
 
     #[test]

@@ -127,11 +127,9 @@ fn rows_behind_header(file: &[u8], delimiter: u8) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "../../../tools/fuzz/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
 mod tests {
+    use forebay_testkit::seeds;
+
     use super::*;
 
     #[test]

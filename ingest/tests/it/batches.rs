@@ -1,10 +1,12 @@
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use forebay_model::Lane;
+use forebay_testkit::eventually;
+use forebay_testkit::service::Answer;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::harness::{Answer, Ingest, ndjson, order};
+use crate::harness::{Ingest, ndjson, order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_takes_what_is_good_and_names_what_is_not() {
@@ -57,28 +59,28 @@ async fn what_cannot_be_a_batch_gets_one_clear_answer() {
     let ingest = Ingest::start("wrongbatch", &["--batch-bytes-max", "100KiB"]).await;
     let send =
         async |media_type: &str, body: String| Answer::of(ingest.post("/v1/orders/batch", media_type, body)).await;
-    send("application/x-ndjson", String::new()).await.assert_problem(422, "invalid");
-    send("application/json", "[]".into()).await.assert_problem(422, "invalid");
-    send("application/json", "{}".into()).await.assert_problem(400, "malformed");
-    send("text/csv", "a,b".into()).await.assert_problem(415, "unsupported_media_type");
+    send("application/x-ndjson", String::new()).await.problem(422, "invalid");
+    send("application/json", "[]".into()).await.problem(422, "invalid");
+    send("application/json", "{}".into()).await.problem(400, "malformed");
+    send("text/csv", "a,b".into()).await.problem(415, "unsupported_media_type");
     let all_bad = send("application/x-ndjson", "1\n2\n".into()).await;
-    all_bad.assert_problem(422, "invalid");
+    all_bad.problem(422, "invalid");
     assert_eq!((&all_bad.body["rejected"], all_bad.body["errors"].as_array().unwrap().len()), (&json!(2), 2));
     let large = send("application/x-ndjson", ndjson((0..1000).map(order))).await;
-    large.assert_problem(413, "too_large");
+    large.problem(413, "too_large");
     let torn = ingest.post("/v1/orders/batch", "application/x-ndjson", &b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01"[..]);
     let torn = Answer::of(torn.header("content-encoding", "gzip")).await;
-    torn.assert_problem(400, "malformed");
+    torn.problem(400, "malformed");
     assert!(torn.body["detail"].as_str().unwrap().contains("torn"), "{}", torn.body);
     let garbage = ingest.post("/v1/orders/batch", "application/x-ndjson", "garbage").header("content-encoding", "zstd");
-    Answer::of(garbage).await.assert_problem(400, "malformed");
+    Answer::of(garbage).await.problem(400, "malformed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_cut_says_how_many_lines_are_settled() {
     let ingest = Ingest::start("cut", &["--batch-bytes-max", "1MiB"]).await;
     let answer = ingest.batch(ndjson((1..=10_000).map(order))).await;
-    answer.assert_problem(413, "too_large");
+    answer.problem(413, "too_large");
     let settled = answer.body["settled_lines"].as_u64().unwrap();
     assert_eq!(answer.body["accepted"], settled);
     let logged = ingest.logged(Lane::Orders).await;
@@ -98,10 +100,11 @@ async fn a_stream_that_trickles_is_logged_as_it_comes() {
     let answer = tokio::spawn(Answer::of(ingest.post("/v1/orders/batch", "application/x-ndjson", body)));
     for number in 0..3usize {
         sender.send(Ok(ndjson([order(number as u32)]))).await.unwrap();
-        let begin = std::time::Instant::now();
-        while ingest.logged(Lane::Orders).await.len() <= number {
-            assert!(begin.elapsed() < crate::harness::DEADLINE, "line {number} is not logged while the body goes on");
-        }
+        eventually("a line is logged while the body goes on", async || {
+            let logged = ingest.logged(Lane::Orders).await.len();
+            (logged > number, logged)
+        })
+        .await;
     }
     drop(sender);
     assert_eq!(answer.await.unwrap().body["accepted"], 3);

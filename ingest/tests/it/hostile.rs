@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
+use forebay_testkit::service::Answer;
 use serde_json::json;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::harness::{Answer, Ingest, ndjson, order};
+use crate::harness::{Ingest, ndjson, order};
 
 /// What a bomb becomes.
 const BOMB_BYTES: usize = 512 << 20;
@@ -42,7 +43,7 @@ async fn a_decompression_bomb_is_cut_off_and_takes_no_memory() {
         let (before, began) = (peak_bytes(), Instant::now());
         let request = ingest.post("/v1/orders/batch", "application/x-ndjson", body);
         let answer = Answer::of(request.header("content-encoding", encoding)).await;
-        answer.assert_problem(413, "too_large");
+        answer.problem(413, "too_large");
         let grown = peak_bytes().saturating_sub(before);
         assert!(grown < 64 << 20, "{encoding}: memory grew by {grown} bytes");
         assert!(began.elapsed() < Duration::from_secs(10), "{encoding}: {:?}", began.elapsed());
@@ -69,7 +70,7 @@ async fn a_zstd_window_that_wants_all_memory_is_refused() {
     let body = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00];
     let before = peak_bytes();
     let request = ingest.post("/v1/orders/batch", "application/x-ndjson", body.to_vec());
-    Answer::of(request.header("content-encoding", "zstd")).await.assert_problem(400, "malformed");
+    Answer::of(request.header("content-encoding", "zstd")).await.problem(400, "malformed");
     assert!(peak_bytes().saturating_sub(before) < 64 << 20);
 }
 

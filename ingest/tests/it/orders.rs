@@ -1,7 +1,8 @@
 use forebay_model::{Lane, OrderId};
+use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Ingest, order};
+use crate::harness::{Ingest, order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_order_is_in_the_log_with_its_index_and_views() {
@@ -41,32 +42,32 @@ async fn an_assigned_id_needs_no_index_and_repeats_under_an_idempotency_key() {
 async fn each_fault_of_an_order_is_named_by_its_pointer() {
     let ingest = Ingest::start("faults", &[]).await;
     let answer = ingest.order(&json!({"items": [{"sku": "a", "quantity": 0, "price": 1}]})).await;
-    answer.assert_problem(422, "invalid");
+    answer.problem(422, "invalid");
     let errors: Vec<&str> =
         answer.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     assert_eq!(errors, ["/items/0/quantity", "/customer_id"]);
-    assert!(ingest.metrics().await.contains("forebay_ingest_rejected_orders_total{code=\"invalid\"} "));
+    assert!(ingest.served.metrics().await.contains("forebay_ingest_rejected_orders_total{code=\"invalid\"} "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_an_order_gets_one_clear_answer() {
     let ingest = Ingest::start("wrong", &[]).await;
     let send = async |media_type: &str, body: String| Answer::of(ingest.post("/v1/orders", media_type, body)).await;
-    send("application/json", String::new()).await.assert_problem(400, "malformed");
-    send("application/json", "{".into()).await.assert_problem(400, "malformed");
-    send("application/json", "[]".into()).await.assert_problem(400, "malformed");
-    send("application/json", "x".repeat(1 << 20)).await.assert_problem(413, "too_large");
-    send("text/plain", order(1).to_string()).await.assert_problem(415, "unsupported_media_type");
+    send("application/json", String::new()).await.problem(400, "malformed");
+    send("application/json", "{".into()).await.problem(400, "malformed");
+    send("application/json", "[]".into()).await.problem(400, "malformed");
+    send("application/json", "x".repeat(1 << 20)).await.problem(413, "too_large");
+    send("text/plain", order(1).to_string()).await.problem(415, "unsupported_media_type");
     let latin = send("application/json; charset=ISO-8859-1", order(1).to_string()).await;
-    latin.assert_problem(415, "unsupported_media_type");
+    latin.problem(415, "unsupported_media_type");
     let said = "the request has the content type `application/json; charset=iso-8859-1`; send application/json, encoded as UTF-8";
     assert_eq!(latin.body["detail"], said);
     let latin = ingest.post("/v1/orders/batch", "application/x-ndjson; charset=latin1", "x");
-    Answer::of(latin).await.assert_problem(415, "unsupported_media_type");
+    Answer::of(latin).await.problem(415, "unsupported_media_type");
     let gzip = ingest.post("/v1/orders", "application/json", "x").header("content-encoding", "br");
-    Answer::of(gzip).await.assert_problem(415, "unsupported_media_type");
+    Answer::of(gzip).await.problem(415, "unsupported_media_type");
     let line = ingest.post("/v1/orders", "application/json", "x").header("forebay-first-line", "0");
-    Answer::of(line).await.assert_problem(400, "malformed");
+    Answer::of(line).await.problem(400, "malformed");
     assert!(ingest.logged(Lane::Orders).await.is_empty());
 }
 
@@ -75,7 +76,7 @@ async fn a_client_beyond_its_rate_gets_429_and_is_told_when() {
     let ingest = Ingest::start("rate", &["--orders-per-s", "1"]).await;
     assert_eq!(ingest.order(&order(1)).await.status, 202);
     let answer = ingest.order(&order(2)).await;
-    answer.assert_problem(429, "rate_limited");
+    answer.problem(429, "rate_limited");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_eq!(answer.headers["ratelimit-policy"], "\"orders\";q=1;w=1");
     assert_eq!(answer.headers["ratelimit"], "\"orders\";r=0;t=1");

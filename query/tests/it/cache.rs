@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::eventually;
+use forebay_testkit::service::{Answer, Served};
 use futures::future::join_all;
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::scene::{Answer, Query, Scene, eventually, order_ids};
+use crate::scene::{Scene, order_ids, start_query, start_query_without};
 
 pub(crate) fn order(id: &str, customer: &str, at: &str) -> Value {
     json!({
@@ -28,7 +30,7 @@ async fn with_an_order(name: &str, flags: &[&str]) -> Scene {
 }
 
 /// Waits until a service has heard of every lane.
-async fn heard(scene: &Scene, query: &Query) {
+async fn heard(scene: &Scene, query: &Served) {
     eventually("every lane is heard", async || {
         scene.writing.beat().await;
         let answer = query.get("/v1/orders?limit=7&order=asc").await;
@@ -178,7 +180,7 @@ async fn one_load_serves_all_who_ask_at_the_same_time() {
 }
 
 async fn redis_of(scene: &Scene) -> redis::aio::MultiplexedConnection {
-    redis::Client::open(scene.stack.redis_url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    redis::Client::open(scene.shards.stack.redis_url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 fn name_in_redis(scene: &Scene, key: &str) -> String {
@@ -223,7 +225,7 @@ async fn what_redis_has_kept_of_a_system_that_is_no_more_is_not_shown() {
 async fn processes_share_what_they_have_read_through_redis() {
     let url = forebay_stack::shared().await.redis_url();
     let mut scene = with_an_order("shared", &["--redis", &url]).await;
-    let other = Query::start(&scene.log, &scene.urls, &["--redis", &url]).await;
+    let other = start_query(&scene.log, &scene.shards.urls, &["--redis", &url]).await;
     heard(&scene, &other).await;
     let path = "/v1/customers/C1/orders";
     assert_eq!(seen(scene.get(path).await), is("miss", &["X1"]));
@@ -256,7 +258,7 @@ async fn redis_that_does_not_answer_holds_nobody_up() {
         let mut scene = Scene::start("without").await;
         scene.writing.write(&[order("X1", "C1", NOON)]).await;
         let url = format!("redis://{address}");
-        let query = Query::start_without(&scene.log, &scene.urls, &["--redis", &url], &["redis"]).await;
+        let query = start_query_without(&scene.log, &scene.shards.urls, &["--redis", &url], &["redis"]).await;
         heard(&scene, &query).await;
         let begin = Instant::now();
         assert_eq!(seen(query.get("/v1/customers/C1/orders").await), is("miss", &["X1"]));

@@ -1,11 +1,12 @@
 //! A whole list in one answer: complete, in every form.
 
 use forebay_model::ShardId;
+use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::exporting::{CSV, NDJSON, PARQUET, accepting, export, parsed, read};
-use crate::scene::{Answer, Scene};
+use crate::scene::Scene;
 
 /// A shard that is taken away.
 const DOWN: ShardId = ShardId(1);
@@ -131,7 +132,7 @@ async fn what_cannot_be_had_is_one_sentence() {
 #[tokio::test]
 async fn a_client_that_could_not_tell_a_torn_export_gets_none() {
     let scene = Scene::start("http10").await;
-    let mut stream = tokio::net::TcpStream::connect(scene.query.address()).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(scene.query.address).await.unwrap();
     stream.write_all(b"GET /v1/orders HTTP/1.0\r\nAccept: text/csv\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -4,11 +4,12 @@ use std::cell::Cell;
 
 use forebay_model::{Lane, ShardId, Timestamp};
 use forebay_shard::{Merger, ShardAddresses, Swap};
+use forebay_testkit::eventually;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::scene::{Query, Scene, eventually, order_ids};
+use crate::scene::{Scene, order_ids, start_query};
 use crate::walk::{Place, model, walk};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -94,7 +95,7 @@ async fn every_walk_meets_each_order_once_in_order() {
     scene.writing.write(&orders).await;
     // This service has looked at the partitions before there were any, and the next one after.
     check_every_list(&scene, &orders, random).await;
-    scene.query = Query::start(&scene.log, &scene.urls, &[]).await;
+    scene.query = start_query(&scene.log, &scene.shards.urls, &[]).await;
     check_every_list(&scene, &orders, random).await;
 }
 
@@ -189,7 +190,7 @@ async fn every_list_is_complete_while_and_after_partitions_are_merged() {
     let merging = async {
         let mut merges = 0;
         for lane in [Lane::Orders, Lane::Views] {
-            for url in &scene.urls {
+            for url in &scene.shards.urls {
                 merges += merge(url, lane).await;
             }
         }
@@ -205,6 +206,6 @@ async fn every_list_is_complete_while_and_after_partitions_are_merged() {
     // Not every shard has a view of these sellers.
     assert!((4..=6).contains(&merges), "{merges} merges");
     check_every_list(&scene, &orders, &mut random).await;
-    scene.query = Query::start(&scene.log, &scene.urls, &[]).await;
+    scene.query = start_query(&scene.log, &scene.shards.urls, &[]).await;
     check_every_list(&scene, &orders, &mut random).await;
 }

@@ -44,7 +44,7 @@ async fn each_mistake_is_named() {
     scene.get("/v1/warehouses/1/orders").await.problem(404, "not_found");
     let posted = scene.query.request("/v1/stats").build().unwrap();
     let posted = reqwest::Client::new().post(posted.url().clone());
-    crate::scene::Answer::of(posted).await.problem(405, "method_not_allowed");
+    forebay_testkit::service::Answer::of(posted).await.problem(405, "method_not_allowed");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::{Bucket, Lane, ShardId};
+use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, eventually, order_ids};
+use crate::scene::{Scene, order_ids};
 
 const DOWN: ShardId = ShardId(1);
 
@@ -105,7 +106,7 @@ async fn a_slow_shard_costs_its_time_out_and_no_connection() {
     one_order_each(&mut scene).await;
     // Whoever wants to read the positions waits for this lock.
     let lock = "begin; lock table lane_position in access exclusive mode; select pg_sleep(4); commit";
-    let url = scene.urls[usize::from(DOWN.0)].clone();
+    let url = scene.shards.urls[usize::from(DOWN.0)].clone();
     let locked = tokio::spawn(async move { forebay_stack::shared().await.sql(&url, lock).await });
     let waits =
         "select count(*) from pg_locks where relation = 'lane_position'::regclass and mode = 'AccessExclusiveLock'";

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
-use crate::scene::{Answer, Scene, order_ids};
+use crate::scene::{Scene, order_ids};
 
 fn order() -> Value {
     json!({

@@ -1,15 +1,17 @@
 //! A shard of two servers: a replica takes reads off the primary, and nobody is shown less than they may expect.
 
-use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use forebay_log::Log;
-use forebay_model::{Hash, Receipt, ShardMap};
+use forebay_model::Receipt;
 use forebay_shard::{ShardAddresses, migrate};
 use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::eventually;
+use forebay_testkit::log::{even_map, settings_at, start};
+use forebay_testkit::service::{Answer, Served};
 use serde_json::{Value, json};
 
-use crate::scene::{Answer, Query, eventually, order_ids, start_log};
+use crate::scene::{order_ids, start_query};
 use crate::writing::Writing;
 
 const PRIMARY: Server = Server::Postgres(0);
@@ -24,7 +26,7 @@ struct Pair {
     log: Log,
     addresses: String,
     writing: Writing,
-    query: Query,
+    query: Served,
 }
 
 /// How many reads each server has answered.
@@ -46,10 +48,10 @@ impl Pair {
         migrate(&primary.parse::<ShardAddresses>().unwrap()).await.unwrap();
         stack.add_replica(0).await.unwrap();
         let addresses = format!("{primary}|{}", stack.replica_url(0));
-        let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
-        let log = start_log(stack.nats_url(), "pair", &map).await;
+        let map = even_map(1);
+        let log = start(settings_at(stack.nats_url(), "pair"), &map).await;
         let writing = Writing::new(log.clone(), &[primary], map).await;
-        let query = Query::start(&log, std::slice::from_ref(&addresses), &[&NOT_KEPT, flags].concat()).await;
+        let query = start_query(&log, std::slice::from_ref(&addresses), &[&NOT_KEPT, flags].concat()).await;
         Self { stack, log, addresses, writing, query }
     }
 
@@ -161,7 +163,7 @@ async fn a_replica_that_lags_is_passed_over() {
     assert_eq!(after.replica, before.replica);
     // Where it may not be so far behind, the primary answers.
     let strict = ["--replica-lag-max-ms", "100"];
-    let strict = Query::start(&pair.log, std::slice::from_ref(&pair.addresses), &strict).await;
+    let strict = start_query(&pair.log, std::slice::from_ref(&pair.addresses), &strict).await;
     eventually("the lag is noticed", async || {
         let answer = strict.get(HISTORY).await.ok();
         (order_ids(&answer) == ["X2", "X1"], answer.to_string())

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::{Lane, Position, Receipt, ShardId, Timestamp};
+use forebay_testkit::service::Served;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -15,7 +16,7 @@ use redis::AsyncCommands;
 use serde_json::{Value, json};
 
 use crate::cache::names_in_redis;
-use crate::scene::{Query, SHARDS, Scene, order_ids};
+use crate::scene::{SHARDS, Scene, order_ids, start_query};
 
 const CUSTOMERS: usize = 6;
 const SELLERS: usize = 3;
@@ -40,7 +41,7 @@ type Wanted = Box<dyn Fn(&Committed) -> bool>;
 
 struct Trial {
     scene: Scene,
-    other: Query,
+    other: Served,
     random: StdRng,
     redis: redis::aio::MultiplexedConnection,
     committed: Vec<Committed>,
@@ -60,7 +61,7 @@ async fn every_answer_holds_what_was_committed_before_its_position() {
     let url = forebay_stack::shared().await.redis_url();
     let flags = ["--redis", url.as_str()];
     let mut scene = Scene::start_with("stale", &flags, |map| map).await;
-    let other = Query::start(&scene.log, &scene.urls, &flags).await;
+    let other = start_query(&scene.log, &scene.shards.urls, &flags).await;
     // Every lane has a position from the beginning.
     scene.writing.commit().await;
     let redis = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();

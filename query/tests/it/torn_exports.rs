@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use forebay_model::ShardId;
 use forebay_parquet::Table;
+use forebay_testkit::eventually;
+use forebay_testkit::service::Answer;
 use reqwest::Response;
 use serde_json::{Value, json};
 
 use crate::exporting::{CSV, NDJSON, PARQUET, accepting, export, read};
-use crate::scene::{Answer, Scene, eventually};
+use crate::scene::Scene;
 
 /// The shard that holds a long list, and that is taken away.
 const LONG: ShardId = ShardId(1);
@@ -144,10 +146,10 @@ async fn more_exports_than_there_is_room_for_are_refused() {
 async fn a_service_that_stops_lets_an_export_end_as_long_as_there_is_time() {
     let scene = long_list("stop", &[]).await;
     let (whole, cut) = (export(&scene, "/v1/orders", NDJSON).await, export(&scene, "/v1/orders", NDJSON).await);
-    scene.query.shutdown().start();
+    scene.query.service.shutdown().start();
     let (body, is_end) = rest(whole).await;
     assert_eq!((read(NDJSON, &body.into()).len(), is_end), (MANY + 3, true));
-    scene.query.shutdown().force();
+    scene.query.service.shutdown().force();
     let (body, is_end) = rest(cut).await;
     assert!(!is_end, "{} bytes that look complete", body.len());
 }

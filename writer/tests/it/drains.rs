@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use forebay_log::notice::customer_key;
 use forebay_model::{Lane, Position, ShardId};
+use forebay_testkit::eventually;
 
-use crate::scene::{Scene, eventually};
+use crate::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_lane_of_every_shard_is_drained_and_announced() {
@@ -18,9 +19,9 @@ async fn every_lane_of_every_shard_is_drained_and_announced() {
     scene.stored(3000).await;
     scene.assert_sums(rows).await;
     let lane = writer.lane(Lane::Orders, 1).await;
-    let position = scene.sql(1, "select stream_seq from lane_position where lane = 'orders'").await;
+    let position = scene.shards.sql(1, "select stream_seq from lane_position where lane = 'orders'").await;
     assert_eq!((lane["position"]["seq"].to_string(), &lane["leader"]), (position, &true.into()));
-    assert_eq!(writer.get("/readyz").await.0, 200);
+    writer.served.get("/readyz").await.ok();
     // The notices of each lane and shard are a chain from the beginning to the position.
     let mut chain = std::collections::HashMap::new();
     let mut touched_customer = false;
@@ -51,7 +52,7 @@ async fn a_writer_stopped_in_the_middle_goes_on_where_it_was() {
     let writer = scene.writer(&[]).await;
     scene.stored(4000).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.sum("select sum(rows_stored) from lane_position").await, rows);
+    assert_eq!(scene.shards.sum("select sum(rows_stored) from lane_position").await, rows);
     writer.stop().await;
 }
 
@@ -64,11 +65,11 @@ async fn what_is_logged_twice_is_stored_once_and_counted() {
     rows += scene.log_orders(0..1000).await;
     scene.stored(1000).await;
     eventually("the second time is drained", async || {
-        let sum = scene.sum("select sum(rows_stored + rows_duplicate) from lane_position").await;
+        let sum = scene.shards.sum("select sum(rows_stored + rows_duplicate) from lane_position").await;
         (sum == rows, format!("{sum} of {rows}"))
     })
     .await;
-    assert_eq!(scene.sum("select sum(rows_duplicate) from lane_position").await, 3000);
+    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_position").await, 3000);
     writer.stop().await;
 }
 
@@ -82,10 +83,10 @@ async fn a_frame_of_rubbish_becomes_a_dead_letter_and_the_lane_goes_on() {
     rows += 7 + scene.log_orders(10..20).await;
     scene.stored(20).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.sql(0, "select reason, rows from dead_letter").await, "torn_tuple|7");
-    let metrics = writer.get("/metrics").await.1;
+    assert_eq!(scene.shards.sql(0, "select reason, rows from dead_letter").await, "torn_tuple|7");
+    let metrics = writer.served.metrics().await;
     let line = "forebay_writer_dead_letters_total{lane=\"orders\",shard=\"0\",reason=\"torn_tuple\"} 7";
-    assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
+    assert!(metrics.contains(line), "{metrics}");
     writer.stop().await;
 }
 
@@ -104,7 +105,7 @@ async fn a_row_that_the_shard_refuses_dies_alone_among_many_frames() {
         (orders == 4040, format!("{orders}"))
     })
     .await;
-    assert_eq!(scene.sql(0, "select reason, order_id from dead_letter").await, format!("refused|ORD{POISON}"));
+    assert_eq!(scene.shards.sql(0, "select reason, order_id from dead_letter").await, format!("refused|ORD{POISON}"));
     scene.assert_sums(rows).await;
     writer.stop().await;
 }
@@ -121,7 +122,7 @@ async fn frames_that_come_one_by_one_are_committed_together() {
     }
     scene.stored(200).await;
     let took = begin.elapsed();
-    let commits = scene.sum("select count(distinct xmin::text) from orders").await;
+    let commits = scene.shards.sum("select count(distinct xmin::text) from orders").await;
     let most = took.as_millis() as u64 / 20 + 1;
     assert!(commits <= most, "{commits} commits in {took:?}, at most {most}");
     writer.stop().await;

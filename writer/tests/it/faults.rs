@@ -3,9 +3,10 @@
 use std::process::{Child, Command, Stdio};
 
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::proxy::port_of;
+use forebay_testkit::{Mode, Proxy, eventually};
 
-use crate::proxy::Proxy;
-use crate::scene::{Scene, eventually};
+use crate::scene::{Scene, Writer};
 
 struct Process(Child);
 
@@ -57,36 +58,35 @@ async fn a_writer_killed_three_times_in_the_middle_stores_every_order_once() {
         }
     }
     scene.assert_sums(rows).await;
-    assert_eq!(scene.sum("select sum(rows_stored) from lane_position").await, rows);
-    assert_eq!(scene.sum("select count(*) from dead_letter").await, 0);
+    assert_eq!(scene.shards.sum("select sum(rows_stored) from lane_position").await, rows);
+    assert_eq!(scene.shards.sum("select count(*) from dead_letter").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_shard_down_does_not_stop_the_others() {
     let mut scene = Scene::new("down", 2).await;
-    let direct = scene.urls.clone();
-    let port: u16 = direct[1].rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
-    let proxy = Proxy::to(([127, 0, 0, 1], port).into()).await;
+    let direct = scene.shards.urls.clone();
+    let proxy = Proxy::to(port_of(&direct[1])).await.unwrap();
     // Down from the start: the other shard is made ready and drained nevertheless.
-    proxy.cut();
-    scene.urls[1] = direct[1].replace(&format!(":{port}/"), &format!(":{}/", proxy.port));
+    proxy.set(Mode::Reset);
+    scene.shards.urls[1] = proxy.url(&direct[1]);
     let writer = scene.writer(&[]).await;
-    scene.urls = direct;
+    scene.shards.urls = direct;
     writer.has("draining", 3).await;
     let mut rows = scene.log_orders(0..1000).await;
     let on_first = scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().last_seq;
     eventually("the first shard is drained", async || {
-        let at = scene.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
+        let at = scene.shards.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
         (at == on_first.to_string(), at)
     })
     .await;
     assert_eq!(writer.lane(Lane::Orders, 1).await["state"], "starting");
-    let (status, ready) = writer.get("/readyz").await;
-    assert_eq!((status, &ready["dependencies"]["shard 1"]["state"]), (200, &"down".into()), "{ready}");
-    proxy.heal();
+    let ready = writer.served.get("/readyz").await.ok();
+    assert_eq!(ready["dependencies"]["shard 1"]["state"], "down", "{ready}");
+    proxy.set(Mode::Pass);
     scene.stored(1000).await;
     // And down in the middle.
-    proxy.cut();
+    proxy.set(Mode::Reset);
     rows += scene.log_orders(1000..2000).await;
     eventually("the lanes of the second shard try again", async || {
         let lane = writer.lane(Lane::Orders, 1).await;
@@ -94,7 +94,7 @@ async fn one_shard_down_does_not_stop_the_others() {
     })
     .await;
     assert_eq!(writer.lane(Lane::Orders, 0).await["state"], "draining");
-    proxy.heal();
+    proxy.set(Mode::Pass);
     scene.stored(2000).await;
     scene.assert_sums(rows).await;
     writer.stop().await;
@@ -134,7 +134,7 @@ async fn two_writers_that_both_think_they_lead_store_every_order_once() {
                and application_name like 'forebay-writer%lead'";
     for _ in 0..6 {
         let before = scene.orders().await;
-        scene.sql(0, end).await;
+        scene.shards.sql(0, end).await;
         eventually("some more orders are stored", async || {
             let orders = scene.orders().await;
             (orders > before || orders == 6000, format!("{orders}"))
@@ -154,7 +154,7 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
     writer.has("draining", 3).await;
     scene.log_orders(0..1000).await;
     scene.stored(1000).await;
-    let nats = async_nats::connect(scene.stack.nats_url()).await.unwrap();
+    let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
     let name = scene.log.settings().name.stream(Lane::Orders, ShardId(0));
     async_nats::jetstream::new(nats).delete_stream(&name).await.unwrap();
     scene.prepare_log().await;
@@ -163,50 +163,49 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
     let lane = writer.lane(Lane::Orders, 0).await;
     assert!(lane["reason"].as_str().unwrap().contains("made anew"), "{lane}");
     assert_eq!(lane["rows"]["stored"], 1000);
-    let (status, ready) = writer.get("/readyz").await;
-    assert_eq!((status, &ready["dependencies"]["log orders-0"]["state"]), (503, &"down".into()), "{ready}");
+    let ready = writer.served.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert_eq!(ready.body["dependencies"]["log orders-0"]["state"], "down", "{}", ready.body);
     // The other lanes go on.
     eventually("the index is drained", async || {
-        let entries = scene.sum("select count(*) from order_index").await;
+        let entries = scene.shards.sum("select count(*) from order_index").await;
         (entries == 1100, entries.to_string())
     })
     .await;
     assert_eq!(scene.orders().await, 1000);
-    let metrics = writer.get("/metrics").await.1;
-    assert!(metrics.as_str().unwrap().contains("forebay_writer_halted{lane=\"orders\",shard=\"0\"} 1"), "{metrics}");
+    let metrics = writer.served.metrics().await;
+    assert!(metrics.contains("forebay_writer_halted{lane=\"orders\",shard=\"0\"} 1"), "{metrics}");
     writer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_comes_late_is_waited_for() {
     let scene = Scene::new("late", 1).await;
-    let server = scene.stack.nats_url().trim_start_matches("nats://").parse().unwrap();
-    let proxy = Proxy::to(server).await;
-    proxy.cut();
+    let nats = scene.shards.stack.nats_url();
+    let proxy = Proxy::to(port_of(&nats)).await.unwrap();
+    proxy.set(Mode::Reset);
     let mut flags = scene.flags();
     let at = flags.iter().position(|flag| flag == "--nats").unwrap();
-    flags[at + 1] = format!("nats://127.0.0.1:{}", proxy.port);
-    let args = std::iter::once("forebay-writer".to_owned()).chain(flags);
-    let settings: forebay_writer::Settings = clap::Parser::try_parse_from(args).unwrap();
-    let writer = crate::scene::Writer::start(&settings).await;
+    flags[at + 1] = proxy.url(&nats);
+    let writer = Writer::start(flags.into_iter()).await;
     eventually("the log is missed", async || {
-        let (status, ready) = writer.get("/readyz").await;
-        (status == 503 && ready["dependencies"]["nats"]["state"] == "down", ready.to_string())
+        let ready = writer.served.get("/readyz").await;
+        (ready.status == 503 && ready.body["dependencies"]["nats"]["state"] == "down", ready.body)
     })
     .await;
-    proxy.heal();
+    proxy.set(Mode::Pass);
     writer.has("draining", 3).await;
     // Lost in the middle, it is waited for again.
     scene.log_orders(0..500).await;
     scene.stored(500).await;
-    proxy.cut();
+    proxy.set(Mode::Reset);
     eventually("the log is missed again", async || {
-        let (status, ready) = writer.get("/readyz").await;
-        (status == 503, ready.to_string())
+        let ready = writer.served.get("/readyz").await;
+        (ready.status == 503, ready.body)
     })
     .await;
     let rows = 1500 + scene.log_orders(500..1000).await;
-    proxy.heal();
+    proxy.set(Mode::Pass);
     scene.stored(1000).await;
     scene.assert_sums(rows).await;
     writer.stop().await;

@@ -6,7 +6,6 @@ mod drains;
 mod faults;
 mod merges;
 mod promotion;
-mod proxy;
 mod scene;
 mod service;
 mod trims;

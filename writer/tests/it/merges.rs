@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::scene::{Scene, Writer, eventually};
+use forebay_testkit::eventually;
+
+use crate::scene::{Scene, Writer};
 
 /// Every partition of a table that begins in 2025; none is made ahead there.
 async fn partitions(scene: &Scene, table: &str) -> String {
@@ -10,7 +12,7 @@ async fn partitions(scene: &Scene, table: &str) -> String {
         "select string_agg(inhrelid::regclass::text, ' ' order by inhrelid::regclass::text) from pg_inherits \
          where inhparent = '{table}'::regclass and inhrelid::regclass::text like '{table}_2025%'"
     );
-    scene.sql(0, &names).await
+    scene.shards.sql(0, &names).await
 }
 
 async fn becomes_one(scene: &Scene, table: &str) {
@@ -22,9 +24,8 @@ async fn becomes_one(scene: &Scene, table: &str) {
 }
 
 async fn merges(writer: &Writer, outcome: &str) -> bool {
-    let metrics = writer.get("/metrics").await.1;
     let sought = format!("forebay_writer_merges_total{{lane=\"orders\",shard=\"0\",outcome=\"{outcome}\"}}");
-    metrics.as_str().unwrap().contains(&sought)
+    writer.served.metrics().await.contains(&sought)
 }
 
 /// Runs a block of PL/pgSQL in a transaction of its own: it waits until a condition holds, and then does something.
@@ -36,14 +37,14 @@ fn transaction(scene: &Scene, first: &str, until: &str, then: &str) -> tokio::ta
             {then} \
         end $$"
     );
-    let (stack, url) = (scene.stack, scene.urls[0].clone());
+    let (stack, url) = (scene.shards.stack, scene.shards.urls[0].clone());
     tokio::spawn(async move { stack.sql(&url, &sql).await.unwrap() })
 }
 
 /// Waits until a statement gives something other than 0.
 async fn until(scene: &Scene, what: &str, statement: &str) {
     eventually(what, async || {
-        let seen = scene.sql(0, statement).await;
+        let seen = scene.shards.sql(0, statement).await;
         (seen != "0", seen)
     })
     .await;
@@ -56,7 +57,7 @@ async fn filled(scene: &Scene) -> (Writer, tokio::task::JoinHandle<String>) {
     let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
     writer.has("draining", 3).await;
     // Views stay as they are: in each shard one merge at a time is done.
-    scene.sql(0, "create table rest partition of order_views default").await;
+    scene.shards.sql(0, "create table rest partition of order_views default").await;
     let older = transaction(scene, "", "exists (select from pg_class where relname = 'go')", "");
     until(scene, "the older transaction runs", "select count(*) from pg_stat_activity where query like 'do %'").await;
     scene.log_orders(0..28).await;
@@ -65,7 +66,7 @@ async fn filled(scene: &Scene) -> (Writer, tokio::task::JoinHandle<String>) {
     let asks = "select count(*) from pg_stat_activity where application_name = 'forebay-writer orders merge' \
                 and datname = current_database() and state = 'idle' and query like '%virtualxid%'";
     until(scene, "the copy is filled", asks).await;
-    assert_eq!(scene.sql(0, "select count(*) from orders_merging").await, "28");
+    assert_eq!(scene.shards.sql(0, "select count(*) from orders_merging").await, "28");
     (writer, older)
 }
 
@@ -84,7 +85,7 @@ async fn what_is_over_becomes_one_partition_and_takes_late_orders() {
     rows += scene.log_orders(300..700).await;
     scene.stored(700).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.sum("select sum(rows_duplicate) from lane_position").await, 3 * 200);
+    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_position").await, 3 * 200);
     for table in ["orders", "order_views"] {
         assert_eq!(partitions(&scene, table).await, format!("{table}_2025"));
     }
@@ -118,7 +119,7 @@ async fn an_order_between_copying_and_taking_the_place_is_kept() {
     let (writer, older) = filled(&scene).await;
     scene.log_orders(28..29).await;
     scene.stored(29).await;
-    scene.sql(0, "create table go ()").await;
+    scene.shards.sql(0, "create table go ()").await;
     older.await.unwrap();
     eventually("it is noticed", async || (merges(&writer, "touched").await, String::new())).await;
     becomes_one(&scene, "orders").await;
@@ -140,7 +141,7 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
     let holds = "select count(*) from pg_locks join pg_stat_activity using (pid) \
         where relation = 'orders'::regclass and mode = 'AccessShareLock' and query like 'do %'";
     until(&scene, "the other writer is there", holds).await;
-    scene.sql(0, "create table go ()").await;
+    scene.shards.sql(0, "create table go ()").await;
     older.await.unwrap();
     another.await.unwrap();
     eventually("it is noticed", async || {

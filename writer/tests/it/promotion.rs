@@ -1,8 +1,9 @@
 //! A shard's primary is lost for good, and its replica takes its place.
 
 use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::eventually;
 
-use crate::scene::{Scene, eventually};
+use crate::scene::Scene;
 
 const PRIMARY: Server = Server::Postgres(0);
 const REPLICA: Server = Server::Replica(0);
@@ -22,10 +23,10 @@ async fn a_promoted_replica_that_missed_commits_is_caught_up_from_the_log() {
     let (primary, replica) = (stack.postgres_url(0), stack.replica_url(0));
     let mut scene = Scene::new("promoted", 1).await;
     // The one that only follows stands first: what a server is, it says itself.
-    scene.urls = vec![format!("{replica}|{primary}")];
+    scene.shards.urls = vec![format!("{replica}|{primary}")];
     let writer = scene.writer(&["--batch-rows", "100"]).await;
     writer.has("draining", 3).await;
-    scene.urls = vec![primary];
+    scene.shards.urls = vec![primary];
     let mut rows = scene.log_orders(0..1000).await;
     scene.stored(1000).await;
     replica_has(&stack, 1000).await;
@@ -44,11 +45,11 @@ async fn a_promoted_replica_that_missed_commits_is_caught_up_from_the_log() {
     writer.has("retrying", 3).await;
     rows += scene.log_orders(6000..6500).await;
     stack.replica_sql(0, "select pg_promote()").await.unwrap();
-    scene.urls = vec![replica];
+    scene.shards.urls = vec![replica];
     scene.stored(6500).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.sum("select sum(rows_stored) from lane_position").await, rows);
-    assert_eq!(scene.sum("select count(*) from dead_letter").await, 0);
+    assert_eq!(scene.shards.sum("select sum(rows_stored) from lane_position").await, rows);
+    assert_eq!(scene.shards.sum("select count(*) from dead_letter").await, 0);
     writer.has("draining", 3).await;
     writer.stop().await;
 }

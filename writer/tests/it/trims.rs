@@ -1,8 +1,12 @@
 //! What is committed leaves the log after its window, and nothing else does.
 
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::eventually;
 
-use crate::scene::{Scene, eventually};
+use crate::scene::Scene;
+
+const LOCKED: &str = "select count(*) from pg_locks \
+    where mode = 'ShareLock' and relation = 'orders'::regclass and granted";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_frames_leave_the_log_and_the_next_writer_goes_on() {
@@ -41,16 +45,11 @@ async fn the_window_is_kept_and_lag_is_told() {
     assert_eq!(scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().first_seq, 1);
     // While the table is locked, frames pile up and grow old.
     let lock = "begin; lock table orders in share mode; select pg_sleep(8); rollback";
-    let stack = scene.stack;
-    let url = scene.urls[0].clone();
+    let stack = scene.shards.stack;
+    let url = scene.shards.urls[0].clone();
     let locked = tokio::spawn(async move { stack.sql(&url, lock).await.unwrap() });
     eventually("the table is locked", async || {
-        let held = scene
-            .sql(
-                0,
-                "select count(*) from pg_locks where mode = 'ShareLock' and relation = 'orders'::regclass and granted",
-            )
-            .await;
+        let held = scene.shards.sql(0, LOCKED).await;
         (held == "1", held)
     })
     .await;

@@ -1,9 +1,11 @@
 //! `forebay dead`.
 
 use forebay_model::Lane;
+use forebay_testkit::eventually;
+use forebay_testkit::order::patched;
 use serde_json::{Value, json};
 
-use crate::operated::{Operated, order, order_at, orders, patched};
+use crate::operated::{Operated, order, order_at, orders};
 
 /// The address of the only letter that a filter leaves.
 async fn only_letter(system: &Operated, filter: &[&str]) -> String {
@@ -16,7 +18,7 @@ async fn only_letter(system: &Operated, filter: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
     let system = Operated::new("deadroad", 2).await;
-    system.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
+    system.shards.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
     system.log_orders(&orders(0..20)).await;
     system.drained().await;
 
@@ -42,36 +44,35 @@ async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
         system.json(&["dead", "requeue", &address], 0).await,
         json!({"requeued": [address], "stay": [], "missing": []})
     );
-    system
-        .eventually("the order has died again", async || {
-            let letters = system.sum("select count(*) from dead_letter").await;
-            (letters == 2, letters.to_string())
-        })
-        .await;
-    system.sql_everywhere("alter table orders drop constraint unlucky").await;
+    eventually("the order has died again", async || {
+        let letters = system.shards.sum("select count(*) from dead_letter").await;
+        (letters == 2, letters.to_string())
+    })
+    .await;
+    system.shards.sql_everywhere("alter table orders drop constraint unlucky").await;
     let requeued = system.json(&["dead", "requeue", "--all"], 0).await;
     assert_eq!(requeued["requeued"].as_array().unwrap().len(), 1, "only what was not requeued yet: {requeued}");
     system.drained().await;
-    assert_eq!(system.sum("select count(*) from orders").await, 20);
+    assert_eq!(system.shards.sum("select count(*) from orders").await, 20);
     // Again, by address: nothing is stored twice.
     system.json(&["dead", "requeue", &address], 0).await;
     system.drained().await;
-    assert_eq!(system.sum("select count(*) from orders").await, 20);
-    assert_eq!(system.sum("select count(*) from order_index").await, 20);
+    assert_eq!(system.shards.sum("select count(*) from orders").await, 20);
+    assert_eq!(system.shards.sum("select count(*) from order_index").await, 20);
     assert_eq!(system.json(&["dead", "requeue", "--all"], 0).await["requeued"], json!([]));
 
     assert_eq!(system.run(&["dead", "purge"]).await.code, Some(64));
     assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 2, "kept": 0, "missing": []}));
     let ran = system.run(&["dead", "list"]).await;
     assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "There are no dead letters."), "{ran:?}");
-    assert_eq!(system.sum("select count(*) from dead_letter").await, 0);
+    assert_eq!(system.shards.sum("select count(*) from dead_letter").await, 0);
     system.json(&["verify", "--full"], 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
     let system = Operated::new("deadwrong", 2).await;
-    system.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
+    system.shards.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
     system.log_orders(&orders(0..20)).await;
     system.drained().await;
     let address = only_letter(&system, &[]).await;
@@ -89,7 +90,7 @@ async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
         assert_eq!((ran.code, ran.stderr.trim()), (Some(code), said), "{command:?} {ran:?}");
     }
     assert_eq!(only_letter(&system, &[]).await, address);
-    system.sql_everywhere("alter table orders drop constraint unlucky").await;
+    system.shards.sql_everywhere("alter table orders drop constraint unlucky").await;
     let requeued = system.json(&["dead", "requeue", "0/999", &address], 1).await;
     assert_eq!(requeued, json!({"requeued": [address], "stay": [], "missing": ["0/999"]}));
     let purged = system.json(&["dead", "purge", "1/999", &address], 1).await;
@@ -117,7 +118,7 @@ async fn what_validation_refuses_stays_and_goes_only_when_that_is_said() {
     assert_eq!(system.json(&["dead", "purge", "--all"], 0).await, json!({"purged": 0, "kept": 2, "missing": []}));
     let filter = ["dead", "purge", "--reason", "refused", "--unrequeued"];
     assert_eq!(system.json(&filter, 0).await, json!({"purged": 1, "kept": 0, "missing": []}));
-    assert_eq!(system.sum("select count(*) from dead_letter").await, 1);
+    assert_eq!(system.shards.sum("select count(*) from dead_letter").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +130,7 @@ async fn a_conflict_shows_both_contents_and_is_not_requeued() {
     system.log_orders(&[order_at("C1", "O1", 100, "2025-07-01T00:00:00Z")]).await;
     system.drained().await;
 
-    assert_eq!(system.sum("select count(*) from orders").await, 1);
+    assert_eq!(system.shards.sum("select count(*) from orders").await, 1);
 
     let listing = system.json(&["dead", "list", "--lane", "orders"], 0).await;
     let letters = listing["letters"].as_array().unwrap();
@@ -164,20 +165,20 @@ async fn a_conflict_shows_both_contents_and_is_not_requeued() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_index_entry_and_a_dead_view_are_made_again_from_their_order() {
     let system = Operated::new("deadfacts", 2).await;
-    system.sql_everywhere("alter table order_index add constraint unlucky check (order_id <> 'ORD3')").await;
-    system.sql_everywhere("alter table order_views add constraint unlucky check (order_id <> 'ORD4')").await;
+    system.shards.sql_everywhere("alter table order_index add constraint unlucky check (order_id <> 'ORD3')").await;
+    system.shards.sql_everywhere("alter table order_views add constraint unlucky check (order_id <> 'ORD4')").await;
     system.log_orders(&orders(0..10)).await;
     system.drained().await;
-    assert_eq!(system.sum("select count(*) from order_index").await, 9);
-    assert_eq!(system.sum("select count(*) from order_views").await, 9);
+    assert_eq!(system.shards.sum("select count(*) from order_index").await, 9);
+    assert_eq!(system.shards.sum("select count(*) from order_views").await, 9);
     for table in ["order_index", "order_views"] {
-        system.sql_everywhere(&format!("alter table {table} drop constraint unlucky")).await;
+        system.shards.sql_everywhere(&format!("alter table {table} drop constraint unlucky")).await;
     }
     let requeued = system.json(&["dead", "requeue", "--reason", "refused"], 0).await;
     assert_eq!(requeued["requeued"].as_array().unwrap().len(), 2, "{requeued}");
     system.drained().await;
-    assert_eq!(system.sum("select count(*) from order_index").await, 10);
-    assert_eq!(system.sum("select count(*) from order_views").await, 10);
+    assert_eq!(system.shards.sum("select count(*) from order_index").await, 10);
+    assert_eq!(system.shards.sum("select count(*) from order_views").await, 10);
     let report = system.json(&["verify", "--full"], 0).await;
     assert_eq!(report["explained"], 0, "{report}");
 }

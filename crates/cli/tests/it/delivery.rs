@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use forebay_testkit::command::Finished;
+use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::Value;
 
-use crate::forebay::{Forebay, Ran};
+use crate::forebay::Forebay;
 use crate::ingest::Ingest;
-use crate::link::Link;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -59,14 +60,27 @@ async fn lost_connections_lose_nothing_and_store_no_order_under_two_ids() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("lost", &[]).await;
     for ids in ["client", "none"] {
-        let link = Link::cutting(ingest.address, 300_000, 5).await;
+        let proxy = Proxy::to(ingest.address.port()).await.unwrap();
+        proxy.set(Mode::CutAfter(300_000));
         forebay.generate("orders.ndjson", &["--orders", "20000", "--ids", ids]).await;
         let before = ingest.logged().await.len();
-        let arguments =
-            ["replay", "orders.ndjson", "--to", &link.url(), "--json", "--connections", "2", "--rate", "40000"];
-        let ran = forebay.run(&arguments).await;
+        let arguments = [
+            "replay",
+            "orders.ndjson",
+            "--to",
+            &format!("http://127.0.0.1:{}", proxy.port()),
+            "--json",
+            "--connections",
+            "2",
+            "--rate",
+            "40000",
+        ];
+        let (ran, ()) = tokio::join!(forebay.run(&arguments), async {
+            eventually("it was cut five times", async || (proxy.cuts() >= 5, proxy.cuts())).await;
+            proxy.set(Mode::Pass);
+        });
         assert_eq!((ran.code, ran.figures(&["accepted"])), (Some(0), vec![20_000]), "{ran:?}");
-        assert!(link.cuts_left() <= 0 && ran.figures(&["retries"])[0] >= 5, "{ran:?}");
+        assert!(ran.figures(&["retries"])[0] >= 5, "{ran:?}");
         assert!(ran.stderr.contains("no answer from"), "{ran:?}");
         // A record without an id gets one, and the same one whenever it is sent.
         assert_eq!(ingest.logged().await.len() - before, 20_000);
@@ -96,7 +110,7 @@ async fn an_ingest_that_starts_late_is_waited_for() {
     let child = forebay.start(&["replay", "orders.ndjson", "--to", &ingest.url(), "--json"]);
     tokio::time::sleep(Duration::from_millis(700)).await;
     ingest.serve(&[]).await;
-    let ran = Ran::of(tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap());
+    let ran = Finished::from(tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("Connection refused") && ran.stderr.contains("going on after"), "{ran:?}");
     ingest.assert_logged(&orders).await;
@@ -114,7 +128,7 @@ async fn a_batch_that_a_stopping_ingest_cuts_short_goes_on_behind_what_is_settle
     }
     ingest.stop().await;
     ingest.serve(&[]).await;
-    let ran = Ran::of(tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap());
+    let ran = Finished::from(tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap());
     assert_eq!((ran.code, ran.figures(&["accepted"])), (Some(0), vec![15_000]), "{ran:?}");
     ingest.assert_logged(&orders).await;
     // What was settled is not sent a second time.
@@ -148,7 +162,7 @@ async fn nobody_is_kept_waiting_by_slow_standard_input() {
     }
     tokio::io::AsyncWriteExt::write_all(&mut input, second.as_bytes()).await.unwrap();
     drop(input);
-    let ran = Ran::of(child.wait_with_output().await.unwrap());
+    let ran = Finished::from(child.wait_with_output().await.unwrap());
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ids: BTreeSet<String> = ingest.logged().await.into_keys().collect();
     assert_eq!(ids, orders.iter().map(|order| order["order_id"].as_str().unwrap().to_owned()).collect());

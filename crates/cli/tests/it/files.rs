@@ -180,7 +180,7 @@ async fn a_rate_is_kept() {
     let ingest = Ingest::start("rate", &[]).await;
     forebay.generate("orders.ndjson", &["--orders", "1500"]).await;
     let ran = forebay.run(&["replay", "orders.ndjson", "--to", &ingest.url(), "--rate", "1000", "--json"]).await;
-    let seconds = ran.summary()["seconds"].as_f64().unwrap();
+    let seconds = ran.json().unwrap()["seconds"].as_f64().unwrap();
     assert!((1.35..5.0).contains(&seconds), "{seconds}");
     assert_eq!(ingest.rows().await, 1500);
 }

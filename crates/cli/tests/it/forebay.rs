@@ -1,23 +1,15 @@
 //! The command, run in a directory of its own.
 
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
+use forebay_testkit::command::Finished;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 /// A directory to run the command in.
 pub(crate) struct Forebay {
     dir: tempfile::TempDir,
-}
-
-/// What a run has come to.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl Forebay {
@@ -62,15 +54,13 @@ impl Forebay {
         self.command(arguments).spawn().unwrap()
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().await.unwrap())
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        self.command(arguments).output().await.unwrap().into()
     }
 
     /// With that on standard input.
-    pub(crate) async fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).await.unwrap();
-        Ran::of(child.wait_with_output().await.unwrap())
+    pub(crate) async fn run_with(&self, arguments: &[&str], input: &[u8]) -> Finished {
+        forebay_testkit::command::run(&mut self.command(arguments), input).await.unwrap()
     }
 
     /// Orders of `forebay generate`, as a file.
@@ -79,23 +69,5 @@ impl Forebay {
         assert_eq!(ran.code, Some(0), "{ran:?}");
         self.write(name, &ran.stdout);
         self.read_lines(name)
-    }
-}
-
-impl Ran {
-    pub(crate) fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-
-    /// The summary that `--json` prints.
-    pub(crate) fn summary(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Figures of the summary.
-    pub(crate) fn figures(&self, names: &[&str]) -> Vec<u64> {
-        let summary = self.summary();
-        names.iter().map(|name| summary[name].as_u64().unwrap_or_else(|| panic!("no {name} in {summary}"))).collect()
     }
 }

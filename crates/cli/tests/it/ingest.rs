@@ -2,36 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
-use std::time::{Duration, Instant};
 
 use clap::Parser;
 use forebay_ingest::Settings;
 use forebay_log::{Log, LogSettings};
-use forebay_model::tuple::Tuples;
-use forebay_model::{Hash, Lane, ShardId, ShardMap};
-use forebay_service::Service;
+use forebay_model::Lane;
+use forebay_testkit::log::{even_map, order_ids, settings, start};
+use forebay_testkit::service::Served;
 use serde_json::Value;
-use tokio::net::TcpListener;
+
+const SHARDS: usize = 3;
 
 /// A log, and an ingest service that may be stopped and started again at the same address.
 pub(crate) struct Ingest {
     pub(crate) address: SocketAddr,
     log: Log,
-    service: Option<Service>,
+    served: Option<Served>,
 }
 
 impl Ingest {
     /// A new log, and an address at which nobody listens yet.
     pub(crate) async fn absent(name: &str) -> Self {
-        let shared = forebay_stack::shared().await;
-        let settings = LogSettings::new(shared.nats_url(), shared.unique_prefix(name).parse().unwrap());
-        let log = Log::connect(settings).await.unwrap();
-        let map = ShardMap::even(NonZeroU16::new(3).unwrap(), Hash::Md5);
-        log.ensure_streams(map.shards(), &Lane::ALL).await.unwrap();
-        log.create_map_if_absent(&map).await.unwrap();
+        let log = start(settings(name).await, &even_map(SHARDS)).await;
         let address = SocketAddr::from(([127, 0, 0, 1], forebay_stack::free_ports(1)[0]));
-        Self { address, log, service: None }
+        Self { address, log, served: None }
     }
 
     pub(crate) async fn start(name: &str, flags: &[&str]) -> Self {
@@ -44,23 +38,16 @@ impl Ingest {
     pub(crate) async fn serve(&mut self, flags: &[&str]) {
         let LogSettings { url, name, .. } = self.log.settings();
         let fixed = ["forebay-ingest", "--nats", url, "--log-prefix", name.as_str()];
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = Settings::try_parse_from(fixed.iter().chain(flags)).unwrap();
-        let service = Service::new(&settings.service).unwrap();
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        service.serve(listener, forebay_ingest::start(&settings, &service).unwrap());
-        self.service = Some(service);
-        let begin = Instant::now();
-        while !reqwest::get(format!("{}/readyz", self.url())).await.unwrap().status().is_success() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "ingest is not ready");
-        }
+        let start = |service: &_| forebay_ingest::start(&settings, service).unwrap();
+        let served = Served::start_at(self.address, &settings.service, start).await;
+        served.ready_without(&[]).await;
+        self.served = Some(served);
     }
 
     /// Drains, and listens no more.
     pub(crate) async fn stop(&mut self) {
-        let service = self.service.take().unwrap();
-        service.shutdown().start();
-        let _ = service.lifecycle.run().await;
+        self.served.take().unwrap().stop().await;
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,18 +56,7 @@ impl Ingest {
 
     /// The orders that lie in the log: for each id how often.
     pub(crate) async fn logged(&self) -> BTreeMap<String, usize> {
-        let lane = Lane::Orders;
-        let mut ids = BTreeMap::new();
-        for shard in (0..3).map(ShardId) {
-            for seq in 1..=self.log.stream_state(lane, shard).await.unwrap().last_seq {
-                let frame = self.log.frame(lane, shard, seq).await.unwrap().unwrap().frame.unwrap();
-                for tuple in Tuples::new(lane, &frame.payload) {
-                    let id = String::from_utf8(tuple.unwrap().field(3).to_vec()).unwrap();
-                    *ids.entry(id).or_default() += 1;
-                }
-            }
-        }
-        ids
+        order_ids(&self.log, Lane::Orders, SHARDS).await
     }
 
     /// How many rows the orders lane has, duplicates and all.

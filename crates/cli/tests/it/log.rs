@@ -1,6 +1,7 @@
 //! `forebay log`.
 
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order, orders};
@@ -10,23 +11,21 @@ const SHARD: ShardId = ShardId(0);
 /// Waits until a lane does not go on, as a writer tells its operators.
 async fn halted(system: &Operated) -> Value {
     let mut loss = Value::Null;
-    system
-        .eventually("a loss is seen", async || {
-            let ran = system.run(&["log", "accept-loss", "orders", "0", "--json"]).await;
-            loss = serde_json::from_str(&ran.stdout).unwrap_or_default();
-            (ran.code == Some(1) && loss["loss"].is_string(), format!("{ran:?}"))
-        })
-        .await;
+    eventually("a loss is seen", async || {
+        let ran = system.run(&["log", "accept-loss", "orders", "0", "--json"]).await;
+        loss = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        (ran.code == Some(1) && loss["loss"].is_string(), format!("{ran:?}"))
+    })
+    .await;
     loss
 }
 
 async fn orders_are(system: &Operated, count: u64) {
-    system
-        .eventually(&format!("{count} orders are stored"), async || {
-            let orders = system.sum("select count(*) from orders").await;
-            (orders == count, orders.to_string())
-        })
-        .await;
+    eventually(&format!("{count} orders are stored"), async || {
+        let orders = system.shards.sum("select count(*) from orders").await;
+        (orders == count, orders.to_string())
+    })
+    .await;
     system.drained().await;
 }
 
@@ -82,7 +81,7 @@ async fn a_lane_goes_on_after_its_stream_was_deleted() {
     );
     let report = system.json(&["verify"], 1).await;
     assert!(report.to_string().contains("see `forebay log accept-loss orders 0`"), "{report}");
-    assert_eq!(system.sum("select count(*) from orders").await, 50);
+    assert_eq!(system.shards.sum("select count(*) from orders").await, 50);
 
     let ran = system.run(&["log", "accept-loss", "orders", "0", "--yes"]).await;
     assert!(ran.code == Some(0) && ran.stdout.contains("Accepted: the lane goes on"), "{ran:?}");
@@ -91,7 +90,7 @@ async fn a_lane_goes_on_after_its_stream_was_deleted() {
     let report = system.json(&["verify", "--full"], 0).await;
     let lane = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "orders").unwrap();
     assert_eq!((&lane["log_is_whole"], &lane["rows_in_log"], &lane["stored"]), (&json!(true), &json!(30), &json!(80)));
-    assert_eq!(system.sql(0, "select before_seq, after_seq, rows_stored from log_loss").await, "1|0|50");
+    assert_eq!(system.shards.sql(0, "select before_seq, after_seq, rows_stored from log_loss").await, "1|0|50");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +101,7 @@ async fn a_lane_goes_on_after_its_stream_lost_its_tail_and_gave_out_its_numbers_
     system.stop_writer().await;
     // As if three frames had been read that the stream has lost: their numbers are given to others.
     system
+        .shards
         .sql(0, "update lane_position set stream_seq = stream_seq + 3, frame_id = 'gone' where lane = 'orders'")
         .await;
     for number in 50..55 {
@@ -117,7 +117,7 @@ async fn a_lane_goes_on_after_its_stream_lost_its_tail_and_gave_out_its_numbers_
     let after = system.log.stream_state(Lane::Orders, SHARD).await.unwrap();
     assert!(after.incarnation > before.incarnation && after.last_seq == before.last_seq, "{before:?} {after:?}");
     assert_eq!(
-        system.sql(0, "select rows_stored, rows_duplicate from lane_position where lane = 'orders'").await,
+        system.shards.sql(0, "select rows_stored, rows_duplicate from lane_position where lane = 'orders'").await,
         "55|50"
     );
     // The renewed stream takes frames, is read on after a restart, and can be prepared again.
@@ -157,10 +157,9 @@ async fn a_lane_goes_on_behind_frames_that_are_gone() {
 
 /// The same without waiting for the log's end: the lane cannot come there.
 async fn orders_are_at(system: &Operated, count: u64) {
-    system
-        .eventually(&format!("{count} orders are stored"), async || {
-            let orders = system.sum("select count(*) from orders").await;
-            (orders == count, orders.to_string())
-        })
-        .await;
+    eventually(&format!("{count} orders are stored"), async || {
+        let orders = system.shards.sum("select count(*) from orders").await;
+        (orders == count, orders.to_string())
+    })
+    .await;
 }

@@ -6,7 +6,6 @@ mod delivery;
 mod files;
 mod forebay;
 mod ingest;
-mod link;
 mod log;
 mod operated;
 mod resume;

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use forebay_stack::Signal;
+use forebay_testkit::command::Finished;
+use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::Value;
 
-use crate::forebay::{Forebay, Ran};
+use crate::forebay::Forebay;
 use crate::ingest::Ingest;
-use crate::link::Link;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const ORDERS: usize = 30_000;
@@ -32,15 +33,23 @@ fn bad() -> impl DoubleEndedIterator<Item = usize> {
     (0..ORDERS).step_by(500)
 }
 
-/// Sends until the link falls silent, then ends the run by that signal.
-async fn interrupt(forebay: &Forebay, link: &Link, arguments: &[&str], signal: Signal) -> Option<Ran> {
-    let child = forebay.start(&[&["replay", "--to", &link.url(), "--json"], arguments, &RATE].concat());
+/// A way to ingest that falls silent when that many bytes were brought.
+async fn falling_silent(ingest: &Ingest, after: u64) -> Proxy {
+    let proxy = Proxy::to(ingest.address.port()).await.unwrap();
+    proxy.set(Mode::BlackHoleAfter(after));
+    proxy
+}
+
+fn to(proxy: &Proxy) -> String {
+    format!("http://127.0.0.1:{}", proxy.port())
+}
+
+/// Sends until the way falls silent, then ends the run by that signal.
+async fn interrupt(forebay: &Forebay, proxy: &Proxy, arguments: &[&str], signal: Signal) -> Option<Finished> {
+    let child = forebay.start(&[&["replay", "--to", &to(proxy), "--json"], arguments, &RATE].concat());
     let pid = child.id().unwrap();
     let begin = Instant::now();
-    while !link.is_silent() {
-        assert!(begin.elapsed() < DEADLINE, "only {} bytes came", link.passed());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("it falls silent", async || (proxy.mode() == Mode::BlackHole, proxy.brought())).await;
     let output = tokio::spawn(child.wait_with_output());
     // The first signal waits for answers, and none will come.
     while !output.is_finished() {
@@ -49,15 +58,15 @@ async fn interrupt(forebay: &Forebay, link: &Link, arguments: &[&str], signal: S
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let output = output.await.unwrap().unwrap();
-    (signal != Signal::Kill).then(|| Ran::of(output))
+    (signal != Signal::Kill).then(|| Finished::from(output))
 }
 
-async fn resume(forebay: &Forebay, link: &Link, files: &[&str]) -> Ran {
-    forebay.run(&[&["replay", "--to", &link.url(), "--json", "--resume"], files].concat()).await
+async fn resume(forebay: &Forebay, proxy: &Proxy, files: &[&str]) -> Finished {
+    forebay.run(&[&["replay", "--to", &to(proxy), "--json", "--resume"], files].concat()).await
 }
 
-fn resumed_behind(ran: &Ran, file: usize) -> u64 {
-    ran.summary()["files"][file]["resumed_behind"].as_u64().unwrap()
+fn resumed_behind(ran: &Finished, file: usize) -> u64 {
+    ran.json().unwrap()["files"][file]["resumed_behind"].as_u64().unwrap()
 }
 
 fn assert_each_bad_line_told_once(forebay: &Forebay, rejects: &str) {
@@ -71,13 +80,13 @@ async fn an_interrupted_run_goes_on_behind_what_was_acknowledged() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("resume", &[]).await;
     let orders = make_orders(&forebay, "orders.ndjson", "1").await;
-    let link = Link::falling_silent(ingest.address, 3_500_000).await;
-    let ran = interrupt(&forebay, &link, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
-    assert_eq!((ran.code, &ran.summary()["ending"]), (Some(130), &"interrupted".into()), "{ran:?}");
+    let proxy = falling_silent(&ingest, 3_500_000).await;
+    let ran = interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
+    assert_eq!((ran.code, &ran.json().unwrap()["ending"]), (Some(130), &"interrupted".into()), "{ran:?}");
     assert!(ran.stderr.contains("--resume goes on from here"), "{ran:?}");
 
-    link.heal();
-    let again = resume(&forebay, &link, &["orders.ndjson"]).await;
+    proxy.set(Mode::Pass);
+    let again = resume(&forebay, &proxy, &["orders.ndjson"]).await;
     assert_eq!(again.code, Some(2), "{again:?}");
     let behind = resumed_behind(&again, 0);
     assert!(behind > 5000, "{again:?}");
@@ -85,7 +94,7 @@ async fn an_interrupted_run_goes_on_behind_what_was_acknowledged() {
     ingest.assert_logged(&orders).await;
     assert_each_bad_line_told_once(&forebay, "orders.ndjson.rejects.ndjson");
 
-    let third = resume(&forebay, &link, &["orders.ndjson"]).await;
+    let third = resume(&forebay, &proxy, &["orders.ndjson"]).await;
     assert!(third.stderr.contains("nothing to go on with"), "a finished run leaves nothing to resume: {third:?}");
 }
 
@@ -94,10 +103,10 @@ async fn a_run_that_was_killed_goes_on_too() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("killed", &[]).await;
     let orders = make_orders(&forebay, "orders.ndjson", "2").await;
-    let link = Link::falling_silent(ingest.address, 5_500_000).await;
-    assert!(interrupt(&forebay, &link, &["orders.ndjson"], Signal::Kill).await.is_none());
-    link.heal();
-    let again = resume(&forebay, &link, &["orders.ndjson"]).await;
+    let proxy = falling_silent(&ingest, 5_500_000).await;
+    assert!(interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Kill).await.is_none());
+    proxy.set(Mode::Pass);
+    let again = resume(&forebay, &proxy, &["orders.ndjson"]).await;
     assert_eq!(again.code, Some(2), "{again:?}");
     assert!(resumed_behind(&again, 0) > 0, "{again:?}");
     ingest.assert_logged(&orders).await;
@@ -111,10 +120,10 @@ async fn a_file_that_is_done_is_not_sent_again() {
     let mut orders = make_orders(&forebay, "a.ndjson", "3").await;
     orders.extend(make_orders(&forebay, "b.ndjson", "4").await);
     let files = ["a.ndjson", "b.ndjson", "--rejects", "all"];
-    let link = Link::falling_silent(ingest.address, 10_000_000).await;
-    interrupt(&forebay, &link, &files, Signal::Terminate).await.unwrap();
-    link.heal();
-    let again = resume(&forebay, &link, &files).await;
+    let proxy = falling_silent(&ingest, 10_000_000).await;
+    interrupt(&forebay, &proxy, &files, Signal::Terminate).await.unwrap();
+    proxy.set(Mode::Pass);
+    let again = resume(&forebay, &proxy, &files).await;
     assert_eq!((again.code, resumed_behind(&again, 0)), (Some(2), ORDERS as u64), "{again:?}");
     assert!(resumed_behind(&again, 1) > 0, "{again:?}");
     ingest.assert_logged(&orders).await;
@@ -132,13 +141,13 @@ async fn a_file_that_has_changed_is_not_gone_on_with() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("changed", &[]).await;
     make_orders(&forebay, "orders.ndjson", "5").await;
-    let link = Link::falling_silent(ingest.address, 3_000_000).await;
-    interrupt(&forebay, &link, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
-    link.heal();
-    let passed = link.passed();
+    let proxy = falling_silent(&ingest, 3_000_000).await;
+    interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
+    proxy.set(Mode::Pass);
+    let brought = proxy.brought();
     forebay.write("orders.ndjson", forebay.read("orders.ndjson") + "\n{}\n");
-    let again = resume(&forebay, &link, &["orders.ndjson"]).await;
+    let again = resume(&forebay, &proxy, &["orders.ndjson"]).await;
     assert_eq!(again.code, Some(1), "{again:?}");
     assert!(again.stderr.contains("orders.ndjson has changed since the interrupted run"), "{again:?}");
-    assert_eq!(link.passed(), passed, "nothing was sent");
+    assert_eq!(proxy.brought(), brought, "nothing was sent");
 }

@@ -1,8 +1,9 @@
 //! `forebay migrate` and `forebay shards`.
 
+use forebay_testkit::command::Finished;
 use serde_json::Value;
 
-use crate::forebay::{Forebay, Ran};
+use crate::forebay::Forebay;
 
 async fn settings(name: &str, shards: usize) -> Vec<String> {
     let shared = forebay_stack::shared().await;
@@ -11,7 +12,7 @@ async fn settings(name: &str, shards: usize) -> Vec<String> {
     flags.map(str::to_owned).to_vec()
 }
 
-async fn run(forebay: &Forebay, command: &[&str], settings: &[String]) -> Ran {
+async fn run(forebay: &Forebay, command: &[&str], settings: &[String]) -> Finished {
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     forebay.run(&[command, &settings].concat()).await
 }
@@ -33,7 +34,7 @@ async fn migrate_prepares_everything_once_and_shards_shows_it() {
 
     let ran = run(&forebay, &["shards", "--json"], &settings).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let figures = ran.summary();
+    let figures = ran.json().unwrap();
     assert_eq!((&figures["epoch"], &figures["hash"]), (&1.into(), &"modulo".into()));
     let shards = figures["shards"].as_array().unwrap();
     assert_eq!(shards.iter().map(|shard| shard["buckets"].as_u64().unwrap()).collect::<Vec<_>>(), [2048, 2048]);
@@ -55,7 +56,7 @@ async fn a_shard_that_is_down_is_shown_as_such() {
     let ran = run(&forebay, &["shards", "--json"], &settings).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("shard 1 cannot be reached"), "{ran:?}");
-    let figures = ran.summary();
+    let figures = ran.json().unwrap();
     assert_eq!(figures["shards"][0]["unreachable"], Value::Null);
     assert!(figures["shards"][1]["unreachable"].as_str().unwrap().contains("shard 1"), "{figures}");
     let ran = run(&forebay, &["migrate"], &settings).await;

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use forebay_stack::Signal;
+use forebay_testkit::command::Finished;
 use tokio::process::Child;
 
-use crate::forebay::{Forebay, Ran};
+use crate::forebay::Forebay;
 
 const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -41,8 +42,8 @@ impl Place {
         command
     }
 
-    async fn run_up(&self, flags: &[&str]) -> Ran {
-        Ran::of(self.up(flags).output().await.unwrap())
+    async fn run_up(&self, flags: &[&str]) -> Finished {
+        Finished::from(self.up(flags).output().await.unwrap())
     }
 
     /// Runs in the foreground, with its output in files.

@@ -39,7 +39,7 @@ async fn nothing_differs_in_a_system_that_nobody_has_broken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_or_changed_is_named() {
     let system = full("broken", 2, 60).await;
-    system.sql_everywhere("delete from order_index where order_id = 'ORD5'").await;
+    system.shards.sql_everywhere("delete from order_index where order_id = 'ORD5'").await;
     let report = system.json(&["verify"], 1).await;
     assert_eq!(details(&report, "counter").len(), 1, "{report}");
     let facts = details(&report, "fact");
@@ -50,17 +50,17 @@ async fn what_is_missing_or_changed_is_named() {
     let lost = details(&report, "logged_fact");
     assert!(lost[0].contains("of order ORD5 of customer CUST5") && lost[0].contains("is not stored"), "{lost:?}");
 
-    system.sql_everywhere("update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
+    system.shards.sql_everywhere("update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
     let report = system.json(&["verify"], 1).await;
     let facts = details(&report, "fact");
     assert!(facts.iter().any(|fact| fact.contains("subtotal is 213 and should be 212")), "{facts:?}");
 
-    system.sql_everywhere("update orders set total = 7 where order_id = 'ORD8'").await;
+    system.shards.sql_everywhere("update orders set total = 7 where order_id = 'ORD8'").await;
     let report = system.json(&["verify"], 1).await;
     let orders = details(&report, "order");
     assert!(orders[0].contains("ORD8") && orders[0].contains("total is 7 and should be 216"), "{orders:?}");
 
-    system.sql_everywhere("delete from orders where order_id = 'ORD9'").await;
+    system.shards.sql_everywhere("delete from orders where order_id = 'ORD9'").await;
     let report = system.json(&["verify"], 1).await;
     let origins = details(&report, "origin");
     assert!(
@@ -69,7 +69,7 @@ async fn what_is_missing_or_changed_is_named() {
     );
     assert_eq!(report["index_entries_without_order"], 1, "{report}");
 
-    system.sql_everywhere("update order_views set key = 'S77' where order_id = 'ORD10'").await;
+    system.shards.sql_everywhere("update order_views set key = 'S77' where order_id = 'ORD10'").await;
     let report = system.json(&["verify"], 1).await;
     let origins = details(&report, "origin");
     assert!(origins.iter().any(|origin| origin.contains("S77") && origin.contains("has no such key")), "{origins:?}");
@@ -80,7 +80,7 @@ async fn what_is_missing_or_changed_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_that_disagree_with_the_log_are_named() {
     let system = full("counters", 1, 30).await;
-    system.sql(0, "update lane_position set rows_duplicate = rows_duplicate + 1 where lane = 'views'").await;
+    system.shards.sql(0, "update lane_position set rows_duplicate = rows_duplicate + 1 where lane = 'views'").await;
     let report = system.json(&["verify"], 1).await;
     assert_eq!(report["differences"], 1, "{report}");
     let log = details(&report, "log");
@@ -108,8 +108,8 @@ async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_na
         let times = (&report["order_times_checked"], &report["order_times_without_order"]);
         assert_eq!(times, (&json!(30), &json!(0)), "{report}");
     }
-    system.sql(0, "delete from order_time where order_id = 'ORD5'").await;
-    system.sql(0, "update order_time set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD6'").await;
+    system.shards.sql(0, "delete from order_time where order_id = 'ORD5'").await;
+    system.shards.sql(0, "update order_time set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD6'").await;
     for depth in ["--full", "--sample=1000"] {
         let report = system.json(&["verify", depth], 1).await;
         let mut times = details(&report, "order_time");
@@ -124,7 +124,7 @@ async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_na
 
     system.log_orders(&[order_at("CUST5", "ORD5", 105, "2025-07-01T00:00:00Z")]).await;
     system.drained().await;
-    assert_eq!(system.sql(0, "select count(*) from orders where order_id = 'ORD5'").await, "2");
+    assert_eq!(system.shards.sql(0, "select count(*) from orders where order_id = 'ORD5'").await, "2");
     let named = async |depth: &str, detail: &str| {
         let report = system.json(&["verify", depth], 1).await;
         let times = details(&report, "order_time");
@@ -186,14 +186,14 @@ async fn frames_that_the_log_should_have_are_named_when_they_are_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() {
     let system = full("altered", 1, 20).await;
-    system.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
-    system.sql(0, "update order_views set key = 'S77' where order_id = 'ORD10'").await;
-    system.sql(0, "update order_index set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD7'").await;
+    system.shards.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'ORD6'").await;
+    system.shards.sql(0, "update order_views set key = 'S77' where order_id = 'ORD10'").await;
+    system.shards.sql(0, "update order_index set ordered_at = '2025-01-01T00:00:00Z' where order_id = 'ORD7'").await;
     let ran = system.run(&["index", "backfill", "--restart"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     system.drained().await;
     let letters = "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by id) from dead_letter";
-    let letters = system.sql(0, letters).await;
+    let letters = system.shards.sql(0, letters).await;
     assert!(letters.contains("views conflict ORD6") && letters.contains("index conflict ORD7"), "{letters}");
 
     let report = system.json(&["verify", "--full"], 1).await;
@@ -204,7 +204,7 @@ async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() 
     assert!(origins.len() == 1 && origins[0].contains("view seller S77 has order ORD10"), "{origins:?}");
     assert_eq!(report["explained"], 0, "{report}");
     // A conflict is no reason for a row to be missing, either.
-    system.sql(0, "delete from order_views where order_id = 'ORD6'").await;
+    system.shards.sql(0, "delete from order_views where order_id = 'ORD6'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let facts = details(&report, "fact");
     assert!(
@@ -235,19 +235,19 @@ async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters(
     log(Lane::Orders, &first).await;
     log(Lane::Orders, &second).await;
     // A refused fact is missing with reason.
-    system.sql(0, "alter table order_index add constraint unlucky check (order_id <> 'E')").await;
+    system.shards.sql(0, "alter table order_index add constraint unlucky check (order_id <> 'E')").await;
     system.log_orders(&[order_at("C2", "E", 7, at)]).await;
     system.drained().await;
     let letters =
         "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by lane, order_id) from dead_letter";
     let expected =
         "index conflict D, index refused E, orders conflict A, orders conflict B, orders conflict D, views conflict A";
-    assert_eq!(system.sql(0, letters).await, expected);
+    assert_eq!(system.shards.sql(0, letters).await, expected);
     let report = system.json(&["verify", "--full"], 0).await;
     assert_eq!(report["explained"], 5, "{report}");
 
     // What only seems to be of the second order is not.
-    system.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'A'").await;
+    system.shards.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'A'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let facts = details(&report, "fact");
     assert!(facts.len() == 1 && facts[0].contains("subtotal is 211 and should be 200"), "{facts:?}");
@@ -257,12 +257,15 @@ async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purged_letter_explains_one_missing_row_and_no_other_content() {
     let system = Operated::new("purged", 1).await;
-    system.sql(0, "alter table order_index add constraint unlucky check (order_id not in ('ORD7', 'ORD8'))").await;
+    system
+        .shards
+        .sql(0, "alter table order_index add constraint unlucky check (order_id not in ('ORD7', 'ORD8'))")
+        .await;
     for number in 0..20 {
         system.log_orders(&orders(number..number + 1)).await;
     }
     system.drained().await;
-    system.sql(0, "alter table order_index drop constraint unlucky").await;
+    system.shards.sql(0, "alter table order_index drop constraint unlucky").await;
     let purged = system.json(&["dead", "purge", "--all", "--unrequeued"], 0).await;
     assert_eq!(purged["purged"], 2, "{purged}");
     // The orders' entries are missing; that their rows of the log are is explained.
@@ -270,14 +273,17 @@ async fn a_purged_letter_explains_one_missing_row_and_no_other_content() {
     assert_eq!((details(&report, "fact").len(), &report["differences"]), (2, &json!(2)), "{report}");
     assert!(report["notes"].to_string().contains("frame 9 are neither stored nor dead letters"), "{report}");
 
-    system.sql(0, "update order_index set ordered_at = ordered_at - interval '1 day' where order_id = 'ORD3'").await;
+    system
+        .shards
+        .sql(0, "update order_index set ordered_at = ordered_at - interval '1 day' where order_id = 'ORD3'")
+        .await;
     let report = system.json(&["verify", "--full"], 1).await;
     let other = "frame 4, row 0 of order ORD3 of customer CUST3 at 2025-06-04T00:00:00Z is stored with other content";
     let logged = details(&report, "logged_fact");
     assert!(logged.len() == 1 && logged[0].starts_with(other), "{logged:?}");
 
     // Both letters are used up by the rows that they stood for.
-    system.sql(0, "delete from order_index where order_id = 'ORD9'").await;
+    system.shards.sql(0, "delete from order_index where order_id = 'ORD9'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let logged = details(&report, "logged_fact");
     assert!(logged.len() == 2 && logged[1].starts_with("frame 10, row 0 of order ORD9"), "{logged:?}");

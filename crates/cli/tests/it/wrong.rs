@@ -2,12 +2,14 @@
 
 use forebay_parquet::Shape;
 
+use forebay_testkit::command::Finished;
+
 use crate::files::parquet;
-use crate::forebay::{Forebay, Ran};
+use crate::forebay::Forebay;
 use crate::ingest::Ingest;
 
 /// Asserts the exit code, and that one line of standard error says it.
-fn assert_said(ran: &Ran, code: i32, sentence: &str) {
+fn assert_said(ran: &Finished, code: i32, sentence: &str) {
     assert_eq!(ran.code, Some(code), "{ran:?}");
     assert_eq!(ran.stderr.lines().next(), Some(sentence), "{ran:?}");
     assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("backtrace"), "{ran:?}");

@@ -4,7 +4,6 @@
 mod common;
 mod map;
 mod notice;
-mod proxy;
 mod publish;
 mod read;
 mod renewal;

@@ -1,18 +1,15 @@
 //! The shard map: bootstrap, change, watch.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, MapError};
-use forebay_model::{Epoch, Hash, ShardMap};
-
-use crate::common::settings;
+use forebay_model::{Epoch, ShardMap};
+use forebay_testkit::log::{even_map, settings};
 
 /// A map of that many shards at an epoch.
-pub(crate) fn map(shards: u16, epoch: u64) -> ShardMap {
-    let even = ShardMap::even(NonZeroU16::new(shards).unwrap(), Hash::Md5);
-    let mut json = serde_json::to_value(even).unwrap();
+pub(crate) fn map(shards: usize, epoch: u64) -> ShardMap {
+    let mut json = serde_json::to_value(even_map(shards)).unwrap();
     json["epoch"] = epoch.into();
     serde_json::from_value(json).unwrap()
 }

@@ -3,8 +3,8 @@
 use forebay_log::notice::{customer_key, hour_of};
 use forebay_log::{Log, Notice, Touched};
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
-
-use crate::common::{settings, within};
+use forebay_testkit::log::settings;
+use forebay_testkit::within;
 
 #[tokio::test]
 async fn what_is_told_is_heard_in_order() {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
 use forebay_model::{Lane, ShardId};
+use forebay_testkit::log::{settings, settings_at};
 use tokio::time::Instant;
 
-use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_many, settings};
+use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_many};
 
 #[tokio::test]
 async fn the_same_frame_twice_is_stored_once() {
@@ -76,7 +77,7 @@ async fn a_lane_without_a_stream_is_said_at_once() {
 #[tokio::test]
 async fn nobody_there_is_one_clear_sentence() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let settings = crate::common::settings_at(&format!("nats://joe:secret@{nobody}"), "nobody");
+    let settings = settings_at(format!("nats://joe:secret@{nobody}"), "nobody");
     let error = Log::connect(settings).await.unwrap_err().to_string();
     assert!(
         error.contains(&format!("NATS does not answer at nats://{nobody}")) && !error.contains("secret"),

@@ -4,15 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
-use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom, StreamState};
+use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom};
 use forebay_model::Position;
-
+use forebay_testkit::log::settings;
+use forebay_testkit::wait::eventually_ok;
+use forebay_testkit::{eventually, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::{
-    LANE, SHARD, eventually, eventually_ok, frame, later, log, log_with, publish_many, read_error, read_many, settings,
-    within,
-};
+use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_error, read_many};
 
 /// A way to the same streams that is not ours, for doing them harm.
 async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
@@ -140,14 +139,14 @@ async fn reader_that_has_stopped_asking(log: &Log) -> (FrameReader, PullConsumer
     let names: Vec<String> = futures::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
     let consumer: PullConsumer = stream.get_consumer(&names[0]).await.unwrap();
     let quiet = AtomicUsize::new(0);
-    let ask = || async {
+    eventually("it asks for nothing", async || {
         let info = consumer.get_info().await.unwrap();
         let is_quiet = info.num_waiting == 0 && info.delivered.stream_sequence > 0;
         // Between two requests it is quiet as well, but never for long.
         let times = if is_quiet { quiet.fetch_add(1, Ordering::Relaxed) } else { quiet.swap(0, Ordering::Relaxed) };
-        (is_quiet, times, info.delivered)
-    };
-    eventually(ask, |(is_quiet, times, _)| *is_quiet && *times > 10).await;
+        (is_quiet && times > 10, info.delivered)
+    })
+    .await;
     (reader, consumer)
 }
 
@@ -191,8 +190,12 @@ async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
         let message = format!("HPUB {subject} {} {}\r\n{headers}poison\r\n", headers.len(), headers.len() + 6);
         speak(&log.settings().url, &message).await;
     }
-    let stored = |state: &Result<StreamState, _>| state.as_ref().is_ok_and(|state| state.last_seq == 4);
-    eventually(|| log.stream_state(LANE, SHARD), stored).await.unwrap();
+    eventually("they are stored", async || {
+        let state = log.stream_state(LANE, SHARD).await;
+        (state.as_ref().is_ok_and(|state| state.last_seq == 4), state)
+    })
+    .await
+    .unwrap();
 
     let mut reader = log.read(LANE, SHARD, None).await.unwrap();
     let read = read_many(&mut reader, 4).await;
@@ -201,7 +204,7 @@ async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
         assert_eq!(&stored.frame.as_ref().unwrap_err().payload[..], b"poison");
     }
     let frame = frame("behind it");
-    let position = eventually_ok(|| log.publish(SHARD, &frame, later())).await;
+    let position = eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(read_many(&mut reader, 1).await[0].position, position);
     let from = ReadFrom { position: read[2].position, frame_id: None };
     log.read(LANE, SHARD, Some(from)).await.unwrap();

@@ -1,11 +1,10 @@
 //! A stream that becomes another incarnation keeps its frames.
 
-use std::time::Duration;
-
 use forebay_log::{LogError, ReadError, ReadFrom};
 use forebay_model::Incarnation;
+use forebay_testkit::eventually;
 
-use crate::common::{LANE, SHARD, eventually, frame, later, log, publish_many, read_many};
+use crate::common::{LANE, SHARD, frame, later, log, publish_many, read_many};
 
 #[tokio::test]
 async fn a_renewed_stream_has_its_frames_and_none_of_its_positions() {
@@ -39,9 +38,9 @@ async fn who_publishes_learns_of_it_without_a_hint() {
     let log = log("renewedack").await;
     let before = publish_many(&log, 1).await[0].0;
     let renewed = log.renew_stream(LANE, SHARD, before.incarnation).await.unwrap();
-    let publish = || async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        log.publish(SHARD, &frame("x"), later()).await.unwrap().incarnation
-    };
-    eventually(publish, |&incarnation| incarnation == renewed).await;
+    eventually("frames lie in the renewed stream", async || {
+        let at = log.publish(SHARD, &frame("x"), later()).await.unwrap();
+        (at.incarnation == renewed, at)
+    })
+    .await;
 }

@@ -6,20 +6,20 @@ use std::time::Duration;
 use forebay_log::{FrameId, Log, Notice, PublishError, ReadError, ReadFrom};
 use forebay_model::{Lane, Position, ShardId, Timestamp};
 use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::log::{settings, settings_at};
+use forebay_testkit::proxy::port_of;
+use forebay_testkit::wait::eventually_ok;
+use forebay_testkit::{Proxy, eventually, within};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::common::{
-    LANE, SHARD, eventually, eventually_ok, frame, later, log_with, publish_many, read_error, read_many, settings,
-    settings_at, within,
-};
+use crate::common::{LANE, SHARD, frame, later, log_with, publish_many, read_error, read_many};
 use crate::map::{map, shown};
-use crate::proxy::Proxy;
 
 /// A server that a test may kill, and a log on it.
 async fn own(hint: &str) -> (Stack, Log) {
     let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
-    let log = log_with(settings_at(&stack.nats_url(), hint)).await;
+    let log = log_with(settings_at(stack.nats_url(), hint)).await;
     (stack, log)
 }
 
@@ -98,8 +98,8 @@ async fn frames_lost_on_the_way_are_read_again() {
     });
     futures::future::join_all(publishing).await;
 
-    let proxy = Proxy::to(&settings.url).await;
-    proxy.url().clone_into(&mut settings.url);
+    let proxy = Proxy::to(port_of(&settings.url)).await.unwrap();
+    settings.url = proxy.url(&settings.url);
     let cut_log = Log::connect(settings).await.unwrap();
     let mut reader = cut_log.read(LANE, SHARD, None).await.unwrap();
     let mut next = 1;
@@ -118,7 +118,7 @@ async fn frames_lost_on_the_way_are_read_again() {
     let (outcomes, ()) = tokio::join!(futures::future::join_all(attempts), async { proxy.cut() });
     let unknown = |error: &PublishError| matches!(error, PublishError::Unknown | PublishError::Unreachable);
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().err().is_none_or(unknown)), "{outcomes:?}");
-    eventually_ok(|| cut_log.publish(SHARD, &frame, later())).await;
+    eventually_ok("it is published", async || cut_log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().last_seq, 1501);
 }
 
@@ -139,7 +139,7 @@ async fn a_server_that_is_away_is_said_at_once_and_found_again() {
     assert!(log.publish_notice(&life).await.is_err());
     stack.restart(Server::Nats).await.unwrap();
     within(connected.wait_for(|now| *now)).await.unwrap();
-    eventually_ok(|| log.publish(SHARD, &frame, later())).await;
+    eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().last_seq, 2, "what was refused was not sent later");
 }
 
@@ -162,7 +162,7 @@ async fn a_frozen_server_is_unknown_by_the_deadline_and_noticed_soon() {
     within(log.connected().wait_for(|now| !now)).await.unwrap();
     assert!(frozen_at.elapsed() < Duration::from_secs(10), "noticed only after {:?}", frozen_at.elapsed());
     stack.resume(Server::Nats);
-    let position = eventually_ok(|| log.publish(SHARD, &frame, later())).await;
+    let position = eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(position, Position { seq: 2, ..published[0].0 });
     assert_eq!(read_many(&mut reader, 1).await[0].position, position);
     assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().frames, 2);
@@ -178,7 +178,7 @@ async fn a_server_that_comes_back_empty_is_another_log() {
     std::fs::remove_dir_all(stack.data_dir().join("nats").join("jetstream")).unwrap();
     stack.restart(Server::Nats).await.unwrap();
     within(log.connected().wait_for(|now| *now)).await.unwrap();
-    eventually_ok(|| log.ensure_streams([SHARD], &[LANE])).await;
+    eventually_ok("the stream is made", async || log.ensure_streams([SHARD], &[LANE]).await).await;
     let anew = publish_many(&log, 5).await;
     assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
     let error = read_error(&mut reader).await;
@@ -239,19 +239,16 @@ async fn the_map_and_notices_are_followed_across_a_restart() {
         assert!(reader.map().borrow().is_some(), "the known map stays");
         stack.restart(Server::Nats).await.unwrap();
         let next = map(2, epoch);
-        eventually_ok(|| log.update_map(&next)).await;
+        eventually_ok("the map is changed", async || log.update_map(&next).await).await;
         shown(&reader, epoch).await;
     }
     within(reader.connected().wait_for(|now| *now)).await.unwrap();
     let life = Notice::heartbeat(Lane::Orders, ShardId(0), log_position(1), Timestamp::now());
     let listening = tokio::spawn(async move { heard.next().await });
-    eventually(
-        || async {
-            log.publish_notice(&life).await.unwrap();
-            listening.is_finished()
-        },
-        |heard| *heard,
-    )
+    eventually("it is heard", async || {
+        log.publish_notice(&life).await.unwrap();
+        (listening.is_finished(), ())
+    })
     .await;
     assert_eq!(listening.await.unwrap(), Some(life));
 }

@@ -3,8 +3,9 @@
 use async_nats::jetstream;
 use forebay_log::{Log, LogError};
 use forebay_model::{Incarnation, Lane, Position, ShardId};
+use forebay_testkit::log::settings;
 
-use crate::common::{LANE, SHARD, frame, later, log, publish_many, settings};
+use crate::common::{LANE, SHARD, frame, later, log, publish_many};
 
 async fn foreign(log: &Log) -> jetstream::Context {
     jetstream::new(async_nats::connect(&log.settings().url).await.unwrap())

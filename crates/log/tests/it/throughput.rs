@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_log::Log;
+use forebay_testkit::log::settings;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::common::{LANE, SHARD, frame, later, log_with, settings};
+use crate::common::{LANE, SHARD, frame, later, log_with};
 
 async fn publish(log: &Log, frames: usize, bytes: usize, in_flight: usize) -> Duration {
     let payload = Bytes::from(vec![b'x'; bytes]);

@@ -12,7 +12,7 @@ use forebay_service::lifecycle::{Lifecycle, Outcome};
 use futures::stream;
 use tokio::sync::Notify;
 
-use crate::server::{SOON, Server, eventually, is_free};
+use crate::server::{SOON, Server};
 
 /// A route that answers when it is told to, and says when it was reached.
 fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
@@ -39,7 +39,7 @@ async fn request_in_flight_is_answered_before_the_service_ends() {
 
     server.service.shutdown().start();
     let run = tokio::spawn(server.service.lifecycle.clone().run());
-    eventually(async || if is_free(server.address).await { Ok(()) } else { Err("still listening") }).await;
+    server.stops_listening().await;
     assert!(!server.service.shutdown().answered().is_cancelled(), "a request is underway");
     release.notify_one();
     let answer = wire.answer().await;
@@ -63,7 +63,7 @@ async fn upload_in_flight_may_finish_while_the_service_drains() {
     wire.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nhalf").await;
     reached.notified().await;
     server.service.shutdown().start();
-    eventually(async || if is_free(server.address).await { Ok(()) } else { Err("still listening") }).await;
+    server.stops_listening().await;
     wire.send("half").await;
     assert_eq!(wire.answer().await.body, "halfhalf");
     assert_eq!(server.service.lifecycle.clone().run().await, Outcome::Drained);
@@ -119,7 +119,7 @@ async fn streamed_answer_is_sent_to_its_end() {
     assert_eq!(wire.ask("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
     server.service.shutdown().start();
     let run = tokio::spawn(server.service.lifecycle.clone().run());
-    eventually(async || if is_free(server.address).await { Ok(()) } else { Err("still listening") }).await;
+    server.stops_listening().await;
     // Longer than a connection without a request may stay once the server is closing.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     more.send("all of it").await.unwrap();

@@ -10,11 +10,12 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use forebay_service::http::{self, HttpLimits, read_whole};
 use forebay_service::{Problem, Service, ServiceSettings};
+use forebay_testkit::eventually;
 use futures::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::server::{SOON, Server, eventually};
+use crate::server::{SOON, Server};
 use crate::wire::Wire;
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -140,9 +141,9 @@ async fn peer_that_takes_nothing_of_its_answer_is_cut_off() {
     wire.send("GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await;
     wire.stream.readable().await.unwrap();
     assert!(Arc::strong_count(&held_by_answer) > holders, "the answer is underway");
-    eventually(async || match Arc::strong_count(&held_by_answer) {
-        count if count == holders => Ok(()),
-        count => Err(count),
+    eventually("the answer is given up", async || {
+        let count = Arc::strong_count(&held_by_answer);
+        (count == holders, count)
     })
     .await;
     // What was on the way still arrives, and then the end.
@@ -190,9 +191,9 @@ async fn few_descriptors() {
         line.map_or(0, |count| count.parse::<u32>().unwrap())
     };
     let began = Instant::now();
-    eventually(async || match errors(&mut asking).await {
-        count if count >= 3 => Ok(()),
-        count => Err(count),
+    eventually("errors are counted", async || {
+        let count = errors(&mut asking).await;
+        (count >= 3, count)
     })
     .await;
     let (count, elapsed) = (errors(&mut asking).await, began.elapsed());

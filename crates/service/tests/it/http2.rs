@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::server::{SOON, Server, eventually, is_free};
+use crate::server::{SOON, Server};
 
 async fn connect(server: &Server) -> SendRequest<Empty<Bytes>> {
     let stream = TcpStream::connect(server.address).await.unwrap();
@@ -45,7 +45,7 @@ async fn http2_is_served_and_drained() {
     reached.notified().await;
     server.service.shutdown().start();
     let run = tokio::spawn(server.service.lifecycle.clone().run());
-    eventually(async || if is_free(server.address).await { Ok(()) } else { Err("still listening") }).await;
+    server.stops_listening().await;
     release.notify_one();
     assert_eq!(held.await.unwrap().unwrap(), "answered");
     let outcome = tokio::time::timeout(SOON, run).await.expect("the drain ends").unwrap();

@@ -3,8 +3,9 @@
 use axum::Router;
 use axum::routing::get;
 use forebay_service::Problem;
+use forebay_testkit::eventually;
 
-use crate::server::{Server, eventually};
+use crate::server::Server;
 
 #[tokio::test]
 async fn requests_are_counted_and_timed_by_route_and_not_by_path() {
@@ -16,13 +17,10 @@ async fn requests_are_counted_and_timed_by_route_and_not_by_path() {
         server.get(path).await;
     }
     // Histograms are collected in the background.
-    let metrics = eventually(async || {
+    let metrics = eventually("both are timed", async || {
         let metrics = server.get("/metrics").await.body;
-        if metrics.contains("forebay_http_request_seconds_count{route=\"/metered/{id}\",method=\"GET\"} 2") {
-            Ok(metrics)
-        } else {
-            Err(metrics)
-        }
+        let timed = "forebay_http_request_seconds_count{route=\"/metered/{id}\",method=\"GET\"} 2";
+        (metrics.contains(timed), metrics)
     })
     .await;
     for line in [

@@ -1,11 +1,12 @@
 //! A service under test, on a free port.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use forebay_service::http::HttpLimits;
 use forebay_service::{Service, ServiceSettings, http};
+use forebay_testkit::eventually;
 use tokio::net::TcpListener;
 
 use crate::wire::Wire;
@@ -44,21 +45,9 @@ impl Server {
     pub(crate) async fn get(&self, path: &str) -> crate::wire::Answer {
         self.connect().await.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await
     }
-}
 
-/// Waits until `condition` gives a value; says what it said last when it does not in time.
-pub(crate) async fn eventually<T, S: std::fmt::Debug>(mut condition: impl AsyncFnMut() -> Result<T, S>) -> T {
-    let end = Instant::now() + SOON;
-    loop {
-        match condition().await {
-            Ok(value) => return value,
-            Err(state) if Instant::now() > end => panic!("not in time; last: {state:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
+    /// Waits until nobody listens there any more.
+    pub(crate) async fn stops_listening(&self) {
+        eventually("nobody listens", async || (TcpListener::bind(self.address).await.is_ok(), ())).await;
     }
-}
-
-/// Whether nobody listens there any more.
-pub(crate) async fn is_free(address: SocketAddr) -> bool {
-    TcpListener::bind(address).await.is_ok()
 }

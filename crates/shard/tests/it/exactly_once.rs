@@ -2,7 +2,7 @@
 
 use forebay_model::{Lane, Position};
 use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
-use forebay_stack::shared;
+use forebay_testkit::eventually;
 
 use crate::facts::{fact, frame, frames};
 use crate::scene::{Scene, tally};
@@ -109,7 +109,7 @@ async fn only_one_store_leads_and_its_end_frees_the_lead() {
     assert_eq!(writer.commit(&twice).await.unwrap().rows, tally(1, 1, 0));
     assert!(!standby.try_lead().await.unwrap());
     drop(writer);
-    scene.eventually("the lead is free", async || standby.try_lead().await.unwrap()).await;
+    eventually("the lead is free", async || (standby.try_lead().await.unwrap(), ())).await;
 }
 
 #[tokio::test]
@@ -121,7 +121,6 @@ async fn a_shard_without_tables_or_without_a_primary_says_so() {
     let error = LaneStore::open(&wrong, Lane::Orders, LaneSettings::default()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
-    let _ = shared().await;
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Facts and frames for tests: real tuples, and broken ones.
 
-use std::num::NonZeroU16;
-
 use bytes::Bytes;
-use forebay_model::{Epoch, Hash, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
+use forebay_model::{Epoch, Order, Timestamp, tuple};
 use forebay_shard::LogFrame;
+use forebay_testkit::log::{even_map, with_order};
+use forebay_testkit::order::patched;
 
 /// One order of one item, as it would be stored.
 #[derive(Clone)]
@@ -50,28 +50,16 @@ impl Fact {
         self.write(|out, order| tuple::push_view(out, order, &order.views()[0]))
     }
 
-    fn write(&self, push: impl Fn(&mut Vec<u8>, &forebay_model::Order<'_>)) -> Vec<u8> {
+    fn write(&self, push: impl Fn(&mut Vec<u8>, &Order<'_>)) -> Vec<u8> {
         let json = format!(
             "{{\"customer_id\":\"{}\",\"order_id\":\"{}\",\"timestamp\":\"{}\",\"note\":{},\
              \"items\":[{{\"sku\":\"A\",\"quantity\":1,\"price\":{},\"seller_id\":\"S1\"}}]}}",
             self.customer, self.order, self.at, self.note, self.price
         );
-        let views: ViewSet = "seller=items[].seller_id".parse().unwrap();
-        let parser = OrderParser::new(views, 86_400_000_000);
-        let draft = parser.parse(json.as_bytes(), Timestamp::now()).unwrap();
-        let map = ShardMap::even(NonZeroU16::new(1).unwrap(), Hash::Md5);
         let mut out = Vec::new();
-        push(&mut out, &draft.settle(&map, Timestamp::now(), 0));
+        with_order(&json, &even_map(1), |order| push(&mut out, order));
         out
     }
-}
-
-/// The same tuple with some bytes replaced by as many others.
-pub(crate) fn patched(mut tuple: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let at = tuple.windows(from.len()).position(|window| window == from).expect("the bytes to be replaced");
-    tuple[at..at + to.len()].copy_from_slice(to);
-    tuple
 }
 
 /// A tuple that Postgres refuses: `numeric` has not so many digits.

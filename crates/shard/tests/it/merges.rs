@@ -2,6 +2,7 @@
 
 use forebay_model::{Lane, Position, Timestamp};
 use forebay_shard::{Build, Granularity, LaneSettings, Merger, Swap};
+use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::facts::{Fact, fact, frame};
@@ -13,12 +14,11 @@ const LATER: &str = "2025-07-03T00:00:00Z";
 async fn merger(scene: &Scene, lane: Lane) -> Merger {
     let address = scene.addresses().iter().next().unwrap().clone();
     let mut merger = None;
-    scene
-        .eventually("nobody else merges", async || {
-            merger = Merger::open(&address, lane).await.unwrap();
-            merger.is_some()
-        })
-        .await;
+    eventually("nobody else merges", async || {
+        merger = Merger::open(&address, lane).await.unwrap();
+        (merger.is_some(), ())
+    })
+    .await;
     merger.unwrap()
 }
 

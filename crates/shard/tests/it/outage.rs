@@ -2,6 +2,7 @@
 
 use forebay_model::Lane;
 use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
+use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::facts::{Fact, fact, frame, frames};
@@ -23,7 +24,11 @@ async fn a_session_that_is_killed_within_a_copy_stores_nothing_and_kills_nothing
     let commit = tokio::spawn(async move { (writer.commit(&batch).await, writer) });
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    scene.eventually("the COPY waits", async || scene.sql(waiting).await == "1").await;
+    eventually("the COPY waits", async || {
+        let waiting = scene.sql(waiting).await;
+        (waiting == "1", waiting)
+    })
+    .await;
     scene.sql(TERMINATE).await;
     let (outcome, mut writer) = commit.await.unwrap();
     let Err(CommitError::Store(error)) = outcome else { panic!("{outcome:?}") };

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use forebay_model::Lane;
 use forebay_shard::{LogFrame, Reason};
+use forebay_testkit::order::patched;
 
-use crate::facts::{fact, frame, frames, overflowing, patched};
+use crate::facts::{fact, frame, frames, overflowing};
 use crate::scene::{Scene, tally};
 
 async fn letters(scene: &Scene) -> String {

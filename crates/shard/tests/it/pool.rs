@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use forebay_model::ShardId;
 use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, Unavailable};
 use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::eventually;
 
 use crate::scene::Scene;
 
@@ -85,9 +86,9 @@ async fn a_standby_is_used_only_while_the_primary_is_down() {
         assert_eq!(is_standby().await, Some(false));
     }
     stack.kill(Server::Postgres(0)).await;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while is_standby().await != Some(true) {
-        assert!(Instant::now() < deadline, "the standby is not used");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the standby is used", async || {
+        let is_standby = is_standby().await;
+        (is_standby == Some(true), is_standby)
+    })
+    .await;
 }

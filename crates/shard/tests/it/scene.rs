@@ -1,15 +1,13 @@
 //! What the tests share: a database of their own, and a lane of it.
 
-use std::time::{Duration, Instant};
-
 use forebay_model::{Incarnation, Lane, Position};
 use forebay_shard::{
     CommitError, Committed, LaneSettings, LaneStore, LogFrame, ShardAddresses, StoreError, Tally, migrate,
 };
-use forebay_stack::{Shared, shared};
+use forebay_testkit::Databases;
 
 pub(crate) struct Scene {
-    pub(crate) stack: &'static Shared,
+    databases: Databases,
     pub(crate) url: String,
 }
 
@@ -29,9 +27,8 @@ impl Scene {
 
     /// A database without tables.
     pub(crate) async fn empty(name: &str) -> Self {
-        let stack = shared().await;
-        let url = stack.create_database(name).await;
-        Self { stack, url }
+        let databases = Databases::new(name, 1).await;
+        Self { url: databases.urls[0].clone(), databases }
     }
 
     pub(crate) fn addresses(&self) -> ShardAddresses {
@@ -40,7 +37,7 @@ impl Scene {
 
     /// Runs SQL by psql: another client than the one that is tested.
     pub(crate) async fn sql(&self, statement: &str) -> String {
-        self.stack.sql(&self.url, statement).await.unwrap().trim().to_owned()
+        self.databases.sql(0, statement).await
     }
 
     /// The columns of a table that `analyze` leaves out.
@@ -52,15 +49,6 @@ impl Scene {
 
     pub(crate) async fn count(&self, table: &str) -> u64 {
         self.sql(&format!("select count(*) from {table}")).await.parse().unwrap()
-    }
-
-    /// Waits until something holds.
-    pub(crate) async fn eventually(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !holds().await {
-            assert!(Instant::now() < deadline, "not within 20 s: {what}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// A writer at the stored position, or at the beginning.

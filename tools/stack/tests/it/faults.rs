@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forebay_stack::{Change, Durability, Server, Stack, supervise};
+use forebay_testkit::eventually;
 
-use crate::support::{ask, eventually, processes_below, state_of};
+use crate::support::{ask, processes_below, state_of};
 
 #[tokio::test]
 async fn a_killed_shard_is_gone_with_its_sessions_and_keeps_what_it_committed() {
@@ -35,9 +36,11 @@ async fn a_frozen_server_is_silent_until_it_goes_on_and_can_be_stopped() {
     stack.pause(Server::Redis);
     stack.pause(Server::Postgres(0));
     let shard = stack.data_dir().join("postgres-0");
-    let look = || processes_below(&shard).into_iter().map(state_of).collect();
-    let frozen = |states: &Vec<_>| states.len() > 2 && states.iter().all(|state| *state == Some('T'));
-    eventually("a frozen server's helpers", look, frozen).await;
+    eventually("a frozen server's helpers are frozen too", async || {
+        let states: Vec<_> = processes_below(&shard).into_iter().map(state_of).collect();
+        (states.len() > 2 && states.iter().all(|state| *state == Some('T')), states)
+    })
+    .await;
     let silent = tokio::time::timeout(Duration::from_millis(300), ask(&stack.redis_url(), "PING\r\n", "PONG")).await;
     assert!(silent.is_err(), "a frozen server answered {silent:?}");
     assert!(stack.is_alive(Server::Redis));
@@ -65,8 +68,11 @@ async fn whatever_dies_is_started_again_and_that_is_said() {
     for server in [Server::Nats, Server::Postgres(0)] {
         said.lock().expect("no panic").clear();
         stack.kill(server).await;
-        let look = || said.lock().expect("no panic").clone();
-        let changes = eventually("supervision", look, |said| said.len() >= 2).await;
+        let changes = eventually("supervision tells of it", async || {
+            let said = said.lock().expect("no panic").clone();
+            (said.len() >= 2, said)
+        })
+        .await;
         assert_eq!(changes, [format!("{server} died"), format!("{server} restarted")]);
     }
     assert_eq!(stack.sql(0, "select 1").await.expect("psql").trim(), "1");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use forebay_stack::{Managed, Process, Program, Ready, Signal};
+use forebay_testkit::eventually;
 
-use crate::support::eventually;
+use crate::support::processes_below;
 
 fn shell(script: &str, log: &std::path::Path, ready: Ready) -> Managed {
     Managed::new("the shell", Program::new("/bin/sh").args(["-c", script]), log, ready)
@@ -57,9 +58,12 @@ async fn a_dropped_child_is_killed_with_its_children() {
     let mut managed = shell("sleep 600 & wait", &dir.path().join("log"), Ready::at_once());
     managed.program = managed.program.dir(dir.path());
     let process = Process::start(managed).await.expect("start");
-    let look = || crate::support::processes_below(dir.path());
-    eventually("the shell's child", look, |found| found.len() == 2).await;
+    let are_left = async |count: usize| {
+        let found = processes_below(dir.path());
+        (found.len() == count, found)
+    };
+    eventually("the shell has a child", async || are_left(2).await).await;
     drop(process);
-    eventually("the children of a dropped process", look, Vec::is_empty).await;
+    eventually("a dropped process is gone with its children", async || are_left(0).await).await;
     Signal::Terminate.send(u32::MAX);
 }

@@ -5,11 +5,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use forebay_stack::Signal;
+use forebay_testkit::eventually;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{eventually, open_dir, processes_below};
+use crate::support::{open_dir, processes_below};
 
 /// Runs the command in servers below `place`, which is where temporary directories are made.
 fn run(place: &Path, script: &str) -> Command {
@@ -50,7 +51,11 @@ async fn kill_9_leaves_no_server_running_and_the_next_run_clears_up() {
     let place = open_dir();
     let mut child = running(&place).await;
     child.kill().await.expect("kill -9");
-    eventually("servers of a killed run", || processes_below(place.path()), Vec::is_empty).await;
+    eventually("no server of a killed run is left", async || {
+        let left = processes_below(place.path());
+        (left.is_empty(), left)
+    })
+    .await;
     assert_eq!(left_in(&place).len(), 1, "nobody was there to remove the directory");
 
     let output = run(place.path(), "true").output().await.expect("run");

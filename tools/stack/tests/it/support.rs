@@ -1,28 +1,14 @@
-//! What several tests need: waiting for a condition, looking at processes, speaking to servers.
+//! What several tests need: looking at processes, speaking to servers.
 
-use std::fmt::Debug;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Polls until `done` holds for what `look` sees.
-pub(crate) async fn eventually<T: Debug>(what: &str, mut look: impl FnMut() -> T, done: impl Fn(&T) -> bool) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let seen = look();
-        if done(&seen) {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "{what}: still {seen:?} after {DEADLINE:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 /// A directory that the servers' user can reach also when root runs the tests.
 pub(crate) fn open_dir() -> TempDir {

@@ -3,10 +3,8 @@
 use std::path::Path;
 
 /// Gives every seed of a target to its check, and names the one that it is at.
-pub(crate) fn each(target: &str, check: fn(&[u8])) {
-    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let seeds = above.map(|folder| folder.join("tools/fuzz/seeds")).find(|folder| folder.is_dir());
-    let folder = seeds.expect("the crate lies in the project").join(target);
+pub fn each(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("fuzz").join("seeds").join(target);
     let mut count = 0;
     for entry in std::fs::read_dir(&folder).expect("the target has seeds") {
         let path = entry.expect("the folder can be read").path();

@@ -1,0 +1,35 @@
+//! What tests of several crates need: waiting, spoilt connections, databases and logs of a test's own, services in the
+//! test's process.
+//!
+//! It must never know the services `ingest`, `writer` and `query`: their own tests use it, and a test starts the service that
+//! it is about by a closure ([`service::Served`]). Everything that knows a crate of the product stands behind a feature, so
+//! that tests from outside (`e2e`, `bench`) see none of them, and the tests of `model` compile neither HTTP nor NATS.
+//!
+//! Everything here panics where it cannot go on: then the test has failed.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`wait`] | waiting for a condition, and for a future, with a deadline |
+//! | [`proxy`] | a way to a server that can be spoilt while it is in use |
+//! | [`command`] | the `forebay` command, run as people run it |
+//! | [`databases`] | databases of a test's own |
+//! | [`order`] | orders as JSON, and tuples that are spoilt |
+//! | [`seeds`] | the seeds of a fuzz target |
+//! | [`log`] (feature `log`) | a log of a test's own, and frames of orders in it |
+//! | [`service`] (feature `service`) | a service in this process, and its answers |
+#![allow(clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
+
+pub mod command;
+pub mod databases;
+#[cfg(feature = "log")]
+pub mod log;
+pub mod order;
+pub mod proxy;
+pub mod seeds;
+#[cfg(feature = "service")]
+pub mod service;
+pub mod wait;
+
+pub use databases::Databases;
+pub use proxy::{Mode, Proxy};
+pub use wait::{DEADLINE, eventually, within};

@@ -1,0 +1,102 @@
+//! A log of a test's own, on the server that all tests share, and frames of orders in it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use bytes::Bytes;
+use forebay_log::{Frame, FrameId, Log, LogSettings};
+use forebay_model::fact::Part;
+use forebay_model::tuple::Tuples;
+use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, Timestamp, ViewSet};
+use forebay_stack::shared;
+use tokio::time::Instant;
+
+use crate::wait::DEADLINE;
+
+/// The views of a system that has none but the usual one.
+pub const SELLER_VIEW: &str = "seller=items[].seller_id";
+/// The size of a stream, much less than what services take by themselves: many tests have streams on one disk.
+pub const STREAM_BYTES_MAX: u64 = 256 << 20;
+/// How far into the future an order may be dated: a day.
+const AHEAD_US: i64 = 86_400_000_000;
+
+/// Settings of a log that no other test has.
+pub async fn settings(hint: &str) -> LogSettings {
+    let stack = shared().await;
+    settings_at(stack.nats_url(), &stack.unique_prefix(hint))
+}
+
+/// Settings of a log on a server of the test's own.
+pub fn settings_at(url: impl Into<String>, prefix: &str) -> LogSettings {
+    LogSettings {
+        stream_bytes_max: STREAM_BYTES_MAX,
+        ..LogSettings::new(url, prefix.parse().expect("a prefix is a name"))
+    }
+}
+
+/// A map with as many buckets on each shard.
+pub fn even_map(shards: usize) -> ShardMap {
+    let shards = u16::try_from(shards).ok().and_then(NonZeroU16::new).expect("a map has shards");
+    ShardMap::even(shards, Hash::Md5)
+}
+
+/// A log with the streams of a map, and with the map: as the first writer makes it.
+pub async fn start(settings: LogSettings, map: &ShardMap) -> Log {
+    let log = Log::connect(settings).await.expect("the server of the tests answers");
+    prepare(&log, map).await;
+    log
+}
+
+/// Makes the streams of a map, and the map.
+pub async fn prepare(log: &Log, map: &ShardMap) {
+    log.ensure_streams(map.shards(), &Lane::ALL).await.expect("streams can be made");
+    log.create_map_if_absent(map).await.expect("a map can be made");
+}
+
+/// The facts of orders, by lane and shard, as ingest makes them.
+pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<Part> {
+    let mut facts = Facts::default();
+    for order in orders {
+        with_order(&order.to_string(), map, |order| facts.add(order, map));
+    }
+    facts.into_parts()
+}
+
+/// Reads an order as ingest does, and gives it away.
+pub fn with_order<T>(json: &str, map: &ShardMap, take: impl FnOnce(&Order<'_>) -> T) -> T {
+    let parser = OrderParser::new(SELLER_VIEW.parse::<ViewSet>().expect("views"), AHEAD_US);
+    let draft = parser.parse(json.as_bytes(), Timestamp::now());
+    let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {json}"));
+    take(&draft.settle(map, Timestamp::now(), 0))
+}
+
+/// A new frame.
+pub fn frame(lane: Lane, rows: u32, payload: impl Into<Bytes>) -> Frame {
+    let (epoch, enqueued_at) = (even_map(1).epoch(), Timestamp::now());
+    Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into() }
+}
+
+/// Publishes a frame, and gives where it lies.
+pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
+    log.publish(shard, frame, Instant::now() + DEADLINE).await.expect("the log takes a frame")
+}
+
+/// The rows of a lane that lie in the log of an even map: for each order id how often. Every row is read, and counted.
+pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String, usize> {
+    let place = lane.columns().iter().position(|column| column.name == "order_id").expect("every lane has order ids");
+    let mut ids = BTreeMap::new();
+    for shard in even_map(shards).shards() {
+        let last = log.stream_state(lane, shard).await.expect("the stream is there").last_seq;
+        for seq in 1..=last {
+            let stored = log.frame(lane, shard, seq).await.expect("the log can be read").expect("nothing is trimmed");
+            let frame = stored.frame.expect("a frame");
+            let tuples: Vec<_> = Tuples::new(lane, &frame.payload).collect::<Result<_, _>>().expect("whole tuples");
+            assert_eq!(tuples.len(), frame.rows as usize);
+            for tuple in tuples {
+                let id = String::from_utf8(tuple.field(place).to_vec()).expect("ids are text");
+                *ids.entry(id).or_default() += 1;
+            }
+        }
+    }
+    ids
+}
