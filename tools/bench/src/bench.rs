@@ -1,39 +1,29 @@
 //! The servers that everything is measured on, and what rows share.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use forebay_stack::{Durability, Server, Stack};
-use tempfile::TempDir;
+use forebay_stack::Server;
 
 use crate::dataset::{Dataset, Recipe};
-use crate::report::Charts;
+use crate::report::charts::Charts;
 use crate::scale::Scale;
+use crate::servers::{SERVERS, Servers};
 use crate::usage::{Cost, cpu_seconds, own_cpu_seconds};
-use crate::world::World;
-
-/// How many Postgres servers there are; each is a shard, except where a row says otherwise.
-pub const SERVERS: usize = 3;
-
-/// How much each server's log has before anything is measured: a little more than the servers keep.
-const LOG_MIB: usize = 1100;
+use crate::world::{Plan, World, template};
 
 /// How many datasets are kept.
 const DATASETS_MAX: usize = 2;
 
 /// The servers, and what rows share.
 pub struct Bench {
-    /// Three Postgres, NATS and Redis, as durable as they come.
-    pub stack: Stack,
+    /// The servers.
+    pub servers: Servers,
     /// How much is measured.
     pub scale: Scale,
     /// What is drawn at the end.
     pub charts: Charts,
-    dir: TempDir,
-    made: AtomicU64,
     datasets: HashMap<Recipe, Arc<Dataset>>,
     templates: HashMap<Recipe, String>,
     kept: Option<(Recipe, World)>,
@@ -45,34 +35,14 @@ impl Bench {
     /// # Errors
     /// What did not start.
     pub async fn start(scale: Scale) -> Result<Self> {
-        let bench = Self {
-            stack: Stack::temporary(SERVERS, Durability::Real).await?,
+        Ok(Self {
+            servers: Servers::start().await?,
             scale,
             charts: Charts::default(),
-            dir: TempDir::with_prefix("forebay-bench-")?,
-            made: AtomicU64::new(0),
             datasets: HashMap::new(),
             templates: HashMap::new(),
             kept: None,
-        };
-        // The files of Postgres' log are there to be written again, as on a server that has been at work for a while.
-        // Otherwise what comes first would have to make them.
-        let log = format!(
-            "select count(pg_logical_emit_message(false, '', repeat('-', 1048576))) from generate_series(1, {LOG_MIB})"
-        );
-        bench.on_each_server(&log).await?;
-        bench.settle().await?;
-        Ok(bench)
-    }
-
-    /// A name that nothing else of this run has.
-    pub fn new_name(&self) -> String {
-        format!("bench{}", self.made.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// A path for a file that goes with this value.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        })
     }
 
     /// The orders of a recipe, made where that was not done before.
@@ -87,22 +57,27 @@ impl Bench {
         if self.datasets.len() == DATASETS_MAX {
             self.datasets.clear();
         }
-        let path = self.path(&format!("{}.ndjson", self.new_name()));
+        let path = self.servers.path(&format!("{}.ndjson", self.servers.new_name()));
         let dataset = Arc::new(Dataset::make(recipe, path)?);
         self.datasets.insert(recipe, Arc::clone(&dataset));
         Ok(dataset)
     }
 
-    /// The name of databases, one on each server, that have every table and partition that these orders need, and no rows.
+    /// A world for these orders, with a shard on each server.
     ///
     /// # Errors
-    /// Where they cannot be made.
-    pub async fn template(&mut self, recipe: Recipe) -> Result<String> {
+    /// Where its empty tables cannot be made.
+    pub async fn plan(&mut self, recipe: Recipe) -> Result<Plan> {
+        Ok(Plan::new(self.template(recipe).await?, recipe))
+    }
+
+    /// The name of databases, one on each server, that have every table and partition that these orders need, and no rows.
+    async fn template(&mut self, recipe: Recipe) -> Result<String> {
         let recipe = recipe.days_only();
         if let Some(made) = self.templates.get(&recipe) {
             return Ok(made.clone());
         }
-        let name = crate::world::template(self, recipe).await.context("the empty tables cannot be made")?;
+        let name = template(&self.servers, recipe).await.context("the empty tables cannot be made")?;
         self.templates.insert(recipe, name.clone());
         Ok(name)
     }
@@ -118,7 +93,7 @@ impl Bench {
     /// Where that does not end well.
     pub async fn keep(&mut self, recipe: Recipe, world: World) -> Result<()> {
         match self.kept.replace((recipe, world)) {
-            Some((_, before)) => before.end(self).await,
+            Some((_, before)) => before.end(&self.servers).await,
             None => Ok(()),
         }
     }
@@ -129,22 +104,9 @@ impl Bench {
     /// Where that does not end well.
     pub async fn end_kept(&mut self) -> Result<()> {
         match self.kept.take() {
-            Some((_, world)) => world.end(self).await,
+            Some((_, world)) => world.end(&self.servers).await,
             None => Ok(()),
         }
-    }
-
-    /// Lets every server write what it has in memory, so that each measurement begins with a clean disk.
-    ///
-    /// # Errors
-    /// What `psql` says.
-    pub async fn settle(&self) -> Result<()> {
-        self.on_each_server("checkpoint").await
-    }
-
-    async fn on_each_server(&self, statement: &str) -> Result<()> {
-        let servers = (0..SERVERS).map(|server| self.stack.sql(server, statement));
-        futures::future::try_join_all(servers).await.map(drop)
     }
 
     /// The CPU seconds that servers, services and this process have used so far.
@@ -152,12 +114,12 @@ impl Bench {
         let mut cost = Cost::default();
         cost.add("load", own_cpu_seconds());
         for server in 0..SERVERS {
-            add(&mut cost, "postgres", self.stack.process(Server::Postgres(server)).pid());
+            add(&mut cost, "postgres", self.servers.stack.process(Server::Postgres(server)).pid());
         }
-        add(&mut cost, "nats", self.stack.process(Server::Nats).pid());
-        add(&mut cost, "redis", self.stack.process(Server::Redis).pid());
-        for (part, process) in world.processes() {
-            add(&mut cost, part, process.pid());
+        add(&mut cost, "nats", self.servers.stack.process(Server::Nats).pid());
+        add(&mut cost, "redis", self.servers.stack.process(Server::Redis).pid());
+        for (service, process) in world.processes() {
+            add(&mut cost, service.as_str(), process.pid());
         }
         cost
     }

@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use forebay_model::{Bucket, Hash, Lane, Order, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
-use forebay_replay::generate::{Orders, Recipe as Generated};
+use forebay_stack::program;
 
-use crate::bench::SERVERS;
+use crate::servers::SERVERS;
 
 /// The views of a system that has none but the usual one.
 pub const SELLER_VIEW: &str = "seller=items[].seller_id";
 /// How many rows a transaction of a limit has.
 pub const TRANSACTION_ROWS: u64 = 10_000;
-const DAY_MS: u64 = 86_400_000;
-/// So much is gathered for one write.
-const WRITE_BYTES: usize = 1 << 20;
+/// How much is read and written at one time.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// Which orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,17 +72,19 @@ impl Recipe {
         Self { orders: u64::from(self.days), customers: 1, seed: 0, all_lanes: true, ..*self }
     }
 
-    fn generated(&self) -> Generated {
-        Generated {
-            orders: self.orders,
-            customers: self.customers,
-            sellers: 200,
-            skew: 0.0,
-            seed: self.seed,
-            with_ids: self.all_lanes,
-            from: Timestamp::from_unix_us(1_735_689_600_000_000),
-            span_ms: u64::from(self.days) * DAY_MS,
-        }
+    /// What `forebay` is told to generate them.
+    fn arguments(&self) -> Vec<String> {
+        let ids = if self.all_lanes { "client" } else { "none" };
+        let figures = [
+            ("orders", self.orders),
+            ("customers", self.customers.into()),
+            ("days", self.days.into()),
+            ("seed", self.seed),
+        ];
+        let mut arguments: Vec<String> =
+            ["generate", "--skew", "0", "--from", "2025-01-01", "--ids", ids].map(str::to_owned).into();
+        arguments.extend(figures.into_iter().map(|(name, figure)| format!("--{name}={figure}")));
+        arguments
     }
 }
 
@@ -92,25 +94,21 @@ impl Dataset {
     /// # Errors
     /// Where the file cannot be written.
     pub fn make(recipe: Recipe, file: PathBuf) -> Result<Self> {
-        let mut orders = Orders::new(recipe.generated());
-        let mut out = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut child = Command::new(program("forebay")?).args(recipe.arguments()).stdout(Stdio::piped()).spawn()?;
+        let mut orders = BufReader::with_capacity(BUFFER_BYTES, child.stdout.take().context("no standard output")?);
+        let out = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, out);
         let mut gather = Gather::new(recipe)?;
-        let mut lines = Vec::new();
-        loop {
-            let begin = lines.len();
-            let more = orders.append_next(&mut lines);
-            if more {
-                number_customer(&mut lines, begin);
-                gather.add(&lines[begin..])?;
-            }
-            if !more || lines.len() > WRITE_BYTES {
-                out.write_all(&lines)?;
-                lines.clear();
-            }
-            if !more {
-                break;
-            }
+        let mut line = Vec::new();
+        while orders.read_until(b'\n', &mut line)? > 0 {
+            number_customer(&mut line);
+            gather.add(&line)?;
+            out.write_all(&line)?;
+            line.clear();
         }
+        out.flush()?;
+        let status = child.wait()?;
+        ensure!(status.success() && gather.orders == recipe.orders, "{} orders were made: {status}", gather.orders);
         let (rows, shards) = gather.finish();
         Ok(Self { recipe, file, rows, shards })
     }
@@ -129,12 +127,11 @@ pub fn customer_id(customer: u32) -> String {
     format!("9{customer:05}")
 }
 
-/// Makes `CUST00017` in the line that begins there the number 900017.
-fn number_customer(lines: &mut Vec<u8>, begin: usize) {
+/// Makes of the customer `CUST00017` in a line the number 900017.
+fn number_customer(line: &mut Vec<u8>) {
     const NAME: &[u8] = b"CUST";
-    let place = lines[begin..].windows(NAME.len()).position(|bytes| bytes == NAME);
-    if let Some(place) = place.map(|place| place + begin) {
-        lines.splice(place..place + NAME.len(), *b"9");
+    if let Some(place) = line.windows(NAME.len()).position(|bytes| bytes == NAME) {
+        line.splice(place..place + NAME.len(), *b"9");
     }
 }
 

@@ -9,11 +9,11 @@
 //! |---|---|
 //! | [`settings`] | the command line |
 //! | [`scale`] | how much is measured: quick, or full |
-//! | [`bench`](mod@bench) | the servers that everything is measured on, and what rows share |
+//! | [`servers`] | the servers that everything is measured on |
+//! | [`bench`](mod@bench) | what rows share |
 //! | [`world`] | empty databases and streams, and services on them |
 //! | [`dataset`] | orders as a file, and as the tuples that they become |
-//! | [`rounds`] | value and limit in turns |
-//! | [`figure`], [`line`](mod@line) | medians, ratios, targets |
+//! | [`figure`] | medians, ratios, targets; value and limit in turns |
 //! | [`usage`] | CPU time and memory of processes |
 //! | [`progress`] | how far the shards are, over time |
 //! | [`load`] | clients: closed loop and open loop |
@@ -25,17 +25,16 @@ pub mod bench;
 pub mod dataset;
 pub mod figure;
 pub mod limit;
-pub mod line;
 pub mod load;
 pub mod progress;
 pub mod report;
-pub mod rounds;
 pub mod rows;
 pub mod scale;
+pub mod servers;
 pub mod settings;
 pub mod usage;
 pub mod world;
 
 pub use bench::Bench;
 pub use figure::Figure;
-pub use line::{Line, Target, Unit};
+pub use figure::line::{Line, Target, Unit};

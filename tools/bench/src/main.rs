@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Parser;
 use forebay_bench::limit::{accepting, constant};
-use forebay_bench::report::{Report, Run};
+use forebay_bench::report::{Machine, Report};
 use forebay_bench::rows::Row;
 use forebay_bench::settings::{Server, Settings};
 use forebay_bench::{Bench, Line};
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 /// Says whether every row could be measured; a target that is missed is no failure, it is told.
 async fn run(settings: &Settings) -> Result<bool> {
     let (rows, left_out) = settings.chosen()?;
-    let run = Run::now(settings).await?;
+    let run = Machine::now(settings.full).await?;
     let begun = Instant::now();
     let mut bench = Bench::start(settings.scale()).await?;
     let (mut lines, mut failed) = (Vec::new(), Vec::new());
@@ -41,8 +41,14 @@ async fn run(settings: &Settings) -> Result<bool> {
         _ = tokio::signal::ctrl_c() => failed.push("interrupted: the rows behind this are missing".to_owned()),
     }
     let charts = std::mem::take(&mut bench.charts);
-    bench.stack.stop().await;
-    let report = Report { run, lines, left_out, failed, took_s: begun.elapsed().as_secs() };
+    bench.servers.stack.stop().await;
+    let report = Report {
+        run,
+        lines,
+        left_out: left_out.iter().map(|row| row.name()).collect(),
+        failed,
+        took_s: begun.elapsed().as_secs(),
+    };
     println!("{}", report.to_text());
     println!("written: {}", report.write(&charts, settings.record)?);
     Ok(report.failed.is_empty())

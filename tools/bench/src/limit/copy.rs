@@ -12,8 +12,8 @@ use memchr::memchr_iter;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::bench::{Bench, SERVERS};
 use crate::dataset::{Batch, Dataset};
+use crate::servers::{SERVERS, Servers};
 use crate::world::{Plan, databases, drop_databases, url};
 
 /// A message to the server; larger ones are no faster.
@@ -23,12 +23,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// What Postgres says.
-pub async fn into_empty(bench: &Bench, plan: &Plan, dataset: &Arc<Dataset>) -> Result<f64> {
-    let copies = databases(bench, &bench.new_name(), &plan.template, SERVERS).await?;
-    let urls: Vec<String> = copies.iter().map(|(server, database)| url(bench, *server, database)).collect();
-    bench.settle().await?;
+pub async fn into_empty(servers: &Servers, plan: &Plan, dataset: &Arc<Dataset>) -> Result<f64> {
+    let copies = databases(servers, &servers.new_name(), &plan.template, SERVERS).await?;
+    let urls: Vec<String> = copies.iter().map(|(server, database)| url(servers, *server, database)).collect();
+    servers.settle().await?;
     let took = into(&urls, dataset).await?;
-    drop_databases(bench, &copies).await?;
+    drop_databases(servers, &copies).await?;
     Ok(dataset.recipe.orders as f64 / took.as_secs_f64())
 }
 

@@ -5,7 +5,7 @@
 //! | [`copy`] | COPY into the tables, and out of them |
 //! | [`pgbench`] | the statements of reads, by Postgres' own load generator |
 //! | [`publish`] | a synced publish by a bare NATS client |
-//! | [`servers`] | the servers below, started as processes |
+//! | [`process`] | the servers below, started as processes |
 //! | [`accepting`] | a server that takes orders and logs nothing |
 //! | [`constant`] | a server that always answers the same |
 
@@ -13,5 +13,5 @@ pub mod accepting;
 pub mod constant;
 pub mod copy;
 pub mod pgbench;
+pub mod process;
 pub mod publish;
-pub mod servers;

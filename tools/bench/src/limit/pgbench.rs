@@ -4,9 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use forebay_query::statement::SESSION;
 
-use crate::bench::Bench;
+use crate::servers::Servers;
+
+/// As the query service reads: each statement planned once, as a walk along an index.
+const SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("default_transaction_read_only", "on"),
+    ("jit", "off"),
+];
 
 /// What pgbench says at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,17 +35,28 @@ pub struct Script {
     pub texts: BTreeMap<&'static str, String>,
 }
 
+/// The statement that gives some orders, and in the same snapshot the position at which they are read. `orders` is what stands
+/// behind `from orders where`; parameters are `:name`.
+pub fn orders_at_position(orders: &str) -> String {
+    format!(
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+             from lane_position where lane = 'orders' \
+         union all \
+         (select order_id, customer_id, ordered_at, total, items, attributes, null::int8 from orders where {orders});\n"
+    )
+}
+
 /// Runs a script on a database with the settings that the query service gives its sessions.
 ///
 /// # Errors
 /// What pgbench says.
-pub async fn run(bench: &Bench, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Report> {
-    let path = bench.path("pgbench.sql");
+pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Report> {
+    let path = servers.path("pgbench.sql");
     tokio::fs::write(&path, &script.text).await?;
     let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
     let (server, database) = url.rsplit_once('/').context("an address without a database")?;
     let (_, port) = server.rsplit_once(':').context("an address without a port")?;
-    let program = bench.stack.installed().postgres_bin.join("pgbench");
+    let program = servers.stack.installed().postgres_bin.join("pgbench");
     let mut command = tokio::process::Command::new(program);
     command.env("PGOPTIONS", options.join(" ")).args(["-n", "-M", "prepared", "-j", "1", "-f"]).arg(&path);
     command.args(["-c", &clients.to_string(), "-T", &lasts.as_secs_f64().ceil().to_string()]);
@@ -58,18 +78,6 @@ fn parse(text: &str) -> Option<Report> {
     Some(Report { per_second: number("tps = ")?, mean_ms: number("latency average = ")? })
 }
 
-/// The empty text, which no parameter of pgbench can be, and which stands for itself.
-pub const NOTHING: &str = "''";
-
-/// A statement with the parameters `$1`, `$2` … by name, as pgbench wants them.
-pub fn with_names(statement: &str, names: &[&str]) -> String {
-    let numbered = names.iter().enumerate().rev();
-    numbered.fold(statement.to_owned(), |text, (place, name)| {
-        let colon = if *name == NOTHING { "" } else { ":" };
-        text.replace(&format!("${}", place + 1), &format!("{colon}{name}"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,12 +88,5 @@ mod tests {
                     tps = 3190.123456 (without initial connection time)\n";
         assert_eq!(parse(text), Some(Report { per_second: 3_190.123_456, mean_ms: 0.313 }));
         assert_eq!(parse("pgbench: error: no"), None);
-    }
-
-    #[test]
-    fn the_tenth_parameter_is_not_the_first_with_a_nought() {
-        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
-        assert_eq!(with_names("$1 $10 $2", &names), ":a :j :b");
-        assert_eq!(with_names("($1, $2)", &["a", NOTHING]), "(:a, '')");
     }
 }

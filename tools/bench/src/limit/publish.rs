@@ -6,17 +6,17 @@ use anyhow::Result;
 use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
 
-use crate::bench::Bench;
 use crate::load::histogram;
+use crate::servers::Servers;
 
 /// Publishes for some time to a stream of its own, and gives the median of the times until the acknowledgement, in
 /// milliseconds.
 ///
 /// # Errors
 /// What the server says.
-pub async fn median_ms(bench: &Bench, bytes: usize, warm_up: Duration, lasts: Duration) -> Result<f64> {
-    let name = bench.new_name();
-    let jetstream = jetstream::new(async_nats::connect(bench.stack.nats_url()).await?);
+pub async fn median_ms(servers: &Servers, bytes: usize, warm_up: Duration, lasts: Duration) -> Result<f64> {
+    let name = servers.new_name();
+    let jetstream = jetstream::new(async_nats::connect(servers.stack.nats_url()).await?);
     let config = stream::Config { name: name.clone(), subjects: vec![format!("{name}.bare")], ..Default::default() };
     jetstream.create_stream(config).await?;
     let (subject, payload) = (format!("{name}.bare"), Bytes::from(vec![b'x'; bytes]));

@@ -9,8 +9,6 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::world::local;
-
 /// An open connection.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -34,12 +32,13 @@ impl Connection {
     /// # Errors
     /// Where nobody listens.
     pub async fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(local(port)).await?;
+        let host = format!("127.0.0.1:{port}");
+        let stream = TcpStream::connect(&host).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Its errors come out of the requests.
         tokio::spawn(connection);
-        Ok(Self { sender, host: local(port) })
+        Ok(Self { sender, host })
     }
 
     /// Sends JSON.

@@ -1,6 +1,7 @@
 //! The page that is kept.
 
-use super::{Report, table};
+use super::measured::Report;
+use super::table;
 
 /// The page, with these plots.
 pub(super) fn page(report: &Report, plots: &[&str]) -> String {
@@ -23,7 +24,7 @@ pub(super) fn page(report: &Report, plots: &[&str]) -> String {
 fn lines(report: &Report) -> String {
     let mut rows = vec![row(&table::HEAD), row(&table::HEAD.map(|_| "---"))];
     rows.extend(report.lines.iter().map(|line| row(&table::cells(line))));
-    rows.extend(report.left_out.iter().map(|left_out| row(&[left_out.name(), "only with --full", "", "", "", "", ""])));
+    rows.extend(report.left_out.iter().map(|left_out| row(&[left_out, "only with --full", "", "", "", "", ""])));
     rows.concat()
 }
 

@@ -2,49 +2,33 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`run`](mod@run) | when, of what, and on which machine |
+//! | [`machine`] | when, of what, and on which machine |
+//! | [`measured`] | all that was measured |
 //! | `table` | a line as cells; the table that is printed |
 //! | `markdown` | the page that is kept |
-//! | `charts` | throughput over time, and latency by percentile |
+//! | [`charts`] | throughput over time, and latency by percentile |
 //! | `plot` | lines on axes, as SVG |
 
-mod charts;
+pub mod charts;
+pub mod machine;
 mod markdown;
+pub mod measured;
 mod plot;
-pub mod run;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
-use crate::line::Line;
-use crate::rows::Row;
+use crate::figure::line::Line;
+use charts::Charts;
 
-pub use charts::Charts;
-pub use run::Run;
+pub use machine::Machine;
+pub use measured::Report;
 
 /// Where reports go, from the top of the repository.
 const RESULTS: &str = "tools/bench/results";
 const RECORD: &str = "tools/bench";
-
-/// All that was measured.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// When, of what, and on which machine.
-    #[serde(flatten)]
-    pub run: Run,
-    /// What was measured.
-    pub lines: Vec<Line>,
-    /// What a quick run does not measure.
-    #[serde(skip)]
-    pub left_out: Vec<Row>,
-    /// What could not be measured, and why.
-    pub failed: Vec<String>,
-    /// How long all of it took, in seconds.
-    pub took_s: u64,
-}
 
 impl Report {
     /// The report, as it is printed.

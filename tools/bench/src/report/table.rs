@@ -3,9 +3,9 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
-use super::Report;
+use super::measured::Report;
 use crate::figure::Figure;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
 
 /// What stands above the cells.
 pub(super) const HEAD: [&str; 7] = ["row", "what", "value", "limit", "ratio", "target", "met"];
@@ -24,7 +24,7 @@ pub(super) fn table(report: &Report) -> Table {
         table.add_row(cells(line));
     }
     for row in &report.left_out {
-        table.add_row([row.name(), "only with --full", "", "", "", "", ""]);
+        table.add_row([row, "only with --full", "", "", "", "", ""]);
     }
     table
 }

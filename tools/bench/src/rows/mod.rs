@@ -1,24 +1,21 @@
 //! What is measured: a module for each family of rows of the table.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `writes` | rows that store orders |
+//! | `reads` | rows that read them |
+//! | `memory` | both at once |
 
-mod ack;
-mod again;
-mod backlog;
-mod cached;
-mod export;
 mod memory;
-mod page;
-mod post;
-mod readable;
 mod reads;
-mod replay;
-mod shards;
-mod stored;
-mod uncached;
+mod writes;
 
 use anyhow::Result;
 
 use crate::bench::Bench;
-use crate::line::Line;
+use crate::figure::line::Line;
+use reads::{cached, export, page, uncached};
+use writes::{ack, again, backlog, post, readable, replay, shards, stored};
 
 /// A row, which may have several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

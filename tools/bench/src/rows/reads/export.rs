@@ -3,22 +3,23 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use forebay_stack::ServiceName;
 use http_body_util::BodyExt;
 use memchr::memchr_iter;
 
-use super::reads::{END, world};
-use super::replay::recipe;
 use crate::bench::Bench;
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::line::{Line, Target, Unit};
 use crate::load::Connection;
-use crate::rounds::{Side, in_turns};
+use crate::rows::reads::{END, world};
+use crate::rows::writes::replay::recipe;
 use crate::usage::Cost;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
     let world = world(bench, recipe).await?;
-    let port = world.port("query");
+    let port = world.port(ServiceName::Query);
     let mut cost = Cost::default();
     let mut counts = Vec::new();
     let pair = in_turns(bench.scale.rounds, async |side| {
@@ -43,7 +44,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 /// Reads an export of everything to its end, and counts its lines.
-pub(super) async fn export(port: u16) -> Result<u64> {
+pub(crate) async fn export(port: u16) -> Result<u64> {
     let path = format!("/v1/orders?from=2025-01-01T00:00:00Z&to={END}T00:00:00Z");
     let mut connection = Connection::open(port).await?;
     let response = connection.stream(&path, "application/x-ndjson").await?;

@@ -4,24 +4,25 @@
 //! for the limit. It is measured from the first commit that is seen to the last.
 
 use anyhow::{Context, Result, ensure};
+use forebay_stack::ServiceName;
 
-use super::replay::{COPY, recipe};
 use crate::bench::Bench;
 use crate::dataset::Dataset;
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::line::{Line, Target, Unit};
 use crate::progress::{Progress, Seen};
-use crate::rounds::{Side, in_turns};
+use crate::rows::writes::replay::{COPY, recipe};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let mut cost = Cost::default();
     let mut last = Vec::new();
     let pair = in_turns(bench.scale.rounds, async |side| match side {
-        Side::Limit => copy::into_empty(bench, &plan, &dataset).await,
+        Side::Limit => copy::into_empty(&bench.servers, &plan, &dataset).await,
         Side::Value => {
             let (seen, took) = drain(bench, &plan, &dataset).await?;
             cost += took;
@@ -40,17 +41,18 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 async fn drain(bench: &Bench, plan: &Plan, dataset: &Dataset) -> Result<(Vec<Seen>, Cost)> {
-    let mut world = World::start(bench, plan).await?;
-    world.stop_service("writer").await;
-    world.replay(bench, &dataset.file).await?;
-    bench.settle().await?;
+    let mut world = World::start(&bench.servers, plan).await?;
+    world.stop_service(ServiceName::Writer).await;
+    world.replay(&bench.servers, &dataset.file).await?;
+    bench.servers.settle().await?;
     let mut progress = Progress::connect(&world.urls).await?;
     let before = bench.used(&world);
-    let ((), seen) = tokio::try_join!(world.add_service(bench, "writer", &[]), progress.wait_for(dataset.rows))?;
+    let ((), seen) =
+        tokio::try_join!(world.add_service(&bench.servers, ServiceName::Writer, &[]), progress.wait_for(dataset.rows))?;
     let cost = bench.used(&world) - before;
     let stored = progress.stored().await?;
     ensure!(stored == dataset.rows, "{stored} of {} rows are stored", dataset.rows);
-    world.end(bench).await?;
+    world.end(&bench.servers).await?;
     Ok((seen, cost))
 }
 

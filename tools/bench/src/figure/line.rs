@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::figure::Figure;
+use super::Figure;
 use crate::usage::Cost;
 
 /// In what a line's numbers are.

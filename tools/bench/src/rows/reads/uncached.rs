@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use forebay_model::CustomerId;
-use forebay_query::statement::{Bounds, Kind, text};
+use forebay_stack::ServiceName;
 
-use super::post::span;
-use super::reads::{END, customers_of_shard_0, map, world};
-use super::replay::recipe;
 use crate::bench::Bench;
-use crate::limit::pgbench::{self, NOTHING, Script, with_names};
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
+use crate::limit::pgbench::{self, Script, orders_at_position};
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Pace, drive};
-use crate::rounds::{Side, in_turns};
+use crate::rows::reads::{END, customers_of_shard_0, map, world};
+use crate::rows::writes::post::span;
+use crate::rows::writes::replay::recipe;
 use crate::usage::Cost;
 
 /// As many as the query service has connections to a shard.
@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 8;
 /// So many customers are asked for in turn; pgbench finds each by comparing, so they must be few.
 const CUSTOMERS: usize = 32;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
     let world = world(bench, recipe).await?;
     let mut customers = customers_of_shard_0(recipe)?;
@@ -36,12 +36,12 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
             let lasts = span.warm_up + span.lasts;
-            return Ok(pgbench::run(bench, &world.urls[0], &script, CONNECTIONS, lasts).await?.per_second);
+            return Ok(pgbench::run(&bench.servers, &world.urls[0], &script, CONNECTIONS, lasts).await?.per_second);
         }
         offset += 100_000;
         let (lists, begin) = (Arc::clone(&lists), offset);
         let fresh: Paths = Arc::new(move |number| lists(begin + number));
-        let clients = Gets::from(world.port("query"), CONNECTIONS, &fresh, &["miss"]).await?;
+        let clients = Gets::from(world.port(ServiceName::Query), CONNECTIONS, &fresh, &["miss"]).await?;
         let (outcome, took) = bench.metered(&world, drive(clients, Pace::Closed, span)).await?;
         cost += took;
         Ok(outcome.per_second)
@@ -69,9 +69,10 @@ fn script(customers: &[CustomerId]) -> Result<Script> {
         let _ = writeln!(commands, "\\{when} :n = {place}\n\\set bucket {bucket}\n\\set customer {customer}");
     }
     commands.push_str("\\endif\n");
-    let statement = text(Kind::CustomerNewest, "ordered_at < '2026-01-01 +00'", Bounds { last: true, end: false });
-    commands += &with_names(&statement, &["", "end", NOTHING, "rows", "bucket", "customer"]);
-    commands.push_str(";\n");
+    commands += &orders_at_position(
+        "ordered_at < '2026-01-01 +00' and (ordered_at, order_id) < (:end, '') \
+         and bucket = :bucket and customer_id = :customer order by ordered_at desc, order_id desc limit :rows",
+    );
     let rows = ("rows", "51".to_owned());
     let texts = BTreeMap::from([("end", format!("{END} +00")), rows]);
     Ok(Script { text: commands, texts })

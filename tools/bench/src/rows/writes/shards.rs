@@ -2,22 +2,22 @@
 
 use anyhow::Result;
 
-use super::replay::{recipe, replay};
 use crate::bench::Bench;
 use crate::dataset::Recipe;
 use crate::figure::Figure;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::rows::writes::replay::{recipe, replay};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
 
 const SHARDS: [usize; 4] = [1, 3, 6, 12];
 const ROUNDS: usize = 2;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     // Eight times a file: a shorter one will do.
     let whole = recipe(bench, true);
     let recipe = Recipe { orders: whole.orders / 3, ..whole };
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let cores = std::thread::available_parallelism()?.get() as f64;
     let mut figures = SHARDS.map(|_| (Figure::default(), Cost::default()));
     for round in 0..ROUNDS {
@@ -26,9 +26,9 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
             turn.reverse();
         }
         for place in turn {
-            let world = World::start(bench, &Plan { shards: SHARDS[place], ..plan.clone() }).await?;
+            let world = World::start(&bench.servers, &Plan { shards: SHARDS[place], ..plan.clone() }).await?;
             let replayed = replay(bench, &world, &dataset).await?;
-            world.end(bench).await?;
+            world.end(&bench.servers).await?;
             figures[place].0.push(replayed.per_second / cores);
             figures[place].1 += replayed.cost;
         }

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use anyhow::Result;
 use futures::future::try_join_all;
 
-use super::replay::replay;
 use crate::bench::Bench;
 use crate::dataset::{Dataset, Recipe};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::line::{Line, Target, Unit};
 use crate::progress::execute;
-use crate::rounds::{Side, in_turns};
+use crate::rows::writes::replay::replay;
 use crate::usage::Cost;
-use crate::world::{Plan, World};
+use crate::world::World;
 
 const MILLIONS: u64 = 10;
 const DAYS: u32 = 120;
 const ROUNDS: usize = 2;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = Recipe { orders: 1_000_000, customers: 100_000, days: DAYS, all_lanes: false, seed: 1 };
-    let plan = Plan::of(bench, recipe).await?;
-    let full = World::start(bench, &plan).await?;
-    let path = bench.path("stored.ndjson");
+    let plan = bench.plan(recipe).await?;
+    let full = World::start(&bench.servers, &plan).await?;
+    let path = bench.servers.path("stored.ndjson");
     let mut seeds = 100..;
     let mut next = |orders| {
         let seed = seeds.next().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let mut cost = Cost::default();
     let pair = in_turns(ROUNDS, async |side| {
         if side == Side::Value {
-            bench.settle().await?;
+            bench.servers.settle().await?;
             // What writes to a page first after a checkpoint logs all of it. That is little of what comes between two
             // checkpoints, and would be much of what is measured.
             copy::into(&full.urls, &next(recipe.orders / 3)?).await?;
@@ -48,13 +48,13 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
             return Ok(replayed.per_second);
         }
         let dataset = next(recipe.orders)?;
-        let empty = World::start(bench, &plan).await?;
+        let empty = World::start(&bench.servers, &plan).await?;
         let replayed = replay(bench, &empty, &dataset).await?;
-        empty.end(bench).await?;
+        empty.end(&bench.servers).await?;
         Ok(replayed.per_second)
     });
     let pair = pair.await?;
-    full.end(bench).await?;
+    full.end(&bench.servers).await?;
     let what = "a million orders by replay, lane orders only, to tables with 10 million orders";
     let line = Line::new("stored", what, Unit::OrdersPerSecond, pair.value).beside("to empty tables", pair.limit);
     let (first, last) = (copied.first().copied(), copied.last().copied());

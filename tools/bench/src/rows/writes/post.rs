@@ -1,28 +1,29 @@
 //! Single orders over 64 connections, beside the same HTTP, checks and answer without the log.
 
 use anyhow::Result;
+use forebay_stack::ServiceName;
 
-use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::figure::Figure;
-use crate::limit::servers;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
+use crate::limit::process;
 use crate::load::requests::{Orders, Posts};
 use crate::load::{Outcome, Pace, Span, drive};
 use crate::progress::Progress;
-use crate::rounds::{Side, in_turns};
+use crate::rows::writes::replay::recipe_of_a_day;
 use crate::usage::Cost;
-use crate::world::{Plan, World};
+use crate::world::World;
 
 const ROW: &str = "post";
-pub(super) const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long a row asks.
-pub(super) fn span(bench: &Bench) -> Span {
+pub(crate) fn span(bench: &Bench) -> Span {
     Span { warm_up: bench.scale.warm_up(), lasts: bench.scale.lasts }
 }
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let mut lines = of_lanes(bench, false, "lane orders only").await?;
     lines.extend(of_lanes(bench, true, "all lanes").await?);
     Ok(lines)
@@ -30,16 +31,16 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 
 async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec<Line>> {
     let recipe = recipe_of_a_day(bench, all_lanes);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let orders = Orders::new(dataset.lines()?);
-    let world = World::start(bench, &plan).await?;
-    let (accepting, without_log) = servers::accepting(bench).await?;
+    let world = World::start(&bench.servers, &plan).await?;
+    let (accepting, without_log) = process::accepting(&bench.servers).await?;
     let (mut cost, mut p99, mut last) = (Cost::default(), Figure::default(), None);
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
             return Ok(posts(bench, without_log, &orders, Pace::Closed).await?.per_second);
         }
-        let asked = posts(bench, world.port("ingest"), &orders, Pace::Closed);
+        let asked = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Closed);
         let (outcome, took) = bench.metered(&world, asked).await?;
         Progress::connect(&world.urls).await?.wait_until_quiet().await?;
         cost += took;
@@ -49,8 +50,8 @@ async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec
     let pair = pair.await?;
     accepting.stop().await;
     let half = pair.value.median() / 2.0;
-    let open = posts(bench, world.port("ingest"), &orders, Pace::Open(half)).await?;
-    world.end(bench).await?;
+    let open = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Open(half)).await?;
+    world.end(&bench.servers).await?;
     if let Some(last) = &last {
         bench.charts.latency(&format!("64 connections, {lanes}, as fast as they can"), last);
     }
@@ -65,6 +66,6 @@ async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec
     Ok(vec![rate, p99, Line::new(ROW, what, Unit::Milliseconds, open)])
 }
 
-pub(super) async fn posts(bench: &Bench, port: u16, orders: &Orders, pace: Pace) -> Result<Outcome> {
+pub(crate) async fn posts(bench: &Bench, port: u16, orders: &Orders, pace: Pace) -> Result<Outcome> {
     drive(Posts::to(port, CONNECTIONS, orders).await?, pace, span(bench)).await
 }

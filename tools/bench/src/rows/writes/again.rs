@@ -2,28 +2,28 @@
 
 use anyhow::{Result, ensure};
 
-use super::replay::{recipe, replay};
 use crate::bench::Bench;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::Pair;
 use crate::progress::Progress;
-use crate::rounds::Pair;
+use crate::rows::writes::replay::{recipe, replay};
 use crate::usage::Cost;
-use crate::world::{Plan, World};
+use crate::world::World;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let (mut pair, mut cost) = (Pair::default(), Cost::default());
     for _ in 0..bench.scale.rounds - 1 {
-        let world = World::start(bench, &plan).await?;
+        let world = World::start(&bench.servers, &plan).await?;
         pair.limit.push(replay(bench, &world, &dataset).await?.per_second);
-        bench.settle().await?;
+        bench.servers.settle().await?;
         let second = replay(bench, &world, &dataset).await?;
         pair.value.push(second.per_second);
         cost += second.cost;
         let stored = Progress::connect(&world.urls).await?.stored().await?;
         ensure!(stored == dataset.rows, "{stored} rows are stored instead of {}", dataset.rows);
-        world.end(bench).await?;
+        world.end(&bench.servers).await?;
     }
     let what = format!("a file of {} orders replayed a second time, all lanes", recipe.orders);
     let line = Line::new("again", what, Unit::OrdersPerSecond, pair.value);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::figure::Figure;
+use super::Figure;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

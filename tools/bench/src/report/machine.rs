@@ -8,11 +8,9 @@ use forebay_stack::Installed;
 use serde::Serialize;
 use tokio::process::Command;
 
-use crate::settings::Settings;
-
 /// When, of what, and on which machine.
 #[derive(Clone, Debug, Serialize)]
-pub struct Run {
+pub struct Machine {
     /// RFC 3339.
     pub at: String,
     /// The short name of the commit, with `+` where files were changed.
@@ -33,12 +31,12 @@ pub struct Run {
     pub load_before: f64,
 }
 
-impl Run {
+impl Machine {
     /// This run, now.
     ///
     /// # Errors
     /// Where servers are not installed.
-    pub async fn now(settings: &Settings) -> Result<Self> {
+    pub async fn now(full: bool) -> Result<Self> {
         let installed = Installed::find()?;
         let changed = !said("git", &["status", "--porcelain", "--untracked-files=no"]).await.is_empty();
         let commit = said("git", &["rev-parse", "--short", "HEAD"]).await;
@@ -50,7 +48,7 @@ impl Run {
         Ok(Self {
             at: Timestamp::now().to_string(),
             commit: format!("{commit}{}", if changed { "+" } else { "" }),
-            full: settings.full,
+            full,
             cpu: proc("cpuinfo", "model name").trim_start_matches([':', ' ', '\t']).to_owned(),
             cores: std::thread::available_parallelism()?.get(),
             memory_gib: memory_kib / f64::from(1 << 20),

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use forebay_stack::ServiceName;
 
-use super::post::{CONNECTIONS, span};
-use super::reads::{ask_until, customers_of_shard_0, world};
-use super::replay::recipe;
 use crate::bench::Bench;
-use crate::limit::servers;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
+use crate::limit::process;
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Connection, Pace, drive};
-use crate::rounds::{Side, in_turns};
+use crate::rows::reads::{ask_until, customers_of_shard_0, world};
+use crate::rows::writes::post::{CONNECTIONS, span};
+use crate::rows::writes::replay::recipe;
 use crate::usage::Cost;
 use crate::world::World;
 
@@ -30,7 +31,7 @@ struct Kind {
     least: f64,
 }
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe(bench, true);
     let mut world = world(bench, recipe).await?;
     let customers = customers_of_shard_0(recipe)?;
@@ -38,23 +39,23 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let memory = Kind { what: "customer read (50 orders), in memory", cache: "l1", caches: &["l1"], least: 0.7 };
     let memory = line(bench, &world, &paths, &memory).await?;
     // A process that keeps nothing itself finds everything in Redis.
-    world.add_service(bench, "query", &[("FOREBAY_CACHE_BYTES", "0")]).await?;
+    world.add_service(&bench.servers, ServiceName::Query, &[("FOREBAY_CACHE_BYTES", "0")]).await?;
     let redis =
         Kind { what: "customer read (50 orders), in Redis", cache: "redis", caches: &["redis", "l1"], least: 0.35 };
     let redis = line(bench, &world, &paths, &redis).await?;
-    world.stop_last("query").await;
+    world.stop_last(ServiceName::Query).await;
     bench.keep(recipe, world).await?;
     Ok(vec![memory, redis])
 }
 
 async fn line(bench: &Bench, world: &World, paths: &[String], kind: &Kind) -> Result<Line> {
-    let mut connection = Connection::open(world.port("query")).await?;
+    let mut connection = Connection::open(world.port(ServiceName::Query)).await?;
     let mut bytes = 0;
     for path in paths {
         bytes += ask_until(&mut connection, path, kind.cache).await?.body.len();
     }
     let bytes = bytes / paths.len();
-    let (constant, constant_port) = servers::constant(bench, bytes).await?;
+    let (constant, constant_port) = process::constant(&bench.servers, bytes).await?;
     let paths = paths.to_vec();
     let lists: Paths = Arc::new(move |number| paths[number as usize % paths.len()].clone());
     let same: Paths = Arc::new(|_| "/constant".to_owned());
@@ -64,7 +65,7 @@ async fn line(bench: &Bench, world: &World, paths: &[String], kind: &Kind) -> Re
             let clients = Gets::from(constant_port, CONNECTIONS, &same, &[]).await?;
             return Ok(drive(clients, Pace::Closed, span(bench)).await?.per_second);
         }
-        let clients = Gets::from(world.port("query"), CONNECTIONS, &lists, kind.caches).await?;
+        let clients = Gets::from(world.port(ServiceName::Query), CONNECTIONS, &lists, kind.caches).await?;
         let (outcome, took) = bench.metered(world, drive(clients, Pace::Closed, span(bench))).await?;
         cost += took;
         Ok(outcome.per_second)

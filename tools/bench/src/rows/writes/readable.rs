@@ -4,19 +4,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use forebay_stack::ServiceName;
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::post::{CONNECTIONS, posts, span};
-use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::figure::Figure;
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
 use crate::load::requests::Orders;
 use crate::load::{Client, Connection, Pace, drive, histogram};
 use crate::progress::Progress;
-use crate::world::{Plan, World};
+use crate::rows::writes::post::{CONNECTIONS, posts, span};
+use crate::rows::writes::replay::recipe_of_a_day;
+use crate::world::World;
 
 /// Of so many orders one is looked for: reading all of them would be another load.
 const EVERY: u64 = 20;
@@ -57,12 +58,12 @@ impl Client for Looker {
     }
 }
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = recipe_of_a_day(bench, true);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let orders = Orders::new(dataset.lines()?);
-    let world = World::start(bench, &plan).await?;
-    let most = posts(bench, world.port("ingest"), &orders, Pace::Closed).await?.per_second;
+    let world = World::start(&bench.servers, &plan).await?;
+    let most = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Closed).await?.per_second;
     Progress::connect(&world.urls).await?.wait_until_quiet().await?;
     let mut p99 = Figure::default();
     let mut p50 = Figure::default();
@@ -71,7 +72,7 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         p99.push(readable.value_at_quantile(0.99) as f64 / 1000.0);
         p50.push(readable.value_at_quantile(0.5) as f64 / 1000.0);
     }
-    world.end(bench).await?;
+    world.end(&bench.servers).await?;
     let what =
         format!("posted to readable by customer, at half the maximum rate ({:.0}/s), open loop, p99", most / 2.0);
     let line = Line::new("readable", what, Unit::Milliseconds, p99).target(Target::AtMost(250.0));
@@ -82,8 +83,10 @@ async fn look(bench: &Bench, world: &World, orders: &Orders, rate: f64) -> Resul
     let readable_us = Arc::new(Mutex::new(histogram()?));
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let (ingest, query) =
-            (Connection::open(world.port("ingest")).await?, Connection::open(world.port("query")).await?);
+        let (ingest, query) = (
+            Connection::open(world.port(ServiceName::Ingest)).await?,
+            Connection::open(world.port(ServiceName::Query)).await?,
+        );
         clients.push(Looker { ingest, query, orders: orders.clone(), readable_us: Arc::clone(&readable_us) });
     }
     drive(clients, Pace::Open(rate), span(bench)).await?;

@@ -2,22 +2,23 @@
 
 use anyhow::Result;
 use forebay_model::Lane;
+use forebay_stack::ServiceName;
 
-use super::post::span;
-use super::replay::recipe_of_a_day;
 use crate::bench::Bench;
 use crate::dataset::Dataset;
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
 use crate::limit::publish;
-use crate::line::{Line, Target, Unit};
 use crate::load::requests::{Orders, Posts};
 use crate::load::{Pace, drive};
 use crate::progress::Progress;
-use crate::rounds::{Side, in_turns};
-use crate::world::{Plan, World};
+use crate::rows::writes::post::span;
+use crate::rows::writes::replay::recipe_of_a_day;
+use crate::world::World;
 
 const BESIDE: &str = "one synced JetStream publish of that size";
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let all =
         "acknowledgement with client id and seller view (two publishes, one after the other), one connection, p50";
     let orders = "acknowledgement, lane orders only (one publish), one connection, one order at a time, p50";
@@ -27,21 +28,21 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 
 async fn line(bench: &mut Bench, what: &str, all_lanes: bool) -> Result<Line> {
     let recipe = recipe_of_a_day(bench, all_lanes);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let (orders, bytes, span) = (Orders::new(dataset.lines()?), tuple_bytes(&dataset), span(bench));
-    let world = World::start(bench, &plan).await?;
+    let world = World::start(&bench.servers, &plan).await?;
     let mut last = None;
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
-            return publish::median_ms(bench, bytes, span.warm_up, span.lasts).await;
+            return publish::median_ms(&bench.servers, bytes, span.warm_up, span.lasts).await;
         }
-        let client = Posts::to(world.port("ingest"), 1, &orders).await?;
+        let client = Posts::to(world.port(ServiceName::Ingest), 1, &orders).await?;
         let outcome = drive(client, Pace::Closed, span).await?;
         Progress::connect(&world.urls).await?.wait_until_quiet().await?;
         Ok(last.insert(outcome).quantile_ms(0.5))
     });
     let pair = pair.await?;
-    world.end(bench).await?;
+    world.end(&bench.servers).await?;
     if let Some(last) = &last {
         let name = if all_lanes { "one connection, all lanes" } else { "one connection, lane orders only" };
         bench.charts.latency(name, last);

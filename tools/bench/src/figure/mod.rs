@@ -1,5 +1,8 @@
 //! What several rounds have measured of one thing.
 
+pub mod line;
+pub mod rounds;
+
 use serde::Serialize;
 
 /// One number a round.

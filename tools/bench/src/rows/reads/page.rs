@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use forebay_query::statement::{Bounds, Kind, text};
+use forebay_stack::ServiceName;
 
-use super::post::span;
-use super::reads::world;
 use crate::bench::Bench;
 use crate::dataset::Recipe;
-use crate::limit::pgbench::{self, Script, with_names};
-use crate::line::{Line, Target, Unit};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
+use crate::limit::pgbench::{self, Script, orders_at_position};
 use crate::load::requests::{Gets, Paths};
 use crate::load::{Pace, drive};
-use crate::rounds::{Side, in_turns};
+use crate::rows::reads::world;
+use crate::rows::writes::post::span;
 use crate::usage::Cost;
 
 /// A million on each shard.
 const ORDERS: u64 = 3_000_000;
 const DAYS: u32 = 400;
 
-pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let recipe = Recipe { orders: ORDERS, customers: 30_000, days: DAYS, all_lanes: false, seed: 1 };
     let world = world(bench, recipe).await?;
     let (script, span) = (script(), span(bench));
@@ -31,20 +31,20 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
             let mut slowest: f64 = 0.0;
             for url in &world.urls {
                 let lasts = span.lasts / 2;
-                slowest = slowest.max(pgbench::run(bench, url, &script, 1, lasts).await?.mean_ms);
+                slowest = slowest.max(pgbench::run(&bench.servers, url, &script, 1, lasts).await?.mean_ms);
             }
             return Ok(slowest);
         }
         offset += 100_000;
         let begin = offset;
         let pages: Paths = Arc::new(move |number| path(begin + number));
-        let client = Gets::from(world.port("query"), 1, &pages, &["miss"]).await?;
+        let client = Gets::from(world.port(ServiceName::Query), 1, &pages, &["miss"]).await?;
         let (outcome, took) = bench.metered(&world, drive(client, Pace::Closed, span)).await?;
         cost += took;
         Ok(outcome.mean_ms())
     });
     let pair = pair.await?;
-    world.end(bench).await?;
+    world.end(&bench.servers).await?;
     let what = "page of 100 of a time range, 3 shards, a million orders each, 400 daily partitions, one client, mean";
     let line = Line::new("page", what, Unit::Milliseconds, pair.value);
     let line = line.beside("the range as one statement on the slowest shard by pgbench, mean", pair.limit);
@@ -58,8 +58,9 @@ fn path(number: u64) -> String {
 
 /// The range as one statement, for one order more than the page has.
 fn script() -> Script {
-    let range = "ordered_at >= '2025-06-01 +00' and ordered_at < '2025-06-20 +00'";
-    let statement = text(Kind::EverybodyNewest, range, Bounds::default());
-    let statement = with_names(&statement, &["", "", "", "", "rows"]);
-    Script { text: format!("{statement};\n"), texts: BTreeMap::from([("rows", "101".to_owned())]) }
+    let statement = orders_at_position(
+        "ordered_at >= '2025-06-01 +00' and ordered_at < '2025-06-20 +00' \
+         order by ordered_at desc, order_id desc, customer_id desc limit :rows",
+    );
+    Script { text: statement, texts: BTreeMap::from([("rows", "101".to_owned())]) }
 }

@@ -7,66 +7,68 @@ use anyhow::{Result, ensure};
 
 use crate::bench::Bench;
 use crate::dataset::{Dataset, Recipe};
+use crate::figure::line::{Line, Target, Unit};
+use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::line::{Line, Target, Unit};
 use crate::progress::{Progress, Seen};
-use crate::rounds::{Side, in_turns};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
 
-pub(super) const COPY: &str = "COPY of the same tuples, three sessions";
+pub(crate) const COPY: &str = "COPY of the same tuples, three sessions";
 /// An order of a customer in a hundred.
 const ORDERS_OF_A_CUSTOMER: u64 = 100;
 const DAYS: u32 = 30;
 
 /// The orders of a file, as most rows send it.
-pub(super) fn recipe(bench: &Bench, all_lanes: bool) -> Recipe {
+pub(crate) fn recipe(bench: &Bench, all_lanes: bool) -> Recipe {
     let orders = bench.scale.orders;
     Recipe { orders, customers: (orders / ORDERS_OF_A_CUSTOMER) as u32, days: DAYS, all_lanes, seed: 1 }
 }
 
 /// The orders that are sent one by one: of one day, as they are when they come from people.
-pub(super) fn recipe_of_a_day(bench: &Bench, all_lanes: bool) -> Recipe {
+pub(crate) fn recipe_of_a_day(bench: &Bench, all_lanes: bool) -> Recipe {
     Recipe { days: 1, ..recipe(bench, all_lanes) }
 }
 
 /// What came of a file.
-pub(super) struct Replayed {
-    pub(super) per_second: f64,
-    pub(super) began: Instant,
-    pub(super) seen: Vec<Seen>,
-    pub(super) cost: Cost,
+pub(crate) struct Replayed {
+    pub(crate) per_second: f64,
+    pub(crate) began: Instant,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) cost: Cost,
 }
 
 /// Replays a file, and waits until all of its rows are committed.
-pub(super) async fn replay(bench: &Bench, world: &World, dataset: &Dataset) -> Result<Replayed> {
+pub(crate) async fn replay(bench: &Bench, world: &World, dataset: &Dataset) -> Result<Replayed> {
     let mut progress = Progress::connect(&world.urls).await?;
     let before = progress.rows().await?;
     let began = Instant::now();
-    let both = async { tokio::try_join!(world.replay(bench, &dataset.file), progress.wait_for(before + dataset.rows)) };
+    let both = async {
+        tokio::try_join!(world.replay(&bench.servers, &dataset.file), progress.wait_for(before + dataset.rows))
+    };
     let ((_, seen), cost) = bench.metered(world, both).await?;
     let end = seen.last().map_or(began, |seen| seen.at);
     Ok(Replayed { per_second: dataset.recipe.orders as f64 / (end - began).as_secs_f64(), began, seen, cost })
 }
 
-pub(super) async fn orders_only(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn orders_only(bench: &mut Bench) -> Result<Vec<Line>> {
     let what = "file by replay to committed rows, lane orders only (ids assigned)";
     Ok(vec![line(bench, "replay-orders", what, false).await?])
 }
 
-pub(super) async fn all_lanes(bench: &mut Bench) -> Result<Vec<Line>> {
+pub(crate) async fn all_lanes(bench: &mut Bench) -> Result<Vec<Line>> {
     let what = "the same with client ids (index lane) and the seller view";
     Ok(vec![line(bench, "replay", what, true).await?])
 }
 
 async fn line(bench: &mut Bench, row: &'static str, what: &str, all_lanes: bool) -> Result<Line> {
     let recipe = recipe(bench, all_lanes);
-    let (dataset, plan) = (bench.dataset(recipe)?, Plan::of(bench, recipe).await?);
+    let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let mut cost = Cost::default();
     let mut last = None;
     let rounds = bench.scale.rounds;
     let pair = in_turns(rounds, async |side| match side {
-        Side::Limit => copy::into_empty(bench, &plan, &dataset).await,
+        Side::Limit => copy::into_empty(&bench.servers, &plan, &dataset).await,
         Side::Value => {
             let replayed = into_empty(bench, &plan, &dataset).await?;
             cost += replayed.cost.clone();
@@ -84,10 +86,10 @@ async fn line(bench: &mut Bench, row: &'static str, what: &str, all_lanes: bool)
 }
 
 async fn into_empty(bench: &Bench, plan: &Plan, dataset: &Arc<Dataset>) -> Result<Replayed> {
-    let world = World::start(bench, plan).await?;
+    let world = World::start(&bench.servers, plan).await?;
     let replayed = replay(bench, &world, dataset).await?;
     let stored = Progress::connect(&world.urls).await?.stored().await?;
     ensure!(stored == dataset.rows, "{stored} of {} rows are stored", dataset.rows);
-    world.end(bench).await?;
+    world.end(&bench.servers).await?;
     Ok(replayed)
 }
