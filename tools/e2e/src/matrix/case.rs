@@ -1,37 +1,14 @@
 //! The cases by name.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use forebay_stack::Server;
+use forebay_stack::{Server, ServiceName};
 
+use super::disk;
+use super::processes::{clock, freezes, kills, stops, writers};
+use super::rows::{poison, refusals, twice};
+use super::storage::{backlog, backups, deletions, full, promotions};
 use super::trial::{Target, Trial};
-use super::{
-    backlog, backups, clock, deletions, disk, freezes, full, holes, kills, poison, promotions, ragged, refusals, stops,
-    twice, writers,
-};
-use crate::system::Part;
-
-/// How long a case goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Long enough to see the fault work: for every test run.
-    Brief,
-    /// As long as the promise says.
-    Full,
-}
-
-impl Span {
-    /// One of two durations.
-    pub fn of(self, brief_s: u64, full_s: u64) -> Duration {
-        Duration::from_secs(if self == Self::Brief { brief_s } else { full_s })
-    }
-
-    /// How often a fault is repeated.
-    pub fn rounds(self) -> usize {
-        if self == Self::Brief { 1 } else { 3 }
-    }
-}
+use super::ways::{holes, ragged};
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +24,7 @@ pub enum Case {
     /// SIGSTOP.
     Freeze(Server),
     /// Nothing passes on the way from a service to a server, and nobody is told.
-    BlackHole(Part, Server),
+    BlackHole(ServiceName, Server),
     /// Ways that are slow, that are cut, that are reset.
     RaggedLinks,
     /// Streams reach their largest size.
@@ -83,9 +60,9 @@ pub enum Case {
     /// Messages in the streams that no writer can store.
     Poison,
     /// A service's clock is ten minutes off.
-    Clock(Part),
+    Clock(ServiceName),
     /// SIGTERM.
-    Stop(Part),
+    Stop(ServiceName),
 }
 
 /// The shard that faults are done to.
@@ -94,9 +71,9 @@ const SHARD: usize = 1;
 impl Case {
     /// Every case.
     pub const ALL: [Self; 45] = [
-        Self::Kill(Target::Service(Part::Ingest)),
-        Self::Kill(Target::Service(Part::Writer)),
-        Self::Kill(Target::Service(Part::Query)),
+        Self::Kill(Target::Service(ServiceName::Ingest)),
+        Self::Kill(Target::Service(ServiceName::Writer)),
+        Self::Kill(Target::Service(ServiceName::Query)),
         Self::Kill(Target::Server(Server::Nats)),
         Self::Kill(Target::Server(Server::Redis)),
         Self::Kill(Target::Server(Server::Postgres(SHARD))),
@@ -110,12 +87,12 @@ impl Case {
         Self::Freeze(Server::Nats),
         Self::Freeze(Server::Redis),
         Self::Freeze(Server::Postgres(SHARD)),
-        Self::BlackHole(Part::Ingest, Server::Nats),
-        Self::BlackHole(Part::Writer, Server::Nats),
-        Self::BlackHole(Part::Writer, Server::Postgres(SHARD)),
-        Self::BlackHole(Part::Query, Server::Postgres(SHARD)),
-        Self::BlackHole(Part::Query, Server::Redis),
-        Self::BlackHole(Part::Query, Server::Nats),
+        Self::BlackHole(ServiceName::Ingest, Server::Nats),
+        Self::BlackHole(ServiceName::Writer, Server::Nats),
+        Self::BlackHole(ServiceName::Writer, Server::Postgres(SHARD)),
+        Self::BlackHole(ServiceName::Query, Server::Postgres(SHARD)),
+        Self::BlackHole(ServiceName::Query, Server::Redis),
+        Self::BlackHole(ServiceName::Query, Server::Nats),
         Self::RaggedLinks,
         Self::LogFull,
         Self::ShardAway,
@@ -133,12 +110,12 @@ impl Case {
         Self::FileTwice,
         Self::FramesTwice,
         Self::Poison,
-        Self::Clock(Part::Ingest),
-        Self::Clock(Part::Writer),
-        Self::Clock(Part::Query),
-        Self::Stop(Part::Ingest),
-        Self::Stop(Part::Writer),
-        Self::Stop(Part::Query),
+        Self::Clock(ServiceName::Ingest),
+        Self::Clock(ServiceName::Writer),
+        Self::Clock(ServiceName::Query),
+        Self::Stop(ServiceName::Ingest),
+        Self::Stop(ServiceName::Writer),
+        Self::Stop(ServiceName::Query),
     ];
 
     /// What people call it, such as `kill-writer`.

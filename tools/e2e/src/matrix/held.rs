@@ -6,10 +6,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_stack::ServiceName;
 
 use super::trial::{Target, Trial};
-use crate::reads::READERS;
-use crate::system::Part;
+use crate::load::reads::READERS;
 
 /// For how long the usual is looked at.
 const LOOKED_FOR: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ pub(super) struct Held(BTreeMap<String, usize>);
 
 impl Held {
     /// What a service holds now.
-    pub(super) fn by(trial: &Trial, part: Part) -> Result<Self> {
+    pub(super) fn by(trial: &Trial, part: ServiceName) -> Result<Self> {
         let pid = trial.process(Target::Service(part)).pid().context("the service does not run")?;
         let own = trial.system.port(part);
         let ways: HashMap<u16, String> =
@@ -46,7 +46,7 @@ impl Held {
     }
 
     /// The most that a service holds of each kind while all is well.
-    pub(super) async fn usually(trial: &Trial, part: Part) -> Result<Self> {
+    pub(super) async fn usually(trial: &Trial, part: ServiceName) -> Result<Self> {
         let (begun, mut most) = (Instant::now(), Self::default());
         while begun.elapsed() < LOOKED_FOR {
             for (kind, count) in Self::by(trial, part)?.0 {
@@ -55,7 +55,7 @@ impl Held {
             }
             tokio::time::sleep(EVERY).await;
         }
-        if part == Part::Query {
+        if part == ServiceName::Query {
             let pools = most.0.iter_mut().filter(|(kind, _)| kind.starts_with("Postgres"));
             pools.for_each(|(_, count)| *count = POOL.max(*count));
         }

@@ -6,38 +6,31 @@
 //! | module | concept |
 //! |---|---|
 //! | [`case`] | the cases by name |
+//! | [`span`] | how long a case goes on |
 //! | [`trial`] | a system under load, and what is noted about it |
 //! | [`run`](mod@run) | one case from start to verdict |
 //! | [`report`] | the verdict, and the table of all |
-//! | `kills`, `freezes`, `holes`, `ragged`, `full`, `backups`, `twice`, `poison`, `clock`, `stops`, `writers`, `backlog`,
-//! `deletions`, `promotions`, `refusals` | the faults |
+//! | `processes`, `ways`, `storage`, `rows` | the faults, by what they are done to |
+//! | `ask` | what services say of themselves |
 //! | `disk` | a server's data on a small disk |
 //! | `held` | what a service holds open |
 //! | `outages` | when a service may leave questions without an answer |
 
-mod backlog;
-mod backups;
+mod ask;
 pub mod case;
-mod clock;
-mod deletions;
 mod disk;
-mod freezes;
-mod full;
 mod held;
-mod holes;
-mod kills;
 mod outages;
-mod poison;
-mod promotions;
-mod ragged;
-mod refusals;
+mod processes;
 pub mod report;
+mod rows;
 pub mod run;
-mod stops;
+pub mod span;
+mod storage;
 pub mod trial;
-mod twice;
-mod writers;
+mod ways;
 
-pub use case::{Case, Span};
+pub use case::Case;
 pub use report::{Report, table};
 pub use run::run;
+pub use span::Span;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::answers::Answer;
-use crate::system::Part;
+use forebay_stack::ServiceName;
+
+use crate::load::answers::Answer;
 
 /// For how long a service may be away in one go, with its restart.
 const AWAY_MAX: Duration = Duration::from_secs(30);
@@ -19,19 +20,19 @@ pub(super) struct Outages(Vec<Outage>);
 
 #[derive(Clone, Copy, Debug)]
 struct Outage {
-    part: Part,
+    part: ServiceName,
     from: Instant,
     to: Option<Instant>,
 }
 
 impl Outages {
     /// It goes now.
-    pub(super) fn begin(&mut self, part: Part) {
+    pub(super) fn begin(&mut self, part: ServiceName) {
         self.0.push(Outage { part, from: Instant::now(), to: None });
     }
 
     /// It is there again.
-    pub(super) fn end(&mut self, part: Part) {
+    pub(super) fn end(&mut self, part: ServiceName) {
         if let Some(outage) = self.0.iter_mut().rev().find(|outage| outage.part == part) {
             outage.to.get_or_insert_with(Instant::now);
         }
@@ -39,7 +40,7 @@ impl Outages {
 
     /// What is wrong with questions that a service has left without an answer, as sentences. So many clients ask it, one
     /// question each at a time.
-    pub(super) fn judge(&self, part: Part, answers: &[Answer], clients: usize) -> Vec<String> {
+    pub(super) fn judge(&self, part: ServiceName, answers: &[Answer], clients: usize) -> Vec<String> {
         let outages: Vec<&Outage> = self.0.iter().filter(|outage| outage.part == part).collect();
         let unanswered = || answers.iter().filter(|answer| answer.status.is_none());
         let unexplained = unanswered().filter(|answer| !outages.iter().any(|outage| outage.explains(answer))).count();
@@ -87,15 +88,15 @@ mod tests {
     #[test]
     fn silence_is_excused_only_while_the_service_is_away_and_only_as_often_as_there_are_clients() {
         let (from, second) = (Instant::now(), Duration::from_secs(1));
-        let outage = Outage { part: Part::Ingest, from, to: Some(from + second) };
+        let outage = Outage { part: ServiceName::Ingest, from, to: Some(from + second) };
         let outages = Outages(vec![outage]);
         let in_time = unanswered(from, second);
-        assert_eq!(outages.judge(Part::Ingest, std::slice::from_ref(&in_time), 1), Vec::<String>::new());
-        assert_eq!(outages.judge(Part::Ingest, &vec![in_time.clone(); CUT_MAX + 1], 1).len(), 1);
-        assert_eq!(outages.judge(Part::Query, &[in_time], 1).len(), 2);
-        assert_eq!(outages.judge(Part::Ingest, &[unanswered(from + 2 * second, second / 2)], 1).len(), 1);
-        assert_eq!(outages.judge(Part::Ingest, &[unanswered(from, 5 * second)], 1).len(), 1);
+        assert_eq!(outages.judge(ServiceName::Ingest, std::slice::from_ref(&in_time), 1), Vec::<String>::new());
+        assert_eq!(outages.judge(ServiceName::Ingest, &vec![in_time.clone(); CUT_MAX + 1], 1).len(), 1);
+        assert_eq!(outages.judge(ServiceName::Query, &[in_time], 1).len(), 2);
+        assert_eq!(outages.judge(ServiceName::Ingest, &[unanswered(from + 2 * second, second / 2)], 1).len(), 1);
+        assert_eq!(outages.judge(ServiceName::Ingest, &[unanswered(from, 5 * second)], 1).len(), 1);
         let long = Outage { to: Some(from + 60 * second), ..outage };
-        assert_eq!(Outages(vec![long]).judge(Part::Ingest, &[], 1).len(), 1);
+        assert_eq!(Outages(vec![long]).judge(ServiceName::Ingest, &[], 1).len(), 1);
     }
 }

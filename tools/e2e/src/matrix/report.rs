@@ -7,7 +7,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::case::Case;
-use crate::ledger::Counts;
+use crate::load::ledger::Counts;
 
 /// What came of one run of a case.
 #[derive(Clone, Debug)]

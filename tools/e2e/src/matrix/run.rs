@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_stack::ServiceName;
 use serde_json::Value;
 
-use super::case::{Case, Span};
+use super::ask::lanes;
+use super::case::Case;
 use super::report::Report;
-use super::trial::{Trial, lanes};
-use crate::answers::Answer;
+use super::span::Span;
+use super::trial::Trial;
 use crate::audit::Audit;
+use crate::load::answers::Answer;
+use crate::load::reads::{READERS, Reads};
 use crate::load::{CLIENTS, Load, LoadSettings};
-use crate::reads::{READERS, Reads};
-use crate::system::{Part, System};
+use crate::system::System;
 
 /// How long everything may take to be as if nothing had been, once the faults are healed.
 const HEALED_WITHIN: Duration = Duration::from_secs(30);
@@ -27,7 +30,7 @@ const AUDIT_EVERY: Duration = Duration::from_millis(200);
 /// Where the case could not be run: what it finds wrong is in the report.
 pub async fn run(case: Case, seed: u64, span: Span, artefacts: &Path) -> Result<Report> {
     let dir = tempfile::tempdir().context("no temporary directory")?;
-    let mut trial = Trial::start(case, seed, span, dir.path()).await?;
+    let mut trial = Trial::start(case.settings(), case.replicated(), seed, span, dir.path()).await?;
     let begun = Instant::now();
     let ended = Box::pin(under_load(case, seed, &mut trial)).await;
     let (drained, audit) = match ended {
@@ -58,7 +61,7 @@ pub async fn run(case: Case, seed: u64, span: Span, artefacts: &Path) -> Result<
 /// Load, faults, healing, the end of the load, and the comparison.
 async fn under_load(case: Case, seed: u64, trial: &mut Trial) -> Result<(Option<Duration>, Audit)> {
     let settings = LoadSettings { is_doubled: case == Case::RequestsTwice, ..LoadSettings::steady(seed) };
-    let (ingest, query) = (trial.system.url(Part::Ingest, ""), trial.system.url(Part::Query, ""));
+    let (ingest, query) = (trial.system.url(ServiceName::Ingest, ""), trial.system.url(ServiceName::Query, ""));
     let load = Load::start(&ingest, &trial.ledger, &trial.writes, &settings)?;
     let reads = Reads::start(&query, &trial.ledger, &trial.reads, seed)?;
     trial.must_work_again(Instant::now(), HEALED_WITHIN).await;
@@ -113,7 +116,7 @@ async fn rest_in_log(system: &System) -> Result<Option<String>> {
 async fn no_memory_held(trial: &mut Trial) {
     trial
         .must("ingest gives back the room of its requests", HEALED_WITHIN, async |system| {
-            let text = system.text(Part::Ingest, "/metrics").await.map_err(|error| error.to_string())?;
+            let text = system.text(ServiceName::Ingest, "/metrics").await.map_err(|error| error.to_string())?;
             let line = text.lines().find(|line| line.starts_with("forebay_ingest_memory_bytes"));
             match line.and_then(|line| line.rsplit_once(' ')) {
                 Some((_, "0")) => Ok(()),
@@ -141,8 +144,8 @@ impl Trial {
             }
         }
         for (part, answers, clients) in [
-            (Part::Ingest, self.writes.between(begun, now), CLIENTS),
-            (Part::Query, self.reads.between(begun, now), READERS),
+            (ServiceName::Ingest, self.writes.between(begun, now), CLIENTS),
+            (ServiceName::Query, self.reads.between(begun, now), READERS),
         ] {
             self.complaints.extend(self.outages.judge(part, &answers, clients));
         }

@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use forebay_stack::{Durability, Process, Server};
+use anyhow::Result;
+use forebay_stack::{Durability, Process, Server, ServiceName};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
 
-use super::case::{Case, Span};
+use super::ask::lanes;
 use super::disk::Disk;
 use super::outages::Outages;
-use crate::answers::{Answer, Answers};
-use crate::known::Known;
-use crate::ledger::Ledger;
-use crate::system::{Part, System};
+use super::span::Span;
+use crate::audit::known::Known;
+use crate::load::answers::{Answer, Answers};
+use crate::load::ledger::Ledger;
+use crate::system::System;
 
 const SHARDS: usize = 3;
 /// How often a condition is looked at.
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One of the services.
-    Service(Part),
+    Service(ServiceName),
     /// One of the servers.
     Server(Server),
 }
@@ -35,9 +35,9 @@ impl Target {
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Service(Part::Ingest) => "ingest",
-            Self::Service(Part::Writer) => "writer",
-            Self::Service(Part::Query) => "query",
+            Self::Service(ServiceName::Ingest) => "ingest",
+            Self::Service(ServiceName::Writer) => "writer",
+            Self::Service(ServiceName::Query) => "query",
             Self::Server(Server::Nats) => "nats",
             Self::Server(Server::Redis) => "redis",
             Self::Server(Server::Postgres(_)) => "shard",
@@ -73,15 +73,21 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Starts a system for a case; the ledger is kept in that directory.
+    /// Starts a system with these settings of all services, of which one shard may have a replica; the ledger is kept in that
+    /// directory.
     ///
     /// # Errors
     /// What did not start.
-    pub async fn start(case: Case, seed: u64, span: Span, dir: &Path) -> Result<Self> {
-        let settings = case.settings();
+    pub async fn start(
+        settings: &'static [(&'static str, &'static str)],
+        replicated: Option<usize>,
+        seed: u64,
+        span: Span,
+        dir: &Path,
+    ) -> Result<Self> {
         Ok(Self {
             disk: None,
-            system: match case.replicated() {
+            system: match replicated {
                 Some(shard) => System::start_replicated(SHARDS, Durability::Real, settings, shard).await?,
                 None => System::start_linked(SHARDS, Durability::Real, settings).await?,
             },
@@ -110,7 +116,7 @@ impl Trial {
     pub(super) fn everybody(&self) -> Vec<Target> {
         let shards = (0..self.system.stack.postgres_count()).map(Server::Postgres);
         let servers = shards.chain([Server::Nats, Server::Redis]).map(Target::Server);
-        Part::ALL.into_iter().map(Target::Service).chain(servers).collect()
+        ServiceName::STOPPING.into_iter().map(Target::Service).chain(servers).collect()
     }
 
     /// Starts all of them again, and waits until they work. Nobody waits for anybody: each finds the others when they are there.
@@ -120,7 +126,7 @@ impl Trial {
             starting.spawn(async move { process.ensure_started().await });
         });
         starting.join_all().await.into_iter().collect::<Result<()>>()?;
-        for part in Part::ALL {
+        for part in ServiceName::STOPPING {
             self.outages.end(part);
         }
         self.must_work_again(Instant::now(), Duration::from_secs(30)).await;
@@ -128,7 +134,7 @@ impl Trial {
     }
 
     /// Starts a service anew with further settings.
-    pub(super) async fn replace(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<()> {
+    pub(super) async fn replace(&mut self, part: ServiceName, settings: &[(&str, &str)]) -> Result<()> {
         let settings = [self.settings, settings].concat();
         let mut attempts = 0;
         self.outages.begin(part);
@@ -225,35 +231,4 @@ impl Trial {
             self.complain(format!("{} {what} were answered otherwise than by {allowed:?}: {first:?}", wrong.len()));
         }
     }
-}
-
-/// Asks `/readyz` for the state of a dependency.
-pub(super) async fn dependency(system: &System, part: Part, name: &str) -> Result<String, String> {
-    let (_, body) = system.ask(part, "/readyz").await.map_err(|error| error.to_string())?;
-    let state: &Value = &body["dependencies"][name]["state"];
-    state.as_str().map(str::to_owned).ok_or_else(|| format!("/readyz says nothing of {name}: {body}"))
-}
-
-/// Every lane as every writer says that it stands.
-pub(super) async fn lanes(system: &System) -> Result<Vec<Value>> {
-    let mut lanes = Vec::new();
-    for url in system.urls(Part::Writer) {
-        lanes.extend(lanes_of(system, &url).await?);
-    }
-    Ok(lanes)
-}
-
-/// Every lane as the writer at that address says that it stands.
-pub(super) async fn lanes_of(system: &System, url: &str) -> Result<Vec<Value>> {
-    let (_, body) = system.ask_at(&format!("{url}/v1/lanes")).await?;
-    Ok(body["lanes"].as_array().context("no lanes")?.clone())
-}
-
-/// The sum of a metric over those of its lines that have this label; `None` where there is no such line.
-pub(super) async fn figure(system: &System, url: &str, name: &str, label: &str) -> Result<Option<f64>> {
-    let text = system.text_at(&format!("{url}/metrics")).await?;
-    let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
-    let lines = text.lines().filter(is_it).filter(|line| line.contains(label));
-    let figures: Vec<f64> = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse().ok()).collect();
-    Ok(if figures.is_empty() { None } else { Some(figures.iter().sum()) })
 }

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forebay_e2e::answers::Answers;
+use forebay_e2e::System;
 use forebay_e2e::audit::Audit;
-use forebay_e2e::known::{Known, KnownLetter};
-use forebay_e2e::ledger::{Ledger, Outcome};
+use forebay_e2e::audit::known::{Known, KnownLetter};
+use forebay_e2e::load::answers::Answers;
+use forebay_e2e::load::ledger::{Ledger, Outcome};
+use forebay_e2e::load::maker::Maker;
 use forebay_e2e::load::{Load, LoadSettings};
-use forebay_e2e::maker::Maker;
-use forebay_e2e::{Part, System};
-use forebay_stack::Durability;
+use forebay_stack::{Durability, ServiceName};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -73,7 +73,7 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = Arc::new(Ledger::new(dir.path().join("ledger")).unwrap());
     let answers = Arc::new(Answers::default());
-    let load = Load::start(&system.url(Part::Ingest, ""), &ledger, &answers, &LoadSettings::steady(3)).unwrap();
+    let load = Load::start(&system.url(ServiceName::Ingest, ""), &ledger, &answers, &LoadSettings::steady(3)).unwrap();
     while ledger.counts().accepted < 200 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,5 +1,5 @@
-use forebay_e2e::{Part, System};
-use forebay_stack::Durability;
+use forebay_e2e::System;
+use forebay_stack::{Durability, ServiceName};
 use serde_json::json;
 
 const NDJSON: &str = "application/x-ndjson";
@@ -30,7 +30,7 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
     // Where it came from, every one of its orders is known already.
     from.replay(&[file], b"").await.unwrap();
     from.wait_for("select rows_duplicate from lane_position where lane = 'orders'", 5000).await.unwrap();
-    assert_eq!(from.process(Part::Query).stop().await.map(|status| status.success()), Some(true));
+    assert_eq!(from.process(ServiceName::Query).stop().await.map(|status| status.success()), Some(true));
     to.stop().await.unwrap();
 }
 
@@ -58,7 +58,7 @@ async fn a_long_export_holds_little_memory() {
     for shard in 0..3 {
         system.stack.sql(shard, &copy).await.unwrap();
     }
-    let pid = system.process(Part::Query).pid().unwrap();
+    let pid = system.process(ServiceName::Query).pid().unwrap();
     for form in [NDJSON, "text/csv", PARQUET] {
         // From here on the highest mark counts anew (proc(5)).
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use forebay_e2e::matrix::{Case, Span, run};
-use forebay_e2e::system::Part;
-use forebay_stack::Server;
+use forebay_stack::{Server, ServiceName};
 
 /// Runs a case by a new seed. Everything that is wrong is told at once, with the seed by which it can be repeated.
 async fn passes(case: Case) {
@@ -28,7 +27,7 @@ async fn a_frozen_shard_holds_up_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_black_hole_before_the_log_is_noticed_and_leaves_nothing_behind() {
-    passes(Case::BlackHole(Part::Ingest, Server::Nats)).await;
+    passes(Case::BlackHole(ServiceName::Ingest, Server::Nats)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,5 +42,5 @@ async fn poison_becomes_dead_letters_and_stops_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_ingest_answers_every_request_that_it_has() {
-    passes(Case::Stop(Part::Ingest)).await;
+    passes(Case::Stop(ServiceName::Ingest)).await;
 }

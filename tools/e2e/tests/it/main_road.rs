@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use forebay_e2e::{Part, System};
+use forebay_e2e::System;
 use forebay_model::Timestamp;
-use forebay_stack::Durability;
+use forebay_stack::{Durability, ServiceName};
 use serde_json::{Value, json};
 
 async fn generated(system: &System, orders: &str) -> Vec<u8> {
@@ -79,8 +79,8 @@ async fn killing_the_writer_in_the_middle_loses_nothing_and_doubles_nothing() {
     let kills = async {
         for at_least in [5_000, 60_000, 120_000] {
             while system.sum("select count(*) from orders").await.unwrap() < at_least {}
-            system.process(Part::Writer).kill().await;
-            system.process(Part::Writer).restart().await.unwrap();
+            system.process(ServiceName::Writer).kill().await;
+            system.process(ServiceName::Writer).restart().await.unwrap();
         }
     };
     let (summary, ()) = tokio::join!(replay, kills);

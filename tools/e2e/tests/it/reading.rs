@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forebay_e2e::{Part, System};
+use forebay_e2e::System;
 use forebay_model::Timestamp;
-use forebay_stack::Durability;
+use forebay_stack::{Durability, ServiceName};
 use serde_json::{Value, json};
 
 fn trial_orders(otherwise: u64) -> u64 {
@@ -54,8 +54,8 @@ async fn post_and_read(http: reqwest::Client, ingest: String, queries: [String; 
 async fn everybody_reads_what_they_have_just_written() {
     let orders = trial_orders(3_000);
     let mut system = System::start(3, Durability::Real, &[]).await.unwrap();
-    let other = system.start_another(Part::Query, &[]).await.unwrap();
-    let queries = [system.url(Part::Query, ""), other];
+    let other = system.start_another(ServiceName::Query, &[]).await.unwrap();
+    let queries = [system.url(ServiceName::Query, ""), other];
     let http = reqwest::Client::builder().timeout(Duration::from_secs(90)).build().unwrap();
     let load = system.forebay(&["generate", "--orders", &(orders * 4).to_string()], b"").await.unwrap();
     let load = load.ok().unwrap().stdout.into_bytes();
@@ -67,7 +67,8 @@ async fn everybody_reads_what_they_have_just_written() {
             if place >= orders {
                 return;
             }
-            let outcome = post_and_read(http.clone(), system.url(Part::Ingest, "/v1/orders"), queries.clone(), place);
+            let outcome =
+                post_and_read(http.clone(), system.url(ServiceName::Ingest, "/v1/orders"), queries.clone(), place);
             outcome.await.unwrap();
             done.fetch_add(1, Ordering::Relaxed);
         }
@@ -77,8 +78,8 @@ async fn everybody_reads_what_they_have_just_written() {
             while done.load(Ordering::Relaxed) < orders * part / 5 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            system.process(Part::Writer).kill().await;
-            system.process(Part::Writer).restart().await.unwrap();
+            system.process(ServiceName::Writer).kill().await;
+            system.process(ServiceName::Writer).restart().await.unwrap();
         }
     };
     let (replayed, (), _) = tokio::join!(system.replay(&["-"], &load), restarts, people);

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forebay_e2e::{Part, System};
+use forebay_e2e::System;
 use forebay_model::{Lane, Receipt};
-use forebay_stack::{Durability, Server};
+use forebay_stack::{Durability, Server, ServiceName};
 use serde_json::{Value, json};
 
 const CUSTOMERS: u64 = 60;
@@ -26,7 +26,7 @@ struct Acked {
 async fn no_answer_lacks_what_was_committed_before_its_position() {
     let seconds = std::env::var("FOREBAY_TRIAL_S").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
     let mut system = System::start(2, Durability::Real, &[("FOREBAY_FAILPOINTS", FAILPOINTS)]).await.unwrap();
-    let queries = [system.url(Part::Query, ""), system.start_another(Part::Query, &[]).await.unwrap()];
+    let queries = [system.url(ServiceName::Query, ""), system.start_another(ServiceName::Query, &[]).await.unwrap()];
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
     let (acked, over, reads) = (Mutex::new(Vec::<Acked>::new()), AtomicBool::new(false), AtomicU64::new(0));
     let writing = async {
@@ -68,10 +68,10 @@ async fn no_answer_lacks_what_was_committed_before_its_position() {
                 system.stack.kill(Server::Redis).await;
                 system.stack.restart(Server::Redis).await.unwrap();
             } else {
-                system.process(Part::Writer).kill().await;
+                system.process(ServiceName::Writer).kill().await;
             }
             // It may just have died on purpose, even while it started.
-            while system.process(Part::Writer).ensure_started().await.is_err() {}
+            while system.process(ServiceName::Writer).ensure_started().await.is_err() {}
         }
         over.store(true, Ordering::Relaxed);
     };

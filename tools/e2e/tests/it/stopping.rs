@@ -1,5 +1,5 @@
-use forebay_e2e::{Part, System};
-use forebay_stack::Durability;
+use forebay_e2e::System;
+use forebay_stack::{Durability, ServiceName};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_under_load_in_any_order_loses_nothing_that_was_accepted() {
@@ -9,7 +9,7 @@ async fn stopping_under_load_in_any_order_loses_nothing_that_was_accepted() {
     let replay = system.replay(&["-"], &orders);
     let restarts = async {
         while system.sum("select count(*) from orders").await.unwrap() < 1_000 {}
-        for part in Part::ALL {
+        for part in ServiceName::STOPPING {
             let status = system.process(part).stop().await.unwrap();
             assert!(status.success(), "{part:?} ended with {status}");
             system.process(part).restart().await.unwrap();

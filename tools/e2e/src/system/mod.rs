@@ -1,36 +1,23 @@
 //! Servers and services on free ports, in a directory that goes with them.
 
+pub mod links;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use forebay_stack::{Durability, Managed, PortInUse, Process, Program, Ready, Stack, free_ports};
+use forebay_stack::{Durability, Process, ServiceName, Stack};
+use forebay_testkit::command::{Finished, forebay};
+use forebay_testkit::proxy::port_of;
 use serde_json::Value;
 
-use crate::command::{Run, forebay, program};
-use crate::links::Links;
+use links::Links;
 
 /// How long anything may take that is waited for.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// One of the services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// HTTP to log.
-    Ingest,
-    /// Log to Postgres.
-    Writer,
-    /// Postgres to HTTP.
-    Query,
-}
-
-impl Part {
-    /// Every service, in the order in which they are stopped.
-    pub const ALL: [Self; 3] = [Self::Ingest, Self::Writer, Self::Query];
-}
-
 /// A whole Forebay. Dropping it kills what is left of it.
 pub struct System {
-    services: Vec<(Part, Process, u16)>,
+    services: Vec<(ServiceName, Process, u16)>,
     http: reqwest::Client,
     links: Option<Links>,
     /// The replica that has taken a shard's place, and which shard that is.
@@ -72,9 +59,7 @@ impl System {
         let mut stack = Stack::temporary(shards, durability).await?;
         stack.add_replica(shard).await?;
         let mut links = Links::of(&stack).await?;
-        let url = stack.replica_url(0);
-        let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).context("an address has a port")?;
-        links.add_replica(shard, port.parse()?).await?;
+        links.add_replica(shard, port_of(&stack.replica_url(0))).await?;
         Self::start_on(stack, Some(links), settings).await
     }
 
@@ -82,52 +67,30 @@ impl System {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(DEADLINE).build()?;
         let mut system = Self { services: Vec::new(), http, links, promoted: None, stack };
-        // The writer makes the shard map that the others need.
-        for part in [Part::Writer, Part::Ingest, Part::Query] {
-            let (process, port) = system.start_service(part, settings).await?;
-            system.services.push((part, process, port));
+        for name in ServiceName::STARTING {
+            let (process, port) = system.start_service(name, settings).await?;
+            system.services.push((name, process, port));
         }
         Ok(system)
     }
 
-    async fn start_service(&self, part: Part, settings: &[(&str, &str)]) -> Result<(Process, u16)> {
-        let mut attempts = 0;
-        loop {
-            let port = free_ports(1)[0];
-            attempts += 1;
-            match Process::start(self.managed(part, port, settings)?).await {
-                Err(error) if error.is::<PortInUse>() && attempts < 10 => {}
-                started => return Ok((started?, port)),
-            }
-        }
+    async fn start_service(&self, name: ServiceName, settings: &[(&str, &str)]) -> Result<(Process, u16)> {
+        self.stack.start_service(name, &self.settings(name, settings)).await
     }
 
-    fn managed(&self, part: Part, port: u16, settings: &[(&str, &str)]) -> Result<Managed> {
-        let (name, listen) = match part {
-            Part::Ingest => ("ingest", "FOREBAY_INGEST_LISTEN"),
-            Part::Writer => ("writer", "FOREBAY_WRITER_LISTEN"),
-            Part::Query => ("query", "FOREBAY_QUERY_LISTEN"),
-        };
-        let mut start = Program::new(program(&format!("forebay-{name}"))?).env(listen, format!("127.0.0.1:{port}"));
-        for (variable, value) in self.stack.env() {
-            start = start.env(variable, value);
-        }
-        for (variable, value) in self.links.iter().flat_map(|links| links.env(part)) {
-            start = start.env(variable, value);
-        }
-        for (variable, value) in settings {
-            start = start.env(variable, value);
-        }
-        Ok(Managed::new(name, start, self.stack.log(name), Ready::http(port, "/readyz")).on_port(port))
+    /// What a service is told beyond the servers' own addresses.
+    fn settings(&self, name: ServiceName, settings: &[(&str, &str)]) -> Vec<(String, String)> {
+        let links = self.links.iter().flat_map(|links| links.env(name));
+        links.chain(settings.iter().map(|&(variable, value)| (variable.to_owned(), value.to_owned()))).collect()
     }
 
     /// Starts a second process of a service beside the first, with the same settings, and gives its address.
     ///
     /// # Errors
     /// Where it does not start.
-    pub async fn start_another(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<String> {
-        let (process, port) = self.start_service(part, settings).await?;
-        self.services.push((part, process, port));
+    pub async fn start_another(&mut self, service: ServiceName, settings: &[(&str, &str)]) -> Result<String> {
+        let (process, port) = self.start_service(service, settings).await?;
+        self.services.push((service, process, port));
         Ok(format!("http://127.0.0.1:{port}"))
     }
 
@@ -135,20 +98,21 @@ impl System {
     ///
     /// # Panics
     /// Never: every service is there once the system has started.
-    pub fn process(&self, part: Part) -> &Process {
-        &self.services.iter().find(|(other, ..)| *other == part).expect("every service was started").1
+    pub fn process(&self, service: ServiceName) -> &Process {
+        &self.services.iter().find(|(other, ..)| *other == service).expect("every service was started").1
     }
 
     /// Starts a service anew, at the same address and with these settings; what is left of the old one is killed.
     ///
     /// # Errors
     /// Where it does not start.
-    pub async fn replace(&mut self, part: Part, settings: &[(&str, &str)]) -> Result<()> {
-        self.process(part).kill().await;
-        let port = self.port(part);
-        let process = Process::start(self.managed(part, port, settings)?).await?;
-        self.services.retain(|(other, ..)| *other != part);
-        self.services.push((part, process, port));
+    pub async fn replace(&mut self, service: ServiceName, settings: &[(&str, &str)]) -> Result<()> {
+        self.process(service).kill().await;
+        let port = self.port(service);
+        let listen = ([127, 0, 0, 1], port).into();
+        let process = Process::start(self.stack.service(service, listen, self.settings(service, settings))?).await?;
+        self.services.retain(|(other, ..)| *other != service);
+        self.services.push((service, process, port));
         Ok(())
     }
 
@@ -161,33 +125,33 @@ impl System {
     }
 
     /// The port that a service listens on.
-    pub fn port(&self, part: Part) -> u16 {
-        self.services.iter().find(|(other, ..)| *other == part).map_or(0, |(.., port)| *port)
+    pub fn port(&self, service: ServiceName) -> u16 {
+        self.services.iter().find(|(other, ..)| *other == service).map_or(0, |(.., port)| *port)
     }
 
     /// The address of every process of a service.
-    pub fn urls(&self, part: Part) -> Vec<String> {
-        let ports = self.services.iter().filter(|(other, ..)| *other == part).map(|(.., port)| *port);
+    pub fn urls(&self, service: ServiceName) -> Vec<String> {
+        let ports = self.services.iter().filter(|(other, ..)| *other == service).map(|(.., port)| *port);
         ports.map(|port| format!("http://127.0.0.1:{port}")).collect()
     }
 
     /// Every process of a service, in the order in which they were started.
-    pub fn processes(&self, part: Part) -> Vec<Process> {
-        self.services.iter().filter(|(other, ..)| *other == part).map(|(_, process, _)| process.clone()).collect()
+    pub fn processes(&self, service: ServiceName) -> Vec<Process> {
+        self.services.iter().filter(|(other, ..)| *other == service).map(|(_, process, _)| process.clone()).collect()
     }
 
     /// The address of a path of a service.
-    pub fn url(&self, part: Part, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port(part))
+    pub fn url(&self, service: ServiceName, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port(service))
     }
 
     /// Runs `forebay` against this system.
     ///
     /// # Errors
     /// Where it cannot be run.
-    pub async fn forebay(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
+    pub async fn forebay(&self, arguments: &[&str], input: &[u8]) -> Result<Finished> {
         let mut environment = self.stack.env();
-        environment.push((String::from("FOREBAY_INGEST"), self.url(Part::Ingest, "")));
+        environment.push((String::from("FOREBAY_INGEST"), self.url(ServiceName::Ingest, "")));
         forebay(arguments, &environment, input).await
     }
 
@@ -196,7 +160,7 @@ impl System {
     /// # Errors
     /// Where something was not delivered.
     pub async fn replay(&self, arguments: &[&str], input: &[u8]) -> Result<Value> {
-        let to = self.url(Part::Ingest, "");
+        let to = self.url(ServiceName::Ingest, "");
         let fixed = ["replay", "--json", "--to", &to];
         self.forebay(&[&fixed, arguments].concat(), input).await?.ok()?.json()
     }
@@ -206,7 +170,8 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn post(&self, order: &Value) -> Result<(u16, Value)> {
-        let request = self.http.post(self.url(Part::Ingest, "/v1/orders")).header("content-type", "application/json");
+        let request =
+            self.http.post(self.url(ServiceName::Ingest, "/v1/orders")).header("content-type", "application/json");
         let answer = request.body(order.to_string()).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
@@ -216,15 +181,15 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn get(&self, path: &str) -> Result<(u16, Value)> {
-        self.ask(Part::Query, path).await
+        self.ask(ServiceName::Query, path).await
     }
 
     /// Asks a service and gives the answer's status and body.
     ///
     /// # Errors
     /// Where there is no answer.
-    pub async fn ask(&self, part: Part, path: &str) -> Result<(u16, Value)> {
-        self.ask_at(&self.url(part, path)).await
+    pub async fn ask(&self, service: ServiceName, path: &str) -> Result<(u16, Value)> {
+        self.ask_at(&self.url(service, path)).await
     }
 
     /// Asks an address and gives the answer's status and body.
@@ -249,7 +214,7 @@ impl System {
     /// # Errors
     /// Where there is no answer, or one of another status than 200.
     pub async fn begin_export(&self, path: &str, form: &str) -> Result<reqwest::Response> {
-        let request = self.http.get(self.url(Part::Query, path)).header("accept", form);
+        let request = self.http.get(self.url(ServiceName::Query, path)).header("accept", form);
         Ok(request.send().await?.error_for_status()?)
     }
 
@@ -257,8 +222,8 @@ impl System {
     ///
     /// # Errors
     /// Where there is no answer.
-    pub async fn text(&self, part: Part, path: &str) -> Result<String> {
-        self.text_at(&self.url(part, path)).await
+    pub async fn text(&self, service: ServiceName, path: &str) -> Result<String> {
+        self.text_at(&self.url(service, path)).await
     }
 
     /// Asks an address and gives the answer as text.
@@ -273,8 +238,8 @@ impl System {
     ///
     /// # Errors
     /// Where it does not answer, or without saying so.
-    pub async fn clock(&self, part: Part) -> Result<i64> {
-        let answer = self.http.get(self.url(part, "/livez")).send().await?;
+    pub async fn clock(&self, service: ServiceName) -> Result<i64> {
+        let answer = self.http.get(self.url(service, "/livez")).send().await?;
         let date = answer.headers().get("date").context("the answer has no date")?.to_str()?;
         Ok(jiff::fmt::rfc2822::parse(date)?.timestamp().as_second())
     }
@@ -343,10 +308,10 @@ impl System {
     /// # Errors
     /// Where a service did not exit with 0.
     pub async fn stop(&self) -> Result<()> {
-        for stopping in Part::ALL {
-            for (part, process, _) in self.services.iter().filter(|(part, ..)| *part == stopping) {
+        for stopping in ServiceName::STOPPING {
+            for (service, process, _) in self.services.iter().filter(|(service, ..)| *service == stopping) {
                 let status = process.stop().await;
-                ensure!(status.is_none_or(|status| status.success()), "{part:?} ended with {status:?}");
+                ensure!(status.is_none_or(|status| status.success()), "{service:?} ended with {status:?}");
             }
         }
         self.stack.stop().await;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::audit::slices;
-use crate::known::Known;
-use crate::ledger::{Entry, Outcome};
-use crate::stored::{Stored, StoredView};
+use super::known::Known;
+use super::sent::slices;
+use super::stored::{Stored, StoredView};
+use crate::load::ledger::{Entry, Outcome};
 
 /// Whose order, and which.
 type Identity<'a> = (&'a str, &'a str);

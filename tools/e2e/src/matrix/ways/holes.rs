@@ -3,19 +3,19 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use forebay_stack::Server;
+use forebay_stack::{Server, ServiceName};
+use forebay_testkit::Mode;
 
-use super::held::Held;
-use super::trial::{Trial, dependency};
-use crate::proxy::Mode;
-use crate::system::Part;
+use crate::matrix::ask::dependency;
+use crate::matrix::held::Held;
+use crate::matrix::trial::Trial;
 
 /// How long it may take until `/readyz` says so.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take until `/readyz` says that it is over.
 const OVER_WITHIN: Duration = Duration::from_secs(30);
 /// Opens the hole, sees that it is noticed, closes it, and sees that nothing is left of it.
-pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) -> Result<()> {
+pub(crate) async fn black_hole(trial: &mut Trial, part: ServiceName, server: Server) -> Result<()> {
     let name = match server {
         Server::Nats => "nats".to_owned(),
         Server::Redis => "redis".to_owned(),
@@ -38,7 +38,7 @@ pub(super) async fn black_hole(trial: &mut Trial, part: Part, server: Server) ->
 }
 
 /// What was lost in the hole is given up, and the service holds no more than it usually does.
-async fn nothing_is_left(trial: &mut Trial, part: Part, server: Server, usually: &Held) -> Result<()> {
+async fn nothing_is_left(trial: &mut Trial, part: ServiceName, server: Server, usually: &Held) -> Result<()> {
     let begun = Instant::now();
     loop {
         let (lossy, held) = (trial.system.links().lossy(part, server), Held::by(trial, part)?);
@@ -55,7 +55,7 @@ async fn nothing_is_left(trial: &mut Trial, part: Part, server: Server, usually:
     }
 }
 
-async fn must_be(trial: &mut Trial, part: Part, name: &str, up: bool, within: Duration) {
+async fn must_be(trial: &mut Trial, part: ServiceName, name: &str, up: bool, within: Duration) {
     let what = format!("{part:?} says that {name} is {}", if up { "up" } else { "down" });
     trial
         .must(&what, within, async |system| {

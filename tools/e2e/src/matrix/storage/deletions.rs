@@ -7,19 +7,20 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use forebay_model::bucket::Hash;
 use forebay_model::{CustomerId, ShardId, ShardMap};
+use forebay_stack::ServiceName;
 use serde_json::Value;
 
-use super::trial::{Target, Trial, figure, lanes};
-use crate::ledger::Entry;
 use crate::load::SHARDS;
-use crate::system::Part;
+use crate::load::ledger::Entry;
+use crate::matrix::ask::{figure, lanes};
+use crate::matrix::trial::{Target, Trial};
 
 const LANE: &str = "orders";
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Deletes the stream of a shard's orders while some are nowhere else, and lets the lane go on without them.
-pub(super) async fn delete(trial: &mut Trial, shard: usize) -> Result<()> {
-    let writer = Target::Service(Part::Writer);
+pub(crate) async fn delete(trial: &mut Trial, shard: usize) -> Result<()> {
+    let writer = Target::Service(ServiceName::Writer);
     trial.kill(writer).await;
     trial.work(1500..3000).await;
     let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
@@ -102,7 +103,7 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
             }
         })
         .await;
-    let url = trial.system.url(Part::Writer, "");
+    let url = trial.system.url(ServiceName::Writer, "");
     if figure(&trial.system, &url, "forebay_writer_halted", "").await? != Some(1.0) {
         trial.complain("the metrics of the writer do not say that one lane has halted");
     }
@@ -118,13 +119,13 @@ async fn accept(trial: &mut Trial, shard: usize) -> Result<()> {
     let shard_text = shard.to_string();
     let command = ["log", "accept-loss", LANE, &shard_text, "--json"];
     let told = trial.system.forebay(&command, b"").await?;
-    if told.code != 1 || told.json()?["loss"].is_null() {
-        trial.complain(format!("the loss is not told: {} {} {}", told.code, told.stdout, told.stderr));
+    if told.code != Some(1) || told.json()?["loss"].is_null() {
+        trial.complain(format!("the loss is not told: {:?} {} {}", told.code, told.stdout, told.stderr));
     }
     trial.work(500..1000).await;
     must_halt(trial, shard).await?;
     let done = trial.system.forebay(&[&command[..], &["--yes"]].concat(), b"").await?;
-    ensure!(done.code == 0, "the loss cannot be accepted: {} {}", done.stdout, done.stderr);
+    ensure!(done.code == Some(0), "the loss cannot be accepted: {} {}", done.stdout, done.stderr);
     trial.must_drain(WITHIN).await;
     Ok(())
 }

@@ -6,9 +6,9 @@ use forebay_stack::Server;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::trial::Trial;
-use crate::ledger::Outcome;
-use crate::maker::{Made, Maker};
+use crate::load::ledger::Outcome;
+use crate::load::maker::{Made, Maker};
+use crate::matrix::trial::Trial;
 
 const FILE_ORDERS: usize = 2000;
 /// The header by which JetStream itself drops what comes twice.
@@ -16,14 +16,14 @@ const MESSAGE_ID: &str = "Nats-Msg-Id";
 const ROWS: &str = "Forebay-Rows";
 
 /// The load sends every request twice.
-pub(super) async fn requests(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn requests(trial: &mut Trial) -> Result<()> {
     tokio::time::sleep(trial.span.of(4, 15)).await;
     trial.injected += 1;
     Ok(())
 }
 
 /// A file of orders is replayed, and replayed again.
-pub(super) async fn file(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn file(trial: &mut Trial) -> Result<()> {
     let mut maker = Maker::new("file", StdRng::from_rng(&mut trial.rng));
     let orders: Vec<Made> = (0..FILE_ORDERS).map(|_| maker.make(true)).collect();
     trial.ledger.sending(&orders)?;
@@ -42,7 +42,7 @@ pub(super) async fn file(trial: &mut Trial) -> Result<()> {
 }
 
 /// Frames of the log are published again under other ids, as a client would whose acknowledgement was lost for long.
-pub(super) async fn frames(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn frames(trial: &mut Trial) -> Result<()> {
     let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
     let jetstream = async_nats::jetstream::new(client);
     let shards = trial.system.stack.postgres_count();

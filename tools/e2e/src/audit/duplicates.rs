@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::known::{Again, Known};
-use crate::ledger::Entry;
-use crate::stored::Stored;
+use super::known::{Again, Known};
+use super::stored::Stored;
+use crate::load::ledger::Entry;
 
 /// What every order has in each lane: itself, an index entry unless its id is assigned, a view for each seller.
 const LANES: [&str; 3] = ["orders", "index", "views"];

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use forebay_model::Lane;
 use forebay_stack::Server;
 
-use super::trial::Trial;
+use crate::matrix::trial::Trial;
 
 const REPLICA: Server = Server::Replica(0);
 const WITHIN: Duration = Duration::from_secs(30);
@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 const POSITIONS: &str = "select lane || ' ' || stream_seq from lane_position order by lane";
 
 /// Lets the replica miss commits, kills the primary, and promotes the replica.
-pub(super) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
     trial
         .must("the replica follows", WITHIN, async |system| {
             let seen = system.stack.replica_sql(0, "select sum(stream_seq) from lane_position").await;

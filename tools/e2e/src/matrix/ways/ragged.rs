@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use forebay_testkit::Mode;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::trial::Trial;
-use crate::proxy::Mode;
+use crate::matrix::trial::Trial;
 
 /// Spoils one way after the other.
-pub(super) async fn ragged(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn ragged(trial: &mut Trial) -> Result<()> {
     let ways = trial.system.links().ways();
     for _ in 0..trial.span.rounds() * 6 {
         let (part, server) = ways[trial.rng.random_range(0..ways.len())];

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_stack::ServiceName;
 
-use super::trial::{Target, Trial, figure};
-use crate::system::Part;
+use crate::matrix::ask::figure;
+use crate::matrix::trial::{Target, Trial};
 
 /// How the query service says that it has missed notices.
 const GAPS: &str = "forebay_cache_notice_gaps_total";
@@ -14,7 +15,7 @@ const GAPS: &str = "forebay_cache_notice_gaps_total";
 const GAPS_MIN: f64 = 10.0;
 
 /// Kills it a few times and starts it again a little later.
-pub(super) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
+pub(crate) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
     for _ in 0..trial.span.rounds() {
         trial.work(200..2000).await;
         trial.kill(target).await;
@@ -25,11 +26,11 @@ pub(super) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
 }
 
 /// Kills every service and every server at once, as when the power goes, and starts them all.
-pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn everything(trial: &mut Trial) -> Result<()> {
     let all = trial.everybody();
     for _ in 0..trial.span.rounds() {
         trial.work(500..3000).await;
-        for part in Part::ALL {
+        for part in ServiceName::STOPPING {
             trial.outages.begin(part);
         }
         let mut dying = tokio::task::JoinSet::new();
@@ -47,18 +48,18 @@ pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
 }
 
 /// Lets the writer fail at a point of its work, and starts it again each time that it has died of it.
-pub(super) async fn failpoint(trial: &mut Trial, text: &'static str) -> Result<()> {
-    trial.replace(Part::Writer, &[("FOREBAY_FAILPOINTS", text)]).await?;
+pub(crate) async fn failpoint(trial: &mut Trial, text: &'static str) -> Result<()> {
+    trial.replace(ServiceName::Writer, &[("FOREBAY_FAILPOINTS", text)]).await?;
     if text.contains("abort") {
         aborts(trial).await;
     } else {
         drops(trial).await?;
     }
-    trial.replace(Part::Writer, &[]).await
+    trial.replace(ServiceName::Writer, &[]).await
 }
 
 async fn aborts(trial: &mut Trial) {
-    let writer = trial.process(Target::Service(Part::Writer));
+    let writer = trial.process(Target::Service(ServiceName::Writer));
     let end = Instant::now() + trial.span.of(5, 20);
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         if tokio::time::timeout(left, writer.exited()).await.is_ok() {
@@ -87,6 +88,6 @@ async fn drops(trial: &mut Trial) -> Result<()> {
 }
 
 async fn gaps(trial: &Trial) -> Result<f64> {
-    let found = figure(&trial.system, &trial.system.url(Part::Query, ""), GAPS, "").await?;
+    let found = figure(&trial.system, &trial.system.url(ServiceName::Query, ""), GAPS, "").await?;
     found.context("the query service does not count the notices that it has missed")
 }

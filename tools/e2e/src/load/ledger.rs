@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::maker::Made;
+use super::maker::Made;
 
 /// How many accepted orders are kept at hand for those who read them back.
 const RECENT_MAX: usize = 256;

@@ -1,16 +1,14 @@
 //! Every way from a service to a server, each through a proxy of its own.
 
 use anyhow::Result;
-use forebay_stack::{Server, Stack};
-
-use crate::proxy::{Mode, Proxy};
-use crate::system::Part;
+use forebay_stack::{Server, ServiceName, Stack};
+use forebay_testkit::{Mode, Proxy};
 
 /// The proxies between the services and the servers.
 #[derive(Debug)]
 pub struct Links(Vec<Link>);
 
-type Link = (Part, Server, Proxy);
+type Link = (ServiceName, Server, Proxy);
 
 impl Links {
     /// A proxy for each way, with everything passing.
@@ -30,7 +28,7 @@ impl Links {
     /// # Errors
     /// Where no port is free.
     pub async fn add_replica(&mut self, of_shard: usize, port: u16) -> Result<()> {
-        for part in [Part::Writer, Part::Query] {
+        for part in [ServiceName::Writer, ServiceName::Query] {
             let is_primary = |(p, server, _): &Link| (*p, *server) == (part, Server::Postgres(of_shard));
             let place = self.0.iter().position(is_primary).map_or(self.0.len(), |place| place + 1);
             self.0.insert(place, (part, Server::Replica(0), Proxy::to(port).await?));
@@ -39,7 +37,7 @@ impl Links {
     }
 
     /// The settings by which a service goes through the proxies.
-    pub fn env(&self, part: Part) -> Vec<(String, String)> {
+    pub fn env(&self, part: ServiceName) -> Vec<(String, String)> {
         let mut shards: Vec<String> = Vec::new();
         let mut env = Vec::new();
         for (_, server, proxy) in self.0.iter().filter(|(other, ..)| *other == part) {
@@ -63,14 +61,14 @@ impl Links {
     }
 
     /// Changes what happens on the way from a service to a server.
-    pub fn set(&self, part: Part, server: Server, mode: Mode) {
+    pub fn set(&self, part: ServiceName, server: Server, mode: Mode) {
         for (_, _, proxy) in self.0.iter().filter(|(p, s, _)| (*p, *s) == (part, server)) {
             proxy.set(mode);
         }
     }
 
     /// Changes what happens on every way of a service.
-    pub fn set_all(&self, part: Part, mode: Mode) {
+    pub fn set_all(&self, part: ServiceName, mode: Mode) {
         self.0.iter().filter(|(p, ..)| *p == part).for_each(|(.., proxy)| proxy.set(mode));
     }
 
@@ -80,17 +78,17 @@ impl Links {
     }
 
     /// Every way.
-    pub fn ways(&self) -> Vec<(Part, Server)> {
+    pub fn ways(&self) -> Vec<(ServiceName, Server)> {
         self.0.iter().map(|&(part, server, _)| (part, server)).collect()
     }
 
     /// How many connections from a service to a server are open that have lost something in a black hole.
-    pub fn lossy(&self, part: Part, server: Server) -> usize {
+    pub fn lossy(&self, part: ServiceName, server: Server) -> usize {
         self.0.iter().filter(|(p, s, _)| (*p, *s) == (part, server)).map(|(.., proxy)| proxy.lossy()).sum()
     }
 
     /// The port by which a service goes to each of its servers.
-    pub fn ports(&self, part: Part) -> impl Iterator<Item = (Server, u16)> {
+    pub fn ports(&self, part: ServiceName) -> impl Iterator<Item = (Server, u16)> {
         self.0.iter().filter(move |(p, ..)| *p == part).map(|(_, server, proxy)| (*server, proxy.port()))
     }
 
@@ -101,15 +99,15 @@ impl Links {
 }
 
 /// Who goes where.
-fn ways(stack: &Stack) -> Vec<(Part, Server)> {
+fn ways(stack: &Stack) -> Vec<(ServiceName, Server)> {
     let mut ways = vec![
-        (Part::Ingest, Server::Nats),
-        (Part::Writer, Server::Nats),
-        (Part::Query, Server::Nats),
-        (Part::Query, Server::Redis),
+        (ServiceName::Ingest, Server::Nats),
+        (ServiceName::Writer, Server::Nats),
+        (ServiceName::Query, Server::Nats),
+        (ServiceName::Query, Server::Redis),
     ];
     for shard in (0..stack.postgres_count()).map(Server::Postgres) {
-        ways.extend([(Part::Writer, shard), (Part::Query, shard)]);
+        ways.extend([(ServiceName::Writer, shard), (ServiceName::Query, shard)]);
     }
     ways
 }

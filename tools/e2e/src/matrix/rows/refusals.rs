@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::trial::Trial;
-use crate::known::KnownLetter;
-use crate::stored::Stored;
+use crate::audit::known::KnownLetter;
+use crate::audit::stored::Stored;
+use crate::matrix::trial::Trial;
 
 /// What a person may add to a table, and what Postgres calls a row that does not keep to it.
 const REFUSE: &str = "alter table orders add constraint no_sevens check (total % 30 <> 7) not valid";
@@ -21,7 +21,7 @@ const LETTERS_MIN: usize = 3;
 const WITHIN: Duration = Duration::from_mins(1);
 
 /// Lets a shard refuse one in thirty of its orders, and requeues them.
-pub(super) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
     let refused_at = Instant::now();
     trial.system.stack.sql(shard, REFUSE).await?;
     trial.injected += 1;

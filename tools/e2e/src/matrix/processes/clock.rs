@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use forebay_model::Timestamp;
+use forebay_stack::ServiceName;
 use rand::RngExt;
 
-use super::trial::Trial;
-use crate::system::Part;
+use crate::matrix::trial::Trial;
 
 const OFF_S: i64 = 600;
 
 /// Why no clock can be shifted here, if that is so.
-pub(super) fn obstacle() -> Option<String> {
+pub(crate) fn obstacle() -> Option<String> {
     library().is_none().then(|| "libfaketime is not installed (apt-get install faketime)".to_owned())
 }
 
@@ -23,7 +23,7 @@ fn library() -> Option<PathBuf> {
 }
 
 /// Starts the service with a clock that is fast or slow, lets it work, and starts it with the right one.
-pub(super) async fn shift(trial: &mut Trial, part: Part) -> Result<()> {
+pub(crate) async fn shift(trial: &mut Trial, part: ServiceName) -> Result<()> {
     let library = library().unwrap_or_default().to_string_lossy().into_owned();
     for _ in 0..trial.span.rounds().min(2) {
         let off = if trial.rng.random() { OFF_S } else { -OFF_S };

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use forebay_stack::ServiceName;
+use forebay_testkit::Mode;
 use rand::seq::SliceRandom;
 
-use super::trial::{Target, Trial};
-use crate::answers::Answer;
-use crate::proxy::Mode;
-use crate::system::Part;
+use crate::load::answers::Answer;
+use crate::matrix::trial::{Target, Trial};
 
 /// A request that was sent this long before the signal has arrived.
 const ARRIVED_AFTER: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(20);
 const IN_FLIGHT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Stops it in order a few times; every request that it has is answered, and it exits with 0.
-pub(super) async fn stop(trial: &mut Trial, part: Part) -> Result<()> {
+pub(crate) async fn stop(trial: &mut Trial, part: ServiceName) -> Result<()> {
     let process = trial.process(Target::Service(part));
     for _ in 0..trial.span.rounds() {
         trial.work(300..1500).await;
@@ -46,11 +46,11 @@ pub(super) async fn stop(trial: &mut Trial, part: Part) -> Result<()> {
 
 /// Stops every service and every server, in whatever order, each while those before may still be at it; each service exits with
 /// 0 whoever has gone before it.
-pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn everything(trial: &mut Trial) -> Result<()> {
     let mut all = trial.everybody();
     for _ in 0..trial.span.rounds() {
         trial.work(500..3000).await;
-        for part in Part::ALL {
+        for part in ServiceName::STOPPING {
             trial.outages.begin(part);
         }
         all.shuffle(&mut trial.rng);
@@ -76,11 +76,11 @@ pub(super) async fn everything(trial: &mut Trial) -> Result<()> {
 }
 
 /// Waits until it has requests that have arrived and are not answered; nobody talks to the writer.
-async fn must_be_in_use(trial: &mut Trial, part: Part) {
+async fn must_be_in_use(trial: &mut Trial, part: ServiceName) {
     let answers = match part {
-        Part::Ingest => trial.writes.clone(),
-        Part::Query => trial.reads.clone(),
-        Part::Writer => return,
+        ServiceName::Ingest => trial.writes.clone(),
+        ServiceName::Query => trial.reads.clone(),
+        ServiceName::Writer => return,
     };
     trial
         .must("two requests are in flight", IN_FLIGHT_WITHIN, async |_| {
@@ -92,11 +92,11 @@ async fn must_be_in_use(trial: &mut Trial, part: Part) {
         .await;
 }
 
-fn judge(trial: &mut Trial, part: Part, told: Instant) {
+fn judge(trial: &mut Trial, part: ServiceName, told: Instant) {
     let answers = match part {
-        Part::Ingest => &trial.writes,
-        Part::Query => &trial.reads,
-        Part::Writer => return,
+        ServiceName::Ingest => &trial.writes,
+        ServiceName::Query => &trial.reads,
+        ServiceName::Writer => return,
     };
     let mut in_flight = answers.between(told, Instant::now());
     in_flight.retain(|answer| answer.asked + ARRIVED_AFTER < told);

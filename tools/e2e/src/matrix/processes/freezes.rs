@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use forebay_stack::Server;
 
-use super::case::Span;
-use super::trial::{Target, Trial};
+use crate::matrix::span::Span;
+use crate::matrix::trial::{Target, Trial};
 
 /// Fewer per second than this are no rate.
 const USUAL_MIN: f64 = 10.0;
@@ -18,7 +18,7 @@ const READ_WITHIN: Duration = Duration::from_secs(9);
 const READ_ELSEWHERE_WITHIN: Duration = Duration::from_secs(4);
 
 /// Freezes it, looks at what is answered meanwhile, and lets it go on.
-pub(super) async fn freeze(trial: &mut Trial, server: Server) -> Result<()> {
+pub(crate) async fn freeze(trial: &mut Trial, server: Server) -> Result<()> {
     let process = trial.process(Target::Server(server));
     let before = Rates::over(trial, server, trial.span.of(2, 10)).await?;
     let frozen_at = Instant::now();

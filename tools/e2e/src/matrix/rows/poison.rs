@@ -7,8 +7,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use forebay_model::Lane;
 use rand::RngExt;
 
-use super::trial::Trial;
-use crate::known::KnownLetter;
+use crate::audit::known::KnownLetter;
+use crate::matrix::trial::Trial;
 
 /// Microseconds since 2000 of an instant that Postgres does not know.
 const IMPOSSIBLE: i64 = 9_223_371_331_200_000_001;
@@ -16,7 +16,7 @@ const IMPOSSIBLE: i64 = 9_223_371_331_200_000_001;
 const OUT_OF_RANGE: i64 = 568_024_668_000_000_000;
 
 /// Publishes each kind of poison, several times, among the orders of the load.
-pub(super) async fn poison(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
     let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
     let jetstream = jetstream::new(client);
     for round in 0..trial.span.rounds() {

@@ -1,5 +1,10 @@
 //! A steady stream of orders from several clients, each order written down before it is sent.
 
+pub mod answers;
+pub mod ledger;
+pub mod maker;
+pub mod reads;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -16,9 +21,9 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::answers::{Answer, Answers};
-use crate::ledger::{Accepted, Ledger, Outcome};
-use crate::maker::{Made, Maker};
+use answers::{Answer, Answers};
+use ledger::{Accepted, Ledger, Outcome};
+use maker::{Made, Maker};
 
 /// A client that has waited this long gives up. It is longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(25);

@@ -4,17 +4,16 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_stack::Server;
+use forebay_stack::{Server, ServiceName};
+use forebay_testkit::command::forebay;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::full;
-use super::trial::{Target, Trial};
-use crate::command::forebay;
-use crate::known::Again;
-use crate::ledger::Outcome;
-use crate::maker::{Made, Maker};
-use crate::system::Part;
+use crate::audit::known::Again;
+use crate::load::ledger::Outcome;
+use crate::load::maker::{Made, Maker};
+use crate::matrix::trial::{Target, Trial};
 
 const FILE_ORDERS: usize = 3000;
 /// How long the rest of the file may take once the shard is back.
@@ -23,7 +22,7 @@ const FINISHED_WITHIN: Duration = Duration::from_mins(1);
 const AGAIN_MAX: u64 = 100;
 
 /// Replays into full streams, sees that nothing is given up, and lets it go on.
-pub(super) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
     let server = Target::Server(Server::Postgres(shard));
     trial.kill(server).await;
     full::must_refuse(trial, Instant::now()).await;
@@ -34,7 +33,7 @@ pub(super) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
     for made in &orders {
         writeln!(lines, "{}", made.json)?;
     }
-    let (to, environment) = (trial.system.url(Part::Ingest, ""), trial.system.stack.env());
+    let (to, environment) = (trial.system.url(ServiceName::Ingest, ""), trial.system.stack.env());
     let replay =
         tokio::spawn(
             async move { forebay(&["replay", "--json", "--to", &to, "-"], &environment, lines.as_bytes()).await },
@@ -47,9 +46,11 @@ pub(super) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
     let ended = tokio::time::timeout(FINISHED_WITHIN, replay).await.context("replay does not finish by itself")?;
     let run = ended??;
     let summary = run.json()?;
-    if run.code != 0 || summary["accepted"] != FILE_ORDERS || summary["retries"].as_u64().is_none_or(|times| times == 0)
+    if run.code != Some(0)
+        || summary["accepted"] != FILE_ORDERS
+        || summary["retries"].as_u64().is_none_or(|times| times == 0)
     {
-        trial.complain(format!("replay ended with {}: {summary} {}", run.code, run.stderr));
+        trial.complain(format!("replay ended with {:?}: {summary} {}", run.code, run.stderr));
     }
     for lane in ["orders", "index", "views"] {
         trial.known.again.insert(lane, Again { min: 0, max: AGAIN_MAX * FILE_ORDERS as u64 });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::stored::Stored;
+use super::stored::Stored;
 
 /// What the comparison must find beyond what the clients have sent.
 #[derive(Clone, Debug, Default)]

@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use forebay_stack::Server;
+use forebay_stack::{Server, ServiceName};
 use rand::RngExt;
 
-use super::disk::Disk;
-use super::trial::{Target, Trial};
-use crate::answers::Answer;
-use crate::system::Part;
+use crate::load::answers::Answer;
+use crate::matrix::disk::Disk;
+use crate::matrix::trial::{Target, Trial};
 
 /// Streams that can be filled in seconds. What is committed leaves room for what comes between two trimmings.
-pub(super) const SETTINGS: &[(&str, &str)] =
+pub(crate) const SETTINGS: &[(&str, &str)] =
     &[("FOREBAY_STREAM_BYTES_MAX", "512KiB"), ("FOREBAY_KEEP_BEHIND_BYTES", "64KiB")];
 /// How long it may take to fill what is small.
 const FULL_WITHIN: Duration = Duration::from_mins(1);
@@ -23,9 +22,9 @@ const ELSEWHERE_MIN: usize = 100;
 const JITTER: Duration = Duration::from_millis(20);
 
 /// The writer is away until the streams are full.
-pub(super) async fn log(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn log(trial: &mut Trial) -> Result<()> {
     for _ in 0..trial.span.rounds() {
-        let writer = Target::Service(Part::Writer);
+        let writer = Target::Service(ServiceName::Writer);
         trial.kill(writer).await;
         must_refuse(trial, Instant::now()).await;
         trial.work(500..2000).await;
@@ -36,7 +35,7 @@ pub(super) async fn log(trial: &mut Trial) -> Result<()> {
 }
 
 /// A shard is away until its streams are full. Then its orders are refused, and those of the others go on as before.
-pub(super) async fn shard(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn shard(trial: &mut Trial, shard: usize) -> Result<()> {
     let begun = Instant::now();
     tokio::time::sleep(trial.span.of(3, 10)).await;
     let usual = median(&elsewhere(trial, shard, begun));
@@ -68,7 +67,7 @@ fn median(answers: &[Answer]) -> Duration {
 }
 
 /// Somebody else takes the room on the disk of the log.
-pub(super) async fn log_disk(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn log_disk(trial: &mut Trial) -> Result<()> {
     let disk = Disk::under(&trial.system, Server::Nats, 64).await?;
     trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
     disk.fill(64 * 1024)?;
@@ -82,7 +81,7 @@ pub(super) async fn log_disk(trial: &mut Trial) -> Result<()> {
 }
 
 /// Somebody else takes the room on the disk of a shard. Orders are accepted all the while.
-pub(super) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
     let server = Server::Postgres(shard);
     let disk = Disk::under(&trial.system, server, 160).await?;
     trial.must_work_again(Instant::now(), Duration::from_secs(30)).await;
@@ -103,7 +102,7 @@ pub(super) async fn shard_disk(trial: &mut Trial, shard: usize) -> Result<()> {
 }
 
 /// There is an order that is refused with 503, and none that waits for ever.
-pub(super) async fn must_refuse(trial: &mut Trial, since: Instant) {
+pub(crate) async fn must_refuse(trial: &mut Trial, since: Instant) {
     let writes = trial.writes.clone();
     trial
         .must("orders are refused with 503 and Retry-After", FULL_WITHIN, async |_| {

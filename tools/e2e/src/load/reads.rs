@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use tokio::task::JoinHandle;
 
-use crate::answers::{Answer, Answers};
-use crate::ledger::Ledger;
+use super::answers::{Answer, Answers};
+use super::ledger::Ledger;
 
 /// Readers at the same time, each with one question at a time.
 pub const READERS: usize = 3;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use forebay_stack::Server;
 
-use super::disk::{place_of, run};
-use super::trial::Trial;
+use crate::matrix::disk::{place_of, run};
+use crate::matrix::trial::Trial;
 
 /// Copies the shard's data, lets the load go on, and puts the copy back.
-pub(super) async fn restore(trial: &mut Trial, shard: usize) -> Result<()> {
+pub(crate) async fn restore(trial: &mut Trial, shard: usize) -> Result<()> {
     let server = Server::Postgres(shard);
     let place = place_of(&trial.system, server);
     let backup = place.with_extension("backup");

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use forebay_stack::ServiceName;
 use rand::RngExt;
 
-use super::trial::{Trial, figure, lanes, lanes_of};
-use crate::system::Part;
+use crate::matrix::ask::{figure, lanes, lanes_of};
+use crate::matrix::trial::Trial;
 
 /// How long it may take until the other writer has taken every lane.
 const TAKEN_WITHIN: Duration = Duration::from_secs(15);
@@ -20,7 +21,7 @@ const END_ALL: &str = "select count(pg_terminate_backend(pid)) from pg_stat_acti
 const FENCED: (&str, &str) = ("forebay_writer_errors_total", "class=\"fenced\"");
 
 /// The writer that leads is killed, again and again; the other one takes over.
-pub(super) async fn kill(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn kill(trial: &mut Trial) -> Result<()> {
     let writers = start_both(trial).await?;
     for round in 0..trial.span.rounds() {
         let (leader, other) = (round % 2, (round + 1) % 2);
@@ -36,7 +37,7 @@ pub(super) async fn kill(trial: &mut Trial) -> Result<()> {
 }
 
 /// The writer that leads is frozen, and loses its lead meanwhile; then it goes on as if nothing had been.
-pub(super) async fn freeze(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn freeze(trial: &mut Trial) -> Result<()> {
     let writers = start_both(trial).await?;
     for round in 0..trial.span.rounds() {
         let (leader, other) = (round % 2, (round + 1) % 2);
@@ -61,7 +62,7 @@ async fn take_over(trial: &mut Trial, other: usize, round: usize) -> Result<()> 
 }
 
 /// The lead is taken away again and again while both run, so that now the one and now the other believes that it has it.
-pub(super) async fn two(trial: &mut Trial) -> Result<()> {
+pub(crate) async fn two(trial: &mut Trial) -> Result<()> {
     start_both(trial).await?;
     let end = Instant::now() + trial.span.of(5, 20);
     while Instant::now() < end {
@@ -77,9 +78,9 @@ pub(super) async fn two(trial: &mut Trial) -> Result<()> {
 
 /// Starts a second writer, which stands by.
 async fn start_both(trial: &mut Trial) -> Result<Vec<forebay_stack::Process>> {
-    trial.system.start_another(Part::Writer, &[]).await?;
+    trial.system.start_another(ServiceName::Writer, &[]).await?;
     must_all_be(trial, 1, "standby").await;
-    Ok(trial.system.processes(Part::Writer))
+    Ok(trial.system.processes(ServiceName::Writer))
 }
 
 async fn end_sessions(trial: &Trial, sessions: &str) -> Result<()> {
@@ -113,7 +114,7 @@ async fn must_all_be(trial: &mut Trial, writer: usize, state: &str) {
     let what = format!("writer {writer} is {state} in every lane");
     trial
         .must(&what, TAKEN_WITHIN, async |system| {
-            let url = &system.urls(Part::Writer)[writer];
+            let url = &system.urls(ServiceName::Writer)[writer];
             let lanes = lanes_of(system, url).await.map_err(|error| error.to_string())?;
             match lanes.iter().find(|lane| lane["state"] != state) {
                 None if !lanes.is_empty() => Ok(()),
@@ -139,7 +140,7 @@ async fn must_store(trial: &mut Trial) -> Result<()> {
 /// Without that, the two have never come into each other's way.
 async fn must_have_been_fenced(trial: &mut Trial) -> Result<()> {
     let mut fenced = 0.0;
-    for url in trial.system.urls(Part::Writer) {
+    for url in trial.system.urls(ServiceName::Writer) {
         fenced += figure(&trial.system, &url, FENCED.0, FENCED.1).await?.unwrap_or_default();
     }
     if fenced < 1.0 {
