@@ -12,6 +12,7 @@
 //! | [`backfill`] | index entries and views for orders that are already stored |
 //! | [`dead`] | what could not be stored, looked at, requeued and purged |
 //! | [`log`] | the frames of a stream, and going on after a loss |
+//! | [`doctor`] | whether a system is set up so that it can keep its promises |
 //! | `stored_order` | an order as a shard has it |
 //! | `publish` | frames into the log, however long that takes |
 //! | `columns` | facts by column, compared |
@@ -20,6 +21,7 @@
 pub mod backfill;
 mod columns;
 pub mod dead;
+pub mod doctor;
 mod grouped;
 mod hex;
 pub mod log;

@@ -8,7 +8,7 @@ use forebay_admin::{backfill, dead, log, migrate, verify};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{generate, shards, up};
+use crate::{doctor, generate, shards, up};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -29,6 +29,7 @@ enum Command {
     Migrate(migrate::Settings),
     /// Show the shard map and each shard's figures
     Shards(shards::Settings),
+    Doctor(doctor::Settings),
     /// Look after index entries and views
     #[command(subcommand)]
     Index(IndexCommand),
@@ -65,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(settings) => forebay_replay::run(settings),
         Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
         Command::Shards(settings) => in_runtime(shards::run(&settings)),
+        Command::Doctor(settings) => in_runtime(doctor::run(&settings)),
         Command::Index(IndexCommand::Backfill(settings)) => in_runtime(backfill::run(&settings)),
         Command::Dead(command) => in_runtime(dead::run(&command)),
         Command::Verify(settings) => in_runtime(verify::run(&settings)),

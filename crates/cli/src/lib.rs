@@ -6,12 +6,14 @@
 //! | module | concept |
 //! |---|---|
 //! | [`command`] | the command line |
+//! | [`doctor`] | whether a system is set up so that it can keep its promises |
 //! | [`generate`] | plausible orders, the same for the same seed |
 //! | [`shards`] | the shard map and each shard's figures |
 //! | [`up`] | the local system, started, watched over and stopped |
 //! | `grouped` | numbers for people |
 
 pub mod command;
+pub mod doctor;
 pub mod generate;
 mod grouped;
 pub mod shards;

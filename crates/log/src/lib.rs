@@ -17,6 +17,7 @@
 //! | `incarnation` | which making of a stream acknowledged a frame |
 //! | [`stream`] | making, inspecting and trimming streams |
 //! | [`reach`] | reaching a log however long it takes, and following it |
+//! | [`inspect`] | what the server tells of itself and of its streams |
 //! | `renewal` | making a stream another incarnation |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
@@ -26,6 +27,7 @@ pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod incarnation;
+pub mod inspect;
 mod link;
 pub mod log;
 pub mod map;
@@ -39,6 +41,7 @@ mod renewal;
 pub mod stream;
 
 pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};
+pub use inspect::{NatsServer, Room};
 pub use log::{Log, LogError, LogSettings};
 pub use map::MapError;
 pub use name::LogName;

@@ -115,7 +115,7 @@ impl Log {
             .map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
     }
 
-    fn wanted(&self, lane: Lane, shard: ShardId) -> Config {
+    pub(crate) fn wanted(&self, lane: Lane, shard: ShardId) -> Config {
         let settings = self.settings();
         Config {
             name: self.name().stream(lane, shard),
@@ -201,7 +201,7 @@ impl Log {
 }
 
 /// What would let a stream lose acknowledged frames, or give out others.
-fn unfit(found: &Config, wanted: &Config) -> Option<String> {
+pub(crate) fn unfit(found: &Config, wanted: &Config) -> Option<String> {
     let rules = [
         (found.storage == StorageType::File, "it is kept in memory"),
         (

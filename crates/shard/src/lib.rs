@@ -37,7 +37,7 @@ pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, Shar
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::LogFrame;
 pub use loss::AcceptedLoss;
-pub use migrate::{MigrationError, migrate};
+pub use migrate::{MigrationError, MigrationState, migrate};
 pub use partition::{Build, Granularity, Merger, Part, Swap};
 pub use pool::{PoolSettings, ShardPool, Unavailable};
 pub use position::{LanePosition, Tally};

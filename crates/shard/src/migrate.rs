@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnection;
 
 use crate::address::ShardAddresses;
 use crate::session::{ConnectError, SessionSettings, connect_primary};
@@ -33,6 +34,43 @@ pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
     };
     let (mut connection, _) = connect_primary(addresses, &settings).await?;
     Ok(migrator().run_direct(None, &mut connection, false).await?)
+}
+
+/// How a shard's tables compare with what this version would make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MigrationState {
+    /// The newest migration that this version has.
+    pub newest: i64,
+    /// Those that the shard does not have yet.
+    pub missing: Vec<i64>,
+    /// Those that were another text when the shard had them, or failed half way.
+    pub altered: Vec<i64>,
+}
+
+impl MigrationState {
+    /// Reads it from a shard. Changes nothing.
+    ///
+    /// # Errors
+    /// What the shard says.
+    pub async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        const THERE: &str = "select to_regclass('_sqlx_migrations') is not null";
+        const SQL: &str = "select version, checksum, success from _sqlx_migrations";
+        let is_there: bool = sqlx::query_scalar(THERE).fetch_one(&mut *connection).await?;
+        let applied: Vec<(i64, Vec<u8>, bool)> =
+            if is_there { sqlx::query_as(SQL).fetch_all(connection).await? } else { Vec::new() };
+        let mut state = Self::default();
+        for wanted in migrator().iter() {
+            state.newest = state.newest.max(wanted.version);
+            match applied.iter().find(|(version, ..)| *version == wanted.version) {
+                None => state.missing.push(wanted.version),
+                Some((_, checksum, succeeded)) if !succeeded || **checksum != *wanted.checksum => {
+                    state.altered.push(wanted.version);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(state)
+    }
 }
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

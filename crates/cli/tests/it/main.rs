@@ -3,6 +3,7 @@
 
 mod dead;
 mod delivery;
+mod doctor;
 mod files;
 mod forebay;
 mod ingest;

@@ -1,0 +1,237 @@
+//! A shard's servers: version, role, durability, tables, connections, clock, room.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forebay_model::{ShardId, Timestamp};
+use forebay_shard::{LanePosition, MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardPool, Timestamptz};
+use futures::future::join_all;
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::clock::Reading;
+use super::report::{Check, Notes, mib};
+use super::room;
+
+/// The oldest Postgres that is tested.
+const VERSION_MIN: i32 = 150_000;
+/// A writer has two sessions a lane, a query process eight, commands one or two.
+const CONNECTIONS_FREE_MIN: i64 = 20;
+
+/// What is to be said of a shard.
+pub(super) struct Found {
+    pub(super) checks: Vec<Check>,
+    /// By the primary, where it could be asked.
+    pub(super) positions: Option<Vec<LanePosition>>,
+}
+
+/// What a server says of itself.
+struct Said {
+    version_num: i32,
+    version: String,
+    is_standby: bool,
+    fsync: String,
+    full_page_writes: String,
+    synchronous_commit: String,
+    connections_max: i32,
+    connections: i64,
+    encoding: String,
+    time_zone: String,
+    bytes: i64,
+    /// Only those who may see it see it.
+    data_directory: Option<String>,
+    started_s: f64,
+    /// None on a Unix socket.
+    port: Option<i32>,
+}
+
+const SAID: &str = "select current_setting('server_version_num')::int4 as version_num, \
+    current_setting('server_version') as version, pg_is_in_recovery() as is_standby, current_setting('fsync') as fsync, \
+    current_setting('full_page_writes') as full_page_writes, current_setting('synchronous_commit') as synchronous_commit, \
+    current_setting('max_connections')::int4 as connections_max, \
+    (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections, \
+    current_setting('server_encoding') as encoding, current_setting('TimeZone') as time_zone, \
+    pg_database_size(current_database()) as bytes, \
+    (select setting from pg_settings where name = 'data_directory') as data_directory, \
+    extract(epoch from pg_postmaster_start_time())::float8 as started_s, inet_server_port() as port";
+
+pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found {
+    let servers = join_all(addresses.iter().map(|address| server(shard, address))).await;
+    let primaries = servers.iter().filter(|server| server.is_primary).count();
+    let mut notes = Notes::of(format!("shard {shard}"));
+    match primaries {
+        1 => {}
+        0 => notes.failed("primary", "none of its servers takes writes", "start its primary, or promote a replica"),
+        more => {
+            let advice = "end the old primary before it is written to: two servers that write are two truths";
+            notes.failed("primary", format!("{more} of its servers take writes"), advice);
+        }
+    }
+    let positions = servers.iter().find(|server| server.is_primary).and_then(|server| server.positions.clone());
+    let checks = servers.into_iter().flat_map(|server| server.notes.checks);
+    Found { checks: checks.chain(notes.checks).collect(), positions }
+}
+
+struct Server {
+    notes: Notes,
+    is_primary: bool,
+    positions: Option<Vec<LanePosition>>,
+}
+
+async fn server(shard: ShardId, address: &ShardAddress) -> Server {
+    let settings = PoolSettings {
+        application_name: "forebay-doctor".to_owned(),
+        connections_max: 1,
+        acquire_timeout: Duration::from_secs(3),
+        statement_timeout: Duration::from_secs(10),
+        ..PoolSettings::default()
+    };
+    let mut server =
+        Server { notes: Notes::of(format!("shard {shard} at {address}")), is_primary: false, positions: None };
+    let pool = ShardPool::new(shard, &ShardAddresses::from(address.clone()), &settings);
+    match pool.acquire().await {
+        Err(error) => {
+            let advice = "start it, or correct --shards; orders wait in the log meanwhile";
+            server.notes.failed("reachable", error.to_string(), advice);
+        }
+        Ok(mut connection) => {
+            if let Err(error) = look(&mut connection, &mut server).await {
+                server.notes.failed("answers", error.to_string(), "see its log");
+            }
+        }
+    }
+    server
+}
+
+impl Said {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let row = sqlx::query(SAID).fetch_one(connection).await?;
+        Ok(Self {
+            version_num: row.try_get("version_num")?,
+            version: row.try_get("version")?,
+            is_standby: row.try_get("is_standby")?,
+            fsync: row.try_get("fsync")?,
+            full_page_writes: row.try_get("full_page_writes")?,
+            synchronous_commit: row.try_get("synchronous_commit")?,
+            connections_max: row.try_get("connections_max")?,
+            connections: row.try_get("connections")?,
+            encoding: row.try_get("encoding")?,
+            time_zone: row.try_get("time_zone")?,
+            bytes: row.try_get("bytes")?,
+            data_directory: row.try_get("data_directory")?,
+            started_s: row.try_get("started_s")?,
+            port: row.try_get("port")?,
+        })
+    }
+}
+
+async fn look(connection: &mut PgConnection, server: &mut Server) -> Result<(), sqlx::Error> {
+    let said = Said::read(connection).await?;
+    server.is_primary = !said.is_standby;
+    let notes = &mut server.notes;
+    let role = if said.is_standby { "a standby" } else { "a primary" };
+    let saw = format!("Postgres {}, {role}", said.version);
+    if said.version_num < VERSION_MIN {
+        notes.failed("version", saw, "15 or newer is needed");
+    } else {
+        notes.ok("version", saw);
+    }
+    durability(&said, notes);
+    encoding(&said, notes);
+    connections(&said, notes);
+    let migrations = MigrationState::read(connection).await?;
+    tables(&migrations, notes);
+    clock(connection, notes).await?;
+    disk(&said, notes);
+    if migrations.missing.is_empty() {
+        server.positions = Some(LanePosition::all(connection).await?);
+    }
+    Ok(())
+}
+
+fn durability(said: &Said, notes: &mut Notes) {
+    let settings = [
+        ("fsync", &said.fsync),
+        ("full_page_writes", &said.full_page_writes),
+        ("synchronous_commit", &said.synchronous_commit),
+    ];
+    let saw = settings.map(|(name, value)| format!("{name} = {value}")).join(", ");
+    let off: Vec<&str> = settings.iter().filter(|(_, value)| *value == "off").map(|(name, _)| *name).collect();
+    if off.is_empty() {
+        notes.ok("durability", saw);
+    } else {
+        let advice =
+            format!("set {} to on: a power cut would take orders whose frames may be trimmed", off.join(" and "));
+        notes.failed("durability", saw, advice);
+    }
+}
+
+fn encoding(said: &Said, notes: &mut Notes) {
+    let saw = format!("{}, times in {}", said.encoding, said.time_zone);
+    if said.encoding != "UTF8" {
+        notes.failed("encoding", saw, "make the database anew with encoding UTF8: others refuse texts of orders");
+    } else if said.time_zone == "UTC" {
+        notes.ok("encoding", saw);
+    } else {
+        notes.warning(
+            "encoding",
+            saw,
+            "something between here and the server changes sessions' settings: see a pooler's configuration",
+        );
+    }
+}
+
+fn connections(said: &Said, notes: &mut Notes) {
+    let saw = format!("{} of {} in use", said.connections, said.connections_max);
+    if i64::from(said.connections_max) - said.connections < CONNECTIONS_FREE_MIN {
+        let advice = "raise max_connections: a writer takes two a lane, a query process --shard-connections (8)";
+        notes.warning("connections", saw, advice);
+    } else {
+        notes.ok("connections", saw);
+    }
+}
+
+fn tables(found: &MigrationState, notes: &mut Notes) {
+    let list = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    if !found.altered.is_empty() {
+        let saw = format!("migration {} is not the one of this version, or has failed", list(&found.altered));
+        notes.failed("tables", saw, "find out which version made them; `forebay migrate` will not go on");
+    } else if !found.missing.is_empty() {
+        let saw = format!("migration {} of {} is missing", list(&found.missing), found.newest);
+        notes.failed("tables", saw, "run `forebay migrate`, or start a writer");
+    } else {
+        notes.ok("tables", format!("migrated to {}", found.newest));
+    }
+}
+
+/// The first answer may have to wake something; the second counts.
+async fn clock(connection: &mut PgConnection, notes: &mut Notes) -> Result<(), sqlx::Error> {
+    let mut reading = None;
+    for _ in 0..2 {
+        let before = Timestamp::now();
+        let there: Timestamptz = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *connection).await?;
+        reading = Some(Reading::new(before, there.0, Timestamp::now()));
+    }
+    if let Some(reading) = reading {
+        reading.note(notes);
+    }
+    Ok(())
+}
+
+fn disk(said: &Said, notes: &mut Notes) {
+    let holds = format!("the database has {}", mib(said.bytes.unsigned_abs()));
+    match local_directory(said) {
+        Some(directory) => room::note(notes, &holds, &directory),
+        None => notes.ok("room", format!("{holds}; its disk cannot be seen from here")),
+    }
+}
+
+/// The data directory, where the server is one of this machine: its pid file says the same port and start.
+fn local_directory(said: &Said) -> Option<PathBuf> {
+    let directory = PathBuf::from(said.data_directory.as_ref()?);
+    let pid_file = std::fs::read_to_string(directory.join("postmaster.pid")).ok()?;
+    let mut lines = pid_file.lines().skip(2);
+    let started_s: f64 = lines.next()?.trim().parse().ok()?;
+    let port: i32 = lines.next()?.trim().parse().ok()?;
+    (said.port == Some(port) && (started_s - said.started_s).abs() < 3.0).then_some(directory)
+}

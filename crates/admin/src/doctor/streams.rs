@@ -1,0 +1,111 @@
+//! The shard map, the streams that it asks for, and whether each shard's position fits its stream.
+
+use std::time::Duration;
+
+use forebay_log::{Log, StreamState};
+use forebay_model::{Lane, Position, ShardId, ShardMap};
+use forebay_shard::{LanePosition, ShardList};
+use tokio::time::timeout;
+
+use super::report::{Check, Notes, mib};
+
+/// How long a map may take to be read.
+const MAP_WITHIN: Duration = Duration::from_secs(3);
+/// A stream that is fuller than this, in percent, is told of: when it is full, ingest answers 503.
+const FULL_PERCENT: u64 = 80;
+
+/// `positions` are those of each shard, where it could be asked.
+pub(super) async fn examine(log: &Log, shards: &ShardList, positions: &[Option<Vec<LanePosition>>]) -> Vec<Check> {
+    let mut notes = Notes::of("shard map");
+    let mut maps = log.map();
+    let Ok(Ok(map)) = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await.map(|map| map.map(|map| map.clone()))
+    else {
+        notes.failed("map", "there is none yet", "run `forebay migrate`, or start a writer");
+        return notes.checks;
+    };
+    let Some(map) = map else { return notes.checks };
+    compare(&map, shards, &mut notes);
+    let mut checks = notes.checks;
+    for shard in map.shards() {
+        let positions = positions.get(usize::from(shard.0)).and_then(Option::as_deref);
+        checks.extend(shard_streams(log, shard, positions).await);
+    }
+    checks
+}
+
+fn compare(map: &ShardMap, shards: &ShardList, notes: &mut Notes) {
+    let count = shards.len();
+    let unknown: Vec<String> =
+        map.shards().filter(|&shard| shards.get(shard).is_none()).map(|shard| shard.to_string()).collect();
+    let unused = shards.iter().filter(|(shard, _)| !map.shards().any(|used| used == *shard)).count();
+    let saw = format!("epoch {}, {} shards; --shards has {count}", map.epoch(), map.shards().len());
+    if !unknown.is_empty() {
+        let advice = format!("name shard {} in --shards, in the same order everywhere", unknown.join(" and "));
+        notes.failed("map", saw, advice);
+    } else if unused > 0 {
+        notes.warning(
+            "map",
+            saw,
+            "shards that the map does not use hold nothing: take them off --shards, or see which list is right",
+        );
+    } else {
+        notes.ok("map", saw);
+    }
+}
+
+/// One line for all streams of a shard that are well, and one for each that is not.
+async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[LanePosition]>) -> Vec<Check> {
+    let mut notes = Notes::of(format!("streams of shard {shard}"));
+    let (mut bytes, mut bytes_max) = (0, 0);
+    for lane in Lane::ALL {
+        let state = match log.stream_state(lane, shard).await {
+            Ok(state) => state,
+            Err(error) => {
+                notes.failed(
+                    "stream",
+                    format!("lane {lane}: {error}"),
+                    "run `forebay migrate` with the writer's settings",
+                );
+                continue;
+            }
+        };
+        bytes += state.bytes;
+        bytes_max += state.bytes_max;
+        let position = positions.and_then(|all| all.iter().find(|position| position.lane == lane));
+        let fault = log.stream_fault(lane, shard).await.ok().flatten();
+        judge(&mut notes, lane, &state, position, fault);
+    }
+    if notes.checks.is_empty() {
+        notes.ok("stream", format!("{} of {} used, positions fit", mib(bytes), mib(bytes_max)));
+    }
+    notes.checks
+}
+
+fn judge(notes: &mut Notes, lane: Lane, state: &StreamState, position: Option<&LanePosition>, fault: Option<String>) {
+    if let Some(fault) = fault {
+        let advice = "make it anew with `forebay migrate`, once its frames are stored";
+        notes.failed("stream", format!("lane {lane} is not fit to be a log: {fault}"), advice);
+    }
+    if let Some(loss) = position.and_then(|position| loss(state, position.position)) {
+        let advice = "see docs/OPERATIONS.md, A log that has lost something";
+        notes.failed("position", format!("lane {lane} is halted: {loss}"), advice);
+    }
+    if state.bytes.saturating_mul(100) > state.bytes_max.saturating_mul(FULL_PERCENT) {
+        let saw = format!("lane {lane}: {} of {} used", mib(state.bytes), mib(state.bytes_max));
+        notes.warning(
+            "room",
+            saw,
+            "see by `forebay shards` whether the writer is behind; when it is full, ingest answers 503",
+        );
+    }
+}
+
+/// Why the position is not one of this stream, where it is not.
+fn loss(state: &StreamState, at: Position) -> Option<String> {
+    if at.incarnation == state.incarnation {
+        let ends = format!("the log ends at frame {}, before the position {at}", state.last_seq);
+        (state.last_seq < at.seq).then_some(ends)
+    } else {
+        Some(format!("the position {at} is of another stream, which was there before"))
+    }
+}

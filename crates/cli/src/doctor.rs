@@ -1,0 +1,112 @@
+//! `forebay doctor`: whether a system is set up so that it can keep its promises.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use forebay_admin::doctor::{DoctorSettings, Report, Verdict, examine};
+use forebay_admin::system::SystemSettings;
+
+/// Look whether settings, servers, durability, clocks, tables and room are as they must be, and say what to do
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemSettings,
+
+    /// The Redis server that query processes share their cache through, or `none`
+    #[arg(long, env = "FOREBAY_REDIS", value_name = "URL", default_value = "redis://127.0.0.1:6381", hide_env_values = true,
+        value_parser = redis_client)]
+    pub redis: RedisClient,
+
+    /// The monitoring port of NATS, to see whether it syncs before it acknowledges; by default port 8222 is tried
+    #[arg(long, env = "FOREBAY_NATS_MONITOR", value_name = "URL")]
+    pub nats_monitor: Option<String>,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A client of Redis, if there is to be one.
+pub type RedisClient = Option<redis::Client>;
+
+fn redis_client(text: &str) -> Result<RedisClient, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    redis::Client::open(text).map(Some).map_err(|error| format!("not the address of a Redis server: {error}"))
+}
+
+/// Looks, and prints what was found. The exit code is 1 where something has failed.
+///
+/// # Errors
+/// [`forebay_service::BadSetting`] where the address of NATS is none.
+pub async fn run(settings: &Settings) -> Result<ExitCode> {
+    let report = examine(&DoctorSettings {
+        log: settings.system.log_settings()?,
+        shards: settings.system.shards.clone(),
+        redis: settings.redis.clone(),
+        nats_monitor: settings.nats_monitor.clone(),
+    })
+    .await;
+    if settings.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", render(&report));
+    }
+    Ok(if report.worst() == Verdict::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The checks for people: by subject, what to do below each that is not well, and a count.
+fn render(report: &Report) -> String {
+    let mut text = String::new();
+    let mut subject = None;
+    for check in &report.checks {
+        if subject != Some(&check.subject) {
+            subject = Some(&check.subject);
+            let _ = writeln!(text, "{}", check.subject);
+        }
+        let _ = writeln!(text, "  {:<8} {:<12} {}", word(check.verdict), check.check, check.saw);
+        if let Some(advice) = &check.advice {
+            let _ = writeln!(text, "{:>24}{advice}", "→ ");
+        }
+    }
+    let counts = [Verdict::Ok, Verdict::Warning, Verdict::Failed].map(|verdict| (report.count(verdict), word(verdict)));
+    let counts = counts.map(|(count, word)| format!("{count} {word}")).join(", ");
+    let _ = writeln!(text, "{} checks: {counts}", report.checks.len());
+    text
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Failed => "FAILED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forebay_admin::doctor::Check;
+
+    use super::*;
+
+    #[test]
+    fn snapshot_of_a_report() {
+        let check = |subject: &str, check, verdict, saw: &str, advice: Option<&str>| Check {
+            subject: subject.to_owned(),
+            check,
+            verdict,
+            saw: saw.to_owned(),
+            advice: advice.map(str::to_owned),
+        };
+        let shard = "shard 0 at 127.0.0.1:5440/forebay";
+        let checks = vec![
+            check("NATS", "reachable", Verdict::Ok, "version 2.15.1, JetStream is on", None),
+            check("NATS", "room", Verdict::Warning, "9.0 MiB used of 8.0 MiB", Some("raise max_file_store")),
+            check(shard, "durability", Verdict::Failed, "fsync = off", Some("set fsync to on")),
+        ];
+        insta::assert_snapshot!(render(&Report { checks }));
+    }
+}

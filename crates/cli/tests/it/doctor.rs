@@ -1,0 +1,178 @@
+//! `forebay doctor`, of systems that are well and of broken ones.
+
+use forebay_stack::{Durability, Installed, Managed, Process, Program, Ready, Stack, free_ports, shared};
+use forebay_testkit::command::Finished;
+use serde_json::Value;
+
+use crate::forebay::Forebay;
+
+/// A system to be looked at.
+struct Looked {
+    forebay: Forebay,
+    nats: String,
+    prefix: String,
+    shards: String,
+    redis: String,
+    monitor: Option<String>,
+}
+
+impl Looked {
+    async fn shared(name: &str, shards: usize) -> Self {
+        let stack = shared().await;
+        Self {
+            forebay: Forebay::new(),
+            nats: stack.nats_url(),
+            prefix: stack.unique_prefix(name),
+            shards: stack.create_databases(shards, name).await.join(","),
+            redis: stack.redis_url(),
+            monitor: None,
+        }
+    }
+
+    fn flags(&self) -> Vec<&str> {
+        vec!["--nats", &self.nats, "--log-prefix", &self.prefix, "--shards", &self.shards]
+    }
+
+    async fn migrate(&self) {
+        let ran = self.forebay.run(&[&["migrate"], &self.flags()[..]].concat()).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+
+    async fn doctor(&self, further: &[&str]) -> Finished {
+        let mut arguments = vec!["doctor", "--redis", &self.redis];
+        if let Some(monitor) = &self.monitor {
+            arguments.extend(["--nats-monitor", monitor]);
+        }
+        self.forebay.run(&[&arguments, &self.flags()[..], further].concat()).await
+    }
+
+    /// `subject check: saw` of every check with that verdict.
+    async fn found(&self, verdict: &str, code: i32) -> Vec<String> {
+        let ran = self.doctor(&["--json"]).await;
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let report = ran.json().unwrap();
+        let checks = report["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == verdict);
+        checks.map(told).collect()
+    }
+}
+
+fn told(check: &Value) -> String {
+    let text = |name: &str| check[name].as_str().unwrap().to_owned();
+    assert_eq!(check["verdict"] == "ok", check["advice"].is_null(), "{check}");
+    format!("{} {}: {}", text("subject"), text("check"), text("saw"))
+}
+
+/// That something begins and goes on so was found.
+fn assert_found(found: &[String], begin: &str, part: &str) {
+    assert!(
+        found.iter().any(|line| line.starts_with(begin) && line.contains(part)),
+        "no {begin:?} … {part:?}: {found:#?}"
+    );
+}
+
+/// A NATS server with a monitoring port, in a directory of the test's own.
+async fn monitored_nats(dir: &std::path::Path, sync_interval: &str) -> (Process, String, String) {
+    let [port, monitor]: [u16; 2] = free_ports(2).try_into().unwrap();
+    let config = dir.join("nats.conf");
+    let store = dir.join("store");
+    let text = format!(
+        "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
+         jetstream {{ store_dir: \"{}\", sync_interval: {sync_interval}, max_file_store: 10GB }}\n",
+        store.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let program = Program::new(Installed::find().unwrap().nats).arg("-c").arg(&config);
+    let ready = Ready::http(monitor, "/healthz?js-enabled-only=true");
+    let process =
+        Process::start(Managed::new("NATS", program, dir.join("nats.log"), ready).on_port(port)).await.unwrap();
+    (process, format!("nats://127.0.0.1:{port}"), format!("http://127.0.0.1:{monitor}"))
+}
+
+#[tokio::test]
+async fn a_system_that_is_well_has_nothing_that_failed() {
+    let stack = Stack::temporary(2, Durability::Real).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (_nats, nats, monitor) = monitored_nats(dir.path(), "always").await;
+    let looked = Looked {
+        forebay: Forebay::new(),
+        nats,
+        prefix: "forebay".to_owned(),
+        shards: (0..2).map(|shard| stack.postgres_url(shard)).collect::<Vec<_>>().join(","),
+        redis: stack.redis_url(),
+        monitor: Some(monitor),
+    };
+    let none_yet = looked.found("failed", 1).await;
+    assert_found(&none_yet, "shard map map", "there is none yet");
+    assert_found(&none_yet, "shard 1 at", "migration 1, 2");
+    looked.migrate().await;
+    assert_eq!(looked.found("failed", 0).await, Vec::<String>::new());
+    let ok = looked.found("ok", 0).await;
+    assert_found(&ok, "NATS durability", "syncs before");
+    assert_found(&ok, "NATS clock", "ms");
+    assert_found(&ok, "shard map map", "epoch 1, 2 shards");
+    assert_found(&ok, "streams of shard 1 stream", "positions fit");
+    assert_found(&ok, "shard 0 at 127.0.0.1", "fsync = on, full_page_writes = on, synchronous_commit = on");
+    assert_found(&ok, "shard 0 at 127.0.0.1", "are free on its disk");
+    assert_found(&ok, "Redis at 127.0.0.1", "allkeys-lru");
+    assert_found(&ok, "NATS room", "promised to streams");
+    let text = looked.doctor(&[]).await.stdout;
+    assert!(text.contains("\n  ok       durability") && text.trim_end().ends_with(" 0 FAILED"), "{text}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn each_thing_that_is_broken_is_named_with_what_to_do() {
+    let mut looked = Looked::shared("broken", 2).await;
+    looked.migrate().await;
+    // The servers that tests share have their durability off.
+    assert_found(&looked.found("failed", 1).await, "shard 0 at", "fsync = off");
+    assert_found(&looked.found("warning", 1).await, "NATS durability", "a client is not told");
+
+    let urls: Vec<String> = looked.shards.split(',').map(str::to_owned).collect();
+    shared().await.sql(&urls[1], "delete from _sqlx_migrations where version > 5").await.unwrap();
+    shared().await.sql(&urls[0], "update _sqlx_migrations set checksum = '\\x00' where version = 3").await.unwrap();
+    let context = async_nats::jetstream::new(async_nats::connect(&looked.nats).await.unwrap());
+    context.delete_stream(format!("{}-orders-0", looked.prefix)).await.unwrap();
+    let failed = looked.found("failed", 1).await;
+    assert_found(&failed, "shard 1 at", "migration 6, 7 of 7 is missing");
+    assert_found(&failed, "shard 0 at", "migration 3 is not the one of this version");
+    assert_found(&failed, "streams of shard 0 stream", "there is no stream");
+
+    // Made anew, while the shard has a position in the old one.
+    let position = "insert into lane_position (lane, incarnation, stream_seq, frame_id, committed_at, epoch) \
+        values ('orders', 1, 5, 'x', now(), 1), ('index', 1, 5, 'x', now(), 1) on conflict do nothing";
+    shared().await.sql(&urls[0], position).await.unwrap();
+    assert_found(&looked.found("failed", 1).await, "streams of shard 0 position", "lane index is halted");
+
+    let nowhere = format!("postgres://forebay@127.0.0.1:{}/forebay", free_ports(1)[0]);
+    looked.shards = format!("{nowhere},{}", urls[1]);
+    looked.redis = format!("redis://127.0.0.1:{}", free_ports(1)[0]);
+    assert_found(&looked.found("failed", 1).await, "shard 0 at", "cannot be reached");
+    assert_found(&looked.found("warning", 1).await, "Redis at", "reachable");
+    looked.shards.clone_from(&urls[0]);
+    assert_found(&looked.found("failed", 1).await, "shard map map", "2 shards; --shards has 1");
+
+    looked.nats = format!("nats://127.0.0.1:{}", free_ports(1)[0]);
+    assert_found(&looked.found("failed", 1).await, "NATS reachable", "does not answer");
+}
+
+#[tokio::test]
+async fn a_log_that_syncs_late_has_failed() {
+    let mut looked = Looked::shared("late", 1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (_nats, nats, monitor) = monitored_nats(dir.path(), "\"10s\"").await;
+    let shared_nats = std::mem::replace(&mut looked.nats, nats);
+    looked.monitor = Some(monitor);
+    assert_found(&looked.found("failed", 1).await, "NATS durability", "it syncs every 10 s");
+    looked.nats = shared_nats;
+    assert_found(&looked.found("warning", 1).await, "NATS durability", "is another server's");
+}
+
+#[tokio::test]
+async fn a_bad_setting_is_one_line() {
+    let forebay = Forebay::new();
+    for flags in [["--nats", "nats://a b"], ["--shards", "mysql://x/y"], ["--redis", "http://x"]] {
+        let ran = forebay.run(&["doctor", flags[0], flags[1]]).await;
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(64), 1), "{ran:?}");
+    }
+}
