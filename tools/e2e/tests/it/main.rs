@@ -4,6 +4,7 @@
 mod audit;
 mod backfill;
 mod conflicts;
+mod examples;
 mod exports;
 mod faults;
 mod main_road;
