@@ -6,6 +6,7 @@ mod delivery;
 mod doctor;
 mod files;
 mod forebay;
+mod help;
 mod ingest;
 mod log;
 mod operated;
