@@ -121,3 +121,42 @@ fn row(shard: ShardId, letter: &DeadLetter) -> Vec<String> {
         letter.requeued_at.map_or_else(|| "no".to_owned(), |at| at.to_string()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use forebay_model::{Epoch, Incarnation, Position, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn snapshot_of_letters() {
+        let at = Timestamp::parse("2025-06-30T12:30:00Z").unwrap();
+        let letter = |id, order_id: Option<&str>, requeued_at| DeadLetter {
+            id,
+            lane: Lane::Orders,
+            position: Position { incarnation: Incarnation::new(1), seq: 460 },
+            row: 0,
+            rows: 1,
+            reason: Reason::Conflict,
+            sqlstate: None,
+            detail: "its total is another\nand more".to_owned(),
+            customer_id: order_id.map(|_| "CUST789".to_owned()),
+            order_id: order_id.map(str::to_owned),
+            ordered_at: None,
+            tuple: Vec::new(),
+            content: None,
+            stored: None,
+            epoch: Epoch(1),
+            enqueued_at: None,
+            died_at: at,
+            requeued_at,
+        };
+        let filters = Filters { shard: None, lane: None, reason: None, from: None, to: None };
+        let listing = Listing {
+            letters: vec![(ShardId(1), letter(17, Some("ORD1"), Some(at))), (ShardId(0), letter(4, None, None))],
+            counts: BTreeMap::from([((Lane::Orders, Reason::Conflict), (1200, 1200, 1))]),
+        };
+        insta::assert_snapshot!(listing.table(&filters));
+        insta::assert_snapshot!(Listing::default().table(&filters), @"There are no dead letters.");
+    }
+}

@@ -153,3 +153,15 @@ async fn room(log: &Log, monitored: Option<&JetStream>, notes: &mut Notes) {
         _ => notes.ok("room", saw),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_monitor_is_looked_for_at_the_first_host() {
+        for url in ["nats://u:se@cret@a.b:4222,nats://c:1", "a.b:4222", "nats://a.b", " tls://a.b:4222 "] {
+            assert_eq!(first_host(url), "a.b", "{url}");
+        }
+    }
+}

@@ -160,8 +160,7 @@ fn durability(said: &Said, notes: &mut Notes) {
     if off.is_empty() {
         notes.ok("durability", saw);
     } else {
-        let advice =
-            format!("set {} to on: a power cut would take orders whose frames may be trimmed", off.join(" and "));
+        let advice = format!("set {} to on: a power cut would take orders whose frames may be trimmed", off.join(", "));
         notes.failed("durability", saw, advice);
     }
 }

@@ -148,3 +148,48 @@ impl LaneFigures {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshot_of_differences() {
+        let lane = LaneFigures {
+            shard: ShardId(0),
+            lane: Lane::Orders,
+            position: None,
+            stored: 12_000,
+            duplicate: 3,
+            dead: 1,
+            rows_in_table: 11_999,
+            rows_in_letters: 1,
+            rows_in_log: 12_004,
+            log_is_whole: true,
+            frames_compared: 60,
+        };
+        let mut report = Report {
+            lanes: vec![lane],
+            orders_checked: 1000,
+            facts_checked: 2000,
+            views_checked: 500,
+            index_entries_checked: 1000,
+            order_times_checked: 1000,
+            index_entries_without_order: 2,
+            order_times_without_order: 1,
+            explained: 4,
+            undecided: 7,
+            notes: vec!["a note".to_owned()],
+            ..Report::default()
+        };
+        for number in 0..=NAMED_MAX {
+            report.differs(ShardId(0), Lane::Orders, Kind::Order, format!("difference {number}"));
+        }
+        report.named.truncate(2);
+        insta::assert_snapshot!(report.text());
+        insta::assert_snapshot!(Report::default().text(), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        No differences.
+        ");
+    }
+}

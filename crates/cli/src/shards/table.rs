@@ -51,3 +51,37 @@ fn row(shard: &ShardFigures, lane: &LaneFigures, is_first: bool) -> Vec<String> 
         lane.log_bytes.map_or_else(|| UNKNOWN.to_owned(), |bytes| format!("{:.1} MiB", bytes as f64 / 1_048_576.0)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use forebay_model::{Lane, ShardId};
+
+    use super::*;
+
+    #[test]
+    fn snapshot_of_shards() {
+        let lane = |lane, stored: Option<u64>| LaneFigures {
+            lane,
+            stored,
+            duplicate: stored.map(|_| 3),
+            dead: stored.map(|_| 0),
+            position: stored.map(|_| "1751286600000000.460".to_owned()),
+            committed_at: None,
+            lag_frames: stored.map(|_| 13),
+            log_last: Some(473),
+            log_frames: Some(473),
+            log_bytes: Some(12 << 20),
+            fault: None,
+        };
+        let shard = |shard, unreachable: Option<&str>, stored| ShardFigures {
+            shard: ShardId(shard),
+            addresses: format!("127.0.0.1:544{shard}/forebay"),
+            buckets: 2048,
+            buckets_read_only: 0,
+            unreachable: unreachable.map(str::to_owned),
+            lanes: Lane::ALL.map(|of| lane(of, stored)).into(),
+        };
+        let shards = vec![shard(0, None, Some(1_234_567)), shard(1, Some("does not answer"), None)];
+        insta::assert_snapshot!(render(&Figures { epoch: 1, hash: Hash::Md5, shards }));
+    }
+}

@@ -151,3 +151,38 @@ fn counts(tally: &Tally, dry_run: bool) -> String {
         grouped(rejected),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshot_of_endings() {
+        let whole = Tally { lines: 1000, accepted_lines: 1000, records: 1000, accepted: 1000, ..Tally::default() };
+        let partly = Tally {
+            lines: 54_000,
+            accepted_lines: 53_990,
+            rejected_lines: 10,
+            records: 2500,
+            accepted: 2498,
+            rejected: 2,
+            retries: 3,
+            resent_lines: 120,
+        };
+        let file = |file, tally: Tally, complete| FileSummary {
+            file,
+            complete,
+            resumed_behind: if complete { 0 } else { 40_000 },
+            tally,
+            rejects: (tally.rejected > 0).then(|| Path::new("orders.csv.rejects.ndjson")),
+        };
+        let summary =
+            |ending, total, files| Summary { ending, dry_run: false, total, seconds: 2.0, orders_per_s: 1749.4, files };
+        let accepted = summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]).to_text();
+        let mut total = whole;
+        total += partly;
+        let files = vec![file("orders.ndjson", whole, true), file("orders.csv", partly, false)];
+        let interrupted = summary(Ending::Interrupted, total, files).to_text();
+        insta::assert_snapshot!(format!("{accepted}\n\n{interrupted}"));
+    }
+}
