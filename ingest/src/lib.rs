@@ -29,5 +29,4 @@ mod rate;
 mod settings;
 
 pub use app::start;
-pub use order::Accepted;
 pub use settings::Settings;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use forebay_model::fault::Rejection;
+use forebay_api::AcceptedOrder;
+use forebay_api::problem::FaultEntry;
+use forebay_model::fault::{Fault, Rejection};
 use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::{Facts, Order, Receipt, ShardId, Timestamp};
-use forebay_service::problem::FaultEntry;
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -20,16 +21,6 @@ use crate::media::{Encoding, media_type, unsupported_media_type};
 
 /// How long one order's body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
-
-/// What an accepted order is answered with.
-#[derive(Debug, Serialize)]
-pub struct Accepted {
-    order_id: String,
-    customer_id: String,
-    timestamp: String,
-    shard: ShardId,
-    receipt: String,
-}
 
 /// Takes one order.
 pub(crate) async fn post_order(
@@ -48,7 +39,7 @@ pub(crate) async fn post_order(
     let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
     let map = app.map()?;
     // What borrows the body ends before the wait for the log begins.
-    let (facts, accepted) = {
+    let (facts, answer) = {
         let now = Timestamp::now();
         let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
             count_rejected(&rejection);
@@ -57,32 +48,29 @@ pub(crate) async fn post_order(
         let order = draft.settle(&map, now, assigner.random(1, &bytes));
         let mut facts = Facts::default();
         let shard = facts.add(&order, &map);
-        (facts, Accepted::new(&order, shard))
+        (facts, accepted(&order, shard))
     };
     let receipt = app.appender()?.append(facts.into_parts(), Origin::Order, map.epoch(), held).await?;
     app.count_accepted(1);
-    let mut response = accepted.response(&receipt);
+    let mut response = accepted_answer(answer, &receipt);
     left.write(response.headers_mut());
     Ok(response)
 }
 
-impl Accepted {
-    /// Of an order that goes to that shard, and has no receipt yet.
-    pub fn new(order: &Order<'_>, shard: ShardId) -> Self {
-        Self {
-            order_id: order.order_id.to_string(),
-            customer_id: order.customer_id().to_string(),
-            timestamp: order.ordered_at.to_string(),
-            shard,
-            receipt: String::new(),
-        }
+/// What an order that goes to that shard is answered with. It has no receipt yet.
+fn accepted(order: &Order<'_>, shard: ShardId) -> AcceptedOrder {
+    AcceptedOrder {
+        order_id: order.order_id.to_string(),
+        customer_id: order.customer_id().to_string(),
+        timestamp: order.ordered_at.to_string(),
+        shard,
+        receipt: String::new(),
     }
+}
 
-    /// The answer to the client: 202, with the receipt.
-    pub fn response(mut self, receipt: &Receipt) -> Response {
-        self.receipt = receipt.to_string();
-        json(StatusCode::ACCEPTED, &self)
-    }
+/// The answer to the client: 202, with the receipt.
+fn accepted_answer(accepted: AcceptedOrder, receipt: &Receipt) -> Response {
+    json(StatusCode::ACCEPTED, &AcceptedOrder { receipt: receipt.to_string(), ..accepted })
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
@@ -111,11 +99,8 @@ pub(crate) fn problem_of(rejection: Rejection) -> Problem {
         Rejection::Malformed(detail) => Problem::malformed(detail),
         Rejection::Invalid(ref faults) => {
             let detail = rejection.to_string();
-            let entries: Vec<FaultEntry> = faults
-                .iter()
-                .map(|fault| FaultEntry { pointer: fault.pointer.clone(), detail: fault.reason.clone() })
-                .collect();
-            Problem::invalid(detail).with_faults(&entries)
+            let entry = |fault: &Fault| FaultEntry { pointer: fault.pointer.clone(), detail: fault.reason.clone() };
+            Problem::invalid(detail).with_faults(faults.iter().map(entry).collect())
         }
     }
 }

@@ -101,12 +101,24 @@ fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forebay_api::{Order, Page};
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
+
+    /// What was written by hand, as a reader takes it: nothing more, nothing less than the type of the interface has.
+    fn read<T: Serialize + DeserializeOwned>(out: &[u8]) -> Value {
+        let written: Value =
+            serde_json::from_slice(out).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(out)));
+        let read: T = serde_json::from_slice(out).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        written
+    }
 
     fn parsed(fact: &Fact<'_>) -> Value {
         let mut out = Vec::new();
         push_fact(&mut out, fact);
-        serde_json::from_slice(&out).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out)))
+        read::<Order<Value>>(&out)
     }
 
     fn fact(sum: Sum<'_>) -> Fact<'_> {
@@ -141,7 +153,7 @@ mod tests {
         let ended = |cursor, missing: &[ShardId]| {
             let mut out = LIST_START.to_vec();
             push_list_end(&mut out, cursor, missing);
-            serde_json::from_slice::<Value>(&out).unwrap()
+            read::<Page<Order<Value>>>(&out)
         };
         assert_eq!(ended(None, &[]), json!({"data": [], "has_more": false, "next_cursor": null, "shards_missing": []}));
         assert_eq!(

@@ -75,7 +75,7 @@ impl Drain {
                 if status.set(State::Halted, Some(reason.clone())) {
                     error!(%lane, %shard, reason, "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`");
                 }
-                self.continuity.down(reason);
+                self.continuity.halted(reason);
                 return LOSS_POLL;
             }
             Failure::Fenced => {

@@ -9,24 +9,11 @@ use forebay_shard::{Committed, LanePosition, Tally};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
+pub(crate) use forebay_api::lanes::LaneState as State;
+
 use crate::failure::Failure;
 use crate::lane::ShardLane;
 use crate::trail::Trail;
-
-/// What a lane is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The log or the shard has not been reached yet.
-    Starting,
-    /// Another writer leads; this one waits quietly.
-    Standby,
-    /// It reads and commits.
-    Draining,
-    /// Something failed; it tries again.
-    Retrying,
-    /// The log is not the one that was read so far; somebody has to decide.
-    Halted,
-}
 
 /// A lane's status. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -85,19 +72,6 @@ pub(crate) struct CommitFigures {
     pub(crate) took: Duration,
     /// How old the oldest of its frames was when it was committed.
     pub(crate) age: Option<Duration>,
-}
-
-impl State {
-    /// Its name in `/v1/lanes`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Standby => "standby",
-            Self::Draining => "draining",
-            Self::Retrying => "retrying",
-            Self::Halted => "halted",
-        }
-    }
 }
 
 impl Status {

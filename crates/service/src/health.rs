@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::response::{IntoResponse, Response};
+use forebay_api::health::{self as api, Dependencies};
 use http::header;
 use metrics::gauge;
-use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
 use crate::problem::Problem;
@@ -48,6 +48,8 @@ enum State {
     Up,
     Down {
         reason: String,
+        /// Whether only somebody's decision brings it up again.
+        halted: bool,
     },
 }
 
@@ -70,7 +72,7 @@ impl Health {
 
     /// Whether the service is not stopping and everything required is up.
     pub fn is_ready(&self) -> bool {
-        !self.shutdown.is_started() && self.missing().is_empty()
+        !self.shutdown.is_started() && self.states().missing().next().is_none()
     }
 
     /// The answer of `/readyz`: 200, or the problem `not_ready` or `shutting_down`; each dependency's state in all of them.
@@ -78,26 +80,24 @@ impl Health {
         let dependencies = self.states();
         if self.shutdown.is_started() {
             return Problem::shutting_down("the service finishes what it has begun and takes nothing new")
-                .with("dependencies", dependencies)
+                .with_members(&dependencies)
                 .into_response();
         }
-        let missing = self.missing();
-        if missing.is_empty() {
-            let body = json!({ "ready": true, "dependencies": dependencies }).to_string();
-            return ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let missing: Vec<&str> = dependencies.missing().map(|(name, _)| name).collect();
+        if !missing.is_empty() {
+            let detail = format!("not up: {}", missing.join(", "));
+            return Problem::not_ready(detail).with_members(&dependencies).into_response();
         }
-        Problem::not_ready(format!("not up: {}", missing.join(", "))).with("dependencies", dependencies).into_response()
+        let Dependencies { dependencies } = dependencies;
+        match serde_json::to_vec(&api::Health { ready: true, dependencies }) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => Problem::internal(format!("the answer cannot be written: {error}")).into_response(),
+        }
     }
 
-    fn missing(&self) -> Vec<String> {
+    fn states(&self) -> Dependencies {
         let dependencies = self.dependencies.read().unwrap_or_else(PoisonError::into_inner);
-        let missing = dependencies.iter().filter(|(_, entry)| entry.need == Need::Required && entry.state != State::Up);
-        missing.map(|(name, _)| name.clone()).collect()
-    }
-
-    fn states(&self) -> Map<String, Value> {
-        let dependencies = self.dependencies.read().unwrap_or_else(PoisonError::into_inner);
-        dependencies.iter().map(|(name, entry)| (name.clone(), entry.to_json())).collect()
+        Dependencies { dependencies: dependencies.iter().map(|(name, entry)| (name.clone(), entry.answer())).collect() }
     }
 
     fn report(&self, name: &str, state: State) {
@@ -111,7 +111,7 @@ impl Health {
         let up = state == State::Up;
         gauge!("forebay_dependency_up", "dependency" => name.to_owned()).set(f64::from(u8::from(up)));
         match state {
-            State::Down { reason } => warn!(dependency = name, reason, "dependency is down"),
+            State::Down { reason, .. } => warn!(dependency = name, reason, "dependency is down"),
             State::Up | State::Unknown => info!(dependency = name, "dependency is up"),
         }
     }
@@ -133,17 +133,22 @@ impl Dependency {
 
     /// Reports that the dependency does not work, and why. Only the change is logged, so callers need not.
     pub fn down(&self, reason: impl Into<String>) {
-        self.health.report(&self.name, State::Down { reason: reason.into() });
+        self.health.report(&self.name, State::Down { reason: reason.into(), halted: false });
+    }
+
+    /// Reports that the dependency does not work until somebody has decided how to go on, and why.
+    pub fn halted(&self, reason: impl Into<String>) {
+        self.health.report(&self.name, State::Down { reason: reason.into(), halted: true });
     }
 }
 
 impl Entry {
-    fn to_json(&self) -> Value {
-        let required = self.need == Need::Required;
-        match &self.state {
-            State::Unknown => json!({ "state": "unknown", "required": required }),
-            State::Up => json!({ "state": "up", "required": required }),
-            State::Down { reason } => json!({ "state": "down", "required": required, "reason": reason }),
-        }
+    fn answer(&self) -> api::Dependency {
+        let (state, reason, halted) = match &self.state {
+            State::Unknown => (api::State::Unknown, None, false),
+            State::Up => (api::State::Up, None, false),
+            State::Down { reason, halted } => (api::State::Down, Some(reason.clone()), *halted),
+        };
+        api::Dependency { state, required: self.need == Need::Required, reason, halted }
     }
 }

@@ -1,44 +1,18 @@
-//! Errors as RFC 9457 problems, with one table of codes.
+//! Errors as HTTP answers: RFC 9457 problems, with the codes of the interface.
 
 use std::fmt;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use forebay_api::problem::{FaultEntry, Faults, NoMembers, PROBLEM_JSON};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// The media type of a problem's body.
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub use forebay_api::Code;
 
-macro_rules! codes {
-    ($( $variant:ident $name:ident $status:ident $title:literal; )+) => {
-        /// What went wrong, as programs may rely on it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $( #[doc = concat!("`", stringify!($name), "`: ", $title, ".")] $variant, )+
-        }
-
-        impl Code {
-            /// All codes, in the order of their status.
-            pub const ALL: &[Self] = &[$( Self::$variant, )+];
-
-            /// The code as it stands in answers and metrics.
-            pub const fn as_str(self) -> &'static str {
-                match self { $( Self::$variant => stringify!($name), )+ }
-            }
-
-            /// The HTTP status that goes with the code.
-            pub const fn status(self) -> StatusCode {
-                match self { $( Self::$variant => StatusCode::$status, )+ }
-            }
-
-            /// What the code means, the same for every occurrence.
-            pub const fn title(self) -> &'static str {
-                match self { $( Self::$variant => $title, )+ }
-            }
-        }
-
+macro_rules! constructors {
+    ($( $variant:ident $name:ident $status:literal $title:literal; )+) => {
         impl Problem {
             $(
                 #[doc = concat!("A problem with the code `", stringify!($name), "`; `detail` says what happened this time.")]
@@ -50,28 +24,7 @@ macro_rules! codes {
     };
 }
 
-codes! {
-    Malformed malformed BAD_REQUEST "The request cannot be understood";
-    Unauthenticated unauthenticated UNAUTHORIZED "The request carries no valid token";
-    Forbidden forbidden FORBIDDEN "The token does not give this right";
-    NotFound not_found NOT_FOUND "There is nothing here";
-    MethodNotAllowed method_not_allowed METHOD_NOT_ALLOWED "The resource does not know this method";
-    NotAcceptable not_acceptable NOT_ACCEPTABLE "There is no answer in a form that the client takes";
-    RequestTimeout request_timeout REQUEST_TIMEOUT "The request did not arrive in time";
-    Ambiguous ambiguous CONFLICT "More than one thing answers to this";
-    TooLarge too_large PAYLOAD_TOO_LARGE "The request is too large";
-    UnsupportedMediaType unsupported_media_type UNSUPPORTED_MEDIA_TYPE "The content type is not supported";
-    Invalid invalid UNPROCESSABLE_ENTITY "The content breaks a rule";
-    RateLimited rate_limited TOO_MANY_REQUESTS "The client sends faster than it may";
-    Internal internal INTERNAL_SERVER_ERROR "Something unexpected went wrong here";
-    Overloaded overloaded SERVICE_UNAVAILABLE "The service has as much in hand as it can hold";
-    LogFull log_full SERVICE_UNAVAILABLE "The log is full";
-    LogUnreachable log_unreachable SERVICE_UNAVAILABLE "The log cannot be reached";
-    ShuttingDown shutting_down SERVICE_UNAVAILABLE "The service is shutting down";
-    NotReady not_ready SERVICE_UNAVAILABLE "The service is not ready";
-    ShardUnavailable shard_unavailable SERVICE_UNAVAILABLE "A shard cannot be reached";
-    NotYetVisible not_yet_visible GATEWAY_TIMEOUT "What was asked for has not become visible in time";
-}
+forebay_api::problem_codes!(constructors);
 
 /// Seconds after which a client may try again when the code is one of 503 and nothing else was said.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -88,21 +41,12 @@ struct Parts {
     headers: HeaderMap,
 }
 
-/// One fault in a request's content: where (a JSON pointer, RFC 6901) and what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FaultEntry {
-    /// JSON pointer to the faulty value; `""` is the whole document.
-    pub pointer: String,
-    /// What is wrong with it.
-    pub detail: String,
-}
-
 impl Problem {
     /// A problem with a code from a variable; the constructors named after the codes are shorter.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let problem =
             Self(Box::new(Parts { code, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }));
-        if code.status() == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(RETRY_AFTER) } else { problem }
+        if problem.status() == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(RETRY_AFTER) } else { problem }
     }
 
     /// Adds a member to the body, such as `settled_lines` or `shards`.
@@ -112,10 +56,19 @@ impl Problem {
         self
     }
 
+    /// Adds the members of a type of the interface.
+    #[must_use]
+    pub fn with_members(mut self, members: &impl Serialize) -> Self {
+        if let Ok(Value::Object(members)) = serde_json::to_value(members) {
+            self.0.members.extend(members);
+        }
+        self
+    }
+
     /// Adds the member `errors`: every fault that was found.
     #[must_use]
-    pub fn with_faults(self, faults: &[FaultEntry]) -> Self {
-        self.with("errors", json!(faults))
+    pub fn with_faults(self, errors: Vec<FaultEntry>) -> Self {
+        self.with_members(&Faults { errors })
     }
 
     /// Sets `Retry-After`, rounded up to whole seconds.
@@ -139,7 +92,7 @@ impl Problem {
 
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.0.code.status()
+        StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// What happened this time.
@@ -150,12 +103,12 @@ impl Problem {
     /// The body of the answer.
     pub fn body(&self) -> Value {
         let Parts { code, detail, members, .. } = &*self.0;
+        // The fixed members come last, so that none of the others takes their place.
+        let fixed = forebay_api::Problem::new(*code, detail.as_str(), NoMembers {});
         let mut body = members.clone();
-        body.insert("type".to_owned(), format!("urn:forebay:problem:{}", code.as_str()).into());
-        body.insert("title".to_owned(), code.title().into());
-        body.insert("status".to_owned(), code.status().as_u16().into());
-        body.insert("code".to_owned(), code.as_str().into());
-        body.insert("detail".to_owned(), detail.as_str().into());
+        if let Ok(Value::Object(fixed)) = serde_json::to_value(fixed) {
+            body.extend(fixed);
+        }
         Value::Object(body)
     }
 }
@@ -182,24 +135,26 @@ impl IntoResponse for Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn codes_are_distinct_and_are_errors() {
-        let names: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(names.len(), Code::ALL.len());
-        for code in Code::ALL {
-            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
-            assert!(!code.title().ends_with('.'), "{code:?}");
+    fn every_code_has_a_status_of_an_error() {
+        for &code in Code::ALL {
+            let status = Problem::new(code, "").status();
+            assert!(
+                status.as_u16() == code.status() && (status.is_client_error() || status.is_server_error()),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn members_stand_beside_the_fixed_ones_and_never_replace_them() {
-        let faults = [FaultEntry { pointer: "/items/0/quantity".to_owned(), detail: "must be at least 1".to_owned() }];
-        let problem = Problem::invalid("the order has 1 fault").with_faults(&faults).with("status", 200);
+        let faults =
+            vec![FaultEntry { pointer: "/items/0/quantity".to_owned(), detail: "must be at least 1".to_owned() }];
+        let problem = Problem::invalid("the order has 1 fault").with_faults(faults).with("status", 200);
         assert_eq!(
             problem.body(),
             json!({

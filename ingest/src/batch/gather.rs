@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use forebay_api::RejectedLine;
+use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Timestamp};
 
-use super::report::{ERRORS_MAX, RejectedLine};
+use super::report::rejected;
 use super::split::Record;
 use crate::app::count_rejected;
 use crate::assign::Assigner;
@@ -75,7 +77,7 @@ impl Gather {
                 self.rejected += 1;
                 count_rejected(&rejection);
                 if self.errors.len() < ERRORS_MAX {
-                    self.errors.push(RejectedLine::new(record.line, record.text, &rejection));
+                    self.errors.push(rejected(record.line, record.text, &rejection));
                 }
             }
         }

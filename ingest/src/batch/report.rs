@@ -1,25 +1,14 @@
 //! What the client of a batch is told.
 
 use axum::response::{IntoResponse, Response};
+use forebay_api::{BatchReport, RejectedLine};
 use forebay_model::id::{IdError, check_id};
 use forebay_model::{Receipt, Rejection};
 use forebay_service::Problem;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::order::json;
-
-/// How many rejected lines are told one by one.
-pub(super) const ERRORS_MAX: usize = 100;
-
-/// A line that was not accepted.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct RejectedLine {
-    line: u64,
-    order_id: Option<String>,
-    code: &'static str,
-    detail: String,
-}
 
 /// What has become of the lines so far.
 #[derive(Debug, Default)]
@@ -32,10 +21,10 @@ pub(super) struct Report {
     pub(super) settled_lines: u64,
 }
 
-impl RejectedLine {
-    pub(super) fn new(line: u64, text: Option<&[u8]>, rejection: &Rejection) -> Self {
-        Self { line, order_id: text.and_then(order_id), code: rejection.code(), detail: rejection.to_string() }
-    }
+/// What is told of a line that was rejected.
+pub(super) fn rejected(line: u64, text: Option<&[u8]>, rejection: &Rejection) -> RejectedLine {
+    let (code, detail) = (rejection.code().to_owned(), rejection.to_string());
+    RejectedLine { line, order_id: text.and_then(order_id), code, detail }
 }
 
 /// The order id that a rejected line has, if it can be read.
@@ -57,38 +46,26 @@ impl Report {
     /// The answer to a batch that was read to its end.
     pub(super) fn complete(self) -> Response {
         if self.accepted > 0 {
-            return self.accepted_answer();
+            return json(StatusCode::ACCEPTED, &self.answer());
         }
         let detail = match self.rejected {
             0 => String::from("there is no order in the batch"),
             1 => String::from("the one order of the batch is not accepted"),
             rejected => format!("none of the {rejected} orders is accepted"),
         };
-        self.describe(Problem::invalid(detail)).into_response()
+        Problem::invalid(detail).with_members(&self.answer()).into_response()
     }
 
     /// The answer to a batch that was cut short by `problem`.
     pub(super) fn cut_short(self, problem: Problem) -> Response {
-        let settled_lines = self.settled_lines;
-        self.describe(problem).with("settled_lines", settled_lines).into_response()
+        let settled_lines = Some(self.settled_lines);
+        problem.with_members(&BatchReport { settled_lines, ..self.answer() }).into_response()
     }
 
-    fn accepted_answer(self) -> Response {
-        #[derive(Serialize)]
-        struct Accepted {
-            accepted: u64,
-            rejected: u64,
-            errors: Vec<RejectedLine>,
-            receipt: String,
-        }
+    fn answer(self) -> BatchReport {
         let Self { accepted, rejected, errors, receipt, .. } = self;
-        json(StatusCode::ACCEPTED, &Accepted { accepted, rejected, errors, receipt: receipt.to_string() })
-    }
-
-    fn describe(self, problem: Problem) -> Problem {
-        let errors = serde_json::to_value(&self.errors).unwrap_or_default();
-        let problem = problem.with("accepted", self.accepted).with("rejected", self.rejected).with("errors", errors);
-        if self.receipt.is_empty() { problem } else { problem.with("receipt", self.receipt.to_string()) }
+        let receipt = (!receipt.is_empty()).then(|| receipt.to_string());
+        BatchReport { accepted, rejected, errors, receipt, settled_lines: None }
     }
 }
 

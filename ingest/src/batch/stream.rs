@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use axum::response::Response;
 use bytes::Bytes;
+use forebay_api::RejectedLine;
+use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::{Client, Problem};
@@ -16,7 +18,7 @@ use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
 use super::gather::Gather;
-use super::report::{ERRORS_MAX, RejectedLine, Report};
+use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
 use crate::append::AppendError;

@@ -1,7 +1,7 @@
 //! How the cache does.
 
+use forebay_api::stats::CacheStats;
 use metrics::{Counter, Gauge, counter, gauge};
-use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::flight::Kept;
@@ -22,20 +22,6 @@ struct Served {
     from: Origin,
     count: AtomicU64,
     counter: Counter,
-}
-
-/// How often the cache had the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct CacheFigures {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    /// Hits of hits and misses; null before the first.
-    pub(crate) rate: Option<f64>,
-    /// Hits in this process's memory.
-    pub(crate) l1: u64,
-    pub(crate) redis: u64,
-    /// Answers that the cache had no part in.
-    pub(crate) bypassed: u64,
 }
 
 impl Meter {
@@ -79,11 +65,11 @@ impl Meter {
         self.gaps.increment(1);
     }
 
-    pub(super) fn figures(&self) -> CacheFigures {
+    pub(super) fn figures(&self) -> CacheStats {
         let [l1, redis, misses, bypassed] =
             [0, 1, 2, 3].map(|place: usize| self.served[place].count.load(Ordering::Relaxed));
         let hits = l1 + redis;
         let rate = (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64);
-        CacheFigures { hits, misses, rate, l1, redis, bypassed }
+        CacheStats { hits, misses, rate, l1, redis, bypassed }
     }
 }

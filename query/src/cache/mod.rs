@@ -16,6 +16,7 @@ mod touches;
 
 use std::sync::Arc;
 
+use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
 use forebay_model::{Epoch, Lane, ShardId};
 use futures::future::BoxFuture;
@@ -27,7 +28,6 @@ use crate::position::read_at::ReadAt;
 pub(crate) use entry::{Entry, Watch, Watched};
 use flight::{Kept, Unkept};
 use freshness::Freshness;
-pub(crate) use meter::CacheFigures;
 use meter::Meter;
 pub(crate) use redis::{Redis, RedisUrl};
 use served::Origin;
@@ -87,7 +87,7 @@ impl Cache {
         })
     }
 
-    pub(crate) fn figures(&self) -> CacheFigures {
+    pub(crate) fn figures(&self) -> CacheStats {
         self.meter.figures()
     }
 

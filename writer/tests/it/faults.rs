@@ -165,7 +165,8 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
     assert_eq!(lane["rows"]["stored"], 1000);
     let ready = writer.served.get("/readyz").await;
     assert_eq!(ready.status, 503);
-    assert_eq!(ready.body["dependencies"]["log orders-0"]["state"], "down", "{}", ready.body);
+    let log = &ready.body["dependencies"]["log orders-0"];
+    assert_eq!((&log["state"], &log["halted"]), (&"down".into(), &true.into()), "{log}");
     // The other lanes go on.
     eventually("the index is drained", async || {
         let entries = scene.shards.sum("select count(*) from order_index").await;

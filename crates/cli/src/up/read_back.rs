@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use forebay_api::{Order, Page};
 use forebay_model::Timestamp;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::sample::Last;
 
@@ -14,17 +15,17 @@ const HOUR_US: i64 = 3_600_000_000;
 #[derive(Debug)]
 pub(super) struct ReadBack {
     /// The last order's customer, up to that order: newest first.
-    pub(super) of_customer: Page,
+    pub(super) of_customer: FirstPage,
     /// Everybody's orders of the hour up to the last order: newest first.
-    pub(super) of_hour: Page,
+    pub(super) of_hour: FirstPage,
 }
 
 /// A first page of orders.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct FirstPage {
     /// How it was asked for.
     pub(super) url: String,
-    pub(super) order_ids: Vec<String>,
+    pub(super) orders: usize,
     pub(super) has_more: bool,
 }
 
@@ -40,12 +41,12 @@ pub(super) async fn read_back(query: &str, token: Option<&str>, last: &Last) -> 
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     let of_customer = format!("{query}/v1/customers/{}/orders?to={to}&limit=5", last.customer_id);
     let of_hour = format!("{query}/v1/orders?from={from}&to={to}&limit=5");
-    let of_customer = Page::read(&http, token, of_customer, last).await?;
-    let of_hour = Page::read(&http, token, of_hour, last).await?;
+    let of_customer = FirstPage::read(&http, token, of_customer, last).await?;
+    let of_hour = FirstPage::read(&http, token, of_hour, last).await?;
     Ok(ReadBack { of_customer, of_hour })
 }
 
-impl Page {
+impl FirstPage {
     async fn read(http: &reqwest::Client, token: Option<&str>, url: String, first: &Last) -> Result<Self> {
         let mut question = http.get(&url);
         if let Some(token) = token {
@@ -55,17 +56,16 @@ impl Page {
         let status = answer.status();
         let text = answer.text().await.with_context(|| format!("query does not finish its answer to GET {url}"))?;
         ensure!(status.is_success(), "query answers GET {url} with {status}: {text}");
-        let answer: Value =
-            serde_json::from_str(&text).with_context(|| format!("query answers GET {url} with no JSON"))?;
-        let ids = answer["data"].as_array().into_iter().flatten().filter_map(|order| order["order_id"].as_str());
-        let order_ids: Vec<String> = ids.map(str::to_owned).collect();
-        ensure!(order_ids.contains(&first.order_id), "the sample's order {} is not in GET {url}", first.order_id);
-        Ok(Self { url, order_ids, has_more: answer["has_more"].as_bool().unwrap_or_default() })
+        let Page { data, has_more, .. } =
+            serde_json::from_str(&text).with_context(|| format!("query answers GET {url} with no page"))?;
+        let mut orders = data.iter().map(|order: &Order<IgnoredAny>| &order.order_id);
+        ensure!(orders.any(|id| *id == first.order_id), "the sample's order {} is not in GET {url}", first.order_id);
+        Ok(Self { url, orders: data.len(), has_more })
     }
 
     /// `5 orders and more`, `1 order`
     pub(super) fn count(&self) -> String {
-        let orders = match self.order_ids.len() {
+        let orders = match self.orders {
             1 => "1 order".to_owned(),
             count => format!("{count} orders"),
         };

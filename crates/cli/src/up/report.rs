@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use forebay_admin::system::LOCAL_NATS;
+use forebay_api::lanes::LaneReport;
 use forebay_log::LogName;
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
 
-use super::halted::{Halted, HaltedLane};
+use super::halted::Halted;
 use super::read_back::ReadBack;
 use super::sample::Sample;
 use super::services;
@@ -61,7 +62,7 @@ pub(super) fn how_to_stop(settings: &UpSettings) -> &'static str {
 /// What stands still, and by which command it goes on.
 fn describe_halted(Halted(lanes): &Halted, flags: &str) -> String {
     let mut text = String::new();
-    for HaltedLane { lane, shard, reason } in lanes {
+    for LaneReport { lane, shard, reason, .. } in lanes {
         let reason = reason.as_deref().unwrap_or("its log is not the one that was read so far");
         let _ = writeln!(text, "! Lane {lane} of shard {shard} stands still: {reason}.");
         let _ = writeln!(text, "!   forebay log accept-loss {lane} {shard}{flags}");

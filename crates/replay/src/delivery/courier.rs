@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
+use forebay_api::accepted::ERRORS_MAX;
+use forebay_api::{BatchReport, Code, Problem, RejectedLine};
 use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
 use tokio::time::Instant;
 
 use crate::chunk::Chunk;
-use crate::delivery::answer::{Body, Reply};
+use crate::delivery::answer::Reply;
 use crate::delivery::client::{Client, Part};
 use crate::delivery::outage::Trouble;
 use crate::delivery::rate::Pace;
@@ -21,8 +23,8 @@ use crate::fingerprint::Fingerprint;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Ingest tells the first 100 rejected lines of a batch, so a batch of 100 lines hides none.
-const LINES_ALL_TOLD: usize = 100;
+/// A batch that is no longer hides none of its rejected lines.
+const LINES_ALL_TOLD: usize = ERRORS_MAX;
 
 /// What became of a chunk.
 #[derive(Debug, Default)]
@@ -106,8 +108,8 @@ impl Courier {
 
 impl Round<'_> {
     async fn run(&mut self) -> Result<(), Undelivered> {
-        let sent = self.send_lines(0, self.chunk.lines, self.chunk.lines, |round, body, first, end| {
-            round.settle(body, first, end);
+        let sent = self.send_lines(0, self.chunk.lines, self.chunk.lines, |round, report, first, end| {
+            round.settle(report, first, end);
         });
         sent.await?;
         for untold in std::mem::take(&mut self.untold) {
@@ -123,35 +125,28 @@ impl Round<'_> {
         mut first: usize,
         end: usize,
         mut lines_max: usize,
-        settle: impl Fn(&mut Self, &Body, usize, usize),
+        settle: impl Fn(&mut Self, &BatchReport, usize, usize),
     ) -> Result<(), Undelivered> {
         while first < end {
             let until = end.min(first + lines_max);
             match self.send_once(first, until).await? {
-                Reply::Settled(body) => {
-                    settle(self, &body, first, until);
+                Reply::Settled(report) => {
+                    settle(self, &report, first, until);
                     first = until;
                     self.made_progress();
                 }
-                Reply::CutShort { body, after } => {
-                    let settled = settled_of(&body, until - first);
-                    settle(self, &body, first, first + settled);
+                Reply::CutShort { report, problem, after } => {
+                    let settled = settled_of(&report, until - first);
+                    settle(self, &report, first, first + settled);
                     first += settled;
-                    self.wait_before_retry(&body, settled, after).await?;
+                    self.wait_before_retry(problem, settled, after).await?;
                 }
-                Reply::TooLarge(body) => {
-                    let settled = settled_of(&body, until - first);
-                    settle(self, &body, first, first + settled);
+                Reply::TooLarge { report, problem } => {
+                    let settled = settled_of(&report, until - first);
+                    settle(self, &report, first, first + settled);
                     first += settled;
                     if settled == 0 && until - first == 1 {
-                        let rejected = Body { rejected: 1, ..Body::default() };
-                        let line = crate::delivery::answer::LineError {
-                            line: 1,
-                            order_id: None,
-                            code: body.code,
-                            detail: body.detail,
-                        };
-                        settle(self, &Body { errors: vec![line], ..rejected }, first, until);
+                        settle(self, &only_line_too_large(problem), first, until);
                         first = until;
                     } else if settled == 0 {
                         lines_max = (until - first).div_ceil(2);
@@ -193,19 +188,19 @@ impl Round<'_> {
     }
 
     /// Books what an answer says of the lines from `first` to before `end`.
-    fn settle(&mut self, body: &Body, first: usize, end: usize) {
+    fn settle(&mut self, report: &BatchReport, first: usize, end: usize) {
         self.delivered.settled = end;
-        self.delivered.accepted += body.accepted;
-        self.note_rejected(body, first, end);
-        let told = body.errors.len() as u64;
-        if body.rejected > told {
+        self.delivered.accepted += report.accepted;
+        self.note_rejected(report, first, end);
+        let told = report.errors.len() as u64;
+        if report.rejected > told {
             let last_told = self.delivered.rejected.last().map_or(first, |last| last.index + 1);
-            self.untold.push(Untold { first: last_told.max(first), end, count: body.rejected - told });
+            self.untold.push(Untold { first: last_told.max(first), end, count: report.rejected - told });
         }
     }
 
-    fn note_rejected(&mut self, body: &Body, first: usize, end: usize) {
-        for error in &body.errors {
+    fn note_rejected(&mut self, report: &BatchReport, first: usize, end: usize) {
+        for error in &report.errors {
             let index = first + usize::try_from(error.line.saturating_sub(1)).unwrap_or(usize::MAX - first);
             if index < end {
                 let (order_id, code, detail) = (error.order_id.clone(), error.code.clone(), error.detail.clone());
@@ -239,16 +234,16 @@ impl Round<'_> {
 
     async fn wait_before_retry(
         &mut self,
-        body: &Body,
+        problem: Option<Problem>,
         settled: usize,
         after: Option<Duration>,
     ) -> Result<(), Undelivered> {
         if settled > 0 {
             self.made_progress();
         }
-        let what = match (body.code.as_str(), body.detail.as_str()) {
-            ("", _) => "ingest cannot take more now".to_owned(),
-            (code, detail) => format!("ingest cannot take more now: {code}: {detail}"),
+        let what = match problem {
+            None => "ingest cannot take more now".to_owned(),
+            Some(Problem { code, detail, .. }) => format!("ingest cannot take more now: {code}: {detail}"),
         };
         self.courier.trouble.refused(&what);
         let pause = after.unwrap_or(self.pause);
@@ -273,8 +268,15 @@ impl Round<'_> {
 }
 
 /// How many of `sent` lines an answer that was cut short settles.
-fn settled_of(body: &Body, sent: usize) -> usize {
-    usize::try_from(body.settled_lines).unwrap_or(sent).min(sent)
+fn settled_of(report: &BatchReport, sent: usize) -> usize {
+    usize::try_from(report.settled_lines.unwrap_or_default()).unwrap_or(sent).min(sent)
+}
+
+/// What a request of one line comes to that is too large as a whole.
+fn only_line_too_large(problem: Option<Problem>) -> BatchReport {
+    let detail = problem.map_or_else(|| "the request is too large".to_owned(), |problem| problem.detail);
+    let line = RejectedLine { line: 1, order_id: None, code: Code::TooLarge.to_string(), detail };
+    BatchReport { rejected: 1, errors: vec![line], ..BatchReport::default() }
 }
 
 /// Rejects a line as ingest would; blank lines are no records.

@@ -1,6 +1,8 @@
 //! `/livez` and `/readyz`.
 
 use axum::Router;
+use forebay_api::health::Dependencies;
+use forebay_api::{Code, Problem};
 use forebay_service::health::Need;
 use serde_json::json;
 
@@ -36,6 +38,10 @@ async fn ready_exactly_while_everything_required_is_up() {
     assert_eq!(server.get("/livez").await.status, 200, "alive, whatever the dependencies do");
     let metrics = server.get("/metrics").await.body;
     assert!(metrics.contains("forebay_dependency_up{dependency=\"log\"} 0"), "{metrics}");
+
+    log.halted("it was made anew");
+    let problem: Problem<Dependencies> = serde_json::from_value(server.get("/readyz").await.json()).unwrap();
+    assert!(problem.members.are_only_halted() && problem.code == Code::NotReady, "{problem:?}");
 
     log.up();
     assert!(server.service.health.is_ready());

@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use forebay_log::Log;
 use forebay_model::{Lane, Position, ShardId, Timestamp};
-use serde::Serialize;
 use tokio::time::timeout;
 
 /// How long the log may take to answer.
 const LOG_MAX: Duration = Duration::from_secs(1);
 
 /// The frames that are logged and not yet in the shard. Both null where the log does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Lag {
-    lag_frames: Option<u64>,
+    pub(super) lag_frames: Option<u64>,
     /// The age of the oldest of those frames.
-    lag_seconds: Option<f64>,
+    pub(super) lag_seconds: Option<f64>,
 }
 
 impl Lag {

@@ -8,40 +8,25 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use forebay_model::Epoch;
+use forebay_api::Stats;
+use forebay_api::stats::LaneStats;
 use forebay_service::Problem;
 use futures::future::join_all;
 use http::{Uri, header};
-use serde::Serialize;
 
 use crate::app::App;
-use crate::cache::CacheFigures;
 use crate::http::query_string::QueryString;
-use shard::ShardStats;
-
-/// The whole answer.
-#[derive(Debug, Serialize)]
-struct Stats {
-    /// Sums over the shards that are up.
-    orders: u64,
-    duplicates: u64,
-    dead_letters: u64,
-    shards: Vec<ShardStats>,
-    cache: CacheFigures,
-    /// The shard map's version; null while it is not known.
-    epoch: Option<Epoch>,
-}
 
 /// The statistics of all shards.
 pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     QueryString::read(&uri, &[])?;
     let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log()));
     let shards = join_all(shards).await;
-    let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
+    let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
     let stats = Stats {
-        orders: sum(ShardStats::orders),
-        duplicates: sum(ShardStats::duplicates),
-        dead_letters: sum(ShardStats::dead_letters),
+        orders: sum(|lane| lane.stored),
+        duplicates: sum(|lane| lane.duplicates),
+        dead_letters: sum(|lane| lane.dead_letters),
         cache: app.cache().figures(),
         epoch: app.map().ok().map(|map| map.epoch()),
         shards,

@@ -3,55 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use forebay_api::stats::{LaneStats, ShardState, ShardStats};
 use forebay_log::Log;
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, ShardId};
 use forebay_shard::{LanePosition, Tally};
 use futures::FutureExt;
-use serde::Serialize;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::lag::Lag;
 use crate::replica::shard::Shard;
-
-/// One shard: its figures, or why there are none.
-#[derive(Debug, Serialize)]
-pub(super) struct ShardStats {
-    shard: ShardId,
-    #[serde(flatten)]
-    state: State,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "state", rename_all = "lowercase")]
-enum State {
-    Up {
-        /// The figures of lane `orders`.
-        #[serde(flatten)]
-        orders: LaneStats,
-        /// Partitions of the table of orders.
-        partitions: u64,
-        /// Bytes of the database on disk.
-        bytes: u64,
-        lanes: BTreeMap<Lane, LaneStats>,
-    },
-    Down {
-        reason: String,
-    },
-}
-
-#[derive(Clone, Debug, Default, Serialize)]
-struct LaneStats {
-    /// Facts stored.
-    #[serde(rename = "orders")]
-    stored: u64,
-    duplicates: u64,
-    dead_letters: u64,
-    /// The last frame that is committed, as `incarnation.sequence`; null before the first commit.
-    position: Option<String>,
-    #[serde(flatten)]
-    lag: Lag,
-}
 
 /// What the database itself says.
 struct Size {
@@ -60,61 +21,31 @@ struct Size {
     bytes: u64,
 }
 
-impl ShardStats {
-    pub(super) fn orders(&self) -> u64 {
-        self.of_orders(|lane| lane.stored)
-    }
-
-    pub(super) fn duplicates(&self) -> u64 {
-        self.of_orders(|lane| lane.duplicates)
-    }
-
-    pub(super) fn dead_letters(&self) -> u64 {
-        self.of_orders(|lane| lane.dead_letters)
-    }
-
-    fn of_orders(&self, figure: impl FnOnce(&LaneStats) -> u64) -> u64 {
-        match &self.state {
-            State::Up { orders, .. } => figure(orders),
-            State::Down { .. } => 0,
-        }
-    }
-}
-
 /// Reads the figures of a shard.
 pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>) -> ShardStats {
     let state = match shard.with_connection("stats", |connection| read_size(connection).boxed()).await {
         Ok(size) => up(shard.id(), size, log).await,
         Err(error) => {
             error.log();
-            State::Down { reason: error.to_string() }
+            ShardState::Down { reason: error.to_string() }
         }
     };
     ShardStats { shard: shard.id(), state }
 }
 
-async fn up(shard: ShardId, size: Size, log: Option<&Log>) -> State {
+async fn up(shard: ShardId, size: Size, log: Option<&Log>) -> ShardState {
     let mut lanes = BTreeMap::new();
     for lane in Lane::ALL {
         let known = size.positions.iter().find(|known| known.lane == lane);
         let position = known.map(|known| known.position);
-        let lag = Lag::read(log, lane, shard, position).await;
-        lanes.insert(lane, LaneStats::new(known.map(|known| known.rows).unwrap_or_default(), position, lag));
+        let Tally { stored, duplicate, dead } = known.map(|known| known.rows).unwrap_or_default();
+        let Lag { lag_frames, lag_seconds } = Lag::read(log, lane, shard, position).await;
+        let position = position.map(|position| position.to_string());
+        let (duplicates, dead_letters) = (duplicate, dead);
+        lanes.insert(lane, LaneStats { stored, duplicates, dead_letters, position, lag_frames, lag_seconds });
     }
     let orders = lanes.get(&Lane::Orders).cloned().unwrap_or_default();
-    State::Up { orders, partitions: size.partitions, bytes: size.bytes, lanes }
-}
-
-impl LaneStats {
-    fn new(rows: Tally, position: Option<Position>, lag: Lag) -> Self {
-        Self {
-            stored: rows.stored,
-            duplicates: rows.duplicate,
-            dead_letters: rows.dead,
-            position: position.map(|position| position.to_string()),
-            lag,
-        }
-    }
+    ShardState::Up { orders, partitions: size.partitions, bytes: size.bytes, lanes }
 }
 
 async fn read_size(connection: &mut PgConnection) -> Result<Size, sqlx::Error> {

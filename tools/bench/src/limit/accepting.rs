@@ -13,11 +13,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use forebay_api::AcceptedOrder;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, Hash, Incarnation, Lane, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp};
+use forebay_model::{Facts, Hash, Incarnation, Lane, OrderParser, Position, Receipt, ShardMap, Timestamp};
 use forebay_service::{Client, Problem, Right, ServiceSettings, http as service_http};
 use http::{HeaderMap, StatusCode, header};
-use serde::Serialize;
 
 use crate::dataset::SELLER_VIEW;
 
@@ -34,16 +34,6 @@ pub struct Settings {
     /// What every service has.
     #[command(flatten)]
     pub service: ServiceSettings,
-}
-
-/// What ingest answers.
-#[derive(Serialize)]
-struct Accepted {
-    order_id: String,
-    customer_id: String,
-    timestamp: String,
-    shard: ShardId,
-    receipt: String,
 }
 
 struct App {
@@ -83,7 +73,7 @@ async fn post_order(
     for (seq, part) in facts.into_parts().iter().enumerate() {
         receipt.note(part.lane, part.shard, position(part.lane, seq));
     }
-    let accepted = Accepted {
+    let accepted = AcceptedOrder {
         order_id: order.order_id.to_string(),
         customer_id: order.customer_id().to_string(),
         timestamp: order.ordered_at.to_string(),

@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use forebay_api::AcceptedOrder;
 use forebay_stack::ServiceName;
 use hdrhistogram::Histogram;
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::bench::Bench;
@@ -30,13 +30,6 @@ struct Looker {
     readable_us: Arc<Mutex<Histogram<u64>>>,
 }
 
-#[derive(Deserialize)]
-struct Accepted {
-    order_id: String,
-    customer_id: String,
-    receipt: String,
-}
-
 impl Client for Looker {
     async fn once(&mut self, number: u64, begun: Instant) -> Result<()> {
         let answer = self.ingest.post("/v1/orders", self.orders.next()).await?;
@@ -44,7 +37,7 @@ impl Client for Looker {
         if !number.is_multiple_of(EVERY) {
             return Ok(());
         }
-        let Accepted { order_id, customer_id, receipt } = serde_json::from_slice(&answer.body)?;
+        let AcceptedOrder { order_id, customer_id, receipt, .. } = serde_json::from_slice(&answer.body)?;
         // The order is one of the customer's, who has a hundred of them.
         let path = format!("/v1/customers/{customer_id}/orders?limit=1000&wait_ms=30000&after={receipt}");
         let answer = self.query.get(&path).await?;

@@ -1,0 +1,52 @@
+//! Answers of ingest.
+
+use forebay_model::ShardId;
+use serde::{Deserialize, Serialize};
+
+/// How many rejected lines of a batch are told one by one; all are counted.
+pub const ERRORS_MAX: usize = 100;
+
+/// An order that was taken: the answer 202 of `POST /v1/orders`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedOrder {
+    /// The client's, or the one that was assigned.
+    pub order_id: String,
+    /// As the order has it.
+    pub customer_id: String,
+    /// RFC 3339, in UTC.
+    pub timestamp: String,
+    /// The shard whose log holds it.
+    pub shard: ShardId,
+    /// Where it lies in the log.
+    pub receipt: String,
+}
+
+/// What became of a batch: the answer 202 of `POST /v1/orders/batch`, and members of its problems.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchReport {
+    /// How many orders were accepted.
+    pub accepted: u64,
+    /// How many lines were rejected.
+    pub rejected: u64,
+    /// The first [`ERRORS_MAX`] of them.
+    pub errors: Vec<RejectedLine>,
+    /// Where the accepted orders lie in the log; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// Of a batch that was cut short: every line up to this one is accepted or rejected for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_lines: Option<u64>,
+}
+
+/// A line that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedLine {
+    /// Counted from 1; in an array, the element.
+    pub line: u64,
+    /// Where it can be read.
+    pub order_id: Option<String>,
+    /// `malformed`, `invalid` or `too_large`.
+    pub code: String,
+    /// What is wrong.
+    pub detail: String,
+}

@@ -1,0 +1,101 @@
+//! Figures per shard: the answer of query's `GET /v1/stats`.
+
+use std::collections::BTreeMap;
+
+use forebay_model::{Epoch, Lane, ShardId};
+use serde::{Deserialize, Serialize};
+
+/// The whole answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Orders that are stored, over the shards that are up.
+    pub orders: u64,
+    /// Orders that came again.
+    pub duplicates: u64,
+    /// Orders that could not be stored.
+    pub dead_letters: u64,
+    /// Each shard.
+    pub shards: Vec<ShardStats>,
+    /// How the cache does.
+    pub cache: CacheStats,
+    /// The shard map's version; null while it is not known.
+    pub epoch: Option<Epoch>,
+}
+
+/// One shard: its figures, or why there are none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardStats {
+    /// Its number.
+    pub shard: ShardId,
+    /// How it is.
+    #[serde(flatten)]
+    pub state: ShardState,
+}
+
+/// How a shard is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum ShardState {
+    /// It answers.
+    Up {
+        /// The figures of lane `orders`.
+        #[serde(flatten)]
+        orders: LaneStats,
+        /// Partitions of the table of orders.
+        partitions: u64,
+        /// Bytes of the database on disk.
+        bytes: u64,
+        /// The figures of every lane.
+        lanes: BTreeMap<Lane, LaneStats>,
+    },
+    /// It does not.
+    Down {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One lane of a shard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaneStats {
+    /// Facts stored.
+    #[serde(rename = "orders")]
+    pub stored: u64,
+    /// Facts that came again.
+    pub duplicates: u64,
+    /// Facts that could not be stored.
+    pub dead_letters: u64,
+    /// The last frame that is committed, as `incarnation.sequence`; null before the first commit.
+    pub position: Option<String>,
+    /// Frames that are logged and not yet in the shard; null where the log does not say.
+    pub lag_frames: Option<u64>,
+    /// The age of the oldest of those frames.
+    pub lag_seconds: Option<f64>,
+}
+
+/// How the cache of a query process does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct CacheStats {
+    /// Answers from it.
+    pub hits: u64,
+    /// Answers from Postgres.
+    pub misses: u64,
+    /// Hits of hits and misses; null before the first.
+    pub rate: Option<f64>,
+    /// Hits in this process's memory.
+    pub l1: u64,
+    /// Hits in Redis.
+    pub redis: u64,
+    /// Answers that the cache had no part in.
+    pub bypassed: u64,
+}
+
+impl ShardStats {
+    /// A figure of lane `orders`; 0 where the shard is down.
+    pub fn of_orders(&self, figure: impl FnOnce(&LaneStats) -> u64) -> u64 {
+        match &self.state {
+            ShardState::Up { orders, .. } => figure(orders),
+            ShardState::Down { .. } => 0,
+        }
+    }
+}
