@@ -175,4 +175,13 @@ mod tests {
         assert_eq!(serde_json::from_value::<Problem<Faults>>(body.clone()).unwrap(), problem);
         assert_eq!(serde_json::from_value::<Problem>(body).unwrap().code, Code::Invalid);
     }
+
+    #[test]
+    fn snapshot_of_codes_and_all_of_them_are_described() {
+        let line = |code: &Code| format!("{} {code}: {}", code.status(), code.title());
+        insta::assert_snapshot!(Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n"));
+        let page = include_str!("../../../docs/API.md");
+        let missing: Vec<_> = Code::ALL.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+        assert!(missing.is_empty(), "docs/API.md does not tell of {missing:?}");
+    }
 }
