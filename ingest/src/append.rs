@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
 use forebay_model::fact::Part;
-use forebay_model::{Epoch, Lane, Receipt, ShardId};
+use forebay_model::{Epoch, Receipt, StreamId};
 use forebay_service::Problem;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,15 +24,14 @@ pub(crate) struct Appender(Arc<Inner>);
 struct Inner {
     log: Log,
     ack_timeout: Duration,
-    groups: RwLock<HashMap<(Lane, ShardId), mpsc::Sender<Pending>>>,
+    groups: RwLock<HashMap<StreamId, mpsc::Sender<Pending>>>,
 }
 
 /// Why facts could not be logged.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the log of shard {shard} did not take the {lane} facts: {cause}")]
+#[error("the log of shard {} did not take the {} facts: {cause}", stream.shard, stream.lane)]
 pub(crate) struct AppendError {
-    lane: Lane,
-    shard: ShardId,
+    stream: StreamId,
     #[source]
     cause: Arc<PublishError>,
 }
@@ -54,7 +53,8 @@ impl Appender {
         held: Held,
     ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
-        let (orders, aside): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.lane == Lane::Orders);
+        let (orders, aside): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|part| part.stream.lane.spec().derived_from.is_none());
         let mut receipt = Receipt::default();
         for parts in [aside, orders] {
             self.append_together(parts, origin, epoch, &held, &mut receipt).await?;
@@ -72,39 +72,39 @@ impl Appender {
     ) -> Result<(), AppendError> {
         let mut waits = Vec::with_capacity(parts.len());
         for part in parts {
-            let (lane, shard) = (part.lane, part.shard);
+            let stream = part.stream;
             let (done, wait) = oneshot::channel();
-            waits.push((lane, shard, wait));
+            waits.push((stream, wait));
             // A group ends only after its last sender is gone, and this is one.
-            let _ = self.group(lane, shard).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
+            let _ = self.group(stream).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
         }
-        for (lane, shard, wait) in waits {
+        for (stream, wait) in waits {
             let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
-            let position = outcome.map_err(|cause| AppendError { lane, shard, cause })?;
-            receipt.note(lane, shard, position);
+            let position = outcome.map_err(|cause| AppendError { stream, cause })?;
+            receipt.note(stream, position);
         }
         Ok(())
     }
 
-    fn group(&self, lane: Lane, shard: ShardId) -> mpsc::Sender<Pending> {
+    fn group(&self, stream: StreamId) -> mpsc::Sender<Pending> {
         let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = groups.get(&(lane, shard)) {
+        if let Some(group) = groups.get(&stream) {
             return group.clone();
         }
         drop(groups);
         let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
-            tokio::spawn(Group::new(self.0.log.clone(), lane, shard, self.0.ack_timeout).run(receiver));
+            tokio::spawn(Group::new(self.0.log.clone(), stream, self.0.ack_timeout).run(receiver));
             sender
         };
-        groups.entry((lane, shard)).or_insert_with(start).clone()
+        groups.entry(stream).or_insert_with(start).clone()
     }
 }
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
-        let shard = error.shard;
+        let shard = error.stream.shard;
         match &*error.cause {
             PublishError::Full(_) => {
                 Self::log_full(format!("the log of shard {shard} is full")).retry_after(FULL_RETRY)

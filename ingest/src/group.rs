@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, PublishError};
 use forebay_model::fact::{FRAME_BYTES_MAX, Part};
-use forebay_model::{Epoch, Lane, Position, ShardId, Timestamp};
+use forebay_model::{Epoch, Position, ShardId, StreamId, Timestamp};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use metrics::{Counter, Histogram, counter, histogram};
@@ -46,11 +46,10 @@ pub(crate) struct Pending {
     pub(crate) done: oneshot::Sender<Result<Position, Arc<PublishError>>>,
 }
 
-/// Makes frames of one lane and shard and sees them acknowledged.
+/// Makes frames of one stream and sees them acknowledged.
 pub(crate) struct Group {
     log: Log,
-    lane: Lane,
-    shard: ShardId,
+    stream: StreamId,
     ack_timeout: Duration,
     waiting: Waiting,
     meters: Meters,
@@ -80,9 +79,9 @@ fn flush_now(waiting_bytes: usize, in_flight: usize) -> bool {
 }
 
 impl Group {
-    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, ack_timeout: Duration) -> Self {
-        let meters = Meters::new(lane, shard);
-        Self { log, lane, shard, ack_timeout, waiting: Waiting::default(), meters }
+    pub(crate) fn new(log: Log, stream: StreamId, ack_timeout: Duration) -> Self {
+        let meters = Meters::new(stream);
+        Self { log, stream, ack_timeout, waiting: Waiting::default(), meters }
     }
 
     /// Runs until every sender is gone and everything they sent is settled.
@@ -115,7 +114,7 @@ impl Group {
         let (mut parts, bytes) = self.waiting.next_frame();
         let frame = self.frame(&mut parts, bytes);
         self.meters.count(&frame);
-        let (log, shard, ack_timeout) = (self.log.clone(), self.shard, self.ack_timeout);
+        let (log, shard, ack_timeout) = (self.log.clone(), self.stream.shard, self.ack_timeout);
         let ack_seconds = self.meters.ack_seconds.clone();
         async move {
             let begin = Instant::now();
@@ -142,7 +141,7 @@ impl Group {
             }
         };
         Frame {
-            lane: self.lane,
+            lane: self.stream.lane,
             rows: parts.iter().map(|pending| pending.part.rows).sum(),
             // The oldest, so that "every frame of that epoch is drained" is never said too early.
             epoch: parts.iter().map(|pending| pending.epoch).min().unwrap_or(Epoch(0)),
@@ -211,8 +210,8 @@ impl Waiting {
 }
 
 impl Meters {
-    fn new(lane: Lane, shard: ShardId) -> Self {
-        let labels = [("lane", lane.to_string()), ("shard", shard.to_string())];
+    fn new(stream: StreamId) -> Self {
+        let labels = stream.labels();
         Self {
             frames: counter!("forebay_ingest_frames_total", &labels),
             orders: counter!("forebay_ingest_rows_total", &labels),
@@ -234,10 +233,11 @@ impl Meters {
 mod tests {
     use super::*;
     use crate::memory::Memory;
+    use forebay_model::Lane;
     use proptest::prelude::*;
 
     fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {
-        let part = Part { lane: Lane::Orders, shard: ShardId(0), rows: number, tuples: vec![0; bytes] };
+        let part = Part { stream: Lane::Orders.on(ShardId(0)), rows: number, tuples: vec![0; bytes] };
         let held = Arc::new(Memory::new(1 << 20).try_hold(0).unwrap());
         Pending { part, origin, epoch: Epoch(1), held, done: oneshot::channel().0 }
     }

@@ -47,8 +47,9 @@ impl App {
     /// # Errors
     /// The problem `malformed`.
     pub(crate) fn check_receipt(&self, receipt: &Receipt) -> Result<(), Problem> {
-        let foreign = receipt.positions().find(|&(_, shard, _)| self.shards().get(shard).is_err());
-        foreign.map_or(Ok(()), |(_, shard, _)| {
+        let foreign = receipt.positions().find(|(stream, _)| self.shards().get(stream.shard).is_err());
+        foreign.map_or(Ok(()), |(stream, _)| {
+            let shard = stream.shard;
             Err(Problem::malformed(format!(
                 "the receipt names shard {shard}, and there is none: it is of another system"
             )))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Position, ShardId, StreamId};
 use forebay_service::Problem;
 use forebay_shard::{ErrorClass, Unavailable};
 use tracing::{debug, error};
@@ -26,8 +26,8 @@ pub(crate) enum ShardError {
 pub(crate) enum ReadError {
     #[error(transparent)]
     Shard(#[from] ShardError),
-    #[error("shard {shard} has not come to frame {} of lane {lane}", .target.seq)]
-    NotYetVisible { lane: Lane, shard: ShardId, target: Position },
+    #[error("shard {} has not come to frame {} of lane {}", .stream.shard, .target.seq, .stream.lane)]
+    NotYetVisible { stream: StreamId, target: Position },
     #[error("shards {0:?} are not available")]
     Missing(Vec<ShardId>),
     #[error("{0}")]
@@ -110,11 +110,11 @@ impl From<&ReadError> for Problem {
                 }
             }
             ReadError::Missing(shards) => shards_unavailable(shards),
-            ReadError::NotYetVisible { lane, shard, target } => Self::not_yet_visible(format!(
-                "what the receipt names is not yet in shard {shard}: lane {lane} has not come to frame {}",
-                target.seq
+            ReadError::NotYetVisible { stream, target } => Self::not_yet_visible(format!(
+                "what the receipt names is not yet in shard {}: lane {} has not come to frame {}",
+                stream.shard, stream.lane, target.seq
             ))
-            .with("shard", shard.0),
+            .with("shard", stream.shard.0),
         }
     }
 }

@@ -65,8 +65,8 @@ impl LogWatch {
     fn note(&self, notice: &Notice) {
         self.app.cache().note(notice);
         // A notice of a shard that the settings do not name is nobody's here.
-        if let Ok(shard) = self.app.shards().get(notice.shard) {
-            shard.known().note(notice.lane, notice.after);
+        if let Ok(shard) = self.app.shards().get(notice.stream.shard) {
+            shard.known().note(notice.stream.lane, notice.after);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::notice::{customer_key, hour_of};
 use forebay_model::id::Home;
+use forebay_model::touched::{customer_key, hour_of};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::postgres::PgArguments;
@@ -72,7 +72,7 @@ impl<'a> Lookup<'a> {
             body.into()
         });
         // Before a lane's first commit there is no position to compare with.
-        let is_known = self.watched.iter().all(|watched| self.read_at.has(watched.lane, watched.shard));
+        let is_known = self.watched.iter().all(|watched| self.read_at.has(watched.stream));
         Entry {
             epoch: self.map.epoch(),
             is_empty: body.is_none(),
@@ -160,7 +160,7 @@ impl<'a> Lookup<'a> {
     /// Notes what would change the answer.
     fn watch(&mut self, lane: Lane, bucket: Bucket, watch: Watch) {
         let shards = self.map.read_shards(bucket);
-        self.watched.extend(shards.iter().map(|&shard| Watched { lane, shard, watch }));
+        self.watched.extend(shards.iter().map(|&shard| Watched { stream: lane.on(shard), watch }));
     }
 
     /// Nothing found means nothing where a shard could not be asked.
@@ -297,7 +297,7 @@ impl<'a> Lookup<'a> {
         let Some(shard) = self.shard(shard) else { return Ok(Vec::new()) };
         match shard.read_after(lane, ask, patience).await {
             Ok(rows) => {
-                self.read_at.note(lane, shard.id(), rows.position);
+                self.read_at.note(lane.on(shard.id()), rows.position);
                 Ok(rows.facts)
             }
             Err(ReadError::Shard(error)) if error.is_outage() => {

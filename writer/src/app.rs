@@ -2,14 +2,13 @@
 
 use axum::Router;
 use axum::routing::get;
-use forebay_model::Lane;
+use forebay_model::StreamId;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
 use forebay_service::{BadSetting, Right, Service};
 use tokio::sync::watch;
 
 use crate::drain::Drain;
-use crate::lane::ShardLane;
 use crate::session::Supplies;
 use crate::status::Status;
 use crate::{Settings, bootstrap, failpoint, report, tend};
@@ -24,7 +23,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     let lanes: Vec<Status> = settings
         .shards
         .iter()
-        .flat_map(|(shard, _)| Lane::ALL.map(|lane| ShardLane { lane, shard }))
+        .flat_map(|(shard, _)| StreamId::all_of(shard))
         .map(|of| Status::new(of, settings.keep_behind))
         .collect();
     let (settings, started, statuses) = (settings.clone(), service.clone(), lanes.clone());

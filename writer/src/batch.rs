@@ -1,11 +1,15 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_log::{FrameFault, FrameId, StoredFrame, Touched};
-use forebay_model::{Epoch, Lane};
-use forebay_shard::{LogFrame, Reason};
+use forebay_log::{FrameFault, FrameId, StoredFrame};
+use forebay_model::{Epoch, Lane, Touched};
+use forebay_shard::{IndexedFrame, LogFrame, Reason};
 
-/// A message as the shard takes it. One that is no frame stands for one row, which is dead.
-pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
+/// A message of a lane's log as the shard takes it. One that is no frame stands for one row, which is dead.
+pub(crate) fn indexed(lane: Lane, stored: StoredFrame) -> IndexedFrame {
+    to_log_frame(stored).indexed(lane)
+}
+
+fn to_log_frame(stored: StoredFrame) -> LogFrame {
     let (seq, rows) = (stored.position.seq, stored.rows());
     let id = stored.id.as_ref().map(FrameId::as_str).unwrap_or_default().to_owned();
     match stored.frame {
@@ -32,9 +36,8 @@ pub(crate) fn to_log_frame(stored: StoredFrame) -> LogFrame {
 
 /// What a commit of these frames can touch: the keys by which their facts are read, and their hours. Rows that turn out to be
 /// duplicates are counted too; that makes a notice less precise, never wrong.
-pub(crate) fn touched(lane: Lane, frames: &[LogFrame]) -> Touched {
-    let readable = frames.iter().filter(|frame| frame.fault.is_none());
-    Touched::by(lane, readable.map(|frame| frame.payload.as_ref()))
+pub(crate) fn touched(frames: &[IndexedFrame]) -> Touched {
+    Touched::by(frames.iter().map(IndexedFrame::tuples))
 }
 
 #[cfg(test)]
@@ -42,7 +45,7 @@ mod tests {
     use super::*;
     use crate::quiet::{Days, day_of};
     use bytes::Bytes;
-    use forebay_log::notice::{customer_key, hour_of, view_key};
+    use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
     use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
     use std::num::NonZeroU16;
@@ -50,7 +53,7 @@ mod tests {
     const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
         "items":[{"sku":"A","quantity":1,"price":1,"seller_id":"S1"},{"sku":"B","quantity":1,"price":1,"seller_id":"S2"}]}"#;
 
-    fn frames(lane: Lane) -> Vec<LogFrame> {
+    fn log_frames(lane: Lane) -> Vec<LogFrame> {
         let views: ViewSet = "seller=items[].seller_id".parse().unwrap();
         let map = ShardMap::even(NonZeroU16::MIN, forebay_model::Hash::Md5);
         let now = Timestamp::now();
@@ -66,7 +69,11 @@ mod tests {
             payload: part.tuples.into(),
             fault: None,
         };
-        facts.into_parts().into_iter().filter(|part| part.lane == lane).map(frame).collect()
+        facts.into_parts().into_iter().filter(|part| part.stream.lane == lane).map(frame).collect()
+    }
+
+    fn frames(lane: Lane) -> Vec<IndexedFrame> {
+        log_frames(lane).into_iter().map(|frame| frame.indexed(lane)).collect()
     }
 
     #[test]
@@ -78,7 +85,7 @@ mod tests {
             (Lane::Views, vec![view_key("seller", "S1"), view_key("seller", "S2")]),
         ];
         for (lane, keys) in expected {
-            assert_eq!(touched(lane, &frames(lane)), Touched::these(keys, vec![hour]), "{lane}");
+            assert_eq!(touched(&frames(lane)), Touched::these(keys, vec![hour]), "{lane}");
         }
     }
 
@@ -94,8 +101,8 @@ mod tests {
         let (reason, detail) = frame.fault.clone().unwrap();
         assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
         assert!(detail.contains("orders/9"), "{detail}");
-        let frames = [frame];
-        let touched = touched(Lane::Orders, &frames);
+        let frames = [frame.indexed(Lane::Orders)];
+        let touched = touched(&frames);
         assert_eq!((Days::of(&touched), touched), (Days::These([].into()), Touched::nothing()));
     }
 
@@ -103,13 +110,13 @@ mod tests {
     fn the_days_are_those_of_the_facts() {
         let day = day_of(Timestamp::parse("2025-06-30T00:00:00Z").unwrap());
         for lane in [Lane::Orders, Lane::Views] {
-            assert_eq!(Days::of(&touched(lane, &frames(lane))), Days::These([day].into()), "{lane}");
+            assert_eq!(Days::of(&touched(&frames(lane))), Days::These([day].into()), "{lane}");
         }
     }
 
     #[test]
     fn what_lies_behind_a_tuple_that_cannot_be_read_may_be_anything() {
-        let mut frames = frames(Lane::Views);
+        let mut frames = log_frames(Lane::Views);
         let payload = frames[0].payload.to_vec();
         let first = Tuples::new(Lane::Views, &payload).next().unwrap().unwrap();
         // The first tuple's time is not eight bytes long any more, but where it ends can still be seen.
@@ -118,7 +125,8 @@ mod tests {
         broken.extend(4i32.to_be_bytes());
         broken.extend(&payload[time + 8..]);
         frames[0].payload = broken.into();
-        let touched = touched(Lane::Views, &frames);
+        let frames: Vec<_> = frames.into_iter().map(|frame| frame.indexed(Lane::Views)).collect();
+        let touched = touched(&frames);
         assert_eq!((Days::of(&touched), touched), (Days::Any, Touched::Everything));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, MapError};
-use forebay_model::{Lane, ShardId, ShardMap};
+use forebay_model::{ShardId, ShardMap, StreamId};
 use forebay_service::health::Dependency;
 use forebay_shard::{MigrationError, ShardAddresses, migrate};
 use tokio::time::sleep;
@@ -40,8 +40,8 @@ pub(crate) async fn log(settings: &Settings, nats: &Dependency, map: &Dependency
 /// Streams first, map last: whoever sees a map may rely on its streams.
 async fn prepare_log(settings: &Settings) -> Result<(Log, Arc<ShardMap>), MapError> {
     let log = Log::connect(settings.log()).await?;
-    let shards: Vec<ShardId> = settings.shards.iter().map(|(shard, _)| shard).collect();
-    log.ensure_streams(shards, &Lane::ALL).await?;
+    let streams: Vec<StreamId> = settings.shards.iter().flat_map(|(shard, _)| StreamId::all_of(shard)).collect();
+    log.ensure_streams(streams).await?;
     let first = ShardMap::even(settings.shard_count(), settings.routing);
     let map = log.create_map_if_absent(&first).await?;
     Ok((log, map))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_model::StreamId;
 use forebay_service::health::Dependency;
 use forebay_shard::ErrorClass;
 use tokio::sync::watch;
@@ -10,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::failure::Failure;
-use crate::lane::ShardLane;
 use crate::session::{Effort, Session, Supplies};
 use crate::status::State;
 
-/// How often a log that is not the one that was read so far is looked at again: somebody may have decided.
-const LOSS_POLL: Duration = Duration::from_secs(5);
+/// How often it is looked whether a halted lane can go on: somebody may have decided.
+const HALTED_POLL: Duration = Duration::from_secs(5);
 
 /// One lane of one shard.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Drain {
 
     /// Says once what is wrong, and how long to wait.
     fn report(&self, failure: &Failure, effort: &mut Effort) -> Duration {
-        let ShardLane { lane, shard } = self.supplies.of;
+        let StreamId { lane, shard } = self.supplies.of;
         let status = &self.supplies.status;
         status.failed(failure);
         let reason = failure.to_string();
@@ -71,12 +71,12 @@ impl Drain {
             effort.pace.late();
         }
         match failure {
-            Failure::Loss(_) => {
+            Failure::Loss(_) | Failure::Violated { .. } => {
                 if status.set(State::Halted, Some(reason.clone())) {
-                    error!(%lane, %shard, reason, "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`");
+                    error!(%lane, %shard, reason, "{}", halted(failure));
                 }
                 self.continuity.halted(reason);
-                return LOSS_POLL;
+                return HALTED_POLL;
             }
             Failure::Fenced => {
                 status.set(State::Retrying, Some(reason));
@@ -98,9 +98,19 @@ impl Drain {
     }
 
     fn retry(&self, reason: &str) {
-        let ShardLane { lane, shard } = self.supplies.of;
+        let StreamId { lane, shard } = self.supplies.of;
         if self.supplies.status.set(State::Retrying, Some(reason.to_owned())) {
             warn!(%lane, %shard, reason, "interrupted, trying again");
         }
+    }
+}
+
+/// Why a lane stands still.
+fn halted(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Loss(_) => {
+            "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`"
+        }
+        _ => "what must always hold does not; this lane stands still, and nothing is committed",
     }
 }

@@ -1,6 +1,7 @@
 //! What can stop a session. Nothing is lost by any of it: the position says where to go on.
 
 use forebay_log::{LogError, ReadError};
+use forebay_model::Position;
 use forebay_shard::{CommitError, StoreError};
 
 /// Why a lane does not go on as it did.
@@ -15,6 +16,14 @@ pub(crate) enum Failure {
     /// The log is not the one that was read so far. Trying again changes nothing: somebody has to decide.
     #[error("{0}")]
     Loss(ReadError),
+    /// Something that must always hold does not, so nothing is committed. Trying again changes nothing: somebody has to look.
+    #[error("behind frame {seq}: {what}")]
+    Violated {
+        /// The last frame that is committed.
+        seq: u64,
+        /// What does not hold.
+        what: String,
+    },
     /// Another writer has moved the position.
     #[error("another writer has moved the position")]
     Fenced,
@@ -27,6 +36,7 @@ impl Failure {
             Self::Shard(error) => error.class().as_str(),
             Self::Log(_) => "log",
             Self::Loss(_) => "loss",
+            Self::Violated { .. } => "violated",
             Self::Fenced => "fenced",
         }
     }
@@ -44,10 +54,12 @@ impl From<LogError> for Failure {
     }
 }
 
-impl From<CommitError> for Failure {
-    fn from(error: CommitError) -> Self {
+impl Failure {
+    /// Of a commit behind a position.
+    pub(crate) fn of_commit(error: CommitError, before: Position) -> Self {
         match error {
             CommitError::Fenced => Self::Fenced,
+            CommitError::Violated(what) => Self::Violated { seq: before.seq, what },
             CommitError::Store(error) => Self::Shard(error),
         }
     }

@@ -9,7 +9,6 @@
 //! | [`settings`] | flags and environment variables |
 //! | `app` | how the tasks come to be |
 //! | `bootstrap` | the log's streams, the shard map, the shards' tables |
-//! | `lane` | which lane of which shard |
 //! | `drain` | one lane's loop over sessions: fail, wait, start over |
 //! | `session` | one lane while all goes well: lead, read, commit, announce |
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
@@ -31,7 +30,6 @@ mod bootstrap;
 mod drain;
 pub mod failpoint;
 mod failure;
-mod lane;
 mod merging;
 mod pace;
 mod quiet;

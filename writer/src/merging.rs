@@ -8,13 +8,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::Timestamp;
+use forebay_model::{StreamId, Timestamp};
 use forebay_shard::{Build, ErrorClass, Merger, Part, ShardAddress, StoreError, Swap};
 use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::lane::ShardLane;
 use crate::quiet::{Quiet, day_of};
 
 /// How often it is looked whether there is something to merge.
@@ -29,7 +28,7 @@ const SWAP_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// Merges the partitions of one lane.
 #[derive(Debug)]
 pub(crate) struct Merging {
-    of: ShardLane,
+    of: StreamId,
     address: ShardAddress,
     quiet: Arc<Quiet>,
     /// How long nothing may have touched a part.
@@ -47,7 +46,7 @@ enum Outcome {
 }
 
 impl Merging {
-    pub(crate) fn new(of: ShardLane, address: ShardAddress, quiet: Arc<Quiet>, quiet_for: Duration) -> Self {
+    pub(crate) fn new(of: StreamId, address: ShardAddress, quiet: Arc<Quiet>, quiet_for: Duration) -> Self {
         Self { of, address, quiet, quiet_for }
     }
 
@@ -79,7 +78,7 @@ impl Merging {
     }
 
     fn failed(&self, error: &StoreError, is_news: bool) {
-        let ShardLane { lane, shard } = self.of;
+        let StreamId { lane, shard } = self.of;
         self.count("failed");
         if is_news {
             warn!(%lane, %shard, class = %error.class(), %error, "partitions were not merged, trying again later");
@@ -183,11 +182,11 @@ impl Merging {
     }
 
     fn tell(&self, build: &Build, outcome: Outcome, took: Duration) {
-        let ShardLane { lane, shard } = self.of;
+        let StreamId { lane, shard } = self.of;
         self.count(outcome.as_str());
         let (name, partitions, rows) = (build.name(), build.partitions(), build.rows());
         if outcome == Outcome::Merged {
-            histogram!("forebay_writer_merge_seconds", &self.labels()).record(took);
+            histogram!("forebay_writer_merge_seconds", &self.of.labels()).record(took);
             info!(%lane, %shard, name, partitions, rows, ?took, "partitions were merged into one");
         } else {
             info!(%lane, %shard, name, partitions, outcome = outcome.as_str(), ?took, "partitions stay as they are for now");
@@ -195,13 +194,9 @@ impl Merging {
     }
 
     fn count(&self, outcome: &str) {
-        let [lane, shard] = self.labels();
+        let [lane, shard] = self.of.labels();
         let labels = [lane, shard, ("outcome", outcome.to_owned())];
         counter!("forebay_writer_merges_total", &labels).increment(1);
-    }
-
-    fn labels(&self) -> [(&'static str, String); 2] {
-        [("lane", self.of.lane.to_string()), ("shard", self.of.shard.to_string())]
     }
 }
 

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forebay_log::Touched;
-use forebay_model::{Position, Timestamp};
+use forebay_model::{Position, Timestamp, Touched};
 use tokio::time::Instant;
 
 /// What one session of a lane has written, and when.

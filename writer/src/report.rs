@@ -5,9 +5,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use forebay_api::Lanes;
 use forebay_api::lanes::{LaneReport, LogReport, Rows};
+use forebay_model::StreamId;
 use forebay_service::Problem;
 
-use crate::lane::ShardLane;
 use crate::status::{State, Status};
 
 /// Answers with every lane.
@@ -19,7 +19,7 @@ pub(crate) async fn get_lanes(Shared(lanes): Shared<Vec<Status>>) -> Response {
 }
 
 fn lane(status: &Status) -> LaneReport {
-    let ShardLane { lane, shard } = status.of();
+    let StreamId { lane, shard } = status.of();
     let now = status.now();
     LaneReport {
         lane,

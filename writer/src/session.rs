@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, Log, Notice, ReadFrom};
-use forebay_model::{Position, Timestamp};
-use forebay_shard::{LanePosition, LaneSettings, LaneStore, LogFrame, ShardAddresses};
+use forebay_model::{Position, StreamId, Timestamp};
+use forebay_shard::{IndexedFrame, LanePosition, LaneSettings, LaneStore, ShardAddresses};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
-use crate::batch::{to_log_frame, touched};
+use crate::batch::{indexed, touched};
 use crate::failpoint::{self, Point};
 use crate::failure::Failure;
-use crate::lane::ShardLane;
 use crate::merging::Merging;
 use crate::pace::Pace;
 use crate::quiet::{Days, Quiet};
@@ -33,7 +32,7 @@ const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
 /// What every session of a lane needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Supplies {
-    pub(crate) of: ShardLane,
+    pub(crate) of: StreamId,
     pub(crate) addresses: ShardAddresses,
     pub(crate) lane: LaneSettings,
     pub(crate) merge_quiet: Duration,
@@ -67,7 +66,7 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
     pub(crate) async fn open(supplies: &'a Supplies) -> Result<Self, Failure> {
-        let ShardLane { lane, shard } = supplies.of;
+        let StreamId { lane, shard } = supplies.of;
         let mut store = LaneStore::open(&supplies.addresses, lane, supplies.lane.clone()).await?;
         while !store.try_lead().await? {
             if supplies.status.set(State::Standby, None) {
@@ -82,7 +81,7 @@ impl<'a> Session<'a> {
         supplies.status.stored(&stored);
         store.make_partitions_ahead(Timestamp::now()).await?;
         let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
-        let reader = supplies.log.read(lane, shard, Some(after)).await?;
+        let reader = supplies.log.read(supplies.of, Some(after)).await?;
         let (position, now) = (stored.position, Instant::now());
         let quiet = Arc::new(Quiet::since(now, position));
         let session =
@@ -108,7 +107,8 @@ impl<'a> Session<'a> {
                 self.reader.next_batch_within(effort.pace.of(batch_rows), effort.pace.of(batch_bytes), BEAT).await
             };
             let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
-            let batch: Vec<LogFrame> = batch?.into_iter().map(to_log_frame).collect();
+            let lane = self.supplies.of.lane;
+            let batch: Vec<IndexedFrame> = batch?.into_iter().map(|stored| indexed(lane, stored)).collect();
             // Under load as well: a writer that has lost the lead without noticing, and is the faster one, would keep the one
             // that has the lead from ever moving the position.
             if batch.is_empty() || self.led_at.elapsed() >= BEAT {
@@ -131,35 +131,35 @@ impl<'a> Session<'a> {
     }
 
     /// Commits frames, or the first of them, tells what that touched, and gives how many they were.
-    async fn commit(&mut self, frames: &[LogFrame]) -> Result<usize, Failure> {
+    async fn commit(&mut self, frames: &[IndexedFrame]) -> Result<usize, Failure> {
         let (begun, before) = (Instant::now(), self.position);
         self.commit_not_before = begun + COMMIT_EVERY;
-        let lane = self.supplies.of.lane;
-        let last = frames.last().map_or(before.seq, |frame| frame.seq);
-        let touched = touched(lane, frames);
+        let stream = self.supplies.of;
+        let StreamId { lane, shard } = stream;
+        let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
+        let touched = touched(frames);
         self.quiet.begin(Days::of(&touched), Position { seq: last, ..before });
-        let committed = self.store.commit(frames, before).await?;
+        let committed = self.store.commit(frames, before).await.map_err(|error| Failure::of_commit(error, before))?;
         failpoint::pass(Point::AfterCommit);
         self.quiet.end(Instant::now());
         self.position = committed.position;
         let now = Timestamp::now();
-        let of = self.supplies.of;
-        let notice = Notice { lane, shard: of.shard, before, after: committed.position, committed_at: now, touched };
+        let notice = Notice { stream, before, after: committed.position, committed_at: now, touched };
         if !failpoint::pass(Point::Notice) {
             self.announce(&notice).await;
         }
         failpoint::pass(Point::AfterNotice);
-        let frames = &frames[..committed.frames];
+        let frames = || frames[..committed.frames].iter().map(IndexedFrame::frame);
         let figures = CommitFigures {
-            bytes: frames.iter().map(|frame| frame.payload.len() as u64).sum(),
+            bytes: frames().map(|frame| frame.payload.len() as u64).sum(),
             took: begun.elapsed(),
-            age: frames.iter().filter_map(|frame| frame.enqueued_at).min().map(|at| age(at, now)),
+            age: frames().filter_map(|frame| frame.enqueued_at).min().map(|at| age(at, now)),
         };
         self.supplies.status.committed(&committed, figures);
         if committed.rows.dead > 0 {
-            warn!(%lane, shard = %of.shard, dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
+            warn!(%lane, %shard, dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
         }
-        debug!(%lane, shard = %of.shard, position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
+        debug!(%lane, %shard, position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
         Ok(committed.frames)
     }
 
@@ -176,14 +176,13 @@ impl<'a> Session<'a> {
 
     /// A sign of life: nothing was committed since the position.
     async fn beat(&self) {
-        let ShardLane { lane, shard } = self.supplies.of;
-        self.announce(&Notice::heartbeat(lane, shard, self.position, Timestamp::now())).await;
+        self.announce(&Notice::heartbeat(self.supplies.of, self.position, Timestamp::now())).await;
     }
 
     /// Notices are chained, so one that is lost is noticed by those who need it.
     async fn announce(&self, notice: &Notice) {
         if let Err(error) = self.supplies.log.publish_notice(notice).await {
-            debug!(lane = %notice.lane, shard = %notice.shard, %error, "a notice was not sent");
+            debug!(stream = %notice.stream, %error, "a notice was not sent");
         }
     }
 }
@@ -193,8 +192,8 @@ async fn begin(supplies: &Supplies, store: &mut LaneStore) -> Result<LanePositio
     if let Some(stored) = store.position().await? {
         return Ok(stored);
     }
-    let ShardLane { lane, shard } = supplies.of;
-    let incarnation = supplies.log.stream_state(lane, shard).await?.incarnation;
+    let StreamId { lane, shard } = supplies.of;
+    let incarnation = supplies.log.stream_state(supplies.of).await?.incarnation;
     info!(%lane, %shard, %incarnation, "nothing was ever read, beginning with the first frame");
     Ok(store.begin_at(Position { incarnation, seq: 0 }).await?)
 }

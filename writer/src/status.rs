@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay_log::StreamState;
-use forebay_model::{Position, Timestamp};
+use forebay_model::{Position, StreamId, Timestamp};
 use forebay_shard::{Committed, LanePosition, Tally};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
@@ -12,7 +12,6 @@ use tokio::time::Instant;
 pub(crate) use forebay_api::lanes::LaneState as State;
 
 use crate::failure::Failure;
-use crate::lane::ShardLane;
 use crate::trail::Trail;
 
 /// A lane's status. Clones are the same one.
@@ -23,7 +22,7 @@ pub(crate) struct Status {
 
 #[derive(Debug)]
 struct Inner {
-    of: ShardLane,
+    of: StreamId,
     now: Mutex<Now>,
     metrics: LaneMetrics,
 }
@@ -75,7 +74,7 @@ pub(crate) struct CommitFigures {
 }
 
 impl Status {
-    pub(crate) fn new(of: ShardLane, keep_behind: Duration) -> Self {
+    pub(crate) fn new(of: StreamId, keep_behind: Duration) -> Self {
         let now = Now {
             state: State::Starting,
             reason: None,
@@ -91,7 +90,7 @@ impl Status {
     }
 
     /// Whose status it is.
-    pub(crate) fn of(&self) -> ShardLane {
+    pub(crate) fn of(&self) -> StreamId {
         self.inner.of
     }
 
@@ -141,9 +140,9 @@ impl Status {
             metrics.age.record(age);
         }
         metrics.position.set(committed.position.seq as f64);
-        let ShardLane { lane, shard } = self.of();
         for (reason, rows) in &committed.dead {
-            let labels = [("lane", lane.to_string()), ("shard", shard.to_string()), ("reason", reason.to_string())];
+            let [lane, shard] = self.of().labels();
+            let labels = [lane, shard, ("reason", reason.to_string())];
             counter!("forebay_writer_dead_letters_total", &labels).increment(*rows);
         }
         let mut now = self.now();
@@ -154,8 +153,8 @@ impl Status {
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {
-        let ShardLane { lane, shard } = self.of();
-        let labels = [("lane", lane.to_string()), ("shard", shard.to_string()), ("class", failure.class().to_owned())];
+        let [lane, shard] = self.of().labels();
+        let labels = [lane, shard, ("class", failure.class().to_owned())];
         counter!("forebay_writer_errors_total", &labels).increment(1);
     }
 
@@ -180,8 +179,8 @@ impl Now {
 }
 
 impl LaneMetrics {
-    fn new(of: ShardLane) -> Self {
-        let labels = [("lane", of.lane.to_string()), ("shard", of.shard.to_string())];
+    fn new(of: StreamId) -> Self {
+        let labels = of.labels();
         let rows = |outcome: &'static str| {
             let [lane, shard] = labels.clone();
             counter!("forebay_writer_rows_total", &[lane, shard, ("outcome", outcome.to_owned())])

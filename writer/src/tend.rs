@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, StreamState};
-use forebay_model::{Position, Timestamp};
+use forebay_model::{Position, StreamId, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::lane::ShardLane;
 use crate::session::age;
 use crate::status::{State, Status};
 
@@ -33,7 +32,7 @@ pub(crate) async fn run(
             // Given up in the middle, it has trimmed or it has not; both are right.
             let Some(looked) = stop.run_until_cancelled(look(&log, status, keep)).await else { return Ok(()) };
             if let Err(error) = looked {
-                let ShardLane { lane, shard } = status.of();
+                let StreamId { lane, shard } = status.of();
                 debug!(%lane, %shard, %error, "the stream cannot be looked at");
             }
         }
@@ -42,11 +41,11 @@ pub(crate) async fn run(
 }
 
 async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Result<(), LogError> {
-    let ShardLane { lane, shard } = status.of();
+    let of = status.of();
     if !log.is_connected() {
         return Ok(());
     }
-    let stream = log.stream_state(lane, shard).await?;
+    let stream = log.stream_state(of).await?;
     let position = status.now().position.filter(|position| position.incarnation == stream.incarnation);
     let Some(position) = position else {
         status.observed(stream, Duration::ZERO);
@@ -60,8 +59,8 @@ async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Res
     };
     let Some(before) = trim_before(&stream, position.seq, old, keep).filter(|_| is_leading) else { return Ok(()) };
     let begun = Instant::now();
-    log.trim(lane, shard, Position { seq: before, ..position }).await?;
-    debug!(%lane, %shard, before, took = ?begun.elapsed(), "trimmed");
+    log.trim(of, Position { seq: before, ..position }).await?;
+    debug!(stream = %of, before, took = ?begun.elapsed(), "trimmed");
     Ok(())
 }
 
@@ -70,8 +69,8 @@ async fn lag(log: &Log, status: &Status, stream: StreamState, position: Position
     if stream.last_seq <= position.seq {
         return Ok(Duration::ZERO);
     }
-    let ShardLane { lane, shard } = status.of();
-    let Some(next) = log.frame(lane, shard, position.seq + 1).await? else {
+    let StreamId { lane, shard } = status.of();
+    let Some(next) = log.frame(status.of(), position.seq + 1).await? else {
         warn!(%lane, %shard, seq = position.seq + 1, "a frame that is not committed is not in the log");
         return Ok(Duration::ZERO);
     };

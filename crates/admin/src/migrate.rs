@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, ShardMap};
+use forebay_model::{ShardMap, StreamId};
 use forebay_service::units::ByteSize;
 use futures::future::join_all;
 
@@ -47,9 +47,9 @@ pub async fn run(settings: &Settings) -> Result<ExitCode> {
     };
     let log = Log::connect(log_settings).await?;
     let first = settings.system.first_map(settings.routing)?;
-    log.ensure_streams(first.shards(), &Lane::ALL).await?;
+    log.ensure_streams(first.shards().flat_map(StreamId::all_of)).await?;
     let map = log.create_map_if_absent(&first).await?;
-    log.ensure_streams(map.shards(), &Lane::ALL).await?;
+    log.ensure_streams(map.shards().flat_map(StreamId::all_of)).await?;
     eprintln!(
         "log {}: streams of {} shards, map of epoch {}",
         settings.system.log_prefix,

@@ -116,7 +116,7 @@ impl ShardFigures {
             positions(shard, addresses).await
         };
         let streams =
-            join_all(Lane::ALL.iter().map(|&lane| async move { (lane, log.stream_state(lane, shard).await) }));
+            join_all(Lane::ALL.iter().map(|&lane| async move { (lane, log.stream_state(lane.on(shard)).await) }));
         let (positions, streams) = tokio::join!(positions, streams);
         let unreachable = positions.as_ref().err().map(|error| format!("{error:#}"));
         let positions = positions.unwrap_or_default();

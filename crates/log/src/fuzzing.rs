@@ -3,10 +3,10 @@
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
 use bytes::Bytes;
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched, TupleIndex};
 
 use crate::message::readable_headers;
-use crate::{Notice, StoredFrame, Touched};
+use crate::{Notice, StoredFrame};
 
 /// A notice that is accepted is the same when it is written and read again.
 ///
@@ -35,9 +35,9 @@ pub fn frame(bytes: &[u8]) {
         let again = StoredFrame::from_message(lane, position, &frame.headers(), frame.payload.clone());
         assert_eq!(again, stored);
     }
-    let touched = Touched::by(lane, [payload]);
-    let (shard, committed_at) = (ShardId(0), Timestamp::EARLIEST);
-    let told = Notice { lane, shard, before: position, after: position, committed_at, touched };
+    let touched = Touched::by([&TupleIndex::of(lane, payload)]);
+    let (stream, committed_at) = (lane.on(ShardId(0)), Timestamp::EARLIEST);
+    let told = Notice { stream, before: position, after: position, committed_at, touched };
     assert_eq!(Notice::decode(&told.encode()), Ok(told));
 }
 

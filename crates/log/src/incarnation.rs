@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use forebay_model::{Incarnation, Lane, ShardId};
+use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
 
 use crate::log::{Log, LogError};
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// What is remembered of each stream.
 #[derive(Debug, Default)]
 pub(crate) struct Incarnations {
-    known: Mutex<HashMap<(Lane, ShardId), Known>>,
+    known: Mutex<HashMap<StreamId, Known>>,
     /// One question at a time: a burst of publishes after a reconnect asks once.
     asking: tokio::sync::Mutex<()>,
 }
@@ -63,9 +63,9 @@ impl Known {
 }
 
 impl Incarnations {
-    fn remembered(&self, lane: Lane, shard: ShardId, acked: Acked) -> Option<Remembered> {
+    fn remembered(&self, stream: StreamId, acked: Acked) -> Option<Remembered> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get_mut(&(lane, shard)).filter(|known| known.explains(acked))?;
+        let known = all.get_mut(&stream).filter(|known| known.explains(acked))?;
         if !acked.is_duplicate {
             known.floor = known.floor.max(acked.seq.saturating_sub(DISORDER_MAX));
         }
@@ -76,54 +76,49 @@ impl Incarnations {
         Some(Remembered { incarnation: known.incarnation, is_due })
     }
 
-    fn incarnation(&self, lane: Lane, shard: ShardId) -> Option<Incarnation> {
+    fn incarnation(&self, stream: StreamId) -> Option<Incarnation> {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&(lane, shard)).map(|known| known.incarnation)
+        all.get(&stream).map(|known| known.incarnation)
     }
 
-    fn remember(&self, lane: Lane, shard: ShardId, known: Known) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert((lane, shard), known);
+    fn remember(&self, stream: StreamId, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, known);
     }
 }
 
 impl Log {
     /// Which making of the stream gave an acknowledgement.
-    pub(crate) async fn incarnation_of(
-        &self,
-        lane: Lane,
-        shard: ShardId,
-        acked: Acked,
-    ) -> Result<Incarnation, LogError> {
+    pub(crate) async fn incarnation_of(&self, stream: StreamId, acked: Acked) -> Result<Incarnation, LogError> {
         let all = self.incarnations();
-        if let Some(Remembered { incarnation, is_due }) = all.remembered(lane, shard, acked) {
+        if let Some(Remembered { incarnation, is_due }) = all.remembered(stream, acked) {
             if is_due {
                 let log = self.clone();
-                tokio::spawn(async move { log.look_again(lane, shard).await });
+                tokio::spawn(async move { log.look_again(stream).await });
             }
             return Ok(incarnation);
         }
         let _one_at_a_time = all.asking.lock().await;
-        if let Some(Remembered { incarnation, .. }) = all.remembered(lane, shard, acked) {
+        if let Some(Remembered { incarnation, .. }) = all.remembered(stream, acked) {
             return Ok(incarnation);
         }
-        let known = self.ask_incarnation(lane, shard).await?;
-        all.remember(lane, shard, known);
+        let known = self.ask_incarnation(stream).await?;
+        all.remember(stream, known);
         Ok(known.incarnation)
     }
 
     /// What is remembered stays where it is still true: a fresh floor would doubt acknowledgements that are on their way.
-    async fn look_again(&self, lane: Lane, shard: ShardId) {
-        let Ok(known) = self.ask_incarnation(lane, shard).await else { return };
+    async fn look_again(&self, stream: StreamId) {
+        let Ok(known) = self.ask_incarnation(stream).await else { return };
         let all = self.incarnations();
-        if all.incarnation(lane, shard).is_some_and(|remembered| remembered < known.incarnation) {
-            all.remember(lane, shard, known);
+        if all.incarnation(stream).is_some_and(|remembered| remembered < known.incarnation) {
+            all.remember(stream, known);
         }
     }
 
-    async fn ask_incarnation(&self, lane: Lane, shard: ShardId) -> Result<Known, LogError> {
+    async fn ask_incarnation(&self, stream: StreamId) -> Result<Known, LogError> {
         let losses = self.link().losses();
         let asked_at = Instant::now();
-        let state = self.stream_state(lane, shard).await?;
+        let state = self.stream_state(stream).await?;
         Ok(Known { incarnation: state.incarnation, losses, floor: state.last_seq, asked_at, looked_at: asked_at })
     }
 }

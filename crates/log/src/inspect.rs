@@ -1,7 +1,7 @@
 //! What the server tells of itself and of its streams: for those who check whether it can hold a log.
 
 use bytes::Bytes;
-use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_model::{StreamId, Timestamp};
 use serde::Deserialize;
 
 use crate::log::{Log, LogError, causes};
@@ -66,8 +66,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is none.
-    pub async fn stream_fault(&self, lane: Lane, shard: ShardId) -> Result<Option<String>, LogError> {
-        let info = self.while_connected(self.info(lane, shard)).await?;
-        Ok(unfit(&info.config, &self.wanted(lane, shard)))
+    pub async fn stream_fault(&self, stream: StreamId) -> Result<Option<String>, LogError> {
+        let info = self.while_connected(self.info(stream)).await?;
+        Ok(unfit(&info.config, &self.wanted(stream)))
     }
 }

@@ -45,7 +45,7 @@ pub use inspect::{NatsServer, Room};
 pub use log::{Log, LogError, LogSettings};
 pub use map::MapError;
 pub use name::LogName;
-pub use notice::{Notice, NoticeFault, NoticeStream, Touched};
+pub use notice::{Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};

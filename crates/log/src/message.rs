@@ -10,7 +10,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Position, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::StoredFrame;
@@ -41,35 +41,30 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is no stream.
-    pub async fn frame(&self, lane: Lane, shard: ShardId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
-        let incarnation = self.stream_state(lane, shard).await?.incarnation;
-        self.while_connected(self.frame_at(lane, shard, Position { incarnation, seq })).await
+    pub async fn frame(&self, stream: StreamId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
+        let incarnation = self.stream_state(stream).await?.incarnation;
+        self.while_connected(self.frame_at(stream, Position { incarnation, seq })).await
     }
 
     /// What stands at a position of the present stream; its incarnation is taken for granted.
-    pub(crate) async fn frame_at(
-        &self,
-        lane: Lane,
-        shard: ShardId,
-        position: Position,
-    ) -> Result<Option<StoredFrame>, LogError> {
-        let stream = self.name().stream(lane, shard);
+    pub(crate) async fn frame_at(&self, stream: StreamId, position: Position) -> Result<Option<StoredFrame>, LogError> {
+        let name = self.name().stream(stream);
         let refused =
-            |reason: String| LogError::Refused { action: format!("give frame {} of {stream}", position.seq), reason };
+            |reason: String| LogError::Refused { action: format!("give frame {} of {name}", position.seq), reason };
         let request = Request { seq: position.seq };
-        let answer: Result<Answer, _> = self.jetstream().request(format!("STREAM.MSG.GET.{stream}"), &request).await;
-        let answer = answer.map_err(|error| self.refused(format!("give a frame of {stream}"), &error))?;
+        let answer: Result<Answer, _> = self.jetstream().request(format!("STREAM.MSG.GET.{name}"), &request).await;
+        let answer = answer.map_err(|error| self.refused(format!("give a frame of {name}"), &error))?;
         let message = match answer {
             Answer { message: Some(message), .. } => message,
             Answer { error: Some(error), .. } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => return Ok(None),
             Answer { error: Some(error), .. } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                return Err(LogError::NoStream(stream));
+                return Err(LogError::NoStream(name));
             }
             Answer { error: Some(error), .. } => return Err(refused(error.to_string())),
             Answer { message: None, error: None } => return Err(refused("the answer is empty".to_owned())),
         };
         let (headers, payload) = message.decode().map_err(|error| refused(error.to_string()))?;
-        Ok(Some(StoredFrame::from_message(lane, position, &headers, payload)))
+        Ok(Some(StoredFrame::from_message(stream.lane, position, &headers, payload)))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::StreamId;
 
 /// The most characters of a log's name.
 const CHARS_MAX: usize = 64;
@@ -24,18 +24,20 @@ impl LogName {
         &self.0
     }
 
-    /// The stream that holds the frames of a lane and shard.
-    pub fn stream(&self, lane: Lane, shard: ShardId) -> String {
-        format!("{}-{lane}-{shard}", self.0)
+    /// A stream by its name.
+    pub fn stream(&self, stream: StreamId) -> String {
+        format!("{}-{stream}", self.0)
     }
 
-    /// The subject that frames of a lane and shard are published to.
-    pub fn subject(&self, lane: Lane, shard: ShardId) -> String {
+    /// The subject that a stream's frames are published to.
+    pub fn subject(&self, stream: StreamId) -> String {
+        let StreamId { lane, shard } = stream;
         format!("{}.{lane}.{shard}", self.0)
     }
 
-    /// The subject of commit notices of a lane and shard.
-    pub fn notice_subject(&self, lane: Lane, shard: ShardId) -> String {
+    /// The subject of the notices of commits from a stream.
+    pub fn notice_subject(&self, stream: StreamId) -> String {
+        let StreamId { lane, shard } = stream;
         format!("{}.notice.{lane}.{shard}", self.0)
     }
 
@@ -77,6 +79,7 @@ impl FromStr for LogName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forebay_model::{Lane, ShardId};
 
     #[test]
     fn a_name_that_would_break_subjects_is_refused() {
@@ -84,7 +87,7 @@ mod tests {
             assert!(text.parse::<LogName>().is_err(), "{text}");
         }
         let name: LogName = "shop-1".parse().unwrap();
-        assert_eq!(name.stream(Lane::Orders, ShardId(2)), "shop-1-orders-2");
-        assert_eq!(name.subject(Lane::Index, ShardId(0)), "shop-1.index.0");
+        assert_eq!(name.stream(Lane::Orders.on(ShardId(2))), "shop-1-orders-2");
+        assert_eq!(name.subject(Lane::Index.on(ShardId(0))), "shop-1.index.0");
     }
 }

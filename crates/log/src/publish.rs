@@ -66,7 +66,8 @@ impl Log {
             let ack = self.send(shard, frame).await?;
             let acked = Acked { seq: ack.seq, is_duplicate: ack.duplicate, losses, at: Instant::now() };
             // The frame is stored, but without the incarnation nobody could say where: the retry asks again.
-            let incarnation = self.incarnation_of(frame.lane, shard, acked).await.map_err(|_| PublishError::Unknown)?;
+            let incarnation =
+                self.incarnation_of(frame.lane.on(shard), acked).await.map_err(|_| PublishError::Unknown)?;
             Ok(Position { incarnation, seq: ack.seq })
         };
         tokio::select! {
@@ -78,7 +79,7 @@ impl Log {
     }
 
     async fn send(&self, shard: ShardId, frame: &Frame) -> Result<Ack, PublishError> {
-        let subject = self.name().subject(frame.lane, shard);
+        let subject = self.name().subject(frame.lane.on(shard));
         let request = Request::new().headers(frame.headers()).payload(frame.payload.clone()).timeout(None);
         let answer = self.client().send_request(subject, request).await.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => PublishError::NoStream,

@@ -5,21 +5,21 @@
 //! is one of this stream. The frames stay where they are and nothing is copied, so there is no moment at which a frame could
 //! get lost, and publishing goes on meanwhile.
 
-use forebay_model::{Incarnation, Lane, ShardId, Timestamp};
+use forebay_model::{Incarnation, StreamId, Timestamp};
 
 use crate::log::{Log, LogError};
 use crate::stream::{INCARNATION, incarnation};
 
 impl Log {
-    /// Makes the stream of a lane and shard another incarnation, which is later than every one of before.
+    /// Makes a stream another incarnation, which is later than every one of before.
     ///
     /// # Errors
     /// [`LogError::OtherIncarnation`] where it is not `found` any more: somebody else was here.
-    pub async fn renew_stream(&self, lane: Lane, shard: ShardId, found: Incarnation) -> Result<Incarnation, LogError> {
-        let info = self.while_connected(self.info(lane, shard)).await?;
-        let stream = info.config.name.clone();
+    pub async fn renew_stream(&self, stream: StreamId, found: Incarnation) -> Result<Incarnation, LogError> {
+        let info = self.while_connected(self.info(stream)).await?;
+        let name = info.config.name.clone();
         if incarnation(&info) != found {
-            return Err(LogError::OtherIncarnation { stream, expected: found, found: incarnation(&info) });
+            return Err(LogError::OtherIncarnation { stream: name, expected: found, found: incarnation(&info) });
         }
         let now = Timestamp::now().unix_us().unsigned_abs();
         let next = Incarnation::new(now.max(found.get() + 1));
@@ -27,7 +27,7 @@ impl Log {
         config.metadata.insert(INCARNATION.to_owned(), next.to_string());
         let update = async {
             let updated = self.jetstream().update_stream(&config).await;
-            updated.map_err(|error| self.refused(format!("renew the stream {stream}"), &error))
+            updated.map_err(|error| self.refused(format!("renew the stream {name}"), &error))
         };
         self.while_connected(update).await?;
         Ok(next)

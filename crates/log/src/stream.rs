@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+use forebay_model::{Incarnation, Position, StreamId, Timestamp};
 
 use crate::log::{Log, LogError, causes};
 
@@ -72,33 +72,27 @@ fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
 }
 
 impl Log {
-    /// Makes the streams of these lanes on these shards where they are not there, and checks those that are: a stream
+    /// Makes these streams where they are not there, and checks those that are: a stream
     /// that could lose an acknowledged frame is refused. Limits follow the settings; replicas are only ever added.
     /// Safe when several processes do it at once.
     ///
     /// # Errors
     /// [`LogError::Unfit`] names what is wrong with a stream.
-    pub async fn ensure_streams(
-        &self,
-        shards: impl IntoIterator<Item = ShardId>,
-        lanes: &[Lane],
-    ) -> Result<(), LogError> {
-        for shard in shards {
-            for &lane in lanes {
-                self.while_connected(self.ensure_stream(lane, shard)).await?;
-            }
+    pub async fn ensure_streams(&self, streams: impl IntoIterator<Item = StreamId>) -> Result<(), LogError> {
+        for stream in streams {
+            self.while_connected(self.ensure_stream(stream)).await?;
         }
         Ok(())
     }
 
-    async fn ensure_stream(&self, lane: Lane, shard: ShardId) -> Result<(), LogError> {
-        let wanted = self.wanted(lane, shard);
+    async fn ensure_stream(&self, stream: StreamId) -> Result<(), LogError> {
+        let wanted = self.wanted(stream);
         let created = self.jetstream().create_stream(&wanted).await;
         let found = match created {
             Ok(stream) => stream.cached_info().clone(),
             // There is one already, with another configuration.
             Err(error) if matches!(error.kind(), CreateStreamErrorKind::JetStream(ref e) if e.error_code() == ErrorCode::STREAM_NAME_EXIST) => {
-                self.info(lane, shard).await?
+                self.info(stream).await?
             }
             Err(error) => return Err(self.refused(format!("make the stream {}", wanted.name), &error)),
         };
@@ -115,12 +109,12 @@ impl Log {
             .map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
     }
 
-    pub(crate) fn wanted(&self, lane: Lane, shard: ShardId) -> Config {
+    pub(crate) fn wanted(&self, stream: StreamId) -> Config {
         let settings = self.settings();
         Config {
-            name: self.name().stream(lane, shard),
-            subjects: vec![self.name().subject(lane, shard)],
-            description: Some(format!("Forebay: frames of lane {lane} for shard {shard}")),
+            name: self.name().stream(stream),
+            subjects: vec![self.name().subject(stream)],
+            description: Some(format!("Forebay: frames of lane {} for shard {}", stream.lane, stream.shard)),
             max_bytes: i64::try_from(settings.stream_bytes_max).unwrap_or(i64::MAX),
             max_messages: -1,
             max_messages_per_subject: -1,
@@ -135,8 +129,8 @@ impl Log {
         }
     }
 
-    pub(crate) async fn info(&self, lane: Lane, shard: ShardId) -> Result<Info, LogError> {
-        let name = self.name().stream(lane, shard);
+    pub(crate) async fn info(&self, stream: StreamId) -> Result<Info, LogError> {
+        let name = self.name().stream(stream);
         match self.jetstream().get_stream(&name).await {
             Ok(stream) => Ok(stream.cached_info().clone()),
             Err(error) => Err(match error.kind() {
@@ -149,12 +143,12 @@ impl Log {
         }
     }
 
-    /// What the stream of a lane and shard holds.
+    /// What a stream holds.
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is none.
-    pub async fn stream_state(&self, lane: Lane, shard: ShardId) -> Result<StreamState, LogError> {
-        Ok(StreamState::of(&self.while_connected(self.info(lane, shard)).await?))
+    pub async fn stream_state(&self, stream: StreamId) -> Result<StreamState, LogError> {
+        Ok(StreamState::of(&self.while_connected(self.info(stream)).await?))
     }
 
     /// Removes every frame before that position. The frame at the position stays: by it a reader sees later that the
@@ -163,19 +157,19 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OtherIncarnation`] where the stream was made anew: none of its frames has been read.
-    pub async fn trim(&self, lane: Lane, shard: ShardId, before: Position) -> Result<(), LogError> {
-        let stream = self.name().stream(lane, shard);
-        let state = self.stream_state(lane, shard).await?;
+    pub async fn trim(&self, stream: StreamId, before: Position) -> Result<(), LogError> {
+        let name = self.name().stream(stream);
+        let state = self.stream_state(stream).await?;
         if state.incarnation != before.incarnation {
             let (expected, found) = (before.incarnation, state.incarnation);
-            return Err(LogError::OtherIncarnation { stream, expected, found });
+            return Err(LogError::OtherIncarnation { stream: name, expected, found });
         }
         if before.seq <= state.first_seq {
             return Ok(());
         }
         // A position beyond the tail is a lost tail. Purging there would move the tail on and hide it.
         let sequence = before.seq.min(state.last_seq);
-        self.while_connected(self.purge(&stream, sequence)).await
+        self.while_connected(self.purge(&name, sequence)).await
     }
 
     async fn purge(&self, stream: &str, before_seq: u64) -> Result<(), LogError> {

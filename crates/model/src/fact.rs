@@ -1,31 +1,29 @@
-//! The facts that orders make, gathered as tuples per lane and shard.
+//! The facts that orders make, gathered as tuples per stream.
 
 use crate::lane::Lane;
 use crate::order::Order;
 use crate::shard_map::{ShardId, ShardMap};
-use crate::{Bucket, tuple};
+use crate::{Bucket, StreamId, tuple};
 
 /// The most bytes of a frame's payload. Only a fact that is larger by itself makes a larger frame.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// Tuples of one lane and shard, at most one frame's worth.
+/// Tuples of one stream, at most one frame's worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Which kind of facts.
-    pub lane: Lane,
     /// Where they go.
-    pub shard: ShardId,
+    pub stream: StreamId,
     /// How many there are.
     pub rows: u32,
     /// COPY tuples, one after the other.
     pub tuples: Vec<u8>,
 }
 
-/// Gathers the facts of orders by lane and shard.
+/// Gathers the facts of orders by stream.
 #[derive(Clone, Debug)]
 pub struct Facts {
     part_bytes_max: usize,
-    /// The part of each lane and shard that still grows. Few, so a list is enough.
+    /// The part of each stream that still grows. Few, so a list is enough.
     open: Vec<Part>,
     full: Vec<Part>,
     bytes: usize,
@@ -49,7 +47,7 @@ impl Facts {
         self.add_index(order, map);
         self.add_views(order, map);
         let shard = map.write_shard(order.bucket);
-        self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
+        self.push(Lane::Orders.on(shard), |out| tuple::push_order(out, order));
         shard
     }
 
@@ -57,7 +55,7 @@ impl Facts {
     pub fn add_index(&mut self, order: &Order<'_>, map: &ShardMap) {
         if order.needs_index() {
             let bucket = Bucket::of_key(order.order_id.as_str());
-            self.push(Lane::Index, map.write_shard(bucket), |out| tuple::push_index(out, order));
+            self.push(Lane::Index.on(map.write_shard(bucket)), |out| tuple::push_index(out, order));
         }
     }
 
@@ -65,7 +63,7 @@ impl Facts {
     pub fn add_views(&mut self, order: &Order<'_>, map: &ShardMap) {
         for slice in order.views() {
             let bucket = Bucket::of_key(&slice.key);
-            self.push(Lane::Views, map.write_shard(bucket), |out| tuple::push_view(out, order, slice));
+            self.push(Lane::Views.on(map.write_shard(bucket)), |out| tuple::push_view(out, order, slice));
         }
     }
 
@@ -80,10 +78,10 @@ impl Facts {
         self.full
     }
 
-    fn push(&mut self, lane: Lane, shard: ShardId, write: impl FnOnce(&mut Vec<u8>)) {
-        let place = self.open.iter().position(|part| part.lane == lane && part.shard == shard);
+    fn push(&mut self, stream: StreamId, write: impl FnOnce(&mut Vec<u8>)) {
+        let place = self.open.iter().position(|part| part.stream == stream);
         let place = place.unwrap_or_else(|| {
-            self.open.push(Part { lane, shard, rows: 0, tuples: Vec::new() });
+            self.open.push(Part { stream, rows: 0, tuples: Vec::new() });
             self.open.len() - 1
         });
         let part = &mut self.open[place];
@@ -99,7 +97,7 @@ impl Facts {
             tuples.extend_from_slice(tail);
             part.tuples.truncate(before);
             part.rows -= 1;
-            let next = Part { lane, shard, rows: 1, tuples };
+            let next = Part { stream, rows: 1, tuples };
             self.full.push(std::mem::replace(part, next));
         }
     }

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use serde::de::IgnoredAny;
 
 use crate::lane::ColumnType;
-use crate::tuple::{Tuple, Tuples};
+use crate::tuple::{Tuple, TupleIndex, Tuples};
 use crate::{Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, Timestamp, ViewSet};
 
 /// 2026-01-01T00:00:00Z.
@@ -55,6 +55,12 @@ pub fn tuple(bytes: &[u8]) {
         }
     }
     assert!(payload.starts_with(&written) && (!is_whole || written.len() == payload.len()), "{written:?}");
+    let index = TupleIndex::of(lane, payload);
+    let end = index.entries().iter().fold(0, |end, entry| {
+        assert_eq!(entry.range().start, end);
+        entry.range().end
+    });
+    assert_eq!((index.faults().is_empty(), index.is_torn()), (is_whole, end < payload.len()), "{index:?}");
 }
 
 /// A receipt that is accepted is the same when it is written and read again.
@@ -83,11 +89,11 @@ fn rows(order: &Order<'_>, map: &ShardMap) -> Vec<(Lane, u16, Vec<u8>)> {
     let bytes = facts.bytes();
     let mut rows = Vec::new();
     for part in facts.into_parts() {
-        let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(part.lane, &part.tuples).collect();
+        let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(part.stream.lane, &part.tuples).collect();
         let tuples = tuples.expect("what is written can be walked");
         assert_eq!(tuples.len(), part.rows as usize);
-        assert!(tuples.iter().all(|tuple| says_the_same(part.lane, tuple, order)), "{tuples:?} of {order:?}");
-        rows.push((part.lane, part.shard.0, part.tuples));
+        assert!(tuples.iter().all(|tuple| says_the_same(part.stream.lane, tuple, order)), "{tuples:?} of {order:?}");
+        rows.push((part.stream.lane, part.stream.shard.0, part.tuples));
     }
     rows.sort();
     assert_eq!(rows.iter().map(|(.., tuples)| tuples.len()).sum::<usize>(), bytes);
@@ -95,22 +101,24 @@ fn rows(order: &Order<'_>, map: &ShardMap) -> Vec<(Lane, u16, Vec<u8>)> {
 }
 
 fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
-    let is_text = |place, text: &str| tuple.field(place) == text.as_bytes();
+    let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
+    let is_text = |column, text: &str| is(column, text.as_bytes());
     let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
     tuple.ordered_at() == order.ordered_at
         && match lane {
             Lane::Orders => {
-                tuple.field(0) == order.bucket.number().to_be_bytes()
-                    && (is_text(1, customer_id) && is_text(3, order_id))
-                    && tuple.field(4) == order.total().to_be_bytes()
-                    && (is_text(5, order.items()) && is_text(6, order.attributes()))
+                is("bucket", &order.bucket.number().to_be_bytes())
+                    && (is_text("customer_id", customer_id) && is_text("order_id", order_id))
+                    && is("total", &order.total().to_be_bytes())
+                    && (is_text("items", order.items()) && is_text("attributes", order.attributes()))
             }
-            Lane::Index => is_text(0, order_id) && is_text(1, customer_id),
+            Lane::Index => is_text("order_id", order_id) && is_text("customer_id", customer_id),
             Lane::Views => order.views().iter().any(|slice| {
                 let items = format!("[{}]", slice.items.join(","));
-                (is_text(0, &slice.view) && is_text(1, &slice.key) && is_text(3, order_id) && is_text(4, customer_id))
-                    && tuple.field(6) == slice.subtotal.to_be_bytes()
-                    && is_text(7, &items)
+                (is_text("view", &slice.view) && is_text("key", &slice.key))
+                    && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
+                    && is("subtotal", &slice.subtotal.to_be_bytes())
+                    && is_text("items", &items)
             }),
         }
 }

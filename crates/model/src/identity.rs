@@ -1,8 +1,8 @@
 //! An order's identity, read from its tuple.
 
 use crate::id::Home;
-use crate::tuple::{Tuple, push_index_of};
-use crate::{Bucket, Timestamp};
+use crate::tuple::{leading_fields, push_index_of};
+use crate::{Bucket, Lane, Timestamp};
 
 /// Which order a tuple of lane `orders` is. Nothing checks the texts: Postgres refuses what is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +17,24 @@ pub struct Identity<'a> {
     pub order_id: &'a [u8],
 }
 
+const BUCKET: usize = Lane::Orders.place("bucket");
+const CUSTOMER_ID: usize = Lane::Orders.place("customer_id");
+const ORDER_ID: usize = Lane::Orders.place("order_id");
+const FIELDS: usize = Lane::Orders.identity().len();
+
 impl<'a> Identity<'a> {
-    /// Reads it from a tuple of lane `orders`.
-    pub fn of(tuple: &Tuple<'a>) -> Self {
-        let bucket = tuple.field(0).try_into().map(u16::from_be_bytes);
+    /// Reads it from a tuple of lane `orders` that was found before, and whose time is that.
+    pub fn of(tuple: &'a [u8], ordered_at: Timestamp) -> Self {
+        let mut fields = [&[][..]; FIELDS];
+        for (to, field) in fields.iter_mut().zip(leading_fields(tuple)) {
+            *to = field;
+        }
+        let bucket = fields[BUCKET].try_into().map(u16::from_be_bytes);
         Self {
             bucket: bucket.ok().and_then(Bucket::new),
-            customer_id: tuple.field(1),
-            ordered_at: tuple.ordered_at(),
-            order_id: tuple.field(3),
+            customer_id: fields[CUSTOMER_ID],
+            ordered_at,
+            order_id: fields[ORDER_ID],
         }
     }
 

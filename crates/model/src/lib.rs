@@ -12,8 +12,10 @@
 //! | [`timestamp`] | instants in microseconds |
 //! | [`bucket`] | the 4096 buckets, and the hashes that lead to them |
 //! | [`shard_map`] | which shard a bucket is written to and read from |
-//! | [`lane`] | the kinds of facts, their columns |
-//! | [`tuple`] | facts as PostgreSQL binary COPY tuples |
+//! | [`lane`] | the kinds of facts: one table of what they are |
+//! | [`stream`] | which log: a lane on a shard |
+//! | [`tuple`] | facts as PostgreSQL binary COPY tuples, and the index of a payload of them |
+//! | [`touched`] | what facts touch, as far as caches need it |
 //! | [`identity`] | an order's identity, read from its tuple |
 //! | [`fact`] | the facts that one order makes, and where each goes |
 //! | [`view`] | which fields of an order make views |
@@ -33,7 +35,9 @@ mod passthrough;
 pub mod position;
 pub mod receipt;
 pub mod shard_map;
+pub mod stream;
 pub mod timestamp;
+pub mod touched;
 pub mod tuple;
 pub mod view;
 
@@ -42,10 +46,13 @@ pub use fact::Facts;
 pub use fault::{Fault, Rejection};
 pub use id::{CustomerId, OrderId};
 pub use identity::Identity;
-pub use lane::Lane;
+pub use lane::{Lane, PerLane};
 pub use order::{Draft, Order, OrderParser};
 pub use position::{Incarnation, Position};
 pub use receipt::Receipt;
 pub use shard_map::{Epoch, ShardId, ShardMap};
+pub use stream::StreamId;
 pub use timestamp::Timestamp;
+pub use touched::Touched;
+pub use tuple::{TupleIndex, Tuples};
 pub use view::{ViewSet, ViewSpec};

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Incarnation, Lane, Position, ShardId};
+use crate::{Incarnation, Lane, Position, ShardId, StreamId};
 
-/// For each lane and shard that a request reached, the last position that holds a part of it.
+/// For each stream that a request reached, the last position that holds a part of it.
 ///
-/// As text it is a list, joined by `~`, of lane (`o`, `i` or `v`), shard, incarnation and sequence number, such as
+/// As text it is a list, joined by `~`, of lane (its letter: `o`, `i` or `v`), shard, incarnation and sequence number, such as
 /// `o0.h8s2k1.4711`; incarnations are in base 36. It is safe in a URL and in a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt(BTreeMap<(Lane, ShardId), Position>);
+pub struct Receipt(BTreeMap<StreamId, Position>);
 
 /// A text that is no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +24,8 @@ const PARTS_MAX: usize = 4096;
 
 impl Receipt {
     /// Notes that a part of the request lies at `position`; the later of two positions in one stream stays.
-    pub fn note(&mut self, lane: Lane, shard: ShardId, position: Position) {
-        let known = self.0.entry((lane, shard)).or_insert(position);
+    pub fn note(&mut self, stream: StreamId, position: Position) {
+        let known = self.0.entry(stream).or_insert(position);
         if (position.incarnation, position.seq) > (known.incarnation, known.seq) {
             *known = position;
         }
@@ -33,19 +33,19 @@ impl Receipt {
 
     /// Takes over every position of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (lane, shard, position) in other.positions() {
-            self.note(lane, shard, position);
+        for (stream, position) in other.positions() {
+            self.note(stream, position);
         }
     }
 
-    /// Every lane, shard and position.
-    pub fn positions(&self) -> impl Iterator<Item = (Lane, ShardId, Position)> + '_ {
-        self.0.iter().map(|(&(lane, shard), &position)| (lane, shard, position))
+    /// Every stream and position.
+    pub fn positions(&self) -> impl Iterator<Item = (StreamId, Position)> + '_ {
+        self.0.iter().map(|(&stream, &position)| (stream, position))
     }
 
-    /// The position in one lane and shard, where the request reached it.
-    pub fn position(&self, lane: Lane, shard: ShardId) -> Option<Position> {
-        self.0.get(&(lane, shard)).copied()
+    /// The position in one stream, where the request reached it.
+    pub fn position(&self, stream: StreamId) -> Option<Position> {
+        self.0.get(&stream).copied()
     }
 
     /// Whether it names nothing.
@@ -56,10 +56,10 @@ impl Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (lane, shard, position)) in self.positions().enumerate() {
+        for (i, (stream, position)) in self.positions().enumerate() {
             let separator = if i == 0 { "" } else { "~" };
             let incarnation = Base36(position.incarnation.get());
-            write!(f, "{separator}{}{shard}.{incarnation}.{}", letter(lane), position.seq)?;
+            write!(f, "{separator}{}{}.{incarnation}.{}", stream.lane.spec().letter, stream.shard, position.seq)?;
         }
         Ok(())
     }
@@ -71,21 +71,21 @@ impl FromStr for Receipt {
     fn from_str(text: &str) -> Result<Self, NotAReceipt> {
         let mut receipt = Self::default();
         for (i, part) in text.split('~').enumerate() {
-            let (lane, shard, position) = part_from_str(part).filter(|_| i < PARTS_MAX).ok_or(NotAReceipt)?;
-            receipt.note(lane, shard, position);
+            let (stream, position) = part_from_str(part).filter(|_| i < PARTS_MAX).ok_or(NotAReceipt)?;
+            receipt.note(stream, position);
         }
         Ok(receipt)
     }
 }
 
-fn part_from_str(part: &str) -> Option<(Lane, ShardId, Position)> {
-    let lane = Lane::ALL.into_iter().find(|&lane| part.starts_with(letter(lane)))?;
+fn part_from_str(part: &str) -> Option<(StreamId, Position)> {
+    let lane = Lane::ALL.into_iter().find(|&lane| part.starts_with(lane.spec().letter))?;
     let mut numbers = part[1..].split('.');
     let shard = digits(numbers.next()?)?.parse().ok()?;
     let incarnation = u64::from_str_radix(lower_alphanumeric(numbers.next()?)?, 36).ok()?;
     let seq = digits(numbers.next()?)?.parse().ok()?;
     let position = Position { incarnation: Incarnation::new(incarnation), seq };
-    numbers.next().is_none().then_some((lane, ShardId(shard), position))
+    numbers.next().is_none().then_some((lane.on(ShardId(shard)), position))
 }
 
 /// Rust's number parsers take a sign; a receipt has none.
@@ -95,14 +95,6 @@ fn digits(text: &str) -> Option<&str> {
 
 fn lower_alphanumeric(text: &str) -> Option<&str> {
     text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(text)
-}
-
-const fn letter(lane: Lane) -> char {
-    match lane {
-        Lane::Orders => 'o',
-        Lane::Index => 'i',
-        Lane::Views => 'v',
-    }
 }
 
 struct Base36(u64);
@@ -135,7 +127,7 @@ mod tests {
         fn written_and_read_again_is_the_same(parts in proptest::collection::vec((any_lane(), 0u16..64, any::<u64>(), any::<u64>()), 1..40)) {
             let mut receipt = Receipt::default();
             for (lane, shard, incarnation, seq) in parts {
-                receipt.note(lane, ShardId(shard), Position { incarnation: Incarnation::new(incarnation), seq });
+                receipt.note(lane.on(ShardId(shard)), Position { incarnation: Incarnation::new(incarnation), seq });
             }
             prop_assert_eq!(receipt.to_string().parse::<Receipt>(), Ok(receipt));
         }
@@ -157,8 +149,8 @@ mod tests {
     fn the_later_position_stays() {
         let at = |seq| Position { incarnation: Incarnation::new(1), seq };
         let mut receipt = Receipt::default();
-        receipt.note(Lane::Orders, ShardId(0), at(7));
-        receipt.note(Lane::Orders, ShardId(0), at(5));
-        assert_eq!(receipt.position(Lane::Orders, ShardId(0)), Some(at(7)));
+        receipt.note(Lane::Orders.on(ShardId(0)), at(7));
+        receipt.note(Lane::Orders.on(ShardId(0)), at(5));
+        assert_eq!(receipt.position(Lane::Orders.on(ShardId(0))), Some(at(7)));
     }
 }

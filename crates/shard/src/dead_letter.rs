@@ -15,6 +15,7 @@ use sqlx::postgres::PgConnection;
 
 pub use self::filter::LetterFilter;
 pub use self::kept::{DeadLetter, LetterCount};
+use crate::frame::IndexedFrame;
 use crate::timestamptz::Timestamptz;
 
 /// Why a row or a frame is dead.
@@ -41,7 +42,7 @@ pub enum Reason {
 /// One dead letter, before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Letter {
-    pub(crate) place: Place,
+    pub(crate) position: RowPosition,
     /// How many rows of the log it stands for.
     pub(crate) rows: u32,
     pub(crate) reason: Reason,
@@ -52,7 +53,7 @@ pub(crate) struct Letter {
 
 /// Where in the log a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct RowPosition {
     pub(crate) seq: u64,
     /// From 0.
     pub(crate) row: u32,
@@ -64,6 +65,13 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no reason: there are {names}", names = Reason::ALL.map(Reason::as_str).join(", "))]
 pub struct UnknownReason(String);
+
+impl RowPosition {
+    pub(crate) fn of(frame: &IndexedFrame, row: u32) -> Self {
+        let frame = frame.frame();
+        Self { seq: frame.seq, row, epoch: frame.epoch, enqueued_at: frame.enqueued_at }
+    }
+}
 
 impl Reason {
     /// Every reason.
@@ -126,8 +134,8 @@ pub(crate) async fn insert(
     sqlx::query(SQL)
         .bind(lane.as_str())
         .bind(incarnation.get().cast_signed())
-        .bind(letters.iter().map(|letter| letter.place.seq.cast_signed()).collect::<Vec<_>>())
-        .bind(letters.iter().map(|letter| letter.place.row.cast_signed()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.position.seq.cast_signed()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.position.row.cast_signed()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.rows.cast_signed()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.sqlstate.as_deref()).collect::<Vec<_>>())
@@ -137,8 +145,8 @@ pub(crate) async fn insert(
         .bind(readable.iter().map(|readable| readable.ordered_at.map(Timestamptz)).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| &letter.tuple[..]).collect::<Vec<_>>())
         .bind(readable.iter().map(|readable| readable.content.as_deref()).collect::<Vec<_>>())
-        .bind(letters.iter().map(|letter| letter.place.epoch.0.cast_signed()).collect::<Vec<_>>())
-        .bind(letters.iter().map(|letter| letter.place.enqueued_at.map(Timestamptz)).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.position.epoch.0.cast_signed()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.position.enqueued_at.map(Timestamptz)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Frames of the log as a shard needs to know them.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Timestamp};
+use forebay_model::{Epoch, Lane, Timestamp, TupleIndex};
 
 use crate::dead_letter::Reason;
 
@@ -22,4 +22,37 @@ pub struct LogFrame {
     pub payload: Bytes,
     /// Why it cannot be read, where its headers already say so: the whole frame becomes one dead letter.
     pub fault: Option<(Reason, String)>,
+}
+
+/// A frame whose tuples were found: once, for everything that is asked of them.
+#[derive(Clone, Debug)]
+pub struct IndexedFrame {
+    frame: LogFrame,
+    lane: Lane,
+    tuples: TupleIndex,
+}
+
+impl LogFrame {
+    /// Finds its tuples, as a frame of that lane.
+    pub fn indexed(self, lane: Lane) -> IndexedFrame {
+        let tuples = if self.fault.is_some() { TupleIndex::default() } else { TupleIndex::of(lane, &self.payload) };
+        IndexedFrame { frame: self, lane, tuples }
+    }
+}
+
+impl IndexedFrame {
+    /// The frame.
+    pub fn frame(&self) -> &LogFrame {
+        &self.frame
+    }
+
+    /// The lane that its tuples were read as.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Its tuples; none where its headers already say that it cannot be read.
+    pub fn tuples(&self) -> &TupleIndex {
+        &self.tuples
+    }
 }

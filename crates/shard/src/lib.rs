@@ -35,7 +35,7 @@ pub mod timestamptz;
 
 pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardList};
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
-pub use frame::LogFrame;
+pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, migrate};
 pub use partition::{Build, Granularity, Merger, Part, Swap};

@@ -41,6 +41,12 @@ impl Tally {
     }
 }
 
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} stored, {} duplicate and {} dead", self.stored, self.duplicate, self.dead)
+    }
+}
+
 impl std::ops::Add for Tally {
     type Output = Self;
 

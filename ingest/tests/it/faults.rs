@@ -66,7 +66,7 @@ async fn stopping_cuts_an_endless_batch_short_and_settles_what_it_says() {
     let body = reqwest::Body::wrap_stream(numbers);
     let answer = tokio::spawn(Answer::of(ingest.post("/v1/orders/batch", "application/x-ndjson", body)));
     eventually("some of it is logged", async || {
-        let frames = ingest.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().frames;
+        let frames = ingest.log.stream_state(Lane::Orders.on(ShardId(0))).await.unwrap().frames;
         (frames >= 5, frames)
     })
     .await;

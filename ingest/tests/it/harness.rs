@@ -27,7 +27,8 @@ impl Ingest {
     pub(crate) async fn start_on(settings: LogSettings, lanes: &[Lane], flags: &[&str]) -> Self {
         let log = Log::connect(settings).await.unwrap();
         let map = even_map(SHARDS);
-        log.ensure_streams(map.shards(), lanes).await.unwrap();
+        let streams = map.shards().flat_map(|shard| lanes.iter().map(move |lane| lane.on(shard)));
+        log.ensure_streams(streams).await.unwrap();
         log.create_map_if_absent(&map).await.unwrap();
         let LogSettings { url, name, .. } = log.settings();
         let fixed = ["forebay-ingest", "--nats", url, "--log-prefix", name.as_str()];
@@ -59,9 +60,9 @@ impl Ingest {
     pub(crate) async fn assert_logged(&self, receipt: &Value) {
         let receipt: Receipt = receipt.as_str().unwrap().parse().unwrap();
         assert!(!receipt.is_empty());
-        for (lane, shard, position) in receipt.positions() {
-            let last = self.log.stream_state(lane, shard).await.unwrap().last();
-            assert!(last.covers(position), "{lane} {shard}: {position} is behind {last}");
+        for (stream, position) in receipt.positions() {
+            let last = self.log.stream_state(stream).await.unwrap().last();
+            assert!(last.covers(position), "{stream}: {position} is behind {last}");
         }
     }
 
@@ -69,8 +70,8 @@ impl Ingest {
     pub(crate) async fn trim(&self) {
         for lane in Lane::ALL {
             for shard in (0..SHARDS as u16).map(ShardId) {
-                let state = self.log.stream_state(lane, shard).await.unwrap();
-                self.log.trim(lane, shard, state.last()).await.unwrap();
+                let state = self.log.stream_state(lane.on(shard)).await.unwrap();
+                self.log.trim(lane.on(shard), state.last()).await.unwrap();
             }
         }
     }

@@ -10,7 +10,7 @@
 //! | the rest | the body |
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId};
+use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId, StreamId};
 
 use super::entry::{Entry, Watch, Watched};
 use crate::position::read_at::ReadAt;
@@ -30,14 +30,14 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     out.extend_from_slice(&entry.epoch.0.to_be_bytes());
     // A system has at most 4096 shards with three lanes each.
     out.extend_from_slice(&(entry.read_at.iter().count() as u16).to_be_bytes());
-    for (lane, shard, position) in entry.read_at.iter() {
-        push_lane(&mut out, lane, shard);
+    for (stream, position) in entry.read_at.iter() {
+        push_stream(&mut out, stream);
         out.extend_from_slice(&position.incarnation.get().to_be_bytes());
         out.extend_from_slice(&position.seq.to_be_bytes());
     }
     out.extend_from_slice(&(entry.watched.len() as u16).to_be_bytes());
-    for Watched { lane, shard, watch } in &entry.watched {
-        push_lane(&mut out, *lane, *shard);
+    for Watched { stream, watch } in &entry.watched {
+        push_stream(&mut out, *stream);
         match watch {
             Watch::Key(key) => {
                 out.push(KEY);
@@ -64,9 +64,9 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
     let epoch = Epoch(u64::from_be_bytes(rest.take()?));
     let mut read_at = ReadAt::default();
     for _ in 0..u16::from_be_bytes(rest.take()?) {
-        let (lane, shard) = rest.lane()?;
+        let stream = rest.stream()?;
         let incarnation = Incarnation::new(u64::from_be_bytes(rest.take()?));
-        read_at.note(lane, shard, Some(Position { incarnation, seq: u64::from_be_bytes(rest.take()?) }));
+        read_at.note(stream, Some(Position { incarnation, seq: u64::from_be_bytes(rest.take()?) }));
     }
     let watched = (0..u16::from_be_bytes(rest.take()?)).map(|_| rest.watched()).collect::<Option<Vec<_>>>()?;
     let body = bytes.slice_ref(rest.0);
@@ -78,9 +78,9 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
     Some(Entry { epoch, body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
 }
 
-fn push_lane(out: &mut Vec<u8>, lane: Lane, shard: ShardId) {
-    out.push(lane as u8);
-    out.extend_from_slice(&shard.0.to_be_bytes());
+fn push_stream(out: &mut Vec<u8>, stream: StreamId) {
+    out.push(stream.lane.code());
+    out.extend_from_slice(&stream.shard.0.to_be_bytes());
 }
 
 struct Rest<'a>(&'a [u8]);
@@ -92,14 +92,14 @@ impl Rest<'_> {
         Some(*head)
     }
 
-    fn lane(&mut self) -> Option<(Lane, ShardId)> {
-        let [number] = self.take()?;
-        let lane = Lane::ALL.into_iter().find(|&lane| lane as u8 == number)?;
-        Some((lane, ShardId(u16::from_be_bytes(self.take()?))))
+    fn stream(&mut self) -> Option<StreamId> {
+        let [code] = self.take()?;
+        let lane = Lane::from_code(code)?;
+        Some(lane.on(ShardId(u16::from_be_bytes(self.take()?))))
     }
 
     fn watched(&mut self) -> Option<Watched> {
-        let (lane, shard) = self.lane()?;
+        let stream = self.stream()?;
         let watch = match self.take()? {
             [KEY] => Watch::Key(u64::from_be_bytes(self.take()?)),
             [HOURS] => {
@@ -108,7 +108,7 @@ impl Rest<'_> {
             }
             _ => return None,
         };
-        Some(Watched { lane, shard, watch })
+        Some(Watched { stream, watch })
     }
 }
 
@@ -128,12 +128,12 @@ mod tests {
             let mut read_at = ReadAt::default();
             for (lane, shard, incarnation, seq) in positions {
                 let position = Position { incarnation: Incarnation::new(incarnation), seq };
-                read_at.note(Lane::ALL[lane], ShardId(shard), Some(position));
+                read_at.note(Lane::ALL[lane].on(ShardId(shard)), Some(position));
             }
             let watched = watched.into_iter().map(|(lane, shard, key, is_key)| {
                 let hours = Watch::Hours { first: key as i32, last: (key >> 32) as i32 };
                 let watch = if is_key { Watch::Key(key) } else { hours };
-                Watched { lane: Lane::ALL[lane], shard: ShardId(shard), watch }
+                Watched { stream: Lane::ALL[lane].on(ShardId(shard)), watch }
             });
             Entry {
                 epoch: Epoch(epoch), body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,

@@ -1,7 +1,7 @@
 //! What is kept: an answer, and what it depends on.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Lane, ShardId};
+use forebay_model::{Epoch, StreamId};
 
 use crate::position::read_at::ReadAt;
 
@@ -26,17 +26,16 @@ pub(crate) struct Entry {
 /// Something that would change an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watched {
-    pub(crate) lane: Lane,
-    pub(crate) shard: ShardId,
+    pub(crate) stream: StreamId,
     pub(crate) watch: Watch,
 }
 
 /// Rows that would change an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// Of the key with this hash: see [`customer_key`](forebay_log::notice::customer_key).
+    /// Of the key with this hash: see [`customer_key`](forebay_model::touched::customer_key).
     Key(u64),
-    /// Of these hours: see [`hour_of`](forebay_log::notice::hour_of). Both ends belong to it.
+    /// Of these hours: see [`hour_of`](forebay_model::touched::hour_of). Both ends belong to it.
     Hours { first: i32, last: i32 },
 }
 

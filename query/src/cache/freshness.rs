@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_log::Notice;
-use forebay_model::{Epoch, Lane, Position, ShardId};
+use forebay_model::{Epoch, Lane, PerLane, Position, StreamId};
 
 use super::entry::{Entry, Watch};
 use super::touches::Touches;
@@ -21,62 +21,62 @@ const KEYS_MIN: usize = 1 << 12;
 
 /// What is known of every lane and shard.
 #[derive(Debug)]
-pub(super) struct Freshness(Vec<[RwLock<Touches>; Lane::ALL.len()]>);
+pub(super) struct Freshness(Vec<PerLane<RwLock<Touches>>>);
 
 impl Freshness {
     pub(super) fn new(shards: usize) -> Self {
         let share = (KEYS / (shards.max(1) * Lane::ALL.len())).max(KEYS_MIN);
         // Rounded down, so that all together stay within the bound.
         let keys = 1 << share.ilog2();
-        Self((0..shards).map(|_| std::array::from_fn(|_| RwLock::new(Touches::new(keys)))).collect())
+        Self((0..shards).map(|_| PerLane::from_fn(|_| RwLock::new(Touches::new(keys)))).collect())
     }
 
     /// Takes note. False where notices before this one were not heard.
     pub(super) fn note(&self, notice: &Notice) -> bool {
-        let lane = self.lane(notice.lane, notice.shard);
+        let lane = self.touches(notice.stream);
         lane.is_none_or(|lane| write(lane).note(notice, Instant::now()))
     }
 
     pub(super) fn deafen(&self) {
-        self.0.iter().flatten().for_each(|lane| write(lane).deafen());
+        self.0.iter().flat_map(PerLane::iter).for_each(|(_, lane)| write(lane).deafen());
     }
 
     /// Whether the writers of all these are heard.
-    pub(super) fn hears(&self, lanes: &[(Lane, ShardId)]) -> bool {
+    pub(super) fn hears(&self, lanes: &[StreamId]) -> bool {
         let now = Instant::now();
-        lanes.iter().all(|&(lane, shard)| self.lane(lane, shard).is_some_and(|lane| read(lane).is_heard(now)))
+        lanes.iter().all(|&stream| self.touches(stream).is_some_and(|lane| read(lane).is_heard(now)))
     }
 
     /// The positions at which an entry is known to hold; `None` where it is not known. It must have been read at least in
     /// these lanes and shards.
-    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, lanes: &[(Lane, ShardId)]) -> Option<ReadAt> {
-        let is_of_lanes = lanes.iter().all(|&(lane, shard)| entry.read_at.has(lane, shard));
+    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, lanes: &[StreamId]) -> Option<ReadAt> {
+        let is_of_lanes = lanes.iter().all(|&stream| entry.read_at.has(stream));
         if !entry.is_whole || entry.epoch != epoch || !is_of_lanes {
             return None;
         }
         let now = Instant::now();
         let mut read_at = ReadAt::default();
-        for (lane, shard, position) in entry.read_at.iter() {
-            let touches = read(self.lane(lane, shard)?);
-            let mut watched = entry.watched.iter().filter(|watched| (watched.lane, watched.shard) == (lane, shard));
+        for (stream, position) in entry.read_at.iter() {
+            let touches = read(self.touches(stream)?);
+            let mut watched = entry.watched.iter().filter(|watched| watched.stream == stream);
             let first = watched.next().map(|watched| watched.watch);
             // What cannot change is of this log, too, or of one that is gone.
             let confirmed = touches.confirm(first, position, now)?;
             if watched.any(|watched| touches.confirm(Some(watched.watch), position, now).is_none()) {
                 return None;
             }
-            read_at.note(lane, shard, Some(confirmed));
+            read_at.note(stream, Some(confirmed));
         }
         Some(read_at)
     }
 
     /// Where something was touched last, as far as that is known.
-    pub(super) fn last_touch(&self, lane: Lane, shard: ShardId, watch: Watch) -> Option<Position> {
-        read(self.lane(lane, shard)?).last_position(watch)
+    pub(super) fn last_touch(&self, stream: StreamId, watch: Watch) -> Option<Position> {
+        read(self.touches(stream)?).last_position(watch)
     }
 
-    fn lane(&self, lane: Lane, shard: ShardId) -> Option<&RwLock<Touches>> {
-        self.0.get(usize::from(shard.0)).map(|lanes| &lanes[lane as usize])
+    fn touches(&self, stream: StreamId) -> Option<&RwLock<Touches>> {
+        self.0.get(usize::from(stream.shard.0)).map(|lanes| &lanes[stream.lane])
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Epoch, Lane, ShardId};
+use forebay_model::{Epoch, Lane, ShardId, StreamId};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
@@ -42,7 +42,7 @@ pub(crate) struct Question<'a> {
     /// The same for every request that has the same answer.
     pub(crate) key: Arc<str>,
     /// The lanes and shards that the answer is looked for in first.
-    pub(crate) lanes: Vec<(Lane, ShardId)>,
+    pub(crate) lanes: Vec<StreamId>,
     pub(crate) epoch: Epoch,
     pub(crate) patience: &'a Patience,
     /// Whether an answer without the shards that are down will do.
@@ -81,8 +81,8 @@ impl Cache {
 
     /// Lets no replica answer that has not come to the last known touch of something.
     pub(crate) fn with_floor(&self, patience: Patience, lane: Lane, shards: &[ShardId], watch: Watch) -> Patience {
-        shards.iter().fold(patience, |patience, &shard| match self.freshness.last_touch(lane, shard, watch) {
-            Some(position) => patience.with_floor(lane, shard, position),
+        shards.iter().fold(patience, |patience, &shard| match self.freshness.last_touch(lane.on(shard), watch) {
+            Some(position) => patience.with_floor(lane.on(shard), position),
             None => patience,
         })
     }

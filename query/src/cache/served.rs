@@ -48,6 +48,6 @@ impl Served {
     pub(super) fn holds(&self, receipt: &Receipt) -> bool {
         self.read_at
             .iter()
-            .all(|(lane, shard, position)| receipt.position(lane, shard).is_none_or(|target| position.covers(target)))
+            .all(|(stream, position)| receipt.position(stream).is_none_or(|target| position.covers(target)))
     }
 }

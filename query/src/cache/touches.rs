@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_log::{Notice, Touched};
-use forebay_model::{Incarnation, Position};
+use forebay_log::Notice;
+use forebay_model::{Incarnation, Position, Touched};
 
 use super::entry::Watch;
 
@@ -169,7 +169,7 @@ mod tests {
 
     fn notice(before: Position, after: Position, touched: Touched) -> Notice {
         let committed_at = Timestamp::from_unix_us(0);
-        Notice { lane: Lane::Orders, shard: ShardId(0), before, after, committed_at, touched }
+        Notice { stream: Lane::Orders.on(ShardId(0)), before, after, committed_at, touched }
     }
 
     fn these(keys: &[u64], hours: &[i32]) -> Touched {
@@ -181,7 +181,9 @@ mod tests {
         let (mut touches, now) = (Touches::new(8), Instant::now());
         let watch = Some(Watch::Key(1));
         assert_eq!(touches.confirm(watch, at(1, 5), now), None);
-        assert!(touches.note(&Notice::heartbeat(Lane::Orders, ShardId(0), at(1, 5), Timestamp::from_unix_us(0)), now));
+        assert!(
+            touches.note(&Notice::heartbeat(Lane::Orders.on(ShardId(0)), at(1, 5), Timestamp::from_unix_us(0)), now)
+        );
         assert_eq!(touches.confirm(watch, at(1, 5), now), Some(at(1, 5)));
         assert_eq!(touches.confirm(watch, at(1, 4), now), None);
         assert_eq!(touches.confirm(None, at(1, 4), now), Some(at(1, 5)));

@@ -141,11 +141,9 @@ impl Reader {
     /// client was told.
     fn check(&self) -> Result<(), ReadError> {
         match (self.told, self.source.position()) {
-            (Some(told), Some(at)) if is_later(told, at) => Err(ReadError::NotYetVisible {
-                lane: self.source.kind().lane(),
-                shard: self.source.shard_id(),
-                target: told,
-            }),
+            (Some(told), Some(at)) if is_later(told, at) => {
+                Err(ReadError::NotYetVisible { stream: self.source.stream(), target: told })
+            }
             _ => Ok(()),
         }
     }

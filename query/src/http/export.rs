@@ -69,7 +69,7 @@ impl ExportRequest {
 fn head(format: Format, merge: &Merge) -> Result<Response, ReadError> {
     let mut read_at = ReadAt::default();
     for source in merge.sources() {
-        read_at.note(source.kind().lane(), source.shard_id(), source.position());
+        read_at.note(source.stream(), source.position());
     }
     let mut head = Response::new(Body::empty());
     let headers = head.headers_mut();

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use forebay_log::notice::customer_key;
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap};
+use forebay_model::touched::customer_key;
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use futures::FutureExt;
@@ -92,8 +92,8 @@ fn patience(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Probl
     Ok(patience)
 }
 
-fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<(Lane, ShardId)> {
-    shards.iter().map(|&shard| (lane, shard)).collect()
+fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<StreamId> {
+    shards.iter().map(|&shard| lane.on(shard)).collect()
 }
 
 fn order_id_of(text: String) -> Result<OrderId, Problem> {

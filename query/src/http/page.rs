@@ -59,7 +59,7 @@ impl PageRequest {
         app.check_receipt(&self.patience.receipt)?;
         let question = Question {
             key: Arc::clone(&self.key),
-            lanes: reads.iter().map(|(shard, subject)| (subject.kind(self.scan.direction).lane(), *shard)).collect(),
+            lanes: reads.iter().map(|(shard, subject)| subject.kind(self.scan.direction).lane().on(*shard)).collect(),
             epoch: map.epoch(),
             patience: &self.patience,
             partial: self.scan.partial,
@@ -108,11 +108,11 @@ impl PageRequest {
             is_whole: merge.missing().is_empty(),
         };
         for source in merge.sources() {
-            let (lane, shard) = (source.kind().lane(), source.shard_id());
-            entry.read_at.note(lane, shard, source.position());
+            let stream = source.stream();
+            entry.read_at.note(stream, source.position());
             // Before the first commit there is no position to compare with.
             entry.is_whole &= source.position().is_some();
-            entry.watched.push(Watched { lane, shard, watch: source.subject().watch(&self.scan, page) });
+            entry.watched.push(Watched { stream, watch: source.subject().watch(&self.scan, page) });
         }
         Ok(entry)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_log::notice::{customer_key, hour_of, view_key};
+use forebay_model::touched::{customer_key, hour_of, view_key};
 use forebay_model::{Bucket, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::postgres::PgArguments;

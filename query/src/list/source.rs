@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use forebay_model::{Position, ShardId};
+use forebay_model::{Position, ShardId, StreamId};
 use sqlx::postgres::PgArguments;
 
 use crate::error::{ReadError, ShardError};
@@ -45,6 +45,11 @@ impl Source {
         let window = windows.first(&last, span, direction);
         let rows = VecDeque::new();
         Self { shard, subject, direction, span, windows, window: Some(window), last, rows, position: None }
+    }
+
+    /// The log that its rows came by.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.kind().lane().on(self.shard.id())
     }
 
     pub(crate) fn shard_id(&self) -> ShardId {
@@ -112,7 +117,7 @@ impl Source {
                 None => self.shard.read_after(kind.lane(), &ask, patience).await?,
                 // Another server than the first piece's may answer; it should not be behind that one.
                 Some(position) => {
-                    let patience = patience.clone().with_floor(kind.lane(), self.shard.id(), position);
+                    let patience = patience.clone().with_floor(self.stream(), position);
                     self.shard.read_after(kind.lane(), &ask, &patience).await?
                 }
             };

@@ -6,14 +6,14 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, Position};
+use forebay_model::{Lane, PerLane, Position};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::position::history::{History, is_later};
 
 /// The last known position of each lane.
 #[derive(Debug)]
-pub(crate) struct Known([KnownLane; Lane::ALL.len()]);
+pub(crate) struct Known(PerLane<KnownLane>);
 
 #[derive(Debug)]
 struct KnownLane {
@@ -25,7 +25,7 @@ struct KnownLane {
 impl Known {
     /// Nothing is known yet. Lags are told up to `lag_max`.
     pub(crate) fn new(lag_max: Duration) -> Self {
-        Self(Lane::ALL.map(|_| KnownLane {
+        Self(PerLane::from_fn(|_| KnownLane {
             position: watch::Sender::new(None),
             history: History::new(lag_max).into(),
             turn: Mutex::default(),
@@ -56,15 +56,15 @@ impl Known {
 
     /// The turn to ask the shard itself; `None` while somebody else has it, whose answer will be noted here.
     pub(crate) fn take_turn(&self, lane: Lane) -> Option<MutexGuard<'_, ()>> {
-        self.0[lane as usize].turn.try_lock().ok()
+        self.0[lane].turn.try_lock().ok()
     }
 
     fn with_history<T>(&self, lane: Lane, work: impl FnOnce(&mut History) -> T) -> T {
-        work(&mut self.0[lane as usize].history.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0[lane].history.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn of(&self, lane: Lane) -> &watch::Sender<Option<Position>> {
-        &self.0[lane as usize].position
+        &self.0[lane].position
     }
 }
 

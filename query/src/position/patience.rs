@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, Receipt, ShardId};
+use forebay_model::{Position, Receipt, StreamId};
 use tokio::time::Instant;
 
 /// How long a request waits, and for what.
@@ -37,14 +37,14 @@ impl Patience {
     }
 
     /// With a position that replicas must have come to as well.
-    pub(crate) fn with_floor(mut self, lane: Lane, shard: ShardId, position: Position) -> Self {
-        self.floor.note(lane, shard, position);
+    pub(crate) fn with_floor(mut self, stream: StreamId, position: Position) -> Self {
+        self.floor.note(stream, position);
         self
     }
 
     /// What this means for one lane of one shard.
-    pub(crate) fn need(&self, lane: Lane, shard: ShardId) -> Need {
-        Need { target: self.receipt.position(lane, shard), floor: self.floor.position(lane, shard) }
+    pub(crate) fn need(&self, stream: StreamId) -> Need {
+        Need { target: self.receipt.position(stream), floor: self.floor.position(stream) }
     }
 }
 

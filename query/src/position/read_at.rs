@@ -2,39 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Lane, Position, Receipt, ShardId};
+use forebay_model::{Position, Receipt, StreamId};
 
 use crate::position::history::is_later;
 
-/// For each lane and shard that an answer is made of, the position before which it holds everything that was committed.
+/// For each stream that an answer is made of, the position before which it holds everything that was committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReadAt(BTreeMap<(Lane, ShardId), Position>);
+pub(crate) struct ReadAt(BTreeMap<StreamId, Position>);
 
 impl ReadAt {
-    /// Notes the position of one read. Of several reads of a lane and shard the earliest counts.
-    pub(crate) fn note(&mut self, lane: Lane, shard: ShardId, position: Option<Position>) {
+    /// Notes the position of one read. Of several reads of a stream the earliest counts.
+    pub(crate) fn note(&mut self, stream: StreamId, position: Option<Position>) {
         let Some(position) = position else { return };
-        let known = self.0.entry((lane, shard)).or_insert(position);
+        let known = self.0.entry(stream).or_insert(position);
         if is_later(*known, position) {
             *known = position;
         }
     }
 
-    /// Every lane and shard with its position.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Lane, ShardId, Position)> + '_ {
-        self.0.iter().map(|(&(lane, shard), &position)| (lane, shard, position))
+    /// Every stream with its position.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamId, Position)> + '_ {
+        self.0.iter().map(|(&stream, &position)| (stream, position))
     }
 
-    /// Whether it has a position of that lane and shard.
-    pub(crate) fn has(&self, lane: Lane, shard: ShardId) -> bool {
-        self.0.contains_key(&(lane, shard))
+    /// Whether it has a position of that stream.
+    pub(crate) fn has(&self, stream: StreamId) -> bool {
+        self.0.contains_key(&stream)
     }
 
     /// In the form of a receipt, so that it can be given to `after=` of another read.
     pub(crate) fn to_receipt(&self) -> Receipt {
         let mut receipt = Receipt::default();
-        for (lane, shard, position) in self.iter() {
-            receipt.note(lane, shard, position);
+        for (stream, position) in self.iter() {
+            receipt.note(stream, position);
         }
         receipt
     }
@@ -43,14 +43,14 @@ impl ReadAt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::Incarnation;
+    use forebay_model::{Incarnation, Lane, ShardId};
 
     #[test]
     fn of_two_reads_the_earlier_position_counts() {
         let at = |seq| Some(Position { incarnation: Incarnation::new(1), seq });
         let mut read_at = ReadAt::default();
         for position in [at(7), at(5), None, at(6)] {
-            read_at.note(Lane::Orders, ShardId(2), position);
+            read_at.note(Lane::Orders.on(ShardId(2)), position);
         }
         assert_eq!(read_at.to_receipt().to_string(), "o2.1.5");
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, PerLane, Position, ShardId};
 use forebay_shard::{PoolSettings, ShardAddress, ShardPool};
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
@@ -30,7 +30,7 @@ pub(crate) struct Server {
     connections_max: u32,
     is_primary: AtomicBool,
     is_avoided: AtomicBool,
-    sights: Mutex<[Option<Sight>; Lane::ALL.len()]>,
+    sights: Mutex<PerLane<Option<Sight>>>,
     answers: Counter,
 }
 
@@ -95,11 +95,11 @@ impl Server {
 
     /// How far a lane was when it was last seen.
     pub(crate) fn sight(&self, lane: Lane) -> Option<Sight> {
-        self.sights.lock().unwrap_or_else(PoisonError::into_inner)[lane as usize]
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)[lane]
     }
 
     pub(crate) fn set_sight(&self, lane: Lane, sight: Sight) {
-        self.sights.lock().unwrap_or_else(PoisonError::into_inner)[lane as usize] = Some(sight);
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)[lane] = Some(sight);
     }
 
     /// Closes connections that nobody needs.

@@ -26,7 +26,7 @@ impl Shard {
     /// # Errors
     /// [`ReadError::NotYetVisible`] when the time is over.
     pub(crate) async fn read_after(&self, lane: Lane, ask: &Ask<'_>, patience: &Patience) -> Result<Rows, ReadError> {
-        let need = patience.need(lane, self.id());
+        let need = patience.need(lane.on(self.id()));
         let Some(target) = need.target else { return Ok(self.read(lane, ask, need).await?) };
         loop {
             self.wait_for(lane, target, patience.until).await?;
@@ -79,6 +79,6 @@ impl Shard {
     }
 
     fn not_yet(&self, lane: Lane, target: Position) -> ReadError {
-        ReadError::NotYetVisible { lane, shard: self.id(), target }
+        ReadError::NotYetVisible { stream: lane.on(self.id()), target }
     }
 }

@@ -68,11 +68,11 @@ async fn what_was_read_is_kept_until_it_is_touched() {
     let other =
         (2..1000).map(|n| format!("C{n}")).find(|c| scene.writing.shard_of(c) == scene.writing.shard_of("C1")).unwrap();
     scene.writing.write(&[order("X2", &other, NOON)]).await;
-    let position = scene.writing.position(Lane::Orders, scene.writing.shard_of("C1"));
+    let position = scene.writing.position(Lane::Orders.on(scene.writing.shard_of("C1")));
     eventually("the cached answer is known to hold at the new position", async || {
         let answer = scene.get("/v1/customers/C1/orders").await;
         let receipt: forebay_model::Receipt = answer.header("forebay-position").parse().unwrap();
-        let at = receipt.position(Lane::Orders, scene.writing.shard_of("C1"));
+        let at = receipt.position(Lane::Orders.on(scene.writing.shard_of("C1")));
         assert_eq!(seen(answer), is("l1", &["X1"]));
         (at == Some(position), format!("{at:?}"))
     })
@@ -138,11 +138,13 @@ async fn a_missed_notice_makes_what_is_older_doubtful() {
     let (path, shard) = ("/v1/customers/C1/orders", scene.writing.shard_of("C1"));
     assert_eq!(seen(scene.get(path).await), is("miss", &["X1"]));
     scene.writing.log(&[order("X2", "C1", NOON)]).await;
-    scene.writing.commit_lane(Lane::Orders, shard, false).await;
+    scene.writing.commit_lane(Lane::Orders.on(shard), false).await;
     // Nobody has said so: the answer is that of its position, which it says.
     let old = scene.get(path).await;
     let position: forebay_model::Receipt = old.header("forebay-position").parse().unwrap();
-    assert!(position.position(Lane::Orders, shard).unwrap().seq < scene.writing.position(Lane::Orders, shard).seq);
+    assert!(
+        position.position(Lane::Orders.on(shard)).unwrap().seq < scene.writing.position(Lane::Orders.on(shard)).seq
+    );
     eventually("the next sign of life tells", async || {
         scene.writing.beat().await;
         let seen = seen(scene.get(path).await);

@@ -56,7 +56,7 @@ async fn an_index_entry_without_its_order_shows_nothing() {
     let customer = scene.writing.customer_of(ShardId(2));
     scene.writing.log(&[order(&customer, Some("X1"), AT)]).await;
     for shard in (0..3).map(ShardId) {
-        scene.writing.commit_lane(Lane::Index, shard, true).await;
+        scene.writing.commit_lane(Lane::Index.on(shard), true).await;
     }
     assert_eq!(scene.get("/v1/orders/X1").await.problem(404, "not_found"), "there is no order X1");
     let of_customer = scene.get(&format!("/v1/customers/{customer}/orders/X1")).await;
@@ -108,7 +108,7 @@ async fn a_customer_s_order_is_found_before_its_index_entry_is_there() {
     let mut scene = Scene::start("unindexed").await;
     scene.writing.log(&[order("C1", Some("X1"), AT)]).await;
     for shard in (0..3).map(ShardId) {
-        scene.writing.commit_lane(Lane::Orders, shard, true).await;
+        scene.writing.commit_lane(Lane::Orders.on(shard), true).await;
     }
     assert_eq!(scene.get("/v1/customers/C1/orders/X1").await.ok()["order_id"], "X1");
 }

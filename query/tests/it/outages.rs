@@ -23,7 +23,7 @@ async fn one_order_each(scene: &mut Scene) -> Vec<Value> {
     scene.writing.log(&orders).await;
     for lane in Lane::ALL {
         for shard in (0..3).map(ShardId) {
-            scene.writing.commit_lane(lane, shard, false).await;
+            scene.writing.commit_lane(lane.on(shard), false).await;
         }
     }
     orders

@@ -51,7 +51,7 @@ async fn a_commit_wakes_who_waits_for_it() {
         let commits = async {
             for shard in (0..3).map(ShardId) {
                 for lane in Lane::ALL {
-                    scene.writing.commit_lane(lane, shard, with_notice).await;
+                    scene.writing.commit_lane(lane.on(shard), with_notice).await;
                 }
             }
         };

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, Position, Receipt, ShardId, Timestamp};
+use forebay_model::{Lane, Receipt, ShardId, Timestamp};
 use forebay_testkit::service::Served;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -104,7 +104,7 @@ impl Trial {
         for lane in Lane::ALL {
             for shard in (0..SHARDS).map(ShardId) {
                 let with_notice = self.random.random_bool(0.7);
-                self.scene.writing.commit_lane(lane, shard, with_notice).await;
+                self.scene.writing.commit_lane(lane.on(shard), with_notice).await;
             }
         }
     }
@@ -196,8 +196,8 @@ impl Trial {
         let mut receipt = Receipt::default();
         for lane in Lane::ALL {
             for shard in (0..SHARDS).map(ShardId) {
-                let position = self.scene.writing.position(lane, shard);
-                receipt.note(lane, shard, position);
+                let position = self.scene.writing.position(lane.on(shard));
+                receipt.note(lane.on(shard), position);
             }
         }
         receipt
@@ -212,8 +212,6 @@ fn hour_of(era: usize, hour: usize) -> String {
 
 /// Whether an answer's positions are behind the place where a lane has the order.
 fn covers(answer: &Receipt, order: &Receipt, lane: Lane) -> bool {
-    let mut places = order.positions().filter(|&(of, ..)| of == lane);
-    places.any(|(_, shard, place): (_, _, Position)| {
-        answer.position(lane, shard).is_some_and(|position| position.covers(place))
-    })
+    let mut places = order.positions().filter(|(stream, _)| stream.lane == lane);
+    places.any(|(stream, place)| answer.position(stream).is_some_and(|position| position.covers(place)))
 }

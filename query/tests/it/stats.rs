@@ -38,7 +38,7 @@ async fn stored_duplicates_and_lag_are_counted() {
     let lagging = &stats["shards"][usize::from(shard.0)];
     assert_eq!((&lagging["lag_frames"], &lagging["lanes"]["orders"]["lag_frames"]), (&json!(2), &json!(2)));
     assert!(lagging["lag_seconds"].as_f64().unwrap() > 0.0, "{lagging}");
-    scene.writing.commit_lane(Lane::Orders, shard, true).await;
+    scene.writing.commit_lane(Lane::Orders.on(shard), true).await;
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!(stats["shards"][usize::from(shard.0)]["lag_seconds"], 0.0);
 }

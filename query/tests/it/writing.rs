@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_log::{Frame, FrameId, Log, Notice, Touched};
+use forebay_log::{Frame, FrameId, Log, Notice};
 use forebay_model::fact::Part;
-use forebay_model::{Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, Timestamp, ViewSet};
-use forebay_shard::{LaneSettings, LaneStore, LogFrame, ShardAddresses};
+use forebay_model::{
+    Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, StreamId, Timestamp, Touched, ViewSet,
+};
+use forebay_shard::{IndexedFrame, LaneSettings, LaneStore, LogFrame, ShardAddresses};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -16,14 +18,14 @@ const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id";
 pub(crate) struct Writing {
     log: Log,
     pub(crate) map: ShardMap,
-    lanes: BTreeMap<(Lane, ShardId), WrittenLane>,
+    lanes: BTreeMap<StreamId, WrittenLane>,
     random: u64,
 }
 
 struct WrittenLane {
     store: LaneStore,
     position: Position,
-    logged: Vec<LogFrame>,
+    logged: Vec<IndexedFrame>,
 }
 
 impl Writing {
@@ -32,11 +34,11 @@ impl Writing {
         for (shard, url) in (0..).map(ShardId).zip(urls) {
             let addresses: ShardAddresses = url.parse().unwrap();
             for lane in Lane::ALL {
-                let incarnation = log.stream_state(lane, shard).await.unwrap().incarnation;
+                let incarnation = log.stream_state(lane.on(shard)).await.unwrap().incarnation;
                 let mut store = LaneStore::open(&addresses, lane, LaneSettings::default()).await.unwrap();
                 let position = Position { incarnation, seq: 0 };
                 store.begin_at(position).await.unwrap();
-                lanes.insert((lane, shard), WrittenLane { store, position, logged: Vec::new() });
+                lanes.insert(lane.on(shard), WrittenLane { store, position, logged: Vec::new() });
             }
         }
         Self { log, map, lanes, random: 0 }
@@ -47,8 +49,8 @@ impl Writing {
         let (facts, ids) = self.facts(orders);
         let mut receipt = Receipt::default();
         for part in facts.into_parts() {
-            let (lane, shard) = (part.lane, part.shard);
-            receipt.note(lane, shard, self.publish(part).await);
+            let stream = part.stream;
+            receipt.note(stream, self.publish(part).await);
         }
         (ids, receipt)
     }
@@ -56,7 +58,7 @@ impl Writing {
     /// Writes the facts of one lane only, as an ingest that got no further.
     pub(crate) async fn write_lane(&mut self, orders: &[Value], lane: Lane) {
         let (facts, _) = self.facts(orders);
-        for part in facts.into_parts().into_iter().filter(|part| part.lane == lane) {
+        for part in facts.into_parts().into_iter().filter(|part| part.stream.lane == lane) {
             self.publish(part).await;
         }
         self.commit().await;
@@ -66,8 +68,8 @@ impl Writing {
     pub(crate) async fn copy(&mut self, orders: &[Value], lane: Lane, from: ShardId, to: ShardId) {
         let (facts, _) = self.facts(orders);
         for part in facts.into_parts() {
-            if (part.lane, part.shard) == (lane, from) {
-                self.publish(Part { shard: to, ..part }).await;
+            if part.stream == lane.on(from) {
+                self.publish(Part { stream: lane.on(to), ..part }).await;
             }
         }
         self.commit().await;
@@ -94,21 +96,21 @@ impl Writing {
     }
 
     async fn publish(&mut self, part: Part) -> Position {
-        let Part { lane, shard, rows, tuples } = part;
+        let Part { stream, rows, tuples } = part;
         let payload = Bytes::from(tuples);
         let (id, epoch, enqueued_at) = (FrameId::random(), self.map.epoch(), Timestamp::now());
-        let frame = Frame { lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
-        let position = self.log.publish(shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
+        let frame = Frame { lane: stream.lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
+        let position = self.log.publish(stream.shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
         let id = id.as_str().to_owned();
         let logged =
             LogFrame { seq: position.seq, id, epoch, enqueued_at: Some(enqueued_at), rows, payload, fault: None };
-        self.lanes.get_mut(&(lane, shard)).unwrap().logged.push(logged);
+        self.lanes.get_mut(&stream).unwrap().logged.push(logged.indexed(stream.lane));
         position
     }
 
     /// Commits what is logged in one lane of one shard, and gives notice where a test wants it.
-    pub(crate) async fn commit_lane(&mut self, lane: Lane, shard: ShardId, with_notice: bool) {
-        let written = self.lanes.get_mut(&(lane, shard)).unwrap();
+    pub(crate) async fn commit_lane(&mut self, stream: StreamId, with_notice: bool) {
+        let written = self.lanes.get_mut(&stream).unwrap();
         let before = written.position;
         let frames = std::mem::take(&mut written.logged);
         let mut rest = frames.as_slice();
@@ -119,29 +121,29 @@ impl Writing {
         }
         if with_notice && written.position != before {
             let (after, committed_at) = (written.position, Timestamp::now());
-            let touched = Touched::by(lane, frames.iter().map(|frame| frame.payload.as_ref()));
-            let notice = Notice { lane, shard, before, after, committed_at, touched };
+            let touched = Touched::by(frames.iter().map(IndexedFrame::tuples));
+            let notice = Notice { stream, before, after, committed_at, touched };
             self.log.publish_notice(&notice).await.unwrap();
         }
     }
 
     /// Gives a sign of life of every lane, as a writer does every second.
     pub(crate) async fn beat(&self) {
-        for (&(lane, shard), written) in &self.lanes {
-            let notice = Notice::heartbeat(lane, shard, written.position, Timestamp::now());
+        for (&stream, written) in &self.lanes {
+            let notice = Notice::heartbeat(stream, written.position, Timestamp::now());
             self.log.publish_notice(&notice).await.unwrap();
         }
     }
 
     /// How far a lane of a shard is committed.
-    pub(crate) fn position(&self, lane: Lane, shard: ShardId) -> Position {
-        self.lanes[&(lane, shard)].position
+    pub(crate) fn position(&self, stream: StreamId) -> Position {
+        self.lanes[&stream].position
     }
 
     /// Commits everything that is logged.
     pub(crate) async fn commit(&mut self) {
-        for (lane, shard) in self.lanes.keys().copied().collect::<Vec<_>>() {
-            self.commit_lane(lane, shard, true).await;
+        for stream in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.commit_lane(stream, true).await;
         }
     }
 
@@ -168,8 +170,8 @@ impl Writing {
 
     /// Goes on at another server of the only shard, behind what that one has.
     pub(crate) async fn go_on_at(&mut self, url: &str) {
-        for ((lane, _), written) in &mut self.lanes {
-            written.store = LaneStore::open(&url.parse().unwrap(), *lane, LaneSettings::default()).await.unwrap();
+        for (stream, written) in &mut self.lanes {
+            written.store = LaneStore::open(&url.parse().unwrap(), stream.lane, LaneSettings::default()).await.unwrap();
             written.position = written.store.position().await.unwrap().unwrap().position;
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::Part;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, Timestamp, ViewSet};
+use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StreamId, Timestamp, ViewSet};
 use forebay_stack::shared;
 use tokio::time::Instant;
 
@@ -49,11 +49,11 @@ pub async fn start(settings: LogSettings, map: &ShardMap) -> Log {
 
 /// Makes the streams of a map, and the map.
 pub async fn prepare(log: &Log, map: &ShardMap) {
-    log.ensure_streams(map.shards(), &Lane::ALL).await.expect("streams can be made");
+    log.ensure_streams(map.shards().flat_map(StreamId::all_of)).await.expect("streams can be made");
     log.create_map_if_absent(map).await.expect("a map can be made");
 }
 
-/// The facts of orders, by lane and shard, as ingest makes them.
+/// The facts of orders, by stream, as ingest makes them.
 pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<Part> {
     let mut facts = Facts::default();
     for order in orders {
@@ -83,17 +83,17 @@ pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
 
 /// The rows of a lane that lie in the log of an even map: for each order id how often. Every row is read, and counted.
 pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String, usize> {
-    let place = lane.columns().iter().position(|column| column.name == "order_id").expect("every lane has order ids");
     let mut ids = BTreeMap::new();
-    for shard in even_map(shards).shards() {
-        let last = log.stream_state(lane, shard).await.expect("the stream is there").last_seq;
+    for stream in even_map(shards).shards().map(|shard| lane.on(shard)) {
+        let last = log.stream_state(stream).await.expect("the stream is there").last_seq;
         for seq in 1..=last {
-            let stored = log.frame(lane, shard, seq).await.expect("the log can be read").expect("nothing is trimmed");
+            let stored = log.frame(stream, seq).await.expect("the log can be read").expect("nothing is trimmed");
             let frame = stored.frame.expect("a frame");
             let tuples: Vec<_> = Tuples::new(lane, &frame.payload).collect::<Result<_, _>>().expect("whole tuples");
             assert_eq!(tuples.len(), frame.rows as usize);
             for tuple in tuples {
-                let id = String::from_utf8(tuple.field(place).to_vec()).expect("ids are text");
+                let id = String::from_utf8(tuple.named("order_id").expect("every lane has order ids").to_vec())
+                    .expect("ids are text");
                 *ids.entry(id).or_default() += 1;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_log::notice::customer_key;
+use forebay_model::touched::customer_key;
 use forebay_model::{Lane, Position, ShardId};
 use forebay_testkit::eventually;
 
@@ -25,11 +25,11 @@ async fn every_lane_of_every_shard_is_drained_and_announced() {
     // The notices of each lane and shard are a chain from the beginning to the position.
     let mut chain = std::collections::HashMap::new();
     let mut touched_customer = false;
-    while chain.get(&(Lane::Orders, ShardId(1))).is_none_or(|at: &Position| lane["position"]["seq"] != at.seq) {
+    while chain.get(&Lane::Orders.on(ShardId(1))).is_none_or(|at: &Position| lane["position"]["seq"] != at.seq) {
         let notice = tokio::time::timeout(Duration::from_secs(10), notices.next()).await.unwrap().unwrap();
-        let known = chain.insert((notice.lane, notice.shard), notice.after);
+        let known = chain.insert(notice.stream, notice.after);
         assert_eq!(known.unwrap_or(notice.before), notice.before, "{notice:?}");
-        touched_customer |= notice.lane == Lane::Orders && notice.touched.has_key(customer_key("CUST7"));
+        touched_customer |= notice.stream.lane == Lane::Orders && notice.touched.has_key(customer_key("CUST7"));
     }
     assert!(touched_customer);
     writer.stop().await;
@@ -79,7 +79,7 @@ async fn a_frame_of_rubbish_becomes_a_dead_letter_and_the_lane_goes_on() {
     let writer = scene.writer(&[]).await;
     writer.has("draining", 3).await;
     let mut rows = scene.log_orders(0..10).await;
-    scene.log_frame(Lane::Orders, ShardId(0), 7, b"rubbish".to_vec()).await;
+    scene.log_frame(Lane::Orders.on(ShardId(0)), 7, b"rubbish".to_vec()).await;
     rows += 7 + scene.log_orders(10..20).await;
     scene.stored(20).await;
     scene.assert_sums(rows).await;

@@ -74,7 +74,7 @@ async fn one_shard_down_does_not_stop_the_others() {
     scene.shards.urls = direct;
     writer.has("draining", 3).await;
     let mut rows = scene.log_orders(0..1000).await;
-    let on_first = scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().last_seq;
+    let on_first = scene.log.stream_state(Lane::Orders.on(ShardId(0))).await.unwrap().last_seq;
     eventually("the first shard is drained", async || {
         let at = scene.shards.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
         (at == on_first.to_string(), at)
@@ -155,7 +155,7 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
     scene.log_orders(0..1000).await;
     scene.stored(1000).await;
     let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
-    let name = scene.log.settings().name.stream(Lane::Orders, ShardId(0));
+    let name = scene.log.settings().name.stream(Lane::Orders.on(ShardId(0)));
     async_nats::jetstream::new(nats).delete_stream(&name).await.unwrap();
     scene.prepare_log().await;
     scene.log_orders(1000..1100).await;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, Position, ShardId, ShardMap};
+use forebay_model::{Lane, Position, ShardId, ShardMap, StreamId};
 use forebay_testkit::log::{STREAM_BYTES_MAX, even_map, facts, frame, prepare, publish, settings};
 use forebay_testkit::order::{numbered, patched};
 use forebay_testkit::service::Served;
@@ -55,7 +55,7 @@ impl Scene {
         for chunk in numbers.chunks(500) {
             for part in facts(chunk.iter().copied().map(numbered), &self.map) {
                 rows += u64::from(part.rows);
-                self.log_frame(part.lane, part.shard, part.rows, part.tuples).await;
+                self.log_frame(part.stream, part.rows, part.tuples).await;
             }
         }
         rows
@@ -65,15 +65,15 @@ impl Scene {
     /// `poison`, which has nine digits, the price is one that no `jsonb` holds.
     pub(crate) async fn log_poisoned(&self, numbers: &[u32], poison: u32) -> u64 {
         let parts = facts(numbers.iter().copied().map(numbered), &self.map);
-        let part = parts.into_iter().find(|part| part.lane == Lane::Orders).unwrap();
+        let part = parts.into_iter().find(|part| part.stream.lane == Lane::Orders).unwrap();
         assert_eq!(part.rows as usize, numbers.len());
         let payload = patched(part.tuples, format!("\"price\":{poison}").as_bytes(), b"\"price\":1e9999999");
-        self.log_frame(part.lane, part.shard, part.rows, payload).await;
+        self.log_frame(part.stream, part.rows, payload).await;
         u64::from(part.rows)
     }
 
-    pub(crate) async fn log_frame(&self, lane: Lane, shard: ShardId, rows: u32, payload: Vec<u8>) -> Position {
-        publish(&self.log, shard, &frame(lane, rows, payload)).await
+    pub(crate) async fn log_frame(&self, stream: StreamId, rows: u32, payload: Vec<u8>) -> Position {
+        publish(&self.log, stream.shard, &frame(stream.lane, rows, payload)).await
     }
 
     pub(crate) async fn orders(&self) -> u64 {
@@ -98,7 +98,7 @@ impl Scene {
     async fn is_drained(&self) -> (bool, String) {
         for shard in 0..self.shards.urls.len() {
             for lane in Lane::ALL {
-                let last = self.log.stream_state(lane, ShardId(shard as u16)).await.unwrap().last_seq;
+                let last = self.log.stream_state(lane.on(ShardId(shard as u16))).await.unwrap().last_seq;
                 let at = format!("select stream_seq from lane_position where lane = '{lane}'");
                 let at = self.shards.sql(shard, &at).await;
                 if at != last.to_string() && !(at.is_empty() && last == 0) {

@@ -16,7 +16,7 @@ async fn committed_frames_leave_the_log_and_the_next_writer_goes_on() {
     let mut rows = scene.log_orders(0..3000).await;
     scene.stored(3000).await;
     eventually("only the last frame is left", async || {
-        let state = scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap();
+        let state = scene.log.stream_state(Lane::Orders.on(ShardId(0))).await.unwrap();
         (state.frames == 1 && state.last_seq > 1, format!("{state:?}"))
     })
     .await;
@@ -36,13 +36,13 @@ async fn the_window_is_kept_and_lag_is_told() {
     writer.has("draining", 3).await;
     scene.log_orders(0..1000).await;
     scene.stored(1000).await;
-    let last = scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().last_seq;
+    let last = scene.log.stream_state(Lane::Orders.on(ShardId(0))).await.unwrap().last_seq;
     eventually("the lag is told", async || {
         let lane = writer.lane(Lane::Orders, 0).await;
         (lane["lag_frames"] == 0 && lane["log"]["last_seq"] == last, lane.to_string())
     })
     .await;
-    assert_eq!(scene.log.stream_state(Lane::Orders, ShardId(0)).await.unwrap().first_seq, 1);
+    assert_eq!(scene.log.stream_state(Lane::Orders.on(ShardId(0))).await.unwrap().first_seq, 1);
     // While the table is locked, frames pile up and grow old.
     let lock = "begin; lock table orders in share mode; select pg_sleep(8); rollback";
     let stack = scene.shards.stack;

@@ -172,7 +172,7 @@ impl Road {
     async fn publish(&self, facts: Facts) -> Result<()> {
         let parts = facts.into_parts();
         for lane in Lane::ALL {
-            let of_lane = parts.iter().filter(|part| part.lane == lane).cloned().collect();
+            let of_lane = parts.iter().filter(|part| part.stream.lane == lane).cloned().collect();
             publish::publish_all(&self.log, self.map.epoch(), of_lane).await?;
         }
         Ok(())

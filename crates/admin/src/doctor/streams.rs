@@ -58,7 +58,7 @@ async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[LanePositi
     let mut notes = Notes::of(format!("streams of shard {shard}"));
     let (mut bytes, mut bytes_max) = (0, 0);
     for lane in Lane::ALL {
-        let state = match log.stream_state(lane, shard).await {
+        let state = match log.stream_state(lane.on(shard)).await {
             Ok(state) => state,
             Err(error) => {
                 notes.failed(
@@ -72,7 +72,7 @@ async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[LanePositi
         bytes += state.bytes;
         bytes_max += state.bytes_max;
         let position = positions.and_then(|all| all.iter().find(|position| position.lane == lane));
-        let fault = log.stream_fault(lane, shard).await.ok().flatten();
+        let fault = log.stream_fault(lane.on(shard)).await.ok().flatten();
         judge(&mut notes, lane, &state, position, fault);
     }
     if notes.checks.is_empty() {

@@ -84,7 +84,7 @@ async fn accept(log: &Log, pool: &ShardPool, loss: &Loss) -> Result<Position> {
         Kind::Gap { next } => Position { incarnation: loss.state.incarnation, seq: next - 1 },
         // Should this end here, the stream counts as made anew, and the next run goes on from that.
         Kind::LostTail => {
-            let incarnation = log.renew_stream(lane, shard, loss.state.incarnation).await?;
+            let incarnation = log.renew_stream(lane.on(shard), loss.state.incarnation).await?;
             Position { incarnation, seq: before_first }
         }
     };

@@ -38,10 +38,10 @@ impl Loss {
     /// Looks whether the log has lost something, just as a writer does.
     pub(super) async fn find(log: &Log, shard: ShardId, stored: LanePosition) -> Result<Option<Self>> {
         let lane = stored.lane;
-        let state = log.stream_state(lane, shard).await?;
+        let state = log.stream_state(lane.on(shard)).await?;
         let frame_id = stored.frame_id.parse().ok();
         let after = ReadFrom { position: stored.position, frame_id };
-        let looked = match log.read(lane, shard, Some(after)).await {
+        let looked = match log.read(lane.on(shard), Some(after)).await {
             // A gap within the stream shows itself when the next frame is read.
             Ok(mut reader) if state.last_seq > stored.position.seq => {
                 reader.next_batch_within(1, 1, FRAME_MAX).await.map(drop)

@@ -64,7 +64,7 @@ struct Frames<'a> {
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     settings.system.check_shard(settings.shard)?;
     let log = settings.system.connect_log().await?;
-    let state = log.stream_state(settings.lane, settings.shard).await?;
+    let state = log.stream_state(settings.lane.on(settings.shard)).await?;
     let limit = settings.limit.unwrap_or(if settings.follow { u64::MAX } else { FRAMES });
     let last_ones = (state.last_seq + 1).saturating_sub(limit.min(FRAMES));
     let next = settings.from.unwrap_or(last_ones).max(1);
@@ -111,7 +111,7 @@ impl Frames<'_> {
     async fn open(&self) -> Result<FrameReader> {
         let position = Position { incarnation: self.state.incarnation, seq: self.next - 1 };
         let after = ReadFrom { position, frame_id: None };
-        Ok(self.log.read(self.settings.lane, self.settings.shard, Some(after)).await?)
+        Ok(self.log.read(self.settings.lane.on(self.settings.shard), Some(after)).await?)
     }
 }
 

@@ -160,7 +160,7 @@ impl Check {
         if self.stuck.contains(&(shard, lane)) {
             return Ok(false);
         }
-        let last = self.log.stream_state(lane, shard).await?.last();
+        let last = self.log.stream_state(lane.on(shard)).await?.last();
         let deadline = Instant::now() + PASS_MAX;
         loop {
             let mut connection = self.pool(shard)?.acquire().await?;

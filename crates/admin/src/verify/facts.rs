@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use bytes::Bytes;
-use forebay_model::{Facts, Lane, ShardId, Timestamp};
+use forebay_model::{Facts, Lane, ShardId, StreamId, Timestamp};
 use forebay_shard::{Difference, Disagreement};
 
 use super::check::{Check, key_of, tuples};
@@ -22,7 +22,7 @@ const TOLD_EVERY: u64 = 50_000;
 const VALUE_MAX: usize = 80;
 
 /// Facts by the lane and the shard that should have them.
-type ByPlace = BTreeMap<(Lane, ShardId), Vec<Bytes>>;
+type ByPlace = BTreeMap<StreamId, Vec<Bytes>>;
 
 impl Check {
     /// Checks the orders of a shard, of which there are `rows`.
@@ -43,13 +43,13 @@ impl Check {
             self.times_of_orders(snapshot, &orders).await?;
             let expected = self.expected(snapshot.shard, &orders);
             let mut missed = ByPlace::new();
-            for ((lane, shard), facts) in expected {
+            for (StreamId { lane, shard }, facts) in expected {
                 self.report.facts_checked += facts.len() as u64;
                 for difference in self.differences(shard, lane, &facts).await? {
-                    missed.entry((lane, shard)).or_default().push(facts[difference.fact].clone());
+                    missed.entry(lane.on(shard)).or_default().push(facts[difference.fact].clone());
                 }
             }
-            for ((lane, shard), facts) in missed {
+            for (StreamId { lane, shard }, facts) in missed {
                 self.look_again(snapshot.shard, shard, lane, &facts).await?;
             }
         }
@@ -70,8 +70,11 @@ impl Check {
         let mut expected = ByPlace::new();
         for part in facts.into_parts() {
             // An order is compared where it was found: while a bucket moves, that may be another shard than it is written to.
-            let place = if part.lane == Lane::Orders { shard } else { part.shard };
-            expected.entry((part.lane, place)).or_default().extend(tuples(part.lane, &part.tuples.into()));
+            let place = if part.stream.lane == Lane::Orders { shard } else { part.stream.shard };
+            expected
+                .entry(part.stream.lane.on(place))
+                .or_default()
+                .extend(tuples(part.stream.lane, &part.tuples.into()));
         }
         expected
     }

@@ -56,7 +56,7 @@ impl Check {
             loss.map_or(Base { seq: 0, rows: Tally::default() }, |loss| Base { seq: loss.after.seq, rows: loss.rows });
         let purged = stored.rows.dead.saturating_sub(figures.rows_in_letters);
         for attempt in 1.. {
-            let state = self.log.stream_state(lane, shard).await?;
+            let state = self.log.stream_state(lane.on(shard)).await?;
             let from = state.first_seq.max(base.seq + 1);
             let mut stretch = Stretch { lane, shard, from, to: at, step: self.step(&state, from, at), purged };
             match self.stretch(&mut stretch, figures).await {
@@ -129,12 +129,12 @@ impl Check {
     }
 
     async fn reader(&self, lane: Lane, shard: ShardId, position: Position) -> Result<FrameReader, ReadError> {
-        self.log.read(lane, shard, Some(ReadFrom { position, frame_id: None })).await
+        self.log.read(lane.on(shard), Some(ReadFrom { position, frame_id: None })).await
     }
 
     /// Whether a log begins with that frame or behind it, so that what is missing before has been trimmed.
     async fn is_trimmed(&self, lane: Lane, shard: ShardId, behind: u64) -> Result<bool, ReadFault> {
-        let state = self.log.stream_state(lane, shard).await;
+        let state = self.log.stream_state(lane.on(shard)).await;
         Ok(state.map_err(|error| ReadFault::Other(error.into()))?.first_seq >= behind)
     }
 

@@ -18,7 +18,7 @@ impl Check {
     /// Checks that a log has every frame ahead of the position of its lane.
     pub(super) async fn gaps_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.
-        let state = self.log.stream_state(lane, shard).await?;
+        let state = self.log.stream_state(lane.on(shard)).await?;
         let position = LanePosition::of(&mut *self.pool(shard)?.acquire().await?, lane).await?;
         let Some(at) = position.map(|stored| stored.position).filter(|at| at.incarnation == state.incarnation) else {
             return Ok(());
@@ -57,7 +57,7 @@ impl Check {
         let mut holes = Vec::new();
         let mut at = from;
         while at.seq < last {
-            let mut reader = self.log.read(lane, shard, Some(ReadFrom { position: at, frame_id: None })).await?;
+            let mut reader = self.log.read(lane.on(shard), Some(ReadFrom { position: at, frame_id: None })).await?;
             while at.seq < last {
                 match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
                     Ok(batch) => match batch.last() {

@@ -68,7 +68,7 @@ impl Check {
                 facts.add(&draft.settle(&self.map, order.ordered_at, 0), &self.map);
             }
         }
-        let parts = facts.into_parts().into_iter().filter(|part| (part.lane, part.shard) == (lane, shard));
+        let parts = facts.into_parts().into_iter().filter(|part| part.stream == lane.on(shard));
         Ok(parts.flat_map(|part| tuples(lane, &part.tuples.into())).collect())
     }
 

@@ -101,12 +101,12 @@ async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
 async fn what_validation_refuses_stays_and_goes_only_when_that_is_said() {
     let system = Operated::new("deadstays", 1).await;
     let mut parts = system.parts(&[order("C1", "GOOD", 100), order("C1", "POISON", 100_000_000)]);
-    parts.retain(|part| part.lane == Lane::Orders);
+    parts.retain(|part| part.stream.lane == Lane::Orders);
     // A number that no `jsonb` holds, in as many bytes.
     let poisoned = patched(parts[0].tuples.clone(), b"\"price\":100000000", b"\"price\":1e9999999");
-    system.log_frame(Lane::Orders, parts[0].shard, 2, poisoned).await;
+    system.log_frame(parts[0].stream, 2, poisoned).await;
     let torn = parts[0].tuples[..40].to_vec();
-    system.log_frame(Lane::Orders, parts[0].shard, 1, torn).await;
+    system.log_frame(parts[0].stream, 1, torn).await;
     system.drained().await;
 
     let kept = system.json(&["dead", "requeue", "--all"], 1).await;

@@ -34,12 +34,16 @@ async fn frames_are_shown_decoded_and_bad_ones_as_what_is_wrong_with_them() {
     let system = Operated::idle("logshow", 1).await;
     system.log_orders(&[order("C1", "O1", 100), order("C2", "O2", 200)]).await;
     let jetstream = system.jetstream().await;
-    let subject = system.log.settings().name.subject(Lane::Orders, SHARD);
+    let subject = system.log.settings().name.subject(Lane::Orders.on(SHARD));
     jetstream.publish(subject, "not a frame".into()).await.unwrap().await.unwrap();
-    let tuples =
-        system.parts(&[order("C3", "O3", 100)]).into_iter().find(|part| part.lane == Lane::Orders).unwrap().tuples;
+    let tuples = system
+        .parts(&[order("C3", "O3", 100)])
+        .into_iter()
+        .find(|part| part.stream.lane == Lane::Orders)
+        .unwrap()
+        .tuples;
     let torn = [&tuples[..], &tuples[..9]].concat();
-    system.log_frame(Lane::Orders, SHARD, 2, torn).await;
+    system.log_frame(Lane::Orders.on(SHARD), 2, torn).await;
 
     let ran = system.run(&["log", "show", "orders", "0", "--json"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -108,13 +112,13 @@ async fn a_lane_goes_on_after_its_stream_lost_its_tail_and_gave_out_its_numbers_
         system.log_orders(&orders(number..number + 1)).await;
     }
     system.start_writer().await;
-    let before = system.log.stream_state(Lane::Orders, SHARD).await.unwrap();
+    let before = system.log.stream_state(Lane::Orders.on(SHARD)).await.unwrap();
     assert_eq!(halted(&system).await["loss"], "lost_tail");
     let accepted = system.json(&["log", "accept-loss", "orders", "0", "--yes"], 0).await;
     assert_eq!(accepted["accepted"], true, "{accepted}");
     orders_are(&system, 55).await;
 
-    let after = system.log.stream_state(Lane::Orders, SHARD).await.unwrap();
+    let after = system.log.stream_state(Lane::Orders.on(SHARD)).await.unwrap();
     assert!(after.incarnation > before.incarnation && after.last_seq == before.last_seq, "{before:?} {after:?}");
     assert_eq!(
         system.shards.sql(0, "select rows_stored, rows_duplicate from lane_position where lane = 'orders'").await,
@@ -126,7 +130,7 @@ async fn a_lane_goes_on_after_its_stream_lost_its_tail_and_gave_out_its_numbers_
     assert_eq!(system.run(&["migrate", "--stream-bytes-max", "64MiB"]).await.code, Some(0));
     system.start_writer().await;
     orders_are(&system, 60).await;
-    assert_eq!(system.log.stream_state(Lane::Orders, SHARD).await.unwrap().incarnation, after.incarnation);
+    assert_eq!(system.log.stream_state(Lane::Orders.on(SHARD)).await.unwrap().incarnation, after.incarnation);
     system.json(&["verify", "--full"], 0).await;
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, ShardId, ShardMap};
+use forebay_model::{Lane, ShardId, ShardMap, StreamId};
 use forebay_testkit::command::Finished;
 use forebay_testkit::log::{STREAM_BYTES_MAX, even_map, facts, frame, publish, settings, start};
 use forebay_testkit::service::Served;
@@ -75,19 +75,19 @@ impl Operated {
     pub(crate) async fn log_orders(&self, orders: &[String]) {
         let parts = self.parts(orders);
         for lane in Lane::ALL {
-            for part in parts.iter().filter(|part| part.lane == lane) {
-                self.log_frame(lane, part.shard, part.rows, part.tuples.clone()).await;
+            for part in parts.iter().filter(|part| part.stream.lane == lane) {
+                self.log_frame(part.stream, part.rows, part.tuples.clone()).await;
             }
         }
     }
 
-    /// The facts of orders, by lane and shard.
+    /// The facts of orders, by stream.
     pub(crate) fn parts(&self, orders: &[String]) -> Vec<forebay_model::fact::Part> {
         facts(orders, &self.map)
     }
 
-    pub(crate) async fn log_frame(&self, lane: Lane, shard: ShardId, rows: u32, payload: Vec<u8>) {
-        publish(&self.log, shard, &frame(lane, rows, payload)).await;
+    pub(crate) async fn log_frame(&self, stream: StreamId, rows: u32, payload: Vec<u8>) {
+        publish(&self.log, stream.shard, &frame(stream.lane, rows, payload)).await;
     }
 
     /// A client of the log that knows nothing of Forebay.
@@ -96,7 +96,7 @@ impl Operated {
     }
 
     pub(crate) fn stream(&self, lane: Lane, shard: u16) -> String {
-        self.log.settings().name.stream(lane, ShardId(shard))
+        self.log.settings().name.stream(lane.on(ShardId(shard)))
     }
 
     /// Waits until every lane has committed what its log holds.
@@ -109,7 +109,7 @@ impl Operated {
     }
 
     async fn is_drained(&self, lane: Lane, shard: usize) -> (bool, String) {
-        let last = self.log.stream_state(lane, ShardId(shard as u16)).await.unwrap().last().to_string();
+        let last = self.log.stream_state(lane.on(ShardId(shard as u16))).await.unwrap().last().to_string();
         let at = format!("select incarnation || '.' || stream_seq from lane_position where lane = '{lane}'");
         let at = self.shards.sql(shard, &at).await;
         (at == last || (at.is_empty() && last.ends_with(".0")), format!("{at} of {last}"))

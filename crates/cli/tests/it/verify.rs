@@ -86,11 +86,11 @@ async fn counters_that_disagree_with_the_log_are_named() {
     let log = details(&report, "log");
     assert!(log[0].contains("the log has 30 rows") && log[0].contains("and 31 were counted"), "{log:?}");
     // Once the log is trimmed that cannot be seen any more, and it says so.
-    let last = system.log.stream_state(Lane::Views, ShardId(0)).await.unwrap().last();
+    let last = system.log.stream_state(Lane::Views.on(ShardId(0))).await.unwrap().last();
     system.log_orders(&orders(30..31)).await;
     system.drained().await;
     let after = Position { seq: last.seq + 1, ..last };
-    system.log.trim(Lane::Views, ShardId(0), after).await.unwrap();
+    system.log.trim(Lane::Views.on(ShardId(0)), after).await.unwrap();
     let report = system.json(&["verify"], 0).await;
     let views = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "views").unwrap();
     assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
@@ -152,8 +152,8 @@ async fn frames_that_the_log_should_have_are_named_when_they_are_gone() {
     system.stop_writer().await;
     let jetstream = system.jetstream().await;
     // The log is trimmed behind the position, up to all of it: that is as it should be.
-    let last = system.log.stream_state(Lane::Index, ShardId(0)).await.unwrap().last();
-    system.log.trim(Lane::Index, ShardId(0), Position { seq: 5, ..last }).await.unwrap();
+    let last = system.log.stream_state(Lane::Index.on(ShardId(0))).await.unwrap().last();
+    system.log.trim(Lane::Index.on(ShardId(0)), Position { seq: 5, ..last }).await.unwrap();
     let views = jetstream.get_stream(system.stream(Lane::Views, 0)).await.unwrap();
     views.purge().await.unwrap();
     system.json(&["verify"], 0).await;
@@ -220,8 +220,9 @@ async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters(
     let at = "2025-06-30T12:30:00Z";
     let log = async |lane: Lane, orders: &[String]| {
         for order in orders {
-            let part = system.parts(std::slice::from_ref(order)).into_iter().find(|part| part.lane == lane).unwrap();
-            system.log_frame(lane, part.shard, part.rows, part.tuples).await;
+            let part =
+                system.parts(std::slice::from_ref(order)).into_iter().find(|part| part.stream.lane == lane).unwrap();
+            system.log_frame(part.stream, part.rows, part.tuples).await;
         }
     };
     // The same seller with another content; another seller; another time. Each lane has the second one first but for the orders.

@@ -3,7 +3,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 1 | version, 2 |
-//! | 1 | lane: 0 orders, 1 index, 2 views |
+//! | 1 | lane: its code |
 //! | 2 | shard |
 //! | 16 | before: incarnation, sequence number |
 //! | 16 | after: the same |
@@ -12,9 +12,9 @@
 //! | 2 + 8 each | keys: how many, then each |
 //! | 2 + 4 each | hours: how many, then each |
 
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched};
 
-use crate::notice::{Notice, Touched};
+use crate::notice::Notice;
 
 const VERSION: u8 = 2;
 
@@ -38,8 +38,8 @@ pub enum NoticeFault {
 impl Notice {
     /// The notice as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, lane_number(self.lane)];
-        out.extend_from_slice(&self.shard.0.to_be_bytes());
+        let mut out = vec![VERSION, self.stream.lane.code()];
+        out.extend_from_slice(&self.stream.shard.0.to_be_bytes());
         for position in [self.before, self.after] {
             out.extend_from_slice(&position.incarnation.get().to_be_bytes());
             out.extend_from_slice(&position.seq.to_be_bytes());
@@ -70,8 +70,7 @@ impl Notice {
         }
         let [lane] = bytes.take()?;
         let notice = Self {
-            lane: lane_of(lane)?,
-            shard: ShardId(u16::from_be_bytes(bytes.take()?)),
+            stream: Lane::from_code(lane).ok_or(NoticeFault::Value)?.on(ShardId(u16::from_be_bytes(bytes.take()?))),
             before: bytes.position()?,
             after: bytes.position()?,
             committed_at: Timestamp::from_unix_us(i64::from_be_bytes(bytes.take()?)),
@@ -84,18 +83,6 @@ impl Notice {
 /// More keys or hours than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and at most
 /// 192 KiB of a notice.
 const LISTED_MAX: usize = 16_384;
-
-const fn lane_number(lane: Lane) -> u8 {
-    match lane {
-        Lane::Orders => 0,
-        Lane::Index => 1,
-        Lane::Views => 2,
-    }
-}
-
-fn lane_of(number: u8) -> Result<Lane, NoticeFault> {
-    Lane::ALL.into_iter().find(|&lane| lane_number(lane) == number).ok_or(NoticeFault::Value)
-}
 
 struct Cursor<'a>(&'a [u8]);
 
@@ -159,7 +146,7 @@ mod tests {
             touched in touched(),
         ) -> Notice {
             let committed_at = Timestamp::from_unix_us(at);
-            Notice { lane, shard: ShardId(shard), before, after, committed_at, touched }
+            Notice { stream: lane.on(ShardId(shard)), before, after, committed_at, touched }
         }
     }
 
@@ -188,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_no_notice_says_why() {
         let at = Position { incarnation: Incarnation::new(1), seq: 2 };
-        let good = Notice::heartbeat(Lane::Views, ShardId(3), at, Timestamp::from_unix_us(4)).encode();
+        let good = Notice::heartbeat(Lane::Views.on(ShardId(3)), at, Timestamp::from_unix_us(4)).encode();
         let changed = |place: usize, value: u8| {
             let mut bytes = good.clone();
             bytes[place] = value;
@@ -205,7 +192,7 @@ mod tests {
     #[test]
     fn too_much_to_write_counts_as_everything() {
         let at = Position { incarnation: Incarnation::new(1), seq: 2 };
-        let mut notice = Notice::heartbeat(Lane::Orders, ShardId(0), at, Timestamp::from_unix_us(0));
+        let mut notice = Notice::heartbeat(Lane::Orders.on(ShardId(0)), at, Timestamp::from_unix_us(0));
         for (keys, hours) in [(LISTED_MAX, LISTED_MAX), (LISTED_MAX + 1, 1), (1, LISTED_MAX + 1)] {
             notice.touched = Touched::these((0..keys as u64).collect(), (0..hours as i32).collect());
             let told = Notice::decode(&notice.encode()).unwrap().touched;

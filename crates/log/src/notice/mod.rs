@@ -5,18 +5,16 @@
 //! the next. A lost notice is therefore harmless, and they need no stream.
 
 mod codec;
-mod touched;
 
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use forebay_model::{Lane, Position, ShardId, Timestamp};
+use forebay_model::{Position, StreamId, Timestamp, Touched};
 use futures::StreamExt;
 
 use crate::log::{Log, LogError};
 
 pub use codec::NoticeFault;
-pub use touched::{Touched, customer_key, hour_of, view_key};
 
 /// Sending a notice must not hold up the next commit.
 const SEND_MAX: Duration = Duration::from_secs(1);
@@ -24,10 +22,8 @@ const SEND_MAX: Duration = Duration::from_secs(1);
 /// What one commit has done, or, where `before` equals `after`, a sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The lane.
-    pub lane: Lane,
-    /// The shard.
-    pub shard: ShardId,
+    /// The stream whose frames were committed.
+    pub stream: StreamId,
     /// The position before the commit. Sequence 0 before the first.
     pub before: Position,
     /// The position after it.
@@ -40,8 +36,8 @@ pub struct Notice {
 
 impl Notice {
     /// A sign of life: nothing was committed since that position.
-    pub fn heartbeat(lane: Lane, shard: ShardId, at: Position, now: Timestamp) -> Self {
-        Self { lane, shard, before: at, after: at, committed_at: now, touched: Touched::nothing() }
+    pub fn heartbeat(stream: StreamId, at: Position, now: Timestamp) -> Self {
+        Self { stream, before: at, after: at, committed_at: now, touched: Touched::nothing() }
     }
 
     /// Whether it only says that the writer lives.
@@ -59,7 +55,7 @@ impl Log {
         if !self.is_connected() {
             return Err(self.unreachable("not connected"));
         }
-        let subject = self.name().notice_subject(notice.lane, notice.shard);
+        let subject = self.name().notice_subject(notice.stream);
         let sent = self.client().publish(subject, notice.encode().into());
         match tokio::time::timeout(SEND_MAX, sent).await {
             Ok(Ok(())) => Ok(()),
@@ -68,7 +64,7 @@ impl Log {
         }
     }
 
-    /// Listens to the notices of all lanes and shards. What is told after this has returned is heard, unless the
+    /// Listens to the notices of all streams. What is told after this has returned is heard, unless the
     /// connection is lost meanwhile or they come faster than they are taken: the chain of positions shows it.
     ///
     /// # Errors
@@ -87,7 +83,7 @@ impl Log {
     }
 }
 
-/// The notices of all lanes and shards, as they come. It goes on by itself after a lost connection.
+/// The notices of all streams, as they come. It goes on by itself after a lost connection.
 #[derive(Debug)]
 pub struct NoticeStream {
     subscriber: Subscriber,

@@ -1,6 +1,6 @@
 //! Whether a stream can be read on from a position.
 
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Position, StreamId};
 
 use crate::frame::StoredFrame;
 use crate::log::Log;
@@ -20,15 +20,10 @@ enum Verdict {
 
 /// Checks that the stream is the one that was read up to the position. Costs one request, and one more while the
 /// frame at the position has not been trimmed. Gives the position to read on from.
-pub(crate) async fn check(
-    log: &Log,
-    lane: Lane,
-    shard: ShardId,
-    after: Option<&ReadFrom>,
-) -> Result<Position, ReadError> {
-    let state = log.stream_state(lane, shard).await?;
+pub(crate) async fn check(log: &Log, stream: StreamId, after: Option<&ReadFrom>) -> Result<Position, ReadError> {
+    let state = log.stream_state(stream).await?;
     let position = after.map_or(Position { incarnation: state.incarnation, seq: 0 }, |after| after.position);
-    match judge(lane, shard, &state, position) {
+    match judge(stream, &state, position) {
         Verdict::Refuse(error) => return Err(error),
         Verdict::Fine => return Ok(position),
         Verdict::IfFrameIsThere => {}
@@ -37,27 +32,27 @@ pub(crate) async fn check(
     let Some(wanted) = after.and_then(|after| after.frame_id.as_ref()) else {
         return Ok(position);
     };
-    let found = match log.frame_at(lane, shard, position).await? {
+    let found = match log.frame_at(stream, position).await? {
         Some(StoredFrame { id: Some(found), .. }) if found == *wanted => return Ok(position),
         Some(StoredFrame { id: Some(found), .. }) => format!("frame {found} stands there instead of {wanted}"),
         Some(_) => format!("a message without id stands there instead of frame {wanted}"),
         None => "there is no frame at that place".to_owned(),
     };
-    Err(ReadError::LostTail { lane, shard, seq: position.seq, found })
+    Err(ReadError::LostTail { stream, seq: position.seq, found })
 }
 
-fn judge(lane: Lane, shard: ShardId, state: &StreamState, position: Position) -> Verdict {
+fn judge(stream: StreamId, state: &StreamState, position: Position) -> Verdict {
     let Position { incarnation, seq } = position;
     if state.incarnation != incarnation {
         let (expected, found) = (incarnation, state.incarnation);
-        return Verdict::Refuse(ReadError::OtherIncarnation { lane, shard, expected, found });
+        return Verdict::Refuse(ReadError::OtherIncarnation { stream, expected, found });
     }
     if state.last_seq < seq {
         let found = format!("the last frame is {}", state.last_seq);
-        return Verdict::Refuse(ReadError::LostTail { lane, shard, seq, found });
+        return Verdict::Refuse(ReadError::LostTail { stream, seq, found });
     }
     if state.first_seq > seq + 1 {
-        return Verdict::Refuse(ReadError::Gap { lane, shard, seq, next: state.first_seq });
+        return Verdict::Refuse(ReadError::Gap { stream, seq, next: state.first_seq });
     }
     if seq == 0 || state.first_seq > seq { Verdict::Fine } else { Verdict::IfFrameIsThere }
 }
@@ -65,7 +60,7 @@ fn judge(lane: Lane, shard: ShardId, state: &StreamState, position: Position) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::Incarnation;
+    use forebay_model::{Incarnation, Lane, ShardId};
 
     fn verdict(first_seq: u64, last_seq: u64, incarnation: u64, seq: u64) -> Verdict {
         let state = StreamState {
@@ -78,7 +73,7 @@ mod tests {
             first_at: None,
             last_at: None,
         };
-        judge(Lane::Orders, ShardId(0), &state, Position { incarnation: Incarnation::new(incarnation), seq })
+        judge(Lane::Orders.on(ShardId(0)), &state, Position { incarnation: Incarnation::new(incarnation), seq })
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::StreamId;
 use tokio::time::Instant;
 
 use crate::log::{Log, LogError};
@@ -20,8 +20,8 @@ const REFUSED_MAX: Duration = Duration::from_secs(10);
 const SESSIONS_WITHOUT_PROGRESS_MAX: u32 = 2;
 
 pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
-    let (lane, shard) = (session.lane(), session.shard());
-    let _end = EndsBuffer { buffer: &buffer, lane, shard };
+    let stream = session.stream();
+    let _end = EndsBuffer { buffer: &buffer, stream };
     let mut without_progress = 0;
     loop {
         let began_at = session.cursor().position.seq;
@@ -29,7 +29,7 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
             Ended::Refused(error) => return buffer.end(error),
             Ended::Interrupted(reason) => reason,
         };
-        tracing::warn!(%lane, %shard, reason, "reading the log was interrupted");
+        tracing::warn!(lane = %stream.lane, shard = %stream.shard, reason, "reading the log was interrupted");
         without_progress = if session.cursor().position.seq == began_at { without_progress + 1 } else { 0 };
         if without_progress > SESSIONS_WITHOUT_PROGRESS_MAX {
             without_progress = 0;
@@ -38,30 +38,30 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
                 Err(error) => return buffer.end(error),
             };
         }
-        session = match reopen(&log, lane, shard, session.cursor()).await {
+        session = match reopen(&log, stream, session.cursor()).await {
             Ok(next) => next,
             Err(error) => return buffer.end(error),
         };
-        tracing::info!(%lane, %shard, "reading the log goes on");
+        tracing::info!(lane = %stream.lane, shard = %stream.shard, "reading the log goes on");
     }
 }
 
 /// Gets the next frame past a consumer that cannot deliver it.
 async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, ReadError> {
     // A new session checks that the stream is still the one to step in.
-    let mut session = reopen(log, session.lane(), session.shard(), session.cursor()).await?;
+    let mut session = reopen(log, session.stream(), session.cursor()).await?;
     let stepped = log.while_connected(session.step(buffer)).await;
-    tracing::warn!(lane = %session.lane(), shard = %session.shard(), ?stepped, "asked for the next frame by its place");
+    tracing::warn!(stream = %session.stream(), ?stepped, "asked for the next frame by its place");
     Ok(session)
 }
 
 /// Opens the next session, trying for as long as the log cannot be reached.
-async fn reopen(log: &Log, lane: Lane, shard: ShardId, cursor: &ReadFrom) -> Result<Session, ReadError> {
+async fn reopen(log: &Log, stream: StreamId, cursor: &ReadFrom) -> Result<Session, ReadError> {
     let mut pause = PAUSE_MIN;
     let mut refused_since = None;
     loop {
         log.link().wait_connected(PAUSE_MAX).await;
-        match log.while_connected(Session::open(log, lane, shard, Some(cursor.clone()))).await {
+        match log.while_connected(Session::open(log, stream, Some(cursor.clone()))).await {
             Ok(session) => return Ok(session),
             Err(ReadError::Log(LogError::Unreachable { .. })) => refused_since = None,
             Err(error) if error.is_loss() => return Err(error),
@@ -79,12 +79,11 @@ async fn reopen(log: &Log, lane: Lane, shard: ShardId, cursor: &ReadFrom) -> Res
 /// Whatever ends the task, the reader must not wait for it for ever.
 struct EndsBuffer<'a> {
     buffer: &'a Buffer,
-    lane: Lane,
-    shard: ShardId,
+    stream: StreamId,
 }
 
 impl Drop for EndsBuffer<'_> {
     fn drop(&mut self) {
-        self.buffer.end(ReadError::Stopped { lane: self.lane, shard: self.shard });
+        self.buffer.end(ReadError::Stopped { stream: self.stream });
     }
 }

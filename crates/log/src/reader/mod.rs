@@ -1,4 +1,4 @@
-//! Reading frames of one lane and shard on from a position.
+//! Reading the frames of one stream on from a position.
 //!
 //! Nothing is skipped silently: see [`ReadError`]. The check runs when a reader starts and again whenever it has to
 //! make its consumer anew, for a lost connection or a restarted server is just when a stream may have lost something.
@@ -12,7 +12,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Incarnation, Lane, Position, ShardId};
+use forebay_model::{Incarnation, Position, StreamId};
 use tokio::task::AbortHandle;
 
 use crate::frame::{FrameId, StoredFrame};
@@ -35,38 +35,30 @@ pub struct ReadFrom {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream was made anew since that position.
-    #[error(
-        "the stream of lane {lane} on shard {shard} was made anew: incarnation {found}, read so far was {expected}"
-    )]
+    #[error("the stream {stream} was made anew: incarnation {found}, read so far was {expected}")]
     OtherIncarnation {
-        /// The lane.
-        lane: Lane,
-        /// The shard.
-        shard: ShardId,
+        /// The stream.
+        stream: StreamId,
         /// The incarnation of the position.
         expected: Incarnation,
         /// The incarnation of the stream.
         found: Incarnation,
     },
     /// Frames that were read are not in the stream any more, or others stand in their place.
-    #[error("the stream of lane {lane} on shard {shard} has lost its tail: {seq} was read, and {found}")]
+    #[error("the stream {stream} has lost its tail: {seq} was read, and {found}")]
     LostTail {
-        /// The lane.
-        lane: Lane,
-        /// The shard.
-        shard: ShardId,
+        /// The stream.
+        stream: StreamId,
         /// The sequence number up to which was read.
         seq: u64,
         /// What stands there instead, as the end of a sentence.
         found: String,
     },
     /// Frames that were not read yet are gone.
-    #[error("the stream of lane {lane} on shard {shard} has a gap: {seq} was read, and the next frame is {next}")]
+    #[error("the stream {stream} has a gap: {seq} was read, and the next frame is {next}")]
     Gap {
-        /// The lane.
-        lane: Lane,
-        /// The shard.
-        shard: ShardId,
+        /// The stream.
+        stream: StreamId,
         /// The sequence number up to which was read.
         seq: u64,
         /// The sequence number of the next frame.
@@ -76,12 +68,10 @@ pub enum ReadError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The reader's own task has ended without saying why.
-    #[error("reading lane {lane} on shard {shard} ended unexpectedly")]
+    #[error("reading the stream {stream} ended unexpectedly")]
     Stopped {
-        /// The lane.
-        lane: Lane,
-        /// The shard.
-        shard: ShardId,
+        /// The stream.
+        stream: StreamId,
     },
 }
 
@@ -95,36 +85,30 @@ impl ReadError {
 /// Reads frames in order. A task reads ahead, within [`crate::LogSettings::read_ahead_bytes`]; it ends with the reader.
 #[derive(Debug)]
 pub struct FrameReader {
-    lane: Lane,
-    shard: ShardId,
+    stream: StreamId,
     incarnation: Incarnation,
     buffer: Arc<Buffer>,
     task: AbortHandle,
 }
 
 impl Log {
-    /// Reads the frames of a lane and shard behind a position, or from the first that was ever stored.
+    /// Reads the frames of a stream behind a position, or from the first that was ever stored.
     ///
     /// # Errors
     /// [`ReadError`] where the stream cannot be the one that was read up to that position.
-    pub async fn read(&self, lane: Lane, shard: ShardId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
-        let session = self.while_connected(Session::open(self, lane, shard, after)).await?;
+    pub async fn read(&self, stream: StreamId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
+        let session = self.while_connected(Session::open(self, stream, after)).await?;
         let incarnation = session.incarnation();
         let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));
         let task = tokio::spawn(fetch::run(self.clone(), session, Arc::clone(&buffer))).abort_handle();
-        Ok(FrameReader { lane, shard, incarnation, buffer, task })
+        Ok(FrameReader { stream, incarnation, buffer, task })
     }
 }
 
 impl FrameReader {
-    /// The lane that it reads.
-    pub fn lane(&self) -> Lane {
-        self.lane
-    }
-
-    /// The shard that it reads.
-    pub fn shard(&self) -> ShardId {
-        self.shard
+    /// The stream that it reads.
+    pub fn stream(&self) -> StreamId {
+        self.stream
     }
 
     /// The incarnation of the stream that it reads.

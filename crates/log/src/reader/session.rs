@@ -10,7 +10,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
 use async_nats::jetstream::stream::ConsumerErrorKind;
 use async_nats::{Message, Subscriber};
-use forebay_model::{Incarnation, Lane, Position, ShardId};
+use forebay_model::{Incarnation, Position, StreamId};
 use futures::StreamExt;
 use serde::Serialize;
 
@@ -47,8 +47,7 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Session {
     log: Log,
-    lane: Lane,
-    shard: ShardId,
+    stream: StreamId,
     /// Where reading goes on.
     cursor: ReadFrom,
     /// How often the connection was lost before this session.
@@ -84,31 +83,25 @@ struct Request {
 
 impl Session {
     /// Makes a consumer behind the position, then checks that the stream can be read on from there.
-    pub(crate) async fn open(
-        log: &Log,
-        lane: Lane,
-        shard: ShardId,
-        after: Option<ReadFrom>,
-    ) -> Result<Self, ReadError> {
+    pub(crate) async fn open(log: &Log, stream: StreamId, after: Option<ReadFrom>) -> Result<Self, ReadError> {
         let losses = log.link().losses();
         let inbox = log.client().new_inbox();
         let subscriber = log.client().subscribe(format!("{inbox}.*")).await;
         let subscriber = subscriber.map_err(|error| log.refused("subscribe".to_owned(), &error))?;
         let start = after.as_ref().map_or(1, |after| after.position.seq + 1);
-        let consumer = create_consumer(log, lane, shard, start).await?;
-        let position = check(log, lane, shard, after.as_ref()).await?;
+        let consumer = create_consumer(log, stream, start).await?;
+        let position = check(log, stream, after.as_ref()).await?;
         let frame_id = after.and_then(|after| after.frame_id);
-        let stream = log.name().stream(lane, shard);
+        let name = log.name().stream(stream);
         let request_bytes = (log.settings().read_ahead_bytes / 4).max(log.message_bytes_max() + ENVELOPE_BYTES_MAX);
         Ok(Self {
             log: log.clone(),
-            lane,
-            shard,
+            stream,
             cursor: ReadFrom { position, frame_id },
             losses,
             subscriber,
             inbox,
-            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            next_subject: format!("$JS.API.CONSUMER.MSG.NEXT.{name}.{consumer}"),
             delivered: 0,
             requests: 0,
             request_bytes,
@@ -120,12 +113,8 @@ impl Session {
         self.cursor.position.incarnation
     }
 
-    pub(crate) fn lane(&self) -> Lane {
-        self.lane
-    }
-
-    pub(crate) fn shard(&self) -> ShardId {
-        self.shard
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
     }
 
     /// Where the next session goes on.
@@ -137,7 +126,7 @@ impl Session {
     pub(crate) async fn step(&mut self, buffer: &Buffer) -> Result<bool, LogError> {
         let Position { incarnation, seq } = self.cursor.position;
         let next = Position { incarnation, seq: seq + 1 };
-        let Some(frame) = self.log.frame_at(self.lane, self.shard, next).await? else {
+        let Some(frame) = self.log.frame_at(self.stream, next).await? else {
             return Ok(false);
         };
         self.cursor = ReadFrom { position: next, frame_id: frame.id.clone() };
@@ -226,12 +215,12 @@ impl Session {
         }
         if place.seq != seq + 1 {
             // The consumer left nothing out, so the stream does not have it.
-            let (lane, shard, next) = (self.lane, self.shard, place.seq);
-            return Err(Ended::Refused(ReadError::Gap { lane, shard, seq, next }));
+            let (stream, next) = (self.stream, place.seq);
+            return Err(Ended::Refused(ReadError::Gap { stream, seq, next }));
         }
         let position = Position { incarnation, seq: place.seq };
         let headers = message.headers.unwrap_or_default();
-        let frame = StoredFrame::from_message(self.lane, position, &headers, message.payload);
+        let frame = StoredFrame::from_message(self.stream.lane, position, &headers, message.payload);
         self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
         Ok(Some(frame))
     }
@@ -252,8 +241,8 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-async fn create_consumer(log: &Log, lane: Lane, shard: ShardId, start: u64) -> Result<String, LogError> {
-    let stream = log.name().stream(lane, shard);
+async fn create_consumer(log: &Log, stream: StreamId, start: u64) -> Result<String, LogError> {
+    let stream = log.name().stream(stream);
     let name = format!("reader-{}", uuid::Uuid::new_v4().simple());
     let config = pull::Config {
         name: Some(name.clone()),

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameReader, Log, LogSettings, ReadError, StoredFrame};
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, Position, ShardId, StreamId};
 use forebay_testkit::{DEADLINE, log as kit, within};
 use tokio::time::Instant;
 
-/// The lane and shard of tests that need just one.
-pub(crate) const LANE: Lane = Lane::Orders;
-/// See [`LANE`].
+/// The stream of tests that need just one.
+pub(crate) const STREAM: StreamId = Lane::Orders.on(SHARD);
+/// Its shard.
 pub(crate) const SHARD: ShardId = ShardId(0);
 
 /// A log with one stream, on the shared server.
@@ -19,13 +19,13 @@ pub(crate) async fn log(hint: &str) -> Log {
 /// A log with one stream.
 pub(crate) async fn log_with(settings: LogSettings) -> Log {
     let log = Log::connect(settings).await.expect("the server of the tests answers");
-    log.ensure_streams([SHARD], &[LANE]).await.expect("a stream can be made");
+    log.ensure_streams([STREAM]).await.expect("a stream can be made");
     log
 }
 
 /// A new frame with that payload.
 pub(crate) fn frame(payload: impl Into<Bytes>) -> Frame {
-    kit::frame(LANE, 1, payload)
+    kit::frame(STREAM.lane, 1, payload)
 }
 
 /// A deadline that is far away.

@@ -1,8 +1,8 @@
 //! Notices between processes.
 
-use forebay_log::notice::{customer_key, hour_of};
-use forebay_log::{Log, Notice, Touched};
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp};
+use forebay_log::{Log, Notice};
+use forebay_model::touched::{customer_key, hour_of};
+use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched};
 use forebay_testkit::log::settings;
 use forebay_testkit::within;
 
@@ -15,12 +15,12 @@ async fn what_is_told_is_heard_in_order() {
     let ordered_at = Timestamp::from_unix_us(1_750_000_000_000_000);
     for seq in 0..100 {
         let touched = Touched::these(vec![customer_key(&format!("customer {seq}"))], vec![hour_of(ordered_at)]);
-        let (lane, shard, committed_at) = (Lane::Orders, ShardId(2), Timestamp::now());
-        let notice = Notice { lane, shard, before: at(seq), after: at(seq + 1), committed_at, touched };
+        let (stream, committed_at) = (Lane::Orders.on(ShardId(2)), Timestamp::now());
+        let notice = Notice { stream, before: at(seq), after: at(seq + 1), committed_at, touched };
         writer.publish_notice(&notice).await.unwrap();
         assert_eq!(within(heard.next()).await, Some(notice));
     }
-    let life = Notice::heartbeat(Lane::Views, ShardId(0), at(100), Timestamp::now());
+    let life = Notice::heartbeat(Lane::Views.on(ShardId(0)), at(100), Timestamp::now());
     writer.publish_notice(&life).await.unwrap();
     let life = within(heard.next()).await.unwrap();
     assert!(life.is_heartbeat() && !life.touched.has_hour(hour_of(ordered_at)));
@@ -31,14 +31,14 @@ async fn what_is_no_notice_is_left_out() {
     let log = Log::connect(settings("foreign").await).await.unwrap();
     let mut heard = log.notices().await.unwrap();
     let foreign = async_nats::connect(&log.settings().url).await.unwrap();
-    let subject = log.settings().name.notice_subject(Lane::Orders, ShardId(0));
+    let subject = log.settings().name.notice_subject(Lane::Orders.on(ShardId(0)));
     for bytes in [&b""[..], b"garbage", &[1; 4000]] {
         foreign.publish(subject.clone(), bytes.to_vec().into()).await.unwrap();
     }
     // An answer proves that the server has passed on what was sent before.
     async_nats::jetstream::new(foreign).query_account().await.unwrap();
     let position = Position { incarnation: Incarnation::new(1), seq: 1 };
-    let notice = Notice::heartbeat(Lane::Orders, ShardId(0), position, Timestamp::now());
+    let notice = Notice::heartbeat(Lane::Orders.on(ShardId(0)), position, Timestamp::now());
     log.publish_notice(&notice).await.unwrap();
     assert_eq!(within(heard.next()).await, Some(notice));
 }

@@ -7,7 +7,7 @@ use forebay_model::{Lane, ShardId};
 use forebay_testkit::log::{settings, settings_at};
 use tokio::time::Instant;
 
-use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_many};
+use crate::common::{SHARD, STREAM, frame, later, log, log_with, publish_many, read_many};
 
 #[tokio::test]
 async fn the_same_frame_twice_is_stored_once() {
@@ -16,7 +16,7 @@ async fn the_same_frame_twice_is_stored_once() {
     let first = log.publish(SHARD, &frame, later()).await.unwrap();
     publish_many(&log, 2).await;
     assert_eq!(log.publish(SHARD, &frame, later()).await, Ok(first));
-    assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().frames, 3);
+    assert_eq!(log.stream_state(STREAM).await.unwrap().frames, 3);
 }
 
 #[tokio::test]
@@ -47,11 +47,11 @@ async fn a_full_stream_refuses_until_it_is_trimmed() {
     assert!(matches!(error, PublishError::Full(_)) && error.is_retryable(), "{error:?}");
     let last = last.expect("some fit in");
     assert!(last.seq > 5);
-    log.trim(LANE, SHARD, last).await.unwrap();
+    log.trim(STREAM, last).await.unwrap();
     let position = log.publish(SHARD, &frame(big), later()).await.unwrap();
     assert_eq!(position.seq, last.seq + 1, "what was refused took no place");
     let after = forebay_log::ReadFrom { position: last, frame_id: None };
-    let mut reader = log.read(LANE, SHARD, Some(after)).await.unwrap();
+    let mut reader = log.read(STREAM, Some(after)).await.unwrap();
     assert_eq!(read_many(&mut reader, 1).await[0].position, position);
 }
 

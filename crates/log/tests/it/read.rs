@@ -11,13 +11,13 @@ use forebay_testkit::wait::eventually_ok;
 use forebay_testkit::{eventually, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::{LANE, SHARD, frame, later, log, log_with, publish_many, read_error, read_many};
+use crate::common::{SHARD, STREAM, frame, later, log, log_with, publish_many, read_error, read_many};
 
 /// A way to the same streams that is not ours, for doing them harm.
 async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
     let client = async_nats::connect(&log.settings().url).await.unwrap();
     let jetstream = jetstream::new(client);
-    let stream = jetstream.get_stream(log.settings().name.stream(LANE, SHARD)).await.unwrap();
+    let stream = jetstream.get_stream(log.settings().name.stream(STREAM)).await.unwrap();
     (jetstream, stream)
 }
 
@@ -29,7 +29,7 @@ fn behind((position, frame): &(Position, Frame)) -> ReadFrom {
 async fn what_is_published_is_read_in_order_with_its_positions() {
     let log = log("roundtrip").await;
     let published = publish_many(&log, 50).await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read = read_many(&mut reader, 50).await;
     let read: Vec<_> = read.into_iter().map(|stored| (stored.position, stored.frame.unwrap())).collect();
     assert_eq!(read, published);
@@ -40,7 +40,7 @@ async fn what_is_published_is_read_in_order_with_its_positions() {
 #[tokio::test]
 async fn a_reader_waits_for_what_is_published_later() {
     let log = log("later").await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let none = reader.next_batch_within(10, 1000, std::time::Duration::from_millis(50)).await.unwrap();
     assert!(none.is_empty());
     let (batch, published) = tokio::join!(read_many(&mut reader, 1), publish_many(&log, 1));
@@ -51,10 +51,10 @@ async fn a_reader_waits_for_what_is_published_later() {
 async fn a_reader_goes_on_behind_its_position() {
     let log = log("resume").await;
     let published = publish_many(&log, 10).await;
-    let mut reader = log.read(LANE, SHARD, Some(behind(&published[6]))).await.unwrap();
+    let mut reader = log.read(STREAM, Some(behind(&published[6]))).await.unwrap();
     let read = read_many(&mut reader, 3).await;
     assert_eq!(read.iter().map(|stored| stored.position.seq).collect::<Vec<_>>(), [8, 9, 10]);
-    let mut at_the_end = log.read(LANE, SHARD, Some(behind(&published[9]))).await.unwrap();
+    let mut at_the_end = log.read(STREAM, Some(behind(&published[9]))).await.unwrap();
     let next = publish_many(&log, 1).await;
     assert_eq!(read_many(&mut at_the_end, 1).await[0].position, next[0].0);
 }
@@ -69,7 +69,7 @@ async fn many_frames_pass_a_small_read_ahead() {
     for _ in 0..200 {
         log.publish(SHARD, &frame(payload.clone()), later()).await.unwrap();
     }
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read = read_many(&mut reader, 200).await;
     assert!(read.iter().zip(1..).all(|(stored, seq)| stored.position.seq == seq && stored.payload().len() == 60_000));
 }
@@ -80,7 +80,7 @@ async fn a_frame_as_large_as_the_server_takes_is_read() {
     let largest = frame(vec![b'x'; log.message_bytes_max() - 300]);
     log.publish(SHARD, &largest, later()).await.unwrap();
     publish_many(&log, 1).await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read = read_many(&mut reader, 2).await;
     assert_eq!(read[0].payload().len(), largest.payload.len());
 }
@@ -88,7 +88,7 @@ async fn a_frame_as_large_as_the_server_takes_is_read() {
 #[tokio::test]
 async fn a_cancelled_wait_loses_no_frame() {
     let log = log("cancel").await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let publishing = tokio::spawn({
         let log = log.clone();
         async move { publish_many(&log, 300).await }
@@ -107,7 +107,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     let log = log("garbage").await;
     publish_many(&log, 1).await;
     let (foreign, _) = foreign(&log).await;
-    let subject = log.settings().name.subject(LANE, SHARD);
+    let subject = log.settings().name.subject(STREAM);
     foreign.publish(subject.clone(), "garbage".into()).await.unwrap().await.unwrap();
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Forebay-Format", "orders/99");
@@ -115,7 +115,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     foreign.publish_with_headers(subject, headers, "other".into()).await.unwrap().await.unwrap();
     publish_many(&log, 1).await;
 
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read = read_many(&mut reader, 4).await;
     assert!(read[0].frame.is_ok() && read[3].frame.is_ok());
     let bad = read[1].frame.as_ref().unwrap_err();
@@ -127,14 +127,14 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     // Reading goes on behind each of them.
     for stored in &read[1..3] {
         let from = ReadFrom { position: stored.position, frame_id: stored.id.clone() };
-        let mut reader = log.read(LANE, SHARD, Some(from)).await.unwrap();
+        let mut reader = log.read(STREAM, Some(from)).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, stored.position.seq + 1);
     }
 }
 
 /// A reader whose frames nobody takes, and its consumer as the server sees it.
 async fn reader_that_has_stopped_asking(log: &Log) -> (FrameReader, PullConsumer) {
-    let reader = log.read(LANE, SHARD, None).await.unwrap();
+    let reader = log.read(STREAM, None).await.unwrap();
     let (_, stream) = foreign(log).await;
     let names: Vec<String> = futures::TryStreamExt::try_collect(stream.consumer_names()).await.unwrap();
     let consumer: PullConsumer = stream.get_consumer(&names[0]).await.unwrap();
@@ -185,19 +185,19 @@ async fn frames_that_somebody_else_took_from_the_consumer_are_read_again() {
 async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
     let log = log("poison").await;
     publish_many(&log, 2).await;
-    let subject = log.settings().name.subject(LANE, SHARD);
+    let subject = log.settings().name.subject(STREAM);
     for headers in ["NATS/1.0\r\nGröße: 1\r\n\r\n", "NATS/1.0\r\nno colon\r\n\r\n"] {
         let message = format!("HPUB {subject} {} {}\r\n{headers}poison\r\n", headers.len(), headers.len() + 6);
         speak(&log.settings().url, &message).await;
     }
     eventually("they are stored", async || {
-        let state = log.stream_state(LANE, SHARD).await;
+        let state = log.stream_state(STREAM).await;
         (state.as_ref().is_ok_and(|state| state.last_seq == 4), state)
     })
     .await
     .unwrap();
 
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read = read_many(&mut reader, 4).await;
     assert!(read[..2].iter().all(|stored| stored.frame.is_ok()));
     for stored in &read[2..] {
@@ -207,7 +207,7 @@ async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
     let position = eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(read_many(&mut reader, 1).await[0].position, position);
     let from = ReadFrom { position: read[2].position, frame_id: None };
-    log.read(LANE, SHARD, Some(from)).await.unwrap();
+    log.read(STREAM, Some(from)).await.unwrap();
 }
 
 /// Says something to the server that the client would not say.
@@ -231,8 +231,8 @@ async fn speak(url: &str, message: &str) {
 async fn a_request_that_comes_out_even_in_bytes_is_followed_by_the_next() {
     let log = log("even").await;
     let request_bytes = log.message_bytes_max() + 4096;
-    let subject = log.settings().name.subject(LANE, SHARD);
-    let stream = log.settings().name.stream(LANE, SHARD);
+    let subject = log.settings().name.subject(STREAM);
+    let stream = log.settings().name.stream(STREAM);
     let consumer = "reader-".len() + 32;
     let reply = |pending: usize| format!("$JS.ACK.{stream}..1.1.1.1700000000000000000.{pending}").len() + consumer;
     let envelopes = 2 * subject.len() + reply(1) + reply(0);
@@ -241,7 +241,7 @@ async fn a_request_that_comes_out_even_in_bytes_is_followed_by_the_next() {
     for payload in [payloads / 2, payloads - payloads / 2] {
         foreign.publish(subject.clone(), vec![b'x'; payload].into()).await.unwrap().await.unwrap();
     }
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     assert_eq!(read_many(&mut reader, 2).await.len(), 2);
     publish_many(&log, 1).await;
     let soon = std::time::Duration::from_secs(4);
@@ -255,15 +255,15 @@ async fn another_incarnation_is_noticed() {
     let published = publish_many(&log, 3).await;
     let (foreign, stream) = foreign(&log).await;
     foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
-    let gone = log.read(LANE, SHARD, Some(behind(&published[0]))).await.unwrap_err();
+    let gone = log.read(STREAM, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(gone, ReadError::Log(forebay_log::LogError::NoStream(_))), "{gone}");
-    log.ensure_streams([SHARD], &[LANE]).await.unwrap();
+    log.ensure_streams([STREAM]).await.unwrap();
     let anew = publish_many(&log, 3).await;
-    let error = log.read(LANE, SHARD, Some(behind(&published[0]))).await.unwrap_err();
+    let error = log.read(STREAM, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(error, ReadError::OtherIncarnation { .. }) && error.is_loss(), "{error}");
     // The publisher has noticed it too: its positions are in the new making of the stream.
     assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
-    log.read(LANE, SHARD, Some(behind(&anew[0]))).await.unwrap();
+    log.read(STREAM, Some(behind(&anew[0]))).await.unwrap();
 }
 
 #[tokio::test]
@@ -272,12 +272,12 @@ async fn a_tail_that_is_gone_is_noticed() {
     let published = publish_many(&log, 5).await;
     let (_, stream) = foreign(&log).await;
     stream.delete_message(5).await.unwrap();
-    let error = log.read(LANE, SHARD, Some(behind(&published[4]))).await.unwrap_err();
+    let error = log.read(STREAM, Some(behind(&published[4]))).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 5, .. }), "{error}");
 
     let (mut position, frame) = published[3].clone();
     position.seq = 99;
-    let error = log.read(LANE, SHARD, Some(behind(&(position, frame)))).await.unwrap_err();
+    let error = log.read(STREAM, Some(behind(&(position, frame)))).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 99, .. }), "{error}");
 }
 
@@ -287,7 +287,7 @@ async fn other_frames_at_the_places_of_those_that_were_read_are_noticed() {
     let published = publish_many(&log, 5).await;
     let mut reader_there = behind(&published[2]);
     reader_there.frame_id = Some(published[3].1.id.clone());
-    let error = log.read(LANE, SHARD, Some(reader_there)).await.unwrap_err();
+    let error = log.read(STREAM, Some(reader_there)).await.unwrap_err();
     assert!(matches!(error, ReadError::LostTail { seq: 3, .. }), "{error}");
 }
 
@@ -295,13 +295,13 @@ async fn other_frames_at_the_places_of_those_that_were_read_are_noticed() {
 async fn frames_that_were_trimmed_unread_are_a_gap() {
     let log = log("trimmed").await;
     let published = publish_many(&log, 9).await;
-    log.trim(LANE, SHARD, published[5].0).await.unwrap();
+    log.trim(STREAM, published[5].0).await.unwrap();
     for after in [None, Some(behind(&published[0])), Some(behind(&published[3]))] {
-        let error = log.read(LANE, SHARD, after).await.unwrap_err();
+        let error = log.read(STREAM, after).await.unwrap_err();
         assert!(matches!(error, ReadError::Gap { next: 6, .. }), "{error}");
     }
     for after in [&published[4], &published[5]] {
-        let mut reader = log.read(LANE, SHARD, Some(behind(after))).await.unwrap();
+        let mut reader = log.read(STREAM, Some(behind(after))).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, after.0.seq + 1);
     }
 }
@@ -312,7 +312,7 @@ async fn a_frame_missing_in_the_middle_is_a_gap() {
     publish_many(&log, 5).await;
     let (_, stream) = foreign(&log).await;
     stream.delete_message(3).await.unwrap();
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     assert_eq!(read_many(&mut reader, 2).await.len(), 2);
     let error = read_error(&mut reader).await;
     assert!(matches!(error, ReadError::Gap { seq: 2, next: 4, .. }), "{error}");
@@ -322,12 +322,12 @@ async fn a_frame_missing_in_the_middle_is_a_gap() {
 #[tokio::test]
 async fn a_stream_made_anew_under_a_reader_is_noticed() {
     let log = log("anew").await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     publish_many(&log, 3).await;
     read_many(&mut reader, 3).await;
     let (foreign, stream) = foreign(&log).await;
     foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
-    log.ensure_streams([SHARD], &[LANE]).await.unwrap();
+    log.ensure_streams([STREAM]).await.unwrap();
     publish_many(&log, 5).await;
     let error = read_error(&mut reader).await;
     assert!(matches!(error, ReadError::OtherIncarnation { .. }), "{error}");
@@ -336,7 +336,7 @@ async fn a_stream_made_anew_under_a_reader_is_noticed() {
 #[tokio::test]
 async fn a_deleted_consumer_is_made_again() {
     let log = log("consumer").await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     publish_many(&log, 3).await;
     read_many(&mut reader, 3).await;
     let (_, stream) = foreign(&log).await;

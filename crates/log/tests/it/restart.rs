@@ -13,7 +13,7 @@ use forebay_testkit::{Proxy, eventually, within};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::common::{LANE, SHARD, frame, later, log_with, publish_many, read_error, read_many};
+use crate::common::{SHARD, STREAM, frame, later, log_with, publish_many, read_error, read_many};
 use crate::map::{map, shown};
 
 /// A server that a test may kill, and a log on it.
@@ -47,7 +47,7 @@ async fn publish_until(log: Log, stop: watch::Receiver<bool>) -> Vec<(FrameId, P
 async fn nothing_acknowledged_is_lost_when_the_server_is_killed_under_load() {
     let (stack, log) = own("killed").await;
     let reading_log = Log::connect(log.settings().clone()).await.unwrap();
-    let mut reader = reading_log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = reading_log.read(STREAM, None).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let publishers: Vec<_> = (0..8).map(|_| tokio::spawn(publish_until(log.clone(), stopped.clone()))).collect();
 
@@ -101,7 +101,7 @@ async fn frames_lost_on_the_way_are_read_again() {
     let proxy = Proxy::to(port_of(&settings.url)).await.unwrap();
     settings.url = proxy.url(&settings.url);
     let cut_log = Log::connect(settings).await.unwrap();
-    let mut reader = cut_log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = cut_log.read(STREAM, None).await.unwrap();
     let mut next = 1;
     while next <= 1500 {
         for stored in read_many(&mut reader, 1).await {
@@ -119,7 +119,7 @@ async fn frames_lost_on_the_way_are_read_again() {
     let unknown = |error: &PublishError| matches!(error, PublishError::Unknown | PublishError::Unreachable);
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().err().is_none_or(unknown)), "{outcomes:?}");
     eventually_ok("it is published", async || cut_log.publish(SHARD, &frame, later()).await).await;
-    assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().last_seq, 1501);
+    assert_eq!(log.stream_state(STREAM).await.unwrap().last_seq, 1501);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,12 +135,12 @@ async fn a_server_that_is_away_is_said_at_once_and_found_again() {
     assert_eq!(log.publish(SHARD, &frame, later()).await, Err(PublishError::Unreachable));
     assert!(asked.elapsed() < Duration::from_millis(100));
     assert!(!log.is_connected());
-    let life = Notice::heartbeat(LANE, SHARD, log_position(1), Timestamp::now());
+    let life = Notice::heartbeat(STREAM, log_position(1), Timestamp::now());
     assert!(log.publish_notice(&life).await.is_err());
     stack.restart(Server::Nats).await.unwrap();
     within(connected.wait_for(|now| *now)).await.unwrap();
     eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
-    assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().last_seq, 2, "what was refused was not sent later");
+    assert_eq!(log.stream_state(STREAM).await.unwrap().last_seq, 2, "what was refused was not sent later");
 }
 
 fn log_position(seq: u64) -> Position {
@@ -151,7 +151,7 @@ fn log_position(seq: u64) -> Position {
 async fn a_frozen_server_is_unknown_by_the_deadline_and_noticed_soon() {
     let (stack, log) = own("frozen").await;
     let published = publish_many(&log, 1).await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     read_many(&mut reader, 1).await;
     stack.pause(Server::Nats);
     let frozen_at = Instant::now();
@@ -165,20 +165,20 @@ async fn a_frozen_server_is_unknown_by_the_deadline_and_noticed_soon() {
     let position = eventually_ok("it is published", async || log.publish(SHARD, &frame, later()).await).await;
     assert_eq!(position, Position { seq: 2, ..published[0].0 });
     assert_eq!(read_many(&mut reader, 1).await[0].position, position);
-    assert_eq!(log.stream_state(LANE, SHARD).await.unwrap().frames, 2);
+    assert_eq!(log.stream_state(STREAM).await.unwrap().frames, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_comes_back_empty_is_another_log() {
     let (stack, log) = own("empty").await;
     let published = publish_many(&log, 3).await;
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     read_many(&mut reader, 3).await;
     stack.stop_server(Server::Nats).await;
     std::fs::remove_dir_all(stack.data_dir().join("nats").join("jetstream")).unwrap();
     stack.restart(Server::Nats).await.unwrap();
     within(log.connected().wait_for(|now| *now)).await.unwrap();
-    eventually_ok("the stream is made", async || log.ensure_streams([SHARD], &[LANE]).await).await;
+    eventually_ok("the stream is made", async || log.ensure_streams([STREAM]).await).await;
     let anew = publish_many(&log, 5).await;
     assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
     let error = read_error(&mut reader).await;
@@ -195,7 +195,7 @@ async fn a_store_set_back_to_an_older_copy_is_noticed() {
     copy_dir(&data, &copy);
     stack.restart(Server::Nats).await.unwrap();
     within(log.connected().wait_for(|now| *now)).await.unwrap();
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let read_before = publish_many(&log, 2).await.remove(1);
     read_many(&mut reader, 5).await;
 
@@ -214,7 +214,7 @@ async fn a_store_set_back_to_an_older_copy_is_noticed() {
     publish_many(&log, 4).await;
     let (position, frame) = read_before;
     let from = ReadFrom { position, frame_id: Some(frame.id.clone()) };
-    let error = log.read(LANE, SHARD, Some(from)).await.unwrap_err();
+    let error = log.read(STREAM, Some(from)).await.unwrap_err();
     assert!(
         matches!(&error, ReadError::LostTail { seq: 5, found, .. } if found.contains(frame.id.as_str())),
         "{error}"
@@ -243,7 +243,7 @@ async fn the_map_and_notices_are_followed_across_a_restart() {
         shown(&reader, epoch).await;
     }
     within(reader.connected().wait_for(|now| *now)).await.unwrap();
-    let life = Notice::heartbeat(Lane::Orders, ShardId(0), log_position(1), Timestamp::now());
+    let life = Notice::heartbeat(Lane::Orders.on(ShardId(0)), log_position(1), Timestamp::now());
     let listening = tokio::spawn(async move { heard.next().await });
     eventually("it is heard", async || {
         log.publish_notice(&life).await.unwrap();

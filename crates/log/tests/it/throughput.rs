@@ -10,7 +10,7 @@ use forebay_testkit::log::settings;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::common::{LANE, SHARD, frame, later, log_with};
+use crate::common::{SHARD, STREAM, frame, later, log_with};
 
 async fn publish(log: &Log, frames: usize, bytes: usize, in_flight: usize) -> Duration {
     let payload = Bytes::from(vec![b'x'; bytes]);
@@ -29,7 +29,7 @@ async fn publish(log: &Log, frames: usize, bytes: usize, in_flight: usize) -> Du
 }
 
 async fn read(log: &Log, frames: usize, rows_max: usize) -> (Duration, usize) {
-    let mut reader = log.read(LANE, SHARD, None).await.unwrap();
+    let mut reader = log.read(STREAM, None).await.unwrap();
     let started = Instant::now();
     let (mut read, mut batches) = (0, 0);
     while read < frames {
@@ -64,16 +64,16 @@ async fn throughput_of_frames() {
         }
         let started = Instant::now();
         for _ in 0..100 {
-            drop(log.read(LANE, SHARD, None).await.unwrap());
+            drop(log.read(STREAM, None).await.unwrap());
         }
         println!("opening a reader: {:?}", started.elapsed() / 100);
-        let at = log.stream_state(LANE, SHARD).await.unwrap().last();
+        let at = log.stream_state(STREAM).await.unwrap().last();
         let after = forebay_log::ReadFrom { position: at, frame_id: None };
         let started = Instant::now();
         for _ in 0..100 {
-            drop(log.read(LANE, SHARD, Some(after.clone())).await.unwrap());
+            drop(log.read(STREAM, Some(after.clone())).await.unwrap());
         }
         println!("opening a reader with its tail checked: {:?}", started.elapsed() / 100);
-        log.trim(LANE, SHARD, at).await.unwrap();
+        log.trim(STREAM, at).await.unwrap();
     }
 }

@@ -3,7 +3,7 @@ use std::num::NonZeroU16;
 
 use forebay_model::fact::FRAME_BYTES_MAX;
 use forebay_model::tuple::{self, Tuples};
-use forebay_model::{Bucket, Facts, Hash, Identity, Lane, ShardId, ShardMap};
+use forebay_model::{Bucket, Facts, Hash, Identity, Lane, ShardMap, StreamId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -27,13 +27,13 @@ fn parts_hold_at_most_what_they_should_and_lose_nothing() {
         }
         let bytes = facts.bytes();
         let parts = facts.into_parts();
-        assert!(parts.iter().all(|part| part.tuples.len() <= bytes_max && part.lane == Lane::Orders));
+        assert!(parts.iter().all(|part| part.tuples.len() <= bytes_max && part.stream.lane == Lane::Orders));
         // As few as there can be: but for the last of each shard, no part has room for another of these orders.
         assert!(parts.iter().filter(|part| part.tuples.len() + 9_300 < bytes_max).count() <= 3);
         assert_eq!(parts.iter().map(|part| part.tuples.len()).sum::<usize>(), bytes);
         assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), 100);
         for part in &parts {
-            assert_eq!(Tuples::new(part.lane, &part.tuples).flatten().count(), part.rows as usize);
+            assert_eq!(Tuples::new(part.stream.lane, &part.tuples).flatten().count(), part.rows as usize);
         }
     }
 }
@@ -58,36 +58,37 @@ proptest! {
     fn tuples_say_what_the_orders_said(orders in proptest::collection::vec(any_order(), 1..8)) {
         let map = map();
         let mut facts = Facts::default();
-        let mut expected: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
+        let mut expected: BTreeMap<StreamId, usize> = BTreeMap::new();
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
         let orders: Vec<_> = texts.iter().map(|text| parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 7)).collect();
         for order in &orders {
             facts.add(order, &map);
-            *expected.entry((Lane::Orders, map.write_shard(order.bucket))).or_default() += 1;
+            *expected.entry(Lane::Orders.on(map.write_shard(order.bucket))).or_default() += 1;
             if order.needs_index() {
-                *expected.entry((Lane::Index, map.write_shard(Bucket::of_key(order.order_id.as_str())))).or_default() += 1;
+                *expected.entry(Lane::Index.on(map.write_shard(Bucket::of_key(order.order_id.as_str())))).or_default() += 1;
             }
             for slice in order.views() {
-                *expected.entry((Lane::Views, map.write_shard(Bucket::of_key(&slice.key)))).or_default() += 1;
+                *expected.entry(Lane::Views.on(map.write_shard(Bucket::of_key(&slice.key)))).or_default() += 1;
             }
         }
-        let mut found: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
+        let mut found: BTreeMap<StreamId, usize> = BTreeMap::new();
         for part in facts.into_parts() {
-            for tuple in Tuples::new(part.lane, &part.tuples) {
+            for tuple in Tuples::new(part.stream.lane, &part.tuples) {
                 let tuple = tuple.unwrap();
-                *found.entry((part.lane, part.shard)).or_default() += 1;
-                if part.lane == Lane::Orders {
+                *found.entry(part.stream).or_default() += 1;
+                if part.stream.lane == Lane::Orders {
                     let same = |order: &&forebay_model::Order<'_>| {
-                        tuple.field(0) == order.bucket.number().to_be_bytes()
-                            && tuple.field(1) == order.customer_id().as_str().as_bytes()
+                        let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
+                        is("bucket", &order.bucket.number().to_be_bytes())
+                            && is("customer_id", order.customer_id().as_str().as_bytes())
                             && tuple.ordered_at() == order.ordered_at
-                            && tuple.field(3) == order.order_id.as_str().as_bytes()
-                            && tuple.field(4) == order.total().to_be_bytes()
-                            && tuple.field(5) == order.items().as_bytes()
-                            && tuple.field(6) == order.attributes().as_bytes()
+                            && is("order_id", order.order_id.as_str().as_bytes())
+                            && is("total", &order.total().to_be_bytes())
+                            && is("items", order.items().as_bytes())
+                            && is("attributes", order.attributes().as_bytes())
                     };
                     let order = orders.iter().find(same).unwrap();
-                    let (identity, mut of_tuple, mut of_order) = (Identity::of(&tuple), Vec::new(), Vec::new());
+                    let (identity, mut of_tuple, mut of_order) = (Identity::of(tuple.bytes(), tuple.ordered_at()), Vec::new(), Vec::new());
                     identity.push_index(&mut of_tuple);
                     tuple::push_index(&mut of_order, order);
                     prop_assert_eq!(of_tuple, of_order);

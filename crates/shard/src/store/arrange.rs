@@ -3,8 +3,8 @@
 //! In the order of the log, each row goes to another partition than the one before it, and to another page of every index. In
 //! the order of partitions and keys neighbours meet the same pages, which is less work for the server, and less for its log.
 
-use forebay_model::Lane;
-use forebay_model::tuple::{Tuple, Tuples};
+use forebay_model::tuple::key_prefix;
+use forebay_model::{Lane, Timestamp};
 
 use crate::partition::{Ranges, Span};
 
@@ -17,45 +17,28 @@ struct Row<'a> {
     tuple: &'a [u8],
 }
 
-/// The tuples of some runs, partition by partition, and in the order of their keys as far as it matters.
-pub(super) fn in_key_order<'a>(lane: Lane, runs: &[&'a [u8]], ranges: &Ranges) -> Vec<&'a [u8]> {
-    let mut rows = Vec::new();
+/// The tuples, each with its time, partition by partition, and in the order of their keys as far as it matters.
+pub(super) fn in_key_order<'a>(
+    lane: Lane,
+    tuples: impl Iterator<Item = (&'a [u8], Timestamp)>,
+    partitions: &Ranges,
+) -> Vec<&'a [u8]> {
     let mut here: Option<Span> = None;
-    for &run in runs {
-        let mut rest = run;
-        for tuple in Tuples::new(lane, run).map_while(Result::ok) {
-            let at = tuple.ordered_at();
-            if !here.is_some_and(|span| span.holds(at.unix_us())) {
-                here = ranges.span_of(at);
-            }
-            let partition = here.map_or(0, |span| span.from);
-            rows.push(Row { partition, key: beginning_of_key(lane, &tuple), tuple: tuple.bytes() });
-            rest = &rest[tuple.bytes().len()..];
+    let row = |(tuple, at): (&'a [u8], Timestamp)| {
+        if !here.is_some_and(|span| span.holds(at.unix_us())) {
+            here = partitions.span_of(at);
         }
-        // What cannot be read is left to the server, which refuses it.
-        if !rest.is_empty() {
-            rows.push(Row { partition: i64::MAX, key: u128::MAX, tuple: rest });
-        }
-    }
+        Row { partition: here.map_or(0, |span| span.from), key: key_prefix(lane, tuple), tuple }
+    };
+    let mut rows: Vec<_> = tuples.map(row).collect();
     rows.sort_by_key(|row| (row.partition, row.key));
     rows.into_iter().map(|row| row.tuple).collect()
-}
-
-/// A lane's columns begin with its identity, which is the primary key. Numbers and times in it are not negative, so the order
-/// of their bytes is theirs.
-fn beginning_of_key(lane: Lane, tuple: &Tuple<'_>) -> u128 {
-    let mut key = [0; size_of::<u128>()];
-    let fields = (0..lane.identity().len()).flat_map(|place| tuple.field(place));
-    for (to, from) in key.iter_mut().zip(fields) {
-        *to = *from;
-    }
-    u128::from_be_bytes(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::Timestamp;
+    use forebay_model::Tuples;
     use proptest::prelude::*;
 
     const DAY_US: i64 = 86_400_000_000;
@@ -79,7 +62,6 @@ mod tests {
             orders in prop::collection::vec((0u16..5, "C[a-c]{0,20}", 0i64..5 * DAY_US, "[a-c]{0,3}"), 0..60),
             // Partitions of a day and of two.
             days in prop::sample::select(vec![vec![0, 1, 2, 3, 4, 5], vec![0, 2, 3, 5]]),
-            cut in 0usize..60,
         ) {
             let first = Timestamp::parse("2025-01-01T00:00:00Z").unwrap().unix_us();
             let spans: Vec<_> =
@@ -88,9 +70,9 @@ mod tests {
             let tuples: Vec<_> = orders.iter().map(|(bucket, customer_id, us, order_id)| {
                 order(*bucket, customer_id, Timestamp::from_unix_us(first + us), order_id)
             }).collect();
-            let (one, other) = tuples.split_at(cut.min(tuples.len()));
-            let (one, other) = (one.concat(), other.concat());
-            let arranged = in_key_order(Lane::Orders, &[&one, &other], &ranges);
+            let with_time = tuples.iter().zip(&orders);
+            let with_time = with_time.map(|(tuple, (_, _, us, _))| (&tuple[..], Timestamp::from_unix_us(first + us)));
+            let arranged = in_key_order(Lane::Orders, with_time, &ranges);
 
             let place = |tuple: &[u8]| {
                 let tuple = Tuples::new(Lane::Orders, tuple).next().unwrap().unwrap();
@@ -115,13 +97,7 @@ mod tests {
         let long = "C".repeat(20);
         let tuples = ["b", "a"].map(|order_id| order(1, &long, at, order_id));
         let tuples = [&tuples[0][..], &tuples[1]];
-        assert_eq!(in_key_order(Lane::Orders, &tuples, &Ranges::default()), tuples);
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_sent_all_the_same() {
-        let good = order(1, "C1", Timestamp::parse("2025-01-01T00:00:00Z").unwrap(), "O1");
-        let torn = [&good[..], b"torn"].concat();
-        assert_eq!(in_key_order(Lane::Orders, &[&torn, &good], &Ranges::default()), [&good[..], &good, b"torn"]);
+        let arranged = in_key_order(Lane::Orders, tuples.into_iter().map(|tuple| (tuple, at)), &Ranges::default());
+        assert_eq!(arranged, tuples);
     }
 }

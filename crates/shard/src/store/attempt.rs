@@ -10,11 +10,11 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
 use super::copy::copy;
-use super::sift::Run;
+use super::sift::RowRange;
 use super::statements::Statements;
 use super::step::{Step, StepError, step};
 use super::times::Times;
-use crate::dead_letter::{self, Letter, Place};
+use crate::dead_letter::{self, Letter, RowPosition};
 use crate::partition::Ranges;
 use crate::position::Tally;
 
@@ -32,8 +32,10 @@ pub(crate) struct Attempt<'a> {
     pub(crate) statements: &'a Statements,
     /// The table's partitions, where the rows go straight into it; `None` where they go through staging.
     pub(crate) straight: Option<&'a Ranges>,
-    pub(crate) runs: &'a [Run],
+    pub(crate) ranges: &'a [RowRange<'a>],
     pub(crate) letters: &'a [Letter],
+    /// How many rows of the log the transaction is for: as many must be stored, duplicate or dead.
+    pub(crate) rows: u64,
     pub(crate) times: Option<(Timestamp, Timestamp)>,
     pub(crate) before_commit: Option<fn()>,
     pub(crate) from: Position,
@@ -43,7 +45,7 @@ pub(crate) struct Attempt<'a> {
 /// Where the position goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End<'a> {
-    pub(crate) place: Place,
+    pub(crate) row: RowPosition,
     pub(crate) frame_id: &'a str,
 }
 
@@ -53,6 +55,9 @@ pub(crate) enum AttemptError {
     /// The position is not where it was read: another writer was here.
     #[error("another writer has moved the position")]
     Fenced,
+    /// The sums would be wrong.
+    #[error("what must always hold does not: {0}")]
+    Violated(String),
     #[error(transparent)]
     Step(#[from] StepError),
 }
@@ -62,7 +67,7 @@ impl Attempt<'_> {
     pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Tally), AttemptError> {
         self.begin(&mut session).await?;
         let dead = self.letters.iter().map(|letter| u64::from(letter.rows)).sum();
-        let sent = self.runs.iter().map(|run| u64::from(run.rows)).sum();
+        let sent = self.ranges.iter().map(|range| range.rows()).sum();
         let straight = Tally { stored: if self.straight.is_some() { sent } else { 0 }, duplicate: 0, dead };
         // First of all, so that a second writer stops here, before it has sent anything.
         self.move_position(&mut session.connection, straight).await?;
@@ -72,10 +77,12 @@ impl Attempt<'_> {
         }
         let tally = match self.straight {
             _ if sent == 0 => straight,
-            Some(ranges) => {
+            Some(partitions) => {
                 // The times first: they are fewer bytes to have sent in vain.
-                Times::of(self.lane, self.runs).insert(&mut session.connection).await?;
-                let tuples = in_key_order(self.lane, &self.tuples(), ranges);
+                Times::of(self.lane, self.ranges).insert(&mut session.connection).await?;
+                let tuples = self.ranges.iter().flat_map(|range| range.tuples());
+                let tuples = tuples.map(|(tuple, entry)| (tuple, entry.ordered_at));
+                let tuples = in_key_order(self.lane, tuples, partitions);
                 copy(&mut session.connection, &self.statements.copy, &tuples).await?;
                 straight
             }
@@ -85,6 +92,9 @@ impl Attempt<'_> {
                 straight + staged
             }
         };
+        if tally.rows() != self.rows {
+            return Err(AttemptError::Violated(format!("{} rows of the log became {tally}", self.rows)));
+        }
         if let Some(hook) = self.before_commit {
             hook();
         }
@@ -98,11 +108,6 @@ impl Attempt<'_> {
         self.stage(&mut session.connection).await?;
         step(Step::Commit, session.connection.execute("rollback")).await?;
         Ok(session)
-    }
-
-    /// The bytes of every row, run by run.
-    pub(super) fn tuples(&self) -> Vec<&[u8]> {
-        self.runs.iter().map(|run| &run.tuples[..]).collect()
     }
 
     fn incarnation(&self) -> Incarnation {
@@ -125,9 +130,9 @@ impl Attempt<'_> {
                 committed_at = clock_timestamp() \
             where lane = $7 and incarnation = $8 and stream_seq = $9";
         let moved = sqlx::query(SQL)
-            .bind(self.to.place.seq.cast_signed())
+            .bind(self.to.row.seq.cast_signed())
             .bind(self.to.frame_id)
-            .bind(self.to.place.epoch.0.cast_signed())
+            .bind(self.to.row.epoch.0.cast_signed())
             .bind(tally.stored.cast_signed())
             .bind(tally.duplicate.cast_signed())
             .bind(tally.dead.cast_signed())

@@ -3,15 +3,15 @@
 use forebay_model::{Lane, Position};
 
 use super::attempt::{Attempt, AttemptError, End, Session};
-use super::sift::Run;
+use super::sift::RowRange;
 use super::statements::Statements;
 use super::step::{Fault, StepError};
 use crate::dead_letter::{Letter, Reason};
 
 /// Rows that the server takes, and those that it refuses.
 #[derive(Debug, Default)]
-pub(crate) struct Parted {
-    pub(crate) taken: Vec<Run>,
+pub(crate) struct Parted<'a> {
+    pub(crate) taken: Vec<RowRange<'a>>,
     pub(crate) refused: Vec<Letter>,
 }
 
@@ -23,20 +23,20 @@ pub(crate) trait Sessions {
 
 /// Parts the rows of one frame. Every probe goes through the staging table and is rolled back. Data errors only count
 /// where they are met with a single row; anything that is not the rows' fault ends the search.
-pub(crate) async fn bisect(
+pub(crate) async fn bisect<'a>(
     sessions: &mut impl Sessions,
     lane: Lane,
     statements: &Statements,
-    runs: &[Run],
-) -> Result<Parted, AttemptError> {
+    ranges: &[RowRange<'a>],
+) -> Result<Parted<'a>, AttemptError> {
     let mut parted = Parted::default();
     // Depth first and the earlier half first, so that both lists stay in the order of the log.
-    let mut open: Vec<Vec<Run>> = vec![runs.iter().flat_map(|run| run.split(lane)).collect()];
+    let mut open: Vec<Vec<RowRange<'a>>> = vec![ranges.iter().flat_map(|range| range.split()).collect()];
     while let Some(mut rows) = open.pop() {
-        let Some(first) = rows.first().cloned() else { continue };
+        let Some(&first) = rows.first() else { continue };
         match probe(sessions, lane, statements, &rows).await? {
             None => parted.taken.append(&mut rows),
-            Some(error) if rows.len() == 1 => parted.refused.push(letter(&first, &error)),
+            Some(error) if rows.len() == 1 => parted.refused.push(letter(first, &error)),
             Some(_) => {
                 let later = rows.split_off(rows.len() / 2);
                 open.extend([later, rows]);
@@ -51,21 +51,22 @@ async fn probe(
     sessions: &mut impl Sessions,
     lane: Lane,
     statements: &Statements,
-    rows: &[Run],
+    rows: &[RowRange<'_>],
 ) -> Result<Option<StepError>, AttemptError> {
     let session = sessions.take().await?;
-    let place = rows[0].place;
+    let row = rows[0].position();
     let nowhere = Position { incarnation: forebay_model::Incarnation::new(0), seq: 0 };
     let attempt = Attempt {
         lane,
         statements,
         straight: None,
-        runs: rows,
+        ranges: rows,
+        rows: 0,
         letters: &[],
         times: None,
         before_commit: None,
         from: nowhere,
-        to: End { place, frame_id: "" },
+        to: End { row, frame_id: "" },
     };
     match attempt.probe(session).await {
         Ok(session) => {
@@ -77,13 +78,13 @@ async fn probe(
     }
 }
 
-fn letter(row: &Run, error: &StepError) -> Letter {
+fn letter(row: RowRange<'_>, error: &StepError) -> Letter {
     Letter {
-        place: row.place,
+        position: row.position(),
         rows: 1,
         reason: Reason::Refused,
         sqlstate: error.sqlstate.clone(),
         detail: error.reason.clone(),
-        tuple: row.tuples.clone(),
+        tuple: row.to_bytes(),
     }
 }

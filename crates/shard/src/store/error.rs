@@ -19,6 +19,9 @@ pub enum CommitError {
     /// The position is not where it was read: another writer was here. Start over from the stored position.
     #[error("another writer has moved the position")]
     Fenced,
+    /// Something does not hold that always must. Nothing was committed, and trying again will not help: somebody has to look.
+    #[error("what must always hold does not: {0}")]
+    Violated(String),
     /// The shard failed. Whether the frames are committed, the stored position says.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -30,12 +33,14 @@ impl StoreError {
         self.class
     }
 
-    pub(crate) fn out_of_order() -> Self {
-        Self { class: ErrorClass::Internal, reason: "the frames do not follow the position, or each other".to_owned() }
-    }
-
     pub(crate) fn position_gone() -> Self {
         Self { class: ErrorClass::Internal, reason: "the position vanished while it was read".to_owned() }
+    }
+}
+
+impl CommitError {
+    pub(crate) fn violated(what: impl Into<String>) -> Self {
+        Self::Violated(what.into())
     }
 }
 
@@ -67,6 +72,7 @@ impl From<AttemptError> for CommitError {
     fn from(error: AttemptError) -> Self {
         match error {
             AttemptError::Fenced => Self::Fenced,
+            AttemptError::Violated(what) => Self::Violated(what),
             AttemptError::Step(error) => error.into(),
         }
     }

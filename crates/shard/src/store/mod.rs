@@ -6,7 +6,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `sift` | the walk over a batch's tuples before anything is sent |
+//! | `sift` | what of a batch can be sent, and what cannot |
 //! | `attempt` | one transaction |
 //! | `arrange` | the order in which rows are sent |
 //! | `copy` | tuples into a table |
@@ -46,8 +46,8 @@ use self::sift::{Sifted, sift};
 use self::statements::Statements;
 use self::step::{Fault, Step, StepError, step, within};
 use crate::address::{ShardAddress, ShardAddresses};
-use crate::dead_letter::{Place, Reason};
-use crate::frame::LogFrame;
+use crate::dead_letter::{Reason, RowPosition};
+use crate::frame::IndexedFrame;
 use crate::partition::{self, Granularity, Ranges, Span};
 use crate::position::{LanePosition, Tally};
 use crate::session::{SessionSettings, connect_primary};
@@ -129,8 +129,7 @@ impl LaneStore {
     /// keeps it from doing harm is the position.
     pub async fn try_lead(&mut self) -> Result<bool, StoreError> {
         const SQL: &str = "select pg_try_advisory_lock($1, $2)";
-        let lane = Lane::ALL.iter().position(|&lane| lane == self.lane).unwrap_or_default();
-        let lock = sqlx::query_scalar(SQL).bind(LEAD_LOCK).bind(lane as i32).fetch_one(&mut self.control);
+        let lock = sqlx::query_scalar(SQL).bind(LEAD_LOCK).bind(self.lane.spec().lock).fetch_one(&mut self.control);
         Ok(step(Step::Lead, lock).await?)
     }
 
@@ -165,11 +164,15 @@ impl LaneStore {
     /// Commits frames that follow `from`, or the first of them, and moves the position there.
     ///
     /// # Errors
-    /// [`CommitError::Fenced`] where the position is not at `from`. After any other error the position must be read again:
+    /// [`CommitError::Fenced`] where the position is not at `from`, [`CommitError::Violated`] where going on would make the sums
+    /// wrong; then nothing was committed. After any other error the position must be read again:
     /// a COMMIT whose answer was lost may have been done.
-    pub async fn commit(&mut self, frames: &[LogFrame], from: Position) -> Result<Committed, CommitError> {
+    pub async fn commit(&mut self, frames: &[IndexedFrame], from: Position) -> Result<Committed, CommitError> {
         if !follow(from, frames) {
-            return Err(StoreError::out_of_order().into());
+            return Err(CommitError::violated("the frames do not follow the position, or each other"));
+        }
+        if frames.iter().any(|frame| frame.lane() != self.lane) {
+            return Err(CommitError::violated("the frames were read as those of another lane"));
         }
         let mut count = frames.len();
         loop {
@@ -182,8 +185,8 @@ impl LaneStore {
     }
 
     /// `None` where these frames cannot be committed together, but maybe fewer of them.
-    async fn commit_all(&mut self, frames: &[LogFrame], from: Position) -> Result<Option<Committed>, CommitError> {
-        let Some(last) = frames.last() else { return Ok(Some(Committed::nothing(from))) };
+    async fn commit_all(&mut self, frames: &[IndexedFrame], from: Position) -> Result<Option<Committed>, CommitError> {
+        let Some(last) = frames.last().map(IndexedFrame::frame) else { return Ok(Some(Committed::nothing(from))) };
         let mut sifted = self.sift(frames).await?;
         let mut is_searched = false;
         loop {
@@ -193,13 +196,14 @@ impl LaneStore {
                 lane: self.lane,
                 statements: &self.statements,
                 straight: is_straight.then_some(&self.ranges),
-                runs: &sifted.runs,
+                ranges: &sifted.ranges,
+                rows: frames.iter().map(|frame| u64::from(frame.frame().rows)).sum(),
                 letters: &sifted.letters,
                 before_commit: self.settings.before_commit,
                 times: sifted.times,
                 from,
                 to: End {
-                    place: Place { seq: last.seq, row: 0, epoch: last.epoch, enqueued_at: last.enqueued_at },
+                    row: RowPosition { seq: last.seq, row: 0, epoch: last.epoch, enqueued_at: last.enqueued_at },
                     frame_id: &last.id,
                 },
             };
@@ -217,8 +221,8 @@ impl LaneStore {
                         was_staged: !is_straight,
                     }));
                 }
-                Err(AttemptError::Fenced) => return Err(CommitError::Fenced),
                 Err(AttemptError::Step(error)) => error,
+                Err(error) => return Err(error.into()),
             };
             let Some(fault) = error.fault_of_rows() else { return Err(error.into()) };
             if is_straight {
@@ -237,9 +241,9 @@ impl LaneStore {
         }
     }
 
-    /// Walks over the tuples, and makes the partitions that they need.
-    async fn sift(&mut self, frames: &[LogFrame]) -> Result<Sifted, StoreError> {
-        let sifted = sift(self.lane, frames, &self.ranges, self.settings.granularity);
+    /// Sees what can be sent, and makes the partitions that it needs.
+    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame]) -> Result<Sifted<'a>, StoreError> {
+        let sifted = sift(frames, &self.ranges, self.settings.granularity);
         self.make_partitions(&sifted.missing).await?;
         Ok(sifted)
     }
@@ -255,16 +259,16 @@ impl LaneStore {
     }
 
     /// Whether facts were refused because a partition that was known is not there any more: somebody detached it.
-    async fn lost_partitions(&mut self, frames: &[LogFrame]) -> Result<bool, StoreError> {
+    async fn lost_partitions(&mut self, frames: &[IndexedFrame]) -> Result<bool, StoreError> {
         self.ranges = read_ranges(&mut self.control, self.lane).await?;
-        Ok(!sift(self.lane, frames, &self.ranges, self.settings.granularity).missing.is_empty())
+        Ok(!sift(frames, &self.ranges, self.settings.granularity).missing.is_empty())
     }
 
     /// Moves the rows that the server refuses from what is sent to the dead letters.
-    async fn set_refused_apart(&mut self, sifted: &mut Sifted) -> Result<(), CommitError> {
+    async fn set_refused_apart(&mut self, sifted: &mut Sifted<'_>) -> Result<(), CommitError> {
         let statements = self.statements.clone();
-        let parted = bisect(self, self.lane, &statements, &sifted.runs).await?;
-        sifted.runs = parted.taken;
+        let parted = bisect(self, self.lane, &statements, &sifted.ranges).await?;
+        sifted.ranges = parted.taken;
         sifted.letters.extend(parted.refused);
         Ok(())
     }
@@ -324,8 +328,8 @@ async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnecti
 
 /// The compare-and-swap guards against other writers; this, against frames that were committed before, and against a hole
 /// that the position would silently skip.
-fn follow(from: Position, frames: &[LogFrame]) -> bool {
-    (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.seq == expected)
+fn follow(from: Position, frames: &[IndexedFrame]) -> bool {
+    (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.frame().seq == expected)
 }
 
 async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, StoreError> {
@@ -335,7 +339,7 @@ async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, S
     Ok(step(Step::Partitions, partition::read_ranges(control, lane.table())).await?)
 }
 
-fn dead_by_reason(sifted: &Sifted, rows: Tally) -> Vec<(Reason, u64)> {
+fn dead_by_reason(sifted: &Sifted<'_>, rows: Tally) -> Vec<(Reason, u64)> {
     let mut dead = std::collections::BTreeMap::new();
     for letter in &sifted.letters {
         *dead.entry(letter.reason).or_default() += u64::from(letter.rows);

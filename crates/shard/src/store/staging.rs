@@ -1,12 +1,12 @@
 //! The way through the staging table, which tells duplicates and conflicts from what is new.
 
-use forebay_model::{Lane, Timestamp};
+use forebay_model::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, AttemptError};
 use super::copy::copy;
-use super::sift::Run;
+use super::sift::RowRange;
 use super::step::{Step, StepError, step};
 use super::times::Times;
 use crate::position::Tally;
@@ -23,7 +23,11 @@ struct Conflict {
 
 impl Attempt<'_> {
     /// Stores what is new; the rest is duplicates, but for those that conflict with what was first.
-    pub(super) async fn through_staging(&self, connection: &mut PgConnection, sent: u64) -> Result<Tally, StepError> {
+    pub(super) async fn through_staging(
+        &self,
+        connection: &mut PgConnection,
+        sent: u64,
+    ) -> Result<Tally, AttemptError> {
         let stored = self.stage(connection).await?;
         if stored == sent {
             return Ok(Tally { stored, ..Tally::default() });
@@ -33,13 +37,17 @@ impl Attempt<'_> {
             self.bury_conflicts(connection, &conflicts).await?;
         }
         let dead = conflicts.len() as u64;
-        Ok(Tally { stored, duplicate: sent.saturating_sub(stored + dead), dead })
+        let Some(duplicate) = sent.checked_sub(stored + dead) else {
+            return Err(AttemptError::Violated(format!("of {sent} rows {stored} were stored and {dead} are dead")));
+        };
+        Ok(Tally { stored, duplicate, dead })
     }
 
     /// Gives how many rows were new.
     pub(super) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, StepError> {
-        copy(connection, &self.statements.copy_staged, &self.tuples()).await?;
-        Times::of(self.lane, self.runs).insert_new(connection).await?;
+        let payloads: Vec<_> = self.ranges.iter().map(|range| range.bytes()).collect();
+        copy(connection, &self.statements.copy_staged, &payloads).await?;
+        Times::of(self.lane, self.ranges).insert_new(connection).await?;
         let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
         Ok(step(Step::Rows, insert).await?.rows_affected())
     }
@@ -56,7 +64,7 @@ impl Attempt<'_> {
     }
 
     async fn bury_conflicts(&self, connection: &mut PgConnection, conflicts: &[Conflict]) -> Result<(), StepError> {
-        let rows: Vec<Run> = rows_of(self.lane, self.runs, conflicts);
+        let rows = rows_of(self.ranges, conflicts);
         let times = self.times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST));
         let first = conflicts.iter().filter_map(|conflict| conflict.first_at);
         let (earliest, latest) = first.fold(times, |sum, at| (sum.0.min(at), sum.1.max(at)));
@@ -67,28 +75,30 @@ impl Attempt<'_> {
             .bind(self.from.incarnation.get().cast_signed())
             .bind(conflicts.iter().map(|conflict| conflict.row).collect::<Vec<_>>())
             .bind(conflicts.iter().map(|conflict| conflict.first_at.map(Timestamptz)).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.seq.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.row.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| &row.tuples[..]).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.epoch.0.cast_signed()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|row| row.place.enqueued_at.map(Timestamptz)).collect::<Vec<_>>());
+            .bind(rows.iter().map(|row| row.position().seq.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.position().row.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.bytes()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.position().epoch.0.cast_signed()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.position().enqueued_at.map(Timestamptz)).collect::<Vec<_>>());
         step(Step::Letters, query.execute(connection)).await?;
         Ok(())
     }
 }
 
-/// The rows of conflicts, which are in order, each as a run of its own.
-fn rows_of(lane: Lane, runs: &[Run], conflicts: &[Conflict]) -> Vec<Run> {
-    let mut rows = Vec::with_capacity(conflicts.len());
+/// The rows of conflicts, which are in order, each as a range of its own.
+fn rows_of<'a>(ranges: &[RowRange<'a>], conflicts: &[Conflict]) -> Vec<RowRange<'a>> {
     let mut numbers = conflicts.iter().map(|conflict| conflict.row.cast_unsigned()).peekable();
     let mut first = 0;
-    for run in runs {
-        let behind = first + u64::from(run.rows);
+    let mut rows = Vec::with_capacity(conflicts.len());
+    for range in ranges {
+        let behind = first + range.rows();
         if numbers.peek().is_some_and(|&number| number < behind) {
-            let split = run.split(lane);
-            while let Some(number) = numbers.next_if(|&number| number < behind) {
-                rows.push(split[(number - first) as usize].clone());
-            }
+            rows.extend(
+                (first..)
+                    .zip(range.split())
+                    .filter(|(number, _)| numbers.next_if_eq(number).is_some())
+                    .map(|(_, row)| row),
+            );
         }
         first = behind;
     }

@@ -9,15 +9,15 @@
 //! seen are only two times within the millisecond that such an id tells, and a stray that was there before the order at home.
 
 use std::collections::HashSet;
+use std::iter;
 
-use forebay_model::tuple::Tuples;
 use forebay_model::{Identity, Lane, Timestamp};
 use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::arrange::in_key_order;
 use super::copy::copy;
-use super::sift::{LATEST, Run};
+use super::sift::{LATEST, RowRange};
 use super::step::{Step, StepError, step};
 use crate::partition::Ranges;
 use crate::timestamptz::Timestamptz;
@@ -31,6 +31,8 @@ pub(crate) const CREATE_STAGED: &str = "create temporary table staged_time \
 pub(crate) struct Times {
     /// Tuples of `order_time`, in the order of the log.
     tuples: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
     strays: Vec<Stray>,
 }
 
@@ -46,28 +48,38 @@ struct Stray {
 
 impl Times {
     /// Those of a batch. Lanes other than `orders` have none.
-    pub(crate) fn of(lane: Lane, runs: &[Run]) -> Self {
+    pub(crate) fn of(lane: Lane, ranges: &[RowRange<'_>]) -> Self {
+        let mut times = Self::default();
         if lane != Lane::Orders {
-            return Self::default();
+            return times;
         }
-        let tuples = || runs.iter().flat_map(|run| Tuples::new(lane, &run.tuples).map_while(Result::ok));
-        let orders = || tuples().map(|tuple| Identity::of(&tuple));
-        let (mut tuples, mut strays) = (Vec::new(), Vec::new());
+        let tuples = || ranges.iter().flat_map(|range| range.tuples());
+        let orders = || tuples().map(|(tuple, entry)| Identity::of(tuple, entry.ordered_at));
         for order in orders().filter(|order| !order.routes_itself()) {
-            strays.extend(Stray::of(&order));
-            order.push_index(&mut tuples);
+            times.strays.extend(Stray::of(&order));
+            times.push(&order);
         }
-        if !strays.is_empty() {
+        if !times.strays.is_empty() {
             // The order at home may be in the same batch, before the stray or behind it: then the log decides which was first.
+            let strays = times.strays.iter();
             let disputed: HashSet<_> =
-                strays.iter().map(|stray| (stray.customer_id.as_bytes(), stray.order_id.as_bytes())).collect();
-            tuples.clear();
+                strays.map(|stray| (stray.customer_id.as_bytes(), stray.order_id.as_bytes())).collect();
             let is_noted = |order: &Identity<'_>| {
                 !order.routes_itself() || disputed.contains(&(order.customer_id, order.order_id))
             };
-            orders().filter(is_noted).for_each(|order| order.push_index(&mut tuples));
+            let noted: Vec<_> = orders().filter(is_noted).collect();
+            times.tuples.clear();
+            times.ends.clear();
+            for order in &noted {
+                times.push(order);
+            }
         }
-        Self { tuples, strays }
+        times
+    }
+
+    fn push(&mut self, order: &Identity<'_>) {
+        order.push_index(&mut self.tuples);
+        self.ends.push(self.tuples.len());
     }
 
     /// Notes them; a unique violation where one is noted already.
@@ -77,7 +89,9 @@ impl Times {
             return Ok(());
         }
         self.insert_those_at_home(connection).await?;
-        copy(connection, SQL, &in_key_order(Lane::Index, &[&self.tuples], &Ranges::default())).await?;
+        let starts = iter::once(0).chain(self.ends.iter().copied());
+        let tuples = starts.zip(&self.ends).map(|(start, &end)| (&self.tuples[start..end], Timestamp::EARLIEST));
+        copy(connection, SQL, &in_key_order(Lane::Index, tuples, &Ranges::default())).await?;
         Ok(())
     }
 

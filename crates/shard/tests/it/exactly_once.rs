@@ -103,8 +103,8 @@ async fn only_one_store_leads_and_its_end_frees_the_lead() {
     assert!(leader.try_lead().await.unwrap() && other_lane.try_lead().await.unwrap());
     assert!(!standby.try_lead().await.unwrap());
     // A refused COPY costs a connection, but not the lead.
-    let mut writer =
-        crate::scene::Writer { position: leader.position().await.unwrap().unwrap().position, store: leader };
+    let position = leader.position().await.unwrap().unwrap().position;
+    let mut writer = crate::scene::Writer { lane: Lane::Orders, position, store: leader };
     let twice = [frame(1, &[fact("A").order(), fact("A").order()])];
     assert_eq!(writer.commit(&twice).await.unwrap().rows, tally(1, 1, 0));
     assert!(!standby.try_lead().await.unwrap());

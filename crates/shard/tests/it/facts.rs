@@ -1,8 +1,8 @@
 //! Facts and frames for tests: real tuples, and broken ones.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Order, Timestamp, tuple};
-use forebay_shard::LogFrame;
+use forebay_model::{Epoch, Lane, Order, Timestamp, tuple};
+use forebay_shard::{IndexedFrame, LogFrame};
 use forebay_testkit::log::{even_map, with_order};
 use forebay_testkit::order::patched;
 
@@ -77,6 +77,11 @@ pub(crate) fn frame(seq: u64, tuples: &[Vec<u8>]) -> LogFrame {
         payload: Bytes::from(tuples.concat()),
         fault: None,
     }
+}
+
+/// The same frames, as a lane of orders takes them.
+pub(crate) fn indexed(frames: &[LogFrame]) -> Vec<IndexedFrame> {
+    frames.iter().map(|frame| frame.clone().indexed(Lane::Orders)).collect()
 }
 
 /// Frames numbered from `first`, of ten orders each.

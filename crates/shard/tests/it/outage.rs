@@ -5,7 +5,7 @@ use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::facts::{Fact, fact, frame, frames};
+use crate::facts::{Fact, fact, frame, frames, indexed};
 use crate::scene::{Scene, tally};
 
 const TERMINATE: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
@@ -62,7 +62,7 @@ async fn a_commit_that_is_dropped_in_the_middle_stores_all_or_nothing() {
     writer.commit(&frames(1, 1)).await.unwrap();
     for wait_us in (0..6000).step_by(300) {
         let first = writer.position.seq + 1;
-        let batch = frames(first, 20);
+        let batch = indexed(&frames(first, 20));
         let commit = writer.store.commit(&batch, writer.position);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(wait_us), commit).await;
         // The abandoned transaction may still be on its way; the position's row shows when it has ended.

@@ -13,6 +13,7 @@ pub(crate) struct Scene {
 
 /// A lane's store and the position that its owner believes in, as a writer has them.
 pub(crate) struct Writer {
+    pub(crate) lane: Lane,
     pub(crate) store: LaneStore,
     pub(crate) position: Position,
 }
@@ -60,14 +61,15 @@ impl Scene {
         let mut store = LaneStore::open(&self.addresses(), lane, settings).await.unwrap();
         let start = Position { incarnation: Incarnation::new(7), seq: 0 };
         let position = store.begin_at(start).await.unwrap().position;
-        Writer { store, position }
+        Writer { lane, store, position }
     }
 }
 
 impl Writer {
     /// Commits every frame, in as many steps as it takes, and gives the sum.
     pub(crate) async fn commit(&mut self, frames: &[LogFrame]) -> Result<Committed, CommitError> {
-        let mut rest = frames;
+        let frames: Vec<_> = frames.iter().map(|frame| frame.clone().indexed(self.lane)).collect();
+        let mut rest = &frames[..];
         let mut sum = Committed {
             frames: 0,
             position: self.position,

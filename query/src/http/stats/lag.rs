@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forebay_log::Log;
-use forebay_model::{Lane, Position, ShardId, Timestamp};
+use forebay_model::{Position, StreamId, Timestamp};
 use tokio::time::timeout;
 
 /// How long the log may take to answer.
@@ -19,13 +19,13 @@ pub(super) struct Lag {
 
 impl Lag {
     /// Asks the log. `position` is the last frame that the shard has.
-    pub(super) async fn read(log: Option<&Log>, lane: Lane, shard: ShardId, position: Option<Position>) -> Self {
+    pub(super) async fn read(log: Option<&Log>, stream: StreamId, position: Option<Position>) -> Self {
         let Some(log) = log.filter(|log| log.is_connected()) else { return Self::default() };
-        timeout(LOG_MAX, Self::ask(log, lane, shard, position)).await.unwrap_or_default()
+        timeout(LOG_MAX, Self::ask(log, stream, position)).await.unwrap_or_default()
     }
 
-    async fn ask(log: &Log, lane: Lane, shard: ShardId, position: Option<Position>) -> Self {
-        let Ok(state) = log.stream_state(lane, shard).await else { return Self::default() };
+    async fn ask(log: &Log, stream: StreamId, position: Option<Position>) -> Self {
+        let Ok(state) = log.stream_state(stream).await else { return Self::default() };
         // Before the first commit everything is ahead; a position in another making of the stream says nothing.
         let seq = match position {
             None => 0,
@@ -36,7 +36,7 @@ impl Lag {
         if frames == 0 {
             return Self { lag_frames: Some(0), lag_seconds: Some(0.0) };
         }
-        let oldest = log.frame(lane, shard, (seq + 1).max(state.first_seq)).await.ok().flatten();
+        let oldest = log.frame(stream, (seq + 1).max(state.first_seq)).await.ok().flatten();
         let logged_at = oldest.and_then(|stored| stored.frame.ok()).map(|frame| frame.enqueued_at);
         let age = logged_at.map(|at| (Timestamp::now().unix_us() - at.unix_us()).max(0) as f64 / 1e6);
         Self { lag_frames: Some(frames), lag_seconds: age }

@@ -39,7 +39,7 @@ async fn up(shard: ShardId, size: Size, log: Option<&Log>) -> ShardState {
         let known = size.positions.iter().find(|known| known.lane == lane);
         let position = known.map(|known| known.position);
         let Tally { stored, duplicate, dead } = known.map(|known| known.rows).unwrap_or_default();
-        let Lag { lag_frames, lag_seconds } = Lag::read(log, lane, shard, position).await;
+        let Lag { lag_frames, lag_seconds } = Lag::read(log, lane.on(shard), position).await;
         let position = position.map(|position| position.to_string());
         let (duplicates, dead_letters) = (duplicate, dead);
         lanes.insert(lane, LaneStats { stored, duplicates, dead_letters, position, lag_frames, lag_seconds });

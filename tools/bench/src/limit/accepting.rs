@@ -71,7 +71,7 @@ async fn post_order(
     let shard = facts.add(&order, &app.map);
     let mut receipt = Receipt::default();
     for (seq, part) in facts.into_parts().iter().enumerate() {
-        receipt.note(part.lane, part.shard, position(part.lane, seq));
+        receipt.note(part.stream, position(part.stream.lane, seq));
     }
     let accepted = AcceptedOrder {
         order_id: order.order_id.to_string(),
@@ -86,5 +86,8 @@ async fn post_order(
 
 /// A place in a log that looks like a real one.
 fn position(lane: Lane, seq: usize) -> Position {
-    Position { incarnation: Incarnation::new(1_735_689_600_000_000 + lane as u64), seq: 100_000 + seq as u64 }
+    Position {
+        incarnation: Incarnation::new(1_735_689_600_000_000 + u64::from(lane.code())),
+        seq: 100_000 + seq as u64,
+    }
 }

@@ -97,8 +97,8 @@ async fn check(answer: reqwest::Response, path: &str, known: Vec<Acked>) {
     let shown: Vec<&str> =
         body["data"].as_array().unwrap().iter().filter_map(|order| order["order_id"].as_str()).collect();
     for order in known {
-        let mut places = order.at.positions().filter(|(lane, ..)| *lane == Lane::Orders);
-        let is_before = places.any(|(lane, shard, place)| at.position(lane, shard).is_some_and(|at| at.covers(place)));
+        let mut places = order.at.positions().filter(|(stream, _)| stream.lane == Lane::Orders);
+        let is_before = places.any(|(stream, place)| at.position(stream).is_some_and(|at| at.covers(place)));
         let is_shown = shown.contains(&order.id.as_str());
         assert!(is_shown || !is_before, "{path} from {from} at {position} lacks {} at {}", order.id, order.at);
     }

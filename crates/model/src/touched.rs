@@ -1,8 +1,10 @@
 //! What a commit touched, as far as caches need it: hashed keys and hours.
 
-use forebay_model::tuple::{Tuple, Tuples};
-use forebay_model::{Lane, Timestamp};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::Timestamp;
+use crate::lane::LaneSpec;
+use crate::tuple::{Tuple, TupleIndex};
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -35,16 +37,17 @@ impl Touched {
         Self::These { keys, hours }
     }
 
-    /// What rows of a lane touch: the keys by which their facts are read, and their hours. `frames` are the tuples of each
-    /// frame.
-    pub fn by<'a>(lane: Lane, frames: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    /// What the rows of these payloads touch: the keys by which their facts are read, and their hours.
+    pub fn by<'a>(payloads: impl IntoIterator<Item = &'a TupleIndex>) -> Self {
         let (mut keys, mut hours) = (Vec::new(), Vec::new());
-        for tuples in frames {
-            for tuple in Tuples::new(lane, tuples) {
-                // Behind a tuple that cannot be read the shard may find others, which are stored.
-                let Ok(tuple) = tuple else { return Self::Everything };
-                keys.push(key(lane, &tuple));
-                let hour = hour_of(tuple.ordered_at());
+        for index in payloads {
+            // Of a tuple that cannot be read nobody knows what it touches.
+            if !index.faults().is_empty() {
+                return Self::Everything;
+            }
+            for entry in index.entries() {
+                keys.push(entry.key);
+                let hour = hour_of(entry.ordered_at);
                 // The next fact is often of the same hour.
                 if hours.last() != Some(&hour) {
                     hours.push(hour);
@@ -73,26 +76,23 @@ impl Touched {
 
 /// The hash of what a fact is looked up by. Notices and entries in Redis hold such hashes: who changes them raises the versions of
 /// both formats.
-fn key(lane: Lane, tuple: &Tuple<'_>) -> u64 {
-    match lane {
-        Lane::Orders => xxh3_64(tuple.field(1)),
-        Lane::Index => xxh3_64(tuple.field(0)),
-        Lane::Views => of_view(tuple.field(0), tuple.field(1)),
-    }
+pub(crate) fn key_of(spec: &LaneSpec, tuple: &Tuple<'_>) -> u64 {
+    hash(spec.key.iter().map(|&place| tuple.field(place)))
 }
 
 /// The hash of a customer, or of an order id in the index lane.
 pub fn customer_key(id: &str) -> u64 {
-    xxh3_64(id.as_bytes())
+    hash([id.as_bytes()])
 }
 
 /// The hash of a view's key, such as a seller.
 pub fn view_key(view: &str, key: &str) -> u64 {
-    of_view(view.as_bytes(), key.as_bytes())
+    hash([view, key].map(str::as_bytes))
 }
 
-fn of_view(view: &[u8], key: &[u8]) -> u64 {
-    xxh3_64_with_seed(key, xxh3_64(view))
+/// The hash of each part is the seed of the next one's.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    parts.into_iter().fold(0, |seed, part| xxh3_64_with_seed(part, seed))
 }
 
 /// The hour of an instant, counted from 1970.

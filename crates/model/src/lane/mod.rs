@@ -1,0 +1,99 @@
+//! Lanes: the kinds of facts. What a lane is stands in one table, [`Lane::spec`], and nowhere else.
+
+mod per_lane;
+mod table;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use per_lane::PerLane;
+pub(crate) use table::COLUMNS_MAX;
+pub use table::{Column, ColumnType, LaneSpec};
+
+/// A kind of fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// The order itself, routed by its customer.
+    Orders,
+    /// Order id to customer and time, routed by the order id.
+    Index,
+    /// An order as one seller (warehouse, …) sees it, routed by the view's key.
+    Views,
+}
+
+impl Lane {
+    /// Every lane, in the order in which an order's facts must be logged: the order itself last, so that an order
+    /// whose index entry is missing cannot exist.
+    pub const ALL: [Self; 3] = [Self::Index, Self::Views, Self::Orders];
+
+    /// Its name in streams, settings and metrics.
+    pub const fn as_str(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// The table that holds its facts.
+    pub const fn table(self) -> &'static str {
+        self.spec().table
+    }
+
+    /// Lane and version of the column list: what a frame declares its tuples to be.
+    pub const fn format(self) -> &'static str {
+        self.spec().format
+    }
+
+    /// The columns of its tuples, in COPY order.
+    pub const fn columns(self) -> &'static [Column] {
+        self.spec().columns
+    }
+
+    /// The columns that make a fact's identity: the primary key of the table. The columns begin with them.
+    pub const fn identity(self) -> &'static [&'static str] {
+        self.spec().identity
+    }
+
+    /// Whether its table is range-partitioned by time.
+    pub const fn is_partitioned_by_time(self) -> bool {
+        self.spec().partitioned_by.is_some()
+    }
+
+    /// The number that stands for it in notices and in entries of caches.
+    pub const fn code(self) -> u8 {
+        self.spec().code
+    }
+
+    /// The lane with that number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.code() == code)
+    }
+
+    /// Where a column stands among the lane's columns. Meant for constants, so that a column that is not there is an error of
+    /// the compiler.
+    ///
+    /// # Panics
+    /// Where the lane has no such column.
+    pub const fn place(self, column: &str) -> usize {
+        table::place(self.columns(), column).expect("the lane has no such column")
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no lane.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no lane: there are orders, index and views")]
+pub struct UnknownLane(String);
+
+impl FromStr for Lane {
+    type Err = UnknownLane;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLane> {
+        Self::ALL.into_iter().find(|lane| lane.as_str() == text).ok_or_else(|| UnknownLane(text.to_owned()))
+    }
+}

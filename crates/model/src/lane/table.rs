@@ -1,0 +1,256 @@
+//! The table of lanes. A new lane is a new row here; what the assertions below demand, the compiler says.
+//!
+//! Codes, letters and locks stand in stored or running things (notices, Redis, receipts that clients keep, locks of writers of
+//! another version), so they are never given to another lane and never changed.
+
+use super::Lane;
+use ColumnType::{Int2, Int8, Jsonb, Text, Timestamptz};
+
+/// What a lane is.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneSpec {
+    /// Which lane.
+    pub lane: Lane,
+    /// Its name in streams, settings and metrics.
+    pub name: &'static str,
+    /// The table that holds its facts.
+    pub table: &'static str,
+    /// Lane and version of the column list: what a frame declares its tuples to be.
+    pub format: &'static str,
+    /// The number that stands for it in notices and in entries of caches.
+    pub code: u8,
+    /// What stands for it in receipts.
+    pub letter: char,
+    /// The key of the advisory lock of the writer that leads, beside the one of the program.
+    pub lock: i32,
+    /// The columns of its tuples, in COPY order.
+    pub columns: &'static [Column],
+    /// The columns that make a fact's identity.
+    pub identity: &'static [&'static str],
+    /// Where the column with the fact's time stands.
+    pub time: usize,
+    /// Where the columns stand by which its facts are looked up, and what was touched is told.
+    pub key: &'static [usize],
+    /// The column by which the table is range-partitioned, where it is.
+    pub partitioned_by: Option<&'static str>,
+    /// The lane of the facts that its facts are made from, where they are. They must be in the log before those.
+    pub derived_from: Option<Lane>,
+}
+
+/// A column's type, as far as binary COPY needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `smallint`
+    Int2,
+    /// `bigint`
+    Int8,
+    /// `text`
+    Text,
+    /// `timestamptz`
+    Timestamptz,
+    /// `jsonb`
+    Jsonb,
+}
+
+/// A column of a lane's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: ColumnType,
+}
+
+const fn column(name: &'static str, kind: ColumnType) -> Column {
+    Column { name, kind }
+}
+
+const ORDERS: &[Column] = &[
+    column("bucket", Int2),
+    column("customer_id", Text),
+    column("ordered_at", Timestamptz),
+    column("order_id", Text),
+    column("total", Int8),
+    column("items", Jsonb),
+    column("attributes", Jsonb),
+];
+const INDEX: &[Column] = &[column("order_id", Text), column("customer_id", Text), column("ordered_at", Timestamptz)];
+const VIEWS: &[Column] = &[
+    column("view", Text),
+    column("key", Text),
+    column("ordered_at", Timestamptz),
+    column("order_id", Text),
+    column("customer_id", Text),
+    column("bucket", Int2),
+    column("subtotal", Int8),
+    column("items", Jsonb),
+];
+
+/// In the order of the enum.
+pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
+    LaneSpec {
+        lane: Lane::Orders,
+        name: "orders",
+        table: "orders",
+        format: "orders/1",
+        code: 0,
+        letter: 'o',
+        lock: 2,
+        columns: ORDERS,
+        identity: &["bucket", "customer_id", "ordered_at", "order_id"],
+        time: 2,
+        key: &[1],
+        partitioned_by: Some("ordered_at"),
+        derived_from: None,
+    },
+    LaneSpec {
+        lane: Lane::Index,
+        name: "index",
+        table: "order_index",
+        format: "index/1",
+        code: 1,
+        letter: 'i',
+        lock: 0,
+        columns: INDEX,
+        identity: &["order_id", "customer_id"],
+        time: 2,
+        key: &[0],
+        partitioned_by: None,
+        derived_from: Some(Lane::Orders),
+    },
+    LaneSpec {
+        lane: Lane::Views,
+        name: "views",
+        table: "order_views",
+        format: "views/1",
+        code: 2,
+        letter: 'v',
+        lock: 1,
+        columns: VIEWS,
+        identity: &["view", "key", "ordered_at", "order_id", "customer_id"],
+        time: 2,
+        key: &[0, 1],
+        partitioned_by: Some("ordered_at"),
+        derived_from: Some(Lane::Orders),
+    },
+];
+
+/// The most columns of any lane.
+pub(crate) const COLUMNS_MAX: usize = {
+    let (mut most, mut i) = (0, 0);
+    while i < TABLE.len() {
+        if TABLE[i].columns.len() > most {
+            most = TABLE[i].columns.len();
+        }
+        i += 1;
+    }
+    most
+};
+
+impl Lane {
+    /// Everything that is known of it.
+    pub const fn spec(self) -> &'static LaneSpec {
+        &TABLE[self as usize]
+    }
+}
+
+pub(super) const fn place(columns: &[Column], name: &str) -> Option<usize> {
+    let mut i = 0;
+    while i < columns.len() {
+        if is_same(columns[i].name, name) {
+            return Some(i);
+        }
+        i += 1;
+    }
+    None
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < one.len() {
+        if one[i] != other[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+const fn check(spec: &LaneSpec) {
+    assert!(spec.columns.len() <= i16::MAX as usize, "a tuple counts its fields in 16 bits");
+    assert!(spec.columns[spec.time].kind as u8 == Timestamptz as u8, "the time is a time");
+    assert!(!spec.identity.is_empty() && !spec.key.is_empty());
+    let mut i = 0;
+    while i < spec.identity.len() {
+        // The order in which rows are sent is made of the beginning of a tuple.
+        assert!(is_same(spec.columns[i].name, spec.identity[i]), "the columns begin with the identity");
+        assert!(spec.columns[i].kind as u8 != Jsonb as u8, "nothing can be looked up by a document");
+        i += 1;
+    }
+    let mut i = 0;
+    while i < spec.key.len() {
+        assert!(spec.key[i] < spec.identity.len(), "what is looked up by is of the identity");
+        i += 1;
+    }
+    let mut i = 0;
+    while i < spec.columns.len() {
+        assert!(place(spec.columns, spec.columns[i].name).expect("it is there") == i, "a column stands there once");
+        i += 1;
+    }
+    if let Some(column) = spec.partitioned_by {
+        let place = place(spec.columns, column).expect("the partition column is there");
+        assert!(
+            place < spec.identity.len() && place == spec.time,
+            "the partition column is the time, and of the identity"
+        );
+    }
+}
+
+const _: () = {
+    let mut i = 0;
+    while i < TABLE.len() {
+        let one = &TABLE[i];
+        assert!(one.lane as usize == i, "the table is in the order of the enum");
+        check(one);
+        let mut j = 0;
+        while j < i {
+            let other = &TABLE[j];
+            assert!(!is_same(one.name, other.name) && !is_same(one.table, other.table), "names are of one lane");
+            assert!(!is_same(one.format, other.format), "formats are of one lane");
+            assert!(one.code != other.code && one.letter != other.letter && one.lock != other.lock, "so are codes");
+            j += 1;
+        }
+        i += 1;
+    }
+    // In the order of logging, what is made from a lane's facts comes before them.
+    let mut i = 0;
+    while i < Lane::ALL.len() {
+        if let Some(origin) = Lane::ALL[i].spec().derived_from {
+            let mut j = i;
+            while j < Lane::ALL.len() && Lane::ALL[j] as usize != origin as usize {
+                j += 1;
+            }
+            assert!(j < Lane::ALL.len(), "derived facts are logged first");
+        }
+        i += 1;
+    }
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They stand in what is stored and in what other versions hold: whoever changes one breaks that.
+    #[test]
+    fn the_codes_of_lanes_stay_what_they_are() {
+        let codes = [Lane::Orders, Lane::Index, Lane::Views].map(|lane| {
+            let spec = lane.spec();
+            (spec.name, spec.code, spec.letter, spec.lock)
+        });
+        assert_eq!(codes, [("orders", 0, 'o', 2), ("index", 1, 'i', 0), ("views", 2, 'v', 1)]);
+    }
+}

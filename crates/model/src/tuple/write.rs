@@ -1,0 +1,92 @@
+//! Facts written as tuples. How many fields a tuple has is checked by the compiler against the table of lanes.
+
+use super::JSONB_VERSION;
+use crate::order::ViewSlice;
+use crate::{Lane, Order, Timestamp};
+
+const ORDERS: usize = Lane::Orders.columns().len();
+const INDEX: usize = Lane::Index.columns().len();
+const VIEWS: usize = Lane::Views.columns().len();
+
+/// The value of a field.
+enum Field<'a> {
+    Int2(u16),
+    Int8(i64),
+    Text(&'a [u8]),
+    /// The pieces of its text.
+    Json(&'a [&'a str]),
+}
+
+/// Appends an order's tuple in lane `orders`.
+pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
+    let fields: [Field<'_>; ORDERS] = [
+        Field::Int2(order.bucket.number()),
+        Field::Text(order.customer_id().as_str().as_bytes()),
+        Field::Int8(order.ordered_at.postgres_us()),
+        Field::Text(order.order_id.as_str().as_bytes()),
+        Field::Int8(order.total()),
+        Field::Json(&[order.items()]),
+        Field::Json(&[order.attributes()]),
+    ];
+    push(out, &fields);
+}
+
+/// Appends an order's tuple in lane `index`.
+pub fn push_index(out: &mut Vec<u8>, order: &Order<'_>) {
+    let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
+    push_index_of(out, order_id.as_bytes(), customer_id.as_bytes(), order.ordered_at);
+}
+
+/// Appends the tuple in lane `index` of an order with that identity. Nothing checks the texts.
+pub fn push_index_of(out: &mut Vec<u8>, order_id: &[u8], customer_id: &[u8], ordered_at: Timestamp) {
+    let fields: [Field<'_>; INDEX] =
+        [Field::Text(order_id), Field::Text(customer_id), Field::Int8(ordered_at.postgres_us())];
+    push(out, &fields);
+}
+
+/// Appends the tuple in lane `views` of what one key sees of an order.
+pub fn push_view(out: &mut Vec<u8>, order: &Order<'_>, slice: &ViewSlice<'_>) {
+    let mut array = Vec::with_capacity(slice.items.len() * 2 + 1);
+    for (i, &item) in slice.items.iter().enumerate() {
+        array.extend([if i == 0 { "[" } else { "," }, item]);
+    }
+    array.push("]");
+    let fields: [Field<'_>; VIEWS] = [
+        Field::Text(slice.view.as_bytes()),
+        Field::Text(slice.key.as_bytes()),
+        Field::Int8(order.ordered_at.postgres_us()),
+        Field::Text(order.order_id.as_str().as_bytes()),
+        Field::Text(order.customer_id().as_str().as_bytes()),
+        Field::Int2(order.bucket.number()),
+        Field::Int8(slice.subtotal),
+        Field::Json(&array),
+    ];
+    push(out, &fields);
+}
+
+fn push(out: &mut Vec<u8>, fields: &[Field<'_>]) {
+    out.extend_from_slice(&(fields.len() as i16).to_be_bytes());
+    for field in fields {
+        match *field {
+            Field::Int2(number) => push_bytes(out, &number.to_be_bytes()),
+            Field::Int8(number) => push_bytes(out, &number.to_be_bytes()),
+            Field::Text(text) => push_bytes(out, text),
+            Field::Json(text) => push_jsonb(out, text),
+        }
+    }
+}
+
+/// No field comes near 2³¹ bytes: an order has at most 256 KiB.
+fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn push_jsonb(out: &mut Vec<u8>, text: &[&str]) {
+    let bytes: usize = text.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(&(bytes as i32 + 1).to_be_bytes());
+    out.push(JSONB_VERSION);
+    for part in text {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
