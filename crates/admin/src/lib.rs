@@ -1,7 +1,8 @@
 //! What operators do to a running system: jobs that any process can run, stop and run again.
 //!
-//! They look at the log and the shards themselves, beside the services that work there. They must never know how a service
-//! works inside, nor ask one over HTTP.
+//! They look at the log and the shards themselves, beside the services that work there. Each takes plain settings and gives a
+//! typed report; what there is to know meanwhile it tells as events. They must never know a command line, nor print; nor how a
+//! service works inside.
 //!
 //! | module | concept |
 //! |---|---|
@@ -16,13 +17,12 @@
 //! | `stored_order` | an order as a shard has it |
 //! | `publish` | frames into the log, however long that takes |
 //! | `columns` | facts by column, compared |
-//! | `grouped`, `hex` | numbers and bytes for people |
+//! | `hex` | bytes as text |
 
 pub mod backfill;
 mod columns;
 pub mod dead;
 pub mod doctor;
-mod grouped;
 mod hex;
 pub mod log;
 pub mod migrate;
@@ -31,3 +31,6 @@ pub mod shards;
 mod stored_order;
 pub mod system;
 pub mod verify;
+
+/// Who is told what there is to know while a job runs.
+pub type Tell<'a, E> = &'a (dyn Fn(E) + Sync);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use forebay_log::{Log, StreamState};
 use forebay_model::{Bucket, Lane, ShardId, ShardMap};
-use forebay_shard::{LanePosition, PoolSettings, ShardAddresses, ShardList, ShardPool};
+use forebay_shard::{LanePosition, PoolSettings, ShardAddresses, ShardList, ShardPool, Tally};
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::system::SystemSettings;
+use crate::system::System;
 
 /// The map and the shards, as `--json` prints them.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ pub struct LaneFigures {
 ///
 /// # Errors
 /// When the log has no map.
-pub async fn read(log: &Log, system: &SystemSettings) -> Result<Figures> {
+pub async fn read(log: &Log, system: &System) -> Result<Figures> {
     let map = system.map(log).await?;
     Ok(Figures::read(log, &map, &system.shards).await)
 }
@@ -88,10 +88,10 @@ impl Figures {
         self.lanes().map(|lane| lane.lag_frames).sum()
     }
 
-    /// Rows of a lane, over all shards: stored and duplicate.
-    pub fn rows(&self, lane: Lane) -> (u64, u64) {
-        let rows = self.lanes().filter(|figures| figures.lane == lane);
-        rows.fold((0, 0), |sum, rows| (sum.0 + rows.stored.unwrap_or(0), sum.1 + rows.duplicate.unwrap_or(0)))
+    /// What became of the rows of a lane, over all shards.
+    pub fn rows(&self, lane: Lane) -> Tally {
+        let lanes = self.lanes().filter(|figures| figures.lane == lane);
+        lanes.fold(Tally::default(), |sum, figures| sum + figures.rows())
     }
 
     fn lanes(&self) -> impl Iterator<Item = &LaneFigures> {
@@ -139,6 +139,12 @@ impl ShardFigures {
 }
 
 impl LaneFigures {
+    /// What became of its rows, as far as that is known.
+    pub fn rows(&self) -> Tally {
+        let known = |rows: Option<u64>| rows.unwrap_or_default();
+        Tally { stored: known(self.stored), duplicate: known(self.duplicate), dead: known(self.dead) }
+    }
+
     fn new(lane: Lane, position: Option<&LanePosition>, stream: Result<StreamState, String>) -> Self {
         let (state, fault) = match stream {
             Ok(state) => (Some(state), None),

@@ -8,70 +8,23 @@ use anyhow::{Context, Result};
 use forebay_log::{Log, LogName, LogSettings};
 use forebay_model::{Hash, ShardId, ShardMap};
 use forebay_service::BadSetting;
-use forebay_shard::{LOCAL_SHARDS, PoolSettings, ShardList, ShardPool};
-
-/// The log that `forebay up` starts: what settings name where nothing else is said.
-pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";
+use forebay_shard::{PoolSettings, ShardList, ShardPool};
 
 /// How long a map may take to be read.
 const MAP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Where the log and the shards are.
-#[derive(Debug, Clone, clap::Args)]
-pub struct SystemSettings {
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS)]
+#[derive(Debug, Clone)]
+pub struct System {
+    /// NATS servers, separated by commas.
     pub nats: String,
-
-    /// What the names of streams and subjects begin with
-    #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
+    /// What the names of streams and subjects begin with.
     pub log_prefix: LogName,
-
-    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
-    #[arg(
-        long,
-        env = "FOREBAY_SHARDS",
-        value_name = "URLS",
-        hide_env_values = true,
-        default_value = LOCAL_SHARDS
-    )]
+    /// The shards.
     pub shards: ShardList,
 }
 
-/// A shard's number, as it is written in commands.
-pub(crate) fn shard(text: &str) -> Result<ShardId, String> {
-    text.parse().map(ShardId).map_err(|_| String::from("a shard is a number, such as 0"))
-}
-
-/// How customers become buckets in the first shard map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Routing {
-    /// By MD5: even for any ids
-    Md5,
-    /// Integers modulo 4096, everything else by MD5
-    Modulo,
-}
-
-impl From<Routing> for Hash {
-    fn from(routing: Routing) -> Self {
-        match routing {
-            Routing::Md5 => Self::Md5,
-            Routing::Modulo => Self::Modulo,
-        }
-    }
-}
-
-impl Routing {
-    /// The name in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "md5",
-            Self::Modulo => "modulo",
-        }
-    }
-}
-
-impl SystemSettings {
+impl System {
     /// Connects to the log.
     ///
     /// # Errors
@@ -130,9 +83,9 @@ impl SystemSettings {
     ///
     /// # Errors
     /// [`BadSetting`] where there are more shards than a map can hold.
-    pub fn first_map(&self, routing: Routing) -> Result<ShardMap> {
+    pub fn first_map(&self, hash: Hash) -> Result<ShardMap> {
         let shards = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
         let shards = shards.context(BadSetting::new("--shards: there are too many of them"))?;
-        Ok(ShardMap::even(shards, routing.into()))
+        Ok(ShardMap::even(shards, hash))
     }
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use forebay_admin::{backfill, dead, log, migrate, verify};
 use forebay_service::BadSetting;
 use forebay_service::settings::EXIT_BAD_SETTING;
 
-use crate::{doctor, generate, shards, up};
+use crate::operate::{backfill, dead, doctor, log, migrate, shards, verify};
+use crate::{generate, replay, up};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -20,23 +20,23 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Up(Box<up::UpSettings>),
-    Down(up::DownSettings),
+    Up(Box<up::UpArgs>),
+    Down(up::DownArgs),
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
-    Generate(generate::Settings),
-    Replay(forebay_replay::Settings),
+    Generate(generate::Args),
+    Replay(replay::Args),
     /// Make or update the tables of the shards, the streams of the log, and the first shard map
-    Migrate(migrate::Settings),
+    Migrate(migrate::Args),
     /// Show the shard map and each shard's figures
-    Shards(shards::Settings),
-    Doctor(doctor::Settings),
+    Shards(shards::Args),
+    Doctor(doctor::Args),
     /// Look after index entries and views
     #[command(subcommand)]
     Index(IndexCommand),
     /// Look at what could not be stored, requeue it, delete it
     #[command(subcommand)]
-    Dead(dead::Command),
-    Verify(verify::Settings),
+    Dead(dead::args::Command),
+    Verify(verify::Args),
     /// Look at the frames of a stream, and go on after a loss
     #[command(subcommand)]
     Log(log::Command),
@@ -44,7 +44,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum IndexCommand {
-    Backfill(backfill::Settings),
+    Backfill(backfill::Args),
 }
 
 /// Does what the command line says.
@@ -60,20 +60,21 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up(settings) => in_runtime(up::up(*settings)),
-        Command::Down(settings) => up::down(&settings),
-        Command::Generate(settings) => generate::run(&settings),
-        Command::Replay(settings) => forebay_replay::run(settings),
-        Command::Migrate(settings) => in_runtime(migrate::run(&settings)),
-        Command::Shards(settings) => in_runtime(shards::run(&settings)),
-        Command::Doctor(settings) => in_runtime(doctor::run(&settings)),
-        Command::Index(IndexCommand::Backfill(settings)) => in_runtime(backfill::run(&settings)),
-        Command::Dead(command) => in_runtime(dead::run(&command)),
-        Command::Verify(settings) => in_runtime(verify::run(&settings)),
-        Command::Log(command) => in_runtime(log::run(&command)),
+        Command::Up(args) => in_runtime(up::up(*args)),
+        Command::Down(args) => up::down(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Replay(args) => in_runtime(replay::run(args)),
+        Command::Migrate(args) => in_runtime(migrate::run(args)),
+        Command::Shards(args) => in_runtime(shards::run(args)),
+        Command::Doctor(args) => in_runtime(doctor::run(args)),
+        Command::Index(IndexCommand::Backfill(args)) => in_runtime(backfill::run(args)),
+        Command::Dead(command) => in_runtime(dead::run(command)),
+        Command::Verify(args) => in_runtime(verify::run(args)),
+        Command::Log(command) => in_runtime(log::run(command)),
     }
 }
 
+/// Two threads: what is done is mostly waiting, and the machine's cores are wanted elsewhere.
 fn in_runtime(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

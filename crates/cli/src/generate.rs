@@ -11,7 +11,7 @@ const DAY_MS: u64 = 86_400_000;
 
 /// What `forebay generate` can be told.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
+pub struct Args {
     /// How many orders
     #[arg(long, value_name = "N")]
     pub orders: u64,
@@ -64,8 +64,8 @@ pub enum From {
     UntilNow,
 }
 
-impl Settings {
-    /// The recipe that these settings mean at the time `now`.
+impl Args {
+    /// The recipe that these arguments mean at the time `now`.
     pub fn recipe(&self, now: Timestamp) -> Recipe {
         let span_ms = u64::from(self.days) * DAY_MS;
         let from = match self.from {
@@ -89,8 +89,8 @@ impl Settings {
 ///
 /// # Errors
 /// When they cannot be written; a reader that has had enough is no error.
-pub fn run(settings: &Settings) -> Result<ExitCode> {
-    let orders = Orders::new(settings.recipe(Timestamp::now()));
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let orders = Orders::new(args.recipe(Timestamp::now()));
     match write(orders, std::io::stdout().lock()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
         _ => Ok(ExitCode::SUCCESS),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// Where a record stands in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct LineSpan {
     /// The line, from 1 on, that it begins on.
     pub(crate) line: u64,
     /// How many lines make it: 1, except for the lines of items that make one order of a CSV file.
@@ -15,7 +15,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) place: LineSpan,
     /// Its order id, where one can be read.
     pub(crate) order_id: Option<String>,
     /// The kind of fault, as ingest would name it.
@@ -28,10 +28,10 @@ pub(crate) struct Refusal {
 
 /// Where the lines of a chunk's body stand in their file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Places {
+enum LineSpans {
     /// One behind the other, from this line on.
     Consecutive(u64),
-    Each(Vec<Place>),
+    Each(Vec<LineSpan>),
 }
 
 /// Some records of one file, that follow each other.
@@ -51,7 +51,7 @@ pub(crate) struct Chunk {
     pub(crate) refused: Vec<Refusal>,
     /// How many bytes of the file were read for it.
     pub(crate) input_bytes: u64,
-    places: Places,
+    places: LineSpans,
 }
 
 impl Chunk {
@@ -61,18 +61,18 @@ impl Chunk {
     }
 
     /// Where line `index` of the body, counted from 0, stands in the file.
-    pub(crate) fn place(&self, index: usize) -> Place {
+    pub(crate) fn place(&self, index: usize) -> LineSpan {
         match &self.places {
-            Places::Consecutive(first) => Place { line: first + index as u64, lines: 1 },
-            Places::Each(places) => places[index],
+            LineSpans::Consecutive(first) => LineSpan { line: first + index as u64, lines: 1 },
+            LineSpans::Each(places) => places[index],
         }
     }
 
     /// How many lines of the file the first `lines` lines of the body are.
     pub(crate) fn file_lines(&self, lines: usize) -> u64 {
         match &self.places {
-            Places::Consecutive(_) => lines as u64,
-            Places::Each(places) => places[..lines].iter().map(|place| u64::from(place.lines)).sum(),
+            LineSpans::Consecutive(_) => lines as u64,
+            LineSpans::Each(places) => places[..lines].iter().map(|place| u64::from(place.lines)).sum(),
         }
     }
 }
@@ -92,14 +92,21 @@ pub(crate) struct Draft {
     size: ChunkSize,
     lines: usize,
     body: Vec<u8>,
-    places: Places,
+    places: LineSpans,
     refused: Vec<Refusal>,
     closed: bool,
 }
 
 impl Draft {
     pub(crate) fn new(size: ChunkSize) -> Self {
-        Self { size, lines: 0, body: Vec::new(), places: Places::Each(Vec::new()), refused: Vec::new(), closed: false }
+        Self {
+            size,
+            lines: 0,
+            body: Vec::new(),
+            places: LineSpans::Each(Vec::new()),
+            refused: Vec::new(),
+            closed: false,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -121,7 +128,7 @@ impl Draft {
     }
 
     /// Takes a record, which must have no line feed.
-    pub(crate) fn push(&mut self, record: &[u8], place: Place) {
+    pub(crate) fn push(&mut self, record: &[u8], place: LineSpan) {
         self.body.extend_from_slice(record);
         self.body.push(b'\n');
         self.lines += 1;
@@ -132,7 +139,7 @@ impl Draft {
     /// the end. A draft takes its records either this way or by [`Draft::push`].
     pub(crate) fn extend(&mut self, pieces: [&[u8]; 2], count: usize, first_line: u64) {
         if self.lines == 0 {
-            self.places = Places::Consecutive(first_line);
+            self.places = LineSpans::Consecutive(first_line);
             self.body.reserve(self.size.bytes.min(pieces[1].len() * 16));
         }
         self.body.extend_from_slice(pieces[0]);
@@ -161,14 +168,14 @@ impl Draft {
         self.lines + self.refused.len()
     }
 
-    fn each(&mut self) -> &mut Vec<Place> {
-        if let Places::Consecutive(first) = self.places {
-            let places = (0..self.lines as u64 - 1).map(|index| Place { line: first + index, lines: 1 });
-            self.places = Places::Each(places.collect());
+    fn each(&mut self) -> &mut Vec<LineSpan> {
+        if let LineSpans::Consecutive(first) = self.places {
+            let places = (0..self.lines as u64 - 1).map(|index| LineSpan { line: first + index, lines: 1 });
+            self.places = LineSpans::Each(places.collect());
         }
         match &mut self.places {
-            Places::Each(places) => places,
-            Places::Consecutive(_) => unreachable!("just changed"),
+            LineSpans::Each(places) => places,
+            LineSpans::Consecutive(_) => unreachable!("just changed"),
         }
     }
 }

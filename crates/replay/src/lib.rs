@@ -5,7 +5,8 @@
 //! order of the files. Lines of NDJSON are passed on without being looked into, because the sender shares the machine with
 //! whoever receives.
 //!
-//! It talks to ingest as any client does, over HTTP. It must never know the log, the shards or how a service works inside.
+//! It talks to ingest as any client does, over HTTP. It takes plain settings, tells events and gives a summary. It must never
+//! know a command line, nor print; nor the log, the shards or how a service works inside.
 //!
 //! | module | concept |
 //! |---|---|
@@ -14,61 +15,27 @@
 //! | `chunk` | some records, as one request sends them |
 //! | `worker`, `delivery` | bring chunks to ingest |
 //! | `ledger` | what is acknowledged, rejected, done |
-//! | `run` | a run from its beginning to its end |
-//! | `screen` | what a person sees |
+//! | [`run`] | a run from its beginning to its end |
+//! | [`event`] | what there is to know meanwhile |
 //! | [`generate`] | plausible orders, where there is no file |
 //! | `fingerprint` | short names for long things |
 
 mod chunk;
 mod delivery;
+pub mod event;
 mod fingerprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
-mod grouped;
 mod ledger;
-mod run;
-mod screen;
+pub mod run;
 pub mod settings;
 pub mod source;
 mod worker;
 
-use std::process::ExitCode;
-
-use anyhow::{Context, Result, ensure};
-
+pub use event::{Event, Tell};
+pub use ledger::summary::{Ending, FileSummary, Summary};
+pub use ledger::tally::Tally;
+pub use run::run;
 pub use settings::Settings;
-
-use ledger::summary::{Ending, Summary};
-use run::Outcome;
-use source::plan::Plan;
-
-/// Sends the files, and tells what has become of them.
-///
-/// # Errors
-/// One sentence about what is wrong before anything is sent; what happens later is told in the summary.
-pub fn run(settings: Settings) -> Result<ExitCode> {
-    let plan = Plan::new(&settings)?;
-    let (dry_run, json) = (settings.dry_run, settings.json);
-    // Sending large buffers is little work, and the machine's cores are wanted elsewhere.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let Outcome { ledger, ending, resumed } = runtime.context("cannot start")?.block_on(run::run(settings, plan))?;
-    let summary = Summary::new(&ledger, ending, dry_run, &resumed);
-    eprintln!("{}", summary.to_text());
-    if json {
-        println!("{}", serde_json::to_string(&summary)?);
-    }
-    Ok(ExitCode::from(ending.code()))
-}
-
-/// Sends the files within a program that does more, and tells only what goes wrong. Gives the number of orders that were
-/// accepted.
-///
-/// # Errors
-/// When something was not delivered.
-pub async fn deliver(settings: Settings) -> Result<u64> {
-    let plan = Plan::new(&settings)?;
-    let Outcome { ledger, ending, .. } = run::run(settings, plan).await?;
-    ensure!(matches!(ending, Ending::Accepted | Ending::SomeRejected), "not every order was delivered");
-    Ok(ledger.total.accepted)
-}
+pub use source::format::Format;

@@ -7,25 +7,23 @@ use anyhow::{Error, Result};
 use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::chunk::ChunkSize;
 use crate::delivery::client::Client;
-use crate::delivery::courier::Courier;
-use crate::delivery::outage::Trouble;
-use crate::delivery::rate::Pace;
-use crate::ledger::opening::Books;
-use crate::ledger::summary::Ending;
+use crate::delivery::outage::Outage;
+use crate::delivery::rate::RateLimit;
+use crate::delivery::sender::Sender;
+use crate::event::{Event, Tell};
+use crate::ledger::start::LedgerStart;
+use crate::ledger::summary::{Ending, Summary};
 use crate::ledger::{Ended, Ledger, SAVE_EVERY};
-use crate::screen::Screen;
 use crate::settings::Settings;
-use crate::source::feeder::{Feeder, Handed, Skip};
 use crate::source::input::Input;
 use crate::source::plan::Plan;
-use crate::worker::{Failure, Member, Work};
+use crate::source::reader::{Handed, Reader, Skip};
+use crate::worker::{Failure, Work, Worker};
 
 /// Bytes of a request. Larger ones gain nothing, and more would have to be sent again after a lost connection.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
@@ -42,36 +40,30 @@ const GRACE: Duration = Duration::from_secs(10);
 struct Run {
     settings: Settings,
     plan: Plan,
-    screen: Screen,
+    tell: Tell,
     shutdown: Shutdown,
     failure: Failure,
 }
 
-/// What a run has come to.
-pub(super) struct Outcome {
-    pub(super) ledger: Ledger,
-    pub(super) ending: Ending,
-    /// For each file, how many records an earlier run had sent.
-    pub(super) resumed: Vec<u64>,
-}
-
-/// Runs until everything is delivered, or nothing more can be.
-pub(super) async fn run(settings: Settings, plan: Plan) -> Result<Outcome> {
-    let bytes = plan.inputs.iter().map(Input::bytes).sum::<Option<u64>>();
-    let run =
-        Run { settings, plan, screen: Screen::new(bytes), shutdown: Shutdown::new(), failure: Failure::default() };
-    let Books { mut ledger, skip, resumed } = Books::open(&run.settings, &run.plan, &run.screen)?;
-    let (interrupted, watching) = run.watch_signals()?;
+/// Sends the files, until everything is delivered or nothing more can be. When `interrupt` starts, it stops once what was sent
+/// is answered, or after a while; when that is forced, at once.
+///
+/// # Errors
+/// One sentence about what is wrong before anything is sent; what happens later is told, and stands in the summary.
+pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
+    let plan = Plan::new(&settings.files, settings.format, settings.map.as_deref(), settings.resume)?;
+    tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
+    let run = Run { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default() };
+    let LedgerStart { mut ledger, skip, resumed } = LedgerStart::new(&run.settings, &run.plan, &run.tell)?;
+    let watching = run.stop_on(interrupt.clone());
     let worked = run.work(&mut ledger, skip).await;
-    // Whoever goes on after the run has signals of its own.
     watching.abort();
     let unread = worked?;
-    run.screen.close();
     let failure = run.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = &failure {
-        run.screen.say(&format!("{error:#}"));
+        (run.tell)(Event::Failed { what: format!("{error:#}") });
     }
-    let ending = if interrupted.is_cancelled() && !ledger.is_complete() {
+    let ending = if interrupt.is_started() && !ledger.is_complete() {
         Ending::Interrupted
     } else if failure.is_some() || unread > 0 || !ledger.is_complete() {
         Ending::Undelivered
@@ -83,30 +75,30 @@ pub(super) async fn run(settings: Settings, plan: Plan) -> Result<Outcome> {
     if ledger.is_complete() {
         ledger.forget();
     }
-    Ok(Outcome { ledger, ending, resumed })
+    Ok(Summary::new(&ledger, ending, run.settings.dry_run, &resumed))
 }
 
 impl Run {
     /// Delivers the files. Gives how many of them could not be read to their end.
     async fn work(&self, ledger: &mut Ledger, skip: Vec<Skip>) -> Result<usize> {
         let connections = usize::from(self.settings.connections);
-        let pace = Pace::new(self.settings.rate);
-        let size = ChunkSize { records: pace.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES };
+        let rate = RateLimit::new(self.settings.rate);
+        let size = ChunkSize { records: rate.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES };
         let (chunks, handed) = mpsc::channel(connections);
         let (ended, mut booking) = mpsc::channel(connections);
-        self.start_crew(connections, pace, handed, &ended)?;
+        self.start_workers(connections, rate, handed, &ended)?;
         drop(ended);
-        let feeder = Feeder {
+        let reader = Reader {
             plan: self.plan.clone(),
             skip,
             size,
             chunks,
             ahead: Arc::new(Semaphore::new(connections * AHEAD)),
             shutdown: self.shutdown.clone(),
-            screen: self.screen.clone(),
+            tell: Tell::clone(&self.tell),
             handle: Handle::current(),
         };
-        let unread = start_feeder(feeder)?;
+        let unread = start_reader(reader)?;
         loop {
             let booked = match tokio::time::timeout(SAVE_EVERY, booking.recv()).await {
                 Ok(Some(ended)) => ledger.book(ended),
@@ -120,22 +112,22 @@ impl Run {
         if let Err(error) = ledger.close() {
             self.fail(error);
         }
-        // A feeder that waits for slow standard input is not waited for.
+        // A reader that waits for slow standard input is not waited for.
         Ok(self.shutdown.soft().run_until_cancelled(unread).await.and_then(Result::ok).unwrap_or(0))
     }
 
-    fn start_crew(
+    fn start_workers(
         &self,
         connections: usize,
-        pace: Pace,
+        rate: RateLimit,
         handed: mpsc::Receiver<Handed>,
         ended: &mpsc::Sender<Ended>,
     ) -> Result<()> {
-        let work = self.work_of_crew(pace)?;
+        let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
         let is_file: Arc<[bool]> = self.plan.inputs.iter().map(|input| input.bytes().is_some()).collect();
         for _ in 0..connections {
-            let member = Member {
+            let worker = Worker {
                 work: work.clone(),
                 chunks: Arc::clone(&chunks),
                 ended: ended.clone(),
@@ -143,21 +135,21 @@ impl Run {
                 shutdown: self.shutdown.clone(),
                 is_file: Arc::clone(&is_file),
             };
-            tokio::spawn(member.run());
+            tokio::spawn(worker.run());
         }
         Ok(())
     }
 
-    fn work_of_crew(&self, pace: Pace) -> Result<Work> {
+    fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
         let Settings { to, token, views, dry_run, give_up, .. } = &self.settings;
         let parser = OrderParser::new(views.clone(), AHEAD_MAX_US);
         if *dry_run {
             return Ok(Work::Check(parser));
         }
-        Ok(Work::Deliver(Courier {
+        Ok(Work::Deliver(Sender {
             client: Client::new(to, token.clone())?,
-            pace: Arc::new(pace),
-            trouble: Arc::new(Trouble::new(self.screen.clone(), *give_up)),
+            rate: Arc::new(rate),
+            outage: Arc::new(Outage::new(Tell::clone(&self.tell), *give_up)),
             parser,
             shutdown: self.shutdown.clone(),
         }))
@@ -168,32 +160,21 @@ impl Run {
         self.shutdown.start();
     }
 
-    /// The first signal stops the run once the answers to what was sent are there, the second one at once. The token says
-    /// whether one has come.
-    fn watch_signals(&self) -> Result<(CancellationToken, JoinHandle<()>)> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let (shutdown, screen) = (self.shutdown.clone(), self.screen.clone());
-        let interrupted = CancellationToken::new();
-        let told = interrupted.clone();
-        let watching = tokio::spawn(async move {
-            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-            told.cancel();
+    /// Stops when it is interrupted.
+    fn stop_on(&self, interrupt: Shutdown) -> JoinHandle<()> {
+        let (shutdown, tell) = (self.shutdown.clone(), Tell::clone(&self.tell));
+        tokio::spawn(async move {
+            interrupt.soft().cancelled().await;
             shutdown.start();
-            screen.say("stopping, once what was sent is answered (again to stop at once)");
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                () = tokio::time::sleep(GRACE) => {}
-            }
+            tell(Event::Stopping);
+            interrupt.hard().run_until_cancelled(tokio::time::sleep(GRACE)).await;
             shutdown.force();
-        });
-        Ok((interrupted, watching))
+        })
     }
 }
 
-fn start_feeder(feeder: Feeder) -> Result<oneshot::Receiver<usize>> {
+fn start_reader(reader: Reader) -> Result<oneshot::Receiver<usize>> {
     let (tell, unread) = oneshot::channel();
-    std::thread::Builder::new().name("read".to_owned()).spawn(move || tell.send(feeder.run()))?;
+    std::thread::Builder::new().name("read".to_owned()).spawn(move || tell.send(reader.run()))?;
     Ok(unread)
 }

@@ -1,99 +1,60 @@
-//! What `forebay replay` can be told.
+//! What a run can be told.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::ViewSet;
-use forebay_service::units;
 
 use crate::source::format::Format;
 
-/// Send files of orders to a running system.
-///
-/// A record that ingest rejects goes into the rejects file with its line and the reason, and the rest goes on. Sending
-/// the same file again stores nothing twice: orders are known by their ids; where they have none, Forebay derives it from
-/// the record and its place in the file, provided that the record has a timestamp.
-///
-/// Exit codes: 0 everything was accepted; 2 everything was delivered and some records were rejected; 1 something was
-/// not delivered; 130 interrupted.
-#[derive(Debug, Clone, clap::Args)]
+/// What is sent, where to and how.
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files of orders, also compressed with gzip or zstd; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Files of orders, also compressed with gzip or zstd; `-` is standard input.
     pub files: Vec<PathBuf>,
-
-    /// Address of ingest
-    #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    /// Address of ingest.
     pub to: String,
-
-    /// Format of the files; without it their names and first bytes tell
-    #[arg(long, value_name = "FORMAT")]
+    /// Format of the files; without it their names and first bytes tell.
     pub format: Option<Format>,
-
-    /// Which columns of a CSV or Parquet file make an order (TOML)
-    #[arg(long, value_name = "MAP.toml")]
+    /// Which columns of a CSV or Parquet file make an order (TOML).
     pub map: Option<PathBuf>,
-
-    /// Orders per second, at most
-    #[arg(long, value_name = "N")]
+    /// Orders per second, at most.
     pub rate: Option<NonZeroU32>,
-
-    /// Requests under way at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Requests under way at the same time.
     pub connections: u16,
-
-    /// Go on behind the last record that an interrupted run has seen acknowledged
-    #[arg(long, conflicts_with = "dry_run")]
+    /// Go on behind the last record that an interrupted run has seen acknowledged.
     pub resume: bool,
-
-    /// Where rejected records go [default: FILE.rejects.ndjson beside each file]
-    #[arg(long, value_name = "FILE")]
+    /// Where rejected records go; without it beside each file.
     pub rejects: Option<PathBuf>,
-
-    /// Check the records here, and send nothing
-    #[arg(long)]
+    /// Check the records here, and send nothing.
     pub dry_run: bool,
-
-    /// Token that ingest knows this client by
-    #[arg(long, env = "FOREBAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    /// Token that ingest knows this client by.
     pub token: Option<String>,
-
-    /// Print the summary as JSON to standard output
-    #[arg(long)]
-    pub json: bool,
-
-    /// Seconds without any answer after which it gives up; before the first answer at most 20
-    #[arg(long = "give-up-s", env = "FOREBAY_GIVE_UP_S", value_name = "SECONDS", default_value = "300",
-        value_parser = units::seconds)]
+    /// How long it goes on without any answer; before the first answer at most 20 s.
     pub give_up: Duration,
-
-    /// Where it is kept how far a run has come [default: `$XDG_STATE_HOME/forebay/replay`]
-    #[arg(long, env = "FOREBAY_REPLAY_STATE_DIR", value_name = "DIR")]
+    /// Where it is kept how far a run has come.
     pub state_dir: Option<PathBuf>,
-
-    /// The views of the system, for --dry-run
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    /// The views of the system, for a dry run.
     pub views: ViewSet,
 }
 
 impl Settings {
-    /// For a file that a program sends on its own account.
-    pub fn quiet(file: PathBuf, to: String, token: Option<String>, state_dir: PathBuf) -> Self {
+    /// These files, to the ingest at that address; everything else as it is where nothing is said.
+    pub fn new(files: Vec<PathBuf>, to: String) -> Self {
         Self {
-            files: vec![file],
+            files,
             to,
-            format: Some(Format::Ndjson),
+            format: None,
             map: None,
             rate: None,
             connections: 4,
             resume: false,
             rejects: None,
             dry_run: false,
-            token,
-            json: false,
-            give_up: Duration::from_secs(30),
-            state_dir: Some(state_dir),
+            token: None,
+            give_up: Duration::from_mins(5),
+            state_dir: None,
             views: ViewSet::default(),
         }
     }

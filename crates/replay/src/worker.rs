@@ -1,4 +1,4 @@
-//! Those who take chunks and bring them somewhere: several at the same time.
+//! A worker takes chunks and brings them somewhere; several work at the same time.
 
 use std::sync::{Arc, PoisonError};
 
@@ -8,15 +8,15 @@ use forebay_service::Shutdown;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::chunk::Chunk;
-use crate::delivery::courier::{Courier, Delivered, Undelivered, check};
+use crate::delivery::sender::{Delivered, Sender, Undelivered, check};
 use crate::ledger::Ended;
-use crate::source::feeder::Handed;
+use crate::source::reader::Handed;
 
 /// What is done with chunks.
 #[derive(Clone)]
 pub(crate) enum Work {
     /// They are sent to ingest.
-    Deliver(Courier),
+    Deliver(Sender),
     /// They are only checked here.
     Check(OrderParser),
 }
@@ -24,8 +24,8 @@ pub(crate) enum Work {
 /// The first thing that made the run fail.
 pub(crate) type Failure = Arc<std::sync::Mutex<Option<Error>>>;
 
-/// One who takes chunks, one after the other.
-pub(crate) struct Member {
+/// Takes chunks, one after the other.
+pub(crate) struct Worker {
     pub(crate) work: Work,
     pub(crate) chunks: Arc<Mutex<mpsc::Receiver<Handed>>>,
     pub(crate) ended: mpsc::Sender<Ended>,
@@ -35,7 +35,7 @@ pub(crate) struct Member {
     pub(crate) is_file: Arc<[bool]>,
 }
 
-impl Member {
+impl Worker {
     /// Works until there are no more chunks, or the run stops.
     pub(crate) async fn run(self) {
         while let Some(handed) = self.next().await {
@@ -59,9 +59,9 @@ impl Member {
     async fn work_on(&self, handed: &Handed) -> (Delivered, Result<(), Undelivered>) {
         let Handed { chunk, fingerprint, .. } = handed;
         match &self.work {
-            Work::Deliver(courier) => {
+            Work::Deliver(sender) => {
                 let fingerprint = self.is_file[chunk.file].then_some(*fingerprint);
-                courier.deliver(chunk, fingerprint).await
+                sender.deliver(chunk, fingerprint).await
             }
             Work::Check(parser) => (check_all(parser, chunk), Ok(())),
         }

@@ -1,4 +1,4 @@
-//! `forebay index backfill`: index entries and view facts for orders that are already stored, for example after a new
+//! Index entries and view facts for orders that are already stored, for example after a new
 //! view was configured. Orders may flow meanwhile.
 //!
 //! Every shard's orders are read in the order of their time, and the facts are put into the log as ingest would have put
@@ -13,95 +13,90 @@
 mod progress;
 mod stored;
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use forebay_log::Log;
-use forebay_model::{Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
+use forebay_model::{Facts, Lane, OrderParser, ShardId, ShardMap, Timestamp, ViewSet};
 use forebay_shard::ShardPool;
 use futures::future::join_all;
+use serde::Serialize;
 
 use self::progress::Progress;
-use crate::grouped::grouped;
-use crate::publish;
 use crate::stored_order::StoredOrder;
-use crate::system::SystemSettings;
+use crate::system::System;
+use crate::{Tell, publish};
 
 /// Orders of a page. Each has at most 256 KiB and some white space.
 const PAGE_ORDERS: i64 = 500;
 
-/// How many orders that cannot be filled in are named.
+/// How many orders of a shard that cannot be filled in are named.
 const NAMED_MAX: u64 = 10;
 
-/// Fill in index entries and views for orders that are already stored
-#[derive(Debug, Clone, clap::Args)]
+/// What is filled in.
+#[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the log and the shards are.
-    #[command(flatten)]
-    pub system: SystemSettings,
-
-    /// The lanes to fill in, separated by commas
-    #[arg(long, value_name = "LANES", default_value = "index,views", value_delimiter = ',', value_parser = lane)]
+    /// Lanes that follow from stored orders: index, views or both.
     pub lanes: Vec<Lane>,
-
-    /// Fields that make views; configure ingest with the same first
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    /// Fields that make views.
     pub views: ViewSet,
-
-    /// Begin with the oldest order instead of where an earlier run ended
-    #[arg(long)]
+    /// Begin with the oldest order instead of where an earlier run ended.
     pub restart: bool,
 }
 
-fn lane(text: &str) -> Result<Lane, String> {
-    match text.parse() {
-        Ok(Lane::Orders) => Err(String::from("the lane orders is what is read; fill in index, views or both")),
-        Ok(lane) => Ok(lane),
-        Err(error) => Err(format!("{error}")),
-    }
+/// An order that makes no facts by the rules of now. The first of each shard are told.
+#[derive(Debug)]
+pub struct Skipped {
+    /// Its id.
+    pub order_id: String,
+    /// Its customer.
+    pub customer_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was filled in.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Shards that were read to their end.
+    pub filled: Vec<Filled>,
+    /// A sentence about each of the others. Running it again goes on from there.
+    pub failed: Vec<String>,
 }
 
 /// What was filled in on one shard.
-#[derive(Clone, Copy, Debug, Default)]
-struct Filled {
-    orders: u64,
-    facts: u64,
-    skipped: u64,
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Filled {
+    /// Which.
+    pub shard: ShardId,
+    /// Orders that were read.
+    pub orders: u64,
+    /// Facts that were logged.
+    pub facts: u64,
+    /// Orders that make no facts by the rules of now.
+    pub skipped: u64,
 }
 
 /// Fills in what is asked for, on all shards at once.
 ///
 /// # Errors
-/// One sentence about every shard that could not be read to its end.
-pub async fn run(settings: &Settings) -> Result<ExitCode> {
-    let log = settings.system.connect_log().await?;
-    let map = settings.system.map(&log).await?;
-    let shards = settings.system.shards.iter().map(|(shard, addresses)| {
+/// When the log cannot be reached, or has no map.
+pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, Skipped>) -> Result<Report> {
+    let log = system.connect_log().await?;
+    let map = system.map(&log).await?;
+    let shards = system.shards.iter().map(|(shard, addresses)| {
         let pool = ShardPool::new(shard, addresses, &stored::pool_settings());
-        let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings };
+        let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings, tell };
         async move { (shard, job.run().await) }
     });
-    let mut failed = Vec::new();
-    let mut skipped = 0;
+    let mut report = Report::default();
     for (shard, outcome) in join_all(shards).await {
         match outcome {
-            Ok(filled) => {
-                skipped += filled.skipped;
-                eprintln!(
-                    "shard {shard}: {} orders read, {} facts logged, {} orders skipped",
-                    grouped(filled.orders),
-                    grouped(filled.facts),
-                    grouped(filled.skipped)
-                );
-            }
-            Err(error) => failed.push(format!("shard {shard}: {error:#}")),
+            Ok(filled) => report.filled.push(filled),
+            Err(error) => report.failed.push(format!("shard {shard}: {error:#}")),
         }
     }
-    if !failed.is_empty() {
-        bail!("{}; run it again to go on from there", failed.join("; "));
-    }
-    Ok(if skipped == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report)
 }
 
 /// The filling in of one shard's orders.
@@ -110,6 +105,7 @@ struct Job<'a> {
     log: Log,
     map: Arc<ShardMap>,
     settings: &'a Settings,
+    tell: Tell<'a, Skipped>,
 }
 
 impl Job<'_> {
@@ -122,7 +118,7 @@ impl Job<'_> {
     async fn run(&self) -> Result<Filled> {
         let parser = OrderParser::of_stored(self.settings.views.clone());
         let mut progress = Progress::load(&self.pool, &self.name(), self.settings.restart).await?;
-        let mut filled = Filled::default();
+        let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0, skipped: 0 };
         loop {
             let page = stored::page(&self.pool, &progress.place, PAGE_ORDERS).await?;
             let Some(last) = page.last().map(StoredOrder::key) else { return Ok(filled) };
@@ -131,7 +127,8 @@ impl Job<'_> {
                 if let Err(reason) = self.add(&mut facts, &parser, order) {
                     filled.skipped += 1;
                     if filled.skipped <= NAMED_MAX {
-                        eprintln!("order {} of customer {}: {reason}", order.order_id, order.customer_id);
+                        let StoredOrder { order_id, customer_id, .. } = order.clone();
+                        (self.tell)(Skipped { order_id, customer_id, reason });
                     }
                 }
             }

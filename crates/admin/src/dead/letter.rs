@@ -1,56 +1,75 @@
-//! A letter as it is shown.
+//! A letter as it is reported.
 
 use std::collections::BTreeSet;
 
 use forebay_model::{Lane, ShardId};
-use forebay_shard::DeadLetter;
-use serde::Serialize;
+use forebay_shard::{DeadLetter, Reason};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::address::LetterAddress;
 use crate::columns::{self, columns};
 use crate::hex::hex;
 
-/// A letter as `--json` prints it.
+/// Everything that is known of a letter.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
-    address: String,
-    lane: Lane,
-    reason: &'static str,
-    detail: String,
-    sqlstate: Option<String>,
-    customer_id: Option<String>,
-    order_id: Option<String>,
-    ordered_at: Option<String>,
+pub struct LetterReport {
+    /// Its address.
+    pub address: LetterAddress,
+    /// The lane that it was in.
+    pub lane: Lane,
+    /// Why it is dead.
+    #[serde(serialize_with = "reason")]
+    pub reason: Reason,
+    /// What exactly was wrong.
+    pub detail: String,
+    /// What Postgres said, as a code.
+    pub sqlstate: Option<String>,
+    /// The fact's customer, where that can be read.
+    pub customer_id: Option<String>,
+    /// The fact's order, where that can be read.
+    pub order_id: Option<String>,
+    /// The fact's time, where that can be read.
+    pub ordered_at: Option<String>,
     /// The columns by which the content differs from what is stored; only of a conflict.
-    differs: Vec<String>,
-    content: Option<Box<RawValue>>,
-    stored: Option<Box<RawValue>>,
-    position: String,
-    row: u32,
-    rows: u32,
-    epoch: u64,
-    enqueued_at: Option<String>,
-    died_at: String,
-    requeued_at: Option<String>,
+    pub differs: BTreeSet<String>,
+    /// The fact by column, as far as it can be read.
+    pub content: Option<Box<RawValue>>,
+    /// Of a conflict: the fact that was stored first, by column.
+    pub stored: Option<Box<RawValue>>,
+    /// The frame that it stood in.
+    pub position: String,
+    /// Its row within the frame, from 0.
+    pub row: u32,
+    /// How many rows of the log it stands for.
+    pub rows: u32,
+    /// The shard map's epoch that the frame was made under.
+    pub epoch: u64,
+    /// When it was logged.
+    pub enqueued_at: Option<String>,
+    /// When it died.
+    pub died_at: String,
+    /// When it was put into the log again.
+    pub requeued_at: Option<String>,
+    /// Its bytes in hexadecimal, where it is asked for by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
+    pub bytes: Option<String>,
 }
 
-impl Shown {
+impl LetterReport {
     /// Everything but the bytes.
     pub(super) fn brief(shard: ShardId, letter: &DeadLetter) -> Self {
         let raw = |text: &Option<String>| RawValue::from_string(text.clone()?).ok();
         Self {
-            address: LetterAddress { shard, id: letter.id }.to_string(),
+            address: LetterAddress { shard, id: letter.id },
             lane: letter.lane,
-            reason: letter.reason.as_str(),
+            reason: letter.reason,
             detail: letter.detail.clone(),
             sqlstate: letter.sqlstate.clone(),
             customer_id: letter.customer_id.clone(),
             order_id: letter.order_id.clone(),
             ordered_at: letter.ordered_at.map(|at| at.to_string()),
-            differs: differing(letter).into_iter().collect(),
+            differs: differing(letter),
             content: raw(&letter.content),
             stored: raw(&letter.stored),
             position: letter.position.to_string(),
@@ -71,7 +90,13 @@ impl Shown {
 }
 
 /// The columns in which a conflict differs from what was stored first.
-pub(super) fn differing(letter: &DeadLetter) -> BTreeSet<String> {
+fn differing(letter: &DeadLetter) -> BTreeSet<String> {
     let Some(stored) = letter.stored.as_deref() else { return BTreeSet::new() };
     columns::differing(&columns(letter.content.as_deref().unwrap_or_default()), &columns(stored))
+}
+
+/// A reason by its name.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+pub(super) fn reason<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.as_str())
 }

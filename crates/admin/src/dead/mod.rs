@@ -1,10 +1,11 @@
-//! `forebay dead`: what could not be stored. A letter is known by its address, `SHARD/ID`.
+//! What could not be stored: dead letters, looked at, put into the log again, deleted. A letter is known by its address,
+//! `SHARD/ID`.
 //!
 //! | module | concept |
 //! |---|---|
 //! | `address` | which letter |
-//! | `which` | which letters |
-//! | `letter` | a letter as it is shown |
+//! | `selection` | which letters |
+//! | `letter` | what is known of a letter |
 //! | `list`, `show` | looking at letters |
 //! | `rebuild` | the orders that a letter was made of |
 //! | `requeue` | putting letters into the log again |
@@ -13,49 +14,17 @@
 mod address;
 mod letter;
 mod list;
+mod pool;
 mod purge;
 mod rebuild;
 mod requeue;
+mod selection;
 mod show;
-mod which;
 
-use std::process::ExitCode;
-
-use anyhow::Result;
-use clap::Subcommand;
-use forebay_shard::PoolSettings;
-
-/// What `forebay dead` can do.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List dead letters, newest first, and count them by lane and reason
-    List(list::Settings),
-    /// Show a dead letter; a conflict with both contents side by side
-    Show(show::Settings),
-    /// Put the orders of dead letters into the log again
-    Requeue(requeue::Settings),
-    /// Delete dead letters that were requeued
-    Purge(purge::Settings),
-}
-
-/// Does it.
-///
-/// # Errors
-/// One sentence about what cannot be reached.
-pub async fn run(command: &Command) -> Result<ExitCode> {
-    match command {
-        Command::List(settings) => list::run(settings).await,
-        Command::Show(settings) => show::run(settings).await,
-        Command::Requeue(settings) => requeue::run(settings).await,
-        Command::Purge(settings) => purge::run(settings).await,
-    }
-}
-
-fn pool_settings() -> PoolSettings {
-    PoolSettings {
-        application_name: "forebay-dead".to_owned(),
-        connections_max: 2,
-        acquire_timeout: std::time::Duration::from_secs(3),
-        ..PoolSettings::default()
-    }
-}
+pub use address::{LetterAddress, NoAddress};
+pub use letter::LetterReport;
+pub use list::{Count, Listing, list};
+pub use purge::{Purged, purge};
+pub use requeue::{Requeued, Stays, requeue};
+pub use selection::{Filters, Selection};
+pub use show::show;

@@ -1,57 +1,42 @@
-//! `forebay dead purge`: deleting letters. What was requeued is in the log again and can go; what was not is the only
-//! trace of a fact, so it goes only when that is said.
-
-use std::process::ExitCode;
+//! Deleting letters. What was requeued is in the log again and can go; what was not is the only trace of a fact, so it goes only
+//! when that is said.
 
 use anyhow::{Context, Result};
 use forebay_shard::{DeadLetter, LetterFilter};
+use serde::Serialize;
 
-use super::pool_settings;
-use super::which::Which;
-use crate::grouped::grouped;
-use crate::system::SystemSettings;
+use super::address::LetterAddress;
+use super::pool::pool_settings;
+use super::selection::Selection;
+use crate::system::System;
 
-/// What `dead purge` can be told.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
-    /// Where the log and the shards are.
-    #[command(flatten)]
-    pub system: SystemSettings,
-
-    /// Which letters.
-    #[command(flatten)]
-    pub which: Which,
-
-    /// Delete letters that were not requeued too: what is in them is gone then
-    #[arg(long)]
-    pub unrequeued: bool,
-
-    /// Print how many were deleted as JSON
-    #[arg(long)]
-    pub json: bool,
+/// What was deleted.
+#[derive(Debug, Serialize)]
+pub struct Purged {
+    /// Letters that are gone.
+    pub purged: u64,
+    /// Letters that stay, because they were not requeued.
+    pub kept: u64,
+    /// Letters that were named and are not there.
+    pub missing: Vec<LetterAddress>,
 }
 
-/// Deletes them. The exit code is 1 where a letter that was named is not there.
-pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    settings.which.check(&settings.system)?;
-    let missing = settings.which.missing(&settings.system).await?;
+/// Deletes letters; those that were not requeued too, if that is said.
+///
+/// # Errors
+/// Where it is not clear which letters are meant, or what cannot be reached.
+pub async fn purge(system: &System, selection: &Selection, unrequeued: bool) -> Result<Purged> {
+    selection.check(system)?;
+    let missing = selection.missing(system).await?;
     let (mut purged, mut kept) = (0, 0);
-    for pool in settings.system.pools(settings.which.filters.shard, &pool_settings())? {
-        let Some(filter) = settings.which.filter(pool.shard()) else { continue };
+    for pool in system.pools(selection.filters.shard, &pool_settings())? {
+        let Some(filter) = selection.filter(pool.shard()) else { continue };
         let mut connection = pool.acquire().await?;
-        let gone = LetterFilter { is_requeued: (!settings.unrequeued).then_some(true), ..filter.clone() };
+        let gone = LetterFilter { is_requeued: (!unrequeued).then_some(true), ..filter.clone() };
         let deleted = DeadLetter::purge(&mut connection, &gone).await;
         purged += deleted.with_context(|| format!("the dead letters of shard {} cannot be deleted", pool.shard()))?;
         let left = DeadLetter::counts(&mut connection, &filter).await?;
         kept += left.iter().map(|count| count.letters).sum::<u64>();
     }
-    if settings.json {
-        println!("{}", serde_json::json!({"purged": purged, "kept": kept, "missing": missing}));
-    } else {
-        println!("{} dead letters deleted", grouped(purged));
-    }
-    if kept > 0 {
-        eprintln!("{} letters were not requeued and stay; --unrequeued deletes them too", grouped(kept));
-    }
-    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Purged { purged, kept, missing })
 }

@@ -1,62 +1,51 @@
-//! `forebay dead requeue`: orders of dead letters, through validation and into the log again.
+//! Orders of dead letters, through validation and into the log again.
 //!
 //! A letter's order goes the way of a new one: checked by the rules of now, routed by the map of now, index and views logged
 //! before the order itself. What is stored already is a duplicate, so requeueing a letter twice stores nothing twice.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use forebay_log::Log;
 use forebay_model::{CustomerId, Draft, Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
-use serde_json::json;
+use serde::Serialize;
 
 use super::address::LetterAddress;
-use super::pool_settings;
+use super::pool::pool_settings;
 use super::rebuild::{Origin, origins};
-use super::which::Which;
-use crate::grouped::grouped;
+use super::selection::Selection;
 use crate::publish;
 use crate::stored_order::{self, OrderKey};
-use crate::system::SystemSettings;
+use crate::system::System;
 
 /// Letters that are in hand at a time. Each has at most some 256 KiB.
 const PAGE: i64 = 100;
 /// How far ahead of now an order's time may be, as ingest has it.
 const AHEAD_MAX_US: i64 = 86_400_000_000;
 
-/// What `dead requeue` can be told.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
-    /// Where the log and the shards are.
-    #[command(flatten)]
-    pub system: SystemSettings,
-
-    /// Which letters: those that were requeued before only where they are named by address
-    #[command(flatten)]
-    pub which: Which,
-
-    /// Fields that make views, as ingest has them
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
-    pub views: ViewSet,
-
-    /// Print what was done as JSON
-    #[arg(long)]
-    pub json: bool,
+/// What has been done.
+#[derive(Debug, Default, Serialize)]
+pub struct Requeued {
+    /// Letters whose orders are in the log again.
+    pub requeued: Vec<LetterAddress>,
+    /// Letters that stay as they are.
+    pub stay: Vec<Stays>,
+    /// Letters that were named and are not there.
+    pub missing: Vec<LetterAddress>,
 }
 
-/// What has been done so far.
-#[derive(Debug, Default)]
-struct Outcome {
-    requeued: Vec<LetterAddress>,
-    stay: Vec<(LetterAddress, String)>,
-    /// Letters that were named and are not there.
-    missing: Vec<LetterAddress>,
+/// A letter that stays as it is.
+#[derive(Debug, Serialize)]
+pub struct Stays {
+    /// Which.
+    pub address: LetterAddress,
+    /// Why.
+    pub reason: String,
 }
 
 /// What requeueing needs.
-struct Road {
+struct Requeuer {
     log: Log,
     map: Arc<ShardMap>,
     shards: Vec<ShardPool>,
@@ -64,35 +53,37 @@ struct Road {
     parser_of_stored: OrderParser,
 }
 
-/// Requeues them. The exit code is 1 where a letter stays as it is, or is not there.
-pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    settings.which.check(&settings.system)?;
-    let meant = settings.system.pools(settings.which.filters.shard, &pool_settings())?;
-    let log = settings.system.connect_log().await?;
-    let map = settings.system.map(&log).await?;
-    let road = Road {
+/// Requeues letters; those that were requeued before only where they are named by address. `views` are the fields that make
+/// views, as ingest has them.
+///
+/// # Errors
+/// Where it is not clear which letters are meant, or what cannot be reached.
+pub async fn requeue(system: &System, selection: &Selection, views: &ViewSet) -> Result<Requeued> {
+    selection.check(system)?;
+    let meant = system.pools(selection.filters.shard, &pool_settings())?;
+    let log = system.connect_log().await?;
+    let map = system.map(&log).await?;
+    let requeuer = Requeuer {
         log,
         map,
-        shards: settings.system.pools(None, &pool_settings())?,
-        parser: OrderParser::new(settings.views.clone(), AHEAD_MAX_US),
-        parser_of_stored: OrderParser::of_stored(settings.views.clone()),
+        shards: system.pools(None, &pool_settings())?,
+        parser: OrderParser::new(views.clone(), AHEAD_MAX_US),
+        parser_of_stored: OrderParser::of_stored(views.clone()),
     };
-    let missing = settings.which.missing(&settings.system).await?;
-    let mut outcome = Outcome { missing, ..Outcome::default() };
+    let mut outcome = Requeued { missing: selection.missing(system).await?, ..Requeued::default() };
     for pool in &meant {
-        if let Some(filter) = settings.which.filter(pool.shard()) {
+        if let Some(filter) = selection.filter(pool.shard()) {
             // By address a letter is requeued again, for instance after the log has lost what it was requeued to.
             let is_requeued = filter.ids.is_none().then_some(false);
-            road.requeue(pool, &LetterFilter { is_requeued, ..filter }, &mut outcome).await?;
+            requeuer.requeue(pool, &LetterFilter { is_requeued, ..filter }, &mut outcome).await?;
         }
     }
-    outcome.report(settings.json);
-    Ok(if outcome.stay.is_empty() && outcome.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(outcome)
 }
 
-impl Road {
+impl Requeuer {
     /// Requeues the letters of a shard, page by page. A letter is marked only when all of its facts are in the log.
-    async fn requeue(&self, pool: &ShardPool, filter: &LetterFilter, outcome: &mut Outcome) -> Result<()> {
+    async fn requeue(&self, pool: &ShardPool, filter: &LetterFilter, outcome: &mut Requeued) -> Result<()> {
         let mut behind = 0;
         loop {
             let mut connection = pool.acquire().await?;
@@ -106,7 +97,7 @@ impl Road {
                 let address = LetterAddress { shard: pool.shard(), id: letter.id };
                 match self.add(letter, &mut facts).await? {
                     Ok(()) => requeued.push(address),
-                    Err(reason) => outcome.stay.push((address, reason)),
+                    Err(reason) => outcome.stay.push(Stays { address, reason }),
                 }
             }
             self.publish(facts).await?;
@@ -176,21 +167,5 @@ impl Road {
             publish::publish_all(&self.log, self.map.epoch(), of_lane).await?;
         }
         Ok(())
-    }
-}
-
-impl Outcome {
-    fn report(&self, as_json: bool) {
-        for (address, reason) in &self.stay {
-            eprintln!("letter {address} stays: {reason}");
-        }
-        if as_json {
-            let stay = self.stay.iter().map(|(address, reason)| json!({"address": address, "reason": reason}));
-            let (requeued, stay) = (&self.requeued, stay.collect::<Vec<_>>());
-            println!("{}", json!({"requeued": requeued, "stay": stay, "missing": self.missing}));
-        } else {
-            let (requeued, stay) = (self.requeued.len() as u64, self.stay.len() as u64);
-            println!("{} letters requeued, {} stay", grouped(requeued), grouped(stay));
-        }
     }
 }

@@ -1,6 +1,4 @@
-//! A frame as it is shown: what its headers say, and its facts by column.
-
-use std::fmt::Write;
+//! A frame as it is reported: what its headers say, and its facts by column.
 
 use forebay_log::{FrameId, StoredFrame};
 use forebay_model::Lane;
@@ -15,27 +13,34 @@ use crate::hex::hex;
 /// How many bytes are shown of what cannot be read.
 const BYTES_SHOWN: usize = 48;
 
-/// A message of a stream, as `--json` prints it.
+/// A message of a stream.
 #[derive(Debug, Serialize)]
-pub(super) struct ShownFrame {
-    seq: u64,
-    incarnation: u64,
-    time: Option<String>,
-    rows: u32,
-    epoch: Option<u64>,
-    id: Option<String>,
-    bytes: usize,
+pub struct FrameReport {
+    /// Its sequence number.
+    pub seq: u64,
+    /// The stream's.
+    pub incarnation: u64,
+    /// When it was logged.
+    pub time: Option<String>,
+    /// How many rows it declares.
+    pub rows: u32,
+    /// The shard map's epoch that it was made under.
+    pub epoch: Option<u64>,
+    /// The frame's id.
+    pub id: Option<String>,
+    /// Bytes of its payload.
+    pub bytes: usize,
     /// Each fact by column.
-    facts: Vec<Box<RawValue>>,
+    pub facts: Vec<Box<RawValue>>,
     /// What is wrong with the message, or with what stands behind its last readable fact.
-    fault: Option<String>,
+    pub fault: Option<String>,
     /// The message's headers, where they make no frame.
-    headers: Option<String>,
+    pub headers: Option<String>,
     /// The beginning of what cannot be read, in hexadecimal.
-    unreadable: Option<String>,
+    pub unreadable: Option<String>,
 }
 
-impl ShownFrame {
+impl FrameReport {
     pub(super) fn new(lane: Lane, stored: &StoredFrame) -> Self {
         let mut shown = Self {
             seq: stored.position.seq,
@@ -83,25 +88,6 @@ impl ShownFrame {
             self.fault = Some(format!("it declares {} rows and has {}", self.rows, self.facts.len()));
         }
     }
-
-    /// As people read it: a line about the frame, and one for each fact.
-    pub(super) fn text(&self) -> String {
-        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
-        let epoch = self.epoch.map_or_else(|| "–".to_owned(), |epoch| epoch.to_string());
-        let (seq, rows, bytes) = (self.seq, self.rows, self.bytes);
-        let (time, id) = (known(&self.time), known(&self.id));
-        let mut text = format!("frame {seq}  {time}  {rows} rows  {bytes} bytes  epoch {epoch}  id {id}");
-        for fact in &self.facts {
-            let _ = write!(text, "\n  {fact}");
-        }
-        for line in self.headers.iter().flat_map(|headers| headers.lines()) {
-            let _ = write!(text, "\n  {line}");
-        }
-        for wrong in self.fault.iter().chain(&self.unreadable) {
-            let _ = write!(text, "\n  ! {wrong}");
-        }
-        text
-    }
 }
 
 /// A fact by column, on one line. What is no JSON though it should be stands there as a string.
@@ -137,7 +123,7 @@ mod tests {
     use forebay_log::Frame;
     use forebay_model::{Epoch, Incarnation, Position, Timestamp};
 
-    fn shown(payload: &[u8], rows: u32) -> ShownFrame {
+    fn shown(payload: &[u8], rows: u32) -> FrameReport {
         let id = FrameId::random();
         let frame = Frame {
             lane: Lane::Index,
@@ -148,7 +134,7 @@ mod tests {
             payload: Bytes::copy_from_slice(payload),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 7 };
-        ShownFrame::new(Lane::Index, &StoredFrame { position, id: Some(id), frame: Ok(frame) })
+        FrameReport::new(Lane::Index, &StoredFrame { position, id: Some(id), frame: Ok(frame) })
     }
 
     fn tuple(order_id: &[u8]) -> Vec<u8> {
@@ -171,6 +157,5 @@ mod tests {
         assert!(torn.fault.as_ref().unwrap().starts_with("row 1 cannot be read"), "{torn:?}");
         assert_eq!(torn.unreadable.as_ref().unwrap(), "9 bytes: 0003000000034f2231");
         assert_eq!(shown(&good, 4).fault.unwrap(), "it declares 4 rows and has 1");
-        assert!(torn.text().contains("! row 1 cannot be read"));
     }
 }

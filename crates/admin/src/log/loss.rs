@@ -6,6 +6,7 @@ use anyhow::Result;
 use forebay_log::{Log, ReadError, ReadFrom, StreamState};
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::LanePosition;
+use serde::{Serialize, Serializer};
 
 /// For how long a frame that is there may not come.
 const FRAME_MAX: Duration = Duration::from_secs(10);
@@ -13,7 +14,7 @@ const FRAME_MAX: Duration = Duration::from_secs(10);
 /// A loss, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Loss {
-    pub(super) kind: Kind,
+    pub(super) kind: LossKind,
     pub(super) stored: LanePosition,
     pub(super) state: StreamState,
     /// What the writer says of it.
@@ -22,7 +23,7 @@ pub(super) struct Loss {
 
 /// How the log does not fit the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum LossKind {
     /// The stream was deleted and made anew.
     MadeAnew,
     /// Frames that were read are not there, or others are in their place.
@@ -32,6 +33,24 @@ pub(super) enum Kind {
         /// Its sequence number.
         next: u64,
     },
+}
+
+/// As its name: the frames of a gap stand in the detail.
+impl Serialize for LossKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl LossKind {
+    /// Its name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MadeAnew => "made_anew",
+            Self::LostTail => "lost_tail",
+            Self::Gap { .. } => "gap",
+        }
+    }
 }
 
 impl Loss {
@@ -50,9 +69,9 @@ impl Loss {
         };
         let kind = match &looked {
             Ok(()) => return Ok(None),
-            Err(ReadError::OtherIncarnation { .. }) => Kind::MadeAnew,
-            Err(ReadError::LostTail { .. }) => Kind::LostTail,
-            Err(ReadError::Gap { next, .. }) => Kind::Gap { next: *next },
+            Err(ReadError::OtherIncarnation { .. }) => LossKind::MadeAnew,
+            Err(ReadError::LostTail { .. }) => LossKind::LostTail,
+            Err(ReadError::Gap { next, .. }) => LossKind::Gap { next: *next },
             Err(error) => return Err(error.clone().into()),
         };
         let reason = looked.err().map(|error| error.to_string()).unwrap_or_default();
@@ -64,7 +83,7 @@ impl Loss {
         let seq = self.stored.position.seq;
         let since = format!("after {}, when frame {seq} was stored", self.stored.committed_at);
         match self.kind {
-            Kind::MadeAnew => {
+            LossKind::MadeAnew => {
                 let made_at = Timestamp::from_unix_us(self.state.incarnation.get().cast_signed());
                 vec![
                     format!("Lost: what the stream of before held behind frame {seq}; how much, nobody can know."),
@@ -74,7 +93,7 @@ impl Loss {
                     self.kept(),
                 ]
             }
-            Kind::LostTail => vec![
+            LossKind::LostTail => vec![
                 format!(
                     "Lost: what the stream held behind frame {seq} when it lost its tail; how much, nobody can know."
                 ),
@@ -83,7 +102,7 @@ impl Loss {
                 String::from("Those that were stored before are counted as duplicates."),
                 String::from("The stream is renewed, so that no position of before is taken for one of now."),
             ],
-            Kind::Gap { next } => vec![
+            LossKind::Gap { next } => vec![
                 format!("Lost: frames {} to {}, {} of them.", seq + 1, next - 1, next - 1 - seq),
                 format!("These are facts that were logged {since}{}.", self.until()),
                 format!("Frame {next} and those behind it are read."),
@@ -102,7 +121,7 @@ impl Loss {
     /// For a gap before the first frame, that frame's time bounds what is lost.
     fn until(&self) -> String {
         match (self.kind, self.state.first_at) {
-            (Kind::Gap { next }, Some(at)) if next == self.state.first_seq => format!(", and before {at}"),
+            (LossKind::Gap { next }, Some(at)) if next == self.state.first_seq => format!(", and before {at}"),
             _ => String::new(),
         }
     }

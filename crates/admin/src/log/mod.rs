@@ -1,10 +1,9 @@
-//! `forebay log`: the frames of a stream, decoded, and the way out of a lane that has halted because its log has lost
-//! something.
+//! The frames of a stream, decoded, and the way out of a lane that has halted because its log has lost something.
 //!
 //! | module | concept |
 //! |---|---|
 //! | `show` | frames, one after the other |
-//! | `frame` | a frame as it is shown |
+//! | `frame` | what is known of a frame |
 //! | `accept_loss` | going on after a loss |
 //! | `loss` | what was lost, and where to go on |
 
@@ -13,27 +12,7 @@ mod frame;
 mod loss;
 mod show;
 
-use std::process::ExitCode;
-
-use anyhow::Result;
-use clap::Subcommand;
-
-/// What `forebay log` can do.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Show frames of a stream, decoded: the last ones, or those from --from on
-    Show(show::Settings),
-    /// Show what the log of a lane has lost, and with --yes let the lane go on without it
-    AcceptLoss(accept_loss::Settings),
-}
-
-/// Does it.
-///
-/// # Errors
-/// One sentence about what cannot be reached.
-pub async fn run(command: &Command) -> Result<ExitCode> {
-    match command {
-        Command::Show(settings) => show::run(settings).await,
-        Command::AcceptLoss(settings) => accept_loss::run(settings).await,
-    }
-}
+pub use accept_loss::{KnownLoss, LossReport, StreamReport, accept_loss};
+pub use frame::FrameReport;
+pub use loss::LossKind;
+pub use show::{Met, Selection, show};

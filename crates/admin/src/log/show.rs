@@ -1,15 +1,14 @@
-//! `forebay log show`: frames of one stream, decoded.
+//! Frames of one stream, decoded.
 
-use std::io::{ErrorKind, Write, stdout};
-use std::process::ExitCode;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use forebay_log::{FrameReader, Log, ReadError, ReadFrom, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 
-use super::frame::ShownFrame;
-use crate::system::{self, SystemSettings};
+use super::frame::FrameReport;
+use crate::system::System;
 
 /// How many frames are shown where nothing else is said.
 const FRAMES: u64 = 20;
@@ -18,79 +17,81 @@ const BYTES: usize = 4 << 20;
 /// For how long a frame that is there may not come.
 const FRAME_MAX: Duration = Duration::from_secs(10);
 
-/// What `log show` can be told.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
-    /// Where the log and the shards are.
-    #[command(flatten)]
-    pub system: SystemSettings,
-
-    /// The lane: orders, index or views
-    #[arg(value_name = "LANE")]
+/// Which frames.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection {
+    /// Of this lane,
     pub lane: Lane,
-
-    /// The shard
-    #[arg(value_name = "SHARD", value_parser = system::shard)]
+    /// and this shard.
     pub shard: ShardId,
-
-    /// The first frame to show, by its sequence number
-    #[arg(long, value_name = "SEQ")]
+    /// The first frame, by its sequence number; else the last ones are shown.
     pub from: Option<u64>,
-
-    /// The most frames to show [default: 20, and no end with --follow]
-    #[arg(long, value_name = "N")]
+    /// The most frames: 20, or as many as come, where nothing is said.
     pub limit: Option<u64>,
-
-    /// Wait for further frames
-    #[arg(long)]
+    /// Wait for further frames.
     pub follow: bool,
+}
 
-    /// Print a line of JSON for each frame
-    #[arg(long)]
-    pub json: bool,
+/// What is met in a stream.
+#[derive(Debug)]
+pub enum Met {
+    /// A frame.
+    Frame(Box<FrameReport>),
+    /// The frames before this one have been trimmed.
+    TrimmedBefore(u64),
+    /// Frames that should be there are not: the first and the last of them.
+    Missing(u64, u64),
 }
 
 /// Frames of a stream from a place on.
 struct Frames<'a> {
     log: &'a Log,
-    settings: &'a Settings,
+    selection: Selection,
     state: StreamState,
     /// How many may still be shown.
     left: u64,
     next: u64,
 }
 
-/// Shows them.
-pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    settings.system.check_shard(settings.shard)?;
-    let log = settings.system.connect_log().await?;
-    let state = log.stream_state(settings.lane.on(settings.shard)).await?;
-    let limit = settings.limit.unwrap_or(if settings.follow { u64::MAX } else { FRAMES });
+/// Shows frames, one after the other, until there are no more or nobody wants them.
+///
+/// # Errors
+/// Where there is no such shard or frame, or the log cannot be read.
+pub async fn show(
+    system: &System,
+    selection: Selection,
+    mut to: impl FnMut(Met) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let Selection { lane, shard, from, limit, follow } = selection;
+    system.check_shard(shard)?;
+    let log = system.connect_log().await?;
+    let state = log.stream_state(lane.on(shard)).await?;
+    let limit = limit.unwrap_or(if follow { u64::MAX } else { FRAMES });
     let last_ones = (state.last_seq + 1).saturating_sub(limit.min(FRAMES));
-    let next = settings.from.unwrap_or(last_ones).max(1);
+    let next = from.unwrap_or(last_ones).max(1);
     if next > state.last_seq + 1 {
         bail!("the stream ends at frame {}", state.last_seq);
     }
-    if next < state.first_seq && settings.from.is_some() {
-        eprintln!("the frames before {} have been trimmed", state.first_seq);
+    if next < state.first_seq && from.is_some() && to(Met::TrimmedBefore(state.first_seq))?.is_break() {
+        return Ok(());
     }
     let next = next.max(state.first_seq);
-    Frames { log: &log, settings, state, left: limit, next }.show().await?;
-    Ok(ExitCode::SUCCESS)
+    Frames { log: &log, selection, state, left: limit, next }.show(to).await
 }
 
 impl Frames<'_> {
-    async fn show(&mut self) -> Result<()> {
+    async fn show(&mut self, mut to: impl FnMut(Met) -> Result<ControlFlow<()>>) -> Result<()> {
+        let Selection { lane, follow, .. } = self.selection;
         let mut reader = self.open().await?;
-        while self.left > 0 && (self.settings.follow || self.next <= self.state.last_seq) {
+        while self.left > 0 && (follow || self.next <= self.state.last_seq) {
             match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
-                Ok(batch) if batch.is_empty() && !self.settings.follow => bail!("frame {} does not come", self.next),
+                Ok(batch) if batch.is_empty() && !follow => bail!("frame {} does not come", self.next),
                 Ok(batch) => {
                     for stored in batch.iter().take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
-                        if !self.settings.follow && stored.position.seq > self.state.last_seq {
+                        if !follow && stored.position.seq > self.state.last_seq {
                             return Ok(());
                         }
-                        if !print(&ShownFrame::new(self.settings.lane, stored), self.settings.json)? {
+                        if to(Met::Frame(Box::new(FrameReport::new(lane, stored))))?.is_break() {
                             return Ok(());
                         }
                         self.next = stored.position.seq + 1;
@@ -98,7 +99,9 @@ impl Frames<'_> {
                     }
                 }
                 Err(ReadError::Gap { next, .. }) => {
-                    eprintln!("frames {} to {} are not there", self.next, next - 1);
+                    if to(Met::Missing(self.next, next - 1))?.is_break() {
+                        return Ok(());
+                    }
                     self.next = next;
                     reader = self.open().await?;
                 }
@@ -109,19 +112,8 @@ impl Frames<'_> {
     }
 
     async fn open(&self) -> Result<FrameReader> {
+        let Selection { lane, shard, .. } = self.selection;
         let position = Position { incarnation: self.state.incarnation, seq: self.next - 1 };
-        let after = ReadFrom { position, frame_id: None };
-        Ok(self.log.read(self.settings.lane.on(self.settings.shard), Some(after)).await?)
-    }
-}
-
-/// Prints a frame. `false` where nobody reads any more.
-fn print(frame: &ShownFrame, as_json: bool) -> Result<bool> {
-    let text = if as_json { serde_json::to_string(frame)? } else { frame.text() };
-    let mut out = stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
+        Ok(self.log.read(lane.on(shard), Some(ReadFrom { position, frame_id: None })).await?)
     }
 }

@@ -13,44 +13,48 @@ use forebay_shard::{Comparison, Difference, LanePosition, PoolSettings, ShardPoo
 use tokio::time::{Instant, sleep};
 
 use super::report::Report;
+use super::settings::{Depth, Settings, Step};
 use super::snapshot::Snapshot;
-use super::{Depth, Settings};
+use crate::Tell;
 use crate::stored_order::{self, OrderKey, StoredOrder};
+use crate::system::System;
 
 /// For how long a lane is waited for to come past what its log held.
 const PASS_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The checks of a system.
-pub(super) struct Check {
+pub(super) struct Check<'a> {
     pub(super) log: Log,
     pub(super) map: Arc<ShardMap>,
     pub(super) parser: OrderParser,
     pub(super) views: ViewSet,
     pub(super) depth: Depth,
     pub(super) report: Report,
+    tell: Tell<'a, (ShardId, Step)>,
     pools: BTreeMap<ShardId, ShardPool>,
     comparisons: BTreeMap<(ShardId, Lane), Comparison>,
     /// Lanes that did not come past what their log held: they are not waited for again.
     stuck: BTreeSet<(ShardId, Lane)>,
 }
 
-impl Check {
-    pub(super) async fn new(settings: &Settings, depth: Depth) -> Result<Self> {
-        settings.system.pools(settings.shard, &pool_settings())?;
-        let log = settings.system.connect_log().await?;
-        let map = settings.system.map(&log).await?;
-        let pools = settings.system.pools(None, &pool_settings())?;
+impl<'a> Check<'a> {
+    pub(super) async fn new(system: &System, settings: &Settings, tell: Tell<'a, (ShardId, Step)>) -> Result<Self> {
+        system.pools(settings.shard, &pool_settings())?;
+        let log = system.connect_log().await?;
+        let map = system.map(&log).await?;
+        let pools = system.pools(None, &pool_settings())?;
         let comparison = |(shard, addresses)| Lane::ALL.map(|lane| ((shard, lane), Comparison::new(addresses, lane)));
         Ok(Self {
             log,
             map,
             parser: OrderParser::of_stored(settings.views.clone()),
             views: settings.views.clone(),
-            depth,
+            depth: settings.depth,
+            tell,
             report: Report::default(),
             pools: pools.into_iter().map(|pool| (pool.shard(), pool)).collect(),
-            comparisons: settings.system.shards.iter().flat_map(comparison).collect(),
+            comparisons: system.shards.iter().flat_map(comparison).collect(),
             stuck: BTreeSet::new(),
         })
     }
@@ -64,6 +68,10 @@ impl Check {
         Ok(())
     }
 
+    pub(super) fn tell(&self, shard: ShardId, step: Step) {
+        (self.tell)((shard, step));
+    }
+
     pub(super) fn into_report(self) -> Report {
         self.report
     }
@@ -71,22 +79,22 @@ impl Check {
     async fn shard(&mut self, shard: ShardId) -> Result<()> {
         let mut snapshot = Snapshot::open(self.pool(shard)?).await?;
         for lane in Lane::ALL {
-            eprintln!("shard {shard}: lane {lane}");
+            self.tell(shard, Step::Lane(lane));
             self.lane(&mut snapshot, lane).await?;
         }
         let rows = |report: &Report, lane: Lane| {
             let figures = report.lanes.iter().find(|figures| (figures.shard, figures.lane) == (shard, lane));
             figures.map_or(0, |figures| figures.rows_in_table)
         };
-        eprintln!("shard {shard}: orders, and what belongs to them");
+        self.tell(shard, Step::Orders);
         let orders = rows(&self.report, Lane::Orders);
         self.facts_of_orders(&mut snapshot, orders).await?;
-        eprintln!("shard {shard}: the times that are noted of orders");
+        self.tell(shard, Step::Times);
         self.orders_of_times(&mut snapshot).await?;
         if self.depth == Depth::Full {
             self.stored_twice(&mut snapshot).await?;
         }
-        eprintln!("shard {shard}: views and index entries, and what they belong to");
+        self.tell(shard, Step::Origins);
         let (views, entries) = (rows(&self.report, Lane::Views), rows(&self.report, Lane::Index));
         self.orders_of_views(&mut snapshot, views).await?;
         self.orders_of_index(&mut snapshot, entries).await

@@ -5,10 +5,10 @@ use forebay_model::Lane;
 use forebay_shard::Tally;
 
 use super::check::Check;
-use super::report::{Kind, LaneFigures};
+use super::report::{DifferenceKind, LaneFigures};
 use super::snapshot::Snapshot;
 
-impl Check {
+impl Check<'_> {
     /// Checks a lane's counters, then its log.
     pub(super) async fn lane(&mut self, snapshot: &mut Snapshot, lane: Lane) -> Result<()> {
         let position = snapshot.position(lane).cloned();
@@ -29,12 +29,12 @@ impl Check {
         if figures.rows_in_table != stored {
             let (there, table) = (figures.rows_in_table, lane.table());
             let detail = format!("{stored} rows were stored, and the table {table} has {there}");
-            self.report.differs(snapshot.shard, lane, Kind::Counter, detail);
+            self.report.differs(snapshot.shard, lane, DifferenceKind::Counter, detail);
         }
         // Letters that were purged are not there any more, so there may be fewer.
         if figures.rows_in_letters > dead {
             let detail = format!("{dead} rows died, and the dead letters stand for {}", figures.rows_in_letters);
-            self.report.differs(snapshot.shard, lane, Kind::Counter, detail);
+            self.report.differs(snapshot.shard, lane, DifferenceKind::Counter, detail);
         }
         if let Some(position) = position {
             self.log_of(snapshot, &position, &mut figures).await?;

@@ -8,10 +8,10 @@ use forebay_model::{Facts, Lane, ShardId, StreamId, Timestamp};
 use forebay_shard::{Difference, Disagreement};
 
 use super::check::{Check, key_of, tuples};
-use super::report::Kind;
+use super::report::DifferenceKind;
+use super::settings::Step;
 use super::snapshot::Snapshot;
 use crate::columns::{columns, differing};
-use crate::grouped::grouped;
 use crate::stored_order::{COLUMNS, OrderKey, StoredOrder};
 
 /// Orders that are in hand at a time.
@@ -24,7 +24,7 @@ const VALUE_MAX: usize = 80;
 /// Facts by the lane and the shard that should have them.
 type ByPlace = BTreeMap<StreamId, Vec<Bytes>>;
 
-impl Check {
+impl Check<'_> {
     /// Checks the orders of a shard, of which there are `rows`.
     pub(super) async fn facts_of_orders(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let cursor = snapshot.cursor(Lane::Orders.table(), COLUMNS, self.depth, rows).await?;
@@ -37,7 +37,7 @@ impl Check {
             self.report.orders_checked += page.len() as u64;
             checked += page.len() as u64;
             if checked.is_multiple_of(TOLD_EVERY) {
-                eprintln!("shard {}: {} of {} orders", snapshot.shard, grouped(checked), grouped(rows));
+                self.tell(snapshot.shard, Step::OrdersChecked { checked, of: rows });
             }
             let orders: Vec<StoredOrder> = page.iter().map(StoredOrder::from_row).collect::<Result<_>>()?;
             self.times_of_orders(snapshot, &orders).await?;
@@ -63,7 +63,7 @@ impl Check {
                 Ok(draft) => drop(facts.add(&draft.settle(&self.map, stored.ordered_at, 0), &self.map)),
                 Err(rejection) => {
                     let detail = format!("{} is stored, and is no valid order: {rejection}", stored.key());
-                    self.report.differs(shard, Lane::Orders, Kind::Order, detail);
+                    self.report.differs(shard, Lane::Orders, DifferenceKind::Order, detail);
                 }
             }
         }
@@ -92,7 +92,7 @@ impl Check {
                 self.report.explained += 1;
                 continue;
             }
-            let kind = if lane == Lane::Orders { Kind::Order } else { Kind::Fact };
+            let kind = if lane == Lane::Orders { DifferenceKind::Order } else { DifferenceKind::Fact };
             self.report.differs(shard, lane, kind, described(lane, &key, &disagreement));
         }
         Ok(())

@@ -11,9 +11,9 @@ use forebay_log::{FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{AcceptedLoss, DeadLetter, Disagreement, LanePosition, Tally};
 
-use super::Depth;
 use super::check::{Check, key_of, tuples};
-use super::report::{Kind, LaneFigures};
+use super::report::{DifferenceKind, LaneFigures};
+use super::settings::Depth;
 use super::snapshot::Snapshot;
 
 /// The most bytes of frames that are taken at a time.
@@ -42,7 +42,7 @@ struct Stretch {
     purged: u64,
 }
 
-impl Check {
+impl Check<'_> {
     /// Checks what the log still has of a lane up to its position.
     pub(super) async fn log_of(
         &mut self,
@@ -68,7 +68,7 @@ impl Check {
                 Err(ReadFault::Gap) => bail!("lane {lane}: the log is trimmed faster than it can be read"),
                 Err(ReadFault::Loss(reason)) => {
                     let detail = format!("{reason}; see `forebay log accept-loss {lane} {shard}`");
-                    self.report.differs(shard, lane, Kind::Log, detail);
+                    self.report.differs(shard, lane, DifferenceKind::Log, detail);
                     self.stands_still(shard, lane);
                     return Ok(());
                 }
@@ -79,7 +79,7 @@ impl Check {
         let counted = stored.rows.rows() - base.rows.rows();
         if figures.log_is_whole && figures.rows_in_log != counted {
             let detail = format!("the log has {} rows up to {at}, and {counted} were counted", figures.rows_in_log);
-            self.report.differs(shard, lane, Kind::Log, detail);
+            self.report.differs(shard, lane, DifferenceKind::Log, detail);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Check {
         }
         for detail in lost {
             let detail = format!("frame {}, {detail}", position.seq);
-            self.report.differs(shard, lane, Kind::LoggedFact, detail);
+            self.report.differs(shard, lane, DifferenceKind::LoggedFact, detail);
         }
         Ok(())
     }

@@ -12,9 +12,9 @@ use forebay_shard::LanePosition;
 
 use super::check::Check;
 use super::frames::{BYTES, FRAME_MAX};
-use super::report::Kind;
+use super::report::DifferenceKind;
 
-impl Check {
+impl Check<'_> {
     /// Checks that a log has every frame ahead of the position of its lane.
     pub(super) async fn gaps_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.
@@ -37,7 +37,7 @@ impl Check {
                 "{}, ahead of the position {at}: {what}; see `forebay log accept-loss {lane} {shard}`",
                 gone(gap)
             );
-            self.report.differs(shard, lane, Kind::Log, detail);
+            self.report.differs(shard, lane, DifferenceKind::Log, detail);
         }
         if !gaps.is_empty() {
             self.stands_still(shard, lane);
@@ -49,7 +49,7 @@ impl Check {
     pub(super) fn gap_behind(&mut self, shard: ShardId, lane: Lane, gap: &RangeInclusive<u64>, at: Position) {
         let what = "they are stored, but a shard that is restored from a backup cannot be caught up from this log";
         let detail = format!("{}, behind the position {at}: {what}", gone(gap));
-        self.report.differs(shard, lane, Kind::Log, detail);
+        self.report.differs(shard, lane, DifferenceKind::Log, detail);
     }
 
     /// The frames that are missing behind a position up to a frame. All of them are read.

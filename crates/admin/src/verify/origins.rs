@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::check::Check;
-use super::report::Kind;
+use super::report::DifferenceKind;
 use super::snapshot::Snapshot;
 use crate::stored_order::{OrderKey, StoredOrder};
 
@@ -26,7 +26,7 @@ struct ViewRow {
     order: OrderKey,
 }
 
-impl Check {
+impl Check<'_> {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let columns = "view, key, ordered_at, order_id, customer_id, bucket";
@@ -66,7 +66,7 @@ impl Check {
                 continue;
             }
             let detail = format!("view {} {} has {}, which has no such key", view.view, view.key, view.order);
-            self.report.differs(shard, Lane::Views, Kind::Origin, detail);
+            self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
         }
         Ok(orphans)
     }
@@ -96,7 +96,7 @@ impl Check {
                 "view {of} {key} has {}, which is not stored: it is gone, or it was never acknowledged",
                 view.order
             );
-            self.report.differs(shard, Lane::Views, Kind::Origin, detail);
+            self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use forebay_shard::{DeadLetter, LanePosition, LetterFilter, ShardPool};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor};
 
-use super::Depth;
+use super::settings::Depth;
 use crate::stored_order::OrderKey;
 
 /// A snapshot of a shard.

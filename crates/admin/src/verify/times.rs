@@ -11,9 +11,9 @@ use forebay_shard::Timestamptz;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::Depth;
 use super::check::Check;
-use super::report::Kind;
+use super::report::DifferenceKind;
+use super::settings::Depth;
 use super::snapshot::Snapshot;
 use crate::stored_order::{self, OrderKey, StoredOrder};
 
@@ -21,7 +21,7 @@ const TABLE: &str = "order_time";
 /// Rows that are in hand at a time.
 const PAGE: u32 = 1000;
 
-impl Check {
+impl Check<'_> {
     /// Checks that orders of the snapshot have their times noted.
     pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[StoredOrder]) -> Result<()> {
         let noted = noted(&mut snapshot.connection, orders).await?;
@@ -33,7 +33,7 @@ impl Check {
                 None if self.routes_itself(&key) => {}
                 None => {
                     let detail = format!("{key} has no row in {TABLE}: its id could be stored again at another time");
-                    self.report.differs(snapshot.shard, Lane::Orders, Kind::OrderTime, detail);
+                    self.report.differs(snapshot.shard, Lane::Orders, DifferenceKind::OrderTime, detail);
                 }
             }
         }
@@ -53,7 +53,7 @@ impl Check {
                 (true, Depth::Sample(_)) => format!("{key} is stored twice: at {at} as well"),
                 (false, _) => format!("{key} is stored, and {TABLE} has {at} for it"),
             };
-            self.report.differs(snapshot.shard, Lane::Orders, Kind::OrderTime, detail);
+            self.report.differs(snapshot.shard, Lane::Orders, DifferenceKind::OrderTime, detail);
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Check {
                 let detail = format!(
                     "order {order_id} of customer {customer_id} is stored {times} times, between {first} and {last}"
                 );
-                self.report.differs(snapshot.shard, Lane::Orders, Kind::OrderTime, detail);
+                self.report.differs(snapshot.shard, Lane::Orders, DifferenceKind::OrderTime, detail);
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use forebay_stack::Signal;
 
+use super::args::DownArgs;
 use super::detach::report_path;
-use super::settings::DownSettings;
 
 /// Services drain, then servers stop: each has its own limit below this.
 const STOPPED_WITHIN: Duration = Duration::from_mins(2);
@@ -18,13 +18,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When it does not stop, or something cannot be deleted.
-pub fn run(settings: &DownSettings) -> Result<ExitCode> {
-    let home = &settings.home.dir;
+pub fn run(args: &DownArgs) -> Result<ExitCode> {
+    let home = &args.home.dir;
     match forebay_stack::owner(home) {
         Some(pid) => stop(home, pid)?,
         None => eprintln!("no Forebay runs in {}", home.display()),
     }
-    if settings.wipe {
+    if args.wipe {
         wipe(home)?;
         eprintln!("the data in {} is deleted", home.display());
     }

@@ -6,41 +6,42 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`settings`] | what they can be told |
+//! | [`args`] | what they can be told |
 //! | `services` | the three services as processes |
 //! | `sample` | the sample of orders |
 //! | `halted` | lanes that stand still |
 //! | `figures` | how many orders the shards hold |
 //! | `read_back` | some of the sample, read as any client would |
 //! | `report` | what is told once everything runs |
-//! | `complaints` | errors in the services' logs |
+//! | `error_log` | errors in the services' logs |
 //! | `detach` | the system in the background |
 //! | `down` | how it is stopped |
 
-mod complaints;
+pub mod args;
 mod detach;
 mod down;
+mod error_log;
 mod figures;
 mod halted;
 mod read_back;
 mod report;
 mod sample;
 mod services;
-pub mod settings;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use forebay_admin::system::SystemSettings;
+use forebay_admin::system::System;
+use forebay_shard::Tally;
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub use args::{DownArgs, UpArgs};
 pub use down::run as down;
-pub use settings::{DownSettings, UpSettings};
 
-use complaints::Followed;
+use error_log::Followed;
 use halted::Writer;
 use read_back::ReadBack;
 use report::Shown;
@@ -53,32 +54,32 @@ const SAMPLE_WITHIN: Duration = Duration::from_mins(2);
 ///
 /// # Errors
 /// One sentence about what is missing or in the way.
-pub async fn up(settings: UpSettings) -> Result<ExitCode> {
-    let home = absolute(&settings.home.dir)?;
+pub async fn up(args: UpArgs) -> Result<ExitCode> {
+    let home = absolute(&args.home.dir)?;
     if let Some(pid) = forebay_stack::owner(&home) {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
-    services::check_ports(&settings)?;
+    services::check_ports(&args)?;
     for service in ServiceName::STARTING {
         service.program()?;
     }
-    if settings.detach && !settings.in_background {
+    if args.detach && !args.in_background {
         return detach::start_in_background(&home).await;
     }
-    let mut signals = Signals::new(settings.in_background)?;
+    let mut signals = Signals::new(args.in_background)?;
     let mut system = tokio::select! {
-        system = System::start(&settings, &home) => system?,
+        system = LocalSystem::start(&args, &home) => system?,
         code = signals.next() => return Ok(ExitCode::from(code)),
     };
     let told = tokio::select! {
-        told = system.show(&settings, &home) => told,
+        told = system.show(&args, &home) => told,
         code = signals.next() => {
             system.stop().await;
             return Ok(ExitCode::from(code));
         }
     };
     match told {
-        Ok(text) => tell(&settings, &home, &text)?,
+        Ok(text) => tell(&args, &home, &text)?,
         Err(error) => {
             system.stop().await;
             return Err(error);
@@ -98,7 +99,7 @@ pub async fn up(settings: UpSettings) -> Result<ExitCode> {
 }
 
 /// Servers and services.
-struct System {
+struct LocalSystem {
     // Dropped in this order: services before the servers that they stand on.
     services: Vec<Process>,
     stack: Stack,
@@ -106,15 +107,15 @@ struct System {
     logs: Vec<Followed>,
 }
 
-impl System {
-    async fn start(settings: &UpSettings, home: &Path) -> Result<Self> {
-        let ports = settings.postgres_ports.0.clone();
+impl LocalSystem {
+    async fn start(args: &UpArgs, home: &Path) -> Result<Self> {
+        let ports = args.postgres_ports.0.clone();
         eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
-        let stack = Stack::start(StackConfig::new(home, ports, settings.nats_port, settings.redis_port)).await?;
+        let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
         eprintln!("starting writer, ingest and query");
         let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
         let logs = ServiceName::STARTING.map(follow).into();
-        match services::start(settings, &stack).await {
+        match services::start(args, &stack).await {
             Ok(services) => Ok(Self { services, stack, logs }),
             Err(error) => {
                 stack.stop().await;
@@ -124,43 +125,47 @@ impl System {
     }
 
     /// Replays the sample, reads some of it back, and gives the report.
-    async fn show(&self, settings: &UpSettings, home: &Path) -> Result<String> {
-        let shown = if settings.sample == 0 {
+    async fn show(&self, args: &UpArgs, home: &Path) -> Result<String> {
+        let shown = if args.sample == 0 {
             Shown::Nothing
         } else {
             eprintln!("replaying the sample");
-            match self.replay_sample(settings, home).await {
+            match self.replay_sample(args, home).await {
                 Ok(shown) => Shown::Sample(Box::new(shown)),
                 // Whoever decides how to go on needs the servers for it, and the other lanes go on meanwhile.
                 Err(error) => Shown::Halted(error.downcast()?),
             }
         };
-        Ok(report::render(settings, &self.stack, home, &shown))
+        Ok(report::render(args, &self.stack, home, &shown))
     }
 
-    async fn replay_sample(&self, settings: &UpSettings, home: &Path) -> Result<(Sample, ReadBack)> {
+    async fn replay_sample(&self, args: &UpArgs, home: &Path) -> Result<(Sample, ReadBack)> {
         let shards: Vec<String> =
             (0..self.stack.postgres_count()).map(|shard| self.stack.postgres_url(shard)).collect();
-        let (nats, log_prefix) = (self.stack.nats_url(), settings.log_prefix.clone());
+        let (nats, log_prefix) = (self.stack.nats_url(), args.log_prefix.clone());
         let shards = shards.join(",").parse().context("the addresses of the shards")?;
-        let system = SystemSettings { nats, log_prefix, shards };
+        let system = System { nats, log_prefix, shards };
         let log = system.connect_log().await?;
-        let writer = Writer::new(&services::url(ServiceName::Writer, settings), settings.token.clone())?;
-        let path = sample::make(home, settings.sample)?;
+        let writer = Writer::new(&services::url(ServiceName::Writer, args), args.token.clone())?;
+        let path = sample::make(home, args.sample)?;
         let before = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
         let (orders, took) =
-            sample::send(home, &path, services::url(ServiceName::Ingest, settings), settings.token.clone()).await?;
-        let added = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await? - before;
+            sample::send(home, &path, services::url(ServiceName::Ingest, args), args.token.clone()).await?;
+        let after = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
+        let added = Tally {
+            stored: after.stored.saturating_sub(before.stored),
+            duplicate: after.duplicate.saturating_sub(before.duplicate),
+            dead: after.dead.saturating_sub(before.dead),
+        };
         let last = sample::last(&path)?;
-        let back = read_back::read_back(&services::url(ServiceName::Query, settings), settings.token.as_deref(), &last)
-            .await?;
+        let back = read_back::read_back(&services::url(ServiceName::Query, args), args.token.as_deref(), &last).await?;
         Ok((Sample { path, orders, took, added, last }, back))
     }
 
     /// Starts again what dies, says so, and passes on what services complain about.
     async fn watch_over(&mut self) {
         let processes = [self.services.clone(), self.stack.processes()].concat();
-        tokio::join!(supervise(processes, say), complaints::pass_on(&mut self.logs));
+        tokio::join!(supervise(processes, say), error_log::pass_on(&mut self.logs));
     }
 
     async fn stop(&self) {
@@ -178,9 +183,9 @@ fn say(change: Change) {
     }
 }
 
-fn tell(settings: &UpSettings, home: &Path, text: &str) -> Result<()> {
-    let text = format!("{text}{}", report::how_to_stop(settings));
-    if settings.in_background {
+fn tell(args: &UpArgs, home: &Path, text: &str) -> Result<()> {
+    let text = format!("{text}{}", report::how_to_stop(args));
+    if args.in_background {
         return detach::leave_report(home, &text);
     }
     println!("{text}");

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use forebay_admin::system::LOCAL_NATS;
 use forebay_api::lanes::LaneReport;
 use forebay_log::LogName;
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
 
+use super::args::UpArgs;
 use super::halted::Halted;
 use super::read_back::ReadBack;
 use super::sample::Sample;
 use super::services;
-use super::settings::UpSettings;
-use crate::grouped::grouped;
+use crate::operate::system::LOCAL_NATS;
+use crate::text::grouped;
 
 /// What came of the sample.
 #[derive(Debug)]
@@ -28,14 +28,14 @@ pub(super) enum Shown {
 }
 
 /// Everything that was done, where everything is, and what to try.
-pub(super) fn render(settings: &UpSettings, stack: &Stack, home: &Path, shown: &Shown) -> String {
+pub(super) fn render(args: &UpArgs, stack: &Stack, home: &Path, shown: &Shown) -> String {
     let mut text = String::from("Forebay is up.\n\n");
     // Writing into a String cannot fail.
     let _ = writeln!(text, "Data and logs are in {}.", home.display());
     let back = match shown {
         Shown::Nothing => None,
         Shown::Halted(halted) => {
-            let _ = write!(text, "\n{}", describe_halted(halted, &flags(settings, stack)));
+            let _ = write!(text, "\n{}", describe_halted(halted, &flags(args, stack)));
             None
         }
         Shown::Sample(shown) => {
@@ -45,14 +45,14 @@ pub(super) fn render(settings: &UpSettings, stack: &Stack, home: &Path, shown: &
             Some(back)
         }
     };
-    let _ = write!(text, "\n{}", addresses(settings, stack));
-    let _ = write!(text, "\nTry:\n{}", to_try(settings, back));
+    let _ = write!(text, "\n{}", addresses(args, stack));
+    let _ = write!(text, "\nTry:\n{}", to_try(args, back));
     text
 }
 
 /// What is said last: how it is stopped.
-pub(super) fn how_to_stop(settings: &UpSettings) -> &'static str {
-    if settings.in_background {
+pub(super) fn how_to_stop(args: &UpArgs) -> &'static str {
+    if args.in_background {
         "\n`forebay down` stops it (`./dev down` in a clone); the data stays."
     } else {
         "\nCtrl-C stops everything; the data stays."
@@ -73,11 +73,11 @@ fn describe_halted(Halted(lanes): &Halted, flags: &str) -> String {
 }
 
 /// What commands have to be told where this system is not where they look for one.
-fn flags(settings: &UpSettings, stack: &Stack) -> String {
+fn flags(args: &UpArgs, stack: &Stack) -> String {
     let shards: Vec<String> = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect();
     let found = [
         ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
-        ("--log-prefix", settings.log_prefix.to_string(), LogName::default().to_string()),
+        ("--log-prefix", args.log_prefix.to_string(), LogName::default().to_string()),
         ("--shards", shards.join(","), LOCAL_SHARDS.to_owned()),
     ];
     let other = found.into_iter().filter(|(_, found, usual)| found != usual);
@@ -109,24 +109,24 @@ fn describe_read_back(sample: &Sample, back: &ReadBack) -> String {
     )
 }
 
-fn addresses(settings: &UpSettings, stack: &Stack) -> String {
+fn addresses(args: &UpArgs, stack: &Stack) -> String {
     let mut text = String::new();
     for (service, what) in [
         (ServiceName::Ingest, "takes in orders"),
         (ServiceName::Query, "answers questions"),
         (ServiceName::Writer, "brings the log into the shards; /metrics and /readyz, as on the others"),
     ] {
-        let _ = writeln!(text, "  {:9} {:24} {what}", service.as_str(), services::url(service, settings));
+        let _ = writeln!(text, "  {:9} {:24} {what}", service.as_str(), services::url(service, args));
     }
-    let ports: Vec<String> = settings.postgres_ports.0.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let ports: Vec<String> = args.postgres_ports.0.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let _ = writeln!(text, "  {:9} {} (user and database forebay)", "Postgres", ports.join(", "));
     let _ = writeln!(text, "  {:9} {}", "NATS", stack.nats_url());
     let _ = writeln!(text, "  {:9} {}", "Redis", stack.redis_url());
     text
 }
 
-fn to_try(settings: &UpSettings, back: Option<&ReadBack>) -> String {
-    let (ingest, query) = (services::url(ServiceName::Ingest, settings), services::url(ServiceName::Query, settings));
+fn to_try(args: &UpArgs, back: Option<&ReadBack>) -> String {
+    let (ingest, query) = (services::url(ServiceName::Ingest, args), services::url(ServiceName::Query, args));
     let order =
         r#"{"customer_id": "CUST789", "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}]}"#;
     let mut text = format!("  curl {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'\n");

@@ -7,12 +7,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use forebay_model::Timestamp;
 use forebay_replay::generate::{self, Orders, Recipe};
+use forebay_replay::{Ending, Format, Settings, Summary};
+use forebay_service::Shutdown;
+use forebay_shard::Tally;
 use serde::Deserialize;
 
-use super::figures::Rows;
+use crate::replay::Screen;
 
 const DAY_MS: u64 = 86_400_000;
 const DAYS: u64 = 7;
@@ -24,7 +27,7 @@ pub(super) struct Sample {
     pub(super) orders: u64,
     pub(super) took: Duration,
     /// Rows of the lane `orders`, over all shards, that the sample added.
-    pub(super) added: Rows,
+    pub(super) added: Tally,
     /// The last order of the file.
     pub(super) last: Last,
 }
@@ -74,9 +77,20 @@ pub(super) fn make(home: &Path, orders: u64) -> Result<PathBuf> {
 /// When something was not delivered.
 pub(super) async fn send(home: &Path, path: &Path, ingest: String, token: Option<String>) -> Result<(u64, Duration)> {
     let started = Instant::now();
-    let settings = forebay_replay::Settings::quiet(path.to_owned(), ingest, token, home.join("replay"));
-    let orders = forebay_replay::deliver(settings).await.context("the sample")?;
-    Ok((orders, started.elapsed()))
+    let settings = Settings {
+        format: Some(Format::Ndjson),
+        token,
+        give_up: Duration::from_secs(30),
+        state_dir: Some(home.join("replay")),
+        ..Settings::new(vec![path.to_owned()], ingest)
+    };
+    let screen = Screen::new();
+    // Signals are watched by the one who waits for this.
+    let summary = forebay_replay::run(settings, screen.tell(), Shutdown::new()).await;
+    screen.close();
+    let Summary { ending, total, .. } = summary.context("the sample")?;
+    ensure!(matches!(ending, Ending::Accepted | Ending::SomeRejected), "the sample: not every order was delivered");
+    Ok((total.accepted, started.elapsed()))
 }
 
 /// The last order of the sample.

@@ -7,29 +7,29 @@ use forebay_api::Problem;
 use forebay_api::health::Dependencies;
 use forebay_stack::{Managed, PortInUse, Process, Ready, ServiceName, Stack};
 
-use super::settings::UpSettings;
+use super::args::UpArgs;
 
 /// Where a service listens.
-pub(super) fn listen(service: ServiceName, settings: &UpSettings) -> SocketAddr {
+pub(super) fn listen(service: ServiceName, args: &UpArgs) -> SocketAddr {
     match service {
-        ServiceName::Writer => settings.writer_listen,
-        ServiceName::Ingest => settings.ingest_listen,
-        ServiceName::Query => settings.query_listen,
+        ServiceName::Writer => args.writer_listen,
+        ServiceName::Ingest => args.ingest_listen,
+        ServiceName::Query => args.query_listen,
     }
 }
 
 /// Where it can be reached from here.
-pub(super) fn url(service: ServiceName, settings: &UpSettings) -> String {
-    format!("http://{}", reachable(listen(service, settings)))
+pub(super) fn url(service: ServiceName, args: &UpArgs) -> String {
+    format!("http://{}", reachable(listen(service, args)))
 }
 
 /// Refuses to begin where a service could not listen in the end.
 ///
 /// # Errors
 /// [`PortInUse`].
-pub(super) fn check_ports(settings: &UpSettings) -> Result<()> {
+pub(super) fn check_ports(args: &UpArgs) -> Result<()> {
     for service in ServiceName::STARTING {
-        let address = listen(service, settings);
+        let address = listen(service, args);
         if address.port() != 0 {
             let name = service.to_string();
             TcpListener::bind(address).map_err(|_| PortInUse { name, port: address.port() })?;
@@ -42,10 +42,10 @@ pub(super) fn check_ports(settings: &UpSettings) -> Result<()> {
 ///
 /// # Errors
 /// One sentence for the first that does not become ready.
-pub(super) async fn start(settings: &UpSettings, stack: &Stack) -> Result<Vec<Process>> {
+pub(super) async fn start(args: &UpArgs, stack: &Stack) -> Result<Vec<Process>> {
     let mut started = Vec::new();
     for service in ServiceName::STARTING {
-        started.push(Process::start(managed(service, settings, stack)?).await?);
+        started.push(Process::start(managed(service, args, stack)?).await?);
     }
     Ok(started)
 }
@@ -57,13 +57,11 @@ pub(super) async fn stop(services: &[Process]) {
     }
 }
 
-fn managed(service: ServiceName, settings: &UpSettings, stack: &Stack) -> Result<Managed> {
-    let shared = [
-        ("FOREBAY_LOG_PREFIX", settings.log_prefix.to_string()),
-        ("FOREBAY_ROUTING", settings.routing.name().to_string()),
-    ];
-    let mut managed = stack.service(service, listen(service, settings), shared)?;
-    let url = format!("{}/readyz", url(service, settings));
+fn managed(service: ServiceName, args: &UpArgs, stack: &Stack) -> Result<Managed> {
+    let shared =
+        [("FOREBAY_LOG_PREFIX", args.log_prefix.to_string()), ("FOREBAY_ROUTING", args.routing.name().to_string())];
+    let mut managed = stack.service(service, listen(service, args), shared)?;
+    let url = format!("{}/readyz", url(service, args));
     let client = reqwest::Client::builder().no_proxy().build().context("cannot make an HTTP client")?;
     managed.ready = Ready::new(move |_| {
         let question = client.get(&url).send();

@@ -25,7 +25,7 @@ pub(crate) struct Client {
 }
 
 /// A part of a file, as one request.
-pub(crate) struct Part {
+pub(crate) struct BatchRequest {
     pub(crate) body: Bytes,
     /// A name for the file's contents; nothing where it cannot be read again.
     pub(crate) fingerprint: Option<Fingerprint>,
@@ -64,8 +64,8 @@ impl Client {
         Ok(Self { http, batch, token, run: run_number() })
     }
 
-    /// Sends a part.
-    pub(crate) async fn send(&self, part: Part) -> Reply {
+    /// Sends a part of a file.
+    pub(crate) async fn send(&self, part: BatchRequest) -> Reply {
         let source = part.fingerprint.map_or_else(|| format!("run-{:016x}", self.run), |file| format!("file-{file}"));
         let mut request = self
             .http

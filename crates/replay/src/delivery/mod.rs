@@ -2,13 +2,13 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`courier`] | one chunk, sent until each of its lines is settled |
+//! | [`sender`] | one chunk, sent until each of its lines is settled |
 //! | [`client`], [`answer`] | one request, and what its answer means |
 //! | [`rate`] | the rate that is not exceeded |
 //! | [`outage`] | what holds up sending, and when to give up |
 
 pub(crate) mod answer;
 pub(crate) mod client;
-pub(crate) mod courier;
 pub(crate) mod outage;
 pub(crate) mod rate;
+pub(crate) mod sender;

@@ -3,15 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::screen::Screen;
+use crate::event::{Event, Tell};
 
 /// Before the first answer of all the address may simply be wrong, so patience is short.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// What holds up sending, if anything does. All connections share it.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    screen: Screen,
+pub(crate) struct Outage {
+    tell: Tell,
     give_up: Duration,
     state: Mutex<State>,
 }
@@ -25,23 +24,23 @@ struct State {
     said: Option<(String, Instant)>,
 }
 
-impl Trouble {
-    pub(crate) fn new(screen: Screen, give_up: Duration) -> Self {
+impl Outage {
+    pub(crate) fn new(tell: Tell, give_up: Duration) -> Self {
         let state = State { heard: Instant::now(), ever_heard: false, said: None };
-        Self { screen, give_up, state: Mutex::new(state) }
+        Self { tell, give_up, state: Mutex::new(state) }
     }
 
     /// The other side is there and says that it cannot take more now.
     pub(crate) fn refused(&self, what: &str) {
         let mut state = self.lock();
         (state.heard, state.ever_heard) = (Instant::now(), true);
-        self.tell(&mut state, what);
+        self.note(&mut state, what);
     }
 
     /// There is no answer. False when it is time to give up.
     pub(crate) fn lost(&self, what: &str) -> bool {
         let mut state = self.lock();
-        self.tell(&mut state, what);
+        self.note(&mut state, what);
         let patience = if state.ever_heard { self.give_up } else { self.give_up.min(FIRST_ANSWER_WITHIN) };
         state.heard.elapsed() < patience
     }
@@ -51,14 +50,14 @@ impl Trouble {
         let mut state = self.lock();
         (state.heard, state.ever_heard) = (Instant::now(), true);
         if let Some((_, since)) = state.said.take() {
-            self.screen.say(&format!("going on after {:.1} s", since.elapsed().as_secs_f64()));
+            (self.tell)(Event::Resumed { after: since.elapsed() });
         }
     }
 
-    fn tell(&self, state: &mut State, what: &str) {
+    fn note(&self, state: &mut State, what: &str) {
         let since = state.said.as_ref().map_or_else(Instant::now, |(_, since)| *since);
         if state.said.as_ref().is_none_or(|(said, _)| said != what) {
-            self.screen.say(&format!("{what}; trying again"));
+            (self.tell)(Event::HeldUp { what: what.to_owned() });
             state.said = Some((what.to_owned(), since));
         }
     }

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 /// A rate that is not exceeded; none without a limit.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimit {
     per_s: Option<NonZeroU32>,
     /// When the next order may go.
     next: Mutex<Instant>,
 }
 
-impl Pace {
+impl RateLimit {
     pub(crate) fn new(per_s: Option<NonZeroU32>) -> Self {
         Self { per_s, next: Mutex::new(Instant::now()) }
     }
@@ -40,9 +40,9 @@ mod tests {
 
     #[test]
     fn orders_go_at_the_rate_and_a_pause_is_not_made_up_for() {
-        let pace = Pace::new(NonZeroU32::new(100));
+        let rate = RateLimit::new(NonZeroU32::new(100));
         let start = Instant::now() + Duration::from_secs(1);
-        let after = |orders, at_ms| pace.book(orders, start + Duration::from_millis(at_ms)) - start;
+        let after = |orders, at_ms| rate.book(orders, start + Duration::from_millis(at_ms)) - start;
         assert_eq!(after(10, 0), Duration::ZERO);
         assert_eq!(after(10, 20), Duration::from_millis(100));
         assert_eq!(after(1, 5000), Duration::from_secs(5));
@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn requests_are_small_where_the_rate_is() {
-        assert_eq!(Pace::new(NonZeroU32::new(5)).orders_per_request(1000), 1);
-        assert_eq!(Pace::new(NonZeroU32::new(1000)).orders_per_request(1000), 100);
-        assert_eq!(Pace::new(NonZeroU32::new(1_000_000)).orders_per_request(1000), 1000);
-        assert_eq!(Pace::new(None).orders_per_request(1000), 1000);
+        assert_eq!(RateLimit::new(NonZeroU32::new(5)).orders_per_request(1000), 1);
+        assert_eq!(RateLimit::new(NonZeroU32::new(1000)).orders_per_request(1000), 100);
+        assert_eq!(RateLimit::new(NonZeroU32::new(1_000_000)).orders_per_request(1000), 1000);
+        assert_eq!(RateLimit::new(None).orders_per_request(1000), 1000);
     }
 }

@@ -1,17 +1,17 @@
-//! Keeps the books of a run: what is acknowledged without a gap, what was rejected, how far each file is done.
+//! The ledger of a run: what is acknowledged without a gap, what was rejected, how far each file is done.
 //!
 //! Connections finish chunks in any order. A chunk counts when everything before it counts: only then are its rejected
 //! records written and is the state moved, so a run that goes on there repeats nothing and leaves nothing out.
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`opening`] | the ledger that a run begins with |
+//! | [`start`] | the ledger that a run begins with |
 //! | [`tally`] | figures |
 //! | [`state`], [`rejects`] | the files in which it is kept |
 //! | [`summary`] | what is told at the end |
 
-pub(crate) mod opening;
 pub(crate) mod rejects;
+pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod summary;
 pub(crate) mod tally;
@@ -23,12 +23,12 @@ use anyhow::Result;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::chunk::Chunk;
-use crate::delivery::courier::{Delivered, Rejected};
+use crate::delivery::sender::{Delivered, Rejected};
+use crate::event::{Event, Tell};
 use crate::ledger::rejects::{Reject, RejectsFile};
 use crate::ledger::state::{Saved, StateDir};
 use crate::ledger::tally::Tally;
-use crate::screen::Screen;
-use crate::source::feeder::Handed;
+use crate::source::reader::Handed;
 
 /// How often the state is saved.
 pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -100,7 +100,7 @@ fn rejects(chunk: &Chunk, rejected: &[Rejected], whole: bool) -> Vec<Reject> {
     rejects
 }
 
-/// The books of one file.
+/// What became of one file.
 #[derive(Debug)]
 pub(crate) struct Account {
     /// What messages call it.
@@ -121,13 +121,13 @@ impl Account {
     }
 }
 
-/// The books of a run.
+/// What became of all of them.
 pub(crate) struct Ledger {
     pub(crate) accounts: Vec<Account>,
     pub(crate) rejects: Vec<RejectsFile>,
     pub(crate) total: Tally,
     state: StateDir,
-    screen: Screen,
+    tell: Tell,
     started: Instant,
     saved_at: Instant,
     next: u64,
@@ -138,14 +138,14 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(accounts: Vec<Account>, rejects: Vec<RejectsFile>, state: StateDir, screen: Screen) -> Self {
+    pub(crate) fn new(accounts: Vec<Account>, rejects: Vec<RejectsFile>, state: StateDir, tell: Tell) -> Self {
         let now = Instant::now();
         Self {
             accounts,
             rejects,
             total: Tally::default(),
             state,
-            screen,
+            tell,
             started: now,
             saved_at: now,
             next: 0,
@@ -161,7 +161,8 @@ impl Ledger {
     pub(crate) fn book(&mut self, ended: Ended) -> Result<()> {
         self.total += ended.tally;
         self.accounts[ended.file].tally += ended.tally;
-        self.screen.advance(ended.input_bytes, self.total.accepted, self.started.elapsed().as_secs_f64());
+        let (orders, seconds) = (self.total.accepted, self.started.elapsed().as_secs_f64());
+        (self.tell)(Event::Advanced { bytes: ended.input_bytes, orders, seconds });
         self.waiting.insert(ended.number, ended);
         while !self.has_gap {
             let Some(ended) = self.waiting.remove(&self.next) else { break };
@@ -179,7 +180,7 @@ impl Ledger {
         if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
     }
 
-    /// Ends the books: what waits for a chunk that never came is told all the same, and the state is saved.
+    /// Ends the ledger: what waits for a chunk that never came is told all the same, and the state is saved.
     ///
     /// # Errors
     /// As for [`Ledger::book`].

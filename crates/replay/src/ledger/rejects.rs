@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::chunk::Place;
+use crate::chunk::LineSpan;
 
 /// A record that was rejected, by ingest or before it was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Reject {
-    pub(crate) place: Place,
+    pub(crate) place: LineSpan,
     pub(crate) order_id: Option<String>,
     pub(crate) code: String,
     pub(crate) detail: String,
@@ -137,7 +137,7 @@ mod tests {
 
     fn reject(line: u64, record: &str) -> Reject {
         let record = Some(record.as_bytes().to_vec());
-        let place = Place { line, lines: 1 };
+        let place = LineSpan { line, lines: 1 };
         Reject { place, order_id: None, code: "invalid".to_owned(), detail: "why".to_owned(), record }
     }
 

@@ -2,27 +2,27 @@
 
 use std::ops::AddAssign;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Tally {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
     /// Lines that hold records: for CSV, lines of items.
-    pub(crate) lines: u64,
+    pub lines: u64,
     /// Lines of accepted records.
-    pub(crate) accepted_lines: u64,
+    pub accepted_lines: u64,
     /// Lines of rejected records.
-    pub(crate) rejected_lines: u64,
+    pub rejected_lines: u64,
     /// Records: orders, good or bad.
-    pub(crate) records: u64,
+    pub records: u64,
     /// Records that ingest accepted.
-    pub(crate) accepted: u64,
+    pub accepted: u64,
     /// Records that ingest rejected, or that could not be sent.
-    pub(crate) rejected: u64,
+    pub rejected: u64,
     /// Requests that were sent again.
-    pub(crate) retries: u64,
+    pub retries: u64,
     /// Lines that were sent again because a request had no answer.
-    pub(crate) resent_lines: u64,
+    pub resent_lines: u64,
 }
 
 impl AddAssign for Tally {

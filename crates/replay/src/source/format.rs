@@ -3,15 +3,15 @@
 use std::path::Path;
 
 /// How a file holds its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A record on each line
+    /// A record on each line.
     Ndjson,
-    /// A JSON array of records
+    /// A JSON array of records.
     Json,
-    /// Lines of items, made into orders by --map
+    /// Lines of items, made into orders by a map.
     Csv,
-    /// An export, or lines of items, made into orders by --map
+    /// An export, or lines of items, made into orders by a map.
     Parquet,
 }
 

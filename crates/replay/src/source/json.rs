@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead};
 
-use crate::chunk::{Draft, Place};
+use crate::chunk::{Draft, LineSpan};
 use crate::source::{RECORD_BYTES_MAX, Source, too_long};
 
 /// The records of a file.
@@ -153,7 +153,7 @@ impl Splitter {
     }
 
     fn finish(&mut self, draft: &mut Draft) {
-        let place = Place { line: self.record_line, lines: 1 };
+        let place = LineSpan { line: self.record_line, lines: 1 };
         if self.record.len() > RECORD_BYTES_MAX {
             draft.refuse(too_long(place));
         } else {

@@ -4,21 +4,21 @@
 //! |---|---|
 //! | [`format`] | the formats of files |
 //! | [`plan`], [`input`] | the files, checked and opened |
-//! | [`feeder`] | reads the files, in a thread of its own |
+//! | [`reader`] | reads the files, in a thread of its own |
 //! | [`ndjson`], [`json`], [`csv`], [`parquet`] | a source for each format |
 
 pub(crate) mod csv;
-pub(crate) mod feeder;
 pub mod format;
 pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;
+pub(crate) mod reader;
 
 use std::io;
 
-use crate::chunk::{Draft, Place, Refusal};
+use crate::chunk::{Draft, LineSpan, Refusal};
 
 /// No record is longer. An order may have 256 KiB, so there is room for white space.
 pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
@@ -33,7 +33,7 @@ pub(crate) trait Source: Send {
 }
 
 /// A record longer than [`RECORD_BYTES_MAX`].
-pub(crate) fn too_long(place: Place) -> Refusal {
+pub(crate) fn too_long(place: LineSpan) -> Refusal {
     let detail = "the record has more than 1 MiB, and an order may have 256 KiB; it is not repeated here".to_owned();
     Refusal { place, order_id: None, code: "too_large", detail, record: None }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use crate::chunk::{Draft, Place};
+use crate::chunk::{Draft, LineSpan};
 use crate::source::{RECORD_BYTES_MAX, Source, too_long};
 
 /// Lines of a file.
@@ -35,7 +35,7 @@ impl<R: BufRead> Ndjson<R> {
 
     fn refuse_tail(&mut self, draft: &mut Draft) {
         self.lines += 1;
-        draft.refuse(too_long(Place { line: self.lines, lines: 1 }));
+        draft.refuse(too_long(LineSpan { line: self.lines, lines: 1 }));
         // The lines of a chunk follow each other, so the next one goes into the next chunk.
         draft.close();
         self.tail.clear();

@@ -1,13 +1,12 @@
 //! What a run will do: files with their formats, checked before anything is sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use forebay_service::BadSetting;
 
 use crate::fingerprint::Fingerprint;
-use crate::settings::Settings;
 use crate::source::Source;
 use crate::source::csv::Lines;
 use crate::source::csv::map::Map;
@@ -32,12 +31,12 @@ impl Plan {
     ///
     /// # Errors
     /// One sentence about the first thing that is wrong.
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        let inputs: Vec<Input> = settings.files.iter().map(|path| Input::new(path)).collect();
-        let map = settings.map.as_ref().map(|path| Map::load(path)).transpose()?.map(Arc::new);
-        let text = settings.map.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-        let plan = Self { inputs, format: settings.format, map, map_print: Fingerprint::default().of(&text) };
-        plan.check_settings(settings)?;
+    pub(crate) fn new(files: &[PathBuf], format: Option<Format>, map: Option<&Path>, resume: bool) -> Result<Self> {
+        let inputs: Vec<Input> = files.iter().map(|path| Input::new(path)).collect();
+        let text = map.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let map = map.map(Map::load).transpose()?.map(Arc::new);
+        let plan = Self { inputs, format, map, map_print: Fingerprint::default().of(&text) };
+        plan.check(resume)?;
         // Standard input and pipes can be read only once.
         for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
             if !input.is_stream()? {
@@ -47,12 +46,12 @@ impl Plan {
         Ok(plan)
     }
 
-    fn check_settings(&self, settings: &Settings) -> Result<(), BadSetting> {
+    fn check(&self, resume: bool) -> Result<(), BadSetting> {
         let stdin = self.inputs.iter().filter(|input| input.path().is_none()).count();
         if stdin > 1 {
             return Err(BadSetting::new("standard input can be read only once"));
         }
-        if stdin > 0 && settings.resume {
+        if stdin > 0 && resume {
             return Err(BadSetting::new("standard input cannot be resumed: name a file"));
         }
         match (self.format, &self.map) {

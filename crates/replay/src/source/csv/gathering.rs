@@ -7,13 +7,13 @@ use serde_json::ser::to_writer;
 use super::columns::{Columns, Found, field};
 use super::decimal::scaled;
 use super::map::{Map, Number};
-use crate::chunk::{Draft, Place, Refusal};
+use crate::chunk::{Draft, LineSpan, Refusal};
 
 /// One order, so far.
 pub(super) struct Gathering {
     order_id: String,
     customer_id: String,
-    place: Place,
+    place: LineSpan,
     /// The order as JSON, up to its last item. A value that is wrong stands there as a text.
     json: Vec<u8>,
     /// The first thing that is wrong.
@@ -28,7 +28,7 @@ impl Gathering {
         let mut order = Self {
             order_id: order_id.into_owned(),
             customer_id: customer_id.into_owned(),
-            place: Place { line, lines: 0 },
+            place: LineSpan { line, lines: 0 },
             json: Vec::with_capacity(256),
             fault: None,
         };

@@ -93,7 +93,7 @@ mod tests {
 
     use super::map::tests::RETAIL;
     use super::*;
-    use crate::chunk::{Chunk, ChunkSize, Place};
+    use crate::chunk::{Chunk, ChunkSize, LineSpan};
 
     const HEADER: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
 
@@ -163,7 +163,7 @@ mod tests {
             assert!(refusal.detail.starts_with(said), "{} instead of {said}", refusal.detail);
             assert_eq!(
                 (refusal.code, refusal.place, refusal.order_id.as_deref()),
-                ("invalid", Place { line: 2, lines: 2 }, Some("7"))
+                ("invalid", LineSpan { line: 2, lines: 2 }, Some("7"))
             );
             assert!(serde_json::from_slice::<Value>(refusal.record.as_ref().unwrap()).unwrap()["items"][1].is_object());
         }

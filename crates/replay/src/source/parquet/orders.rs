@@ -6,7 +6,7 @@ use forebay_parquet::Table;
 use forebay_parquet::order::name;
 use serde_json::value::RawValue;
 
-use crate::chunk::{Draft, Place, Refusal};
+use crate::chunk::{Draft, LineSpan, Refusal};
 use crate::source::{RECORD_BYTES_MAX, Source, too_long};
 
 /// The orders of an export.
@@ -87,7 +87,7 @@ impl Source for Orders {
             return Ok(false);
         }
         self.count += 1;
-        let place = Place { line: self.count, lines: 1 };
+        let place = LineSpan { line: self.count, lines: 1 };
         let Record { json, fault } = self.record();
         match fault {
             _ if json.len() > RECORD_BYTES_MAX => draft.refuse(too_long(place)),
@@ -206,7 +206,7 @@ mod tests {
         second["a"] = json!("\n}");
         second["b"] = json!({});
         assert_eq!(sent, [order(0, json!([{"sku": "a"}])), second]);
-        assert_eq!(chunk.place(1), Place { line: 2, lines: 1 });
+        assert_eq!(chunk.place(1), LineSpan { line: 2, lines: 1 });
     }
 
     #[test]

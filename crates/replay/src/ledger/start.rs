@@ -1,21 +1,20 @@
-//! The books that a run begins with: empty ones, or those of the interrupted run that it goes on with.
+//! The ledger that a run begins with: an empty one, or that of the interrupted run that it goes on with.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::grouped::grouped;
+use crate::event::{Event, Tell};
 use crate::ledger::rejects::RejectsFile;
 use crate::ledger::state::{Saved, StateDir};
 use crate::ledger::{Account, Ledger};
-use crate::screen::Screen;
 use crate::settings::Settings;
-use crate::source::feeder::Skip;
 use crate::source::input::Input;
 use crate::source::plan::{Plan, default_rejects};
+use crate::source::reader::Skip;
 
-/// The books, and what of the files is already sent.
-pub(crate) struct Books {
+/// A ledger, and what of the files is already sent.
+pub(crate) struct LedgerStart {
     pub(crate) ledger: Ledger,
     /// For each file, what of it is not sent.
     pub(crate) skip: Vec<Skip>,
@@ -31,18 +30,18 @@ struct Beginning {
     rejects: PathBuf,
 }
 
-impl Books {
-    /// Opens the books.
+impl LedgerStart {
+    /// Opens the ledger.
     ///
     /// # Errors
     /// When a file has changed since the run that is to go on, or a rejects file cannot be written.
-    pub(crate) fn open(settings: &Settings, plan: &Plan, screen: &Screen) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings, plan: &Plan, tell: &Tell) -> Result<Self> {
         let state = StateDir::find(settings.state_dir.clone());
         let beginnings = plan.inputs.iter().map(|input| Beginning::of(settings, plan, &state, input));
         let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
         if settings.resume {
             for beginning in &beginnings {
-                beginning.tell(screen);
+                beginning.announce(tell);
             }
         }
         let skip = beginnings.iter().map(Beginning::skip).collect();
@@ -53,7 +52,7 @@ impl Books {
             Account::new(beginning.name, beginning.saved, place)
         };
         let accounts = beginnings.into_iter().map(account).collect();
-        Ok(Self { ledger: Ledger::new(accounts, rejects, state, screen.clone()), skip, resumed })
+        Ok(Self { ledger: Ledger::new(accounts, rejects, state, Tell::clone(tell)), skip, resumed })
     }
 }
 
@@ -90,12 +89,12 @@ impl Beginning {
         }
     }
 
-    fn tell(&self, screen: &Screen) {
-        let name = &self.name;
-        screen.say(&match (self.skip(), self.records()) {
-            (Skip::Everything, _) => format!("{name}: the interrupted run has sent it to its end"),
-            (_, 0) => format!("{name}: there is nothing to go on with, so it is sent from its beginning"),
-            (_, records) => format!("{name}: going on behind record {}", grouped(records)),
+    fn announce(&self, tell: &Tell) {
+        let file = self.name.clone();
+        tell(match (self.skip(), self.records()) {
+            (Skip::Everything, _) => Event::SentBefore { file },
+            (_, 0) => Event::Anew { file },
+            (_, behind) => Event::GoesOn { file, behind },
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Which letters a command means.
+//! Which letters are meant.
 
 use anyhow::{Context, Result};
 use forebay_model::{Lane, ShardId, Timestamp};
@@ -6,51 +6,33 @@ use forebay_service::BadSetting;
 use forebay_shard::{DeadLetter, LetterFilter, Reason};
 
 use super::address::LetterAddress;
-use super::pool_settings;
-use crate::system::{self, SystemSettings};
+use super::pool::pool_settings;
+use crate::system::System;
 
-/// What letters can be told apart by.
-#[derive(Debug, Clone, clap::Args)]
+/// What letters can be told apart by. What is `None` does not matter.
+#[derive(Debug, Clone, Default)]
 pub struct Filters {
-    /// Only letters of this shard
-    #[arg(long, value_name = "SHARD", value_parser = system::shard)]
+    /// Only letters of this shard.
     pub shard: Option<ShardId>,
-
-    /// Only letters of this lane: orders, index or views
-    #[arg(long, value_name = "LANE")]
+    /// Only letters of this lane.
     pub lane: Option<Lane>,
-
-    /// Only letters that died of this, such as conflict or refused
-    #[arg(long, value_name = "REASON")]
+    /// Only letters that died of this.
     pub reason: Option<Reason>,
-
-    /// Only letters that died at this time or later
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    /// Only letters that died at this time or later.
     pub from: Option<Timestamp>,
-
-    /// Only letters that died before this time
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    /// Only letters that died before this time.
     pub to: Option<Timestamp>,
 }
 
-/// The letters that something is done to.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Which {
-    /// Letters by address
-    #[arg(value_name = "SHARD/ID")]
+/// The letters that something is done to: by address, by what they have in common, or all.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Letters by address.
     pub letters: Vec<LetterAddress>,
-
     /// What the letters have in common.
-    #[command(flatten)]
     pub filters: Filters,
-
-    /// Every letter
-    #[arg(long)]
+    /// Every letter.
     pub all: bool,
-}
-
-fn instant(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|error| format!("a time {error}"))
 }
 
 impl Filters {
@@ -59,14 +41,15 @@ impl Filters {
         LetterFilter { lane: self.lane, reason: self.reason, from: self.from, to: self.to, ..LetterFilter::default() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether every letter passes.
+    pub fn is_empty(&self) -> bool {
         self.filter() == LetterFilter::default() && self.shard.is_none()
     }
 }
 
-impl Which {
+impl Selection {
     /// Nothing is done to letters that nobody has named, nor where it is not clear which are.
-    pub(super) fn check(&self, system: &SystemSettings) -> Result<(), BadSetting> {
+    pub(super) fn check(&self, system: &System) -> Result<(), BadSetting> {
         self.letters.iter().try_for_each(|letter| system.check_shard(letter.shard))?;
         let line = match (!self.letters.is_empty(), !self.filters.is_empty(), self.all) {
             (true, false, false) | (false, true, false) | (false, false, true) => return Ok(()),
@@ -80,8 +63,8 @@ impl Which {
         Err(BadSetting::new(line))
     }
 
-    /// The named letters that are not there. Each is told.
-    pub(super) async fn missing(&self, system: &SystemSettings) -> Result<Vec<LetterAddress>> {
+    /// The named letters that are not there.
+    pub(super) async fn missing(&self, system: &System) -> Result<Vec<LetterAddress>> {
         let mut missing = Vec::new();
         for pool in system.pools(None, &pool_settings())? {
             let Some(LetterFilter { ids: Some(ids), .. }) = self.filter(pool.shard()) else { continue };
@@ -89,9 +72,6 @@ impl Which {
             let there = there.with_context(|| format!("the dead letters of shard {} cannot be read", pool.shard()))?;
             let gone = ids.into_iter().filter(|id| !there.contains(id));
             missing.extend(gone.map(|id| LetterAddress { shard: pool.shard(), id }));
-        }
-        for address in &missing {
-            eprintln!("there is no dead letter {address}");
         }
         Ok(missing)
     }
@@ -109,46 +89,53 @@ impl Which {
 
 #[cfg(test)]
 mod tests {
+    use forebay_log::LogName;
+
     use super::*;
-    use clap::Parser;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        which: Which,
-        #[command(flatten)]
-        system: SystemSettings,
+    fn letters(addresses: &[&str]) -> Vec<LetterAddress> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
     }
 
-    fn which(arguments: &[&str]) -> Which {
-        Line::try_parse_from([&["x"], arguments].concat()).unwrap().which
-    }
-
-    fn check(arguments: &[&str]) -> Result<(), String> {
-        let Line { which, system } = Line::try_parse_from([&["x"], arguments].concat()).unwrap();
-        which.check(&system).map_err(|error| error.to_string())
+    fn check(letters: Vec<LetterAddress>, filters: Filters, all: bool) -> Result<(), String> {
+        let shards = "postgres://x@a/x,postgres://x@b/x,postgres://x@c/x".parse().unwrap();
+        let system = System { nats: String::new(), log_prefix: LogName::default(), shards };
+        Selection { letters, filters, all }.check(&system).map_err(|error| error.to_string())
     }
 
     #[test]
     fn nothing_named_is_nothing_meant() {
-        for (arguments, said) in [
-            (&[][..], "say which letters"),
-            (&["--all", "--shard", "1"], "--all means every letter of every shard: leave it out to go by the filters"),
-            (&["--all", "0/1"], "--all means every letter of every shard: leave it out to go by the addresses"),
-            (&["0/1", "--lane", "index"], "letters are named by address or by filters, not by both"),
-            (&["0/1", "3/1"], "there is no shard 3: --shards has 0 to 2"),
+        let (none, any) = (Filters::default, || Filters { lane: Some(Lane::Index), ..Filters::default() });
+        for (letters, filters, all, said) in [
+            (letters(&[]), none(), false, "say which letters"),
+            (letters(&[]), any(), true, "--all means every letter of every shard: leave it out to go by the filters"),
+            (
+                letters(&["0/1"]),
+                none(),
+                true,
+                "--all means every letter of every shard: leave it out to go by the addresses",
+            ),
+            (letters(&["0/1"]), any(), false, "letters are named by address or by filters, not by both"),
+            (letters(&["0/1", "3/1"]), none(), false, "there is no shard 3: --shards has 0 to 2"),
         ] {
-            assert!(check(arguments).unwrap_err().starts_with(said), "{arguments:?}");
+            let error = check(letters, filters, all).unwrap_err();
+            assert!(error.starts_with(said), "{error}");
         }
-        for meant in [&["--all"][..], &["0/1"], &["--shard", "1"], &["--reason", "conflict"]] {
-            assert!(check(meant).is_ok(), "{meant:?}");
+        let of_shard = Filters { shard: Some(ShardId(1)), ..Filters::default() };
+        for (letters, filters, all) in [
+            (letters(&[]), none(), true),
+            (letters(&["0/1"]), none(), false),
+            (letters(&[]), any(), false),
+            (letters(&[]), of_shard, false),
+        ] {
+            assert_eq!(check(letters, filters, all), Ok(()));
         }
     }
 
     #[test]
     fn a_shard_that_no_address_names_is_left_alone() {
-        let which = which(&["0/1", "0/3", "2/1"]);
-        assert_eq!(which.filter(ShardId(0)).unwrap().ids, Some(vec![1, 3]));
-        assert_eq!(which.filter(ShardId(1)), None);
+        let selection = Selection { letters: letters(&["0/1", "0/3", "2/1"]), ..Selection::default() };
+        assert_eq!(selection.filter(ShardId(0)).unwrap().ids, Some(vec![1, 3]));
+        assert_eq!(selection.filter(ShardId(1)), None);
     }
 }

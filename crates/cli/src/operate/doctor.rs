@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::doctor::{DoctorSettings, Report, Verdict, examine};
-use forebay_admin::system::SystemSettings;
+use forebay_admin::system::System;
+
+use super::system::SystemArgs;
 
 /// Look whether settings, servers, durability, clocks, tables and room are as they must be, and say what to do
 #[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
+pub struct Args {
     /// Where the log and the shards are.
     #[command(flatten)]
-    pub system: SystemSettings,
+    pub system: SystemArgs,
 
     /// The Redis server that query processes share their cache through, or `none`
     #[arg(long, env = "FOREBAY_REDIS", value_name = "URL", default_value = "redis://127.0.0.1:6381", hide_env_values = true,
@@ -39,18 +41,12 @@ fn redis_client(text: &str) -> Result<RedisClient, String> {
 }
 
 /// Looks, and prints what was found. The exit code is 1 where something has failed.
-///
-/// # Errors
-/// [`forebay_service::BadSetting`] where the address of NATS is none.
-pub async fn run(settings: &Settings) -> Result<ExitCode> {
-    let report = examine(&DoctorSettings {
-        log: settings.system.log_settings()?,
-        shards: settings.system.shards.clone(),
-        redis: settings.redis.clone(),
-        nats_monitor: settings.nats_monitor.clone(),
-    })
-    .await;
-    if settings.json {
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let Args { system, redis, nats_monitor, json } = args;
+    let system = System::from(system);
+    let log = system.log_settings()?;
+    let report = examine(&DoctorSettings { log, shards: system.shards, redis, nats_monitor }).await;
+    if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", render(&report));

@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Numbers and what is not known, as people read them.
 
 /// A number with its thousands set apart.
 pub(crate) fn grouped(number: u64) -> String {
@@ -12,6 +12,11 @@ pub(crate) fn grouped(number: u64) -> String {
         out.extend(group.iter().map(|&digit| char::from(digit)));
     }
     out
+}
+
+/// A value, or a dash where it is not known.
+pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reads the files in a thread of its own, and hands their chunks to whoever sends them.
+//! Reads the files in a thread of its own, and hands their chunks to the workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::{Chunk, ChunkSize, Draft};
+use crate::event::{Event, Tell};
 use crate::fingerprint::Fingerprint;
-use crate::screen::Screen;
 use crate::source::Source;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
@@ -27,7 +27,7 @@ pub(crate) struct Handed {
 }
 
 /// What reads the files.
-pub(crate) struct Feeder {
+pub(crate) struct Reader {
     pub(crate) plan: Plan,
     /// For each file, how many records of it are passed over, or that it is passed over as a whole.
     pub(crate) skip: Vec<Skip>,
@@ -35,7 +35,7 @@ pub(crate) struct Feeder {
     pub(crate) chunks: mpsc::Sender<Handed>,
     pub(crate) ahead: Arc<Semaphore>,
     pub(crate) shutdown: Shutdown,
-    pub(crate) screen: Screen,
+    pub(crate) tell: Tell,
     pub(crate) handle: Handle,
 }
 
@@ -53,7 +53,7 @@ struct Stopping;
 
 /// One file while it is read.
 struct Reading<'f> {
-    feeder: &'f Feeder,
+    reader: &'f Reader,
     file: usize,
     fingerprint: Fingerprint,
     bytes_read: Arc<AtomicU64>,
@@ -64,7 +64,7 @@ struct Reading<'f> {
     is_live: bool,
 }
 
-impl Feeder {
+impl Reader {
     /// Reads all files. Gives how many could not be read to their end; that was said.
     pub(crate) fn run(self) -> usize {
         let mut number = 0;
@@ -77,7 +77,7 @@ impl Feeder {
                 Ok(Ok(())) => {}
                 Ok(Err(Stopping)) => return failed,
                 Err(error) => {
-                    self.screen.say(&format!("{error:#}"));
+                    (self.tell)(Event::Failed { what: format!("{error:#}") });
                     failed += 1;
                 }
             }
@@ -89,7 +89,7 @@ impl Feeder {
         let input = &self.plan.inputs[file];
         let (opening, source) = self.plan.open(input)?;
         let mut reading = Reading {
-            feeder: self,
+            reader: self,
             file,
             fingerprint: opening.fingerprint,
             bytes_read: opening.bytes_read,
@@ -99,7 +99,7 @@ impl Feeder {
             is_live: input.bytes().is_none(),
         };
         let Some(mut source) = source else {
-            self.screen.say(&format!("{} is empty", input.name()));
+            (self.tell)(Event::Empty { file: input.name() });
             return Ok(reading.hand_over(number, true));
         };
         reading.pass_over(source.as_mut(), self.skip[file], input)?;
@@ -111,10 +111,10 @@ impl Reading<'_> {
     /// Passes over the records that an earlier run has sent.
     fn pass_over(&mut self, source: &mut dyn Source, skip: Skip, input: &Input) -> Result<()> {
         let Skip::Records(skip) = skip else { return Ok(()) };
-        while self.records < skip && !self.feeder.shutdown.is_started() {
+        while self.records < skip && !self.reader.shutdown.is_started() {
             let left = usize::try_from(skip - self.records).unwrap_or(usize::MAX);
-            let records = left.min(self.feeder.size.records);
-            let mut draft = Draft::new(ChunkSize { records, ..self.feeder.size });
+            let records = left.min(self.reader.size.records);
+            let mut draft = Draft::new(ChunkSize { records, ..self.reader.size });
             let more = source.fill(&mut draft).with_context(|| format!("cannot read {}", input.name()))?;
             self.records += draft.records() as u64;
             if !more {
@@ -148,7 +148,7 @@ impl Reading<'_> {
 
     /// Whether somebody waits for a chunk while the next record may be long in coming.
     fn should_not_wait(&self) -> bool {
-        let chunks = &self.feeder.chunks;
+        let chunks = &self.reader.chunks;
         self.is_live && !self.draft.is_empty() && chunks.capacity() == chunks.max_capacity()
     }
 
@@ -158,7 +158,7 @@ impl Reading<'_> {
         self.bytes_told = read;
         self.records += chunk.records();
         *number += 1;
-        let Feeder { ahead, chunks, shutdown, handle, .. } = self.feeder;
+        let Reader { ahead, chunks, shutdown, handle, .. } = self.reader;
         let fingerprint = self.fingerprint;
         let handed = async {
             let permit = Arc::clone(ahead).acquire_owned().await.ok()?;

@@ -19,7 +19,7 @@ use crate::stored_order::{OrderKey, StoredOrder};
 /// The most letters of an order that are looked at in a lane: the first to die are those that others were stored beside.
 const LETTERS: i64 = 100;
 
-impl Check {
+impl Check<'_> {
     /// Whether letters account for a fact of an order, which lies on shard `home`, not being stored as it is.
     pub(super) async fn is_accounted_for(
         &mut self,

@@ -1,16 +1,45 @@
-//! The figures for people.
+//! `forebay shards`.
 
+use std::process::ExitCode;
+
+use anyhow::Result;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use forebay_admin::shards::{Figures, LaneFigures, ShardFigures};
+use forebay_admin::shards::{Figures, LaneFigures, ShardFigures, read};
+use forebay_admin::system::System;
 use forebay_model::Hash;
 
-use crate::grouped::grouped;
+use super::system::SystemArgs;
+use crate::text::grouped;
 
 const UNKNOWN: &str = "–";
 
+/// What `forebay shards` can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemArgs,
+
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let system = System::from(args.system);
+    let figures = read(&system.connect_log().await?, &system).await?;
+    println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) });
+    let problems = figures.problems();
+    for problem in &problems {
+        eprintln!("forebay: {problem}");
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// A line about the map, and a table with a row for each lane of each shard.
-pub(super) fn render(figures: &Figures) -> String {
+fn table(figures: &Figures) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(["shard", "address", "buckets", "lane", "stored", "duplicate", "dead", "position", "lag", "log"]);
@@ -82,6 +111,6 @@ mod tests {
             lanes: Lane::ALL.map(|of| lane(of, stored)).into(),
         };
         let shards = vec![shard(0, None, Some(1_234_567)), shard(1, Some("does not answer"), None)];
-        insta::assert_snapshot!(render(&Figures { epoch: 1, hash: Hash::Md5, shards }));
+        insta::assert_snapshot!(table(&Figures { epoch: 1, hash: Hash::Md5, shards }));
     }
 }

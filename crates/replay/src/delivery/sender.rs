@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use crate::chunk::Chunk;
 use crate::delivery::answer::Reply;
-use crate::delivery::client::{Client, Part};
-use crate::delivery::outage::Trouble;
-use crate::delivery::rate::Pace;
+use crate::delivery::client::{BatchRequest, Client};
+use crate::delivery::outage::Outage;
+use crate::delivery::rate::RateLimit;
 use crate::fingerprint::Fingerprint;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -58,12 +58,12 @@ pub(crate) enum Undelivered {
     Failed(Error),
 }
 
-/// What delivers chunks. Clones share rate, troubles and connections.
+/// What delivers chunks. Clones share rate, outages and connections.
 #[derive(Clone)]
-pub(crate) struct Courier {
+pub(crate) struct Sender {
     pub(crate) client: Client,
-    pub(crate) pace: Arc<Pace>,
-    pub(crate) trouble: Arc<Trouble>,
+    pub(crate) rate: Arc<RateLimit>,
+    pub(crate) outage: Arc<Outage>,
     pub(crate) parser: OrderParser,
     pub(crate) shutdown: Shutdown,
 }
@@ -77,7 +77,7 @@ struct Untold {
 
 /// A chunk while it is delivered.
 struct Round<'c> {
-    courier: &'c Courier,
+    sender: &'c Sender,
     chunk: &'c Chunk,
     fingerprint: Option<Fingerprint>,
     delivered: Delivered,
@@ -85,7 +85,7 @@ struct Round<'c> {
     pause: Duration,
 }
 
-impl Courier {
+impl Sender {
     /// Delivers a chunk. What was delivered counts even where it could not be finished.
     pub(crate) async fn deliver(
         &self,
@@ -93,7 +93,7 @@ impl Courier {
         fingerprint: Option<Fingerprint>,
     ) -> (Delivered, Result<(), Undelivered>) {
         let mut round = Round {
-            courier: self,
+            sender: self,
             chunk,
             fingerprint,
             delivered: Delivered::default(),
@@ -164,15 +164,15 @@ impl Round<'_> {
     }
 
     async fn send_once(&mut self, first: usize, end: usize) -> Result<Reply, Undelivered> {
-        let Courier { client, pace, shutdown, .. } = self.courier;
-        let go = pace.book(end - first, Instant::now());
+        let Sender { client, rate, shutdown, .. } = self.sender;
+        let go = rate.book(end - first, Instant::now());
         if shutdown.soft().run_until_cancelled(tokio::time::sleep_until(go)).await.is_none() {
             return Err(Undelivered::Stopped);
         }
         let start = self.chunk.start + first as u64;
-        let part = Part { body: self.body(first, end), fingerprint: self.fingerprint, start };
+        let request = BatchRequest { body: self.body(first, end), fingerprint: self.fingerprint, start };
         // A request under way is waited for when the run stops, because its answer is worth having, but not for ever.
-        shutdown.hard().run_until_cancelled(client.send(part)).await.ok_or(Undelivered::Stopped)
+        shutdown.hard().run_until_cancelled(client.send(request)).await.ok_or(Undelivered::Stopped)
     }
 
     /// The lines from `first` to before `end`.
@@ -224,12 +224,12 @@ impl Round<'_> {
         let now = Timestamp::now();
         let lines = self.body(first, end);
         let lines = lines.split(|&byte| byte == b'\n').take(end - first).enumerate();
-        lines.filter_map(|(line, text)| check(&self.courier.parser, first + line, text, now)).collect()
+        lines.filter_map(|(line, text)| check(&self.sender.parser, first + line, text, now)).collect()
     }
 
     fn made_progress(&mut self) {
         self.pause = PAUSE_MIN;
-        self.courier.trouble.is_over();
+        self.sender.outage.is_over();
     }
 
     async fn wait_before_retry(
@@ -245,14 +245,14 @@ impl Round<'_> {
             None => "ingest cannot take more now".to_owned(),
             Some(Problem { code, detail, .. }) => format!("ingest cannot take more now: {code}: {detail}"),
         };
-        self.courier.trouble.refused(&what);
+        self.sender.outage.refused(&what);
         let pause = after.unwrap_or(self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         self.wait(pause).await
     }
 
     async fn wait_after_loss(&mut self, what: String) -> Result<(), Undelivered> {
-        if !self.courier.trouble.lost(&what) {
+        if !self.sender.outage.lost(&what) {
             return Err(Undelivered::Failed(anyhow!("{what}; giving up")));
         }
         let pause = self.pause;
@@ -262,7 +262,7 @@ impl Round<'_> {
 
     async fn wait(&mut self, pause: Duration) -> Result<(), Undelivered> {
         self.delivered.retries += 1;
-        let waited = self.courier.shutdown.soft().run_until_cancelled(tokio::time::sleep(pause)).await;
+        let waited = self.sender.shutdown.soft().run_until_cancelled(tokio::time::sleep(pause)).await;
         waited.ok_or(Undelivered::Stopped)
     }
 }

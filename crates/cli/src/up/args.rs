@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use forebay_admin::system::Routing;
 use forebay_log::LogName;
+
+use crate::operate::system::Routing;
 
 /// Start the local system: Postgres shards, NATS and Redis under one directory, and the three services on them.
 ///
@@ -13,14 +14,14 @@ use forebay_log::LogName;
 /// meanwhile is started again. Data that is there is found again. The services take their further settings from the
 /// environment.
 #[derive(Debug, Clone, clap::Args)]
-pub struct UpSettings {
+pub struct UpArgs {
     /// Return once everything is ready; `forebay down` stops it
     #[arg(long)]
     pub detach: bool,
 
     /// Where data and logs are.
     #[command(flatten)]
-    pub home: HomeSettings,
+    pub home: HomeArgs,
 
     /// Ports of the Postgres servers, one for each shard
     #[arg(long, env = "FOREBAY_POSTGRES_PORTS", value_name = "PORTS", default_value = "5440,5441,5442")]
@@ -69,10 +70,10 @@ pub struct UpSettings {
 
 /// Stop the local system that `forebay up` has started.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DownSettings {
+pub struct DownArgs {
     /// Where data and logs are.
     #[command(flatten)]
-    pub home: HomeSettings,
+    pub home: HomeArgs,
 
     /// Also delete its data
     #[arg(long)]
@@ -81,7 +82,7 @@ pub struct DownSettings {
 
 /// Where data and logs are.
 #[derive(Debug, Clone, clap::Args)]
-pub struct HomeSettings {
+pub struct HomeArgs {
     /// Directory of data and logs
     #[arg(long = "home", env = "FOREBAY_HOME", value_name = "DIR", default_value = ".forebay")]
     pub dir: PathBuf,

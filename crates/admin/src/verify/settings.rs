@@ -1,0 +1,43 @@
+//! What is checked, and how far it has come.
+
+use forebay_model::{Lane, ShardId, ViewSet};
+
+/// What is checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How much is looked at.
+    pub depth: Depth,
+    /// Only this shard.
+    pub shard: Option<ShardId>,
+    /// Fields that make views, as ingest has them.
+    pub views: ViewSet,
+}
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every frame that is kept, every order, every view and every index entry.
+    Full,
+    /// About N orders, views and index entries of each shard, at random, and a tenth as many frames of each lane.
+    Sample(u32),
+}
+
+/// What is looked at now, or how far it has come.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// The log and the counters of a lane.
+    Lane(Lane),
+    /// The orders, and what belongs to them.
+    Orders,
+    /// A part of the orders has been checked.
+    OrdersChecked {
+        /// How many.
+        checked: u64,
+        /// How many there are.
+        of: u64,
+    },
+    /// The times that are noted of orders.
+    Times,
+    /// Views and index entries, and what they belong to.
+    Origins,
+}

@@ -1,0 +1,59 @@
+//! `forebay index backfill`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use forebay_admin::backfill::{self, Report, Settings, Skipped};
+use forebay_model::{Lane, ViewSet};
+
+use super::system::SystemArgs;
+use crate::text::grouped;
+
+/// Fill in index entries and views for orders that are already stored
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemArgs,
+
+    /// The lanes to fill in, separated by commas
+    #[arg(long, value_name = "LANES", default_value = "index,views", value_delimiter = ',', value_parser = lane)]
+    pub lanes: Vec<Lane>,
+
+    /// Fields that make views; configure ingest with the same first
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    pub views: ViewSet,
+
+    /// Begin with the oldest order instead of where an earlier run ended
+    #[arg(long)]
+    pub restart: bool,
+}
+
+fn lane(text: &str) -> Result<Lane, String> {
+    match text.parse() {
+        Ok(Lane::Orders) => Err(String::from("the lane orders is what is read; fill in index, views or both")),
+        Ok(lane) => Ok(lane),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Fills in what is asked for. The exit code is 1 where orders were skipped.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let Args { system, lanes, views, restart } = args;
+    let tell =
+        |Skipped { order_id, customer_id, reason }| eprintln!("order {order_id} of customer {customer_id}: {reason}");
+    let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, views, restart }, &tell).await?;
+    for shard in &filled {
+        eprintln!(
+            "shard {}: {} orders read, {} facts logged, {} orders skipped",
+            shard.shard,
+            grouped(shard.orders),
+            grouped(shard.facts),
+            grouped(shard.skipped)
+        );
+    }
+    if !failed.is_empty() {
+        bail!("{}; run it again to go on from there", failed.join("; "));
+    }
+    Ok(if filled.iter().all(|shard| shard.skipped == 0) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

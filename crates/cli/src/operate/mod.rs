@@ -1,0 +1,21 @@
+//! Commands for operators: what `forebay-admin` is told, and how its reports are shown.
+//!
+//! | module | command |
+//! |---|---|
+//! | [`system`] | where the log and the shards are: flags that all of them share |
+//! | [`migrate`] | `forebay migrate` |
+//! | [`shards`] | `forebay shards` |
+//! | [`doctor`] | `forebay doctor` |
+//! | [`verify`] | `forebay verify` |
+//! | [`backfill`] | `forebay index backfill` |
+//! | [`dead`] | `forebay dead` |
+//! | [`log`] | `forebay log` |
+
+pub mod backfill;
+pub mod dead;
+pub mod doctor;
+pub mod log;
+pub mod migrate;
+pub mod shards;
+pub mod system;
+pub mod verify;

@@ -1,0 +1,186 @@
+//! `forebay verify`.
+
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
+use forebay_model::ShardId;
+use forebay_service::BadSetting;
+
+use super::system::{self, SystemArgs, ViewsArgs};
+use crate::text::grouped;
+
+/// How many orders of each shard are checked where nothing else is said.
+const SAMPLE: u32 = 1000;
+/// The exit code where something could not be looked at.
+const UNDECIDED: u8 = 2;
+
+/// Check that log, shards, index and views agree; exit code 1 where they do not, 2 where that cannot be told
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemArgs,
+
+    /// Check every frame that is kept, every order, every view and every index entry
+    #[arg(long, conflicts_with = "sample")]
+    pub full: bool,
+
+    /// Check about so many orders, views and index entries of each shard, at random, and a tenth as many frames of each lane
+    #[arg(long, value_name = "N", default_value_t = SAMPLE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: u32,
+
+    /// Check only this shard
+    #[arg(long, value_name = "SHARD", value_parser = system::shard)]
+    pub shard: Option<ShardId>,
+
+    /// Fields that make views.
+    #[command(flatten)]
+    pub views: ViewsArgs,
+
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Checks, and prints what differs. What cannot be reached is told, and has an exit code of its own.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
+    let settings = Settings { depth, shard: args.shard, views: args.views.views };
+    let Verified { report, unfinished } = match verify::run(&args.system.into(), &settings, &tell).await {
+        Ok(verified) => verified,
+        Err(error) if error.is::<BadSetting>() => return Err(error),
+        Err(error) => return Ok(undecided(&error)),
+    };
+    println!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) });
+    Ok(match unfinished {
+        Some(error) => undecided(&error),
+        None if report.differences > 0 => ExitCode::FAILURE,
+        None if report.undecided > 0 => ExitCode::from(UNDECIDED),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+fn tell((shard, step): (ShardId, Step)) {
+    match step {
+        Step::Lane(lane) => eprintln!("shard {shard}: lane {lane}"),
+        Step::Orders => eprintln!("shard {shard}: orders, and what belongs to them"),
+        Step::OrdersChecked { checked, of } => {
+            eprintln!("shard {shard}: {} of {} orders", grouped(checked), grouped(of));
+        }
+        Step::Times => eprintln!("shard {shard}: the times that are noted of orders"),
+        Step::Origins => eprintln!("shard {shard}: views and index entries, and what they belong to"),
+    }
+}
+
+fn undecided(error: &Error) -> ExitCode {
+    eprintln!("forebay: this cannot be verified to its end: {error:#}");
+    ExitCode::from(UNDECIDED)
+}
+
+/// As people read it.
+fn text(report: &Report) -> String {
+    let mut lines: Vec<String> = report.lanes.iter().map(lane_text).collect();
+    lines.push(format!(
+        "{} orders, {} facts of them, {} views, {} index entries and {} noted times checked",
+        grouped(report.orders_checked),
+        grouped(report.facts_checked),
+        grouped(report.views_checked),
+        grouped(report.index_entries_checked),
+        grouped(report.order_times_checked)
+    ));
+    if report.explained > 0 {
+        lines.push(format!("{} differences are accounted for by dead letters", grouped(report.explained)));
+    }
+    if report.index_entries_without_order > 0 {
+        let entries = grouped(report.index_entries_without_order);
+        lines.push(format!("{entries} index entries have no order: it was never acknowledged, and they do no harm"));
+    }
+    if report.order_times_without_order > 0 {
+        let times = grouped(report.order_times_without_order);
+        lines.push(format!("{times} noted times have no order: it is gone, and its id stays taken for other times"));
+    }
+    lines.extend(report.notes.iter().cloned());
+    for difference in &report.named {
+        let Difference { shard, lane, detail, .. } = difference;
+        lines.push(format!("! shard {shard}, lane {lane}: {detail}"));
+    }
+    let unnamed = report.differences - report.named.len() as u64;
+    if unnamed > 0 {
+        lines.push(format!("! and {} more", grouped(unnamed)));
+    }
+    if report.undecided > 0 {
+        lines.push(format!("{} facts could not be decided", grouped(report.undecided)));
+    }
+    lines.push(match report.differences {
+        0 if report.undecided == 0 => String::from("No differences."),
+        differences => format!("{} differences.", grouped(differences)),
+    });
+    lines.join("\n")
+}
+
+fn lane_text(lane: &LaneFigures) -> String {
+    let log = if lane.log_is_whole { "all of" } else { "a part of" };
+    format!(
+        "shard {}, lane {}: {} stored, {} duplicate, {} dead; {} rows in the table; the log has {log} it, {} rows, {} frames compared",
+        lane.shard,
+        lane.lane,
+        grouped(lane.stored),
+        grouped(lane.duplicate),
+        grouped(lane.dead),
+        grouped(lane.rows_in_table),
+        grouped(lane.rows_in_log),
+        grouped(lane.frames_compared)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use forebay_admin::verify::DifferenceKind;
+    use forebay_model::Lane;
+
+    use super::*;
+
+    #[test]
+    fn snapshot_of_differences() {
+        let lane = LaneFigures {
+            shard: ShardId(0),
+            lane: Lane::Orders,
+            position: None,
+            stored: 12_000,
+            duplicate: 3,
+            dead: 1,
+            rows_in_table: 11_999,
+            rows_in_letters: 1,
+            rows_in_log: 12_004,
+            log_is_whole: true,
+            frames_compared: 60,
+        };
+        let difference = |number| Difference {
+            shard: ShardId(0),
+            lane: Lane::Orders,
+            kind: DifferenceKind::Order,
+            detail: format!("difference {number}"),
+        };
+        let report = Report {
+            differences: 101,
+            named: vec![difference(0), difference(1)],
+            lanes: vec![lane],
+            orders_checked: 1000,
+            facts_checked: 2000,
+            views_checked: 500,
+            index_entries_checked: 1000,
+            order_times_checked: 1000,
+            index_entries_without_order: 2,
+            order_times_without_order: 1,
+            explained: 4,
+            undecided: 7,
+            notes: vec!["a note".to_owned()],
+        };
+        insta::assert_snapshot!(text(&report));
+        insta::assert_snapshot!(text(&Report::default()), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        No differences.
+        ");
+    }
+}

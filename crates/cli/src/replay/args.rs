@@ -1,0 +1,121 @@
+//! What `forebay replay` can be told.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forebay_model::ViewSet;
+use forebay_replay::{Format, Settings};
+use forebay_service::units;
+
+/// Send files of orders to a running system.
+///
+/// A record that ingest rejects goes into the rejects file with its line and the reason, and the rest goes on. Sending
+/// the same file again stores nothing twice: orders are known by their ids; where they have none, Forebay derives it from
+/// the record and its place in the file, provided that the record has a timestamp.
+///
+/// Exit codes: 0 everything was accepted; 2 everything was delivered and some records were rejected; 1 something was
+/// not delivered; 130 interrupted.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Files of orders, also compressed with gzip or zstd; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Address of ingest
+    #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub to: String,
+
+    /// Format of the files; without it their names and first bytes tell
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FormatArg>,
+
+    /// Which columns of a CSV or Parquet file make an order (TOML)
+    #[arg(long, value_name = "MAP.toml")]
+    pub map: Option<PathBuf>,
+
+    /// Orders per second, at most
+    #[arg(long, value_name = "N")]
+    pub rate: Option<NonZeroU32>,
+
+    /// Requests under way at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub connections: u16,
+
+    /// Go on behind the last record that an interrupted run has seen acknowledged
+    #[arg(long, conflicts_with = "dry_run")]
+    pub resume: bool,
+
+    /// Where rejected records go [default: FILE.rejects.ndjson beside each file]
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// Check the records here, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Token that ingest knows this client by
+    #[arg(long, env = "FOREBAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+
+    /// Print the summary as JSON to standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// Seconds without any answer after which it gives up; before the first answer at most 20
+    #[arg(long = "give-up-s", env = "FOREBAY_GIVE_UP_S", value_name = "SECONDS", default_value = "300",
+        value_parser = units::seconds)]
+    pub give_up: Duration,
+
+    /// Where it is kept how far a run has come [default: `$XDG_STATE_HOME/forebay/replay`]
+    #[arg(long, env = "FOREBAY_REPLAY_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// The views of the system, for --dry-run
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    pub views: ViewSet,
+}
+
+/// How a file holds its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FormatArg {
+    /// A record on each line
+    Ndjson,
+    /// A JSON array of records
+    Json,
+    /// Lines of items, made into orders by --map
+    Csv,
+    /// An export, or lines of items, made into orders by --map
+    Parquet,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Ndjson => Self::Ndjson,
+            FormatArg::Json => Self::Json,
+            FormatArg::Csv => Self::Csv,
+            FormatArg::Parquet => Self::Parquet,
+        }
+    }
+}
+
+impl From<Args> for Settings {
+    fn from(args: Args) -> Self {
+        Self {
+            files: args.files,
+            to: args.to,
+            format: args.format.map(Into::into),
+            map: args.map,
+            rate: args.rate,
+            connections: args.connections,
+            resume: args.resume,
+            rejects: args.rejects,
+            dry_run: args.dry_run,
+            token: args.token,
+            give_up: args.give_up,
+            state_dir: args.state_dir,
+            views: args.views,
+        }
+    }
+}

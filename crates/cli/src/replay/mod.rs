@@ -1,0 +1,56 @@
+//! `forebay replay`: files of orders, sent to ingest.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`args`] | what it can be told |
+//! | `screen` | what a person sees meanwhile |
+//! | `summary` | what a person reads at the end |
+
+pub mod args;
+mod screen;
+mod summary;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use forebay_replay::Ending;
+use forebay_service::Shutdown;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use args::Args;
+pub(crate) use screen::Screen;
+
+/// Sends the files, and tells what has become of them.
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let json = args.json;
+    let (screen, interrupt) = (Screen::new(), Shutdown::new());
+    tokio::spawn(watch_signals(interrupt.clone()));
+    let outcome = forebay_replay::run(args.into(), screen.tell(), interrupt).await;
+    screen.close();
+    let summary = outcome?;
+    eprintln!("{}", summary::text(&summary));
+    if json {
+        println!("{}", serde_json::to_string(&summary)?);
+    }
+    Ok(ExitCode::from(code(summary.ending)))
+}
+
+fn code(ending: Ending) -> u8 {
+    match ending {
+        Ending::Accepted => 0,
+        Ending::Undelivered => 1,
+        Ending::SomeRejected => 2,
+        Ending::Interrupted => 130,
+    }
+}
+
+/// The first signal interrupts, the second one stops at once.
+async fn watch_signals(interrupt: Shutdown) -> Result<()> {
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    for stage in [Shutdown::start, Shutdown::force] {
+        tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} }
+        stage(&interrupt);
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What a person sees while it runs: a progress bar on a terminal, and messages on standard error.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_replay::{Event, Tell};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::text::grouped;
+
+/// The progress bar, if there is one. Clones are the same screen.
+#[derive(Clone, Debug)]
+pub(crate) struct Screen {
+    bar: ProgressBar,
+}
+
+impl Screen {
+    /// Without a terminal there is no bar.
+    pub(crate) fn new() -> Self {
+        Self { bar: ProgressBar::hidden() }
+    }
+
+    /// Shows what it is told.
+    pub(crate) fn tell(&self) -> Tell {
+        let screen = self.clone();
+        Arc::new(move |event| screen.show(event))
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn show(&self, event: Event) {
+        match event {
+            Event::Begins { bytes } => self.begin(bytes),
+            Event::Advanced { bytes, orders, seconds } => {
+                self.bar.inc(bytes);
+                let per_s = orders as f64 / seconds.max(0.001);
+                self.bar.set_message(format!("{} orders, {per_s:.0}/s", grouped(orders)));
+            }
+            Event::SentBefore { file } => self.say(&format!("{file}: the interrupted run has sent it to its end")),
+            Event::Anew { file } => {
+                self.say(&format!("{file}: there is nothing to go on with, so it is sent from its beginning"));
+            }
+            Event::GoesOn { file, behind } => {
+                self.say(&format!("{file}: going on behind record {}", grouped(behind)));
+            }
+            Event::Empty { file } => self.say(&format!("{file} is empty")),
+            Event::HeldUp { what } => self.say(&format!("{what}; trying again")),
+            Event::Resumed { after } => self.say(&format!("going on after {:.1} s", after.as_secs_f64())),
+            Event::Failed { what } => self.say(&what),
+            Event::Stopping => self.say("stopping, once what was sent is answered (again to stop at once)"),
+        }
+    }
+
+    /// A bar over so many bytes of files, or over what comes if that is not known.
+    fn begin(&self, bytes: Option<u64>) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let template = match bytes {
+            Some(bytes) => {
+                self.bar.set_length(bytes);
+                "{bar:32} {percent:>3} %  {msg}  {eta} left"
+            }
+            None => "{spinner} {elapsed}  {msg}",
+        };
+        self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("━╸─"));
+        }
+        self.bar.enable_steady_tick(Duration::from_millis(250));
+    }
+
+    /// Says something, above the bar.
+    fn say(&self, message: &str) {
+        self.bar.suspend(|| eprintln!("forebay: {message}"));
+    }
+}

@@ -1,0 +1,65 @@
+//! What there is to know while a run goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who is told. Clones tell the same one.
+pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It begins, with so many bytes of files, where that is known.
+    Begins {
+        /// Their length on the disk, compressed or not.
+        bytes: Option<u64>,
+    },
+    /// An interrupted run has sent this file to its end.
+    SentBefore {
+        /// Which.
+        file: String,
+    },
+    /// An interrupted run has left nothing of this file to go on with.
+    Anew {
+        /// Which.
+        file: String,
+    },
+    /// It goes on with a file where an interrupted run has stopped.
+    GoesOn {
+        /// Which.
+        file: String,
+        /// How many records were sent.
+        behind: u64,
+    },
+    /// A file has nothing in it.
+    Empty {
+        /// Which.
+        file: String,
+    },
+    /// Some more is settled.
+    Advanced {
+        /// Bytes of the files.
+        bytes: u64,
+        /// Orders that were accepted, in all.
+        orders: u64,
+        /// Since when.
+        seconds: f64,
+    },
+    /// Sending is held up.
+    HeldUp {
+        /// By what.
+        what: String,
+    },
+    /// It goes on.
+    Resumed {
+        /// After so long.
+        after: Duration,
+    },
+    /// Something cannot be done; what else can be done is.
+    Failed {
+        /// One sentence.
+        what: String,
+    },
+    /// It was interrupted, and waits for answers.
+    Stopping,
+}
