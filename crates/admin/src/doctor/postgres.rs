@@ -49,7 +49,7 @@ const SAID: &str = "select current_setting('server_version_num')::int4 as versio
     current_setting('server_version') as version, pg_is_in_recovery() as is_standby, current_setting('fsync') as fsync, \
     current_setting('full_page_writes') as full_page_writes, current_setting('synchronous_commit') as synchronous_commit, \
     current_setting('max_connections')::int4 as connections_max, \
-    (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections, \
+    (select sum(numbackends)::int8 from pg_stat_database) as connections, \
     current_setting('server_encoding') as encoding, current_setting('TimeZone') as time_zone, \
     pg_database_size(current_database()) as bytes, \
     (select setting from pg_settings where name = 'data_directory') as data_directory, \
