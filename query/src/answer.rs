@@ -2,6 +2,7 @@
 //! out.
 
 use forebay_model::{ShardId, Timestamp};
+use forebay_shard::read::FactRow;
 
 /// An order, or what one key of a view sees of it, as the parts that its JSON is made of.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,15 @@ pub(crate) enum Sum<'a> {
     Total(i64, &'a str),
     /// Of the items that the key of a view sees.
     Subtotal(i64),
+}
+
+impl<'a> Fact<'a> {
+    /// The parts of a row.
+    pub(crate) fn of(row: &'a FactRow) -> Self {
+        let sum = row.attributes().map_or(Sum::Subtotal(row.sum()), |attributes| Sum::Total(row.sum(), attributes));
+        let (order_id, customer_id, items) = (row.order_id(), row.customer_id(), row.items());
+        Self { order_id, customer_id, ordered_at: row.ordered_at(), items, sum }
+    }
 }
 
 /// Writes one order as a JSON object.

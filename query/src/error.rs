@@ -1,25 +1,10 @@
 //! How reads fail, and what the client is told.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay_model::{Position, ShardId, StreamId};
 use forebay_service::Problem;
-use forebay_shard::{ErrorClass, Unavailable};
-use tracing::{debug, error};
-
-/// Why one shard gave no rows.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ShardError {
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    #[error("shard {shard} did not answer within {} ms", .within.as_millis())]
-    Slow { shard: ShardId, within: Duration },
-    #[error("shard {shard} failed: {error}")]
-    Failed { shard: ShardId, error: sqlx::Error },
-    #[error("shard {0} is in the shard map and not in the settings")]
-    Unknown(ShardId),
-}
+use forebay_shard::ShardError;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -35,53 +20,6 @@ pub(crate) enum ReadError {
     /// Of a read that several requests have waited for.
     #[error(transparent)]
     Shared(Arc<Self>),
-}
-
-impl ShardError {
-    pub(crate) fn shard(&self) -> ShardId {
-        match self {
-            Self::Unavailable(Unavailable::Unreachable { shard, .. } | Unavailable::Busy { shard })
-            | Self::Slow { shard, .. }
-            | Self::Failed { shard, .. }
-            | Self::Unknown(shard) => *shard,
-        }
-    }
-
-    /// Its class in metrics.
-    pub(crate) fn class(&self) -> &'static str {
-        match self {
-            Self::Unavailable(Unavailable::Unreachable { .. }) => "unreachable",
-            Self::Unavailable(Unavailable::Busy { .. }) => "busy",
-            Self::Slow { .. } => "slow",
-            Self::Failed { error, .. } => ErrorClass::of(error).as_str(),
-            Self::Unknown(_) => "unknown",
-        }
-    }
-
-    /// Whether the shard, and not the question, is at fault: then an answer may be given without it, if the client wants that.
-    pub(crate) fn is_outage(&self) -> bool {
-        match self {
-            Self::Failed { error, .. } => {
-                !matches!(ErrorClass::of(error), ErrorClass::Internal | ErrorClass::Data | ErrorClass::Duplicate)
-            }
-            Self::Unavailable(_) | Self::Slow { .. } | Self::Unknown(_) => true,
-        }
-    }
-
-    /// Whether the same on a new connection may succeed at once.
-    pub(crate) fn is_broken_connection(&self) -> bool {
-        matches!(self, Self::Failed { error, .. } if ErrorClass::of(error).is_broken_connection())
-    }
-
-    /// Logs it, where it is handled. That a shard is down is said once, by its health; so an outage is no news here.
-    pub(crate) fn log(&self) {
-        let (shard, class) = (self.shard(), self.class());
-        if self.is_outage() {
-            debug!(%shard, class, "a shard gave no rows: {self}");
-        } else {
-            error!(%shard, class, "a shard refused a read: {self}");
-        }
-    }
 }
 
 impl From<Problem> for ReadError {

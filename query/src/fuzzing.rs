@@ -3,10 +3,10 @@
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
 use bytes::Bytes;
+use forebay_shard::read::{Direction, Span};
 
 use crate::cache::codec;
 use crate::list::cursor::{self, CursorError, ListDigest};
-use crate::sql::key::{Direction, Span};
 
 /// A text that is accepted as a cursor is the one that is written for the same place. So that a fuzzer need not guess
 /// digests, the bytes are also taken for what a cursor holds.
@@ -17,7 +17,7 @@ pub fn cursor(bytes: &[u8]) {
     let list = ListDigest::new(&["orders"], Span::ALL, Direction::NewestFirst);
     for text in [String::from_utf8_lossy(bytes).into_owned(), cursor::seal(bytes.to_vec())] {
         match cursor::read(list, &text) {
-            Ok(key) => assert_eq!(cursor::write(list, key.as_ref()), text),
+            Ok(key) => assert_eq!(cursor::write(list, key.borrowed()), text),
             Err(CursorError::Foreign | CursorError::OtherList) => {}
         }
     }

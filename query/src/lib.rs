@@ -4,8 +4,8 @@
 //! the answer; so a client that presents a receipt sees what it has written. And an answer is either complete or says which
 //! shards are missing.
 //!
-//! This crate must never know how orders are validated, logged or stored: it reads the tables of the shards, the
-//! shard map, and commit notices.
+//! This crate must never know how orders are validated, logged or stored, nor any SQL: it asks the shards for lists and
+//! orders, and reads the shard map and commit notices.
 //!
 //! | module | concept |
 //! |---|---|
@@ -18,7 +18,6 @@
 //! | `cache` | answers that are kept, and whether they hold still |
 //! | `replica` | the shards, the servers of each, and which of them answers |
 //! | `position` | the positions of an answer; how far lanes are known to be, and since when; waiting for a receipt |
-//! | `sql` | the [statements](statement), their rows; how they stay cheap over many partitions |
 //! | `answer` | rows as JSON |
 //! | `log_watch` | the task that follows the log |
 //! | `error` | how reads fail |
@@ -37,9 +36,7 @@ mod lookup;
 mod position;
 mod replica;
 mod settings;
-mod sql;
 mod start;
 
 pub use settings::Settings;
-pub use sql::statement;
 pub use start::start;

@@ -64,7 +64,7 @@ impl LogWatch {
 
     fn note(&self, notice: &Notice) {
         self.app.cache().note(notice);
-        // A notice of a shard that the settings do not name is nobody's here.
+        // A notice of a shard that the settings do not name is passed over.
         if let Ok(shard) = self.app.shards().get(notice.stream.shard) {
             shard.known().note(notice.stream.lane, notice.after);
         }

@@ -106,7 +106,7 @@ impl FromStr for ShardAddress {
         if options.get_database().is_none() {
             return Err(AddressError::Database(without_password(text)));
         }
-        // Whoever handles an error logs it, once; the client library logs nothing.
+        // An error is logged once, where it is handled; the client library logs nothing.
         Ok(Self { options: Arc::new(options.disable_statement_logging()) })
     }
 }

@@ -13,7 +13,8 @@
 //! | [`partition`] | partitions by time |
 //! | [`dead_letter`] | what could not be stored |
 //! | [`loss`] | going on although the log has lost something |
-//! | [`pool`] | connections for reading |
+//! | [`pool`] | connections for reading; which server is the primary, and which one answers in its place |
+//! | [`read`] | lists and single orders: the statements, their parameters and rows |
 //! | [`position`] | how far a lane has come, and what became of its rows |
 //! | `socket` | what the sockets of connections lack |
 //! | [`sqlstate`] | what an error means |
@@ -27,6 +28,7 @@ pub mod migrate;
 pub mod partition;
 pub mod pool;
 pub mod position;
+pub mod read;
 pub mod session;
 mod socket;
 pub mod sqlstate;
@@ -39,7 +41,7 @@ pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, migrate};
 pub use partition::{Build, Granularity, Merger, Part, Swap};
-pub use pool::{PoolSettings, ShardPool, Unavailable};
+pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;
 pub use sqlstate::ErrorClass;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Row};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::time::timeout;
 
 use crate::address::{ShardAddress, ShardAddresses};
@@ -12,6 +12,8 @@ use crate::sqlstate::ErrorClass;
 
 /// How long one address may take until a session is ready.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How many prepared statements a connection keeps. Reads have one for each part of time that they are divided into.
+const STATEMENTS_MAX: usize = 512;
 
 /// What a session is for.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,22 @@ pub(crate) enum Refused {
     Failed(#[from] sqlx::Error),
 }
 
+impl Refused {
+    /// Whether the server may take the connection in a moment: it starts, or has as many as it takes.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Failed(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            Self::Failed(error) => ErrorClass::of(error) == ErrorClass::Shutdown || self.is_of_resources(),
+            Self::Standby | Self::Silent => false,
+        }
+    }
+
+    /// Whether the server has as many connections as it takes.
+    pub(crate) fn is_of_resources(&self) -> bool {
+        matches!(self, Self::Failed(error) if ErrorClass::of(error) == ErrorClass::Resources)
+    }
+}
+
 impl ConnectError {
     /// The class of the first address's failure: the one of the primary.
     pub fn class(&self) -> ErrorClass {
@@ -65,8 +83,8 @@ pub(crate) async fn connect_primary(
     let mut refused = Vec::new();
     for address in addresses.iter() {
         match connect(address, settings).await {
-            Ok((connection, Server::Primary)) => return Ok((connection, address.clone())),
-            Ok((_, Server::Standby)) => refused.push((address.clone(), Refused::Standby)),
+            Ok((connection, Role::Primary { .. })) => return Ok((connection, address.clone())),
+            Ok((_, Role::Standby)) => refused.push((address.clone(), Refused::Standby)),
             Err(error) => refused.push((address.clone(), error)),
         }
     }
@@ -75,41 +93,52 @@ pub(crate) async fn connect_primary(
 
 /// What a server is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Server {
-    Primary,
+pub(crate) enum Role {
+    /// It writes. Each promotion begins a later timeline.
+    Primary { timeline: u32 },
+    /// It only follows.
     Standby,
+}
+
+impl Role {
+    /// What it is asked by, as SQL: the timeline that the server writes, which is null on a standby. The first eight
+    /// hexadecimal digits of a log file's name are its timeline.
+    pub(crate) const SQL: &str = "case when not pg_is_in_recovery() \
+        then ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end";
+
+    /// What the answer says.
+    pub(crate) fn of(timeline: Option<i32>) -> Self {
+        timeline.map_or(Self::Standby, |timeline| Self::Primary { timeline: timeline.cast_unsigned() })
+    }
 }
 
 /// Connects to one address, applies the settings, and says what the server is.
 pub(crate) async fn connect(
     address: &ShardAddress,
     settings: &SessionSettings,
-) -> Result<(PgConnection, Server), Refused> {
-    let options = named(address, settings);
+) -> Result<(PgConnection, Role), Refused> {
+    let options = address.options().clone().application_name(&settings.application_name);
     let ready = async {
-        let mut connection = options.connect().await?;
-        let server = prepare(&mut connection, address, settings).await?;
-        Ok((connection, server))
+        let mut connection = options.statement_cache_capacity(STATEMENTS_MAX).connect().await?;
+        let role = prepare(&mut connection, address, settings).await?;
+        Ok((connection, role))
     };
     timeout(CONNECT_MAX, ready).await.unwrap_or(Err(Refused::Silent))
-}
-
-pub(crate) fn named(address: &ShardAddress, settings: &SessionSettings) -> PgConnectOptions {
-    address.options().clone().application_name(&settings.application_name)
 }
 
 /// Applies the settings to a new session, as far as the server knows them, and says what the server is.
 ///
 /// They make the server notice within seconds that a client is gone, and give up its locks: the next writer must not wait
 /// for a ghost.
-pub(crate) async fn prepare(
+async fn prepare(
     connection: &mut PgConnection,
     address: &ShardAddress,
     settings: &SessionSettings,
-) -> Result<Server, sqlx::Error> {
-    const SQL: &str = "select pg_is_in_recovery(), count(set_config(name, value, false)) \
+) -> Result<Role, sqlx::Error> {
+    const SQL: &str = "select count(set_config(name, value, false)) \
         from unnest($1::text[], $2::text[]) as wanted(name, value) join pg_settings using (name) \
         where setting is distinct from value";
+    let sql = format!("select {}, ({SQL})", Role::SQL);
     let ms = |duration: Duration| duration.as_millis().to_string();
     let wanted = [
         ("statement_timeout", ms(settings.statement_timeout)),
@@ -126,6 +155,6 @@ pub(crate) async fn prepare(
     let further = settings.parameters.iter().map(|&(name, value)| (name, value.to_owned()));
     let (names, values): (Vec<&str>, Vec<String>) = wanted.into_iter().chain(further).unzip();
     set_up_sockets(address.options().get_port()).await;
-    let row = sqlx::query(SQL).persistent(false).bind(names).bind(values).fetch_one(connection).await?;
-    Ok(if row.try_get(0)? { Server::Standby } else { Server::Primary })
+    let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(names).bind(values).fetch_one(connection).await?;
+    Ok(Role::of(row.try_get(0)?))
 }

@@ -36,7 +36,7 @@ fn descriptors() -> Vec<RawFd> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whoever owns the descriptor may close it meanwhile, and something else may get its number: only what the duplicate says counts.
+/// The descriptor may be closed meanwhile, and its number be given to something else: only what the duplicate says counts.
 fn set_up(number: RawFd, peer_port: u16) {
     let Ok(duplicate) = FileDescriptor::dup(&Number(number)) else { return };
     let socket = duplicate.as_fd();

@@ -54,7 +54,7 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     out
 }
 
-/// Reads an entry. Bytes of anybody else give `None`.
+/// Reads an entry. Bytes that were not written here give `None`.
 pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
     let mut rest = Rest(bytes);
     let [version, flags] = rest.take()?;

@@ -62,7 +62,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// A cache that keeps at most so many bytes in memory, for so many shards.
+    /// A cache that keeps at most `bytes_max` bytes in memory, for `shards` shards.
     pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize) -> Self {
         Self { kept: Kept::new(bytes_max), redis, freshness: Freshness::new(shards), meter: Meter::new() }
     }
@@ -74,7 +74,7 @@ impl Cache {
         }
     }
 
-    /// Nobody is heard any more: what is kept cannot be judged until the next notice.
+    /// No notices are heard any more: what is kept cannot be judged until the next notice.
     pub(crate) fn deafen(&self) {
         self.freshness.deafen();
     }
@@ -105,7 +105,7 @@ impl Cache {
         if let Some(served) = self.in_memory(question).await {
             return Ok(served);
         }
-        // Who waits for a receipt must not hold up others, and what will do for one may not do for all.
+        // A request that waits for a receipt must not hold up others, and what will do for one may not do for all.
         if !question.partial && question.patience.receipt.is_empty() {
             for _ in 0..JOINS_MAX {
                 if let Some(served) = self.join(question, load).await? {
@@ -133,9 +133,9 @@ impl Cache {
         served.holds(&question.patience.receipt).then_some(served)
     }
 
-    /// Loads, or joins whoever loads the same. `None` where what was joined is too old for this request.
+    /// Loads, or joins a load of the same that is under way. `None` where what was joined is too old for this request.
     async fn join(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Option<Served>, ReadError> {
-        // Stays so for whoever joins.
+        // Stays so where a load is joined.
         let mut from = Origin::L1;
         let loaded = self.kept.get_or_load(&question.key, async {
             if let Some(entry) = self.in_redis(question).await {

@@ -1,6 +1,6 @@
 //! The part of the cache that query processes share. It may be gone, or slow, at any time; then reads go on without it.
 //!
-//! Entries are read over one connection and written over another, so that nobody waits behind a large entry. A command
+//! Entries are read over one connection and written over another, so that no command waits behind a large entry. A command
 //! that fails or takes too long takes the connection out of use at once; it is made anew, and tried, in the background.
 
 use std::fmt;
@@ -23,7 +23,7 @@ use tracing::debug;
 use super::codec::{decode, encode};
 use super::entry::Entry;
 
-/// A local answer takes a fraction of a millisecond; who takes longer than this is of no use.
+/// A local answer takes a fraction of a millisecond; a Redis that takes longer than this is of no use.
 const ANSWER_MAX: Duration = Duration::from_millis(20);
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 const WRITE_MAX: Duration = Duration::from_secs(1);

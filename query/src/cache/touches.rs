@@ -7,9 +7,9 @@ use forebay_model::{Incarnation, Position, Touched};
 
 use super::entry::Watch;
 
-/// A writer tells something at least every second. After a longer silence nobody knows what was committed meanwhile.
+/// A writer tells something at least every second. After a longer silence it is not known what was committed meanwhile.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
-/// So many hours are told apart, nearly four years.
+/// How many hours are told apart: nearly four years.
 const HOURS: usize = 1 << 15;
 
 /// The last position that touched each key and hour, in tables of a fixed size: keys that share a place count as touched
@@ -40,7 +40,7 @@ struct Chain {
 }
 
 impl Touches {
-    /// Tells about so many keys apart, rounded up to a power of two.
+    /// Tells about `keys` keys apart, rounded up to a power of two.
     pub(super) fn new(keys_max: usize) -> Self {
         let keys_max = keys_max.next_power_of_two();
         Self { chain: None, heard_at: None, keys: Vec::new(), keys_max, hours: Vec::new(), touched_hours: None, any: 0 }
@@ -74,7 +74,7 @@ impl Touches {
     }
 
     /// The position up to which something that was read at `stamp` is known to be unchanged, which may be a later one; `None`
-    /// where it was touched since, or nobody knows, or the log is another. Without `watch` it cannot be touched.
+    /// where it was touched since, or that is not known, or the log is another. Without `watch` it cannot be touched.
     pub(super) fn confirm(&self, watch: Option<Watch>, stamp: Position, now: Instant) -> Option<Position> {
         let chain = self.chain.filter(|chain| self.is_heard(now) && chain.incarnation == stamp.incarnation)?;
         let is_untouched = match watch {

@@ -1,6 +1,6 @@
 //! Orders as CSV (RFC 4180): fields in quotes where they need them, records that end with a carriage return and a line feed.
 //!
-//! What a spreadsheet might take for a formula is left as it is: data is data, and whoever opens it says how.
+//! What a spreadsheet might take for a formula is left as it is: data is data, and the program that opens it decides how.
 
 use std::io::Write;
 

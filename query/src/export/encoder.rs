@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use forebay_parquet::{Order, OrderWriter, ParquetError, Shape};
+use forebay_shard::read::FactRow;
 
 use super::csv;
 use super::format::Format;
 use crate::answer::{Fact, Sum, push_fact};
-use crate::sql::row::FactRow;
 
 /// Bytes go out in chunks of this size, or a little more.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
@@ -49,11 +49,11 @@ impl Encoder {
     pub(super) fn push(&mut self, row: &FactRow) {
         match &mut self.form {
             Form::Ndjson => {
-                push_fact(&mut self.out, &row.fact());
+                push_fact(&mut self.out, &Fact::of(row));
                 self.out.push(b'\n');
             }
-            Form::Csv => csv::push_fact(&mut self.out, &row.fact()),
-            Form::Parquet(writer) => writer.push(&order(&row.fact())),
+            Form::Csv => csv::push_fact(&mut self.out, &Fact::of(row)),
+            Form::Parquet(writer) => writer.push(&order(&Fact::of(row))),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Position, ShardId};
+use forebay_shard::read::FactRow;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -14,7 +15,6 @@ use crate::error::ReadError;
 use crate::list::source::Source;
 use crate::position::history::is_later;
 use crate::position::patience::Patience;
-use crate::sql::row::FactRow;
 
 /// The most rows of a piece.
 pub(crate) const ROWS_MAX: usize = 2000;
@@ -154,7 +154,7 @@ impl Reader {
     }
 }
 
-/// How many rows make a piece, where that many had so many bytes.
+/// How many rows make a piece, where the last `rows` had `bytes`.
 fn rows_of_next(rows: usize, bytes: usize) -> usize {
     let each = bytes.checked_div(rows).unwrap_or_default().max(1);
     (PIECE_BYTES / each).clamp(ROWS_MIN, ROWS_MAX)

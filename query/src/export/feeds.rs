@@ -1,5 +1,6 @@
 //! The rows of several feeds as one list, in order, and what two shards have both once.
 
+use forebay_shard::read::{Direction, FactRow};
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
@@ -8,8 +9,6 @@ use crate::error::ReadError;
 use crate::list::merge::first_of;
 use crate::list::source::Source;
 use crate::position::patience::Patience;
-use crate::sql::key::Direction;
-use crate::sql::row::FactRow;
 
 /// The merged rows of feeds.
 pub(super) struct Feeds {

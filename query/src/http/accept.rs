@@ -41,7 +41,7 @@ fn liking(ranges: &[Range<'_>], media_type: &str) -> Liking {
 }
 
 impl<'a> Range<'a> {
-    /// `None` for what has not the shape of a range: a header is not refused for what nobody understands in it.
+    /// `None` for what has not the shape of a range: a header is not refused for what is not understood in it.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';');
         let (kind, subtype) = parts.next()?.trim().split_once('/')?;

@@ -7,13 +7,13 @@ use axum::response::Response;
 use forebay_model::{CustomerId, ShardId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
+use forebay_shard::read::Subject;
 use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
 use crate::http::query_string::LIST;
-use crate::list::scan::Subject;
 
 /// A page of a customer's orders, or all of them.
 pub(crate) async fn get_orders(

@@ -5,6 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use forebay_model::ShardId;
 use forebay_service::Problem;
+use forebay_shard::read::Subject;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 
 use crate::app::App;
@@ -13,7 +14,7 @@ use crate::export::{self, Encoder, Format};
 use crate::http::query_string::QueryString;
 use crate::http::{accept, response};
 use crate::list::merge::Merge;
-use crate::list::scan::{Scan, Subject};
+use crate::list::scan::Scan;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 

@@ -1,14 +1,15 @@
-//! Lists: a page of orders, whoever's they are.
+//! A page of a list.
 
 use std::sync::Arc;
 
 use axum::response::Response;
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::Problem;
+use forebay_shard::read::{FactRow, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
-use crate::answer::{LIST_START, push_fact, push_list_end};
+use crate::answer::{Fact, LIST_START, push_fact, push_list_end};
 use crate::app::App;
 use crate::cache::{Entry, Question, Watched};
 use crate::error::ReadError;
@@ -16,10 +17,9 @@ use crate::http::query_string::QueryString;
 use crate::http::response;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
-use crate::list::scan::{Page, Scan, Subject};
+use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::sql::row::FactRow;
 
 /// A page ends behind the order that exceeds this many bytes, however many were asked for.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -59,7 +59,7 @@ impl PageRequest {
         app.check_receipt(&self.patience.receipt)?;
         let question = Question {
             key: Arc::clone(&self.key),
-            lanes: reads.iter().map(|(shard, subject)| subject.kind(self.scan.direction).lane().on(*shard)).collect(),
+            lanes: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
             epoch: map.epoch(),
             patience: &self.patience,
             partial: self.scan.partial,
@@ -77,7 +77,7 @@ impl PageRequest {
         patience: Patience,
     ) -> Result<Entry, ReadError> {
         let patience = reads.iter().fold(patience, |patience, (shard, subject)| {
-            let (lane, watch) = (subject.kind(self.scan.direction).lane(), subject.watch(&self.scan, Page::default()));
+            let (lane, watch) = (subject.lane(), self.scan.watch(subject, Page::default()));
             app.cache().with_floor(patience, lane, &[*shard], watch)
         });
         let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
@@ -89,7 +89,7 @@ impl PageRequest {
             if last.is_some() {
                 body.push(b',');
             }
-            push_fact(&mut body, &row.fact());
+            push_fact(&mut body, &Fact::of(&row));
             last = Some(row);
             if body.len() > PAGE_BYTES_MAX {
                 break;
@@ -112,7 +112,7 @@ impl PageRequest {
             entry.read_at.note(stream, source.position());
             // Before the first commit there is no position to compare with.
             entry.is_whole &= source.position().is_some();
-            entry.watched.push(Watched { stream, watch: source.subject().watch(&self.scan, page) });
+            entry.watched.push(Watched { stream, watch: self.scan.watch(source.subject(), page) });
         }
         Ok(entry)
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use axum::extract::Query;
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
+use forebay_shard::read::{Direction, Key, Span};
 use http::{HeaderMap, Uri};
 
 use crate::list::cursor::{self, ListDigest};
 use crate::position::patience::Patience;
-use crate::sql::key::{Direction, Key, Span};
 
 /// Parameters of every read.
 pub(crate) const READ: &[&str] = &["after", "wait_ms", "partial"];

@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::Problem;
+use forebay_shard::read::Subject;
 use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
 use crate::http::query_string::RANGE;
-use crate::list::scan::Subject;
 
 /// A page of all orders, or all of them.
 pub(crate) async fn get_orders(

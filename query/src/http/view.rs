@@ -11,13 +11,13 @@ use forebay_model::id::check_id;
 use forebay_model::{Bucket, ShardId, ShardMap, ViewSet};
 use forebay_service::extract::Path;
 use forebay_service::{BadSetting, Problem};
+use forebay_shard::read::Subject;
 use http::{HeaderMap, Uri, Version};
 
 use crate::app::App;
 use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
 use crate::http::query_string::LIST;
-use crate::list::scan::Subject;
 
 /// What paths already stand for.
 const RESERVED: [&str; 2] = ["customers", "orders"];

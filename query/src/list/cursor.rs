@@ -2,15 +2,14 @@
 //!
 //! A cursor is bound to the list that it was made for: path, range and direction. It holds, in base64url, a version, a
 //! digest of the list, the last key of the page, and a digest of all of that. The digests keep mistakes out; they are no
-//! secret, and need none: whoever makes up a cursor can only point to another place of the same list.
+//! secret, and need none: a cursor that is made up can only point to another place of the same list.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use forebay_model::id::ID_CHARS_MAX;
 use forebay_model::{CustomerId, OrderId, Timestamp};
+use forebay_shard::read::{Direction, Key, KeyRef, Span};
 use sha2::{Digest, Sha256};
-
-use crate::sql::key::{Direction, Key, KeyRef, Span};
 
 const VERSION: u8 = 1;
 const LIST_BYTES: usize = 8;
@@ -143,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn written_and_read_again_is_the_same(key in any_key()) {
-            let text = write(list(&["orders"]), key.as_ref());
+            let text = write(list(&["orders"]), key.borrowed());
             prop_assert!(text.len() <= TEXT_BYTES_MAX);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "not safe in a URL");
             prop_assert_eq!(read(list(&["orders"]), &text), Ok(key));
@@ -152,7 +151,7 @@ mod tests {
 
         #[test]
         fn one_changed_character_is_noticed(key in any_key(), place: prop::sample::Index, other in "[A-Za-z0-9_-]") {
-            let text = write(list(&["orders"]), key.as_ref());
+            let text = write(list(&["orders"]), key.borrowed());
             let place = place.index(text.len());
             let forged = format!("{}{other}{}", &text[..place], &text[place + 1..]);
             prop_assume!(forged != text);

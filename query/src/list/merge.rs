@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use forebay_model::ShardId;
+use forebay_shard::ShardError;
+use forebay_shard::read::{Direction, FactRow, KeyRef, Subject};
 use futures::future::join_all;
 
-use crate::error::{ReadError, ShardError};
-use crate::list::scan::{Scan, Subject};
+use crate::error::ReadError;
+use crate::list::scan::Scan;
 use crate::list::source::Source;
 use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
-use crate::sql::key::{Direction, KeyRef};
-use crate::sql::row::FactRow;
 
 /// The merged rows of sources.
 pub(crate) struct Merge {

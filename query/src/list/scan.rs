@@ -1,24 +1,10 @@
-//! What a list is of: whose orders, over which range, from which row on.
+//! A walk through a list: over which range, from which row on.
 
-use std::sync::Arc;
-
+use forebay_model::Timestamp;
 use forebay_model::touched::{customer_key, hour_of, view_key};
-use forebay_model::{Bucket, Timestamp};
-use forebay_shard::Timestamptz;
-use sqlx::postgres::PgArguments;
+use forebay_shard::read::{Direction, Key, Span, Subject};
 
 use crate::cache::Watch;
-use crate::sql::key::{Direction, Key, KeyRef, Span};
-use crate::sql::parameters::Parameters;
-use crate::sql::statement::Kind;
-
-/// Whose orders are read.
-#[derive(Clone, Debug)]
-pub(crate) enum Subject {
-    Everybody,
-    Customer { bucket: Bucket, customer_id: Arc<str> },
-    View { view: Arc<str>, key: Arc<str> },
-}
 
 /// A walk through a list.
 #[derive(Clone, Debug)]
@@ -38,46 +24,16 @@ pub(crate) struct Page {
     pub(crate) end: Option<Timestamp>,
 }
 
-impl Subject {
-    /// What would change a page.
-    pub(crate) fn watch(&self, scan: &Scan, page: Page) -> Watch {
-        match self {
-            Self::Customer { customer_id, .. } => Watch::Key(customer_key(customer_id)),
-            Self::View { view, key } => Watch::Key(view_key(view, key)),
-            Self::Everybody => scan.hours(page),
-        }
-    }
-
-    /// The statement that reads a piece of the list.
-    pub(crate) fn kind(&self, direction: Direction) -> Kind {
-        match (self, direction) {
-            (Self::Everybody, Direction::NewestFirst) => Kind::EverybodyNewest,
-            (Self::Everybody, Direction::OldestFirst) => Kind::EverybodyOldest,
-            (Self::Customer { .. }, _) => Kind::CustomerNewest,
-            (Self::View { .. }, _) => Kind::ViewNewest,
-        }
-    }
-
-    /// The parameters of that statement.
-    pub(crate) fn arguments(&self, direction: Direction, span: Span, last: KeyRef<'_>, limit: usize) -> PgArguments {
-        let (lower, upper) = match direction {
-            Direction::NewestFirst => (span.from, last.ordered_at),
-            Direction::OldestFirst => (last.ordered_at, span.to),
-        };
-        let (lower, upper, limit) = (Timestamptz(lower), Timestamptz(upper), limit as i64);
-        let range = Parameters::default().with(lower).with(upper).with(last.order_id);
-        match self {
-            Self::Everybody => range.with(last.customer_id).with(limit),
-            Self::Customer { bucket, customer_id } => {
-                range.with(limit).with(bucket.number().cast_signed()).with(customer_id.as_ref())
-            }
-            Self::View { view, key } => range.with(last.customer_id).with(limit).with(view.as_ref()).with(key.as_ref()),
-        }
-        .into_arguments()
-    }
-}
-
 impl Scan {
+    /// What would change a page.
+    pub(crate) fn watch(&self, subject: &Subject, page: Page) -> Watch {
+        match subject {
+            Subject::Customer { customer_id, .. } => Watch::Key(customer_key(customer_id)),
+            Subject::View { view, key } => Watch::Key(view_key(view, key)),
+            Subject::Everybody => self.hours(page),
+        }
+    }
+
     /// The hours that a page lies in: from the row it comes from to its last one, or to the end of the range.
     fn hours(&self, page: Page) -> Watch {
         // The range's end is exclusive.

@@ -5,18 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use forebay_model::{Position, ShardId, StreamId};
-use sqlx::postgres::PgArguments;
+use forebay_shard::ShardError;
+use forebay_shard::read::{Direction, FactRow, Key, Read, Span, Statement, Subject, Windows};
 
-use crate::error::{ReadError, ShardError};
-use crate::list::scan::{Scan, Subject};
+use crate::error::ReadError;
+use crate::list::scan::Scan;
 use crate::position::history::is_later;
 use crate::position::patience::Patience;
-use crate::replica::ask::Ask;
 use crate::replica::shard::Shard;
-use crate::sql::key::{Direction, Key, Span};
-use crate::sql::row::FactRow;
-use crate::sql::statement::Kind;
-use crate::sql::window::Windows;
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;
@@ -41,7 +37,7 @@ impl Source {
     /// What a scan finds on a shard.
     pub(crate) fn new(shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
         let (direction, span, last) = (scan.direction, scan.span, scan.last.clone());
-        let windows = shard.windows(subject.kind(direction).lane());
+        let windows = shard.windows(subject.lane());
         let window = windows.first(&last, span, direction);
         let rows = VecDeque::new();
         Self { shard, subject, direction, span, windows, window: Some(window), last, rows, position: None }
@@ -49,7 +45,7 @@ impl Source {
 
     /// The log that its rows came by.
     pub(crate) fn stream(&self) -> StreamId {
-        self.kind().lane().on(self.shard.id())
+        self.subject.lane().on(self.shard.id())
     }
 
     pub(crate) fn shard_id(&self) -> ShardId {
@@ -59,10 +55,6 @@ impl Source {
     /// Whose orders they are.
     pub(crate) fn subject(&self) -> &Subject {
         &self.subject
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.subject.kind(self.direction)
     }
 
     /// The position that its rows were read at.
@@ -89,7 +81,7 @@ impl Source {
         self.window.is_none()
     }
 
-    /// Whether nobody knows the next row until more is read.
+    /// Whether the next row is not known until more is read.
     pub(crate) fn is_empty_handed(&self) -> bool {
         self.rows.is_empty() && self.window.is_some()
     }
@@ -99,7 +91,7 @@ impl Source {
         self.window = None;
     }
 
-    /// Reads on until so many rows are in hand, or a piece's worth of bytes, or there are no more.
+    /// Reads on until `wanted` rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
         let windows = Arc::clone(&self.windows);
         let is_of_everybody = matches!(self.subject, Subject::Everybody);
@@ -109,16 +101,13 @@ impl Source {
             let near = is_of_everybody.then(|| windows.near(&self.last, self.span, self.direction));
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
-            let kind = self.kind();
-            let text = window.text(kind, window.bounds(&self.last, self.span, self.direction));
-            let arguments = || self.arguments(limit);
-            let ask = Ask { read: kind.name(), text, arguments: &arguments, bytes_max: PIECE_BYTES_MAX };
+            let statement = Statement::over(window, self.read(limit), PIECE_BYTES_MAX);
             let rows = match self.position {
-                None => self.shard.read_after(kind.lane(), &ask, patience).await?,
+                None => self.shard.read_after(&statement, patience).await?,
                 // Another server than the first piece's may answer; it should not be behind that one.
                 Some(position) => {
                     let patience = patience.clone().with_floor(self.stream(), position);
-                    self.shard.read_after(kind.lane(), &ask, &patience).await?
+                    self.shard.read_after(&statement, &patience).await?
                 }
             };
             self.note(rows.position);
@@ -146,10 +135,9 @@ impl Source {
 
     /// Takes over rows, which the merge relies on being in order.
     fn take(&mut self, facts: Vec<FactRow>) -> Result<(), ShardError> {
-        let keys = std::iter::once(self.last.as_ref()).chain(facts.iter().map(FactRow::key));
+        let keys = std::iter::once(self.last.borrowed()).chain(facts.iter().map(FactRow::key));
         if !keys.is_sorted_by(|&before, &after| self.direction.is_before(before, after)) {
-            let error = sqlx::Error::Decode("rows that are not in the order that was asked for".into());
-            return Err(ShardError::Failed { shard: self.shard.id(), error });
+            return Err(ShardError::out_of_order(self.shard.id()));
         }
         if let Some(last) = facts.last() {
             self.last = last.key().to_key();
@@ -158,7 +146,8 @@ impl Source {
         Ok(())
     }
 
-    fn arguments(&self, limit: usize) -> PgArguments {
-        self.subject.arguments(self.direction, self.span, self.last.as_ref(), limit)
+    fn read(&self, limit: usize) -> Read<'_> {
+        let Self { subject, direction, span, last, .. } = self;
+        Read::List { subject, direction: *direction, span: *span, last: last.borrowed(), limit }
     }
 }

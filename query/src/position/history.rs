@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use forebay_model::Position;
 
-/// The span is divided into this many parts; what happens within one counts as having happened when it began.
-const PARTS: u32 = 16;
+/// The span is divided into this many slots; what happens within one counts as having happened when it began.
+const SLOTS: u32 = 16;
 
 /// The positions of a lane over a span of time that ends now.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl History {
     /// Notes a later position than all before.
     pub(crate) fn note(&mut self, position: Position, now: Instant) {
         match self.marks.back_mut() {
-            Some(last) if now.duration_since(last.since) < self.span / PARTS => last.position = position,
+            Some(last) if now.duration_since(last.since) < self.span / SLOTS => last.position = position,
             _ => self.marks.push_back(Mark { position, since: now }),
         }
         while self.marks.get(1).is_some_and(|mark| now.duration_since(mark.since) > self.span) {
@@ -39,7 +39,7 @@ impl History {
         }
     }
 
-    /// For how long whoever is at this position has been behind; what exceeds the span is only known to exceed it.
+    /// For how long a server at this position has been behind; what exceeds the span is only known to exceed it.
     pub(crate) fn lag(&self, position: Position, now: Instant) -> Duration {
         let next = self.marks.iter().find(|mark| is_later(mark.position, position));
         next.map(|mark| now.duration_since(mark.since)).unwrap_or_default()
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_behind_is_so_since_the_next_position_was_known() {
+    fn a_lag_counts_from_when_the_next_position_was_known() {
         let mut history = History::new(Duration::from_secs(16));
         let start = Instant::now();
         let second = |n| start + Duration::from_secs(n);
@@ -80,7 +80,7 @@ mod tests {
         for ms in 0..20_000 {
             history.note(at(ms), start + Duration::from_millis(ms));
         }
-        assert!(history.marks.len() <= PARTS as usize + 2, "{}", history.marks.len());
+        assert!(history.marks.len() <= SLOTS as usize + 2, "{}", history.marks.len());
         let later = start + Duration::from_mins(2);
         assert_eq!(history.lag(at(19_999), later), Duration::ZERO);
         assert!(history.lag(at(19_998), later) > Duration::from_secs(99));

@@ -32,7 +32,7 @@ impl Known {
         }))
     }
 
-    /// Notes a position that was seen; whoever waits for one is woken where it is a later one.
+    /// Notes a position that was seen; those that wait for one are woken where it is later.
     pub(crate) fn note(&self, lane: Lane, seen: Position) {
         self.of(lane).send_if_modified(|known| {
             let is_news = known.is_none_or(|known| is_later(seen, known));
@@ -54,7 +54,7 @@ impl Known {
         self.of(lane).subscribe()
     }
 
-    /// The turn to ask the shard itself; `None` while somebody else has it, whose answer will be noted here.
+    /// The turn to ask the shard itself; `None` while another request has it, whose answer will be noted here.
     pub(crate) fn take_turn(&self, lane: Lane) -> Option<MutexGuard<'_, ()>> {
         self.0[lane].turn.try_lock().ok()
     }

@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use forebay_model::ShardId;
+use forebay_shard::{ShardError, ShardPool, ShardServer};
 use metrics::{Counter, Histogram, counter, histogram};
-
-use crate::error::ShardError;
 
 /// The kinds of reads, as metrics name them.
 const READS: [&str; 8] = ["customer", "range", "view", "order", "search", "index", "position", "stats"];
@@ -15,29 +13,40 @@ const READS: [&str; 8] = ["customer", "range", "view", "order", "search", "index
 pub(crate) struct Meter {
     shard: String,
     reads: Vec<(&'static str, Histogram, Counter)>,
+    /// For each server, how many statements it has answered.
+    answers: Vec<Counter>,
 }
 
 impl Meter {
-    pub(crate) fn new(shard: ShardId) -> Self {
-        let shard = shard.to_string();
+    pub(super) fn new(pool: &ShardPool) -> Self {
+        let shard = pool.shard().to_string();
         let reads = READS.map(|read| {
             let labels = [("shard", shard.clone()), ("read", read.to_owned())];
             let seconds = histogram!("forebay_query_shard_seconds", &labels);
             (read, seconds, counter!("forebay_query_shard_rows_total", &labels))
         });
-        Self { shard, reads: reads.into() }
+        let answers = pool.servers().iter().map(|server| {
+            let labels = [("shard", shard.clone()), ("server", server.name().to_owned())];
+            counter!("forebay_query_server_reads_total", &labels)
+        });
+        Self { answers: answers.collect(), shard, reads: reads.into() }
     }
 
-    /// Notes a statement that began then and gave so many rows.
-    pub(crate) fn read(&self, read: &str, began: Instant, rows: usize) {
+    /// Notes a statement that began then and gave this many rows.
+    pub(super) fn read(&self, read: &str, began: Instant, rows: usize) {
         if let Some((_, seconds, counter)) = self.reads.iter().find(|(name, ..)| *name == read) {
             seconds.record(began.elapsed());
             counter.increment(rows as u64);
         }
     }
 
+    /// Notes that a server has answered.
+    pub(super) fn answered(&self, server: &ShardServer) {
+        self.answers[server.number()].increment(1);
+    }
+
     /// Notes a statement that failed.
-    pub(crate) fn failed(&self, error: &ShardError) {
+    pub(super) fn failed(&self, error: &ShardError) {
         let labels = [("shard", self.shard.clone()), ("class", error.class().to_owned())];
         counter!("forebay_query_shard_errors_total", &labels).increment(1);
     }

@@ -1,18 +1,19 @@
-//! One shard, as reads see it: its servers, windows, how far its lanes are known to be, and one way to run a statement.
+//! One shard, as reads see it: its servers, windows, and how far its lanes are known to be.
 //!
 //! Which server is asked, and whether its answer is believed, stands in [`route`](crate::replica::route).
 
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use forebay_model::{Lane, ShardId};
-use forebay_shard::ShardAddresses;
+use forebay_shard::read::Windows;
+use forebay_shard::read::sql::SESSION;
+use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, ShardServer};
 
 use crate::position::known::Known;
 use crate::replica::meter::Meter;
-use crate::replica::server::Server;
-use crate::sql::window::Windows;
+use crate::replica::seen::LastSeen;
 
 /// How shards are read.
 #[derive(Clone, Copy, Debug)]
@@ -28,53 +29,54 @@ pub(crate) struct ReadSettings {
 /// A shard that is read.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    id: ShardId,
-    /// In the order of the settings; never empty.
-    pub(crate) servers: Vec<Server>,
-    pub(crate) timeout: Duration,
-    pub(crate) replica_lag_max: Duration,
-    /// The latest timeline that one of them was seen to write.
-    pub(crate) timeline: AtomicU32,
+    pub(super) pool: ShardPool,
+    pub(super) timeout: Duration,
+    pub(super) replica_lag_max: Duration,
+    pub(super) last_seen: LastSeen,
     /// Counts reads that may go to a replica, so that replicas take turns.
-    pub(crate) turns: AtomicUsize,
+    pub(super) turns: AtomicUsize,
     windows: RwLock<Arc<[Arc<Windows>; 2]>>,
     known: Known,
-    pub(crate) meter: Meter,
+    pub(super) meter: Meter,
 }
 
 impl Shard {
     pub(crate) fn new(id: ShardId, addresses: &ShardAddresses, settings: ReadSettings) -> Self {
         let ReadSettings { connections_max, timeout, replica_lag_max } = settings;
+        let pool = PoolSettings {
+            application_name: "forebay-query".to_owned(),
+            connections_max,
+            acquire_timeout: timeout,
+            // The deadline of a read comes first; this ends what the server would go on with.
+            statement_timeout: timeout + Duration::from_millis(500),
+            parameters: SESSION.to_vec(),
+        };
+        let pool = ShardPool::new(id, addresses, &pool);
         let whole = || Arc::new(Windows::whole());
-        let servers: Vec<Server> =
-            addresses.iter().map(|address| Server::new(id, address, connections_max, timeout)).collect();
-        // Until the servers say themselves what they are.
-        servers[0].set_primary(true);
         Self {
-            id,
-            servers,
             timeout,
             replica_lag_max,
-            timeline: AtomicU32::new(0),
+            last_seen: LastSeen::new(pool.servers().len()),
             turns: AtomicUsize::new(0),
             windows: RwLock::new(Arc::new([whole(), whole()])),
             known: Known::new(replica_lag_max),
-            meter: Meter::new(id),
+            meter: Meter::new(&pool),
+            pool,
         }
     }
 
     pub(crate) fn id(&self) -> ShardId {
-        self.id
+        self.pool.shard()
     }
 
     /// Its servers, in the order of the settings.
-    pub(crate) fn servers(&self) -> &[Server] {
-        &self.servers
+    pub(crate) fn servers(&self) -> &[ShardServer] {
+        self.pool.servers()
     }
 
-    /// Closes connections that nobody needs.
+    /// Closes connections that were not used lately.
     pub(crate) fn close_idle(&self) {
-        self.servers.iter().for_each(Server::close_idle);
+        self.pool.close_idle();
     }
 
     /// How far its lanes are known to be.

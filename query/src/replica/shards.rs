@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use forebay_model::ShardId;
-use forebay_shard::ShardList;
+use forebay_shard::{ShardError, ShardList};
 
-use crate::error::ShardError;
 use crate::replica::shard::{ReadSettings, Shard};
 
 /// The shards, by number.

@@ -3,19 +3,15 @@
 //! Notices wake, the position decides: a read is tried when the lane is known to have come far enough, and its answer
 //! counts only if the position in the snapshot of its rows says so too. That holds for every server of a shard.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Lane, Position};
-use sqlx::Arguments;
-use sqlx::postgres::PgArguments;
+use forebay_shard::read::{Rows, Statement};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::ReadError;
 use crate::position::patience::{Need, Patience};
-use crate::replica::ask::{Ask, Rows};
 use crate::replica::shard::Shard;
-use crate::sql::statement;
 
 /// How often the shard itself is asked while no notice comes.
 const POLL_EVERY: Duration = Duration::from_millis(50);
@@ -25,12 +21,13 @@ impl Shard {
     ///
     /// # Errors
     /// [`ReadError::NotYetVisible`] when the time is over.
-    pub(crate) async fn read_after(&self, lane: Lane, ask: &Ask<'_>, patience: &Patience) -> Result<Rows, ReadError> {
+    pub(crate) async fn read_after(&self, statement: &Statement<'_>, patience: &Patience) -> Result<Rows, ReadError> {
+        let lane = statement.lane();
         let need = patience.need(lane.on(self.id()));
-        let Some(target) = need.target else { return Ok(self.read(lane, ask, need).await?) };
+        let Some(target) = need.target else { return Ok(self.read(statement, need).await?) };
         loop {
             self.wait_for(lane, target, patience.until).await?;
-            let rows = self.read(lane, ask, need).await?;
+            let rows = self.read(statement, need).await?;
             if rows.position.is_some_and(|position| position.covers(target)) {
                 return Ok(rows);
             }
@@ -68,13 +65,7 @@ impl Shard {
     /// Asks the shard how far a lane is; one request at a time asks for all that wait.
     async fn poll(&self, lane: Lane, target: Position) -> Result<(), ReadError> {
         let Some(_turn) = self.known().take_turn(lane) else { return Ok(()) };
-        let arguments = || {
-            let mut arguments = PgArguments::default();
-            arguments.add(lane.as_str()).expect("a text can be encoded");
-            arguments
-        };
-        let ask = Ask { read: "position", text: Arc::from(statement::POSITION), arguments: &arguments, bytes_max: 0 };
-        self.read(lane, &ask, Need { target: Some(target), floor: None }).await?;
+        self.read(&Statement::position(lane), Need { target: Some(target), floor: None }).await?;
         Ok(())
     }
 

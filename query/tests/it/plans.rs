@@ -1,7 +1,7 @@
 //! Every read is a walk along an index, over the partitions that it needs.
 
 use forebay_model::ShardId;
-use forebay_query::statement::{Bounds, INDEX, Kind, POSITION, SESSION, text};
+use forebay_shard::read::sql::{Bounds, INDEX, Kind, POSITION, SESSION, text};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;

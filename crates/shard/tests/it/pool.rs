@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::ShardId;
-use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, Unavailable};
+use forebay_shard::{Lease, PoolSettings, ShardAddresses, ShardError, ShardPool};
 use forebay_stack::{Durability, Server, Stack};
 use forebay_testkit::eventually;
 
@@ -48,9 +48,26 @@ async fn a_shard_whose_connections_are_all_in_use_is_busy_not_down() {
         PoolSettings { connections_max: 1, acquire_timeout: Duration::from_millis(200), ..PoolSettings::default() };
     let pool = ShardPool::new(ShardId(0), &scene.addresses(), &settings);
     let held = pool.acquire().await.unwrap();
-    assert!(matches!(pool.acquire().await.unwrap_err(), Unavailable::Busy { .. }));
+    assert!(matches!(pool.acquire().await.unwrap_err(), ShardError::Busy { .. }));
     drop(held);
     assert_eq!(answer(&pool).await, 7);
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_was_not_read_is_cut() {
+    let scene = Scene::new("cut").await;
+    let pool = ShardPool::new(ShardId(0), &scene.addresses(), &PoolSettings::default());
+    let lease = async || pool.servers()[0].lease(tokio::time::Instant::now() + Duration::from_secs(5)).await.unwrap();
+    let session = async |lease: &mut Lease| {
+        sqlx::query_scalar::<_, i32>("select pg_backend_pid()").fetch_one(&mut **lease).await.unwrap()
+    };
+    let mut read = lease().await;
+    let first = session(&mut read).await;
+    read.done();
+    let mut given_up = lease().await;
+    assert_eq!(session(&mut given_up).await, first, "it is leased again");
+    drop(given_up);
+    assert_ne!(session(&mut lease().await).await, first);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ impl Level {
 /// Where windows begin, for partitions that begin at these instants. Time is divided into the coarsest parts of the calendar
 /// that have at most [`PARTITIONS_MAX`], or else into days; a window is as many of them, from the oldest on, as have no more
 /// together. So partitions that are merged, or are few for another reason, are read with few statements.
-pub(crate) fn edges(starts: &[Timestamp]) -> Vec<Timestamp> {
+pub(super) fn edges(starts: &[Timestamp]) -> Vec<Timestamp> {
     let days: Vec<Date> = starts.iter().filter_map(|&start| day_of(start)).collect();
     let counts = Level::ALL.map(|level| {
         let mut counts: HashMap<Date, usize> = HashMap::new();

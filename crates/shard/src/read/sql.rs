@@ -2,8 +2,6 @@
 //!
 //! Every statement gives the lane's position and the rows together: one round trip, one snapshot. The first row is the
 //! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
-//!
-//! The module is public so that the plans of its statements can be looked at.
 
 use forebay_model::Lane;
 
@@ -42,7 +40,7 @@ const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8";
 
 /// Where each column stands.
-pub(crate) mod column {
+pub(super) mod column {
     pub(crate) const ORDER_ID: usize = 0;
     pub(crate) const CUSTOMER_ID: usize = 1;
     pub(crate) const ORDERED_AT: usize = 2;
@@ -106,7 +104,7 @@ impl Bounds {
     pub(crate) const COUNT: usize = 4;
 
     /// Its number, less than [`Bounds::COUNT`].
-    pub(crate) fn number(self) -> usize {
+    pub(super) fn number(self) -> usize {
         usize::from(self.last) * 2 + usize::from(self.end)
     }
 }

@@ -4,7 +4,7 @@
 //! with a thousand of them that is far more than the reading itself. So a list is read window by window, from its first
 //! end on, until the page is full. A window's ends stand in the statement as *literals*: the plan is made once per
 //! connection, for the window's partitions only. For that the texts must repeat, so windows follow the
-//! [`calendar`](crate::sql::calendar). To find one order, whose time is known, the window is a single partition.
+//! [`calendar`](super::calendar). To find one order, whose time is known, the window is a single partition.
 //!
 //! A list of everybody's orders finds a page in one partition most often, where there are many orders. It asks that one
 //! first, for as long as that goes well.
@@ -13,17 +13,18 @@
 //! partitions may be out of date, and still every row lies in exactly one window.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use forebay_model::Timestamp;
+use forebay_model::{Lane, Timestamp};
+use sqlx::postgres::PgConnection;
 
-use crate::sql::calendar;
-use crate::sql::key::{Direction, Key, Span};
-use crate::sql::statement::{Bounds, Kind, text};
+use super::calendar;
+use super::key::{Direction, Key, Span};
+use super::window::Window;
+use crate::timestamptz::Timestamptz;
 
 /// All of time, divided in two ways.
 #[derive(Debug)]
-pub(crate) struct Windows {
+pub struct Windows {
     /// For lists, from the oldest.
     parts: Vec<Window>,
     /// For single orders: one for each partition.
@@ -35,22 +36,21 @@ pub(crate) struct Windows {
     is_dense: AtomicBool,
 }
 
-/// A part of time, and the statements over it.
-#[derive(Debug)]
-pub(crate) struct Window {
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    texts: [OnceLock<Arc<str>>; Kind::COUNT * Bounds::COUNT],
-}
-
 impl Windows {
     /// One window, as long as no partitions are known.
-    pub(crate) fn whole() -> Self {
+    pub fn whole() -> Self {
         Self::of_partitions(Vec::new(), Timestamp::EARLIEST)
     }
 
+    /// Windows for the partitions that the tables of orders and of views have now.
+    pub async fn of_tables(connection: &mut PgConnection) -> Result<[Self; 2], sqlx::Error> {
+        let orders = read_starts(connection, Lane::Orders).await?;
+        let views = read_starts(connection, Lane::Views).await?;
+        Ok([orders, views].map(|starts| Self::of_partitions(starts, Timestamp::now())))
+    }
+
     /// Windows for partitions that begin at these instants, where it is `now`.
-    pub(crate) fn of_partitions(mut starts: Vec<Timestamp>, now: Timestamp) -> Self {
+    fn of_partitions(mut starts: Vec<Timestamp>, now: Timestamp) -> Self {
         starts.sort_unstable();
         let (parts, partitions) = (between(&calendar::edges(&starts)), between(&starts));
         starts.truncate(starts.partition_point(|&start| start <= now));
@@ -58,37 +58,37 @@ impl Windows {
     }
 
     /// The window at that place of the list; they are numbered from the oldest.
-    pub(crate) fn get(&self, place: usize) -> Option<&Window> {
+    pub fn get(&self, place: usize) -> Option<&Window> {
         self.parts.get(place)
     }
 
     /// The window of the partition that holds an instant.
-    pub(crate) fn partition(&self, at: Timestamp) -> &Window {
+    pub fn partition(&self, at: Timestamp) -> &Window {
         &self.partitions[place_of(&self.partitions, at)]
     }
 
     /// The place of the window that the row behind `last` may lie in, in a list over `span`.
-    pub(crate) fn first(&self, last: &Key, span: Span, direction: Direction) -> usize {
+    pub fn first(&self, last: &Key, span: Span, direction: Direction) -> usize {
         place_of(&self.parts, next_instant(last, span, direction))
     }
 
     /// The window to look into first, for the rows of everybody behind `last`.
-    pub(crate) fn near(&self, last: &Key, span: Span, direction: Direction) -> &Window {
+    pub fn near(&self, last: &Key, span: Span, direction: Direction) -> &Window {
         &self.near[place_of(&self.near, next_instant(last, span, direction))]
     }
 
     /// Whether it pays to look there.
-    pub(crate) fn is_dense(&self) -> bool {
+    pub fn is_dense(&self) -> bool {
         self.is_dense.load(Ordering::Relaxed)
     }
 
     /// Whether it would have paid just now.
-    pub(crate) fn note_density(&self, is_dense: bool) {
+    pub fn note_density(&self, is_dense: bool) {
         self.is_dense.store(is_dense, Ordering::Relaxed);
     }
 
     /// The place of the window that follows in a list over `span`; `None` behind the last.
-    pub(crate) fn next(&self, place: usize, span: Span, direction: Direction) -> Option<usize> {
+    pub fn next(&self, place: usize, span: Span, direction: Direction) -> Option<usize> {
         let window = self.get(place)?;
         match direction {
             Direction::NewestFirst => (window.from? > span.from).then(|| place - 1),
@@ -97,45 +97,16 @@ impl Windows {
     }
 }
 
-impl Window {
-    pub(crate) fn holds(&self, instant: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= instant) && self.to.is_none_or(|to| instant < to)
-    }
-
-    /// Whether nothing of the other lies outside.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        self.from.is_none_or(|from| other.from.is_some_and(|begin| from <= begin))
-            && self.to.is_none_or(|to| other.to.is_some_and(|end| end <= to))
-    }
-
-    /// The text of a statement over this window.
-    pub(crate) fn text(&self, kind: Kind, bounds: Bounds) -> Arc<str> {
-        let text = self.texts[kind as usize * Bounds::COUNT + bounds.number()]
-            .get_or_init(|| text(kind, &self.condition(), bounds).into());
-        Arc::clone(text)
-    }
-
-    /// What a statement has to compare rows with, besides the window: nothing in most windows of a long list.
-    pub(crate) fn bounds(&self, last: &Key, span: Span, direction: Direction) -> Bounds {
-        let from = self.from.unwrap_or(Span::ALL.from);
-        let to = self.to.unwrap_or(Span::ALL.to);
-        match direction {
-            Direction::NewestFirst => Bounds { last: last.ordered_at < to, end: span.from > from },
-            Direction::OldestFirst => {
-                Bounds { last: last.as_ref() > Key::before_all_at(from).as_ref(), end: span.to < to }
-            }
-        }
-    }
-
-    /// The window as a condition in SQL. Its literals are instants that were written here.
-    fn condition(&self) -> String {
-        match (self.from, self.to) {
-            (Some(from), Some(to)) => format!("ordered_at >= '{from}' and ordered_at < '{to}'"),
-            (Some(from), None) => format!("ordered_at >= '{from}'"),
-            (None, Some(to)) => format!("ordered_at < '{to}'"),
-            (None, None) => "true".to_owned(),
-        }
-    }
+/// When the partitions of a lane's table begin. What is open to below, or a default partition, has no beginning.
+async fn read_starts(connection: &mut PgConnection, lane: Lane) -> Result<Vec<Timestamp>, sqlx::Error> {
+    // The bounds are printed and read in one session, so its time zone and date style do not matter.
+    const SQL: &str = "select start from ( \
+            select substring(pg_get_expr(c.relpartbound, c.oid) from 'FROM \\(''([^'']*)''\\)')::timestamptz as start \
+            from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = $1::regclass \
+        ) as partition where isfinite(start)";
+    let starts: Vec<Timestamptz> =
+        sqlx::query_scalar(SQL).bind(lane.table()).persistent(false).fetch_all(connection).await?;
+    Ok(starts.into_iter().map(|start| start.0).collect())
 }
 
 /// Windows that begin at these instants. What lies before the first of them is almost always nothing, and no window of its
@@ -144,7 +115,7 @@ fn between(starts: &[Timestamp]) -> Vec<Window> {
     let edges = starts.get(1..).unwrap_or_default();
     let from = std::iter::once(None).chain(edges.iter().copied().map(Some));
     let to = edges.iter().copied().map(Some).chain([None]);
-    from.zip(to).map(|(from, to)| Window { from, to, texts: std::array::from_fn(|_| OnceLock::new()) }).collect()
+    from.zip(to).map(|(from, to)| Window::new(from, to)).collect()
 }
 
 /// Where the row behind `last` may lie.
@@ -221,7 +192,7 @@ mod tests {
                 let mut bounds = Vec::new();
                 let mut place = Some(windows.first(&last, span, direction));
                 while let Some(here) = place {
-                    bounds.push(windows.parts[here].bounds(&last, span, direction));
+                    bounds.push(windows.parts[here].bounds(last.borrowed(), span, direction));
                     place = windows.next(here, span, direction);
                 }
                 let is_whole = span == Span::ALL;
@@ -252,7 +223,7 @@ mod tests {
             for direction in [Direction::NewestFirst, Direction::OldestFirst] {
                 for last in [span.start(direction), Key { order_id: "x".to_owned(), ..Key::before_all_at(cursor) }] {
                     let row = Key { order_id: "y".to_owned(), ..Key::before_all_at(instant) };
-                    if !direction.is_before(last.as_ref(), row.as_ref()) {
+                    if !direction.is_before(last.borrowed(), row.borrowed()) {
                         continue;
                     }
                     let near = windows.near(&last, span, direction);
@@ -263,7 +234,7 @@ mod tests {
                         let window = windows.get(here).unwrap();
                         met += usize::from(window.holds(instant));
                         // Where a statement compares with nothing, there is nothing in the window to leave out.
-                        let bounds = window.bounds(&last, span, direction);
+                        let bounds = window.bounds(last.borrowed(), span, direction);
                         prop_assert!(bounds.last || !window.holds(last.ordered_at) || last == span.start(direction));
                         prop_assert!(bounds.end || !window.holds(span.from.plus_us(-1)) || direction == Direction::OldestFirst);
                         prop_assert!(bounds.end || !window.holds(span.to) || direction == Direction::NewestFirst);

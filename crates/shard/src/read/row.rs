@@ -1,16 +1,15 @@
 //! Rows as they come from Postgres, in the binary format: their texts are copied once, and nothing is parsed.
 
 use forebay_model::{Incarnation, Position, Timestamp};
-use sqlx::Row;
+use sqlx::Row as _;
 use sqlx::postgres::{PgRow, PgValueFormat};
 
-use crate::answer::{Fact, Sum};
-use crate::sql::key::KeyRef;
-use crate::sql::statement::column;
+use super::key::KeyRef;
+use super::sql::column;
 
-/// A row of a statement of [`statement`](crate::sql::statement).
+/// A row of a [statement](super::sql).
 #[derive(Debug)]
-pub(crate) enum AnyRow {
+pub(super) enum Row {
     /// The lane's position in the snapshot.
     Position(Position),
     /// A fact.
@@ -19,10 +18,9 @@ pub(crate) enum AnyRow {
 
 /// A fact's row, with its texts behind one another: a list looks at them often.
 #[derive(Debug)]
-pub(crate) struct FactRow {
+pub struct FactRow {
     ordered_at: Timestamp,
-    /// Total or subtotal.
-    number: i64,
+    sum: i64,
     /// Order id, customer id, items and, of whole orders, attributes.
     text: Box<str>,
     order_id_end: usize,
@@ -31,8 +29,8 @@ pub(crate) struct FactRow {
     has_attributes: bool,
 }
 
-impl AnyRow {
-    pub(crate) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+impl Row {
+    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
         match number(row, column::INCARNATION)? {
             Some(incarnation) => {
                 let seq = number(row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
@@ -65,7 +63,7 @@ impl FactRow {
         let [order_id, customer_id, items, _] = parts.map(<[u8]>::len);
         Ok(Self {
             ordered_at,
-            number: number(row, column::NUMBER)?.unwrap_or_default(),
+            sum: number(row, column::NUMBER)?.unwrap_or_default(),
             order_id_end: order_id,
             customer_id_end: order_id + customer_id,
             items_end: order_id + customer_id + items,
@@ -74,37 +72,44 @@ impl FactRow {
         })
     }
 
-    pub(crate) fn ordered_at(&self) -> Timestamp {
+    /// The order's time.
+    pub fn ordered_at(&self) -> Timestamp {
         self.ordered_at
     }
 
-    pub(crate) fn order_id(&self) -> &str {
+    /// Its id.
+    pub fn order_id(&self) -> &str {
         &self.text[..self.order_id_end]
     }
 
-    pub(crate) fn customer_id(&self) -> &str {
+    /// Its customer.
+    pub fn customer_id(&self) -> &str {
         &self.text[self.order_id_end..self.customer_id_end]
     }
 
-    pub(crate) fn key(&self) -> KeyRef<'_> {
+    /// Where it stands in a list.
+    pub fn key(&self) -> KeyRef<'_> {
         KeyRef { ordered_at: self.ordered_at, order_id: self.order_id(), customer_id: self.customer_id() }
     }
 
     /// How many bytes its texts have.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// The parts of its JSON.
-    pub(crate) fn fact(&self) -> Fact<'_> {
-        let attributes = &self.text[self.items_end..];
-        Fact {
-            order_id: self.order_id(),
-            customer_id: self.customer_id(),
-            ordered_at: self.ordered_at,
-            items: &self.text[self.customer_id_end..self.items_end],
-            sum: if self.has_attributes { Sum::Total(self.number, attributes) } else { Sum::Subtotal(self.number) },
-        }
+    /// Its total, or in a view its subtotal.
+    pub fn sum(&self) -> i64 {
+        self.sum
+    }
+
+    /// The text of a JSON array.
+    pub fn items(&self) -> &str {
+        &self.text[self.customer_id_end..self.items_end]
+    }
+
+    /// The text of a JSON object: the further fields of a whole order.
+    pub fn attributes(&self) -> Option<&str> {
+        self.has_attributes.then(|| &self.text[self.items_end..])
     }
 }
 

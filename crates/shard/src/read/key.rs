@@ -6,37 +6,48 @@ use forebay_model::id::Home;
 
 /// A row's place, borrowed from the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct KeyRef<'a> {
-    pub(crate) ordered_at: Timestamp,
-    pub(crate) order_id: &'a str,
-    pub(crate) customer_id: &'a str,
+pub struct KeyRef<'a> {
+    /// The order's time.
+    pub ordered_at: Timestamp,
+    /// Its id.
+    pub order_id: &'a str,
+    /// Its customer.
+    pub customer_id: &'a str,
 }
 
 /// A row's place, kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) ordered_at: Timestamp,
-    pub(crate) order_id: String,
-    pub(crate) customer_id: String,
+pub struct Key {
+    /// The order's time.
+    pub ordered_at: Timestamp,
+    /// Its id.
+    pub order_id: String,
+    /// Its customer.
+    pub customer_id: String,
 }
 
 /// Which end of a list comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// The last order.
     #[default]
     NewestFirst,
+    /// The first order.
     OldestFirst,
 }
 
 /// A range of time: `from` inclusive, `to` exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
+pub struct Span {
+    /// Inclusive.
+    pub from: Timestamp,
+    /// Exclusive.
+    pub to: Timestamp,
 }
 
 impl KeyRef<'_> {
-    pub(crate) fn to_key(self) -> Key {
+    /// A copy to keep.
+    pub fn to_key(self) -> Key {
         Key {
             ordered_at: self.ordered_at,
             order_id: self.order_id.to_owned(),
@@ -47,18 +58,19 @@ impl KeyRef<'_> {
 
 impl Key {
     /// Before every row of that instant: no id is empty.
-    pub(crate) fn before_all_at(ordered_at: Timestamp) -> Self {
+    pub fn before_all_at(ordered_at: Timestamp) -> Self {
         Self { ordered_at, order_id: String::new(), customer_id: String::new() }
     }
 
-    pub(crate) fn as_ref(&self) -> KeyRef<'_> {
+    /// Borrowed.
+    pub fn borrowed(&self) -> KeyRef<'_> {
         KeyRef { ordered_at: self.ordered_at, order_id: &self.order_id, customer_id: &self.customer_id }
     }
 }
 
 impl Direction {
     /// Whether `a` comes before `b` in a list.
-    pub(crate) fn is_before(self, a: KeyRef<'_>, b: KeyRef<'_>) -> bool {
+    pub fn is_before(self, a: KeyRef<'_>, b: KeyRef<'_>) -> bool {
         match self {
             Self::NewestFirst => a > b,
             Self::OldestFirst => a < b,
@@ -68,24 +80,25 @@ impl Direction {
 
 impl Span {
     /// Every time that an order can have.
-    pub(crate) const ALL: Self = Self {
+    pub const ALL: Self = Self {
         from: Timestamp::EARLIEST,
         // 9999-12-31T23:59:59.999999Z is the last instant that RFC 3339 can write.
         to: Timestamp::from_unix_us(253_402_300_800_000_000),
     };
 
     /// The millisecond that an assigned id names.
-    pub(crate) fn of_home(home: Home) -> Self {
+    pub fn of_home(home: Home) -> Self {
         let from = Timestamp::from_unix_us(home.unix_ms * 1000);
         Self { from, to: from.plus_us(1000) }
     }
 
-    pub(crate) fn of_instant(at: Timestamp) -> Self {
+    /// One instant.
+    pub fn of_instant(at: Timestamp) -> Self {
         Self { from: at, to: at.plus_us(1) }
     }
 
     /// Where a list of this range starts: the place before its first row.
-    pub(crate) fn start(self, direction: Direction) -> Key {
+    pub fn start(self, direction: Direction) -> Key {
         Key::before_all_at(match direction {
             Direction::NewestFirst => self.to,
             Direction::OldestFirst => self.from,
@@ -112,8 +125,8 @@ mod tests {
         let span = Span { from: at(10), to: at(20) };
         let row = |us| KeyRef { ordered_at: at(us), order_id: "a", customer_id: "c" };
         let newest = span.start(Direction::NewestFirst);
-        assert!(row(19) < newest.as_ref() && row(20) > newest.as_ref());
+        assert!(row(19) < newest.borrowed() && row(20) > newest.borrowed());
         let oldest = span.start(Direction::OldestFirst);
-        assert!(row(10) > oldest.as_ref() && row(9) < oldest.as_ref());
+        assert!(row(10) > oldest.borrowed() && row(9) < oldest.borrowed());
     }
 }

@@ -1,0 +1,29 @@
+//! What a shard's database says of itself.
+
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use crate::position::LanePosition;
+
+/// How far the lanes are, and how much there is.
+#[derive(Debug)]
+pub struct ShardFigures {
+    /// Of each lane that has one.
+    pub positions: Vec<LanePosition>,
+    /// Partitions of the table of orders.
+    pub partitions: u64,
+    /// Bytes of the database on disk.
+    pub bytes: u64,
+}
+
+impl ShardFigures {
+    /// Reads them.
+    pub async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        const SQL: &str = "select (select count(*) from pg_inherits where inhparent = 'orders'::regclass) as partitions, \
+            pg_database_size(current_database()) as bytes";
+        let positions = LanePosition::all(connection).await?;
+        let row = sqlx::query(SQL).fetch_one(connection).await?;
+        let unsigned = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+        Ok(Self { positions, partitions: unsigned("partitions")?, bytes: unsigned("bytes")? })
+    }
+}

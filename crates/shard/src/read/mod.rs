@@ -1,0 +1,30 @@
+//! Reading the lanes' tables: lists and single orders, by statements that stay cheap over many partitions.
+//!
+//! Every statement gives the lane's position and the rows together: one round trip, one snapshot.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `statement` | a statement with its parameters, and running it on a server |
+//! | [`sql`] | its text |
+//! | `windows`, `window`, `calendar` | the parts of time that statements are over |
+//! | `key` | the total order of lists |
+//! | `row` | rows as they come |
+//! | `figures` | what the database says of itself |
+//!
+//! The SQL is public so that its plans can be looked at.
+
+mod calendar;
+mod figures;
+mod key;
+mod row;
+pub mod sql;
+mod statement;
+mod window;
+mod windows;
+
+pub use figures::ShardFigures;
+pub use key::{Direction, Key, KeyRef, Span};
+pub use row::FactRow;
+pub use statement::{Read, Rows, Statement, Subject};
+pub use window::Window;
+pub use windows::Windows;

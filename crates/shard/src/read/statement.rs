@@ -1,0 +1,268 @@
+//! A statement with its parameters, and running it on a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::{Bucket, Lane, Position};
+use futures::TryStreamExt;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
+use tokio::time::Instant;
+
+use super::key::{Direction, KeyRef, Span};
+use super::row::{FactRow, Row};
+use super::sql::{Bounds, INDEX, Kind, POSITION};
+use super::window::Window;
+use crate::pool::{ShardError, ShardServer};
+use crate::timestamptz::Timestamptz;
+
+/// Whose orders a list has.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// All of them.
+    Everybody,
+    /// A customer's.
+    Customer {
+        /// The customer's bucket.
+        bucket: Bucket,
+        /// Which customer.
+        customer_id: Arc<str>,
+    },
+    /// Those that one key of a view sees.
+    View {
+        /// The view's name.
+        view: Arc<str>,
+        /// Which of its keys.
+        key: Arc<str>,
+    },
+}
+
+/// What is read over a window.
+#[derive(Clone, Copy, Debug)]
+pub enum Read<'a> {
+    /// The next rows of a list.
+    List {
+        /// Whose orders.
+        subject: &'a Subject,
+        /// Which end comes first.
+        direction: Direction,
+        /// The range of the list.
+        span: Span,
+        /// The row that the list comes from.
+        last: KeyRef<'a>,
+        /// The most rows.
+        limit: usize,
+    },
+    /// A customer's order within a range of time.
+    OfCustomer {
+        /// The customer's bucket.
+        bucket: Bucket,
+        /// Which customer.
+        customer_id: &'a str,
+        /// When.
+        span: Span,
+        /// Which order.
+        order_id: &'a str,
+    },
+    /// The orders with an id within a range of time.
+    WithId {
+        /// When.
+        span: Span,
+        /// The id.
+        order_id: &'a str,
+        /// The most rows.
+        limit: usize,
+    },
+    /// A customer's order, whenever it was.
+    Search {
+        /// The customer's bucket.
+        bucket: Bucket,
+        /// Which customer.
+        customer_id: &'a str,
+        /// Which order.
+        order_id: &'a str,
+    },
+}
+
+/// A statement and its parameters.
+#[derive(Clone, Debug)]
+pub struct Statement<'a> {
+    name: &'static str,
+    lane: Lane,
+    text: Arc<str>,
+    parameters: Parameters<'a>,
+    bytes_max: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Parameters<'a> {
+    Read(Read<'a>),
+    Index { order_id: &'a str, limit: usize },
+    Position,
+}
+
+/// What a statement gave.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// The lane's position in the snapshot of the rows; `None` before the first commit.
+    pub position: Option<Position>,
+    /// The rows.
+    pub facts: Vec<FactRow>,
+    /// Whether there are more rows, which were not read because of their bytes.
+    pub is_cut: bool,
+}
+
+impl Subject {
+    /// The lane whose facts they are.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::View { .. } => Lane::Views,
+            Self::Everybody | Self::Customer { .. } => Lane::Orders,
+        }
+    }
+
+    /// The statement that reads a piece of the list.
+    fn kind(&self, direction: Direction) -> Kind {
+        match (self, direction) {
+            (Self::Everybody, Direction::NewestFirst) => Kind::EverybodyNewest,
+            (Self::Everybody, Direction::OldestFirst) => Kind::EverybodyOldest,
+            (Self::Customer { .. }, _) => Kind::CustomerNewest,
+            (Self::View { .. }, _) => Kind::ViewNewest,
+        }
+    }
+}
+
+impl Read<'_> {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::List { subject, direction, .. } => subject.kind(*direction),
+            Self::OfCustomer { .. } => Kind::OfCustomer,
+            Self::WithId { .. } => Kind::WithId,
+            Self::Search { .. } => Kind::Search,
+        }
+    }
+
+    fn bounds(&self, window: &Window) -> Bounds {
+        match self {
+            Self::List { direction, span, last, .. } => window.bounds(*last, *span, *direction),
+            Self::OfCustomer { .. } | Self::WithId { .. } | Self::Search { .. } => Bounds::default(),
+        }
+    }
+
+    /// The parameters, in the order that the [`Kind`] says.
+    fn arguments(&self) -> PgArguments {
+        let list = PgArguments::default();
+        match *self {
+            Self::List { subject, direction, span, last, limit } => {
+                let (lower, upper) = match direction {
+                    Direction::NewestFirst => (span.from, last.ordered_at),
+                    Direction::OldestFirst => (last.ordered_at, span.to),
+                };
+                let range = with(with(with(list, Timestamptz(lower)), Timestamptz(upper)), last.order_id);
+                let limit = limit as i64;
+                match subject {
+                    Subject::Everybody => with(with(range, last.customer_id), limit),
+                    Subject::Customer { bucket, customer_id } => {
+                        with(with(with(range, limit), number(*bucket)), customer_id.as_ref())
+                    }
+                    Subject::View { view, key } => {
+                        with(with(with(with(range, last.customer_id), limit), view.as_ref()), key.as_ref())
+                    }
+                }
+            }
+            Self::OfCustomer { bucket, customer_id, span, order_id } => {
+                let of = with(with(list, number(bucket)), customer_id);
+                with(with(with(of, Timestamptz(span.from)), Timestamptz(span.to)), order_id)
+            }
+            Self::WithId { span, order_id, limit } => {
+                let range = with(with(list, Timestamptz(span.from)), Timestamptz(span.to));
+                with(with(range, order_id), limit as i64)
+            }
+            Self::Search { bucket, customer_id, order_id } => {
+                with(with(with(list, number(bucket)), customer_id), order_id)
+            }
+        }
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// Reads over a window. Reading stops behind the row that exceeds `bytes_max`.
+    pub fn over(window: &Window, read: Read<'a>, bytes_max: usize) -> Self {
+        let kind = read.kind();
+        let text = window.text(kind, read.bounds(window));
+        Self { name: kind.name(), lane: kind.lane(), text, parameters: Parameters::Read(read), bytes_max }
+    }
+
+    /// The index entries of an order id.
+    pub fn index(order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+        let parameters = Parameters::Index { order_id, limit };
+        Self { name: "index", lane: Lane::Index, text: INDEX.into(), parameters, bytes_max }
+    }
+
+    /// The position of a lane alone.
+    pub fn position(lane: Lane) -> Self {
+        Self { name: "position", lane, text: POSITION.into(), parameters: Parameters::Position, bytes_max: 0 }
+    }
+
+    /// Its kind in metrics.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The lane whose facts it reads.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Runs the statement on a server.
+    ///
+    /// # Errors
+    /// [`ShardError`].
+    pub async fn run(&self, server: &ShardServer, within: Duration) -> Result<Rows, ShardError> {
+        server.attempt(within, |until| self.run_once(server, until)).await
+    }
+
+    async fn run_once(&self, server: &ShardServer, until: Instant) -> Result<Rows, ShardError> {
+        let mut lease = server.lease(until).await?;
+        let failed = |error| server.failed(error);
+        let mut rows = Rows::default();
+        let mut bytes = 0;
+        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&self.text)), self.arguments());
+        let mut stream = query.fetch(&mut *lease);
+        while let Some(row) = stream.try_next().await.map_err(failed)? {
+            match Row::of(&row).map_err(failed)? {
+                Row::Position(position) => rows.position = Some(position),
+                Row::Fact(fact) => {
+                    bytes += fact.bytes();
+                    rows.facts.push(fact);
+                }
+            }
+            if bytes > self.bytes_max {
+                rows.is_cut = true;
+                return Ok(rows);
+            }
+        }
+        drop(stream);
+        lease.done();
+        Ok(rows)
+    }
+
+    fn arguments(&self) -> PgArguments {
+        let list = PgArguments::default();
+        match self.parameters {
+            Parameters::Read(read) => read.arguments(),
+            Parameters::Index { order_id, limit } => with(with(list, order_id), limit as i64),
+            Parameters::Position => with(list, self.lane.as_str()),
+        }
+    }
+}
+
+fn number(bucket: Bucket) -> i16 {
+    bucket.number().cast_signed()
+}
+
+/// One parameter more.
+fn with<'t, T: Encode<'t, Postgres> + Type<Postgres>>(mut arguments: PgArguments, value: T) -> PgArguments {
+    arguments.add(value).expect("texts and numbers can be encoded");
+    arguments
+}

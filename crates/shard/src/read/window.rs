@@ -1,0 +1,60 @@
+//! A window: a part of time, and the statements over it.
+
+use std::sync::{Arc, OnceLock};
+
+use forebay_model::Timestamp;
+
+use super::key::{Direction, Key, KeyRef, Span};
+use super::sql::{Bounds, Kind, text};
+
+/// A part of time, and the statements over it.
+#[derive(Debug)]
+pub struct Window {
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
+    texts: [OnceLock<Arc<str>>; Kind::COUNT * Bounds::COUNT],
+}
+
+impl Window {
+    pub(super) fn new(from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
+        Self { from, to, texts: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    /// Whether an instant lies in it.
+    pub fn holds(&self, instant: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= instant) && self.to.is_none_or(|to| instant < to)
+    }
+
+    /// Whether nothing of the other lies outside.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.from.is_none_or(|from| other.from.is_some_and(|begin| from <= begin))
+            && self.to.is_none_or(|to| other.to.is_some_and(|end| end <= to))
+    }
+
+    /// The text of a statement over this window.
+    pub(super) fn text(&self, kind: Kind, bounds: Bounds) -> Arc<str> {
+        let text = self.texts[kind as usize * Bounds::COUNT + bounds.number()]
+            .get_or_init(|| text(kind, &self.condition(), bounds).into());
+        Arc::clone(text)
+    }
+
+    /// What a statement has to compare rows with, besides the window: nothing in most windows of a long list.
+    pub(super) fn bounds(&self, last: KeyRef<'_>, span: Span, direction: Direction) -> Bounds {
+        let from = self.from.unwrap_or(Span::ALL.from);
+        let to = self.to.unwrap_or(Span::ALL.to);
+        match direction {
+            Direction::NewestFirst => Bounds { last: last.ordered_at < to, end: span.from > from },
+            Direction::OldestFirst => Bounds { last: last > Key::before_all_at(from).borrowed(), end: span.to < to },
+        }
+    }
+
+    /// The window as a condition in SQL. Its literals are instants that were written here.
+    pub(super) fn condition(&self) -> String {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => format!("ordered_at >= '{from}' and ordered_at < '{to}'"),
+            (Some(from), None) => format!("ordered_at >= '{from}'"),
+            (None, Some(to)) => format!("ordered_at < '{to}'"),
+            (None, None) => "true".to_owned(),
+        }
+    }
+}

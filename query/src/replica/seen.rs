@@ -1,0 +1,31 @@
+//! How far the lanes of each server were when it last answered.
+
+use std::sync::{Mutex, PoisonError};
+
+use forebay_model::{Lane, PerLane, Position};
+
+/// The last known positions of each server of a shard, by the server's number.
+#[derive(Debug)]
+pub(super) struct LastSeen(Vec<Mutex<PerLane<Option<Seen>>>>);
+
+/// How far a lane was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) position: Position,
+    /// Whether that was far enough for a replica to be read.
+    pub(super) is_fresh: bool,
+}
+
+impl LastSeen {
+    pub(super) fn new(servers: usize) -> Self {
+        Self((0..servers).map(|_| Mutex::default()).collect())
+    }
+
+    pub(super) fn get(&self, server: usize, lane: Lane) -> Option<Seen> {
+        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[lane]
+    }
+
+    pub(super) fn set(&self, server: usize, lane: Lane, seen: Seen) {
+        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[lane] = Some(seen);
+    }
+}
