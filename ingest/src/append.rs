@@ -9,7 +9,9 @@ use forebay_log::{Log, PublishError};
 use forebay_model::fact::Part;
 use forebay_model::{Epoch, Receipt, StreamId};
 use forebay_service::Problem;
+use forebay_service::lifecycle::Lifecycle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::group::{Group, Origin, Pending};
 use crate::memory::Held;
@@ -24,6 +26,7 @@ pub(crate) struct Appender(Arc<Inner>);
 struct Inner {
     log: Log,
     ack_timeout: Duration,
+    lifecycle: Lifecycle,
     groups: RwLock<HashMap<StreamId, mpsc::Sender<Pending>>>,
 }
 
@@ -37,8 +40,20 @@ pub(crate) struct AppendError {
 }
 
 impl Appender {
-    pub(crate) fn new(log: Log, ack_timeout: Duration) -> Self {
-        Self(Arc::new(Inner { log, ack_timeout, groups: RwLock::default() }))
+    pub(crate) fn new(log: Log, ack_timeout: Duration, lifecycle: Lifecycle) -> Self {
+        Self(Arc::new(Inner { log, ack_timeout, lifecycle, groups: RwLock::default() }))
+    }
+
+    /// As [`Appender::append`], also where nobody waits for it any more.
+    pub(crate) fn append_in_background(
+        &self,
+        parts: Vec<Part>,
+        origin: Origin,
+        epoch: Epoch,
+        held: Held,
+    ) -> JoinHandle<Result<Receipt, AppendError>> {
+        let appender = self.clone();
+        self.0.lifecycle.spawn_piece(async move { appender.append(parts, origin, epoch, held).await })
     }
 
     /// Logs every part. The receipt says where they lie; `held` is the room that they take meanwhile.
@@ -75,7 +90,7 @@ impl Appender {
             let stream = part.stream;
             let (done, wait) = oneshot::channel();
             waits.push((stream, wait));
-            // A group ends only after its last sender is gone, and this is one.
+            // A group that takes nothing any more drops what waits for it.
             let _ = self.group(stream).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
         }
         for (stream, wait) in waits {
@@ -95,7 +110,9 @@ impl Appender {
         let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
-            tokio::spawn(Group::new(self.0.log.clone(), stream, self.0.ack_timeout).run(receiver));
+            let group = Group::new(self.0.log.clone(), stream, self.0.ack_timeout);
+            let answered = self.0.lifecycle.shutdown().answered().child_token();
+            self.0.lifecycle.spawn(format!("group {stream}"), group.run(receiver, answered));
             sender
         };
         groups.entry(stream).or_insert_with(start).clone()

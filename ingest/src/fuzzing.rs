@@ -4,7 +4,8 @@
 
 use serde_json::value::RawValue;
 
-use crate::batch::split::{NotAnArray, Record, Splitter};
+use crate::batch::record::{NotAnArray, Record};
+use crate::batch::split::Splitter;
 
 type Records = (Vec<(u64, Option<Vec<u8>>)>, Result<(), NotAnArray>);
 

@@ -17,9 +17,11 @@ use futures::stream::FuturesUnordered;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::memory::Held;
+use crate::metrics::{ACK_SECONDS, FRAME_BYTES, FRAME_ROWS, FRAMES, ROWS};
 
 /// Full frames that may be in flight at one time, per lane and shard. Each more is one more that a single order waits for.
 const IN_FLIGHT_MAX: usize = 2;
@@ -84,8 +86,12 @@ impl Group {
         Self { log, stream, ack_timeout, waiting: Waiting::default(), meters }
     }
 
-    /// Runs until every sender is gone and everything they sent is settled.
-    pub(crate) async fn run(mut self, mut parts: mpsc::Receiver<Pending>) {
+    /// Runs until every request is answered and everything that they sent is settled.
+    pub(crate) async fn run(
+        mut self,
+        mut parts: mpsc::Receiver<Pending>,
+        answered: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut in_flight = FuturesUnordered::new();
         let mut open = true;
         while open || !in_flight.is_empty() || self.waiting.bytes > 0 {
@@ -105,8 +111,10 @@ impl Group {
                     }
                     None => open = false,
                 },
+                () = answered.cancelled(), if !parts.is_closed() => parts.close(),
             }
         }
+        Ok(())
     }
 
     /// Makes a frame of what goes next, and publishes it.
@@ -213,11 +221,11 @@ impl Meters {
     fn new(stream: StreamId) -> Self {
         let labels = stream.labels();
         Self {
-            frames: counter!("forebay_ingest_frames_total", &labels),
-            orders: counter!("forebay_ingest_rows_total", &labels),
-            bytes: counter!("forebay_ingest_frame_bytes_total", &labels),
-            frame_rows: histogram!("forebay_ingest_frame_rows", &labels),
-            ack_seconds: histogram!("forebay_ingest_ack_seconds", &labels),
+            frames: counter!(FRAMES.name, &labels),
+            orders: counter!(ROWS.name, &labels),
+            bytes: counter!(FRAME_BYTES.name, &labels),
+            frame_rows: histogram!(FRAME_ROWS.name, &labels),
+            ack_seconds: histogram!(ACK_SECONDS.name, &labels),
         }
     }
 

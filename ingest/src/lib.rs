@@ -6,12 +6,14 @@
 //! | module | concept |
 //! |---|---|
 //! | [`settings`] | flags and environment variables |
+//! | [`start`](mod@start), [`log_watch`] | how the service comes to be; the task that follows the log |
 //! | [`app`] | what handlers share |
 //! | [`order`] | `POST /v1/orders` |
 //! | [`batch`] | `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
 //! | [`rate`] | rate limits per client, counted in orders |
 //! | [`memory`] | the bound on bytes in hand |
+//! | [`metrics`] | what is measured |
 //! | [`append`] | a request's facts, logged: index and views first, then the orders |
 //! | [`group`] | tuples of concurrent requests become frames, per lane and shard |
 
@@ -22,11 +24,15 @@ mod batch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod group;
+mod log_watch;
 mod media;
 mod memory;
+mod metrics;
 mod order;
 mod rate;
 mod settings;
+mod start;
 
-pub use app::start;
+pub use self::metrics::METRICS;
 pub use settings::Settings;
+pub use start::start;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metrics::MEMORY_BYTES;
 use forebay_service::Problem;
 use metrics::{Gauge, gauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,7 +33,7 @@ pub(crate) struct Held {
 impl Memory {
     pub(crate) fn new(bytes_max: usize) -> Self {
         let units = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { room: Arc::new(Semaphore::new(units)), units, in_hand: gauge!("forebay_ingest_memory_bytes") }
+        Self { room: Arc::new(Semaphore::new(units)), units, in_hand: gauge!(MEMORY_BYTES.name) }
     }
 
     /// Room for that many bytes, if there is some at once.

@@ -14,10 +14,11 @@ use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::app::{App, count_rejected};
+use crate::app::App;
 use crate::assign::Assigner;
 use crate::group::Origin;
 use crate::media::{Encoding, media_type, unsupported_media_type};
+use crate::metrics::count_rejected;
 
 /// How long one order's body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
@@ -42,7 +43,7 @@ pub(crate) async fn post_order(
     let (facts, answer) = {
         let now = Timestamp::now();
         let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
-            count_rejected(&rejection);
+            count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;
         let order = draft.settle(&map, now, assigner.random(1, &bytes));

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use forebay_log::LogName;
-use forebay_model::ViewSet;
+use forebay_log::LogArgs;
+use forebay_model::{DEFAULT_VIEWS, ViewSet};
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
 
@@ -17,16 +17,12 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_INGEST_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", default_value = "nats://127.0.0.1:4225")]
-    pub nats: String,
-
-    /// What the names of streams and subjects begin with
-    #[arg(long, env = "FOREBAY_LOG_PREFIX", default_value = "forebay")]
-    pub log_prefix: LogName,
+    /// The log that it uses.
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// Fields that make views, such as `seller=items[].seller_id,warehouse=warehouse_id`
-    #[arg(long, env = "FOREBAY_VIEWS", default_value = "seller=items[].seller_id")]
+    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
     pub views: ViewSet,
 
     /// Orders per second that each client may send
@@ -38,11 +34,11 @@ pub struct Settings {
     pub ahead_max: Duration,
 
     /// Bytes of requests that may be in hand at one time; beyond them requests wait, then get 503
-    #[arg(long, env = "FOREBAY_MEMORY_MAX", default_value_t = ByteSize::mib(48))]
+    #[arg(long, env = "FOREBAY_MEMORY_MAX", default_value = "48MiB")]
     pub memory_max: ByteSize,
 
     /// Bytes of one batch, uncompressed
-    #[arg(long, env = "FOREBAY_BATCH_BYTES_MAX", default_value_t = ByteSize::mib(4096))]
+    #[arg(long, env = "FOREBAY_BATCH_BYTES_MAX", default_value = "4GiB")]
     pub batch_bytes_max: ByteSize,
 
     /// How long the log may take to acknowledge, in milliseconds, before a request gets 503

@@ -21,6 +21,7 @@
 //! | `answer` | rows as JSON |
 //! | `log_watch` | the task that follows the log |
 //! | `error` | how reads fail |
+//! | `metrics` | what is measured |
 
 mod answer;
 mod app;
@@ -33,10 +34,12 @@ mod http;
 mod list;
 mod log_watch;
 mod lookup;
+mod metrics;
 mod position;
 mod replica;
 mod settings;
 mod start;
 
+pub use self::metrics::METRICS;
 pub use settings::Settings;
 pub use start::start;

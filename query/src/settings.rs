@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use forebay_log::LogName;
-use forebay_model::ViewSet;
+use forebay_log::LogArgs;
+use forebay_model::{DEFAULT_VIEWS, ViewSet};
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
-use forebay_shard::{LOCAL_SHARDS, ShardList};
+use forebay_shard::ShardArgs;
 
 use crate::cache::RedisUrl;
 use crate::replica::shard::ReadSettings;
@@ -21,20 +21,16 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_QUERY_LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
 
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", default_value = "nats://127.0.0.1:4225")]
-    pub nats: String,
+    /// The log that it uses.
+    #[command(flatten)]
+    pub log: LogArgs,
 
-    /// What the names of streams and subjects begin with
-    #[arg(long, env = "FOREBAY_LOG_PREFIX", default_value = "forebay")]
-    pub log_prefix: LogName,
-
-    /// Shards separated by `,`, the addresses of one shard by `|`, its primary first
-    #[arg(long, env = "FOREBAY_SHARDS", default_value = LOCAL_SHARDS, hide_env_values = true)]
-    pub shards: ShardList,
+    /// The shards that it uses.
+    #[command(flatten)]
+    pub shards: ShardArgs,
 
     /// Views that can be read, such as `seller=items[].seller_id,warehouse=warehouse_id`
-    #[arg(long, env = "FOREBAY_VIEWS", default_value = "seller=items[].seller_id")]
+    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
     pub views: ViewSet,
 
     /// Connections to each server of a shard

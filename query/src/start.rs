@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use forebay_log::LogSettings;
+use forebay_service::metrics::describe;
 use forebay_service::{BadSetting, Right, Service};
 
 use crate::app::App;
 use crate::cache::{Cache, Redis};
 use crate::export::Limits;
 use crate::log_watch::LogWatch;
+use crate::metrics::METRICS;
 use crate::replica::shard_watch::ShardWatch;
 use crate::replica::shards::Shards;
 use crate::{Settings, http};
@@ -20,13 +21,15 @@ use crate::{Settings, http};
 /// # Errors
 /// [`BadSetting`].
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+    settings.service.failpoints.check(&[])?;
+    describe(METRICS);
+    let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    let log = log.spawned_by(service.lifecycle.spawner());
     let shards = Shards::new(&settings.shards, settings.reads());
-    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log_prefix, service));
-    let cache = Cache::new(settings.cache_bytes.get(), redis, settings.shards.len());
+    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
+    let cache = Cache::new(settings.cache_bytes.as_u64(), redis, settings.shards.len());
     let app = App::new(shards, cache, Limits::new(settings));
-    let log_settings = LogSettings::new(&settings.nats, settings.log_prefix.clone());
-    log_settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
-    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log_settings, service).run());
+    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, service).run());
     for shard in app.shards().iter() {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());

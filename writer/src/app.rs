@@ -2,13 +2,16 @@
 
 use axum::Router;
 use axum::routing::get;
+use forebay_log::LogSettings;
 use forebay_model::StreamId;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
+use forebay_service::metrics::describe;
 use forebay_service::{BadSetting, Right, Service};
 use tokio::sync::watch;
 
 use crate::drain::Drain;
+use crate::metrics::METRICS;
 use crate::session::Supplies;
 use crate::status::Status;
 use crate::{Settings, bootstrap, failpoint, report, tend};
@@ -18,8 +21,10 @@ use crate::{Settings, bootstrap, failpoint, report, tend};
 /// # Errors
 /// [`BadSetting`].
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
-    failpoint::install(&settings.failpoints);
-    settings.log().check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    settings.service.failpoints.check(&failpoint::POINTS)?;
+    describe(METRICS);
+    let log = settings.log().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    let log = log.spawned_by(service.lifecycle.spawner());
     let lanes: Vec<Status> = settings
         .shards
         .iter()
@@ -27,7 +32,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
         .map(|of| Status::new(of, settings.keep_behind))
         .collect();
     let (settings, started, statuses) = (settings.clone(), service.clone(), lanes.clone());
-    service.lifecycle.spawn("log", Box::pin(run(settings, started, statuses)));
+    service.lifecycle.spawn("log", Box::pin(run(settings, log, started, statuses)));
     Ok(Router::new()
         .route("/v1/lanes", get(report::get_lanes))
         .route_layer(service.clients.guard(Right::Read))
@@ -35,11 +40,12 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
 }
 
 /// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.
-async fn run(settings: Settings, service: Service, lanes: Vec<Status>) -> anyhow::Result<()> {
+async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<Status>) -> anyhow::Result<()> {
     let stop = service.shutdown().soft().clone();
     let nats = service.health.dependency("nats", Need::Required);
     let map = service.health.dependency("shard map", Need::Required);
-    let Some(log) = stop.run_until_cancelled(bootstrap::log(&settings, &nats, &map)).await else { return Ok(()) };
+    let reached = bootstrap::log(&settings, &log, &nats, &map);
+    let Some(log) = stop.run_until_cancelled(reached).await else { return Ok(()) };
     for (shard, addresses) in settings.shards.iter() {
         let health = service.health.dependency(format!("shard {shard}"), Need::Optional);
         let (done, migrated) = watch::channel(false);
@@ -69,7 +75,7 @@ async fn run(settings: Settings, service: Service, lanes: Vec<Status>) -> anyhow
             spawn_drain(&service.lifecycle, drain);
         }
     }
-    let keep = settings.keep_behind_bytes.get();
+    let keep = settings.keep_behind_bytes.as_u64();
     service.lifecycle.spawn("tend streams", tend::run(log.clone(), lanes, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));
     Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{Log, LogError, MapError};
+use forebay_log::{Log, LogError, LogSettings, MapError};
 use forebay_model::{ShardId, ShardMap, StreamId};
 use forebay_service::health::Dependency;
 use forebay_shard::{MigrationError, ShardAddresses, migrate};
@@ -18,9 +18,9 @@ use crate::backoff::Backoff;
 const LOG_PAUSE: Duration = Duration::from_millis(500);
 
 /// The log, with every stream and a shard map.
-pub(crate) async fn log(settings: &Settings, nats: &Dependency, map: &Dependency) -> Log {
+pub(crate) async fn log(settings: &Settings, log: &LogSettings, nats: &Dependency, map: &Dependency) -> Log {
     loop {
-        match Box::pin(prepare_log(settings)).await {
+        match Box::pin(prepare_log(settings, log.clone())).await {
             Ok((log, found)) => {
                 info!("connected to the log");
                 nats.up();
@@ -38,8 +38,8 @@ pub(crate) async fn log(settings: &Settings, nats: &Dependency, map: &Dependency
 }
 
 /// Streams first, map last: whoever sees a map may rely on its streams.
-async fn prepare_log(settings: &Settings) -> Result<(Log, Arc<ShardMap>), MapError> {
-    let log = Log::connect(settings.log()).await?;
+async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), MapError> {
+    let log = Log::connect(log).await?;
     let streams: Vec<StreamId> = settings.shards.iter().flat_map(|(shard, _)| StreamId::all_of(shard)).collect();
     log.ensure_streams(streams).await?;
     let first = ShardMap::even(settings.shard_count(), settings.routing);

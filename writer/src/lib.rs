@@ -14,11 +14,12 @@
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
 //! | `quiet` | since when nothing was written to each day |
 //! | `merging` | partitions that are no longer written to become one |
-//! | [`failpoint`] | places where a test makes the writer fail |
+//! | `failpoint` | places where a test makes the writer fail |
 //! | `failure` | what can stop a session |
 //! | `backoff` | how long to wait after a failure |
 //! | `pace` | how large batches may be |
 //! | `status` | what each lane is doing, for everybody who asks |
+//! | `metrics` | what is measured |
 //! | `trail` | which position was reached when |
 //! | `tend` | lag, and trimming the log behind the position |
 //! | `report` | `GET /v1/lanes` |
@@ -28,9 +29,10 @@ mod backoff;
 mod batch;
 mod bootstrap;
 mod drain;
-pub mod failpoint;
+mod failpoint;
 mod failure;
 mod merging;
+mod metrics;
 mod pace;
 mod quiet;
 mod report;
@@ -41,4 +43,5 @@ mod tend;
 mod trail;
 
 pub use app::start;
+pub use metrics::METRICS;
 pub use settings::Settings;

@@ -14,6 +14,7 @@ use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::metrics::{MERGE_SECONDS, MERGES};
 use crate::quiet::{Quiet, day_of};
 
 /// How often it is looked whether there is something to merge.
@@ -186,7 +187,7 @@ impl Merging {
         self.count(outcome.as_str());
         let (name, partitions, rows) = (build.name(), build.partitions(), build.rows());
         if outcome == Outcome::Merged {
-            histogram!("forebay_writer_merge_seconds", &self.of.labels()).record(took);
+            histogram!(MERGE_SECONDS.name, &self.of.labels()).record(took);
             info!(%lane, %shard, name, partitions, rows, ?took, "partitions were merged into one");
         } else {
             info!(%lane, %shard, name, partitions, outcome = outcome.as_str(), ?took, "partitions stay as they are for now");
@@ -196,7 +197,7 @@ impl Merging {
     fn count(&self, outcome: &str) {
         let [lane, shard] = self.of.labels();
         let labels = [lane, shard, ("outcome", outcome.to_owned())];
-        counter!("forebay_writer_merges_total", &labels).increment(1);
+        counter!(MERGES.name, &labels).increment(1);
     }
 }
 

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
 use crate::batch::{indexed, touched};
-use crate::failpoint::{self, Point};
+use crate::failpoint;
 use crate::failure::Failure;
 use crate::merging::Merging;
 use crate::pace::Pace;
@@ -140,15 +140,15 @@ impl<'a> Session<'a> {
         let touched = touched(frames);
         self.quiet.begin(Days::of(&touched), Position { seq: last, ..before });
         let committed = self.store.commit(frames, before).await.map_err(|error| Failure::of_commit(error, before))?;
-        failpoint::pass(Point::AfterCommit);
+        failpoint::AFTER_COMMIT.pass();
         self.quiet.end(Instant::now());
         self.position = committed.position;
         let now = Timestamp::now();
         let notice = Notice { stream, before, after: committed.position, committed_at: now, touched };
-        if !failpoint::pass(Point::Notice) {
+        if !failpoint::NOTICE.pass() {
             self.announce(&notice).await;
         }
-        failpoint::pass(Point::AfterNotice);
+        failpoint::AFTER_NOTICE.pass();
         let frames = || frames[..committed.frames].iter().map(IndexedFrame::frame);
         let figures = CommitFigures {
             bytes: frames().map(|frame| frame.payload.len() as u64).sum(),

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use forebay_log::{LogName, LogSettings};
+use forebay_log::{LogArgs, LogError, LogSettings, StreamArgs};
 use forebay_model::Hash;
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
-use forebay_shard::{Granularity, LOCAL_SHARDS, LaneSettings, ShardList};
+use forebay_shard::{Granularity, LaneSettings, ShardArgs};
 
-use crate::failpoint::{self, Failpoints, Point};
+use crate::failpoint;
 
 /// Drains the log into the shards.
 #[derive(Debug, Clone, clap::Parser)]
@@ -20,20 +20,16 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_WRITER_LISTEN", default_value = "127.0.0.1:8082")]
     pub listen: SocketAddr,
 
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", default_value = "nats://127.0.0.1:4225")]
-    pub nats: String,
+    /// The log that it uses.
+    #[command(flatten)]
+    pub log: LogArgs,
 
-    /// What the names of streams and subjects begin with
-    #[arg(long, env = "FOREBAY_LOG_PREFIX", default_value = "forebay")]
-    pub log_prefix: LogName,
-
-    /// Shards separated by `,`, the addresses of one shard by `|`, its primary first
-    #[arg(long, env = "FOREBAY_SHARDS", default_value = LOCAL_SHARDS, hide_env_values = true)]
-    pub shards: ShardList,
+    /// The shards that it uses.
+    #[command(flatten)]
+    pub shards: ShardArgs,
 
     /// How customers become buckets, where there is no shard map yet: `md5`, or `modulo` for integer ids
-    #[arg(long, env = "FOREBAY_ROUTING", default_value = "md5", value_parser = routing)]
+    #[arg(long, env = "FOREBAY_ROUTING", default_value = "md5")]
     pub routing: Hash,
 
     /// How much time a new partition holds: `day`, `hour` or `month`
@@ -53,7 +49,7 @@ pub struct Settings {
     pub batch_rows: u32,
 
     /// Bytes of frames in memory, of all lanes together
-    #[arg(long, env = "FOREBAY_WRITER_MEMORY_MAX", default_value_t = ByteSize::mib(64))]
+    #[arg(long, env = "FOREBAY_WRITER_MEMORY_MAX", default_value = "64MiB")]
     pub memory_max: ByteSize,
 
     /// How long frames stay in the log after they were committed, in seconds
@@ -61,20 +57,12 @@ pub struct Settings {
     pub keep_behind: Duration,
 
     /// Bytes of committed frames that each stream keeps at most; a stream that runs full keeps fewer
-    #[arg(long, env = "FOREBAY_KEEP_BEHIND_BYTES", default_value_t = ByteSize::mib(2048))]
+    #[arg(long, env = "FOREBAY_KEEP_BEHIND_BYTES", default_value = "2GiB")]
     pub keep_behind_bytes: ByteSize,
 
-    /// Bytes that each stream may take; a full stream refuses orders
-    #[arg(long, env = "FOREBAY_STREAM_BYTES_MAX", default_value_t = ByteSize::mib(1024))]
-    pub stream_bytes_max: ByteSize,
-
-    /// NATS servers that keep each stream
-    #[arg(long, env = "FOREBAY_STREAM_REPLICAS", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub stream_replicas: u8,
-
-    /// Where this writer fails on purpose, for tests
-    #[arg(long, env = "FOREBAY_FAILPOINTS", default_value = "", hide = true)]
-    pub failpoints: Failpoints,
+    /// How the log's streams are made.
+    #[command(flatten)]
+    pub streams: StreamArgs,
 
     /// What every service has.
     #[command(flatten)]
@@ -83,14 +71,6 @@ pub struct Settings {
 
 /// What one lane may hold in memory: half of it read ahead, half of it being committed.
 const LANE_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
-
-fn routing(text: &str) -> Result<Hash, String> {
-    match text {
-        "md5" => Ok(Hash::Md5),
-        "modulo" => Ok(Hash::Modulo),
-        _ => Err("there are md5 and modulo".to_owned()),
-    }
-}
 
 impl Settings {
     /// How many shards there are.
@@ -102,7 +82,7 @@ impl Settings {
     /// The most bytes of frames that are committed together; as many are read ahead.
     pub(crate) fn batch_bytes(&self) -> usize {
         let lanes = self.shards.len() * forebay_model::Lane::ALL.len();
-        (self.memory_max.to_usize() / lanes).clamp(*LANE_BYTES.start(), *LANE_BYTES.end()) / 2
+        (self.memory_max.as_u64() as usize / lanes).clamp(*LANE_BYTES.start(), *LANE_BYTES.end()) / 2
     }
 
     pub(crate) fn lane(&self) -> LaneSettings {
@@ -110,18 +90,14 @@ impl Settings {
             granularity: self.partition,
             partitions_ahead: self.partitions_ahead,
             before_commit: Some(|| {
-                failpoint::pass(Point::BeforeCommit);
+                failpoint::BEFORE_COMMIT.pass();
             }),
         }
     }
 
-    pub(crate) fn log(&self) -> LogSettings {
-        LogSettings {
-            replicas: self.stream_replicas.into(),
-            stream_bytes_max: self.stream_bytes_max.get(),
-            read_ahead_bytes: self.batch_bytes(),
-            ..LogSettings::new(&self.nats, self.log_prefix.clone())
-        }
+    pub(crate) fn log(&self) -> Result<LogSettings, LogError> {
+        let settings = self.log.settings()?.with_streams(&self.streams);
+        Ok(LogSettings { read_ahead_bytes: self.batch_bytes(), ..settings })
     }
 }
 

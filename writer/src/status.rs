@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use forebay_log::StreamState;
 use forebay_model::{Position, StreamId, Timestamp};
-use forebay_shard::{Committed, LanePosition, Tally};
+use forebay_shard::{Committed, LanePosition, Reason, Tally};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
 pub(crate) use forebay_api::lanes::LaneState as State;
 
 use crate::failure::Failure;
+use crate::metrics::{
+    BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
+    LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
+};
 use crate::trail::Trail;
 
 /// A lane's status. Clones are the same one.
@@ -141,9 +145,7 @@ impl Status {
         }
         metrics.position.set(committed.position.seq as f64);
         for (reason, rows) in &committed.dead {
-            let [lane, shard] = self.of().labels();
-            let labels = [lane, shard, ("reason", reason.to_string())];
-            counter!("forebay_writer_dead_letters_total", &labels).increment(*rows);
+            count_dead(self.of(), *reason, *rows);
         }
         let mut now = self.now();
         now.position = Some(committed.position);
@@ -155,7 +157,7 @@ impl Status {
     pub(crate) fn failed(&self, failure: &Failure) {
         let [lane, shard] = self.of().labels();
         let labels = [lane, shard, ("class", failure.class().to_owned())];
-        counter!("forebay_writer_errors_total", &labels).increment(1);
+        counter!(ERRORS.name, &labels).increment(1);
     }
 
     /// What the stream holds, and how old the first frame is that is not committed.
@@ -183,25 +185,33 @@ impl LaneMetrics {
         let labels = of.labels();
         let rows = |outcome: &'static str| {
             let [lane, shard] = labels.clone();
-            counter!("forebay_writer_rows_total", &[lane, shard, ("outcome", outcome.to_owned())])
+            counter!(ROWS.name, &[lane, shard, ("outcome", outcome.to_owned())])
         };
+        for reason in Reason::ALL {
+            count_dead(of, reason, 0);
+        }
         Self {
             stored: rows("stored"),
             duplicate: rows("duplicate"),
             dead: rows("dead"),
-            frames: counter!("forebay_writer_frames_total", &labels),
-            bytes: counter!("forebay_writer_bytes_total", &labels),
-            staged: counter!("forebay_writer_staged_batches_total", &labels),
-            batch_rows: histogram!("forebay_writer_batch_rows", &labels),
-            commit: histogram!("forebay_writer_commit_seconds", &labels),
-            age: histogram!("forebay_writer_commit_age_seconds", &labels),
-            leader: gauge!("forebay_writer_leader", &labels),
-            halted: gauge!("forebay_writer_halted", &labels),
-            position: gauge!("forebay_writer_position", &labels),
-            lag_frames: gauge!("forebay_writer_lag_frames", &labels),
-            lag_seconds: gauge!("forebay_writer_lag_seconds", &labels),
-            log_bytes: gauge!("forebay_log_bytes", &labels),
-            log_bytes_max: gauge!("forebay_log_bytes_max", &labels),
+            frames: counter!(FRAMES.name, &labels),
+            bytes: counter!(BYTES.name, &labels),
+            staged: counter!(STAGED_BATCHES.name, &labels),
+            batch_rows: histogram!(BATCH_ROWS.name, &labels),
+            commit: histogram!(COMMIT_SECONDS.name, &labels),
+            age: histogram!(COMMIT_AGE_SECONDS.name, &labels),
+            leader: gauge!(LEADER.name, &labels),
+            halted: gauge!(HALTED.name, &labels),
+            position: gauge!(POSITION.name, &labels),
+            lag_frames: gauge!(LAG_FRAMES.name, &labels),
+            lag_seconds: gauge!(LAG_SECONDS.name, &labels),
+            log_bytes: gauge!(LOG_BYTES.name, &labels),
+            log_bytes_max: gauge!(LOG_BYTES_MAX.name, &labels),
         }
     }
+}
+
+fn count_dead(of: StreamId, reason: Reason, rows: u64) {
+    let [lane, shard] = of.labels();
+    counter!(DEAD_LETTERS.name, &[lane, shard, ("reason", reason.to_string())]).increment(rows);
 }

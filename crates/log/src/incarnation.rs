@@ -8,7 +8,8 @@ use std::time::Duration;
 use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
 
-use crate::log::{Log, LogError};
+use crate::error::LogError;
+use crate::log::Log;
 
 /// Acknowledgements of concurrent publishes are looked at in any order, but never that far from it.
 const DISORDER_MAX: u64 = 4096;
@@ -93,7 +94,8 @@ impl Log {
         if let Some(Remembered { incarnation, is_due }) = all.remembered(stream, acked) {
             if is_due {
                 let log = self.clone();
-                tokio::spawn(async move { log.look_again(stream).await });
+                let name = format!("incarnation of {stream}");
+                self.settings().spawner.spawn(name, async move { log.look_again(stream).await });
             }
             return Ok(incarnation);
         }

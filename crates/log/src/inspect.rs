@@ -4,7 +4,8 @@ use bytes::Bytes;
 use forebay_model::{StreamId, Timestamp};
 use serde::Deserialize;
 
-use crate::log::{Log, LogError, causes};
+use crate::error::{LogError, causes};
+use crate::log::Log;
 use crate::stream::unfit;
 
 /// The NATS server that this connection has at the moment.

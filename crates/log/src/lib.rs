@@ -9,7 +9,9 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`log`] | the handle on the log: connection, settings |
+//! | [`log`] | the handle on the log: its connection |
+//! | `settings` | which log, and how its streams are made, as flags and for this crate |
+//! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
 //! | [`frame`] | a frame, and how it looks as a message |
 //! | [`publish`] | putting a frame into the log, and how that fails |
@@ -23,6 +25,7 @@
 //! | [`map`] | the shard map: bootstrap, change, watch |
 //! | [`notice`] | commit notices: what a commit touched |
 
+mod error;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -38,15 +41,18 @@ pub mod publish;
 pub mod reach;
 pub mod reader;
 mod renewal;
+mod settings;
 pub mod stream;
 
+pub use error::LogError;
 pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};
 pub use inspect::{NatsServer, Room};
-pub use log::{Log, LogError, LogSettings};
+pub use log::Log;
 pub use map::MapError;
 pub use name::LogName;
 pub use notice::{Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
+pub use settings::{LOCAL_NATS, LogArgs, LogSettings, StreamArgs};
 pub use stream::StreamState;

@@ -12,8 +12,10 @@ use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::error::{LogError, causes};
 use crate::link::Link;
-use crate::log::{Log, LogError, causes};
+use crate::log::Log;
+use crate::settings::LogSettings;
 
 /// The one key of the bucket.
 const KEY: &str = "map";
@@ -47,8 +49,7 @@ pub enum MapError {
 }
 
 impl Log {
-    /// Follows the shard map. `None` until there is one; never an older epoch after a newer one. The receiver is
-    /// closed only when the task that keeps it current has died.
+    /// Follows the shard map. `None` until there is one; never an older epoch after a newer one.
     pub fn map(&self) -> watch::Receiver<Option<Arc<ShardMap>>> {
         self.map_watch().current.subscribe()
     }
@@ -176,10 +177,10 @@ pub(crate) struct MapWatch {
 }
 
 impl MapWatch {
-    pub(crate) fn start(jetstream: Context, link: Link, bucket: String) -> Self {
+    pub(crate) fn start(settings: &LogSettings, jetstream: Context, link: Link) -> Self {
         let current = watch::Sender::new(None);
-        let follower = Follower { jetstream, link, bucket, current: current.clone() };
-        Self { current, task: tokio::spawn(follower.run()).abort_handle() }
+        let follower = Follower { jetstream, link, bucket: settings.name.map_bucket(), current: current.clone() };
+        Self { current, task: settings.spawner.spawn("shard map", follower.run()) }
     }
 
     /// Shows a map that this process has stored or read itself, without waiting for the watch to bring it.

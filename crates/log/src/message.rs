@@ -13,8 +13,9 @@ use bytes::Bytes;
 use forebay_model::{Position, StreamId};
 use serde::{Deserialize, Serialize};
 
+use crate::error::LogError;
 use crate::frame::StoredFrame;
-use crate::log::{Log, LogError};
+use crate::log::Log;
 
 /// Source: `STREAM.MSG.GET` in the JetStream API. Only the leader of a stream answers it, so "not there" is true.
 #[derive(Serialize)]

@@ -7,9 +7,10 @@ use forebay_model::{Position, ShardId};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::error::causes;
 use crate::frame::Frame;
 use crate::incarnation::Acked;
-use crate::log::{Log, causes};
+use crate::log::Log;
 
 /// Why a frame was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::log::{Log, LogError, LogSettings};
+use crate::error::LogError;
+use crate::log::Log;
+use crate::settings::LogSettings;
 
 /// How long to wait between two attempts to reach the log for the first time.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -7,7 +7,8 @@
 
 use forebay_model::{Incarnation, StreamId, Timestamp};
 
-use crate::log::{Log, LogError};
+use crate::error::LogError;
+use crate::log::Log;
 use crate::stream::{INCARNATION, incarnation};
 
 impl Log {

@@ -10,7 +10,8 @@ use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
 use forebay_model::{Incarnation, Position, StreamId, Timestamp};
 
-use crate::log::{Log, LogError, causes};
+use crate::error::{LogError, causes};
+use crate::log::Log;
 
 /// The key of a stream's metadata that says since when it is the incarnation that it is, where that is later than its
 /// creation: see [`Log::renew_stream`].

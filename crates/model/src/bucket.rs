@@ -1,6 +1,7 @@
 //! Buckets: the 4096 parts into which keys are hashed. A bucket, not a key, is what the shard map places.
 
 use std::fmt;
+use std::str::FromStr;
 
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,14 @@ pub enum Hash {
 }
 
 impl Hash {
+    /// Its name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Modulo => "modulo",
+        }
+    }
+
     /// The bucket of a customer's id.
     pub fn bucket_of(self, customer_id: &str) -> Bucket {
         match self {
@@ -60,6 +69,14 @@ impl Hash {
             Self::Modulo => canonical_integer(customer_id)
                 .map_or_else(|| Bucket::of_key(customer_id), |n| Bucket(n.rem_euclid(i64::from(BUCKETS)) as u16)),
         }
+    }
+}
+
+impl FromStr for Hash {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Md5, Self::Modulo].into_iter().find(|hash| hash.as_str() == text).ok_or("there are md5 and modulo")
     }
 }
 

@@ -38,6 +38,9 @@ pub enum Rejection {
 pub const FAULTS_MAX: usize = 100;
 
 impl Rejection {
+    /// Every code.
+    pub const CODES: [&'static str; 3] = ["too_large", "malformed", "invalid"];
+
     /// The stable code that problem answers and rejects files carry.
     pub const fn code(&self) -> &'static str {
         match self {

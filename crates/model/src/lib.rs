@@ -55,4 +55,4 @@ pub use stream::StreamId;
 pub use timestamp::Timestamp;
 pub use touched::Touched;
 pub use tuple::{TupleIndex, Tuples};
-pub use view::{ViewSet, ViewSpec};
+pub use view::{DEFAULT_VIEWS, ViewSet, ViewSpec};

@@ -21,6 +21,9 @@ pub struct ViewSpec {
     field: Field,
 }
 
+/// The views of a system where nothing else is said.
+pub const DEFAULT_VIEWS: &str = "seller=items[].seller_id";
+
 /// Every configured view. As text a list joined by commas; the empty text is no view.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewSet(Vec<ViewSpec>);

@@ -1,14 +1,15 @@
 //! A run from its beginning to its end.
 
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::chunk::ChunkSize;
 use crate::delivery::client::Client;
@@ -55,10 +56,10 @@ pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<
     tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
     let run = Run { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default() };
     let LedgerStart { mut ledger, skip, resumed } = LedgerStart::new(&run.settings, &run.plan, &run.tell)?;
-    let watching = run.stop_on(interrupt.clone());
-    let worked = run.work(&mut ledger, skip).await;
-    watching.abort();
-    let unread = worked?;
+    let unread = tokio::select! {
+        unread = run.work(&mut ledger, skip) => unread?,
+        never = run.stop_on(&interrupt) => match never {},
+    };
     let failure = run.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = &failure {
         (run.tell)(Event::Failed { what: format!("{error:#}") });
@@ -86,7 +87,7 @@ impl Run {
         let size = ChunkSize { records: rate.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES };
         let (chunks, handed) = mpsc::channel(connections);
         let (ended, mut booking) = mpsc::channel(connections);
-        self.start_workers(connections, rate, handed, &ended)?;
+        let mut workers = self.start_workers(connections, rate, handed, &ended)?;
         drop(ended);
         let reader = Reader {
             plan: self.plan.clone(),
@@ -100,10 +101,14 @@ impl Run {
         };
         let unread = start_reader(reader)?;
         loop {
-            let booked = match tokio::time::timeout(SAVE_EVERY, booking.recv()).await {
-                Ok(Some(ended)) => ledger.book(ended),
-                Ok(None) => break,
-                Err(_) => ledger.save_if_due(),
+            let booked = tokio::select! {
+                // What a dead worker had in hand is never booked, and reading ahead would wait for it for ever.
+                Some(left) = workers.join_next() => left.context("a connection's task died"),
+                booked = tokio::time::timeout(SAVE_EVERY, booking.recv()) => match booked {
+                    Ok(Some(ended)) => ledger.book(ended),
+                    Ok(None) => break,
+                    Err(_) => ledger.save_if_due(),
+                },
             };
             if let Err(error) = booked {
                 self.fail(error);
@@ -122,7 +127,8 @@ impl Run {
         rate: RateLimit,
         handed: mpsc::Receiver<Handed>,
         ended: &mpsc::Sender<Ended>,
-    ) -> Result<()> {
+    ) -> Result<JoinSet<()>> {
+        let mut workers = JoinSet::new();
         let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
         let is_file: Arc<[bool]> = self.plan.inputs.iter().map(|input| input.bytes().is_some()).collect();
@@ -135,9 +141,9 @@ impl Run {
                 shutdown: self.shutdown.clone(),
                 is_file: Arc::clone(&is_file),
             };
-            tokio::spawn(worker.run());
+            workers.spawn(worker.run());
         }
-        Ok(())
+        Ok(workers)
     }
 
     fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
@@ -161,15 +167,13 @@ impl Run {
     }
 
     /// Stops when it is interrupted.
-    fn stop_on(&self, interrupt: Shutdown) -> JoinHandle<()> {
-        let (shutdown, tell) = (self.shutdown.clone(), Tell::clone(&self.tell));
-        tokio::spawn(async move {
-            interrupt.soft().cancelled().await;
-            shutdown.start();
-            tell(Event::Stopping);
-            interrupt.hard().run_until_cancelled(tokio::time::sleep(GRACE)).await;
-            shutdown.force();
-        })
+    async fn stop_on(&self, interrupt: &Shutdown) -> Infallible {
+        interrupt.soft().cancelled().await;
+        self.shutdown.start();
+        (self.tell)(Event::Stopping);
+        interrupt.hard().run_until_cancelled(tokio::time::sleep(GRACE)).await;
+        self.shutdown.force();
+        std::future::pending().await
     }
 }
 

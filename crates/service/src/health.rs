@@ -9,6 +9,7 @@ use http::header;
 use metrics::gauge;
 use tracing::{info, warn};
 
+use crate::metrics::DEPENDENCY_UP;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
 
@@ -64,7 +65,7 @@ impl Health {
         let name = name.into();
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
         dependencies.entry(name.clone()).or_insert_with(|| {
-            gauge!("forebay_dependency_up", "dependency" => name.clone()).set(0.0);
+            gauge!(DEPENDENCY_UP.name, "dependency" => name.clone()).set(0.0);
             Entry { need, state: State::Unknown }
         });
         Dependency { name, health: self.clone() }
@@ -109,7 +110,7 @@ impl Health {
             return;
         }
         let up = state == State::Up;
-        gauge!("forebay_dependency_up", "dependency" => name.to_owned()).set(f64::from(u8::from(up)));
+        gauge!(DEPENDENCY_UP.name, "dependency" => name.to_owned()).set(f64::from(u8::from(up)));
         match state {
             State::Down { reason, .. } => warn!(dependency = name, reason, "dependency is down"),
             State::Up | State::Unknown => info!(dependency = name, "dependency is up"),

@@ -6,12 +6,16 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`settings`] | the flags and environment variables of every service, and how a bad one is reported |
+//! | [`settings`] | the flags and environment variables of every service |
+//! | [`command_line`] | a command line to settings, and how a bad one is reported |
 //! | [`units`] | sizes and durations as people write them in settings |
 //! | [`telemetry`] | logs, the metrics recorder, the TLS provider: once per process |
-//! | [`process`] | what this process uses, read from `/proc` |
+//! | [`metrics`] | tables of what is measured, and what it means |
+//! | `process` | what this process uses, read from `/proc` |
 //! | [`shutdown`] | the stages of stopping, as tokens that tasks watch |
 //! | [`lifecycle`] | tasks that must not die, signals, drain, the exit code |
+//! | [`failpoint`] | places where a test makes a service fail |
+//! | `peer` | the other end of a connection, and the name of a client |
 //! | [`http`] | the accept loop and its limits, request bodies with time-outs, request metrics |
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |
@@ -20,12 +24,16 @@
 //! | [`service`] | all of it together: what a service's `main` holds |
 
 pub mod auth;
+pub mod command_line;
 pub mod extract;
+pub mod failpoint;
 pub mod health;
 pub mod http;
 pub mod lifecycle;
+pub mod metrics;
+mod peer;
 pub mod problem;
-pub mod process;
+mod process;
 pub mod service;
 pub mod settings;
 pub mod shutdown;
@@ -33,7 +41,8 @@ pub mod telemetry;
 pub mod units;
 
 pub use auth::{Client, Right};
+pub use command_line::{BadSetting, parse};
 pub use problem::Problem;
 pub use service::{Service, run};
-pub use settings::{BadSetting, ServiceSettings, parse};
+pub use settings::ServiceSettings;
 pub use shutdown::Shutdown;

@@ -11,11 +11,13 @@ use tokio::net::TcpListener;
 use tracing::{error, info};
 
 use crate::auth::Clients;
+use crate::command_line::{BadSetting, EXIT_BAD_SETTING};
 use crate::health::Health;
 use crate::http::{self, HttpLimits, Observe};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, signals};
+use crate::metrics::BUILD_INFO;
 use crate::problem::Problem;
-use crate::settings::{BadSetting, EXIT_BAD_SETTING, ServiceSettings};
+use crate::settings::ServiceSettings;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, Metrics};
 
@@ -36,7 +38,8 @@ pub struct Service {
 impl Service {
     /// The shared parts, from the settings. Touches nothing outside the process but the clients file.
     pub fn new(settings: &ServiceSettings) -> Result<Self, BadSetting> {
-        let lifecycle = Lifecycle::new(settings.shutdown_grace);
+        settings.failpoints.install();
+        let lifecycle = Lifecycle::with_failpoints(settings.shutdown_grace, settings.failpoints.clone());
         let connections_max = usize::try_from(settings.connections_max).unwrap_or(usize::MAX);
         Ok(Self {
             health: Health::new(lifecycle.shutdown().clone()),
@@ -68,6 +71,7 @@ impl Service {
             server.await;
             Ok(())
         });
+        self.lifecycle.spawn("metrics upkeep", self.metrics.upkeep(self.shutdown().answered().clone()));
     }
 
     /// `api` with `/livez`, `/readyz` and `/metrics`, with problems for unknown paths and methods, counted and timed.
@@ -95,13 +99,13 @@ pub fn run<F>(name: &'static str, settings: &ServiceSettings, start: F) -> ExitC
 where
     F: AsyncFnOnce(Service) -> anyhow::Result<()>,
 {
-    telemetry::install(&settings.log);
+    telemetry::install(&settings.logging);
     let service = match Service::new(settings) {
         Ok(service) => service,
         Err(bad) => return bad_setting(name, &bad),
     };
     let version = env!("CARGO_PKG_VERSION");
-    gauge!("forebay_build_info", "service" => name, "version" => version).set(1.0);
+    gauge!(BUILD_INFO.name, "service" => name, "version" => version).set(1.0);
     info!(service = name, version, "starting");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -121,20 +125,29 @@ where
     F: AsyncFnOnce(Service) -> anyhow::Result<()>,
 {
     let lifecycle = service.lifecycle.clone();
-    if let Err(error) = lifecycle.listen_for_signals() {
-        error!(%error, "cannot listen for signals");
-        return ExitCode::FAILURE;
-    }
-    let started = tokio::select! {
-        started = start(service) => started,
-        () = lifecycle.shutdown().soft().cancelled() => Ok(()),
+    let signals = match signals::obey(lifecycle.shutdown().clone()) {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(%error, "cannot listen for signals");
+            return ExitCode::FAILURE;
+        }
     };
-    let Err(error) = started else { return lifecycle.run().await.exit_code() };
-    if let Some(bad) = error.downcast_ref::<BadSetting>() {
-        return bad_setting(name, bad);
+    let work = async {
+        let started = tokio::select! {
+            started = start(service) => started,
+            () = lifecycle.shutdown().soft().cancelled() => Ok(()),
+        };
+        let Err(error) = started else { return lifecycle.run().await.exit_code() };
+        if let Some(bad) = error.downcast_ref::<BadSetting>() {
+            return bad_setting(name, bad);
+        }
+        error!("cannot start: {error:#}");
+        ExitCode::FAILURE
+    };
+    tokio::select! {
+        code = work => code,
+        never = signals => match never {},
     }
-    error!("cannot start: {error:#}");
-    ExitCode::FAILURE
 }
 
 fn bad_setting(name: &str, bad: &BadSetting) -> ExitCode {

@@ -5,11 +5,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 use tracing_subscriber::filter::EnvFilter;
 
+use crate::metrics::{METRICS, describe};
 use crate::process;
-use crate::settings::{LogFormat, LogSettings};
+use crate::settings::{LogFormat, LoggingSettings};
 
 /// Histogram buckets by the unit at the end of a metric's name.
 const BUCKETS: [(&str, &[f64]); 3] = [
@@ -45,7 +47,7 @@ pub struct Metrics {
 }
 
 /// Starts logging to standard error, logs panics, and installs the TLS provider. Later calls change nothing.
-pub fn install(log: &LogSettings) {
+pub fn install(log: &LoggingSettings) {
     let filter = EnvFilter::new(&log.level);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -65,7 +67,17 @@ pub fn install(log: &LogSettings) {
 impl Metrics {
     /// Installs the recorder of this process, or finds the one that is installed.
     pub fn install() -> Self {
-        Self { recorder: RECORDER.get_or_init(install_recorder) }
+        let recorder = RECORDER.get_or_init(install_recorder);
+        describe(METRICS);
+        Self { recorder }
+    }
+
+    /// Collects what was recorded every few seconds, until `stop`.
+    pub(crate) async fn upkeep(self, stop: CancellationToken) -> anyhow::Result<()> {
+        while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+            self.recorder.run_upkeep();
+        }
+        Ok(())
     }
 
     /// All metrics in Prometheus text form.
@@ -89,18 +101,7 @@ fn install_recorder() -> PrometheusHandle {
             .set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), buckets)
             .expect("every list of buckets has an entry");
     }
-    let recorder = builder.install_recorder().expect("only this function installs a recorder, and it runs once");
-    let upkeep = recorder.clone();
-    std::thread::Builder::new()
-        .name("metrics-upkeep".to_owned())
-        .spawn(move || {
-            loop {
-                std::thread::sleep(UPKEEP);
-                upkeep.run_upkeep();
-            }
-        })
-        .expect("a process that cannot start a thread cannot serve");
-    recorder
+    builder.install_recorder().expect("only this function installs a recorder, and it runs once")
 }
 
 /// A panic in the log's own form, so that it is found where everything else is.

@@ -1,6 +1,7 @@
 //! Where the shards are: each has one or more addresses, and the list of all of them gives the shards their numbers.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -46,6 +47,22 @@ pub enum AddressError {
 pub const LOCAL_SHARDS: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
     postgres://forebay@127.0.0.1:5441/forebay,\
     postgres://forebay@127.0.0.1:5442/forebay";
+
+/// The shards: the flag of everything that uses them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShardArgs {
+    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
+    #[arg(long, env = "FOREBAY_SHARDS", value_name = "URLS", hide_env_values = true, default_value = LOCAL_SHARDS)]
+    pub shards: ShardList,
+}
+
+impl Deref for ShardArgs {
+    type Target = ShardList;
+
+    fn deref(&self) -> &ShardList {
+        &self.shards
+    }
+}
 
 /// A shard for every bucket is the most that can be used.
 const SHARDS_MAX: usize = forebay_model::bucket::BUCKETS as usize;

@@ -35,7 +35,7 @@ pub mod sqlstate;
 pub mod store;
 pub mod timestamptz;
 
-pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardList};
+pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;

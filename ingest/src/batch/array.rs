@@ -1,7 +1,7 @@
 //! A JSON array: a record an element. Only as much of the syntax is looked at as is needed to find where elements end;
 //! the order parser looks at the rest.
 
-use super::split::{Begun, NotAnArray, Record};
+use super::record::{Begun, NotAnArray, Record};
 
 /// Splits a body into the elements of its array.
 #[derive(Default)]

@@ -7,11 +7,11 @@ use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Timestamp};
 
+use super::record::Record;
 use super::report::rejected;
-use super::split::Record;
-use crate::app::count_rejected;
 use crate::assign::Assigner;
 use crate::memory::Held;
+use crate::metrics::count_rejected;
 
 /// Frames are filled part by part, so small parts fill them best.
 const PART_BYTES_MAX: usize = 8 * 1024;
@@ -75,7 +75,7 @@ impl Gather {
             }
             Err(rejection) => {
                 self.rejected += 1;
-                count_rejected(&rejection);
+                count_rejected(rejection.code(), 1);
                 if self.errors.len() < ERRORS_MAX {
                     self.errors.push(rejected(record.line, record.text, &rejection));
                 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::split::{Begun, Record};
+use super::record::{Begun, Record};
 
 /// Splits a body into lines.
 #[derive(Default)]

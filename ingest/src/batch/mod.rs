@@ -3,7 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`body`] | the request's body, decompressed, as chunks |
-//! | [`split`] | chunks to records |
+//! | [`split`], [`record`], `lines`, `array` | chunks to records |
 //! | [`gather`] | records to facts, until they are worth logging |
 //! | [`stream`] | reading, logging and settling at the same time |
 //! | [`report`] | what the client is told |
@@ -12,6 +12,7 @@ mod array;
 mod body;
 mod gather;
 mod lines;
+pub(crate) mod record;
 mod report;
 pub(crate) mod split;
 mod stream;

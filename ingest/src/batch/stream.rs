@@ -146,7 +146,7 @@ impl BatchStream {
 
     fn split<E: std::error::Error>(
         &mut self,
-        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(super::split::Record<'_>)) -> Result<(), E>,
+        split: impl FnOnce(&mut Splitter, &mut dyn FnMut(super::record::Record<'_>)) -> Result<(), E>,
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
         let before = gather.orders;
@@ -176,10 +176,9 @@ impl BatchStream {
         };
         // The room was taken before anybody knew how many bytes of facts there would be.
         held.keep(gather.facts.bytes());
-        let (appender, epoch) = (self.app.appender()?.clone(), gather.map().epoch());
+        let (appender, epoch) = (self.app.appender()?, gather.map().epoch());
         let Gather { facts, orders, rejected, errors, last_line, .. } = gather;
-        let appended =
-            tokio::spawn(async move { appender.append(facts.into_parts(), Origin::Batch, epoch, held).await });
+        let appended = appender.append_in_background(facts.into_parts(), Origin::Batch, epoch, held);
         self.in_flight.push_back(InFlight { appended, orders, rejected, errors, last_line });
         Ok(())
     }

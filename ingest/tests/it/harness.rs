@@ -30,13 +30,18 @@ impl Ingest {
         let streams = map.shards().flat_map(|shard| lanes.iter().map(move |lane| lane.on(shard)));
         log.ensure_streams(streams).await.unwrap();
         log.create_map_if_absent(&map).await.unwrap();
+        let served = Self::serve(&log, flags).await;
+        served.ready_without(&[]).await;
+        Self { log, served }
+    }
+
+    /// A service on a log that is there, ready or not.
+    pub(crate) async fn serve(log: &Log, flags: &[&str]) -> Served {
         let LogSettings { url, name, .. } = log.settings();
         let fixed = ["forebay-ingest", "--nats", url, "--log-prefix", name.as_str()];
         let settings = Settings::try_parse_from(fixed.iter().chain(flags)).unwrap();
         let start = |service: &_| forebay_ingest::start(&settings, service).unwrap();
-        let served = Served::start(&settings.service, start).await;
-        served.ready_without(&[]).await;
-        Self { log, served }
+        Served::start(&settings.service, start).await
     }
 
     pub(crate) fn post(&self, path: &str, media_type: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {

@@ -1,8 +1,10 @@
 //! The ingest service over real HTTP and a real log.
 #![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod batches;
 mod faults;
 mod harness;
 mod hostile;
 mod orders;
+mod tasks;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::flight::Kept;
 use super::served::Origin;
+use crate::metrics::{CACHE_ANSWERS, CACHE_BYTES, CACHE_ENTRIES, CACHE_NOTICE_GAPS, CACHE_STALE};
 
 /// Counters since the start.
 #[derive(Debug)]
@@ -29,16 +30,15 @@ impl Meter {
         let served = [Origin::L1, Origin::Redis, Origin::Miss, Origin::Bypass].map(|from| Served {
             from,
             count: AtomicU64::new(0),
-            counter: counter!("forebay_cache_answers_total", "from" => from.as_str()),
+            counter: counter!(CACHE_ANSWERS.name, "from" => from.as_str()),
         });
-        let stale =
-            [Origin::L1, Origin::Redis].map(|from| counter!("forebay_cache_stale_total", "from" => from.as_str()));
+        let stale = [Origin::L1, Origin::Redis].map(|from| counter!(CACHE_STALE.name, "from" => from.as_str()));
         Self {
             served,
             stale,
-            gaps: counter!("forebay_cache_notice_gaps_total"),
-            entries: gauge!("forebay_cache_entries"),
-            bytes: gauge!("forebay_cache_bytes"),
+            gaps: counter!(CACHE_NOTICE_GAPS.name),
+            entries: gauge!(CACHE_ENTRIES.name),
+            bytes: gauge!(CACHE_BYTES.name),
         }
     }
 

@@ -22,6 +22,7 @@ use tracing::debug;
 
 use super::codec::{decode, encode};
 use super::entry::Entry;
+use crate::metrics::{REDIS_DROPPED, REDIS_ERRORS};
 
 /// A local answer takes a fraction of a millisecond; a Redis that takes longer than this is of no use.
 const ANSWER_MAX: Duration = Duration::from_millis(20);
@@ -86,8 +87,8 @@ impl Redis {
             connection: RwLock::default(),
             failed: Notify::new(),
             queued_bytes: AtomicUsize::new(0),
-            errors: counter!("forebay_cache_redis_errors_total"),
-            dropped: counter!("forebay_cache_redis_dropped_total"),
+            errors: counter!(REDIS_ERRORS.name),
+            dropped: counter!(REDIS_DROPPED.name),
         });
         let keeper = Keeper {
             client: url.0,

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::encoder::{CHUNK_BYTES, Encoder};
 use super::feeds::Feeds;
 use crate::error::ReadError;
+use crate::metrics::EXPORT_ROWS;
 
 /// Takes rows from feeds and makes chunks of them.
 pub(super) struct Pump {
@@ -37,7 +38,7 @@ impl Pump {
     /// Brings all rows to the client, and says at the end that these were all.
     pub(super) async fn run(self, sender: &mpsc::Sender<Sent>) -> Result<(), Cut> {
         let Self { mut feeds, mut encoder } = self;
-        let rows = counter!("forebay_query_export_rows_total", "format" => encoder.format().name());
+        let rows = counter!(EXPORT_ROWS.name, "format" => encoder.format().name());
         let mut count = 0;
         while let Some(row) = feeds.next().await? {
             encoder.push(&row);

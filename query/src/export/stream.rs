@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::format::Format;
 use super::pump::{Cut, Pump, Sent};
+use crate::metrics::{EXPORTS, EXPORTS_RUNNING};
 
 /// How many chunks wait for the client.
 const CHUNKS: usize = 4;
@@ -48,7 +49,7 @@ pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, admitted: OwnedSemaphore
         }
     });
     let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _admitted: admitted };
-    gauge!("forebay_query_exports").increment(1);
+    gauge!(EXPORTS_RUNNING.name).increment(1);
     Body::from_stream(futures::stream::unfold(Some(running), next))
 }
 
@@ -75,7 +76,7 @@ impl Drop for Running {
             Outcome::Cut => "cut",
             Outcome::Abandoned => "abandoned",
         };
-        counter!("forebay_query_exports_total", "format" => self.format.name(), "outcome" => outcome).increment(1);
-        gauge!("forebay_query_exports").decrement(1);
+        counter!(EXPORTS.name, "format" => self.format.name(), "outcome" => outcome).increment(1);
+        gauge!(EXPORTS_RUNNING.name).decrement(1);
     }
 }

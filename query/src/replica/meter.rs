@@ -5,6 +5,8 @@ use std::time::Instant;
 use forebay_shard::{ShardError, ShardPool, ShardServer};
 use metrics::{Counter, Histogram, counter, histogram};
 
+use crate::metrics::{SERVER_READS, SHARD_ERRORS, SHARD_ROWS, SHARD_SECONDS};
+
 /// The kinds of reads, as metrics name them.
 const READS: [&str; 8] = ["customer", "range", "view", "order", "search", "index", "position", "stats"];
 
@@ -22,12 +24,12 @@ impl Meter {
         let shard = pool.shard().to_string();
         let reads = READS.map(|read| {
             let labels = [("shard", shard.clone()), ("read", read.to_owned())];
-            let seconds = histogram!("forebay_query_shard_seconds", &labels);
-            (read, seconds, counter!("forebay_query_shard_rows_total", &labels))
+            let seconds = histogram!(SHARD_SECONDS.name, &labels);
+            (read, seconds, counter!(SHARD_ROWS.name, &labels))
         });
         let answers = pool.servers().iter().map(|server| {
             let labels = [("shard", shard.clone()), ("server", server.name().to_owned())];
-            counter!("forebay_query_server_reads_total", &labels)
+            counter!(SERVER_READS.name, &labels)
         });
         Self { answers: answers.collect(), shard, reads: reads.into() }
     }
@@ -48,6 +50,6 @@ impl Meter {
     /// Notes a statement that failed.
     pub(super) fn failed(&self, error: &ShardError) {
         let labels = [("shard", self.shard.clone()), ("class", error.class().to_owned())];
-        counter!("forebay_query_shard_errors_total", &labels).increment(1);
+        counter!(SHARD_ERRORS.name, &labels).increment(1);
     }
 }

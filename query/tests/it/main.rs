@@ -1,5 +1,6 @@
 //! The query service over real HTTP, real shards and a real log.
 #![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod answers;
 mod cache;
@@ -16,6 +17,7 @@ mod round_trip;
 mod scene;
 mod staleness;
 mod stats;
+mod tasks;
 mod torn_exports;
 mod walk;
 mod writing;

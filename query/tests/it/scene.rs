@@ -66,15 +66,20 @@ pub(crate) async fn start_query(log: &Log, urls: &[String], flags: &[&str]) -> S
 
 /// A service for which some dependencies are down.
 pub(crate) async fn start_query_without(log: &Log, urls: &[String], flags: &[&str], down: &[&str]) -> Served {
+    let query = serve_query(log, urls, flags).await;
+    query.ready_without(down).await;
+    query
+}
+
+/// A service, ready or not.
+pub(crate) async fn serve_query(log: &Log, urls: &[String], flags: &[&str]) -> Served {
     let LogSettings { url, name, .. } = log.settings();
     let shards = urls.join(",");
     let fixed = ["forebay-query", "--nats", url, "--log-prefix", name.as_str(), "--shards", &shards];
     let redis: &[&str] = if flags.contains(&"--redis") { &[] } else { &["--redis", "none"] };
     let settings = Settings::try_parse_from(fixed.iter().chain(redis).chain(flags)).unwrap();
     let start = |service: &_| forebay_query::start(&settings, service).unwrap();
-    let query = Served::start(&settings.service, start).await;
-    query.ready_without(down).await;
-    query
+    Served::start(&settings.service, start).await
 }
 
 /// The order ids of a list's answer.

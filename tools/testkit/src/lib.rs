@@ -18,6 +18,7 @@
 //! | [`log`] (feature `log`) | a log of a test's own, and frames of orders in it |
 //! | [`service`] (feature `service`) | a service in this process, and its answers |
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 pub mod command;
 pub mod databases;

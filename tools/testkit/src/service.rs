@@ -77,6 +77,20 @@ impl Served {
         .await;
     }
 
+    /// Checks that the text of `/metrics` says of every metric what it means.
+    pub async fn assert_metrics_are_explained(&self) {
+        let metrics = self.metrics().await;
+        for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+            assert!(metrics.contains(&format!("# HELP {name} ")), "{name} is not explained");
+        }
+    }
+
+    /// Waits until it ends by itself, and sees that it says that it has failed.
+    pub async fn fails(&self, why: &str) {
+        let outcome = tokio::time::timeout(DEADLINE, self.service.lifecycle.clone().run()).await;
+        assert_eq!(outcome, Ok(Outcome::Failed), "{why}");
+    }
+
     /// Drains it, and sees that it ends well.
     pub async fn stop(self) {
         self.service.shutdown().start();

@@ -1,6 +1,7 @@
 //! The writer against a real NATS and real Postgres servers.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod drains;
 mod faults;
@@ -8,4 +9,5 @@ mod merges;
 mod promotion;
 mod scene;
 mod service;
+mod tasks;
 mod trims;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use forebay_admin::backfill::{self, Report, Settings, Skipped};
-use forebay_model::{Lane, ViewSet};
+use forebay_model::{DEFAULT_VIEWS, Lane, ViewSet};
 
 use super::system::SystemArgs;
 use crate::text::grouped;
@@ -21,7 +21,7 @@ pub struct Args {
     pub lanes: Vec<Lane>,
 
     /// Fields that make views; configure ingest with the same first
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = DEFAULT_VIEWS)]
     pub views: ViewSet,
 
     /// Begin with the oldest order instead of where an earlier run ended

@@ -1,40 +1,27 @@
 //! Flags that commands for operators share.
 
 use forebay_admin::system::System;
-use forebay_log::LogName;
-use forebay_model::{Hash, ShardId, ViewSet};
-use forebay_shard::{LOCAL_SHARDS, ShardList};
-
-/// The log that `forebay up` starts: what settings name where nothing else is said.
-pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";
+use forebay_log::LogArgs;
+use forebay_model::{DEFAULT_VIEWS, Hash, ShardId, ViewSet};
+use forebay_shard::ShardArgs;
 
 /// Where the log and the shards are.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SystemArgs {
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS)]
-    pub nats: String,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
 
-    /// What the names of streams and subjects begin with
-    #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
-    pub log_prefix: LogName,
-
-    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
-    #[arg(
-        long,
-        env = "FOREBAY_SHARDS",
-        value_name = "URLS",
-        hide_env_values = true,
-        default_value = LOCAL_SHARDS
-    )]
-    pub shards: ShardList,
+    /// The shards.
+    #[command(flatten)]
+    pub shards: ShardArgs,
 }
 
 /// Which fields make views.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ViewsArgs {
     /// Fields that make views, as ingest has them
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = DEFAULT_VIEWS)]
     pub views: ViewSet,
 }
 
@@ -48,8 +35,8 @@ pub enum Routing {
 }
 
 impl From<SystemArgs> for System {
-    fn from(SystemArgs { nats, log_prefix, shards }: SystemArgs) -> Self {
-        Self { nats, log_prefix, shards }
+    fn from(SystemArgs { log: LogArgs { nats, log_prefix }, shards }: SystemArgs) -> Self {
+        Self { nats, log_prefix, shards: shards.shards }
     }
 }
 

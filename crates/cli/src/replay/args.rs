@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forebay_model::ViewSet;
+use forebay_model::{DEFAULT_VIEWS, ViewSet};
 use forebay_replay::{Format, Settings};
 use forebay_service::units;
 
@@ -72,7 +72,7 @@ pub struct Args {
     pub state_dir: Option<PathBuf>,
 
     /// The views of the system, for --dry-run
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = "seller=items[].seller_id")]
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = DEFAULT_VIEWS)]
     pub views: ViewSet,
 }
 

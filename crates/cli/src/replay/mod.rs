@@ -10,6 +10,7 @@ pub mod args;
 mod screen;
 mod summary;
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,8 +25,10 @@ pub(crate) use screen::Screen;
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let json = args.json;
     let (screen, interrupt) = (Screen::new(), Shutdown::new());
-    tokio::spawn(watch_signals(interrupt.clone()));
-    let outcome = forebay_replay::run(args.into(), screen.tell(), interrupt).await;
+    let outcome = tokio::select! {
+        outcome = forebay_replay::run(args.into(), screen.tell(), interrupt.clone()) => outcome,
+        failed = obey_signals(&interrupt) => match failed? {},
+    };
     screen.close();
     let summary = outcome?;
     eprintln!("{}", summary::text(&summary));
@@ -45,12 +48,12 @@ fn code(ending: Ending) -> u8 {
 }
 
 /// The first signal interrupts, the second one stops at once.
-async fn watch_signals(interrupt: Shutdown) -> Result<()> {
+async fn obey_signals(interrupt: &Shutdown) -> Result<Infallible> {
     let mut int = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     for stage in [Shutdown::start, Shutdown::force] {
         tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} }
-        stage(&interrupt);
+        stage(interrupt);
     }
-    Ok(())
+    std::future::pending().await
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use forebay_api::lanes::LaneReport;
-use forebay_log::LogName;
+use forebay_log::{LOCAL_NATS, LogName};
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
 
@@ -13,7 +13,6 @@ use super::halted::Halted;
 use super::read_back::ReadBack;
 use super::sample::Sample;
 use super::services;
-use crate::operate::system::LOCAL_NATS;
 use crate::text::grouped;
 
 /// What came of the sample.

@@ -1,5 +1,6 @@
 //! The `forebay` command as a process of its own, against real servers.
 #![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod dead;
 mod delivery;

@@ -12,7 +12,8 @@ use async_nats::Subscriber;
 use forebay_model::{Position, StreamId, Timestamp, Touched};
 use futures::StreamExt;
 
-use crate::log::{Log, LogError};
+use crate::error::LogError;
+use crate::log::Log;
 
 pub use codec::NoticeFault;
 

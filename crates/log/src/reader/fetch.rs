@@ -6,7 +6,8 @@ use std::time::Duration;
 use forebay_model::StreamId;
 use tokio::time::Instant;
 
-use crate::log::{Log, LogError};
+use crate::error::LogError;
+use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::session::{Ended, Session};
 use crate::reader::{ReadError, ReadFrom};

@@ -15,8 +15,9 @@ use std::time::Duration;
 use forebay_model::{Incarnation, Position, StreamId};
 use tokio::task::AbortHandle;
 
+use crate::error::LogError;
 use crate::frame::{FrameId, StoredFrame};
-use crate::log::{Log, LogError};
+use crate::log::Log;
 use buffer::Buffer;
 use session::Session;
 
@@ -100,7 +101,8 @@ impl Log {
         let session = self.while_connected(Session::open(self, stream, after)).await?;
         let incarnation = session.incarnation();
         let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));
-        let task = tokio::spawn(fetch::run(self.clone(), session, Arc::clone(&buffer))).abort_handle();
+        let fetch = fetch::run(self.clone(), session, Arc::clone(&buffer));
+        let task = self.settings().spawner.spawn(format!("reader of {stream}"), fetch);
         Ok(FrameReader { stream, incarnation, buffer, task })
     }
 }

@@ -14,8 +14,9 @@ use forebay_model::{Incarnation, Position, StreamId};
 use futures::StreamExt;
 use serde::Serialize;
 
+use crate::error::LogError;
 use crate::frame::StoredFrame;
-use crate::log::{Log, LogError};
+use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::check::check;
 use crate::reader::delivery::{Place, Signal, signal};

@@ -14,8 +14,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Client, ClientName, Clients, Listed, Right};
-use crate::settings::BadSetting;
+use super::client::{Client, Right};
+use super::clients::{Clients, Listed};
+use crate::command_line::BadSetting;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +73,7 @@ fn listed(entry: Entry) -> Result<Listed, &'static str> {
     }
     let token_sha256 = sha256_from_hex(&entry.token_sha256).ok_or("token_sha256 must be 64 hexadecimal digits")?;
     let client = Client {
-        name: ClientName(entry.name.into()),
+        name: entry.name.as_str().into(),
         rights: entry.rights.into_iter().collect(),
         orders_per_s: entry.orders_per_s,
     };

@@ -10,8 +10,9 @@ use futures::future::Either;
 use http::request::Parts;
 use tower::{Layer, Service};
 
-use super::{Client, Clients, Right};
-use crate::http::Peer;
+use super::client::{Client, Right};
+use super::clients::Clients;
+use crate::peer::Peer;
 use crate::problem::Problem;
 
 /// Lets a request pass if its client has the right, and tells the handler who the client is. From [`Clients::guard`].
@@ -28,11 +29,14 @@ pub struct Guarded<S> {
     guard: Guard,
 }
 
-impl Guard {
-    pub(super) fn new(clients: Clients, right: Right) -> Self {
-        Self { clients, right }
+impl Clients {
+    /// A layer for routes that need `right`: `routes.route_layer(clients.guard(Right::Write))`.
+    pub fn guard(&self, right: Right) -> Guard {
+        Guard { clients: self.clone(), right }
     }
+}
 
+impl Guard {
     fn admit(&self, request: &Request) -> Result<Client, Problem> {
         let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() else {
             return Err(Problem::internal("the request came from nowhere"));

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::connection::Server;
-use super::{HttpLimits, Peer};
+use super::limits::HttpLimits;
+use crate::metrics::{ACCEPT_ERRORS, CONNECTIONS, CONNECTIONS_ACCEPTED};
+use crate::peer::Peer;
 use crate::shutdown::Shutdown;
 
 /// How long to wait when the system has no descriptor or memory for another connection.
@@ -39,7 +41,7 @@ impl Acceptor {
             shutdown,
             closing: CancellationToken::new(),
             connections: JoinSet::new(),
-            open: gauge!("forebay_http_connections"),
+            open: gauge!(CONNECTIONS.name),
         }
     }
 
@@ -96,7 +98,7 @@ impl Acceptor {
     fn take(&mut self, stream: TcpStream, address: SocketAddr) {
         // Answers are written in one piece; waiting for more would only add latency.
         let _ = stream.set_nodelay(true);
-        counter!("forebay_http_connections_accepted_total").increment(1);
+        counter!(CONNECTIONS_ACCEPTED.name).increment(1);
         // Child tokens, because a token shared by all connections would be a lock shared by all of them.
         let stopping = self.shutdown.soft().child_token();
         let closing = self.closing.child_token();
@@ -115,7 +117,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Ok(accepted) => return accepted,
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                counter!("forebay_http_accept_errors_total").increment(1);
+                counter!(ACCEPT_ERRORS.name).increment(1);
                 warn!(%error, "cannot accept connections");
                 sleep(ACCEPT_BACKOFF).await;
             }

@@ -12,6 +12,7 @@ use http::header;
 use http::request::Parts;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::problem::Problem;
 
@@ -104,12 +105,14 @@ pub(super) struct RequestBody {
     idle: Option<Pin<Box<Sleep>>>,
     /// The client waits for "100 Continue" before it sends; reading would invite it.
     waits_for_invitation: bool,
+    discards: TaskTracker,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, head: &Parts, idle_max: Duration) -> Self {
+    /// What is left of it when it is dropped is thrown away by one of `discards`.
+    pub(super) fn new(incoming: Incoming, head: &Parts, idle_max: Duration, discards: TaskTracker) -> Self {
         let waits_for_invitation = head.headers.contains_key(header::EXPECT);
-        Self { incoming: Some(incoming), idle_max, idle: None, waits_for_invitation }
+        Self { incoming: Some(incoming), idle_max, idle: None, waits_for_invitation, discards }
     }
 }
 
@@ -150,7 +153,7 @@ impl Drop for RequestBody {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(timeout(DISCARD, discard(incoming)));
+            self.discards.spawn_on(timeout(DISCARD, discard(incoming)), &runtime);
         }
     }
 }

@@ -19,12 +19,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::body::RequestBody;
-use super::write_stall::WriteStall;
-use super::{HttpLimits, Peer};
+use super::limits::HttpLimits;
+use crate::peer::Peer;
 
 /// How long a connection that was told to close may stay without a request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,13 +49,15 @@ struct Shared {
     builder: Builder<TokioExecutor>,
     router: Router,
     limits: HttpLimits,
+    /// Throw away what handlers leave of bodies.
+    discards: TaskTracker,
 }
 
 impl Server {
     pub(super) fn new(router: Router, limits: HttpLimits) -> Self {
         // With its state in place a router need not build its routes anew for each call.
         let router = router.with_state(());
-        Self { shared: Arc::new(Shared { builder: builder(&limits), router, limits }) }
+        Self { shared: Arc::new(Shared { builder: builder(&limits), router, limits, discards: TaskTracker::new() }) }
     }
 
     /// Serves a connection to its end. From `stopping` on its answers ask the peer to close it; at `closing` it is closed
@@ -65,15 +69,21 @@ impl Server {
         stopping: CancellationToken,
         closing: CancellationToken,
     ) {
-        let Shared { builder, router, limits } = &*self.shared;
+        let Shared { builder, router, limits, discards } = &*self.shared;
         let activity = Arc::new(Activity::default());
         let service = service_fn(|request: Request<Incoming>| {
             let underway = Underway::begin(&activity);
             let (router, peer, stopping) = (router.clone(), peer.clone(), stopping.clone());
-            let idle_max = limits.body_idle_timeout;
-            async move { Ok::<_, Infallible>(answer(router, request, peer, idle_max, &stopping, underway).await) }
+            let (head, body) = request.into_parts();
+            let body = RequestBody::new(body, &head, limits.body_idle_timeout, discards.clone());
+            let request = Request::from_parts(head, body);
+            async move { Ok::<_, Infallible>(answer(router, request, peer, &stopping, underway).await) }
         });
-        let io = TokioIo::new(WriteStall::new(stream, limits.write_stall_timeout));
+        // `hyper` has no time-out for writing, so a peer that asks for much and reads nothing would hold its connection, and all
+        // that the answer holds, for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write_stall_timeout));
+        let io = TokioIo::new(Box::pin(stream));
         let mut connection = pin!(builder.serve_connection(io, service));
         // How a connection ends matters to nobody: its requests have been answered, or their peer has gone.
         tokio::select! {
@@ -112,17 +122,14 @@ fn builder(limits: &HttpLimits) -> Builder<TokioExecutor> {
 
 async fn answer(
     mut router: Router,
-    request: Request<Incoming>,
+    mut request: Request<RequestBody>,
     peer: Peer,
-    body_idle_max: Duration,
     stopping: &CancellationToken,
     underway: Underway,
 ) -> Response<AnswerBody> {
     let http1 = request.version() <= Version::HTTP_11;
-    let (mut head, body) = request.into_parts();
-    let body = RequestBody::new(body, &head, body_idle_max);
-    head.extensions.insert(ConnectInfo(peer));
-    let Ok(mut response) = router.call(Request::from_parts(head, body)).await;
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let Ok(mut response) = router.call(request).await;
     if http1 && stopping.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

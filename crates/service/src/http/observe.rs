@@ -17,6 +17,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::{Layer, Service};
 use tracing::debug;
 
+use crate::metrics::{PROBLEMS, REQUEST_SECONDS, REQUESTS};
 use crate::problem::{Code, Problem};
 
 /// The label of requests that no route matches; their paths are anybody's invention.
@@ -81,7 +82,7 @@ fn record(route: &str, method: &'static str, response: &Response, began: Instant
         meters.seconds.record(elapsed);
     });
     if let Some(code) = response.extensions().get::<Code>() {
-        counter!("forebay_http_problems_total", "route" => route.to_owned(), "code" => code.as_str()).increment(1);
+        counter!(PROBLEMS.name, "route" => route.to_owned(), "code" => code.as_str()).increment(1);
     }
     debug!(route, method, status, elapsed_us = elapsed.as_micros() as u64, "request");
 }
@@ -118,10 +119,10 @@ fn with_meters(route: &str, method: &'static str, status: u16, record: impl FnOn
 impl Meters {
     fn new(route: &str, method: &'static str, status: u16) -> Self {
         let labels = [("route", route.to_owned()), ("method", method.to_owned())];
-        let seconds = histogram!("forebay_http_request_seconds", &labels);
+        let seconds = histogram!(REQUEST_SECONDS.name, &labels);
         let [route, method_label] = labels;
         let labels = [route, method_label, ("status", status.to_string())];
-        Self { method, status, requests: counter!("forebay_http_requests_total", &labels), seconds }
+        Self { method, status, requests: counter!(REQUESTS.name, &labels), seconds }
     }
 }
 

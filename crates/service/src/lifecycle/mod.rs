@@ -1,28 +1,31 @@
 //! Tasks that must not die, signals, drain, the exit code.
 //!
-//! Every long-running task of a service is spawned here. A task that panics, fails, or ends although nobody asked it to,
-//! takes the whole process down with a failing exit code: a service is never half alive.
+//! Every task of a service is spawned here, those of the libraries that it uses too ([`Lifecycle::spawner`]). One that panics,
+//! fails, or ends although nobody asked it to, takes the whole process down with a failing exit code: a service is never half
+//! alive. Each passes a failpoint of its own as it begins, so a test can make any of them panic
+//! ([`failpoint`](crate::failpoint)).
 
-use std::collections::BTreeMap;
+mod ledger;
+pub(crate) mod signals;
+
 use std::future::Future;
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use forebay_task::Spawner;
 use futures::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
+use crate::failpoint::Failpoints;
 use crate::shutdown::Shutdown;
+use ledger::Ledger;
 
 /// How long tasks that were cut off may take to notice.
 const HARD_STOP: Duration = Duration::from_secs(2);
-
-/// SIGINT that comes sooner than this after the first signal is an echo of it.
-const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The tasks of a service and how they end. Cloning it is cheap; all clones are the same lifecycle.
 #[derive(Debug, Clone)]
@@ -45,16 +48,10 @@ pub enum Outcome {
 struct Inner {
     shutdown: Shutdown,
     grace: Duration,
+    failpoints: Failpoints,
     serving: TaskTracker,
     background: TaskTracker,
-    ledger: Mutex<Ledger>,
-}
-
-/// Which tasks run, by name, and whether one has failed.
-#[derive(Debug, Default)]
-struct Ledger {
-    running: BTreeMap<String, usize>,
-    failed: bool,
+    ledger: Ledger,
 }
 
 impl Outcome {
@@ -70,13 +67,19 @@ impl Outcome {
 impl Lifecycle {
     /// A lifecycle in which stopping may take `grace`.
     pub fn new(grace: Duration) -> Self {
+        Self::with_failpoints(grace, Failpoints::default())
+    }
+
+    /// A lifecycle whose tasks may be made to fail.
+    pub(crate) fn with_failpoints(grace: Duration, failpoints: Failpoints) -> Self {
         Self {
             inner: Arc::new(Inner {
                 shutdown: Shutdown::new(),
                 grace,
+                failpoints,
                 serving: TaskTracker::new(),
                 background: TaskTracker::new(),
-                ledger: Mutex::default(),
+                ledger: Ledger::default(),
             }),
         }
     }
@@ -92,7 +95,7 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        self.inner.background.spawn(self.clone().watch(name.into(), task));
+        self.inner.background.spawn(self.clone().watch(name.into(), self.lasting(task)));
     }
 
     /// Spawns a task that takes requests. It ends by itself after [`Shutdown::soft`], once all its requests are answered;
@@ -101,32 +104,34 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        self.inner.serving.spawn(self.clone().watch(name.into(), task));
+        self.inner.serving.spawn(self.clone().watch(name.into(), self.lasting(task)));
     }
 
-    /// From now on SIGTERM and SIGINT begin to stop the service, and a further SIGINT ends it at once.
-    ///
-    /// One stop often arrives as several signals: Ctrl-C goes to a whole process group and a supervisor adds its SIGTERM,
-    /// `timeout` signals its child and then the group. So only somebody who asks again counts: SIGINT, after a moment.
-    pub fn listen_for_signals(&self) -> io::Result<()> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let shutdown = self.shutdown().clone();
-        tokio::spawn(async move {
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            info!(signal = name, "stopping");
-            shutdown.start();
-            let asked = Instant::now();
-            while interrupt.recv().await.is_some() {
-                if asked.elapsed() >= ASKED_AGAIN {
-                    warn!("SIGINT again, ending at once");
-                    shutdown.force();
-                }
-            }
-        });
-        Ok(())
+    /// Spawns a piece of work that somebody waits for: its panic is theirs to handle. Stopping waits for it too.
+    pub fn spawn_piece<F>(&self, piece: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.inner.background.spawn(piece)
+    }
+
+    /// How the libraries of a service start tasks. These may end whenever they like, but not by a panic, and are no longer
+    /// needed when every request is answered.
+    pub fn spawner(&self) -> Spawner {
+        let lifecycle = self.clone();
+        Spawner::new(move |name, task| {
+            let answered = lifecycle.shutdown().answered().clone();
+            let watched = lifecycle.clone().watch(name, async move {
+                answered.run_until_cancelled(task).await;
+                Ok(())
+            });
+            lifecycle.inner.background.spawn(watched).abort_handle()
+        })
+    }
+
+    /// The names of the tasks that run.
+    pub fn running(&self) -> Vec<String> {
+        self.inner.ledger.running()
     }
 
     /// Waits until stopping begins, drains, and says how it went. Nothing may be spawned from outside any more; tasks
@@ -148,7 +153,7 @@ impl Lifecycle {
             // Whatever still runs after this moment ends with the runtime.
             let _ = tokio::time::timeout(HARD_STOP, self.drain()).await;
         }
-        let outcome = match (in_time, self.has_failed()) {
+        let outcome = match (in_time, self.inner.ledger.has_failed()) {
             (_, true) => Outcome::Failed,
             (true, false) => Outcome::Drained,
             (false, false) => Outcome::Cut,
@@ -165,64 +170,38 @@ impl Lifecycle {
         self.inner.background.wait().await;
     }
 
+    /// A task that must not end before stopping begins.
+    fn lasting<F>(&self, task: F) -> impl Future<Output = anyhow::Result<()>> + use<F>
+    where
+        F: Future<Output = anyhow::Result<()>>,
+    {
+        let shutdown = self.shutdown().clone();
+        async move {
+            task.await?;
+            anyhow::ensure!(shutdown.is_started(), "ended although nobody asked it to");
+            Ok(())
+        }
+    }
+
+    /// Runs a task. Where it fails or panics, the service stops, and the process ends with a failing exit code.
     async fn watch<F>(self, name: String, task: F)
     where
         F: Future<Output = anyhow::Result<()>>,
     {
-        let _entry = Entry::new(&self, &name);
-        let ended = AssertUnwindSafe(task).catch_unwind().await;
-        let failure = match ended {
-            Ok(Ok(())) if self.shutdown().is_started() => return,
-            Ok(Ok(())) => "ended although nobody asked it to".to_owned(),
+        let Inner { shutdown, failpoints, ledger, .. } = &*self.inner;
+        let _entry = ledger.enter(&name);
+        let task = async {
+            failpoints.pass_task(&name);
+            task.await
+        };
+        let reason = match AssertUnwindSafe(task).catch_unwind().await {
+            Ok(Ok(())) => return,
             Ok(Err(reason)) => format!("{reason:#}"),
             // The panic hook has said where and why.
             Err(_) => "panicked".to_owned(),
         };
-        error!(task = name, reason = failure, "task failed, stopping the service");
-        self.fail();
-    }
-
-    /// Lets the process end with a failing exit code.
-    fn fail(&self) {
-        self.ledger(|ledger| ledger.failed = true);
-        self.shutdown().start();
-    }
-
-    fn has_failed(&self) -> bool {
-        self.ledger(|ledger| ledger.failed)
-    }
-
-    fn running(&self) -> Vec<String> {
-        self.ledger(|ledger| ledger.running.keys().cloned().collect())
-    }
-
-    fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
-        work(&mut self.inner.ledger.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// A running task's line in the ledger; dropping it removes the line, however the task ends.
-struct Entry<'a> {
-    lifecycle: &'a Lifecycle,
-    name: &'a str,
-}
-
-impl<'a> Entry<'a> {
-    fn new(lifecycle: &'a Lifecycle, name: &'a str) -> Self {
-        lifecycle.ledger(|ledger| *ledger.running.entry(name.to_owned()).or_default() += 1);
-        Self { lifecycle, name }
-    }
-}
-
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        self.lifecycle.ledger(|ledger| {
-            if let Some(count) = ledger.running.get_mut(self.name) {
-                *count -= 1;
-                if *count == 0 {
-                    ledger.running.remove(self.name);
-                }
-            }
-        });
+        error!(task = name, reason, "task failed, stopping the service");
+        ledger.fail();
+        shutdown.start();
     }
 }

@@ -1,0 +1,54 @@
+//! Which tasks run, by name, and whether one has failed.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Mutex<Content>);
+
+#[derive(Debug, Default)]
+struct Content {
+    running: BTreeMap<String, usize>,
+    has_failed: bool,
+}
+
+/// A running task's line in the ledger; dropping it removes the line, however the task ends.
+pub(super) struct Entry<'a> {
+    ledger: &'a Ledger,
+    name: &'a str,
+}
+
+impl Ledger {
+    pub(super) fn enter<'a>(&'a self, name: &'a str) -> Entry<'a> {
+        *self.content().running.entry(name.to_owned()).or_default() += 1;
+        Entry { ledger: self, name }
+    }
+
+    pub(super) fn fail(&self) {
+        self.content().has_failed = true;
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.content().has_failed
+    }
+
+    pub(super) fn running(&self) -> Vec<String> {
+        self.content().running.keys().cloned().collect()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut content = self.ledger.content();
+        if let Some(count) = content.running.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                content.running.remove(self.name);
+            }
+        }
+    }
+}

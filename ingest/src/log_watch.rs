@@ -1,0 +1,46 @@
+//! Reaches the log, and keeps `/readyz` true to it.
+
+use std::time::Duration;
+
+use forebay_log::{Log, LogSettings};
+use forebay_service::Service;
+use forebay_service::health::{Dependency, Need};
+use forebay_service::lifecycle::Lifecycle;
+
+use crate::app::App;
+use crate::append::Appender;
+
+pub(crate) struct LogWatch {
+    app: App,
+    settings: LogSettings,
+    ack_timeout: Duration,
+    lifecycle: Lifecycle,
+    nats: Dependency,
+    map: Dependency,
+}
+
+impl LogWatch {
+    pub(crate) fn new(app: App, settings: LogSettings, ack_timeout: Duration, service: &Service) -> Self {
+        Self {
+            app,
+            settings: settings.spawned_by(service.lifecycle.spawner()),
+            ack_timeout,
+            lifecycle: service.lifecycle.clone(),
+            nats: service.health.dependency("nats", Need::Required),
+            map: service.health.dependency("shard map", Need::Required),
+        }
+    }
+
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let shutdown = self.lifecycle.shutdown().clone();
+        self.map.down("the log is not reached yet");
+        let reached = Log::reach(&self.settings, |reason| self.nats.down(reason));
+        let Some(log) = shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
+        self.app.set_log(&log, Appender::new(log.clone(), self.ack_timeout, self.lifecycle));
+        let followed = log.follow(|state| {
+            self.nats.set(state.connection);
+            self.map.set(state.map);
+        });
+        Ok(shutdown.answered().run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
+    }
+}

@@ -1,0 +1,21 @@
+//! No task may die unnoticed.
+
+use crate::scene::Scene;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_task_leaves_no_service_half_alive() {
+    let scene = Scene::new("tasks", 1).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    let running = writer.served.service.lifecycle.running();
+    let known = ["drain index-0", "http server", "log", "metrics upkeep", "reader of orders-0", "shard map"];
+    for known in known.into_iter().chain(["tables of shard 0", "tend streams"]) {
+        assert!(running.iter().any(|name| name == known), "{known:?} is not among {running:?}");
+    }
+    writer.served.assert_metrics_are_explained().await;
+    writer.stop().await;
+    for task in running {
+        let doomed = scene.writer(&["--failpoints", &format!("task:{task}=panic")]).await;
+        doomed.served.fails(&format!("the service lives on without its task {task:?}")).await;
+    }
+}
