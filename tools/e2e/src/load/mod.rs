@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_api::problem::NoMembers;
+use forebay_api::{AcceptedOrder, BatchReport, Code, Problem};
 use forebay_model::bucket::Hash;
 use forebay_model::{Bucket, CustomerId, ShardMap};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -193,32 +196,28 @@ impl Sender {
     fn book(&self, request: &Request, status: Option<u16>, body: &Value) -> Result<Outcome> {
         let is_single = request.orders.len() == 1;
         if let (Some(202), true) = (status, is_single) {
-            self.note_accepted(&request.orders[0], body);
+            self.note_accepted(&request.orders[0], body)?;
         }
         // Of a batch that was cut short, the leading lines are settled; the rest may be logged or not.
-        let settled = body["settled_lines"].as_u64().unwrap_or(0);
-        let rejected: Vec<u64> = match body["errors"].as_array() {
-            Some(errors) => errors.iter().filter_map(|error| error["line"].as_u64()).collect(),
-            None => Vec::new(),
-        };
+        let BatchReport { errors, settled_lines, .. } = BatchReport::deserialize(body).unwrap_or_default();
+        let settled = settled_lines.unwrap_or_default();
+        let rejected: Vec<u64> = errors.iter().map(|error| error.line).collect();
+        let code = Problem::<NoMembers>::deserialize(body).ok().map(|problem| problem.code);
         self.settle(request, |line| match status {
             Some(202) if rejected.contains(&line) => Outcome::Refused,
             Some(202) => Outcome::Accepted,
             Some(503) if line <= settled && !rejected.contains(&line) => Outcome::Accepted,
-            Some(503) if is_single && body["code"] != "log_unreachable" => Outcome::Refused,
+            Some(503) if is_single && code != Some(Code::LogUnreachable) => Outcome::Refused,
             Some(400..=499) => Outcome::Refused,
             _ => Outcome::Unknown,
         })
     }
 
-    fn note_accepted(&self, made: &Made, body: &Value) {
-        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
-        self.ledger.note_accepted(Accepted {
-            customer_id: made.customer_id.clone(),
-            order_id: text("order_id"),
-            shard: body["shard"].as_u64().unwrap_or_default() as usize,
-            receipt: text("receipt"),
-        });
+    fn note_accepted(&self, made: &Made, body: &Value) -> Result<()> {
+        let AcceptedOrder { order_id, shard, receipt, .. } = AcceptedOrder::deserialize(body).context("a 202")?;
+        let (customer_id, shard) = (made.customer_id.clone(), shard.0.into());
+        self.ledger.note_accepted(Accepted { customer_id, order_id, shard, receipt });
+        Ok(())
     }
 
     fn settle(&self, request: &Request, outcome: impl Fn(u64) -> Outcome) -> Result<Outcome> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_api::lanes::{LaneReport, LaneState};
 use forebay_stack::ServiceName;
-use serde_json::Value;
 
 use super::ask::lanes;
 use super::case::Case;
@@ -106,10 +106,13 @@ async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, 
 /// The lane that is not drained by any writer yet, if there is one.
 async fn rest_in_log(system: &System) -> Result<Option<String>> {
     let lanes = lanes(system).await?;
-    let is_drained = |lane: &Value| lane["state"] == "draining" && lane["position"]["seq"] == lane["log"]["last_seq"];
-    let is_same = |a: &Value, b: &Value| a["lane"] == b["lane"] && a["shard"] == b["shard"];
+    let is_drained = |lane: &LaneReport| {
+        let (at, last) = (lane.position.map(|position| position.seq), lane.log.map(|log| log.last_seq));
+        lane.state == LaneState::Draining && at == last
+    };
+    let is_same = |a: &LaneReport, b: &LaneReport| (a.lane, a.shard) == (b.lane, b.shard);
     let rest = lanes.iter().find(|lane| !lanes.iter().any(|other| is_same(lane, other) && is_drained(other)));
-    Ok(rest.map(ToString::to_string))
+    Ok(rest.map(|lane| format!("{lane:?}")))
 }
 
 /// With nothing on its way, ingest holds no bytes of requests.

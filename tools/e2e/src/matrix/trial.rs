@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use forebay_api::lanes::LaneState;
 use forebay_stack::{Durability, Process, Server, ServiceName};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -200,7 +201,8 @@ impl Trial {
     pub(super) async fn must_drain(&mut self, within: Duration) {
         self.must("every lane goes on", within, async |system| {
             let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            lanes.iter().find(|lane| lane["state"] != "draining").map_or(Ok(()), |lane| Err(lane.to_string()))
+            let other = lanes.iter().find(|lane| lane.state != LaneState::Draining);
+            other.map_or(Ok(()), |lane| Err(format!("{lane:?}")))
         })
         .await;
     }

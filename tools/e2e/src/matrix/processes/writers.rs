@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use forebay_api::lanes::LaneState;
 use forebay_stack::ServiceName;
 use rand::RngExt;
 
@@ -28,10 +29,10 @@ pub(crate) async fn kill(trial: &mut Trial) -> Result<()> {
         trial.work(500..2000).await;
         writers[leader].kill().await;
         trial.injected += 1;
-        must_all_be(trial, other, "draining").await;
+        must_all_be(trial, other, LaneState::Draining).await;
         must_store(trial).await?;
         writers[leader].ensure_started().await?;
-        must_all_be(trial, leader, "standby").await;
+        must_all_be(trial, leader, LaneState::Standby).await;
     }
     Ok(())
 }
@@ -57,7 +58,7 @@ pub(crate) async fn freeze(trial: &mut Trial) -> Result<()> {
 async fn take_over(trial: &mut Trial, other: usize, round: usize) -> Result<()> {
     let is_all = round % 2 == 1;
     end_sessions(trial, if is_all { END_ALL } else { END_LEADS }).await?;
-    must_all_be(trial, other, "draining").await;
+    must_all_be(trial, other, LaneState::Draining).await;
     if is_all { must_store(trial).await } else { Ok(()) }
 }
 
@@ -79,7 +80,7 @@ pub(crate) async fn two(trial: &mut Trial) -> Result<()> {
 /// Starts a second writer, which stands by.
 async fn start_both(trial: &mut Trial) -> Result<Vec<forebay_stack::Process>> {
     trial.system.start_another(ServiceName::Writer, &[]).await?;
-    must_all_be(trial, 1, "standby").await;
+    must_all_be(trial, 1, LaneState::Standby).await;
     Ok(trial.system.processes(ServiceName::Writer))
 }
 
@@ -96,12 +97,11 @@ async fn must_be_led_once(trial: &mut Trial) {
         .must("one writer leads in each lane, and one stands by", TAKEN_WITHIN, async |system| {
             let lanes = lanes(system).await.map_err(|error| error.to_string())?;
             for lane in &lanes {
-                let of_it =
-                    lanes.iter().filter(|other| (&other["lane"], &other["shard"]) == (&lane["lane"], &lane["shard"]));
-                let mut states: Vec<_> = of_it.map(|lane| lane["state"].as_str().unwrap_or_default()).collect();
-                states.sort_unstable();
-                if states != ["draining", "standby"] {
-                    return Err(format!("{states:?} in {lane}"));
+                let of_it = lanes.iter().filter(|other| (other.lane, other.shard) == (lane.lane, lane.shard));
+                let states: Vec<LaneState> = of_it.map(|lane| lane.state).collect();
+                let wanted = [LaneState::Draining, LaneState::Standby];
+                if states.len() != wanted.len() || !wanted.iter().all(|state| states.contains(state)) {
+                    return Err(format!("{states:?} in {lane:?}"));
                 }
             }
             if lanes.is_empty() { Err("no lanes".to_owned()) } else { Ok(()) }
@@ -110,13 +110,13 @@ async fn must_be_led_once(trial: &mut Trial) {
 }
 
 /// Waits until every lane of a writer is in that state.
-async fn must_all_be(trial: &mut Trial, writer: usize, state: &str) {
-    let what = format!("writer {writer} is {state} in every lane");
+async fn must_all_be(trial: &mut Trial, writer: usize, state: LaneState) {
+    let what = format!("writer {writer} is {} in every lane", state.as_str());
     trial
         .must(&what, TAKEN_WITHIN, async |system| {
             let url = &system.urls(ServiceName::Writer)[writer];
             let lanes = lanes_of(system, url).await.map_err(|error| error.to_string())?;
-            match lanes.iter().find(|lane| lane["state"] != state) {
+            match lanes.iter().find(|lane| lane.state != state) {
                 None if !lanes.is_empty() => Ok(()),
                 lane => Err(format!("{lane:?}")),
             }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
+use forebay_api::lanes::{LaneReport, LaneState};
 use forebay_model::bucket::Hash;
 use forebay_model::{CustomerId, ShardId, ShardMap};
 use forebay_stack::ServiceName;
-use serde_json::Value;
 
 use crate::load::SHARDS;
 use crate::load::ledger::Entry;
@@ -95,9 +95,9 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
     trial
         .must("the lane halts, and only that", WITHIN, async |system| {
             let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            let is_it = |lane: &Value| lane["lane"] == LANE && lane["shard"] == shard;
-            let is_right = |lane: &&Value| lane["state"] == if is_it(lane) { "halted" } else { "draining" };
-            match lanes.iter().find(|lane| !is_right(lane)) {
+            let is_it = |lane: &LaneReport| lane.lane.as_str() == LANE && usize::from(lane.shard.0) == shard;
+            let wanted = |lane: &LaneReport| if is_it(lane) { LaneState::Halted } else { LaneState::Draining };
+            match lanes.iter().find(|lane| lane.state != wanted(lane)) {
                 None if lanes.iter().any(is_it) => Ok(()),
                 lane => Err(format!("{lane:?}")),
             }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use forebay_api::health::State;
 use forebay_stack::{Server, ServiceName};
 use forebay_testkit::Mode;
 
@@ -60,7 +61,7 @@ async fn must_be(trial: &mut Trial, part: ServiceName, name: &str, up: bool, wit
     trial
         .must(&what, within, async |system| {
             let state = dependency(system, part, name).await?;
-            if (state == "up") == up { Ok(()) } else { Err(state) }
+            if (state == State::Up) == up { Ok(()) } else { Err(format!("{state:?}")) }
         })
         .await;
 }
