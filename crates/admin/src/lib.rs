@@ -19,6 +19,8 @@
 //! | `columns` | facts by column, compared |
 //! | `hex` | bytes as text |
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod backfill;
 mod columns;
 pub mod dead;

@@ -20,6 +20,8 @@
 //! | [`generate`] | plausible orders, where there is no file |
 //! | `fingerprint` | short names for long things |
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod chunk;
 mod delivery;
 pub mod event;

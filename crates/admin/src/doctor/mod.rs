@@ -19,7 +19,7 @@ pub use report::{Check, Report, Verdict};
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
-pub struct DoctorSettings {
+pub struct Settings {
     /// The log.
     pub log: LogSettings,
     /// The shards.
@@ -31,7 +31,7 @@ pub struct DoctorSettings {
 }
 
 /// Looks at everything, as far as it can be reached.
-pub async fn examine(settings: &DoctorSettings) -> Report {
+pub async fn examine(settings: &Settings) -> Report {
     let shards = settings.shards.iter().map(|(shard, addresses)| postgres::examine(shard, addresses));
     let (shards, (log, mut checks), redis) = tokio::join!(
         join_all(shards),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use forebay_admin::doctor::{DoctorSettings, Report, Verdict, examine};
+use forebay_admin::doctor::{Report, Settings, Verdict, examine};
 use forebay_admin::system::System;
 
 use super::system::SystemArgs;
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, redis, nats_monitor, json } = args;
     let system = System::from(system);
     let log = system.log_settings()?;
-    let report = examine(&DoctorSettings { log, shards: system.shards, redis, nats_monitor }).await;
+    let report = examine(&Settings { log, shards: system.shards, redis, nats_monitor }).await;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -22,13 +22,9 @@ pub enum Command {
     AcceptLoss(AcceptLoss),
 }
 
-/// What `log show` can be told.
-#[derive(Debug, Clone, Args)]
-pub struct Show {
-    /// Where the log and the shards are.
-    #[command(flatten)]
-    pub system: SystemArgs,
-
+/// A stream of the log.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StreamArgs {
     /// The lane: orders, index or views
     #[arg(value_name = "LANE")]
     pub lane: Lane,
@@ -36,6 +32,18 @@ pub struct Show {
     /// The shard
     #[arg(value_name = "SHARD", value_parser = system::shard)]
     pub shard: ShardId,
+}
+
+/// What `log show` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// Where the log and the shards are.
+    #[command(flatten)]
+    pub system: SystemArgs,
+
+    /// Which stream.
+    #[command(flatten)]
+    pub stream: StreamArgs,
 
     /// The first frame to show, by its sequence number
     #[arg(long, value_name = "SEQ")]
@@ -61,13 +69,9 @@ pub struct AcceptLoss {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// The lane: orders, index or views
-    #[arg(value_name = "LANE")]
-    pub lane: Lane,
-
-    /// The shard
-    #[arg(value_name = "SHARD", value_parser = system::shard)]
-    pub shard: ShardId,
+    /// Which stream.
+    #[command(flatten)]
+    pub stream: StreamArgs,
 
     /// Accept the loss: the lane goes on
     #[arg(long)]
@@ -87,7 +91,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
 }
 
 async fn show(args: Show) -> Result<ExitCode> {
-    let Show { system, lane, shard, from, limit, follow, json } = args;
+    let Show { system, stream: StreamArgs { lane, shard }, from, limit, follow, json } = args;
     let selection = Selection { lane, shard, from, limit, follow };
     let to = |met| match met {
         Met::Frame(frame) => print(if json { serde_json::to_string(&frame)? } else { frame_text(&frame) }),
@@ -135,7 +139,7 @@ fn frame_text(frame: &FrameReport) -> String {
 
 /// Shows the loss, and accepts it where that is asked for. The exit code is 1 where a loss stands.
 async fn accept_loss(args: AcceptLoss) -> Result<ExitCode> {
-    let report = log::accept_loss(&args.system.into(), args.lane, args.shard, args.yes).await?;
+    let report = log::accept_loss(&args.system.into(), args.stream.lane, args.stream.shard, args.yes).await?;
     println!("{}", if args.json { serde_json::to_string(&report)? } else { loss_text(&report) });
     if report.known.as_ref().is_none_or(|loss| loss.accepted) {
         return Ok(ExitCode::SUCCESS);
