@@ -45,7 +45,7 @@ async fn a_shard_that_is_down_fails_fast_and_says_why() {
 async fn a_shard_whose_connections_are_all_in_use_is_busy_not_down() {
     let scene = Scene::new("busy").await;
     let settings =
-        PoolSettings { connections_max: 1, acquire_timeout: Duration::from_millis(200), ..PoolSettings::default() };
+        PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(2), ..PoolSettings::default() };
     let pool = ShardPool::new(ShardId(0), &scene.addresses(), &settings);
     let held = pool.acquire().await.unwrap();
     assert!(matches!(pool.acquire().await.unwrap_err(), ShardError::Busy { .. }));
