@@ -10,6 +10,7 @@ mod forebay;
 mod help;
 mod ingest;
 mod log;
+mod metrics;
 mod operated;
 mod resume;
 mod shards;
