@@ -39,7 +39,7 @@ pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, Shar
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
-pub use migrate::{MigrationError, MigrationState, migrate};
+pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use partition::{Build, Granularity, Merger, Part, Swap};
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{LanePosition, Tally};

@@ -10,16 +10,14 @@ use crate::figure::line::{Line, Target, Unit};
 /// What stands above the cells.
 pub(super) const HEAD: [&str; 7] = ["row", "what", "value", "limit", "ratio", "target", "met"];
 
-/// How wide it is where nobody says how wide the screen is.
+/// How wide it is, on a screen as in a file.
 const WIDTH: u16 = 150;
 
 /// The table.
 pub(super) fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(HEAD);
-    if !table.is_tty() {
-        table.set_width(WIDTH);
-    }
+    table.set_width(WIDTH);
     for line in &report.lines {
         table.add_row(cells(line));
     }
