@@ -1,12 +1,12 @@
-# One image with every binary; docker-compose.yml says which one a container runs.
+# One image with the one program; docker-compose.yml says which of its services a container runs.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked \
-        -p forebay-ingest -p forebay-writer -p forebay-query -p forebay-cli \
-    && install -D -t /out target/release/forebay target/release/forebay-ingest \
-        target/release/forebay-writer target/release/forebay-query
+# What `forebay --version` calls the commit: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=unknown
+RUN FOREBAY_COMMIT="$COMMIT" cargo build --release --locked -p forebay-cli \
+    && install -D -t /out target/release/forebay
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -1,16 +1,7 @@
-//! The ingest service.
+//! The ingest service as a program of its own, for its tests; people run `forebay ingest`.
 
 use std::process::ExitCode;
 
-use forebay_ingest::Settings;
-use forebay_service::http;
-
 fn main() -> ExitCode {
-    let settings: Settings = forebay_service::parse();
-    forebay_service::run("forebay-ingest", &settings.service, async |service| {
-        let listener = http::bind(settings.listen).await?;
-        let api = forebay_ingest::start(&settings, &service)?;
-        service.serve(listener, api);
-        Ok(())
-    })
+    forebay_ingest::run(&forebay_service::parse())
 }

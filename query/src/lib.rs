@@ -41,5 +41,16 @@ mod settings;
 mod start;
 
 pub use self::metrics::METRICS;
+pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;
 pub use settings::Settings;
 pub use start::start;
+
+/// Runs the service until it is told to stop, or cannot go on.
+pub fn run(settings: &Settings) -> std::process::ExitCode {
+    forebay_service::run("forebay-query", &settings.service, async |service| {
+        let listener = forebay_service::http::bind(settings.listen).await?;
+        let api = start(settings, &service)?;
+        service.serve(listener, api);
+        Ok(())
+    })
+}

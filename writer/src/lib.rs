@@ -45,3 +45,13 @@ mod trail;
 pub use app::start;
 pub use metrics::METRICS;
 pub use settings::Settings;
+
+/// Runs the service until it is told to stop, or cannot go on.
+pub fn run(settings: &Settings) -> std::process::ExitCode {
+    forebay_service::run("forebay-writer", &settings.service, async |service| {
+        let listener = forebay_service::http::bind(settings.listen).await?;
+        let api = start(settings, &service)?;
+        service.serve(listener, api);
+        Ok(())
+    })
+}

@@ -1,16 +1,7 @@
-//! The writer service.
+//! The writer service as a program of its own, for its tests; people run `forebay writer`.
 
 use std::process::ExitCode;
 
-use forebay_service::http;
-use forebay_writer::Settings;
-
 fn main() -> ExitCode {
-    let settings: Settings = forebay_service::parse();
-    forebay_service::run("forebay-writer", &settings.service, async |service| {
-        let listener = http::bind(settings.listen).await?;
-        let api = forebay_writer::start(&settings, &service)?;
-        service.serve(listener, api);
-        Ok(())
-    })
+    forebay_writer::run(&forebay_service::parse())
 }

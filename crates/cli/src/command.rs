@@ -1,14 +1,15 @@
 //! The command line: which subcommand does what, and how a run ends.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::command_line::EXIT_BAD_SETTING;
 
 use crate::operate::{backfill, dead, doctor, log, migrate, shards, verify};
-use crate::{generate, replay, up};
+use crate::{generate, replay, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -22,6 +23,12 @@ struct CommandLine {
 enum Command {
     Up(Box<up::UpArgs>),
     Down(up::DownArgs),
+    /// Take orders over HTTP and answer when they are in the log
+    Ingest(Box<forebay_ingest::Settings>),
+    /// Commit what is in the log to the shards
+    Writer(Box<forebay_writer::Settings>),
+    /// Answer questions about orders over HTTP
+    Query(Box<forebay_query::Settings>),
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
     Generate(generate::Args),
     Replay(replay::Args),
@@ -47,8 +54,17 @@ enum IndexCommand {
     Backfill(backfill::Args),
 }
 
-/// Does what the command line says.
-pub fn main() -> ExitCode {
+/// The command line itself: pages of the manual and completions are made from it.
+pub fn command_line() -> clap::Command {
+    CommandLine::command()
+}
+
+/// Does what the command line says. The commit is the one that the program was built from, where that is known.
+pub fn main(commit: Option<&str>) -> ExitCode {
+    if std::env::args_os().skip(1).eq([OsStr::new("--version")]) {
+        print!("{}", version::text(commit));
+        return ExitCode::SUCCESS;
+    }
     let CommandLine { command } = forebay_service::parse();
     // Every HTTP client needs one. Fails only where one is installed already, and then that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -62,6 +78,9 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(args) => in_runtime(up::up(*args)),
         Command::Down(args) => up::down(&args),
+        Command::Ingest(settings) => Ok(forebay_ingest::run(&settings)),
+        Command::Writer(settings) => Ok(forebay_writer::run(&settings)),
+        Command::Query(settings) => Ok(forebay_query::run(&settings)),
         Command::Generate(args) => generate::run(&args),
         Command::Replay(args) => in_runtime(replay::run(args)),
         Command::Migrate(args) => in_runtime(migrate::run(args)),

@@ -12,6 +12,7 @@
 //! | [`operate`] | commands for operators |
 //! | [`up`] | the local system, started, watched over and stopped |
 //! | `text` | numbers and what is not known, as people read them |
+//! | `version` | the release, the commit and the formats |
 
 pub mod command;
 pub mod generate;
@@ -19,5 +20,6 @@ pub mod operate;
 pub mod replay;
 mod text;
 pub mod up;
+mod version;
 
-pub use command::main;
+pub use command::{command_line, main};

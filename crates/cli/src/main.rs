@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    forebay_cli::main()
+    // Set by `./dev` and the Dockerfile. Read here, so that another commit is a matter of linking.
+    forebay_cli::main(option_env!("FOREBAY_COMMIT"))
 }

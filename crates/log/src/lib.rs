@@ -50,7 +50,7 @@ pub use inspect::{NatsServer, Room};
 pub use log::Log;
 pub use map::MapError;
 pub use name::LogName;
-pub use notice::{Notice, NoticeFault, NoticeStream};
+pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};

@@ -15,7 +15,8 @@ use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId, StreamId};
 use super::entry::{Entry, Watch, Watched};
 use crate::position::read_at::ReadAt;
 
-const VERSION: u8 = 2;
+/// Which form of entries this version writes and reads.
+pub const VERSION: u8 = 2;
 const HAS_BODY: u8 = 1;
 const IS_EMPTY: u8 = 2;
 const KEY: u8 = 0;

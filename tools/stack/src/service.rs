@@ -1,6 +1,6 @@
 //! Forebay's own services as processes beside the servers.
 //!
-//! The three have alike how they are named (`forebay-writer`), how they are told where to listen (`FOREBAY_WRITER_LISTEN`) and that
+//! The three have alike how they are started (`forebay writer`), how they are told where to listen (`FOREBAY_WRITER_LISTEN`) and that
 //! they answer `/readyz`. Everything else that one is told is its caller's.
 
 use std::ffi::OsString;
@@ -40,14 +40,6 @@ impl ServiceName {
             Self::Writer => "writer",
             Self::Query => "query",
         }
-    }
-
-    /// Its program.
-    ///
-    /// # Errors
-    /// Where it has not been built.
-    pub fn program(self) -> Result<PathBuf> {
-        program(&format!("forebay-{}", self.as_str()))
     }
 }
 
@@ -89,7 +81,7 @@ impl Stack {
     ) -> Result<Managed> {
         let name = service.as_str();
         let listen_variable = format!("FOREBAY_{}_LISTEN", name.to_uppercase());
-        let mut program = Program::new(service.program()?).env(listen_variable, listen.to_string());
+        let mut program = Program::new(program("forebay")?).arg(name).env(listen_variable, listen.to_string());
         for (variable, value) in self.env() {
             program = program.env(variable, value);
         }

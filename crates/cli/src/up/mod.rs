@@ -60,9 +60,6 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
     services::check_ports(&args)?;
-    for service in ServiceName::STARTING {
-        service.program()?;
-    }
     if args.detach && !args.in_background {
         return detach::start_in_background(&home).await;
     }

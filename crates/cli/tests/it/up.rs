@@ -1,7 +1,6 @@
 //! `forebay up` and `forebay down`: the whole local system, on ports of its own.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use forebay_stack::Signal;
@@ -20,11 +19,6 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let this = Path::new(env!("CARGO_BIN_EXE_forebay"));
-        for service in ["forebay-writer", "forebay-ingest", "forebay-query"] {
-            let program = this.with_file_name(service);
-            assert!(program.is_file(), "{} is missing: cargo build --workspace --bins", program.display());
-        }
         Self { forebay: Forebay::new(), ports: forebay_stack::free_ports(7) }
     }
 
@@ -90,8 +84,9 @@ async fn try_out(report: &str) -> Vec<serde_json::Value> {
 fn child_of(parent: u32, program: &str) -> u32 {
     let is_child = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let Some((name, rest)) = stat.split_once(") ") else { return false };
-        name.ends_with(&program[..program.len().min(15)]) && rest.split(' ').nth(1) == Some(&parent.to_string())
+        let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
+        let command_line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command_line.replace('\0', " ").contains(program) && rest.split(' ').nth(1) == Some(&parent.to_string())
     };
     let pids =
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -131,7 +126,7 @@ async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
     let place = Place::new();
     let mut up = place.start_up(&[]);
     place.wait_for("out", "Ctrl-C stops everything").await;
-    for (program, name) in [("forebay-writer", "writer"), ("redis-server", "Redis")] {
+    for (program, name) in [("forebay writer", "writer"), ("redis-server", "Redis")] {
         Signal::Kill.send(child_of(up.id().unwrap(), program));
         place.wait_for("err", &format!("{name} has died (signal: 9 (SIGKILL)); starting it again")).await;
         place.wait_for("err", &format!("{name} runs again")).await;
@@ -166,7 +161,7 @@ async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
     assert!(out.contains(told) && out.contains("The sample was not replayed"), "{out}");
     assert_eq!(place.listening().len(), 7, "{out}");
     // It is watched over: a writer that is started again has the same lane standing still.
-    Signal::Kill.send(child_of(up.id().unwrap(), "forebay-writer"));
+    Signal::Kill.send(child_of(up.id().unwrap(), "forebay writer"));
     place.wait_for("err", "writer runs again").await;
 
     let command = out.lines().find_map(|line| line.strip_prefix("!   forebay ")).unwrap();

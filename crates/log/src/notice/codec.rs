@@ -16,7 +16,8 @@ use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched};
 
 use crate::notice::Notice;
 
-const VERSION: u8 = 2;
+/// Which form of notices this version writes and reads.
+pub const VERSION: u8 = 2;
 
 /// Why bytes are no notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ use futures::StreamExt;
 use crate::error::LogError;
 use crate::log::Log;
 
-pub use codec::NoticeFault;
+pub use codec::{NoticeFault, VERSION as NOTICE_VERSION};
 
 /// Sending a notice must not hold up the next commit.
 const SEND_MAX: Duration = Duration::from_secs(1);
