@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
-use forebay_model::fact::Part;
+use forebay_model::fact::FramePart;
 use forebay_model::{Epoch, Receipt, StreamId};
 use forebay_service::Problem;
 use forebay_service::lifecycle::Lifecycle;
@@ -47,7 +47,7 @@ impl Appender {
     /// As [`Appender::append`], also where nobody waits for it any more.
     pub(crate) fn append_in_background(
         &self,
-        parts: Vec<Part>,
+        parts: Vec<FramePart>,
         origin: Origin,
         epoch: Epoch,
         held: Held,
@@ -62,7 +62,7 @@ impl Appender {
     /// [`AppendError`] for one of the parts that were not acknowledged; others may have been.
     pub(crate) async fn append(
         &self,
-        parts: Vec<Part>,
+        parts: Vec<FramePart>,
         origin: Origin,
         epoch: Epoch,
         held: Held,
@@ -79,7 +79,7 @@ impl Appender {
 
     async fn append_together(
         &self,
-        parts: Vec<Part>,
+        parts: Vec<FramePart>,
         origin: Origin,
         epoch: Epoch,
         held: &Arc<Held>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, PublishError};
-use forebay_model::fact::{FRAME_BYTES_MAX, Part};
+use forebay_model::fact::{FRAME_BYTES_MAX, FramePart};
 use forebay_model::{Epoch, Position, ShardId, StreamId, Timestamp};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -40,7 +40,7 @@ pub(crate) enum Origin {
 
 /// A part that waits to be logged.
 pub(crate) struct Pending {
-    pub(crate) part: Part,
+    pub(crate) part: FramePart,
     pub(crate) origin: Origin,
     pub(crate) epoch: Epoch,
     /// The room that the facts of its request take, kept until they are settled even if the client goes away.
@@ -245,7 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {
-        let part = Part { stream: Lane::Orders.on(ShardId(0)), rows: number, tuples: vec![0; bytes] };
+        let part = FramePart { stream: Lane::Orders.on(ShardId(0)), rows: number, tuples: vec![0; bytes] };
         let held = Arc::new(Memory::new(1 << 20).try_hold(0).unwrap());
         Pending { part, origin, epoch: Epoch(1), held, done: oneshot::channel().0 }
     }

@@ -12,9 +12,9 @@ use tokio::sync::watch;
 
 use crate::drain::Drain;
 use crate::metrics::METRICS;
-use crate::session::Supplies;
+use crate::session::LaneContext;
 use crate::status::Status;
-use crate::{Settings, bootstrap, failpoint, report, tend};
+use crate::{Settings, bootstrap, failpoint, report, trimming};
 
 /// Starts the writer's tasks and returns its routes.
 ///
@@ -61,7 +61,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<
         for status in lanes.iter().filter(|status| status.of().shard == shard) {
             let continuity = service.health.dependency(format!("log {}", status.of()), Need::Required);
             continuity.up();
-            let supplies = Supplies {
+            let context = LaneContext {
                 of: status.of(),
                 addresses: addresses.clone(),
                 lane: settings.lane(),
@@ -71,17 +71,17 @@ async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<
                 log: log.clone(),
                 status: status.clone(),
             };
-            let drain = Drain { supplies, migrated: migrated.clone(), health: health.clone(), continuity };
+            let drain = Drain { context, migrated: migrated.clone(), health: health.clone(), continuity };
             spawn_drain(&service.lifecycle, drain);
         }
     }
     let keep = settings.keep_behind_bytes.as_u64();
-    service.lifecycle.spawn("tend streams", tend::run(log.clone(), lanes, keep, stop.clone()));
+    service.lifecycle.spawn("trim streams", trimming::run(log.clone(), lanes, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));
     Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
 }
 
 fn spawn_drain(lifecycle: &Lifecycle, drain: Drain) {
     let stop = lifecycle.shutdown().soft().clone();
-    lifecycle.spawn(format!("drain {}", drain.supplies.of), drain.run(stop));
+    lifecycle.spawn(format!("drain {}", drain.context.of), drain.run(stop));
 }

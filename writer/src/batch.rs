@@ -43,7 +43,7 @@ pub(crate) fn touched(frames: &[IndexedFrame]) -> Touched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quiet::{Days, day_of};
+    use crate::day_activity::{Days, day_of};
     use bytes::Bytes;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
@@ -60,7 +60,7 @@ mod tests {
         let order = OrderParser::new(views, 0).parse(ORDER, now).unwrap().settle(&map, now, 0);
         let mut facts = forebay_model::Facts::default();
         facts.add(&order, &map);
-        let frame = |part: forebay_model::fact::Part| LogFrame {
+        let frame = |part: forebay_model::fact::FramePart| LogFrame {
             seq: 1,
             id: String::new(),
             epoch: Epoch(1),

@@ -37,7 +37,7 @@ pub(crate) async fn log(settings: &Settings, log: &LogSettings, nats: &Dependenc
     }
 }
 
-/// Streams first, map last: whoever sees a map may rely on its streams.
+/// Streams first, map last: a process that sees a map may rely on its streams.
 async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), MapError> {
     let log = Log::connect(log).await?;
     let streams: Vec<StreamId> = settings.shards.iter().flat_map(|(shard, _)| StreamId::all_of(shard)).collect();
@@ -63,7 +63,7 @@ fn check_map(settings: &Settings, map: &ShardMap, dependency: &Dependency) {
     }
 }
 
-/// Gives the shard its tables, however long it takes to reach it.
+/// Returns the shard its tables, however long it takes to reach it.
 pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependency: &Dependency) {
     let mut backoff = Backoff::default();
     loop {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::failure::Failure;
-use crate::session::{Effort, Session, Supplies};
+use crate::session::{LaneContext, Retries, Session};
 use crate::status::State;
 
 /// How often it is looked whether a halted lane can go on: somebody may have decided.
@@ -20,7 +20,7 @@ const HALTED_POLL: Duration = Duration::from_secs(5);
 /// One lane of one shard.
 #[derive(Debug)]
 pub(crate) struct Drain {
-    pub(crate) supplies: Supplies,
+    pub(crate) context: LaneContext,
     /// Whether the shard has its tables.
     pub(crate) migrated: watch::Receiver<bool>,
     /// The shard, for `/readyz`.
@@ -37,38 +37,38 @@ impl Drain {
             return Ok(());
         }
         drop(migrated);
-        let mut effort = Effort::default();
+        let mut retries = Retries::default();
         while !stop.is_cancelled() {
-            let Err(failure) = self.session(&stop, &mut effort).await else { break };
-            let wait = self.report(&failure, &mut effort);
+            let Err(failure) = self.session(&stop, &mut retries).await else { break };
+            let wait = self.report(&failure, &mut retries);
             stop.run_until_cancelled(sleep(wait)).await;
         }
         Ok(())
     }
 
-    async fn session(&self, stop: &CancellationToken, effort: &mut Effort) -> Result<(), Failure> {
+    async fn session(&self, stop: &CancellationToken, retries: &mut Retries) -> Result<(), Failure> {
         // Whatever opening does may be given up at any moment; a commit may not.
-        let Some(session) = stop.run_until_cancelled(Session::open(&self.supplies)).await else { return Ok(()) };
+        let Some(session) = stop.run_until_cancelled(Session::open(&self.context)).await else { return Ok(()) };
         let mut session = session?;
         self.health.up();
         self.continuity.up();
         let merging = session.merging();
         // Whatever it is doing when the session ends is given up; what it leaves behind is dropped by the next attempt.
         tokio::select! {
-            drained = session.drain(stop, effort) => drained,
+            drained = session.drain(stop, retries) => drained,
             never = merging.run() => match never {},
         }
     }
 
     /// Says once what is wrong, and how long to wait.
-    fn report(&self, failure: &Failure, effort: &mut Effort) -> Duration {
-        let StreamId { lane, shard } = self.supplies.of;
-        let status = &self.supplies.status;
+    fn report(&self, failure: &Failure, retries: &mut Retries) -> Duration {
+        let StreamId { lane, shard } = self.context.of;
+        let status = &self.context.status;
         status.failed(failure);
         let reason = failure.to_string();
-        let wait = effort.backoff.after_failure(rand::random());
+        let wait = retries.backoff.after_failure(rand::random());
         if matches!(failure, Failure::Shard(store) if store.class() == ErrorClass::Timeout) {
-            effort.pace.late();
+            retries.batch_size.late();
         }
         match failure {
             Failure::Loss(_) | Failure::Violated { .. } => {
@@ -98,8 +98,8 @@ impl Drain {
     }
 
     fn retry(&self, reason: &str) {
-        let StreamId { lane, shard } = self.supplies.of;
-        if self.supplies.status.set(State::Retrying, Some(reason.to_owned())) {
+        let StreamId { lane, shard } = self.context.of;
+        if self.context.status.set(State::Retrying, Some(reason.to_owned())) {
             warn!(%lane, %shard, reason, "interrupted, trying again");
         }
     }

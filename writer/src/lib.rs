@@ -12,35 +12,35 @@
 //! | `drain` | one lane's loop over sessions: fail, wait, start over |
 //! | `session` | one lane while all goes well: lead, read, commit, announce |
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
-//! | `quiet` | since when nothing was written to each day |
+//! | `day_activity` | since when nothing was written to each day |
 //! | `merging` | partitions that are no longer written to become one |
 //! | `failpoint` | places where a test makes the writer fail |
 //! | `failure` | what can stop a session |
 //! | `backoff` | how long to wait after a failure |
-//! | `pace` | how large batches may be |
+//! | `batch_size` | how large batches may be |
 //! | `status` | what each lane is doing, for everybody who asks |
 //! | `metrics` | what is measured |
-//! | `trail` | which position was reached when |
-//! | `tend` | lag, and trimming the log behind the position |
+//! | `commit_history` | which position was reached when |
+//! | `trimming` | lag, and trimming the log behind the position |
 //! | `report` | `GET /v1/lanes` |
 
 mod app;
 mod backoff;
 mod batch;
+mod batch_size;
 mod bootstrap;
+mod commit_history;
+mod day_activity;
 mod drain;
 mod failpoint;
 mod failure;
 mod merging;
 mod metrics;
-mod pace;
-mod quiet;
 mod report;
 mod session;
 mod settings;
 mod status;
-mod tend;
-mod trail;
+mod trimming;
 
 pub use app::start;
 pub use metrics::METRICS;

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{StreamId, Timestamp};
-use forebay_shard::{Build, ErrorClass, Merger, Part, ShardAddress, StoreError, Swap};
+use forebay_shard::{Build, ErrorClass, Merger, Period, ShardAddress, StoreError, Swap};
 use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::day_activity::{DayActivity, day_of};
 use crate::metrics::{MERGE_SECONDS, MERGES};
-use crate::quiet::{Quiet, day_of};
 
 /// How often it is looked whether there is something to merge.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -31,12 +31,12 @@ const SWAP_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 pub(crate) struct Merging {
     of: StreamId,
     address: ShardAddress,
-    quiet: Arc<Quiet>,
-    /// How long nothing may have touched a part.
+    activity: Arc<DayActivity>,
+    /// How long nothing may have touched a period.
     quiet_for: Duration,
 }
 
-/// What became of one part.
+/// What became of one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Merged,
@@ -47,8 +47,8 @@ enum Outcome {
 }
 
 impl Merging {
-    pub(crate) fn new(of: StreamId, address: ShardAddress, quiet: Arc<Quiet>, quiet_for: Duration) -> Self {
-        Self { of, address, quiet, quiet_for }
+    pub(crate) fn new(of: StreamId, address: ShardAddress, activity: Arc<DayActivity>, quiet_for: Duration) -> Self {
+        Self { of, address, activity, quiet_for }
     }
 
     /// Merges whatever can be merged, until it is given up.
@@ -86,27 +86,27 @@ impl Merging {
         }
     }
 
-    /// Merges part after part, until there is none that nobody writes to. Gives whether nothing stood in the way.
+    /// Merges period after period, until every one that is left is written to. Returns whether nothing stood in the way.
     async fn merge_all(&self) -> Result<bool, StoreError> {
         let Some(mut merger) = Merger::open(&self.address, self.of.lane).await? else { return Ok(true) };
-        while let Some(part) = self.next_part(&mut merger).await? {
-            if self.merge(&mut merger, part).await? == Outcome::Busy {
+        while let Some(period) = self.next_period(&mut merger).await? {
+            if self.merge(&mut merger, period).await? == Outcome::Busy {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    async fn next_part(&self, merger: &mut Merger) -> Result<Option<Part>, StoreError> {
+    async fn next_period(&self, merger: &mut Merger) -> Result<Option<Period>, StoreError> {
         let Some(since) = Instant::now().checked_sub(self.quiet_for) else { return Ok(None) };
-        let parts = merger.parts(Timestamp::now()).await?;
-        Ok(parts.into_iter().find(|part| self.quiet.is_quiet(days_of(part), since)))
+        let periods = merger.periods(Timestamp::now()).await?;
+        Ok(periods.into_iter().find(|period| self.activity.is_quiet(days_of(period), since)))
     }
 
-    async fn merge(&self, merger: &mut Merger, part: Part) -> Result<Outcome, StoreError> {
+    async fn merge(&self, merger: &mut Merger, period: Period) -> Result<Outcome, StoreError> {
         // Whatever is committed from here on may be missed by the copying.
-        let (begun, days) = (Instant::now(), days_of(&part));
-        let mut build = merger.begin(part).await?;
+        let (begun, days) = (Instant::now(), days_of(&period));
+        let mut build = merger.begin(period).await?;
         let outcome = self.fill_and_swap(merger, &mut build, &days, begun).await;
         match &outcome {
             Ok(Outcome::Merged) => {}
@@ -134,7 +134,7 @@ impl Merging {
         }
     }
 
-    /// Gives whether the table is filled; not, where something touched the part meanwhile.
+    /// Returns whether the table is filled; not, where something touched the period meanwhile.
     async fn fill(
         &self,
         merger: &mut Merger,
@@ -147,7 +147,7 @@ impl Merging {
             if !merger.step(build).await? {
                 return Ok(true);
             }
-            if !self.quiet.is_quiet(days.clone(), since) {
+            if !self.activity.is_quiet(days.clone(), since) {
                 return Ok(false);
             }
             sleep(piece.elapsed()).await;
@@ -164,9 +164,9 @@ impl Merging {
         let (begun, (least, most)) = (Instant::now(), SWAP_PAUSE);
         let mut pause = least;
         while begun.elapsed() < SWAP_WITHIN {
-            let is_quiet = || self.quiet.is_quiet(days.clone(), since);
+            let is_quiet = || self.activity.is_quiet(days.clone(), since);
             let swap = merger
-                .swap(build, |position| position.is_some_and(|at| self.quiet.accounts_for(at)) && is_quiet())
+                .swap(build, |position| position.is_some_and(|at| self.activity.accounts_for(at)) && is_quiet())
                 .await?;
             match swap {
                 Swap::Done => return Ok(Outcome::Merged),
@@ -213,6 +213,6 @@ impl Outcome {
 }
 
 /// Parts begin and end at midnight.
-fn days_of(part: &Part) -> Range<i64> {
-    day_of(part.from())..day_of(part.to())
+fn days_of(period: &Period) -> Range<i64> {
+    day_of(period.from())..day_of(period.to())
 }

@@ -12,11 +12,11 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::Backoff;
 use crate::batch::{indexed, touched};
+use crate::batch_size::BatchSize;
+use crate::day_activity::{DayActivity, Days};
 use crate::failpoint;
 use crate::failure::Failure;
 use crate::merging::Merging;
-use crate::pace::Pace;
-use crate::quiet::{Days, Quiet};
 use crate::status::{CommitFigures, State, Status};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
@@ -31,7 +31,7 @@ const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
 
 /// What every session of a lane needs.
 #[derive(Clone, Debug)]
-pub(crate) struct Supplies {
+pub(crate) struct LaneContext {
     pub(crate) of: StreamId,
     pub(crate) addresses: ShardAddresses,
     pub(crate) lane: LaneSettings,
@@ -44,15 +44,15 @@ pub(crate) struct Supplies {
 
 /// How hard a lane tries: kept from session to session.
 #[derive(Debug, Default)]
-pub(crate) struct Effort {
+pub(crate) struct Retries {
     pub(crate) backoff: Backoff,
-    pub(crate) pace: Pace,
+    pub(crate) batch_size: BatchSize,
 }
 
 /// A lane that leads and reads.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    supplies: &'a Supplies,
+    context: &'a LaneContext,
     store: LaneStore,
     reader: FrameReader,
     position: Position,
@@ -60,54 +60,64 @@ pub(crate) struct Session<'a> {
     partitions_at: Instant,
     /// When it was last seen that this writer leads.
     led_at: Instant,
-    quiet: Arc<Quiet>,
+    activity: Arc<DayActivity>,
 }
 
 impl<'a> Session<'a> {
     /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
-    pub(crate) async fn open(supplies: &'a Supplies) -> Result<Self, Failure> {
-        let StreamId { lane, shard } = supplies.of;
-        let mut store = LaneStore::open(&supplies.addresses, lane, supplies.lane.clone()).await?;
+    pub(crate) async fn open(context: &'a LaneContext) -> Result<Self, Failure> {
+        let StreamId { lane, shard } = context.of;
+        let mut store = LaneStore::open(&context.addresses, lane, context.lane.clone()).await?;
         while !store.try_lead().await? {
-            if supplies.status.set(State::Standby, None) {
+            if context.status.set(State::Standby, None) {
                 info!(%lane, %shard, "another writer leads, standing by");
             }
             if let Some(stored) = store.position().await? {
-                supplies.status.stored(&stored);
+                context.status.stored(&stored);
             }
             sleep(STANDBY_POLL).await;
         }
-        let stored = begin(supplies, &mut store).await?;
-        supplies.status.stored(&stored);
+        let stored = begin(context, &mut store).await?;
+        context.status.stored(&stored);
         store.make_partitions_ahead(Timestamp::now()).await?;
         let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
-        let reader = supplies.log.read(supplies.of, Some(after)).await?;
+        let reader = context.log.read(context.of, Some(after)).await?;
         let (position, now) = (stored.position, Instant::now());
-        let quiet = Arc::new(Quiet::since(now, position));
-        let session =
-            Self { supplies, store, reader, position, commit_not_before: now, partitions_at: now, led_at: now, quiet };
+        let activity = Arc::new(DayActivity::since(now, position));
+        let session = Self {
+            context,
+            store,
+            reader,
+            position,
+            commit_not_before: now,
+            partitions_at: now,
+            led_at: now,
+            activity,
+        };
         session.beat().await;
-        supplies.status.set(State::Draining, None);
+        context.status.set(State::Draining, None);
         info!(%lane, %shard, position = %stored.position, "draining");
         Ok(session)
     }
 
     /// What merges partitions for as long as the session lasts.
     pub(crate) fn merging(&self) -> Merging {
-        let Supplies { of, merge_quiet, .. } = *self.supplies;
-        Merging::new(of, self.store.address().clone(), Arc::clone(&self.quiet), merge_quiet)
+        let LaneContext { of, merge_quiet, .. } = *self.context;
+        Merging::new(of, self.store.address().clone(), Arc::clone(&self.activity), merge_quiet)
     }
 
     /// Drains until stopping begins. A commit that is under way then is finished.
-    pub(crate) async fn drain(&mut self, stop: &CancellationToken, effort: &mut Effort) -> Result<(), Failure> {
-        let Supplies { batch_rows, batch_bytes, .. } = *self.supplies;
+    pub(crate) async fn drain(&mut self, stop: &CancellationToken, retries: &mut Retries) -> Result<(), Failure> {
+        let LaneContext { batch_rows, batch_bytes, .. } = *self.context;
         loop {
             let read = async {
                 sleep_until(self.commit_not_before).await;
-                self.reader.next_batch_within(effort.pace.of(batch_rows), effort.pace.of(batch_bytes), BEAT).await
+                self.reader
+                    .next_batch_within(retries.batch_size.of(batch_rows), retries.batch_size.of(batch_bytes), BEAT)
+                    .await
             };
             let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
-            let lane = self.supplies.of.lane;
+            let lane = self.context.of.lane;
             let batch: Vec<IndexedFrame> = batch?.into_iter().map(|stored| indexed(lane, stored)).collect();
             // Under load as well: a writer that has lost the lead without noticing, and is the faster one, would keep the one
             // that has the lead from ever moving the position.
@@ -120,8 +130,8 @@ impl<'a> Session<'a> {
             let mut rest = &batch[..];
             while !rest.is_empty() && !stop.is_cancelled() {
                 rest = &rest[self.commit(rest).await?..];
-                effort.backoff.progress();
-                effort.pace.in_time();
+                retries.backoff.progress();
+                retries.batch_size.in_time();
             }
             if self.partitions_at.elapsed() >= PARTITIONS_EVERY {
                 self.store.make_partitions_ahead(Timestamp::now()).await?;
@@ -134,14 +144,14 @@ impl<'a> Session<'a> {
     async fn commit(&mut self, frames: &[IndexedFrame]) -> Result<usize, Failure> {
         let (begun, before) = (Instant::now(), self.position);
         self.commit_not_before = begun + COMMIT_EVERY;
-        let stream = self.supplies.of;
+        let stream = self.context.of;
         let StreamId { lane, shard } = stream;
         let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
         let touched = touched(frames);
-        self.quiet.begin(Days::of(&touched), Position { seq: last, ..before });
+        self.activity.begin(Days::of(&touched), Position { seq: last, ..before });
         let committed = self.store.commit(frames, before).await.map_err(|error| Failure::of_commit(error, before))?;
         failpoint::AFTER_COMMIT.pass();
-        self.quiet.end(Instant::now());
+        self.activity.end(Instant::now());
         self.position = committed.position;
         let now = Timestamp::now();
         let notice = Notice { stream, before, after: committed.position, committed_at: now, touched };
@@ -155,7 +165,7 @@ impl<'a> Session<'a> {
             took: begun.elapsed(),
             age: frames().filter_map(|frame| frame.enqueued_at).min().map(|at| age(at, now)),
         };
-        self.supplies.status.committed(&committed, figures);
+        self.context.status.committed(&committed, figures);
         if committed.rows.dead > 0 {
             warn!(%lane, %shard, dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
         }
@@ -176,24 +186,24 @@ impl<'a> Session<'a> {
 
     /// A sign of life: nothing was committed since the position.
     async fn beat(&self) {
-        self.announce(&Notice::heartbeat(self.supplies.of, self.position, Timestamp::now())).await;
+        self.announce(&Notice::heartbeat(self.context.of, self.position, Timestamp::now())).await;
     }
 
     /// Notices are chained, so one that is lost is noticed by those who need it.
     async fn announce(&self, notice: &Notice) {
-        if let Err(error) = self.supplies.log.publish_notice(notice).await {
+        if let Err(error) = self.context.log.publish_notice(notice).await {
             debug!(stream = %notice.stream, %error, "a notice was not sent");
         }
     }
 }
 
 /// The stored position. Where there is none, nothing was ever read: begin before the first frame of the stream as it is.
-async fn begin(supplies: &Supplies, store: &mut LaneStore) -> Result<LanePosition, Failure> {
+async fn begin(context: &LaneContext, store: &mut LaneStore) -> Result<LanePosition, Failure> {
     if let Some(stored) = store.position().await? {
         return Ok(stored);
     }
-    let StreamId { lane, shard } = supplies.of;
-    let incarnation = supplies.log.stream_state(supplies.of).await?.incarnation;
+    let StreamId { lane, shard } = context.of;
+    let incarnation = context.log.stream_state(context.of).await?.incarnation;
     info!(%lane, %shard, %incarnation, "nothing was ever read, beginning with the first frame");
     Ok(store.begin_at(Position { incarnation, seq: 0 }).await?)
 }

@@ -1,4 +1,4 @@
-//! What each lane is doing: written by its drain, read by whoever asks, and its metrics.
+//! What each lane is doing: written by its drain, read by HTTP and by trimming, and its metrics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 pub(crate) use forebay_api::lanes::LaneState as State;
 
+use crate::commit_history::CommitHistory;
 use crate::failure::Failure;
 use crate::metrics::{
     BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
-use crate::trail::Trail;
 
 /// A lane's status. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct Now {
     pub(crate) log: Option<StreamState>,
     /// How old the first frame that is not committed was then; zero where there is none.
     pub(crate) lag: Duration,
-    pub(crate) trail: Trail,
+    pub(crate) history: CommitHistory,
 }
 
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Status {
             committed_at: None,
             log: None,
             lag: Duration::ZERO,
-            trail: Trail::new(keep_behind),
+            history: CommitHistory::new(keep_behind),
         };
         Self { inner: Arc::new(Inner { of, now: Mutex::new(now), metrics: LaneMetrics::new(of) }) }
     }
@@ -103,7 +103,7 @@ impl Status {
         self.inner.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what the lane is doing. Gives whether that is news.
+    /// Says what the lane is doing. Returns whether that is news.
     pub(crate) fn set(&self, state: State, reason: Option<String>) -> bool {
         let metrics = &self.inner.metrics;
         metrics.leader.set(if state == State::Draining { 1.0 } else { 0.0 });
@@ -121,7 +121,7 @@ impl Status {
     pub(crate) fn stored(&self, stored: &LanePosition) {
         let mut now = self.now();
         if now.position.is_some_and(|known| !stored.position.covers(known)) {
-            now.trail.forget();
+            now.history.forget();
         }
         now.position = Some(stored.position);
         now.rows = stored.rows;
@@ -151,7 +151,7 @@ impl Status {
         now.position = Some(committed.position);
         now.rows = now.rows + committed.rows;
         now.committed_at = Some(Timestamp::now());
-        now.trail.note(Instant::now(), committed.position.seq);
+        now.history.note(Instant::now(), committed.position.seq);
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {

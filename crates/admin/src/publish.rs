@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log};
-use forebay_model::fact::Part;
+use forebay_model::fact::FramePart;
 use forebay_model::{Epoch, ShardId, Timestamp};
 use futures::future::try_join_all;
 use tokio::time::Instant;
@@ -17,13 +17,13 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Puts every part into the log. Returns how many facts these were.
-pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<Part>) -> Result<u64> {
+pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) -> Result<u64> {
     let facts = parts.iter().map(|part| u64::from(part.rows)).sum();
     try_join_all(parts.into_iter().map(|part| publish(log, part.stream.shard, frame(part, epoch)))).await?;
     Ok(facts)
 }
 
-fn frame(part: Part, epoch: Epoch) -> Frame {
+fn frame(part: FramePart, epoch: Epoch) -> Frame {
     Frame {
         lane: part.stream.lane,
         rows: part.rows,

@@ -10,7 +10,7 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// Tuples of one stream, at most one frame's worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct FramePart {
     /// Where they go.
     pub stream: StreamId,
     /// How many there are.
@@ -24,8 +24,8 @@ pub struct Part {
 pub struct Facts {
     part_bytes_max: usize,
     /// The part of each stream that still grows. Few, so a list is enough.
-    open: Vec<Part>,
-    full: Vec<Part>,
+    open: Vec<FramePart>,
+    full: Vec<FramePart>,
     bytes: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// In parts of at most so many bytes. Only a fact that is larger by itself makes a larger part.
+    /// In parts of at most that many bytes. Only a fact that is larger by itself makes a larger part.
     pub fn in_parts_of(part_bytes_max: usize) -> Self {
         Self { part_bytes_max, open: Vec::new(), full: Vec::new(), bytes: 0 }
     }
@@ -73,7 +73,7 @@ impl Facts {
     }
 
     /// Every part, in no particular order.
-    pub fn into_parts(mut self) -> Vec<Part> {
+    pub fn into_parts(mut self) -> Vec<FramePart> {
         self.full.append(&mut self.open);
         self.full
     }
@@ -81,7 +81,7 @@ impl Facts {
     fn push(&mut self, stream: StreamId, write: impl FnOnce(&mut Vec<u8>)) {
         let place = self.open.iter().position(|part| part.stream == stream);
         let place = place.unwrap_or_else(|| {
-            self.open.push(Part { stream, rows: 0, tuples: Vec::new() });
+            self.open.push(FramePart { stream, rows: 0, tuples: Vec::new() });
             self.open.len() - 1
         });
         let part = &mut self.open[place];
@@ -97,7 +97,7 @@ impl Facts {
             tuples.extend_from_slice(tail);
             part.tuples.truncate(before);
             part.rows -= 1;
-            let next = Part { stream, rows: 1, tuples };
+            let next = FramePart { stream, rows: 1, tuples };
             self.full.push(std::mem::replace(part, next));
         }
     }

@@ -37,6 +37,7 @@ pub mod receipt;
 pub mod shard_map;
 pub mod stream;
 pub mod timestamp;
+mod touch_key;
 pub mod touched;
 pub mod tuple;
 pub mod view;

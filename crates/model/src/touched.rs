@@ -1,10 +1,9 @@
 //! What a commit touched, as far as caches need it: hashed keys and hours.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use crate::Timestamp;
-use crate::lane::LaneSpec;
-use crate::tuple::{Tuple, TupleIndex};
+use crate::tuple::TupleIndex;
+
+pub use crate::touch_key::{customer_key, view_key};
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -74,27 +73,6 @@ impl Touched {
     }
 }
 
-/// The hash of what a fact is looked up by. Notices and entries in Redis hold such hashes: who changes them raises the versions of
-/// both formats.
-pub(crate) fn key_of(spec: &LaneSpec, tuple: &Tuple<'_>) -> u64 {
-    hash(spec.key.iter().map(|&place| tuple.field(place)))
-}
-
-/// The hash of a customer, or of an order id in the index lane.
-pub fn customer_key(id: &str) -> u64 {
-    hash([id.as_bytes()])
-}
-
-/// The hash of a view's key, such as a seller.
-pub fn view_key(view: &str, key: &str) -> u64 {
-    hash([view, key].map(str::as_bytes))
-}
-
-/// The hash of each part is the seed of the next one's.
-fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
-    parts.into_iter().fold(0, |seed, part| xxh3_64_with_seed(part, seed))
-}
-
 /// The hour of an instant, counted from 1970.
 pub fn hour_of(at: Timestamp) -> i32 {
     let hour = at.unix_us().div_euclid(HOUR_US);
@@ -105,20 +83,6 @@ pub fn hour_of(at: Timestamp) -> i32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn keys_of_different_views_are_told_apart() {
-        assert_ne!(view_key("a", "k"), view_key("b", "k"));
-        assert_ne!(view_key("ab", "c"), view_key("a", "bc"));
-        assert_ne!(view_key("a", "k"), customer_key("k"));
-    }
-
-    #[test]
-    fn hashes_are_what_other_processes_take_them_for() {
-        // XXH3_64bits("") of the reference implementation.
-        assert_eq!(customer_key(""), 0x2d06_8005_38d3_94c2);
-        assert_eq!(view_key("seller", "S1"), 0x1c7c_b12f_7d4a_edd9);
-    }
 
     #[test]
     fn everything_has_every_key_and_hour() {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forebay_model::{Epoch, Lane, Timestamp, TupleIndex};
 
-use crate::dead_letter::Reason;
+use crate::dead_letter::{Reason, RowPosition};
 
 /// A message of a lane's log, to be committed.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct LogFrame {
     pub epoch: Epoch,
     /// When it was made, where it says so.
     pub enqueued_at: Option<Timestamp>,
-    /// How many rows it declares. This is what the sums go by: exactly so many are stored, duplicate or dead.
+    /// How many rows it declares. This is what the sums go by: exactly that many are stored, duplicate or dead.
     pub rows: u32,
     /// Its COPY tuples.
     pub payload: Bytes,
@@ -44,6 +44,12 @@ impl IndexedFrame {
     /// The frame.
     pub fn frame(&self) -> &LogFrame {
         &self.frame
+    }
+
+    /// Where its row of that number stands.
+    pub(crate) fn position_of(&self, row: u32) -> RowPosition {
+        let LogFrame { seq, epoch, enqueued_at, .. } = self.frame;
+        RowPosition { seq, row, epoch, enqueued_at }
     }
 
     /// The lane that its tuples were read as.

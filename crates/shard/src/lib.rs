@@ -40,7 +40,7 @@ pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
-pub use partition::{Build, Granularity, Merger, Part, Swap};
+pub use partition::{Build, Granularity, Merger, Period, Swap};
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{LanePosition, Tally};
 pub use session::ConnectError;

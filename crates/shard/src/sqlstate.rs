@@ -1,4 +1,4 @@
-//! What an error of Postgres means for whoever met it, by SQLSTATE alone: never by the text of a message.
+//! What an error of Postgres means, by SQLSTATE alone: never by the text of a message.
 //!
 //! Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 

@@ -163,7 +163,7 @@ async fn merge(url: &str, lane: Lane) -> usize {
         let Some(mut merger) = Merger::open(&address, lane).await.unwrap() else {
             return (false, "somebody merges".to_owned());
         };
-        while let Some(part) = merger.parts(Timestamp::now()).await.unwrap().into_iter().next() {
+        while let Some(part) = merger.periods(Timestamp::now()).await.unwrap().into_iter().next() {
             let mut build = merger.begin(part).await.unwrap();
             while merger.step(&mut build).await.unwrap() {}
             match merger.swap(&mut build, |_| true).await.unwrap() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, Notice};
-use forebay_model::fact::Part;
+use forebay_model::fact::FramePart;
 use forebay_model::{
     Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, StreamId, Timestamp, Touched, ViewSet,
 };
@@ -69,7 +69,7 @@ impl Writing {
         let (facts, _) = self.facts(orders);
         for part in facts.into_parts() {
             if part.stream == lane.on(from) {
-                self.publish(Part { stream: lane.on(to), ..part }).await;
+                self.publish(FramePart { stream: lane.on(to), ..part }).await;
             }
         }
         self.commit().await;
@@ -95,8 +95,8 @@ impl Writing {
         (facts, ids)
     }
 
-    async fn publish(&mut self, part: Part) -> Position {
-        let Part { stream, rows, tuples } = part;
+    async fn publish(&mut self, part: FramePart) -> Position {
+        let FramePart { stream, rows, tuples } = part;
         let payload = Bytes::from(tuples);
         let (id, epoch, enqueued_at) = (FrameId::random(), self.map.epoch(), Timestamp::now());
         let frame = Frame { lane: stream.lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };

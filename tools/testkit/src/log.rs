@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, LogSettings};
-use forebay_model::fact::Part;
+use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StreamId, Timestamp, ViewSet};
 use forebay_stack::shared;
@@ -54,7 +54,7 @@ pub async fn prepare(log: &Log, map: &ShardMap) {
 }
 
 /// The facts of orders, by stream, as ingest makes them.
-pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<Part> {
+pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<FramePart> {
     let mut facts = Facts::default();
     for order in orders {
         with_order(&order.to_string(), map, |order| facts.add(order, map));

@@ -9,7 +9,7 @@ async fn a_dead_task_leaves_no_service_half_alive() {
     writer.has("draining", 3).await;
     let running = writer.served.service.lifecycle.running();
     let known = ["drain index-0", "http server", "log", "metrics upkeep", "reader of orders-0", "shard map"];
-    for known in known.into_iter().chain(["tables of shard 0", "tend streams"]) {
+    for known in known.into_iter().chain(["tables of shard 0", "trim streams"]) {
         assert!(running.iter().any(|name| name == known), "{known:?} is not among {running:?}");
     }
     writer.served.assert_metrics_are_explained().await;

@@ -82,7 +82,7 @@ impl Operated {
     }
 
     /// The facts of orders, by stream.
-    pub(crate) fn parts(&self, orders: &[String]) -> Vec<forebay_model::fact::Part> {
+    pub(crate) fn parts(&self, orders: &[String]) -> Vec<forebay_model::fact::FramePart> {
         facts(orders, &self.map)
     }
 

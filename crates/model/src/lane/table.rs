@@ -244,7 +244,7 @@ const _: () = {
 mod tests {
     use super::*;
 
-    /// They stand in what is stored and in what other versions hold: whoever changes one breaks that.
+    /// They stand in what is stored and in what other versions hold, so changing one breaks that.
     #[test]
     fn the_codes_of_lanes_stay_what_they_are() {
         let codes = [Lane::Orders, Lane::Index, Lane::Views].map(|lane| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
-use super::reader::{Broken, Place, Reader, Slot};
+use super::reader::{Broken, Pointer, Reader, Slot};
 use super::{ITEMS_MAX, ViewSlice};
 use crate::view::ViewSet;
 
@@ -47,7 +47,7 @@ impl<'j> Items<'j> {
     pub(super) fn read(reader: &mut Reader<'j>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
         let mut items = Self::default();
         if peek != Peek::Array {
-            reader.wrong_type(peek, Place::Order("items"), "must be an array")?;
+            reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
             return Ok(items);
         }
         let mut next = reader.jiter.known_array()?;
@@ -58,14 +58,14 @@ impl<'j> Items<'j> {
             index += 1;
         }
         if index == 0 || index > ITEMS_MAX {
-            reader.fault(Place::Order("items"), format!("must have 1 to {ITEMS_MAX} items"));
+            reader.fault(Pointer::Order("items"), format!("must have 1 to {ITEMS_MAX} items"));
         }
         Ok(items)
     }
 
     fn read_item(&mut self, reader: &mut Reader<'j>, peek: Peek, index: usize, views: &ViewSet) -> Result<(), Broken> {
         if peek != Peek::Object {
-            return reader.wrong_type(peek, Place::Item(index), "must be an object");
+            return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
         }
         let start = reader.jiter.current_index();
         let fields = Fields::read(reader, index, views)?;
@@ -117,7 +117,7 @@ impl Fields {
             (fields.price.is_missing(), "price"),
         ] {
             if missing {
-                reader.fault(Place::OfItem(index, name), "is required");
+                reader.fault(Pointer::OfItem(index, name), "is required");
             }
         }
         Ok(fields)
@@ -134,7 +134,7 @@ impl Fields {
     ) -> Result<(), Broken> {
         match key {
             Key::Sku => {
-                let place = Place::OfItem(index, "sku");
+                let place = Pointer::OfItem(index, "sku");
                 let text = if view.is_some() { reader.id(peek, place)? } else { reader.text(peek, place)? };
                 self.sku.fill(reader, place, Some(()));
                 if let Some(text) = text {
@@ -143,17 +143,17 @@ impl Fields {
                 }
             }
             Key::Quantity => {
-                let place = Place::OfItem(index, "quantity");
+                let place = Pointer::OfItem(index, "quantity");
                 let quantity = reader.integer(peek, place, 1..=1_000_000)?;
                 self.quantity.fill(reader, place, quantity);
             }
             Key::Price => {
-                let place = Place::OfItem(index, "price");
+                let place = Pointer::OfItem(index, "price");
                 let price = reader.integer(peek, place, 0..=i64::MAX)?;
                 self.price.fill(reader, place, price);
             }
             Key::Other => {
-                let place = Place::OfItem(index, reader.raw_key_since(before_key));
+                let place = Pointer::OfItem(index, reader.raw_key_since(before_key));
                 check_key(reader, place);
                 match view {
                     Some(view) if peek != Peek::Null => {
@@ -185,10 +185,10 @@ fn classify(key: &str, views: &ViewSet) -> (Key, Option<Arc<str>>) {
 }
 
 /// The key of an unknown field is stored too.
-pub(super) fn check_key(reader: &mut Reader<'_>, place: Place<'_>) {
+pub(super) fn check_key(reader: &mut Reader<'_>, place: Pointer<'_>) {
     let raw = match place {
-        Place::Order(raw) | Place::OfItem(_, raw) => raw,
-        Place::Item(_) => return,
+        Pointer::Order(raw) | Pointer::OfItem(_, raw) => raw,
+        Pointer::Item(_) => return,
     };
     // Behind an escaped backslash it is six characters like any others.
     if raw.contains(r"\u0000") && raw.replace(r"\\", "").contains(r"\u0000") {
@@ -196,7 +196,7 @@ pub(super) fn check_key(reader: &mut Reader<'_>, place: Place<'_>) {
     }
 }
 
-fn check_sku(reader: &mut Reader<'_>, sku: &str, place: Place<'_>) {
+fn check_sku(reader: &mut Reader<'_>, sku: &str, place: Pointer<'_>) {
     let chars = sku.chars().count();
     if !(1..=128).contains(&chars) {
         reader.fault(place, "must have 1 to 128 characters");

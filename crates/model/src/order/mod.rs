@@ -61,7 +61,7 @@ pub struct Order<'j> {
 }
 
 impl<'j> Draft<'j> {
-    /// Gives the draft its identity. What the client left out is filled in: the time by `now`, the id by a new one
+    /// Returns the draft its identity. What the client left out is filled in: the time by `now`, the id by a new one
     /// made of the time, the bucket and `random`.
     pub fn settle(mut self, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {
         let bucket = map.bucket_of(&self.customer_id);

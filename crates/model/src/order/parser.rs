@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiter::Peek;
 
 use super::item::{Items, check_key};
-use super::reader::{Broken, Place, Reader, Slot};
+use super::reader::{Broken, Pointer, Reader, Slot};
 use super::{Draft, ORDER_BYTES_MAX};
 use crate::fault::Rejection;
 use crate::view::ViewSet;
@@ -98,7 +98,7 @@ impl OrderParser {
                     let start = reader.jiter.current_index();
                     let items = Items::read(reader, peek, &self.views)?;
                     let text = reader.since(start);
-                    fields.items.fill(reader, Place::Order("items"), Some((items, text)));
+                    fields.items.fill(reader, Pointer::Order("items"), Some((items, text)));
                 }
                 _ => fields.read_scalar(reader, &key, peek, latest)?,
             }
@@ -125,25 +125,25 @@ impl<'j> Fields<'j> {
     fn read_scalar(&mut self, reader: &mut Reader<'j>, key: &Key, peek: Peek, latest: Timestamp) -> Result<(), Broken> {
         match key {
             Key::CustomerId => {
-                let place = Place::Order("customer_id");
+                let place = Pointer::Order("customer_id");
                 let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
                 self.customer_id.fill(reader, place, id);
             }
             // A null stands for a field that was left out, as many clients write it.
             Key::OrderId | Key::Timestamp if peek == Peek::Null => reader.jiter.known_null()?,
             Key::OrderId => {
-                let place = Place::Order("order_id");
+                let place = Pointer::Order("order_id");
                 let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
                 self.order_id.fill(reader, place, id);
             }
             Key::Timestamp => {
-                let place = Place::Order("timestamp");
+                let place = Pointer::Order("timestamp");
                 let text = reader.text(peek, place)?;
                 let timestamp = text.and_then(|text| checked_timestamp(reader, &text, latest));
                 self.timestamp.fill(reader, place, timestamp);
             }
             _ => {
-                let place = Place::Order("total");
+                let place = Pointer::Order("total");
                 let total = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
                 self.total.fill(reader, place, total);
             }
@@ -159,7 +159,7 @@ impl<'j> Fields<'j> {
         before_key: usize,
     ) -> Result<(), Broken> {
         let raw_key = reader.raw_key_since(before_key);
-        let place = Place::Order(raw_key);
+        let place = Pointer::Order(raw_key);
         check_key(reader, place);
         let start = reader.jiter.current_index();
         match view {
@@ -177,23 +177,23 @@ impl<'j> Fields<'j> {
     /// The draft, where nothing that it needs is missing; the faults that only the whole order shows are noted.
     fn into_draft(mut self, reader: &mut Reader<'j>) -> Option<Draft<'j>> {
         if self.customer_id.is_missing() {
-            reader.fault(Place::Order("customer_id"), "is required");
+            reader.fault(Pointer::Order("customer_id"), "is required");
         }
         if self.timestamp.is_missing() && !self.order_id.is_missing() {
             let reason = "is required with an order_id: without it, sending the order again would store it twice";
-            reader.fault(Place::Order("timestamp"), reason);
+            reader.fault(Pointer::Order("timestamp"), reason);
         }
         if self.items.is_missing() {
-            reader.fault(Place::Order("items"), "is required");
+            reader.fault(Pointer::Order("items"), "is required");
         }
         let (items, text) = self.items.value.take()?;
         let Ok(total) = i64::try_from(items.total) else {
-            reader.fault(Place::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
+            reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
             return None;
         };
         if self.total.value.is_some_and(|given| given != total) {
             reader.fault(
-                Place::Order("total"),
+                Pointer::Order("total"),
                 format!("must be left out, or be the sum of quantity × price, which is {total}"),
             );
         }
@@ -211,7 +211,7 @@ impl<'j> Fields<'j> {
 }
 
 fn checked_timestamp(reader: &mut Reader<'_>, text: &str, latest: Timestamp) -> Option<Timestamp> {
-    let place = Place::Order("timestamp");
+    let place = Pointer::Order("timestamp");
     match Timestamp::parse(text) {
         Ok(at) if at < Timestamp::EARLIEST => reader.fault(place, "must not be before 2000-01-01T00:00:00Z"),
         Ok(at) if at > latest => reader.fault(place, format!("must not be after {latest}: too far ahead of now")),

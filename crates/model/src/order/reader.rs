@@ -12,13 +12,13 @@ use crate::passthrough;
 
 /// Where a value of an order stands. Its `Display` is a JSON pointer.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum Pointer<'a> {
     Order(&'a str),
     Item(usize),
     OfItem(usize, &'a str),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Pointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Order(field) => write!(f, "/{}", passthrough::pointer_segment(field)),
@@ -54,7 +54,7 @@ impl<T> Slot<T> {
     }
 
     /// Takes the field's value. A known field that stands there twice would mean different things to different readers.
-    pub(super) fn fill(&mut self, reader: &mut Reader<'_>, place: Place<'_>, value: Option<T>) {
+    pub(super) fn fill(&mut self, reader: &mut Reader<'_>, place: Pointer<'_>, value: Option<T>) {
         if self.seen {
             reader.fault(place, "must not stand there twice");
         }
@@ -77,7 +77,7 @@ impl<'j> Reader<'j> {
         Self { json, jiter: Jiter::new(json.as_bytes()), faults: Vec::new() }
     }
 
-    pub(super) fn fault(&mut self, place: Place<'_>, reason: impl Into<String>) {
+    pub(super) fn fault(&mut self, place: Pointer<'_>, reason: impl Into<String>) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(Fault { pointer: place.to_string(), reason: reason.into() });
         }
@@ -110,13 +110,13 @@ impl<'j> Reader<'j> {
     }
 
     /// Passes over a value that has the wrong type.
-    pub(super) fn wrong_type(&mut self, peek: Peek, place: Place<'_>, reason: &str) -> Result<(), Broken> {
+    pub(super) fn wrong_type(&mut self, peek: Peek, place: Pointer<'_>, reason: &str) -> Result<(), Broken> {
         self.fault(place, reason);
         self.jiter.known_skip(peek).map_err(Broken)
     }
 
     /// Passes over a value that Forebay keeps as it came, checking that Postgres will.
-    pub(super) fn keep(&mut self, peek: Peek, place: Place<'_>) -> Result<&'j str, Broken> {
+    pub(super) fn keep(&mut self, peek: Peek, place: Pointer<'_>) -> Result<&'j str, Broken> {
         let start = self.jiter.current_index();
         // Most of these are short texts and numbers, for which no pointer needs to be made.
         let mut nested = passthrough::Check::default();
@@ -129,7 +129,7 @@ impl<'j> Reader<'j> {
         Ok(self.since(start))
     }
 
-    pub(super) fn text(&mut self, peek: Peek, place: Place<'_>) -> Result<Option<String>, Broken> {
+    pub(super) fn text(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
         if peek == Peek::String {
             return Ok(Some(self.jiter.known_str()?.to_owned()));
         }
@@ -138,7 +138,7 @@ impl<'j> Reader<'j> {
     }
 
     /// An id: a text that keeps the rule for ids, or an integer, which stands for its decimal text.
-    pub(super) fn id(&mut self, peek: Peek, place: Place<'_>) -> Result<Option<String>, Broken> {
+    pub(super) fn id(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
         let text = if peek == Peek::String {
             self.jiter.known_str()?.to_owned()
         } else if let Some(number) = self.integer_text(peek)? {
@@ -159,7 +159,7 @@ impl<'j> Reader<'j> {
     pub(super) fn integer(
         &mut self,
         peek: Peek,
-        place: Place<'_>,
+        place: Pointer<'_>,
         range: RangeInclusive<i64>,
     ) -> Result<Option<i64>, Broken> {
         let Some(text) = self.integer_text(peek)? else {

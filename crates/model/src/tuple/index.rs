@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::read::{Framed, frame};
 use super::{TupleError, leading_fields};
-use crate::touched::key_of;
+use crate::touch_key::hash;
 use crate::{Lane, Timestamp};
 
 /// Where the tuples of one payload stand, in its order: 24 bytes for each.
@@ -58,7 +58,7 @@ impl TupleIndex {
                 offset,
                 length: length as u32,
                 ordered_at: tuple.ordered_at(),
-                key: key_of(spec, &tuple),
+                key: hash(spec.key.iter().map(|&place| tuple.field(place))),
             });
             index.faults.extend(fault.map(|error| TupleFault { row, error }));
             rest = &rest[length..];
@@ -77,7 +77,7 @@ impl TupleIndex {
         &self.faults
     }
 
-    /// Whether something follows the last tuple that is none.
+    /// Whether bytes that are no tuple follow the last one.
     pub fn is_torn(&self) -> bool {
         self.is_torn
     }

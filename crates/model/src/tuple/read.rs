@@ -179,7 +179,7 @@ fn time_of(field: &[u8]) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
-    /// A tuple of so many empty fields.
+    /// A tuple of that many empty fields.
     fn empty(fields: usize) -> Vec<u8> {
         let mut tuple = (fields as i16).to_be_bytes().to_vec();
         tuple.resize(2 + 4 * fields, 0);

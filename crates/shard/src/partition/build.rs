@@ -1,4 +1,4 @@
-//! The table that is to take the place of a part's partitions, filled beside them.
+//! The table that is to take the place of a period's partitions, filled beside them.
 //!
 //! It stands under a name that no partition ever has, and gets its own only in the transaction that attaches it. So whatever
 //! a crash leaves behind is known by its name, and a partition that somebody detached is never taken for it.
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use forebay_model::Lane;
 
 use super::catalogue::{free_name, literal, name_of, take_over_statistics};
-use super::part::Part;
+use super::period::Period;
 
 /// The range, as a check: with it, attaching the table needs no look at its rows.
 pub(super) const RANGE_CHECK: &str = "merging_range";
@@ -17,7 +17,7 @@ pub(super) const RANGE_CHECK: &str = "merging_range";
 /// A table that is being filled.
 #[derive(Debug)]
 pub struct Build {
-    pub(super) part: Part,
+    pub(super) period: Period,
     /// The name that it gets.
     pub(super) name: String,
     columns: String,
@@ -48,12 +48,12 @@ pub(super) fn building(lane: Lane) -> String {
 
 impl Build {
     /// Makes the empty table.
-    pub(super) async fn begin(connection: &mut PgConnection, lane: Lane, part: Part) -> Result<Self, sqlx::Error> {
+    pub(super) async fn begin(connection: &mut PgConnection, lane: Lane, period: Period) -> Result<Self, sqlx::Error> {
         let (table, building) = (lane.table(), building(lane));
-        let name = free_name(connection, &name_of(table, part.span, part.span)).await?;
+        let name = free_name(connection, &name_of(table, period.span, period.span)).await?;
         let indexes = read_indexes(connection, table, &name).await?;
         let columns = read_columns(connection, table).await?;
-        let (from, to) = (literal(part.span.from), literal(part.span.to));
+        let (from, to) = (literal(period.span.from), literal(period.span.to));
         let create = format!(
             "create table {building} (like {table} including all excluding indexes, \
                 constraint {RANGE_CHECK} check (ordered_at >= {from} and ordered_at < {to})) \
@@ -62,15 +62,15 @@ impl Build {
         execute(connection, create).await?;
         take_over_statistics(connection, table, &building).await?;
         let order = lane.identity().join(", ");
-        Ok(Self { part, name, columns, order, indexes, done: 0, rows: 0, older: Vec::new() })
+        Ok(Self { period, name, columns, order, indexes, done: 0, rows: 0, older: Vec::new() })
     }
 
     /// Does the next piece: the rows of a partition, in the order of their identity, so that each customer's lie together; an
-    /// index; the statistics. Gives whether there was one.
+    /// index; the statistics. Returns whether there was one.
     pub(super) async fn step(&mut self, connection: &mut PgConnection, lane: Lane) -> Result<bool, sqlx::Error> {
         let building = building(lane);
-        let count = self.part.partitions.len();
-        if let Some(partition) = self.part.partitions.get(self.done) {
+        let count = self.period.partitions.len();
+        if let Some(partition) = self.period.partitions.get(self.done) {
             let (columns, order, from) = (&self.columns, &self.order, &partition.name);
             let copy = format!("insert into {building} ({columns}) select {columns} from only {from} order by {order}");
             self.rows += execute(connection, copy).await?;
@@ -98,7 +98,7 @@ impl Build {
 
     /// How many partitions it replaces.
     pub fn partitions(&self) -> usize {
-        self.part.partitions()
+        self.period.partitions()
     }
 }
 

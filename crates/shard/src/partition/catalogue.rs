@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::part::Partition;
+use super::period::Partition;
 use super::{Ranges, Span};
 
 /// Only one session at a time makes partitions of a database: two that race would overlap.
@@ -43,7 +43,7 @@ pub(crate) async fn read_ranges(connection: &mut PgConnection, table: &str) -> R
     Ok(Ranges::new(spans, has_default))
 }
 
-/// Makes partitions of a table that hold the wanted slots, as far as nothing else holds them. Gives the ranges that the table
+/// Makes partitions of a table that hold the wanted slots, as far as nothing else holds them. Returns the ranges that the table
 /// then has, and how many partitions are new.
 ///
 /// A table is made by itself and attached: that takes a lock on the parent which neither readers nor writers wait for,

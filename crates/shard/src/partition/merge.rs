@@ -1,16 +1,16 @@
-//! How the partitions of a part that is over become one.
+//! How the partitions of a period that is over become one.
 //!
 //! **A row that is stored is never lost by it**, because of three things:
 //!
-//! 1. Rows come only through commits of the lane, and a commit moves the lane's position in its transaction. Whoever merges
+//! 1. Rows come only through commits of the lane, and a commit moves the lane's position in its transaction. The process that merges
 //!    has noted, before each commit was sent, which days it touches. The table takes the partitions' place under a lock that
 //!    no commit passes, and only where the noted commits account for the position as it then is, and none since the copying
-//!    began touched the part. Otherwise it is dropped.
-//! 2. The part must then still consist of exactly the partitions that were copied.
+//!    began touched the period. Otherwise it is dropped.
+//! 2. The period must then still consist of exactly the partitions that were copied.
 //! 3. A transaction that began before the table was filled may read under a snapshot in which it is empty, so all of those
 //!    must have ended before.
 //!
-//! The lock is waited for only briefly: behind whoever waits for it, everybody waits.
+//! The lock is waited for only briefly: while it is waited for, everybody else waits, too.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::build::{Build, RANGE_CHECK, building, drop_leftover, execute, transactions};
 use super::catalogue::{CREATION_LOCK, literal, read_partitions};
-use super::part::{self, Part};
+use super::period::{self, Period};
 use crate::address::{ShardAddress, ShardAddresses};
 use crate::position::LanePosition;
 use crate::session::{SessionSettings, connect_primary};
@@ -42,7 +42,7 @@ pub struct Merger {
     connection: PgConnection,
 }
 
-/// What became of the attempt to put a table in the place of its part's partitions.
+/// What became of the attempt to put a table in the place of its period's partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
     /// It is in their place.
@@ -77,23 +77,23 @@ impl Merger {
         Ok(Some(merger))
     }
 
-    /// The parts that are over and have more than one partition. The first that nobody writes to is the one to merge next.
-    pub async fn parts(&mut self, now: Timestamp) -> Result<Vec<Part>, StoreError> {
+    /// The periods that are over and have more than one partition. The first that nobody writes to is the one to merge next.
+    pub async fn periods(&mut self, now: Timestamp) -> Result<Vec<Period>, StoreError> {
         let partitions = merging(read_partitions(&mut self.connection, self.lane.table(), true)).await?;
-        Ok(part::parts(&partitions.unwrap_or_default(), now))
+        Ok(period::periods(&partitions.unwrap_or_default(), now))
     }
 
-    /// Begins to build the table that is to take the place of the part's partitions.
-    pub async fn begin(&mut self, part: Part) -> Result<Build, StoreError> {
-        merging(Build::begin(&mut self.connection, self.lane, part)).await
+    /// Begins to build the table that is to take the place of the period's partitions.
+    pub async fn begin(&mut self, period: Period) -> Result<Build, StoreError> {
+        merging(Build::begin(&mut self.connection, self.lane, period)).await
     }
 
-    /// Does the next piece of the work. Gives whether there was one: where not, the table can take its place.
+    /// Does the next piece of the work. Returns whether there was one: where not, the table can take its place.
     pub async fn step(&mut self, build: &mut Build) -> Result<bool, StoreError> {
         merging(build.step(&mut self.connection, self.lane)).await
     }
 
-    /// Puts the table in the place of its part's partitions, if `is_quiet` says of the position that nothing touched the part
+    /// Puts the table in the place of its period's partitions, if `is_quiet` says of the position that nothing touched the period
     /// up to there since before [`Merger::begin`].
     pub async fn swap(
         &mut self,
@@ -133,13 +133,13 @@ async fn swap(
 ) -> Result<Swap, sqlx::Error> {
     let table = lane.table();
     let mut transaction = connection.begin().await?;
-    // Whoever makes a partition has read before that none is there.
+    // A process that makes a partition has seen before that none is there.
     sqlx::query("select pg_advisory_xact_lock($1)").bind(CREATION_LOCK).execute(&mut *transaction).await?;
     // Everybody locks the table before its partitions, so this is enough to be alone with all of them.
     execute(&mut transaction, format!("lock table only {table} in access exclusive mode")).await?;
     let stored = LanePosition::of(&mut transaction, lane).await?;
     let partitions = read_partitions(&mut transaction, table, false).await?.unwrap_or_default();
-    if !build.part.is_made_of(&partitions) || !is_quiet(stored.map(|stored| stored.position)) {
+    if !build.period.is_made_of(&partitions) || !is_quiet(stored.map(|stored| stored.position)) {
         transaction.rollback().await?;
         return Ok(Swap::Stale);
     }
@@ -152,9 +152,9 @@ async fn swap(
 /// Only maintenance, such as a vacuum, can still hold a lock on one of the tables. It is not waited for.
 fn replace(lane: Lane, build: &Build) -> String {
     let (table, building, name) = (lane.table(), building(lane), &build.name);
-    let names: Vec<&str> = build.part.partitions.iter().map(|partition| partition.name.as_str()).collect();
+    let names: Vec<&str> = build.period.partitions.iter().map(|partition| partition.name.as_str()).collect();
     let (old, each) = (names.join(", "), names.join(", only "));
-    let (from, to) = (literal(build.part.span.from), literal(build.part.span.to));
+    let (from, to) = (literal(build.period.span.from), literal(build.period.span.to));
     format!(
         "lock table only {each}, only {building} in access exclusive mode nowait; \
         drop table {old}; \

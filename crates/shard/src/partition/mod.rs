@@ -11,7 +11,7 @@
 //! | `granularity` | how long a new partition is |
 //! | `range` | ranges of time, and the gaps between them |
 //! | `catalogue` | partitions as the catalogue has them, and how new ones get there |
-//! | `part` | which partitions may become one |
+//! | `period` | which partitions may become one |
 //! | `build` | the table that is to take their place |
 //! | `merge` | how it takes their place |
 
@@ -19,12 +19,12 @@ mod build;
 mod catalogue;
 mod granularity;
 mod merge;
-mod part;
+mod period;
 mod range;
 
 pub use build::Build;
 pub(crate) use catalogue::{create, read_ranges};
 pub use granularity::{Granularity, UnknownGranularity};
 pub use merge::{Merger, Swap};
-pub use part::Part;
+pub use period::Period;
 pub(crate) use range::{Ranges, Span};

@@ -138,7 +138,7 @@ impl LaneStore {
         Ok(step(Step::Position, LanePosition::of(&mut self.control, self.lane)).await?)
     }
 
-    /// Begins at a position, unless there is one already. Gives the one that is there.
+    /// Begins at a position, unless there is one already. Returns the one that is there.
     pub async fn begin_at(&mut self, position: Position) -> Result<LanePosition, StoreError> {
         const SQL: &str = "insert into lane_position (lane, incarnation, stream_seq, frame_id, committed_at, epoch) \
             values ($1, $2, $3, '', clock_timestamp(), 0) on conflict (lane) do nothing";
@@ -151,7 +151,7 @@ impl LaneStore {
         self.position().await?.ok_or_else(StoreError::position_gone)
     }
 
-    /// Makes the partition of the present and some ahead. Gives how many are new.
+    /// Makes the partition of the present and some ahead. Returns how many are new.
     pub async fn make_partitions_ahead(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         if !self.lane.is_partitioned_by_time() {
             return Ok(0);

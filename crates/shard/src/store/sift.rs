@@ -47,7 +47,7 @@ impl<'a> RowRange<'a> {
 
     /// Where the first one stands.
     pub(crate) fn position(self) -> RowPosition {
-        RowPosition::of(self.frame, self.first)
+        self.frame.position_of(self.first)
     }
 
     /// Their bytes, one tuple after the other.
@@ -174,7 +174,7 @@ impl<'a> Sieve<'a, '_> {
     }
 
     fn bury(&mut self, frame: &IndexedFrame, row: u32, rows: u32, reason: Reason, detail: String, tuple: Bytes) {
-        let position = RowPosition::of(frame, row);
+        let position = frame.position_of(row);
         self.sifted.letters.push(Letter { position, rows, reason, sqlstate: None, detail, tuple });
     }
 }

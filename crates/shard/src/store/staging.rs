@@ -43,7 +43,7 @@ impl Attempt<'_> {
         Ok(Tally { stored, duplicate, dead })
     }
 
-    /// Gives how many rows were new.
+    /// Returns how many rows were new.
     pub(super) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, StepError> {
         let payloads: Vec<_> = self.ranges.iter().map(|range| range.bytes()).collect();
         copy(connection, &self.statements.copy_staged, &payloads).await?;

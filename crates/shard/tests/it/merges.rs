@@ -24,7 +24,7 @@ async fn merger(scene: &Scene, lane: Lane) -> Merger {
 
 /// Fills the table for the first part.
 async fn build(merger: &mut Merger) -> Build {
-    let part = merger.parts(Timestamp::parse(LATER).unwrap()).await.unwrap().remove(0);
+    let part = merger.periods(Timestamp::parse(LATER).unwrap()).await.unwrap().remove(0);
     let mut build = merger.begin(part).await.unwrap();
     while merger.step(&mut build).await.unwrap() {}
     build
@@ -33,7 +33,7 @@ async fn build(merger: &mut Merger) -> Build {
 /// Merges until nothing is left to merge, and gives how often.
 async fn merge_all(merger: &mut Merger) -> usize {
     let mut merges = 0;
-    while !merger.parts(Timestamp::parse(LATER).unwrap()).await.unwrap().is_empty() {
+    while !merger.periods(Timestamp::parse(LATER).unwrap()).await.unwrap().is_empty() {
         let mut build = build(merger).await;
         swapped(merger, &mut build, Swap::Done).await;
         merges += 1;
@@ -239,7 +239,7 @@ async fn what_a_crash_left_is_dropped_and_what_somebody_detached_is_not() {
         .sql("create index mine on orders (total) where total > 5; alter table orders add column mine int default 3")
         .await;
     let mut first = merger(&scene, Lane::Orders).await;
-    let part = first.parts(Timestamp::parse(LATER).unwrap()).await.unwrap().remove(0);
+    let part = first.periods(Timestamp::parse(LATER).unwrap()).await.unwrap().remove(0);
     let mut left = first.begin(part).await.unwrap();
     assert!(first.step(&mut left).await.unwrap());
     assert_eq!(scene.count("orders_merging").await, 1);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The positions of one lane with the time when each was committed, thinned out. A new process has no memory, so it trims
 /// nothing by time until the window has passed once.
 #[derive(Debug)]
-pub(crate) struct Trail {
+pub(crate) struct CommitHistory {
     window: Duration,
     marks: VecDeque<(Instant, u64)>,
 }
@@ -16,7 +16,7 @@ pub(crate) struct Trail {
 /// How finely the window is divided.
 const MARKS: u32 = 128;
 
-impl Trail {
+impl CommitHistory {
     pub(crate) fn new(window: Duration) -> Self {
         Self { window, marks: VecDeque::new() }
     }
@@ -52,35 +52,35 @@ mod tests {
     fn a_position_is_old_when_its_window_has_passed() {
         let begin = Instant::now();
         let second = |s: u64| begin + Duration::from_secs(s);
-        let mut trail = Trail::new(Duration::from_secs(100));
+        let mut history = CommitHistory::new(Duration::from_secs(100));
         for s in 0..=250 {
-            trail.note(second(s), s * 10);
+            history.note(second(s), s * 10);
         }
-        assert_eq!(trail.before_window(second(50)), None);
-        assert_eq!(trail.before_window(second(120)), Some(200));
-        assert_eq!(trail.before_window(second(120)), Some(200));
-        assert_eq!(trail.before_window(second(1000)), Some(2500));
-        assert_eq!(trail.marks.len(), 1);
+        assert_eq!(history.before_window(second(50)), None);
+        assert_eq!(history.before_window(second(120)), Some(200));
+        assert_eq!(history.before_window(second(120)), Some(200));
+        assert_eq!(history.before_window(second(1000)), Some(2500));
+        assert_eq!(history.marks.len(), 1);
     }
 
     #[test]
     fn marks_stay_few() {
         let begin = Instant::now();
-        let mut trail = Trail::new(Duration::from_hours(2));
+        let mut history = CommitHistory::new(Duration::from_hours(2));
         for ms in 0..1_000_000 {
-            trail.note(begin + Duration::from_millis(ms), ms);
+            history.note(begin + Duration::from_millis(ms), ms);
         }
-        assert!(trail.marks.len() < 20, "{}", trail.marks.len());
+        assert!(history.marks.len() < 20, "{}", history.marks.len());
     }
 
     #[test]
     fn without_a_window_the_last_commit_is_old_at_once() {
         let now = Instant::now();
-        let mut trail = Trail::new(Duration::ZERO);
-        trail.note(now, 5);
-        trail.note(now, 6);
-        assert_eq!(trail.before_window(now), Some(6));
-        trail.forget();
-        assert_eq!(trail.before_window(now), None);
+        let mut history = CommitHistory::new(Duration::ZERO);
+        history.note(now, 5);
+        history.note(now, 6);
+        assert_eq!(history.before_window(now), Some(6));
+        history.forget();
+        assert_eq!(history.before_window(now), None);
     }
 }

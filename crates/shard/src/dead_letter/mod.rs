@@ -15,7 +15,6 @@ use sqlx::postgres::PgConnection;
 
 pub use self::filter::LetterFilter;
 pub use self::kept::{DeadLetter, LetterCount};
-use crate::frame::IndexedFrame;
 use crate::timestamptz::Timestamptz;
 
 /// Why a row or a frame is dead.
@@ -65,13 +64,6 @@ pub(crate) struct RowPosition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no reason: there are {names}", names = Reason::ALL.map(Reason::as_str).join(", "))]
 pub struct UnknownReason(String);
-
-impl RowPosition {
-    pub(crate) fn of(frame: &IndexedFrame, row: u32) -> Self {
-        let frame = frame.frame();
-        Self { seq: frame.seq, row, epoch: frame.epoch, enqueued_at: frame.enqueued_at }
-    }
-}
 
 impl Reason {
     /// Every reason.

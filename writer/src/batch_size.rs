@@ -2,7 +2,7 @@
 
 /// The part of a full batch that is committed together. Without it, a shard that is slow enough would be sent the same batch for ever.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct BatchSize {
     divisor: usize,
     /// How many batches were committed since the divisor last changed.
     streak: u32,
@@ -12,13 +12,13 @@ const DIVISOR_MAX: usize = 256;
 /// So many batches in time, and they may be twice as large.
 const STREAK: u32 = 16;
 
-impl Default for Pace {
+impl Default for BatchSize {
     fn default() -> Self {
         Self { divisor: 1, streak: 0 }
     }
 }
 
-impl Pace {
+impl BatchSize {
     /// The bound for a batch, of the bound for a full one.
     pub(crate) fn of(self, full: usize) -> usize {
         (full / self.divisor).max(1)
@@ -44,21 +44,21 @@ mod tests {
 
     #[test]
     fn batches_shrink_quickly_and_grow_back() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.of(10_000), 10_000);
-        pace.late();
-        assert_eq!(pace.of(10_000), 2_500);
+        let mut batch_size = BatchSize::default();
+        assert_eq!(batch_size.of(10_000), 10_000);
+        batch_size.late();
+        assert_eq!(batch_size.of(10_000), 2_500);
         for _ in 0..10 {
-            pace.late();
+            batch_size.late();
         }
-        assert_eq!((pace.of(10_000), pace.of(3)), (39, 1));
+        assert_eq!((batch_size.of(10_000), batch_size.of(3)), (39, 1));
         for _ in 0..STREAK {
-            pace.in_time();
+            batch_size.in_time();
         }
-        assert_eq!(pace.of(10_000), 78);
+        assert_eq!(batch_size.of(10_000), 78);
         for _ in 0..STREAK * 10 {
-            pace.in_time();
+            batch_size.in_time();
         }
-        assert_eq!(pace.of(10_000), 10_000);
+        assert_eq!(batch_size.of(10_000), 10_000);
     }
 }

@@ -23,12 +23,12 @@ pub(super) struct Partition {
 
 /// A day, month or year that is over and has more than one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Period {
     pub(super) span: Span,
     pub(super) partitions: Vec<Partition>,
 }
 
-/// How long parts are.
+/// How long periods are.
 #[derive(Clone, Copy)]
 enum Length {
     Day,
@@ -72,7 +72,7 @@ impl Length {
     }
 }
 
-impl Part {
+impl Period {
     /// Where it begins, inclusive.
     pub fn from(&self) -> Timestamp {
         Timestamp::from_unix_us(self.span.from)
@@ -96,25 +96,27 @@ impl Part {
     }
 }
 
-/// The parts of these partitions, which are in order: longer before shorter, older before newer. They overlap: whoever merges
-/// one must look again.
-pub(super) fn parts(partitions: &[Partition], now: Timestamp) -> Vec<Part> {
+/// The periods of these partitions, which are in order: longer before shorter, older before newer. They overlap: after merging
+/// one, the others must be read again.
+pub(super) fn periods(partitions: &[Partition], now: Timestamp) -> Vec<Period> {
     Length::ALL.into_iter().flat_map(|length| of_length(length, partitions, now)).collect()
 }
 
-fn of_length(length: Length, partitions: &[Partition], now: Timestamp) -> Vec<Part> {
+fn of_length(length: Length, partitions: &[Partition], now: Timestamp) -> Vec<Period> {
     let mut slots: BTreeMap<Span, Vec<Partition>> = BTreeMap::new();
-    // What is open to below lies in no part, but it may reach into one.
+    // What is open to below lies in no period, but it may reach into one.
     for partition in partitions.iter().filter(|partition| partition.span.from > i64::MIN) {
         if let Some(slot) = length.slot(Timestamp::from_unix_us(partition.span.from)) {
             slots.entry(slot).or_default().push(partition.clone());
         }
     }
-    let parts = slots.into_iter().map(|(span, partitions)| Part { span, partitions });
-    parts.filter(|part| part.is_over(length, now) && part.is_whole(partitions) && part.can_be_merged(length)).collect()
+    let periods = slots.into_iter().map(|(span, partitions)| Period { span, partitions });
+    periods
+        .filter(|period| period.is_over(length, now) && period.is_whole(partitions) && period.can_be_merged(length))
+        .collect()
 }
 
-impl Part {
+impl Period {
     fn is_over(&self, length: Length, now: Timestamp) -> bool {
         self.span.to.saturating_add(length.margin_us()) <= now.unix_us()
     }
@@ -158,8 +160,8 @@ mod tests {
     }
 
     fn found(partitions: &[Partition], now: &str) -> Vec<String> {
-        let parts = parts(partitions, at(now));
-        parts.iter().map(|part| format!("{} {}", &part.span.to_string()[..10], part.partitions.len())).collect()
+        let periods = periods(partitions, at(now));
+        periods.iter().map(|period| format!("{} {}", &period.span.to_string()[..10], period.partitions.len())).collect()
     }
 
     #[test]

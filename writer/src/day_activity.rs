@@ -1,6 +1,6 @@
 //! Since when nothing was written to each day: what tells whether partitions can be merged.
 //!
-//! Rows come only by commits, and each moves the position. So whoever knows, of every frame between two positions, which days
+//! Rows come only by commits, and each moves the position. So a process that knows, of every frame between two positions, which days
 //! it touches, knows which days were touched in between: also where it was not this process that committed them. For that
 //! a commit is noted *before* it is sent, and counts as touching its days until it was answered. What was before the session
 //! began, nobody knows: it counts as having touched everything.
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// What one session of a lane has written, and when.
 #[derive(Debug)]
-pub(crate) struct Quiet(Mutex<Notes>);
+pub(crate) struct DayActivity(Mutex<Notes>);
 
 #[derive(Debug)]
 struct Notes {
@@ -22,7 +22,7 @@ struct Notes {
     everything: Instant,
     /// When each day was touched last. They are as few as the days that orders are of.
     days: BTreeMap<i64, Instant>,
-    /// What a commit that was not answered yet may touch; no days where there is none.
+    /// What a commit that was not answered yet may touch; empty while no commit is under way.
     under_way: Days,
     begun_at: Position,
     /// The last frame of the last commit that was sent.
@@ -59,7 +59,7 @@ impl Days {
     }
 }
 
-impl Quiet {
+impl DayActivity {
     /// A session that begins behind a position.
     pub(crate) fn since(now: Instant, position: Position) -> Self {
         let (days, under_way) = (BTreeMap::new(), Days::none());
@@ -117,32 +117,36 @@ mod tests {
     fn a_day_is_touched_from_before_its_commit_is_sent_until_it_was_answered() {
         let begun = Instant::now();
         let second = |s| begun + Duration::from_secs(s);
-        let quiet = Quiet::since(begun, position(5));
-        assert!(!quiet.is_quiet(0..10, begun) && quiet.is_quiet(0..10, second(1)));
-        quiet.begin(Days::These([3, 20].into()), position(9));
-        assert!(!quiet.is_quiet(0..10, second(9)) && quiet.is_quiet(4..10, second(1)));
-        quiet.end(second(2));
-        assert!(!quiet.is_quiet(0..10, second(2)) && quiet.is_quiet(0..10, second(3)));
-        assert!(!quiet.is_quiet(20..21, second(1)) && quiet.is_quiet(0..3, second(1)));
+        let activity = DayActivity::since(begun, position(5));
+        assert!(!activity.is_quiet(0..10, begun) && activity.is_quiet(0..10, second(1)));
+        activity.begin(Days::These([3, 20].into()), position(9));
+        assert!(!activity.is_quiet(0..10, second(9)) && activity.is_quiet(4..10, second(1)));
+        activity.end(second(2));
+        assert!(!activity.is_quiet(0..10, second(2)) && activity.is_quiet(0..10, second(3)));
+        assert!(!activity.is_quiet(20..21, second(1)) && activity.is_quiet(0..3, second(1)));
     }
 
     #[test]
     fn a_commit_whose_days_are_not_known_touches_all() {
         let begun = Instant::now();
         let second = |s| begun + Duration::from_secs(s);
-        let quiet = Quiet::since(begun, position(5));
-        quiet.begin(Days::Any, position(6));
-        assert!(!quiet.is_quiet(0..1, second(9)));
-        quiet.end(second(2));
-        assert!(!quiet.is_quiet(0..1, second(2)) && quiet.is_quiet(0..1, second(3)));
+        let activity = DayActivity::since(begun, position(5));
+        activity.begin(Days::Any, position(6));
+        assert!(!activity.is_quiet(0..1, second(9)));
+        activity.end(second(2));
+        assert!(!activity.is_quiet(0..1, second(2)) && activity.is_quiet(0..1, second(3)));
     }
 
     #[test]
     fn a_position_that_was_not_noted_is_somebody_else_s() {
-        let quiet = Quiet::since(Instant::now(), position(5));
-        quiet.begin(Days::none(), position(9));
-        assert!(quiet.accounts_for(position(5)) && quiet.accounts_for(position(7)) && quiet.accounts_for(position(9)));
-        assert!(!quiet.accounts_for(position(4)) && !quiet.accounts_for(position(10)));
-        assert!(!quiet.accounts_for(Position { incarnation: Incarnation::new(8), seq: 7 }));
+        let activity = DayActivity::since(Instant::now(), position(5));
+        activity.begin(Days::none(), position(9));
+        assert!(
+            activity.accounts_for(position(5))
+                && activity.accounts_for(position(7))
+                && activity.accounts_for(position(9))
+        );
+        assert!(!activity.accounts_for(position(4)) && !activity.accounts_for(position(10)));
+        assert!(!activity.accounts_for(Position { incarnation: Incarnation::new(8), seq: 7 }));
     }
 }

@@ -55,7 +55,7 @@ async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Res
     let Some(keep) = keep_behind_bytes else { return Ok(()) };
     let (is_leading, old) = {
         let mut now = status.now();
-        (now.state == State::Draining, now.trail.before_window(Instant::now()))
+        (now.state == State::Draining, now.history.before_window(Instant::now()))
     };
     let Some(before) = trim_before(&stream, position.seq, old, keep).filter(|_| is_leading) else { return Ok(()) };
     let begun = Instant::now();
