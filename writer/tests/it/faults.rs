@@ -180,6 +180,37 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sum_that_would_be_wrong_halts_its_lane_and_commits_nothing() {
+    let scene = Scene::new("sums", 1).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 3).await;
+    let rows = scene.log_orders(0..10).await;
+    scene.stored(10).await;
+    let before = writer.lane(Lane::Orders, 0).await["position"].clone();
+    // Somebody's trigger changes what is stored: each new order counts as stored and, differing from what was sent, as dead.
+    let trigger = "create function spoil() returns trigger language plpgsql as \
+            $$ begin new.total := new.total + 1; return new; end $$; \
+        create trigger spoil before insert on orders for each row execute function spoil()";
+    scene.shards.sql(0, trigger).await;
+    let rows = rows + scene.log_orders(0..30).await;
+    writer.has("halted", 1).await;
+    let lane = writer.lane(Lane::Orders, 0).await;
+    assert_eq!((&lane["state"], &lane["position"]), (&"halted".into(), &before), "{lane}");
+    assert!(lane["reason"].as_str().unwrap().contains("20 were stored and 20 are dead"), "{lane}");
+    assert_eq!(scene.orders().await, 10);
+    // The other lanes go on, and this one as soon as it can.
+    eventually("the index is drained", async || {
+        let entries = scene.shards.sum("select count(*) from order_index").await;
+        (entries == 30, entries.to_string())
+    })
+    .await;
+    scene.shards.sql(0, "drop trigger spoil on orders").await;
+    scene.stored(30).await;
+    scene.assert_sums(rows).await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_comes_late_is_waited_for() {
     let scene = Scene::new("late", 1).await;
     let nats = scene.shards.stack.nats_url();
