@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, order_ids, start_query};
-use crate::walk::{Place, model, walk};
+use crate::walk::{SortKey, model, walk};
 
 const DAY_US: i64 = 86_400_000_000;
 /// 2025-03-20T00:00:00Z
@@ -51,12 +51,12 @@ fn sizes(random: &mut StdRng) -> Vec<usize> {
 }
 
 /// Some range of time, as parameters and as a condition.
-fn random_span(random: &mut StdRng) -> (String, impl Fn(&Place) -> bool + use<>) {
+fn random_span(random: &mut StdRng) -> (String, impl Fn(&SortKey) -> bool + use<>) {
     let at = |us: i64| Timestamp::from_unix_us(us);
     let mut edge = || START_US + random.random_range(0..DAYS) * DAY_US + random.random_range(0..3);
     let (a, b) = (edge(), edge());
     let (from, to) = (a.min(b), a.max(b) + 1);
-    (format!("from={}&to={}", at(from), at(to)), move |place: &Place| from <= place.0 && place.0 < to)
+    (format!("from={}&to={}", at(from), at(to)), move |place: &SortKey| from <= place.0 && place.0 < to)
 }
 
 async fn check_every_list(scene: &Scene, orders: &[Value], random: &mut StdRng) {
@@ -72,7 +72,7 @@ async fn check_every_list(scene: &Scene, orders: &[Value], random: &mut StdRng) 
     for n in 0..12 {
         let (customer, (span, holds)) = (format!("C{n}"), random_span(random));
         let path = format!("/v1/customers/{customer}/orders");
-        let is_his = |place: &Place| place.2 == customer;
+        let is_his = |place: &SortKey| place.2 == customer;
         assert_eq!(walk(scene, &path, &sizes(random)).await, model(orders, false, is_his), "{customer}");
         let walked = walk(scene, &format!("{path}?{span}"), &sizes(random)).await;
         assert_eq!(walked, model(orders, false, |place| is_his(place) && holds(place)), "{customer} {span}");

@@ -8,14 +8,14 @@ use clap::Parser;
 use forebay_bench::limit::{accepting, constant};
 use forebay_bench::report::{Machine, Report};
 use forebay_bench::rows::Row;
-use forebay_bench::settings::{Server, Settings};
+use forebay_bench::settings::{LimitServer, Settings};
 use forebay_bench::{Bench, Line};
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
     match &settings.server {
-        Some(Server::ServeAccepting(server)) => return accepting::run(server),
-        Some(Server::ServeConstant(server)) => return constant::run(server),
+        Some(LimitServer::ServeAccepting(server)) => return accepting::run(server),
+        Some(LimitServer::ServeConstant(server)) => return constant::run(server),
         None => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

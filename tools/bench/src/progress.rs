@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 /// How often the shards are asked.
 const EVERY: Duration = Duration::from_millis(25);
 /// A log from which nothing was committed for so long is drained.
-const QUIET: Duration = Duration::from_millis(400);
+const DRAINED_AFTER: Duration = Duration::from_millis(400);
 /// How long nothing may be committed.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -83,9 +83,9 @@ impl Progress {
     ///
     /// # Errors
     /// What Postgres says.
-    pub async fn wait_until_quiet(&mut self) -> Result<()> {
+    pub async fn wait_until_drained(&mut self) -> Result<()> {
         let mut last = (self.rows().await?, Instant::now());
-        while last.1.elapsed() < QUIET {
+        while last.1.elapsed() < DRAINED_AFTER {
             tokio::time::sleep(EVERY).await;
             let rows = self.rows().await?;
             if rows != last.0 {

@@ -25,12 +25,12 @@ pub struct Settings {
 
     /// A server that is a limit, run as a process of its own
     #[command(subcommand)]
-    pub server: Option<Server>,
+    pub server: Option<LimitServer>,
 }
 
 /// The limits that are servers.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Server {
+pub enum LimitServer {
     /// Takes orders and logs nothing
     #[command(hide = true)]
     ServeAccepting(accepting::Settings),

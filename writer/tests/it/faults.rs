@@ -8,9 +8,9 @@ use forebay_testkit::{Mode, Proxy, eventually};
 
 use crate::scene::{Scene, Writer};
 
-struct Process(Child);
+struct WriterProcess(Child);
 
-impl Process {
+impl WriterProcess {
     fn start(scene: &Scene, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forebay-writer"));
         command.args(scene.flags()).args(more).stderr(Stdio::null());
@@ -27,7 +27,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for WriterProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -42,7 +42,7 @@ async fn a_writer_killed_three_times_in_the_middle_stores_every_order_once() {
     for round in 0..4u32 {
         let before = u64::from(round) * 3000;
         rows += scene.log_orders(round * 3000..(round + 1) * 3000).await;
-        let writer = Process::start(&scene, &["--batch-rows", "50"]);
+        let writer = WriterProcess::start(&scene, &["--batch-rows", "50"]);
         if round == 3 {
             scene.stored(12_000).await;
             writer.signal(rustix::process::Signal::TERM);

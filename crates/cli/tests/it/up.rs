@@ -12,12 +12,12 @@ use crate::forebay::Forebay;
 const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A place for a local system.
-struct Place {
+struct LocalSystem {
     forebay: Forebay,
     ports: Vec<u16>,
 }
 
-impl Place {
+impl LocalSystem {
     fn new() -> Self {
         Self { forebay: Forebay::new(), ports: forebay_stack::free_ports(7) }
     }
@@ -96,7 +96,7 @@ fn child_of(parent: u32, program: &str) -> u32 {
 #[tokio::test]
 async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let place = Place::new();
+    let place = LocalSystem::new();
     let first = place.run_up(&["--detach"]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
     assert!(first.stdout.contains("2,000 orders accepted") && first.stdout.contains("2,000 stored"), "{first:?}");
@@ -123,7 +123,7 @@ async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
 
 #[tokio::test]
 async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
-    let place = Place::new();
+    let place = LocalSystem::new();
     let mut up = place.start_up(&[]);
     place.wait_for("out", "Ctrl-C stops everything").await;
     for (program, name) in [("forebay writer", "writer"), ("redis-server", "Redis")] {
@@ -146,7 +146,7 @@ async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
 #[tokio::test]
 async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let place = Place::new();
+    let place = LocalSystem::new();
     let first = place.run_up(&["--detach", "--sample", "100"]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
     let nats = async_nats::connect(format!("nats://127.0.0.1:{}", place.ports[2])).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
 
 #[tokio::test]
 async fn a_port_in_use_is_one_sentence_before_anything_is_started() {
-    let place = Place::new();
+    let place = LocalSystem::new();
     for (port, name) in [(4, "ingest"), (1, "Postgres shard 1"), (2, "NATS")] {
         let _taken = TcpListener::bind(("127.0.0.1", place.ports[port])).unwrap();
         let ran = place.run_up(&[]).await;

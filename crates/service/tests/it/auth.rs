@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use forebay_service::{Client, Right, Service, ServiceSettings};
 
-use crate::server::Server;
+use crate::server::TestService;
 use crate::wire::Answer;
 
 /// `printf %s secret-of-shop | sha256sum`, and so on.
@@ -29,16 +29,16 @@ fn api(service: &Service) -> Router {
     write.merge(read)
 }
 
-async fn with_clients_file() -> Server {
+async fn with_clients_file() -> TestService {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(CLIENTS.as_bytes()).unwrap();
     let settings = ServiceSettings { clients_file: Some(file.path().to_owned()), ..ServiceSettings::default() };
     let service = Service::new(&settings).expect("the file is good");
     let api = api(&service);
-    Server::of(service, api).await
+    TestService::of(service, api).await
 }
 
-async fn ask(server: &Server, method: &str, authorization: &str) -> Answer {
+async fn ask(server: &TestService, method: &str, authorization: &str) -> Answer {
     let authorization =
         if authorization.is_empty() { String::new() } else { format!("authorization: {authorization}\r\n") };
     let request = format!("{method} /orders HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n{authorization}\r\n");
@@ -79,7 +79,7 @@ async fn missing_and_unknown_tokens_are_refused_with_a_challenge() {
 async fn without_a_clients_file_the_address_is_the_client() {
     let service = Service::new(&ServiceSettings::default()).unwrap();
     let api = api(&service);
-    let server = Server::of(service, api).await;
+    let server = TestService::of(service, api).await;
     assert_eq!(ask(&server, "POST", "").await.body, "127.0.0.1 None");
     assert_eq!(ask(&server, "GET", "Bearer whatever").await.body, "127.0.0.1 None");
 }

@@ -10,7 +10,7 @@ use forebay_service::http::read_whole;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::server::{SOON, Server};
+use crate::server::{SOON, TestService};
 
 fn echo() -> Router {
     Router::new()
@@ -20,7 +20,7 @@ fn echo() -> Router {
 
 #[tokio::test]
 async fn body_is_read_whole_in_however_many_pieces() {
-    let server = Server::start(echo()).await;
+    let server = TestService::start(echo()).await;
     let mut wire = server.connect().await;
     assert_eq!(wire.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nfour").await.body, "four");
     let chunked =
@@ -31,7 +31,7 @@ async fn body_is_read_whole_in_however_many_pieces() {
 
 #[tokio::test]
 async fn body_over_the_limit_is_too_large_announced_or_not() {
-    let server = Server::start(echo()).await;
+    let server = TestService::start(echo()).await;
     for rest in
         ["content-length: 11\r\n\r\n", "transfer-encoding: chunked\r\n\r\n6\r\n123456\r\n6\r\n123456\r\n0\r\n\r\n"]
     {
@@ -42,7 +42,7 @@ async fn body_over_the_limit_is_too_large_announced_or_not() {
 
 #[tokio::test]
 async fn torn_body_is_malformed() {
-    let server = Server::start(echo()).await;
+    let server = TestService::start(echo()).await;
     let mut wire = server.connect().await;
     let answer = wire.ask("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("malformed")));
@@ -50,7 +50,7 @@ async fn torn_body_is_malformed() {
 
 #[tokio::test]
 async fn early_answer_reaches_a_client_that_is_still_sending() {
-    let server = Server::start(echo()).await;
+    let server = TestService::start(echo()).await;
     let mut wire = server.connect().await;
     let body_bytes = 32 << 20;
     wire.send(format!("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: {body_bytes}\r\n\r\n")).await;
@@ -64,7 +64,7 @@ async fn early_answer_reaches_a_client_that_is_still_sending() {
 
 #[tokio::test]
 async fn client_that_waits_to_be_invited_is_refused_without_being_invited() {
-    let server = Server::start(echo()).await;
+    let server = TestService::start(echo()).await;
     let mut wire = server.connect().await;
     let head = "POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
     assert_eq!(wire.ask(head).await.status, 429);

@@ -12,7 +12,7 @@ use forebay_service::lifecycle::{Lifecycle, Outcome};
 use futures::stream;
 use tokio::sync::Notify;
 
-use crate::server::{SOON, Server};
+use crate::server::{SOON, TestService};
 
 /// A route that answers when it is told to, and says when it was reached.
 fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
@@ -32,7 +32,7 @@ const LIVEZ: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 #[tokio::test]
 async fn request_in_flight_is_answered_before_the_service_ends() {
     let (routes, reached, release) = held();
-    let server = Server::start(routes).await;
+    let server = TestService::start(routes).await;
     let mut wire = server.connect().await;
     wire.send(HELD).await;
     reached.notified().await;
@@ -58,7 +58,7 @@ async fn upload_in_flight_may_finish_while_the_service_drains() {
         on_reach.notify_one();
         read_whole(body, 100, SOON).await
     };
-    let server = Server::start(Router::new().route("/echo", post(handler))).await;
+    let server = TestService::start(Router::new().route("/echo", post(handler))).await;
     let mut wire = server.connect().await;
     wire.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nhalf").await;
     reached.notified().await;
@@ -72,7 +72,7 @@ async fn upload_in_flight_may_finish_while_the_service_drains() {
 #[tokio::test]
 async fn request_that_is_on_its_way_when_stopping_begins_is_answered() {
     let limits = HttpLimits { drain_linger: SOON, ..HttpLimits::default() };
-    let server = Server::with_limits(Router::new(), limits).await;
+    let server = TestService::with_limits(Router::new(), limits).await;
     let mut open = server.connect().await;
     assert_eq!(open.ask(LIVEZ).await.header("connection"), None);
     server.service.shutdown().start();
@@ -90,7 +90,7 @@ async fn request_that_is_on_its_way_when_stopping_begins_is_answered() {
 
 #[tokio::test]
 async fn idle_and_silent_connections_do_not_hold_up_the_drain() {
-    let server = Server::start(Router::new()).await;
+    let server = TestService::start(Router::new()).await;
     let mut idle = server.connect().await;
     assert_eq!(idle.ask(LIVEZ).await.status, 200);
     let mut silent = server.connect().await;
@@ -114,7 +114,7 @@ async fn streamed_answer_is_sent_to_its_end() {
     // The answer takes longer than an idle connection may last: sending is not idling.
     let idle_timeout = Duration::from_millis(100);
     let limits = HttpLimits { idle_timeout, ..HttpLimits::default() };
-    let server = Server::with_limits(Router::new().route("/stream", get(handler)), limits).await;
+    let server = TestService::with_limits(Router::new().route("/stream", get(handler)), limits).await;
     let mut wire = server.connect().await;
     assert_eq!(wire.ask("GET /stream HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
     server.service.shutdown().start();
@@ -134,9 +134,9 @@ async fn streamed_answer_is_sent_to_its_end() {
 #[tokio::test]
 async fn when_the_grace_is_over_requests_are_cut_off() {
     let (routes, reached, _release) = held();
-    let mut server = Server::start(Router::new()).await;
+    let mut server = TestService::start(Router::new()).await;
     server.service.lifecycle = Lifecycle::new(Duration::from_millis(100));
-    let server = Server::of(server.service, routes).await;
+    let server = TestService::of(server.service, routes).await;
     let mut wire = server.connect().await;
     wire.send(HELD).await;
     reached.notified().await;

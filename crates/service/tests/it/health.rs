@@ -6,11 +6,11 @@ use forebay_api::{Code, Problem};
 use forebay_service::health::Need;
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::TestService;
 
 #[tokio::test]
 async fn ready_exactly_while_everything_required_is_up() {
-    let server = Server::start(Router::new()).await;
+    let server = TestService::start(Router::new()).await;
     assert_eq!(server.get("/readyz").await.status, 200);
 
     let log = server.service.health.dependency("log", Need::Required);
@@ -49,7 +49,7 @@ async fn ready_exactly_while_everything_required_is_up() {
 
 #[tokio::test]
 async fn stopping_service_is_not_ready() {
-    let server = Server::start(Router::new()).await;
+    let server = TestService::start(Router::new()).await;
     let mut wire = server.connect().await;
     assert_eq!(wire.ask("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
     server.service.shutdown().start();

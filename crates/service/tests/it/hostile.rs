@@ -15,7 +15,7 @@ use futures::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::server::{SOON, Server};
+use crate::server::{SOON, TestService};
 use crate::wire::Wire;
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ async fn assert_cut_off(wire: &mut Wire, began: Instant) {
 #[tokio::test]
 async fn slow_header_is_cut_off() {
     let limits = HttpLimits { idle_timeout: SHORT, ..HttpLimits::default() };
-    let server = Server::with_limits(hello(), limits).await;
+    let server = TestService::with_limits(hello(), limits).await;
     let began = Instant::now();
     let mut wire = server.connect().await;
     wire.send("GET /hello HTTP/1.1\r\nhost: ").await;
@@ -43,7 +43,7 @@ async fn slow_header_is_cut_off() {
 #[tokio::test]
 async fn silence_is_cut_off() {
     let limits = HttpLimits { idle_timeout: SHORT, ..HttpLimits::default() };
-    let server = Server::with_limits(hello(), limits).await;
+    let server = TestService::with_limits(hello(), limits).await;
     // The second could still become HTTP/2.
     for beginning in ["", "PRI * HT"] {
         let began = Instant::now();
@@ -63,7 +63,7 @@ async fn idle_connection_is_cut_off_but_not_before_its_answer() {
             "at last"
         }),
     );
-    let server = Server::with_limits(slow, limits).await;
+    let server = TestService::with_limits(slow, limits).await;
     let mut wire = server.connect().await;
     let answer = wire.ask("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!(answer.body, "at last");
@@ -72,7 +72,7 @@ async fn idle_connection_is_cut_off_but_not_before_its_answer() {
 
 #[tokio::test]
 async fn header_flood_is_refused() {
-    let server = Server::start(hello()).await;
+    let server = TestService::start(hello()).await;
     let mut wire = server.connect().await;
     let many = "x: y\r\n".repeat(65);
     assert_eq!(wire.ask(&format!("GET /hello HTTP/1.1\r\n{many}\r\n")).await.status, 431);
@@ -90,7 +90,7 @@ async fn header_flood_is_refused() {
 #[tokio::test]
 async fn connection_over_the_limit_waits_until_another_ends() {
     let limits = HttpLimits { connections_max: 2, ..HttpLimits::default() };
-    let server = Server::with_limits(hello(), limits).await;
+    let server = TestService::with_limits(hello(), limits).await;
     let request = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = server.connect().await;
     let mut second = server.connect().await;
@@ -108,7 +108,7 @@ async fn connection_over_the_limit_waits_until_another_ends() {
 async fn stalled_body_is_a_request_timeout() {
     let limits = HttpLimits { body_idle_timeout: SHORT, ..HttpLimits::default() };
     let echo = Router::new().route("/echo", post(async |body: Body| read_whole(body, 100, SOON).await));
-    let server = Server::with_limits(echo, limits).await;
+    let server = TestService::with_limits(echo, limits).await;
     let mut wire = server.connect().await;
     let answer = wire.ask("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (408, Some("request_timeout")));
@@ -119,7 +119,7 @@ async fn stalled_body_is_a_request_timeout() {
 async fn dripping_body_meets_the_deadline() {
     let limits = HttpLimits { body_idle_timeout: SOON, ..HttpLimits::default() };
     let echo = Router::new().route("/echo", post(async |body: Body| read_whole(body, 100, SHORT).await));
-    let server = Server::with_limits(echo, limits).await;
+    let server = TestService::with_limits(echo, limits).await;
     let mut wire = server.connect().await;
     wire.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n").await;
     wire.send("a").await;
@@ -135,7 +135,7 @@ async fn peer_that_takes_nothing_of_its_answer_is_cut_off() {
         Body::from_stream(chunks)
     };
     let limits = HttpLimits { write_stall_timeout: SHORT, ..HttpLimits::default() };
-    let server = Server::with_limits(Router::new().route("/endless", get(endless)), limits).await;
+    let server = TestService::with_limits(Router::new().route("/endless", get(endless)), limits).await;
     let holders = Arc::strong_count(&held_by_answer);
     let mut wire = server.connect().await;
     wire.send("GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await;

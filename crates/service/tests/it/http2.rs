@@ -13,16 +13,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::server::{SOON, Server};
+use crate::server::{SOON, TestService};
 
-async fn connect(server: &Server) -> SendRequest<Empty<Bytes>> {
+async fn connect(server: &TestService) -> SendRequest<Empty<Bytes>> {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (requests, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     requests
 }
 
-fn request(server: &Server, path: &str) -> Request<Empty<Bytes>> {
+fn request(server: &TestService, path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://{}{path}", server.address)).body(Empty::new()).unwrap()
 }
 
@@ -35,7 +35,7 @@ async fn http2_is_served_and_drained() {
         on_release.notified().await;
         "answered"
     };
-    let server = Server::start(Router::new().route("/held", get(handler))).await;
+    let server = TestService::start(Router::new().route("/held", get(handler))).await;
     let mut requests = connect(&server).await;
     assert_eq!(requests.send_request(request(&server, "/livez")).await.unwrap().status(), 200);
 
@@ -54,7 +54,7 @@ async fn http2_is_served_and_drained() {
 
 #[tokio::test]
 async fn http2_peer_that_answers_nothing_does_not_hold_up_the_drain() {
-    let server = Server::start(Router::new()).await;
+    let server = TestService::start(Router::new()).await;
     let mut wire = server.connect().await;
     // The preface and empty SETTINGS; the server's own SETTINGS, and later its GOAWAY and PING, stay unanswered.
     wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;

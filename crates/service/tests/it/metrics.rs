@@ -5,14 +5,14 @@ use axum::routing::get;
 use forebay_service::Problem;
 use forebay_testkit::eventually;
 
-use crate::server::Server;
+use crate::server::TestService;
 
 #[tokio::test]
 async fn requests_are_counted_and_timed_by_route_and_not_by_path() {
     let routes = Router::new()
         .route("/metered/{id}", get(async || "here"))
         .route("/metered-problem", get(async || Problem::log_full("shard 0")));
-    let server = Server::start(routes).await;
+    let server = TestService::start(routes).await;
     for path in ["/metered/1", "/metered/2", "/metered-problem", "/metered-nowhere/1"] {
         server.get(path).await;
     }
@@ -39,7 +39,7 @@ async fn requests_are_counted_and_timed_by_route_and_not_by_path() {
 
 #[tokio::test]
 async fn histograms_get_buckets_by_their_unit() {
-    let server = Server::start(Router::new()).await;
+    let server = TestService::start(Router::new()).await;
     metrics::histogram!("test_of_buckets_rows").record(150.0);
     metrics::histogram!("test_of_buckets_bytes").record(5_000.0);
     let text = server.get("/metrics").await.body;

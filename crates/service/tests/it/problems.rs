@@ -7,7 +7,7 @@ use forebay_service::extract::{Path, Query};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::server::Server;
+use crate::server::TestService;
 
 #[derive(Deserialize)]
 struct Page {
@@ -23,7 +23,7 @@ fn routes() -> Router {
 
 #[tokio::test]
 async fn problem_carries_its_members_and_headers() {
-    let server = Server::start(routes()).await;
+    let server = TestService::start(routes()).await;
     let answer = server.connect().await.ask("POST /orders HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -43,7 +43,7 @@ async fn problem_carries_its_members_and_headers() {
 
 #[tokio::test]
 async fn unknown_path_method_and_parameter_are_problems() {
-    let server = Server::start(routes()).await;
+    let server = TestService::start(routes()).await;
     for (path, status, code) in [
         ("/nowhere", 404, "not_found"),
         ("/orders", 405, "method_not_allowed"),
@@ -61,7 +61,7 @@ async fn unknown_path_method_and_parameter_are_problems() {
 
 #[tokio::test]
 async fn panic_in_a_handler_is_a_problem_and_the_service_goes_on() {
-    let server = Server::start(routes()).await;
+    let server = TestService::start(routes()).await;
     let mut wire = server.connect().await;
     let answer = wire.ask("GET /panic HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (500, Some("internal")));

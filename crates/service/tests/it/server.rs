@@ -14,12 +14,12 @@ use crate::wire::Wire;
 /// How long anything that must happen may take.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-pub(crate) struct Server {
+pub(crate) struct TestService {
     pub(crate) service: Service,
     pub(crate) address: SocketAddr,
 }
 
-impl Server {
+impl TestService {
     pub(crate) async fn start(api: Router) -> Self {
         Self::with_limits(api, HttpLimits::default()).await
     }

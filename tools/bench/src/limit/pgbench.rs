@@ -19,7 +19,7 @@ const SESSION: [(&str, &str); 6] = [
 
 /// What pgbench says at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Report {
+pub struct Measured {
     /// Statements a second.
     pub per_second: f64,
     /// Their mean latency in milliseconds.
@@ -50,7 +50,7 @@ pub fn orders_at_position(orders: &str) -> String {
 ///
 /// # Errors
 /// What pgbench says.
-pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Report> {
+pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Measured> {
     let path = servers.path("pgbench.sql");
     tokio::fs::write(&path, &script.text).await?;
     let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
@@ -70,12 +70,12 @@ pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, 
     report.with_context(|| format!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn parse(text: &str) -> Option<Report> {
+fn parse(text: &str) -> Option<Measured> {
     let number = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    Some(Report { per_second: number("tps = ")?, mean_ms: number("latency average = ")? })
+    Some(Measured { per_second: number("tps = ")?, mean_ms: number("latency average = ")? })
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
     fn the_report_of_pgbench_is_read() {
         let text = "pgbench (15.18)\nlatency average = 0.313 ms\ninitial connection time = 2.1 ms\n\
                     tps = 3190.123456 (without initial connection time)\n";
-        assert_eq!(parse(text), Some(Report { per_second: 3_190.123_456, mean_ms: 0.313 }));
+        assert_eq!(parse(text), Some(Measured { per_second: 3_190.123_456, mean_ms: 0.313 }));
         assert_eq!(parse("pgbench: error: no"), None);
     }
 }

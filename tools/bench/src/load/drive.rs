@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::Pace;
+use super::arrivals::Arrivals;
 
 /// Does one thing after the other.
 pub trait Client: Send + 'static {
@@ -51,11 +51,11 @@ impl Outcome {
 ///
 /// # Errors
 /// The first that a client has.
-pub async fn drive<C: Client>(clients: Vec<C>, pace: Pace, span: Span) -> Result<Outcome> {
+pub async fn drive<C: Client>(clients: Vec<C>, arrivals: Arrivals, span: Span) -> Result<Outcome> {
     let (begin, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let mut running = JoinSet::new();
     for client in clients {
-        running.spawn(one(client, pace, span, begin, Arc::clone(&next)));
+        running.spawn(one(client, arrivals, span, begin, Arc::clone(&next)));
     }
     let mut latency_us = histogram()?;
     while let Some(ended) = running.join_next().await {
@@ -67,7 +67,7 @@ pub async fn drive<C: Client>(clients: Vec<C>, pace: Pace, span: Span) -> Result
 
 async fn one<C: Client>(
     mut client: C,
-    pace: Pace,
+    arrivals: Arrivals,
     span: Span,
     begin: Instant,
     next: Arc<AtomicU64>,
@@ -76,7 +76,7 @@ async fn one<C: Client>(
     let (counted_from, end) = (begin + span.warm_up, begin + span.warm_up + span.lasts);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let due = pace.due(begin, number);
+        let due = arrivals.due(begin, number);
         if let Some(due) = due {
             sleep_until(due).await;
         }
@@ -89,7 +89,7 @@ async fn one<C: Client>(
         let done = Instant::now();
         // In a closed loop what ends behind the end belongs to another time; in an open one it is what was late.
         if should_have_begun >= counted_from && (due.is_some() || done <= end) {
-            let took = Pace::latency(due, begun, done);
+            let took = Arrivals::latency(due, begun, done);
             latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         }
     }
@@ -122,7 +122,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_open_loop_counts_everything_and_sees_a_stall() {
-        let outcome = drive(vec![Stalls], Pace::Open(100.0), SPAN).await.unwrap();
+        let outcome = drive(vec![Stalls], Arrivals::Open(100.0), SPAN).await.unwrap();
         assert_eq!(outcome.latency_us.len(), 100);
         assert!((outcome.per_second - 100.0).abs() < 1e-9);
         // Half of the second was stalled: with latency from the actual beginning, only one request would have seen it.
@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_the_warm_up_meets_is_not_counted() {
         let span = Span { warm_up: Duration::from_millis(800), ..SPAN };
-        let outcome = drive(vec![Stalls], Pace::Open(100.0), span).await.unwrap();
+        let outcome = drive(vec![Stalls], Arrivals::Open(100.0), span).await.unwrap();
         assert!(outcome.quantile_ms(0.99) < 50.0, "{}", outcome.quantile_ms(0.99));
     }
 }

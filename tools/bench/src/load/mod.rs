@@ -8,15 +8,15 @@
 //! | module | concept |
 //! |---|---|
 //! | [`connection`] | HTTP/1.1, kept alive |
-//! | [`pace`] | when the next thing begins |
+//! | [`arrivals`] | when the next thing begins |
 //! | [`drive`](mod@drive) | several clients for some time |
 //! | [`requests`] | the clients that rows use |
 
+pub mod arrivals;
 pub mod connection;
 pub mod drive;
-pub mod pace;
 pub mod requests;
 
+pub use arrivals::Arrivals;
 pub use connection::{Answer, Connection};
 pub use drive::{Client, Outcome, Span, drive, histogram};
-pub use pace::Pace;

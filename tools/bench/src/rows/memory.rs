@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, Recipe};
 use crate::figure::Figure;
 use crate::figure::line::{Line, Target, Unit};
 use crate::load::requests::{Gets, Orders, Paths};
-use crate::load::{Pace, Span, drive};
+use crate::load::{Arrivals, Span, drive};
 use crate::rows::reads::export::export;
 use crate::rows::reads::{customers_of_shard_0, world};
 use crate::rows::writes::post::{posts, span};
@@ -32,9 +32,9 @@ pub(super) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     });
     let readers = Gets::from(world.port(ServiceName::Query), READERS, &lists, &[]).await?;
     let Span { warm_up, lasts } = span(bench);
-    let reads = drive(readers, Pace::Closed, Span { warm_up, lasts: lasts * 2 });
+    let reads = drive(readers, Arrivals::Closed, Span { warm_up, lasts: lasts * 2 });
     let orders = Orders::new(other.lines()?);
-    let singles = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Closed);
+    let singles = posts(bench, world.port(ServiceName::Ingest), &orders, Arrivals::Closed);
     tokio::try_join!(
         world.replay(&bench.servers, &other.file),
         reads,

@@ -8,7 +8,7 @@ use super::stored::Stored;
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Every dead letter that there must be; others must not be there.
-    pub letters: Vec<KnownLetter>,
+    pub dead_letters: Vec<KnownDeadLetter>,
     /// Rows that were logged beyond what clients have sent, by lane.
     pub again: BTreeMap<&'static str, Again>,
     /// Marks of accepted orders that may be gone.
@@ -26,7 +26,7 @@ pub struct Again {
 
 /// A dead letter that there must be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KnownLetter {
+pub struct KnownDeadLetter {
     /// In which shard.
     pub shard: usize,
     /// Of which lane.
@@ -45,14 +45,14 @@ impl Known {
     }
 
     /// What is wrong with the dead letters, as sentences.
-    pub(crate) fn compare_letters(&self, shards: &[Stored]) -> Vec<String> {
+    pub(crate) fn compare_dead_letters(&self, shards: &[Stored]) -> Vec<String> {
         let letters = shards.iter().enumerate().flat_map(|(shard, stored)| {
             stored.dead.iter().map(move |dead| {
                 let (lane, reason) = (dead.lane.clone(), dead.reason.clone());
-                (KnownLetter { shard, lane, seq: dead.seq, reason }, &dead.detail)
+                (KnownDeadLetter { shard, lane, seq: dead.seq, reason }, &dead.detail)
             })
         });
-        let mut missing = self.letters.clone();
+        let mut missing = self.dead_letters.clone();
         let mut faults = Vec::new();
         for (letter, detail) in letters {
             match missing.iter().position(|known| *known == letter) {

@@ -55,7 +55,7 @@ impl Audit {
         audit.compare_index(&shards);
         audit.compare_views(&shards);
         audit.compare_tallies(&shards);
-        audit.faults.extend(known.compare_letters(&shards));
+        audit.faults.extend(known.compare_dead_letters(&shards));
         audit.faults.extend(strays::compare(&entries, &shards, known));
         audit.faults.extend(duplicates::compare(&entries, &shards, known));
         Ok(audit)
@@ -67,7 +67,7 @@ impl Audit {
     }
 
     /// What is wrong, as sentences.
-    pub fn complaints(&self) -> Vec<String> {
+    pub fn findings(&self) -> Vec<String> {
         let mut all = Vec::new();
         for (what, marks) in [("lost", &self.lost), ("doubled", &self.doubled)] {
             if !marks.is_empty() {

@@ -114,6 +114,6 @@ async fn one(case: Case, seed: u64) -> Report {
     let verdict = if report.has_passed() { "passed" } else { "FAILED" };
     let (orders, took) = (report.orders.sent, begun.elapsed().as_secs());
     eprintln!("{verdict} {} (seed {seed}, {orders} orders, {} faults, {took} s)", case.name(), report.injected);
-    report.complaints.iter().for_each(|complaint| eprintln!("    {complaint}"));
+    report.findings.iter().for_each(|finding| eprintln!("    {finding}"));
     report
 }

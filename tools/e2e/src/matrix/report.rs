@@ -27,7 +27,7 @@ pub struct Report {
     /// How long the log took to drain after the faults were healed.
     pub drained: Option<Duration>,
     /// What was wrong, as sentences. Nothing, where the case has passed.
-    pub complaints: Vec<String>,
+    pub findings: Vec<String>,
     /// Where the logs and the ledger of a run that has not passed are kept.
     pub kept: Option<PathBuf>,
 }
@@ -35,14 +35,14 @@ pub struct Report {
 impl Report {
     /// The report on a case that could not be run.
     pub fn not_run(case: Case, seed: u64, error: &anyhow::Error) -> Self {
-        let complaints = vec![format!("it could not be run: {error:#}")];
+        let findings = vec![format!("it could not be run: {error:#}")];
         let orders = Counts::default();
-        Self { case, seed, orders, injected: 0, lost: 0, doubled: 0, drained: None, complaints, kept: None }
+        Self { case, seed, orders, injected: 0, lost: 0, doubled: 0, drained: None, findings, kept: None }
     }
 
     /// Whether everything held.
     pub fn has_passed(&self) -> bool {
-        self.complaints.is_empty()
+        self.findings.is_empty()
     }
 }
 

@@ -36,15 +36,15 @@ pub async fn run(case: Case, seed: u64, span: Span, artefacts: &Path) -> Result<
     let (drained, audit) = match ended {
         Ok((drained, audit)) => (drained, Some(audit)),
         Err(error) => {
-            trial.complain(format!("the case was not brought to its end: {error:#}"));
+            trial.add_finding(format!("the case was not brought to its end: {error:#}"));
             (None, None)
         }
     };
     trial.judge_answers(begun);
     if let Err(error) = trial.system.stop().await {
-        trial.complain(format!("stopping: {error:#}"));
+        trial.add_finding(format!("stopping: {error:#}"));
     }
-    let kept = if trial.complaints.is_empty() { None } else { Some(keep(&trial, case, seed, artefacts)?) };
+    let kept = if trial.findings.is_empty() { None } else { Some(keep(&trial, case, seed, artefacts)?) };
     Ok(Report {
         case,
         seed,
@@ -53,7 +53,7 @@ pub async fn run(case: Case, seed: u64, span: Span, artefacts: &Path) -> Result<
         lost: audit.as_ref().map_or(0, |audit| audit.lost.len()),
         doubled: audit.as_ref().map_or(0, |audit| audit.doubled.len()),
         drained,
-        complaints: std::mem::take(&mut trial.complaints),
+        findings: std::mem::take(&mut trial.findings),
         kept,
     })
 }
@@ -73,7 +73,7 @@ async fn under_load(case: Case, seed: u64, trial: &mut Trial) -> Result<(Option<
     load.stop().await?;
     drop(reads);
     let (drained, audit) = drain(trial, healed).await?;
-    trial.complaints.extend(audit.complaints());
+    trial.findings.extend(audit.findings());
     no_memory_held(trial).await;
     Ok((drained, audit))
 }
@@ -93,8 +93,10 @@ async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, 
         if took > HEALED_WITHIN {
             let audit = audit?;
             match rest {
-                Ok(Some(rest)) => trial.complain(format!("after {took:?} there is still something in the log: {rest}")),
-                Err(error) => trial.complain(format!("the writer does not say how its lanes stand: {error:#}")),
+                Ok(Some(rest)) => {
+                    trial.add_finding(format!("after {took:?} there is still something in the log: {rest}"));
+                }
+                Err(error) => trial.add_finding(format!("the writer does not say how its lanes stand: {error:#}")),
                 Ok(None) => {}
             }
             return Ok((None, audit));
@@ -143,14 +145,14 @@ impl Trial {
             let wrong: Vec<u16> =
                 seen.filter_map(|answer| answer.status).filter(|status| !allowed.contains(status)).collect();
             if let Some(first) = wrong.first() {
-                self.complain(format!("{} times the answer to an {what} was {first}", wrong.len()));
+                self.add_finding(format!("{} times the answer to an {what} was {first}", wrong.len()));
             }
         }
         for (part, answers, clients) in [
             (ServiceName::Ingest, self.writes.between(begun, now), CLIENTS),
             (ServiceName::Query, self.reads.between(begun, now), READERS),
         ] {
-            self.complaints.extend(self.outages.judge(part, &answers, clients));
+            self.findings.extend(self.outages.judge(part, &answers, clients));
         }
     }
 }
@@ -175,6 +177,6 @@ fn keep(trial: &Trial, case: Case, seed: u64, artefacts: &Path) -> Result<PathBu
             fs::copy(&file, place.join(name)).with_context(|| format!("cannot keep {}", file.display()))?;
         }
     }
-    fs::write(place.join("complaints"), trial.complaints.join("\n") + "\n")?;
+    fs::write(place.join("findings"), trial.findings.join("\n") + "\n")?;
     Ok(place)
 }

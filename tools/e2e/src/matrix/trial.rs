@@ -69,7 +69,7 @@ pub struct Trial {
     /// When services were not there.
     pub(super) outages: Outages,
     /// What was wrong, as sentences.
-    pub(super) complaints: Vec<String>,
+    pub(super) findings: Vec<String>,
     settings: &'static [(&'static str, &'static str)],
 }
 
@@ -101,7 +101,7 @@ impl Trial {
             injected: 0,
             known: Known::default(),
             outages: Outages::default(),
-            complaints: Vec::new(),
+            findings: Vec::new(),
             settings,
         })
     }
@@ -175,8 +175,8 @@ impl Trial {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 
-    pub(super) fn complain(&mut self, what: impl Into<String>) {
-        self.complaints.push(what.into());
+    pub(super) fn add_finding(&mut self, what: impl Into<String>) {
+        self.findings.push(what.into());
     }
 
     /// Waits until a condition holds, for so long at most; complains and says false where it does not.
@@ -190,7 +190,7 @@ impl Trial {
         loop {
             let Err(seen) = holds(&self.system).await else { return true };
             if begun.elapsed() > within {
-                self.complain(format!("not within {within:?}: {what} ({seen})"));
+                self.add_finding(format!("not within {within:?}: {what} ({seen})"));
                 return false;
             }
             tokio::time::sleep(POLL).await;
@@ -224,13 +224,13 @@ impl Trial {
     pub(super) fn must_be_answered(&mut self, what: &str, answers: &[Answer], allowed: &[u16], within: Duration) {
         let late: Vec<Duration> = answers.iter().map(Answer::took).filter(|took| *took > within).collect();
         if let Some(worst) = late.iter().max() {
-            self.complain(format!("{} {what} took longer than {within:?}, one of them {worst:?}", late.len()));
+            self.add_finding(format!("{} {what} took longer than {within:?}, one of them {worst:?}", late.len()));
         }
         let wrong = |answer: &&Answer| answer.status.is_none_or(|status| !allowed.contains(&status));
         let wrong: Vec<Option<u16>> = answers.iter().filter(wrong).map(|answer| answer.status).collect();
         if !wrong.is_empty() {
             let first = &wrong[..wrong.len().min(5)];
-            self.complain(format!("{} {what} were answered otherwise than by {allowed:?}: {first:?}", wrong.len()));
+            self.add_finding(format!("{} {what} were answered otherwise than by {allowed:?}: {first:?}", wrong.len()));
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use forebay_e2e::System;
 use forebay_e2e::audit::Audit;
-use forebay_e2e::audit::known::{Known, KnownLetter};
+use forebay_e2e::audit::known::{Known, KnownDeadLetter};
 use forebay_e2e::load::answers::Answers;
 use forebay_e2e::load::ledger::{Ledger, Outcome};
 use forebay_e2e::load::maker::Maker;
@@ -63,7 +63,7 @@ async fn audited(system: &System, ledger: &Ledger, is_expected: impl Fn(&Audit) 
         if is_expected(&audit) {
             return audit;
         }
-        assert!(begun.elapsed() < DEADLINE, "{:#?}", audit.complaints());
+        assert!(begun.elapsed() < DEADLINE, "{:#?}", audit.findings());
     }
 }
 
@@ -83,7 +83,7 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
 
     let an_order = "(select order_id from orders where order_id like 'O-%' limit 1)";
     let spoil = async |statement: String| system.stack.sql(0, &statement).await.unwrap();
-    let faults = async || Audit::of(&ledger, &system, &Known::default()).await.unwrap().complaints().join("\n");
+    let faults = async || Audit::of(&ledger, &system, &Known::default()).await.unwrap().findings().join("\n");
 
     for (fault, undo, told) in STRAYS {
         spoil((*fault).to_owned()).await;
@@ -91,9 +91,9 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
         spoil((*undo).to_owned()).await;
         assert_eq!(faults().await, "", "after {undo}");
     }
-    let letter = KnownLetter { shard: 0, lane: "orders".to_owned(), seq: 7, reason: "refused".to_owned() };
-    let known = Known { letters: vec![letter], ..Known::default() };
-    let missing = Audit::of(&ledger, &system, &known).await.unwrap().complaints().join("\n");
+    let letter = KnownDeadLetter { shard: 0, lane: "orders".to_owned(), seq: 7, reason: "refused".to_owned() };
+    let known = Known { dead_letters: vec![letter], ..Known::default() };
+    let missing = Audit::of(&ledger, &system, &known).await.unwrap().findings().join("\n");
     assert!(missing.contains("a dead letter is missing"), "{missing}");
 
     spoil("create table kept as select * from orders".to_owned()).await;

@@ -10,7 +10,7 @@ use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::process;
 use crate::load::requests::{Gets, Paths};
-use crate::load::{Connection, Pace, drive};
+use crate::load::{Arrivals, Connection, drive};
 use crate::rows::reads::{ask_until, customers_of_shard_0, world};
 use crate::rows::writes::post::{CONNECTIONS, span};
 use crate::rows::writes::replay::recipe;
@@ -63,10 +63,10 @@ async fn line(bench: &Bench, world: &World, paths: &[String], kind: &Kind) -> Re
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
             let clients = Gets::from(constant_port, CONNECTIONS, &same, &[]).await?;
-            return Ok(drive(clients, Pace::Closed, span(bench)).await?.per_second);
+            return Ok(drive(clients, Arrivals::Closed, span(bench)).await?.per_second);
         }
         let clients = Gets::from(world.port(ServiceName::Query), CONNECTIONS, &lists, kind.caches).await?;
-        let (outcome, took) = bench.metered(world, drive(clients, Pace::Closed, span(bench))).await?;
+        let (outcome, took) = bench.metered(world, drive(clients, Arrivals::Closed, span(bench))).await?;
         cost += took;
         Ok(outcome.per_second)
     });

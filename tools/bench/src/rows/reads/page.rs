@@ -12,7 +12,7 @@ use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::pgbench::{self, Script, orders_at_position};
 use crate::load::requests::{Gets, Paths};
-use crate::load::{Pace, drive};
+use crate::load::{Arrivals, drive};
 use crate::rows::reads::world;
 use crate::rows::writes::post::span;
 use crate::usage::Cost;
@@ -39,7 +39,7 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         let begin = offset;
         let pages: Paths = Arc::new(move |number| path(begin + number));
         let client = Gets::from(world.port(ServiceName::Query), 1, &pages, &["miss"]).await?;
-        let (outcome, took) = bench.metered(&world, drive(client, Pace::Closed, span)).await?;
+        let (outcome, took) = bench.metered(&world, drive(client, Arrivals::Closed, span)).await?;
         cost += took;
         Ok(outcome.mean_ms())
     });

@@ -13,7 +13,7 @@ use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::pgbench::{self, Script, orders_at_position};
 use crate::load::requests::{Gets, Paths};
-use crate::load::{Pace, drive};
+use crate::load::{Arrivals, drive};
 use crate::rows::reads::{END, customers_of_shard_0, map, world};
 use crate::rows::writes::post::span;
 use crate::rows::writes::replay::recipe;
@@ -42,7 +42,7 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
         let (lists, begin) = (Arc::clone(&lists), offset);
         let fresh: Paths = Arc::new(move |number| lists(begin + number));
         let clients = Gets::from(world.port(ServiceName::Query), CONNECTIONS, &fresh, &["miss"]).await?;
-        let (outcome, took) = bench.metered(&world, drive(clients, Pace::Closed, span)).await?;
+        let (outcome, took) = bench.metered(&world, drive(clients, Arrivals::Closed, span)).await?;
         cost += took;
         Ok(outcome.per_second)
     });

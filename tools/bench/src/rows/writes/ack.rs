@@ -10,7 +10,7 @@ use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::publish;
 use crate::load::requests::{Orders, Posts};
-use crate::load::{Pace, drive};
+use crate::load::{Arrivals, drive};
 use crate::progress::Progress;
 use crate::rows::writes::post::span;
 use crate::rows::writes::replay::recipe_of_a_day;
@@ -37,8 +37,8 @@ async fn line(bench: &mut Bench, what: &str, all_lanes: bool) -> Result<Line> {
             return publish::median_ms(&bench.servers, bytes, span.warm_up, span.lasts).await;
         }
         let client = Posts::to(world.port(ServiceName::Ingest), 1, &orders).await?;
-        let outcome = drive(client, Pace::Closed, span).await?;
-        Progress::connect(&world.urls).await?.wait_until_quiet().await?;
+        let outcome = drive(client, Arrivals::Closed, span).await?;
+        Progress::connect(&world.urls).await?.wait_until_drained().await?;
         Ok(last.insert(outcome).quantile_ms(0.5))
     });
     let pair = pair.await?;

@@ -9,7 +9,7 @@ use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::process;
 use crate::load::requests::{Orders, Posts};
-use crate::load::{Outcome, Pace, Span, drive};
+use crate::load::{Arrivals, Outcome, Span, drive};
 use crate::progress::Progress;
 use crate::rows::writes::replay::recipe_of_a_day;
 use crate::usage::Cost;
@@ -38,11 +38,11 @@ async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec
     let (mut cost, mut p99, mut last) = (Cost::default(), Figure::default(), None);
     let pair = in_turns(bench.scale.short_rounds, async |side| {
         if side == Side::Limit {
-            return Ok(posts(bench, without_log, &orders, Pace::Closed).await?.per_second);
+            return Ok(posts(bench, without_log, &orders, Arrivals::Closed).await?.per_second);
         }
-        let asked = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Closed);
+        let asked = posts(bench, world.port(ServiceName::Ingest), &orders, Arrivals::Closed);
         let (outcome, took) = bench.metered(&world, asked).await?;
-        Progress::connect(&world.urls).await?.wait_until_quiet().await?;
+        Progress::connect(&world.urls).await?.wait_until_drained().await?;
         cost += took;
         p99.push(outcome.quantile_ms(0.99));
         Ok(last.insert(outcome).per_second)
@@ -50,7 +50,7 @@ async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec
     let pair = pair.await?;
     accepting.stop().await;
     let half = pair.value.median() / 2.0;
-    let open = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Open(half)).await?;
+    let open = posts(bench, world.port(ServiceName::Ingest), &orders, Arrivals::Open(half)).await?;
     world.end(&bench.servers).await?;
     if let Some(last) = &last {
         bench.charts.latency(&format!("64 connections, {lanes}, as fast as they can"), last);
@@ -66,6 +66,6 @@ async fn of_lanes(bench: &mut Bench, all_lanes: bool, lanes: &str) -> Result<Vec
     Ok(vec![rate, p99, Line::new(ROW, what, Unit::Milliseconds, open)])
 }
 
-pub(crate) async fn posts(bench: &Bench, port: u16, orders: &Orders, pace: Pace) -> Result<Outcome> {
-    drive(Posts::to(port, CONNECTIONS, orders).await?, pace, span(bench)).await
+pub(crate) async fn posts(bench: &Bench, port: u16, orders: &Orders, arrivals: Arrivals) -> Result<Outcome> {
+    drive(Posts::to(port, CONNECTIONS, orders).await?, arrivals, span(bench)).await
 }

@@ -13,7 +13,7 @@ use crate::bench::Bench;
 use crate::figure::Figure;
 use crate::figure::line::{Line, Target, Unit};
 use crate::load::requests::Orders;
-use crate::load::{Client, Connection, Pace, drive, histogram};
+use crate::load::{Arrivals, Client, Connection, drive, histogram};
 use crate::progress::Progress;
 use crate::rows::writes::post::{CONNECTIONS, posts, span};
 use crate::rows::writes::replay::recipe_of_a_day;
@@ -56,8 +56,8 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);
     let orders = Orders::new(dataset.lines()?);
     let world = World::start(&bench.servers, &plan).await?;
-    let most = posts(bench, world.port(ServiceName::Ingest), &orders, Pace::Closed).await?.per_second;
-    Progress::connect(&world.urls).await?.wait_until_quiet().await?;
+    let most = posts(bench, world.port(ServiceName::Ingest), &orders, Arrivals::Closed).await?.per_second;
+    Progress::connect(&world.urls).await?.wait_until_drained().await?;
     let mut p99 = Figure::default();
     let mut p50 = Figure::default();
     for _ in 0..bench.scale.short_rounds {
@@ -82,7 +82,7 @@ async fn look(bench: &Bench, world: &World, orders: &Orders, rate: f64) -> Resul
         );
         clients.push(Looker { ingest, query, orders: orders.clone(), readable_us: Arc::clone(&readable_us) });
     }
-    drive(clients, Pace::Open(rate), span(bench)).await?;
+    drive(clients, Arrivals::Open(rate), span(bench)).await?;
     let readable_us = Arc::into_inner(readable_us).context("a client is left")?;
     Ok(readable_us.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

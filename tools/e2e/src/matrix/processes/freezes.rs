@@ -73,11 +73,11 @@ async fn stored_elsewhere(trial: &Trial, server: Server) -> Result<u64> {
 /// A short look at a busy machine says less.
 fn compare(trial: &mut Trial, what: &str, frozen: f64, usual: f64) {
     if usual < USUAL_MIN {
-        trial.complain(format!("{what}: {usual:.1} usually, which is too little to compare"));
+        trial.add_finding(format!("{what}: {usual:.1} usually, which is too little to compare"));
     }
     let share_min = if trial.span == Span::Brief { 0.6 } else { 0.9 };
     if frozen < usual * share_min {
-        trial.complain(format!("{what}: {frozen:.0} while frozen, {usual:.0} usually"));
+        trial.add_finding(format!("{what}: {frozen:.0} while frozen, {usual:.0} usually"));
     }
 }
 
@@ -107,7 +107,7 @@ fn judge_answers(trial: &mut Trial, server: Server, frozen_at: Instant, resumed_
         (there.is_empty() == (server == Server::Redis)) && (elsewhere.is_empty() == (server == Server::Nats));
     if writes.is_empty() || !is_tried {
         let (writes, there, elsewhere) = (writes.len(), there.len(), elsewhere.len());
-        trial.complain(format!("too little was asked: {writes} orders, {there} reads, {elsewhere} reads elsewhere"));
+        trial.add_finding(format!("too little was asked: {writes} orders, {there} reads, {elsewhere} reads elsewhere"));
     }
     trial.must_be_answered("reads", &there, &[200, 503, 504], READ_WITHIN);
     trial.must_be_answered("reads elsewhere", &elsewhere, &[200], READ_ELSEWHERE_WITHIN);

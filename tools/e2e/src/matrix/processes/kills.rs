@@ -40,7 +40,7 @@ pub(crate) async fn everything(trial: &mut Trial) -> Result<()> {
         dying.join_all().await;
         trial.injected += all.len();
         if let Some(alive) = all.iter().find(|&&target| trial.process(target).is_alive()) {
-            trial.complain(format!("{} is alive still", alive.name()));
+            trial.add_finding(format!("{} is alive still", alive.name()));
         }
         trial.start_all().await?;
     }
@@ -70,7 +70,7 @@ async fn aborts(trial: &mut Trial) {
         }
     }
     if trial.injected == 0 {
-        trial.complain("the failpoint was never met");
+        trial.add_finding("the failpoint was never met");
     }
 }
 
@@ -81,7 +81,7 @@ async fn drops(trial: &mut Trial) -> Result<()> {
     tokio::time::sleep(trial.span.of(5, 20)).await;
     let dropped = gaps(trial).await? - before;
     if dropped < GAPS_MIN {
-        trial.complain(format!("only {dropped} notices were missed"));
+        trial.add_finding(format!("only {dropped} notices were missed"));
     }
     trial.injected += dropped as usize;
     Ok(())

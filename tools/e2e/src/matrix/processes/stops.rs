@@ -32,10 +32,10 @@ pub(crate) async fn stop(trial: &mut Trial, part: ServiceName) -> Result<()> {
         trial.system.links().heal();
         trial.injected += 1;
         if !status.is_some_and(|status| status.success()) {
-            trial.complain(format!("{part:?} ended with {status:?}"));
+            trial.add_finding(format!("{part:?} ended with {status:?}"));
         }
         if told.elapsed() > GRACE {
-            trial.complain(format!("{part:?} took {:?} to stop", told.elapsed()));
+            trial.add_finding(format!("{part:?} took {:?} to stop", told.elapsed()));
         }
         trial.work(0..500).await;
         judge(trial, part, told);
@@ -64,10 +64,10 @@ pub(crate) async fn everything(trial: &mut Trial) -> Result<()> {
             trial.injected += 1;
             if matches!(target, Target::Service(_)) && !status.is_some_and(|status| status.success()) {
                 let order: Vec<&str> = all.iter().map(|target| target.name()).collect();
-                trial.complain(format!("{} ended with {status:?} after {took:?}; order: {order:?}", target.name()));
+                trial.add_finding(format!("{} ended with {status:?} after {took:?}; order: {order:?}", target.name()));
             }
             if took > GRACE {
-                trial.complain(format!("{} took {took:?} to stop", target.name()));
+                trial.add_finding(format!("{} took {took:?} to stop", target.name()));
             }
         }
         trial.start_all().await?;
@@ -103,9 +103,9 @@ fn judge(trial: &mut Trial, part: ServiceName, told: Instant) {
     let forgotten = answers.waiting(ARRIVED_AFTER, told);
     let cut: Vec<&Answer> = in_flight.iter().filter(|answer| answer.status.is_none()).collect();
     if in_flight.is_empty() {
-        trial.complain("no request was in flight at the signal");
+        trial.add_finding("no request was in flight at the signal");
     } else if cut.len() + forgotten > 0 {
         let all = in_flight.len() + forgotten;
-        trial.complain(format!("of {all} requests in flight at the signal {} got no answer", cut.len() + forgotten));
+        trial.add_finding(format!("of {all} requests in flight at the signal {} got no answer", cut.len() + forgotten));
     }
 }

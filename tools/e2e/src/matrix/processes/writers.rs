@@ -144,7 +144,7 @@ async fn must_have_been_fenced(trial: &mut Trial) -> Result<()> {
         fenced += figure(&trial.system, &url, FENCED.0, FENCED.1).await?.unwrap_or_default();
     }
     if fenced < 1.0 {
-        trial.complain("no writer has found that the other one had moved its position");
+        trial.add_finding("no writer has found that the other one had moved its position");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use forebay_model::Lane;
 use rand::RngExt;
 
-use crate::audit::known::KnownLetter;
+use crate::audit::known::KnownDeadLetter;
 use crate::matrix::trial::Trial;
 
 /// Microseconds since 2000 of an instant that Postgres does not know.
@@ -27,7 +27,7 @@ pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
                 let subject = format!("forebay.{lane}.{shard}");
                 let stored = jetstream.publish_with_headers(subject, headers, payload).await?.await?;
                 let (lane, reason, seq) = (lane.to_string(), reason.to_owned(), stored.sequence);
-                trial.known.letters.push(KnownLetter { shard, lane, seq, reason });
+                trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
                 trial.injected += 1;
                 trial.work(0..300).await;
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::audit::known::KnownLetter;
+use crate::audit::known::KnownDeadLetter;
 use crate::audit::stored::Stored;
 use crate::matrix::trial::Trial;
 
@@ -39,7 +39,7 @@ pub(crate) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
         let run = trial.system.forebay(&["dead", "requeue", "--reason", "refused", "--json"], b"").await?.ok()?;
         let count = run.json()?["requeued"].as_array().context("it says which were requeued")?.len();
         if count != expected {
-            trial.complain(format!("{count} letters were requeued instead of {expected}"));
+            trial.add_finding(format!("{count} letters were requeued instead of {expected}"));
         }
     }
     trial
@@ -62,14 +62,14 @@ async fn note_letters(trial: &mut Trial, shard: usize) -> Result<usize> {
         let sent = letter.mark.as_ref().and_then(|mark| entries.get(mark));
         let is_refused = letter.reason == "refused" && letter.sqlstate.as_deref() == Some(CHECK_VIOLATION);
         let Some(made) = sent.map(|entry| &entry.made).filter(|made| is_refused && made.total() % 30 == 7) else {
-            trial.complain(format!("this should not have died: {letter:?}"));
+            trial.add_finding(format!("this should not have died: {letter:?}"));
             continue;
         };
         // Index and views of the order are stored already when it comes again.
         trial.known.logged_again("index", u64::from(made.order_id.is_some()));
         trial.known.logged_again("views", made.sellers().len() as u64);
         let (lane, reason, seq) = ("orders".to_owned(), "refused".to_owned(), letter.seq);
-        trial.known.letters.push(KnownLetter { shard, lane, seq, reason });
+        trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
     }
     Ok(letters.len())
 }

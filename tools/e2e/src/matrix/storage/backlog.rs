@@ -40,7 +40,7 @@ pub(crate) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
         );
     tokio::time::sleep(trial.span.of(8, 30)).await;
     if replay.is_finished() {
-        trial.complain("replay did not wait for the shard");
+        trial.add_finding("replay did not wait for the shard");
     }
     trial.start_again(server).await?;
     let ended = tokio::time::timeout(FINISHED_WITHIN, replay).await.context("replay does not finish by itself")?;
@@ -50,7 +50,7 @@ pub(crate) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
         || summary["accepted"] != FILE_ORDERS
         || summary["retries"].as_u64().is_none_or(|times| times == 0)
     {
-        trial.complain(format!("replay ended with {:?}: {summary} {}", run.code, run.stderr));
+        trial.add_finding(format!("replay ended with {:?}: {summary} {}", run.code, run.stderr));
     }
     for lane in ["orders", "index", "views"] {
         trial.known.again.insert(lane, Again { min: 0, max: AGAIN_MAX * FILE_ORDERS as u64 });

@@ -43,7 +43,7 @@ pub(crate) async fn delete(trial: &mut Trial, shard: usize) -> Result<()> {
     trial.known.may_be_lost =
         entries.iter().filter(|(mark, entry)| is_gone(mark, entry)).map(|(mark, _)| mark.clone()).collect();
     if trial.known.may_be_lost.is_empty() {
-        trial.complain("there was nothing in the stream that was not stored");
+        trial.add_finding("there was nothing in the stream that was not stored");
     }
     trial.start_again(writer).await?;
     must_halt(trial, shard).await?;
@@ -105,11 +105,11 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
         .await;
     let url = trial.system.url(ServiceName::Writer, "");
     if figure(&trial.system, &url, "forebay_writer_halted", "").await? != Some(1.0) {
-        trial.complain("the metrics of the writer do not say that one lane has halted");
+        trial.add_finding("the metrics of the writer do not say that one lane has halted");
     }
     let log = std::fs::read_to_string(trial.system.stack.log("writer"))?;
     if !log.lines().any(|line| line.contains("ERROR") && line.contains("the log is not the one that was read so far")) {
-        trial.complain("the writer's log has no ERROR");
+        trial.add_finding("the writer's log has no ERROR");
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ async fn accept(trial: &mut Trial, shard: usize) -> Result<()> {
     let command = ["log", "accept-loss", LANE, &shard_text, "--json"];
     let told = trial.system.forebay(&command, b"").await?;
     if told.code != Some(1) || told.json()?["loss"].is_null() {
-        trial.complain(format!("the loss is not told: {:?} {} {}", told.code, told.stdout, told.stderr));
+        trial.add_finding(format!("the loss is not told: {:?} {} {}", told.code, told.stdout, told.stderr));
     }
     trial.work(500..1000).await;
     must_halt(trial, shard).await?;

@@ -47,7 +47,7 @@ async fn nothing_is_left(trial: &mut Trial, part: ServiceName, server: Server, u
             return Ok(());
         }
         if begun.elapsed() > OVER_WITHIN {
-            trial.complain(format!(
+            trial.add_finding(format!(
                 "{part:?} holds {held}, and held {usually} before; {lossy} connections lead into the hole still"
             ));
             return Ok(());
