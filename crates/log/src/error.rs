@@ -1,5 +1,7 @@
 //! Why something with the log did not work.
 
+use forebay_model::Epoch;
+
 /// Why something with the log did not work.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
@@ -59,6 +61,28 @@ pub enum LogError {
         /// What it says.
         reason: String,
     },
+}
+
+/// Why a shard map was not stored or read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum MapError {
+    /// The stored map is not the one that the change was made from.
+    #[error("the shard map has changed meanwhile: it is at epoch {current}, so epoch {wanted} cannot follow")]
+    Conflict {
+        /// The epoch of the stored map.
+        current: Epoch,
+        /// The epoch that should have been stored.
+        wanted: Epoch,
+    },
+    /// There is no map yet.
+    #[error("there is no shard map yet")]
+    Absent,
+    /// What is stored is no shard map.
+    #[error("the stored shard map cannot be read: {0}")]
+    Unreadable(String),
+    /// The log cannot be asked.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 /// An error with all of its causes: the client's own texts say little without them.

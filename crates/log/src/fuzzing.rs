@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched, TupleIndex};
 
-use crate::message::readable_headers;
+use crate::frame::message::readable_headers;
 use crate::{Notice, StoredFrame};
 
 /// A notice that is accepted is the same when it is written and read again.

@@ -13,14 +13,10 @@
 //! | `settings` | which log, and how its streams are made, as flags and for this crate |
 //! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
-//! | [`frame`] | a frame, and how it looks as a message |
+//! | [`frame`] | a frame, how it looks as a message, and one message asked for by its place |
 //! | [`publish`] | putting a frame into the log, and how that fails |
-//! | `message` | one message of a stream, asked for by its place |
-//! | `incarnation` | which making of a stream acknowledged a frame |
-//! | [`stream`] | making, inspecting and trimming streams |
+//! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
 //! | [`reach`] | reaching a log however long it takes, and following it |
-//! | [`inspect`] | what the server tells of itself and of its streams |
-//! | `renewal` | making a stream another incarnation |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
 //! | [`notice`] | commit notices: what a commit touched |
@@ -29,26 +25,20 @@ mod error;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod incarnation;
-pub mod inspect;
 mod link;
 pub mod log;
 pub mod map;
-mod message;
 pub mod name;
 pub mod notice;
 pub mod publish;
 pub mod reach;
 pub mod reader;
-mod renewal;
 mod settings;
 pub mod stream;
 
-pub use error::LogError;
+pub use error::{LogError, MapError};
 pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};
-pub use inspect::{NatsServer, Room};
 pub use log::Log;
-pub use map::MapError;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
@@ -56,3 +46,4 @@ pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
 pub use settings::{LOCAL_NATS, LogArgs, LogSettings, StreamArgs};
 pub use stream::StreamState;
+pub use stream::inspect::{NatsServer, Room};

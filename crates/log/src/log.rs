@@ -10,11 +10,11 @@ use async_nats::{Client, ConnectOptions};
 use tokio::sync::watch;
 
 use crate::error::{LogError, causes};
-use crate::incarnation::Incarnations;
 use crate::link::Link;
-use crate::map::MapWatch;
+use crate::map::watch::MapWatch;
 use crate::name::LogName;
 use crate::settings::{LogSettings, addresses, shown};
+use crate::stream::known::Incarnations;
 
 /// The oldest server whose acknowledgement can mean "on disk" (`sync_interval: always`).
 const SERVER_MIN: (i64, i64, i64) = (2, 10, 23);

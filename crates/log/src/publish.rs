@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::error::causes;
 use crate::frame::Frame;
-use crate::incarnation::Acked;
 use crate::log::Log;
+use crate::stream::known::Acked;
 
 /// Why a frame was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

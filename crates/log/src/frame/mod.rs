@@ -1,6 +1,8 @@
 //! A frame: facts of one lane for one shard, as one message. The payload is COPY tuples one after the other; what else
 //! is known of a frame stands in the message's headers.
 
+pub(crate) mod message;
+
 use std::fmt;
 use std::str::FromStr;
 

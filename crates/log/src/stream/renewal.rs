@@ -7,9 +7,9 @@
 
 use forebay_model::{Incarnation, StreamId, Timestamp};
 
+use super::{INCARNATION, incarnation};
 use crate::error::LogError;
 use crate::log::Log;
-use crate::stream::{INCARNATION, incarnation};
 
 impl Log {
     /// Makes a stream another incarnation, which is later than every one of before.

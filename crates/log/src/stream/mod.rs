@@ -3,6 +3,11 @@
 //! A stream keeps every frame until it is trimmed (limits retention), refuses new ones when it is full (discard new),
 //! and acknowledges what is on disk.
 
+mod incarnation;
+pub mod inspect;
+pub(crate) mod known;
+mod renewal;
+
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;

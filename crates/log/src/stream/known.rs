@@ -1,5 +1,4 @@
-//! Which making of a stream acknowledged a frame. The server's acknowledgement has only the sequence number, so the
-//! incarnation is asked for once and then remembered, for as long as nothing hints at another making of the stream.
+//! What is remembered of the streams: which making of each gave the last acknowledgements.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +6,6 @@ use std::time::Duration;
 
 use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
-
-use crate::error::LogError;
-use crate::log::Log;
 
 /// Acknowledgements of concurrent publishes are looked at in any order, but never that far from it.
 const DISORDER_MAX: u64 = 4096;
@@ -22,26 +18,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Incarnations {
     known: Mutex<HashMap<StreamId, Known>>,
     /// One question at a time: a burst of publishes after a reconnect asks once.
-    asking: tokio::sync::Mutex<()>,
+    pub(super) asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    incarnation: Incarnation,
+pub(super) struct Known {
+    pub(super) incarnation: Incarnation,
     /// How often the connection had been lost when it was asked for: behind a loss may be another server's store.
-    losses: u64,
+    pub(super) losses: u64,
     /// A new frame in this making of the stream gets a higher sequence number than this.
-    floor: u64,
-    asked_at: Instant,
+    pub(super) floor: u64,
+    pub(super) asked_at: Instant,
     /// When it was last asked for, answered or not.
-    looked_at: Instant,
+    pub(super) looked_at: Instant,
 }
 
 /// What was remembered, and whether it is time to ask again.
 #[derive(Clone, Copy, Debug)]
-struct Remembered {
-    incarnation: Incarnation,
-    is_due: bool,
+pub(super) struct Remembered {
+    pub(super) incarnation: Incarnation,
+    pub(super) is_due: bool,
 }
 
 /// An acknowledgement, as far as it hints at the incarnation.
@@ -64,7 +60,7 @@ impl Known {
 }
 
 impl Incarnations {
-    fn remembered(&self, stream: StreamId, acked: Acked) -> Option<Remembered> {
+    pub(super) fn remembered(&self, stream: StreamId, acked: Acked) -> Option<Remembered> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get_mut(&stream).filter(|known| known.explains(acked))?;
         if !acked.is_duplicate {
@@ -77,51 +73,13 @@ impl Incarnations {
         Some(Remembered { incarnation: known.incarnation, is_due })
     }
 
-    fn incarnation(&self, stream: StreamId) -> Option<Incarnation> {
+    pub(super) fn incarnation(&self, stream: StreamId) -> Option<Incarnation> {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&stream).map(|known| known.incarnation)
     }
 
-    fn remember(&self, stream: StreamId, known: Known) {
+    pub(super) fn remember(&self, stream: StreamId, known: Known) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, known);
-    }
-}
-
-impl Log {
-    /// Which making of the stream gave an acknowledgement.
-    pub(crate) async fn incarnation_of(&self, stream: StreamId, acked: Acked) -> Result<Incarnation, LogError> {
-        let all = self.incarnations();
-        if let Some(Remembered { incarnation, is_due }) = all.remembered(stream, acked) {
-            if is_due {
-                let log = self.clone();
-                let name = format!("incarnation of {stream}");
-                self.settings().spawner.spawn(name, async move { log.look_again(stream).await });
-            }
-            return Ok(incarnation);
-        }
-        let _one_at_a_time = all.asking.lock().await;
-        if let Some(Remembered { incarnation, .. }) = all.remembered(stream, acked) {
-            return Ok(incarnation);
-        }
-        let known = self.ask_incarnation(stream).await?;
-        all.remember(stream, known);
-        Ok(known.incarnation)
-    }
-
-    /// What is remembered stays where it is still true: a fresh floor would doubt acknowledgements that are on their way.
-    async fn look_again(&self, stream: StreamId) {
-        let Ok(known) = self.ask_incarnation(stream).await else { return };
-        let all = self.incarnations();
-        if all.incarnation(stream).is_some_and(|remembered| remembered < known.incarnation) {
-            all.remember(stream, known);
-        }
-    }
-
-    async fn ask_incarnation(&self, stream: StreamId) -> Result<Known, LogError> {
-        let losses = self.link().losses();
-        let asked_at = Instant::now();
-        let state = self.stream_state(stream).await?;
-        Ok(Known { incarnation: state.incarnation, losses, floor: state.last_seq, asked_at, looked_at: asked_at })
     }
 }
 

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use forebay_model::{StreamId, Timestamp};
 use serde::Deserialize;
 
+use super::unfit;
 use crate::error::{LogError, causes};
 use crate::log::Log;
-use crate::stream::unfit;
 
 /// The NATS server that this connection has at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
