@@ -123,8 +123,8 @@ mod tests {
             epoch in any::<u64>(),
             body in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
             is_empty in any::<bool>(),
-            positions in prop::collection::vec((0..3usize, any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
-            watched in prop::collection::vec((0..3usize, any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
+            positions in prop::collection::vec((0..Lane::ALL.len(), any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
+            watched in prop::collection::vec((0..Lane::ALL.len(), any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
         ) -> Entry {
             let mut read_at = ReadAt::default();
             for (lane, shard, incarnation, seq) in positions {

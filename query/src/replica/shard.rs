@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::{Lane, PerLane, ShardId};
 use forebay_shard::read::Windows;
 use forebay_shard::read::sql::SESSION;
 use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, ShardServer};
@@ -35,7 +35,7 @@ pub(crate) struct Shard {
     pub(super) last_seen: LastSeen,
     /// Counts reads that may go to a replica, so that replicas take turns.
     pub(super) turns: AtomicUsize,
-    windows: RwLock<Arc<[Arc<Windows>; 2]>>,
+    windows: RwLock<PerLane<Arc<Windows>>>,
     known: Known,
     pub(super) meter: Meter,
 }
@@ -52,13 +52,12 @@ impl Shard {
             parameters: SESSION.to_vec(),
         };
         let pool = ShardPool::new(id, addresses, &pool);
-        let whole = || Arc::new(Windows::whole());
         Self {
             timeout,
             replica_lag_max,
             last_seen: LastSeen::new(pool.servers().len()),
             turns: AtomicUsize::new(0),
-            windows: RwLock::new(Arc::new([whole(), whole()])),
+            windows: RwLock::new(PerLane::from_fn(|_| Arc::new(Windows::whole()))),
             known: Known::new(replica_lag_max),
             meter: Meter::new(&pool),
             pool,
@@ -87,11 +86,10 @@ impl Shard {
     /// The windows of a lane's table.
     pub(crate) fn windows(&self, lane: Lane) -> Arc<Windows> {
         let windows = self.windows.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&windows[usize::from(lane == Lane::Views)])
+        Arc::clone(&windows[lane])
     }
 
-    pub(crate) fn set_windows(&self, orders: Windows, views: Windows) {
-        let windows = Arc::new([Arc::new(orders), Arc::new(views)]);
+    pub(crate) fn set_windows(&self, windows: PerLane<Arc<Windows>>) {
         *self.windows.write().unwrap_or_else(PoisonError::into_inner) = windows;
     }
 }

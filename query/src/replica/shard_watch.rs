@@ -61,8 +61,7 @@ impl ShardWatch {
         self.look_at_servers().await?;
         if partitions_read.is_none_or(|then| then.elapsed() >= PARTITIONS_EVERY) {
             let read = self.shard.with_connection("stats", |connection| Windows::of_tables(connection).boxed());
-            let [orders, views] = read.await?;
-            self.shard.set_windows(orders, views);
+            self.shard.set_windows(read.await?);
             *partitions_read = Some(Instant::now());
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Lanes: the kinds of facts. What a lane is stands in one table, [`Lane::spec`], and nowhere else.
+//! Lanes: the kinds of facts. What a lane is stands in one table, [`Lane::spec`]; the enum and [`Lane::ALL`] name the rows.
 
 mod per_lane;
 mod table;
@@ -87,7 +87,7 @@ impl fmt::Display for Lane {
 
 /// A text that names no lane.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no lane: there are orders, index and views")]
+#[error("`{0}` is not a lane: there are {names}", names = Lane::ALL.map(Lane::as_str).join(", "))]
 pub struct UnknownLane(String);
 
 impl FromStr for Lane {

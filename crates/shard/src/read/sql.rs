@@ -73,7 +73,12 @@ impl Kind {
     pub const fn lane(self) -> Lane {
         match self {
             Self::ViewNewest => Lane::Views,
-            _ => Lane::Orders,
+            Self::CustomerNewest
+            | Self::EverybodyNewest
+            | Self::EverybodyOldest
+            | Self::OfCustomer
+            | Self::WithId
+            | Self::Search => Lane::Orders,
         }
     }
 
@@ -112,7 +117,7 @@ impl Bounds {
 /// The text of a statement over a window, which is a condition in SQL. The bounds are for lists.
 pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
     let (lane, table) = (kind.lane(), kind.lane().table());
-    let columns = if lane == Lane::Views { VIEW } else { ORDER };
+    let columns = if kind == Kind::ViewNewest { VIEW } else { ORDER };
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };

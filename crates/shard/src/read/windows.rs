@@ -12,9 +12,10 @@
 //! Windows follow each other without gaps, and the outer ones are open to their sides. So what is known about the
 //! partitions may be out of date, and still every row lies in exactly one window.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use forebay_model::{Lane, Timestamp};
+use forebay_model::{Lane, PerLane, Timestamp};
 use sqlx::postgres::PgConnection;
 
 use super::calendar;
@@ -42,11 +43,14 @@ impl Windows {
         Self::of_partitions(Vec::new(), Timestamp::EARLIEST)
     }
 
-    /// Windows for the partitions that the tables of orders and of views have now.
-    pub async fn of_tables(connection: &mut PgConnection) -> Result<[Self; 2], sqlx::Error> {
-        let orders = read_starts(connection, Lane::Orders).await?;
-        let views = read_starts(connection, Lane::Views).await?;
-        Ok([orders, views].map(|starts| Self::of_partitions(starts, Timestamp::now())))
+    /// Windows for the partitions that the table of each lane has now; one for a table without.
+    pub async fn of_tables(connection: &mut PgConnection) -> Result<PerLane<Arc<Self>>, sqlx::Error> {
+        let mut windows = PerLane::from_fn(|_| Arc::new(Self::whole()));
+        for lane in Lane::ALL.into_iter().filter(|lane| lane.is_partitioned_by_time()) {
+            let starts = read_starts(connection, lane).await?;
+            windows[lane] = Arc::new(Self::of_partitions(starts, Timestamp::now()));
+        }
+        Ok(windows)
     }
 
     /// Windows for partitions that begin at these instants, where it is `now`.
