@@ -157,7 +157,7 @@ async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
     let mut up = place.start_up(&["--sample", "100"]);
     place.wait_for("out", "Ctrl-C stops everything").await;
     let out = place.forebay.read("out");
-    let told = "! Lane orders of shard 1 stands still: the stream of lane orders on shard 1 was made anew";
+    let told = "! Lane orders of shard 1 stands still: the stream orders-1 was made anew";
     assert!(out.contains(told) && out.contains("The sample was not replayed"), "{out}");
     assert_eq!(place.listening().len(), 7, "{out}");
     // It is watched over: a writer that is started again has the same lane standing still.
