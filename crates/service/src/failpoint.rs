@@ -3,7 +3,6 @@
 //! As text: `POINT=ACTION[:PROBABILITY]`, separated by commas, such as `after-commit=abort:0.01,notice=drop:0.2`. Every task
 //! of a [`Lifecycle`](crate::lifecycle::Lifecycle) is a point of its own, `task:NAME`.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
