@@ -7,6 +7,9 @@
 //!
 //! This crate must never know Postgres, HTTP, or what the tuples of a frame mean: a payload is bytes.
 //!
+//! What asks the server more than one question gives a boxed future: an `async fn` is compiled in each crate that awaits it, and
+//! with it the client library below it. [`Log::publish`], which every frame goes by, does not.
+//!
 //! | module | concept |
 //! |---|---|
 //! | [`log`] | the handle on the log: its connection |

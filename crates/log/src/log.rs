@@ -7,6 +7,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectOptions};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{LogError, causes};
@@ -47,7 +49,11 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError`] where no server answers now, or where the one that answers cannot hold a log.
-    pub async fn connect(settings: LogSettings) -> Result<Self, LogError> {
+    pub fn connect(settings: LogSettings) -> BoxFuture<'static, Result<Self, LogError>> {
+        Self::connect_now(settings).boxed()
+    }
+
+    async fn connect_now(settings: LogSettings) -> Result<Self, LogError> {
         let addresses = addresses(&settings.url)?;
         let (link, events) = Link::new();
         let options = ConnectOptions::new()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::time::timeout;
@@ -112,11 +114,16 @@ impl Role {
     }
 }
 
-/// Connects to one address, applies the settings, and says what the server is.
-pub(crate) async fn connect(
-    address: &ShardAddress,
-    settings: &SessionSettings,
-) -> Result<(PgConnection, Role), Refused> {
+/// Connects to one address, applies the settings, and says what the server is. Boxed, because an `async fn` is compiled in each
+/// crate that awaits it, and with this one the making of a connection in sqlx and rustls.
+pub(crate) fn connect<'a>(
+    address: &'a ShardAddress,
+    settings: &'a SessionSettings,
+) -> BoxFuture<'a, Result<(PgConnection, Role), Refused>> {
+    connect_unboxed(address, settings).boxed()
+}
+
+async fn connect_unboxed(address: &ShardAddress, settings: &SessionSettings) -> Result<(PgConnection, Role), Refused> {
     let options = address.options().clone().application_name(&settings.application_name);
     let ready = async {
         let mut connection = options.statement_cache_capacity(STATEMENTS_MAX).connect().await?;

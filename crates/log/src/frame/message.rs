@@ -11,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use forebay_model::{Position, StreamId};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
@@ -48,7 +50,15 @@ impl Log {
     }
 
     /// What stands at a position of the present stream; its incarnation is taken for granted.
-    pub(crate) async fn frame_at(&self, stream: StreamId, position: Position) -> Result<Option<StoredFrame>, LogError> {
+    pub(crate) fn frame_at(
+        &self,
+        stream: StreamId,
+        position: Position,
+    ) -> BoxFuture<'_, Result<Option<StoredFrame>, LogError>> {
+        self.ask_frame(stream, position).boxed()
+    }
+
+    async fn ask_frame(&self, stream: StreamId, position: Position) -> Result<Option<StoredFrame>, LogError> {
         let name = self.name().stream(stream);
         let refused =
             |reason: String| LogError::Refused { action: format!("give frame {} of {name}", position.seq), reason };

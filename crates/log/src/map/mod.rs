@@ -7,6 +7,8 @@ use std::sync::Arc;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use forebay_model::{Epoch, ShardMap};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::watch::Receiver;
 
 use crate::error::{LogError, MapError};
@@ -33,7 +35,11 @@ impl Log {
         Ok(stored)
     }
 
-    async fn create_map(&self, map: &ShardMap) -> Result<Arc<ShardMap>, MapError> {
+    fn create_map<'a>(&'a self, map: &'a ShardMap) -> BoxFuture<'a, Result<Arc<ShardMap>, MapError>> {
+        self.create_or_read(map).boxed()
+    }
+
+    async fn create_or_read(&self, map: &ShardMap) -> Result<Arc<ShardMap>, MapError> {
         let store = self.create_map_store().await?;
         match store.create(KEY, as_json(map)?).await {
             Ok(_) => Ok(Arc::new(map.clone())),
@@ -54,7 +60,11 @@ impl Log {
         Ok(())
     }
 
-    async fn replace_map(&self, map: &ShardMap) -> Result<(), MapError> {
+    fn replace_map<'a>(&'a self, map: &'a ShardMap) -> BoxFuture<'a, Result<(), MapError>> {
+        self.compare_and_swap(map).boxed()
+    }
+
+    async fn compare_and_swap(&self, map: &ShardMap) -> Result<(), MapError> {
         let store = match find_store(self.jetstream(), &self.name().map_bucket()).await {
             Ok(store) => store.ok_or(MapError::Absent)?,
             Err(error) => return Err(self.refused("find the shard map".to_owned(), &error).into()),

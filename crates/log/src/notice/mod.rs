@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use async_nats::Subscriber;
 use forebay_model::{Position, StreamId, Timestamp, Touched};
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 
 use crate::error::LogError;
 use crate::log::Log;
@@ -70,8 +71,8 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Unreachable`] where the server does not confirm.
-    pub async fn notices(&self) -> Result<NoticeStream, LogError> {
-        self.while_connected(self.listen()).await
+    pub fn notices(&self) -> BoxFuture<'_, Result<NoticeStream, LogError>> {
+        self.while_connected(self.listen()).boxed()
     }
 
     async fn listen(&self) -> Result<NoticeStream, LogError> {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Incarnation, Position, StreamId};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use crate::error::LogError;
@@ -97,7 +99,11 @@ impl Log {
     ///
     /// # Errors
     /// [`ReadError`] where the stream cannot be the one that was read up to that position.
-    pub async fn read(&self, stream: StreamId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
+    pub fn read(&self, stream: StreamId, after: Option<ReadFrom>) -> BoxFuture<'_, Result<FrameReader, ReadError>> {
+        self.open_reader(stream, after).boxed()
+    }
+
+    async fn open_reader(&self, stream: StreamId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
         let session = self.while_connected(Session::open(self, stream, after)).await?;
         let incarnation = session.incarnation();
         let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));

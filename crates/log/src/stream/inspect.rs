@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use forebay_model::{StreamId, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Deserialize;
 
 use super::unfit;
@@ -39,7 +41,11 @@ impl Log {
     ///
     /// # Errors
     /// Where the server does not tell.
-    pub async fn room(&self) -> Result<Room, LogError> {
+    pub fn room(&self) -> BoxFuture<'_, Result<Room, LogError>> {
+        self.ask_room().boxed()
+    }
+
+    async fn ask_room(&self) -> Result<Room, LogError> {
         let account = self.jetstream().query_account().await;
         let account = account.map_err(|error| self.refused("tell of the account".to_owned(), &error))?;
         let max = account.limits.max_storage.and_then(|bytes| u64::try_from(bytes).ok());

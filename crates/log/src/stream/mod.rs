@@ -14,6 +14,8 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
 use forebay_model::{Incarnation, Position, StreamId, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::error::{LogError, causes};
 use crate::log::Log;
@@ -91,7 +93,11 @@ impl Log {
         Ok(())
     }
 
-    async fn ensure_stream(&self, stream: StreamId) -> Result<(), LogError> {
+    fn ensure_stream(&self, stream: StreamId) -> BoxFuture<'_, Result<(), LogError>> {
+        self.make_or_check(stream).boxed()
+    }
+
+    async fn make_or_check(&self, stream: StreamId) -> Result<(), LogError> {
         let wanted = self.wanted(stream);
         let created = self.jetstream().create_stream(&wanted).await;
         let found = match created {
@@ -135,7 +141,11 @@ impl Log {
         }
     }
 
-    pub(crate) async fn info(&self, stream: StreamId) -> Result<Info, LogError> {
+    pub(crate) fn info(&self, stream: StreamId) -> BoxFuture<'_, Result<Info, LogError>> {
+        self.ask_info(stream).boxed()
+    }
+
+    async fn ask_info(&self, stream: StreamId) -> Result<Info, LogError> {
         let name = self.name().stream(stream);
         match self.jetstream().get_stream(&name).await {
             Ok(stream) => Ok(stream.cached_info().clone()),
@@ -163,7 +173,11 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OtherIncarnation`] where the stream was made anew: none of its frames has been read.
-    pub async fn trim(&self, stream: StreamId, before: Position) -> Result<(), LogError> {
+    pub fn trim(&self, stream: StreamId, before: Position) -> BoxFuture<'_, Result<(), LogError>> {
+        self.trim_now(stream, before).boxed()
+    }
+
+    async fn trim_now(&self, stream: StreamId, before: Position) -> Result<(), LogError> {
         let name = self.name().stream(stream);
         let state = self.stream_state(stream).await?;
         if state.incarnation != before.incarnation {

@@ -6,6 +6,8 @@
 //! get lost, and publishing goes on meanwhile.
 
 use forebay_model::{Incarnation, StreamId, Timestamp};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::{INCARNATION, incarnation};
 use crate::error::LogError;
@@ -16,7 +18,11 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::OtherIncarnation`] where it is not `found` any more: somebody else was here.
-    pub async fn renew_stream(&self, stream: StreamId, found: Incarnation) -> Result<Incarnation, LogError> {
+    pub fn renew_stream(&self, stream: StreamId, found: Incarnation) -> BoxFuture<'_, Result<Incarnation, LogError>> {
+        self.renew(stream, found).boxed()
+    }
+
+    async fn renew(&self, stream: StreamId, found: Incarnation) -> Result<Incarnation, LogError> {
         let info = self.while_connected(self.info(stream)).await?;
         let name = info.config.name.clone();
         if incarnation(&info) != found {

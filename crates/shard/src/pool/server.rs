@@ -196,7 +196,7 @@ impl ShardServer {
     async fn connect(&self, until: Instant, is_patient: bool) -> Result<PgConnection, ShardError> {
         let began = Instant::now();
         loop {
-            let connected = timeout_at(until, Box::pin(connect(&self.address, &self.session))).await;
+            let connected = timeout_at(until, connect(&self.address, &self.session)).await;
             match connected.unwrap_or(Err(Refused::Silent)) {
                 Ok((connection, role)) => {
                     self.set_up(role);
