@@ -24,7 +24,7 @@ pub(super) fn origins(letter: &DeadLetter) -> Result<Vec<Origin>, String> {
                  to have both, send this order under another order_id, else purge the letter",
             ));
         }
-        Reason::UnknownFormat => {
+        Reason::UnknownFormat if !is_of_known_format(letter) => {
             return Err(String::from("its format is not known to this version; requeue it with one that knows it"));
         }
         _ => {}
@@ -35,6 +35,12 @@ pub(super) fn origins(letter: &DeadLetter) -> Result<Vec<Origin>, String> {
         origins.push(origin(letter.lane, &tuple)?);
     }
     if origins.is_empty() { Err(String::from("there are no bytes in it")) } else { Ok(origins) }
+}
+
+/// Whether this version knows the format that the one before did not: the writer that let it die has noted the frame's headers.
+fn is_of_known_format(letter: &DeadLetter) -> bool {
+    let header = format!("{}: {}", forebay_log::frame::FORMAT, letter.lane.format());
+    letter.detail.lines().any(|line| line == header)
 }
 
 fn origin(lane: Lane, tuple: &Tuple<'_>) -> Result<Origin, String> {

@@ -10,8 +10,8 @@ use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use forebay_model::{Epoch, Lane, Position, Timestamp};
 
-/// Lane and version of the column list, such as `orders/1`.
-const FORMAT: &str = "Forebay-Format";
+/// The header of a frame's lane and version of the column list, such as `orders/1`.
+pub const FORMAT: &str = "Forebay-Format";
 /// How many tuples the payload has.
 const ROWS: &str = "Forebay-Rows";
 /// The epoch of the shard map by which the frame was routed.
