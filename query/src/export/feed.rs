@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use forebay_model::{Position, ShardId};
 use forebay_shard::read::FactRow;
+use forebay_task::Backoff;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::error::ReadError;
@@ -23,8 +24,8 @@ const ROWS_MIN: usize = 2;
 /// What a piece should have in bytes: half of what it may have, so that reading one is hardly ever broken off.
 const PIECE_BYTES: usize = 512 << 10;
 
-const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long to wait for a shard before it is asked again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 /// Rows that were read together.
 struct Piece {
@@ -114,7 +115,7 @@ impl Reader {
 
     /// Reads a piece; again, where the shard is away for a while.
     async fn read(&mut self) -> Result<Piece, ReadError> {
-        let (began, mut pause) = (Instant::now(), PAUSE_FIRST);
+        let (began, mut backoff) = (Instant::now(), RETRY);
         loop {
             let error = match self.attempt().await {
                 Ok(()) => break,
@@ -123,8 +124,7 @@ impl Reader {
             };
             debug!(shard = %self.source.shard_id(), "an export waits for a shard: {error}");
             self.rows = (self.rows / 2).max(ROWS_MIN);
-            sleep(pause).await;
-            pause = (2 * pause).min(PAUSE_MAX);
+            backoff.wait().await;
         }
         self.check()?;
         let rows = self.source.take_rows();

@@ -12,6 +12,7 @@ use forebay_api::accepted::ERRORS_MAX;
 use forebay_api::{BatchReport, Code, Problem, RejectedLine};
 use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
+use forebay_task::Backoff;
 use tokio::time::Instant;
 
 use crate::chunk::Chunk;
@@ -21,8 +22,8 @@ use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::fingerprint::Fingerprint;
 
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long to wait before a request is sent again, where ingest does not say it.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 /// A batch that is no longer hides none of its rejected lines.
 const LINES_ALL_TOLD: usize = ERRORS_MAX;
 
@@ -82,7 +83,7 @@ struct Round<'c> {
     fingerprint: Option<Fingerprint>,
     delivered: Delivered,
     untold: Vec<Untold>,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 impl Sender {
@@ -98,7 +99,7 @@ impl Sender {
             fingerprint,
             delivered: Delivered::default(),
             untold: Vec::new(),
-            pause: PAUSE_MIN,
+            backoff: RETRY,
         };
         let outcome = round.run().await;
         round.delivered.rejected.sort_by_key(|rejected| rejected.index);
@@ -228,7 +229,7 @@ impl Round<'_> {
     }
 
     fn made_progress(&mut self) {
-        self.pause = PAUSE_MIN;
+        self.backoff.reset();
         self.sender.outage.is_over();
     }
 
@@ -246,17 +247,15 @@ impl Round<'_> {
             Some(Problem { code, detail, .. }) => format!("ingest cannot take more now: {code}: {detail}"),
         };
         self.sender.outage.refused(&what);
-        let pause = after.unwrap_or(self.pause);
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-        self.wait(pause).await
+        let pause = self.backoff.after_failure();
+        self.wait(after.unwrap_or(pause)).await
     }
 
     async fn wait_after_loss(&mut self, what: String) -> Result<(), Undelivered> {
         if !self.sender.outage.lost(&what) {
             return Err(Undelivered::Failed(anyhow!("{what}; giving up")));
         }
-        let pause = self.pause;
-        self.pause = (pause * 2).min(PAUSE_MAX);
+        let pause = self.backoff.after_failure();
         self.wait(pause).await
     }
 

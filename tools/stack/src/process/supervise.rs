@@ -4,14 +4,15 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_task::Backoff;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Process;
 
-const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// A process that has lived this long did not die of its start: the next pause is the shortest again.
+/// How long to wait before a process is started again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+/// A process that has lived this long did not die of its start: the next wait is the shortest again.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 /// What supervision has seen or done.
@@ -52,7 +53,7 @@ pub async fn supervise(processes: Vec<Process>, report: impl Fn(Change) + Send +
 
 async fn watch(process: &Process, report: &(impl Fn(Change) + Send + Sync)) {
     let name = || process.name().to_owned();
-    let mut pause = PAUSE_MIN;
+    let mut backoff = RETRY;
     loop {
         let watched_since = Instant::now();
         let status = process.exited().await;
@@ -61,11 +62,10 @@ async fn watch(process: &Process, report: &(impl Fn(Change) + Send + Sync)) {
         }
         report(Change::Died { name: name(), status });
         if watched_since.elapsed() > SETTLED_AFTER {
-            pause = PAUSE_MIN;
+            backoff.reset();
         }
         loop {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            backoff.wait().await;
             match process.revive().await {
                 Ok(true) => break report(Change::Restarted { name: name() }),
                 Err(error) if process.is_wanted() => report(Change::Failed { name: name(), error }),
