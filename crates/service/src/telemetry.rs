@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{Dispatch, error};
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::metrics::{METRICS, describe};
 use crate::process;
@@ -48,17 +49,9 @@ pub struct Metrics {
 
 /// Starts logging to standard error, logs panics, and installs the TLS provider. Later calls change nothing.
 pub fn install(log: &LoggingSettings) {
-    let filter = EnvFilter::new(&log.level);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let logs = logs(log, std::io::stderr, std::io::stderr().is_terminal());
     // Both fail only where one is installed already, and then that one stays.
-    let installed = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    if installed.is_ok() {
+    if tracing::dispatcher::set_global_default(logs).is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -94,6 +87,16 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
+/// What writes the log. A line has the fields of the spans around it, from the outermost inwards, and each of them once.
+fn logs(log: &LoggingSettings, to: impl for<'w> MakeWriter<'w> + Send + Sync + 'static, is_ansi: bool) -> Dispatch {
+    let filter = EnvFilter::new(&log.level);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(is_ansi);
+    match log.format {
+        LogFormat::Text => builder.into(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).into(),
+    }
+}
+
 fn install_recorder() -> PrometheusHandle {
     let mut builder = PrometheusBuilder::new();
     for (suffix, buckets) in BUCKETS {
@@ -113,5 +116,53 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
         error!(location, %backtrace, "panic: {message}");
     } else {
         error!(location, "panic: {message}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tracing::{error_span, warn};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A warning within two spans, where only warnings are logged.
+    fn line(format: LogFormat) -> String {
+        let (page, log) = (Page::default(), LoggingSettings { format, level: "warn".to_owned() });
+        let to = {
+            let page = page.clone();
+            move || page.clone()
+        };
+        tracing::dispatcher::with_default(&logs(&log, to, false), || {
+            let _lane = error_span!("drain", lane = %"orders", shard = 1).entered();
+            error_span!("commit", position = 460).in_scope(|| warn!(reason = "away", "interrupted"));
+        });
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_warning_says_lane_shard_and_position_of_its_spans_once() {
+        let text = line(LogFormat::Text);
+        assert!(text.contains(" WARN drain{lane=orders shard=1}:commit{position=460}: "), "{text}");
+        assert!(text.ends_with(": interrupted reason=\"away\"\n"), "{text}");
+        let json: Value = serde_json::from_str(&line(LogFormat::Json)).unwrap();
+        let spans = json!([{"name": "drain", "lane": "orders", "shard": 1}, {"name": "commit", "position": 460}]);
+        assert_eq!((&json["spans"], &json["span"], &json["reason"]), (&spans, &Value::Null, &json!("away")), "{json}");
     }
 }
