@@ -47,10 +47,5 @@ pub use start::start;
 
 /// Runs the service until it is told to stop, or cannot go on.
 pub fn run(settings: &Settings) -> std::process::ExitCode {
-    forebay_service::run("forebay-query", &settings.service, async |service| {
-        let listener = forebay_service::http::bind(settings.listen).await?;
-        let api = start(settings, &service)?;
-        service.serve(listener, api);
-        Ok(())
-    })
+    forebay_service::run_http("forebay-query", &settings.service, settings.listen, |service| start(settings, service))
 }

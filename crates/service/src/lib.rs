@@ -43,6 +43,6 @@ pub mod units;
 pub use auth::{Client, Right};
 pub use command_line::{BadSetting, parse};
 pub use problem::Problem;
-pub use service::{Service, run};
+pub use service::{Service, run, run_http};
 pub use settings::ServiceSettings;
 pub use shutdown::Shutdown;

@@ -1,5 +1,6 @@
 //! What a service's `main` holds: lifecycle, health, clients and metrics, and how they are put together.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
@@ -118,6 +119,22 @@ where
     // Nothing that still runs may hold up the exit.
     runtime.shutdown_background();
     code
+}
+
+/// Runs a service that answers requests: listens, then starts the service's own parts and serves the routes that `start`
+/// returns. Otherwise as [`run`].
+pub fn run_http(
+    name: &'static str,
+    settings: &ServiceSettings,
+    listen: SocketAddr,
+    start: impl FnOnce(&Service) -> anyhow::Result<Router>,
+) -> ExitCode {
+    run(name, settings, async move |service| {
+        let listener = http::bind(listen).await?;
+        let routes = start(&service)?;
+        service.serve(listener, routes);
+        Ok(())
+    })
 }
 
 async fn start_and_drain<F>(name: &str, service: Service, start: F) -> ExitCode

@@ -2,41 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::Response;
-use forebay_model::{CustomerId, ShardId, ShardMap};
+use forebay_model::{CustomerId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use forebay_shard::read::Subject;
-use http::{HeaderMap, Uri, Version};
 
-use crate::app::App;
-use crate::http::export::ExportRequest;
-use crate::http::page::PageRequest;
+use crate::http::list::{ListRequest, in_bucket};
 use crate::http::query_string::LIST;
 
 /// A page of a customer's orders, or all of them.
-pub(crate) async fn get_orders(
-    State(app): State<App>,
-    Path(customer_id): Path<String>,
-    uri: Uri,
-    version: Version,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(crate) async fn get_orders(Path(customer_id): Path<String>, request: ListRequest) -> Result<Response, Problem> {
     let customer_id = customer_id_of(customer_id)?;
-    if let Some(export) = ExportRequest::parse(&uri, version, &headers, LIST)? {
-        return export.answer(&app, reads(&*app.map()?, &customer_id)).await;
-    }
-    let request = PageRequest::parse(&uri, &headers, LIST, &["customer", customer_id.as_str()])?;
-    let map = app.map()?;
-    request.answer(&app, &map, reads(&map, &customer_id)).await
-}
-
-/// What to read of each shard that has orders of the customer.
-fn reads(map: &ShardMap, customer_id: &CustomerId) -> Vec<(ShardId, Subject)> {
-    let bucket = map.bucket_of(customer_id);
-    let subject = Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) };
-    map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect()
+    let reads = |map: &ShardMap| {
+        let bucket = map.bucket_of(&customer_id);
+        in_bucket(map, bucket, &Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) })
+    };
+    request.answer(LIST, &["customer", customer_id.as_str()], reads).await
 }
 
 /// The customer that a path names.

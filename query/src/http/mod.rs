@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `customer`, `order`, `range`, `view`, `stats` | the endpoints |
 //! | `query_string`, `accept` | what a request says, checked strictly |
-//! | `page`, `export` | a list by the page; a whole list in one answer |
+//! | `list`, `page`, `export` | a list; a list by the page; a whole list in one answer |
 //! | `response` | the headers of answers |
 
 mod accept;
 mod customer;
 mod export;
+mod list;
 mod order;
 mod page;
 mod query_string;

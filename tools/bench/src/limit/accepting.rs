@@ -43,14 +43,12 @@ struct App {
 
 /// Serves until it is told to stop.
 pub fn run(settings: &Settings) -> ExitCode {
-    forebay_service::run("forebay-bench-accepting", &settings.service, async |service| {
-        let listener = service_http::bind(settings.listen).await?;
+    forebay_service::run_http("forebay-bench-accepting", &settings.service, settings.listen, |service| {
         let parser = OrderParser::new(SELLER_VIEW.parse()?, AHEAD_MAX_US);
         let app = Arc::new(App { parser, map: ShardMap::even(SHARDS, Hash::Md5) });
         let routes =
             Router::new().route("/v1/orders", post(post_order)).route_layer(service.clients.guard(Right::Write));
-        service.serve(listener, routes.with_state(app));
-        Ok(())
+        Ok(routes.with_state(app))
     })
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use forebay_service::{Client, Right, ServiceSettings, http as service_http};
+use forebay_service::{Client, Right, ServiceSettings};
 use http::header;
 
 /// How the server is started.
@@ -25,15 +25,12 @@ pub struct Settings {
 
 /// Serves until it is told to stop.
 pub fn run(settings: &Settings) -> ExitCode {
-    forebay_service::run("forebay-bench-constant", &settings.service, async |service| {
-        let listener = service_http::bind(settings.listen).await?;
+    forebay_service::run_http("forebay-bench-constant", &settings.service, settings.listen, |service| {
         let body = Bytes::from(vec![b'x'; settings.bytes]);
         let answer = move |_client: Client| {
             let body = body.clone();
             async move { ([(header::CONTENT_TYPE, "application/json")], body) }
         };
-        let routes = Router::new().route("/constant", get(answer)).route_layer(service.clients.guard(Right::Read));
-        service.serve(listener, routes);
-        Ok(())
+        Ok(Router::new().route("/constant", get(answer)).route_layer(service.clients.guard(Right::Read)))
     })
 }

@@ -1,0 +1,61 @@
+//! A list of orders, by the page or as a whole: what all endpoints of lists do.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use forebay_model::{Bucket, ShardId, ShardMap};
+use forebay_service::Problem;
+use forebay_shard::read::Subject;
+use http::request::Parts;
+use http::{HeaderMap, Uri, Version};
+
+use crate::app::App;
+use crate::http::export::ExportRequest;
+use crate::http::page::PageRequest;
+
+/// What a request to a list says beside its path.
+pub(crate) struct ListRequest {
+    app: App,
+    uri: Uri,
+    version: Version,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<App> for ListRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let Parts { uri, version, headers, .. } = parts;
+        Ok(Self { app: app.clone(), uri: uri.clone(), version: *version, headers: headers.clone() })
+    }
+}
+
+impl ListRequest {
+    /// Answers with a page of a list or with all of it. `known` are the parameters that it takes, `names` its kind and
+    /// whatever it is of; `reads` gives the shards that have something of it, each with the subject to read there.
+    ///
+    /// # Errors
+    /// What is wrong with the request, or why it cannot be answered now.
+    pub(crate) async fn answer(
+        self,
+        known: &[&str],
+        names: &[&str],
+        reads: impl FnOnce(&ShardMap) -> Vec<(ShardId, Subject)>,
+    ) -> Result<Response, Problem> {
+        let Self { app, uri, version, headers } = self;
+        if let Some(export) = ExportRequest::parse(&uri, version, &headers, known)? {
+            let reads = reads(&*app.map()?);
+            return export.answer(&app, reads).await;
+        }
+        let page = PageRequest::parse(&uri, &headers, known, names)?;
+        let map = app.map()?;
+        let reads = reads(&map);
+        page.answer(&app, &map, reads).await
+    }
+}
+
+/// Every shard that has something of a bucket, with the subject to read there.
+pub(crate) fn in_bucket(map: &ShardMap, bucket: Bucket, subject: &Subject) -> Vec<(ShardId, Subject)> {
+    map.read_shards(bucket).iter().map(|&shard| (shard, subject.clone())).collect()
+}
