@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
+use forebay_model::Lane;
+
 use super::known::{Again, Known};
 use super::stored::Stored;
 use crate::load::ledger::Entry;
-
-/// What every order has in each lane: itself, an index entry unless its id is assigned, a view for each seller.
-const LANES: [&str; 3] = ["orders", "index", "views"];
 
 /// What is wrong with the counters of duplicates, as sentences.
 ///
@@ -15,10 +14,10 @@ const LANES: [&str; 3] = ["orders", "index", "views"];
 /// logged before the order, so they may lie there although the order was refused.
 pub(crate) fn compare(entries: &HashMap<String, Entry>, shards: &[Stored], known: &Known) -> Vec<String> {
     let mut faults = Vec::new();
-    for lane in LANES {
+    for lane in Lane::ALL {
         let tallies = shards.iter().flat_map(|shard| &shard.tallies).filter(|tally| tally.lane == lane);
         let found: u64 = tallies.map(|tally| tally.duplicate).sum();
-        let mut wanted = known.again.get(lane).copied().unwrap_or_default();
+        let mut wanted = known.again[lane];
         for entry in entries.values() {
             let one = logged_again(entry, lane);
             wanted = Again { min: wanted.min + one.min, max: wanted.max + one.max };
@@ -32,12 +31,13 @@ pub(crate) fn compare(entries: &HashMap<String, Entry>, shards: &[Stored], known
     faults
 }
 
-fn logged_again(entry: &Entry, lane: &str) -> Again {
+/// An order is itself, an index entry unless its id is assigned, and a view for each seller.
+fn logged_again(entry: &Entry, lane: Lane) -> Again {
     let times = entry.times;
     let (rows, perhaps) = match lane {
-        "orders" => (1, times.unknown),
-        "index" => (u64::from(entry.made.order_id.is_some()), times.unknown + times.refused),
-        _ => (entry.made.sellers().len() as u64, times.unknown + times.refused),
+        Lane::Orders => (1, times.unknown),
+        Lane::Index => (u64::from(entry.made.order_id.is_some()), times.unknown + times.refused),
+        Lane::Views => (entry.made.sellers().len() as u64, times.unknown + times.refused),
     };
     Again { min: times.accepted.saturating_sub(1) * rows, max: (times.accepted + perhaps).saturating_sub(1) * rows }
 }

@@ -1,6 +1,8 @@
 //! What a fault has done to what is stored, as far as the ledger cannot know it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+
+use forebay_model::{Lane, PerLane};
 
 use super::stored::Stored;
 
@@ -9,8 +11,8 @@ use super::stored::Stored;
 pub struct Known {
     /// Every dead letter that there must be; others must not be there.
     pub dead_letters: Vec<KnownDeadLetter>,
-    /// Rows that were logged beyond what clients have sent, by lane.
-    pub again: BTreeMap<&'static str, Again>,
+    /// Rows that were logged beyond what clients have sent.
+    pub again: PerLane<Again>,
     /// Marks of accepted orders that may be gone.
     pub may_be_lost: HashSet<String>,
 }
@@ -30,7 +32,7 @@ pub struct KnownDeadLetter {
     /// In which shard.
     pub shard: usize,
     /// Of which lane.
-    pub lane: String,
+    pub lane: Lane,
     /// The frame that it stood in.
     pub seq: u64,
     /// Why it died.
@@ -39,8 +41,8 @@ pub struct KnownDeadLetter {
 
 impl Known {
     /// Notes that exactly so many rows of a lane were logged once more.
-    pub fn logged_again(&mut self, lane: &'static str, rows: u64) {
-        let again = self.again.entry(lane).or_default();
+    pub fn logged_again(&mut self, lane: Lane, rows: u64) {
+        let again = &mut self.again[lane];
         *again = Again { min: again.min + rows, max: again.max + rows };
     }
 
@@ -48,8 +50,8 @@ impl Known {
     pub(crate) fn compare_dead_letters(&self, shards: &[Stored]) -> Vec<String> {
         let letters = shards.iter().enumerate().flat_map(|(shard, stored)| {
             stored.dead.iter().map(move |dead| {
-                let (lane, reason) = (dead.lane.clone(), dead.reason.clone());
-                (KnownDeadLetter { shard, lane, seq: dead.seq, reason }, &dead.detail)
+                let reason = dead.reason.clone();
+                (KnownDeadLetter { shard, lane: dead.lane, seq: dead.seq, reason }, &dead.detail)
             })
         });
         let mut missing = self.dead_letters.clone();

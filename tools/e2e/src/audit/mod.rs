@@ -10,6 +10,7 @@ mod strays;
 use std::collections::HashMap;
 
 use anyhow::Result;
+use forebay_model::Lane;
 
 use crate::load::ledger::{Entry, Ledger, Outcome};
 use crate::system::System;
@@ -149,14 +150,14 @@ impl Audit {
     fn compare_tallies(&mut self, shards: &[Stored]) {
         for (number, shard) in shards.iter().enumerate() {
             for tally in &shard.tallies {
-                let rows = match tally.lane.as_str() {
-                    "orders" => shard.orders.len(),
-                    "index" => shard.index.len(),
-                    _ => shard.views.len(),
+                let rows = match tally.lane {
+                    Lane::Orders => shard.orders.len(),
+                    Lane::Index => shard.index.len(),
+                    Lane::Views => shard.views.len(),
                 };
                 let dead = shard.dead.iter().filter(|letter| letter.lane == tally.lane).count();
                 if (tally.stored, tally.dead) != (rows as u64, dead as u64) {
-                    let lane = &tally.lane;
+                    let lane = tally.lane;
                     self.faults
                         .push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));
                 }

@@ -1,6 +1,7 @@
 //! What the shards hold, read by SQL.
 
 use anyhow::{Context, Result};
+use forebay_model::Lane;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -75,7 +76,7 @@ pub struct StoredView {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Dead {
     /// What kind of fact it was.
-    pub lane: String,
+    pub lane: Lane,
     /// Why it was not stored.
     pub reason: String,
     /// The order's mark, where it can be read.
@@ -96,7 +97,7 @@ pub struct Dead {
 #[derive(Clone, Debug, Deserialize)]
 pub struct LaneTally {
     /// Which lane.
-    pub lane: String,
+    pub lane: Lane,
     /// Rows that were new.
     pub stored: u64,
     /// Rows that were there.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use forebay_model::Lane;
+
 use super::known::Known;
 use super::sent::slices;
 use super::stored::{Stored, StoredView};
@@ -24,7 +26,7 @@ pub(crate) fn compare(entries: &HashMap<String, Entry>, shards: &[Stored], known
 fn index_and_views(entries: &HashMap<String, Entry>, shards: &[Stored], known: &Known) -> Vec<String> {
     let orders = shards.iter().flat_map(|shard| &shard.orders);
     let stored: HashSet<Identity> = orders.map(|order| (&*order.customer_id, &*order.order_id)).collect();
-    let dead = shards.iter().flat_map(|shard| &shard.dead).filter(|letter| letter.lane == "orders");
+    let dead = shards.iter().flat_map(|shard| &shard.dead).filter(|letter| letter.lane == Lane::Orders);
     let dead: HashSet<&str> = dead.filter_map(|letter| letter.mark.as_deref()).collect();
     let is_excused = |entry: &Entry| {
         let mark = entry.made.mark.as_str();

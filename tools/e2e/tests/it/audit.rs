@@ -8,6 +8,7 @@ use forebay_e2e::load::answers::Answers;
 use forebay_e2e::load::ledger::{Ledger, Outcome};
 use forebay_e2e::load::maker::Maker;
 use forebay_e2e::load::{Load, LoadSettings};
+use forebay_model::Lane;
 use forebay_stack::{Durability, ServiceName};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -91,7 +92,7 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
         spoil((*undo).to_owned()).await;
         assert_eq!(faults().await, "", "after {undo}");
     }
-    let letter = KnownDeadLetter { shard: 0, lane: "orders".to_owned(), seq: 7, reason: "refused".to_owned() };
+    let letter = KnownDeadLetter { shard: 0, lane: Lane::Orders, seq: 7, reason: "refused".to_owned() };
     let known = Known { dead_letters: vec![letter], ..Known::default() };
     let missing = Audit::of(&ledger, &system, &known).await.unwrap().findings().join("\n");
     assert!(missing.contains("a dead letter is missing"), "{missing}");

@@ -26,7 +26,7 @@ pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
                 let headers = headers(&format, trial.rng.random());
                 let subject = format!("forebay.{lane}.{shard}");
                 let stored = jetstream.publish_with_headers(subject, headers, payload).await?.await?;
-                let (lane, reason, seq) = (lane.to_string(), reason.to_owned(), stored.sequence);
+                let (reason, seq) = (reason.to_owned(), stored.sequence);
                 trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
                 trial.injected += 1;
                 trial.work(0..300).await;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use forebay_model::Lane;
 
 use crate::audit::known::KnownDeadLetter;
 use crate::audit::stored::Stored;
@@ -66,10 +67,10 @@ async fn note_letters(trial: &mut Trial, shard: usize) -> Result<usize> {
             continue;
         };
         // Index and views of the order are stored already when it comes again.
-        trial.known.logged_again("index", u64::from(made.order_id.is_some()));
-        trial.known.logged_again("views", made.sellers().len() as u64);
-        let (lane, reason, seq) = ("orders".to_owned(), "refused".to_owned(), letter.seq);
-        trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
+        trial.known.logged_again(Lane::Index, u64::from(made.order_id.is_some()));
+        trial.known.logged_again(Lane::Views, made.sellers().len() as u64);
+        let (reason, seq) = ("refused".to_owned(), letter.seq);
+        trial.known.dead_letters.push(KnownDeadLetter { shard, lane: Lane::Orders, seq, reason });
     }
     Ok(letters.len())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
+use forebay_model::Lane;
 use forebay_stack::Server;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -49,7 +50,7 @@ pub(crate) async fn frames(trial: &mut Trial) -> Result<()> {
     debug_assert!(trial.system.stack.is_alive(Server::Nats));
     for _ in 0..trial.span.rounds() * 40 {
         let shard = trial.rng.random_range(0..shards);
-        let lane = ["orders", "index", "views"][trial.rng.random_range(0..3)];
+        let lane = Lane::ALL[trial.rng.random_range(0..Lane::ALL.len())];
         let stream = jetstream.get_stream(format!("forebay-{lane}-{shard}")).await?;
         let last = stream.cached_info().state.last_sequence;
         if last == 0 {

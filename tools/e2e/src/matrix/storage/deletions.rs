@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use forebay_api::lanes::{LaneReport, LaneState};
 use forebay_model::bucket::Hash;
-use forebay_model::{CustomerId, ShardId, ShardMap};
+use forebay_model::{CustomerId, Lane, ShardId, ShardMap};
 use forebay_stack::ServiceName;
 
 use crate::load::SHARDS;
@@ -15,7 +15,7 @@ use crate::load::ledger::Entry;
 use crate::matrix::ask::{figure, lanes};
 use crate::matrix::trial::{Target, Trial};
 
-const LANE: &str = "orders";
+const LANE: Lane = Lane::Orders;
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Deletes the stream of a shard's orders while some are nowhere else, and lets the lane go on without them.
@@ -95,7 +95,7 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
     trial
         .must("the lane halts, and only that", WITHIN, async |system| {
             let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            let is_it = |lane: &LaneReport| lane.lane.as_str() == LANE && usize::from(lane.shard.0) == shard;
+            let is_it = |lane: &LaneReport| lane.lane == LANE && usize::from(lane.shard.0) == shard;
             let wanted = |lane: &LaneReport| if is_it(lane) { LaneState::Halted } else { LaneState::Draining };
             match lanes.iter().find(|lane| lane.state != wanted(lane)) {
                 None if lanes.iter().any(is_it) => Ok(()),
@@ -117,7 +117,7 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
 /// The one command: first it tells what is lost and changes nothing, then the lane goes on.
 async fn accept(trial: &mut Trial, shard: usize) -> Result<()> {
     let shard_text = shard.to_string();
-    let command = ["log", "accept-loss", LANE, &shard_text, "--json"];
+    let command = ["log", "accept-loss", LANE.as_str(), &shard_text, "--json"];
     let told = trial.system.forebay(&command, b"").await?;
     if told.code != Some(1) || told.json()?["loss"].is_null() {
         trial.add_finding(format!("the loss is not told: {:?} {} {}", told.code, told.stdout, told.stderr));
