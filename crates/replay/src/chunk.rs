@@ -88,7 +88,7 @@ pub(crate) struct ChunkSize {
 
 /// A chunk that is being filled.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct ChunkBuilder {
     size: ChunkSize,
     lines: usize,
     body: Vec<u8>,
@@ -97,7 +97,7 @@ pub(crate) struct Draft {
     closed: bool,
 }
 
-impl Draft {
+impl ChunkBuilder {
     pub(crate) fn new(size: ChunkSize) -> Self {
         Self {
             size,
@@ -136,7 +136,7 @@ impl Draft {
     }
 
     /// Takes lines that follow each other in the file, `count` line feeds in all pieces together, the last of them at
-    /// the end. A draft takes its records either this way or by [`Draft::push`].
+    /// the end. A builder takes its records either this way or by [`ChunkBuilder::push`].
     pub(crate) fn extend(&mut self, pieces: [&[u8]; 2], count: usize, first_line: u64) {
         if self.lines == 0 {
             self.places = LineSpans::Consecutive(first_line);
@@ -157,7 +157,7 @@ impl Draft {
         self.closed = true;
     }
 
-    /// Makes the chunk, and leaves an empty draft.
+    /// Makes the chunk, and leaves an empty builder.
     pub(crate) fn take(&mut self, number: u64, file: usize, start: u64, input_bytes: u64) -> Chunk {
         let full = std::mem::replace(self, Self::new(self.size));
         let Self { lines, body, places, refused, .. } = full;

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_fnv_1a() {
+    fn fingerprints_that_were_saved_keep_their_value() {
         assert_eq!(Fingerprint::default().of(b"foobar").get(), 0x8594_4171_f739_67e8);
     }
 }

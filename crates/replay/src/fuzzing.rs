@@ -9,14 +9,14 @@ use csv::ByteRecord;
 use forebay_model::Timestamp;
 use serde_json::Value;
 
-use crate::chunk::{Chunk, ChunkSize, Draft};
-use crate::source::Source;
-use crate::source::csv::Lines;
-use crate::source::csv::decimal::scaled;
-use crate::source::csv::local_time::TimeFormat;
-use crate::source::csv::map::Map;
-use crate::source::csv::rows::{CsvRows, Rows};
+use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
+use crate::source::RecordSource;
 use crate::source::json::Json;
+use crate::source::lines::csv_rows::CsvRows;
+use crate::source::lines::decimal::scaled;
+use crate::source::lines::local_time::TimeFormat;
+use crate::source::lines::map::Map;
+use crate::source::lines::{Lines, Rows};
 
 /// What stands between a map and its file.
 const BEHIND_MAP: &[u8] = b"\n---\n";
@@ -106,13 +106,13 @@ pub fn local_time(bytes: &[u8]) {
 }
 
 /// Everything in one chunk, up to the end or an error.
-fn read(source: &mut impl Source) -> (Chunk, io::Result<()>) {
-    let mut draft = Draft::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
+fn read(source: &mut impl RecordSource) -> (Chunk, io::Result<()>) {
+    let mut builder = ChunkBuilder::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
     loop {
-        match source.fill(&mut draft) {
+        match source.fill(&mut builder) {
             Ok(true) => {}
-            Ok(false) => return (draft.take(0, 0, 0, 0), Ok(())),
-            Err(error) => return (draft.take(0, 0, 0, 0), Err(error)),
+            Ok(false) => return (builder.take(0, 0, 0, 0), Ok(())),
+            Err(error) => return (builder.take(0, 0, 0, 0), Err(error)),
         }
     }
 }

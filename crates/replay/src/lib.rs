@@ -1,7 +1,7 @@
 //! Files of orders, sent to ingest.
 //!
 //! One thread reads the files and cuts them into chunks of whole records; several connections send these, each chunk as
-//! one request, and send it again until every record of it is accepted or rejected; one ledger books the outcome in the
+//! one request, and send it again until every record of it is accepted or rejected; one journal notes the outcome in the
 //! order of the files. Lines of NDJSON are passed on without being looked into, because the sender shares the machine with
 //! whoever receives.
 //!
@@ -14,7 +14,7 @@
 //! | [`source`] | files as sequences of records |
 //! | `chunk` | some records, as one request sends them |
 //! | `worker`, `delivery` | bring chunks to ingest |
-//! | `ledger` | what is acknowledged, rejected, done |
+//! | `journal` | what is acknowledged, rejected, done |
 //! | [`run`] | a run from its beginning to its end |
 //! | [`event`] | what there is to know meanwhile |
 //! | [`generate`] | plausible orders, where there is no file |
@@ -29,15 +29,15 @@ mod fingerprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
-mod ledger;
+mod journal;
 pub mod run;
 pub mod settings;
 pub mod source;
 mod worker;
 
 pub use event::{Event, Tell};
-pub use ledger::summary::{Ending, FileSummary, Summary};
-pub use ledger::tally::Tally;
+pub use journal::summary::{Ending, FileSummary, Summary};
+pub use journal::tally::Tally;
 pub use run::run;
 pub use settings::Settings;
 pub use source::format::Format;

@@ -17,9 +17,9 @@ use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::delivery::sender::Sender;
 use crate::event::{Event, Tell};
-use crate::ledger::start::LedgerStart;
-use crate::ledger::summary::{Ending, Summary};
-use crate::ledger::{Ended, Ledger, SAVE_EVERY};
+use crate::journal::start::JournalStart;
+use crate::journal::summary::{Ending, Summary};
+use crate::journal::{Ended, Journal, SAVE_EVERY};
 use crate::settings::Settings;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
@@ -38,7 +38,7 @@ const AHEAD_MAX_US: i64 = 86_400_000_000;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What a run works with.
-struct Run {
+struct Replay {
     settings: Settings,
     plan: Plan,
     tell: Tell,
@@ -54,34 +54,34 @@ struct Run {
 pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
     let plan = Plan::new(&settings.files, settings.format, settings.map.as_deref(), settings.resume)?;
     tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
-    let run = Run { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default() };
-    let LedgerStart { mut ledger, skip, resumed } = LedgerStart::new(&run.settings, &run.plan, &run.tell)?;
+    let replay = Replay { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default() };
+    let JournalStart { mut journal, skip, resumed } = JournalStart::new(&replay.settings, &replay.plan, &replay.tell)?;
     let unread = tokio::select! {
-        unread = run.work(&mut ledger, skip) => unread?,
-        never = run.stop_on(&interrupt) => match never {},
+        unread = replay.work(&mut journal, skip) => unread?,
+        never = replay.stop_on(&interrupt) => match never {},
     };
-    let failure = run.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let failure = replay.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = &failure {
-        (run.tell)(Event::Failed { what: format!("{error:#}") });
+        (replay.tell)(Event::Failed { what: format!("{error:#}") });
     }
-    let ending = if interrupt.is_started() && !ledger.is_complete() {
+    let ending = if interrupt.is_started() && !journal.is_complete() {
         Ending::Interrupted
-    } else if failure.is_some() || unread > 0 || !ledger.is_complete() {
+    } else if failure.is_some() || unread > 0 || !journal.is_complete() {
         Ending::Undelivered
-    } else if ledger.total.rejected > 0 {
+    } else if journal.total.rejected > 0 {
         Ending::SomeRejected
     } else {
         Ending::Accepted
     };
-    if ledger.is_complete() {
-        ledger.forget();
+    if journal.is_complete() {
+        journal.forget();
     }
-    Ok(Summary::new(&ledger, ending, run.settings.dry_run, &resumed))
+    Ok(Summary::new(&journal, ending, replay.settings.dry_run, &resumed))
 }
 
-impl Run {
+impl Replay {
     /// Delivers the files. Gives how many of them could not be read to their end.
-    async fn work(&self, ledger: &mut Ledger, skip: Vec<Skip>) -> Result<usize> {
+    async fn work(&self, journal: &mut Journal, skip: Vec<Skip>) -> Result<usize> {
         let connections = usize::from(self.settings.connections);
         let rate = RateLimit::new(self.settings.rate);
         let size = ChunkSize { records: rate.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES };
@@ -105,16 +105,16 @@ impl Run {
                 // What a dead worker had in hand is never booked, and reading ahead would wait for it for ever.
                 Some(left) = workers.join_next() => left.context("a connection's task died"),
                 booked = tokio::time::timeout(SAVE_EVERY, booking.recv()) => match booked {
-                    Ok(Some(ended)) => ledger.book(ended),
+                    Ok(Some(ended)) => journal.book(ended),
                     Ok(None) => break,
-                    Err(_) => ledger.save_if_due(),
+                    Err(_) => journal.save_if_due(),
                 },
             };
             if let Err(error) = booked {
                 self.fail(error);
             }
         }
-        if let Err(error) = ledger.close() {
+        if let Err(error) = journal.close() {
             self.fail(error);
         }
         // A reader that waits for slow standard input is not waited for.

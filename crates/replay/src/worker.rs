@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::chunk::Chunk;
 use crate::delivery::sender::{Delivered, Sender, Undelivered, check};
-use crate::ledger::Ended;
+use crate::journal::Ended;
 use crate::source::reader::Handed;
 
 /// What is done with chunks.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_read() {
+    fn failpoints_are_read_with_their_action_and_chance() {
         let read: Failpoints = "before-commit=abort:0.01, notice=drop:0.2,task:read orders/0=panic".parse().unwrap();
         let expected = vec![
             failpoint("before-commit", Action::Abort, 0.01),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn a_failpoint_that_cannot_be_meant_is_refused() {
         for text in ["notice", "notice=", "notice=drop:2", "notice=sleep", "notice=drop:NaN"] {
             assert_eq!(text.parse::<Failpoints>(), Err(NotAFailpoint(text.to_owned())));
         }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_four_are_there_on_linux() {
+    fn no_process_metric_is_missing_on_linux() {
         let mut out = String::new();
         render(&mut out);
         assert_eq!(out.matches("# TYPE process_").count(), 4, "{out}");

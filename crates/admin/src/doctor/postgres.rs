@@ -72,13 +72,13 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found
     Found { checks: checks.chain(notes.checks).collect(), positions }
 }
 
-struct Server {
+struct ServerFindings {
     notes: Notes,
     is_primary: bool,
     positions: Option<Vec<LanePosition>>,
 }
 
-async fn server(shard: ShardId, address: &ShardAddress) -> Server {
+async fn server(shard: ShardId, address: &ShardAddress) -> ServerFindings {
     let settings = PoolSettings {
         application_name: "forebay-doctor".to_owned(),
         connections_max: 1,
@@ -87,7 +87,7 @@ async fn server(shard: ShardId, address: &ShardAddress) -> Server {
         ..PoolSettings::default()
     };
     let mut server =
-        Server { notes: Notes::of(format!("shard {shard} at {address}")), is_primary: false, positions: None };
+        ServerFindings { notes: Notes::of(format!("shard {shard} at {address}")), is_primary: false, positions: None };
     let pool = ShardPool::new(shard, &ShardAddresses::from(address.clone()), &settings);
     match pool.acquire().await {
         Err(error) => {
@@ -125,7 +125,7 @@ impl Said {
     }
 }
 
-async fn look(connection: &mut PgConnection, server: &mut Server) -> Result<(), sqlx::Error> {
+async fn look(connection: &mut PgConnection, server: &mut ServerFindings) -> Result<(), sqlx::Error> {
     let said = Said::read(connection).await?;
     server.is_primary = !said.is_standby;
     let notes = &mut server.notes;

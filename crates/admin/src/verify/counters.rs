@@ -4,11 +4,11 @@ use anyhow::Result;
 use forebay_model::Lane;
 use forebay_shard::Tally;
 
-use super::check::Check;
 use super::report::{DifferenceKind, LaneFigures};
 use super::snapshot::Snapshot;
+use super::verification::Verification;
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks a lane's counters, then its log.
     pub(super) async fn lane(&mut self, snapshot: &mut Snapshot, lane: Lane) -> Result<()> {
         let position = snapshot.position(lane).cloned();

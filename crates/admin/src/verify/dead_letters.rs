@@ -13,13 +13,13 @@ use forebay_model::tuple::Tuples;
 use forebay_model::{Facts, Lane, ShardId, Timestamp};
 use forebay_shard::{DeadLetter, Disagreement, Reason};
 
-use super::check::{Check, tuples};
+use super::verification::{Verification, tuples};
 use crate::stored_order::{OrderKey, StoredOrder};
 
 /// The most letters of an order that are looked at in a lane: the first to die are those that others were stored beside.
 const LETTERS: i64 = 100;
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Whether letters account for a fact of an order, which lies on shard `home`, not being stored as it is.
     pub(super) async fn is_accounted_for(
         &mut self,

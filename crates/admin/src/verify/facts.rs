@@ -7,10 +7,10 @@ use bytes::Bytes;
 use forebay_model::{Facts, Lane, ShardId, StreamId, Timestamp};
 use forebay_shard::{Difference, Disagreement};
 
-use super::check::{Check, key_of, tuples};
 use super::report::DifferenceKind;
 use super::settings::Step;
 use super::snapshot::Snapshot;
+use super::verification::{Verification, key_of, tuples};
 use crate::columns::{columns, differing};
 use crate::stored_order::{COLUMNS, OrderKey, StoredOrder};
 
@@ -24,7 +24,7 @@ const VALUE_MAX: usize = 80;
 /// Facts by the lane and the shard that should have them.
 type ByPlace = BTreeMap<StreamId, Vec<Bytes>>;
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks the orders of a shard, of which there are `rows`.
     pub(super) async fn facts_of_orders(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let cursor = snapshot.cursor(Lane::Orders.table(), COLUMNS, self.depth, rows).await?;

@@ -11,10 +11,10 @@ use forebay_log::{FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{AcceptedLoss, DeadLetter, Disagreement, LanePosition, Tally};
 
-use super::check::{Check, key_of, tuples};
 use super::report::{DifferenceKind, LaneFigures};
 use super::settings::Depth;
 use super::snapshot::Snapshot;
+use super::verification::{Verification, key_of, tuples};
 
 /// The most bytes of frames that are taken at a time.
 pub(super) const BYTES: usize = 4 << 20;
@@ -42,7 +42,7 @@ struct Stretch {
     purged: u64,
 }
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks what the log still has of a lane up to its position.
     pub(super) async fn log_of(
         &mut self,

@@ -10,11 +10,11 @@ use forebay_log::{ReadError, ReadFrom, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::LanePosition;
 
-use super::check::Check;
 use super::frames::{BYTES, FRAME_MAX};
 use super::report::DifferenceKind;
+use super::verification::Verification;
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks that a log has every frame ahead of the position of its lane.
     pub(super) async fn gaps_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.

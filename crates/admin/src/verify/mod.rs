@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `settings` | what is checked, and how far it has come |
 //! | `report` | what was found |
-//! | `check` | what every check needs |
+//! | `verification` | what every check needs |
 //! | `snapshot` | one moment of a shard |
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
@@ -21,7 +21,6 @@
 //! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |
 
-mod check;
 mod counters;
 mod dead_letters;
 mod facts;
@@ -32,11 +31,12 @@ mod report;
 mod settings;
 mod snapshot;
 mod times;
+mod verification;
 
 use anyhow::{Error, Result};
 use forebay_model::ShardId;
 
-use self::check::Check;
+use self::verification::Verification;
 use crate::Tell;
 use crate::system::System;
 
@@ -57,7 +57,7 @@ pub struct Verified {
 /// # Errors
 /// Bad settings, or that nothing could be looked at.
 pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, Step)>) -> Result<Verified> {
-    let mut check = Check::new(system, settings, tell).await?;
-    let unfinished = check.run(settings.shard).await.err();
-    Ok(Verified { report: check.into_report(), unfinished })
+    let mut verification = Verification::new(system, settings, tell).await?;
+    let unfinished = verification.run(settings.shard).await.err();
+    Ok(Verified { report: verification.into_report(), unfinished })
 }

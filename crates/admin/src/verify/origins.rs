@@ -9,9 +9,9 @@ use forebay_model::{Bucket, Lane, ShardId, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::check::Check;
 use super::report::DifferenceKind;
 use super::snapshot::Snapshot;
+use super::verification::Verification;
 use crate::stored_order::{OrderKey, StoredOrder};
 
 /// Rows that are in hand at a time.
@@ -26,7 +26,7 @@ struct ViewRow {
     order: OrderKey,
 }
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let columns = "view, key, ordered_at, order_id, customer_id, bucket";

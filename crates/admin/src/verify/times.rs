@@ -11,17 +11,17 @@ use forebay_shard::Timestamptz;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::check::Check;
 use super::report::DifferenceKind;
 use super::settings::Depth;
 use super::snapshot::Snapshot;
+use super::verification::Verification;
 use crate::stored_order::{self, OrderKey, StoredOrder};
 
 const TABLE: &str = "order_time";
 /// Rows that are in hand at a time.
 const PAGE: u32 = 1000;
 
-impl Check<'_> {
+impl Verification<'_> {
     /// Checks that orders of the snapshot have their times noted.
     pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[StoredOrder]) -> Result<()> {
         let noted = noted(&mut snapshot.connection, orders).await?;

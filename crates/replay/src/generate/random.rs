@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold() {
+    fn no_number_is_drawn_beyond_its_bound() {
         let mut random = Random::new(0);
         assert!((0..10_000).all(|_| random.below(7) < 7));
         assert!((0..10_000).all(|_| (0.0..1.0).contains(&random.fraction())));

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_heads_tell() {
+    fn a_format_is_known_by_the_file_s_name_or_its_first_bytes() {
         for (name, format) in [
             ("orders.ndjson", Some(Format::Ndjson)),
             ("orders.JSONL.gz", Some(Format::Ndjson)),

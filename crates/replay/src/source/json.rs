@@ -5,8 +5,8 @@
 
 use std::io::{self, BufRead};
 
-use crate::chunk::{Draft, LineSpan};
-use crate::source::{RECORD_BYTES_MAX, Source, too_long};
+use crate::chunk::{ChunkBuilder, LineSpan};
+use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// The records of a file.
 pub(crate) struct Json<R> {
@@ -62,18 +62,18 @@ impl<R: BufRead> Json<R> {
     }
 }
 
-impl<R: BufRead + Send> Source for Json<R> {
-    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool> {
+impl<R: BufRead + Send> RecordSource for Json<R> {
+    fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
         let buffer = self.reader.fill_buf()?;
         if buffer.is_empty() {
-            self.splitter.end(draft)?;
+            self.splitter.end(builder)?;
             return Ok(false);
         }
         let mut read = 0;
         for &byte in buffer {
             read += 1;
-            self.splitter.step(byte, draft)?;
-            if draft.is_full() {
+            self.splitter.step(byte, builder)?;
+            if builder.is_full() {
                 break;
             }
         }
@@ -83,13 +83,13 @@ impl<R: BufRead + Send> Source for Json<R> {
 }
 
 impl Splitter {
-    fn step(&mut self, byte: u8, draft: &mut Draft) -> io::Result<()> {
+    fn step(&mut self, byte: u8, builder: &mut ChunkBuilder) -> io::Result<()> {
         match self.at {
-            At::InNested => self.step_in_nested(byte, draft),
+            At::InNested => self.step_in_nested(byte, builder),
             At::InScalar => match byte {
                 b',' | b']' | b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.finish(draft);
-                    return self.step(byte, draft);
+                    self.finish(builder);
+                    return self.step(byte, builder);
                 }
                 _ => self.keep(byte),
             },
@@ -120,7 +120,7 @@ impl Splitter {
         Ok(())
     }
 
-    fn step_in_nested(&mut self, byte: u8, draft: &mut Draft) {
+    fn step_in_nested(&mut self, byte: u8, builder: &mut ChunkBuilder) {
         self.keep(byte);
         if self.in_string {
             self.in_string = self.escaped || byte != b'"';
@@ -134,7 +134,7 @@ impl Splitter {
             }
         }
         if self.depth == 0 && !self.in_string {
-            self.finish(draft);
+            self.finish(builder);
         }
     }
 
@@ -152,20 +152,20 @@ impl Splitter {
         }
     }
 
-    fn finish(&mut self, draft: &mut Draft) {
+    fn finish(&mut self, builder: &mut ChunkBuilder) {
         let place = LineSpan { line: self.record_line, lines: 1 };
         if self.record.len() > RECORD_BYTES_MAX {
-            draft.refuse(too_long(place));
+            builder.refuse(too_long(place));
         } else {
-            draft.push(&self.record, place);
+            builder.push(&self.record, place);
         }
         self.record.clear();
         self.at = At::Behind;
     }
 
-    fn end(&mut self, draft: &mut Draft) -> io::Result<()> {
+    fn end(&mut self, builder: &mut ChunkBuilder) -> io::Result<()> {
         if self.at == At::InScalar && !self.in_array {
-            self.finish(draft);
+            self.finish(builder);
         }
         match self.at {
             At::Start | At::End => Ok(()),
@@ -193,10 +193,10 @@ mod tests {
     fn split(text: &str, buffer: usize) -> (Vec<(u64, String)>, Option<String>) {
         let mut source = Json::new(BufReader::with_capacity(buffer, text.as_bytes()));
         let mut records = Vec::new();
-        let mut draft = Draft::new(ChunkSize { records: 3, bytes: 1 << 30 });
+        let mut builder = ChunkBuilder::new(ChunkSize { records: 3, bytes: 1 << 30 });
         loop {
-            let more = source.fill(&mut draft);
-            let chunk = draft.take(0, 0, 0, 0);
+            let more = source.fill(&mut builder);
+            let chunk = builder.take(0, 0, 0, 0);
             let lines = std::str::from_utf8(&chunk.body).unwrap().lines().map(str::to_owned);
             records.extend(lines.enumerate().map(|(i, line)| (chunk.place(i).line, line)));
             match more {

@@ -5,12 +5,13 @@
 //! | [`format`] | the formats of files |
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
-//! | [`ndjson`], [`json`], [`csv`], [`parquet`] | a source for each format |
+//! | [`ndjson`], [`json`], [`parquet`] | a source for each format |
+//! | [`lines`] | lines of items, in CSV or Parquet, gathered into orders |
 
-pub(crate) mod csv;
 pub mod format;
 pub(crate) mod input;
 pub(crate) mod json;
+pub(crate) mod lines;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;
@@ -18,18 +19,18 @@ pub(crate) mod reader;
 
 use std::io;
 
-use crate::chunk::{Draft, LineSpan, Refusal};
+use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
 
 /// No record is longer. An order may have 256 KiB, so there is room for white space.
 pub(crate) const RECORD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads records one after the other.
-pub(crate) trait Source: Send {
-    /// Reads on a little, and puts the records found, if any, into a draft that is not full. False at the end.
+pub(crate) trait RecordSource: Send {
+    /// Reads on a little, and puts the records found, if any, into a builder that is not full. False at the end.
     ///
     /// # Errors
-    /// When the file cannot be read on; what was found before stays in the draft.
-    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool>;
+    /// When the file cannot be read on; what was found before stays in the builder.
+    fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool>;
 }
 
 /// A record longer than [`RECORD_BYTES_MAX`].

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead};
 
-use crate::chunk::{Draft, LineSpan};
-use crate::source::{RECORD_BYTES_MAX, Source, too_long};
+use crate::chunk::{ChunkBuilder, LineSpan};
+use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// Lines of a file.
 pub(crate) struct Ndjson<R> {
@@ -33,45 +33,45 @@ impl<R: BufRead> Ndjson<R> {
         Ok(read > 0)
     }
 
-    fn refuse_tail(&mut self, draft: &mut Draft) {
+    fn refuse_tail(&mut self, builder: &mut ChunkBuilder) {
         self.lines += 1;
-        draft.refuse(too_long(LineSpan { line: self.lines, lines: 1 }));
+        builder.refuse(too_long(LineSpan { line: self.lines, lines: 1 }));
         // The lines of a chunk follow each other, so the next one goes into the next chunk.
-        draft.close();
+        builder.close();
         self.tail.clear();
         self.passing_over = true;
     }
 
-    fn take_last_line(&mut self, draft: &mut Draft) {
+    fn take_last_line(&mut self, builder: &mut ChunkBuilder) {
         if !self.tail.is_empty() {
-            draft.extend([&self.tail, b"\n"], 1, self.lines + 1);
+            builder.extend([&self.tail, b"\n"], 1, self.lines + 1);
             self.lines += 1;
             self.tail.clear();
         }
     }
 }
 
-impl<R: BufRead + Send> Source for Ndjson<R> {
-    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool> {
+impl<R: BufRead + Send> RecordSource for Ndjson<R> {
+    fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
         if self.passing_over {
             return self.pass_over();
         }
         let buffer = self.reader.fill_buf()?;
         if buffer.is_empty() {
-            self.take_last_line(draft);
+            self.take_last_line(builder);
             return Ok(false);
         }
-        let bytes_left = draft.bytes_left().saturating_sub(self.tail.len());
-        let Some((count, end)) = whole_lines(buffer, draft.records_left(), bytes_left) else {
+        let bytes_left = builder.bytes_left().saturating_sub(self.tail.len());
+        let Some((count, end)) = whole_lines(buffer, builder.records_left(), bytes_left) else {
             let read = buffer.len();
             self.tail.extend_from_slice(buffer);
             self.reader.consume(read);
             if self.tail.len() > RECORD_BYTES_MAX {
-                self.refuse_tail(draft);
+                self.refuse_tail(builder);
             }
             return Ok(true);
         };
-        draft.extend([&self.tail, &buffer[..end]], count, self.lines + 1);
+        builder.extend([&self.tail, &buffer[..end]], count, self.lines + 1);
         self.lines += count as u64;
         self.tail.clear();
         self.reader.consume(end);
@@ -102,11 +102,11 @@ mod tests {
 
     fn chunks(text: &[u8], size: ChunkSize, buffer: usize) -> Vec<Chunk> {
         let mut source = Ndjson::new(BufReader::with_capacity(buffer, text));
-        let (mut draft, mut chunks, mut start) = (Draft::new(size), Vec::new(), 0);
+        let (mut builder, mut chunks, mut start) = (ChunkBuilder::new(size), Vec::new(), 0);
         loop {
-            let more = source.fill(&mut draft).unwrap();
-            if draft.is_full() || (!more && !draft.is_empty()) {
-                let chunk = draft.take(chunks.len() as u64, 0, start, 0);
+            let more = source.fill(&mut builder).unwrap();
+            if builder.is_full() || (!more && !builder.is_empty()) {
+                let chunk = builder.take(chunks.len() as u64, 0, start, 0);
                 start += chunk.records();
                 chunks.push(chunk);
             }

@@ -7,12 +7,12 @@ use anyhow::{Context, Result, anyhow};
 use forebay_service::BadSetting;
 
 use crate::fingerprint::Fingerprint;
-use crate::source::Source;
-use crate::source::csv::Lines;
-use crate::source::csv::map::Map;
+use crate::source::RecordSource;
 use crate::source::format::Format;
 use crate::source::input::{Input, Opened};
 use crate::source::json::Json;
+use crate::source::lines::Lines;
+use crate::source::lines::map::Map;
 use crate::source::ndjson::Ndjson;
 use crate::source::parquet;
 
@@ -67,14 +67,14 @@ impl Plan {
     ///
     /// # Errors
     /// One sentence: the file cannot be read, its format is not known, a column is missing.
-    pub(crate) fn open(&self, input: &Input) -> Result<(Opening, Option<Box<dyn Source>>)> {
+    pub(crate) fn open(&self, input: &Input) -> Result<(Opening, Option<Box<dyn RecordSource>>)> {
         let opened = input.open()?;
         let opening = Opening { fingerprint: opened.fingerprint(), bytes_read: Arc::clone(&opened.bytes_read) };
         if opened.head.is_empty() {
             return Ok((opening, None));
         }
         let format = self.format_of(input, &opened)?;
-        let source: Option<Box<dyn Source>> = match (format, &self.map) {
+        let source: Option<Box<dyn RecordSource>> = match (format, &self.map) {
             (Format::Parquet, map) => {
                 let (source, bytes_read) = parquet::open(input, map.as_ref())?;
                 return Ok((Opening { bytes_read, ..opening }, Some(source)));
@@ -83,7 +83,7 @@ impl Plan {
             (Format::Json, _) => Some(Box::new(Json::new(opened.reader))),
             (Format::Csv, Some(map)) => {
                 let csv = Lines::of_csv(opened.reader, Arc::clone(map)).with_context(|| input.name())?;
-                csv.map(|csv| Box::new(csv) as Box<dyn Source>)
+                csv.map(|csv| Box::new(csv) as Box<dyn RecordSource>)
             }
             (Format::Csv, None) => {
                 let name = input.name();

@@ -8,10 +8,10 @@ use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::chunk::{Chunk, ChunkSize, Draft};
+use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::event::{Event, Tell};
 use crate::fingerprint::Fingerprint;
-use crate::source::Source;
+use crate::source::RecordSource;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
 
@@ -58,7 +58,7 @@ struct Reading<'f> {
     fingerprint: Fingerprint,
     bytes_read: Arc<AtomicU64>,
     bytes_told: u64,
-    draft: Draft,
+    builder: ChunkBuilder,
     records: u64,
     /// Standard input and pipes may be slow: then what is there is sent, although more would fit.
     is_live: bool,
@@ -94,7 +94,7 @@ impl Reader {
             fingerprint: opening.fingerprint,
             bytes_read: opening.bytes_read,
             bytes_told: 0,
-            draft: Draft::new(self.size),
+            builder: ChunkBuilder::new(self.size),
             records: 0,
             is_live: input.bytes().is_none(),
         };
@@ -109,14 +109,14 @@ impl Reader {
 
 impl Reading<'_> {
     /// Passes over the records that an earlier run has sent.
-    fn pass_over(&mut self, source: &mut dyn Source, skip: Skip, input: &Input) -> Result<()> {
+    fn pass_over(&mut self, source: &mut dyn RecordSource, skip: Skip, input: &Input) -> Result<()> {
         let Skip::Records(skip) = skip else { return Ok(()) };
         while self.records < skip && !self.reader.shutdown.is_started() {
             let left = usize::try_from(skip - self.records).unwrap_or(usize::MAX);
             let records = left.min(self.reader.size.records);
-            let mut draft = Draft::new(ChunkSize { records, ..self.reader.size });
-            let more = source.fill(&mut draft).with_context(|| format!("cannot read {}", input.name()))?;
-            self.records += draft.records() as u64;
+            let mut builder = ChunkBuilder::new(ChunkSize { records, ..self.reader.size });
+            let more = source.fill(&mut builder).with_context(|| format!("cannot read {}", input.name()))?;
+            self.records += builder.records() as u64;
             if !more {
                 break;
             }
@@ -124,10 +124,10 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn run(&mut self, source: &mut dyn Source, number: &mut u64, input: &Input) -> Result<Result<(), Stopping>> {
+    fn run(&mut self, source: &mut dyn RecordSource, number: &mut u64, input: &Input) -> Result<Result<(), Stopping>> {
         loop {
-            match source.fill(&mut self.draft) {
-                Ok(true) if !self.draft.is_full() && !self.should_not_wait() => {}
+            match source.fill(&mut self.builder) {
+                Ok(true) if !self.builder.is_full() && !self.should_not_wait() => {}
                 Ok(true) => {
                     if let Err(stopping) = self.hand_over(number, false) {
                         return Ok(Err(stopping));
@@ -136,7 +136,7 @@ impl Reading<'_> {
                 Ok(false) => return Ok(self.hand_over(number, true)),
                 Err(error) => {
                     // What stands before the fault is as good as any.
-                    let handed = if self.draft.is_empty() { Ok(()) } else { self.hand_over(number, false) };
+                    let handed = if self.builder.is_empty() { Ok(()) } else { self.hand_over(number, false) };
                     return match handed {
                         Err(stopping) => Ok(Err(stopping)),
                         Ok(()) => Err(error).with_context(|| format!("cannot read {} on", input.name())),
@@ -149,12 +149,12 @@ impl Reading<'_> {
     /// Whether somebody waits for a chunk while the next record may be long in coming.
     fn should_not_wait(&self) -> bool {
         let chunks = &self.reader.chunks;
-        self.is_live && !self.draft.is_empty() && chunks.capacity() == chunks.max_capacity()
+        self.is_live && !self.builder.is_empty() && chunks.capacity() == chunks.max_capacity()
     }
 
     fn hand_over(&mut self, number: &mut u64, ends_file: bool) -> Result<(), Stopping> {
         let read = self.bytes_read.load(Ordering::Relaxed);
-        let chunk = self.draft.take(*number, self.file, self.records, read - self.bytes_told);
+        let chunk = self.builder.take(*number, self.file, self.records, read - self.bytes_told);
         self.bytes_told = read;
         self.records += chunk.records();
         *number += 1;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::connection::Server;
+use super::connection::HttpServer;
 use super::limits::HttpLimits;
 use crate::metrics::{ACCEPT_ERRORS, CONNECTIONS, CONNECTIONS_ACCEPTED};
 use crate::peer::Peer;
@@ -22,7 +22,7 @@ use crate::shutdown::Shutdown;
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 pub(super) struct Acceptor {
-    server: Server,
+    server: HttpServer,
     connections_max: usize,
     drain_linger: Duration,
     shutdown: Shutdown,
@@ -37,7 +37,7 @@ impl Acceptor {
         Self {
             connections_max: limits.connections_max,
             drain_linger: limits.drain_linger,
-            server: Server::new(router, limits),
+            server: HttpServer::new(router, limits),
             shutdown,
             closing: CancellationToken::new(),
             connections: JoinSet::new(),

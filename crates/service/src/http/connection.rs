@@ -41,7 +41,7 @@ const STREAMS_MAX: u32 = 128;
 
 /// What all connections share.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(super) struct HttpServer {
     shared: Arc<Shared>,
 }
 
@@ -53,7 +53,7 @@ struct Shared {
     discards: TaskTracker,
 }
 
-impl Server {
+impl HttpServer {
     pub(super) fn new(router: Router, limits: HttpLimits) -> Self {
         // With its state in place a router need not build its routes anew for each call.
         let router = router.with_state(());

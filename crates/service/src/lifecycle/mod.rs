@@ -5,7 +5,7 @@
 //! alive. Each passes a failpoint of its own as it begins, so a test can make any of them panic
 //! ([`failpoint`](crate::failpoint)).
 
-mod ledger;
+mod running;
 pub(crate) mod signals;
 
 use std::future::Future;
@@ -22,7 +22,7 @@ use tracing::{error, info};
 
 use crate::failpoint::Failpoints;
 use crate::shutdown::Shutdown;
-use ledger::Ledger;
+use running::RunningTasks;
 
 /// How long tasks that were cut off may take to notice.
 const HARD_STOP: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ struct Inner {
     failpoints: Failpoints,
     serving: TaskTracker,
     background: TaskTracker,
-    ledger: Ledger,
+    tasks: RunningTasks,
 }
 
 impl Outcome {
@@ -79,7 +79,7 @@ impl Lifecycle {
                 failpoints,
                 serving: TaskTracker::new(),
                 background: TaskTracker::new(),
-                ledger: Ledger::default(),
+                tasks: RunningTasks::default(),
             }),
         }
     }
@@ -131,7 +131,7 @@ impl Lifecycle {
 
     /// The names of the tasks that run.
     pub fn running(&self) -> Vec<String> {
-        self.inner.ledger.running()
+        self.inner.tasks.names()
     }
 
     /// Waits until stopping begins, drains, and says how it went. Nothing may be spawned from outside any more; tasks
@@ -153,7 +153,7 @@ impl Lifecycle {
             // Whatever still runs after this moment ends with the runtime.
             let _ = tokio::time::timeout(HARD_STOP, self.drain()).await;
         }
-        let outcome = match (in_time, self.inner.ledger.has_failed()) {
+        let outcome = match (in_time, self.inner.tasks.has_failed()) {
             (_, true) => Outcome::Failed,
             (true, false) => Outcome::Drained,
             (false, false) => Outcome::Cut,
@@ -188,8 +188,8 @@ impl Lifecycle {
     where
         F: Future<Output = anyhow::Result<()>>,
     {
-        let Inner { shutdown, failpoints, ledger, .. } = &*self.inner;
-        let _entry = ledger.enter(&name);
+        let Inner { shutdown, failpoints, tasks, .. } = &*self.inner;
+        let _entry = tasks.enter(&name);
         let task = async {
             failpoints.pass_task(&name);
             task.await
@@ -201,7 +201,7 @@ impl Lifecycle {
             Err(_) => "panicked".to_owned(),
         };
         error!(task = name, reason, "task failed, stopping the service");
-        ledger.fail();
+        tasks.fail();
         shutdown.start();
     }
 }

@@ -82,11 +82,11 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
-    books: Mutex<Books>,
+    contents: Mutex<Contents>,
 }
 
 #[derive(Debug)]
-struct Books {
+struct Contents {
     file: File,
     entries: HashMap<String, Entry>,
     recent: VecDeque<Accepted>,
@@ -100,8 +100,8 @@ impl Ledger {
     pub fn new(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        let books = Books { file, entries: HashMap::new(), recent: VecDeque::new() };
-        Ok(Self { path, books: Mutex::new(books) })
+        let contents = Contents { file, entries: HashMap::new(), recent: VecDeque::new() };
+        Ok(Self { path, contents: Mutex::new(contents) })
     }
 
     /// Writes orders down, before they are sent.
@@ -110,14 +110,14 @@ impl Ledger {
     /// Where the file cannot be written.
     pub fn sending(&self, orders: &[Made]) -> Result<()> {
         let mut lines = String::new();
-        let mut books = self.lock();
+        let mut contents = self.lock();
         for made in orders {
             let Made { mark, customer_id, order_id, json, .. } = made;
             let (id, hash) = (order_id.as_deref().unwrap_or("-"), xxh3_64(json.to_string().as_bytes()));
             let _ = writeln!(lines, "sending {mark} {customer_id} {id} {hash:016x}");
-            books.entries.entry(mark.clone()).or_insert_with(|| Entry::new(made));
+            contents.entries.entry(mark.clone()).or_insert_with(|| Entry::new(made));
         }
-        books.write(&lines)
+        contents.write(&lines)
     }
 
     /// Notes what came of an order.
@@ -125,27 +125,27 @@ impl Ledger {
     /// # Errors
     /// Where the file cannot be written.
     pub fn settle(&self, mark: &str, outcome: Outcome) -> Result<()> {
-        let mut books = self.lock();
-        if let Some(entry) = books.entries.get_mut(mark) {
+        let mut contents = self.lock();
+        if let Some(entry) = contents.entries.get_mut(mark) {
             entry.came_off(outcome);
         }
-        books.write(&format!("{outcome:?} {mark}\n"))
+        contents.write(&format!("{outcome:?} {mark}\n"))
     }
 
     /// Keeps an accepted order at hand for those who read it back.
     pub fn note_accepted(&self, accepted: Accepted) {
-        let mut books = self.lock();
-        if books.recent.len() == RECENT_MAX {
-            books.recent.pop_front();
+        let mut contents = self.lock();
+        if contents.recent.len() == RECENT_MAX {
+            contents.recent.pop_front();
         }
-        books.recent.push_back(accepted);
+        contents.recent.push_back(accepted);
     }
 
     /// One of the orders that were accepted last; `choice` says which.
     pub fn recently_accepted(&self, choice: usize) -> Option<Accepted> {
-        let books = self.lock();
-        let count = books.recent.len();
-        books.recent.get(choice % count.max(1)).cloned()
+        let contents = self.lock();
+        let count = contents.recent.len();
+        contents.recent.get(choice % count.max(1)).cloned()
     }
 
     /// A copy of every entry, by mark.
@@ -155,10 +155,10 @@ impl Ledger {
 
     /// How many orders there are of each outcome.
     pub fn counts(&self) -> Counts {
-        let books = self.lock();
-        let of = |outcome| books.entries.values().filter(|entry| entry.outcome == outcome).count();
+        let contents = self.lock();
+        let of = |outcome| contents.entries.values().filter(|entry| entry.outcome == outcome).count();
         Counts {
-            sent: books.entries.len(),
+            sent: contents.entries.len(),
             accepted: of(Some(Outcome::Accepted)),
             refused: of(Some(Outcome::Refused)),
             unknown: of(Some(Outcome::Unknown)) + of(None),
@@ -170,8 +170,8 @@ impl Ledger {
         &self.path
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +193,7 @@ impl Entry {
     }
 }
 
-impl Books {
+impl Contents {
     fn write(&mut self, lines: &str) -> Result<()> {
         self.file.write_all(lines.as_bytes()).context("cannot write the ledger")
     }

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `file` | the file, read from any place |
 //! | `orders` | the rows of an export |
-//! | `lines` | lines of items |
+//! | `table_rows` | its rows as those of lines of items |
 
 mod file;
-mod lines;
 mod orders;
+mod table_rows;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,15 +18,15 @@ use forebay_parquet::Table;
 use forebay_service::BadSetting;
 
 use self::file::PlacedFile;
-use self::lines::TableRows;
 use self::orders::Orders;
-use crate::source::Source;
-use crate::source::csv::Lines;
-use crate::source::csv::map::Map;
+use self::table_rows::TableRows;
+use crate::source::RecordSource;
 use crate::source::input::Input;
+use crate::source::lines::Lines;
+use crate::source::lines::map::Map;
 
 /// The records of a file, and how many of its bytes were read.
-pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn Source>, Arc<AtomicU64>)> {
+pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
     let name = input.name();
     let Some(path) = input.path().filter(|_| input.bytes().is_some()) else {
         bail!("{name} cannot be read as Parquet, which is read from its end: name a file");
@@ -38,7 +38,7 @@ pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn Sou
     let bytes_read = Arc::clone(&file.bytes_read);
     let table = Table::open(file).map_err(anyhow::Error::msg);
     let table = table.with_context(|| format!("{name} is damaged, or was cut off"))?;
-    let source: Box<dyn Source> = match map {
+    let source: Box<dyn RecordSource> = match map {
         Some(map) => {
             let (rows, header) = TableRows::new(table, map);
             Box::new(Lines::of_rows(rows, &header, Arc::clone(map)).with_context(|| name)?)

@@ -6,8 +6,8 @@ use forebay_parquet::Table;
 use forebay_parquet::order::name;
 use serde_json::value::RawValue;
 
-use crate::chunk::{Draft, LineSpan, Refusal};
-use crate::source::{RECORD_BYTES_MAX, Source, too_long};
+use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
+use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// The orders of an export.
 pub(super) struct Orders {
@@ -81,8 +81,8 @@ impl Orders {
     }
 }
 
-impl Source for Orders {
-    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool> {
+impl RecordSource for Orders {
+    fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
         if !self.table.next_row().map_err(io::Error::other)? {
             return Ok(false);
         }
@@ -90,12 +90,12 @@ impl Source for Orders {
         let place = LineSpan { line: self.count, lines: 1 };
         let Record { json, fault } = self.record();
         match fault {
-            _ if json.len() > RECORD_BYTES_MAX => draft.refuse(too_long(place)),
-            None => draft.push(&json, place),
+            _ if json.len() > RECORD_BYTES_MAX => builder.refuse(too_long(place)),
+            None => builder.push(&json, place),
             Some(detail) => {
                 let order_id =
                     self.table.cell(self.columns.order_id).map(|id| String::from_utf8_lossy(id).into_owned());
-                draft.refuse(Refusal { place, order_id, code: "malformed", detail, record: Some(json) });
+                builder.refuse(Refusal { place, order_id, code: "malformed", detail, record: Some(json) });
             }
         }
         Ok(true)
@@ -188,9 +188,9 @@ mod tests {
 
     fn read(rows: &[(&str, &str)]) -> Chunk {
         let mut source = Orders::new(table(Shape::Whole, rows)).unwrap();
-        let mut draft = Draft::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
-        while source.fill(&mut draft).unwrap() {}
-        draft.take(0, 0, 0, 0)
+        let mut builder = ChunkBuilder::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
+        while source.fill(&mut builder).unwrap() {}
+        builder.take(0, 0, 0, 0)
     }
 
     #[test]

@@ -1,20 +1,13 @@
-//! The rows of a table; those of a CSV file with a bound on their length: a quote that is never closed would take in the rest of the file.
+//! The rows of a CSV file, of a bounded length: a quote that is never closed would take in the rest of the file.
 
 use std::io::{self, Read};
 
 use csv::{ByteRecord, Position, Terminator};
 
+use super::Rows;
+
 /// No row is longer.
 const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// Rows of lines of items, whatever kind of file they stand in.
-pub(crate) trait Rows: Send {
-    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or a row does not end.
-    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>>;
-}
 
 /// The rows of a CSV file.
 pub(crate) struct CsvRows<R> {

@@ -1,4 +1,4 @@
-//! Lines of items, as a CSV file has them, gathered into orders by a map.
+//! Lines of items, as CSV and Parquet files have them, gathered into orders by a map.
 //!
 //! Lines with the same order id that stand together are one order. Its time and attributes are those of its first line,
 //! so an order whose lines were written over two minutes keeps every line; its customer must be the same on every line. If
@@ -9,17 +9,17 @@
 //! |---|---|
 //! | [`map`] | the map, as its TOML file says it |
 //! | `columns` | where the map's columns stand in a certain file |
-//! | `rows` | rows, of a bounded length |
+//! | `csv_rows` | the rows of a CSV file, of a bounded length |
 //! | `gathering` | an order whose lines are being gathered |
 //! | `decimal` | decimal numbers as exact integers |
 //! | `local_time` | times as a file writes them |
 
 mod columns;
+pub(crate) mod csv_rows;
 pub(crate) mod decimal;
 mod gathering;
 pub(crate) mod local_time;
 pub(crate) mod map;
-pub(crate) mod rows;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -27,11 +27,20 @@ use std::sync::Arc;
 use csv::ByteRecord;
 
 use self::columns::Columns;
+use self::csv_rows::CsvRows;
 use self::gathering::Gathering;
 use self::map::Map;
-use self::rows::{CsvRows, Rows};
-use crate::chunk::Draft;
-use crate::source::Source;
+use crate::chunk::ChunkBuilder;
+use crate::source::RecordSource;
+
+/// Rows of lines of items, whatever kind of file they stand in.
+pub(crate) trait Rows: Send {
+    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row does not end.
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>>;
+}
 
 /// The orders of lines of items.
 pub(crate) struct Lines<R> {
@@ -68,11 +77,11 @@ impl<R: Rows> Lines<R> {
     }
 }
 
-impl<R: Rows> Source for Lines<R> {
-    fn fill(&mut self, draft: &mut Draft) -> io::Result<bool> {
+impl<R: Rows> RecordSource for Lines<R> {
+    fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
         let Some(line) = self.rows.next(&mut self.row)? else {
             if let Some(order) = self.order.take() {
-                order.finish(draft);
+                order.finish(builder);
             }
             return Ok(false);
         };
@@ -80,7 +89,7 @@ impl<R: Rows> Source for Lines<R> {
         if let Some(order) = self.order.as_mut().filter(|order| order.is_of(columns, row)) {
             order.add(columns, row, line);
         } else if let Some(whole) = self.order.replace(Gathering::begin(&self.map, columns, row, line)) {
-            whole.finish(draft);
+            whole.finish(builder);
         }
         Ok(true)
     }
@@ -100,9 +109,9 @@ mod tests {
     fn read(map: &str, text: &[u8]) -> io::Result<Chunk> {
         let map = Arc::new(Map::parse(map).expect("a map"));
         let mut source = Lines::of_csv(text, map)?.expect("a header");
-        let mut draft = Draft::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
-        while source.fill(&mut draft)? {}
-        Ok(draft.take(0, 0, 0, 0))
+        let mut builder = ChunkBuilder::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
+        while source.fill(&mut builder)? {}
+        Ok(builder.take(0, 0, 0, 0))
     }
 
     fn retail(lines: &str) -> Chunk {

@@ -1,21 +1,21 @@
-//! The ledger that a run begins with: an empty one, or that of the interrupted run that it goes on with.
+//! The journal that a run begins with: an empty one, or that of the interrupted run that it goes on with.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::event::{Event, Tell};
-use crate::ledger::rejects::RejectsFile;
-use crate::ledger::state::{Saved, StateDir};
-use crate::ledger::{Account, Ledger};
+use crate::journal::rejects::RejectsFile;
+use crate::journal::state::{Saved, StateDir};
+use crate::journal::{Account, Journal};
 use crate::settings::Settings;
 use crate::source::input::Input;
 use crate::source::plan::{Plan, default_rejects};
 use crate::source::reader::Skip;
 
-/// A ledger, and what of the files is already sent.
-pub(crate) struct LedgerStart {
-    pub(crate) ledger: Ledger,
+/// A journal, and what of the files is already sent.
+pub(crate) struct JournalStart {
+    pub(crate) journal: Journal,
     /// For each file, what of it is not sent.
     pub(crate) skip: Vec<Skip>,
     /// For each file, how many records an earlier run has sent.
@@ -30,8 +30,8 @@ struct Beginning {
     rejects: PathBuf,
 }
 
-impl LedgerStart {
-    /// Opens the ledger.
+impl JournalStart {
+    /// Opens the journal.
     ///
     /// # Errors
     /// When a file has changed since the run that is to go on, or a rejects file cannot be written.
@@ -52,7 +52,7 @@ impl LedgerStart {
             Account::new(beginning.name, beginning.saved, place)
         };
         let accounts = beginnings.into_iter().map(account).collect();
-        Ok(Self { ledger: Ledger::new(accounts, rejects, state, Tell::clone(tell)), skip, resumed })
+        Ok(Self { journal: Journal::new(accounts, rejects, state, Tell::clone(tell)), skip, resumed })
     }
 }
 

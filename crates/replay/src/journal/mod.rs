@@ -1,11 +1,11 @@
-//! The ledger of a run: what is acknowledged without a gap, what was rejected, how far each file is done.
+//! The journal of a run: what is acknowledged without a gap, what was rejected, how far each file is done.
 //!
 //! Connections finish chunks in any order. A chunk counts when everything before it counts: only then are its rejected
 //! records written and is the state moved, so a run that goes on there repeats nothing and leaves nothing out.
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`start`] | the ledger that a run begins with |
+//! | [`start`] | the journal that a run begins with |
 //! | [`tally`] | figures |
 //! | [`state`], [`rejects`] | the files in which it is kept |
 //! | [`summary`] | what is told at the end |
@@ -25,9 +25,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::chunk::Chunk;
 use crate::delivery::sender::{Delivered, Rejected};
 use crate::event::{Event, Tell};
-use crate::ledger::rejects::{Reject, RejectsFile};
-use crate::ledger::state::{Saved, StateDir};
-use crate::ledger::tally::Tally;
+use crate::journal::rejects::{Reject, RejectsFile};
+use crate::journal::state::{Saved, StateDir};
+use crate::journal::tally::Tally;
 use crate::source::reader::Handed;
 
 /// How often the state is saved.
@@ -122,7 +122,7 @@ impl Account {
 }
 
 /// What became of all of them.
-pub(crate) struct Ledger {
+pub(crate) struct Journal {
     pub(crate) accounts: Vec<Account>,
     pub(crate) rejects: Vec<RejectsFile>,
     pub(crate) total: Tally,
@@ -137,7 +137,7 @@ pub(crate) struct Ledger {
     has_gap: bool,
 }
 
-impl Ledger {
+impl Journal {
     pub(crate) fn new(accounts: Vec<Account>, rejects: Vec<RejectsFile>, state: StateDir, tell: Tell) -> Self {
         let now = Instant::now();
         Self {
@@ -175,15 +175,15 @@ impl Ledger {
     /// Saves the state, if the last time is long enough ago.
     ///
     /// # Errors
-    /// As for [`Ledger::book`].
+    /// As for [`Journal::book`].
     pub(crate) fn save_if_due(&mut self) -> Result<()> {
         if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
     }
 
-    /// Ends the ledger: what waits for a chunk that never came is told all the same, and the state is saved.
+    /// Ends the journal: what waits for a chunk that never came is told all the same, and the state is saved.
     ///
     /// # Errors
-    /// As for [`Ledger::book`].
+    /// As for [`Journal::book`].
     pub(crate) fn close(&mut self) -> Result<()> {
         self.save()?;
         for ended in std::mem::take(&mut self.waiting).into_values() {

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats() {
+    fn an_offset_in_the_text_is_taken_and_without_a_format_nothing_is_changed() {
         let minutes = TimeFormat::new(Some("%d/%m/%y %H:%M".to_owned()), Some("UTC")).unwrap();
         assert_eq!(minutes.read("01/12/10 8:26").as_deref(), Ok("2010-12-01T08:26:00Z"));
         let offset = TimeFormat::new(Some("%Y-%m-%dT%H:%M:%S%.f%:z".to_owned()), None).unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_said_at_once() {
+    fn a_format_or_zone_that_names_no_instant_is_refused() {
         let said = |format: Option<&str>, zone| TimeFormat::new(format.map(str::to_owned), zone).unwrap_err();
         assert!(said(Some("%Y-%m-%d"), Some("Europe/Lundon")).contains("Lundon"));
         assert!(said(Some("%Y-%m-%d %H:%M"), None).contains("zone"));

@@ -24,7 +24,7 @@ const PASS_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The checks of a system.
-pub(super) struct Check<'a> {
+pub(super) struct Verification<'a> {
     pub(super) log: Log,
     pub(super) map: Arc<ShardMap>,
     pub(super) parser: OrderParser,
@@ -38,7 +38,7 @@ pub(super) struct Check<'a> {
     stuck: BTreeSet<(ShardId, Lane)>,
 }
 
-impl<'a> Check<'a> {
+impl<'a> Verification<'a> {
     pub(super) async fn new(system: &System, settings: &Settings, tell: Tell<'a, (ShardId, Step)>) -> Result<Self> {
         system.pools(settings.shard, &pool_settings())?;
         let log = system.connect_log().await?;

@@ -7,7 +7,7 @@ use serde_json::ser::to_writer;
 use super::columns::{Columns, Found, field};
 use super::decimal::scaled;
 use super::map::{Map, Number};
-use crate::chunk::{Draft, LineSpan, Refusal};
+use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
 
 /// One order, so far.
 pub(super) struct Gathering {
@@ -89,18 +89,18 @@ impl Gathering {
         }
     }
 
-    /// Puts the order into the draft, to be sent or refused.
-    pub(super) fn finish(mut self, draft: &mut Draft) {
+    /// Puts the order into the builder, to be sent or refused.
+    pub(super) fn finish(mut self, builder: &mut ChunkBuilder) {
         let is_too_long = self.json.len() > ORDER_BYTES_MAX;
         self.json.extend_from_slice(b"]}");
         let (code, detail) = match self.fault {
-            None if !is_too_long => return draft.push(&self.json, self.place),
+            None if !is_too_long => return builder.push(&self.json, self.place),
             None => ("too_large", "the order has more than 256 KiB; it is not repeated here".to_owned()),
             Some(fault) => ("invalid", fault),
         };
         let order_id = Some(self.order_id).filter(|id| !id.is_empty());
         let record = (!is_too_long).then_some(self.json);
-        draft.refuse(Refusal { place: self.place, order_id, code, detail, record });
+        builder.refuse(Refusal { place: self.place, order_id, code, detail, record });
     }
 
     fn add_item(&mut self, columns: &Columns, row: &ByteRecord, line: u64) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
-use super::{Account, Ledger};
+use super::{Account, Journal};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,23 +57,23 @@ pub struct FileSummary {
 }
 
 impl Summary {
-    /// Sums up a ledger.
-    pub(crate) fn new(ledger: &Ledger, ending: Ending, dry_run: bool, resumed: &[u64]) -> Self {
-        let elapsed = ledger.elapsed().max(Duration::from_micros(1)).as_secs_f64();
+    /// Sums up a journal.
+    pub(crate) fn new(journal: &Journal, ending: Ending, dry_run: bool, resumed: &[u64]) -> Self {
+        let elapsed = journal.elapsed().max(Duration::from_micros(1)).as_secs_f64();
         let file = |(account, &resumed_behind): (&Account, &u64)| FileSummary {
             file: account.name.clone(),
             complete: account.complete,
             resumed_behind,
             tally: account.tally,
-            rejects: (account.tally.rejected > 0).then(|| ledger.rejects[account.rejects].path().to_owned()),
+            rejects: (account.tally.rejected > 0).then(|| journal.rejects[account.rejects].path().to_owned()),
         };
         Self {
             ending,
             dry_run,
-            total: ledger.total,
+            total: journal.total,
             seconds: elapsed,
-            orders_per_s: ledger.total.accepted as f64 / elapsed,
-            files: ledger.accounts.iter().zip(resumed).map(file).collect(),
+            orders_per_s: journal.total.accepted as f64 / elapsed,
+            files: journal.accounts.iter().zip(resumed).map(file).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<Content>);
+pub(super) struct RunningTasks(Mutex<Content>);
 
 #[derive(Debug, Default)]
 struct Content {
@@ -12,16 +12,16 @@ struct Content {
     has_failed: bool,
 }
 
-/// A running task's line in the ledger; dropping it removes the line, however the task ends.
+/// One of them; dropping it removes it, however the task ends.
 pub(super) struct Entry<'a> {
-    ledger: &'a Ledger,
+    tasks: &'a RunningTasks,
     name: &'a str,
 }
 
-impl Ledger {
+impl RunningTasks {
     pub(super) fn enter<'a>(&'a self, name: &'a str) -> Entry<'a> {
         *self.content().running.entry(name.to_owned()).or_default() += 1;
-        Entry { ledger: self, name }
+        Entry { tasks: self, name }
     }
 
     pub(super) fn fail(&self) {
@@ -32,7 +32,7 @@ impl Ledger {
         self.content().has_failed
     }
 
-    pub(super) fn running(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         self.content().running.keys().cloned().collect()
     }
 
@@ -43,7 +43,7 @@ impl Ledger {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        let mut content = self.ledger.content();
+        let mut content = self.tasks.content();
         if let Some(count) = content.running.get_mut(self.name) {
             *count -= 1;
             if *count == 0 {

@@ -1,4 +1,4 @@
-//! The map that says which columns of a CSV file make an order (TOML).
+//! The map that says which columns of lines of items make an order (TOML).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -214,7 +214,7 @@ country = "Country"
     }
 
     #[test]
-    fn what_is_wrong_is_one_sentence() {
+    fn a_map_that_is_wrong_is_told_in_one_sentence() {
         let said = |from: &str, to: &str| {
             let changed = RETAIL.replace(from, to);
             assert_ne!(changed, RETAIL);
