@@ -50,30 +50,9 @@ pub mod name {
     pub const ATTRIBUTES: &str = "attributes";
 }
 
-static WHOLE: LazyLock<Arc<Type>> = LazyLock::new(|| {
-    schema(
-        "message orders {
-            REQUIRED BYTE_ARRAY order_id (STRING);
-            REQUIRED BYTE_ARRAY customer_id (STRING);
-            REQUIRED INT64 timestamp (TIMESTAMP(MICROS,true));
-            REQUIRED INT64 total;
-            REQUIRED BYTE_ARRAY items (JSON);
-            REQUIRED BYTE_ARRAY attributes (JSON);
-        }",
-    )
-});
-
-static VIEW: LazyLock<Arc<Type>> = LazyLock::new(|| {
-    schema(
-        "message orders {
-            REQUIRED BYTE_ARRAY order_id (STRING);
-            REQUIRED BYTE_ARRAY customer_id (STRING);
-            REQUIRED INT64 timestamp (TIMESTAMP(MICROS,true));
-            REQUIRED INT64 subtotal;
-            REQUIRED BYTE_ARRAY items (JSON);
-        }",
-    )
-});
+static WHOLE: LazyLock<Arc<Type>> =
+    LazyLock::new(|| schema(name::TOTAL, &format!("REQUIRED BYTE_ARRAY {} (JSON);", name::ATTRIBUTES)));
+static VIEW: LazyLock<Arc<Type>> = LazyLock::new(|| schema(name::SUBTOTAL, ""));
 
 impl Shape {
     pub(crate) fn schema(self) -> Arc<Type> {
@@ -84,6 +63,21 @@ impl Shape {
     }
 }
 
-fn schema(text: &str) -> Arc<Type> {
-    Arc::new(parse_message_type(text).expect("the schema stands here, and a test reads it"))
+/// The columns of every shape, with the name of the sum, and those behind them.
+fn schema(sum: &str, further: &str) -> Arc<Type> {
+    let text = format!(
+        "message orders {{
+            REQUIRED BYTE_ARRAY {} (STRING);
+            REQUIRED BYTE_ARRAY {} (STRING);
+            REQUIRED INT64 {} (TIMESTAMP(MICROS,true));
+            REQUIRED INT64 {sum};
+            REQUIRED BYTE_ARRAY {} (JSON);
+            {further}
+        }}",
+        name::ORDER_ID,
+        name::CUSTOMER_ID,
+        name::TIMESTAMP,
+        name::ITEMS,
+    );
+    Arc::new(parse_message_type(&text).expect("the schema stands here, and a test reads it"))
 }

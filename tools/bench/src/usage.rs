@@ -1,12 +1,11 @@
-//! CPU time and memory of processes, read from `/proc` (see proc(5)).
+//! CPU time and memory of processes.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Sub};
 
+use procfs::process::{Process, Stat, all_processes};
 use serde::Serialize;
 
-/// The kernel counts CPU time in hundredths of a second, on every architecture (`USER_HZ`).
-const TICKS_PER_SECOND: f64 = 100.0;
 const KIB_PER_MIB: f64 = 1024.0;
 
 /// CPU seconds by who used them.
@@ -60,59 +59,36 @@ impl AddAssign for Cost {
 /// The CPU seconds of a process and of its children, those that have ended and those that run.
 pub fn cpu_seconds(pid: u32) -> f64 {
     let Some(own) = stat(pid) else { return 0.0 };
-    let children = children_of(pid).filter_map(stat).map(|child| child.ticks).sum::<u64>();
-    (own.ticks + own.ended_children_ticks + children) as f64 / TICKS_PER_SECOND
+    let all = all_processes().into_iter().flatten().flatten();
+    let children = all.filter_map(|process| process.stat().ok()).filter(|child| child.ppid == own.pid);
+    with_ended_children(&own) + children.map(|child| seconds(child.utime + child.stime)).sum::<f64>()
 }
 
 /// The CPU seconds of this process and of its children that have ended.
 pub fn own_cpu_seconds() -> f64 {
-    stat(std::process::id()).map_or(0.0, |own| (own.ticks + own.ended_children_ticks) as f64 / TICKS_PER_SECOND)
+    stat(std::process::id()).map_or(0.0, |own| with_ended_children(&own))
 }
 
 /// The most memory that a process had resident so far, in 2²⁰ bytes.
 pub fn peak_megabytes(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / KIB_PER_MIB)
-}
-
-struct Stat {
-    ppid: u32,
-    ticks: u64,
-    ended_children_ticks: u64,
+    Some(Process::new(pid as i32).ok()?.status().ok()?.vmhwm? as f64 / KIB_PER_MIB)
 }
 
 fn stat(pid: u32) -> Option<Stat> {
-    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    Process::new(pid as i32).ok()?.stat().ok()
 }
 
-/// The second field is the program's name in parentheses, which may hold anything.
-fn parse(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
-    Some(Stat {
-        ppid: fields.get(1)?.parse().ok()?,
-        ticks: number(11)? + number(12)?,
-        ended_children_ticks: number(13)? + number(14)?,
-    })
+fn with_ended_children(stat: &Stat) -> f64 {
+    seconds(stat.utime + stat.stime) + seconds((stat.cutime + stat.cstime) as u64)
 }
 
-fn children_of(parent: u32) -> impl Iterator<Item = u32> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(move |&pid| stat(pid).is_some_and(|child| child.ppid == parent))
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / procfs::ticks_per_second() as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_parentheses_and_blanks_moves_no_field() {
-        let text = "7 (a) b (c) S 3 7 7 0 -1 0 0 0 0 0 11 22 33 44 20 0";
-        let stat = parse(text).unwrap();
-        assert_eq!((stat.ppid, stat.ticks, stat.ended_children_ticks), (3, 33, 77));
-    }
 
     #[test]
     fn what_this_process_does_is_counted() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use forebay_stack::Signal;
 use forebay_testkit::command::Finished;
+use procfs::process::{Process, all_processes};
 use tokio::process::Child;
 
 use crate::forebay::Forebay;
@@ -82,15 +83,12 @@ async fn try_out(report: &str) -> Vec<serde_json::Value> {
 
 /// The process of that program that is a child of `parent`.
 fn child_of(parent: u32, program: &str) -> u32 {
-    let is_child = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
-        let command_line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command_line.replace('\0', " ").contains(program) && rest.split(' ').nth(1) == Some(&parent.to_string())
+    let is_child = |process: &Process| {
+        let is_it = process.cmdline().is_ok_and(|words| words.join(" ").contains(program));
+        is_it && process.stat().is_ok_and(|stat| stat.ppid == parent as i32)
     };
-    let pids =
-        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    pids.into_iter().find(is_child).unwrap_or_else(|| panic!("{program} is no child of {parent}"))
+    let child = all_processes().unwrap().flatten().find(is_child);
+    child.unwrap_or_else(|| panic!("{program} is no child of {parent}")).pid() as u32
 }
 
 #[tokio::test]

@@ -4,18 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use forebay_shard::read::sql::{self, Bounds, Kind};
 
 use crate::servers::Servers;
-
-/// As the query service reads: each statement planned once, as a walk along an index.
-const SESSION: [(&str, &str); 6] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-    ("default_transaction_read_only", "on"),
-    ("jit", "off"),
-];
 
 /// What pgbench says at its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,12 +29,11 @@ pub struct Script {
 /// The statement that gives some orders, and in the same snapshot the position at which they are read. `orders` is what stands
 /// behind `from orders where`; parameters are `:name`.
 pub fn orders_at_position(orders: &str) -> String {
-    format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
-             from lane_position where lane = 'orders' \
-         union all \
-         (select order_id, customer_id, ordered_at, total, items, attributes, null::int8 from orders where {orders});\n"
-    )
+    // The query service's own, up to the condition.
+    const WINDOW: &str = "window";
+    let text = sql::text(Kind::Search, WINDOW, Bounds::default());
+    let head = text.split(WINDOW).next().unwrap_or_default();
+    format!("{head}{orders});\n")
 }
 
 /// Runs a script on a database with the settings that the query service gives its sessions.
@@ -53,7 +43,7 @@ pub fn orders_at_position(orders: &str) -> String {
 pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Measured> {
     let path = servers.path("pgbench.sql");
     tokio::fs::write(&path, &script.text).await?;
-    let options: Vec<String> = SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+    let options: Vec<String> = sql::SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
     let (server, database) = url.rsplit_once('/').context("an address without a database")?;
     let (_, port) = server.rsplit_once(':').context("an address without a port")?;
     let program = servers.stack.installed().postgres_bin.join("pgbench");

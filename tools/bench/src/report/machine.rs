@@ -5,6 +5,7 @@ use std::process::Stdio;
 use anyhow::Result;
 use forebay_model::Timestamp;
 use forebay_stack::Installed;
+use procfs::{CpuInfo, Current, LoadAverage, Meminfo};
 use serde::Serialize;
 use tokio::process::Command;
 
@@ -43,18 +44,16 @@ impl Machine {
         let commit = if commit.is_empty() { "unknown".to_owned() } else { commit };
         let postgres = installed.postgres_bin.join("postgres").display().to_string();
         let nats = installed.nats.display().to_string();
-        let memory_kib: f64 = proc("meminfo", "MemTotal:").trim_end_matches("kB").trim().parse().unwrap_or_default();
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Ok(Self {
             at: Timestamp::now().to_string(),
             commit: format!("{commit}{}", if changed { "+" } else { "" }),
             full,
-            cpu: proc("cpuinfo", "model name").trim_start_matches([':', ' ', '\t']).to_owned(),
+            cpu: CpuInfo::current()?.model_name(0).unwrap_or_default().to_owned(),
             cores: std::thread::available_parallelism()?.get(),
-            memory_gib: memory_kib / f64::from(1 << 20),
+            memory_gib: Meminfo::current()?.mem_total as f64 / f64::from(1 << 30),
             kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             servers: vec![said(&postgres, &["--version"]).await, said(&nats, &["--version"]).await],
-            load_before: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
+            load_before: LoadAverage::current()?.one.into(),
         })
     }
 
@@ -84,10 +83,4 @@ impl Machine {
 async fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stderr(Stdio::null()).output().await;
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
-}
-
-/// What stands behind a name in a file of `/proc`.
-fn proc(file: &str, name: &str) -> String {
-    let text = std::fs::read_to_string(format!("/proc/{file}")).unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
 }

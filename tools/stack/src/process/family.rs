@@ -1,10 +1,12 @@
-//! Which processes belong together, read from `/proc`.
+//! Which processes belong together.
 //!
 //! A Postgres server is a family: freezing or killing the postmaster alone leaves its sessions at work, so a fault that
 //! should look like "this shard is gone" has to reach all of them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use procfs::process::{Process, all_processes};
 
 use super::signal::Signal;
 
@@ -13,7 +15,8 @@ const SERVERS: [&str; 4] = ["postgres", "initdb", "nats-server", "redis-server"]
 
 /// The process and all its descendants, parents before children.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let parents: Vec<(u32, u32)> = pids().filter_map(|child| Some((child, parent_of(child)?))).collect();
+    let stats = processes().filter_map(|process| process.stat().ok());
+    let parents: Vec<(u32, u32)> = stats.map(|stat| (stat.pid as u32, stat.ppid as u32)).collect();
     let mut family = vec![pid];
     let mut next = 0;
     while let Some(&parent) = family.get(next) {
@@ -63,7 +66,8 @@ pub(crate) fn kill_leftovers(dir: &Path) {
     let Ok(dir) = dir.canonicalize() else { return };
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let left: Vec<u32> = pids().filter(|&pid| is_server(pid) && works_below(pid, &dir)).collect();
+        let left = processes().filter(|process| is_server(process) && works_below(process, &dir));
+        let left: Vec<u32> = left.map(|process| process.pid() as u32).collect();
         if left.is_empty() || Instant::now() > deadline {
             return;
         }
@@ -74,35 +78,22 @@ pub(crate) fn kill_leftovers(dir: &Path) {
     }
 }
 
-fn pids() -> impl Iterator<Item = u32> {
-    std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// What the kernel tells of a process behind its name, which stands in parentheses and may hold any character.
-fn stat(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Some(stat.rsplit_once(')')?.1.trim_start().to_owned())
+/// Every process that may be looked at.
+fn processes() -> impl Iterator<Item = Process> {
+    all_processes().into_iter().flatten().flatten()
 }
 
 /// The state of a process as the kernel names it: `S` for waiting, `T` for frozen.
 fn state_of(pid: u32) -> Option<char> {
-    stat(pid)?.chars().next()
+    Some(Process::new(pid as i32).ok()?.stat().ok()?.state)
 }
 
-fn parent_of(pid: u32) -> Option<u32> {
-    stat(pid)?.split_whitespace().nth(1)?.parse().ok()
+fn is_server(process: &Process) -> bool {
+    process.stat().is_ok_and(|stat| SERVERS.contains(&stat.comm.as_str()))
 }
 
-fn is_server(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| SERVERS.contains(&name.trim_end()))
-}
-
-fn works_below(pid: u32, dir: &Path) -> bool {
-    std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir))
+fn works_below(process: &Process, dir: &Path) -> bool {
+    process.cwd().is_ok_and(|cwd| cwd.starts_with(dir))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use procfs::process::{Process, all_processes};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,23 +21,19 @@ pub(crate) fn open_dir() -> TempDir {
 /// The processes that work in a directory below `dir`.
 pub(crate) fn processes_below(dir: &Path) -> Vec<u32> {
     let dir = dir.canonicalize().expect("the directory is there");
-    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&dir)))
-        .collect()
+    let processes = all_processes().expect("/proc").flatten();
+    let below = processes.filter(|process| process.cwd().is_ok_and(|cwd| cwd.starts_with(&dir)));
+    below.map(|process| process.pid() as u32).collect()
 }
 
 /// The user that a process runs as.
 pub(crate) fn user_of(pid: u32) -> u32 {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(format!("/proc/{pid}")).expect("the process runs").uid()
+    Process::new(pid as i32).and_then(|process| process.uid()).expect("the process runs")
 }
 
 /// The state of a process as the kernel names it: `T` for frozen.
 pub(crate) fn state_of(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
+    Some(Process::new(pid as i32).ok()?.stat().ok()?.state)
 }
 
 /// Sends text to a port and reads until the answer holds `enough`.
