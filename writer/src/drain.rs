@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_log::ReadError;
 use forebay_model::StreamId;
 use forebay_service::health::Dependency;
 use forebay_shard::ErrorClass;
@@ -108,6 +109,9 @@ impl Drain {
 /// Why a lane stands still.
 fn halted(failure: &Failure) -> &'static str {
     match failure {
+        Failure::Loss(ReadError::Damaged { .. }) => {
+            "a frame of the log is damaged; this lane stands still until somebody decides: see `forebay log accept-loss`"
+        }
         Failure::Loss(_) => {
             "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`"
         }

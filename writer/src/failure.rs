@@ -13,7 +13,7 @@ pub(crate) enum Failure {
     /// The log does not give frames.
     #[error("the log: {0}")]
     Log(ReadError),
-    /// The log is not the one that was read so far. Trying again changes nothing: somebody has to decide.
+    /// The log is not the one that was read so far, or is damaged. Trying again changes nothing: somebody has to decide.
     #[error("{0}")]
     Loss(ReadError),
     /// Something that must always hold does not, so nothing is committed. Trying again changes nothing: somebody has to look.

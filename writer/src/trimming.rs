@@ -74,7 +74,8 @@ async fn lag(log: &Log, status: &Status, stream: StreamState, position: Position
         warn!(%lane, %shard, seq = position.seq + 1, "a frame that is not committed is not in the log");
         return Ok(Duration::ZERO);
     };
-    Ok(next.frame.map_or(Duration::ZERO, |frame| age(frame.enqueued_at, Timestamp::now())))
+    let frame = next.ok().and_then(|next| next.frame.ok());
+    Ok(frame.map_or(Duration::ZERO, |frame| age(frame.enqueued_at, Timestamp::now())))
 }
 
 /// The sequence number before which everything may go: what was committed before the window, and whatever makes the

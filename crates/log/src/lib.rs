@@ -2,8 +2,8 @@
 //!
 //! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; whoever answers
 //! "accepted" waits for [`Log::publish`]. And nothing is skipped silently: a reader compares its position with the
-//! stream (incarnation, tail, gaps) whenever it starts or starts anew, and stops with a [`ReadError`] where they
-//! disagree. Positions are kept by whoever reads; no JetStream acknowledgement of a consumer is involved.
+//! stream (incarnation, tail, gaps) whenever it starts or starts anew, compares each frame with its checksum, and stops with
+//! a [`ReadError`] where something does not fit. Positions are kept by whoever reads; no JetStream acknowledgement of a consumer is involved.
 //!
 //! This crate must never know Postgres, HTTP, or what the tuples of a frame mean: a payload is bytes.
 //!
@@ -16,7 +16,7 @@
 //! | `settings` | which log, and how its streams are made, as flags and for this crate |
 //! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
-//! | [`frame`] | a frame, how it looks as a message, and one message asked for by its place |
+//! | [`frame`] | a frame, how it looks as a message, its checksum, and one message asked for by its place |
 //! | [`publish`] | putting a frame into the log, and how that fails |
 //! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
 //! | [`reach`] | reaching a log however long it takes, and following it |
@@ -40,7 +40,7 @@ mod settings;
 pub mod stream;
 
 pub use error::{LogError, MapError};
-pub use frame::{BadFrame, Frame, FrameFault, FrameId, StoredFrame};
+pub use frame::{BadFrame, Damage, DamagedFrame, Frame, FrameFault, FrameId, StoredFrame};
 pub use log::Log;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};

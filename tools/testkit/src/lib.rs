@@ -13,6 +13,7 @@
 //! | [`proxy`] | a way to a server that can be spoilt while it is in use |
 //! | [`command`] | the `forebay` command, run as people run it |
 //! | [`databases`] | databases of a test's own |
+//! | [`frame_sum`] | the checksum of a frame that a test publishes by hand |
 //! | [`order`] | orders as JSON, and tuples that are spoilt |
 //! | [`seeds`] | the seeds of a fuzz target |
 //! | [`log`] (feature `log`) | a log of a test's own, and frames of orders in it |
@@ -22,6 +23,7 @@
 
 pub mod command;
 pub mod databases;
+pub mod frame_sum;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod order;
@@ -32,5 +34,6 @@ pub mod service;
 pub mod wait;
 
 pub use databases::Databases;
+pub use frame_sum::{FRAME_SUM, frame_sum};
 pub use proxy::{Mode, Proxy};
 pub use wait::{DEADLINE, eventually, within};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::FramePart;
@@ -11,6 +12,7 @@ use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, Sh
 use forebay_stack::shared;
 use tokio::time::Instant;
 
+use crate::frame_sum::{FRAME_SUM, frame_sum};
 use crate::wait::DEADLINE;
 
 /// The views of a system that has none but the usual one.
@@ -81,6 +83,35 @@ pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
     log.publish(shard, frame, Instant::now() + DEADLINE).await.expect("the log takes a frame")
 }
 
+/// Publishes a message with the headers of a frame as `damage` leaves them and the payload, once their checksum is made. Gives
+/// its sequence number.
+pub async fn publish_damaged(
+    log: &Log,
+    stream: StreamId,
+    frame: &Frame,
+    damage: impl FnOnce(&mut HeaderMap, &mut Vec<u8>),
+) -> u64 {
+    let (rows, epoch) = (frame.rows.to_string(), frame.epoch.0.to_string());
+    let time = frame.enqueued_at.unix_us().to_string();
+    let all = [
+        ("Forebay-Format", frame.lane.format()),
+        ("Forebay-Rows", &rows),
+        ("Forebay-Epoch", &epoch),
+        ("Forebay-Time", &time),
+        ("Nats-Msg-Id", frame.id.as_str()),
+    ];
+    let (mut headers, mut payload) = (HeaderMap::new(), frame.payload.to_vec());
+    for (name, value) in all {
+        headers.insert(name, value);
+    }
+    headers.insert(FRAME_SUM, frame_sum(all, &payload));
+    damage(&mut headers, &mut payload);
+    let client = async_nats::connect(&log.settings().url).await.expect("the server of the tests answers");
+    let (jetstream, subject) = (async_nats::jetstream::new(client), log.settings().name.subject(stream));
+    let sent = jetstream.publish_with_headers(subject, headers, payload.into()).await;
+    sent.expect("a message can be sent").await.expect("the log takes it").sequence
+}
+
 /// The rows of a lane that lie in the log of an even map: for each order id how often. Every row is read, and counted.
 pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String, usize> {
     let mut ids = BTreeMap::new();
@@ -88,7 +119,7 @@ pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String,
         let last = log.stream_state(stream).await.expect("the stream is there").last_seq;
         for seq in 1..=last {
             let stored = log.frame(stream, seq).await.expect("the log can be read").expect("nothing is trimmed");
-            let frame = stored.frame.expect("a frame");
+            let frame = stored.expect("nothing is damaged").frame.expect("a frame");
             let tuples: Vec<_> = Tuples::new(lane, &frame.payload).collect::<Result<_, _>>().expect("whole tuples");
             assert_eq!(tuples.len(), frame.rows as usize);
             for tuple in tuples {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
+mod damage;
 mod drains;
 mod faults;
 mod merges;

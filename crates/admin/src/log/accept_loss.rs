@@ -1,4 +1,4 @@
-//! Lets a lane go on whose log is not the one that it had read so far.
+//! Lets a lane go on whose log is not the one that it had read so far, or has a damaged frame.
 //!
 //! A position must mean the same content for ever, because caches and receipts go by it. A stream that was made anew has
 //! another incarnation by itself; one that has lost its tail gives its sequence numbers out again, so it is renewed: it
@@ -112,6 +112,7 @@ async fn accept(log: &Log, pool: &ShardPool, loss: &Loss) -> Result<Position> {
     let after = match loss.kind {
         LossKind::MadeAnew => Position { incarnation: loss.state.incarnation, seq: before_first },
         LossKind::Gap { next } => Position { incarnation: loss.state.incarnation, seq: next - 1 },
+        LossKind::Damaged { seq } => Position { incarnation: loss.state.incarnation, seq },
         // Should this end here, the stream counts as made anew, and the next run goes on from that.
         LossKind::LostTail => {
             let incarnation = log.renew_stream(lane.on(shard), loss.state.incarnation).await?;

@@ -1,6 +1,6 @@
 //! A frame as it is reported: what its headers say, and its facts by column.
 
-use forebay_log::{FrameId, StoredFrame};
+use forebay_log::{DamagedFrame, FrameId, StoredFrame};
 use forebay_model::Lane;
 use forebay_model::lane::ColumnType;
 use forebay_model::tuple::{Tuple, Tuples};
@@ -22,7 +22,7 @@ pub struct FrameReport {
     pub incarnation: u64,
     /// When it was logged.
     pub time: Option<String>,
-    /// How many rows it declares.
+    /// How many rows it declares; none where it is damaged.
     pub rows: u32,
     /// The shard map's epoch that it was made under.
     pub epoch: Option<u64>,
@@ -32,9 +32,11 @@ pub struct FrameReport {
     pub bytes: usize,
     /// Each fact by column.
     pub facts: Vec<Box<RawValue>>,
+    /// Whether it is not as it was published.
+    pub is_damaged: bool,
     /// What is wrong with the message, or with what stands behind its last readable fact.
     pub fault: Option<String>,
-    /// The message's headers, where they make no frame.
+    /// The message's headers, where they make no frame, or it is damaged.
     pub headers: Option<String>,
     /// The beginning of what cannot be read, in hexadecimal.
     pub unreadable: Option<String>,
@@ -51,6 +53,7 @@ impl FrameReport {
             id: stored.id.as_ref().map(FrameId::to_string),
             bytes: stored.payload().len(),
             facts: Vec::new(),
+            is_damaged: false,
             fault: None,
             headers: None,
             unreadable: None,
@@ -68,6 +71,24 @@ impl FrameReport {
             }
         }
         shown
+    }
+
+    /// Nothing of a damaged frame is decoded: it may look like facts that nobody has sent.
+    pub(super) fn damaged(damaged: &DamagedFrame) -> Self {
+        Self {
+            seq: damaged.position.seq,
+            incarnation: damaged.position.incarnation.get(),
+            time: None,
+            rows: 0,
+            epoch: None,
+            id: damaged.id.as_ref().map(FrameId::to_string),
+            bytes: damaged.payload.len(),
+            facts: Vec::new(),
+            is_damaged: true,
+            fault: Some(format!("this frame is damaged: {}", damaged.damage)),
+            headers: Some(damaged.headers.clone()),
+            unreadable: Some(beginning(&damaged.payload)),
+        }
     }
 
     fn read(&mut self, lane: Lane, payload: &[u8]) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use forebay_log::{Log, ReadError, ReadFrom, StreamState};
+use forebay_log::{DamagedFrame, Log, ReadError, ReadFrom, StreamState};
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::LanePosition;
 use serde::{Serialize, Serializer};
@@ -17,6 +17,8 @@ pub(super) struct Loss {
     pub(super) kind: LossKind,
     pub(super) stored: LanePosition,
     pub(super) state: StreamState,
+    /// What is there of a frame that is damaged.
+    damaged: Option<DamagedFrame>,
     /// What the writer says of it.
     pub(super) reason: String,
 }
@@ -32,6 +34,11 @@ pub enum LossKind {
     Gap {
         /// Its sequence number.
         next: u64,
+    },
+    /// A frame is not as it was published.
+    Damaged {
+        /// Its sequence number.
+        seq: u64,
     },
 }
 
@@ -49,6 +56,7 @@ impl LossKind {
             Self::MadeAnew => "made_anew",
             Self::LostTail => "lost_tail",
             Self::Gap { .. } => "gap",
+            Self::Damaged { .. } => "damaged",
         }
     }
 }
@@ -61,7 +69,7 @@ impl Loss {
         let frame_id = stored.frame_id.parse().ok();
         let after = ReadFrom { position: stored.position, frame_id };
         let looked = match log.read(lane.on(shard), Some(after)).await {
-            // A gap within the stream shows itself when the next frame is read.
+            // A gap within the stream, or damage, shows itself when the next frame is read.
             Ok(mut reader) if state.last_seq > stored.position.seq => {
                 reader.next_batch_within(1, 1, FRAME_MAX).await.map(drop)
             }
@@ -72,10 +80,15 @@ impl Loss {
             Err(ReadError::OtherIncarnation { .. }) => LossKind::MadeAnew,
             Err(ReadError::LostTail { .. }) => LossKind::LostTail,
             Err(ReadError::Gap { next, .. }) => LossKind::Gap { next: *next },
+            Err(ReadError::Damaged { seq, .. }) => LossKind::Damaged { seq: *seq },
             Err(error) => return Err(error.clone().into()),
         };
         let reason = looked.err().map(|error| error.to_string()).unwrap_or_default();
-        Ok(Some(Self { kind, stored, state, reason }))
+        let damaged = match kind {
+            LossKind::Damaged { seq } => log.frame(lane.on(shard), seq).await?.and_then(Result::err),
+            _ => None,
+        };
+        Ok(Some(Self { kind, stored, state, damaged, reason }))
     }
 
     /// What is gone for certain, and what becomes of the rest.
@@ -107,7 +120,28 @@ impl Loss {
                 format!("These are facts that were logged {since}{}.", self.until()),
                 format!("Frame {next} and those behind it are read."),
             ],
+            LossKind::Damaged { seq: damaged } if damaged == seq => vec![
+                format!(
+                    "Nothing is lost that is known: frame {seq} is stored, and its id, which is damaged, cannot be compared."
+                ),
+                format!(
+                    "That this is the stream that was read is only known by its incarnation. Frame {} and those behind it are read.",
+                    seq + 1
+                ),
+            ],
+            LossKind::Damaged { seq: damaged } => vec![
+                format!("Lost: frame {damaged}, all of it. {}", self.remains()),
+                format!("These are facts that were logged {since}."),
+                format!("Frame {} and those behind it are read.", damaged + 1),
+            ],
         }
+    }
+
+    /// What is there of a damaged frame, to look for what it held.
+    fn remains(&self) -> String {
+        let Some(DamagedFrame { headers, payload, .. }) = &self.damaged else { return String::new() };
+        let headers = headers.lines().collect::<Vec<_>>().join(", ");
+        format!("There are {} bytes of it, and as its headers: {headers}.", payload.len())
     }
 
     fn kept(&self) -> String {

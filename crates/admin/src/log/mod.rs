@@ -1,4 +1,4 @@
-//! The frames of a stream, decoded, and the way out of a lane that has halted because its log has lost something.
+//! The frames of a stream, decoded, and the way out of a lane that has halted because its log has lost something or is damaged.
 //!
 //! | module | concept |
 //! |---|---|

@@ -35,7 +35,7 @@ pub struct Selection {
 /// What is met in a stream.
 #[derive(Debug)]
 pub enum Met {
-    /// A frame.
+    /// A frame, or what is there of one.
     Frame(Box<FrameReport>),
     /// The frames before this one have been trimmed.
     TrimmedBefore(u64),
@@ -103,6 +103,17 @@ impl Frames<'_> {
                         return Ok(());
                     }
                     self.next = next;
+                    reader = self.open().await?;
+                }
+                Err(ReadError::Damaged { seq, .. }) => {
+                    let Some(Err(damaged)) = self.log.frame(lane.on(self.selection.shard), seq).await? else {
+                        bail!("frame {seq} was damaged, and is not any more");
+                    };
+                    if to(Met::Frame(Box::new(FrameReport::damaged(&damaged))))?.is_break() {
+                        return Ok(());
+                    }
+                    self.next = seq + 1;
+                    self.left -= 1;
                     reader = self.open().await?;
                 }
                 Err(error) => return Err(error.into()),

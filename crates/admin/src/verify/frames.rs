@@ -11,6 +11,7 @@ use forebay_log::{FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::{AcceptedLoss, DeadLetter, Disagreement, LanePosition, Tally};
 
+use super::gaps::Flaw;
 use super::report::{DifferenceKind, LaneFigures};
 use super::settings::Depth;
 use super::snapshot::Snapshot;
@@ -75,7 +76,7 @@ impl Verification<'_> {
                 Err(ReadFault::Other(error)) => return Err(error),
             }
         }
-        self.gaps_ahead(shard, lane).await?;
+        self.flaws_ahead(shard, lane).await?;
         let counted = stored.rows.rows() - base.rows.rows();
         if figures.log_is_whole && figures.rows_in_log != counted {
             let detail = format!("the log has {} rows up to {at}, and {counted} were counted", figures.rows_in_log);
@@ -92,20 +93,26 @@ impl Verification<'_> {
         }
     }
 
-    /// Reads a stretch once: sums up its rows, and compares some of its frames. `false` where frames of it are missing.
+    /// Reads a stretch once: sums up its rows, and compares some of its frames. `false` where frames of it are missing or damaged.
     async fn stretch(&mut self, stretch: &mut Stretch, figures: &mut LaneFigures) -> Result<bool, ReadFault> {
         (figures.rows_in_log, figures.frames_compared) = (0, 0);
         let Stretch { lane, shard, from, to, step, .. } = *stretch;
         let mut next = from;
-        let mut gaps = Vec::new();
+        let mut flaws = Vec::new();
         // Also where there is nothing to read: the log may be another one.
         let mut reader = self.reader(lane, shard, Position { seq: from - 1, ..to }).await?;
         while next <= to.seq {
             let batch = match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
                 Err(ReadError::Gap { next: behind, .. }) if !self.is_trimmed(lane, shard, behind).await? => {
-                    gaps.push(next..=to.seq.min(behind - 1));
+                    flaws.push(Flaw::Gone(next..=to.seq.min(behind - 1)));
                     next = behind;
                     reader = self.reader(lane, shard, Position { seq: next - 1, ..to }).await?;
+                    continue;
+                }
+                Err(ReadError::Damaged { seq, damage, .. }) => {
+                    flaws.push(Flaw::Damaged(seq, damage));
+                    next = seq + 1;
+                    reader = self.reader(lane, shard, Position { seq, ..to }).await?;
                     continue;
                 }
                 batch => batch?,
@@ -122,10 +129,10 @@ impl Verification<'_> {
             }
             next = batch.last().map_or(next, |frame| frame.position.seq + 1);
         }
-        for gap in &gaps {
-            self.gap_behind(shard, lane, gap, to);
+        for flaw in &flaws {
+            self.flaw_behind(shard, lane, flaw, to);
         }
-        Ok(gaps.is_empty())
+        Ok(flaws.is_empty())
     }
 
     async fn reader(&self, lane: Lane, shard: ShardId, position: Position) -> Result<FrameReader, ReadError> {
@@ -133,9 +140,8 @@ impl Verification<'_> {
     }
 
     /// Whether a log begins with that frame or behind it, so that what is missing before has been trimmed.
-    async fn is_trimmed(&self, lane: Lane, shard: ShardId, behind: u64) -> Result<bool, ReadFault> {
-        let state = self.log.stream_state(lane.on(shard)).await;
-        Ok(state.map_err(|error| ReadFault::Other(error.into()))?.first_seq >= behind)
+    pub(super) async fn is_trimmed(&self, lane: Lane, shard: ShardId, behind: u64) -> Result<bool, ReadError> {
+        Ok(self.log.stream_state(lane.on(shard)).await?.first_seq >= behind)
     }
 
     /// Every row of a frame is stored as it is, or lies among the dead letters.

@@ -1,94 +1,135 @@
-//! Frames that a log should have and has not.
+//! Frames that a log should have and has not, or not as they were published.
 //!
 //! A log is trimmed from its front, behind the position: that is as it should be. Nothing else takes frames away, so one that is
 //! missing between others was deleted or is damaged; and what is missing ahead of the position is lost, for nobody has stored it.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
-use anyhow::{Result, bail};
-use forebay_log::{ReadError, ReadFrom, StreamState};
+use anyhow::Result;
+use forebay_log::{Damage, FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
 use forebay_model::{Lane, Position, ShardId};
 use forebay_shard::LanePosition;
 
 use super::frames::{BYTES, FRAME_MAX};
 use super::report::DifferenceKind;
+use super::settings::Depth;
 use super::verification::Verification;
 
+/// What is wrong with a log.
+#[derive(Debug)]
+pub(super) enum Flaw {
+    /// Frames are not there.
+    Gone(RangeInclusive<u64>),
+    /// A frame is not as it was published.
+    Damaged(u64, Damage),
+}
+
 impl Verification<'_> {
-    /// Checks that a log has every frame ahead of the position of its lane.
-    pub(super) async fn gaps_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
+    /// Checks that a log has the frames ahead of the position of its lane: every one, or only the next, at which a lane stands
+    /// still.
+    pub(super) async fn flaws_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.
         let state = self.log.stream_state(lane.on(shard)).await?;
         let position = LanePosition::of(&mut *self.pool(shard)?.acquire().await?, lane).await?;
         let Some(at) = position.map(|stored| stored.position).filter(|at| at.incarnation == state.incarnation) else {
             return Ok(());
         };
-        let mut gaps = Vec::new();
+        let mut flaws = Vec::new();
         if state.first_seq > at.seq + 1 {
-            gaps.push(at.seq + 1..=state.first_seq - 1);
+            flaws.push(Flaw::Gone(at.seq + 1..=state.first_seq - 1));
         }
-        if has_holes(&state) {
-            let from = Position { seq: at.seq.max(state.first_seq - 1), ..at };
-            gaps.append(&mut self.holes(lane, shard, from, state.last_seq).await?);
-        }
-        for gap in &gaps {
-            let what = "they are lost, and the lane stands still before them";
-            let detail = format!(
-                "{}, ahead of the position {at}: {what}; see `forebay log accept-loss {lane} {shard}`",
-                gone(gap)
-            );
+        let from = Position { seq: at.seq.max(state.first_seq - 1), ..at };
+        let is_all_read = self.depth == Depth::Full || has_holes(&state);
+        let to = if is_all_read { state.last_seq } else { state.last_seq.min(from.seq + 1) };
+        flaws.append(&mut self.flaws_between(lane, shard, from, to).await?);
+        for flaw in &flaws {
+            let what = match flaw {
+                Flaw::Gone(_) => "they are lost, and the lane stands still before them",
+                Flaw::Damaged(..) => "the lane stands still before it",
+            };
+            let detail =
+                format!("{flaw}, ahead of the position {at}: {what}; see `forebay log accept-loss {lane} {shard}`");
             self.report.differs(shard, lane, DifferenceKind::Log, detail);
         }
-        if !gaps.is_empty() {
+        if !flaws.is_empty() {
             self.stands_still(shard, lane);
         }
         Ok(())
     }
 
-    /// Tells of frames that are missing between others that were stored.
-    pub(super) fn gap_behind(&mut self, shard: ShardId, lane: Lane, gap: &RangeInclusive<u64>, at: Position) {
-        let what = "they are stored, but a shard that is restored from a backup cannot be caught up from this log";
-        let detail = format!("{}, behind the position {at}: {what}", gone(gap));
+    /// Tells of frames that were stored, and are missing between others or damaged.
+    pub(super) fn flaw_behind(&mut self, shard: ShardId, lane: Lane, flaw: &Flaw, at: Position) {
+        let they_are = match flaw {
+            Flaw::Gone(_) => "they are",
+            Flaw::Damaged(..) => "it is",
+        };
+        let detail = format!(
+            "{flaw}, behind the position {at}: {they_are} stored, but a shard that is restored from a backup cannot be caught up from this log"
+        );
         self.report.differs(shard, lane, DifferenceKind::Log, detail);
     }
 
-    /// The frames that are missing behind a position up to a frame. All of them are read.
-    async fn holes(&self, lane: Lane, shard: ShardId, from: Position, last: u64) -> Result<Vec<RangeInclusive<u64>>> {
-        let mut holes = Vec::new();
-        let mut at = from;
-        while at.seq < last {
-            let mut reader = self.log.read(lane.on(shard), Some(ReadFrom { position: at, frame_id: None })).await?;
-            while at.seq < last {
-                match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
-                    Ok(batch) => match batch.last() {
-                        Some(frame) => at = frame.position,
-                        // Nothing behind it is there to show the gap.
-                        None => {
-                            holes.push(at.seq + 1..=last);
-                            return Ok(holes);
-                        }
-                    },
-                    Err(ReadError::Gap { seq, next, .. }) => {
-                        holes.push(seq + 1..=next - 1);
-                        at.seq = next - 1;
+    /// What is wrong with the frames behind a position up to a frame. All of them are read.
+    async fn flaws_between(&self, lane: Lane, shard: ShardId, from: Position, to: u64) -> Result<Vec<Flaw>> {
+        let mut flaws = Vec::new();
+        let (mut at, mut reader) = (from, None);
+        while at.seq < to {
+            match self.next_frames(&mut reader, lane, shard, at).await {
+                Ok(batch) => match batch.last() {
+                    Some(frame) => at = frame.position,
+                    // Nothing behind it is there to show the gap.
+                    None => {
+                        flaws.push(Flaw::Gone(at.seq + 1..=to));
                         break;
                     }
-                    Err(error) => bail!(error),
+                },
+                Err(ReadError::Gap { seq, next, .. }) => {
+                    if !self.is_trimmed(lane, shard, next).await? {
+                        flaws.push(Flaw::Gone(seq + 1..=to.min(next - 1)));
+                    }
+                    (at.seq, reader) = (next - 1, None);
                 }
+                Err(ReadError::Damaged { seq, damage, .. }) => {
+                    flaws.push(Flaw::Damaged(seq, damage));
+                    (at.seq, reader) = (seq, None);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(holes)
+        Ok(flaws)
+    }
+
+    /// The next frames behind a position, by a reader that is there or is made.
+    async fn next_frames(
+        &self,
+        reader: &mut Option<FrameReader>,
+        lane: Lane,
+        shard: ShardId,
+        after: Position,
+    ) -> Result<Vec<StoredFrame>, ReadError> {
+        let reader = match reader {
+            Some(reader) => reader,
+            None => {
+                let after = ReadFrom { position: after, frame_id: None };
+                reader.insert(self.log.read(lane.on(shard), Some(after)).await?)
+            }
+        };
+        reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await
     }
 }
 
 /// Whether frames are missing between the first and the last.
-pub(super) fn has_holes(state: &StreamState) -> bool {
+fn has_holes(state: &StreamState) -> bool {
     (state.last_seq + 1).saturating_sub(state.first_seq) > state.frames
 }
 
-fn gone(gap: &RangeInclusive<u64>) -> String {
-    match (gap.start(), gap.end()) {
-        (first, last) if first == last => format!("frame {first} is not in the log"),
-        (first, last) => format!("frames {first} to {last} are not in the log"),
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone(gone) if gone.start() == gone.end() => write!(f, "frame {} is not in the log", gone.start()),
+            Self::Gone(gone) => write!(f, "frames {} to {} are not in the log", gone.start(), gone.end()),
+            Self::Damaged(seq, damage) => write!(f, "frame {seq} is damaged ({damage})"),
+        }
     }
 }

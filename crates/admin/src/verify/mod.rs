@@ -16,7 +16,7 @@
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
 //! | `facts` | index entries and views of stored orders |
-//! | `gaps` | frames that a log should have and has not |
+//! | `gaps` | frames that a log should have and has not, or not as they were published |
 //! | `dead_letters` | what dead letters account for |
 //! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |

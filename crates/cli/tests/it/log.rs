@@ -2,6 +2,7 @@
 
 use forebay_model::{Lane, ShardId};
 use forebay_testkit::eventually;
+use forebay_testkit::log::{frame, publish_damaged};
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order, orders};
@@ -157,6 +158,49 @@ async fn a_lane_goes_on_behind_frames_that_are_gone() {
     orders_are(&system, 13).await;
     let ran = system.run(&["log", "show", "orders", "0"]).await;
     assert!(ran.code == Some(0) && ran.stderr.contains("frames 3 to 4 are not there"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_goes_on_behind_a_damaged_frame() {
+    let stream = Lane::Orders.on(SHARD);
+    let system = Operated::new("damaged", 1).await;
+    system.log_orders(&orders(0..10)).await;
+    system.drained().await;
+    let part = system.parts(&orders(10..12)).into_iter().find(|part| part.stream == stream).unwrap();
+    let whole = frame(Lane::Orders, part.rows, part.tuples);
+    let seq = publish_damaged(&system.log, stream, &whole, |_, payload| payload[20] ^= 1).await;
+    system.log_orders(&orders(20..25)).await;
+    let loss = halted(&system).await;
+    assert_eq!((seq, &loss["loss"], &loss["accepted"]), (2, &json!("damaged"), &json!(false)), "{loss}");
+    let lost = loss["detail"][0].as_str().unwrap();
+    assert!(lost.starts_with("Lost: frame 2, all of it.") && lost.contains("Forebay-Rows: 2"), "{loss}");
+
+    // Each command names it, and none decodes it.
+    for depth in ["--full", "--sample=10"] {
+        let report = system.json(&["verify", depth], 1).await;
+        let is_named = report["named"].as_array().unwrap().iter().any(|difference| {
+            let detail = difference["detail"].as_str().unwrap();
+            difference["kind"] == "log"
+                && detail.starts_with("frame 2 is damaged")
+                && detail.contains("ahead of the position")
+        });
+        assert!(is_named, "{report}");
+    }
+    let ran = system.run(&["log", "show", "orders", "0", "--json"]).await;
+    let frames: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(frames.iter().map(|frame| &frame["is_damaged"]).collect::<Vec<_>>(), [false, true, false], "{ran:?}");
+    assert!(frames[1]["fault"].as_str().unwrap().starts_with("this frame is damaged: its checksum"), "{ran:?}");
+    assert_eq!((&frames[1]["facts"], &frames[1]["seq"]), (&json!([]), &json!(2)), "{ran:?}");
+
+    let accepted = system.json(&["log", "accept-loss", "orders", "0", "--yes"], 0).await;
+    assert_eq!(accepted["accepted"], true, "{accepted}");
+    orders_are(&system, 15).await;
+    let kept =
+        system.shards.sql(0, "select before_seq, after_seq, rows_stored, detail like '%frame 2%' from log_loss").await;
+    assert_eq!(kept, "1|2|10|t");
+    assert_eq!(system.shards.sum("select count(*) from dead_letter").await, 0);
+    // What was decided is no difference any more.
+    system.json(&["verify", "--full"], 0).await;
 }
 
 /// The same without waiting for the log's end: the lane cannot come there.

@@ -16,8 +16,11 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
-use crate::frame::StoredFrame;
+use crate::frame::{DamagedFrame, StoredFrame};
 use crate::log::Log;
+
+/// What stands at a place of a stream, where something does.
+pub(crate) type Found = Option<Result<StoredFrame, DamagedFrame>>;
 
 /// Source: `STREAM.MSG.GET` in the JetStream API. Only the leader of a stream answers it, so "not there" is true.
 #[derive(Serialize)]
@@ -40,25 +43,21 @@ struct Message {
 }
 
 impl Log {
-    /// What stands at a sequence number, where something does.
+    /// What stands at a sequence number, where something does; it may be damaged.
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is no stream.
-    pub async fn frame(&self, stream: StreamId, seq: u64) -> Result<Option<StoredFrame>, LogError> {
+    pub async fn frame(&self, stream: StreamId, seq: u64) -> Result<Found, LogError> {
         let incarnation = self.stream_state(stream).await?.incarnation;
         self.while_connected(self.frame_at(stream, Position { incarnation, seq })).await
     }
 
     /// What stands at a position of the present stream; its incarnation is taken for granted.
-    pub(crate) fn frame_at(
-        &self,
-        stream: StreamId,
-        position: Position,
-    ) -> BoxFuture<'_, Result<Option<StoredFrame>, LogError>> {
+    pub(crate) fn frame_at(&self, stream: StreamId, position: Position) -> BoxFuture<'_, Result<Found, LogError>> {
         self.ask_frame(stream, position).boxed()
     }
 
-    async fn ask_frame(&self, stream: StreamId, position: Position) -> Result<Option<StoredFrame>, LogError> {
+    async fn ask_frame(&self, stream: StreamId, position: Position) -> Result<Found, LogError> {
         let name = self.name().stream(stream);
         let refused =
             |reason: String| LogError::Refused { action: format!("give frame {} of {name}", position.seq), reason };

@@ -2,6 +2,7 @@
 //! is known of a frame stands in the message's headers.
 
 pub(crate) mod message;
+pub(crate) mod sum;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +10,8 @@ use std::str::FromStr;
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use forebay_model::{Epoch, Lane, Position, Timestamp};
+
+pub use sum::Damage;
 
 /// The header of a frame's lane and version of the column list, such as `orders/1`.
 pub const FORMAT: &str = "Forebay-Format";
@@ -78,7 +81,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The message headers that say everything but the payload.
+    /// The message headers that say everything but the payload, with the checksum of both.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(FORMAT, self.lane.format());
@@ -86,6 +89,7 @@ impl Frame {
         headers.insert(EPOCH, HeaderValue::from(self.epoch.0));
         headers.insert(TIME, HeaderValue::from(self.enqueued_at.unix_us()));
         headers.insert(ID, self.id.as_str());
+        headers.insert(sum::SUM, sum::as_text(sum::sum(&headers, &self.payload)));
         headers
     }
 }
@@ -123,7 +127,22 @@ pub struct BadFrame {
     pub payload: Bytes,
 }
 
-/// What stands at a position of the log.
+/// A frame that is not as it was published. Nothing of it is stored, and nobody reads on behind it until somebody decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedFrame {
+    /// Where it stands.
+    pub position: Position,
+    /// How that is seen.
+    pub damage: Damage,
+    /// What is there as the message's id, where it is fit to be a frame's.
+    pub id: Option<FrameId>,
+    /// What is there of the headers, as text, one per line, for people.
+    pub headers: String,
+    /// What is there of the payload.
+    pub payload: Bytes,
+}
+
+/// What stands at a position of the log, and is as it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFrame {
     /// Where it stands.
@@ -136,13 +155,24 @@ pub struct StoredFrame {
 
 impl StoredFrame {
     /// Reads a message of a lane's stream.
-    pub(crate) fn from_message(lane: Lane, position: Position, headers: &HeaderMap, payload: Bytes) -> Self {
+    ///
+    /// # Errors
+    /// [`DamagedFrame`] where its checksum is wrong, or missing though there are headers of a frame.
+    pub(crate) fn from_message(
+        lane: Lane,
+        position: Position,
+        headers: &HeaderMap,
+        payload: Bytes,
+    ) -> Result<Self, DamagedFrame> {
         let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
+        if let Err(damage) = sum::check(headers, &payload) {
+            return Err(DamagedFrame { position, damage, id, headers: headers_as_text(headers), payload });
+        }
         let frame = match read_headers(lane, headers, &payload) {
             Ok((rows, epoch, enqueued_at, id)) => Ok(Frame { lane, rows, epoch, enqueued_at, id, payload }),
             Err(fault) => Err(BadFrame { fault, headers: headers_as_text(headers), payload }),
         };
-        Self { position, id, frame }
+        Ok(Self { position, id, frame })
     }
 
     /// The bytes of the message, frame or not.
@@ -220,11 +250,17 @@ mod tests {
 
     fn stored(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> StoredFrame {
         let position = Position { incarnation: Incarnation::new(1), seq: 9 };
-        StoredFrame::from_message(lane, position, headers, Bytes::from_static(payload))
+        StoredFrame::from_message(lane, position, headers, Bytes::from_static(payload)).unwrap()
+    }
+
+    /// The same message as somebody would publish it who has the checksum right.
+    fn summed(mut headers: HeaderMap, payload: &[u8]) -> HeaderMap {
+        headers.insert(sum::SUM, sum::as_text(sum::sum(&headers, payload)));
+        headers
     }
 
     fn fault(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> FrameFault {
-        stored(lane, headers, payload).frame.unwrap_err().fault
+        stored(lane, &summed(headers.clone(), payload), payload).frame.unwrap_err().fault
     }
 
     #[test]
@@ -238,7 +274,8 @@ mod tests {
     #[test]
     fn a_message_that_is_no_frame_says_why() {
         let good = frame().headers();
-        assert_eq!(fault(Lane::Orders, &HeaderMap::new(), b"x"), FrameFault::Missing(FORMAT));
+        let foreign = stored(Lane::Orders, &HeaderMap::new(), b"x").frame.unwrap_err();
+        assert_eq!(foreign.fault, FrameFault::Missing(FORMAT));
         assert!(matches!(fault(Lane::Index, &good, b"x"), FrameFault::Format { expected: "index/1", .. }));
         assert_eq!(fault(Lane::Orders, &good, b""), FrameFault::Empty);
         for (name, value) in [(ROWS, "-1"), (ROWS, "x"), (EPOCH, ""), (TIME, "now"), (ID, "a b"), (ID, "")] {

@@ -2,7 +2,7 @@
 
 use forebay_model::{Position, StreamId};
 
-use crate::frame::StoredFrame;
+use crate::frame::{DamagedFrame, StoredFrame};
 use crate::log::Log;
 use crate::reader::{ReadError, ReadFrom};
 use crate::stream::StreamState;
@@ -33,9 +33,17 @@ pub(crate) async fn check(log: &Log, stream: StreamId, after: Option<&ReadFrom>)
         return Ok(position);
     };
     let found = match log.frame_at(stream, position).await? {
-        Some(StoredFrame { id: Some(found), .. }) if found == *wanted => return Ok(position),
-        Some(StoredFrame { id: Some(found), .. }) => format!("frame {found} stands there instead of {wanted}"),
-        Some(_) => format!("a message without id stands there instead of frame {wanted}"),
+        // What it held is stored, so its damage is for `verify` to tell, as long as it can be recognised.
+        Some(Ok(StoredFrame { id: Some(found), .. }) | Err(DamagedFrame { id: Some(found), .. }))
+            if found == *wanted =>
+        {
+            return Ok(position);
+        }
+        Some(Err(DamagedFrame { damage, .. })) => {
+            return Err(ReadError::Damaged { stream, seq: position.seq, damage });
+        }
+        Some(Ok(StoredFrame { id: Some(found), .. })) => format!("frame {found} stands there instead of {wanted}"),
+        Some(Ok(_)) => format!("a message without id stands there instead of frame {wanted}"),
         None => "there is no frame at that place".to_owned(),
     };
     Err(ReadError::LostTail { stream, seq: position.seq, found })

@@ -53,7 +53,11 @@ async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, R
     let mut session = reopen(log, session.stream(), session.cursor()).await?;
     let stepped = log.while_connected(session.step(buffer)).await;
     tracing::warn!(stream = %session.stream(), ?stepped, "asked for the next frame by its place");
-    Ok(session)
+    match stepped {
+        Err(error) if error.is_loss() => Err(error),
+        // Whatever else it was, the next session meets it as well.
+        Ok(_) | Err(_) => Ok(session),
+    }
 }
 
 /// Opens the next session, trying for as long as the log cannot be reached.

@@ -2,6 +2,7 @@
 //!
 //! Nothing is skipped silently: see [`ReadError`]. The check runs when a reader starts and again whenever it has to
 //! make its consumer anew, for a lost connection or a restarted server is just when a stream may have lost something.
+//! Each frame is compared with its checksum: behind one that is damaged, nobody reads on.
 
 mod buffer;
 mod check;
@@ -18,7 +19,7 @@ use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use crate::error::LogError;
-use crate::frame::{FrameId, StoredFrame};
+use crate::frame::{Damage, FrameId, StoredFrame};
 use crate::log::Log;
 use buffer::Buffer;
 use session::Session;
@@ -33,8 +34,8 @@ pub struct ReadFrom {
     pub frame_id: Option<FrameId>,
 }
 
-/// Why a log cannot be read on. All but [`ReadError::Log`] mean that the log is not the one that was read so far;
-/// a person has to decide.
+/// Why a log cannot be read on. All but [`ReadError::Log`] and [`ReadError::Stopped`] mean that the log is not the one that was
+/// read so far, or is damaged; a person has to decide.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream was made anew since that position.
@@ -67,6 +68,16 @@ pub enum ReadError {
         /// The sequence number of the next frame.
         next: u64,
     },
+    /// The frame is not as it was published, so nothing of it may be stored.
+    #[error("frame {seq} of the stream {stream} is damaged: {damage}")]
+    Damaged {
+        /// The stream.
+        stream: StreamId,
+        /// The sequence number of the frame.
+        seq: u64,
+        /// How that is seen.
+        damage: Damage,
+    },
     /// The log cannot be asked, or there is no stream. Trying again later is right.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -79,9 +90,10 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether the log is another one than was read so far, so that trying again changes nothing.
+    /// Whether the log is another one than was read so far, or has a frame that is damaged, so that trying again changes
+    /// nothing.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::OtherIncarnation { .. } | Self::LostTail { .. } | Self::Gap { .. })
+        matches!(self, Self::OtherIncarnation { .. } | Self::LostTail { .. } | Self::Gap { .. } | Self::Damaged { .. })
     }
 }
 

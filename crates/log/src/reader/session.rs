@@ -15,7 +15,7 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use crate::error::LogError;
-use crate::frame::StoredFrame;
+use crate::frame::{DamagedFrame, StoredFrame};
 use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::check::check;
@@ -39,7 +39,7 @@ const ENVELOPE_BYTES_MAX: usize = 4096;
 /// Why a session ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// The log is not the one that was read so far.
+    /// The log is not the one that was read so far, or is damaged.
     Refused(ReadError),
     /// A new session may do better.
     Interrupted(String),
@@ -124,12 +124,13 @@ impl Session {
     }
 
     /// Takes the next frame without the consumer, which is of no use afterwards. Whether there was one.
-    pub(crate) async fn step(&mut self, buffer: &Buffer) -> Result<bool, LogError> {
+    pub(crate) async fn step(&mut self, buffer: &Buffer) -> Result<bool, ReadError> {
         let Position { incarnation, seq } = self.cursor.position;
         let next = Position { incarnation, seq: seq + 1 };
         let Some(frame) = self.log.frame_at(self.stream, next).await? else {
             return Ok(false);
         };
+        let frame = frame.map_err(|damaged| self.damaged(damaged))?;
         self.cursor = ReadFrom { position: next, frame_id: frame.id.clone() };
         buffer.push(frame);
         Ok(true)
@@ -222,8 +223,13 @@ impl Session {
         let position = Position { incarnation, seq: place.seq };
         let headers = message.headers.unwrap_or_default();
         let frame = StoredFrame::from_message(self.stream.lane, position, &headers, message.payload);
+        let frame = frame.map_err(|damaged| Ended::Refused(self.damaged(damaged)))?;
         self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
         Ok(Some(frame))
+    }
+
+    fn damaged(&self, DamagedFrame { position, damage, .. }: DamagedFrame) -> ReadError {
+        ReadError::Damaged { stream: self.stream, seq: position.seq, damage }
     }
 
     fn signal(&self, message: &Message) -> Signal {

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::{HeaderMap, jetstream};
 use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom};
 use forebay_model::Position;
-use forebay_testkit::log::settings;
+use forebay_testkit::log::{publish_damaged, settings};
 use forebay_testkit::wait::eventually_ok;
-use forebay_testkit::{eventually, within};
+use forebay_testkit::{FRAME_SUM, eventually, frame_sum, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{SHARD, STREAM, frame, later, log, log_with, publish_many, read_error, read_many};
@@ -112,6 +112,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Forebay-Format", "orders/99");
     headers.insert("Nats-Msg-Id", "foreign-1");
+    headers.insert(FRAME_SUM, frame_sum([("Forebay-Format", "orders/99"), ("Nats-Msg-Id", "foreign-1")], b"other"));
     foreign.publish_with_headers(subject, headers, "other".into()).await.unwrap().await.unwrap();
     publish_many(&log, 1).await;
 
@@ -130,6 +131,59 @@ async fn a_message_that_is_no_frame_holds_its_place() {
         let mut reader = log.read(STREAM, Some(from)).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, stored.position.seq + 1);
     }
+}
+
+/// What becomes of a message behind its publisher's back.
+type Damage = fn(&mut HeaderMap, &mut Vec<u8>);
+
+#[tokio::test]
+async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
+    let log = log("damage").await;
+    let first = publish_many(&log, 1).await[0].0;
+    let changes: [(&str, Option<Damage>); 7] = [
+        ("nothing", None),
+        ("the payload", Some(|_, payload| payload[3] ^= 0x10)),
+        ("the end", Some(|_, payload| payload.truncate(3))),
+        ("the rows", Some(|headers, _| headers.insert("Forebay-Rows", "2"))),
+        ("the format", Some(|headers, _| headers.insert("Forebay-Format", "orders/3"))),
+        ("the checksum", Some(|headers, _| headers.insert(FRAME_SUM, "0123456789abcdef"))),
+        ("a header", Some(|headers, _| headers.append(FRAME_SUM, "0123456789abcdef"))),
+    ];
+    for (what, change) in changes {
+        let seq = publish_damaged(&log, STREAM, &frame("payload"), change.unwrap_or(|_, _| {})).await;
+        publish_many(&log, 1).await;
+        let before = Position { seq: seq - 1, ..first };
+        let mut reader = log.read(STREAM, Some(ReadFrom { position: before, frame_id: None })).await.unwrap();
+        if change.is_none() {
+            assert_eq!(read_many(&mut reader, 2).await[0].payload(), "payload");
+            continue;
+        }
+        let error = read_error(&mut reader).await;
+        let is_told = matches!(error, ReadError::Damaged { seq: damaged, .. } if damaged == seq);
+        assert!(is_told && error.is_loss(), "{what}: {error}");
+        assert!(read_error(&mut reader).await.is_loss(), "it is said again");
+        let kept = log.frame(STREAM, seq).await.unwrap().unwrap().unwrap_err();
+        assert!(kept.position.seq == seq && kept.headers.contains("Forebay-Epoch"), "{what}: {kept:?}");
+        // Behind it, frames can be read by whoever has decided so.
+        let behind = Position { seq, ..first };
+        let mut reader = log.read(STREAM, Some(ReadFrom { position: behind, frame_id: None })).await.unwrap();
+        assert_eq!(read_many(&mut reader, 1).await[0].position.seq, seq + 1);
+    }
+}
+
+/// What is damaged at the position itself was read when it was whole.
+#[tokio::test]
+async fn a_damaged_frame_at_the_position_is_recognised_by_its_id() {
+    let log = log("damagedat").await;
+    let first = publish_many(&log, 1).await[0].0;
+    let whole = frame("payload");
+    let position = Position { seq: publish_damaged(&log, STREAM, &whole, |_, payload| payload[3] ^= 1).await, ..first };
+    let next = publish_many(&log, 1).await[0].0;
+    let mut reader = log.read(STREAM, Some(behind(&(position, whole)))).await.unwrap();
+    assert_eq!(read_many(&mut reader, 1).await[0].position, next);
+    // Where it is the id, this may be another stream.
+    let error = log.read(STREAM, Some(behind(&(position, frame("payload"))))).await.unwrap_err();
+    assert!(matches!(error, ReadError::Damaged { seq, .. } if seq == position.seq), "{error}");
 }
 
 /// A reader whose frames nobody takes, and its consumer as the server sees it.

@@ -77,7 +77,7 @@ async fn trimming_keeps_the_frame_at_the_position() {
     let state = log.stream_state(STREAM).await.unwrap();
     assert_eq!((state.first_seq, state.last_seq, state.frames), (5, 9, 5));
     assert_eq!(log.frame(STREAM, 4).await.unwrap(), None);
-    let kept = log.frame(STREAM, 5).await.unwrap().unwrap();
+    let kept = log.frame(STREAM, 5).await.unwrap().unwrap().unwrap();
     assert_eq!((kept.position, kept.frame.unwrap()), published[4].clone());
     // Again, further back, and beyond the end: the last frame always stays.
     log.trim(STREAM, published[2].0).await.unwrap();

@@ -37,7 +37,7 @@ impl Lag {
             return Self { lag_frames: Some(0), lag_seconds: Some(0.0) };
         }
         let oldest = log.frame(stream, (seq + 1).max(state.first_seq)).await.ok().flatten();
-        let logged_at = oldest.and_then(|stored| stored.frame.ok()).map(|frame| frame.enqueued_at);
+        let logged_at = oldest.and_then(|stored| stored.ok()?.frame.ok()).map(|frame| frame.enqueued_at);
         let age = logged_at.map(|at| (Timestamp::now().unix_us() - at.unix_us()).max(0) as f64 / 1e6);
         Self { lag_frames: Some(frames), lag_seconds: age }
     }

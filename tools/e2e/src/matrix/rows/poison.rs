@@ -5,6 +5,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream;
 use bytes::{BufMut, Bytes, BytesMut};
 use forebay_model::Lane;
+use forebay_testkit::{FRAME_SUM, frame_sum};
 use rand::RngExt;
 
 use crate::audit::known::KnownDeadLetter;
@@ -23,7 +24,7 @@ pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
         for lane in Lane::ALL {
             for (format, payload, reason) in kinds(lane, round) {
                 let shard = trial.rng.random_range(0..trial.system.stack.postgres_count());
-                let headers = headers(&format, trial.rng.random());
+                let headers = headers(&format, trial.rng.random(), &payload);
                 let subject = format!("forebay.{lane}.{shard}");
                 let stored = jetstream.publish_with_headers(subject, headers, payload).await?.await?;
                 let (reason, seq) = (reason.to_owned(), stored.sequence);
@@ -50,15 +51,25 @@ fn kinds(lane: Lane, round: usize) -> [(String, Bytes, &'static str); 6] {
     ]
 }
 
-fn headers(format: &str, id: u64) -> HeaderMap {
+/// The headers of a frame, with a checksum: what somebody has made so is no damage.
+fn headers(format: &str, id: u64, payload: &[u8]) -> HeaderMap {
+    let id = format!("poison-{id}");
     let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", format!("poison-{id}"));
-    if !format.is_empty() {
-        headers.insert("Forebay-Format", format);
-        headers.insert("Forebay-Rows", "1");
-        headers.insert("Forebay-Epoch", "1");
-        headers.insert("Forebay-Time", "1750000000000000");
+    headers.insert("Nats-Msg-Id", id.as_str());
+    if format.is_empty() {
+        return headers;
     }
+    let all = [
+        ("Nats-Msg-Id", id.as_str()),
+        ("Forebay-Format", format),
+        ("Forebay-Rows", "1"),
+        ("Forebay-Epoch", "1"),
+        ("Forebay-Time", "1750000000000000"),
+    ];
+    for (name, value) in all {
+        headers.insert(name, value);
+    }
+    headers.insert(FRAME_SUM, frame_sum(all, payload));
     headers
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use async_nats::HeaderMap;
 use forebay_model::Lane;
 use forebay_stack::Server;
+use forebay_testkit::{FRAME_SUM, frame_sum};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -59,6 +60,9 @@ pub(crate) async fn frames(trial: &mut Trial) -> Result<()> {
         let message = stream.get_raw_message(trial.rng.random_range(1..=last)).await?;
         let mut headers: HeaderMap = message.headers;
         headers.insert(MESSAGE_ID, format!("again-{}", trial.rng.random::<u64>()));
+        let all = headers.iter().map(|(name, values)| (AsRef::<str>::as_ref(name), values[0].as_str()));
+        let sum = frame_sum(all.filter(|&(name, _)| name != FRAME_SUM), &message.payload);
+        headers.insert(FRAME_SUM, sum);
         let rows = headers.get(ROWS).context("a frame says how many rows it has")?;
         trial.known.logged_again(lane, rows.as_str().parse()?);
         jetstream.publish_with_headers(message.subject, headers, message.payload).await?.await?;

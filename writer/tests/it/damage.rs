@@ -1,0 +1,100 @@
+//! Frames that are not as they were published: nothing of them is stored, and their lane stands still.
+
+use std::path::{Path, PathBuf};
+
+use forebay_model::{Lane, ShardId, StreamId};
+use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::log::{even_map, facts, frame, publish_damaged, settings_at};
+use forebay_testkit::order::numbered;
+
+use crate::scene::{Scene, Writer};
+
+const STREAM: StreamId = Lane::Orders.on(ShardId(0));
+
+/// Finds the file of a stream that has these bytes, and flips a bit of one of them.
+fn damage(directory: &Path, bytes: &[u8], at: usize) {
+    let mut directories = vec![directory.to_owned()];
+    let mut files: Vec<PathBuf> = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|end| end == "blk") {
+                files.push(path);
+            }
+        }
+    }
+    let hit = files.iter().find_map(|file| {
+        let mut content = std::fs::read(file).unwrap();
+        let place = content.windows(bytes.len()).position(|window| window == bytes)?;
+        content[place + at] ^= 0x10;
+        Some((file, content))
+    });
+    let (file, content) = hit.unwrap_or_else(|| panic!("the frame is in none of {files:?}"));
+    std::fs::write(file, content).unwrap();
+}
+
+/// One lane of one shard has stored what lies before a frame, says why it does not go on, and has made no dead letter; every
+/// other one has stored all.
+async fn only_stands_still_before(scene: &Scene, writer: &Writer, seq: u64, orders: u64, reason: &str) {
+    writer.has("halted", 1).await;
+    let lane = writer.lane(STREAM.lane, STREAM.shard.0).await;
+    assert!(lane["state"] == "halted" && lane["reason"].as_str().unwrap().contains(reason), "{lane}");
+    let at = scene.shards.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
+    assert_eq!(at, (seq - 1).to_string());
+    let ready = writer.served.get("/readyz").await;
+    let log = &ready.body["dependencies"]["log orders-0"];
+    assert!(
+        ready.status == 503 && log["halted"] == true && log["reason"].as_str().unwrap().contains(reason),
+        "{ready:?}"
+    );
+    scene.are_drained(|stream| stream != STREAM).await;
+    for (table, lost) in [("orders", 500 - orders), ("order_index", 0), ("order_views", 0)] {
+        assert_eq!(scene.shards.sum(&format!("select count(*) from {table}")).await, 500 - lost, "{table}");
+    }
+    assert_eq!(scene.shards.sum("select count(*) from dead_letter").await, 0);
+}
+
+/// NATS keeps a hash of each message, and leaves out one that does not fit: to a reader that is a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_on_the_logs_disk_halts_its_lane_and_no_other() {
+    let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
+    let scene = Scene::on(settings_at(stack.nats_url(), "damaged"), "damaged", 2).await;
+    scene.prepare_log().await;
+    for number in 0..10 {
+        scene.log_orders(number * 50..(number + 1) * 50).await;
+    }
+    let damaged = scene.log.frame(STREAM, 6).await.unwrap().unwrap().unwrap();
+    let rows = u64::from(damaged.rows());
+    let rows_behind: u64 = scene.rows_behind(STREAM, 6).await;
+    stack.stop_server(Server::Nats).await;
+    damage(stack.data_dir(), damaged.payload(), damaged.payload().len() / 2);
+    stack.restart(Server::Nats).await.unwrap();
+
+    let writer = scene.writer(&[]).await;
+    let stored = 500 - rows - rows_behind;
+    only_stands_still_before(&scene, &writer, 6, stored, "5 was read, and the next frame is 7").await;
+    writer.stop().await;
+}
+
+/// What NATS does not notice, the checksum does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_with_another_checksum_halts_its_lane_and_no_other() {
+    let scene = Scene::new("othersum", 2).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 6).await;
+    scene.log_orders(0..250).await;
+    let mut parts = facts([numbered(900)], &even_map(1)).into_iter();
+    let part = parts.find(|part| part.stream.lane == STREAM.lane).unwrap();
+    let whole = frame(STREAM.lane, part.rows, part.tuples);
+    let seq = publish_damaged(&scene.log, STREAM, &whole, |_, payload| {
+        let last = payload.len() - 3;
+        payload[last] ^= 1;
+    })
+    .await;
+    scene.log_orders(250..500).await;
+    let stored = 500 - scene.rows_behind(STREAM, seq).await;
+    only_stands_still_before(&scene, &writer, seq, stored, &format!("frame {seq} of the stream")).await;
+    writer.stop().await;
+}
