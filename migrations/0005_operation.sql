@@ -1,5 +1,5 @@
 -- Where a lane went on although its log is not the one that it had read so far, because somebody decided so
--- (`forebay log accept-loss`). From such a row on, rows in the log and rows of `lane_position` are counted together again.
+-- (`forebay log accept-loss`). From such a row on, rows in the log and rows of `lane_tally` are counted together again.
 create table log_loss (
     id                 int8        generated always as identity primary key,
     lane               text        collate "C" not null,

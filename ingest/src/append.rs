@@ -1,5 +1,5 @@
-//! A request's facts, logged. Index and views frames are acknowledged before the orders frame is published: an index
-//! entry without an order is harmless, an order without its index entry cannot exist.
+//! A request's orders, logged: **one order is one log entry**, and is accepted once that is acknowledged. What follows from it is
+//! derived by the writer of its shard, of what is stored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
 use forebay_model::fact::FramePart;
-use forebay_model::{Epoch, Receipt, StreamId};
+use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use forebay_service::Problem;
 use forebay_service::lifecycle::Lifecycle;
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +19,7 @@ use crate::memory::Held;
 /// Parts that wait for one group's attention. Their bytes are bounded elsewhere.
 const GROUP_QUEUE: usize = 1024;
 
-/// Logs facts. Cloning it is cheap.
+/// Logs orders. Cloning it is cheap.
 #[derive(Clone)]
 pub(crate) struct Appender(Arc<Inner>);
 
@@ -27,14 +27,15 @@ struct Inner {
     log: Log,
     ack_timeout: Duration,
     lifecycle: Lifecycle,
-    groups: RwLock<HashMap<StreamId, mpsc::Sender<Pending>>>,
+    groups: RwLock<HashMap<(Lane, ShardId), mpsc::Sender<Pending>>>,
 }
 
-/// Why facts could not be logged.
+/// Why orders could not be logged.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the log of shard {} did not take the {} facts: {cause}", stream.shard, stream.lane)]
+#[error("the log of shard {shard} did not take the {lane}: {cause}")]
 pub(crate) struct AppendError {
-    stream: StreamId,
+    lane: Lane,
+    shard: ShardId,
     #[source]
     cause: Arc<PublishError>,
 }
@@ -68,60 +69,44 @@ impl Appender {
         held: Held,
     ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
-        let (orders, aside): (Vec<_>, Vec<_>) =
-            parts.into_iter().partition(|part| part.stream.lane.spec().derived_from.is_none());
+        let mut waits = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (lane, shard) = (part.lane, part.shard);
+            let (done, wait) = oneshot::channel();
+            waits.push((lane, shard, wait));
+            // A group that takes nothing any more drops what waits for it.
+            let _ = self.group(lane, shard).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
+        }
         let mut receipt = Receipt::default();
-        for parts in [aside, orders] {
-            self.append_together(parts, origin, epoch, &held, &mut receipt).await?;
+        for (lane, shard, wait) in waits {
+            let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
+            let position = outcome.map_err(|cause| AppendError { lane, shard, cause })?;
+            receipt.note(lane.on(shard), position);
         }
         Ok(receipt)
     }
 
-    async fn append_together(
-        &self,
-        parts: Vec<FramePart>,
-        origin: Origin,
-        epoch: Epoch,
-        held: &Arc<Held>,
-        receipt: &mut Receipt,
-    ) -> Result<(), AppendError> {
-        let mut waits = Vec::with_capacity(parts.len());
-        for part in parts {
-            let stream = part.stream;
-            let (done, wait) = oneshot::channel();
-            waits.push((stream, wait));
-            // A group that takes nothing any more drops what waits for it.
-            let _ = self.group(stream).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
-        }
-        for (stream, wait) in waits {
-            let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
-            let position = outcome.map_err(|cause| AppendError { stream, cause })?;
-            receipt.note(stream, position);
-        }
-        Ok(())
-    }
-
-    fn group(&self, stream: StreamId) -> mpsc::Sender<Pending> {
+    fn group(&self, lane: Lane, shard: ShardId) -> mpsc::Sender<Pending> {
         let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = groups.get(&stream) {
+        if let Some(group) = groups.get(&(lane, shard)) {
             return group.clone();
         }
         drop(groups);
         let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
-            let group = Group::new(self.0.log.clone(), stream, self.0.ack_timeout);
+            let group = Group::new(self.0.log.clone(), lane, shard, self.0.ack_timeout);
             let answered = self.0.lifecycle.shutdown().answered().child_token();
-            self.0.lifecycle.spawn(format!("group {stream}"), group.run(receiver, answered));
+            self.0.lifecycle.spawn(format!("group {lane}-{shard}"), group.run(receiver, answered));
             sender
         };
-        groups.entry(stream).or_insert_with(start).clone()
+        groups.entry((lane, shard)).or_insert_with(start).clone()
     }
 }
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
-        let shard = error.stream.shard;
+        let shard = error.shard;
         match &*error.cause {
             PublishError::Full(_) => {
                 Self::log_full(format!("the log of shard {shard} is full")).retry_after(FULL_RETRY)

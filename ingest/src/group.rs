@@ -11,23 +11,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, PublishError};
 use forebay_model::fact::{FRAME_BYTES_MAX, FramePart};
-use forebay_model::{Epoch, Position, ShardId, StreamId, Timestamp};
+use forebay_model::{Epoch, Lane, Position, ShardId, Timestamp};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::instrument;
 
 use crate::memory::Held;
 use crate::metrics::{ACK_SECONDS, FRAME_BYTES, FRAME_ROWS, FRAMES, ROWS};
 
 /// Full frames that may be in flight at one time, per lane and shard. Each more is one more that a single order waits for.
 const IN_FLIGHT_MAX: usize = 2;
-
-/// How long to wait between two attempts to publish a frame.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a part is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +45,11 @@ pub(crate) struct Pending {
     pub(crate) done: oneshot::Sender<Result<Position, Arc<PublishError>>>,
 }
 
-/// Makes frames of one stream and sees them acknowledged.
+/// Makes frames of one lane for one shard, and sees them acknowledged.
 pub(crate) struct Group {
     log: Log,
-    stream: StreamId,
+    lane: Lane,
+    shard: ShardId,
     ack_timeout: Duration,
     waiting: Waiting,
     meters: Meters,
@@ -81,12 +79,13 @@ fn flush_now(waiting_bytes: usize, in_flight: usize) -> bool {
 }
 
 impl Group {
-    pub(crate) fn new(log: Log, stream: StreamId, ack_timeout: Duration) -> Self {
-        let meters = Meters::new(stream);
-        Self { log, stream, ack_timeout, waiting: Waiting::default(), meters }
+    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, ack_timeout: Duration) -> Self {
+        let meters = Meters::new(lane, shard);
+        Self { log, lane, shard, ack_timeout, waiting: Waiting::default(), meters }
     }
 
     /// Runs until every request is answered and everything that they sent is settled.
+    #[instrument(name = "group", skip_all, fields(lane = %self.lane, shard = %self.shard))]
     pub(crate) async fn run(
         mut self,
         mut parts: mpsc::Receiver<Pending>,
@@ -122,11 +121,11 @@ impl Group {
         let (mut parts, bytes) = self.waiting.next_frame();
         let frame = self.frame(&mut parts, bytes);
         self.meters.count(&frame);
-        let (log, shard, ack_timeout) = (self.log.clone(), self.stream.shard, self.ack_timeout);
+        let (log, shard, ack_timeout) = (self.log.clone(), self.shard, self.ack_timeout);
         let ack_seconds = self.meters.ack_seconds.clone();
         async move {
             let begin = Instant::now();
-            let outcome = publish(&log, shard, &frame, begin + ack_timeout).await.map_err(Arc::new);
+            let outcome = log.publish_until(shard, &frame, begin + ack_timeout).await.map_err(Arc::new);
             ack_seconds.record(begin.elapsed());
             for Pending { done, held, .. } in parts {
                 drop(held);
@@ -149,7 +148,7 @@ impl Group {
             }
         };
         Frame {
-            lane: self.stream.lane,
+            lane: self.lane,
             rows: parts.iter().map(|pending| pending.part.rows).sum(),
             // The oldest, so that "every frame of that epoch is drained" is never said too early.
             epoch: parts.iter().map(|pending| pending.epoch).min().unwrap_or(Epoch(0)),
@@ -157,38 +156,6 @@ impl Group {
             id: FrameId::random(),
             payload,
         }
-    }
-}
-
-/// Publishes a frame until it is acknowledged or there is no more time. Every attempt carries the same id, so that the
-/// log keeps one of them.
-async fn publish(log: &Log, shard: ShardId, frame: &Frame, deadline: Instant) -> Result<Position, PublishError> {
-    let mut may_be_stored = false;
-    loop {
-        let error = match log.publish(shard, frame, deadline).await {
-            Ok(position) => return Ok(position),
-            Err(error) => error,
-        };
-        may_be_stored |= error == PublishError::Unknown;
-        if !retry_now(&error, may_be_stored) {
-            return Err(error);
-        }
-        let pause_end = Instant::now() + RETRY_PAUSE;
-        if pause_end >= deadline {
-            return Err(if may_be_stored { PublishError::Unknown } else { error });
-        }
-        warn!(lane = %frame.lane, %shard, %error, "publishing again");
-        tokio::time::sleep_until(pause_end).await;
-    }
-}
-
-/// Whether to try again at once. What lasts longer than a hiccup is better told to the client, unless the frame may be
-/// stored already: then only another attempt can tell.
-fn retry_now(error: &PublishError, may_be_stored: bool) -> bool {
-    match error {
-        PublishError::Unknown | PublishError::Busy(_) | PublishError::NoStream => true,
-        PublishError::Full(_) | PublishError::Unreachable => may_be_stored,
-        PublishError::TooLarge { .. } | PublishError::Refused(_) => false,
     }
 }
 
@@ -218,8 +185,8 @@ impl Waiting {
 }
 
 impl Meters {
-    fn new(stream: StreamId) -> Self {
-        let labels = stream.labels();
+    fn new(lane: Lane, shard: ShardId) -> Self {
+        let labels = lane.labels(shard);
         Self {
             frames: counter!(FRAMES.name, &labels),
             orders: counter!(ROWS.name, &labels),
@@ -241,11 +208,10 @@ impl Meters {
 mod tests {
     use super::*;
     use crate::memory::Memory;
-    use forebay_model::Lane;
     use proptest::prelude::*;
 
     fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {
-        let part = FramePart { stream: Lane::Orders.on(ShardId(0)), rows: number, tuples: vec![0; bytes] };
+        let part = FramePart { lane: Lane::Orders, shard: ShardId(0), rows: number, tuples: vec![0; bytes] };
         let held = Arc::new(Memory::new(1 << 20).try_hold(0).unwrap());
         Pending { part, origin, epoch: Epoch(1), held, done: oneshot::channel().0 }
     }

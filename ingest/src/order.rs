@@ -87,10 +87,10 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Bytes that the request will hold: its body, and the facts that are made of it.
+/// Bytes that the request will hold: its body, and the tuple that is made of it.
 fn expected_bytes(headers: &HeaderMap) -> usize {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    length.unwrap_or(ORDER_BYTES_MAX).min(ORDER_BYTES_MAX) * 3
+    length.unwrap_or(ORDER_BYTES_MAX).min(ORDER_BYTES_MAX) * 2
 }
 
 /// The problem that tells a client why its order is not accepted.

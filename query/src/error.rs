@@ -11,8 +11,10 @@ use forebay_shard::ShardError;
 pub(crate) enum ReadError {
     #[error(transparent)]
     Shard(#[from] ShardError),
-    #[error("shard {} has not come to frame {} of lane {}", .stream.shard, .target.seq, .stream.lane)]
+    #[error("stream {stream} has not come to frame {}", .target.seq)]
     NotYetVisible { stream: StreamId, target: Position },
+    #[error("shard {source_shard} has not derived what follows from its frame {} for shard {target}", .logged.seq)]
+    NotYetDerived { source_shard: ShardId, logged: Position, target: ShardId },
     #[error("shards {0:?} are not available")]
     Missing(Vec<ShardId>),
     #[error("{0}")]
@@ -49,10 +51,16 @@ impl From<&ReadError> for Problem {
             }
             ReadError::Missing(shards) => shards_unavailable(shards),
             ReadError::NotYetVisible { stream, target } => Self::not_yet_visible(format!(
-                "what the receipt names is not yet in shard {}: lane {} has not come to frame {}",
-                stream.shard, stream.lane, target.seq
+                "what the receipt names is not yet in shard {}: its {} stream has not come to frame {}",
+                stream.shard, stream.kind, target.seq
             ))
             .with("shard", stream.shard.0),
+            ReadError::NotYetDerived { source_shard, logged, target } => Self::not_yet_visible(format!(
+                "what follows from the receipt is not yet in shard {target}: shard {source_shard} has not derived past \
+                 frame {} for it",
+                logged.seq
+            ))
+            .with("shard", source_shard.0),
         }
     }
 }

@@ -16,8 +16,8 @@
 //! | `lookup` | finding one order |
 //! | `export` | a whole list in one answer, streamed |
 //! | `cache` | answers that are kept, and whether they hold still |
-//! | `replica` | the shards, the servers of each, and which of them answers |
-//! | `position` | the positions of an answer; how far lanes are known to be, and since when; waiting for a receipt |
+//! | `replica` | the shards, the servers of each, and which of them answers; waiting for a receipt |
+//! | `position` | the positions of an answer; how far streams are known to be, and since when; how far facts are derived |
 //! | `answer` | rows as JSON |
 //! | `log_watch` | the task that follows the log |
 //! | `error` | how reads fail |

@@ -48,6 +48,7 @@ impl LogWatch {
         self.map.set(state.map);
         if state.connection.is_err() {
             self.app.cache().deafen();
+            self.app.shards().derivations().deafen();
         }
     }
 
@@ -64,9 +65,10 @@ impl LogWatch {
 
     fn note(&self, notice: &Notice) {
         self.app.cache().note(notice);
+        self.app.shards().derivations().note(notice);
         // A notice of a shard that the settings do not name is passed over.
         if let Ok(shard) = self.app.shards().get(notice.stream.shard) {
-            shard.known().note(notice.stream.lane, notice.after);
+            shard.known().note(notice.stream.kind, notice.after);
         }
     }
 }

@@ -27,7 +27,8 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     let log = log.spawned_by(service.lifecycle.spawner());
     let shards = Shards::new(&settings.shards, settings.reads());
     let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
-    let cache = Cache::new(settings.cache_bytes.as_u64(), redis, settings.shards.len());
+    let derivations = Arc::clone(shards.derivations());
+    let cache = Cache::new(settings.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
     let app = App::new(shards, cache, Limits::new(settings));
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, service).run());
     for shard in app.shards().iter() {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::drain::Drain;
 use crate::metrics::METRICS;
-use crate::session::LaneContext;
+use crate::session::StreamContext;
 use crate::status::Status;
 use crate::{Settings, bootstrap, failpoint, report, trimming};
 
@@ -25,22 +25,22 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     describe(METRICS);
     let log = settings.log().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let log = log.spawned_by(service.lifecycle.spawner());
-    let lanes: Vec<Status> = settings
+    let streams: Vec<Status> = settings
         .shards
         .iter()
         .flat_map(|(shard, _)| StreamId::all_of(shard))
         .map(|of| Status::new(of, settings.keep_behind))
         .collect();
-    let (settings, started, statuses) = (settings.clone(), service.clone(), lanes.clone());
+    let (settings, started, statuses) = (settings.clone(), service.clone(), streams.clone());
     service.lifecycle.spawn("log", Box::pin(run(settings, log, started, statuses)));
     Ok(Router::new()
-        .route("/v1/lanes", get(report::get_lanes))
+        .route("/v1/streams", get(report::get_streams))
         .route_layer(service.clients.guard(Right::Read))
-        .with_state(lanes))
+        .with_state(streams))
 }
 
 /// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.
-async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<Status>) -> anyhow::Result<()> {
+async fn run(settings: Settings, log: LogSettings, service: Service, streams: Vec<Status>) -> anyhow::Result<()> {
     let stop = service.shutdown().soft().clone();
     let nats = service.health.dependency("nats", Need::Required);
     let map = service.health.dependency("shard map", Need::Required);
@@ -58,13 +58,14 @@ async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<
             }
             Ok(())
         });
-        for status in lanes.iter().filter(|status| status.of().shard == shard) {
+        for status in streams.iter().filter(|status| status.of().shard == shard) {
             let continuity = service.health.dependency(format!("log {}", status.of()), Need::Required);
             continuity.up();
-            let context = LaneContext {
+            let context = StreamContext {
                 of: status.of(),
                 addresses: addresses.clone(),
-                lane: settings.lane(),
+                store: settings.store(),
+                views: settings.views.clone(),
                 merge_quiet: settings.merge_quiet,
                 batch_rows: settings.batch_rows as usize,
                 batch_bytes: settings.batch_bytes(),
@@ -76,7 +77,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, lanes: Vec<
         }
     }
     let keep = settings.keep_behind_bytes.as_u64();
-    service.lifecycle.spawn("trim streams", trimming::run(log.clone(), lanes, keep, stop.clone()));
+    service.lifecycle.spawn("trim streams", trimming::run(log.clone(), streams, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));
     Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
 }

@@ -1,11 +1,12 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
 use forebay_log::{FrameFault, FrameId, StoredFrame};
-use forebay_model::{Epoch, Lane, Touched};
+use forebay_model::{Epoch, Touched};
 use forebay_shard::{IndexedFrame, LogFrame, Reason};
 
-/// A message of a lane's log as the shard takes it. One that is no frame stands for one row, which is dead.
-pub(crate) fn indexed(lane: Lane, stored: StoredFrame) -> IndexedFrame {
+/// A message of the log as the shard takes it. One that is no frame stands for one row, which is dead.
+pub(crate) fn indexed(stored: StoredFrame) -> IndexedFrame {
+    let lane = stored.lane;
     to_log_frame(stored).indexed(lane)
 }
 
@@ -47,19 +48,15 @@ mod tests {
     use bytes::Bytes;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
-    use forebay_model::{Incarnation, OrderParser, Position, ShardMap, Timestamp, ViewSet};
-    use std::num::NonZeroU16;
+    use forebay_model::{Incarnation, Lane, Position, Timestamp};
+    use forebay_testkit::log::{even_map, facts_and_derived};
 
     const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
         "items":[{"sku":"A","quantity":1,"price":1,"seller_id":"S1"},{"sku":"B","quantity":1,"price":1,"seller_id":"S2"}]}"#;
 
     fn log_frames(lane: Lane) -> Vec<LogFrame> {
-        let views: ViewSet = "seller=items[].seller_id".parse().unwrap();
-        let map = ShardMap::even(NonZeroU16::MIN, forebay_model::Hash::Md5);
-        let now = Timestamp::now();
-        let order = OrderParser::new(views, 0).parse(ORDER, now).unwrap().settle(&map, now, 0);
-        let mut facts = forebay_model::Facts::default();
-        facts.add(&order, &map);
+        let map = even_map(1);
+        let order = String::from_utf8_lossy(ORDER);
         let frame = |part: forebay_model::fact::FramePart| LogFrame {
             seq: 1,
             id: String::new(),
@@ -69,7 +66,7 @@ mod tests {
             payload: part.tuples.into(),
             fault: None,
         };
-        facts.into_parts().into_iter().filter(|part| part.stream.lane == lane).map(frame).collect()
+        facts_and_derived([order], &map).into_iter().filter(|part| part.lane == lane).map(frame).collect()
     }
 
     fn frames(lane: Lane) -> Vec<IndexedFrame> {
@@ -97,7 +94,7 @@ mod tests {
             payload: Bytes::from_static(b"x"),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 5 };
-        let frame = to_log_frame(StoredFrame { position, id: None, frame: Err(bad) });
+        let frame = to_log_frame(StoredFrame { position, lane: Lane::Orders, id: None, frame: Err(bad) });
         let (reason, detail) = frame.fault.clone().unwrap();
         assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
         assert!(detail.contains("orders/9"), "{detail}");

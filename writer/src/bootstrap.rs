@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::Settings;
-use crate::backoff::Backoff;
+use crate::session::RETRY;
 
 /// How long to wait between two attempts to reach the log for the first time.
 const LOG_PAUSE: Duration = Duration::from_millis(500);
@@ -65,7 +65,7 @@ fn check_map(settings: &Settings, map: &ShardMap, dependency: &Dependency) {
 
 /// Returns the shard its tables, however long it takes to reach it.
 pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependency: &Dependency) {
-    let mut backoff = Backoff::default();
+    let mut backoff = RETRY;
     loop {
         match migrate(addresses).await {
             Ok(()) => {
@@ -80,6 +80,6 @@ pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependenc
                 dependency.down(error.to_string());
             }
         }
-        sleep(backoff.after_failure(rand::random())).await;
+        backoff.wait().await;
     }
 }

@@ -1,37 +1,38 @@
-//! One lane's loop: a session for as long as it goes well; after a failure wait, and start over from the stored position.
+//! One stream's loop: a session for as long as it goes well; after a failure wait, and start over from the stored position.
 
 use std::time::Duration;
 
 use forebay_log::ReadError;
-use forebay_model::StreamId;
+use forebay_model::StreamKind;
 use forebay_service::health::Dependency;
 use forebay_shard::ErrorClass;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info, instrument, warn};
 
 use crate::failure::Failure;
-use crate::session::{LaneContext, Retries, Session};
+use crate::session::{Retries, Session, StreamContext};
 use crate::status::State;
 
-/// How often it is looked whether a halted lane can go on: somebody may have decided.
+/// How often it is looked whether a halted stream can go on: somebody may have decided.
 const HALTED_POLL: Duration = Duration::from_secs(5);
 
-/// One lane of one shard.
+/// One stream of one shard.
 #[derive(Debug)]
 pub(crate) struct Drain {
-    pub(crate) context: LaneContext,
+    pub(crate) context: StreamContext,
     /// Whether the shard has its tables.
     pub(crate) migrated: watch::Receiver<bool>,
     /// The shard, for `/readyz`.
     pub(crate) health: Dependency,
-    /// That this lane's log is whole, for `/readyz`.
+    /// That this stream is whole, for `/readyz`.
     pub(crate) continuity: Dependency,
 }
 
 impl Drain {
     /// Drains until stopping begins.
+    #[instrument(name = "drain", skip_all, fields(stream = %self.context.of))]
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let migrated = stop.run_until_cancelled(self.migrated.wait_for(|migrated| *migrated)).await;
         if !matches!(migrated, Some(Ok(_))) {
@@ -57,31 +58,34 @@ impl Drain {
         // Whatever it is doing when the session ends is given up; what it leaves behind is dropped by the next attempt.
         tokio::select! {
             drained = session.drain(stop, retries) => drained,
-            never = merging.run() => match never {},
+            () = merging => Ok(()),
         }
     }
 
     /// Says once what is wrong, and how long to wait.
     fn report(&self, failure: &Failure, retries: &mut Retries) -> Duration {
-        let StreamId { lane, shard } = self.context.of;
         let status = &self.context.status;
         status.failed(failure);
         let reason = failure.to_string();
-        let wait = retries.backoff.after_failure(rand::random());
+        let wait = retries.backoff.after_failure();
         if matches!(failure, Failure::Shard(store) if store.class() == ErrorClass::Timeout) {
             retries.batch_size.late();
         }
         match failure {
+            // What it had is derived again: the next session goes on from there.
+            Failure::Loss(loss) if self.context.of.kind == StreamKind::Derived && !loss.is_damage() => {
+                self.retry(&reason);
+            }
             Failure::Loss(_) | Failure::Violated { .. } => {
                 if status.set(State::Halted, Some(reason.clone())) {
-                    error!(%lane, %shard, reason, "{}", halted(failure));
+                    error!(reason, "{}", halted(failure));
                 }
                 self.continuity.halted(reason);
                 return HALTED_POLL;
             }
             Failure::Fenced => {
                 status.set(State::Retrying, Some(reason));
-                info!(%lane, %shard, "another writer has moved the position, starting over from there");
+                info!("another writer has moved the position, starting over from there");
             }
             Failure::Shard(store) if store.class().is_outage() => {
                 self.retry(&reason);
@@ -89,7 +93,7 @@ impl Drain {
             }
             Failure::Shard(store) => {
                 if status.set(State::Retrying, Some(reason.clone())) {
-                    error!(%lane, %shard, class = %store.class(), reason, "the shard cannot be used as it is");
+                    error!(class = %store.class(), reason, "the shard cannot be used as it is");
                 }
                 self.health.down(reason);
             }
@@ -99,22 +103,21 @@ impl Drain {
     }
 
     fn retry(&self, reason: &str) {
-        let StreamId { lane, shard } = self.context.of;
         if self.context.status.set(State::Retrying, Some(reason.to_owned())) {
-            warn!(%lane, %shard, reason, "interrupted, trying again");
+            warn!(reason, "interrupted, trying again");
         }
     }
 }
 
-/// Why a lane stands still.
+/// Why a stream stands still.
 fn halted(failure: &Failure) -> &'static str {
     match failure {
         Failure::Loss(ReadError::Damaged { .. }) => {
-            "a frame of the log is damaged; this lane stands still until somebody decides: see `forebay log accept-loss`"
+            "a frame of the log is damaged; this stream stands still until somebody decides: see `forebay log accept-loss`"
         }
         Failure::Loss(_) => {
-            "the log is not the one that was read so far; this lane stands still until somebody decides: see `forebay log accept-loss`"
+            "the log is not the one that was read so far; this stream stands still until somebody decides: see `forebay log accept-loss`"
         }
-        _ => "what must always hold does not; this lane stands still, and nothing is committed",
+        _ => "what must always hold does not; this stream stands still, and nothing is committed",
     }
 }

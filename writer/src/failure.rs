@@ -42,6 +42,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether trying again changes nothing, so that somebody has to decide.
+    pub(crate) fn halts(&self) -> bool {
+        matches!(self, Self::Loss(_) | Self::Violated { .. })
+    }
+}
+
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         if error.is_loss() { Self::Loss(error) } else { Self::Log(error) }

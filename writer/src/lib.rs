@@ -1,7 +1,8 @@
-//! Drains the log into the shards: for each lane of each shard one independent loop of read, commit, announce.
+//! Drains the log into the shards: for each stream of each shard one independent loop of read, commit, announce.
+//! What follows from the orders that it stores goes to the derived streams, behind the commit.
 //!
 //! **The position moves in the transaction of the rows**: a batch is applied exactly once, whatever crashes when. The
-//! lanes know nothing of each other: a shard that is down stops its own lanes and nothing else. This crate must never
+//! streams know nothing of each other: a shard that is down stops its own streams and nothing else. This crate must never
 //! know HTTP requests for orders, or how orders are read.
 //!
 //! | module | concept |
@@ -9,28 +10,28 @@
 //! | [`settings`] | flags and environment variables |
 //! | `app` | how the tasks come to be |
 //! | `bootstrap` | the log's streams, the shard map, the shards' tables |
-//! | `drain` | one lane's loop over sessions: fail, wait, start over |
-//! | `session` | one lane while all goes well: lead, read, commit, announce |
+//! | `drain` | one stream's loop over sessions: fail, wait, start over |
+//! | `session` | one stream while all goes well: lead, read, commit, announce |
+//! | `derive` | what follows from stored orders, published behind the commit |
 //! | `batch` | frames of the log as the shard takes them, and what they touch |
 //! | `day_activity` | since when nothing was written to each day |
 //! | `merging` | partitions that are no longer written to become one |
 //! | `failpoint` | places where a test makes the writer fail |
 //! | `failure` | what can stop a session |
-//! | `backoff` | how long to wait after a failure |
 //! | `batch_size` | how large batches may be |
-//! | `status` | what each lane is doing, for everybody who asks |
+//! | `status` | what each stream's writer is doing, for everybody who asks |
 //! | `metrics` | what is measured |
 //! | `commit_history` | which position was reached when |
 //! | `trimming` | lag, and trimming the log behind the position |
-//! | `report` | `GET /v1/lanes` |
+//! | `report` | `GET /v1/streams` |
 
 mod app;
-mod backoff;
 mod batch;
 mod batch_size;
 mod bootstrap;
 mod commit_history;
 mod day_activity;
+mod derive;
 mod drain;
 mod failpoint;
 mod failure;

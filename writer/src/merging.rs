@@ -1,4 +1,4 @@
-//! Merging partitions that are no longer written to, beside a lane's session and for as long as it lasts.
+//! Merging partitions that are no longer written to, beside a stream's session and for as long as it lasts.
 //!
 //! Whatever goes wrong here is tried again much later, and never disturbs the session. After each piece it pauses for as long
 //! as the piece took: ingestion goes first.
@@ -8,11 +8,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{StreamId, Timestamp};
+use forebay_model::{Lane, ShardId, Timestamp};
 use forebay_shard::{Build, ErrorClass, Merger, Period, ShardAddress, StoreError, Swap};
 use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{info, instrument, warn};
 
 use crate::day_activity::{DayActivity, day_of};
 use crate::metrics::{MERGE_SECONDS, MERGES};
@@ -29,7 +29,8 @@ const SWAP_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// Merges the partitions of one lane.
 #[derive(Debug)]
 pub(crate) struct Merging {
-    of: StreamId,
+    lane: Lane,
+    shard: ShardId,
     address: ShardAddress,
     activity: Arc<DayActivity>,
     /// How long nothing may have touched a period.
@@ -47,13 +48,20 @@ enum Outcome {
 }
 
 impl Merging {
-    pub(crate) fn new(of: StreamId, address: ShardAddress, activity: Arc<DayActivity>, quiet_for: Duration) -> Self {
-        Self { of, address, activity, quiet_for }
+    pub(crate) fn new(
+        lane: Lane,
+        shard: ShardId,
+        address: ShardAddress,
+        activity: Arc<DayActivity>,
+        quiet_for: Duration,
+    ) -> Self {
+        Self { lane, shard, address, activity, quiet_for }
     }
 
     /// Merges whatever can be merged, until it is given up.
+    #[instrument(name = "merge", skip_all, fields(lane = %self.lane))]
     pub(crate) async fn run(self) -> Infallible {
-        if self.quiet_for.is_zero() || !self.of.lane.is_partitioned_by_time() {
+        if self.quiet_for.is_zero() || !self.lane.is_partitioned_by_time() {
             return std::future::pending().await;
         }
         let (mut setbacks, mut is_warned) = (0, false);
@@ -79,16 +87,15 @@ impl Merging {
     }
 
     fn failed(&self, error: &StoreError, is_news: bool) {
-        let StreamId { lane, shard } = self.of;
         self.count("failed");
         if is_news {
-            warn!(%lane, %shard, class = %error.class(), %error, "partitions were not merged, trying again later");
+            warn!(class = %error.class(), %error, "partitions were not merged, trying again later");
         }
     }
 
     /// Merges period after period, until every one that is left is written to. Returns whether nothing stood in the way.
     async fn merge_all(&self) -> Result<bool, StoreError> {
-        let Some(mut merger) = Merger::open(&self.address, self.of.lane).await? else { return Ok(true) };
+        let Some(mut merger) = Merger::open(&self.address, self.lane).await? else { return Ok(true) };
         while let Some(period) = self.next_period(&mut merger).await? {
             if self.merge(&mut merger, period).await? == Outcome::Busy {
                 return Ok(false);
@@ -183,19 +190,18 @@ impl Merging {
     }
 
     fn tell(&self, build: &Build, outcome: Outcome, took: Duration) {
-        let StreamId { lane, shard } = self.of;
         self.count(outcome.as_str());
         let (name, partitions, rows) = (build.name(), build.partitions(), build.rows());
         if outcome == Outcome::Merged {
-            histogram!(MERGE_SECONDS.name, &self.of.labels()).record(took);
-            info!(%lane, %shard, name, partitions, rows, ?took, "partitions were merged into one");
+            histogram!(MERGE_SECONDS.name, &self.lane.labels(self.shard)).record(took);
+            info!(name, partitions, rows, ?took, "partitions were merged into one");
         } else {
-            info!(%lane, %shard, name, partitions, outcome = outcome.as_str(), ?took, "partitions stay as they are for now");
+            info!(name, partitions, outcome = outcome.as_str(), ?took, "partitions stay as they are for now");
         }
     }
 
     fn count(&self, outcome: &str) {
-        let [lane, shard] = self.of.labels();
+        let [lane, shard] = self.lane.labels(self.shard);
         let labels = [lane, shard, ("outcome", outcome.to_owned())];
         counter!(MERGES.name, &labels).increment(1);
     }

@@ -3,25 +3,29 @@
 forebay_service::metric_table! {
     ROWS Counter "forebay_writer_rows_total" ["lane", "shard", "outcome"]
         "Facts of committed frames: stored, duplicate (stored before) or dead (to the dead letters)";
-    FRAMES Counter "forebay_writer_frames_total" ["lane", "shard"] "Frames that were committed";
-    BYTES Counter "forebay_writer_bytes_total" ["lane", "shard"] "Bytes of these frames, without their headers";
-    STAGED_BATCHES Counter "forebay_writer_staged_batches_total" ["lane", "shard"]
+    FRAMES Counter "forebay_writer_frames_total" ["stream", "shard"] "Frames that were committed";
+    BYTES Counter "forebay_writer_bytes_total" ["stream", "shard"] "Bytes of these frames, without their headers";
+    STAGED_BATCHES Counter "forebay_writer_staged_batches_total" ["stream", "shard"]
         "Batches that went through a staging table, because some of their facts were stored before";
     DEAD_LETTERS Counter "forebay_writer_dead_letters_total" ["lane", "shard", "reason"]
         "Facts that became dead letters, by the reason";
-    ERRORS Counter "forebay_writer_errors_total" ["lane", "shard", "class"] "Failures that a lane began anew after, by their class";
+    ERRORS Counter "forebay_writer_errors_total" ["stream", "shard", "class"] "Failures that a stream's writer began anew after, by their class";
     MERGES Counter "forebay_writer_merges_total" ["lane", "shard", "outcome"]
         "Attempts to make one partition of several: merged, touched (written to meanwhile), busy or failed";
     MERGE_SECONDS Histogram "forebay_writer_merge_seconds" ["lane", "shard"] "Time that it took to make one partition of several";
-    BATCH_ROWS Histogram "forebay_writer_batch_rows" ["lane", "shard"] "Facts of a commit";
-    COMMIT_SECONDS Histogram "forebay_writer_commit_seconds" ["lane", "shard"] "Time that a commit took, with its notice";
-    COMMIT_AGE_SECONDS Histogram "forebay_writer_commit_age_seconds" ["lane", "shard"]
+    BATCH_ROWS Histogram "forebay_writer_batch_rows" ["stream", "shard"] "Facts of a commit";
+    COMMIT_SECONDS Histogram "forebay_writer_commit_seconds" ["stream", "shard"] "Time that a commit took, with its notice";
+    COMMIT_AGE_SECONDS Histogram "forebay_writer_commit_age_seconds" ["stream", "shard"]
         "Age of a commit's oldest frame when it was committed";
-    LEADER Gauge "forebay_writer_leader" ["lane", "shard"] "Whether this writer drains the lane: 1 or 0";
-    HALTED Gauge "forebay_writer_halted" ["lane", "shard"] "Whether the lane stands still until somebody decides: 1 or 0";
-    POSITION Gauge "forebay_writer_position" ["lane", "shard"] "Sequence number of the last frame that is committed";
-    LAG_FRAMES Gauge "forebay_writer_lag_frames" ["lane", "shard"] "Frames in the log that are not committed";
-    LAG_SECONDS Gauge "forebay_writer_lag_seconds" ["lane", "shard"] "Age of the first frame that is not committed; 0 without one";
-    LOG_BYTES Gauge "forebay_log_bytes" ["lane", "shard"] "Bytes that the stream takes";
-    LOG_BYTES_MAX Gauge "forebay_log_bytes_max" ["lane", "shard"] "Bytes that the stream may take; a full one refuses orders";
+    LEADER Gauge "forebay_writer_leader" ["stream", "shard"] "Whether this writer drains the stream: 1 or 0";
+    HALTED Gauge "forebay_writer_halted" ["stream", "shard"] "Whether the stream stands still until somebody decides: 1 or 0";
+    POSITION Gauge "forebay_writer_position" ["stream", "shard"] "Sequence number of the last frame that is committed";
+    LAG_FRAMES Gauge "forebay_writer_lag_frames" ["stream", "shard"] "Frames in the log that are not committed";
+    LAG_SECONDS Gauge "forebay_writer_lag_seconds" ["stream", "shard"] "Age of the first frame that is not committed; 0 without one";
+    DERIVED_FRAMES_OWED Gauge "forebay_writer_derived_frames_owed" ["shard", "target"]
+        "Committed frames of a shard's logged stream whose facts the target's derived stream does not have yet";
+    DERIVED_OWED_SECONDS Gauge "forebay_writer_derived_owed_seconds" ["shard", "target"]
+        "Since when the target is owed more facts than what is just on its way; 0 where it is not";
+    LOG_BYTES Gauge "forebay_log_bytes" ["stream", "shard"] "Bytes that the stream takes";
+    LOG_BYTES_MAX Gauge "forebay_log_bytes_max" ["stream", "shard"] "Bytes that the stream may take; a full one refuses orders";
 }

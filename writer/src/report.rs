@@ -1,35 +1,40 @@
-//! `GET /v1/lanes`: how each lane of each shard stands.
+//! `GET /v1/streams`: how each stream of each shard stands.
 
 use axum::extract::State as Shared;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use forebay_api::Lanes;
-use forebay_api::lanes::{LaneReport, LogReport, Rows};
+use forebay_api::Streams;
+use forebay_api::streams::{DerivedReport, LogReport, Rows, StreamReport};
 use forebay_model::StreamId;
 use forebay_service::Problem;
 
+use crate::derive::Standing;
 use crate::status::{State, Status};
 
-/// Answers with every lane.
-pub(crate) async fn get_lanes(Shared(lanes): Shared<Vec<Status>>) -> Response {
-    match serde_json::to_vec(&Lanes { lanes: lanes.iter().map(lane).collect() }) {
+/// Answers with every stream.
+pub(crate) async fn get_streams(Shared(streams): Shared<Vec<Status>>) -> Response {
+    match serde_json::to_vec(&Streams { streams: streams.iter().map(stream).collect() }) {
         Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
         Err(error) => Problem::internal(format!("the answer cannot be written: {error}")).into_response(),
     }
 }
 
-fn lane(status: &Status) -> LaneReport {
-    let StreamId { lane, shard } = status.of();
+fn stream(status: &Status) -> StreamReport {
+    let StreamId { kind, shard } = status.of();
     let now = status.now();
-    LaneReport {
-        lane,
+    let rows = |lane| {
+        let tally = now.rows[lane];
+        Rows { stored: tally.stored, duplicate: tally.duplicate, dead: tally.dead }
+    };
+    StreamReport {
+        stream: kind,
         shard,
         state: now.state,
         leader: now.state == State::Draining,
         reason: now.reason.clone(),
         since: now.since.to_string(),
         position: now.position.map(Into::into),
-        rows: Rows { stored: now.rows.stored, duplicate: now.rows.duplicate, dead: now.rows.dead },
+        lanes: kind.lanes().map(|lane| (lane, rows(lane))).collect(),
         committed_at: now.committed_at.map(|at| at.to_string()),
         lag_frames: now.lag_frames(),
         lag_seconds: now.lag.as_secs_f64(),
@@ -40,5 +45,15 @@ fn lane(status: &Status) -> LaneReport {
             bytes: log.bytes,
             bytes_max: log.bytes_max,
         }),
+        derived: status.derived().standings(now.position).into_iter().map(derived).collect(),
+    }
+}
+
+fn derived(standing: Standing) -> DerivedReport {
+    DerivedReport {
+        target: standing.target,
+        through: standing.through.into(),
+        frames_owed: standing.frames_owed,
+        owed_since: standing.owed_since.map(|at| at.to_string()),
     }
 }

@@ -1,19 +1,21 @@
-//! One lane while all goes well: take the lead, read on from the stored position, commit, announce.
+//! One stream while all goes well: take the lead, read on from the stored position, commit, announce.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{FrameReader, Log, Notice, ReadFrom};
-use forebay_model::{Position, StreamId, Timestamp};
-use forebay_shard::{IndexedFrame, LanePosition, LaneSettings, LaneStore, ShardAddresses};
+use forebay_log::{FrameReader, Log, Notice, ReadError, ReadFrom};
+use forebay_model::{DerivedThrough, Position, ShardMap, StreamId, StreamKind, Timestamp, ViewSet};
+use forebay_shard::{DerivedNote, IndexedFrame, ShardAddresses, StoreSettings, StreamPosition, StreamStore};
+use forebay_task::Backoff;
+use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::backoff::Backoff;
 use crate::batch::{indexed, touched};
 use crate::batch_size::BatchSize;
 use crate::day_activity::{DayActivity, Days};
+use crate::derive::{Deriving, Source, first_notes};
 use crate::failpoint;
 use crate::failure::Failure;
 use crate::merging::Merging;
@@ -26,15 +28,18 @@ const STANDBY_POLL: Duration = Duration::from_secs(1);
 /// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take
 /// the disk's time from those that wait for the log's acknowledgement.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
+/// How long a stream that stands still goes on deriving, until it is looked at again.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
 
-/// What every session of a lane needs.
+/// What every session of a stream needs.
 #[derive(Clone, Debug)]
-pub(crate) struct LaneContext {
+pub(crate) struct StreamContext {
     pub(crate) of: StreamId,
     pub(crate) addresses: ShardAddresses,
-    pub(crate) lane: LaneSettings,
+    pub(crate) store: StoreSettings,
+    pub(crate) views: ViewSet,
     pub(crate) merge_quiet: Duration,
     pub(crate) batch_rows: usize,
     pub(crate) batch_bytes: usize,
@@ -42,18 +47,27 @@ pub(crate) struct LaneContext {
     pub(crate) status: Status,
 }
 
-/// How hard a lane tries: kept from session to session.
-#[derive(Debug, Default)]
+/// How a stream's writer, and what it waits for, tries again.
+pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
+
+/// How hard a stream's writer tries: kept from session to session.
+#[derive(Debug)]
 pub(crate) struct Retries {
     pub(crate) backoff: Backoff,
     pub(crate) batch_size: BatchSize,
 }
 
-/// A lane that leads and reads.
+impl Default for Retries {
+    fn default() -> Self {
+        Self { backoff: RETRY, batch_size: BatchSize::default() }
+    }
+}
+
+/// A writer that leads and reads.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    context: &'a LaneContext,
-    store: LaneStore,
+    context: &'a StreamContext,
+    store: StreamStore,
     reader: FrameReader,
     position: Position,
     commit_not_before: Instant,
@@ -61,16 +75,26 @@ pub(crate) struct Session<'a> {
     /// When it was last seen that this writer leads.
     led_at: Instant,
     activity: Arc<DayActivity>,
+    /// Of a logged stream.
+    deriving: Option<Deriving>,
+}
+
+/// What a session has to do next.
+enum Next {
+    /// Commit these. None came within a beat, where there are none.
+    Batch(Vec<IndexedFrame>),
+    /// Note what was derived.
+    Notes,
 }
 
 impl<'a> Session<'a> {
     /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
-    pub(crate) async fn open(context: &'a LaneContext) -> Result<Self, Failure> {
-        let StreamId { lane, shard } = context.of;
-        let mut store = LaneStore::open(&context.addresses, lane, context.lane.clone()).await?;
+    pub(crate) async fn open(context: &'a StreamContext) -> Result<Self, Failure> {
+        let stream = context.of;
+        let mut store = StreamStore::open(&context.addresses, stream.kind, context.store.clone()).await?;
         while !store.try_lead().await? {
             if context.status.set(State::Standby, None) {
-                info!(%lane, %shard, "another writer leads, standing by");
+                info!("another writer leads, standing by");
             }
             if let Some(stored) = store.position().await? {
                 context.status.stored(&stored);
@@ -78,10 +102,16 @@ impl<'a> Session<'a> {
             sleep(STANDBY_POLL).await;
         }
         let stored = begin(context, &mut store).await?;
-        context.status.stored(&stored);
         store.make_partitions_ahead(Timestamp::now()).await?;
-        let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
-        let reader = context.log.read(context.of, Some(after)).await?;
+        let deriving = derive(context, &mut store, stored.position).await?;
+        let (stored, reader) = match read(context, &mut store, stored.clone()).await {
+            Ok(read) => read,
+            Err(failure) => {
+                settle(&mut store, deriving.as_ref(), stored.position, &failure).await;
+                return Err(failure);
+            }
+        };
+        context.status.stored(&stored);
         let (position, now) = (stored.position, Instant::now());
         let activity = Arc::new(DayActivity::since(now, position));
         let session = Self {
@@ -93,32 +123,46 @@ impl<'a> Session<'a> {
             partitions_at: now,
             led_at: now,
             activity,
+            deriving,
         };
         session.beat().await;
         context.status.set(State::Draining, None);
-        info!(%lane, %shard, position = %stored.position, "draining");
+        info!(position = %stored.position, "draining");
         Ok(session)
     }
 
     /// What merges partitions for as long as the session lasts.
-    pub(crate) fn merging(&self) -> Merging {
-        let LaneContext { of, merge_quiet, .. } = *self.context;
-        Merging::new(of, self.store.address().clone(), Arc::clone(&self.activity), merge_quiet)
+    pub(crate) fn merging(&self) -> impl Future<Output = ()> + use<> {
+        let StreamContext { of, merge_quiet, .. } = *self.context;
+        let merging = |lane| {
+            let (address, activity) = (self.store.address().clone(), Arc::clone(&self.activity));
+            Merging::new(lane, of.shard, address, activity, merge_quiet).run()
+        };
+        let all: Vec<_> = of.lanes().map(merging).collect();
+        async move {
+            join_all(all).await;
+        }
     }
 
     /// Drains until stopping begins. A commit that is under way then is finished.
     pub(crate) async fn drain(&mut self, stop: &CancellationToken, retries: &mut Retries) -> Result<(), Failure> {
-        let LaneContext { batch_rows, batch_bytes, .. } = *self.context;
+        let outcome = self.commit_all(stop, retries).await;
+        if let Err(failure) = &outcome {
+            settle(&mut self.store, self.deriving.as_ref(), self.position, failure).await;
+        }
+        outcome
+    }
+
+    async fn commit_all(&mut self, stop: &CancellationToken, retries: &mut Retries) -> Result<(), Failure> {
         loop {
-            let read = async {
-                sleep_until(self.commit_not_before).await;
-                self.reader
-                    .next_batch_within(retries.batch_size.of(batch_rows), retries.batch_size.of(batch_bytes), BEAT)
-                    .await
+            let Some(next) = stop.run_until_cancelled(self.next(retries)).await else { return Ok(()) };
+            let batch = match next? {
+                Next::Batch(batch) => batch,
+                Next::Notes => {
+                    self.note().await?;
+                    continue;
+                }
             };
-            let Some(batch) = stop.run_until_cancelled(read).await else { return Ok(()) };
-            let lane = self.context.of.lane;
-            let batch: Vec<IndexedFrame> = batch?.into_iter().map(|stored| indexed(lane, stored)).collect();
             // Under load as well: a writer that has lost the lead without noticing, and is the faster one, would keep the one
             // that has the lead from ever moving the position.
             if batch.is_empty() || self.led_at.elapsed() >= BEAT {
@@ -127,10 +171,10 @@ impl<'a> Session<'a> {
             if batch.is_empty() {
                 self.beat().await;
             }
-            let mut rest = &batch[..];
+            let mut rest = batch;
             while !rest.is_empty() && !stop.is_cancelled() {
-                rest = &rest[self.commit(rest).await?..];
-                retries.backoff.progress();
+                rest = self.commit(rest).await?;
+                retries.backoff.reset();
                 retries.batch_size.in_time();
             }
             if self.partitions_at.elapsed() >= PARTITIONS_EVERY {
@@ -140,37 +184,93 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Commits frames, or the first of them, tells what that touched, and gives how many they were.
-    async fn commit(&mut self, frames: &[IndexedFrame]) -> Result<usize, Failure> {
+    async fn next(&mut self, retries: &Retries) -> Result<Next, Failure> {
+        let StreamContext { batch_rows, batch_bytes, .. } = *self.context;
+        let (rows, bytes) = (retries.batch_size.of(batch_rows), retries.batch_size.of(batch_bytes));
+        sleep_until(self.commit_not_before).await;
+        let news = async {
+            match &self.deriving {
+                Some(deriving) => deriving.board().news().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            batch = self.reader.next_batch_within(rows, bytes, BEAT) => {
+                Ok(Next::Batch(batch?.into_iter().map(indexed).collect()))
+            }
+            () = news => Ok(Next::Notes),
+        }
+    }
+
+    /// Commits frames, or the first of them, with what was derived of those before, tells what that touched, and gives the rest.
+    async fn commit(&mut self, frames: Vec<IndexedFrame>) -> Result<Vec<IndexedFrame>, Failure> {
         let (begun, before) = (Instant::now(), self.position);
         self.commit_not_before = begun + COMMIT_EVERY;
         let stream = self.context.of;
-        let StreamId { lane, shard } = stream;
         let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
-        let touched = touched(frames);
+        let touched = touched(&frames);
         self.activity.begin(Days::of(&touched), Position { seq: last, ..before });
-        let committed = self.store.commit(frames, before).await.map_err(|error| Failure::of_commit(error, before))?;
+        let notes = self.deriving.as_ref().map(|deriving| deriving.board().notes()).unwrap_or_default();
+        let committed = self.store.commit(&frames, before, &notes).await;
+        let committed = committed.map_err(|error| Failure::of_commit(error, before))?;
         failpoint::AFTER_COMMIT.pass();
         self.activity.end(Instant::now());
         self.position = committed.position;
+        let derived = self.noted(notes);
         let now = Timestamp::now();
-        let notice = Notice { stream, before, after: committed.position, committed_at: now, touched };
+        let notice = Notice { stream, before, after: committed.position, committed_at: now, touched, derived };
         if !failpoint::NOTICE.pass() {
             self.announce(&notice).await;
         }
         failpoint::AFTER_NOTICE.pass();
-        let frames = || frames[..committed.frames].iter().map(IndexedFrame::frame);
+        let mut frames = frames;
+        let rest = frames.split_off(committed.frames);
         let figures = CommitFigures {
-            bytes: frames().map(|frame| frame.payload.len() as u64).sum(),
+            bytes: frames.iter().map(|frame| frame.frame().payload.len() as u64).sum(),
             took: begun.elapsed(),
-            age: frames().filter_map(|frame| frame.enqueued_at).min().map(|at| age(at, now)),
+            age: frames.iter().filter_map(|frame| frame.frame().enqueued_at).min().map(|at| age(at, now)),
         };
         self.context.status.committed(&committed, figures);
-        if committed.rows.dead > 0 {
-            warn!(%lane, %shard, dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
+        if !committed.dead.is_empty() {
+            warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
         }
-        debug!(%lane, %shard, position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
-        Ok(committed.frames)
+        debug!(position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
+        if let Some(deriving) = &self.deriving {
+            deriving.committed(frames, before, &committed).await;
+        }
+        Ok(rest)
+    }
+
+    /// Notes what was derived, where there is nothing to commit.
+    async fn note(&mut self) -> Result<(), Failure> {
+        let Some(deriving) = &self.deriving else { return Ok(()) };
+        let notes = deriving.board().notes();
+        if notes.is_empty() {
+            self.beat().await;
+            return Ok(());
+        }
+        failpoint::BEFORE_NOTED.pass();
+        self.commit_not_before = Instant::now() + COMMIT_EVERY;
+        let noted = self.store.note_derived(self.position, &notes).await;
+        noted.map_err(|error| Failure::of_commit(error, self.position))?;
+        let derived = self.noted(notes);
+        let notice = Notice { derived, ..Notice::heartbeat(self.context.of, self.position, Timestamp::now()) };
+        self.announce(&notice).await;
+        Ok(())
+    }
+
+    /// Notes stand in the database. Gives what there is to tell.
+    fn noted(&self, notes: Vec<DerivedNote>) -> Vec<DerivedThrough> {
+        let Some(deriving) = &self.deriving else { return Vec::new() };
+        if notes.is_empty() {
+            return Vec::new();
+        }
+        let targets: Vec<_> = notes.iter().map(|note| note.after.target).collect();
+        deriving.board().noted(notes);
+        let mut told = deriving.board().told();
+        told.retain(|derived| targets.contains(&derived.target));
+        told
     }
 
     /// Whether the position is still where this writer left it, and the shard still answers.
@@ -186,26 +286,107 @@ impl<'a> Session<'a> {
 
     /// A sign of life: nothing was committed since the position.
     async fn beat(&self) {
-        self.announce(&Notice::heartbeat(self.context.of, self.position, Timestamp::now())).await;
+        let derived = self.deriving.as_ref().map(|deriving| deriving.board().told()).unwrap_or_default();
+        self.announce(&Notice { derived, ..Notice::heartbeat(self.context.of, self.position, Timestamp::now()) }).await;
     }
 
     /// Notices are chained, so one that is lost is noticed by those who need it.
     async fn announce(&self, notice: &Notice) {
         if let Err(error) = self.context.log.publish_notice(notice).await {
-            debug!(stream = %notice.stream, %error, "a notice was not sent");
+            debug!(%error, "a notice was not sent");
         }
     }
 }
 
 /// The stored position. Where there is none, nothing was ever read: begin before the first frame of the stream as it is.
-async fn begin(context: &LaneContext, store: &mut LaneStore) -> Result<LanePosition, Failure> {
+async fn begin(context: &StreamContext, store: &mut StreamStore) -> Result<StreamPosition, Failure> {
     if let Some(stored) = store.position().await? {
         return Ok(stored);
     }
-    let StreamId { lane, shard } = context.of;
-    let incarnation = context.log.stream_state(context.of).await?.incarnation;
-    info!(%lane, %shard, %incarnation, "nothing was ever read, beginning with the first frame");
+    let stream = context.of;
+    let incarnation = context.log.stream_state(stream).await?.incarnation;
+    info!(%incarnation, "nothing was ever read, beginning with the first frame");
     Ok(store.begin_at(Position { incarnation, seq: 0 }).await?)
+}
+
+/// Reads on behind the stored position. A derived stream that is not the one that was read so far is read from its first frame
+/// on, as another incarnation: by that the writers of the logged streams see that everything is to be derived again.
+async fn read(
+    context: &StreamContext,
+    store: &mut StreamStore,
+    stored: StreamPosition,
+) -> Result<(StreamPosition, FrameReader), Failure> {
+    let stream = context.of;
+    let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
+    let loss = match context.log.read(stream, Some(after)).await {
+        Ok(reader) => return Ok((stored, reader)),
+        Err(error) if error.is_loss() && !error.is_damage() && stream.kind == StreamKind::Derived => error,
+        Err(error) => return Err(error.into()),
+    };
+    let mut state = context.log.stream_state(stream).await?;
+    if !matches!(loss, ReadError::OtherIncarnation { .. }) {
+        state.incarnation = context.log.renew_stream(stream, state.incarnation).await?;
+    }
+    let after = Position { incarnation: state.incarnation, seq: state.first_seq.saturating_sub(1) };
+    warn!(%loss, %after, "what this stream had is derived again");
+    if !store.accept_loss(stored.position, after, &format!("derived again: {loss}")).await? {
+        return Err(Failure::Fenced);
+    }
+    let stored = begin(context, store).await?;
+    let reader = context.log.read(stream, Some(ReadFrom { position: stored.position, frame_id: None })).await?;
+    Ok((stored, reader))
+}
+
+/// Starts to derive what follows from a logged stream.
+async fn derive(
+    context: &StreamContext,
+    store: &mut StreamStore,
+    position: Position,
+) -> Result<Option<Deriving>, Failure> {
+    if context.of.kind != StreamKind::Logged {
+        return Ok(None);
+    }
+    let map = map_of(&context.log).await;
+    let notes = store.begin_derived(&first_notes(&map, position)).await?;
+    let source = Source {
+        stream: context.of,
+        addresses: context.addresses.clone(),
+        log: context.log.clone(),
+        views: context.views.clone(),
+        map,
+        batch_bytes: context.batch_bytes,
+    };
+    Ok(Some(Deriving::start(&source, position, notes, Arc::clone(context.status.derived()))))
+}
+
+/// Derives what is committed already, where a stream stands still until somebody decides: what is stored is to be found.
+async fn settle(store: &mut StreamStore, deriving: Option<&Deriving>, position: Position, failure: &Failure) {
+    let Some(deriving) = deriving.filter(|_| failure.halts()) else { return };
+    let board = deriving.board();
+    let settled = async {
+        while board.derived_seq(position) != Some(position.seq) {
+            board.news().await;
+            let notes = board.notes();
+            if !notes.is_empty() && store.note_derived(position, &notes).await.is_err() {
+                return;
+            }
+            board.noted(notes);
+        }
+    };
+    if tokio::time::timeout(SETTLE_MAX, settled).await.is_err() {
+        debug!("not everything that is stored was derived in time");
+    }
+}
+
+/// The shard map: the writer has made it, or seen it, before it began to drain.
+async fn map_of(log: &Log) -> Arc<ShardMap> {
+    let mut watched = log.map();
+    // Its end is the end of the connection for good, and so of everything that could be asked.
+    let known = watched.wait_for(Option::is_some).await.ok().and_then(|map| map.clone());
+    match known {
+        Some(map) => map,
+        None => std::future::pending().await,
+    }
 }
 
 pub(crate) fn age(at: Timestamp, now: Timestamp) -> Duration {

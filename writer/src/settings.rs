@@ -5,10 +5,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use forebay_log::{LogArgs, LogError, LogSettings, StreamArgs};
-use forebay_model::Hash;
+use forebay_model::{DEFAULT_VIEWS, Hash, StreamKind, ViewSet};
 use forebay_service::ServiceSettings;
 use forebay_service::units::{self, ByteSize};
-use forebay_shard::{Granularity, LaneSettings, ShardArgs};
+use forebay_shard::{Granularity, ShardArgs, StoreSettings};
 
 use crate::failpoint;
 
@@ -32,6 +32,10 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_ROUTING", default_value = "md5")]
     pub routing: Hash,
 
+    /// Fields that make views, such as `seller=items[].seller_id,warehouse=warehouse_id`
+    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
+    pub views: ViewSet,
+
     /// How much time a new partition holds: `day`, `hour` or `month`
     #[arg(long, env = "FOREBAY_PARTITION", default_value = "day")]
     pub partition: Granularity,
@@ -48,7 +52,7 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_BATCH_ROWS", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_rows: u32,
 
-    /// Bytes of frames in memory, of all lanes together
+    /// Bytes of frames in memory, of all streams together
     #[arg(long, env = "FOREBAY_WRITER_MEMORY_MAX", default_value = "64MiB")]
     pub memory_max: ByteSize,
 
@@ -69,8 +73,8 @@ pub struct Settings {
     pub service: ServiceSettings,
 }
 
-/// What one lane may hold in memory: half of it read ahead, half of it being committed.
-const LANE_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
+/// What one stream may hold in memory: half of it read ahead, half of it being committed.
+const STREAM_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
 
 impl Settings {
     /// How many shards there are.
@@ -81,12 +85,12 @@ impl Settings {
 
     /// The most bytes of frames that are committed together; as many are read ahead.
     pub(crate) fn batch_bytes(&self) -> usize {
-        let lanes = self.shards.len() * forebay_model::Lane::ALL.len();
-        (self.memory_max.as_u64() as usize / lanes).clamp(*LANE_BYTES.start(), *LANE_BYTES.end()) / 2
+        let streams = self.shards.len() * StreamKind::ALL.len();
+        (self.memory_max.as_u64() as usize / streams).clamp(*STREAM_BYTES.start(), *STREAM_BYTES.end()) / 2
     }
 
-    pub(crate) fn lane(&self) -> LaneSettings {
-        LaneSettings {
+    pub(crate) fn store(&self) -> StoreSettings {
+        StoreSettings {
             granularity: self.partition,
             partitions_ahead: self.partitions_ahead,
             before_commit: Some(|| {
@@ -110,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_shared_among_the_lanes() {
-        assert_eq!(settings(&[]).batch_bytes(), (64 << 20) / 9 / 2);
+    fn memory_is_shared_among_the_streams() {
+        assert_eq!(settings(&[]).batch_bytes(), 4 << 20);
         let many = (0..40).map(|shard| format!("postgres://f@h:{shard}/f")).collect::<Vec<_>>().join(",");
         assert_eq!(settings(&["--shards", &many]).batch_bytes(), 512 << 10);
         assert_eq!(settings(&["--memory-max", "1GiB"]).batch_bytes(), 4 << 20);

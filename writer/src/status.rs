@@ -1,24 +1,25 @@
-//! What each lane is doing: written by its drain, read by HTTP and by trimming, and its metrics.
+//! What each stream's writer is doing: written by its drain, read by HTTP and by trimming, and its metrics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay_log::StreamState;
-use forebay_model::{Position, StreamId, Timestamp};
-use forebay_shard::{Committed, LanePosition, Reason, Tally};
+use forebay_model::{Lane, PerLane, Position, ShardId, StreamId, Timestamp};
+use forebay_shard::{Committed, Reason, StreamPosition, Tally};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
-pub(crate) use forebay_api::lanes::LaneState as State;
+pub(crate) use forebay_api::streams::DrainState as State;
 
 use crate::commit_history::CommitHistory;
+use crate::derive::Board;
 use crate::failure::Failure;
 use crate::metrics::{
     BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
 
-/// A lane's status. Clones are the same one.
+/// A stream's status. Clones are the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Status {
     inner: Arc<Inner>,
@@ -28,10 +29,11 @@ pub(crate) struct Status {
 struct Inner {
     of: StreamId,
     now: Mutex<Now>,
-    metrics: LaneMetrics,
+    metrics: StreamMetrics,
+    derived: Arc<Board>,
 }
 
-/// How a lane stands at a moment.
+/// How a stream stands at a moment.
 #[derive(Debug)]
 pub(crate) struct Now {
     pub(crate) state: State,
@@ -39,7 +41,7 @@ pub(crate) struct Now {
     pub(crate) reason: Option<String>,
     pub(crate) since: Timestamp,
     pub(crate) position: Option<Position>,
-    pub(crate) rows: Tally,
+    pub(crate) rows: PerLane<Tally>,
     pub(crate) committed_at: Option<Timestamp>,
     /// What its stream held when it was last looked at.
     pub(crate) log: Option<StreamState>,
@@ -49,10 +51,8 @@ pub(crate) struct Now {
 }
 
 #[derive(Debug)]
-struct LaneMetrics {
-    stored: Counter,
-    duplicate: Counter,
-    dead: Counter,
+struct StreamMetrics {
+    lanes: PerLane<LaneMetrics>,
     frames: Counter,
     bytes: Counter,
     staged: Counter,
@@ -66,6 +66,13 @@ struct LaneMetrics {
     lag_seconds: Gauge,
     log_bytes: Gauge,
     log_bytes_max: Gauge,
+}
+
+#[derive(Debug)]
+struct LaneMetrics {
+    stored: Counter,
+    duplicate: Counter,
+    dead: Counter,
 }
 
 /// What a commit was, beside its outcome.
@@ -84,13 +91,14 @@ impl Status {
             reason: None,
             since: Timestamp::now(),
             position: None,
-            rows: Tally::default(),
+            rows: PerLane::default(),
             committed_at: None,
             log: None,
             lag: Duration::ZERO,
             history: CommitHistory::new(keep_behind),
         };
-        Self { inner: Arc::new(Inner { of, now: Mutex::new(now), metrics: LaneMetrics::new(of) }) }
+        let derived = Arc::new(Board::new(of));
+        Self { inner: Arc::new(Inner { of, now: Mutex::new(now), metrics: StreamMetrics::new(of), derived }) }
     }
 
     /// Whose status it is.
@@ -98,12 +106,17 @@ impl Status {
         self.inner.of
     }
 
+    /// How far what follows from it is derived.
+    pub(crate) fn derived(&self) -> &Arc<Board> {
+        &self.inner.derived
+    }
+
     /// How it stands. To be let go of before anything is awaited.
     pub(crate) fn now(&self) -> MutexGuard<'_, Now> {
         self.inner.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what the lane is doing. Returns whether that is news.
+    /// Says what its writer is doing. Returns whether that is news.
     pub(crate) fn set(&self, state: State, reason: Option<String>) -> bool {
         let metrics = &self.inner.metrics;
         metrics.leader.set(if state == State::Draining { 1.0 } else { 0.0 });
@@ -118,7 +131,7 @@ impl Status {
     }
 
     /// The position as it is stored.
-    pub(crate) fn stored(&self, stored: &LanePosition) {
+    pub(crate) fn stored(&self, stored: &StreamPosition) {
         let mut now = self.now();
         if now.position.is_some_and(|known| !stored.position.covers(known)) {
             now.history.forget();
@@ -132,31 +145,38 @@ impl Status {
     /// Something was committed.
     pub(crate) fn committed(&self, committed: &Committed, figures: CommitFigures) {
         let metrics = &self.inner.metrics;
-        metrics.stored.increment(committed.rows.stored);
-        metrics.duplicate.increment(committed.rows.duplicate);
-        metrics.dead.increment(committed.rows.dead);
+        let mut rows = 0;
+        for lane in self.of().lanes() {
+            let (metrics, tally) = (&metrics.lanes[lane], committed.rows[lane]);
+            metrics.stored.increment(tally.stored);
+            metrics.duplicate.increment(tally.duplicate);
+            metrics.dead.increment(tally.dead);
+            rows += tally.rows();
+        }
         metrics.frames.increment(committed.frames as u64);
         metrics.bytes.increment(figures.bytes);
         metrics.staged.increment(committed.was_staged.into());
-        metrics.batch_rows.record(committed.rows.rows() as f64);
+        metrics.batch_rows.record(rows as f64);
         metrics.commit.record(figures.took);
         if let Some(age) = figures.age {
             metrics.age.record(age);
         }
         metrics.position.set(committed.position.seq as f64);
-        for (reason, rows) in &committed.dead {
-            count_dead(self.of(), *reason, *rows);
+        for (lane, reason, rows) in &committed.dead {
+            count_dead(*lane, self.of().shard, *reason, *rows);
         }
         let mut now = self.now();
         now.position = Some(committed.position);
-        now.rows = now.rows + committed.rows;
+        for lane in self.of().lanes() {
+            now.rows[lane] = now.rows[lane] + committed.rows[lane];
+        }
         now.committed_at = Some(Timestamp::now());
         now.history.note(Instant::now(), committed.position.seq);
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {
-        let [lane, shard] = self.of().labels();
-        let labels = [lane, shard, ("class", failure.class().to_owned())];
+        let [stream, shard] = self.of().labels();
+        let labels = [stream, shard, ("class", failure.class().to_owned())];
         counter!(ERRORS.name, &labels).increment(1);
     }
 
@@ -169,6 +189,7 @@ impl Status {
         metrics.lag_seconds.set(lag.as_secs_f64());
         metrics.log_bytes.set(log.bytes as f64);
         metrics.log_bytes_max.set(log.bytes_max as f64);
+        self.inner.derived.measure(now.position, Timestamp::now());
     }
 }
 
@@ -181,19 +202,23 @@ impl Now {
 }
 
 impl LaneMetrics {
-    fn new(of: StreamId) -> Self {
-        let labels = of.labels();
+    fn new(lane: Lane, shard: ShardId) -> Self {
         let rows = |outcome: &'static str| {
-            let [lane, shard] = labels.clone();
+            let [lane, shard] = lane.labels(shard);
             counter!(ROWS.name, &[lane, shard, ("outcome", outcome.to_owned())])
         };
         for reason in Reason::ALL {
-            count_dead(of, reason, 0);
+            count_dead(lane, shard, reason, 0);
         }
+        Self { stored: rows("stored"), duplicate: rows("duplicate"), dead: rows("dead") }
+    }
+}
+
+impl StreamMetrics {
+    fn new(of: StreamId) -> Self {
+        let labels = of.labels();
         Self {
-            stored: rows("stored"),
-            duplicate: rows("duplicate"),
-            dead: rows("dead"),
+            lanes: PerLane::from_fn(|lane| LaneMetrics::new(lane, of.shard)),
             frames: counter!(FRAMES.name, &labels),
             bytes: counter!(BYTES.name, &labels),
             staged: counter!(STAGED_BATCHES.name, &labels),
@@ -211,7 +236,7 @@ impl LaneMetrics {
     }
 }
 
-fn count_dead(of: StreamId, reason: Reason, rows: u64) {
-    let [lane, shard] = of.labels();
+fn count_dead(lane: Lane, shard: ShardId, reason: Reason, rows: u64) {
+    let [lane, shard] = lane.labels(shard);
     counter!(DEAD_LETTERS.name, &[lane, shard, ("reason", reason.to_string())]).increment(rows);
 }

@@ -1,9 +1,9 @@
-//! Looks at each lane's stream every few seconds: how far behind the shard is, and what may be trimmed.
+//! Looks at each stream every few seconds: how far behind the shard is, and what may be trimmed.
 
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, StreamState};
-use forebay_model::{Position, StreamId, Timestamp};
+use forebay_model::{Position, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -18,7 +18,7 @@ const TRIM_EVERY: u32 = 3;
 /// Looks after every stream until stopping begins.
 pub(crate) async fn run(
     log: Log,
-    lanes: Vec<Status>,
+    streams: Vec<Status>,
     keep_behind_bytes: u64,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -27,13 +27,12 @@ pub(crate) async fn run(
     let mut round = 0u32;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         round = round.wrapping_add(1);
-        for status in &lanes {
+        for status in &streams {
             let keep = round.is_multiple_of(TRIM_EVERY).then_some(keep_behind_bytes);
             // Given up in the middle, it has trimmed or it has not; both are right.
             let Some(looked) = stop.run_until_cancelled(look(&log, status, keep)).await else { return Ok(()) };
             if let Err(error) = looked {
-                let StreamId { lane, shard } = status.of();
-                debug!(%lane, %shard, %error, "the stream cannot be looked at");
+                debug!(stream = %status.of(), %error, "the stream cannot be looked at");
             }
         }
     }
@@ -57,7 +56,9 @@ async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Res
         let mut now = status.now();
         (now.state == State::Draining, now.history.before_window(Instant::now()))
     };
-    let Some(before) = trim_before(&stream, position.seq, old, keep).filter(|_| is_leading) else { return Ok(()) };
+    let derived_seq = status.derived().derived_seq(position).unwrap_or_default();
+    let committed = Done { committed_seq: position.seq, derived_seq };
+    let Some(before) = trim_before(&stream, committed, old, keep).filter(|_| is_leading) else { return Ok(()) };
     let begun = Instant::now();
     log.trim(of, Position { seq: before, ..position }).await?;
     debug!(stream = %of, before, took = ?begun.elapsed(), "trimmed");
@@ -69,19 +70,28 @@ async fn lag(log: &Log, status: &Status, stream: StreamState, position: Position
     if stream.last_seq <= position.seq {
         return Ok(Duration::ZERO);
     }
-    let StreamId { lane, shard } = status.of();
     let Some(next) = log.frame(status.of(), position.seq + 1).await? else {
-        warn!(%lane, %shard, seq = position.seq + 1, "a frame that is not committed is not in the log");
+        warn!(stream = %status.of(), seq = position.seq + 1, "a frame that is not committed is not in the log");
         return Ok(Duration::ZERO);
     };
     let frame = next.ok().and_then(|next| next.frame.ok());
     Ok(frame.map_or(Duration::ZERO, |frame| age(frame.enqueued_at, Timestamp::now())))
 }
 
-/// The sequence number before which everything may go: what was committed before the window, and whatever makes the
+/// What was done with the frames of a stream.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    /// The last that is committed.
+    committed_seq: u64,
+    /// The last of which everything that follows is derived for every shard.
+    derived_seq: u64,
+}
+
+/// The sequence number before which everything may go: what was committed and derived before the window, and whatever makes the
 /// committed part larger than it may be. It yields to frames that are not committed: a stream must not refuse orders in
 /// order to keep what is stored already. `None` where there is nothing to trim.
-fn trim_before(stream: &StreamState, committed_seq: u64, old_seq: Option<u64>, keep_behind_bytes: u64) -> Option<u64> {
+fn trim_before(stream: &StreamState, done: Done, old_seq: Option<u64>, keep_behind_bytes: u64) -> Option<u64> {
+    let Done { committed_seq, derived_seq } = done;
     let behind = committed_seq.saturating_sub(stream.first_seq);
     if behind == 0 || stream.frames == 0 {
         return None;
@@ -90,9 +100,9 @@ fn trim_before(stream: &StreamState, committed_seq: u64, old_seq: Option<u64>, k
     let mean = (stream.bytes / stream.frames).max(1);
     let ahead_bytes = stream.last_seq.saturating_sub(committed_seq).saturating_mul(mean);
     let room = (stream.bytes_max / 10 * 8).saturating_sub(ahead_bytes);
-    let behind_max = keep_behind_bytes.min(room) / mean;
-    let by_bytes = committed_seq.saturating_sub(behind_max);
-    let before = old_seq.unwrap_or_default().max(by_bytes).min(committed_seq);
+    let keeping = |bytes: u64| committed_seq.saturating_sub(bytes / mean);
+    let done_with = old_seq.unwrap_or_default().max(keeping(keep_behind_bytes)).min(derived_seq);
+    let before = done_with.max(keeping(room)).min(committed_seq);
     (before > stream.first_seq).then_some(before)
 }
 
@@ -102,6 +112,21 @@ mod tests {
     use forebay_model::Incarnation;
 
     const MIB: u64 = 1 << 20;
+
+    /// Everything that is committed is derived.
+    fn trim_before(stream: &StreamState, committed_seq: u64, old_seq: Option<u64>, keep: u64) -> Option<u64> {
+        super::trim_before(stream, Done { committed_seq, derived_seq: committed_seq }, old_seq, keep)
+    }
+
+    #[test]
+    fn what_is_not_derived_stays_as_long_as_there_is_room() {
+        let trim = |stream: &StreamState, derived_seq, old, keep| {
+            super::trim_before(stream, Done { committed_seq: 700, derived_seq }, old, keep)
+        };
+        assert_eq!(trim(&stream(1, 700), 300, Some(600), 10 * MIB), Some(300));
+        assert_eq!(trim(&stream(1, 700), 0, Some(600), 10 * MIB), None);
+        assert_eq!(trim(&stream(1, 990), 0, Some(600), 10 * MIB), Some(190));
+    }
 
     /// A stream of frames of 1 MiB that may take a thousand of them.
     fn stream(first_seq: u64, last_seq: u64) -> StreamState {

@@ -15,6 +15,7 @@
 //! | [`log`] | the frames of a stream, and going on after a loss |
 //! | [`doctor`] | whether a system is set up so that it can keep its promises |
 //! | `stored_order` | an order as a shard has it |
+//! | `owed` | what a shard owes to another |
 //! | `publish` | frames into the log, however long that takes |
 //! | `columns` | facts by column, compared |
 //! | `hex` | bytes as text |
@@ -28,6 +29,7 @@ pub mod doctor;
 mod hex;
 pub mod log;
 pub mod migrate;
+mod owed;
 mod publish;
 pub mod shards;
 mod stored_order;

@@ -19,13 +19,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Puts every part into the log. Returns how many facts these were.
 pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) -> Result<u64> {
     let facts = parts.iter().map(|part| u64::from(part.rows)).sum();
-    try_join_all(parts.into_iter().map(|part| publish(log, part.stream.shard, frame(part, epoch)))).await?;
+    try_join_all(parts.into_iter().map(|part| publish(log, part.shard, frame(part, epoch)))).await?;
     Ok(facts)
 }
 
 fn frame(part: FramePart, epoch: Epoch) -> Frame {
     Frame {
-        lane: part.stream.lane,
+        lane: part.lane,
         rows: part.rows,
         epoch,
         enqueued_at: Timestamp::now(),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use forebay_log::{Log, StreamState};
-use forebay_model::{Bucket, Lane, ShardId, ShardMap};
-use forebay_shard::{LanePosition, PoolSettings, ShardAddresses, ShardList, ShardPool, Tally};
+use forebay_log::{Log, LogError, StreamState};
+use forebay_model::{Bucket, Lane, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_shard::{Derived, PoolSettings, ShardAddresses, ShardPool, StreamPosition, Tally};
 use futures::future::join_all;
 use serde::Serialize;
 
+use crate::owed::frames_owed;
 use crate::system::System;
 
 /// The map and the shards, as `--json` prints them.
@@ -36,21 +37,19 @@ pub struct ShardFigures {
     pub buckets_read_only: usize,
     /// Why it cannot be asked.
     pub unreachable: Option<String>,
+    /// Each of its streams.
+    pub streams: Vec<StreamFigures>,
     /// Each of its lanes.
     pub lanes: Vec<LaneFigures>,
+    /// How far what follows from its orders is derived, for each shard that it goes to.
+    pub derived: Vec<DerivedFigures>,
 }
 
-/// One lane of a shard. What is not known is `null`.
+/// One stream of a shard. What is not known is `null`.
 #[derive(Debug, Serialize)]
-pub struct LaneFigures {
+pub struct StreamFigures {
     /// Which.
-    pub lane: Lane,
-    /// Rows that were stored.
-    pub stored: Option<u64>,
-    /// Rows that were there already.
-    pub duplicate: Option<u64>,
-    /// Rows that became dead letters.
-    pub dead: Option<u64>,
+    pub stream: StreamKind,
     /// The last frame that is committed.
     pub position: Option<String>,
     /// When.
@@ -67,73 +66,115 @@ pub struct LaneFigures {
     pub fault: Option<String>,
 }
 
+/// What became of the rows of one lane of a shard. What is not known is `null`.
+#[derive(Debug, Serialize)]
+pub struct LaneFigures {
+    /// Which.
+    pub lane: Lane,
+    /// Rows that were stored.
+    pub stored: Option<u64>,
+    /// Rows that were there already.
+    pub duplicate: Option<u64>,
+    /// Rows that became dead letters.
+    pub dead: Option<u64>,
+}
+
+/// How far what follows from a shard's orders is derived for one shard.
+#[derive(Debug, Serialize)]
+pub struct DerivedFigures {
+    /// The shard that the facts go to.
+    pub target: ShardId,
+    /// The frame of the logged stream up to which everything is derived.
+    pub through: String,
+    /// How many committed frames lie behind that; `null` where everything is owed, or where that is not known.
+    pub frames_owed: Option<u64>,
+    /// When the first of them was logged; `null` where there is none, or it is not in the log any more.
+    pub owed_since: Option<String>,
+}
+
+/// What a shard's database says.
+#[derive(Debug, Default)]
+struct Told {
+    positions: Vec<StreamPosition>,
+    derived: Vec<Derived>,
+}
+
+type States = BTreeMap<StreamId, Result<StreamState, LogError>>;
+
 /// Reads the figures of a system.
 ///
 /// # Errors
 /// When the log has no map.
 pub async fn read(log: &Log, system: &System) -> Result<Figures> {
     let map = system.map(log).await?;
-    Ok(Figures::read(log, &map, &system.shards).await)
+    let told = join_all(map.shards().map(|shard| Told::read(shard, system.shards.get(shard)))).await;
+    // Behind the positions, so that what was noted there is in the streams here.
+    let streams = map.shards().flat_map(StreamId::all_of);
+    let states: States =
+        join_all(streams.map(async |stream| (stream, log.stream_state(stream).await))).await.into_iter().collect();
+    let figures = map.shards().zip(told).map(|(shard, told)| {
+        let addresses = system.shards.get(shard);
+        ShardFigures::new(log, &map, shard, addresses, told, &states)
+    });
+    Ok(Figures { epoch: map.epoch().0, hash: map.hash(), shards: join_all(figures).await })
 }
 
 impl Figures {
-    /// Asks everybody at the same time.
-    async fn read(log: &Log, map: &ShardMap, shards: &ShardList) -> Self {
-        let asked = map.shards().map(|shard| ShardFigures::read(log, map, shard, shards.get(shard)));
-        Self { epoch: map.epoch().0, hash: map.hash(), shards: join_all(asked).await }
-    }
-
     /// Frames in the log that no shard holds yet; nothing where that is not known of every shard.
     pub fn lag_frames(&self) -> Option<u64> {
-        self.lanes().map(|lane| lane.lag_frames).sum()
+        self.shards.iter().flat_map(|shard| &shard.streams).map(|stream| stream.lag_frames).sum()
+    }
+
+    /// Committed frames that something is still owed of, for each shard that it is owed to; nothing where that is not known.
+    pub fn frames_owed(&self) -> Option<u64> {
+        self.shards.iter().flat_map(|shard| &shard.derived).map(|derived| derived.frames_owed).sum()
     }
 
     /// What became of the rows of a lane, over all shards.
     pub fn rows(&self, lane: Lane) -> Tally {
-        let lanes = self.lanes().filter(|figures| figures.lane == lane);
+        let lanes = self.shards.iter().flat_map(|shard| &shard.lanes).filter(|figures| figures.lane == lane);
         lanes.fold(Tally::default(), |sum, figures| sum + figures.rows())
-    }
-
-    fn lanes(&self) -> impl Iterator<Item = &LaneFigures> {
-        self.shards.iter().flat_map(|shard| &shard.lanes)
     }
 
     /// One sentence for each thing that is wrong.
     pub fn problems(&self) -> Vec<String> {
         let unreachable = self.shards.iter().filter_map(|shard| shard.unreachable.clone());
-        let lanes = self.shards.iter().flat_map(|shard| shard.lanes.iter().map(move |lane| (shard.shard, lane)));
-        let faults = lanes
-            .filter_map(|(shard, lane)| Some(format!("shard {shard}, lane {}: {}", lane.lane, lane.fault.as_ref()?)));
+        let streams =
+            self.shards.iter().flat_map(|shard| shard.streams.iter().map(move |stream| (shard.shard, stream)));
+        let faults = streams.filter_map(|(shard, of)| Some(format!("{}: {}", of.stream.on(shard), of.fault.as_ref()?)));
         unreachable.chain(faults).collect()
     }
 }
 
 impl ShardFigures {
-    async fn read(log: &Log, map: &ShardMap, shard: ShardId, addresses: Option<&ShardAddresses>) -> Self {
-        let positions = async {
-            let addresses =
-                addresses.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
-            positions(shard, addresses).await
+    async fn new(
+        log: &Log,
+        map: &ShardMap,
+        shard: ShardId,
+        addresses: Option<&ShardAddresses>,
+        told: Result<Told>,
+        states: &States,
+    ) -> Self {
+        let unreachable = told.as_ref().err().map(|error| format!("{error:#}"));
+        let is_known = told.is_ok();
+        let told = told.unwrap_or_default();
+        let position = |kind| told.positions.iter().find(|position| position.stream == kind);
+        let stream = |stream: StreamId| StreamFigures::new(stream.kind, position(stream.kind), states.get(&stream));
+        let lane = |lane: Lane| {
+            let rows = position(lane.kind()).map(|position| position.rows[lane]);
+            LaneFigures::new(lane, rows.or_else(|| is_known.then(Tally::default)))
         };
-        let streams =
-            join_all(Lane::ALL.iter().map(|&lane| async move { (lane, log.stream_state(lane.on(shard)).await) }));
-        let (positions, streams) = tokio::join!(positions, streams);
-        let unreachable = positions.as_ref().err().map(|error| format!("{error:#}"));
-        let positions = positions.unwrap_or_default();
-        let lane = |(lane, stream): (Lane, Result<StreamState, _>)| {
-            LaneFigures::new(
-                lane,
-                positions.get(&lane),
-                stream.map_err(|error: forebay_log::LogError| error.to_string()),
-            )
-        };
+        let logged = position(StreamKind::Logged);
+        let derived = told.derived.iter().map(|note| DerivedFigures::read(log, shard, note, logged, states));
         Self {
             shard,
             addresses: addresses.map_or_else(String::new, ToString::to_string),
             buckets: Bucket::all().filter(|&bucket| map.write_shard(bucket) == shard).count(),
             buckets_read_only: Bucket::all().filter(|&bucket| is_only_read(map, bucket, shard)).count(),
             unreachable,
-            lanes: streams.into_iter().map(lane).collect(),
+            streams: StreamId::all_of(shard).map(stream).collect(),
+            lanes: Lane::ALL.map(lane).into(),
+            derived: join_all(derived).await,
         }
     }
 }
@@ -145,21 +186,34 @@ impl LaneFigures {
         Tally { stored: known(self.stored), duplicate: known(self.duplicate), dead: known(self.dead) }
     }
 
-    fn new(lane: Lane, position: Option<&LanePosition>, stream: Result<StreamState, String>) -> Self {
-        let (state, fault) = match stream {
-            Ok(state) => (Some(state), None),
-            Err(fault) => (None, Some(fault)),
+    fn new(lane: Lane, rows: Option<Tally>) -> Self {
+        Self {
+            lane,
+            stored: rows.map(|rows| rows.stored),
+            duplicate: rows.map(|rows| rows.duplicate),
+            dead: rows.map(|rows| rows.dead),
+        }
+    }
+}
+
+impl StreamFigures {
+    fn new(
+        stream: StreamKind,
+        position: Option<&StreamPosition>,
+        state: Option<&Result<StreamState, LogError>>,
+    ) -> Self {
+        let (state, fault) = match state {
+            Some(Ok(state)) => (Some(state), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
         };
-        let (lag_frames, lost) = match (&state, position) {
+        let (lag_frames, lost) = match (state, position) {
             (Some(state), Some(position)) => lag(state, position),
             (Some(state), None) => (Some(state.last_seq), None),
             (None, _) => (None, None),
         };
         Self {
-            lane,
-            stored: position.map(|position| position.rows.stored),
-            duplicate: position.map(|position| position.rows.duplicate),
-            dead: position.map(|position| position.rows.dead),
+            stream,
             position: position.map(|position| position.position.to_string()),
             committed_at: position.map(|position| position.committed_at.to_string()),
             lag_frames,
@@ -171,8 +225,24 @@ impl LaneFigures {
     }
 }
 
+impl DerivedFigures {
+    async fn read(log: &Log, of: ShardId, note: &Derived, logged: Option<&StreamPosition>, states: &States) -> Self {
+        let target = states.get(&StreamKind::Derived.on(note.target)).and_then(|state| state.as_ref().ok());
+        let frames_owed = logged.zip(target).and_then(|(logged, target)| frames_owed(note, logged.position, target));
+        let first_owed = frames_owed.filter(|&frames| frames > 0).map(|_| note.through.seq + 1);
+        let owed_since = match first_owed {
+            Some(seq) => {
+                let stored = log.frame(StreamKind::Logged.on(of), seq).await.ok().flatten();
+                stored.and_then(|stored| Some(stored.ok()?.frame.ok()?.enqueued_at.to_string()))
+            }
+            None => None,
+        };
+        Self { target: note.target, through: note.through.to_string(), frames_owed, owed_since }
+    }
+}
+
 /// Frames behind the position; where the position is not one of this stream, what that means.
-fn lag(state: &StreamState, position: &LanePosition) -> (Option<u64>, Option<String>) {
+fn lag(state: &StreamState, position: &StreamPosition) -> (Option<u64>, Option<String>) {
     let at = position.position;
     if at.incarnation != state.incarnation {
         return (
@@ -195,17 +265,22 @@ fn is_only_read(map: &ShardMap, bucket: Bucket, shard: ShardId) -> bool {
     map.write_shard(bucket) != shard && map.read_shards(bucket).contains(&shard)
 }
 
-async fn positions(shard: ShardId, addresses: &ShardAddresses) -> Result<BTreeMap<Lane, LanePosition>> {
-    let settings = PoolSettings {
-        application_name: "forebay-shards".to_owned(),
-        connections_max: 1,
-        acquire_timeout: Duration::from_secs(2),
-        statement_timeout: Duration::from_secs(5),
-        ..PoolSettings::default()
-    };
-    let pool = ShardPool::new(shard, addresses, &settings);
-    let mut connection = pool.acquire().await?;
-    let positions = LanePosition::all(&mut connection).await;
-    let positions = positions.with_context(|| format!("shard {shard} ({addresses}) does not tell its positions"))?;
-    Ok(positions.into_iter().map(|position| (position.lane, position)).collect())
+impl Told {
+    async fn read(shard: ShardId, addresses: Option<&ShardAddresses>) -> Result<Self> {
+        let settings = PoolSettings {
+            application_name: "forebay-shards".to_owned(),
+            connections_max: 1,
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(5),
+            ..PoolSettings::default()
+        };
+        let addresses = addresses.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        let pool = ShardPool::new(shard, addresses, &settings);
+        let mut connection = pool.acquire().await?;
+        let silent = || format!("shard {shard} ({addresses}) does not tell its positions");
+        // In this order: the position that comes later is never before what is derived.
+        let derived = Derived::all(&mut connection).await.with_context(silent)?;
+        let positions = StreamPosition::all(&mut connection).await.with_context(silent)?;
+        Ok(Self { positions, derived })
+    }
 }

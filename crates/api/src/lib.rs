@@ -16,14 +16,14 @@
 
 pub mod accepted;
 pub mod health;
-pub mod lanes;
 pub mod order;
 pub mod problem;
 pub mod stats;
+pub mod streams;
 
 pub use accepted::{AcceptedOrder, BatchReport, RejectedLine};
 pub use health::Health;
-pub use lanes::Lanes;
 pub use order::{Order, Page};
 pub use problem::{Code, Problem};
 pub use stats::Stats;
+pub use streams::Streams;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Epoch, Lane, ShardId};
+use forebay_model::{Epoch, Lane, ShardId, StreamKind};
 use serde::{Deserialize, Serialize};
+
+use crate::streams::DerivedReport;
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +43,19 @@ pub enum ShardState {
         /// The figures of lane `orders`.
         #[serde(flatten)]
         orders: LaneStats,
+        /// How far its logged stream is, by which orders come.
+        #[serde(flatten)]
+        logged: StreamStats,
         /// Partitions of the table of orders.
         partitions: u64,
         /// Bytes of the database on disk.
         bytes: u64,
         /// The figures of every lane.
         lanes: BTreeMap<Lane, LaneStats>,
+        /// How far each stream is.
+        streams: BTreeMap<StreamKind, StreamStats>,
+        /// How far what follows from its orders is derived, for each shard that it goes to.
+        derived: Vec<DerivedReport>,
     },
     /// It does not.
     Down {
@@ -56,7 +65,7 @@ pub enum ShardState {
 }
 
 /// One lane of a shard.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneStats {
     /// Facts stored.
     #[serde(rename = "orders")]
@@ -65,6 +74,11 @@ pub struct LaneStats {
     pub duplicates: u64,
     /// Facts that could not be stored.
     pub dead_letters: u64,
+}
+
+/// How far one stream of a shard is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StreamStats {
     /// The last frame that is committed, as `incarnation.sequence`; null before the first commit.
     pub position: Option<String>,
     /// Frames that are logged and not yet in the shard; null where the log does not say.

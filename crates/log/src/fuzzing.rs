@@ -48,7 +48,7 @@ pub fn frame(bytes: &[u8]) {
     }
     let touched = Touched::by([&TupleIndex::of(lane, payload)]);
     let (stream, committed_at) = (lane.on(ShardId(0)), Timestamp::EARLIEST);
-    let told = Notice { stream, before: position, after: position, committed_at, touched };
+    let told = Notice { stream, before: position, after: position, committed_at, touched, derived: Vec::new() };
     assert_eq!(Notice::decode(&told.encode()), Ok(told));
 }
 

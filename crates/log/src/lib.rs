@@ -1,4 +1,5 @@
-//! The log: frames of facts in NATS JetStream streams, one stream per lane and shard, and the shard map beside them.
+//! The log: frames of facts in NATS JetStream, and the shard map beside them. Per shard one stream of what was logged, and one of
+//! what was derived, with a subject for each lane.
 //!
 //! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; whoever answers
 //! "accepted" waits for [`Log::publish`]. And nothing is skipped silently: a reader compares its position with the

@@ -7,6 +7,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectOptions};
+use forebay_model::{Lane, StreamId};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -99,6 +100,11 @@ impl Log {
         self.inner.link.connected()
     }
 
+    /// How often the connection was lost. Behind a loss may be another server's store, so that a stream is not what it was.
+    pub fn losses(&self) -> u64 {
+        self.link().losses()
+    }
+
     /// The most bytes that the server takes as one message, headers included.
     pub fn message_bytes_max(&self) -> usize {
         self.inner.client.max_payload()
@@ -106,6 +112,12 @@ impl Log {
 
     pub(crate) fn name(&self) -> &LogName {
         &self.inner.settings.name
+    }
+
+    /// The lane whose frames a subject of a stream has. A stream takes no other subjects than those of its lanes.
+    pub(crate) fn lane_of(&self, stream: StreamId, subject: &str) -> Lane {
+        let first = || stream.lanes().next().expect("a stream has lanes");
+        self.name().lane_of(stream, subject).unwrap_or_else(first)
     }
 
     pub(crate) fn client(&self) -> &Client {

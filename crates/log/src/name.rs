@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use forebay_model::StreamId;
+use forebay_model::{Lane, ShardId, StreamId};
 
 /// The most characters of a log's name.
 const CHARS_MAX: usize = 64;
@@ -29,16 +29,26 @@ impl LogName {
         format!("{}-{stream}", self.0)
     }
 
-    /// The subject that a stream's frames are published to.
-    pub fn subject(&self, stream: StreamId) -> String {
-        let StreamId { lane, shard } = stream;
+    /// The subject that a lane's frames for a shard are published to.
+    pub fn subject(&self, lane: Lane, shard: ShardId) -> String {
         format!("{}.{lane}.{shard}", self.0)
+    }
+
+    /// The subjects of a stream: one for each of its lanes.
+    pub fn subjects(&self, stream: StreamId) -> Vec<String> {
+        stream.lanes().map(|lane| self.subject(lane, stream.shard)).collect()
+    }
+
+    /// The lane whose frames a subject of a stream has.
+    pub(crate) fn lane_of(&self, stream: StreamId, subject: &str) -> Option<Lane> {
+        let name = subject.strip_prefix(&self.0)?.strip_prefix('.')?.split('.').next()?;
+        stream.lanes().find(|lane| lane.as_str() == name)
     }
 
     /// The subject of the notices of commits from a stream.
     pub fn notice_subject(&self, stream: StreamId) -> String {
-        let StreamId { lane, shard } = stream;
-        format!("{}.notice.{lane}.{shard}", self.0)
+        let StreamId { kind, shard } = stream;
+        format!("{}.notice.{kind}.{shard}", self.0)
     }
 
     /// The subjects of all commit notices.
@@ -79,7 +89,7 @@ impl FromStr for LogName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{Lane, ShardId};
+    use forebay_model::StreamKind;
 
     #[test]
     fn a_name_that_would_break_subjects_is_refused() {
@@ -87,7 +97,13 @@ mod tests {
             assert!(text.parse::<LogName>().is_err(), "{text}");
         }
         let name: LogName = "shop-1".parse().unwrap();
-        assert_eq!(name.stream(Lane::Orders.on(ShardId(2))), "shop-1-orders-2");
-        assert_eq!(name.subject(Lane::Index.on(ShardId(0))), "shop-1.index.0");
+        assert_eq!(name.stream(Lane::Orders.on(ShardId(2))), "shop-1-logged-2");
+        let derived = StreamKind::Derived.on(ShardId(0));
+        assert_eq!(name.subjects(derived), ["shop-1.index.0", "shop-1.views.0"]);
+        for lane in Lane::ALL {
+            let subject = name.subject(lane, ShardId(0));
+            assert_eq!(name.lane_of(derived, &subject), Some(lane).filter(|lane| lane.on(ShardId(0)) == derived));
+        }
+        assert_eq!(name.lane_of(derived, "shop.index.0"), None);
     }
 }

@@ -1,6 +1,8 @@
 //! Putting a frame into the log. **A request is answered 202 only after the server's acknowledgement of every frame
 //! that holds a part of it**; the acknowledgement is what [`Log::publish`] waits for.
 
+use std::time::Duration;
+
 use async_nats::jetstream::ErrorCode;
 use async_nats::{Request, RequestErrorKind};
 use forebay_model::{Position, ShardId};
@@ -11,6 +13,9 @@ use crate::error::causes;
 use crate::frame::Frame;
 use crate::log::Log;
 use crate::stream::known::Acked;
+
+/// How long to wait between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a frame was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +41,7 @@ pub enum PublishError {
         /// The most bytes of a message, headers included.
         bytes_max: usize,
     },
-    /// Nothing takes frames for this lane and shard: there is no stream, or a server that has just been started is
+    /// Nothing takes frames of this lane for this shard: there is no stream, or a server that has just been started is
     /// still opening it.
     #[error("there is no stream for this lane and shard")]
     NoStream,
@@ -49,6 +54,14 @@ impl PublishError {
     /// Whether the same frame, with the same id, may be taken later.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::TooLarge { .. } | Self::Refused(_))
+    }
+
+    fn is_retried_now(&self, may_be_stored: bool) -> bool {
+        match self {
+            Self::Unknown | Self::Busy(_) | Self::NoStream => true,
+            Self::Full(_) | Self::Unreachable => may_be_stored,
+            Self::TooLarge { .. } | Self::Refused(_) => false,
+        }
     }
 }
 
@@ -79,8 +92,40 @@ impl Log {
         }
     }
 
+    /// Publishes a frame until it is acknowledged or there is no more time. Every attempt carries the same id, so that the log
+    /// keeps one of them.
+    ///
+    /// # Errors
+    /// [`PublishError`]; what lasts longer than a hiccup is told at once, unless the frame may be stored already: then only
+    /// another attempt can tell.
+    #[tracing::instrument(name = "publish", level = "warn", skip_all, fields(lane = %frame.lane, %shard))]
+    pub async fn publish_until(
+        &self,
+        shard: ShardId,
+        frame: &Frame,
+        deadline: Instant,
+    ) -> Result<Position, PublishError> {
+        let mut may_be_stored = false;
+        loop {
+            let error = match self.publish(shard, frame, deadline).await {
+                Ok(position) => return Ok(position),
+                Err(error) => error,
+            };
+            may_be_stored |= error == PublishError::Unknown;
+            if !error.is_retried_now(may_be_stored) {
+                return Err(error);
+            }
+            let pause_end = Instant::now() + RETRY_PAUSE;
+            if pause_end >= deadline {
+                return Err(if may_be_stored { PublishError::Unknown } else { error });
+            }
+            tracing::warn!(%error, "publishing again");
+            tokio::time::sleep_until(pause_end).await;
+        }
+    }
+
     async fn send(&self, shard: ShardId, frame: &Frame) -> Result<Ack, PublishError> {
-        let subject = self.name().subject(frame.lane.on(shard));
+        let subject = self.name().subject(frame.lane, shard);
         let request = Request::new().headers(frame.headers()).payload(frame.payload.clone()).timeout(None);
         let answer = self.client().send_request(subject, request).await.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => PublishError::NoStream,

@@ -21,7 +21,12 @@ impl Bucket {
 
     /// The bucket that MD5 gives a key: the digest as a 128-bit integer, modulo 4096.
     pub fn of_key(key: &str) -> Self {
-        let digest = Md5::digest(key.as_bytes());
+        Self::of_key_bytes(key.as_bytes())
+    }
+
+    /// As [`Bucket::of_key`], of a key that may be no text.
+    pub fn of_key_bytes(key: &[u8]) -> Self {
+        let digest = Md5::digest(key);
         Self(u16::from_be_bytes([digest[14], digest[15]]) % BUCKETS)
     }
 

@@ -1,29 +1,31 @@
-//! The facts that orders make, gathered as tuples per stream.
+//! Facts, gathered as tuples per lane and shard.
 
 use crate::lane::Lane;
 use crate::order::Order;
 use crate::shard_map::{ShardId, ShardMap};
-use crate::{Bucket, StreamId, tuple};
+use crate::tuple;
 
 /// The most bytes of a frame's payload. Only a fact that is larger by itself makes a larger frame.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// Tuples of one stream, at most one frame's worth.
+/// Tuples of one lane for one shard, at most one frame's worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FramePart {
+    /// Which kind of facts.
+    pub lane: Lane,
     /// Where they go.
-    pub stream: StreamId,
+    pub shard: ShardId,
     /// How many there are.
     pub rows: u32,
     /// COPY tuples, one after the other.
     pub tuples: Vec<u8>,
 }
 
-/// Gathers the facts of orders by stream.
+/// Gathers facts by lane and shard.
 #[derive(Clone, Debug)]
 pub struct Facts {
     part_bytes_max: usize,
-    /// The part of each stream that still grows. Few, so a list is enough.
+    /// The part of each lane and shard that still grows. Few, so a list is enough.
     open: Vec<FramePart>,
     full: Vec<FramePart>,
     bytes: usize,
@@ -42,29 +44,11 @@ impl Facts {
         Self { part_bytes_max, open: Vec::new(), full: Vec::new(), bytes: 0 }
     }
 
-    /// Adds every fact that an order makes. Returns the shard that the order itself goes to.
+    /// Adds an order. Returns the shard that it goes to.
     pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
-        self.add_index(order, map);
-        self.add_views(order, map);
         let shard = map.write_shard(order.bucket);
-        self.push(Lane::Orders.on(shard), |out| tuple::push_order(out, order));
+        self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
         shard
-    }
-
-    /// Adds the index entry of an order whose id needs one.
-    pub fn add_index(&mut self, order: &Order<'_>, map: &ShardMap) {
-        if order.needs_index() {
-            let bucket = Bucket::of_key(order.order_id.as_str());
-            self.push(Lane::Index.on(map.write_shard(bucket)), |out| tuple::push_index(out, order));
-        }
-    }
-
-    /// Adds what each view's key sees of an order.
-    pub fn add_views(&mut self, order: &Order<'_>, map: &ShardMap) {
-        for slice in order.views() {
-            let bucket = Bucket::of_key(&slice.key);
-            self.push(Lane::Views.on(map.write_shard(bucket)), |out| tuple::push_view(out, order, slice));
-        }
     }
 
     /// How many bytes of tuples there are.
@@ -78,10 +62,11 @@ impl Facts {
         self.full
     }
 
-    fn push(&mut self, stream: StreamId, write: impl FnOnce(&mut Vec<u8>)) {
-        let place = self.open.iter().position(|part| part.stream == stream);
+    /// Adds the one tuple that `write` appends.
+    pub fn push(&mut self, lane: Lane, shard: ShardId, write: impl FnOnce(&mut Vec<u8>)) {
+        let place = self.open.iter().position(|part| part.lane == lane && part.shard == shard);
         let place = place.unwrap_or_else(|| {
-            self.open.push(FramePart { stream, rows: 0, tuples: Vec::new() });
+            self.open.push(FramePart { lane, shard, rows: 0, tuples: Vec::new() });
             self.open.len() - 1
         });
         let part = &mut self.open[place];
@@ -97,7 +82,7 @@ impl Facts {
             tuples.extend_from_slice(tail);
             part.tuples.truncate(before);
             part.rows -= 1;
-            let next = FramePart { stream, rows: 1, tuples };
+            let next = FramePart { lane, shard, rows: 1, tuples };
             self.full.push(std::mem::replace(part, next));
         }
     }

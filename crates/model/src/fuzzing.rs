@@ -3,20 +3,22 @@
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
+use crate::derive::slices;
 use crate::lane::ColumnType;
-use crate::tuple::{Tuple, TupleIndex, Tuples};
-use crate::{Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, Timestamp, ViewSet};
+use crate::tuple::{Tuple, TupleIndex, Tuples, push_order};
+use crate::{Deriver, Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, StoredOrder, Timestamp, ViewSet};
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Timestamp = Timestamp::from_unix_us(1_767_225_600_000_000);
 const DAY_US: i64 = 86_400_000_000;
 const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id,sku=items[].sku";
 
-/// An order that is accepted makes tuples that can be walked and say what it says; written as a shard gives it back it
-/// makes the same tuples.
+/// An order that is accepted makes a tuple, and facts that follow from it, which can be walked and say what it says; written
+/// as a shard gives it back it makes the same.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -86,14 +88,19 @@ pub fn timestamp(bytes: &[u8]) {
 fn rows(order: &Order<'_>, map: &ShardMap) -> Vec<(Lane, u16, Vec<u8>)> {
     let mut facts = Facts::default();
     facts.add(order, map);
+    let mut logged = Vec::new();
+    push_order(&mut logged, order);
+    let tuple = Tuples::new(Lane::Orders, &logged).next().expect("there is a tuple").expect("it can be read");
+    let views: ViewSet = VIEWS.parse().expect("the views are right");
+    Deriver::new(views, Arc::new(map.clone())).derive(&StoredOrder::of(&tuple), &mut facts);
     let bytes = facts.bytes();
     let mut rows = Vec::new();
     for part in facts.into_parts() {
-        let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(part.stream.lane, &part.tuples).collect();
+        let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(part.lane, &part.tuples).collect();
         let tuples = tuples.expect("what is written can be walked");
         assert_eq!(tuples.len(), part.rows as usize);
-        assert!(tuples.iter().all(|tuple| says_the_same(part.stream.lane, tuple, order)), "{tuples:?} of {order:?}");
-        rows.push((part.stream.lane, part.stream.shard.0, part.tuples));
+        assert!(tuples.iter().all(|tuple| says_the_same(part.lane, tuple, order)), "{tuples:?} of {order:?}");
+        rows.push((part.lane, part.shard.0, part.tuples));
     }
     rows.sort();
     assert_eq!(rows.iter().map(|(.., tuples)| tuples.len()).sum::<usize>(), bytes);
@@ -113,14 +120,23 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
                     && (is_text("items", order.items()) && is_text("attributes", order.attributes()))
             }
             Lane::Index => is_text("order_id", order_id) && is_text("customer_id", customer_id),
-            Lane::Views => order.views().iter().any(|slice| {
-                let items = format!("[{}]", slice.items.join(","));
-                (is_text("view", &slice.view) && is_text("key", &slice.key))
-                    && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
-                    && is("subtotal", &slice.subtotal.to_be_bytes())
-                    && is_text("items", &items)
+            Lane::Views => with_slices(order, |slices| {
+                slices.iter().any(|slice| {
+                    let items = format!("[{}]", slice.items.join(","));
+                    (is_text("view", &slice.view) && is_text("key", &slice.key))
+                        && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
+                        && is("subtotal", &slice.subtotal.to_be_bytes())
+                        && is_text("items", &items)
+                })
             }),
         }
+}
+
+fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::derive::ViewSlice<'_>]) -> T) -> T {
+    let mut tuple = Vec::new();
+    push_order(&mut tuple, order);
+    let tuple = Tuples::new(Lane::Orders, &tuple).next().expect("there is a tuple").expect("it can be read");
+    look(&slices(&VIEWS.parse().expect("the views are right"), &StoredOrder::of(&tuple)))
 }
 
 /// The order as it is read from a shard, in the form in which clients send orders.

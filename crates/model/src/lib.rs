@@ -13,16 +13,20 @@
 //! | [`bucket`] | the 4096 buckets, and the hashes that lead to them |
 //! | [`shard_map`] | which shard a bucket is written to and read from |
 //! | [`lane`] | the kinds of facts: one table of what they are |
-//! | [`stream`] | which log: a lane on a shard |
+//! | [`stream`] | which log: what was logged, or what was derived, on a shard |
+//! | [`derived`] | how far a shard's facts are derived for another |
 //! | [`tuple`] | facts as PostgreSQL binary COPY tuples, and the index of a payload of them |
 //! | [`touched`] | what facts touch, as far as caches need it |
 //! | [`identity`] | an order's identity, read from its tuple |
-//! | [`fact`] | the facts that one order makes, and where each goes |
+//! | [`fact`] | facts gathered as frames, by where they go |
+//! | [`derive`] | the facts that follow from a stored order: one pure function |
 //! | [`view`] | which fields of an order make views |
 //! | [`position`] | places in a log |
 //! | [`receipt`] | where in the logs a request lies |
 
 pub mod bucket;
+pub mod derive;
+pub mod derived;
 pub mod fact;
 pub mod fault;
 #[cfg(any(test, fuzzing))]
@@ -43,6 +47,8 @@ pub mod tuple;
 pub mod view;
 
 pub use bucket::{Bucket, Hash};
+pub use derive::{Deriver, StoredOrder};
+pub use derived::DerivedThrough;
 pub use fact::Facts;
 pub use fault::{Fault, Rejection};
 pub use id::{CustomerId, OrderId};
@@ -52,8 +58,8 @@ pub use order::{Draft, Order, OrderParser};
 pub use position::{Incarnation, Position};
 pub use receipt::Receipt;
 pub use shard_map::{Epoch, ShardId, ShardMap};
-pub use stream::StreamId;
+pub use stream::{PerKind, StreamId, StreamKind};
 pub use timestamp::Timestamp;
 pub use touched::Touched;
-pub use tuple::{TupleIndex, Tuples};
+pub use tuple::{Tuple, TupleIndex, Tuples};
 pub use view::{DEFAULT_VIEWS, ViewSet, ViewSpec};

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Incarnation, Lane, Position, ShardId, StreamId};
+use crate::{Incarnation, Position, ShardId, StreamId, StreamKind};
 
 /// For each stream that a request reached, the last position that holds a part of it.
 ///
-/// As text it is a list, joined by `~`, of lane (its letter: `o`, `i` or `v`), shard, incarnation and sequence number, such as
-/// `o0.h8s2k1.4711`; incarnations are in base 36. It is safe in a URL and in a header.
+/// As text it is a list, joined by `~`, of kind of stream (its letter: `l` or `d`), shard, incarnation and sequence number, such as
+/// `l0.h8s2k1.4711`; incarnations are in base 36. It is safe in a URL and in a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt(BTreeMap<StreamId, Position>);
 
@@ -19,7 +19,7 @@ pub struct Receipt(BTreeMap<StreamId, Position>);
 #[error("is not a receipt that Forebay gave")]
 pub struct NotAReceipt;
 
-/// More parts than any real receipt has: lanes times shards, generously.
+/// More parts than any real receipt has: kinds of streams times shards, generously.
 const PARTS_MAX: usize = 4096;
 
 impl Receipt {
@@ -59,7 +59,7 @@ impl fmt::Display for Receipt {
         for (i, (stream, position)) in self.positions().enumerate() {
             let separator = if i == 0 { "" } else { "~" };
             let incarnation = Base36(position.incarnation.get());
-            write!(f, "{separator}{}{}.{incarnation}.{}", stream.lane.spec().letter, stream.shard, position.seq)?;
+            write!(f, "{separator}{}{}.{incarnation}.{}", stream.kind.letter(), stream.shard, position.seq)?;
         }
         Ok(())
     }
@@ -79,13 +79,13 @@ impl FromStr for Receipt {
 }
 
 fn part_from_str(part: &str) -> Option<(StreamId, Position)> {
-    let lane = Lane::ALL.into_iter().find(|&lane| part.starts_with(lane.spec().letter))?;
+    let kind = StreamKind::ALL.into_iter().find(|&kind| part.starts_with(kind.letter()))?;
     let mut numbers = part[1..].split('.');
     let shard = digits(numbers.next()?)?.parse().ok()?;
     let incarnation = u64::from_str_radix(lower_alphanumeric(numbers.next()?)?, 36).ok()?;
     let seq = digits(numbers.next()?)?.parse().ok()?;
     let position = Position { incarnation: Incarnation::new(incarnation), seq };
-    numbers.next().is_none().then_some((lane.on(ShardId(shard)), position))
+    numbers.next().is_none().then_some((kind.on(ShardId(shard)), position))
 }
 
 /// Rust's number parsers take a sign; a receipt has none.
@@ -118,16 +118,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_lane() -> impl Strategy<Value = Lane> {
-        proptest::sample::select(Lane::ALL.to_vec())
+    fn any_kind() -> impl Strategy<Value = StreamKind> {
+        proptest::sample::select(StreamKind::ALL.to_vec())
     }
 
     proptest! {
         #[test]
-        fn written_and_read_again_is_the_same(parts in proptest::collection::vec((any_lane(), 0u16..64, any::<u64>(), any::<u64>()), 1..40)) {
+        fn written_and_read_again_is_the_same(parts in proptest::collection::vec((any_kind(), 0u16..64, any::<u64>(), any::<u64>()), 1..40)) {
             let mut receipt = Receipt::default();
-            for (lane, shard, incarnation, seq) in parts {
-                receipt.note(lane.on(ShardId(shard)), Position { incarnation: Incarnation::new(incarnation), seq });
+            for (kind, shard, incarnation, seq) in parts {
+                receipt.note(kind.on(ShardId(shard)), Position { incarnation: Incarnation::new(incarnation), seq });
             }
             prop_assert_eq!(receipt.to_string().parse::<Receipt>(), Ok(receipt));
         }
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn refuses_what_it_did_not_write() {
-        for text in ["", "o0", "o0.1", "o0.1.2.3", "x0.1.2", "o+1.1.2", "o0.A.2", "o0.1.2~", "o70000.1.2"] {
+        for text in ["", "l0", "l0.1", "l0.1.2.3", "o0.1.2", "l+1.1.2", "l0.A.2", "l0.1.2~", "l70000.1.2"] {
             assert_eq!(text.parse::<Receipt>(), Err(NotAReceipt), "{text}");
         }
     }
@@ -149,8 +149,8 @@ mod tests {
     fn the_later_position_stays() {
         let at = |seq| Position { incarnation: Incarnation::new(1), seq };
         let mut receipt = Receipt::default();
-        receipt.note(Lane::Orders.on(ShardId(0)), at(7));
-        receipt.note(Lane::Orders.on(ShardId(0)), at(5));
-        assert_eq!(receipt.position(Lane::Orders.on(ShardId(0))), Some(at(7)));
+        receipt.note(StreamKind::Logged.on(ShardId(0)), at(7));
+        receipt.note(StreamKind::Logged.on(ShardId(0)), at(5));
+        assert_eq!(receipt.position(StreamKind::Logged.on(ShardId(0))), Some(at(7)));
     }
 }

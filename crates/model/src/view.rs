@@ -64,6 +64,16 @@ impl ViewSet {
         self.0.iter()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the key of one of them stands in the order itself.
+    pub(crate) fn have_order_fields(&self) -> bool {
+        self.0.iter().any(|view| matches!(view.field, Field::OfOrder(_)))
+    }
+
     /// The view whose key is that field of an item.
     pub(crate) fn of_item_field(&self, name: &str) -> Option<&ViewSpec> {
         self.0.iter().find(|view| matches!(&view.field, Field::OfItem(field) if field == name))

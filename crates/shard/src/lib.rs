@@ -9,19 +9,21 @@
 //! | [`session`] | one connection: which address, what time, which settings |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
-//! | [`store`] | how the facts of one lane are written |
+//! | [`store`] | how the facts of one stream are written |
+//! | [`derived`] | how far facts are derived for each shard that they go to |
 //! | [`partition`] | partitions by time |
 //! | [`dead_letter`] | what could not be stored |
 //! | [`loss`] | going on although the log has lost something |
 //! | [`pool`] | connections for reading; which server is the primary, and which one answers in its place |
 //! | [`read`] | lists and single orders: the statements, their parameters and rows |
-//! | [`position`] | how far a lane has come, and what became of its rows |
+//! | [`position`] | how far a stream has come, and what became of its rows |
 //! | `socket` | what the sockets of connections lack |
 //! | [`sqlstate`] | what an error means |
 //! | [`timestamptz`] | instants as parameters and columns |
 
 pub mod address;
 pub mod dead_letter;
+pub mod derived;
 pub mod frame;
 pub mod loss;
 pub mod migrate;
@@ -37,13 +39,16 @@ pub mod timestamptz;
 
 pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
+pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use partition::{Build, Granularity, Merger, Period, Swap};
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
-pub use position::{LanePosition, Tally};
+pub use position::{StreamPosition, Tally};
 pub use session::ConnectError;
 pub use sqlstate::ErrorClass;
-pub use store::{CommitError, Committed, Comparison, Difference, Disagreement, LaneSettings, LaneStore, StoreError};
+pub use store::{
+    CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,
+};
 pub use timestamptz::Timestamptz;

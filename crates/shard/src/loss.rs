@@ -1,7 +1,7 @@
-//! Going on although the log has lost something. **Somebody has to decide that**: a lane whose position does not fit its log
+//! Going on although the log has lost something. **Somebody has to decide that**: a stream whose position does not fit its log
 //! stands still until then. The decision moves the position and is kept, in one transaction.
 
-use forebay_model::{Incarnation, Lane, Position, Timestamp};
+use forebay_model::{Incarnation, Lane, Position, StreamKind, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
@@ -26,27 +26,29 @@ pub struct AcceptedLoss {
 }
 
 impl AcceptedLoss {
-    /// Moves the position of a lane from `before` to `after` and keeps that. `false` where the position was not at `before`,
-    /// so that nothing was done.
+    /// Moves the position of a stream from `before` to `after` and keeps that, of each of its lanes. `false` where the position
+    /// was not at `before`, so that nothing was done.
     pub async fn accept(
         connection: &mut PgConnection,
-        lane: Lane,
+        stream: StreamKind,
         before: Position,
         after: Position,
         detail: &str,
     ) -> Result<bool, sqlx::Error> {
         // The frame at the new position was never read, so there is no id by which to recognise it.
-        const MOVE: &str = "update lane_position set incarnation = $1, stream_seq = $2, frame_id = '', \
-            committed_at = clock_timestamp() where lane = $3 and incarnation = $4 and stream_seq = $5";
+        const MOVE: &str = "update stream_position set incarnation = $1, stream_seq = $2, frame_id = '', \
+            committed_at = clock_timestamp() where stream = $3 and incarnation = $4 and stream_seq = $5";
         const KEEP: &str = "insert into log_loss (lane, before_incarnation, before_seq, after_incarnation, after_seq, \
                 rows_stored, rows_duplicate, rows_dead, detail) \
-            select lane, $2, $3, incarnation, stream_seq, rows_stored, rows_duplicate, rows_dead, $4 \
-            from lane_position where lane = $1";
+            select lane, $2, $3, incarnation, stream_seq, coalesce(rows_stored, 0), coalesce(rows_duplicate, 0), \
+                coalesce(rows_dead, 0), $4 \
+            from stream_position p cross join unnest($5::text[]) as lanes(lane) left join lane_tally using (lane) \
+            where p.stream = $1";
         let mut transaction = connection.begin().await?;
         let moved = sqlx::query(MOVE)
             .bind(after.incarnation.get().cast_signed())
             .bind(after.seq.cast_signed())
-            .bind(lane.as_str())
+            .bind(stream.as_str())
             .bind(before.incarnation.get().cast_signed())
             .bind(before.seq.cast_signed())
             .execute(&mut *transaction)
@@ -55,10 +57,11 @@ impl AcceptedLoss {
             return Ok(false);
         }
         sqlx::query(KEEP)
-            .bind(lane.as_str())
+            .bind(stream.as_str())
             .bind(before.incarnation.get().cast_signed())
             .bind(before.seq.cast_signed())
             .bind(detail)
+            .bind(stream.lanes().map(Lane::as_str).collect::<Vec<_>>())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -76,6 +79,13 @@ impl AcceptedLoss {
             where lane = $1 and after_incarnation = $2 order by id desc limit 1";
         let row = sqlx::query(SQL).bind(lane.as_str()).bind(incarnation.get().cast_signed());
         row.fetch_optional(connection).await?.map(|row| Self::from_row(lane, &row)).transpose()
+    }
+
+    /// Whether a loss of a stream was ever accepted.
+    pub async fn is_any(connection: &mut PgConnection, stream: StreamKind) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "select exists (select from log_loss where lane = any($1))";
+        let lanes: Vec<&str> = stream.lanes().map(Lane::as_str).collect();
+        sqlx::query_scalar(SQL).bind(lanes).fetch_one(connection).await
     }
 
     fn from_row(lane: Lane, row: &PgRow) -> Result<Self, sqlx::Error> {

@@ -87,7 +87,7 @@ macro_rules! migration {
 /// sqlx that lists a folder compiles the driver, with its TLS, a second time for the compiler.
 const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0001_facts"),
-    migration!("0002_lane_position"),
+    migration!("0002_positions"),
     migration!("0003_dead_letter"),
     migration!("0004_backfill"),
     migration!("0005_operation"),

@@ -1,6 +1,6 @@
-//! How far each lane of a shard has come, and what became of the rows.
+//! How far each stream of a shard has been read, and what became of the rows.
 
-use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
+use forebay_model::{Epoch, Incarnation, Lane, PerLane, Position, StreamKind, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -17,17 +17,17 @@ pub struct Tally {
     pub dead: u64,
 }
 
-/// A lane's row in `lane_position`.
+/// A stream's row in `stream_position`, with the tallies of its lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LanePosition {
-    /// Which lane.
-    pub lane: Lane,
+pub struct StreamPosition {
+    /// Which stream.
+    pub stream: StreamKind,
     /// The last frame that is committed.
     pub position: Position,
     /// That frame's id; empty before the first one.
     pub frame_id: String,
-    /// What became of the rows up to there.
-    pub rows: Tally,
+    /// What became of the rows up to there. Nothing of the other stream's lanes.
+    pub rows: PerLane<Tally>,
     /// When it last moved, by the shard's clock.
     pub committed_at: Timestamp,
     /// The shard map's epoch that the last frame was made under.
@@ -59,42 +59,64 @@ impl std::ops::Add for Tally {
     }
 }
 
-const COLUMNS: &str = "select lane, incarnation, stream_seq, frame_id, rows_stored, rows_duplicate, rows_dead, \
-    committed_at, epoch from lane_position";
+const SQL: &str = "select stream, incarnation, stream_seq, frame_id, committed_at, epoch, \
+    lane, coalesce(rows_stored, 0) as rows_stored, coalesce(rows_duplicate, 0) as rows_duplicate, \
+    coalesce(rows_dead, 0) as rows_dead \
+    from stream_position left join lane_tally using (stream) order by stream";
 
-impl LanePosition {
-    /// The position of every lane that has one. In a transaction of level `repeatable read` it belongs to the same
+impl StreamPosition {
+    /// The position of every stream that has one. In a transaction of level `repeatable read` it belongs to the same
     /// snapshot as whatever else is read there.
     pub async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
-        let rows = sqlx::query(COLUMNS).fetch_all(connection).await?;
-        // Lanes of a later version are none of ours.
-        let known = rows.iter().filter(|row| row.try_get("lane").is_ok_and(|lane: &str| lane.parse::<Lane>().is_ok()));
-        known.map(Self::from_row).collect()
+        let mut positions: Vec<Self> = Vec::new();
+        for row in sqlx::query(SQL).fetch_all(connection).await? {
+            // Streams and lanes of a later version are none of ours.
+            let Ok(stream) = row.try_get::<&str, _>("stream")?.parse() else { continue };
+            if positions.last().is_none_or(|last| last.stream != stream) {
+                positions.push(Self::from_row(stream, &row)?);
+            }
+            let lane = row.try_get::<Option<&str>, _>("lane")?.and_then(|lane| lane.parse::<Lane>().ok());
+            if let (Some(lane), Some(position)) = (lane, positions.last_mut()) {
+                position.rows[lane] = tally(&row)?;
+            }
+        }
+        Ok(positions)
     }
 
-    /// The position of one lane; `None` where nothing was ever read.
-    pub async fn of(connection: &mut PgConnection, lane: Lane) -> Result<Option<Self>, sqlx::Error> {
+    /// The position of one stream; `None` where nothing was ever read.
+    pub async fn of(connection: &mut PgConnection, stream: StreamKind) -> Result<Option<Self>, sqlx::Error> {
         let positions = Self::all(connection).await?;
-        Ok(positions.into_iter().find(|position| position.lane == lane))
+        Ok(positions.into_iter().find(|position| position.stream == stream))
     }
 
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let unsigned = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
-        let lane: &str = row.try_get("lane")?;
+    /// What became of the rows of all its lanes.
+    pub fn rows_in_all(&self) -> Tally {
+        self.rows.iter().fold(Tally::default(), |sum, (_, tally)| sum + *tally)
+    }
+
+    fn from_row(stream: StreamKind, row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            lane: lane.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            stream,
             position: Position {
-                incarnation: Incarnation::new(unsigned("incarnation")?),
-                seq: unsigned("stream_seq")?,
+                incarnation: Incarnation::new(unsigned(row, "incarnation")?),
+                seq: unsigned(row, "stream_seq")?,
             },
             frame_id: row.try_get("frame_id")?,
-            rows: Tally {
-                stored: unsigned("rows_stored")?,
-                duplicate: unsigned("rows_duplicate")?,
-                dead: unsigned("rows_dead")?,
-            },
+            rows: PerLane::default(),
             committed_at: row.try_get::<Timestamptz, _>("committed_at")?.0,
-            epoch: Epoch(unsigned("epoch")?),
+            epoch: Epoch(unsigned(row, "epoch")?),
         })
     }
+}
+
+fn tally(row: &PgRow) -> Result<Tally, sqlx::Error> {
+    Ok(Tally {
+        stored: unsigned(row, "rows_stored")?,
+        duplicate: unsigned(row, "rows_duplicate")?,
+        dead: unsigned(row, "rows_dead")?,
+    })
+}
+
+fn unsigned(row: &PgRow, column: &str) -> Result<u64, sqlx::Error> {
+    row.try_get::<i64, _>(column).map(i64::cast_unsigned)
 }

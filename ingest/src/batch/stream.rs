@@ -25,15 +25,15 @@ use crate::append::AppendError;
 use crate::assign::Assigner;
 use crate::group::Origin;
 
-/// Bytes of facts that are logged together even though something is in flight. They are shared out among all lanes and shards,
-/// so it takes many to fill each one's frames.
+/// Bytes of orders that are logged together even though something is in flight. They are shared out among all shards, so it
+/// takes many to fill each one's frames.
 const GATHER_BYTES: usize = 1024 * 1024;
 
 /// Gathers of one batch that may be in flight at one time.
 const IN_FLIGHT_MAX: usize = 4;
 
-/// The room that a chunk takes: its bytes, and the facts of all lanes that are made of them.
-const ROOM_PER_BYTE: usize = 3;
+/// The room that a chunk takes: its bytes, and the tuples that are made of them.
+const ROOM_PER_BYTE: usize = 2;
 
 /// One batch on its way.
 pub(super) struct BatchStream {

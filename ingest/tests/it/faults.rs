@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use forebay_log::LogSettings;
-use forebay_model::{Lane, ShardId};
+use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
 use forebay_testkit::eventually;
 use forebay_testkit::log::{settings, settings_at};
@@ -13,7 +13,7 @@ use crate::harness::{Ingest, ndjson, order};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
     let settings = LogSettings { stream_bytes_max: 200 * 1024, ..settings("full").await };
-    let ingest = Ingest::start_on(settings, &Lane::ALL, &[]).await;
+    let ingest = Ingest::start_on(settings, &StreamKind::ALL, &[]).await;
     let answer = ingest.batch(ndjson((1..=20_000).map(order))).await;
     answer.problem(503, "log_full");
     assert_eq!(answer.headers["retry-after"], "5");
@@ -25,18 +25,17 @@ async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_whose_index_entry_is_not_acknowledged_is_not_logged() {
-    let lanes = [Lane::Orders, Lane::Views];
-    let ingest = Ingest::start_on(settings("index").await, &lanes, &["--ack-timeout-ms", "300"]).await;
-    ingest.order(&order(1)).await.problem(503, "log_unreachable");
-    ingest.batch(ndjson((1..=10).map(order))).await.problem(503, "log_unreachable");
-    assert!(ingest.logged(Lane::Orders).await.is_empty());
+async fn an_order_waits_for_nothing_but_its_own_stream() {
+    let ingest = Ingest::start_on(settings("own").await, &[StreamKind::Logged], &["--ack-timeout-ms", "300"]).await;
+    assert_eq!(ingest.order(&order(1)).await.status, 202);
+    assert_eq!(ingest.batch(ndjson((2..=10).map(order))).await.body["accepted"], 9);
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_log_orders_are_refused_at_once_and_taken_again_after() {
     let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
-    let ingest = Ingest::start_on(settings_at(stack.nats_url(), "lost"), &Lane::ALL, &[]).await;
+    let ingest = Ingest::start_on(settings_at(stack.nats_url(), "lost"), &StreamKind::ALL, &[]).await;
     assert_eq!(ingest.order(&order(1)).await.status, 202);
     stack.kill(Server::Nats).await;
     let begin = std::time::Instant::now();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Parser;
 use forebay_ingest::Settings;
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, Receipt, ShardId};
+use forebay_model::{Lane, Receipt, StreamId, StreamKind};
 use forebay_testkit::log::{even_map, order_ids, settings};
 use forebay_testkit::service::{Answer, Served};
 use serde_json::{Value, json};
@@ -20,14 +20,14 @@ pub(crate) struct Ingest {
 impl Ingest {
     /// An ingest service with a new log of three shards on the shared NATS.
     pub(crate) async fn start(name: &str, flags: &[&str]) -> Self {
-        Self::start_on(settings(name).await, &Lane::ALL, flags).await
+        Self::start_on(settings(name).await, &StreamKind::ALL, flags).await
     }
 
-    /// An ingest service on a log that has streams for these lanes only.
-    pub(crate) async fn start_on(settings: LogSettings, lanes: &[Lane], flags: &[&str]) -> Self {
+    /// An ingest service on a log that has streams of these kinds only.
+    pub(crate) async fn start_on(settings: LogSettings, kinds: &[StreamKind], flags: &[&str]) -> Self {
         let log = Log::connect(settings).await.unwrap();
         let map = even_map(SHARDS);
-        let streams = map.shards().flat_map(|shard| lanes.iter().map(move |lane| lane.on(shard)));
+        let streams = map.shards().flat_map(|shard| kinds.iter().map(move |kind| kind.on(shard)));
         log.ensure_streams(streams).await.unwrap();
         log.create_map_if_absent(&map).await.unwrap();
         let served = Self::serve(&log, flags).await;
@@ -66,6 +66,7 @@ impl Ingest {
         let receipt: Receipt = receipt.as_str().unwrap().parse().unwrap();
         assert!(!receipt.is_empty());
         for (stream, position) in receipt.positions() {
+            assert_eq!(stream.kind, StreamKind::Logged, "one order is one log entry");
             let last = self.log.stream_state(stream).await.unwrap().last();
             assert!(last.covers(position), "{stream}: {position} is behind {last}");
         }
@@ -73,11 +74,9 @@ impl Ingest {
 
     /// Takes every frame but the last out of every stream.
     pub(crate) async fn trim(&self) {
-        for lane in Lane::ALL {
-            for shard in (0..SHARDS as u16).map(ShardId) {
-                let state = self.log.stream_state(lane.on(shard)).await.unwrap();
-                self.log.trim(lane.on(shard), state.last()).await.unwrap();
-            }
+        for stream in even_map(SHARDS).shards().flat_map(StreamId::all_of) {
+            let state = self.log.stream_state(stream).await.unwrap();
+            self.log.trim(stream, state.last()).await.unwrap();
         }
     }
 }

@@ -3,7 +3,7 @@ use futures::future::join_all;
 use crate::harness::{Ingest, ndjson, order};
 
 /// Tasks that run for a moment only, when something has been published for a while.
-const NOW_AND_THEN: [&str; 1] = ["incarnation of orders-0"];
+const NOW_AND_THEN: [&str; 1] = ["incarnation of logged-0"];
 
 /// A service in which one task panics ends with a failure while orders come, rather than refuse those that need the task.
 async fn ends_when_it_panics(ingest: &Ingest, task: &str) {
@@ -26,7 +26,8 @@ async fn a_dead_task_leaves_no_service_half_alive() {
     let ingest = Ingest::start("tasks", &[]).await;
     assert_eq!(ingest.batch(ndjson((0..100).map(order))).await.status, 202);
     let running = ingest.served.service.lifecycle.running();
-    for known in ["group index-0", "group orders-2", "http server", "log", "metrics upkeep", "rate limits", "shard map"]
+    for known in
+        ["group orders-0", "group orders-2", "http server", "log", "metrics upkeep", "rate limits", "shard map"]
     {
         assert!(running.iter().any(|name| name == known), "{known:?} is not among {running:?}");
     }

@@ -2,21 +2,21 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 2 |
+//! | 1 | version, 3 |
 //! | 1 | bit 0: there is a body; bit 1: it shows no order |
 //! | 8 | epoch |
-//! | 2 | how many positions, then each: lane (1), shard (2), incarnation (8), sequence number (8) |
-//! | 2 | how many things are watched, then each: lane (1), shard (2), kind (1), and a key (8) or two hours (4 + 4) |
+//! | 2 | how many positions, then each: kind of stream (1), shard (2), incarnation (8), sequence number (8) |
+//! | 2 | how many things are watched, then each: kind of stream (1), shard (2), what follows (1), and a key (8) or two hours (4 + 4) |
 //! | the rest | the body |
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Incarnation, Lane, Position, ShardId, StreamId};
+use forebay_model::{Epoch, Incarnation, Position, ShardId, StreamId, StreamKind};
 
 use super::entry::{Entry, Watch, Watched};
 use crate::position::read_at::ReadAt;
 
 /// Which form of entries this version writes and reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 const HAS_BODY: u8 = 1;
 const IS_EMPTY: u8 = 2;
 const KEY: u8 = 0;
@@ -29,7 +29,7 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     let flags = if entry.body.is_some() { HAS_BODY } else { 0 } | if entry.is_empty { IS_EMPTY } else { 0 };
     out.extend_from_slice(&[VERSION, flags]);
     out.extend_from_slice(&entry.epoch.0.to_be_bytes());
-    // A system has at most 4096 shards with three lanes each.
+    // A system has at most 4096 shards with two streams each.
     out.extend_from_slice(&(entry.read_at.iter().count() as u16).to_be_bytes());
     for (stream, position) in entry.read_at.iter() {
         push_stream(&mut out, stream);
@@ -80,7 +80,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
 }
 
 fn push_stream(out: &mut Vec<u8>, stream: StreamId) {
-    out.push(stream.lane.code());
+    out.push(stream.kind.code());
     out.extend_from_slice(&stream.shard.0.to_be_bytes());
 }
 
@@ -95,8 +95,8 @@ impl Rest<'_> {
 
     fn stream(&mut self) -> Option<StreamId> {
         let [code] = self.take()?;
-        let lane = Lane::from_code(code)?;
-        Some(lane.on(ShardId(u16::from_be_bytes(self.take()?))))
+        let kind = StreamKind::from_code(code)?;
+        Some(kind.on(ShardId(u16::from_be_bytes(self.take()?))))
     }
 
     fn watched(&mut self) -> Option<Watched> {
@@ -123,18 +123,18 @@ mod tests {
             epoch in any::<u64>(),
             body in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
             is_empty in any::<bool>(),
-            positions in prop::collection::vec((0..Lane::ALL.len(), any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
-            watched in prop::collection::vec((0..Lane::ALL.len(), any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
+            positions in prop::collection::vec((0..StreamKind::ALL.len(), any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
+            watched in prop::collection::vec((0..StreamKind::ALL.len(), any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
         ) -> Entry {
             let mut read_at = ReadAt::default();
-            for (lane, shard, incarnation, seq) in positions {
+            for (kind, shard, incarnation, seq) in positions {
                 let position = Position { incarnation: Incarnation::new(incarnation), seq };
-                read_at.note(Lane::ALL[lane].on(ShardId(shard)), Some(position));
+                read_at.note(StreamKind::ALL[kind].on(ShardId(shard)), Some(position));
             }
-            let watched = watched.into_iter().map(|(lane, shard, key, is_key)| {
+            let watched = watched.into_iter().map(|(kind, shard, key, is_key)| {
                 let hours = Watch::Hours { first: key as i32, last: (key >> 32) as i32 };
                 let watch = if is_key { Watch::Key(key) } else { hours };
-                Watched { stream: Lane::ALL[lane].on(ShardId(shard)), watch }
+                Watched { stream: StreamKind::ALL[kind].on(ShardId(shard)), watch }
             });
             Entry {
                 epoch: Epoch(epoch), body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,

@@ -9,49 +9,50 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_log::Notice;
-use forebay_model::{Epoch, Lane, PerLane, Position, StreamId};
+use forebay_model::{Epoch, PerKind, Position, StreamId, StreamKind};
 
 use super::entry::{Entry, Watch};
 use super::touches::Touches;
 use crate::position::read_at::ReadAt;
 
-/// How many keys are told apart in all, over all lanes and shards: eight bytes each.
+/// How many keys are told apart in all, over all streams: eight bytes each.
 const KEYS: usize = 3 << 20;
 const KEYS_MIN: usize = 1 << 12;
 
-/// What is known of every lane and shard.
+/// What is known of every stream. That of a derived one has the keys of all its lanes, and those that are alike count as
+/// touched together.
 #[derive(Debug)]
-pub(super) struct Freshness(Vec<PerLane<RwLock<Touches>>>);
+pub(super) struct Freshness(Vec<PerKind<RwLock<Touches>>>);
 
 impl Freshness {
     pub(super) fn new(shards: usize) -> Self {
-        let share = (KEYS / (shards.max(1) * Lane::ALL.len())).max(KEYS_MIN);
+        let share = (KEYS / (shards.max(1) * StreamKind::ALL.len())).max(KEYS_MIN);
         // Rounded down, so that all together stay within the bound.
         let keys = 1 << share.ilog2();
-        Self((0..shards).map(|_| PerLane::from_fn(|_| RwLock::new(Touches::new(keys)))).collect())
+        Self((0..shards).map(|_| PerKind::from_fn(|_| RwLock::new(Touches::new(keys)))).collect())
     }
 
     /// Takes note. False where notices before this one were not heard.
     pub(super) fn note(&self, notice: &Notice) -> bool {
-        let lane = self.touches(notice.stream);
-        lane.is_none_or(|lane| write(lane).note(notice, Instant::now()))
+        let touches = self.touches(notice.stream);
+        touches.is_none_or(|touches| write(touches).note(notice, Instant::now()))
     }
 
     pub(super) fn deafen(&self) {
-        self.0.iter().flat_map(PerLane::iter).for_each(|(_, lane)| write(lane).deafen());
+        self.0.iter().flat_map(PerKind::iter).for_each(|(_, touches)| write(touches).deafen());
     }
 
     /// Whether the writers of all these are heard.
-    pub(super) fn hears(&self, lanes: &[StreamId]) -> bool {
+    pub(super) fn hears(&self, streams: &[StreamId]) -> bool {
         let now = Instant::now();
-        lanes.iter().all(|&stream| self.touches(stream).is_some_and(|lane| read(lane).is_heard(now)))
+        streams.iter().all(|&stream| self.touches(stream).is_some_and(|touches| read(touches).is_heard(now)))
     }
 
     /// The positions at which an entry is known to hold; `None` where it is not known. It must have been read at least in
-    /// these lanes and shards.
-    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, lanes: &[StreamId]) -> Option<ReadAt> {
-        let is_of_lanes = lanes.iter().all(|&stream| entry.read_at.has(stream));
-        if !entry.is_whole || entry.epoch != epoch || !is_of_lanes {
+    /// these streams.
+    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, streams: &[StreamId]) -> Option<ReadAt> {
+        let is_of_streams = streams.iter().all(|&stream| entry.read_at.has(stream));
+        if !entry.is_whole || entry.epoch != epoch || !is_of_streams {
             return None;
         }
         let now = Instant::now();
@@ -76,14 +77,14 @@ impl Freshness {
     }
 
     fn touches(&self, stream: StreamId) -> Option<&RwLock<Touches>> {
-        self.0.get(usize::from(stream.shard.0)).map(|lanes| &lanes[stream.lane])
+        self.0.get(usize::from(stream.shard.0)).map(|streams| &streams[stream.kind])
     }
 }
 
-fn read(lane: &RwLock<Touches>) -> RwLockReadGuard<'_, Touches> {
-    lane.read().unwrap_or_else(PoisonError::into_inner)
+fn read(touches: &RwLock<Touches>) -> RwLockReadGuard<'_, Touches> {
+    touches.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(lane: &RwLock<Touches>) -> RwLockWriteGuard<'_, Touches> {
-    lane.write().unwrap_or_else(PoisonError::into_inner)
+fn write(touches: &RwLock<Touches>) -> RwLockWriteGuard<'_, Touches> {
+    touches.write().unwrap_or_else(PoisonError::into_inner)
 }

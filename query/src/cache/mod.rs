@@ -18,10 +18,11 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Epoch, Lane, ShardId, StreamId};
+use forebay_model::{Epoch, StreamId};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
+use crate::position::derivations::Derivations;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
@@ -41,12 +42,14 @@ const JOINS_MAX: usize = 3;
 pub(crate) struct Question<'a> {
     /// The same for every request that has the same answer.
     pub(crate) key: Arc<str>,
-    /// The lanes and shards that the answer is looked for in first.
-    pub(crate) lanes: Vec<StreamId>,
+    /// The streams whose facts the answer is looked for in first.
+    pub(crate) streams: Vec<StreamId>,
     pub(crate) epoch: Epoch,
     pub(crate) patience: &'a Patience,
     /// Whether an answer without the shards that are down will do.
     pub(crate) partial: bool,
+    /// Whether what is kept may be judged by positions: not where facts are owed that were not when it was read.
+    pub(crate) is_judged: bool,
 }
 
 /// Loads an answer from the shards.
@@ -58,13 +61,15 @@ pub(crate) struct Cache {
     kept: Kept,
     redis: Option<Redis>,
     freshness: Freshness,
+    derivations: Arc<Derivations>,
     meter: Meter,
 }
 
 impl Cache {
     /// A cache that keeps at most `bytes_max` bytes in memory, for `shards` shards.
-    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize) -> Self {
-        Self { kept: Kept::new(bytes_max), redis, freshness: Freshness::new(shards), meter: Meter::new() }
+    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize, derivations: Arc<Derivations>) -> Self {
+        let (kept, freshness) = (Kept::new(bytes_max), Freshness::new(shards));
+        Self { kept, redis, freshness, derivations, meter: Meter::new() }
     }
 
     /// Takes note of a commit, or of a sign of life.
@@ -80,9 +85,9 @@ impl Cache {
     }
 
     /// Lets no replica answer that has not come to the last known touch of something.
-    pub(crate) fn with_floor(&self, patience: Patience, lane: Lane, shards: &[ShardId], watch: Watch) -> Patience {
-        shards.iter().fold(patience, |patience, &shard| match self.freshness.last_touch(lane.on(shard), watch) {
-            Some(position) => patience.with_floor(lane.on(shard), position),
+    pub(crate) fn with_floor(&self, patience: Patience, streams: &[StreamId], watch: Watch) -> Patience {
+        streams.iter().fold(patience, |patience, &stream| match self.freshness.last_touch(stream, watch) {
+            Some(position) => patience.with_floor(stream, position),
             None => patience,
         })
     }
@@ -99,7 +104,7 @@ impl Cache {
     }
 
     async fn find(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Served, ReadError> {
-        if !self.freshness.hears(&question.lanes) {
+        if !question.is_judged || !self.freshness.hears(&question.streams) {
             return Ok(Served::loaded(Arc::new(load(question.patience.clone()).await?), Origin::Bypass));
         }
         if let Some(served) = self.in_memory(question).await {
@@ -130,7 +135,7 @@ impl Cache {
             return None;
         };
         let served = Served { entry, read_at, from: Origin::L1 };
-        served.holds(&question.patience.receipt).then_some(served)
+        served.holds(&question.patience.receipt, &self.derivations).then_some(served)
     }
 
     /// Loads, or joins a load of the same that is under way. `None` where what was joined is too old for this request.
@@ -181,7 +186,7 @@ impl Cache {
     }
 
     fn confirm(&self, question: &Question<'_>, entry: &Entry) -> Option<ReadAt> {
-        self.freshness.confirm(entry, question.epoch, &question.lanes)
+        self.freshness.confirm(entry, question.epoch, &question.streams)
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forebay_model::Receipt;
 
 use super::entry::Entry;
+use crate::position::derivations::Derivations;
 use crate::position::read_at::ReadAt;
 
 /// Where an answer came from, as the header `Forebay-Cache` says.
@@ -44,10 +45,8 @@ impl Served {
         Self { read_at: entry.read_at.clone(), entry, from }
     }
 
-    /// Whether it holds what a receipt names, of the lanes and shards that it was read from.
-    pub(super) fn holds(&self, receipt: &Receipt) -> bool {
-        self.read_at
-            .iter()
-            .all(|(stream, position)| receipt.position(stream).is_none_or(|target| position.covers(target)))
+    /// Whether it is known to hold what a receipt names, and what follows from that, of the streams that it was read from.
+    pub(super) fn holds(&self, receipt: &Receipt, derivations: &Derivations) -> bool {
+        self.read_at.iter().all(|(stream, position)| derivations.holds(receipt, stream, position))
     }
 }

@@ -1,14 +1,13 @@
-//! What the notices of one lane and shard say: how far it has come, and what was touched last when.
+//! What the notices of one stream say: how far it has come, and what was touched last when.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use forebay_log::Notice;
 use forebay_model::{Incarnation, Position, Touched};
 
 use super::entry::Watch;
+use crate::position::SILENCE_MAX;
 
-/// A writer tells something at least every second. After a longer silence it is not known what was committed meanwhile.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// How many hours are told apart: nearly four years.
 const HOURS: usize = 1 << 15;
 
@@ -157,7 +156,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    use forebay_model::{Lane, ShardId, Timestamp};
+    use forebay_model::{ShardId, StreamKind, Timestamp};
     use proptest::prelude::*;
 
     const KEYS: u64 = 5;
@@ -169,7 +168,7 @@ mod tests {
 
     fn notice(before: Position, after: Position, touched: Touched) -> Notice {
         let committed_at = Timestamp::from_unix_us(0);
-        Notice { stream: Lane::Orders.on(ShardId(0)), before, after, committed_at, touched }
+        Notice { stream: StreamKind::Logged.on(ShardId(0)), before, after, committed_at, touched, derived: Vec::new() }
     }
 
     fn these(keys: &[u64], hours: &[i32]) -> Touched {
@@ -182,7 +181,8 @@ mod tests {
         let watch = Some(Watch::Key(1));
         assert_eq!(touches.confirm(watch, at(1, 5), now), None);
         assert!(
-            touches.note(&Notice::heartbeat(Lane::Orders.on(ShardId(0)), at(1, 5), Timestamp::from_unix_us(0)), now)
+            touches
+                .note(&Notice::heartbeat(StreamKind::Logged.on(ShardId(0)), at(1, 5), Timestamp::from_unix_us(0)), now)
         );
         assert_eq!(touches.confirm(watch, at(1, 5), now), Some(at(1, 5)));
         assert_eq!(touches.confirm(watch, at(1, 4), now), None);

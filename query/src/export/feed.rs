@@ -164,7 +164,7 @@ fn rows_of_next(rows: usize, bytes: usize) -> usize {
 fn is_passing(error: &ReadError) -> bool {
     match error {
         ReadError::Shard(error) => error.is_outage(),
-        ReadError::NotYetVisible { .. } => true,
+        ReadError::NotYetVisible { .. } | ReadError::NotYetDerived { .. } => true,
         ReadError::Shared(error) => is_passing(error),
         ReadError::Missing(_) | ReadError::Told(_) => false,
     }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use forebay_model::ShardId;
+use forebay_model::{ShardId, StreamId};
 use forebay_service::Problem;
 use forebay_shard::read::Subject;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
@@ -15,6 +15,7 @@ use crate::http::query_string::QueryString;
 use crate::http::{accept, response};
 use crate::list::merge::Merge;
 use crate::list::scan::Scan;
+use crate::list::source::Source;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
@@ -59,7 +60,9 @@ impl ExportRequest {
         let admitted = app.exports().admit(format, reads.len()).await?;
         let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
         merge.begin(export::ROWS_FIRST).await?;
-        let head = head(format, &merge)?;
+        let streams: Vec<StreamId> = merge.sources().iter().map(Source::stream).collect();
+        let owed = response::owed(app.shards().derivations(), &streams);
+        let head = head(format, &merge, owed)?;
         let encoder = Encoder::new(format, is_view).map_err(|error| Problem::internal(error.to_string()))?;
         let body = export::start(encoder, merge, &patience, app.exports(), admitted);
         Ok(head.map(|_| body))
@@ -67,7 +70,7 @@ impl ExportRequest {
 }
 
 /// The answer without its body.
-fn head(format: Format, merge: &Merge) -> Result<Response, ReadError> {
+fn head(format: Format, merge: &Merge, owed: Option<HeaderValue>) -> Result<Response, ReadError> {
     let mut read_at = ReadAt::default();
     for source in merge.sources() {
         read_at.note(source.stream(), source.position());
@@ -76,6 +79,7 @@ fn head(format: Format, merge: &Merge) -> Result<Response, ReadError> {
     let headers = head.headers_mut();
     headers.insert(response::CACHE.clone(), HeaderValue::from_static("bypass"));
     headers.extend(response::position(&read_at).map(|position| (response::POSITION.clone(), position)));
+    headers.extend(owed.map(|owed| (response::OWED.clone(), owed)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition()));
     headers.insert(header::VARY, response::ACCEPT);

@@ -16,6 +16,7 @@ use crate::http::customer::customer_id_of;
 use crate::http::query_string::{QueryString, READ};
 use crate::http::response;
 use crate::lookup::{Lookup, WithId};
+use crate::position::derivations::Owing;
 use crate::position::patience::Patience;
 
 /// The order with an id.
@@ -28,15 +29,23 @@ pub(crate) async fn get_order(
     let order_id = order_id_of(order_id)?;
     let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let lanes = match order_id.home() {
+    let index = index_of(&map, &order_id);
+    let streams = match order_id.home() {
         Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
-        None => of_lane(Lane::Index, map.read_shards(Bucket::of_key(order_id.as_str()))),
+        None => index.clone(),
     };
     let load = |patience| find(&app, &map, &order_id, patience).boxed();
     let key = format!("order\n{order_id}");
-    let question = Question { key: key.into(), lanes, epoch: map.epoch(), patience: &patience, partial: false };
+    let (sources, targets) = (map.shards(), map.read_shards(Bucket::of_key(order_id.as_str())));
+    // What was kept as nothing before something was owed says nothing now.
+    let is_judged = order_id.home().is_some() || app.shards().derivations().owing(sources, targets) == Owing::Nothing;
+    let (key, epoch) = (key.into(), map.epoch());
+    let question = Question { key, streams, epoch, patience: &patience, partial: false, is_judged };
     let served = app.cache().serve(&question, &load).await?;
-    response::json(&served, || Problem::not_found(format!("there is no order {order_id}")))
+    // An order that was found where its id says is there, whatever the index lacks.
+    let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
+    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] });
+    response::json(&served, owed, || Problem::not_found(format!("there is no order {order_id}")))
 }
 
 /// A customer's order.
@@ -49,17 +58,18 @@ pub(crate) async fn get_order_of_customer(
     let (customer_id, order_id) = (customer_id_of(customer_id)?, order_id_of(order_id)?);
     let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let lanes = of_lane(Lane::Orders, map.read_shards(map.bucket_of(&customer_id)));
+    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(&customer_id)));
     let key = format!("order of customer\n{customer_id}\n{order_id}");
-    let question = Question { key: key.into(), lanes, epoch: map.epoch(), patience: &patience, partial: false };
+    let (key, epoch) = (key.into(), map.epoch());
+    let question = Question { key, streams, epoch, patience: &patience, partial: false, is_judged: true };
     let load = |patience| find_of_customer(&app, &map, &customer_id, &order_id, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
-    response::json(&served, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))
+    response::json(&served, None, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))
 }
 
 async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience) -> Result<Entry, ReadError> {
-    let (index, watch) = (Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
-    let patience = app.cache().with_floor(patience, Lane::Index, map.read_shards(index), watch);
+    let watch = Watch::Key(customer_key(order_id.as_str()));
+    let patience = app.cache().with_floor(patience, &index_of(map, order_id), watch);
     let mut lookup = Lookup::new(app.shards(), map, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {
@@ -77,7 +87,7 @@ async fn find_of_customer(
     patience: Patience,
 ) -> Result<Entry, ReadError> {
     let (bucket, watch) = (map.bucket_of(customer_id), Watch::Key(customer_key(customer_id.as_str())));
-    let patience = app.cache().with_floor(patience, Lane::Orders, map.read_shards(bucket), watch);
+    let patience = app.cache().with_floor(patience, &of_lane(Lane::Orders, map.read_shards(bucket)), watch);
     let mut lookup = Lookup::new(app.shards(), map, patience);
     let found = lookup.of_customer(customer_id, order_id).await?;
     Ok(lookup.into_entry(found.as_ref()))
@@ -90,6 +100,11 @@ fn patience(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Probl
     let patience = query.patience(headers)?;
     app.check_receipt(&patience.receipt)?;
     Ok(patience)
+}
+
+/// The streams by which index entries of an order id come.
+fn index_of(map: &ShardMap, order_id: &OrderId) -> Vec<StreamId> {
+    of_lane(Lane::Index, map.read_shards(Bucket::of_key(order_id.as_str())))
 }
 
 fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<StreamId> {

@@ -59,14 +59,16 @@ impl PageRequest {
         app.check_receipt(&self.patience.receipt)?;
         let question = Question {
             key: Arc::clone(&self.key),
-            lanes: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
+            streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
             epoch: map.epoch(),
             patience: &self.patience,
             partial: self.scan.partial,
+            is_judged: true,
         };
         let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
         let served = app.cache().serve(&question, &read).await?;
-        response::json(&served, || Problem::internal("a page without a body"))
+        let owed = response::owed(app.shards().derivations(), &question.streams);
+        response::json(&served, owed, || Problem::internal("a page without a body"))
     }
 
     async fn read(
@@ -77,8 +79,8 @@ impl PageRequest {
         patience: Patience,
     ) -> Result<Entry, ReadError> {
         let patience = reads.iter().fold(patience, |patience, (shard, subject)| {
-            let (lane, watch) = (subject.lane(), self.scan.watch(subject, Page::default()));
-            app.cache().with_floor(patience, lane, &[*shard], watch)
+            let (stream, watch) = (subject.lane().on(*shard), self.scan.watch(subject, Page::default()));
+            app.cache().with_floor(patience, &[stream], watch)
         });
         let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
         let mut body = LIST_START.to_vec();

@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_receipt_may_stand_in_a_header() {
-        let headers = HeaderMap::from_iter([(AFTER.parse().unwrap(), "o1.a.7".parse().unwrap())]);
+        let headers = HeaderMap::from_iter([(AFTER.parse().unwrap(), "l1.a.7".parse().unwrap())]);
         let receipt = |query| read(query).unwrap().patience(&headers).unwrap().receipt.to_string();
-        assert_eq!((receipt(""), receipt("after=o2.a.9")), ("o1.a.7".to_owned(), "o2.a.9".to_owned()));
+        assert_eq!((receipt(""), receipt("after=l2.a.9")), ("l1.a.7".to_owned(), "l2.a.9".to_owned()));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Merge {
         let mut unknown = Vec::new();
         for (shard, subject) in reads {
             match shards.get(shard) {
-                Ok(shard) => sources.push(Source::new(Arc::clone(shard), subject, scan)),
+                Ok(shard) => sources.push(Source::new(shards.clone(), Arc::clone(shard), subject, scan)),
                 Err(error) => unknown.push(error),
             }
         }

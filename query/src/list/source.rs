@@ -13,12 +13,19 @@ use crate::list::scan::Scan;
 use crate::position::history::is_later;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
+use crate::replica::shards::Shards;
+use crate::replica::wait::RowsAfter;
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;
 
+/// What a receipt comes to for a source: a position, or nothing.
+#[derive(Clone, Copy, Debug)]
+struct Settled(Option<Position>);
+
 /// The rows of a shard for one subject.
 pub(crate) struct Source {
+    shards: Shards,
     shard: Arc<Shard>,
     subject: Subject,
     direction: Direction,
@@ -31,16 +38,18 @@ pub(crate) struct Source {
     rows: VecDeque<FactRow>,
     /// The earliest position of a piece: every piece holds what was committed before it.
     position: Option<Position>,
+    /// What the first piece had to hold, once it was read.
+    target: Option<Settled>,
 }
 
 impl Source {
     /// What a scan finds on a shard.
-    pub(crate) fn new(shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
+    pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
         let (direction, span, last) = (scan.direction, scan.span, scan.last.clone());
         let windows = shard.windows(subject.lane());
         let window = windows.first(&last, span, direction);
-        let rows = VecDeque::new();
-        Self { shard, subject, direction, span, windows, window: Some(window), last, rows, position: None }
+        let (window, rows) = (Some(window), VecDeque::new());
+        Self { shards, shard, subject, direction, span, windows, window, last, rows, position: None, target: None }
     }
 
     /// The log that its rows came by.
@@ -102,14 +111,19 @@ impl Source {
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
             let statement = Statement::over(window, self.read(limit), PIECE_BYTES_MAX);
-            let rows = match self.position {
-                None => self.shard.read_after(&statement, patience).await?,
-                // Another server than the first piece's may answer; it should not be behind that one.
-                Some(position) => {
-                    let patience = patience.clone().with_floor(self.stream(), position);
-                    self.shard.read_after(&statement, &patience).await?
+            let RowsAfter { rows, target } = match self.target {
+                None => self.shards.read_after(&self.shard, &statement, patience).await?,
+                // What the receipt means here is known by now. Another server than the first piece's may answer; it should not
+                // be behind that one.
+                Some(Settled(target)) => {
+                    let mut patience = patience.settled(self.stream(), target);
+                    if let Some(position) = self.position {
+                        patience = patience.with_floor(self.stream(), position);
+                    }
+                    self.shards.read_after(&self.shard, &statement, &patience).await?
                 }
             };
+            self.target = Some(Settled(target));
             self.note(rows.position);
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;

@@ -3,6 +3,9 @@
 //! Three ways lead to it. An assigned order id says itself where its order is: one shard, one partition. Any other id has
 //! an index entry, which says the customer and the time. And a customer's history has all of the customer's orders; that
 //! is the slowest way, and the last. An index entry alone shows nothing: only the order's own row does.
+//!
+//! The order is stored first, and its index entry comes behind it: in a moment most often, and much later where the index's
+//! shard could not take it. While facts may be owed to the index, it does not say that there is no order: every shard is asked.
 
 mod reads;
 
@@ -10,12 +13,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forebay_model::touched::{customer_key, hour_of};
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap};
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
 use forebay_shard::read::{FactRow, Span};
 
 use crate::answer::{Fact, push_fact};
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
+use crate::position::derivations::{Owing, logged_parts};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shards::Shards;
@@ -24,6 +28,9 @@ use crate::replica::shards::Shards;
 const SAME_ID_MAX: usize = 100;
 /// The index is waited for no longer where it is only a short cut.
 const SHORT_CUT_MAX: Duration = Duration::from_millis(500);
+
+/// When an order with an id is said to be, by customer.
+type Entries = BTreeMap<String, Timestamp>;
 
 /// The orders that were found for an id, by customer.
 pub(crate) type Found = BTreeMap<String, FactRow>;
@@ -89,12 +96,13 @@ impl<'a> Lookup<'a> {
         {
             return Ok(Some(found));
         }
-        // The index is only a short cut here, so it need not have come as far as the receipt, nor answer at all.
-        let missing = self.missing.clone();
+        // The index is only a short cut here, so it need not have come as far as the receipt, nor answer at all, and the
+        // answer says nothing of it.
+        let (missing, read_at) = (self.missing.clone(), self.read_at.clone());
         let at_once = Patience::none();
         let index = tokio::time::timeout(SHORT_CUT_MAX, self.index(order_id, &at_once));
-        let entries = index.await.unwrap_or_else(|_late| Ok(BTreeMap::new()))?;
-        self.missing = missing;
+        let entries = index.await.unwrap_or_else(|_late| Ok(Entries::new()))?;
+        (self.missing, self.read_at) = (missing, read_at);
         if let Some(&at) = entries.get(customer_id.as_str())
             && let Some(found) = self.at(customer_id, order_id, Span::of_instant(at)).await?
         {
@@ -122,30 +130,52 @@ impl<'a> Lookup<'a> {
         }
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
-        let mut found = Found::new();
-        let entries = self.index(order_id, &self.patience.clone()).await?;
-        self.watch(Lane::Index, Bucket::of_key(order_id.as_str()), Watch::Key(customer_key(order_id.as_str())));
-        let entries_count = entries.len();
-        for (customer, at) in entries {
-            let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
-            let mut row = self.at(&customer_id, order_id, Span::of_instant(at)).await?;
-            if row.is_none() {
-                // The entry may be of an order that was not accepted in the end, and was sent again with another time.
-                row = self.search(&customer_id, order_id).await?;
-            }
-            found.extend(row.map(|row| (customer, row)));
-            if !self.missing.is_empty() {
-                // However much was found, it may not be all.
-                break;
-            }
+        let index = Bucket::of_key(order_id.as_str());
+        let owing = self.shards.derivations().owing(self.map.shards(), self.map.read_shards(index));
+        let is_named = logged_parts(&self.patience.receipt).next().is_some();
+        // What is owed to the index is not waited for: the shards that have the orders are asked.
+        let is_passed_by = owing == Owing::Something && is_named;
+        let patience = if is_passed_by { self.patience.without_orders() } else { self.patience.clone() };
+        let mut entries = self.index(order_id, &patience).await?;
+        self.watch(Lane::Index, index, Watch::Key(customer_key(order_id.as_str())));
+        let mut found = self.of_entries(order_id, &entries).await?;
+        if is_passed_by || found.is_empty() && owing != Owing::Nothing {
+            let owed: Entries = self
+                .everywhere(order_id)
+                .await?
+                .into_iter()
+                .filter(|(customer, _)| !found.contains_key(customer))
+                .collect();
+            found.append(&mut self.of_entries(order_id, &owed).await?);
+            entries.extend(owed);
+            // The entry that will come tells the cache, but not which positions of the other shards the answer holds at.
+            self.is_whole = false;
         }
         if found.is_empty() {
             self.missing.extend(missing_at_home);
         }
-        // An entry without an order announces one that may come at any time.
-        self.is_whole &= found.len() == entries_count;
+        // An entry whose order is not seen: a server has answered that is behind.
+        self.is_whole &= found.len() == entries.len();
         self.unless_missing(None::<()>)?;
-        Ok(WithId { found, may_be_more: entries_count >= SAME_ID_MAX })
+        Ok(WithId { found, may_be_more: entries.len() >= SAME_ID_MAX })
+    }
+
+    /// The orders that entries lead to, until a shard is missing: however much was found, it may not be all.
+    async fn of_entries(&mut self, order_id: &OrderId, entries: &Entries) -> Result<Found, ReadError> {
+        let mut found = Found::new();
+        for (customer, &at) in entries {
+            if !self.missing.is_empty() {
+                break;
+            }
+            let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
+            let mut row = self.at(&customer_id, order_id, Span::of_instant(at)).await?;
+            if row.is_none() {
+                // The entry may be of an order whose shard was set back, and which was then sent again with another time.
+                row = self.search(&customer_id, order_id).await?;
+            }
+            found.extend(row.map(|row| (customer.clone(), row)));
+        }
+        Ok(found)
     }
 
     /// Notes what would change the answer.

@@ -1,17 +1,18 @@
 //! What a lookup reads of each shard.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forebay_model::id::Home;
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, Timestamp};
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, StreamId, Timestamp};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, FactRow, Read, Span, Statement};
+use futures::future::join_all;
 
-use super::{Found, Lookup, SAME_ID_MAX};
+use super::{Entries, Found, Lookup, SAME_ID_MAX};
 use crate::error::ReadError;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
+use crate::replica::wait::RowsAfter;
 
 /// More than any one order.
 const BYTES_MAX: usize = 1 << 26;
@@ -80,16 +81,31 @@ impl<'a> Lookup<'a> {
         Ok(None)
     }
 
-    /// The index entries of an order id: customers and times.
-    pub(super) async fn index(
-        &mut self,
-        order_id: &OrderId,
-        patience: &Patience,
-    ) -> Result<BTreeMap<String, Timestamp>, ReadError> {
-        let mut entries = BTreeMap::new();
+    /// The index entries of an order id.
+    pub(super) async fn index(&mut self, order_id: &OrderId, patience: &Patience) -> Result<Entries, ReadError> {
+        let mut entries = Entries::new();
         let statement = Statement::index(order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
         for &shard in self.map.read_shards(Bucket::of_key(order_id.as_str())) {
             let rows = self.ask(shard, &statement, patience).await?;
+            entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
+        }
+        Ok(entries)
+    }
+
+    /// What the index will have of an order id, from every shard that may have stored such an order.
+    pub(super) async fn everywhere(&mut self, order_id: &OrderId) -> Result<Entries, ReadError> {
+        let statement = Statement::times(order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
+        let (shards, patience) = (self.shards, &self.patience);
+        let reads = self.map.shards().filter(|shard| !self.missing.contains(shard)).map(async |shard| {
+            let answer = match shards.get(shard) {
+                Ok(known) => shards.read_after(known, &statement, patience).await,
+                Err(error) => Err(error.into()),
+            };
+            (shard, answer)
+        });
+        let mut entries = Entries::new();
+        for (shard, answer) in join_all(reads).await {
+            let rows = self.note(statement.stream().on(shard), answer)?;
             entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
         }
         Ok(entries)
@@ -113,10 +129,15 @@ impl<'a> Lookup<'a> {
             // It has used up its time.
             return Ok(Vec::new());
         }
-        let Some(shard) = self.shard(shard) else { return Ok(Vec::new()) };
-        match shard.read_after(statement, patience).await {
-            Ok(rows) => {
-                self.read_at.note(statement.lane().on(shard.id()), rows.position);
+        let Some(known) = self.shard(shard) else { return Ok(Vec::new()) };
+        let answer = self.shards.read_after(known, statement, patience).await;
+        self.note(statement.stream().on(shard), answer)
+    }
+
+    fn note(&mut self, stream: StreamId, answer: Result<RowsAfter, ReadError>) -> Result<Vec<FactRow>, ReadError> {
+        match answer {
+            Ok(RowsAfter { rows, .. }) => {
+                self.read_at.note(stream, rows.position);
                 Ok(rows.facts)
             }
             Err(ReadError::Shard(error)) if error.is_outage() => {

@@ -1,4 +1,4 @@
-//! When a lane was known to have come to which position, as far back as that matters: it tells how far a replica is behind.
+//! When a stream was known to have come to which position, as far back as that matters: it tells how far a replica is behind.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use forebay_model::Position;
 /// The span is divided into this many slots; what happens within one counts as having happened when it began.
 const SLOTS: u32 = 16;
 
-/// The positions of a lane over a span of time that ends now.
+/// The positions of a stream over a span of time that ends now.
 #[derive(Debug)]
 pub(crate) struct History {
     span: Duration,
@@ -16,7 +16,7 @@ pub(crate) struct History {
     marks: VecDeque<Mark>,
 }
 
-/// Since then the lane is known to have come as far as that.
+/// Since then the stream is known to have come as far as that.
 #[derive(Debug)]
 struct Mark {
     position: Position,

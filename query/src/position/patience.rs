@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_model::{Position, Receipt, StreamId};
+use forebay_model::{Position, Receipt, StreamId, StreamKind};
 use tokio::time::Instant;
 
 /// How long a request waits, and for what.
@@ -16,7 +16,7 @@ pub(crate) struct Patience {
     pub(crate) until: Instant,
 }
 
-/// What an answer of one lane of one shard must hold.
+/// What an answer of one stream must hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Need {
     /// Waited for.
@@ -42,9 +42,22 @@ impl Patience {
         self
     }
 
-    /// What this means for one lane of one shard.
-    pub(crate) fn need(&self, stream: StreamId) -> Need {
-        Need { target: self.receipt.position(stream), floor: self.floor.position(stream) }
+    /// Without the orders that the receipt names: nothing that follows from them is waited for.
+    pub(crate) fn without_orders(&self) -> Self {
+        let mut receipt = Receipt::default();
+        for (stream, position) in self.receipt.positions().filter(|(stream, _)| stream.kind == StreamKind::Derived) {
+            receipt.note(stream, position);
+        }
+        Self { receipt, ..self.clone() }
+    }
+
+    /// What is left of it where a read of a stream has found what the receipt means there.
+    pub(crate) fn settled(&self, stream: StreamId, target: Option<Position>) -> Self {
+        let mut receipt = Receipt::default();
+        if let Some(target) = target {
+            receipt.note(stream, target);
+        }
+        Self { receipt, ..self.clone() }
     }
 }
 

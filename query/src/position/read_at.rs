@@ -43,15 +43,15 @@ impl ReadAt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{Incarnation, Lane, ShardId};
+    use forebay_model::{Incarnation, ShardId, StreamKind};
 
     #[test]
     fn of_two_reads_the_earlier_position_counts() {
         let at = |seq| Some(Position { incarnation: Incarnation::new(1), seq });
         let mut read_at = ReadAt::default();
         for position in [at(7), at(5), None, at(6)] {
-            read_at.note(Lane::Orders.on(ShardId(2)), position);
+            read_at.note(StreamKind::Logged.on(ShardId(2)), position);
         }
-        assert_eq!(read_at.to_receipt().to_string(), "o2.1.5");
+        assert_eq!(read_at.to_receipt().to_string(), "l2.1.5");
     }
 }

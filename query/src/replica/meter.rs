@@ -8,7 +8,8 @@ use metrics::{Counter, Histogram, counter, histogram};
 use crate::metrics::{SERVER_READS, SHARD_ERRORS, SHARD_ROWS, SHARD_SECONDS};
 
 /// The kinds of reads, as metrics name them.
-const READS: [&str; 8] = ["customer", "range", "view", "order", "search", "index", "position", "stats"];
+const READS: [&str; 10] =
+    ["customer", "range", "view", "order", "search", "index", "times", "position", "derived", "stats"];
 
 /// The meters of one shard.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
-//! How far the lanes of each server were when it last answered.
+//! How far the streams of each server were when it last answered.
 
 use std::sync::{Mutex, PoisonError};
 
-use forebay_model::{Lane, PerLane, Position};
+use forebay_model::{PerKind, Position, StreamKind};
 
 /// The last known positions of each server of a shard, by the server's number.
 #[derive(Debug)]
-pub(super) struct LastSeen(Vec<Mutex<PerLane<Option<Seen>>>>);
+pub(super) struct LastSeen(Vec<Mutex<PerKind<Option<Seen>>>>);
 
-/// How far a lane was.
+/// How far a stream was.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) position: Position,
@@ -21,11 +21,11 @@ impl LastSeen {
         Self((0..servers).map(|_| Mutex::default()).collect())
     }
 
-    pub(super) fn get(&self, server: usize, lane: Lane) -> Option<Seen> {
-        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[lane]
+    pub(super) fn get(&self, server: usize, kind: StreamKind) -> Option<Seen> {
+        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[kind]
     }
 
-    pub(super) fn set(&self, server: usize, lane: Lane, seen: Seen) {
-        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[lane] = Some(seen);
+    pub(super) fn set(&self, server: usize, kind: StreamKind, seen: Seen) {
+        self.0[server].lock().unwrap_or_else(PoisonError::into_inner)[kind] = Some(seen);
     }
 }

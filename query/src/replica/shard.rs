@@ -1,4 +1,4 @@
-//! One shard, as reads see it: its servers, windows, and how far its lanes are known to be.
+//! One shard, as reads see it: its servers, windows, and how far its streams are known to be.
 //!
 //! Which server is asked, and whether its answer is believed, stands in [`route`](crate::replica::route).
 
@@ -78,7 +78,7 @@ impl Shard {
         self.pool.close_idle();
     }
 
-    /// How far its lanes are known to be.
+    /// How far its streams are known to be.
     pub(crate) fn known(&self) -> &Known {
         &self.known
     }

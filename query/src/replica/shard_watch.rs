@@ -1,4 +1,4 @@
-//! Looks at one shard every few seconds: which of its servers answer, which of them is the primary, how far their lanes
+//! Looks at one shard every few seconds: which of its servers answer, which of them is the primary, how far their streams
 //! are, and which partitions there are.
 
 use std::sync::Arc;

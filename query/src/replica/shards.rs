@@ -5,25 +5,38 @@ use std::sync::Arc;
 use forebay_model::ShardId;
 use forebay_shard::{ShardError, ShardList};
 
+use crate::position::derivations::Derivations;
 use crate::replica::shard::{ReadSettings, Shard};
 
-/// The shards, by number.
+/// The shards, by number. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct Shards(Arc<Inner>);
+
 #[derive(Debug)]
-pub(crate) struct Shards(Vec<Arc<Shard>>);
+struct Inner {
+    shards: Vec<Arc<Shard>>,
+    derivations: Arc<Derivations>,
+}
 
 impl Shards {
     pub(crate) fn new(list: &ShardList, settings: ReadSettings) -> Self {
-        let shards = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings)));
-        Self(shards.collect())
+        let shards: Vec<_> = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings))).collect();
+        let derivations = Arc::new(Derivations::new(shards.len()));
+        Self(Arc::new(Inner { shards, derivations }))
     }
 
     /// # Errors
     /// [`ShardError::Unknown`] where the shard map knows more shards than the settings.
     pub(crate) fn get(&self, shard: ShardId) -> Result<&Arc<Shard>, ShardError> {
-        self.0.get(usize::from(shard.0)).ok_or(ShardError::Unknown(shard))
+        self.0.shards.get(usize::from(shard.0)).ok_or(ShardError::Unknown(shard))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {
-        self.0.iter()
+        self.0.shards.iter()
+    }
+
+    /// How far what follows from each shard's orders is known to be derived for the others.
+    pub(crate) fn derivations(&self) -> &Arc<Derivations> {
+        &self.0.derivations
     }
 }

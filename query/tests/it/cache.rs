@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_testkit::eventually;
 use forebay_testkit::service::{Answer, Served};
 use futures::future::join_all;
@@ -21,7 +21,7 @@ pub(crate) fn order(id: &str, customer: &str, at: &str) -> Value {
 
 const NOON: &str = "2025-06-30T12:00:00Z";
 
-/// A system in which every lane was heard of, and that has one committed order.
+/// A system in which every stream was heard of, and that has one committed order.
 async fn with_an_order(name: &str, flags: &[&str]) -> Scene {
     let mut scene = Scene::start_with(name, flags, |map| map).await;
     scene.writing.write(&[order("X1", "C1", NOON)]).await;
@@ -29,9 +29,9 @@ async fn with_an_order(name: &str, flags: &[&str]) -> Scene {
     scene
 }
 
-/// Waits until a service has heard of every lane.
-async fn heard(scene: &Scene, query: &Served) {
-    eventually("every lane is heard", async || {
+/// Waits until a service has heard of every stream.
+pub(crate) async fn heard(scene: &Scene, query: &Served) {
+    eventually("every stream is heard", async || {
         scene.writing.beat().await;
         let answer = query.get("/v1/orders?limit=7&order=asc").await;
         (answer.header("forebay-cache") != "bypass", answer.header("forebay-cache").to_owned())
@@ -68,11 +68,11 @@ async fn what_was_read_is_kept_until_it_is_touched() {
     let other =
         (2..1000).map(|n| format!("C{n}")).find(|c| scene.writing.shard_of(c) == scene.writing.shard_of("C1")).unwrap();
     scene.writing.write(&[order("X2", &other, NOON)]).await;
-    let position = scene.writing.position(Lane::Orders.on(scene.writing.shard_of("C1")));
+    let position = scene.writing.position(StreamKind::Logged.on(scene.writing.shard_of("C1")));
     eventually("the cached answer is known to hold at the new position", async || {
         let answer = scene.get("/v1/customers/C1/orders").await;
         let receipt: forebay_model::Receipt = answer.header("forebay-position").parse().unwrap();
-        let at = receipt.position(Lane::Orders.on(scene.writing.shard_of("C1")));
+        let at = receipt.position(StreamKind::Logged.on(scene.writing.shard_of("C1")));
         assert_eq!(seen(answer), is("l1", &["X1"]));
         (at == Some(position), format!("{at:?}"))
     })
@@ -125,7 +125,7 @@ async fn what_is_not_there_is_kept_until_it_is() {
 #[tokio::test]
 async fn an_index_entry_whose_order_is_still_to_come_is_no_answer_to_keep() {
     let mut scene = with_an_order("to_come", &[]).await;
-    scene.writing.write_lane(&[order("X1", "C2", NOON)], Lane::Index).await;
+    scene.writing.write_derived(&[order("X1", "C2", NOON)], Lane::Index).await;
     heard(&scene, &scene.query).await;
     assert_eq!(seen(scene.get("/v1/orders/X1").await).1, ["X1"]);
     let (_, receipt) = scene.writing.write(&[order("X1", "C2", NOON)]).await;
@@ -138,12 +138,13 @@ async fn a_missed_notice_makes_what_is_older_doubtful() {
     let (path, shard) = ("/v1/customers/C1/orders", scene.writing.shard_of("C1"));
     assert_eq!(seen(scene.get(path).await), is("miss", &["X1"]));
     scene.writing.log(&[order("X2", "C1", NOON)]).await;
-    scene.writing.commit_lane(Lane::Orders.on(shard), false).await;
+    scene.writing.commit_stream(StreamKind::Logged.on(shard), false).await;
     // Nobody has said so: the answer is that of its position, which it says.
     let old = scene.get(path).await;
     let position: forebay_model::Receipt = old.header("forebay-position").parse().unwrap();
     assert!(
-        position.position(Lane::Orders.on(shard)).unwrap().seq < scene.writing.position(Lane::Orders.on(shard)).seq
+        position.position(StreamKind::Logged.on(shard)).unwrap().seq
+            < scene.writing.position(StreamKind::Logged.on(shard)).seq
     );
     eventually("the next sign of life tells", async || {
         scene.writing.beat().await;

@@ -4,6 +4,7 @@
 
 mod answers;
 mod cache;
+mod derived;
 mod exporting;
 mod exports;
 mod lists;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Bucket, Lane, ShardId};
+use forebay_model::{Bucket, ShardId};
 use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
@@ -21,11 +21,7 @@ async fn one_order_each(scene: &mut Scene) -> Vec<Value> {
         })
         .collect();
     scene.writing.log(&orders).await;
-    for lane in Lane::ALL {
-        for shard in (0..3).map(ShardId) {
-            scene.writing.commit_lane(lane.on(shard), false).await;
-        }
-    }
+    scene.writing.commit_with(false).await;
     orders
 }
 
@@ -105,11 +101,11 @@ async fn a_slow_shard_costs_its_time_out_and_no_connection() {
     let mut scene = Scene::start_with("slow", &flags, |map| map).await;
     one_order_each(&mut scene).await;
     // Whoever wants to read the positions waits for this lock.
-    let lock = "begin; lock table lane_position in access exclusive mode; select pg_sleep(4); commit";
+    let lock = "begin; lock table stream_position in access exclusive mode; select pg_sleep(4); commit";
     let url = scene.shards.urls[usize::from(DOWN.0)].clone();
     let locked = tokio::spawn(async move { forebay_stack::shared().await.sql(&url, lock).await });
     let waits =
-        "select count(*) from pg_locks where relation = 'lane_position'::regclass and mode = 'AccessExclusiveLock'";
+        "select count(*) from pg_locks where relation = 'stream_position'::regclass and mode = 'AccessExclusiveLock'";
     eventually("the table is locked", async || {
         let held = scene.sql(DOWN, waits).await;
         (held == "1", held)

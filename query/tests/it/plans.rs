@@ -1,7 +1,7 @@
 //! Every read is a walk along an index, over the partitions that it needs.
 
 use forebay_model::ShardId;
-use forebay_shard::read::sql::{Bounds, INDEX, Kind, POSITION, SESSION, text};
+use forebay_shard::read::sql::{Bounds, INDEX, Kind, POSITION, SESSION, TIMES, text};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -103,7 +103,7 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
                 _ => 21,
             };
             assert_eq!(partitions, needed, "{kind:?} scans {scanned:?}");
-            assert!(scanned.contains(&"lane_position".to_owned()), "{kind:?}");
+            assert!(scanned.contains(&"stream_position".to_owned()), "{kind:?}");
             // Only everybody's list needs a sort: of orders with the same time and id.
             let sorts = shape.iter().filter(|node| *node == "Incremental Sort").count();
             let is_everybody = matches!(kind, Kind::EverybodyNewest | Kind::EverybodyOldest);
@@ -115,9 +115,14 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             let partitions = scanned.iter().filter(|name| name.starts_with("orders")).count();
             assert_eq!(partitions, 1, "{kind:?} scans {scanned:?} for the first rows");
         }
-        let nodes = plan(&scene, INDEX, "text, int8", "'X1', 100").await;
-        assert!(names(&nodes, "Node Type").iter().all(|node| !node.contains("Seq")), "{nodes:?}");
-        let nodes = plan(&scene, POSITION, "text", "'orders'").await;
+        for statement in [INDEX, TIMES] {
+            let nodes = plan(&scene, statement, "text, int8", "'X1', 100").await;
+            let shape = names(&nodes, "Node Type");
+            let is_walk =
+                |node: &String| ["Append", "Limit", "Index Scan", "Subquery Scan", "Result"].contains(&node.as_str());
+            assert!(shape.iter().all(is_walk), "{shape:?}");
+        }
+        let nodes = plan(&scene, POSITION, "text", "'logged'").await;
         assert_eq!(names(&nodes, "Node Type"), ["Index Scan"]);
     }
 }

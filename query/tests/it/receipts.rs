@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, ShardId};
 use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
@@ -25,7 +24,8 @@ async fn what_is_logged_and_not_committed_is_not_yet_visible() {
     for path in READS {
         let begin = Instant::now();
         let answer = scene.get(&format!("{path}?after={receipt}&wait_ms=120")).await;
-        assert!(answer.problem(504, "not_yet_visible").contains("is not yet in shard"), "{path}");
+        let detail = answer.problem(504, "not_yet_visible");
+        assert!(detail.contains("is not yet in shard"), "{path}: {detail}");
         assert!(begin.elapsed() >= Duration::from_millis(120), "{path} {:?}", begin.elapsed());
     }
     let by_header = scene.query.request("/v1/orders/X1?wait_ms=0").header("Forebay-After", receipt.to_string());
@@ -48,13 +48,7 @@ async fn a_commit_wakes_who_waits_for_it() {
         let (_, receipt) = scene.writing.log(&[order()]).await;
         let paths = READS.map(|path| format!("{path}?after={receipt}&wait_ms=20000"));
         let reads = paths.iter().map(|path| Answer::of(scene.query.request(path)));
-        let commits = async {
-            for shard in (0..3).map(ShardId) {
-                for lane in Lane::ALL {
-                    scene.writing.commit_lane(lane.on(shard), with_notice).await;
-                }
-            }
-        };
+        let commits = scene.writing.commit_with(with_notice);
         let (answers, ()) = tokio::join!(futures::future::join_all(reads), commits);
         for (answer, path) in answers.into_iter().zip(READS) {
             let body = answer.ok();
@@ -71,7 +65,7 @@ async fn a_shard_that_lost_its_last_commits_is_not_believed() {
     scene.get(&path(1)).await.ok();
     // As after the promotion of a replica that had not got the last commit.
     let shard = scene.writing.shard_of("C1");
-    scene.sql(shard, "delete from orders; update lane_position set stream_seq = 0 where lane = 'orders'").await;
+    scene.sql(shard, "delete from orders; update stream_position set stream_seq = 0 where stream = 'logged'").await;
     scene.get(&path(2)).await.problem(504, "not_yet_visible");
     // What was read before is still what the log holds, and the shard will have it again.
     scene.get(&path(1)).await.ok();

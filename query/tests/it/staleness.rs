@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Lane, Receipt, ShardId, Timestamp};
+use forebay_model::{Lane, Position, Receipt, ShardId, StreamKind, Timestamp};
 use forebay_testkit::service::Served;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::cache::names_in_redis;
 use crate::scene::{SHARDS, Scene, order_ids, start_query};
+use crate::writing::Places;
 
 const CUSTOMERS: usize = 6;
 const SELLERS: usize = 3;
@@ -34,6 +35,8 @@ struct Committed {
     seller: usize,
     hour: usize,
     at: Receipt,
+    /// Where what follows from it lies, once that is derived.
+    derived: Option<Places>,
 }
 
 /// Which orders belong to an answer.
@@ -62,7 +65,7 @@ async fn every_answer_holds_what_was_committed_before_its_position() {
     let flags = ["--redis", url.as_str()];
     let mut scene = Scene::start_with("stale", &flags, |map| map).await;
     let other = start_query(&scene.log, &scene.shards.urls, &flags).await;
-    // Every lane has a position from the beginning.
+    // Every stream has a position from the beginning.
     scene.writing.commit().await;
     let redis = redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     let random = StdRng::seed_from_u64(seed);
@@ -88,7 +91,7 @@ impl Trial {
         }
     }
 
-    /// Commits some orders, lane by lane as the writer does; some notices are lost.
+    /// Commits some orders, and what follows from them, or leaves that for later, as the writers do; some notices are lost.
     async fn commit(&mut self) {
         for _ in 0..self.random.random_range(1..4) {
             let (customer, seller) = (self.random.random_range(0..CUSTOMERS), self.random.random_range(0..SELLERS));
@@ -99,14 +102,44 @@ impl Trial {
                 "items": [{"sku": "x", "quantity": 1, "price": 5, "seller_id": format!("S{era}-{seller}")}]
             });
             let (_, at) = self.scene.writing.log(&[order]).await;
-            self.committed.push(Committed { id, era, customer, seller, hour, at });
+            self.committed.push(Committed { id, era, customer, seller, hour, at, derived: None });
         }
-        for lane in Lane::ALL {
-            for shard in (0..SHARDS).map(ShardId) {
-                let with_notice = self.random.random_bool(0.7);
-                self.scene.writing.commit_lane(lane.on(shard), with_notice).await;
+        self.commit_streams(StreamKind::Logged).await;
+        for shard in (0..SHARDS).map(ShardId) {
+            if self.random.random_bool(0.8) {
+                self.derive(shard).await;
             }
         }
+        self.commit_streams(StreamKind::Derived).await;
+    }
+
+    async fn commit_streams(&mut self, kind: StreamKind) {
+        for shard in (0..SHARDS).map(ShardId) {
+            let with_notice = self.random.random_bool(0.7);
+            self.scene.writing.commit_stream(kind.on(shard), with_notice).await;
+        }
+    }
+
+    async fn derive(&mut self, source: ShardId) {
+        let with_notice = self.random.random_bool(0.7);
+        let places = self.scene.writing.derive(source, with_notice).await;
+        let is_of = |order: &Committed| order.at.position(StreamKind::Logged.on(source)).is_some();
+        for order in self.committed.iter_mut().filter(|order| order.derived.is_none() && is_of(order)) {
+            order.derived = Some(places.clone());
+        }
+    }
+
+    /// Derives whatever is left, and gives a receipt of all orders.
+    async fn everything(&mut self) -> Receipt {
+        for shard in (0..SHARDS).map(ShardId) {
+            self.derive(shard).await;
+        }
+        self.commit_streams(StreamKind::Derived).await;
+        let mut receipt = Receipt::default();
+        for stream in (0..SHARDS).map(|shard| StreamKind::Logged.on(ShardId(shard))) {
+            receipt.note(stream, self.scene.writing.position(stream));
+        }
+        receipt
     }
 
     async fn remember(&mut self) {
@@ -148,8 +181,8 @@ impl Trial {
             7..9 => (format!("/v1/orders?limit=1000&{hours}"), Lane::Orders, Box::new(move |o| o.hour == hour)),
             _ => return self.read_one().await,
         };
-        let receipt = self.random.random_bool(0.1).then(|| self.everything());
-        let path = receipt.map(|receipt| format!("{path}&after={receipt}")).unwrap_or(path);
+        let has_receipt = self.random.random_bool(0.1);
+        let path = if has_receipt { format!("{path}&after={}", self.everything().await) } else { path };
         let query = if self.random.random_bool(0.5) { &self.scene.query } else { &self.other };
         let answer = query.get(&path).await;
         let (from, position) =
@@ -158,7 +191,7 @@ impl Trial {
         let ids = order_ids(&body);
         let at: Receipt = position.parse().unwrap();
         for order in self.committed.iter().filter(|order| order.era == era && wanted(order)) {
-            let is_before = covers(&at, &order.at, lane);
+            let is_before = has_receipt || covers(&at, order, lane);
             let is_there = ids.contains(&order.id.as_str());
             assert!(
                 is_there || !is_before,
@@ -183,24 +216,12 @@ impl Trial {
         answer.problem(404, "not_found");
         let at: Receipt = position.parse().unwrap();
         if let Some(order) = self.committed.get(place) {
-            assert!(!covers(&at, &order.at, Lane::Index), "{id} is not found at {position}, it lies at {}", order.at);
+            assert!(!covers(&at, order, Lane::Index), "{id} is not found at {position}, it lies at {}", order.at);
         }
     }
 
     fn era(&self) -> usize {
         self.committed.len() / ERA
-    }
-
-    /// A receipt of all that is committed.
-    fn everything(&self) -> Receipt {
-        let mut receipt = Receipt::default();
-        for lane in Lane::ALL {
-            for shard in (0..SHARDS).map(ShardId) {
-                let position = self.scene.writing.position(lane.on(shard));
-                receipt.note(lane.on(shard), position);
-            }
-        }
-        receipt
     }
 }
 
@@ -211,7 +232,16 @@ fn hour_of(era: usize, hour: usize) -> String {
 }
 
 /// Whether an answer's positions are behind the place where a lane has the order.
-fn covers(answer: &Receipt, order: &Receipt, lane: Lane) -> bool {
-    let mut places = order.positions().filter(|(stream, _)| stream.lane == lane);
-    places.any(|(stream, place)| answer.position(stream).is_some_and(|position| position.covers(place)))
+fn covers(answer: &Receipt, order: &Committed, lane: Lane) -> bool {
+    let is_behind =
+        |stream, place: Position| answer.position(stream).is_some_and(|position: Position| position.covers(place));
+    match (lane.kind(), &order.derived) {
+        (StreamKind::Logged, _) => order.at.positions().any(|(stream, place)| is_behind(stream, place)),
+        (StreamKind::Derived, None) => false,
+        // It lies on one of these shards, and an answer is of the right one.
+        (StreamKind::Derived, Some(places)) => {
+            let mut of_lane = places.iter().filter(|((of, _), _)| *of == lane);
+            of_lane.any(|((_, shard), &place)| is_behind(lane.on(*shard), place))
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The statistics say what is stored and how far behind it is.
 
-use forebay_model::{Lane, ShardId};
+use forebay_model::{ShardId, StreamKind, Timestamp};
+use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -36,11 +37,36 @@ async fn stored_duplicates_and_lag_are_counted() {
     scene.writing.log(&[order(77)]).await;
     let stats = scene.get("/v1/stats").await.ok();
     let lagging = &stats["shards"][usize::from(shard.0)];
-    assert_eq!((&lagging["lag_frames"], &lagging["lanes"]["orders"]["lag_frames"]), (&json!(2), &json!(2)));
+    assert_eq!((&lagging["lag_frames"], &lagging["streams"]["logged"]["lag_frames"]), (&json!(2), &json!(2)));
     assert!(lagging["lag_seconds"].as_f64().unwrap() > 0.0, "{lagging}");
-    scene.writing.commit_lane(Lane::Orders.on(shard), true).await;
+    scene.writing.commit_stream(StreamKind::Logged.on(shard), true).await;
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!(stats["shards"][usize::from(shard.0)]["lag_seconds"], 0.0);
+}
+
+#[tokio::test]
+async fn what_is_owed_is_told_by_target() {
+    let mut scene = Scene::start("owing").await;
+    let (source, target) = (scene.writing.shard_of("C0"), ShardId(1));
+    scene.writing.write(&[order(7)]).await;
+    let since = Timestamp::parse("2025-06-30T12:30:00Z").unwrap();
+    scene.writing.owe(source, target, Some(since));
+    for n in [14, 21] {
+        scene.writing.write(&[order(n)]).await;
+    }
+    eventually("what is owed is told", async || {
+        scene.writing.beat().await;
+        let stats = scene.get("/v1/stats").await.ok();
+        let derived = &stats["shards"][usize::from(source.0)]["derived"];
+        let targets = derived.as_array().unwrap();
+        assert_eq!((targets.len(), &targets[1]["target"]), (3, &json!(1)), "{derived}");
+        let through = |place: usize| targets[place]["through"]["seq"].as_u64().unwrap();
+        assert_eq!([0, 1, 2].map(through), [3, 1, 3], "{derived}");
+        let owed = |field: &str| [0, 1, 2].map(|place: usize| targets[place][field].clone());
+        assert_eq!(owed("frames_owed"), [json!(0), json!(2), json!(0)], "{derived}");
+        (owed("owed_since") == [Value::Null, json!(since.to_string()), Value::Null], derived.to_string())
+    })
+    .await;
 }
 
 #[tokio::test]

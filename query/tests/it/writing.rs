@@ -1,15 +1,21 @@
-//! What ingest and writer do, step by step as a test wants it: orders are logged, and later committed.
+//! What ingest and writer do, step by step as a test wants it: orders are logged, committed, and what follows from them is derived
+//! and committed in its turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, Notice};
 use forebay_model::fact::FramePart;
+use forebay_model::tuple::Tuples;
 use forebay_model::{
-    Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, StreamId, Timestamp, Touched, ViewSet,
+    DerivedThrough, Deriver, Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, StoredOrder,
+    StreamId, StreamKind, Timestamp, Touched, ViewSet,
 };
-use forebay_shard::{IndexedFrame, LaneSettings, LaneStore, LogFrame, ShardAddresses};
+use forebay_shard::{
+    Derived, DerivedNote, IndexedFrame, LogFrame, Published, ShardAddresses, StoreSettings, StreamStore,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -18,47 +24,73 @@ const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id";
 pub(crate) struct Writing {
     log: Log,
     pub(crate) map: ShardMap,
-    lanes: BTreeMap<StreamId, WrittenLane>,
+    streams: BTreeMap<StreamId, Written>,
+    /// By source and target.
+    derivations: BTreeMap<(ShardId, ShardId), Derivation>,
     random: u64,
 }
 
-struct WrittenLane {
-    store: LaneStore,
+struct Written {
+    store: StreamStore,
     position: Position,
     logged: Vec<IndexedFrame>,
 }
 
+/// What a source derives for a target.
+struct Derivation {
+    note: Derived,
+    /// What follows from what is committed, and is not published.
+    pending: Vec<FramePart>,
+    owed_since: Option<Timestamp>,
+}
+
+/// Where the last facts of a lane lie on a shard.
+pub(crate) type Places = BTreeMap<(Lane, ShardId), Position>;
+
 impl Writing {
     pub(crate) async fn new(log: Log, urls: &[String], map: ShardMap) -> Self {
-        let mut lanes = BTreeMap::new();
-        for (shard, url) in (0..).map(ShardId).zip(urls) {
+        let (mut streams, mut derivations) = (BTreeMap::new(), BTreeMap::new());
+        let shards: Vec<ShardId> = (0..urls.len() as u16).map(ShardId).collect();
+        for (&shard, url) in shards.iter().zip(urls) {
             let addresses: ShardAddresses = url.parse().unwrap();
-            for lane in Lane::ALL {
-                let incarnation = log.stream_state(lane.on(shard)).await.unwrap().incarnation;
-                let mut store = LaneStore::open(&addresses, lane, LaneSettings::default()).await.unwrap();
+            for stream in StreamId::all_of(shard) {
+                let incarnation = log.stream_state(stream).await.unwrap().incarnation;
+                let mut store = StreamStore::open(&addresses, stream.kind, StoreSettings::default()).await.unwrap();
                 let position = Position { incarnation, seq: 0 };
                 store.begin_at(position).await.unwrap();
-                lanes.insert(lane.on(shard), WrittenLane { store, position, logged: Vec::new() });
+                streams.insert(stream, Written { store, position, logged: Vec::new() });
             }
         }
-        Self { log, map, lanes, random: 0 }
+        for &source in &shards {
+            let Written { store, position, .. } = streams.get_mut(&StreamKind::Logged.on(source)).unwrap();
+            let mut first = Vec::new();
+            for &target in &shards {
+                let incarnation = log.stream_state(StreamKind::Derived.on(target)).await.unwrap().incarnation;
+                let published = Published { position: Position { incarnation, seq: 0 }, frame_id: String::new() };
+                first.push(Derived { target, through: *position, published });
+            }
+            for note in store.begin_derived(&first).await.unwrap() {
+                derivations.insert((source, note.target), Derivation { note, pending: Vec::new(), owed_since: None });
+            }
+        }
+        Self { log, map, streams, derivations, random: 0 }
     }
 
     /// Logs orders as ingest does. Gives their ids and the receipt.
     pub(crate) async fn log(&mut self, orders: &[Value]) -> (Vec<OrderId>, Receipt) {
         let (facts, ids) = self.facts(orders);
         let mut receipt = Receipt::default();
-        for part in facts.into_parts() {
-            let stream = part.stream;
-            receipt.note(stream, self.publish(part).await);
+        for part in facts {
+            let stream = part.lane.on(part.shard);
+            receipt.note(stream, self.publish(part).await.0);
         }
         (ids, receipt)
     }
 
-    /// Writes the facts of one lane only, as an ingest that got no further.
-    pub(crate) async fn write_lane(&mut self, orders: &[Value], lane: Lane) {
+    /// Writes the facts of a derived lane that follow from orders which nobody has logged.
+    pub(crate) async fn write_derived(&mut self, orders: &[Value], lane: Lane) {
         let (facts, _) = self.facts(orders);
-        for part in facts.into_parts().into_iter().filter(|part| part.stream.lane == lane) {
+        for part in self.derived(&facts).into_iter().filter(|part| part.lane == lane) {
             self.publish(part).await;
         }
         self.commit().await;
@@ -67,20 +99,21 @@ impl Writing {
     /// Writes those facts of orders that belong to one shard to another.
     pub(crate) async fn copy(&mut self, orders: &[Value], lane: Lane, from: ShardId, to: ShardId) {
         let (facts, _) = self.facts(orders);
-        for part in facts.into_parts() {
-            if part.stream == lane.on(from) {
-                self.publish(FramePart { stream: lane.on(to), ..part }).await;
+        let derived = self.derived(&facts);
+        for part in facts.into_iter().chain(derived) {
+            if (part.lane, part.shard) == (lane, from) {
+                self.publish(FramePart { shard: to, ..part }).await;
             }
         }
         self.commit().await;
     }
 
-    fn facts(&mut self, orders: &[Value]) -> (Facts, Vec<OrderId>) {
+    fn facts(&mut self, orders: &[Value]) -> (Vec<FramePart>, Vec<OrderId>) {
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
         self.facts_of_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    fn facts_of_texts(&mut self, texts: &[&str]) -> (Facts, Vec<OrderId>) {
+    fn facts_of_texts(&mut self, texts: &[&str]) -> (Vec<FramePart>, Vec<OrderId>) {
         let parser = OrderParser::new(Self::views(), 86_400_000_000);
         let mut facts = Facts::default();
         let mut ids = Vec::new();
@@ -92,58 +125,161 @@ impl Writing {
             facts.add(&order, &self.map);
             ids.push(order.order_id.clone());
         }
-        (facts, ids)
+        (facts.into_parts(), ids)
     }
 
-    async fn publish(&mut self, part: FramePart) -> Position {
-        let FramePart { stream, rows, tuples } = part;
+    /// What follows from orders.
+    fn derived(&self, orders: &[FramePart]) -> Vec<FramePart> {
+        self.follow(orders.iter().map(|part| (part.tuples.as_slice(), &[][..])))
+    }
+
+    /// What follows from the orders of payloads, each without the rows that are named.
+    fn follow<'a>(&self, payloads: impl Iterator<Item = (&'a [u8], &'a [usize])>) -> Vec<FramePart> {
+        let deriver = Deriver::new(Self::views(), Arc::new(self.map.clone()));
+        let mut facts = Facts::default();
+        for (payload, without) in payloads {
+            for (row, tuple) in Tuples::new(Lane::Orders, payload).enumerate() {
+                if !without.contains(&row) {
+                    deriver.derive(&StoredOrder::of(&tuple.unwrap()), &mut facts);
+                }
+            }
+        }
+        facts.into_parts()
+    }
+
+    async fn publish(&mut self, part: FramePart) -> (Position, String) {
+        let FramePart { lane, shard, rows, tuples } = part;
         let payload = Bytes::from(tuples);
         let (id, epoch, enqueued_at) = (FrameId::random(), self.map.epoch(), Timestamp::now());
-        let frame = Frame { lane: stream.lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
-        let position = self.log.publish(stream.shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
+        let frame = Frame { lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
+        let position = self.log.publish(shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
         let id = id.as_str().to_owned();
-        let logged =
-            LogFrame { seq: position.seq, id, epoch, enqueued_at: Some(enqueued_at), rows, payload, fault: None };
-        self.lanes.get_mut(&stream).unwrap().logged.push(logged.indexed(stream.lane));
-        position
+        let (seq, enqueued_at) = (position.seq, Some(enqueued_at));
+        let logged = LogFrame { seq, id: id.clone(), epoch, enqueued_at, rows, payload, fault: None };
+        self.streams.get_mut(&lane.on(shard)).unwrap().logged.push(logged.indexed(lane));
+        (position, id)
     }
 
-    /// Commits what is logged in one lane of one shard, and gives notice where a test wants it.
-    pub(crate) async fn commit_lane(&mut self, stream: StreamId, with_notice: bool) {
-        let written = self.lanes.get_mut(&stream).unwrap();
+    /// Commits what is in one stream, and gives notice where a test wants it. What follows from it is not published yet.
+    pub(crate) async fn commit_stream(&mut self, stream: StreamId, with_notice: bool) {
+        let written = self.streams.get_mut(&stream).unwrap();
         let before = written.position;
         let frames = std::mem::take(&mut written.logged);
+        let mut dead: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
         let mut rest = frames.as_slice();
         while !rest.is_empty() {
-            let committed = written.store.commit(rest, written.position).await.unwrap();
+            let committed = written.store.commit(rest, written.position, &[]).await.unwrap();
+            for rows in committed.dead_rows {
+                dead.entry(rows.seq).or_default().extend((rows.row..rows.row + rows.rows).map(|row| row as usize));
+            }
             written.position = committed.position;
             rest = &rest[committed.frames..];
         }
         if with_notice && written.position != before {
             let (after, committed_at) = (written.position, Timestamp::now());
             let touched = Touched::by(frames.iter().map(IndexedFrame::tuples));
-            let notice = Notice { stream, before, after, committed_at, touched };
+            let notice = Notice { stream, before, after, committed_at, touched, derived: Vec::new() };
             self.log.publish_notice(&notice).await.unwrap();
+        }
+        if stream.kind == StreamKind::Logged {
+            let dead_of = |seq| dead.get(&seq).into_iter().flatten().copied().collect::<Vec<_>>();
+            let payloads: Vec<_> =
+                frames.iter().map(|frame| (frame.frame().payload.clone(), dead_of(frame.frame().seq))).collect();
+            for part in self.follow(payloads.iter().map(|(payload, dead)| (&payload[..], &dead[..]))) {
+                self.derivations.get_mut(&(stream.shard, part.shard)).unwrap().pending.push(part);
+            }
         }
     }
 
-    /// Gives a sign of life of every lane, as a writer does every second.
+    /// Publishes what follows from what a shard has committed, but to targets that are owed it, and notes that. Gives where it lies.
+    pub(crate) async fn derive(&mut self, source: ShardId, with_notice: bool) -> Places {
+        let stream = StreamKind::Logged.on(source);
+        let at = self.position(stream);
+        let (mut places, mut notes) = (Places::new(), Vec::new());
+        for target in self.map.clone().shards() {
+            let derivation = self.derivations.get_mut(&(source, target)).unwrap();
+            if derivation.owed_since.is_some() {
+                continue;
+            }
+            let before = derivation.note.clone();
+            let mut after = Derived { through: at, ..before.clone() };
+            for part in std::mem::take(&mut derivation.pending) {
+                let lane = part.lane;
+                let (position, frame_id) = self.publish(part).await;
+                places.insert((lane, target), position);
+                after.published = Published { position, frame_id };
+            }
+            if after != before {
+                self.derivations.get_mut(&(source, target)).unwrap().note = after.clone();
+                notes.push(DerivedNote { before, after });
+            }
+        }
+        self.streams.get_mut(&stream).unwrap().store.note_derived(at, &notes).await.unwrap();
+        if with_notice {
+            let targets: Vec<_> = notes.iter().map(|note| note.after.target).collect();
+            let mut derived = self.told(source);
+            derived.retain(|derived| targets.contains(&derived.target));
+            let notice = Notice { derived, ..Notice::heartbeat(stream, at, Timestamp::now()) };
+            self.log.publish_notice(&notice).await.unwrap();
+        }
+        places
+    }
+
+    /// What a source's notices tell of every target.
+    fn told(&self, source: ShardId) -> Vec<DerivedThrough> {
+        let of_source = self.derivations.range((source, ShardId(0))..=(source, ShardId(u16::MAX)));
+        let told = |Derivation { note, owed_since, .. }: &Derivation| DerivedThrough {
+            target: note.target,
+            through: note.through,
+            published: note.published.position,
+            owed_since: *owed_since,
+        };
+        of_source.map(|(_, derivation)| told(derivation)).collect()
+    }
+
+    /// From now on a target is owed what follows from a shard's orders, or not any more.
+    pub(crate) fn owe(&mut self, source: ShardId, target: ShardId, since: Option<Timestamp>) {
+        self.derivations.get_mut(&(source, target)).unwrap().owed_since = since;
+    }
+
+    /// Gives a sign of life of every stream, as a writer does every second.
     pub(crate) async fn beat(&self) {
-        for (&stream, written) in &self.lanes {
-            let notice = Notice::heartbeat(stream, written.position, Timestamp::now());
+        // Those of logged streams come last: who has heard them has heard all.
+        for (&stream, written) in self.streams.iter().rev() {
+            let derived = if stream.kind == StreamKind::Logged { self.told(stream.shard) } else { Vec::new() };
+            let notice = Notice { derived, ..Notice::heartbeat(stream, written.position, Timestamp::now()) };
             self.log.publish_notice(&notice).await.unwrap();
         }
     }
 
-    /// How far a lane of a shard is committed.
+    /// How far a stream is committed.
     pub(crate) fn position(&self, stream: StreamId) -> Position {
-        self.lanes[&stream].position
+        self.streams[&stream].position
     }
 
-    /// Commits everything that is logged.
+    /// Commits everything that is logged, and derives and commits everything that follows.
     pub(crate) async fn commit(&mut self) {
-        for stream in self.lanes.keys().copied().collect::<Vec<_>>() {
-            self.commit_lane(stream, true).await;
+        self.commit_with(true).await;
+    }
+
+    /// The same, with notices or without.
+    pub(crate) async fn commit_with(&mut self, with_notice: bool) {
+        self.commit_kind(StreamKind::Logged, with_notice).await;
+        self.derive_all(with_notice).await;
+        self.commit_kind(StreamKind::Derived, with_notice).await;
+    }
+
+    /// Commits what is in the streams of one kind.
+    pub(crate) async fn commit_kind(&mut self, kind: StreamKind, with_notice: bool) {
+        for shard in self.map.clone().shards() {
+            self.commit_stream(kind.on(shard), with_notice).await;
+        }
+    }
+
+    /// Publishes whatever follows from what is committed.
+    pub(crate) async fn derive_all(&mut self, with_notice: bool) {
+        for source in self.map.clone().shards() {
+            self.derive(source, with_notice).await;
         }
     }
 
@@ -157,7 +293,7 @@ impl Writing {
     /// Logs and commits orders as they were written by hand.
     pub(crate) async fn write_texts(&mut self, texts: &[&str]) {
         let (facts, _) = self.facts_of_texts(texts);
-        for part in facts.into_parts() {
+        for part in facts {
             self.publish(part).await;
         }
         self.commit().await;
@@ -170,8 +306,9 @@ impl Writing {
 
     /// Goes on at another server of the only shard, behind what that one has.
     pub(crate) async fn go_on_at(&mut self, url: &str) {
-        for (stream, written) in &mut self.lanes {
-            written.store = LaneStore::open(&url.parse().unwrap(), stream.lane, LaneSettings::default()).await.unwrap();
+        for (stream, written) in &mut self.streams {
+            written.store =
+                StreamStore::open(&url.parse().unwrap(), stream.kind, StoreSettings::default()).await.unwrap();
             written.position = written.store.position().await.unwrap().unwrap().position;
         }
     }

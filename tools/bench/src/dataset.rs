@@ -6,10 +6,13 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use forebay_model::{Bucket, Hash, Lane, Order, OrderParser, ShardMap, Timestamp, ViewSet, tuple};
+use forebay_model::fact::FramePart;
+use forebay_model::tuple::Tuples;
+use forebay_model::{Deriver, Facts, Hash, Lane, OrderParser, ShardMap, StoredOrder, Timestamp, ViewSet};
 use forebay_stack::program;
 
 use crate::servers::SERVERS;
@@ -142,10 +145,10 @@ fn lines(file: &Path) -> Result<Vec<Bytes>> {
     Ok(ends.map(|end| text.slice(std::mem::replace(&mut begin, end + 1)..end)).collect())
 }
 
-/// Makes tuples of orders, as ingest does, and transactions of tuples.
+/// Makes tuples of orders and of what follows from them, as ingest and writer do, and transactions of tuples.
 struct Gather {
     parser: OrderParser,
-    map: ShardMap,
+    deriver: Deriver,
     now: Timestamp,
     open: HashMap<(usize, Lane), (u64, Vec<u8>)>,
     shards: Vec<Vec<Batch>>,
@@ -156,9 +159,10 @@ struct Gather {
 impl Gather {
     fn new(recipe: Recipe) -> Result<Self> {
         let count = NonZeroU16::try_from(u16::try_from(SERVERS)?)?;
+        let views = recipe.views().parse::<ViewSet>()?;
         Ok(Self {
-            parser: OrderParser::new(recipe.views().parse::<ViewSet>()?, 0),
-            map: ShardMap::even(count, Hash::Md5),
+            parser: OrderParser::new(views.clone(), 0),
+            deriver: Deriver::new(views, Arc::new(ShardMap::even(count, Hash::Md5))),
             now: Timestamp::now(),
             open: HashMap::new(),
             shards: vec![Vec::new(); SERVERS],
@@ -171,33 +175,31 @@ impl Gather {
         let draft = self.parser.parse(line, self.now).context("an order that was made here is not valid")?;
         self.orders += 1;
         // Where an id is assigned, its random part is another one than ingest's.
-        let order = draft.settle(&self.map, self.now, self.orders.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        if order.needs_index() {
-            let bucket = Bucket::of_key(order.order_id.as_str());
-            self.push(bucket, Lane::Index, |out| tuple::push_index(out, &order));
+        let random = self.orders.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (mut logged, mut derived) = (Facts::default(), Facts::default());
+        let map = self.deriver.map();
+        logged.add(&draft.settle(map, self.now, random), map);
+        for part in logged.into_parts() {
+            for tuple in Tuples::new(part.lane, &part.tuples) {
+                self.deriver.derive(&StoredOrder::of(&tuple?), &mut derived);
+            }
+            self.push(&part);
         }
-        for slice in order.views() {
-            self.push(Bucket::of_key(&slice.key), Lane::Views, |out| tuple::push_view(out, &order, slice));
-        }
-        self.push_order(&order);
+        derived.into_parts().iter().for_each(|part| self.push(part));
         Ok(())
     }
 
-    fn push_order(&mut self, order: &Order<'_>) {
-        self.push(order.bucket, Lane::Orders, |out| tuple::push_order(out, order));
-    }
-
-    fn push(&mut self, bucket: Bucket, lane: Lane, write: impl FnOnce(&mut Vec<u8>)) {
-        let shard = usize::from(self.map.write_shard(bucket).0);
+    fn push(&mut self, part: &FramePart) {
+        let (lane, shard) = (part.lane, usize::from(part.shard.0));
         let (rows, tuples) = self.open.entry((shard, lane)).or_default();
-        write(tuples);
-        *rows += 1;
-        self.rows += 1;
-        if *rows == TRANSACTION_ROWS {
+        if *rows + u64::from(part.rows) > TRANSACTION_ROWS {
             let batch = Batch { lane, rows: *rows, tuples: Bytes::from(std::mem::take(tuples)) };
             *rows = 0;
             self.shards[shard].push(batch);
         }
+        tuples.extend_from_slice(&part.tuples);
+        *rows += u64::from(part.rows);
+        self.rows += u64::from(part.rows);
     }
 
     fn finish(mut self) -> (u64, Vec<Vec<Batch>>) {

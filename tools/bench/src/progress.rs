@@ -1,9 +1,9 @@
-//! How far the shards of a world are: what each lane has committed, over time.
+//! How far the shards of a world are: what each lane has stored, over time.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use forebay_model::Lane;
+use forebay_model::StreamKind;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// How often the shards are asked.
@@ -16,7 +16,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Connections to the shards of a world.
 pub struct Progress(Vec<PgConnection>);
 
-/// When how many rows were seen committed, in all lanes together.
+/// How many rows of all lanes together are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// So many are stored.
+    Stored(u64),
+    /// So many are committed, whatever became of them, or more: what is derived again counts again.
+    Committed(u64),
+}
+
+/// When how many rows were seen, in all lanes together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
     /// When.
@@ -39,8 +48,8 @@ impl Progress {
     ///
     /// # Errors
     /// What Postgres says.
-    pub async fn rows(&mut self) -> Result<u64> {
-        self.sum("select coalesce(sum(rows_stored + rows_duplicate + rows_dead), 0)::int8 from lane_position").await
+    pub async fn committed(&mut self) -> Result<u64> {
+        self.sum("select coalesce(sum(rows_stored + rows_duplicate + rows_dead), 0)::int8 from lane_tally").await
     }
 
     /// Of these, how many are stored.
@@ -48,7 +57,7 @@ impl Progress {
     /// # Errors
     /// What Postgres says.
     pub async fn stored(&mut self) -> Result<u64> {
-        self.sum("select coalesce(sum(rows_stored), 0)::int8 from lane_position").await
+        self.sum("select coalesce(sum(rows_stored), 0)::int8 from lane_tally").await
     }
 
     async fn sum(&mut self, statement: &'static str) -> Result<u64> {
@@ -60,19 +69,23 @@ impl Progress {
         Ok(sum)
     }
 
-    /// Waits until so many rows are committed, and gives what was seen until then.
+    /// Waits until that many rows are there, and gives what was seen until then.
     ///
     /// # Errors
-    /// Where more are, or where nothing happens any more.
-    pub async fn wait_for(&mut self, rows: u64) -> Result<Vec<Seen>> {
+    /// Where more are stored, or where nothing happens any more.
+    pub async fn wait_for(&mut self, until: Until) -> Result<Vec<Seen>> {
         let mut seen: Vec<Seen> = Vec::new();
         loop {
-            let now = Seen { rows: self.rows().await?, at: Instant::now() };
-            ensure!(now.rows <= rows, "{} rows are committed, more than {rows}", now.rows);
-            let moved = seen.iter().find(|before| before.rows == now.rows).map_or(now.at, |before| before.at);
-            ensure!(now.at - moved < PATIENCE, "{} of {rows} rows are committed, and nothing happens", now.rows);
+            let (rows, wanted) = match until {
+                Until::Stored(wanted) => (self.stored().await?, wanted),
+                Until::Committed(wanted) => (self.committed().await?.min(wanted), wanted),
+            };
+            let now = Seen { rows, at: Instant::now() };
+            ensure!(rows <= wanted, "{rows} rows are stored, more than {wanted}");
+            let moved = seen.iter().find(|before| before.rows == rows).map_or(now.at, |before| before.at);
+            ensure!(now.at - moved < PATIENCE, "{rows} rows are there, and nothing happens: {until:?}");
             seen.push(now);
-            if now.rows == rows {
+            if rows == wanted {
                 return Ok(seen);
             }
             tokio::time::sleep(EVERY).await;
@@ -84,10 +97,10 @@ impl Progress {
     /// # Errors
     /// What Postgres says.
     pub async fn wait_until_drained(&mut self) -> Result<()> {
-        let mut last = (self.rows().await?, Instant::now());
+        let mut last = (self.committed().await?, Instant::now());
         while last.1.elapsed() < DRAINED_AFTER {
             tokio::time::sleep(EVERY).await;
-            let rows = self.rows().await?;
+            let rows = self.committed().await?;
             if rows != last.0 {
                 last = (rows, Instant::now());
             }
@@ -95,21 +108,21 @@ impl Progress {
         Ok(())
     }
 
-    /// Waits until every lane of every shard is being drained.
+    /// Waits until every stream of every shard is being drained.
     ///
     /// # Errors
     /// Where that takes too long.
     pub async fn wait_until_begun(&mut self) -> Result<()> {
         let shards = self.0.len() as u64;
         // Before the writer has made the tables, nothing can be asked of them.
-        self.wait_until("select count(to_regclass('lane_position'))", shards).await?;
-        self.wait_until("select count(*) from lane_position", shards * Lane::ALL.len() as u64).await
+        self.wait_until("select count(to_regclass('stream_position'))", shards).await?;
+        self.wait_until("select count(*) from stream_position", shards * StreamKind::ALL.len() as u64).await
     }
 
     async fn wait_until(&mut self, statement: &'static str, sum: u64) -> Result<()> {
         let begin = Instant::now();
         while self.sum(statement).await? < sum {
-            ensure!(begin.elapsed() < PATIENCE, "the writer has not begun with every lane: `{statement}`");
+            ensure!(begin.elapsed() < PATIENCE, "the writer has not begun with every stream: `{statement}`");
             tokio::time::sleep(EVERY).await;
         }
         Ok(())

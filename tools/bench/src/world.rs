@@ -9,7 +9,7 @@ use forebay_testkit::command::{Finished, forebay};
 use futures::TryStreamExt;
 
 use crate::dataset::{Dataset, Recipe};
-use crate::progress::Progress;
+use crate::progress::{Progress, Until};
 use crate::servers::{SERVERS, Servers};
 
 /// What a world is to be like.
@@ -228,8 +228,8 @@ pub(crate) async fn template(servers: &Servers, recipe: Recipe) -> Result<String
     let plan = Plan::new(name.clone(), recipe);
     let world = World::start(servers, &plan).await?;
     world.replay(servers, &dataset.file).await?;
-    Progress::connect(&world.urls).await?.wait_for(dataset.rows).await?;
-    let emptied = "truncate orders, order_time, order_index, order_views, lane_position";
+    Progress::connect(&world.urls).await?.wait_for(Until::Stored(dataset.rows)).await?;
+    let emptied = "truncate orders, order_time, order_index, order_views, stream_position, lane_tally, derived_through";
     for (server, database) in &world.databases {
         let partitions = partitions(&url(servers, *server, database)).await?;
         ensure!(partitions >= i64::from(recipe.days), "a shard has {partitions} partitions for {} days", recipe.days);

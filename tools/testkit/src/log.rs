@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StreamId, Timestamp, ViewSet};
+use forebay_model::{
+    Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder, StreamId, Timestamp,
+    ViewSet,
+};
 use forebay_stack::shared;
 use tokio::time::Instant;
 
@@ -55,7 +59,7 @@ pub async fn prepare(log: &Log, map: &ShardMap) {
     log.create_map_if_absent(map).await.expect("a map can be made");
 }
 
-/// The facts of orders, by stream, as ingest makes them.
+/// Orders as they are logged, by shard: as ingest makes them.
 pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<FramePart> {
     let mut facts = Facts::default();
     for order in orders {
@@ -64,9 +68,36 @@ pub fn facts(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) ->
     facts.into_parts()
 }
 
+/// What follows from logged orders, by lane and shard: as the writers of their streams derive it once they are stored.
+pub fn derived<'a>(logged: impl IntoIterator<Item = &'a FramePart>, map: &ShardMap) -> Vec<FramePart> {
+    let (deriver, mut facts) = (deriver(map), Facts::default());
+    for part in logged {
+        for tuple in Tuples::new(part.lane, &part.tuples) {
+            deriver.derive(&StoredOrder::of(&tuple.expect("whole tuples")), &mut facts);
+        }
+    }
+    facts.into_parts()
+}
+
+/// Everything that there will be of orders: as they are logged, and what follows from them.
+pub fn facts_and_derived(orders: impl IntoIterator<Item = impl ToString>, map: &ShardMap) -> Vec<FramePart> {
+    let mut parts = facts(orders, map);
+    parts.extend(derived(&parts, map));
+    parts
+}
+
+/// Derives for the usual view, and routes by a map.
+pub fn deriver(map: &ShardMap) -> Deriver {
+    Deriver::new(seller_view(), Arc::new(map.clone()))
+}
+
+fn seller_view() -> ViewSet {
+    SELLER_VIEW.parse().expect("views")
+}
+
 /// Reads an order as ingest does, and gives it away.
 pub fn with_order<T>(json: &str, map: &ShardMap, take: impl FnOnce(&Order<'_>) -> T) -> T {
-    let parser = OrderParser::new(SELLER_VIEW.parse::<ViewSet>().expect("views"), AHEAD_US);
+    let parser = OrderParser::new(seller_view(), AHEAD_US);
     let draft = parser.parse(json.as_bytes(), Timestamp::now());
     let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {json}"));
     take(&draft.settle(map, Timestamp::now(), 0))
@@ -87,7 +118,7 @@ pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
 /// its sequence number.
 pub async fn publish_damaged(
     log: &Log,
-    stream: StreamId,
+    shard: ShardId,
     frame: &Frame,
     damage: impl FnOnce(&mut HeaderMap, &mut Vec<u8>),
 ) -> u64 {
@@ -107,7 +138,9 @@ pub async fn publish_damaged(
     headers.insert(FRAME_SUM, frame_sum(all, &payload));
     damage(&mut headers, &mut payload);
     let client = async_nats::connect(&log.settings().url).await.expect("the server of the tests answers");
-    let (jetstream, subject) = (async_nats::jetstream::new(client), log.settings().name.subject(stream));
+    let subject = log.settings().name.subject(frame.lane, shard);
+    // The acknowledgement comes by the client, which must live until then.
+    let jetstream = async_nats::jetstream::new(client);
     let sent = jetstream.publish_with_headers(subject, headers, payload.into()).await;
     sent.expect("a message can be sent").await.expect("the log takes it").sequence
 }
@@ -120,6 +153,9 @@ pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String,
         for seq in 1..=last {
             let stored = log.frame(stream, seq).await.expect("the log can be read").expect("nothing is trimmed");
             let frame = stored.expect("nothing is damaged").frame.expect("a frame");
+            if frame.lane != lane {
+                continue;
+            }
             let tuples: Vec<_> = Tuples::new(lane, &frame.payload).collect::<Result<_, _>>().expect("whole tuples");
             assert_eq!(tuples.len(), frame.rows as usize);
             for tuple in tuples {

@@ -1,15 +1,16 @@
-//! Frames that are not as they were published: nothing of them is stored, and their lane stands still.
+//! Frames that are not as they were published: nothing of them is stored, and their stream stands still.
 
 use std::path::{Path, PathBuf};
 
-use forebay_model::{Lane, ShardId, StreamId};
+use forebay_model::{Lane, ShardId, StreamId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
+use forebay_testkit::eventually;
 use forebay_testkit::log::{even_map, facts, frame, publish_damaged, settings_at};
 use forebay_testkit::order::numbered;
 
 use crate::scene::{Scene, Writer};
 
-const STREAM: StreamId = Lane::Orders.on(ShardId(0));
+const STREAM: StreamId = StreamKind::Logged.on(ShardId(0));
 
 /// Finds the file of a stream that has these bytes, and flips a bit of one of them.
 fn damage(directory: &Path, bytes: &[u8], at: usize) {
@@ -35,30 +36,33 @@ fn damage(directory: &Path, bytes: &[u8], at: usize) {
     std::fs::write(file, content).unwrap();
 }
 
-/// One lane of one shard has stored what lies before a frame, says why it does not go on, and has made no dead letter; every
-/// other one has stored all.
+/// One stream has stored what lies before a frame, says why it does not go on, and has made no dead letter; every other one has
+/// stored all, and index and views have what is stored.
 async fn only_stands_still_before(scene: &Scene, writer: &Writer, seq: u64, orders: u64, reason: &str) {
     writer.has("halted", 1).await;
-    let lane = writer.lane(STREAM.lane, STREAM.shard.0).await;
-    assert!(lane["state"] == "halted" && lane["reason"].as_str().unwrap().contains(reason), "{lane}");
-    let at = scene.shards.sql(0, "select stream_seq from lane_position where lane = 'orders'").await;
+    let stream = writer.stream(STREAM.kind, STREAM.shard.0).await;
+    assert!(stream["state"] == "halted" && stream["reason"].as_str().unwrap().contains(reason), "{stream}");
+    let at = scene.shards.sql(0, "select stream_seq from stream_position where stream = 'logged'").await;
     assert_eq!(at, (seq - 1).to_string());
     let ready = writer.served.get("/readyz").await;
-    let log = &ready.body["dependencies"]["log orders-0"];
+    let log = &ready.body["dependencies"]["log logged-0"];
     assert!(
         ready.status == 503 && log["halted"] == true && log["reason"].as_str().unwrap().contains(reason),
         "{ready:?}"
     );
-    scene.are_drained(|stream| stream != STREAM).await;
-    for (table, lost) in [("orders", 500 - orders), ("order_index", 0), ("order_views", 0)] {
-        assert_eq!(scene.shards.sum(&format!("select count(*) from {table}")).await, 500 - lost, "{table}");
+    for table in ["orders", "order_index", "order_views"] {
+        eventually(&format!("{table} has what there is"), async || {
+            let rows = scene.shards.sum(&format!("select count(*) from {table}")).await;
+            (rows == orders, rows.to_string())
+        })
+        .await;
     }
     assert_eq!(scene.shards.sum("select count(*) from dead_letter").await, 0);
 }
 
 /// NATS keeps a hash of each message, and leaves out one that does not fit: to a reader that is a gap.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_block_on_the_logs_disk_halts_its_lane_and_no_other() {
+async fn a_damaged_block_on_the_logs_disk_halts_its_stream_and_no_other() {
     let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
     let scene = Scene::on(settings_at(stack.nats_url(), "damaged"), "damaged", 2).await;
     scene.prepare_log().await;
@@ -80,15 +84,15 @@ async fn a_damaged_block_on_the_logs_disk_halts_its_lane_and_no_other() {
 
 /// What NATS does not notice, the checksum does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_with_another_checksum_halts_its_lane_and_no_other() {
+async fn a_frame_with_another_checksum_halts_its_stream_and_no_other() {
     let scene = Scene::new("othersum", 2).await;
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 6).await;
+    writer.has("draining", 4).await;
     scene.log_orders(0..250).await;
     let mut parts = facts([numbered(900)], &even_map(1)).into_iter();
-    let part = parts.find(|part| part.stream.lane == STREAM.lane).unwrap();
-    let whole = frame(STREAM.lane, part.rows, part.tuples);
-    let seq = publish_damaged(&scene.log, STREAM, &whole, |_, payload| {
+    let part = parts.next().unwrap();
+    let whole = frame(Lane::Orders, part.rows, part.tuples);
+    let seq = publish_damaged(&scene.log, STREAM.shard, &whole, |_, payload| {
         let last = payload.len() - 3;
         payload[last] ^= 1;
     })

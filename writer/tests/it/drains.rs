@@ -3,33 +3,33 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::touched::customer_key;
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, Position, ShardId, StreamKind};
 use forebay_testkit::eventually;
 
 use crate::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_lane_of_every_shard_is_drained_and_announced() {
+async fn every_stream_of_every_shard_is_drained_and_announced() {
     let scene = Scene::new("drains", 3).await;
     let mut notices = scene.log.notices().await.unwrap();
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 9).await;
+    writer.has("draining", 6).await;
     let rows = scene.log_orders(0..3000).await;
-    assert_eq!(rows, 9000);
+    assert_eq!(rows, 3000);
     scene.stored(3000).await;
     scene.assert_sums(rows).await;
-    let lane = writer.lane(Lane::Orders, 1).await;
-    let position = scene.shards.sql(1, "select stream_seq from lane_position where lane = 'orders'").await;
+    let lane = writer.stream(StreamKind::Logged, 1).await;
+    let position = scene.shards.sql(1, "select stream_seq from stream_position where stream = 'logged'").await;
     assert_eq!((lane["position"]["seq"].to_string(), &lane["leader"]), (position, &true.into()));
     writer.served.get("/readyz").await.ok();
     // The notices of each lane and shard are a chain from the beginning to the position.
     let mut chain = std::collections::HashMap::new();
     let mut touched_customer = false;
-    while chain.get(&Lane::Orders.on(ShardId(1))).is_none_or(|at: &Position| lane["position"]["seq"] != at.seq) {
+    while chain.get(&StreamKind::Logged.on(ShardId(1))).is_none_or(|at: &Position| lane["position"]["seq"] != at.seq) {
         let notice = tokio::time::timeout(Duration::from_secs(10), notices.next()).await.unwrap().unwrap();
         let known = chain.insert(notice.stream, notice.after);
         assert_eq!(known.unwrap_or(notice.before), notice.before, "{notice:?}");
-        touched_customer |= notice.stream.lane == Lane::Orders && notice.touched.has_key(customer_key("CUST7"));
+        touched_customer |= notice.stream.kind == StreamKind::Logged && notice.touched.has_key(customer_key("CUST7"));
     }
     assert!(touched_customer);
     writer.stop().await;
@@ -52,7 +52,7 @@ async fn a_writer_stopped_in_the_middle_goes_on_where_it_was() {
     let writer = scene.writer(&[]).await;
     scene.stored(4000).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.shards.sum("select sum(rows_stored) from lane_position").await, rows);
+    assert_eq!(scene.shards.sum("select sum(rows_stored) from lane_tally where lane = 'orders'").await, rows);
     writer.stop().await;
 }
 
@@ -60,16 +60,17 @@ async fn a_writer_stopped_in_the_middle_goes_on_where_it_was() {
 async fn what_is_logged_twice_is_stored_once_and_counted() {
     let scene = Scene::new("twice", 1).await;
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 3).await;
+    writer.has("draining", 2).await;
     let mut rows = scene.log_orders(0..1000).await;
     rows += scene.log_orders(0..1000).await;
     scene.stored(1000).await;
     eventually("the second time is drained", async || {
-        let sum = scene.shards.sum("select sum(rows_stored + rows_duplicate) from lane_position").await;
+        let sum =
+            scene.shards.sum("select sum(rows_stored + rows_duplicate) from lane_tally where lane = 'orders'").await;
         (sum == rows, format!("{sum} of {rows}"))
     })
     .await;
-    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_position").await, 3000);
+    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_tally where lane = 'orders'").await, 1000);
     writer.stop().await;
 }
 
@@ -77,9 +78,9 @@ async fn what_is_logged_twice_is_stored_once_and_counted() {
 async fn a_frame_of_rubbish_becomes_a_dead_letter_and_the_lane_goes_on() {
     let scene = Scene::new("rubbish", 1).await;
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 3).await;
+    writer.has("draining", 2).await;
     let mut rows = scene.log_orders(0..10).await;
-    scene.log_frame(Lane::Orders.on(ShardId(0)), 7, b"rubbish".to_vec()).await;
+    scene.log_frame(Lane::Orders, ShardId(0), 7, b"rubbish".to_vec()).await;
     rows += 7 + scene.log_orders(10..20).await;
     scene.stored(20).await;
     scene.assert_sums(rows).await;
@@ -115,7 +116,7 @@ async fn frames_that_come_one_by_one_are_committed_together() {
     let scene = Scene::new("trickle", 1).await;
     scene.prepare_log().await;
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 3).await;
+    writer.has("draining", 2).await;
     let begin = Instant::now();
     for number in 0..200 {
         scene.log_orders(number..number + 1).await;

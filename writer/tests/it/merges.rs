@@ -55,7 +55,7 @@ async fn until(scene: &Scene, what: &str, statement: &str) {
 async fn filled(scene: &Scene) -> (Writer, tokio::task::JoinHandle<String>) {
     scene.prepare_log().await;
     let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
-    writer.has("draining", 3).await;
+    writer.has("draining", 2).await;
     // Views stay as they are: in each shard one merge at a time is done.
     scene.shards.sql(0, "create table rest partition of order_views default").await;
     let older = transaction(scene, "", "exists (select from pg_class where relname = 'go')", "");
@@ -85,7 +85,7 @@ async fn what_is_over_becomes_one_partition_and_takes_late_orders() {
     rows += scene.log_orders(300..700).await;
     scene.stored(700).await;
     scene.assert_sums(rows).await;
-    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_position").await, 3 * 200);
+    assert_eq!(scene.shards.sum("select sum(rows_duplicate) from lane_tally where lane = 'orders'").await, 200);
     for table in ["orders", "order_views"] {
         assert_eq!(partitions(&scene, table).await, format!("{table}_2025"));
     }
@@ -136,7 +136,7 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
         and mode = 'AccessExclusiveLock' and not granted)";
     let store = "insert into orders select bucket, customer_id, ordered_at, 'another', total, items, attributes \
             from orders limit 1; \
-        update lane_position set stream_seq = stream_seq + 1 where lane = 'orders';";
+        update stream_position set stream_seq = stream_seq + 1 where stream = 'logged';";
     let another = transaction(&scene, "perform count(*) from orders;", waits, store);
     let holds = "select count(*) from pg_locks join pg_stat_activity using (pid) \
         where relation = 'orders'::regclass and mode = 'AccessShareLock' and query like 'do %'";
@@ -145,7 +145,7 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
     older.await.unwrap();
     another.await.unwrap();
     eventually("it is noticed", async || {
-        let lane = writer.lane(forebay_model::Lane::Orders, 0).await;
+        let lane = writer.stream(forebay_model::StreamKind::Logged, 0).await;
         (lane["state"] == "halted", lane.to_string())
     })
     .await;

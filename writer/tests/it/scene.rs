@@ -1,10 +1,11 @@
 //! A log and shards of a test's own, orders in the log, and a writer in this process.
 
 use std::ops::Range;
+use std::process::{Child, Command, Stdio};
 
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, Position, ShardId, ShardMap, StreamId};
+use forebay_model::{Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_testkit::log::{STREAM_BYTES_MAX, even_map, facts, frame, prepare, publish, settings};
 use forebay_testkit::order::{numbered, patched};
 use forebay_testkit::service::Served;
@@ -52,56 +53,58 @@ impl Scene {
         prepare(&self.log, &self.map).await;
     }
 
-    /// Logs the orders of those numbers, each with an index entry and a view, and gives how many rows those are.
+    /// Logs the orders of those numbers, of each of which an index entry and a view follow, and gives how many they are.
     pub(crate) async fn log_orders(&self, numbers: Range<u32>) -> u64 {
         let mut rows = 0;
         let numbers: Vec<u32> = numbers.collect();
         for chunk in numbers.chunks(500) {
             for part in facts(chunk.iter().copied().map(numbered), &self.map) {
                 rows += u64::from(part.rows);
-                self.log_frame(part.stream, part.rows, part.tuples).await;
+                self.log_frame(part.lane, part.shard, part.rows, part.tuples).await;
             }
         }
         rows
     }
 
-    /// Logs the orders of those numbers alone, without index and views, in one frame; in the order with the number
+    /// Logs orders as they stand there.
+    pub(crate) async fn log_json(&self, orders: impl IntoIterator<Item = Value>) {
+        for part in facts(orders, &self.map) {
+            self.log_frame(part.lane, part.shard, part.rows, part.tuples).await;
+        }
+    }
+
+    /// Logs the orders of those numbers in one frame; in the order with the number
     /// `poison`, which has nine digits, the price is one that no `jsonb` holds.
     pub(crate) async fn log_poisoned(&self, numbers: &[u32], poison: u32) -> u64 {
         let parts = facts(numbers.iter().copied().map(numbered), &self.map);
-        let part = parts.into_iter().find(|part| part.stream.lane == Lane::Orders).unwrap();
+        let part = parts.into_iter().next().unwrap();
         assert_eq!(part.rows as usize, numbers.len());
         let payload = patched(part.tuples, format!("\"price\":{poison}").as_bytes(), b"\"price\":1e9999999");
-        self.log_frame(part.stream, part.rows, payload).await;
+        self.log_frame(part.lane, part.shard, part.rows, payload).await;
         u64::from(part.rows)
     }
 
-    pub(crate) async fn log_frame(&self, stream: StreamId, rows: u32, payload: Vec<u8>) -> Position {
-        publish(&self.log, stream.shard, &frame(stream.lane, rows, payload)).await
+    pub(crate) async fn log_frame(&self, lane: Lane, shard: ShardId, rows: u32, payload: Vec<u8>) -> Position {
+        publish(&self.log, shard, &frame(lane, rows, payload)).await
     }
 
     pub(crate) async fn orders(&self) -> u64 {
         self.shards.sum("select count(*) from orders").await
     }
 
-    /// Waits until that many orders are stored, and every fact of them, and checks that the sums agree.
+    /// Waits until that many orders are stored, and everything that follows from them.
     pub(crate) async fn stored(&self, orders: u64) {
         eventually(&format!("{orders} orders are stored"), async || {
             let now = self.orders().await;
             (now == orders, now)
         })
         .await;
-        self.are_drained(|_| true).await;
+        eventually("everything is drained and derived", async || self.is_at_rest().await).await;
         for table in ["order_index", "order_views"] {
             assert_eq!(self.shards.sum(&format!("select count(*) from {table}")).await, orders, "{table}");
         }
         let twice = "select count(*) from (select order_id from orders group by 1 having count(*) > 1) x";
         assert_eq!(self.shards.sum(twice).await, 0, "orders that are stored twice");
-    }
-
-    /// Waits until these lanes have committed what their logs hold.
-    pub(crate) async fn are_drained(&self, these: impl Fn(StreamId) -> bool) {
-        eventually("the lanes are drained", async || self.is_drained(&these).await).await;
     }
 
     /// The rows of the frames of a stream behind one. Nothing is trimmed there, and nothing damaged.
@@ -113,14 +116,24 @@ impl Scene {
         rows
     }
 
-    async fn is_drained(&self, these: impl Fn(StreamId) -> bool) -> (bool, String) {
+    /// Whether every stream is drained, and everything derived of what is stored.
+    pub(crate) async fn is_at_rest(&self) -> (bool, String) {
         for shard in 0..self.shards.urls.len() {
-            for lane in Lane::ALL.into_iter().filter(|lane| these(lane.on(ShardId(shard as u16)))) {
-                let last = self.log.stream_state(lane.on(ShardId(shard as u16))).await.unwrap().last_seq;
-                let at = format!("select stream_seq from lane_position where lane = '{lane}'");
-                let at = self.shards.sql(shard, &at).await;
-                if at != last.to_string() && !(at.is_empty() && last == 0) {
-                    return (false, format!("{lane}-{shard} is at {at:?} of {last}"));
+            let owed = "select string_agg(target::text, ' ') from derived_through d, stream_position p \
+                where p.stream = 'logged' and (d.incarnation, d.stream_seq) is distinct from (p.incarnation, p.stream_seq)";
+            let owed = self.shards.sql(shard, owed).await;
+            if !owed.is_empty() {
+                return (false, format!("shard {shard} owes facts to {owed}"));
+            }
+        }
+        for shard in 0..self.shards.urls.len() {
+            for stream in StreamId::all_of(ShardId(shard as u16)) {
+                let state = self.log.stream_state(stream).await.unwrap();
+                let at = "select incarnation || ' ' || stream_seq from stream_position where stream =";
+                let at = self.shards.sql(shard, &format!("{at} '{}'", stream.kind)).await;
+                let last = format!("{} {}", state.incarnation, state.last_seq);
+                if at != last && !(at.is_empty() && state.last_seq == 0) {
+                    return (false, format!("{stream} is at {at:?} of {last}"));
                 }
             }
         }
@@ -128,9 +141,9 @@ impl Scene {
     }
 
     /// The sum that must always hold: rows of the log up to the position = stored + duplicate + dead.
-    pub(crate) async fn assert_sums(&self, rows: u64) {
-        let sum = "select sum(rows_stored + rows_duplicate + rows_dead) from lane_position";
-        assert_eq!(self.shards.sum(sum).await, rows);
+    pub(crate) async fn assert_sums(&self, orders: u64) {
+        let sum = "select sum(rows_stored + rows_duplicate + rows_dead) from lane_tally where lane = 'orders'";
+        assert_eq!(self.shards.sum(sum).await, orders);
     }
 }
 
@@ -141,26 +154,53 @@ impl Writer {
         Self { served: Served::start(&settings.service, start).await }
     }
 
-    /// The lanes as `/v1/lanes` has them.
-    pub(crate) async fn lanes(&self) -> Vec<Value> {
-        self.served.get("/v1/lanes").await.ok()["lanes"].as_array().unwrap().clone()
+    /// The streams as `/v1/streams` has them.
+    pub(crate) async fn streams(&self) -> Vec<Value> {
+        self.served.get("/v1/streams").await.ok()["streams"].as_array().unwrap().clone()
     }
 
-    pub(crate) async fn lane(&self, lane: Lane, shard: u16) -> Value {
-        let lanes = self.lanes().await;
-        lanes.into_iter().find(|row| row["lane"] == lane.as_str() && row["shard"] == shard).unwrap()
+    pub(crate) async fn stream(&self, kind: StreamKind, shard: u16) -> Value {
+        let streams = self.streams().await;
+        streams.into_iter().find(|row| row["stream"] == kind.as_str() && row["shard"] == shard).unwrap()
     }
 
-    /// Waits until that many lanes are in a state.
-    pub(crate) async fn has(&self, state: &str, lanes: usize) {
-        eventually(&format!("{lanes} lanes are {state}"), async || {
-            let all = self.lanes().await;
-            (all.iter().filter(|lane| lane["state"] == state).count() == lanes, all)
+    /// Waits until that many streams are in a state.
+    pub(crate) async fn has(&self, state: &str, streams: usize) {
+        eventually(&format!("{streams} streams are {state}"), async || {
+            let all = self.streams().await;
+            (all.iter().filter(|stream| stream["state"] == state).count() == streams, all)
         })
         .await;
     }
 
     pub(crate) async fn stop(self) {
         self.served.stop().await;
+    }
+}
+
+/// A writer in a process of its own.
+pub(crate) struct WriterProcess(Child);
+
+impl WriterProcess {
+    pub(crate) fn start(scene: &Scene, more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forebay-writer"));
+        command.args(scene.flags()).args(more).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for WriterProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

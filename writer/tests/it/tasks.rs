@@ -6,9 +6,9 @@ use crate::scene::Scene;
 async fn a_dead_task_leaves_no_service_half_alive() {
     let scene = Scene::new("tasks", 1).await;
     let writer = scene.writer(&[]).await;
-    writer.has("draining", 3).await;
+    writer.has("draining", 2).await;
     let running = writer.served.service.lifecycle.running();
-    let known = ["drain index-0", "http server", "log", "metrics upkeep", "reader of orders-0", "shard map"];
+    let known = ["drain derived-0", "http server", "log", "metrics upkeep", "reader of logged-0", "shard map"];
     for known in known.into_iter().chain(["tables of shard 0", "trim streams"]) {
         assert!(running.iter().any(|name| name == known), "{known:?} is not among {running:?}");
     }

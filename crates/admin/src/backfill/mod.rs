@@ -1,37 +1,35 @@
 //! Index entries and view facts for orders that are already stored, for example after a new
 //! view was configured. Orders may flow meanwhile.
 //!
-//! Every shard's orders are read in the order of their time, and the facts are put into the log as ingest would have put
-//! them. Facts that are there already are duplicates, so running it again, or going on a little before the place where
-//! an earlier run ended, changes nothing. How far it has come is kept in each shard's own database.
+//! Every shard's orders are read in the order of their time, and what follows from them is put into the derived streams, as
+//! the writers put it there behind their commits. Facts that are there already are duplicates, so running it again, or going on
+//! a little before the place where an earlier run ended, changes nothing. How far it has come is kept in each shard's own
+//! database.
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`stored`] | pages of stored orders |
 //! | [`progress`] | how far a shard has come |
 
 mod progress;
-mod stored;
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use forebay_log::Log;
-use forebay_model::{Facts, Lane, OrderParser, ShardId, ShardMap, Timestamp, ViewSet};
-use forebay_shard::ShardPool;
+use forebay_model::{Deriver, Epoch, Facts, Lane, ShardId, ViewSet};
+use forebay_shard::read::orders::{OrderReader, StoredOrder};
+use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 
 use self::progress::Progress;
-use crate::stored_order::StoredOrder;
+use crate::publish;
 use crate::system::System;
-use crate::{Tell, publish};
+
+const APPLICATION_NAME: &str = "forebay-backfill";
 
 /// Orders of a page. Each has at most 256 KiB and some white space.
 const PAGE_ORDERS: i64 = 500;
-
-/// How many orders of a shard that cannot be filled in are named.
-const NAMED_MAX: u64 = 10;
 
 /// What is filled in.
 #[derive(Debug, Clone)]
@@ -42,17 +40,6 @@ pub struct Settings {
     pub views: ViewSet,
     /// Begin with the oldest order instead of where an earlier run ended.
     pub restart: bool,
-}
-
-/// An order that makes no facts by the rules of now. The first of each shard are told.
-#[derive(Debug)]
-pub struct Skipped {
-    /// Its id.
-    pub order_id: String,
-    /// Its customer.
-    pub customer_id: String,
-    /// Why.
-    pub reason: String,
 }
 
 /// What was filled in.
@@ -73,20 +60,20 @@ pub struct Filled {
     pub orders: u64,
     /// Facts that were logged.
     pub facts: u64,
-    /// Orders that make no facts by the rules of now.
-    pub skipped: u64,
 }
 
 /// Fills in what is asked for, on all shards at once.
 ///
 /// # Errors
 /// When the log cannot be reached, or has no map.
-pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, Skipped>) -> Result<Report> {
+pub async fn run(system: &System, settings: &Settings) -> Result<Report> {
     let log = system.connect_log().await?;
     let map = system.map(&log).await?;
+    let deriver = Deriver::new(settings.views.clone(), Arc::clone(&map));
     let shards = system.shards.iter().map(|(shard, addresses)| {
-        let pool = ShardPool::new(shard, addresses, &stored::pool_settings());
-        let job = Job { pool, log: log.clone(), map: Arc::clone(&map), settings, tell };
+        let pool = ShardPool::new(shard, addresses, &pool_settings());
+        let orders = OrderReader::new(shard, addresses, APPLICATION_NAME.to_owned());
+        let job = Job { pool, orders, log: log.clone(), epoch: map.epoch(), deriver: deriver.clone(), settings };
         async move { (shard, job.run().await) }
     });
     let mut report = Report::default();
@@ -101,11 +88,13 @@ pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, Skipped>) 
 
 /// The filling in of one shard's orders.
 struct Job<'a> {
+    /// For its progress.
     pool: ShardPool,
+    orders: OrderReader,
     log: Log,
-    map: Arc<ShardMap>,
+    epoch: Epoch,
+    deriver: Deriver,
     settings: &'a Settings,
-    tell: Tell<'a, Skipped>,
 }
 
 impl Job<'_> {
@@ -116,41 +105,33 @@ impl Job<'_> {
     }
 
     async fn run(&self) -> Result<Filled> {
-        let parser = OrderParser::of_stored(self.settings.views.clone());
         let mut progress = Progress::load(&self.pool, &self.name(), self.settings.restart).await?;
-        let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0, skipped: 0 };
+        let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0 };
         loop {
-            let page = stored::page(&self.pool, &progress.place, PAGE_ORDERS).await?;
-            let Some(last) = page.last().map(StoredOrder::key) else { return Ok(filled) };
+            let page = self.orders.page(progress.place.borrowed(), PAGE_ORDERS).await?;
+            let Some(last) = page.last() else { return Ok(filled) };
             let mut facts = Facts::default();
             for order in &page {
-                if let Err(reason) = self.add(&mut facts, &parser, order) {
-                    filled.skipped += 1;
-                    if filled.skipped <= NAMED_MAX {
-                        let StoredOrder { order_id, customer_id, .. } = order.clone();
-                        (self.tell)(Skipped { order_id, customer_id, reason });
-                    }
-                }
+                self.add(&mut facts, order);
             }
-            filled.facts += publish::publish_all(&self.log, self.map.epoch(), facts.into_parts()).await?;
+            filled.facts += publish::publish_all(&self.log, self.epoch, facts.into_parts()).await?;
             filled.orders += page.len() as u64;
-            progress.advance(&self.pool, last, page.len() as u64).await?;
+            progress.advance(&self.pool, last.key.clone(), page.len() as u64).await?;
         }
     }
 
-    /// Adds an order's facts. An order may have been accepted before a field of it made a view; what cannot be a key is
-    /// told and has no view.
-    fn add(&self, facts: &mut Facts, parser: &OrderParser, stored: &StoredOrder) -> Result<(), String> {
-        let json = stored.json();
-        // The time is the order's own, so that nothing is bounded by now.
-        let draft = parser.parse(json.as_bytes(), Timestamp::now()).map_err(|rejection| rejection.to_string())?;
-        let order = draft.settle(&self.map, stored.ordered_at, 0);
+    /// Adds what follows from an order.
+    fn add(&self, facts: &mut Facts, stored: &StoredOrder) {
+        let order = stored.as_stored();
         if self.settings.lanes.contains(&Lane::Index) {
-            facts.add_index(&order, &self.map);
+            self.deriver.derive_index(&order, facts);
         }
         if self.settings.lanes.contains(&Lane::Views) {
-            facts.add_views(&order, &self.map);
+            self.deriver.derive_views(&order, facts);
         }
-        Ok(())
     }
+}
+
+fn pool_settings() -> PoolSettings {
+    PoolSettings { application_name: APPLICATION_NAME.to_owned(), connections_max: 1, ..PoolSettings::default() }
 }

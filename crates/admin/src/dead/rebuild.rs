@@ -4,7 +4,7 @@ use forebay_model::Lane;
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_shard::{DeadLetter, Reason};
 
-use crate::stored_order::{OrderKey, StoredOrder};
+use crate::stored_order::{OrderKey, StoredOrder, key_of, order_of};
 
 /// What a dead tuple was a part of.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ fn is_of_known_format(letter: &DeadLetter) -> bool {
 
 fn origin(lane: Lane, tuple: &Tuple<'_>) -> Result<Origin, String> {
     match lane {
-        Lane::Orders => StoredOrder::of_tuple(tuple).map(Origin::Order),
-        Lane::Index | Lane::Views => OrderKey::of_tuple(lane, tuple).map(Origin::FactOf),
+        Lane::Orders => order_of(tuple).map(Origin::Order),
+        Lane::Index | Lane::Views => key_of(tuple).map(Origin::FactOf),
     }
 }

@@ -1,13 +1,12 @@
 //! Orders of dead letters, through validation and into the log again.
 //!
-//! A letter's order goes the way of a new one: checked by the rules of now, routed by the map of now, index and views logged
-//! before the order itself. What is stored already is a duplicate, so requeueing a letter twice stores nothing twice.
-
-use std::sync::Arc;
+//! A letter's order goes the way of a new one: checked by the rules of now, routed by the map of now, and logged; its writer
+//! derives index and views once it is stored. A letter of these lanes is derived again from its stored order. What is stored
+//! already is a duplicate, so requeueing a letter twice stores nothing twice.
 
 use anyhow::{Context, Result};
 use forebay_log::Log;
-use forebay_model::{CustomerId, Draft, Facts, Lane, OrderParser, ShardMap, Timestamp, ViewSet};
+use forebay_model::{CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
 
@@ -16,7 +15,7 @@ use super::pool::pool_settings;
 use super::rebuild::{Origin, origins};
 use super::selection::Selection;
 use crate::publish;
-use crate::stored_order::{self, OrderKey};
+use crate::stored_order::{OrderKey, StoredOrder, find, json};
 use crate::system::System;
 
 /// Letters that are in hand at a time. Each has at most some 256 KiB.
@@ -47,10 +46,9 @@ pub struct Stays {
 /// What requeueing needs.
 struct Requeuer {
     log: Log,
-    map: Arc<ShardMap>,
     shards: Vec<ShardPool>,
     parser: OrderParser,
-    parser_of_stored: OrderParser,
+    deriver: Deriver,
 }
 
 /// Requeues letters; those that were requeued before only where they are named by address. `views` are the fields that make
@@ -65,10 +63,9 @@ pub async fn requeue(system: &System, selection: &Selection, views: &ViewSet) ->
     let map = system.map(&log).await?;
     let requeuer = Requeuer {
         log,
-        map,
         shards: system.pools(None, &pool_settings())?,
         parser: OrderParser::new(views.clone(), AHEAD_MAX_US),
-        parser_of_stored: OrderParser::of_stored(views.clone()),
+        deriver: Deriver::new(views.clone(), map),
     };
     let mut outcome = Requeued { missing: selection.missing(system).await?, ..Requeued::default() };
     for pool in &meant {
@@ -100,14 +97,15 @@ impl Requeuer {
                     Err(reason) => outcome.stay.push(Stays { address, reason }),
                 }
             }
-            self.publish(facts).await?;
+            publish::publish_all(&self.log, self.deriver.map().epoch(), facts.into_parts()).await?;
             let ids: Vec<i64> = requeued.iter().map(|address| address.id).collect();
             DeadLetter::mark_requeued(&mut connection, &ids).await?;
             outcome.requeued.append(&mut requeued);
         }
     }
 
-    /// Adds the facts of a letter; where it has to stay, says why.
+    /// Adds the facts of a letter; where it has to stay, says why. All of them are made before any is added: a letter is requeued
+    /// as a whole.
     async fn add(&self, letter: &DeadLetter, facts: &mut Facts) -> Result<Result<(), String>> {
         let origins = match origins(letter) {
             Ok(origins) => origins,
@@ -115,57 +113,50 @@ impl Requeuer {
         };
         let mut orders = Vec::new();
         for origin in origins {
-            let found = match origin {
-                Origin::Order(order) => Some(order.json()),
-                Origin::FactOf(key) => self.stored(&key).await?,
-            };
-            let Some(json) = found else {
-                return Ok(Err(String::from("its order is not stored; requeue the order or send it again")));
-            };
-            orders.push(json);
-        }
-        // All of them are checked before any is added: a letter is requeued as a whole.
-        let parser = if letter.lane == Lane::Orders { &self.parser } else { &self.parser_of_stored };
-        let drafts: Result<Vec<Draft<'_>>, _> =
-            orders.iter().map(|json| parser.parse(json.as_bytes(), Timestamp::now())).collect();
-        let drafts = match drafts {
-            Ok(drafts) => drafts,
-            Err(rejection) => return Ok(Err(format!("validation refuses it: {rejection}"))),
-        };
-        for draft in drafts {
-            let order = draft.settle(&self.map, Timestamp::now(), 0);
-            match letter.lane {
-                Lane::Orders => drop(facts.add(&order, &self.map)),
-                Lane::Index => facts.add_index(&order, &self.map),
-                Lane::Views => facts.add_views(&order, &self.map),
+            match origin {
+                Origin::Order(order) => orders.push(order),
+                Origin::FactOf(key) => match self.stored(&key).await? {
+                    Some(order) => orders.push(order),
+                    None => {
+                        let reason = "its order is not stored; requeue the order or send it again";
+                        return Ok(Err(reason.to_owned()));
+                    }
+                },
             }
+        }
+        match letter.lane {
+            Lane::Orders => return Ok(self.add_orders(&orders, facts)),
+            Lane::Index => orders.iter().for_each(|order| self.deriver.derive_index(&order.as_stored(), facts)),
+            Lane::Views => orders.iter().for_each(|order| self.deriver.derive_views(&order.as_stored(), facts)),
         }
         Ok(Ok(()))
     }
 
-    /// The order that an index entry or a view is of, as a client could have sent it.
-    async fn stored(&self, key: &OrderKey) -> Result<Option<String>> {
+    /// Adds orders that the rules of now accept.
+    fn add_orders(&self, orders: &[StoredOrder], facts: &mut Facts) -> Result<(), String> {
+        let now = Timestamp::now();
+        let texts: Vec<String> = orders.iter().map(json).collect();
+        let drafts: Result<Vec<Draft<'_>>, _> =
+            texts.iter().map(|text| self.parser.parse(text.as_bytes(), now)).collect();
+        for draft in drafts.map_err(|rejection| format!("validation refuses it: {rejection}"))? {
+            facts.add(&draft.settle(self.deriver.map(), now, 0), self.deriver.map());
+        }
+        Ok(())
+    }
+
+    /// The order that an index entry or a view is of.
+    async fn stored(&self, key: &OrderKey) -> Result<Option<StoredOrder>> {
         let Ok(customer) = CustomerId::new(key.customer_id.clone()) else { return Ok(None) };
-        let bucket = self.map.bucket_of(&customer);
-        for &shard in self.map.read_shards(bucket) {
+        let map = self.deriver.map();
+        let bucket = map.bucket_of(&customer);
+        for &shard in map.read_shards(bucket) {
             let pool = self.shards.iter().find(|pool| pool.shard() == shard);
             let pool = pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
-            let mut connection = pool.acquire().await?;
-            let found = stored_order::find(&mut connection, &[(bucket, key.clone())]).await?;
-            if let Some(order) = found.first() {
-                return Ok(Some(order.json()));
+            let mut found = find(&mut *pool.acquire().await?, &[(bucket, key.clone())]).await?;
+            if let Some(order) = found.pop() {
+                return Ok(Some(order));
             }
         }
         Ok(None)
-    }
-
-    /// Lane by lane, so that an order is logged after its index entry and its views.
-    async fn publish(&self, facts: Facts) -> Result<()> {
-        let parts = facts.into_parts();
-        for lane in Lane::ALL {
-            let of_lane = parts.iter().filter(|part| part.stream.lane == lane).cloned().collect();
-            publish::publish_all(&self.log, self.map.epoch(), of_lane).await?;
-        }
-        Ok(())
     }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{ShardId, Timestamp};
-use forebay_shard::{LanePosition, MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardPool, Timestamptz};
+use forebay_shard::{
+    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardPool, StreamPosition, Timestamptz,
+};
 use futures::future::join_all;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -15,14 +17,14 @@ use super::room;
 
 /// The oldest Postgres that is tested.
 const VERSION_MIN: i32 = 150_000;
-/// A writer has two sessions a lane, a query process eight, commands one or two.
+/// A writer has two sessions for each of two streams, a query process eight, commands one or two.
 const CONNECTIONS_FREE_MIN: i64 = 20;
 
 /// What is to be said of a shard.
 pub(super) struct Found {
     pub(super) checks: Vec<Check>,
     /// By the primary, where it could be asked.
-    pub(super) positions: Option<Vec<LanePosition>>,
+    pub(super) positions: Option<Vec<StreamPosition>>,
 }
 
 /// What a server says of itself.
@@ -75,7 +77,7 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found
 struct ServerFindings {
     notes: Notes,
     is_primary: bool,
-    positions: Option<Vec<LanePosition>>,
+    positions: Option<Vec<StreamPosition>>,
 }
 
 async fn server(shard: ShardId, address: &ShardAddress) -> ServerFindings {
@@ -144,7 +146,7 @@ async fn look(connection: &mut PgConnection, server: &mut ServerFindings) -> Res
     clock(connection, notes).await?;
     disk(&said, notes);
     if migrations.missing.is_empty() {
-        server.positions = Some(LanePosition::all(connection).await?);
+        server.positions = Some(StreamPosition::all(connection).await?);
     }
     Ok(())
 }
@@ -183,7 +185,7 @@ fn encoding(said: &Said, notes: &mut Notes) {
 fn connections(said: &Said, notes: &mut Notes) {
     let saw = format!("{} of {} in use", said.connections, said.connections_max);
     if i64::from(said.connections_max) - said.connections < CONNECTIONS_FREE_MIN {
-        let advice = "raise max_connections: a writer takes two a lane, a query process --shard-connections (8)";
+        let advice = "raise max_connections: a writer takes two for each of two streams, a query process --shard-connections (8)";
         notes.warning("connections", saw, advice);
     } else {
         notes.ok("connections", saw);

@@ -1,10 +1,10 @@
-//! The shard map, the streams that it asks for, and whether each shard's position fits its stream.
+//! The shard map, the streams that it asks for, and whether each position fits its stream.
 
 use std::time::Duration;
 
 use forebay_log::{Log, StreamState};
-use forebay_model::{Lane, Position, ShardId, ShardMap};
-use forebay_shard::{LanePosition, ShardList};
+use forebay_model::{Position, ShardId, ShardMap, StreamId};
+use forebay_shard::{ShardList, StreamPosition};
 use tokio::time::timeout;
 
 use super::report::{Check, Notes, mib};
@@ -15,7 +15,7 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 const FULL_PERCENT: u64 = 80;
 
 /// `positions` are those of each shard, where it could be asked.
-pub(super) async fn examine(log: &Log, shards: &ShardList, positions: &[Option<Vec<LanePosition>>]) -> Vec<Check> {
+pub(super) async fn examine(log: &Log, shards: &ShardList, positions: &[Option<Vec<StreamPosition>>]) -> Vec<Check> {
     let mut notes = Notes::of("shard map");
     let mut maps = log.map();
     let Ok(Ok(map)) = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await.map(|map| map.map(|map| map.clone()))
@@ -54,26 +54,23 @@ fn compare(map: &ShardMap, shards: &ShardList, notes: &mut Notes) {
 }
 
 /// One line for all streams of a shard that are well, and one for each that is not.
-async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[LanePosition]>) -> Vec<Check> {
+async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[StreamPosition]>) -> Vec<Check> {
     let mut notes = Notes::of(format!("streams of shard {shard}"));
     let (mut bytes, mut bytes_max) = (0, 0);
-    for lane in Lane::ALL {
-        let state = match log.stream_state(lane.on(shard)).await {
+    for stream in StreamId::all_of(shard) {
+        let state = match log.stream_state(stream).await {
             Ok(state) => state,
             Err(error) => {
-                notes.failed(
-                    "stream",
-                    format!("lane {lane}: {error}"),
-                    "run `forebay migrate` with the writer's settings",
-                );
+                let saw = format!("{stream}: {error}");
+                notes.failed("stream", saw, "run `forebay migrate` with the writer's settings");
                 continue;
             }
         };
         bytes += state.bytes;
         bytes_max += state.bytes_max;
-        let position = positions.and_then(|all| all.iter().find(|position| position.lane == lane));
-        let fault = log.stream_fault(lane.on(shard)).await.ok().flatten();
-        judge(&mut notes, lane, &state, position, fault);
+        let position = positions.and_then(|all| all.iter().find(|position| position.stream == stream.kind));
+        let fault = log.stream_fault(stream).await.ok().flatten();
+        judge(&mut notes, stream, &state, position, fault);
     }
     if notes.checks.is_empty() {
         notes.ok("stream", format!("{} of {} used, positions fit", mib(bytes), mib(bytes_max)));
@@ -81,17 +78,23 @@ async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[LanePositi
     notes.checks
 }
 
-fn judge(notes: &mut Notes, lane: Lane, state: &StreamState, position: Option<&LanePosition>, fault: Option<String>) {
+fn judge(
+    notes: &mut Notes,
+    stream: StreamId,
+    state: &StreamState,
+    position: Option<&StreamPosition>,
+    fault: Option<String>,
+) {
     if let Some(fault) = fault {
         let advice = "make it anew with `forebay migrate`, once its frames are stored";
-        notes.failed("stream", format!("lane {lane} is not fit to be a log: {fault}"), advice);
+        notes.failed("stream", format!("{stream} is not fit to be a log: {fault}"), advice);
     }
     if let Some(loss) = position.and_then(|position| loss(state, position.position)) {
         let advice = "see docs/OPERATIONS.md, A log that has lost something";
-        notes.failed("position", format!("lane {lane} is halted: {loss}"), advice);
+        notes.failed("position", format!("{stream} is halted: {loss}"), advice);
     }
     if state.bytes.saturating_mul(100) > state.bytes_max.saturating_mul(FULL_PERCENT) {
-        let saw = format!("lane {lane}: {} of {} used", mib(state.bytes), mib(state.bytes_max));
+        let saw = format!("{stream}: {} of {} used", mib(state.bytes), mib(state.bytes_max));
         notes.warning(
             "room",
             saw,

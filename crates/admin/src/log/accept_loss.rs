@@ -1,29 +1,32 @@
-//! Lets a lane go on whose log is not the one that it had read so far, or has a damaged frame.
+//! Lets a stream go on whose log is not the one that had been read so far, or has a damaged frame.
 //!
 //! A position must mean the same content for ever, because caches and receipts go by it. A stream that was made anew has
 //! another incarnation by itself; one that has lost its tail gives its sequence numbers out again, so it is renewed: it
 //! becomes another incarnation with the frames that it holds. Then the position is moved by compare-and-swap, and what was
 //! decided is kept in the shard's table `log_loss`. A writer that has halted looks again every few seconds and goes on.
+//!
+//! What a derived stream has lost follows from stored orders. It is renewed whatever it has lost, so that the writers of the
+//! logged streams find it another one than they know, and derive everything for it again.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use forebay_log::{Log, LogError};
-use forebay_model::{Lane, Position, ShardId};
-use forebay_shard::{AcceptedLoss, LanePosition, PoolSettings, ShardPool};
+use forebay_model::{Position, ShardId, StreamKind};
+use forebay_shard::{AcceptedLoss, PoolSettings, ShardPool, StreamPosition};
 use serde::Serialize;
 
 use super::loss::{Loss, LossKind};
 use crate::system::System;
 
-/// How a lane stands to its log.
+/// How a stream's position stands to its log.
 #[derive(Debug, Serialize)]
 pub struct LossReport {
-    /// Which lane,
-    pub lane: Lane,
+    /// Which stream,
+    pub stream: StreamKind,
     /// of which shard.
     pub shard: ShardId,
-    /// Up to where it has read.
+    /// Up to where it has been read.
     pub position: String,
     /// How the log does not fit that; nothing where it does.
     pub loss: Option<LossKind>,
@@ -38,7 +41,7 @@ pub struct KnownLoss {
     /// When the position was committed.
     pub committed_at: String,
     /// The stream of now.
-    pub log: StreamReport,
+    pub log: LogReport,
     /// What the writer says of it.
     #[serde(skip)]
     pub reason: String,
@@ -46,13 +49,13 @@ pub struct KnownLoss {
     pub detail: Vec<String>,
     /// Whether it was accepted.
     pub accepted: bool,
-    /// Behind which position the lane goes on.
+    /// Behind which position the stream is read on.
     pub after: Option<String>,
 }
 
-/// A stream of the log.
+/// What a stream of the log holds.
 #[derive(Debug, Serialize)]
-pub struct StreamReport {
+pub struct LogReport {
     /// Which.
     pub incarnation: u64,
     /// The first frame that it holds.
@@ -63,25 +66,25 @@ pub struct StreamReport {
     pub frames: u64,
 }
 
-/// Looks what the log of a lane has lost, and accepts it where that is asked for.
+/// Looks what a stream has lost, and accepts it where that is asked for.
 ///
 /// # Errors
-/// Where the lane has read nothing yet, its stream is not there, or something cannot be reached.
-pub async fn accept_loss(system: &System, lane: Lane, shard: ShardId, yes: bool) -> Result<LossReport> {
+/// Where nothing was read yet, the stream is not there, or something cannot be reached.
+pub async fn accept_loss(system: &System, stream: StreamKind, shard: ShardId, yes: bool) -> Result<LossReport> {
     let pools = system.pools(Some(shard), &pool_settings())?;
     let pool = pools.first().context("there is no such shard")?;
     let log = system.connect_log().await?;
-    let Some(stored) = LanePosition::of(&mut *pool.acquire().await?, lane).await? else {
-        bail!("lane {lane} of shard {shard} has never read anything: its writer begins with the first frame");
+    let Some(stored) = StreamPosition::of(&mut *pool.acquire().await?, stream).await? else {
+        bail!("nothing of {} was ever read: its writer begins with the first frame", stream.on(shard));
     };
     let position = stored.position.to_string();
     let found = Loss::find(&log, shard, stored).await.map_err(|error| match error.downcast_ref() {
         Some(LogError::NoStream(stream)) => anyhow!(missing(stream)),
         _ => error,
     });
-    let Some(loss) = found? else { return Ok(LossReport { lane, shard, position, loss: None, known: None }) };
+    let Some(loss) = found? else { return Ok(LossReport { stream, shard, position, loss: None, known: None }) };
     let after = if yes { Some(accept(&log, pool, &loss).await?) } else { None };
-    Ok(LossReport { lane, shard, position, loss: Some(loss.kind), known: Some(KnownLoss::new(&loss, after)) })
+    Ok(LossReport { stream, shard, position, loss: Some(loss.kind), known: Some(KnownLoss::new(&loss, after)) })
 }
 
 impl KnownLoss {
@@ -90,7 +93,7 @@ impl KnownLoss {
         let (incarnation, frames) = (state.incarnation.get(), state.frames);
         Self {
             committed_at: loss.stored.committed_at.to_string(),
-            log: StreamReport { incarnation, first_seq: state.first_seq, last_seq: state.last_seq, frames },
+            log: LogReport { incarnation, first_seq: state.first_seq, last_seq: state.last_seq, frames },
             reason: loss.reason.clone(),
             detail: loss.account(),
             accepted: after.is_some(),
@@ -105,24 +108,25 @@ fn missing(stream: &str) -> String {
     )
 }
 
-/// Moves the position to where the lane can go on.
+/// Moves the position to where the stream can be read on.
 async fn accept(log: &Log, pool: &ShardPool, loss: &Loss) -> Result<Position> {
-    let (lane, shard) = (loss.stored.lane, pool.shard());
-    let before_first = loss.state.first_seq - 1;
-    let after = match loss.kind {
-        LossKind::MadeAnew => Position { incarnation: loss.state.incarnation, seq: before_first },
-        LossKind::Gap { next } => Position { incarnation: loss.state.incarnation, seq: next - 1 },
-        LossKind::Damaged { seq } => Position { incarnation: loss.state.incarnation, seq },
-        // Should this end here, the stream counts as made anew, and the next run goes on from that.
-        LossKind::LostTail => {
-            let incarnation = log.renew_stream(lane.on(shard), loss.state.incarnation).await?;
-            Position { incarnation, seq: before_first }
-        }
+    let stream = loss.stored.stream.on(pool.shard());
+    let seq = match loss.kind {
+        LossKind::MadeAnew | LossKind::LostTail => loss.state.first_seq - 1,
+        LossKind::Gap { next } => next - 1,
+        LossKind::Damaged { seq } => seq,
     };
+    let incarnation = if loss.is_renewed() {
+        // Should this end here, the stream counts as made anew, and the next run goes on from that.
+        log.renew_stream(stream, loss.state.incarnation).await?
+    } else {
+        loss.state.incarnation
+    };
+    let after = Position { incarnation, seq };
     let mut connection = pool.acquire().await?;
     let detail = format!("{}\n{}", loss.reason, loss.account().join("\n"));
-    if !AcceptedLoss::accept(&mut connection, lane, loss.stored.position, after, &detail).await? {
-        bail!("the position of lane {lane} of shard {shard} has moved meanwhile: look again");
+    if !AcceptedLoss::accept(&mut connection, stream.kind, loss.stored.position, after, &detail).await? {
+        bail!("the position of {stream} has moved meanwhile: look again");
     }
     Ok(after)
 }

@@ -16,6 +16,8 @@ const BYTES_SHOWN: usize = 48;
 /// A message of a stream.
 #[derive(Debug, Serialize)]
 pub struct FrameReport {
+    /// The lane of its facts.
+    pub lane: Lane,
     /// Its sequence number.
     pub seq: u64,
     /// The stream's.
@@ -43,8 +45,9 @@ pub struct FrameReport {
 }
 
 impl FrameReport {
-    pub(super) fn new(lane: Lane, stored: &StoredFrame) -> Self {
+    pub(super) fn new(stored: &StoredFrame) -> Self {
         let mut shown = Self {
+            lane: stored.lane,
             seq: stored.position.seq,
             incarnation: stored.position.incarnation.get(),
             time: None,
@@ -62,7 +65,7 @@ impl FrameReport {
             Ok(frame) => {
                 shown.time = Some(frame.enqueued_at.to_string());
                 shown.epoch = Some(frame.epoch.0);
-                shown.read(lane, &frame.payload);
+                shown.read(&frame.payload);
             }
             Err(bad) => {
                 shown.fault = Some(format!("this is no frame: {}", bad.fault));
@@ -77,6 +80,7 @@ impl FrameReport {
     pub(super) fn damaged(damaged: &DamagedFrame) -> Self {
         Self {
             seq: damaged.position.seq,
+            lane: damaged.lane,
             incarnation: damaged.position.incarnation.get(),
             time: None,
             rows: 0,
@@ -86,12 +90,13 @@ impl FrameReport {
             facts: Vec::new(),
             is_damaged: true,
             fault: Some(format!("this frame is damaged: {}", damaged.damage)),
-            headers: Some(damaged.headers.clone()),
+            headers: Some(damaged.headers.to_string()),
             unreadable: Some(beginning(&damaged.payload)),
         }
     }
 
-    fn read(&mut self, lane: Lane, payload: &[u8]) {
+    fn read(&mut self, payload: &[u8]) {
+        let lane = self.lane;
         let mut at = 0;
         for tuple in Tuples::new(lane, payload) {
             match tuple {
@@ -155,7 +160,7 @@ mod tests {
             payload: Bytes::copy_from_slice(payload),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 7 };
-        FrameReport::new(Lane::Index, &StoredFrame { position, id: Some(id), frame: Ok(frame) })
+        FrameReport::new(&StoredFrame { position, lane: Lane::Index, id: Some(id), frame: Ok(frame) })
     }
 
     fn tuple(order_id: &[u8]) -> Vec<u8> {

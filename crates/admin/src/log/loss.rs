@@ -1,11 +1,11 @@
-//! What a log has lost, as far as it can be known, and where its lane can go on.
+//! What a log has lost, as far as it can be known.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use forebay_log::{DamagedFrame, Log, ReadError, ReadFrom, StreamState};
-use forebay_model::{ShardId, Timestamp};
-use forebay_shard::LanePosition;
+use forebay_model::{ShardId, StreamKind, Timestamp};
+use forebay_shard::StreamPosition;
 use serde::{Serialize, Serializer};
 
 /// For how long a frame that is there may not come.
@@ -15,7 +15,7 @@ const FRAME_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Loss {
     pub(super) kind: LossKind,
-    pub(super) stored: LanePosition,
+    pub(super) stored: StreamPosition,
     pub(super) state: StreamState,
     /// What is there of a frame that is damaged.
     damaged: Option<DamagedFrame>,
@@ -63,12 +63,12 @@ impl LossKind {
 
 impl Loss {
     /// Looks whether the log has lost something, just as a writer does.
-    pub(super) async fn find(log: &Log, shard: ShardId, stored: LanePosition) -> Result<Option<Self>> {
-        let lane = stored.lane;
-        let state = log.stream_state(lane.on(shard)).await?;
+    pub(super) async fn find(log: &Log, shard: ShardId, stored: StreamPosition) -> Result<Option<Self>> {
+        let stream = stored.stream.on(shard);
+        let state = log.stream_state(stream).await?;
         let frame_id = stored.frame_id.parse().ok();
         let after = ReadFrom { position: stored.position, frame_id };
-        let looked = match log.read(lane.on(shard), Some(after)).await {
+        let looked = match log.read(stream, Some(after)).await {
             // A gap within the stream, or damage, shows itself when the next frame is read.
             Ok(mut reader) if state.last_seq > stored.position.seq => {
                 reader.next_batch_within(1, 1, FRAME_MAX).await.map(drop)
@@ -85,14 +85,41 @@ impl Loss {
         };
         let reason = looked.err().map(|error| error.to_string()).unwrap_or_default();
         let damaged = match kind {
-            LossKind::Damaged { seq } => log.frame(lane.on(shard), seq).await?.and_then(Result::err),
+            LossKind::Damaged { seq } => log.frame(stream, seq).await?.and_then(Result::err),
             _ => None,
         };
         Ok(Some(Self { kind, stored, state, damaged, reason }))
     }
 
+    /// Whether accepting it makes the stream another incarnation. One that was made anew is another one already.
+    pub(super) fn is_renewed(&self) -> bool {
+        match self.kind {
+            LossKind::MadeAnew => false,
+            LossKind::LostTail => true,
+            LossKind::Gap { .. } | LossKind::Damaged { .. } => self.stored.stream == StreamKind::Derived,
+        }
+    }
+
     /// What is gone for certain, and what becomes of the rest.
     pub(super) fn account(&self) -> Vec<String> {
+        let mut account = self.account_of_frames();
+        if self.is_renewed() {
+            account.push("The stream is renewed, so that no position of before is taken for one of now.".to_owned());
+        }
+        let again = match (self.stored.stream, self.kind) {
+            (StreamKind::Logged, LossKind::Gap { .. } | LossKind::Damaged { .. }) => None,
+            (StreamKind::Logged, _) => {
+                Some("What follows from the orders that are stored is derived again, for every shard.")
+            }
+            (StreamKind::Derived, _) => {
+                Some("All of it follows from stored orders: the writers of the logged streams derive it again.")
+            }
+        };
+        account.extend(again.map(str::to_owned));
+        account
+    }
+
+    fn account_of_frames(&self) -> Vec<String> {
         let seq = self.stored.position.seq;
         let since = format!("after {}, when frame {seq} was stored", self.stored.committed_at);
         match self.kind {
@@ -113,7 +140,6 @@ impl Loss {
                 format!("These are facts that were logged {since}. What the shard has stored stays stored."),
                 self.kept(),
                 String::from("Those that were stored before are counted as duplicates."),
-                String::from("The stream is renewed, so that no position of before is taken for one of now."),
             ],
             LossKind::Gap { next } => vec![
                 format!("Lost: frames {} to {}, {} of them.", seq + 1, next - 1, next - 1 - seq),

@@ -1,4 +1,4 @@
-//! The frames of a stream, decoded, and the way out of a lane that has halted because its log has lost something or is damaged.
+//! The frames of a stream, decoded, and the way out where one has halted because its log has lost something or is damaged.
 //!
 //! | module | concept |
 //! |---|---|
@@ -12,7 +12,7 @@ mod frame;
 mod loss;
 mod show;
 
-pub use accept_loss::{KnownLoss, LossReport, StreamReport, accept_loss};
+pub use accept_loss::{KnownLoss, LogReport, LossReport, accept_loss};
 pub use frame::FrameReport;
 pub use loss::LossKind;
 pub use show::{Met, Selection, show};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use forebay_log::{FrameReader, Log, ReadError, ReadFrom, StreamState};
-use forebay_model::{Lane, Position, ShardId};
+use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
 
 use super::frame::FrameReport;
 use crate::system::System;
@@ -20,10 +20,12 @@ const FRAME_MAX: Duration = Duration::from_secs(10);
 /// Which frames.
 #[derive(Debug, Clone, Copy)]
 pub struct Selection {
-    /// Of this lane,
-    pub lane: Lane,
-    /// and this shard.
+    /// Of this stream,
+    pub stream: StreamKind,
+    /// of this shard;
     pub shard: ShardId,
+    /// of this lane, or of every one of the stream.
+    pub lane: Option<Lane>,
     /// The first frame, by its sequence number; else the last ones are shown.
     pub from: Option<u64>,
     /// The most frames: 20, or as many as come, where nothing is said.
@@ -46,7 +48,9 @@ pub enum Met {
 /// Frames of a stream from a place on.
 struct Frames<'a> {
     log: &'a Log,
-    selection: Selection,
+    stream: StreamId,
+    lane: Option<Lane>,
+    follow: bool,
     state: StreamState,
     /// How many may still be shown.
     left: u64,
@@ -62,39 +66,85 @@ pub async fn show(
     selection: Selection,
     mut to: impl FnMut(Met) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let Selection { lane, shard, from, limit, follow } = selection;
+    let Selection { stream, shard, lane, from, limit, follow } = selection;
     system.check_shard(shard)?;
-    let log = system.connect_log().await?;
-    let state = log.stream_state(lane.on(shard)).await?;
-    let limit = limit.unwrap_or(if follow { u64::MAX } else { FRAMES });
-    let last_ones = (state.last_seq + 1).saturating_sub(limit.min(FRAMES));
-    let next = from.unwrap_or(last_ones).max(1);
-    if next > state.last_seq + 1 {
-        bail!("the stream ends at frame {}", state.last_seq);
+    let (log, stream) = (system.connect_log().await?, stream.on(shard));
+    let state = log.stream_state(stream).await?;
+    let left = limit.unwrap_or(if follow { u64::MAX } else { FRAMES });
+    let mut frames = Frames { log: &log, stream, lane, follow, state, left, next: state.first_seq };
+    match from {
+        Some(from) if from > state.last_seq + 1 => bail!("the stream ends at frame {}", state.last_seq),
+        Some(from) if from < state.first_seq => {
+            if to(Met::TrimmedBefore(state.first_seq))?.is_break() {
+                return Ok(());
+            }
+        }
+        Some(from) => frames.next = from,
+        None => frames.next = frames.last_ones(left.min(FRAMES)).await?,
     }
-    if next < state.first_seq && from.is_some() && to(Met::TrimmedBefore(state.first_seq))?.is_break() {
-        return Ok(());
-    }
-    let next = next.max(state.first_seq);
-    Frames { log: &log, selection, state, left: limit, next }.show(to).await
+    frames.show(to).await
 }
 
 impl Frames<'_> {
-    async fn show(&mut self, mut to: impl FnMut(Met) -> Result<ControlFlow<()>>) -> Result<()> {
-        let Selection { lane, follow, .. } = self.selection;
-        let mut reader = self.open().await?;
-        while self.left > 0 && (follow || self.next <= self.state.last_seq) {
+    /// The sequence number of the first of so many last frames of the lane. Where the stream has several lanes, it is read from
+    /// its end, in steps of which each is twice the one before.
+    async fn last_ones(&self, count: u64) -> Result<u64> {
+        let StreamState { first_seq, last_seq, .. } = self.state;
+        let (mut behind, mut step, mut found) = (last_seq + 1, count.max(1), 0);
+        while behind > first_seq && found < count {
+            let from = behind.saturating_sub(step).max(first_seq);
+            let of_lane = self.of_lane(from, behind).await?;
+            if found + of_lane.len() as u64 >= count {
+                return Ok(of_lane[of_lane.len() - (count - found) as usize]);
+            }
+            found += of_lane.len() as u64;
+            (behind, step) = (from, step * 2);
+        }
+        Ok(behind)
+    }
+
+    /// The sequence numbers of the lane's frames from one frame to before another.
+    async fn of_lane(&self, from: u64, behind: u64) -> Result<Vec<u64>> {
+        let Some(lane) = self.lane.filter(|_| self.stream.lanes().count() > 1) else {
+            return Ok((from..behind).collect());
+        };
+        let (mut next, mut found) = (from, Vec::new());
+        let mut reader = self.open(next).await?;
+        while next < behind {
             match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
-                Ok(batch) if batch.is_empty() && !follow => bail!("frame {} does not come", self.next),
+                Ok(batch) if batch.is_empty() => bail!("frame {next} does not come"),
                 Ok(batch) => {
-                    for stored in batch.iter().take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
-                        if !follow && stored.position.seq > self.state.last_seq {
-                            return Ok(());
-                        }
-                        if to(Met::Frame(Box::new(FrameReport::new(lane, stored))))?.is_break() {
+                    let of_lane = batch.iter().filter(|stored| stored.lane == lane && stored.position.seq < behind);
+                    found.extend(of_lane.map(|stored| stored.position.seq));
+                    next = batch.last().map_or(next, |stored| stored.position.seq + 1);
+                }
+                Err(ReadError::Gap { next: there, .. }) => {
+                    next = there;
+                    reader = self.open(next).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn show(&mut self, mut to: impl FnMut(Met) -> Result<ControlFlow<()>>) -> Result<()> {
+        let mut reader = self.open(self.next).await?;
+        while self.left > 0 && (self.follow || self.next <= self.state.last_seq) {
+            match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
+                Ok(batch) if batch.is_empty() && !self.follow => bail!("frame {} does not come", self.next),
+                Ok(batch) => {
+                    for stored in &batch {
+                        if self.left == 0 || (!self.follow && stored.position.seq > self.state.last_seq) {
                             return Ok(());
                         }
                         self.next = stored.position.seq + 1;
+                        if self.lane.is_some_and(|lane| lane != stored.lane) {
+                            continue;
+                        }
+                        if to(Met::Frame(Box::new(FrameReport::new(stored))))?.is_break() {
+                            return Ok(());
+                        }
                         self.left -= 1;
                     }
                 }
@@ -103,18 +153,21 @@ impl Frames<'_> {
                         return Ok(());
                     }
                     self.next = next;
-                    reader = self.open().await?;
+                    reader = self.open(next).await?;
                 }
                 Err(ReadError::Damaged { seq, .. }) => {
-                    let Some(Err(damaged)) = self.log.frame(lane.on(self.selection.shard), seq).await? else {
+                    let Some(Err(damaged)) = self.log.frame(self.stream, seq).await? else {
                         bail!("frame {seq} was damaged, and is not any more");
                     };
+                    self.next = seq + 1;
+                    reader = self.open(self.next).await?;
+                    if self.lane.is_some_and(|lane| lane != damaged.lane) {
+                        continue;
+                    }
                     if to(Met::Frame(Box::new(FrameReport::damaged(&damaged))))?.is_break() {
                         return Ok(());
                     }
-                    self.next = seq + 1;
                     self.left -= 1;
-                    reader = self.open().await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -122,9 +175,8 @@ impl Frames<'_> {
         Ok(())
     }
 
-    async fn open(&self) -> Result<FrameReader> {
-        let Selection { lane, shard, .. } = self.selection;
-        let position = Position { incarnation: self.state.incarnation, seq: self.next - 1 };
-        Ok(self.log.read(lane.on(shard), Some(ReadFrom { position, frame_id: None })).await?)
+    async fn open(&self, next: u64) -> Result<FrameReader> {
+        let position = Position { incarnation: self.state.incarnation, seq: next - 1 };
+        Ok(self.log.read(self.stream, Some(ReadFrom { position, frame_id: None })).await?)
     }
 }

@@ -1,22 +1,39 @@
 //! Rows that a lane has counted, against the rows that are there. Both are of one snapshot, so they must be equal.
 
 use anyhow::Result;
-use forebay_model::Lane;
-use forebay_shard::Tally;
+use forebay_model::{Lane, StreamKind};
+use forebay_shard::{StreamPosition, Tally};
 
 use super::report::{DifferenceKind, LaneFigures};
 use super::snapshot::Snapshot;
 use super::verification::Verification;
 
 impl Verification<'_> {
-    /// Checks a lane's counters, then its log.
-    pub(super) async fn lane(&mut self, snapshot: &mut Snapshot, lane: Lane) -> Result<()> {
-        let position = snapshot.position(lane).cloned();
-        let Tally { stored, duplicate, dead } = position.as_ref().map(|position| position.rows).unwrap_or_default();
-        let mut figures = LaneFigures {
+    /// Checks the counters of a stream's lanes, then its log.
+    pub(super) async fn stream(&mut self, snapshot: &mut Snapshot, stream: StreamKind) -> Result<()> {
+        let position = snapshot.position(stream).cloned();
+        let mut figures = Vec::new();
+        for lane in stream.lanes() {
+            figures.push(self.counters(snapshot, lane, position.as_ref()).await?);
+        }
+        if let Some(position) = position {
+            self.log_of(snapshot, &position, &mut figures).await?;
+        }
+        self.report.lanes.append(&mut figures);
+        Ok(())
+    }
+
+    async fn counters(
+        &mut self,
+        snapshot: &mut Snapshot,
+        lane: Lane,
+        position: Option<&StreamPosition>,
+    ) -> Result<LaneFigures> {
+        let Tally { stored, duplicate, dead } = position.map(|position| position.rows[lane]).unwrap_or_default();
+        let figures = LaneFigures {
             shard: snapshot.shard,
             lane,
-            position: position.as_ref().map(|position| position.position.to_string()),
+            position: position.map(|position| position.position.to_string()),
             stored,
             duplicate,
             dead,
@@ -36,10 +53,6 @@ impl Verification<'_> {
             let detail = format!("{dead} rows died, and the dead letters stand for {}", figures.rows_in_letters);
             self.report.differs(snapshot.shard, lane, DifferenceKind::Counter, detail);
         }
-        if let Some(position) = position {
-            self.log_of(snapshot, &position, &mut figures).await?;
-        }
-        self.report.lanes.push(figures);
-        Ok(())
+        Ok(figures)
     }
 }

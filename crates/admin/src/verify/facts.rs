@@ -1,10 +1,10 @@
-//! Index entries and views of stored orders: what an order makes today must be stored as it is.
+//! What follows from stored orders: it must be stored as it is.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use bytes::Bytes;
-use forebay_model::{Facts, Lane, ShardId, StreamId, Timestamp};
+use forebay_model::{Facts, Lane, Position, ShardId, StreamKind, Timestamp};
 use forebay_shard::{Difference, Disagreement};
 
 use super::report::DifferenceKind;
@@ -12,7 +12,7 @@ use super::settings::Step;
 use super::snapshot::Snapshot;
 use super::verification::{Verification, key_of, tuples};
 use crate::columns::{columns, differing};
-use crate::stored_order::{COLUMNS, OrderKey, StoredOrder};
+use crate::stored_order::{COLUMNS, OrderKey, StoredOrder, json};
 
 /// Orders that are in hand at a time.
 const PAGE: u32 = 500;
@@ -22,12 +22,22 @@ const TOLD_EVERY: u64 = 50_000;
 const VALUE_MAX: usize = 80;
 
 /// Facts by the lane and the shard that should have them.
-type ByPlace = BTreeMap<StreamId, Vec<Bytes>>;
+type ByPlace = BTreeMap<(Lane, ShardId), Vec<Bytes>>;
+
+/// Where orders were found.
+#[derive(Clone, Copy)]
+struct Home {
+    shard: ShardId,
+    /// Up to where the shard's logged stream was committed then.
+    at: Option<Position>,
+}
 
 impl Verification<'_> {
     /// Checks the orders of a shard, of which there are `rows`.
     pub(super) async fn facts_of_orders(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let cursor = snapshot.cursor(Lane::Orders.table(), COLUMNS, self.depth, rows).await?;
+        let at = snapshot.position(StreamKind::Logged).map(|stored| stored.position);
+        let home = Home { shard: snapshot.shard, at };
         let mut checked = 0;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
@@ -39,30 +49,31 @@ impl Verification<'_> {
             if checked.is_multiple_of(TOLD_EVERY) {
                 self.tell(snapshot.shard, Step::OrdersChecked { checked, of: rows });
             }
-            let orders: Vec<StoredOrder> = page.iter().map(StoredOrder::from_row).collect::<Result<_>>()?;
+            let orders: Vec<StoredOrder> = page.iter().map(StoredOrder::from_row).collect::<Result<_, _>>()?;
             self.times_of_orders(snapshot, &orders).await?;
             let expected = self.expected(snapshot.shard, &orders);
             let mut missed = ByPlace::new();
-            for (StreamId { lane, shard }, facts) in expected {
+            for ((lane, shard), facts) in expected {
                 self.report.facts_checked += facts.len() as u64;
                 for difference in self.differences(shard, lane, &facts).await? {
-                    missed.entry(lane.on(shard)).or_default().push(facts[difference.fact].clone());
+                    missed.entry((lane, shard)).or_default().push(facts[difference.fact].clone());
                 }
             }
-            for (StreamId { lane, shard }, facts) in missed {
-                self.look_again(snapshot.shard, shard, lane, &facts).await?;
+            for ((lane, shard), facts) in missed {
+                self.look_again(home, shard, lane, &facts).await?;
             }
         }
     }
 
-    /// The facts that orders of a shard make. The order itself is one: its columns must be those of its own items.
+    /// What follows from orders of a shard. The order itself is checked, too: its columns must be those of its own items.
     fn expected(&mut self, shard: ShardId, orders: &[StoredOrder]) -> ByPlace {
         let mut facts = Facts::default();
         for stored in orders {
-            match self.parser.parse(stored.json().as_bytes(), Timestamp::now()) {
-                Ok(draft) => drop(facts.add(&draft.settle(&self.map, stored.ordered_at, 0), &self.map)),
+            self.deriver.derive(&stored.as_stored(), &mut facts);
+            match self.parser.parse(json(stored).as_bytes(), Timestamp::now()) {
+                Ok(draft) => drop(facts.add(&draft.settle(&self.map, stored.key.ordered_at, 0), &self.map)),
                 Err(rejection) => {
-                    let detail = format!("{} is stored, and is no valid order: {rejection}", stored.key());
+                    let detail = format!("{} is stored, and is no valid order: {rejection}", stored.key);
                     self.report.differs(shard, Lane::Orders, DifferenceKind::Order, detail);
                 }
             }
@@ -70,25 +81,24 @@ impl Verification<'_> {
         let mut expected = ByPlace::new();
         for part in facts.into_parts() {
             // An order is compared where it was found: while a bucket moves, that may be another shard than it is written to.
-            let place = if part.stream.lane == Lane::Orders { shard } else { part.stream.shard };
-            expected
-                .entry(part.stream.lane.on(place))
-                .or_default()
-                .extend(tuples(part.stream.lane, &part.tuples.into()));
+            let place = if part.lane == Lane::Orders { shard } else { part.shard };
+            expected.entry((part.lane, place)).or_default().extend(tuples(part.lane, &part.tuples.into()));
         }
         expected
     }
 
-    /// Facts are logged before their order, so they are there when their lane has come past its log, or they are missing.
-    async fn look_again(&mut self, home: ShardId, shard: ShardId, lane: Lane, facts: &[Bytes]) -> Result<()> {
-        if !self.pass(shard, lane).await? {
-            self.report.undecided += facts.len() as u64;
+    /// Looks once more for what follows from orders, when everything that follows from what was committed with them is stored.
+    async fn look_again(&mut self, home: Home, shard: ShardId, lane: Lane, facts: &[Bytes]) -> Result<()> {
+        if let (StreamKind::Derived, Some(at)) = (lane.kind(), home.at)
+            && !self.derived(home.shard, at, shard).await?
+        {
+            self.report.pending += facts.len() as u64;
             return Ok(());
         }
         for Difference { fact, disagreement } in self.differences(shard, lane, facts).await? {
             let Some(key) = key_of(lane, &facts[fact]) else { continue };
             let of = (lane, &key, &facts[fact]);
-            if lane != Lane::Orders && self.is_accounted_for(home, shard, of, &disagreement).await? {
+            if lane != Lane::Orders && self.is_accounted_for(home.shard, shard, of, &disagreement).await? {
                 self.report.explained += 1;
                 continue;
             }

@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 
 use anyhow::Result;
 use forebay_log::{Damage, FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
-use forebay_model::{Lane, Position, ShardId};
-use forebay_shard::LanePosition;
+use forebay_model::{Position, StreamId};
+use forebay_shard::StreamPosition;
 
 use super::frames::{BYTES, FRAME_MAX};
 use super::report::DifferenceKind;
@@ -26,12 +26,12 @@ pub(super) enum Flaw {
 }
 
 impl Verification<'_> {
-    /// Checks that a log has the frames ahead of the position of its lane: every one, or only the next, at which a lane stands
+    /// Checks that a stream has the frames ahead of its position: every one, or only the next, at which a writer stands
     /// still.
-    pub(super) async fn flaws_ahead(&mut self, shard: ShardId, lane: Lane) -> Result<()> {
+    pub(super) async fn flaws_ahead(&mut self, stream: StreamId) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.
-        let state = self.log.stream_state(lane.on(shard)).await?;
-        let position = LanePosition::of(&mut *self.pool(shard)?.acquire().await?, lane).await?;
+        let state = self.log.stream_state(stream).await?;
+        let position = StreamPosition::of(&mut *self.pool(stream.shard)?.acquire().await?, stream.kind).await?;
         let Some(at) = position.map(|stored| stored.position).filter(|at| at.incarnation == state.incarnation) else {
             return Ok(());
         };
@@ -42,24 +42,24 @@ impl Verification<'_> {
         let from = Position { seq: at.seq.max(state.first_seq - 1), ..at };
         let is_all_read = self.depth == Depth::Full || has_holes(&state);
         let to = if is_all_read { state.last_seq } else { state.last_seq.min(from.seq + 1) };
-        flaws.append(&mut self.flaws_between(lane, shard, from, to).await?);
+        flaws.append(&mut self.flaws_between(stream, from, to).await?);
         for flaw in &flaws {
             let what = match flaw {
-                Flaw::Gone(_) => "they are lost, and the lane stands still before them",
-                Flaw::Damaged(..) => "the lane stands still before it",
+                Flaw::Gone(_) => "they are lost, and its writer stands still before them",
+                Flaw::Damaged(..) => "its writer stands still before it",
             };
-            let detail =
-                format!("{flaw}, ahead of the position {at}: {what}; see `forebay log accept-loss {lane} {shard}`");
-            self.report.differs(shard, lane, DifferenceKind::Log, detail);
+            let command = format!("forebay log accept-loss {} {}", stream.kind, stream.shard);
+            let detail = format!("{flaw}, ahead of the position {at}: {what}; see `{command}`");
+            self.report.differs(stream.shard, stream.kind, DifferenceKind::Log, detail);
         }
         if !flaws.is_empty() {
-            self.stands_still(shard, lane);
+            self.stands_still(stream);
         }
         Ok(())
     }
 
     /// Tells of frames that were stored, and are missing between others or damaged.
-    pub(super) fn flaw_behind(&mut self, shard: ShardId, lane: Lane, flaw: &Flaw, at: Position) {
+    pub(super) fn flaw_behind(&mut self, stream: StreamId, flaw: &Flaw, at: Position) {
         let they_are = match flaw {
             Flaw::Gone(_) => "they are",
             Flaw::Damaged(..) => "it is",
@@ -67,15 +67,15 @@ impl Verification<'_> {
         let detail = format!(
             "{flaw}, behind the position {at}: {they_are} stored, but a shard that is restored from a backup cannot be caught up from this log"
         );
-        self.report.differs(shard, lane, DifferenceKind::Log, detail);
+        self.report.differs(stream.shard, stream.kind, DifferenceKind::Log, detail);
     }
 
     /// What is wrong with the frames behind a position up to a frame. All of them are read.
-    async fn flaws_between(&self, lane: Lane, shard: ShardId, from: Position, to: u64) -> Result<Vec<Flaw>> {
+    async fn flaws_between(&self, stream: StreamId, from: Position, to: u64) -> Result<Vec<Flaw>> {
         let mut flaws = Vec::new();
         let (mut at, mut reader) = (from, None);
         while at.seq < to {
-            match self.next_frames(&mut reader, lane, shard, at).await {
+            match self.next_frames(&mut reader, stream, at).await {
                 Ok(batch) => match batch.last() {
                     Some(frame) => at = frame.position,
                     // Nothing behind it is there to show the gap.
@@ -85,7 +85,7 @@ impl Verification<'_> {
                     }
                 },
                 Err(ReadError::Gap { seq, next, .. }) => {
-                    if !self.is_trimmed(lane, shard, next).await? {
+                    if !self.is_trimmed(stream, next).await? {
                         flaws.push(Flaw::Gone(seq + 1..=to.min(next - 1)));
                     }
                     (at.seq, reader) = (next - 1, None);
@@ -104,15 +104,14 @@ impl Verification<'_> {
     async fn next_frames(
         &self,
         reader: &mut Option<FrameReader>,
-        lane: Lane,
-        shard: ShardId,
+        stream: StreamId,
         after: Position,
     ) -> Result<Vec<StoredFrame>, ReadError> {
         let reader = match reader {
             Some(reader) => reader,
             None => {
                 let after = ReadFrom { position: after, frame_id: None };
-                reader.insert(self.log.read(lane.on(shard), Some(after)).await?)
+                reader.insert(self.log.read(stream, Some(after)).await?)
             }
         };
         reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await

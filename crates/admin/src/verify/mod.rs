@@ -1,11 +1,13 @@
 //! Whether log, shards, index and views agree.
 //!
-//! Orders may flow meanwhile. Each shard is looked at in one snapshot, with the positions of that snapshot; what belongs to
-//! its orders on other shards is looked up as it is now, and looked up again once those lanes have come past what their logs
-//! held: a fact is logged before its order, so it is there by then, or it is missing.
+//! Orders may flow meanwhile. Each shard is looked at in one snapshot, with the positions of that snapshot. What follows from
+//! its orders is looked up on other shards as it is now. What is not there is looked up again once nothing of it is owed any
+//! more and those shards have stored what their streams held: then it is there, or it is missing. Where that takes long it is
+//! pending, and no difference. The other way round nothing has to be waited for: what is derived follows only from what is
+//! stored, so an index entry or a view whose order is not there is a difference.
 //!
-//! What should be there is made by the code that made it in the first place (the order's parser and [`forebay_model::Facts`])
-//! and compared by Postgres: there is no second copy of the rules.
+//! What should be there is made by the code that made it in the first place (the order's parser and
+//! [`forebay_model::Deriver`]) and compared by Postgres: there is no second copy of the rules.
 //!
 //! | module | concept |
 //! |---|---|
@@ -15,7 +17,7 @@
 //! | `snapshot` | one moment of a shard |
 //! | `counters` | rows that were counted against rows that are there |
 //! | `frames` | the log against the counters and the rows |
-//! | `facts` | index entries and views of stored orders |
+//! | `facts` | what follows from stored orders |
 //! | `gaps` | frames that a log should have and has not, or not as they were published |
 //! | `dead_letters` | what dead letters account for |
 //! | `times` | the times that are noted of orders |

@@ -1,11 +1,12 @@
-//! Orders of stored views and index entries: a view without its order answers readers with what is not there. An index entry
-//! without its order is harmless, because the order's row decides, so these are only counted.
+//! Orders of stored views and index entries: they follow only from stored orders, so each has its order, and a view is one that
+//! its order makes. What is left of an order that its shard has lost since is accounted for where that loss was accepted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use forebay_model::{Bucket, Lane, ShardId, Timestamp};
+use forebay_model::derive::slices;
+use forebay_model::{Bucket, Lane, ShardId, StreamKind};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -26,6 +27,13 @@ struct ViewRow {
     order: OrderKey,
 }
 
+/// A view or an index entry whose order is not there.
+struct Orphan {
+    what: String,
+    bucket: Bucket,
+    order: OrderKey,
+}
+
 impl Verification<'_> {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
@@ -39,19 +47,20 @@ impl Verification<'_> {
             let views: Vec<ViewRow> = page.iter().map(ViewRow::from_row).collect::<Result<_>>()?;
             self.report.views_checked += views.len() as u64;
             let orphans = self.orphans(snapshot.shard, &views).await?;
-            self.look_for_orders(snapshot.shard, orphans).await?;
+            self.look_for_orders(snapshot.shard, Lane::Views, orphans).await?;
         }
     }
 
     /// The views whose order is not there. Of those whose order is there, each that it does not make is told.
-    async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<ViewRow>> {
+    async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<Orphan>> {
         let orders = self.orders(views.iter().map(|view| (view.bucket, view.order.clone()))).await?;
         let keys: HashMap<&OrderKey, HashSet<(Arc<str>, String)>> =
             orders.iter().map(|(key, order)| (key, self.keys_of(order))).collect();
         let mut orphans = Vec::new();
         for view in views {
             let Some(keys) = keys.get(&view.order) else {
-                orphans.push(view.clone());
+                let what = format!("view {} {}", view.view, view.key);
+                orphans.push(Orphan { what, bucket: view.bucket, order: view.order.clone() });
                 continue;
             };
             // Views that are not configured any more stay as they are.
@@ -60,8 +69,7 @@ impl Verification<'_> {
             if !is_known || keys.contains(&name) {
                 continue;
             }
-            let home = self.map.read_shards(view.bucket)[0];
-            if self.is_view_of_dead(home, &view.order, &name).await? {
+            if self.may_have_lost_orders(self.map.read_shards(view.bucket)[0]).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -71,45 +79,12 @@ impl Verification<'_> {
         Ok(orphans)
     }
 
-    /// A view is logged before its order, so the order may still be on its way.
-    async fn look_for_orders(&mut self, shard: ShardId, orphans: Vec<ViewRow>) -> Result<()> {
-        if orphans.is_empty() {
-            return Ok(());
-        }
-        let homes: HashSet<ShardId> =
-            orphans.iter().flat_map(|view| self.map.read_shards(view.bucket).to_vec()).collect();
-        for home in homes {
-            if !self.pass(home, Lane::Orders).await? {
-                self.report.undecided += orphans.len() as u64;
-                return Ok(());
-            }
-        }
-        let stored = self.stored(orphans.iter().map(|view| (view.bucket, view.order.clone()))).await?;
-        for view in orphans.iter().filter(|view| !stored.contains(&view.order)) {
-            let home = self.map.read_shards(view.bucket)[0];
-            if self.is_dead(home, &view.order).await? {
-                self.report.explained += 1;
-                continue;
-            }
-            let (of, key) = (&view.view, &view.key);
-            let detail = format!(
-                "view {of} {key} has {}, which is not stored: it is gone, or it was never acknowledged",
-                view.order
-            );
-            self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
-        }
-        Ok(())
-    }
-
     /// The views that an order makes, by name and key.
-    pub(super) fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
-        let json = order.json();
-        // An order that is none was told when the orders were checked.
-        let Ok(draft) = self.parser.parse(json.as_bytes(), Timestamp::now()) else { return HashSet::new() };
-        draft.views.iter().map(|slice| (slice.view.clone(), slice.key.clone())).collect()
+    fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
+        slices(&self.views, &order.as_stored()).into_iter().map(|slice| (slice.view, slice.key)).collect()
     }
 
-    /// Counts the index entries of a shard whose order is not there.
+    /// Checks the index entries of a shard, of which there are `rows`.
     pub(super) async fn orders_of_index(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let cursor = snapshot.key_cursor(Lane::Index.table(), self.depth, rows).await?;
         loop {
@@ -118,9 +93,35 @@ impl Verification<'_> {
                 return Ok(());
             }
             self.report.index_entries_checked += keys.len() as u64;
-            let stored = self.stored(self.routed(keys.iter().cloned())).await?;
-            self.report.index_entries_without_order += keys.iter().filter(|key| !stored.contains(key)).count() as u64;
+            let routed = self.routed(keys);
+            let stored = self.stored(routed.iter().cloned()).await?;
+            let missing = routed.into_iter().filter(|(_, order)| !stored.contains(order));
+            let orphan = |(bucket, order)| Orphan { what: "an index entry".to_owned(), bucket, order };
+            self.look_for_orders(snapshot.shard, Lane::Index, missing.map(orphan).collect()).await?;
         }
+    }
+
+    /// Looks for orders once more where they should be. They were stored before anything was derived of them, so that they are
+    /// only missing for now where their shard reads its log again: it was restored, or another server has taken over.
+    async fn look_for_orders(&mut self, shard: ShardId, lane: Lane, orphans: Vec<Orphan>) -> Result<()> {
+        let homes: BTreeSet<ShardId> =
+            orphans.iter().flat_map(|orphan| self.map.read_shards(orphan.bucket).to_vec()).collect();
+        for home in homes {
+            if !self.pass(StreamKind::Logged.on(home)).await? {
+                self.report.pending += orphans.len() as u64;
+                return Ok(());
+            }
+        }
+        let stored = self.stored(orphans.iter().map(|orphan| (orphan.bucket, orphan.order.clone()))).await?;
+        for Orphan { what, bucket, order } in orphans.iter().filter(|orphan| !stored.contains(&orphan.order)) {
+            if self.may_have_lost_orders(self.map.read_shards(*bucket)[0]).await? {
+                self.report.explained += 1;
+                continue;
+            }
+            let detail = format!("{what} has {order}, which is not stored");
+            self.report.differs(shard, lane, DifferenceKind::Origin, detail);
+        }
+        Ok(())
     }
 }
 

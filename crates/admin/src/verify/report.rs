@@ -1,6 +1,8 @@
 //! What was found.
 
-use forebay_model::{Lane, ShardId};
+use std::fmt;
+
+use forebay_model::{Lane, ShardId, StreamKind};
 use serde::Serialize;
 
 /// How many differences are named. All are counted.
@@ -13,9 +15,9 @@ pub struct Report {
     pub differences: u64,
     /// The first of them.
     pub named: Vec<Difference>,
-    /// What could not be told, because a lane did not come past what its log held.
-    pub undecided: u64,
-    /// Differences that dead letters account for.
+    /// Facts that are not there, and may be on their way: what brings them was waited for in vain.
+    pub pending: u64,
+    /// Differences that dead letters or accepted losses account for.
     pub explained: u64,
     /// Each lane that was looked at.
     pub lanes: Vec<LaneFigures>,
@@ -27,8 +29,6 @@ pub struct Report {
     pub views_checked: u64,
     /// Index entries.
     pub index_entries_checked: u64,
-    /// Index entries of orders that were never acknowledged. They do no harm.
-    pub index_entries_without_order: u64,
     /// Noted times.
     pub order_times_checked: u64,
     /// Noted times of orders that are not there. They keep other times out, and do no other harm.
@@ -42,12 +42,44 @@ pub struct Report {
 pub struct Difference {
     /// On which shard.
     pub shard: ShardId,
-    /// In which lane.
-    pub lane: Lane,
+    /// In which lane or stream.
+    #[serde(flatten)]
+    pub of: Of,
     /// What differs.
     pub kind: DifferenceKind,
     /// One sentence.
     pub detail: String,
+}
+
+/// What of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// A lane.
+    Lane(Lane),
+    /// A stream.
+    Stream(StreamKind),
+}
+
+impl From<Lane> for Of {
+    fn from(lane: Lane) -> Self {
+        Self::Lane(lane)
+    }
+}
+
+impl From<StreamKind> for Of {
+    fn from(stream: StreamKind) -> Self {
+        Self::Stream(stream)
+    }
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lane(lane) => write!(f, "lane {lane}"),
+            Self::Stream(stream) => write!(f, "stream {stream}"),
+        }
+    }
 }
 
 /// What differs.
@@ -64,7 +96,7 @@ pub enum DifferenceKind {
     Order,
     /// An order's index entry or view.
     Fact,
-    /// A view and its order.
+    /// A view or an index entry, and its order.
     Origin,
     /// An order and the time that is noted for its id.
     OrderTime,
@@ -98,10 +130,10 @@ pub struct LaneFigures {
 }
 
 impl Report {
-    pub(super) fn differs(&mut self, shard: ShardId, lane: Lane, kind: DifferenceKind, detail: String) {
+    pub(super) fn differs(&mut self, shard: ShardId, of: impl Into<Of>, kind: DifferenceKind, detail: String) {
         self.differences += 1;
         if self.named.len() < NAMED_MAX {
-            self.named.push(Difference { shard, lane, kind, detail });
+            self.named.push(Difference { shard, of: of.into(), kind, detail });
         }
     }
 }

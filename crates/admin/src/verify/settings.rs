@@ -1,6 +1,8 @@
 //! What is checked, and how far it has come.
 
-use forebay_model::{Lane, ShardId, ViewSet};
+use std::time::Duration;
+
+use forebay_model::{ShardId, StreamKind, ViewSet};
 
 /// What is checked.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub struct Settings {
     pub shard: Option<ShardId>,
     /// Fields that make views, as ingest has them.
     pub views: ViewSet,
+    /// The longest to wait for a stream to be read up to what it held, and for what is owed to be derived.
+    pub wait: Duration,
 }
 
 /// How much is looked at.
@@ -18,15 +22,15 @@ pub struct Settings {
 pub enum Depth {
     /// Every frame that is kept, every order, every view and every index entry.
     Full,
-    /// About N orders, views and index entries of each shard, at random, and a tenth as many frames of each lane.
+    /// About N orders, views and index entries of each shard, at random, and a tenth as many frames of each stream.
     Sample(u32),
 }
 
 /// What is looked at now, or how far it has come.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// The log and the counters of a lane.
-    Lane(Lane),
+    /// The log and the counters of a stream.
+    Stream(StreamKind),
     /// The orders, and what belongs to them.
     Orders,
     /// A part of the orders has been checked.

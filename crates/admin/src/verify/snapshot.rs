@@ -1,8 +1,8 @@
 //! One moment of a shard: its positions and its rows, read in one transaction.
 
 use anyhow::{Context, Result};
-use forebay_model::{Lane, ShardId};
-use forebay_shard::{DeadLetter, LanePosition, LetterFilter, ShardPool};
+use forebay_model::{Lane, ShardId, StreamKind};
+use forebay_shard::{DeadLetter, LetterFilter, ShardPool, StreamPosition};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -15,7 +15,7 @@ pub(super) struct Snapshot {
     pub(super) shard: ShardId,
     /// The connection is closed with the snapshot: it is in the middle of a transaction.
     pub(super) connection: PgConnection,
-    pub(super) positions: Vec<LanePosition>,
+    pub(super) positions: Vec<StreamPosition>,
     cursors: u32,
 }
 
@@ -31,12 +31,12 @@ impl Snapshot {
             set local cursor_tuple_fraction = 1";
         let mut connection = pool.acquire().await?.detach();
         connection.execute(SETTINGS).await.context("no snapshot")?;
-        let positions = LanePosition::all(&mut connection).await.context("the positions cannot be read")?;
+        let positions = StreamPosition::all(&mut connection).await.context("the positions cannot be read")?;
         Ok(Self { shard: pool.shard(), connection, positions, cursors: 0 })
     }
 
-    pub(super) fn position(&self, lane: Lane) -> Option<&LanePosition> {
-        self.positions.iter().find(|position| position.lane == lane)
+    pub(super) fn position(&self, stream: StreamKind) -> Option<&StreamPosition> {
+        self.positions.iter().find(|position| position.stream == stream)
     }
 
     /// How many rows a table has.
@@ -95,6 +95,7 @@ impl Snapshot {
 
     /// The next identities of a cursor over them; none at its end.
     pub(super) async fn keys(&mut self, cursor: &Cursor, rows: u32) -> Result<Vec<OrderKey>> {
-        self.page(cursor, rows).await?.iter().map(|row| OrderKey::from_row(row, 0)).collect()
+        let page = self.page(cursor, rows).await?;
+        Ok(page.iter().map(|row| OrderKey::from_row(row, 0)).collect::<Result<_, _>>()?)
     }
 }

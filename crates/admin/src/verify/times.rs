@@ -26,7 +26,7 @@ impl Verification<'_> {
     pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[StoredOrder]) -> Result<()> {
         let noted = noted(&mut snapshot.connection, orders).await?;
         let mut others = Vec::new();
-        for key in orders.iter().map(StoredOrder::key) {
+        for key in orders.iter().map(|order| order.key.clone()) {
             match noted.get(&(key.order_id.clone(), key.customer_id.clone())) {
                 Some(&at) if at == key.ordered_at => {}
                 Some(&at) => others.push((key, at)),
@@ -44,7 +44,7 @@ impl Verification<'_> {
     async fn other_times(&mut self, snapshot: &mut Snapshot, others: Vec<(OrderKey, Timestamp)>) -> Result<()> {
         let there = others.iter().map(|(key, at)| OrderKey { ordered_at: *at, ..key.clone() });
         let there = self.routed(there);
-        let there = stored_order::keys(&mut snapshot.connection, &there).await?;
+        let there = stored_order::existing(&mut snapshot.connection, &there).await?;
         for (key, at) in others {
             let is_there = there.contains(&OrderKey { ordered_at: at, ..key.clone() });
             let detail = match (is_there, self.depth) {
@@ -69,7 +69,7 @@ impl Verification<'_> {
             }
             self.report.order_times_checked += keys.len() as u64;
             let routed = self.routed(keys.iter().cloned());
-            let stored = stored_order::keys(&mut snapshot.connection, &routed).await?;
+            let stored = stored_order::existing(&mut snapshot.connection, &routed).await?;
             self.report.order_times_without_order += keys.iter().filter(|key| !stored.contains(key)).count() as u64;
         }
     }
@@ -111,8 +111,8 @@ async fn noted(connection: &mut PgConnection, orders: &[StoredOrder]) -> Result<
         cross join lateral (select t.order_id, t.customer_id, t.ordered_at from order_time t \
             where t.order_id = wanted.order_id and t.customer_id = wanted.customer_id limit 1) as found";
     let rows = sqlx::query(SQL)
-        .bind(orders.iter().map(|order| order.order_id.as_str()).collect::<Vec<_>>())
-        .bind(orders.iter().map(|order| order.customer_id.as_str()).collect::<Vec<_>>())
+        .bind(orders.iter().map(|order| order.key.order_id.as_str()).collect::<Vec<_>>())
+        .bind(orders.iter().map(|order| order.key.customer_id.as_str()).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get::<Timestamptz, _>(2)?.0))).collect()

@@ -8,34 +8,40 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use forebay_log::Log;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Bucket, CustomerId, Lane, OrderParser, ShardId, ShardMap, ViewSet};
-use forebay_shard::{Comparison, Difference, LanePosition, PoolSettings, ShardPool};
+use forebay_model::{Bucket, Deriver, Lane, OrderParser, Position, ShardId, ShardMap, StreamId, StreamKind, ViewSet};
+use forebay_shard::{AcceptedLoss, Comparison, Derived, Difference, PoolSettings, ShardPool, StreamPosition};
 use tokio::time::{Instant, sleep};
 
 use super::report::Report;
 use super::settings::{Depth, Settings, Step};
 use super::snapshot::Snapshot;
 use crate::Tell;
+use crate::owed::frames_owed;
 use crate::stored_order::{self, OrderKey, StoredOrder};
 use crate::system::System;
 
-/// For how long a lane is waited for to come past what its log held.
-const PASS_MAX: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The checks of a system.
 pub(super) struct Verification<'a> {
     pub(super) log: Log,
     pub(super) map: Arc<ShardMap>,
+    /// Of whole orders, whatever views there are.
     pub(super) parser: OrderParser,
     pub(super) views: ViewSet,
+    pub(super) deriver: Deriver,
     pub(super) depth: Depth,
+    wait: Duration,
     pub(super) report: Report,
     tell: Tell<'a, (ShardId, Step)>,
     pools: BTreeMap<ShardId, ShardPool>,
     comparisons: BTreeMap<(ShardId, Lane), Comparison>,
-    /// Lanes that did not come past what their log held: they are not waited for again.
-    stuck: BTreeSet<(ShardId, Lane)>,
+    /// Streams that were not read up to what they held: they are not waited for again.
+    stuck: BTreeSet<StreamId>,
+    /// Shards, and those to which they owe what follows from their orders: these are not waited for again, either.
+    owing: BTreeSet<(ShardId, ShardId)>,
+    /// Whether a loss of a shard's logged stream was ever accepted.
+    losses: BTreeMap<ShardId, bool>,
 }
 
 impl<'a> Verification<'a> {
@@ -47,15 +53,19 @@ impl<'a> Verification<'a> {
         let comparison = |(shard, addresses)| Lane::ALL.map(|lane| ((shard, lane), Comparison::new(addresses, lane)));
         Ok(Self {
             log,
+            parser: OrderParser::of_stored(ViewSet::default()),
+            deriver: Deriver::new(settings.views.clone(), Arc::clone(&map)),
             map,
-            parser: OrderParser::of_stored(settings.views.clone()),
             views: settings.views.clone(),
             depth: settings.depth,
+            wait: settings.wait,
             tell,
             report: Report::default(),
             pools: pools.into_iter().map(|pool| (pool.shard(), pool)).collect(),
             comparisons: system.shards.iter().flat_map(comparison).collect(),
             stuck: BTreeSet::new(),
+            owing: BTreeSet::new(),
+            losses: BTreeMap::new(),
         })
     }
 
@@ -78,9 +88,9 @@ impl<'a> Verification<'a> {
 
     async fn shard(&mut self, shard: ShardId) -> Result<()> {
         let mut snapshot = Snapshot::open(self.pool(shard)?).await?;
-        for lane in Lane::ALL {
-            self.tell(shard, Step::Lane(lane));
-            self.lane(&mut snapshot, lane).await?;
+        for stream in StreamKind::ALL {
+            self.tell(shard, Step::Stream(stream));
+            self.stream(&mut snapshot, stream).await?;
         }
         let rows = |report: &Report, lane: Lane| {
             let figures = report.lanes.iter().find(|figures| (figures.shard, figures.lane) == (shard, lane));
@@ -111,13 +121,10 @@ impl<'a> Verification<'a> {
         comparison.differences(facts).await.with_context(|| format!("shard {shard}, lane {lane}"))
     }
 
-    /// Identities of orders with their buckets. Of what is no customer there is no order.
+    /// Identities of orders with their buckets.
     pub(super) fn routed(&self, keys: impl IntoIterator<Item = OrderKey>) -> Vec<(Bucket, OrderKey)> {
-        let routed = |key: OrderKey| {
-            let customer = CustomerId::new(key.customer_id.clone()).ok()?;
-            Some((self.map.bucket_of(&customer), key))
-        };
-        keys.into_iter().filter_map(routed).collect()
+        let hash = self.map.hash();
+        keys.into_iter().map(|key| (hash.bucket_of(&key.customer_id), key)).collect()
     }
 
     /// The stored orders with these identities, wherever the map reads them from.
@@ -130,7 +137,7 @@ impl<'a> Verification<'a> {
             let mut connection = self.pool(shard)?.acquire().await?;
             let orders = stored_order::find(&mut connection, &wanted).await;
             let orders = orders.with_context(|| format!("orders of shard {shard}"))?;
-            found.extend(orders.into_iter().map(|order| (order.key(), order)));
+            found.extend(orders.into_iter().map(|order| (order.key.clone(), order)));
         }
         Ok(found)
     }
@@ -143,7 +150,7 @@ impl<'a> Verification<'a> {
         let mut found = HashSet::new();
         for (shard, wanted) in self.by_shard(wanted) {
             let mut connection = self.pool(shard)?.acquire().await?;
-            let keys = stored_order::keys(&mut connection, &wanted).await;
+            let keys = stored_order::existing(&mut connection, &wanted).await;
             found.extend(keys.with_context(|| format!("orders of shard {shard}"))?);
         }
         Ok(found)
@@ -163,35 +170,70 @@ impl<'a> Verification<'a> {
         by_shard
     }
 
-    /// Waits until a lane has come past what its log holds now. `false` where it does not.
-    pub(super) async fn pass(&mut self, shard: ShardId, lane: Lane) -> Result<bool> {
-        if self.stuck.contains(&(shard, lane)) {
+    /// Waits until a stream has been read up to what it holds now. `false` where that takes too long.
+    pub(super) async fn pass(&mut self, stream: StreamId) -> Result<bool> {
+        if self.stuck.contains(&stream) {
             return Ok(false);
         }
-        let last = self.log.stream_state(lane.on(shard)).await?.last();
-        let deadline = Instant::now() + PASS_MAX;
+        let last = self.log.stream_state(stream).await?.last();
+        let deadline = Instant::now() + self.wait;
         loop {
-            let mut connection = self.pool(shard)?.acquire().await?;
-            let at = LanePosition::of(&mut connection, lane).await?.map(|stored| stored.position);
+            let mut connection = self.pool(stream.shard)?.acquire().await?;
+            let at = StreamPosition::of(&mut connection, stream.kind).await?.map(|stored| stored.position);
             drop(connection);
             // Where nothing was ever logged, nothing was ever read.
             if last.seq == 0 || at.is_some_and(|at| at.covers(last)) {
                 return Ok(true);
             }
             if Instant::now() >= deadline {
-                let note =
-                    format!("lane {lane} of shard {shard} has not come to frame {} within {PASS_MAX:?}", last.seq);
+                let note = format!("{stream} has not been read up to frame {} within {:?}", last.seq, self.wait);
                 self.report.notes.push(note);
-                self.stands_still(shard, lane);
+                self.stands_still(stream);
                 return Ok(false);
             }
             sleep(POLL).await;
         }
     }
 
-    /// Notes that there is no use in waiting for a lane.
-    pub(super) fn stands_still(&mut self, shard: ShardId, lane: Lane) {
-        self.stuck.insert((shard, lane));
+    /// Notes that there is no use in waiting for a stream.
+    pub(super) fn stands_still(&mut self, stream: StreamId) {
+        self.stuck.insert(stream);
+    }
+
+    /// Waits until what follows from a shard's orders up to a position is stored on another. `false` where that takes too long.
+    pub(super) async fn derived(&mut self, home: ShardId, at: Position, target: ShardId) -> Result<bool> {
+        if self.owing.contains(&(home, target)) {
+            return Ok(false);
+        }
+        let deadline = Instant::now() + self.wait;
+        while !self.is_published(home, at, target).await? {
+            if Instant::now() >= deadline {
+                let what = format!("shard {home} owes shard {target} what follows from its orders");
+                self.report.notes.push(format!("{what}, since {:?} or longer", self.wait));
+                self.owing.insert((home, target));
+                return Ok(false);
+            }
+            sleep(POLL).await;
+        }
+        self.pass(StreamKind::Derived.on(target)).await
+    }
+
+    async fn is_published(&self, home: ShardId, at: Position, target: ShardId) -> Result<bool> {
+        let notes = Derived::all(&mut *self.pool(home)?.acquire().await?).await?;
+        let Some(note) = notes.iter().find(|note| note.target == target) else { return Ok(false) };
+        let state = self.log.stream_state(StreamKind::Derived.on(target)).await?;
+        Ok(frames_owed(note, at, &state) == Some(0))
+    }
+
+    /// Whether a shard may have lost orders that index and views were derived of: one that was restored, and whose log did not
+    /// hold all that had been stored since.
+    pub(super) async fn may_have_lost_orders(&mut self, shard: ShardId) -> Result<bool> {
+        if let Some(&may) = self.losses.get(&shard) {
+            return Ok(may);
+        }
+        let may = AcceptedLoss::is_any(&mut *self.pool(shard)?.acquire().await?, StreamKind::Logged).await?;
+        self.losses.insert(shard, may);
+        Ok(may)
     }
 }
 
@@ -202,12 +244,7 @@ pub(super) fn tuples(lane: Lane, payload: &Bytes) -> Vec<Bytes> {
 
 /// The identity of the order that a tuple belongs to.
 pub(super) fn key_of(lane: Lane, tuple: &Bytes) -> Option<OrderKey> {
-    let tuple = Tuples::new(lane, tuple).next()?.ok()?;
-    let text = |name: &str| {
-        let place = lane.columns().iter().position(|column| column.name == name)?;
-        str::from_utf8(tuple.field(place)).ok().map(str::to_owned)
-    };
-    Some(OrderKey { ordered_at: tuple.ordered_at(), order_id: text("order_id")?, customer_id: text("customer_id")? })
+    stored_order::key_of(&Tuples::new(lane, tuple).next()?.ok()?).ok()
 }
 
 /// For lookups by primary key, whatever the planner thinks of a table that it has no figures of.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use forebay_admin::log::{self, FrameReport, KnownLoss, LossReport, Met, Selection};
-use forebay_model::{Incarnation, Lane, ShardId};
+use forebay_model::{Incarnation, Lane, ShardId, StreamKind};
 
 use super::system::{self, SystemArgs};
 use crate::text::or_dash;
@@ -18,20 +18,15 @@ use crate::text::or_dash;
 pub enum Command {
     /// Show frames of a stream, decoded: the last ones, or those from --from on
     Show(Show),
-    /// Show what the log of a lane has lost, and with --yes let the lane go on without it
+    /// Show what a stream has lost, and with --yes go on without it
     AcceptLoss(AcceptLoss),
 }
 
-/// A stream of the log.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct StreamArgs {
-    /// The lane: orders, index or views
-    #[arg(value_name = "LANE")]
-    pub lane: Lane,
-
-    /// The shard
-    #[arg(value_name = "SHARD", value_parser = system::shard)]
-    pub shard: ShardId,
+/// A stream, or those of its frames that are of one lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Frames {
+    stream: StreamKind,
+    lane: Option<Lane>,
 }
 
 /// What `log show` can be told.
@@ -41,9 +36,13 @@ pub struct Show {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// Which stream.
-    #[command(flatten)]
-    pub stream: StreamArgs,
+    /// The stream, logged or derived; or a lane, for its frames alone: orders, index or views
+    #[arg(value_name = "STREAM|LANE", value_parser = frames)]
+    pub frames: Frames,
+
+    /// The shard
+    #[arg(value_name = "SHARD", value_parser = system::shard)]
+    pub shard: ShardId,
 
     /// The first frame to show, by its sequence number
     #[arg(long, value_name = "SEQ")]
@@ -69,11 +68,15 @@ pub struct AcceptLoss {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// Which stream.
-    #[command(flatten)]
-    pub stream: StreamArgs,
+    /// The stream: logged or derived
+    #[arg(value_name = "STREAM")]
+    pub stream: StreamKind,
 
-    /// Accept the loss: the lane goes on
+    /// The shard
+    #[arg(value_name = "SHARD", value_parser = system::shard)]
+    pub shard: ShardId,
+
+    /// Accept the loss: the stream is read on
     #[arg(long)]
     pub yes: bool,
 
@@ -90,9 +93,21 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
+fn frames(text: &str) -> Result<Frames, String> {
+    if let Ok(stream) = text.parse() {
+        return Ok(Frames { stream, lane: None });
+    }
+    match text.parse::<Lane>() {
+        Ok(lane) => Ok(Frames { stream: lane.kind(), lane: Some(lane) }),
+        Err(error) => {
+            Err(format!("{error}, and the streams are {}", StreamKind::ALL.map(StreamKind::as_str).join(" and ")))
+        }
+    }
+}
+
 async fn show(args: Show) -> Result<ExitCode> {
-    let Show { system, stream: StreamArgs { lane, shard }, from, limit, follow, json } = args;
-    let selection = Selection { lane, shard, from, limit, follow };
+    let Show { system, frames: Frames { stream, lane }, shard, from, limit, follow, json } = args;
+    let selection = Selection { stream, shard, lane, from, limit, follow };
     let to = |met| match met {
         Met::Frame(frame) => print(if json { serde_json::to_string(&frame)? } else { frame_text(&frame) }),
         Met::TrimmedBefore(first) => {
@@ -121,9 +136,9 @@ fn print(mut frame: String) -> Result<ControlFlow<()>> {
 
 /// A line about the frame, and one for each fact.
 fn frame_text(frame: &FrameReport) -> String {
-    let FrameReport { seq, rows, bytes, .. } = frame;
+    let FrameReport { lane, seq, rows, bytes, .. } = frame;
     let (time, id, epoch) = (or_dash(frame.time.as_ref()), or_dash(frame.id.as_ref()), or_dash(frame.epoch));
-    let mut text = format!("frame {seq}  {time}  {rows} rows  {bytes} bytes  epoch {epoch}  id {id}");
+    let mut text = format!("frame {seq}  {lane}  {time}  {rows} rows  {bytes} bytes  epoch {epoch}  id {id}");
     for fact in &frame.facts {
         // Writing into a String cannot fail.
         let _ = write!(text, "\n  {fact}");
@@ -139,7 +154,7 @@ fn frame_text(frame: &FrameReport) -> String {
 
 /// Shows the loss, and accepts it where that is asked for. The exit code is 1 where a loss stands.
 async fn accept_loss(args: AcceptLoss) -> Result<ExitCode> {
-    let report = log::accept_loss(&args.system.into(), args.stream.lane, args.stream.shard, args.yes).await?;
+    let report = log::accept_loss(&args.system.into(), args.stream, args.shard, args.yes).await?;
     println!("{}", if args.json { serde_json::to_string(&report)? } else { loss_text(&report) });
     if report.known.as_ref().is_none_or(|loss| loss.accepted) {
         return Ok(ExitCode::SUCCESS);
@@ -149,21 +164,20 @@ async fn accept_loss(args: AcceptLoss) -> Result<ExitCode> {
 }
 
 fn loss_text(report: &LossReport) -> String {
-    let LossReport { lane, shard, position, known, .. } = report;
+    let LossReport { stream, shard, position, known, .. } = report;
+    let stream = stream.on(*shard);
     let Some(KnownLoss { committed_at, log, reason, detail, after, .. }) = known else {
-        return format!("Lane {lane} of shard {shard} is at {position}, and the log fits: nothing is lost.");
+        return format!("Stream {stream} was read up to {position}, and the log fits: nothing is lost.");
     };
     let incarnation = Incarnation::new(log.incarnation);
     let mut lines = vec![
-        format!("Lane {lane} of shard {shard}: {reason}."),
+        format!("Stream {stream}: {reason}."),
         format!("Position  {position}, committed at {committed_at}"),
         format!("Log       incarnation {incarnation}, frames {} to {}", log.first_seq, log.last_seq),
     ];
     lines.extend(detail.iter().cloned());
     if let Some(after) = after {
-        lines.push(format!(
-            "Accepted: the lane goes on behind {after}. A writer that has halted notices within seconds."
-        ));
+        lines.push(format!("Accepted: it is read on behind {after}. A writer that has halted notices within seconds."));
     }
     lines.join("\n")
 }

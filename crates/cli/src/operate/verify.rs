@@ -1,6 +1,7 @@
 //! `forebay verify`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Error, Result};
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
@@ -12,7 +13,7 @@ use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;
-/// The exit code where something could not be looked at.
+/// The exit code where something could not be looked at, or is pending.
 const UNDECIDED: u8 = 2;
 
 /// Check that log, shards, index and views agree; exit code 1 where they do not, 2 where that cannot be told
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "sample")]
     pub full: bool,
 
-    /// Check about so many orders, views and index entries of each shard, at random, and a tenth as many frames of each lane
+    /// Check about so many orders, views and index entries of each shard, at random, and a tenth as many frames of each stream
     #[arg(long, value_name = "N", default_value_t = SAMPLE, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
 
@@ -38,6 +39,10 @@ pub struct Args {
     #[command(flatten)]
     pub views: ViewsArgs,
 
+    /// The longest to wait for what is on its way, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+
     /// Print what was found as JSON
     #[arg(long)]
     pub json: bool,
@@ -46,7 +51,8 @@ pub struct Args {
 /// Checks, and prints what differs. What cannot be reached is told, and has an exit code of its own.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
-    let settings = Settings { depth, shard: args.shard, views: args.views.views };
+    let wait = Duration::from_secs(args.wait);
+    let settings = Settings { depth, shard: args.shard, views: args.views.views, wait };
     let Verified { report, unfinished } = match verify::run(&args.system.into(), &settings, &tell).await {
         Ok(verified) => verified,
         Err(error) if error.is::<BadSetting>() => return Err(error),
@@ -56,20 +62,20 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     Ok(match unfinished {
         Some(error) => undecided(&error),
         None if report.differences > 0 => ExitCode::FAILURE,
-        None if report.undecided > 0 => ExitCode::from(UNDECIDED),
+        None if report.pending > 0 => ExitCode::from(UNDECIDED),
         None => ExitCode::SUCCESS,
     })
 }
 
 fn tell((shard, step): (ShardId, Step)) {
     match step {
-        Step::Lane(lane) => eprintln!("shard {shard}: lane {lane}"),
-        Step::Orders => eprintln!("shard {shard}: orders, and what belongs to them"),
+        Step::Stream(stream) => eprintln!("shard {shard}: stream {stream}"),
+        Step::Orders => eprintln!("shard {shard}: orders, and what follows from them"),
         Step::OrdersChecked { checked, of } => {
             eprintln!("shard {shard}: {} of {} orders", grouped(checked), grouped(of));
         }
         Step::Times => eprintln!("shard {shard}: the times that are noted of orders"),
-        Step::Origins => eprintln!("shard {shard}: views and index entries, and what they belong to"),
+        Step::Origins => eprintln!("shard {shard}: views and index entries, and what they follow from"),
     }
 }
 
@@ -90,11 +96,10 @@ fn text(report: &Report) -> String {
         grouped(report.order_times_checked)
     ));
     if report.explained > 0 {
-        lines.push(format!("{} differences are accounted for by dead letters", grouped(report.explained)));
-    }
-    if report.index_entries_without_order > 0 {
-        let entries = grouped(report.index_entries_without_order);
-        lines.push(format!("{entries} index entries have no order: it was never acknowledged, and they do no harm"));
+        lines.push(format!(
+            "{} differences are accounted for by dead letters or accepted losses",
+            grouped(report.explained)
+        ));
     }
     if report.order_times_without_order > 0 {
         let times = grouped(report.order_times_without_order);
@@ -102,18 +107,18 @@ fn text(report: &Report) -> String {
     }
     lines.extend(report.notes.iter().cloned());
     for difference in &report.named {
-        let Difference { shard, lane, detail, .. } = difference;
-        lines.push(format!("! shard {shard}, lane {lane}: {detail}"));
+        let Difference { shard, of, detail, .. } = difference;
+        lines.push(format!("! shard {shard}, {of}: {detail}"));
     }
     let unnamed = report.differences - report.named.len() as u64;
     if unnamed > 0 {
         lines.push(format!("! and {} more", grouped(unnamed)));
     }
-    if report.undecided > 0 {
-        lines.push(format!("{} facts could not be decided", grouped(report.undecided)));
+    if report.pending > 0 {
+        lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
     }
     lines.push(match report.differences {
-        0 if report.undecided == 0 => String::from("No differences."),
+        0 if report.pending == 0 => String::from("No differences."),
         differences => format!("{} differences.", grouped(differences)),
     });
     lines.join("\n")
@@ -158,7 +163,7 @@ mod tests {
         };
         let difference = |number| Difference {
             shard: ShardId(0),
-            lane: Lane::Orders,
+            of: Lane::Orders.into(),
             kind: DifferenceKind::Order,
             detail: format!("difference {number}"),
         };
@@ -171,10 +176,9 @@ mod tests {
             views_checked: 500,
             index_entries_checked: 1000,
             order_times_checked: 1000,
-            index_entries_without_order: 2,
             order_times_without_order: 1,
             explained: 4,
-            undecided: 7,
+            pending: 7,
             notes: vec!["a note".to_owned()],
         };
         insta::assert_snapshot!(text(&report));

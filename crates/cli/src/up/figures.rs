@@ -14,16 +14,16 @@ use super::halted::{Halted, Writer};
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Waits until the shards hold everything that is in the log, then gives what became of the rows of lane `orders`.
+/// Waits until the shards hold everything that is in the log and what follows from it, then gives what became of the rows of lane `orders`.
 ///
 /// # Errors
-/// [`Halted`] where a lane stands still; what is missing, where it takes too long.
+/// [`Halted`] where a stream stands still; what is missing, where it takes too long.
 pub(super) async fn when_drained(system: &System, log: &Log, writer: &Writer, within: Duration) -> Result<Tally> {
     let deadline = Instant::now() + within;
     loop {
         let figures = shards::read(log, system).await?;
-        let lag = figures.lag_frames();
-        if lag == Some(0) {
+        let (lag, owed) = (figures.lag_frames(), figures.frames_owed());
+        if (lag, owed) == (Some(0), Some(0)) {
             return Ok(figures.rows(Lane::Orders));
         }
         // A writer that does not tell is waited for as if nothing were wrong.
@@ -34,6 +34,9 @@ pub(super) async fn when_drained(system: &System, log: &Log, writer: &Writer, wi
         if Instant::now() > deadline {
             match figures.problems().first() {
                 Some(problem) => bail!("{problem}"),
+                None if lag == Some(0) => {
+                    bail!("the shards still owe each other what follows from orders after {within:?}")
+                }
                 None => {
                     bail!("the shards are still {} frames behind the log after {within:?}", lag.unwrap_or_default())
                 }

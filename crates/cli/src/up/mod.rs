@@ -9,7 +9,7 @@
 //! | [`args`] | what they can be told |
 //! | `services` | the three services as processes |
 //! | `sample` | the sample of orders |
-//! | `halted` | lanes that stand still |
+//! | `halted` | streams that stand still |
 //! | `figures` | how many orders the shards hold |
 //! | `read_back` | some of the sample, read as any client would |
 //! | `report` | what is told once everything runs |
@@ -129,7 +129,7 @@ impl LocalSystem {
             eprintln!("replaying the sample");
             match self.replay_sample(args, home).await {
                 Ok(shown) => Shown::Sample(Box::new(shown)),
-                // Whoever decides how to go on needs the servers for it, and the other lanes go on meanwhile.
+                // Whoever decides how to go on needs the servers for it, and the other streams go on meanwhile.
                 Err(error) => Shown::Halted(error.downcast()?),
             }
         };

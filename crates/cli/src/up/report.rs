@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use forebay_api::lanes::LaneReport;
+use forebay_api::streams::StreamReport;
 use forebay_log::{LOCAL_NATS, LogName};
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
@@ -22,7 +22,7 @@ pub(super) enum Shown {
     Nothing,
     /// It was replayed and read back.
     Sample(Box<(Sample, ReadBack)>),
-    /// Lanes stand still, so nothing was done.
+    /// Streams stand still, so nothing was done.
     Halted(Halted),
 }
 
@@ -59,14 +59,14 @@ pub(super) fn how_to_stop(args: &UpArgs) -> &'static str {
 }
 
 /// What stands still, and by which command it goes on.
-fn describe_halted(Halted(lanes): &Halted, flags: &str) -> String {
+fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
     let mut text = String::new();
-    for LaneReport { lane, shard, reason, .. } in lanes {
+    for StreamReport { stream, shard, reason, .. } in streams {
         let reason = reason.as_deref().unwrap_or("its log is not the one that was read so far");
-        let _ = writeln!(text, "! Lane {lane} of shard {shard} stands still: {reason}.");
-        let _ = writeln!(text, "!   forebay log accept-loss {lane} {shard}{flags}");
+        let _ = writeln!(text, "! Stream {} stands still: {reason}.", stream.on(*shard));
+        let _ = writeln!(text, "!   forebay log accept-loss {stream} {shard}{flags}");
     }
-    text.push_str("! These commands show what is lost; with --yes the lanes go on. See docs/OPERATIONS.md.\n");
+    text.push_str("! These commands show what is lost; with --yes the streams are read on. See docs/OPERATIONS.md.\n");
     text.push_str("! Everything else runs. The sample was not replayed: the next `forebay up` does it.\n");
     text
 }

@@ -69,7 +69,7 @@ fn managed(service: ServiceName, args: &UpArgs, stack: &Stack) -> Result<Managed
             let answer = question.await?;
             let status = answer.status();
             let text = answer.text().await.unwrap_or_default();
-            // A writer that only misses logs whose lanes are halted does what it can.
+            // A writer that only misses streams that are halted does what it can.
             let problem: Option<Problem<Dependencies>> = serde_json::from_str(&text).ok();
             let only_halted = problem.is_some_and(|problem| problem.members.are_only_halted());
             ensure!(status.is_success() || only_halted, "it answers {status}: {text}");

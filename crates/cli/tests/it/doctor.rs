@@ -132,17 +132,17 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
     shared().await.sql(&urls[1], "delete from _sqlx_migrations where version > 5").await.unwrap();
     shared().await.sql(&urls[0], "update _sqlx_migrations set checksum = '\\x00' where version = 3").await.unwrap();
     let context = async_nats::jetstream::new(async_nats::connect(&looked.nats).await.unwrap());
-    context.delete_stream(format!("{}-orders-0", looked.prefix)).await.unwrap();
+    context.delete_stream(format!("{}-logged-0", looked.prefix)).await.unwrap();
     let failed = looked.found("failed", 1).await;
     assert_found(&failed, "shard 1 at", "migration 6, 7 of 7 is missing");
     assert_found(&failed, "shard 0 at", "migration 3 is not the one of this version");
     assert_found(&failed, "streams of shard 0 stream", "there is no stream");
 
     // Made anew, while the shard has a position in the old one.
-    let position = "insert into lane_position (lane, incarnation, stream_seq, frame_id, committed_at, epoch) \
-        values ('orders', 1, 5, 'x', now(), 1), ('index', 1, 5, 'x', now(), 1) on conflict do nothing";
+    let position = "insert into stream_position (stream, incarnation, stream_seq, frame_id, committed_at, epoch) \
+        values ('logged', 1, 5, 'x', now(), 1), ('derived', 1, 5, 'x', now(), 1) on conflict do nothing";
     shared().await.sql(&urls[0], position).await.unwrap();
-    assert_found(&looked.found("failed", 1).await, "streams of shard 0 position", "lane index is halted");
+    assert_found(&looked.found("failed", 1).await, "streams of shard 0 position", "derived-0 is halted");
 
     let nowhere = format!("postgres://forebay@127.0.0.1:{}/forebay", free_ports(1)[0]);
     looked.shards = format!("{nowhere},{}", urls[1]);

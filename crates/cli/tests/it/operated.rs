@@ -2,9 +2,10 @@
 
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
-use forebay_model::{Lane, ShardId, ShardMap, StreamId};
+use forebay_model::fact::FramePart;
+use forebay_model::{Lane, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_testkit::command::Finished;
-use forebay_testkit::log::{STREAM_BYTES_MAX, even_map, facts, frame, publish, settings, start};
+use forebay_testkit::log::{STREAM_BYTES_MAX, derived, even_map, facts, frame, publish, settings, start};
 use forebay_testkit::service::Served;
 use forebay_testkit::{Databases, eventually};
 use serde_json::Value;
@@ -71,23 +72,27 @@ impl Operated {
         ran.json().unwrap()
     }
 
-    /// Logs orders with all of their facts, as ingest does.
+    /// Logs orders, as ingest does.
     pub(crate) async fn log_orders(&self, orders: &[String]) {
-        let parts = self.parts(orders);
-        for lane in Lane::ALL {
-            for part in parts.iter().filter(|part| part.stream.lane == lane) {
-                self.log_frame(part.stream, part.rows, part.tuples.clone()).await;
-            }
+        for part in self.parts(orders) {
+            self.log_part(part).await;
         }
     }
 
-    /// The facts of orders, by stream.
-    pub(crate) fn parts(&self, orders: &[String]) -> Vec<forebay_model::fact::FramePart> {
+    /// Orders as they are logged, by shard.
+    pub(crate) fn parts(&self, orders: &[String]) -> Vec<FramePart> {
         facts(orders, &self.map)
     }
 
-    pub(crate) async fn log_frame(&self, stream: StreamId, rows: u32, payload: Vec<u8>) {
-        publish(&self.log, stream.shard, &frame(stream.lane, rows, payload)).await;
+    /// What follows from orders in one lane, as it is derived once they are stored.
+    pub(crate) fn derived(&self, lane: Lane, orders: &[String]) -> Vec<FramePart> {
+        let mut parts = derived(&self.parts(orders), &self.map);
+        parts.retain(|part| part.lane == lane);
+        parts
+    }
+
+    pub(crate) async fn log_part(&self, part: FramePart) {
+        publish(&self.log, part.shard, &frame(part.lane, part.rows, part.tuples)).await;
     }
 
     /// A client of the log that knows nothing of Forebay.
@@ -95,24 +100,44 @@ impl Operated {
         async_nats::jetstream::new(async_nats::connect(&self.log.settings().url).await.unwrap())
     }
 
-    pub(crate) fn stream(&self, lane: Lane, shard: u16) -> String {
-        self.log.settings().name.stream(lane.on(ShardId(shard)))
+    pub(crate) fn stream(&self, kind: StreamKind, shard: u16) -> String {
+        self.log.settings().name.stream(kind.on(ShardId(shard)))
     }
 
-    /// Waits until every lane has committed what its log holds.
-    pub(crate) async fn drained(&self) {
-        for shard in 0..self.shards.urls.len() {
-            for lane in Lane::ALL {
-                eventually(&format!("{lane}-{shard} is drained"), async || self.is_drained(lane, shard).await).await;
-            }
+    fn streams(&self, kind: StreamKind) -> impl Iterator<Item = StreamId> {
+        self.map.shards().map(move |shard| kind.on(shard))
+    }
+
+    /// Waits until everything that was logged is committed.
+    pub(crate) async fn stored(&self) {
+        for stream in self.streams(StreamKind::Logged) {
+            eventually(&format!("{stream} is drained"), async || self.is_drained(stream).await).await;
         }
     }
 
-    async fn is_drained(&self, lane: Lane, shard: usize) -> (bool, String) {
-        let last = self.log.stream_state(lane.on(ShardId(shard as u16))).await.unwrap().last().to_string();
-        let at = format!("select incarnation || '.' || stream_seq from lane_position where lane = '{lane}'");
-        let at = self.shards.sql(shard, &at).await;
+    /// Waits until everything that was logged is committed, and what follows from it.
+    pub(crate) async fn drained(&self) {
+        self.stored().await;
+        for stream in self.streams(StreamKind::Logged) {
+            eventually(&format!("nothing is owed of {stream}"), async || self.is_derived(stream).await).await;
+        }
+        for stream in self.streams(StreamKind::Derived) {
+            eventually(&format!("{stream} is drained"), async || self.is_drained(stream).await).await;
+        }
+    }
+
+    async fn is_drained(&self, StreamId { kind, shard }: StreamId) -> (bool, String) {
+        let last = self.log.stream_state(kind.on(shard)).await.unwrap().last().to_string();
+        let at = format!("select incarnation || '.' || stream_seq from stream_position where stream = '{kind}'");
+        let at = self.shards.sql(shard.0.into(), &at).await;
         (at == last || (at.is_empty() && last.ends_with(".0")), format!("{at} of {last}"))
+    }
+
+    async fn is_derived(&self, StreamId { shard, .. }: StreamId) -> (bool, String) {
+        const SQL: &str = "select count(*) filter (where (d.incarnation, d.stream_seq) = (p.incarnation, p.stream_seq)) \
+            from derived_through d cross join stream_position p where p.stream = 'logged'";
+        let targets = self.shards.sql(shard.0.into(), SQL).await;
+        (targets == self.shards.urls.len().to_string(), format!("{targets} targets are owed nothing"))
     }
 }
 

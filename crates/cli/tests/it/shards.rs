@@ -38,9 +38,12 @@ async fn migrate_prepares_everything_once_and_shards_shows_it() {
     assert_eq!((&figures["epoch"], &figures["hash"]), (&1.into(), &"modulo".into()));
     let shards = figures["shards"].as_array().unwrap();
     assert_eq!(shards.iter().map(|shard| shard["buckets"].as_u64().unwrap()).collect::<Vec<_>>(), [2048, 2048]);
-    for lane in shards.iter().flat_map(|shard| shard["lanes"].as_array().unwrap()) {
-        assert_eq!((&lane["lag_frames"], &lane["log_frames"], &lane["stored"]), (&0.into(), &0.into(), &Value::Null));
+    for stream in shards.iter().flat_map(|shard| shard["streams"].as_array().unwrap()) {
+        let figures = (&stream["lag_frames"], &stream["log_frames"], &stream["position"]);
+        assert_eq!(figures, (&0.into(), &0.into(), &Value::Null));
     }
+    let lanes: Vec<_> = shards.iter().flat_map(|shard| shard["lanes"].as_array().unwrap()).collect();
+    assert!(lanes.len() == 6 && lanes.iter().all(|lane| lane["stored"] == 0), "{figures}");
     let table = run(&forebay, &["shards"], &settings).await.stdout;
     assert!(table.starts_with("Shard map of epoch 1: 4096 buckets on 2 shards") && table.contains("orders"), "{table}");
 }

@@ -142,28 +142,28 @@ async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
 }
 
 #[tokio::test]
-async fn a_lane_that_stands_still_is_named_and_the_rest_runs_on() {
+async fn a_stream_that_stands_still_is_named_and_the_rest_runs_on() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = LocalSystem::new();
     let first = place.run_up(&["--detach", "--sample", "100"]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
     let nats = async_nats::connect(format!("nats://127.0.0.1:{}", place.ports[2])).await.unwrap();
-    async_nats::jetstream::new(nats).delete_stream("forebay-orders-1").await.unwrap();
+    async_nats::jetstream::new(nats).delete_stream("forebay-logged-1").await.unwrap();
     assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
 
     // The writer makes the stream again: it is another one.
     let mut up = place.start_up(&["--sample", "100"]);
     place.wait_for("out", "Ctrl-C stops everything").await;
     let out = place.forebay.read("out");
-    let told = "! Lane orders of shard 1 stands still: the stream orders-1 was made anew";
+    let told = "! Stream logged-1 stands still: the stream logged-1 was made anew";
     assert!(out.contains(told) && out.contains("The sample was not replayed"), "{out}");
     assert_eq!(place.listening().len(), 7, "{out}");
-    // It is watched over: a writer that is started again has the same lane standing still.
+    // It is watched over: a writer that is started again has the same stream standing still.
     Signal::Kill.send(child_of(up.id().unwrap(), "forebay writer"));
     place.wait_for("err", "writer runs again").await;
 
     let command = out.lines().find_map(|line| line.strip_prefix("!   forebay ")).unwrap();
-    assert!(command.starts_with("log accept-loss orders 1 --nats nats://127.0.0.1:"), "{command}");
+    assert!(command.starts_with("log accept-loss logged 1 --nats nats://127.0.0.1:"), "{command}");
     let accepted = place.forebay.run(&command.split(' ').chain(["--yes"]).collect::<Vec<_>>()).await;
     assert_eq!(accepted.code, Some(0), "{accepted:?}");
     let ready = format!("http://127.0.0.1:{}/readyz", place.ports[6]);

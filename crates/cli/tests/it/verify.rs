@@ -1,6 +1,8 @@
 //! `forebay verify`.
 
-use forebay_model::{Lane, Position, ShardId};
+use async_nats::jetstream::stream::Config;
+use forebay_model::{Position, ShardId, StreamKind};
+use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order_at, orders};
@@ -10,6 +12,12 @@ async fn full(name: &str, shards: usize, count: u32) -> Operated {
     system.log_orders(&orders(0..count)).await;
     system.drained().await;
     system
+}
+
+/// The figures of a lane of shard 0.
+fn lane<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let lanes = report["lanes"].as_array().unwrap();
+    lanes.iter().find(|lane| lane["lane"] == name && lane["shard"] == 0).unwrap()
 }
 
 /// The details of what differs, of one kind.
@@ -30,8 +38,16 @@ async fn nothing_differs_in_a_system_that_nobody_has_broken() {
     let lanes = report["lanes"].as_array().unwrap();
     assert_eq!(lanes.len(), 9);
     assert!(lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
-    let rows = |name: &str| lanes.iter().map(|lane| lane[name].as_u64().unwrap()).sum::<u64>();
-    assert_eq!((rows("rows_in_log"), rows("stored"), rows("duplicate")), (1200, 900, 300));
+    let rows = |lane: &str, name: &str| {
+        let of_lane = lanes.iter().filter(|figures| figures["lane"] == lane);
+        of_lane.map(|figures| figures[name].as_u64().unwrap()).sum::<u64>()
+    };
+    let of_lane = |lane| (rows(lane, "rows_in_log"), rows(lane, "stored"), rows(lane, "duplicate"));
+    assert_eq!(of_lane("orders"), (400, 300, 100), "{report}");
+    for derived in ["index", "views"] {
+        let (logged, stored, duplicate) = of_lane(derived);
+        assert!(stored == 300 && logged == stored + duplicate, "{report}");
+    }
     let ran = system.run(&["verify", "--sample", "10"]).await;
     assert!(ran.code == Some(0) && ran.stdout.ends_with("No differences.\n"), "{ran:?}");
 }
@@ -63,11 +79,9 @@ async fn what_is_missing_or_changed_is_named() {
     system.shards.sql_everywhere("delete from orders where order_id = 'ORD9'").await;
     let report = system.json(&["verify"], 1).await;
     let origins = details(&report, "origin");
-    assert!(
-        origins[0].contains("view seller S4 has order ORD9 of customer CUST9") && origins.len() == 1,
-        "{origins:?}"
-    );
-    assert_eq!(report["index_entries_without_order"], 1, "{report}");
+    let order = "has order ORD9 of customer CUST9 at 2025-06-10T00:00:00Z, which is not stored";
+    assert!(origins.contains(&&*format!("view seller S4 {order}")), "{origins:?}");
+    assert!(origins.contains(&&*format!("an index entry {order}")) && origins.len() == 2, "{origins:?}");
 
     system.shards.sql_everywhere("update order_views set key = 'S77' where order_id = 'ORD10'").await;
     let report = system.json(&["verify"], 1).await;
@@ -80,19 +94,22 @@ async fn what_is_missing_or_changed_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_that_disagree_with_the_log_are_named() {
     let system = full("counters", 1, 30).await;
-    system.shards.sql(0, "update lane_position set rows_duplicate = rows_duplicate + 1 where lane = 'views'").await;
+    system.shards.sql(0, "update lane_tally set rows_duplicate = rows_duplicate + 1 where lane = 'views'").await;
     let report = system.json(&["verify"], 1).await;
     assert_eq!(report["differences"], 1, "{report}");
     let log = details(&report, "log");
-    assert!(log[0].contains("the log has 30 rows") && log[0].contains("and 31 were counted"), "{log:?}");
+    let rows = lane(&report, "views")["rows_in_log"].as_u64().unwrap();
+    let (logged, counted) = (format!("the log has {rows} rows"), format!("and {} were counted", rows + 1));
+    assert!(log[0].contains(&logged) && log[0].contains(&counted), "{log:?}");
+    assert_eq!((&report["named"][0]["lane"], &report["named"][0]["stream"]), (&json!("views"), &Value::Null));
     // Once the log is trimmed that cannot be seen any more, and it says so.
-    let last = system.log.stream_state(Lane::Views.on(ShardId(0))).await.unwrap().last();
+    let stream = StreamKind::Derived.on(ShardId(0));
+    let last = system.log.stream_state(stream).await.unwrap().last();
     system.log_orders(&orders(30..31)).await;
     system.drained().await;
-    let after = Position { seq: last.seq + 1, ..last };
-    system.log.trim(Lane::Views.on(ShardId(0)), after).await.unwrap();
+    system.log.trim(stream, Position { seq: last.seq + 1, ..last }).await.unwrap();
     let report = system.json(&["verify"], 0).await;
-    let views = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "views").unwrap();
+    let views = lane(&report, "views");
     assert_eq!((&views["log_is_whole"], &views["rows_in_log"]), (&json!(false), &json!(1)), "{report}");
 }
 
@@ -152,34 +169,34 @@ async fn frames_that_the_log_should_have_are_named_when_they_are_gone() {
     system.stop_writer().await;
     let jetstream = system.jetstream().await;
     // The log is trimmed behind the position, up to all of it: that is as it should be.
-    let last = system.log.stream_state(Lane::Index.on(ShardId(0))).await.unwrap().last();
-    system.log.trim(Lane::Index.on(ShardId(0)), Position { seq: 5, ..last }).await.unwrap();
-    let views = jetstream.get_stream(system.stream(Lane::Views, 0)).await.unwrap();
-    views.purge().await.unwrap();
+    jetstream.get_stream(system.stream(StreamKind::Derived, 0)).await.unwrap().purge().await.unwrap();
+    let last = system.log.stream_state(StreamKind::Logged.on(ShardId(0))).await.unwrap().last();
+    system.log.trim(StreamKind::Logged.on(ShardId(0)), Position { seq: 2, ..last }).await.unwrap();
     system.json(&["verify"], 0).await;
 
-    let stream = jetstream.get_stream(system.stream(Lane::Orders, 0)).await.unwrap();
+    let stream = jetstream.get_stream(system.stream(StreamKind::Logged, 0)).await.unwrap();
     for seq in [4, 5] {
         assert!(stream.delete_message(seq).await.unwrap());
     }
     let report = system.json(&["verify"], 1).await;
     let log = details(&report, "log");
     assert!(log.len() == 1 && log[0].starts_with("frames 4 to 5 are not in the log, behind the position"), "{log:?}");
-    let lane = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "orders").unwrap();
-    assert_eq!((&lane["log_is_whole"], &lane["rows_in_log"]), (&json!(false), &json!(8)), "{report}");
+    assert_eq!((&report["named"][0]["stream"], &report["named"][0]["lane"]), (&json!("logged"), &Value::Null));
+    let orders_lane = lane(&report, "orders");
+    assert_eq!((&orders_lane["log_is_whole"], &orders_lane["rows_in_log"]), (&json!(false), &json!(7)), "{report}");
 
     // Ahead of the position: in the middle, and at the front.
     for number in 10..15 {
         system.log_orders(&orders(number..number + 1)).await;
     }
-    assert!(stream.delete_message(13).await.unwrap());
-    views.purge().sequence(13).await.unwrap();
+    stream.purge().sequence(13).await.unwrap();
+    assert!(stream.delete_message(14).await.unwrap());
     let report = system.json(&["verify"], 1).await;
     let log = details(&report, "log");
-    assert_eq!(log.len(), 3, "{log:?}");
+    assert_eq!(log.len(), 2, "{log:?}");
     assert!(log[0].starts_with("frames 11 to 12 are not in the log, ahead of the position"), "{log:?}");
-    assert!(log[0].ends_with("see `forebay log accept-loss views 0`"), "{log:?}");
-    assert!(log[2].starts_with("frame 13 is not in the log, ahead of the position"), "{log:?}");
+    assert!(log[0].ends_with("see `forebay log accept-loss logged 0`"), "{log:?}");
+    assert!(log[1].starts_with("frame 14 is not in the log, ahead of the position"), "{log:?}");
 }
 
 /// `index backfill` logs the right row again, which is a conflict with what stands in its place: that makes nothing right.
@@ -201,7 +218,8 @@ async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() 
     assert!(facts.iter().any(|fact| fact.contains("subtotal is 213 and should be 212")), "{facts:?}");
     assert!(facts.iter().any(|fact| fact.starts_with("the index entry of order ORD7")), "{facts:?}");
     let origins = details(&report, "origin");
-    assert!(origins.len() == 1 && origins[0].contains("view seller S77 has order ORD10"), "{origins:?}");
+    assert!(origins.len() == 2 && origins[0].contains("view seller S77 has order ORD10"), "{origins:?}");
+    assert!(origins[1].starts_with("an index entry has order ORD7 of customer CUST7 at 2025-01-01"), "{origins:?}");
     assert_eq!(report["explained"], 0, "{report}");
     // A conflict is no reason for a row to be missing, either.
     system.shards.sql(0, "delete from order_views where order_id = 'ORD6'").await;
@@ -213,45 +231,89 @@ async fn an_altered_row_stays_a_difference_when_the_right_one_is_logged_again() 
     );
 }
 
-/// Each lane has a log of its own, so of two orders with one identity each may store another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_orders_that_overtake_each_other_are_accounted_for_by_their_letters() {
-    let system = Operated::new("overtaking", 1).await;
+async fn a_conflict_and_a_refused_order_leave_nothing_in_index_and_views() {
+    let system = Operated::new("nothingleft", 2).await;
     let at = "2025-06-30T12:30:00Z";
-    let log = async |lane: Lane, orders: &[String]| {
-        for order in orders {
-            let part =
-                system.parts(std::slice::from_ref(order)).into_iter().find(|part| part.stream.lane == lane).unwrap();
-            system.log_frame(part.stream, part.rows, part.tuples).await;
-        }
-    };
-    // The same seller with another content; another seller; another time. Each lane has the second one first but for the orders.
-    let first = [order_at("C1", "A", 100, at), order_at("C1", "B", 100, at), order_at("C1", "D", 100, at)];
-    let second =
-        [order_at("C1", "A", 105, at), order_at("C1", "B", 101, at), order_at("C1", "D", 100, "2025-07-01T00:00:00Z")];
-    for lane in [Lane::Index, Lane::Views] {
-        log(lane, &second).await;
-        log(lane, &first).await;
-    }
-    log(Lane::Orders, &first).await;
-    log(Lane::Orders, &second).await;
-    // A refused fact is missing with reason.
-    system.shards.sql(0, "alter table order_index add constraint unlucky check (order_id <> 'E')").await;
+    system.shards.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'R')").await;
+    system.shards.sql_everywhere("alter table order_index add constraint unlucky check (order_id <> 'E')").await;
+    // The same seller with another content; another seller; another time; refused by the customer's shard, and by the index's.
+    system
+        .log_orders(&[order_at("C1", "A", 100, at), order_at("C1", "B", 100, at), order_at("C1", "D", 100, at)])
+        .await;
+    system.log_orders(&[order_at("C1", "A", 105, at), order_at("C1", "B", 101, at)]).await;
+    system.log_orders(&[order_at("C1", "D", 100, "2025-07-01T00:00:00Z"), order_at("C1", "R", 100, at)]).await;
     system.log_orders(&[order_at("C2", "E", 7, at)]).await;
     system.drained().await;
     let letters =
-        "select string_agg(lane || ' ' || reason || ' ' || order_id, ', ' order by lane, order_id) from dead_letter";
-    let expected =
-        "index conflict D, index refused E, orders conflict A, orders conflict B, orders conflict D, views conflict A";
-    assert_eq!(system.shards.sql(0, letters).await, expected);
+        ["orders", "index", "views"].map(|lane| format!("select count(*) from dead_letter where lane = '{lane}'"));
+    let mut died = Vec::new();
+    for letters in &letters {
+        died.push(system.shards.sum(letters).await);
+    }
+    assert_eq!(died, [4, 1, 0]);
+    for (table, rows) in [("orders", 4), ("order_index", 3), ("order_views", 4)] {
+        assert_eq!(system.shards.sum(&format!("select count(*) from {table}")).await, rows, "{table}");
+    }
+    // Only the refused fact is missing, and with reason.
     let report = system.json(&["verify", "--full"], 0).await;
-    assert_eq!(report["explained"], 5, "{report}");
+    assert_eq!(report["explained"], 1, "{report}");
 
     // What only seems to be of the second order is not.
-    system.shards.sql(0, "update order_views set subtotal = subtotal + 1 where order_id = 'A'").await;
+    system.shards.sql_everywhere("update order_views set subtotal = subtotal + 10 where order_id = 'A'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let facts = details(&report, "fact");
-    assert!(facts.len() == 1 && facts[0].contains("subtotal is 211 and should be 200"), "{facts:?}");
+    assert!(facts.len() == 1 && facts[0].contains("subtotal is 210 and should be 200"), "{facts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_is_pending_and_no_difference() {
+    let system = full("owed", 2, 40).await;
+    let jetstream = system.jetstream().await;
+    let stream = jetstream.get_stream(system.stream(StreamKind::Derived, 1)).await.unwrap();
+    let config = stream.cached_info().config.clone();
+    let full_stream = Config { max_bytes: 1, ..config.clone() };
+    jetstream.update_stream(&full_stream).await.unwrap();
+    system.log_orders(&orders(40..80)).await;
+    system.stored().await;
+    let owing = |figures: &Value| {
+        let owed = figures["shards"].as_array().unwrap().iter().map(|shard| &shard["derived"][1]["frames_owed"]);
+        owed.filter(|frames| frames.as_u64().is_some_and(|frames| frames > 0)).count()
+    };
+    eventually("both shards owe shard 1", async || {
+        let figures = system.json(&["shards"], 0).await;
+        let paid = figures["shards"].as_array().unwrap().iter().all(|shard| shard["derived"][0]["frames_owed"] == 0);
+        (owing(&figures) == 2 && paid, figures.to_string())
+    })
+    .await;
+    let ran = system.run(&["shards"]).await;
+    assert!(ran.stdout.contains("Shard 0 owes shard 1 what follows from 1 frame, logged since 20"), "{ran:?}");
+    let report = system.json(&["verify", "--full", "--wait", "1"], 2).await;
+    assert!(report["differences"] == 0 && report["pending"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["notes"].to_string().contains("shard 1 owes shard 1 what follows from its orders"), "{report}");
+
+    jetstream.update_stream(&config).await.unwrap();
+    system.drained().await;
+    let report = system.json(&["verify", "--full"], 0).await;
+    assert_eq!((&report["orders_checked"], &report["pending"]), (&json!(80), &json!(0)), "{report}");
+    assert_eq!(owing(&system.json(&["shards"], 0).await), 0);
+}
+
+/// A shard that was restored, and whose log does not hold all that had been stored since, leaves views of orders that it has not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_derived_of_orders_that_were_lost_is_accounted_for_once_the_loss_is_accepted() {
+    let system = full("lostorders", 1, 20).await;
+    system.shards.sql(0, "delete from orders where order_id = 'ORD9'").await;
+    system.shards.sql(0, "delete from order_time where order_id = 'ORD9'").await;
+    system.shards.sql(0, "update lane_tally set rows_stored = rows_stored - 1 where lane = 'orders'").await;
+    let report = system.json(&["verify"], 1).await;
+    assert_eq!((details(&report, "origin").len(), &report["explained"]), (2, &json!(0)), "{report}");
+    system.jetstream().await.delete_stream(system.stream(StreamKind::Logged, 0)).await.unwrap();
+    assert_eq!(system.run(&["migrate", "--stream-bytes-max", "64MiB"]).await.code, Some(0));
+    assert_eq!(system.run(&["log", "accept-loss", "logged", "0", "--yes"]).await.code, Some(0));
+    system.drained().await;
+    let report = system.json(&["verify", "--full"], 0).await;
+    assert_eq!(report["explained"], 2, "{report}");
 }
 
 /// Purged letters explain that rows are missing; they must not explain more than that.
@@ -264,30 +326,31 @@ async fn a_purged_letter_explains_one_missing_row_and_no_other_content() {
         .await;
     for number in 0..20 {
         system.log_orders(&orders(number..number + 1)).await;
+        // So that what follows from each has frames of its own.
+        system.drained().await;
     }
-    system.drained().await;
     system.shards.sql(0, "alter table order_index drop constraint unlucky").await;
     let purged = system.json(&["dead", "purge", "--all", "--unrequeued"], 0).await;
     assert_eq!(purged["purged"], 2, "{purged}");
     // The orders' entries are missing; that their rows of the log are is explained.
     let report = system.json(&["verify", "--full"], 1).await;
     assert_eq!((details(&report, "fact").len(), &report["differences"]), (2, &json!(2)), "{report}");
-    assert!(report["notes"].to_string().contains("frame 9 are neither stored nor dead letters"), "{report}");
+    assert!(report["notes"].to_string().contains("are neither stored nor dead letters"), "{report}");
 
     system
         .shards
         .sql(0, "update order_index set ordered_at = ordered_at - interval '1 day' where order_id = 'ORD3'")
         .await;
     let report = system.json(&["verify", "--full"], 1).await;
-    let other = "frame 4, row 0 of order ORD3 of customer CUST3 at 2025-06-04T00:00:00Z is stored with other content";
+    let other = "row 0 of order ORD3 of customer CUST3 at 2025-06-04T00:00:00Z is stored with other content";
     let logged = details(&report, "logged_fact");
-    assert!(logged.len() == 1 && logged[0].starts_with(other), "{logged:?}");
+    assert!(logged.len() == 1 && logged[0].contains(other), "{logged:?}");
 
     // Both letters are used up by the rows that they stood for.
     system.shards.sql(0, "delete from order_index where order_id = 'ORD9'").await;
     let report = system.json(&["verify", "--full"], 1).await;
     let logged = details(&report, "logged_fact");
-    assert!(logged.len() == 2 && logged[1].starts_with("frame 10, row 0 of order ORD9"), "{logged:?}");
+    assert!(logged.len() == 2 && logged[1].contains("row 0 of order ORD9"), "{logged:?}");
     assert!(logged[1].contains("is not stored"), "{logged:?}");
 }
 

@@ -106,7 +106,7 @@ pub enum FrameFault {
     /// The tuples are of another lane or of a version that is not known here.
     #[error("the format is {found:?} instead of {expected:?}")]
     Format {
-        /// What the stream's lane has.
+        /// What the subject's lane has.
         expected: &'static str,
         /// What the message says.
         found: String,
@@ -132,12 +132,14 @@ pub struct BadFrame {
 pub struct DamagedFrame {
     /// Where it stands.
     pub position: Position,
+    /// The lane of its subject.
+    pub lane: Lane,
     /// How that is seen.
     pub damage: Damage,
     /// What is there as the message's id, where it is fit to be a frame's.
     pub id: Option<FrameId>,
     /// What is there of the headers, as text, one per line, for people.
-    pub headers: String,
+    pub headers: Box<str>,
     /// What is there of the payload.
     pub payload: Bytes,
 }
@@ -147,6 +149,8 @@ pub struct DamagedFrame {
 pub struct StoredFrame {
     /// Where it stands.
     pub position: Position,
+    /// The lane of its subject.
+    pub lane: Lane,
     /// The message's id, where it has one that is fit to be a frame's.
     pub id: Option<FrameId>,
     /// The frame, or the message that is none.
@@ -154,7 +158,7 @@ pub struct StoredFrame {
 }
 
 impl StoredFrame {
-    /// Reads a message of a lane's stream.
+    /// Reads a message of a lane's subject.
     ///
     /// # Errors
     /// [`DamagedFrame`] where its checksum is wrong, or missing though there are headers of a frame.
@@ -166,13 +170,13 @@ impl StoredFrame {
     ) -> Result<Self, DamagedFrame> {
         let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
         if let Err(damage) = sum::check(headers, &payload) {
-            return Err(DamagedFrame { position, damage, id, headers: headers_as_text(headers), payload });
+            return Err(DamagedFrame { position, lane, damage, id, headers: headers_as_text(headers).into(), payload });
         }
         let frame = match read_headers(lane, headers, &payload) {
             Ok((rows, epoch, enqueued_at, id)) => Ok(Frame { lane, rows, epoch, enqueued_at, id, payload }),
             Err(fault) => Err(BadFrame { fault, headers: headers_as_text(headers), payload }),
         };
-        Ok(Self { position, id, frame })
+        Ok(Self { position, lane, id, frame })
     }
 
     /// The bytes of the message, frame or not.

@@ -129,7 +129,7 @@ mod tests {
         #[test]
         fn any_bit_that_is_flipped_is_noticed(frame in frames()) {
             let (block, says) = block(&frame.headers());
-            let whole = StoredFrame { position: POSITION, id: Some(frame.id.clone()), frame: Ok(frame.clone()) };
+            let whole = StoredFrame { position: POSITION, lane: frame.lane, id: Some(frame.id.clone()), frame: Ok(frame.clone()) };
             prop_assert_eq!(read(frame.lane, &block, &frame.payload), Ok(whole.clone()));
             for bit in 0..block.len() * 8 {
                 let mut flipped = block.clone();

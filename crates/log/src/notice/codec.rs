@@ -3,7 +3,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 1 | version, 2 |
-//! | 1 | lane: its code |
+//! | 1 | kind of stream: its code |
 //! | 2 | shard |
 //! | 16 | before: incarnation, sequence number |
 //! | 16 | after: the same |
@@ -11,13 +11,14 @@
 //! | 1 | 0: everything was touched; 1: what follows |
 //! | 2 + 8 each | keys: how many, then each |
 //! | 2 + 4 each | hours: how many, then each |
+//! | 2 + 42 each | derived: how many, then of each the target, through, published (positions as above), owed since or 0 |
 
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched};
+use forebay_model::{DerivedThrough, Incarnation, Position, ShardId, StreamKind, Timestamp, Touched};
 
 use crate::notice::Notice;
 
 /// Which form of notices this version writes and reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why bytes are no notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,11 +40,10 @@ pub enum NoticeFault {
 impl Notice {
     /// The notice as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, self.stream.lane.code()];
+        let mut out = vec![VERSION, self.stream.kind.code()];
         out.extend_from_slice(&self.stream.shard.0.to_be_bytes());
         for position in [self.before, self.after] {
-            out.extend_from_slice(&position.incarnation.get().to_be_bytes());
-            out.extend_from_slice(&position.seq.to_be_bytes());
+            push_position(&mut out, position);
         }
         out.extend_from_slice(&self.committed_at.unix_us().to_be_bytes());
         match &self.touched {
@@ -57,6 +57,13 @@ impl Notice {
             // Whoever has gathered more than can be written gets less precision, never a wrong notice.
             Touched::Everything | Touched::These { .. } => out.push(0),
         }
+        out.extend_from_slice(&(self.derived.len() as u16).to_be_bytes());
+        for derived in &self.derived {
+            out.extend_from_slice(&derived.target.0.to_be_bytes());
+            push_position(&mut out, derived.through);
+            push_position(&mut out, derived.published);
+            out.extend_from_slice(&derived.owed_since.map_or(0, Timestamp::unix_us).to_be_bytes());
+        }
         out
     }
 
@@ -69,13 +76,16 @@ impl Notice {
         if bytes.take()? != [VERSION] {
             return Err(NoticeFault::Version);
         }
-        let [lane] = bytes.take()?;
+        let [kind] = bytes.take()?;
         let notice = Self {
-            stream: Lane::from_code(lane).ok_or(NoticeFault::Value)?.on(ShardId(u16::from_be_bytes(bytes.take()?))),
+            stream: StreamKind::from_code(kind)
+                .ok_or(NoticeFault::Value)?
+                .on(ShardId(u16::from_be_bytes(bytes.take()?))),
             before: bytes.position()?,
             after: bytes.position()?,
             committed_at: Timestamp::from_unix_us(i64::from_be_bytes(bytes.take()?)),
             touched: bytes.touched()?,
+            derived: bytes.list(Cursor::derived)?,
         };
         if bytes.0.is_empty() { Ok(notice) } else { Err(NoticeFault::Long) }
     }
@@ -84,6 +94,11 @@ impl Notice {
 /// More keys or hours than that are not listed: everything counts as touched. Enough for a batch of ten thousand rows, and at most
 /// 192 KiB of a notice.
 const LISTED_MAX: usize = 16_384;
+
+fn push_position(out: &mut Vec<u8>, position: Position) {
+    out.extend_from_slice(&position.incarnation.get().to_be_bytes());
+    out.extend_from_slice(&position.seq.to_be_bytes());
+}
 
 struct Cursor<'a>(&'a [u8]);
 
@@ -97,6 +112,15 @@ impl Cursor<'_> {
     fn position(&mut self) -> Result<Position, NoticeFault> {
         let incarnation = Incarnation::new(u64::from_be_bytes(self.take()?));
         Ok(Position { incarnation, seq: u64::from_be_bytes(self.take()?) })
+    }
+
+    fn derived(&mut self) -> Result<DerivedThrough, NoticeFault> {
+        Ok(DerivedThrough {
+            target: ShardId(u16::from_be_bytes(self.take()?)),
+            through: self.position()?,
+            published: self.position()?,
+            owed_since: Some(i64::from_be_bytes(self.take()?)).filter(|&us| us != 0).map(Timestamp::from_unix_us),
+        })
     }
 
     fn touched(&mut self) -> Result<Touched, NoticeFault> {
@@ -138,16 +162,24 @@ mod tests {
     }
 
     prop_compose! {
+        fn derived()(target: u16, through in position(), published in position(), us in prop::option::of(1i64..)) -> DerivedThrough {
+            let owed_since = us.map(Timestamp::from_unix_us);
+            DerivedThrough { target: ShardId(target), through, published, owed_since }
+        }
+    }
+
+    prop_compose! {
         fn notice()(
-            lane in proptest::sample::select(Lane::ALL.to_vec()),
+            kind in proptest::sample::select(StreamKind::ALL.to_vec()),
             shard: u16,
             before in position(),
             after in position(),
             at: i64,
             touched in touched(),
+            derived in vec(derived(), 0..4),
         ) -> Notice {
             let committed_at = Timestamp::from_unix_us(at);
-            Notice { stream: lane.on(ShardId(shard)), before, after, committed_at, touched }
+            Notice { stream: kind.on(ShardId(shard)), before, after, committed_at, touched, derived }
         }
     }
 
@@ -176,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_no_notice_says_why() {
         let at = Position { incarnation: Incarnation::new(1), seq: 2 };
-        let good = Notice::heartbeat(Lane::Views.on(ShardId(3)), at, Timestamp::from_unix_us(4)).encode();
+        let good = Notice::heartbeat(StreamKind::Derived.on(ShardId(3)), at, Timestamp::from_unix_us(4)).encode();
         let changed = |place: usize, value: u8| {
             let mut bytes = good.clone();
             bytes[place] = value;
@@ -193,7 +225,7 @@ mod tests {
     #[test]
     fn too_much_to_write_counts_as_everything() {
         let at = Position { incarnation: Incarnation::new(1), seq: 2 };
-        let mut notice = Notice::heartbeat(Lane::Orders.on(ShardId(0)), at, Timestamp::from_unix_us(0));
+        let mut notice = Notice::heartbeat(StreamKind::Logged.on(ShardId(0)), at, Timestamp::from_unix_us(0));
         for (keys, hours) in [(LISTED_MAX, LISTED_MAX), (LISTED_MAX + 1, 1), (1, LISTED_MAX + 1)] {
             notice.touched = Touched::these((0..keys as u64).collect(), (0..hours as i32).collect());
             let told = Notice::decode(&notice.encode()).unwrap().touched;

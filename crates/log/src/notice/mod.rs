@@ -9,7 +9,7 @@ mod codec;
 use std::time::Duration;
 
 use async_nats::Subscriber;
-use forebay_model::{Position, StreamId, Timestamp, Touched};
+use forebay_model::{DerivedThrough, Position, StreamId, Timestamp, Touched};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
@@ -34,12 +34,15 @@ pub struct Notice {
     pub committed_at: Timestamp,
     /// What it changed.
     pub touched: Touched,
+    /// Of a logged stream, how far its facts are derived for each shard, as it is noted in its own shard. Those that are not
+    /// named have not come further since the last notice.
+    pub derived: Vec<DerivedThrough>,
 }
 
 impl Notice {
     /// A sign of life: nothing was committed since that position.
     pub fn heartbeat(stream: StreamId, at: Position, now: Timestamp) -> Self {
-        Self { stream, before: at, after: at, committed_at: now, touched: Touched::nothing() }
+        Self { stream, before: at, after: at, committed_at: now, touched: Touched::nothing(), derived: Vec::new() }
     }
 
     /// Whether it only says that the writer lives.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::StreamId;
+use forebay_task::Backoff;
 use tokio::time::Instant;
+use tracing::instrument;
 
 use crate::error::LogError;
 use crate::log::Log;
@@ -12,14 +14,17 @@ use crate::reader::buffer::Buffer;
 use crate::reader::session::{Ended, Session};
 use crate::reader::{ReadError, ReadFrom};
 
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How a session is opened again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(50), CONNECTED_MAX);
+/// How long to wait for the connection before a session is tried all the same.
+const CONNECTED_MAX: Duration = Duration::from_secs(1);
 /// A restarted server may take a while to find its streams again. A stream that is missing for longer is missing.
 const REFUSED_MAX: Duration = Duration::from_secs(10);
 /// After so many sessions that ended at the same place, the next frame is asked for by its place: it may be one whose
 /// headers the client cannot read, which ends the connection each time it is delivered.
 const SESSIONS_WITHOUT_PROGRESS_MAX: u32 = 2;
 
+#[instrument(name = "read", skip_all, fields(stream = %session.stream()))]
 pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
     let stream = session.stream();
     let _end = EndsBuffer { buffer: &buffer, stream };
@@ -30,7 +35,7 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
             Ended::Refused(error) => return buffer.end(error),
             Ended::Interrupted(reason) => reason,
         };
-        tracing::warn!(lane = %stream.lane, shard = %stream.shard, reason, "reading the log was interrupted");
+        tracing::warn!(reason, "reading the log was interrupted");
         without_progress = if session.cursor().position.seq == began_at { without_progress + 1 } else { 0 };
         if without_progress > SESSIONS_WITHOUT_PROGRESS_MAX {
             without_progress = 0;
@@ -43,7 +48,7 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
             Ok(next) => next,
             Err(error) => return buffer.end(error),
         };
-        tracing::info!(lane = %stream.lane, shard = %stream.shard, "reading the log goes on");
+        tracing::info!("reading the log goes on");
     }
 }
 
@@ -52,7 +57,7 @@ async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, R
     // A new session checks that the stream is still the one to step in.
     let mut session = reopen(log, session.stream(), session.cursor()).await?;
     let stepped = log.while_connected(session.step(buffer)).await;
-    tracing::warn!(stream = %session.stream(), ?stepped, "asked for the next frame by its place");
+    tracing::warn!(?stepped, "asked for the next frame by its place");
     match stepped {
         Err(error) if error.is_loss() => Err(error),
         // Whatever else it was, the next session meets it as well.
@@ -62,10 +67,10 @@ async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, R
 
 /// Opens the next session, trying for as long as the log cannot be reached.
 async fn reopen(log: &Log, stream: StreamId, cursor: &ReadFrom) -> Result<Session, ReadError> {
-    let mut pause = PAUSE_MIN;
+    let mut backoff = RETRY;
     let mut refused_since = None;
     loop {
-        log.link().wait_connected(PAUSE_MAX).await;
+        log.link().wait_connected(CONNECTED_MAX).await;
         match log.while_connected(Session::open(log, stream, Some(cursor.clone()))).await {
             Ok(session) => return Ok(session),
             Err(ReadError::Log(LogError::Unreachable { .. })) => refused_since = None,
@@ -76,8 +81,7 @@ async fn reopen(log: &Log, stream: StreamId, cursor: &ReadFrom) -> Result<Sessio
                 }
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        backoff.wait().await;
     }
 }
 

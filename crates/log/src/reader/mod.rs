@@ -90,6 +90,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Whether a frame is not as it was published.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// Whether the log is another one than was read so far, or has a frame that is damaged, so that trying again changes
     /// nothing.
     pub fn is_loss(&self) -> bool {

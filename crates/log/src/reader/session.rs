@@ -222,7 +222,8 @@ impl Session {
         }
         let position = Position { incarnation, seq: place.seq };
         let headers = message.headers.unwrap_or_default();
-        let frame = StoredFrame::from_message(self.stream.lane, position, &headers, message.payload);
+        let lane = self.log.lane_of(self.stream, &message.subject);
+        let frame = StoredFrame::from_message(lane, position, &headers, message.payload);
         let frame = frame.map_err(|damaged| Ended::Refused(self.damaged(damaged)))?;
         self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
         Ok(Some(frame))

@@ -125,8 +125,8 @@ impl Log {
         let settings = self.settings();
         Config {
             name: self.name().stream(stream),
-            subjects: vec![self.name().subject(stream)],
-            description: Some(format!("Forebay: frames of lane {} for shard {}", stream.lane, stream.shard)),
+            subjects: self.name().subjects(stream),
+            description: Some(format!("Forebay: what was {} for shard {}", stream.kind, stream.shard)),
             max_bytes: i64::try_from(settings.stream_bytes_max).unwrap_or(i64::MAX),
             max_messages: -1,
             max_messages_per_subject: -1,

@@ -7,7 +7,9 @@ use forebay_testkit::{DEADLINE, log as kit, within};
 use tokio::time::Instant;
 
 /// The stream of tests that need just one.
-pub(crate) const STREAM: StreamId = Lane::Orders.on(SHARD);
+pub(crate) const STREAM: StreamId = LANE.on(SHARD);
+/// The lane of its frames.
+pub(crate) const LANE: Lane = Lane::Orders;
 /// Its shard.
 pub(crate) const SHARD: ShardId = ShardId(0);
 
@@ -25,7 +27,7 @@ pub(crate) async fn log_with(settings: LogSettings) -> Log {
 
 /// A new frame with that payload.
 pub(crate) fn frame(payload: impl Into<Bytes>) -> Frame {
-    kit::frame(STREAM.lane, 1, payload)
+    kit::frame(LANE, 1, payload)
 }
 
 /// A deadline that is far away.

@@ -2,7 +2,7 @@
 
 use forebay_log::{Log, Notice};
 use forebay_model::touched::{customer_key, hour_of};
-use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched};
+use forebay_model::{DerivedThrough, Incarnation, Lane, Position, ShardId, Timestamp, Touched};
 use forebay_testkit::log::settings;
 use forebay_testkit::within;
 
@@ -16,7 +16,9 @@ async fn what_is_told_is_heard_in_order() {
     for seq in 0..100 {
         let touched = Touched::these(vec![customer_key(&format!("customer {seq}"))], vec![hour_of(ordered_at)]);
         let (stream, committed_at) = (Lane::Orders.on(ShardId(2)), Timestamp::now());
-        let notice = Notice { stream, before: at(seq), after: at(seq + 1), committed_at, touched };
+        let derived =
+            vec![DerivedThrough { target: ShardId(1), through: at(seq), published: at(2 * seq), owed_since: None }];
+        let notice = Notice { stream, before: at(seq), after: at(seq + 1), committed_at, touched, derived };
         writer.publish_notice(&notice).await.unwrap();
         assert_eq!(within(heard.next()).await, Some(notice));
     }

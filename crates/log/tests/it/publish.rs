@@ -64,7 +64,7 @@ async fn what_is_too_large_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_lane_without_a_stream_is_said_at_once() {
+async fn a_stream_that_is_not_there_is_said_at_once() {
     let log = log("nostream").await;
     let mut index = frame("x");
     index.lane = Lane::Index;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::{HeaderMap, jetstream};
 use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom};
-use forebay_model::Position;
-use forebay_testkit::log::{publish_damaged, settings};
+use forebay_model::{Lane, Position, StreamKind};
+use forebay_testkit::log::{frame as kit_frame, publish, publish_damaged, settings};
 use forebay_testkit::wait::eventually_ok;
 use forebay_testkit::{FRAME_SUM, eventually, frame_sum, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::{SHARD, STREAM, frame, later, log, log_with, publish_many, read_error, read_many};
+use crate::common::{LANE, SHARD, STREAM, frame, later, log, log_with, publish_many, read_error, read_many};
 
 /// A way to the same streams that is not ours, for doing them harm.
 async fn foreign(log: &Log) -> (jetstream::Context, jetstream::stream::Stream) {
@@ -107,7 +107,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     let log = log("garbage").await;
     publish_many(&log, 1).await;
     let (foreign, _) = foreign(&log).await;
-    let subject = log.settings().name.subject(STREAM);
+    let subject = log.settings().name.subject(LANE, SHARD);
     foreign.publish(subject.clone(), "garbage".into()).await.unwrap().await.unwrap();
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Forebay-Format", "orders/99");
@@ -133,6 +133,35 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     }
 }
 
+#[tokio::test]
+async fn the_lanes_of_a_stream_come_in_one_order_and_are_told_apart_whatever_the_message() {
+    let log = log("lanes").await;
+    let stream = StreamKind::Derived.on(SHARD);
+    log.ensure_streams([stream]).await.unwrap();
+    let lanes = [Lane::Views, Lane::Index, Lane::Index, Lane::Views];
+    for lane in lanes {
+        publish(&log, SHARD, &kit_frame(lane, 1, "frame")).await;
+    }
+    // Of a message that is no frame only the subject says whose it is, also where the client cannot read its headers.
+    let subject = log.settings().name.subject(Lane::Views, SHARD);
+    let headers = "NATS/1.0\r\nno colon\r\n\r\n";
+    let message = format!("HPUB {subject} {} {}\r\n{headers}poison\r\n", headers.len(), headers.len() + 6);
+    speak(&log.settings().url, &message).await;
+    let (foreign, _) = foreign(&log).await;
+    foreign.publish(subject, "no frame".into()).await.unwrap().await.unwrap();
+
+    let mut reader = log.read(stream, None).await.unwrap();
+    let read = read_many(&mut reader, 6).await;
+    let found: Vec<Lane> = read.iter().map(|stored| stored.lane).collect();
+    assert_eq!(found, [&lanes[..], &[Lane::Views, Lane::Views]].concat());
+    assert!(read.iter().map(|stored| stored.position.seq).eq(1..=6));
+    assert!(read[..4].iter().all(|stored| stored.frame.as_ref().is_ok_and(|frame| frame.lane == stored.lane)));
+    assert!(matches!(read[5].frame.as_ref().unwrap_err().fault, FrameFault::Missing(_)));
+    for stored in read {
+        assert_eq!(log.frame(stream, stored.position.seq).await.unwrap(), Some(Ok(stored)));
+    }
+}
+
 /// What becomes of a message behind its publisher's back.
 type Damage = fn(&mut HeaderMap, &mut Vec<u8>);
 
@@ -150,7 +179,7 @@ async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
         ("a header", Some(|headers, _| headers.append(FRAME_SUM, "0123456789abcdef"))),
     ];
     for (what, change) in changes {
-        let seq = publish_damaged(&log, STREAM, &frame("payload"), change.unwrap_or(|_, _| {})).await;
+        let seq = publish_damaged(&log, SHARD, &frame("payload"), change.unwrap_or(|_, _| {})).await;
         publish_many(&log, 1).await;
         let before = Position { seq: seq - 1, ..first };
         let mut reader = log.read(STREAM, Some(ReadFrom { position: before, frame_id: None })).await.unwrap();
@@ -177,7 +206,7 @@ async fn a_damaged_frame_at_the_position_is_recognised_by_its_id() {
     let log = log("damagedat").await;
     let first = publish_many(&log, 1).await[0].0;
     let whole = frame("payload");
-    let position = Position { seq: publish_damaged(&log, STREAM, &whole, |_, payload| payload[3] ^= 1).await, ..first };
+    let position = Position { seq: publish_damaged(&log, SHARD, &whole, |_, payload| payload[3] ^= 1).await, ..first };
     let next = publish_many(&log, 1).await[0].0;
     let mut reader = log.read(STREAM, Some(behind(&(position, whole)))).await.unwrap();
     assert_eq!(read_many(&mut reader, 1).await[0].position, next);
@@ -239,7 +268,7 @@ async fn frames_that_somebody_else_took_from_the_consumer_are_read_again() {
 async fn a_message_whose_headers_cannot_be_read_does_not_stop_the_log() {
     let log = log("poison").await;
     publish_many(&log, 2).await;
-    let subject = log.settings().name.subject(STREAM);
+    let subject = log.settings().name.subject(LANE, SHARD);
     for headers in ["NATS/1.0\r\nGröße: 1\r\n\r\n", "NATS/1.0\r\nno colon\r\n\r\n"] {
         let message = format!("HPUB {subject} {} {}\r\n{headers}poison\r\n", headers.len(), headers.len() + 6);
         speak(&log.settings().url, &message).await;
@@ -285,7 +314,7 @@ async fn speak(url: &str, message: &str) {
 async fn a_request_that_comes_out_even_in_bytes_is_followed_by_the_next() {
     let log = log("even").await;
     let request_bytes = log.message_bytes_max() + 4096;
-    let subject = log.settings().name.subject(STREAM);
+    let subject = log.settings().name.subject(LANE, SHARD);
     let stream = log.settings().name.stream(STREAM);
     let consumer = "reader-".len() + 32;
     let reply = |pending: usize| format!("$JS.ACK.{stream}..1.1.1.1700000000000000000.{pending}").len() + consumer;

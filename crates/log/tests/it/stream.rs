@@ -50,7 +50,7 @@ async fn a_stream_that_could_lose_frames_is_refused() {
     let name = log.settings().name.clone();
     let fit = || jetstream::stream::Config {
         name: name.stream(STREAM),
-        subjects: vec![name.subject(STREAM)],
+        subjects: name.subjects(STREAM),
         discard: jetstream::stream::DiscardPolicy::New,
         ..Default::default()
     };

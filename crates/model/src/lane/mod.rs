@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::StreamKind;
+
 pub use per_lane::PerLane;
 pub(crate) use table::COLUMNS_MAX;
 pub use table::{Column, ColumnType, LaneSpec};
@@ -25,9 +27,8 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Every lane, in the order in which an order's facts must be logged: the order itself last, so that an order
-    /// whose index entry is missing cannot exist.
-    pub const ALL: [Self; 3] = [Self::Index, Self::Views, Self::Orders];
+    /// Every lane.
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Index, Self::Views];
 
     /// Its name in streams, settings and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +38,14 @@ impl Lane {
     /// The table that holds its facts.
     pub const fn table(self) -> &'static str {
         self.spec().table
+    }
+
+    /// Whether its facts are what clients said, or follow from those.
+    pub const fn kind(self) -> StreamKind {
+        match self.spec().derived_from {
+            None => StreamKind::Logged,
+            Some(_) => StreamKind::Derived,
+        }
     }
 
     /// Lane and version of the column list: what a frame declares its tuples to be.

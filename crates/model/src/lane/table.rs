@@ -1,7 +1,6 @@
 //! The table of lanes. A new lane is a new row here; what the assertions below demand, the compiler says.
 //!
-//! Codes, letters and locks stand in stored or running things (notices, Redis, receipts that clients keep, locks of writers of
-//! another version), so they are never given to another lane and never changed.
+//! Codes stand in stored or running things (notices, Redis), so they are never given to another lane and never changed.
 
 use super::Lane;
 use ColumnType::{Int2, Int8, Jsonb, Text, Timestamptz};
@@ -19,10 +18,6 @@ pub struct LaneSpec {
     pub format: &'static str,
     /// The number that stands for it in notices and in entries of caches.
     pub code: u8,
-    /// What stands for it in receipts.
-    pub letter: char,
-    /// The key of the advisory lock of the writer that leads, beside the one of the program.
-    pub lock: i32,
     /// The columns of its tuples, in COPY order.
     pub columns: &'static [Column],
     /// The columns that make a fact's identity.
@@ -33,7 +28,7 @@ pub struct LaneSpec {
     pub key: &'static [usize],
     /// The column by which the table is range-partitioned, where it is.
     pub partitioned_by: Option<&'static str>,
-    /// The lane of the facts that its facts are made from, where they are. They must be in the log before those.
+    /// The lane of the stored facts that its facts follow from, where they do.
     pub derived_from: Option<Lane>,
 }
 
@@ -94,8 +89,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         table: "orders",
         format: "orders/1",
         code: 0,
-        letter: 'o',
-        lock: 2,
         columns: ORDERS,
         identity: &["bucket", "customer_id", "ordered_at", "order_id"],
         time: 2,
@@ -109,8 +102,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         table: "order_index",
         format: "index/1",
         code: 1,
-        letter: 'i',
-        lock: 0,
         columns: INDEX,
         identity: &["order_id", "customer_id"],
         time: 2,
@@ -124,8 +115,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         table: "order_views",
         format: "views/1",
         code: 2,
-        letter: 'v',
-        lock: 1,
         columns: VIEWS,
         identity: &["view", "key", "ordered_at", "order_id", "customer_id"],
         time: 2,
@@ -221,20 +210,15 @@ const _: () = {
             let other = &TABLE[j];
             assert!(!is_same(one.name, other.name) && !is_same(one.table, other.table), "names are of one lane");
             assert!(!is_same(one.format, other.format), "formats are of one lane");
-            assert!(one.code != other.code && one.letter != other.letter && one.lock != other.lock, "so are codes");
+            assert!(one.code != other.code, "so are codes");
             j += 1;
         }
         i += 1;
     }
-    // In the order of logging, what is made from a lane's facts comes before them.
     let mut i = 0;
-    while i < Lane::ALL.len() {
-        if let Some(origin) = Lane::ALL[i].spec().derived_from {
-            let mut j = i;
-            while j < Lane::ALL.len() && Lane::ALL[j] as usize != origin as usize {
-                j += 1;
-            }
-            assert!(j < Lane::ALL.len(), "derived facts are logged first");
+    while i < TABLE.len() {
+        if let Some(origin) = TABLE[i].derived_from {
+            assert!(TABLE[origin as usize].derived_from.is_none(), "what is derived follows from what was logged");
         }
         i += 1;
     }
@@ -249,8 +233,8 @@ mod tests {
     fn the_codes_of_lanes_stay_what_they_are() {
         let codes = [Lane::Orders, Lane::Index, Lane::Views].map(|lane| {
             let spec = lane.spec();
-            (spec.name, spec.code, spec.letter, spec.lock)
+            (spec.name, spec.code)
         });
-        assert_eq!(codes, [("orders", 0, 'o', 2), ("index", 1, 'i', 0), ("views", 2, 'v', 1)]);
+        assert_eq!(codes, [("orders", 0), ("index", 1), ("views", 2)]);
     }
 }

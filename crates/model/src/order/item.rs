@@ -1,29 +1,15 @@
 //! The items of an order.
 
-use std::sync::Arc;
-
 use jiter::Peek;
 
+use super::ITEMS_MAX;
 use super::reader::{Broken, Pointer, Reader, Slot};
-use super::{ITEMS_MAX, ViewSlice};
 use crate::view::ViewSet;
 
 /// What the items of an order come to.
 #[derive(Default)]
-pub(super) struct Items<'j> {
+pub(super) struct Items {
     pub(super) total: i128,
-    keyed: Vec<KeyedItem<'j>>,
-    /// Each item's text and sum; kept only where the views need them.
-    all: Vec<(&'j str, i128)>,
-}
-
-/// An item that a view's key sees.
-struct KeyedItem<'j> {
-    view: Arc<str>,
-    key: String,
-    index: usize,
-    text: &'j str,
-    sum: i128,
 }
 
 /// The fields of one item as they are read.
@@ -32,7 +18,6 @@ struct Fields {
     sku: Slot<()>,
     quantity: Slot<i64>,
     price: Slot<i64>,
-    keys: Vec<(Arc<str>, String)>,
 }
 
 enum Key {
@@ -42,9 +27,9 @@ enum Key {
     Other,
 }
 
-impl<'j> Items<'j> {
+impl Items {
     /// Reads the array of items.
-    pub(super) fn read(reader: &mut Reader<'j>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
+    pub(super) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
         let mut items = Self::default();
         if peek != Peek::Array {
             reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
@@ -63,40 +48,12 @@ impl<'j> Items<'j> {
         Ok(items)
     }
 
-    fn read_item(&mut self, reader: &mut Reader<'j>, peek: Peek, index: usize, views: &ViewSet) -> Result<(), Broken> {
+    fn read_item(&mut self, reader: &mut Reader<'_>, peek: Peek, index: usize, views: &ViewSet) -> Result<(), Broken> {
         if peek != Peek::Object {
             return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
         }
-        let start = reader.jiter.current_index();
-        let fields = Fields::read(reader, index, views)?;
-        let text = reader.since(start);
-        let sum = fields.sum();
-        self.total += sum;
-        self.all.push((text, sum));
-        let keyed = fields.keys.into_iter().map(|(view, key)| KeyedItem { view, key, index, text, sum });
-        self.keyed.extend(keyed);
+        self.total += Fields::read(reader, index, views)?.sum();
         Ok(())
-    }
-
-    /// The items as the keys of the views see them; `of_order` are the keys that see every item. Their sums fit 64 bits
-    /// where the total does.
-    pub(super) fn into_views(mut self, of_order: Vec<(Arc<str>, String)>) -> Vec<ViewSlice<'j>> {
-        self.keyed.sort_by(|a, b| (&a.view, &a.key, a.index).cmp(&(&b.view, &b.key, b.index)));
-        let mut views: Vec<ViewSlice<'j>> = Vec::new();
-        for KeyedItem { view, key, text, sum, .. } in self.keyed {
-            match views.last_mut() {
-                Some(last) if last.view == view && last.key == key => {
-                    last.subtotal += sum as i64;
-                    last.items.push(text);
-                }
-                _ => views.push(ViewSlice { view, key, subtotal: sum as i64, items: vec![text] }),
-            }
-        }
-        for (view, key) in of_order {
-            let items = self.all.iter().map(|&(text, _)| text).collect();
-            views.push(ViewSlice { view, key, subtotal: self.total as i64, items });
-        }
-        views
     }
 }
 
@@ -105,9 +62,9 @@ impl Fields {
         let mut fields = Self::default();
         let mut before_key = reader.jiter.current_index();
         let mut next = reader.jiter.known_object()?.map(|key| classify(key, views));
-        while let Some((key, view)) = next {
+        while let Some((key, is_of_view)) = next {
             let peek = reader.jiter.peek()?;
-            fields.read_field(reader, index, &key, view, peek, before_key)?;
+            fields.read_field(reader, index, &key, is_of_view, peek, before_key)?;
             before_key = reader.jiter.current_index();
             next = reader.jiter.next_key()?.map(|key| classify(key, views));
         }
@@ -128,18 +85,17 @@ impl Fields {
         reader: &mut Reader<'_>,
         index: usize,
         key: &Key,
-        view: Option<Arc<str>>,
+        is_of_view: bool,
         peek: Peek,
         before_key: usize,
     ) -> Result<(), Broken> {
         match key {
             Key::Sku => {
                 let place = Pointer::OfItem(index, "sku");
-                let text = if view.is_some() { reader.id(peek, place)? } else { reader.text(peek, place)? };
+                let text = if is_of_view { reader.id(peek, place)? } else { reader.text(peek, place)? };
                 self.sku.fill(reader, place, Some(()));
                 if let Some(text) = text {
                     check_sku(reader, &text, place);
-                    self.keys.extend(view.map(|view| (view, text)));
                 }
             }
             Key::Quantity => {
@@ -155,13 +111,10 @@ impl Fields {
             Key::Other => {
                 let place = Pointer::OfItem(index, reader.raw_key_since(before_key));
                 check_key(reader, place);
-                match view {
-                    Some(view) if peek != Peek::Null => {
-                        self.keys.extend(reader.id(peek, place)?.map(|key| (view, key)));
-                    }
-                    _ => {
-                        reader.keep(peek, place)?;
-                    }
+                if is_of_view && peek != Peek::Null {
+                    reader.id(peek, place)?;
+                } else {
+                    reader.keep(peek, place)?;
                 }
             }
         }
@@ -174,14 +127,15 @@ impl Fields {
     }
 }
 
-fn classify(key: &str, views: &ViewSet) -> (Key, Option<Arc<str>>) {
+/// Which field it is, and whether it is the key of a view.
+fn classify(key: &str, views: &ViewSet) -> (Key, bool) {
     let kind = match key {
         "sku" => Key::Sku,
         "quantity" => Key::Quantity,
         "price" => Key::Price,
         _ => Key::Other,
     };
-    (kind, views.of_item_field(key).map(|view| view.name().clone()))
+    (kind, views.of_item_field(key).is_some())
 }
 
 /// The key of an unknown field is stored too.

@@ -2,9 +2,7 @@
 
 mod item;
 mod parser;
-mod reader;
-
-use std::sync::Arc;
+pub(crate) mod reader;
 
 pub use parser::OrderParser;
 
@@ -31,21 +29,6 @@ pub struct Draft<'j> {
     pub items: &'j str,
     /// Every other field of the order: the text of a JSON object.
     pub attributes: String,
-    /// The order as each view's key sees it.
-    pub views: Vec<ViewSlice<'j>>,
-}
-
-/// The part of an order that one key of one view sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ViewSlice<'j> {
-    /// The view's name, such as `seller`.
-    pub view: Arc<str>,
-    /// The key, such as a seller's id.
-    pub key: String,
-    /// Sum of quantity × price over these items, in minor units.
-    pub subtotal: i64,
-    /// The items, each as it came: texts of JSON objects, in the order's order.
-    pub items: Vec<&'j str>,
 }
 
 /// An order with its identity: a fact that never changes.
@@ -90,15 +73,5 @@ impl<'j> Order<'j> {
     /// Every other field of the order: the text of a JSON object.
     pub fn attributes(&self) -> &str {
         &self.draft.attributes
-    }
-
-    /// The order as each view's key sees it.
-    pub fn views(&self) -> &[ViewSlice<'j>] {
-        &self.draft.views
-    }
-
-    /// Whether its id must be indexed to be found: ids that route themselves need no entry.
-    pub fn needs_index(&self) -> bool {
-        !self.order_id.routes_itself(self.bucket, self.ordered_at)
     }
 }

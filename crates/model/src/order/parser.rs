@@ -1,7 +1,5 @@
 //! Parses one order and checks it completely: whatever Postgres would refuse is refused here.
 
-use std::sync::Arc;
-
 use jiter::Peek;
 
 use super::item::{Items, check_key};
@@ -25,10 +23,9 @@ struct Fields<'j> {
     customer_id: Slot<CustomerId>,
     order_id: Slot<OrderId>,
     timestamp: Slot<Timestamp>,
-    items: Slot<(Items<'j>, &'j str)>,
+    items: Slot<(Items, &'j str)>,
     total: Slot<i64>,
     attributes: String,
-    view_keys: Vec<(Arc<str>, String)>,
 }
 
 enum Key {
@@ -41,7 +38,7 @@ enum Key {
 }
 
 impl OrderParser {
-    /// A parser that makes these views and accepts times up to `ahead_max_us` microseconds after now.
+    /// A parser that checks the keys of these views and accepts times up to `ahead_max_us` microseconds after now.
     pub fn new(views: ViewSet, ahead_max_us: i64) -> Self {
         Self { views, ahead_max_us, bytes_max: ORDER_BYTES_MAX }
     }
@@ -90,10 +87,10 @@ impl OrderParser {
         let mut fields = Fields::default();
         let mut before_key = reader.jiter.current_index();
         let mut next = reader.jiter.known_object()?.map(|key| self.classify(key));
-        while let Some((key, view)) = next {
+        while let Some((key, is_of_view)) = next {
             let peek = reader.jiter.peek()?;
             match key {
-                Key::Other => fields.read_other(reader, view, peek, before_key)?,
+                Key::Other => fields.read_other(reader, is_of_view, peek, before_key)?,
                 Key::Items => {
                     let start = reader.jiter.current_index();
                     let items = Items::read(reader, peek, &self.views)?;
@@ -109,14 +106,15 @@ impl OrderParser {
         Ok(Some(fields))
     }
 
-    fn classify(&self, key: &str) -> (Key, Option<Arc<str>>) {
+    /// Which field it is, and whether it is the key of a view.
+    fn classify(&self, key: &str) -> (Key, bool) {
         match key {
-            "customer_id" => (Key::CustomerId, None),
-            "order_id" => (Key::OrderId, None),
-            "timestamp" => (Key::Timestamp, None),
-            "items" => (Key::Items, None),
-            "total" => (Key::Total, None),
-            _ => (Key::Other, self.views.of_order_field(key).map(|view| view.name().clone())),
+            "customer_id" => (Key::CustomerId, false),
+            "order_id" => (Key::OrderId, false),
+            "timestamp" => (Key::Timestamp, false),
+            "items" => (Key::Items, false),
+            "total" => (Key::Total, false),
+            _ => (Key::Other, self.views.of_order_field(key).is_some()),
         }
     }
 }
@@ -154,7 +152,7 @@ impl<'j> Fields<'j> {
     fn read_other(
         &mut self,
         reader: &mut Reader<'j>,
-        view: Option<Arc<str>>,
+        is_of_view: bool,
         peek: Peek,
         before_key: usize,
     ) -> Result<(), Broken> {
@@ -162,11 +160,10 @@ impl<'j> Fields<'j> {
         let place = Pointer::Order(raw_key);
         check_key(reader, place);
         let start = reader.jiter.current_index();
-        match view {
-            Some(view) if peek != Peek::Null => self.view_keys.extend(reader.id(peek, place)?.map(|key| (view, key))),
-            _ => {
-                reader.keep(peek, place)?;
-            }
+        if is_of_view && peek != Peek::Null {
+            reader.id(peek, place)?;
+        } else {
+            reader.keep(peek, place)?;
         }
         let text = reader.since(start);
         self.attributes.push(if self.attributes.is_empty() { '{' } else { ',' });
@@ -205,7 +202,6 @@ impl<'j> Fields<'j> {
             total,
             items: text,
             attributes: self.attributes,
-            views: items.into_views(self.view_keys),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::passthrough;
 
 /// Where a value of an order stands. Its `Display` is a JSON pointer.
 #[derive(Clone, Copy)]
-pub(super) enum Pointer<'a> {
+pub(crate) enum Pointer<'a> {
     Order(&'a str),
     Item(usize),
     OfItem(usize, &'a str),
@@ -30,16 +30,16 @@ impl fmt::Display for Pointer<'_> {
     }
 }
 
-pub(super) struct Reader<'j> {
+pub(crate) struct Reader<'j> {
     json: &'j str,
-    pub(super) jiter: Jiter<'j>,
+    pub(crate) jiter: Jiter<'j>,
     faults: Vec<Fault>,
 }
 
 /// A known field of an object: whether it stood there, and its value where that was right.
-pub(super) struct Slot<T> {
+pub(crate) struct Slot<T> {
     seen: bool,
-    pub(super) value: Option<T>,
+    pub(crate) value: Option<T>,
 }
 
 impl<T> Default for Slot<T> {
@@ -49,12 +49,12 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
-    pub(super) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         !self.seen
     }
 
     /// Takes the field's value. A known field that stands there twice would mean different things to different readers.
-    pub(super) fn fill(&mut self, reader: &mut Reader<'_>, place: Pointer<'_>, value: Option<T>) {
+    pub(crate) fn fill(&mut self, reader: &mut Reader<'_>, place: Pointer<'_>, value: Option<T>) {
         if self.seen {
             reader.fault(place, "must not stand there twice");
         }
@@ -64,7 +64,7 @@ impl<T> Slot<T> {
 }
 
 /// The JSON is broken; what stands behind cannot be read.
-pub(super) struct Broken(JiterError);
+pub(crate) struct Broken(JiterError);
 
 impl From<JiterError> for Broken {
     fn from(error: JiterError) -> Self {
@@ -73,21 +73,21 @@ impl From<JiterError> for Broken {
 }
 
 impl<'j> Reader<'j> {
-    pub(super) fn new(json: &'j str) -> Self {
+    pub(crate) fn new(json: &'j str) -> Self {
         Self { json, jiter: Jiter::new(json.as_bytes()), faults: Vec::new() }
     }
 
-    pub(super) fn fault(&mut self, place: Pointer<'_>, reason: impl Into<String>) {
+    pub(crate) fn fault(&mut self, place: Pointer<'_>, reason: impl Into<String>) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(Fault { pointer: place.to_string(), reason: reason.into() });
         }
     }
 
-    pub(super) fn into_faults(self) -> Vec<Fault> {
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
         self.faults
     }
 
-    pub(super) fn rejection(&self, broken: &Broken) -> Rejection {
+    pub(crate) fn rejection(&self, broken: &Broken) -> Rejection {
         let at = self.jiter.error_position(broken.0.index);
         Rejection::Malformed(format!(
             "the JSON is broken at line {} column {}: {}",
@@ -96,12 +96,12 @@ impl<'j> Reader<'j> {
     }
 
     /// The text from `start` up to here.
-    pub(super) fn since(&self, start: usize) -> &'j str {
+    pub(crate) fn since(&self, start: usize) -> &'j str {
         &self.json[start..self.jiter.current_index()]
     }
 
     /// The key that was just read, as it stands in the JSON between its quotes; `start` lies before it.
-    pub(super) fn raw_key_since(&self, start: usize) -> &'j str {
+    pub(crate) fn raw_key_since(&self, start: usize) -> &'j str {
         let around = self.since(start);
         match (around.find('"'), around.rfind('"')) {
             (Some(open), Some(close)) if open < close => &around[open + 1..close],
@@ -110,13 +110,13 @@ impl<'j> Reader<'j> {
     }
 
     /// Passes over a value that has the wrong type.
-    pub(super) fn wrong_type(&mut self, peek: Peek, place: Pointer<'_>, reason: &str) -> Result<(), Broken> {
+    pub(crate) fn wrong_type(&mut self, peek: Peek, place: Pointer<'_>, reason: &str) -> Result<(), Broken> {
         self.fault(place, reason);
         self.jiter.known_skip(peek).map_err(Broken)
     }
 
     /// Passes over a value that Forebay keeps as it came, checking that Postgres will.
-    pub(super) fn keep(&mut self, peek: Peek, place: Pointer<'_>) -> Result<&'j str, Broken> {
+    pub(crate) fn keep(&mut self, peek: Peek, place: Pointer<'_>) -> Result<&'j str, Broken> {
         let start = self.jiter.current_index();
         // Most of these are short texts and numbers, for which no pointer needs to be made.
         let mut nested = passthrough::Check::default();
@@ -129,7 +129,7 @@ impl<'j> Reader<'j> {
         Ok(self.since(start))
     }
 
-    pub(super) fn text(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
+    pub(crate) fn text(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
         if peek == Peek::String {
             return Ok(Some(self.jiter.known_str()?.to_owned()));
         }
@@ -138,7 +138,7 @@ impl<'j> Reader<'j> {
     }
 
     /// An id: a text that keeps the rule for ids, or an integer, which stands for its decimal text.
-    pub(super) fn id(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
+    pub(crate) fn id(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<String>, Broken> {
         let text = if peek == Peek::String {
             self.jiter.known_str()?.to_owned()
         } else if let Some(number) = self.integer_text(peek)? {
@@ -156,7 +156,7 @@ impl<'j> Reader<'j> {
         }
     }
 
-    pub(super) fn integer(
+    pub(crate) fn integer(
         &mut self,
         peek: Peek,
         place: Pointer<'_>,

@@ -1,8 +1,8 @@
 //! Facts written as tuples. How many fields a tuple has is checked by the compiler against the table of lanes.
 
 use super::JSONB_VERSION;
-use crate::order::ViewSlice;
-use crate::{Lane, Order, Timestamp};
+use crate::derive::ViewSlice;
+use crate::{Bucket, Identity, Lane, Order, Timestamp};
 
 const ORDERS: usize = Lane::Orders.columns().len();
 const INDEX: usize = Lane::Index.columns().len();
@@ -31,12 +31,6 @@ pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
     push(out, &fields);
 }
 
-/// Appends an order's tuple in lane `index`.
-pub fn push_index(out: &mut Vec<u8>, order: &Order<'_>) {
-    let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
-    push_index_of(out, order_id.as_bytes(), customer_id.as_bytes(), order.ordered_at);
-}
-
 /// Appends the tuple in lane `index` of an order with that identity. Nothing checks the texts.
 pub fn push_index_of(out: &mut Vec<u8>, order_id: &[u8], customer_id: &[u8], ordered_at: Timestamp) {
     let fields: [Field<'_>; INDEX] =
@@ -44,8 +38,8 @@ pub fn push_index_of(out: &mut Vec<u8>, order_id: &[u8], customer_id: &[u8], ord
     push(out, &fields);
 }
 
-/// Appends the tuple in lane `views` of what one key sees of an order.
-pub fn push_view(out: &mut Vec<u8>, order: &Order<'_>, slice: &ViewSlice<'_>) {
+/// Appends the tuple in lane `views` of what one key sees of an order with that identity. Nothing checks the texts.
+pub fn push_view(out: &mut Vec<u8>, order: &Identity<'_>, slice: &ViewSlice<'_>) {
     let mut array = Vec::with_capacity(slice.items.len() * 2 + 1);
     for (i, &item) in slice.items.iter().enumerate() {
         array.extend([if i == 0 { "[" } else { "," }, item]);
@@ -55,9 +49,9 @@ pub fn push_view(out: &mut Vec<u8>, order: &Order<'_>, slice: &ViewSlice<'_>) {
         Field::Text(slice.view.as_bytes()),
         Field::Text(slice.key.as_bytes()),
         Field::Int8(order.ordered_at.postgres_us()),
-        Field::Text(order.order_id.as_str().as_bytes()),
-        Field::Text(order.customer_id().as_str().as_bytes()),
-        Field::Int2(order.bucket.number()),
+        Field::Text(order.order_id),
+        Field::Text(order.customer_id),
+        Field::Int2(order.bucket.map_or(0, Bucket::number)),
         Field::Int8(slice.subtotal),
         Field::Json(&array),
     ];

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
+use forebay_model::derive::slices;
 use forebay_model::fact::FRAME_BYTES_MAX;
-use forebay_model::tuple::{self, Tuples};
-use forebay_model::{Bucket, Facts, Hash, Identity, Lane, ShardMap, StreamId};
+use forebay_model::tuple::Tuples;
+use forebay_model::{Bucket, Deriver, Facts, Hash, Lane, ShardId, ShardMap, StoredOrder, ViewSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -27,13 +29,13 @@ fn parts_hold_at_most_what_they_should_and_lose_nothing() {
         }
         let bytes = facts.bytes();
         let parts = facts.into_parts();
-        assert!(parts.iter().all(|part| part.tuples.len() <= bytes_max && part.stream.lane == Lane::Orders));
+        assert!(parts.iter().all(|part| part.tuples.len() <= bytes_max && part.lane == Lane::Orders));
         // As few as there can be: but for the last of each shard, no part has room for another of these orders.
         assert!(parts.iter().filter(|part| part.tuples.len() + 9_300 < bytes_max).count() <= 3);
         assert_eq!(parts.iter().map(|part| part.tuples.len()).sum::<usize>(), bytes);
         assert_eq!(parts.iter().map(|part| part.rows).sum::<u32>(), 100);
         for part in &parts {
-            assert_eq!(Tuples::new(part.stream.lane, &part.tuples).flatten().count(), part.rows as usize);
+            assert_eq!(Tuples::new(part.lane, &part.tuples).flatten().count(), part.rows as usize);
         }
     }
 }
@@ -58,43 +60,66 @@ proptest! {
     fn tuples_say_what_the_orders_said(orders in proptest::collection::vec(any_order(), 1..8)) {
         let map = map();
         let mut facts = Facts::default();
-        let mut expected: BTreeMap<StreamId, usize> = BTreeMap::new();
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
         let orders: Vec<_> = texts.iter().map(|text| parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 7)).collect();
+        let mut expected: BTreeMap<ShardId, usize> = BTreeMap::new();
         for order in &orders {
-            facts.add(order, &map);
-            *expected.entry(Lane::Orders.on(map.write_shard(order.bucket))).or_default() += 1;
-            if order.needs_index() {
-                *expected.entry(Lane::Index.on(map.write_shard(Bucket::of_key(order.order_id.as_str())))).or_default() += 1;
-            }
-            for slice in order.views() {
-                *expected.entry(Lane::Views.on(map.write_shard(Bucket::of_key(&slice.key)))).or_default() += 1;
+            *expected.entry(facts.add(order, &map)).or_default() += 1;
+        }
+        let mut found: BTreeMap<ShardId, usize> = BTreeMap::new();
+        for part in facts.into_parts() {
+            prop_assert_eq!(part.lane, Lane::Orders);
+            for tuple in Tuples::new(part.lane, &part.tuples) {
+                let tuple = tuple.unwrap();
+                *found.entry(part.shard).or_default() += 1;
+                let same = |order: &&forebay_model::Order<'_>| {
+                    let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
+                    is("bucket", &order.bucket.number().to_be_bytes())
+                        && is("customer_id", order.customer_id().as_str().as_bytes())
+                        && tuple.ordered_at() == order.ordered_at
+                        && is("order_id", order.order_id.as_str().as_bytes())
+                        && is("total", &order.total().to_be_bytes())
+                        && is("items", order.items().as_bytes())
+                        && is("attributes", order.attributes().as_bytes())
+                };
+                prop_assert!(orders.iter().any(|order| same(&order)));
             }
         }
-        let mut found: BTreeMap<StreamId, usize> = BTreeMap::new();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_follows_from_an_order_goes_where_its_readers_look(order in any_order()) {
+        let (map, views) = (Arc::new(map()), "seller=items[].seller_id".parse::<ViewSet>().unwrap());
+        let text = order.to_string();
+        let settled = parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 7);
+        let mut logged = Facts::default();
+        logged.add(&settled, &map);
+        let logged = logged.into_parts();
+        let tuple = Tuples::new(Lane::Orders, &logged[0].tuples).next().unwrap().unwrap();
+        let stored = StoredOrder::of(&tuple);
+        let mut facts = Facts::default();
+        Deriver::new(views.clone(), Arc::clone(&map)).derive(&stored, &mut facts);
+        let mut expected: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
+        if order.get("order_id").is_some() {
+            let bucket = Bucket::of_key(settled.order_id.as_str());
+            *expected.entry((Lane::Index, map.write_shard(bucket))).or_default() += 1;
+        }
+        let items = order["items"].as_array().unwrap();
+        let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
+        let slices = slices(&views, &stored);
+        for slice in &slices {
+            *expected.entry((Lane::Views, map.write_shard(Bucket::of_key(&slice.key)))).or_default() += 1;
+            let of_key: Vec<&Value> = items.iter().filter(|item| item["seller_id"] == *slice.key).collect();
+            prop_assert_eq!(slice.subtotal, of_key.iter().map(|&item| sum(item)).sum::<i64>());
+            let seen: Vec<Value> = slice.items.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+            prop_assert_eq!(seen.iter().collect::<Vec<_>>(), of_key);
+        }
+        let keyed = items.iter().filter(|item| item.get("seller_id").is_some()).count();
+        prop_assert_eq!(slices.iter().map(|slice| slice.items.len()).sum::<usize>(), keyed);
+        let mut found: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
         for part in facts.into_parts() {
-            for tuple in Tuples::new(part.stream.lane, &part.tuples) {
-                let tuple = tuple.unwrap();
-                *found.entry(part.stream).or_default() += 1;
-                if part.stream.lane == Lane::Orders {
-                    let same = |order: &&forebay_model::Order<'_>| {
-                        let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
-                        is("bucket", &order.bucket.number().to_be_bytes())
-                            && is("customer_id", order.customer_id().as_str().as_bytes())
-                            && tuple.ordered_at() == order.ordered_at
-                            && is("order_id", order.order_id.as_str().as_bytes())
-                            && is("total", &order.total().to_be_bytes())
-                            && is("items", order.items().as_bytes())
-                            && is("attributes", order.attributes().as_bytes())
-                    };
-                    let order = orders.iter().find(same).unwrap();
-                    let (identity, mut of_tuple, mut of_order) = (Identity::of(tuple.bytes(), tuple.ordered_at()), Vec::new(), Vec::new());
-                    identity.push_index(&mut of_tuple);
-                    tuple::push_index(&mut of_order, order);
-                    prop_assert_eq!(of_tuple, of_order);
-                    prop_assert_eq!(identity.routes_itself(), !order.needs_index());
-                }
-            }
+            *found.entry((part.lane, part.shard)).or_default() += Tuples::new(part.lane, &part.tuples).flatten().count();
         }
         prop_assert_eq!(found, expected);
     }

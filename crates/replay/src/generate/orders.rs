@@ -209,7 +209,7 @@ mod tests {
         let (mut last, mut ids, mut customers) = (None, BTreeSet::new(), BTreeSet::new());
         for line in bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
             let order = parser.parse(line, now).unwrap();
-            assert!(order.timestamp >= last && !order.views.is_empty());
+            assert!(order.timestamp >= last && order.items.contains("\"seller_id\":\"S"));
             last = order.timestamp;
             assert!(ids.insert(order.order_id.unwrap()));
             customers.insert(order.customer_id);

@@ -22,7 +22,7 @@ use super::build::{Build, RANGE_CHECK, building, drop_leftover, execute, transac
 use super::catalogue::{CREATION_LOCK, literal, read_partitions};
 use super::period::{self, Period};
 use crate::address::{ShardAddress, ShardAddresses};
-use crate::position::LanePosition;
+use crate::position::StreamPosition;
 use crate::session::{SessionSettings, connect_primary};
 use crate::sqlstate::ErrorClass;
 use crate::store::StoreError;
@@ -137,7 +137,7 @@ async fn swap(
     sqlx::query("select pg_advisory_xact_lock($1)").bind(CREATION_LOCK).execute(&mut *transaction).await?;
     // Everybody locks the table before its partitions, so this is enough to be alone with all of them.
     execute(&mut transaction, format!("lock table only {table} in access exclusive mode")).await?;
-    let stored = LanePosition::of(&mut transaction, lane).await?;
+    let stored = StreamPosition::of(&mut transaction, lane.kind()).await?;
     let partitions = read_partitions(&mut transaction, table, false).await?.unwrap_or_default();
     if !build.period.is_made_of(&partitions) || !is_quiet(stored.map(|stored| stored.position)) {
         transaction.rollback().await?;

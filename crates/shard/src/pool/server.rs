@@ -20,7 +20,7 @@ use super::lease::{Connections, Lease};
 use super::outage::Outage;
 use super::settings::PoolSettings;
 use crate::address::ShardAddress;
-use crate::position::LanePosition;
+use crate::position::StreamPosition;
 use crate::session::{Refused, Role, SessionSettings, connect};
 
 /// A server that was silent for less than this is slow, and not taken for down.
@@ -114,11 +114,11 @@ impl ShardServer {
         self.connections.close_idle();
     }
 
-    /// Asks the server what it is and how far its lanes are; one that is down is tried.
+    /// Asks the server what it is and how far its streams are; one that is down is tried.
     ///
     /// # Errors
     /// [`ShardError`]; the server is then read only where no other answers.
-    pub async fn look(&self, within: Duration) -> Result<Vec<LanePosition>, ShardError> {
+    pub async fn look(&self, within: Duration) -> Result<Vec<StreamPosition>, ShardError> {
         let looked = async {
             if self.is_down() {
                 let _turn = self.outage.next_turn().await;
@@ -239,10 +239,10 @@ impl ShardServer {
     }
 }
 
-async fn look(connection: &mut PgConnection) -> Result<(Role, Vec<LanePosition>), sqlx::Error> {
+async fn look(connection: &mut PgConnection) -> Result<(Role, Vec<StreamPosition>), sqlx::Error> {
     let sql = AssertSqlSafe(format!("select {}", Role::SQL));
     let timeline: Option<i32> = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
-    Ok((Role::of(timeline), LanePosition::all(connection).await?))
+    Ok((Role::of(timeline), StreamPosition::all(connection).await?))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

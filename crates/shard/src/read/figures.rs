@@ -3,13 +3,16 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use crate::position::LanePosition;
+use crate::derived::Derived;
+use crate::position::StreamPosition;
 
-/// How far the lanes are, and how much there is.
+/// How far the streams are, and how much there is.
 #[derive(Debug)]
 pub struct ShardFigures {
-    /// Of each lane that has one.
-    pub positions: Vec<LanePosition>,
+    /// Of each stream that has one.
+    pub positions: Vec<StreamPosition>,
+    /// How far facts are derived for each shard that they go to.
+    pub derived: Vec<Derived>,
     /// Partitions of the table of orders.
     pub partitions: u64,
     /// Bytes of the database on disk.
@@ -21,9 +24,10 @@ impl ShardFigures {
     pub async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         const SQL: &str = "select (select count(*) from pg_inherits where inhparent = 'orders'::regclass) as partitions, \
             pg_database_size(current_database()) as bytes";
-        let positions = LanePosition::all(connection).await?;
+        let positions = StreamPosition::all(connection).await?;
+        let derived = Derived::all(connection).await?;
         let row = sqlx::query(SQL).fetch_one(connection).await?;
         let unsigned = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
-        Ok(Self { positions, partitions: unsigned("partitions")?, bytes: unsigned("bytes")? })
+        Ok(Self { positions, derived, partitions: unsigned("partitions")?, bytes: unsigned("bytes")? })
     }
 }

@@ -1,6 +1,8 @@
 //! Where a row stands in the total order of a list: by time, then order id, then customer. Ids are compared byte by byte,
 //! here as in Postgres (collation "C"), so every shard and the merge agree.
 
+use std::fmt;
+
 use forebay_model::Timestamp;
 use forebay_model::id::Home;
 
@@ -16,7 +18,7 @@ pub struct KeyRef<'a> {
 }
 
 /// A row's place, kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The order's time.
     pub ordered_at: Timestamp,
@@ -65,6 +67,12 @@ impl Key {
     /// Borrowed.
     pub fn borrowed(&self) -> KeyRef<'_> {
         KeyRef { ordered_at: self.ordered_at, order_id: &self.order_id, customer_id: &self.customer_id }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order {} of customer {} at {}", self.order_id, self.customer_id, self.ordered_at)
     }
 }
 

@@ -9,19 +9,24 @@
 //! | `windows`, `window`, `calendar` | the parts of time that statements are over |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
+//! | [`orders`] | whole orders with what facts follow from |
+//! | `derived` | how far facts are derived |
 //! | `figures` | what the database says of itself |
 //!
 //! The SQL is public so that its plans can be looked at.
 
 mod calendar;
+mod derived;
 mod figures;
 mod key;
+pub mod orders;
 mod row;
 pub mod sql;
 mod statement;
 mod window;
 mod windows;
 
+pub use derived::DerivedAt;
 pub use figures::ShardFigures;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::FactRow;

@@ -10,7 +10,7 @@ use super::sql::column;
 /// A row of a [statement](super::sql).
 #[derive(Debug)]
 pub(super) enum Row {
-    /// The lane's position in the snapshot.
+    /// The position of the lane's stream in the snapshot.
     Position(Position),
     /// A fact.
     Fact(FactRow),

@@ -1,6 +1,6 @@
 //! The SQL of the reads.
 //!
-//! Every statement gives the lane's position and the rows together: one round trip, one snapshot. The first row is the
+//! Every statement gives the position of the lane's stream and the rows together: one round trip, one snapshot. The first row is the
 //! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
 
 use forebay_model::Lane;
@@ -55,15 +55,23 @@ pub(super) mod column {
 /// Index entries of an order id. Parameters: order id, limit.
 pub const INDEX: &str = "\
     select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
-        from lane_position where lane = 'index' \
+        from stream_position where stream = 'derived' \
     union all \
     (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8 \
         from order_index where order_id = $1 order by customer_id limit $2)";
 
-/// A lane's position alone. Parameter: lane.
+/// Where the orders with an id are that does not tell it, on this shard: customers and times. Parameters: order id, limit.
+pub const TIMES: &str = "\
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+        from stream_position where stream = 'logged' \
+    union all \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8 \
+        from order_time where order_id = $1 order by customer_id limit $2)";
+
+/// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
     select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
-        from lane_position where lane = $1";
+        from stream_position where stream = $1";
 
 impl Kind {
     /// How many kinds there are.
@@ -116,14 +124,14 @@ impl Bounds {
 
 /// The text of a statement over a window, which is a condition in SQL. The bounds are for lists.
 pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
-    let (lane, table) = (kind.lane(), kind.lane().table());
+    let (stream, table) = (kind.lane().kind(), kind.lane().table());
     let columns = if kind == Kind::ViewNewest { VIEW } else { ORDER };
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
     format!(
         "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
-             from lane_position where lane = '{lane}' \
+             from stream_position where stream = '{stream}' \
          union all \
          (select {columns} from {table} where {window} {last} {end} {condition})"
     )

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Lane, Position};
+use forebay_model::{Bucket, Lane, Position, StreamKind};
 use futures::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::key::{Direction, KeyRef, Span};
 use super::row::{FactRow, Row};
-use super::sql::{Bounds, INDEX, Kind, POSITION};
+use super::sql::{Bounds, INDEX, Kind, POSITION, TIMES};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -88,7 +88,7 @@ pub enum Read<'a> {
 #[derive(Clone, Debug)]
 pub struct Statement<'a> {
     name: &'static str,
-    lane: Lane,
+    stream: StreamKind,
     text: Arc<str>,
     parameters: Parameters<'a>,
     bytes_max: usize,
@@ -97,14 +97,14 @@ pub struct Statement<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Parameters<'a> {
     Read(Read<'a>),
-    Index { order_id: &'a str, limit: usize },
+    WithId { order_id: &'a str, limit: usize },
     Position,
 }
 
 /// What a statement gave.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// The lane's position in the snapshot of the rows; `None` before the first commit.
+    /// The position of the lane's stream in the snapshot of the rows; `None` before the first commit.
     pub position: Option<Position>,
     /// The rows.
     pub facts: Vec<FactRow>,
@@ -190,18 +190,25 @@ impl<'a> Statement<'a> {
     pub fn over(window: &Window, read: Read<'a>, bytes_max: usize) -> Self {
         let kind = read.kind();
         let text = window.text(kind, read.bounds(window));
-        Self { name: kind.name(), lane: kind.lane(), text, parameters: Parameters::Read(read), bytes_max }
+        Self { name: kind.name(), stream: kind.lane().kind(), text, parameters: Parameters::Read(read), bytes_max }
     }
 
     /// The index entries of an order id.
     pub fn index(order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
-        let parameters = Parameters::Index { order_id, limit };
-        Self { name: "index", lane: Lane::Index, text: INDEX.into(), parameters, bytes_max }
+        let parameters = Parameters::WithId { order_id, limit };
+        Self { name: "index", stream: StreamKind::Derived, text: INDEX.into(), parameters, bytes_max }
     }
 
-    /// The position of a lane alone.
-    pub fn position(lane: Lane) -> Self {
-        Self { name: "position", lane, text: POSITION.into(), parameters: Parameters::Position, bytes_max: 0 }
+    /// The customers and times of the orders with an id that are stored on this very shard, where the id does not tell: what the
+    /// index will have of them.
+    pub fn times(order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+        let parameters = Parameters::WithId { order_id, limit };
+        Self { name: "times", stream: StreamKind::Logged, text: TIMES.into(), parameters, bytes_max }
+    }
+
+    /// The position of a stream alone.
+    pub fn position(stream: StreamKind) -> Self {
+        Self { name: "position", stream, text: POSITION.into(), parameters: Parameters::Position, bytes_max: 0 }
     }
 
     /// Its kind in metrics.
@@ -209,9 +216,9 @@ impl<'a> Statement<'a> {
         self.name
     }
 
-    /// The lane whose facts it reads.
-    pub fn lane(&self) -> Lane {
-        self.lane
+    /// The kind of stream whose facts it reads.
+    pub fn stream(&self) -> StreamKind {
+        self.stream
     }
 
     /// Runs the statement on a server.
@@ -251,8 +258,8 @@ impl<'a> Statement<'a> {
         let list = PgArguments::default();
         match self.parameters {
             Parameters::Read(read) => read.arguments(),
-            Parameters::Index { order_id, limit } => with(with(list, order_id), limit as i64),
-            Parameters::Position => with(list, self.lane.as_str()),
+            Parameters::WithId { order_id, limit } => with(with(list, order_id), limit as i64),
+            Parameters::Position => with(list, self.stream.as_str()),
         }
     }
 }

@@ -4,42 +4,45 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Incarnation, Lane, Position, Timestamp};
+use forebay_model::{Incarnation, Lane, PerLane, Position, StreamKind};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
 use super::copy::copy;
-use super::sift::RowRange;
-use super::statements::Statements;
+use super::lane::LanePart;
 use super::step::{Step, StepError, step};
 use super::times::Times;
-use crate::dead_letter::{self, Letter, RowPosition};
+use crate::dead_letter::{self, RowPosition};
+use crate::derived::DerivedNote;
 use crate::partition::Ranges;
 use crate::position::Tally;
 
-/// A connection for transactions, and what its session already has.
+/// A connection for transactions, and which staging tables its session has.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) connection: PgConnection,
-    pub(crate) has_staged: bool,
+    pub(crate) has_staged: PerLane<bool>,
 }
 
 /// What a transaction is to do.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt<'a> {
-    pub(crate) lane: Lane,
-    pub(crate) statements: &'a Statements,
-    /// The table's partitions, where the rows go straight into it; `None` where they go through staging.
-    pub(crate) straight: Option<&'a Ranges>,
-    pub(crate) ranges: &'a [RowRange<'a>],
-    pub(crate) letters: &'a [Letter],
-    /// How many rows of the log the transaction is for: as many must be stored, duplicate or dead.
-    pub(crate) rows: u64,
-    pub(crate) times: Option<(Timestamp, Timestamp)>,
-    pub(crate) before_commit: Option<fn()>,
-    pub(crate) from: Position,
-    pub(crate) to: End<'a>,
+pub(super) struct Attempt<'a> {
+    pub(super) stream: StreamKind,
+    /// Those that have rows.
+    pub(super) lanes: &'a [LanePart<'a>],
+    pub(super) notes: &'a [DerivedNote],
+    pub(super) before_commit: Option<fn()>,
+    pub(super) from: Position,
+    pub(super) to: End<'a>,
+}
+
+/// What became of a lane's part.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) tally: Tally,
+    /// The rows that died of a conflict, in order.
+    pub(super) conflicts: Vec<RowPosition>,
 }
 
 /// Where the position goes.
@@ -58,96 +61,139 @@ pub(crate) enum AttemptError {
     /// The sums would be wrong.
     #[error("what must always hold does not: {0}")]
     Violated(String),
+    /// It failed at the rows of a lane.
+    #[error("{error}")]
+    Rows { lane: Lane, error: StepError },
     #[error(transparent)]
     Step(#[from] StepError),
 }
 
 impl Attempt<'_> {
-    /// Runs the transaction to its COMMIT.
-    pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Tally), AttemptError> {
-        self.begin(&mut session).await?;
-        let dead = self.letters.iter().map(|letter| u64::from(letter.rows)).sum();
-        let sent = self.ranges.iter().map(|range| range.rows()).sum();
-        let straight = Tally { stored: if self.straight.is_some() { sent } else { 0 }, duplicate: 0, dead };
-        // First of all, so that a second writer stops here, before it has sent anything.
-        self.move_position(&mut session.connection, straight).await?;
-        if !self.letters.is_empty() {
-            let letters = dead_letter::insert(&mut session.connection, self.lane, self.incarnation(), self.letters);
-            step(Step::Letters, letters).await?;
+    /// Runs the transaction to its COMMIT. What became of each lane's part is in the order of the parts.
+    pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Vec<Outcome>), AttemptError> {
+        for part in self.lanes {
+            part.make_staged(&mut session).await?;
         }
-        let tally = match self.straight {
-            _ if sent == 0 => straight,
-            Some(partitions) => {
-                // The times first: they are fewer bytes to have sent in vain.
-                Times::of(self.lane, self.ranges).insert(&mut session.connection).await?;
-                let tuples = self.ranges.iter().flat_map(|range| range.tuples());
-                let tuples = tuples.map(|(tuple, entry)| (tuple, entry.ordered_at));
-                let tuples = in_key_order(self.lane, tuples, partitions);
-                copy(&mut session.connection, &self.statements.copy, &tuples).await?;
-                straight
-            }
-            None => {
-                let staged = self.through_staging(&mut session.connection, sent).await?;
-                self.add_to_tally(&mut session.connection, staged).await?;
-                straight + staged
-            }
-        };
-        if tally.rows() != self.rows {
-            return Err(AttemptError::Violated(format!("{} rows of the log became {tally}", self.rows)));
+        let connection = &mut session.connection;
+        step(Step::Position, connection.execute("begin")).await?;
+        // First of all, so that a second writer stops here, before it has sent anything.
+        let straight: Vec<Tally> = self.lanes.iter().map(LanePart::straight_tally).collect();
+        self.move_position(connection, &straight).await?;
+        if !step(Step::Position, DerivedNote::move_all(connection, self.notes)).await? {
+            return Err(AttemptError::Fenced);
+        }
+        let mut outcomes = Vec::with_capacity(self.lanes.len());
+        for (part, straight) in self.lanes.iter().zip(straight) {
+            outcomes.push(part.store(connection, self.incarnation(), straight).await?);
         }
         if let Some(hook) = self.before_commit {
             hook();
         }
         step(Step::Commit, session.connection.execute("commit")).await?;
-        Ok((session, tally))
-    }
-
-    /// Tries whether the server takes the rows, and leaves nothing behind.
-    pub(crate) async fn probe(&self, mut session: Session) -> Result<Session, AttemptError> {
-        self.begin(&mut session).await?;
-        self.stage(&mut session.connection).await?;
-        step(Step::Commit, session.connection.execute("rollback")).await?;
-        Ok(session)
+        Ok((session, outcomes))
     }
 
     fn incarnation(&self) -> Incarnation {
         self.from.incarnation
     }
 
-    /// The staging table belongs to the session, so it is made before the transaction: a rollback must not take it away.
-    async fn begin(&self, session: &mut Session) -> Result<(), StepError> {
-        if self.straight.is_none() && !session.has_staged {
-            let create = AssertSqlSafe(self.statements.create_staged.clone());
-            step(Step::Staging, session.connection.execute(create)).await?;
-            session.has_staged = true;
-        }
-        step(Step::Position, session.connection.execute("begin")).await.map(drop)
-    }
-
-    async fn move_position(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {
-        const SQL: &str = "update lane_position set stream_seq = $1, frame_id = $2, epoch = $3, \
-                rows_stored = rows_stored + $4, rows_duplicate = rows_duplicate + $5, rows_dead = rows_dead + $6, \
+    /// Moves the position, and with it the tallies as far as they are known before anything is sent.
+    async fn move_position(&self, connection: &mut PgConnection, tallies: &[Tally]) -> Result<(), AttemptError> {
+        const SQL: &str = "with moved as (update stream_position set stream_seq = $1, frame_id = $2, epoch = $3, \
                 committed_at = clock_timestamp() \
-            where lane = $7 and incarnation = $8 and stream_seq = $9";
-        let moved = sqlx::query(SQL)
+                where stream = $4 and incarnation = $5 and stream_seq = $6 returning stream), \
+            counted as (update lane_tally t set rows_stored = t.rows_stored + n.stored, rows_dead = t.rows_dead + n.dead \
+                from unnest($7::text[], $8::int8[], $9::int8[]) as n(lane, stored, dead) \
+                where t.lane = n.lane and exists (select from moved)) \
+            select count(*) from moved";
+        let moved = sqlx::query_scalar(SQL)
             .bind(self.to.row.seq.cast_signed())
             .bind(self.to.frame_id)
             .bind(self.to.row.epoch.0.cast_signed())
-            .bind(tally.stored.cast_signed())
-            .bind(tally.duplicate.cast_signed())
-            .bind(tally.dead.cast_signed())
-            .bind(self.lane.as_str())
+            .bind(self.stream.as_str())
             .bind(self.incarnation().get().cast_signed())
             .bind(self.from.seq.cast_signed())
-            .execute(connection);
-        match step(Step::Position, moved).await?.rows_affected() {
-            0 => Err(AttemptError::Fenced),
-            _ => Ok(()),
+            .bind(self.lanes.iter().map(|part| part.lane.as_str()).collect::<Vec<_>>())
+            .bind(tallies.iter().map(|tally| tally.stored.cast_signed()).collect::<Vec<_>>())
+            .bind(tallies.iter().map(|tally| tally.dead.cast_signed()).collect::<Vec<_>>())
+            .fetch_one(connection);
+        let moved: i64 = step(Step::Position, moved).await?;
+        if moved == 0 { Err(AttemptError::Fenced) } else { Ok(()) }
+    }
+}
+
+impl LanePart<'_> {
+    fn sent(&self) -> u64 {
+        self.ranges.iter().map(|range| range.rows()).sum()
+    }
+
+    /// What is known of it before it is sent: all, where it goes straight.
+    fn straight_tally(&self) -> Tally {
+        let dead = self.letters.iter().map(|letter| u64::from(letter.rows)).sum();
+        Tally { stored: if self.straight.is_some() { self.sent() } else { 0 }, duplicate: 0, dead }
+    }
+
+    /// The staging table belongs to the session, so it is made before the transaction: a rollback must not take it away.
+    pub(super) async fn make_staged(&self, session: &mut Session) -> Result<(), StepError> {
+        if self.straight.is_none() && !session.has_staged[self.lane] {
+            let create = AssertSqlSafe(self.statements.create_staged.clone());
+            step(Step::Staging, session.connection.execute(create)).await?;
+            session.has_staged[self.lane] = true;
         }
+        Ok(())
+    }
+
+    /// Tries whether the server takes the rows, and leaves nothing behind.
+    pub(super) async fn probe(&self, mut session: Session) -> Result<Session, StepError> {
+        self.make_staged(&mut session).await?;
+        step(Step::Position, session.connection.execute("begin")).await?;
+        self.stage(&mut session.connection).await?;
+        step(Step::Commit, session.connection.execute("rollback")).await?;
+        Ok(session)
+    }
+
+    /// Stores the rows and the letters.
+    async fn store(
+        &self,
+        connection: &mut PgConnection,
+        incarnation: Incarnation,
+        straight: Tally,
+    ) -> Result<Outcome, AttemptError> {
+        let of_lane = |error| AttemptError::Rows { lane: self.lane, error };
+        if !self.letters.is_empty() {
+            let letters = dead_letter::insert(connection, self.lane, incarnation, self.letters);
+            step(Step::Letters, letters).await?;
+        }
+        let sent = self.sent();
+        let mut outcome = Outcome { tally: straight, conflicts: Vec::new() };
+        match self.straight {
+            _ if sent == 0 => {}
+            Some(partitions) => self.copy_straight(connection, partitions).await.map_err(of_lane)?,
+            None => {
+                let staged = self.through_staging(connection, incarnation, sent).await?;
+                self.add_to_tally(connection, staged.tally).await?;
+                outcome = Outcome { tally: straight + staged.tally, ..staged };
+            }
+        }
+        if outcome.tally.rows() != self.rows {
+            let (lane, rows, tally) = (self.lane, self.rows, outcome.tally);
+            return Err(AttemptError::Violated(format!("{rows} rows of lane {lane} in the log became {tally}")));
+        }
+        Ok(outcome)
+    }
+
+    async fn copy_straight(&self, connection: &mut PgConnection, partitions: &Ranges) -> Result<(), StepError> {
+        // The times first: they are fewer bytes to have sent in vain.
+        Times::of(self.lane, self.ranges).insert(connection).await?;
+        let tuples = self.ranges.iter().flat_map(|range| range.tuples());
+        let tuples = tuples.map(|(tuple, entry)| (tuple, entry.ordered_at));
+        let tuples = in_key_order(self.lane, tuples, partitions);
+        copy(connection, &self.statements.copy, &tuples).await?;
+        Ok(())
     }
 
     async fn add_to_tally(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {
-        const SQL: &str = "update lane_position set rows_stored = rows_stored + $1, rows_duplicate = rows_duplicate + $2, \
+        const SQL: &str = "update lane_tally set rows_stored = rows_stored + $1, rows_duplicate = rows_duplicate + $2, \
             rows_dead = rows_dead + $3 where lane = $4";
         let added = sqlx::query(SQL)
             .bind(tally.stored.cast_signed())

@@ -1,8 +1,9 @@
 //! Finding the rows that the server refuses, by halves.
 
-use forebay_model::{Lane, Position};
+use forebay_model::Lane;
 
-use super::attempt::{Attempt, AttemptError, End, Session};
+use super::attempt::{AttemptError, Session};
+use super::lane::LanePart;
 use super::sift::RowRange;
 use super::statements::Statements;
 use super::step::{Fault, StepError};
@@ -54,27 +55,14 @@ async fn probe(
     rows: &[RowRange<'_>],
 ) -> Result<Option<StepError>, AttemptError> {
     let session = sessions.take().await?;
-    let row = rows[0].position();
-    let nowhere = Position { incarnation: forebay_model::Incarnation::new(0), seq: 0 };
-    let attempt = Attempt {
-        lane,
-        statements,
-        straight: None,
-        ranges: rows,
-        rows: 0,
-        letters: &[],
-        times: None,
-        before_commit: None,
-        from: nowhere,
-        to: End { row, frame_id: "" },
-    };
-    match attempt.probe(session).await {
+    let part = LanePart { lane, statements, straight: None, ranges: rows, letters: &[], rows: 0, times: None };
+    match part.probe(session).await {
         Ok(session) => {
             sessions.give_back(session);
             Ok(None)
         }
-        Err(AttemptError::Step(error)) if error.fault_of_rows() == Some(Fault::Data) => Ok(Some(error)),
-        Err(error) => Err(error),
+        Err(error) if error.fault_of_rows() == Some(Fault::Data) => Ok(Some(error)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,11 +1,12 @@
-//! What can go wrong between a lane and its shard.
+//! What can go wrong between a stream and its shard.
 
 use super::attempt::AttemptError;
 use super::step::StepError;
+use crate::pool::ShardError;
 use crate::session::ConnectError;
 use crate::sqlstate::ErrorClass;
 
-/// The shard did not do what it was asked. Nothing is lost: it is to be tried again, with a new [`super::LaneStore`].
+/// The shard did not do what it was asked. Nothing is lost: it is to be tried again, with a new [`super::StreamStore`].
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct StoreError {
@@ -56,6 +57,12 @@ impl From<ConnectError> for StoreError {
     }
 }
 
+impl From<ShardError> for StoreError {
+    fn from(error: ShardError) -> Self {
+        Self { class: ErrorClass::Connection, reason: error.to_string() }
+    }
+}
+
 impl From<StepError> for StoreError {
     fn from(error: StepError) -> Self {
         Self { class: error.class, reason: error.to_string() }
@@ -73,7 +80,7 @@ impl From<AttemptError> for CommitError {
         match error {
             AttemptError::Fenced => Self::Fenced,
             AttemptError::Violated(what) => Self::Violated(what),
-            AttemptError::Step(error) => error.into(),
+            AttemptError::Rows { error, .. } | AttemptError::Step(error) => error.into(),
         }
     }
 }

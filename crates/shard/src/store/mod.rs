@@ -1,4 +1,4 @@
-//! How the facts of one lane are written to one shard.
+//! How the facts of one stream are written to one shard.
 //!
 //! **The position moves in the transaction of the rows.** A batch is applied exactly once, whatever crashes when, because the
 //! rows, the dead letters and the position of a batch are one transaction, and the position is moved by compare-and-swap: two
@@ -7,9 +7,10 @@
 //! | module | concept |
 //! |---|---|
 //! | `sift` | what of a batch can be sent, and what cannot |
-//! | `attempt` | one transaction |
+//! | `attempt` | one transaction: every lane of the stream, one position |
 //! | `arrange` | the order in which rows are sent |
 //! | `copy` | tuples into a table |
+//! | `lane` | what is known of a lane's table, and one lane's part in a transaction |
 //! | `statements` | the SQL of a lane |
 //! | `staging` | the way through the staging table |
 //! | `times` | the times of orders whose ids do not tell them |
@@ -24,6 +25,7 @@ mod bisect;
 mod comparison;
 mod copy;
 mod error;
+mod lane;
 mod path;
 mod sift;
 mod staging;
@@ -31,25 +33,27 @@ mod statements;
 pub(crate) mod step;
 mod times;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_model::{Lane, Position, Timestamp};
+use forebay_model::{Lane, PerLane, Position, StreamKind, Timestamp};
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use self::attempt::{Attempt, AttemptError, End, Session};
+use self::attempt::{Attempt, AttemptError, End, Outcome, Session};
 use self::bisect::{Sessions, bisect};
 pub use self::comparison::{Comparison, Difference, Disagreement};
 pub use self::error::{CommitError, StoreError};
-use self::path::Path;
-use self::sift::{Sifted, sift};
-use self::statements::Statements;
-use self::step::{Fault, Step, StepError, step, within};
+use self::lane::{LanePart, LaneState};
+use self::sift::Sifted;
+use self::step::{Fault, Step, StepError, step};
 use crate::address::{ShardAddress, ShardAddresses};
 use crate::dead_letter::{Reason, RowPosition};
+use crate::derived::{Derived, DerivedNote};
 use crate::frame::IndexedFrame;
-use crate::partition::{self, Granularity, Ranges, Span};
-use crate::position::{LanePosition, Tally};
+use crate::loss::AcceptedLoss;
+use crate::partition::Granularity;
+use crate::position::{StreamPosition, Tally};
 use crate::session::{SessionSettings, connect_primary};
 
 /// A statement whose client is gone is ended by the server after this long at the latest.
@@ -58,12 +62,12 @@ const STATEMENT_MAX: Duration = Duration::from_secs(30);
 const LOCK_MAX: Duration = Duration::from_secs(4);
 /// Partitions for facts of many days take a while.
 const PARTITIONS_MAX: Duration = Duration::from_mins(1);
-/// The first part of the advisory locks' key; the second is the lane's.
+/// The first part of the advisory locks' key; the second is the stream's.
 const LEAD_LOCK: i32 = 0x666f_7265;
 
-/// How a lane is written.
+/// How a stream's lanes are written.
 #[derive(Clone, Debug, Default)]
-pub struct LaneSettings {
+pub struct StoreSettings {
     /// How long new partitions are.
     pub granularity: Granularity,
     /// How many partitions after the present one are made ahead.
@@ -72,20 +76,18 @@ pub struct LaneSettings {
     pub before_commit: Option<fn()>,
 }
 
-/// The writing end of one lane of one shard.
+/// The writing end of one stream of one shard.
 ///
 /// It has two connections: one that holds the lead and looks after partitions, and one for transactions, which is closed
 /// after any failure. After an error other than [`CommitError::Fenced`] nothing of it should be used any more: open another.
 #[derive(Debug)]
-pub struct LaneStore {
-    lane: Lane,
-    settings: LaneSettings,
+pub struct StreamStore {
+    stream: StreamKind,
+    settings: StoreSettings,
     address: ShardAddress,
-    statements: Arc<Statements>,
+    lanes: Vec<LaneState>,
     control: PgConnection,
     session: Option<Session>,
-    ranges: Ranges,
-    path: Path,
 }
 
 /// What a commit has done.
@@ -95,29 +97,40 @@ pub struct Committed {
     pub frames: usize,
     /// Where the position is now.
     pub position: Position,
-    /// What became of the rows.
-    pub rows: Tally,
+    /// What became of the rows of each lane.
+    pub rows: PerLane<Tally>,
     /// How many rows died of what.
-    pub dead: Vec<(Reason, u64)>,
-    /// Whether they went through the staging table.
+    pub dead: Vec<(Lane, Reason, u64)>,
+    /// Which rows died, in order.
+    pub dead_rows: Vec<DeadRows>,
+    /// Whether any of them went through a staging table.
     pub was_staged: bool,
 }
 
-impl LaneStore {
+/// Rows of the log that died together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadRows {
+    /// Their frame.
+    pub seq: u64,
+    /// The first of them, from 0.
+    pub row: u32,
+    /// How many.
+    pub rows: u32,
+}
+
+impl StreamStore {
     /// Connects to the shard's primary and reads which partitions there are.
-    pub async fn open(addresses: &ShardAddresses, lane: Lane, settings: LaneSettings) -> Result<Self, StoreError> {
-        let (mut control, address) = connect_primary(addresses, &session_settings(lane, "lead")).await?;
-        let ranges = read_ranges(&mut control, lane).await?;
-        Ok(Self {
-            lane,
-            settings,
-            address,
-            statements: Arc::new(Statements::new(lane)),
-            control,
-            session: None,
-            ranges,
-            path: Path::default(),
-        })
+    pub async fn open(
+        addresses: &ShardAddresses,
+        stream: StreamKind,
+        settings: StoreSettings,
+    ) -> Result<Self, StoreError> {
+        let (mut control, address) = connect_primary(addresses, &session_settings(stream, "lead")).await?;
+        let mut lanes = Vec::new();
+        for lane in stream.lanes() {
+            lanes.push(LaneState::read(&mut control, lane).await?);
+        }
+        Ok(Self { stream, settings, address, lanes, control, session: None })
     }
 
     /// The server that it writes to: the first of the shard's addresses that was a primary.
@@ -125,58 +138,110 @@ impl LaneStore {
         &self.address
     }
 
-    /// Takes the lead of this lane and shard, unless another writer has it. The lead only keeps a second writer quiet; what
+    /// Takes the lead of this stream, unless another writer has it. The lead only keeps a second writer quiet; what
     /// keeps it from doing harm is the position.
     pub async fn try_lead(&mut self) -> Result<bool, StoreError> {
         const SQL: &str = "select pg_try_advisory_lock($1, $2)";
-        let lock = sqlx::query_scalar(SQL).bind(LEAD_LOCK).bind(self.lane.spec().lock).fetch_one(&mut self.control);
+        let lock = sqlx::query_scalar(SQL).bind(LEAD_LOCK).bind(self.stream.lock()).fetch_one(&mut self.control);
         Ok(step(Step::Lead, lock).await?)
     }
 
     /// The stored position; `None` before the first start. It also shows whether the shard still answers.
-    pub async fn position(&mut self) -> Result<Option<LanePosition>, StoreError> {
-        Ok(step(Step::Position, LanePosition::of(&mut self.control, self.lane)).await?)
+    pub async fn position(&mut self) -> Result<Option<StreamPosition>, StoreError> {
+        Ok(step(Step::Position, StreamPosition::of(&mut self.control, self.stream)).await?)
     }
 
     /// Begins at a position, unless there is one already. Returns the one that is there.
-    pub async fn begin_at(&mut self, position: Position) -> Result<LanePosition, StoreError> {
-        const SQL: &str = "insert into lane_position (lane, incarnation, stream_seq, frame_id, committed_at, epoch) \
-            values ($1, $2, $3, '', clock_timestamp(), 0) on conflict (lane) do nothing";
+    pub async fn begin_at(&mut self, position: Position) -> Result<StreamPosition, StoreError> {
+        const SQL: &str = "with lanes as (insert into lane_tally (lane, stream) select lane, $1 from unnest($4::text[]) as lane \
+                on conflict (lane) do nothing) \
+            insert into stream_position (stream, incarnation, stream_seq, frame_id, committed_at, epoch) \
+            values ($1, $2, $3, '', clock_timestamp(), 0) on conflict (stream) do nothing";
         let begin = sqlx::query(SQL)
-            .bind(self.lane.as_str())
+            .bind(self.stream.as_str())
             .bind(position.incarnation.get().cast_signed())
             .bind(position.seq.cast_signed())
+            .bind(self.stream.lanes().map(Lane::as_str).collect::<Vec<_>>())
             .execute(&mut self.control);
         step(Step::Position, begin).await?;
         self.position().await?.ok_or_else(StoreError::position_gone)
     }
 
-    /// Makes the partition of the present and some ahead. Returns how many are new.
-    pub async fn make_partitions_ahead(&mut self, now: Timestamp) -> Result<usize, StoreError> {
-        if !self.lane.is_partitioned_by_time() {
-            return Ok(0);
-        }
-        let slots = self.settings.granularity.slots_from(now, self.settings.partitions_ahead.saturating_add(1));
-        let wanted: Vec<Span> = slots.filter(|&slot| !self.ranges.gaps(slot).is_empty()).collect();
-        self.make_partitions(&wanted).await
+    /// How far facts are derived for each target. Where one has no note yet, it begins as it stands in `first`.
+    pub async fn begin_derived(&mut self, first: &[Derived]) -> Result<Vec<Derived>, StoreError> {
+        step(Step::Position, Derived::begin(&mut self.control, first)).await?;
+        Ok(step(Step::Position, Derived::all(&mut self.control)).await?)
     }
 
-    /// Commits frames that follow `from`, or the first of them, and moves the position there.
+    /// Makes the partitions of the present and some ahead. Returns how many are new.
+    pub async fn make_partitions_ahead(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut created = 0;
+        for lane in &mut self.lanes {
+            let slots = self.settings.granularity.slots_from(now, self.settings.partitions_ahead.saturating_add(1));
+            created += lane.make_slots(&mut self.control, slots).await?;
+        }
+        Ok(created)
+    }
+
+    /// Goes on at another position, although the log is not the one that was read up to `before`, and keeps that. `false` where
+    /// the position was not at `before`.
+    pub async fn accept_loss(&mut self, before: Position, after: Position, detail: &str) -> Result<bool, StoreError> {
+        let accepted = AcceptedLoss::accept(&mut self.control, self.stream, before, after, detail);
+        Ok(step(Step::Position, accepted).await?)
+    }
+
+    /// Moves notes of what is derived, where nothing is to be committed with them.
     ///
     /// # Errors
-    /// [`CommitError::Fenced`] where the position is not at `from`, [`CommitError::Violated`] where going on would make the sums
+    /// [`CommitError::Fenced`] where the position is not at `at`, or a note is not as it was read; then nothing was moved.
+    pub async fn note_derived(&mut self, at: Position, notes: &[DerivedNote]) -> Result<(), CommitError> {
+        const SQL: &str =
+            "select 1 from stream_position where stream = $1 and incarnation = $2 and stream_seq = $3 for share";
+        let noted = async {
+            let mut transaction = self.control.begin().await?;
+            let guard = sqlx::query(SQL)
+                .bind(self.stream.as_str())
+                .bind(at.incarnation.get().cast_signed())
+                .bind(at.seq.cast_signed());
+            let holds = guard.fetch_optional(&mut *transaction).await?.is_some();
+            let moved = holds && DerivedNote::move_all(&mut transaction, notes).await?;
+            if moved {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(moved)
+        };
+        if step(Step::Commit, noted).await? { Ok(()) } else { Err(CommitError::Fenced) }
+    }
+
+    /// Commits frames that follow `from`, or the first of them, and moves the position there, and with it notes of what is
+    /// derived.
+    ///
+    /// # Errors
+    /// [`CommitError::Fenced`] where the position is not at `from`, or a note is not as it was read;
+    /// [`CommitError::Violated`] where going on would make the sums
     /// wrong; then nothing was committed. After any other error the position must be read again:
     /// a COMMIT whose answer was lost may have been done.
-    pub async fn commit(&mut self, frames: &[IndexedFrame], from: Position) -> Result<Committed, CommitError> {
+    pub async fn commit(
+        &mut self,
+        frames: &[IndexedFrame],
+        from: Position,
+        notes: &[DerivedNote],
+    ) -> Result<Committed, CommitError> {
         if !follow(from, frames) {
             return Err(CommitError::violated("the frames do not follow the position, or each other"));
         }
-        if frames.iter().any(|frame| frame.lane() != self.lane) {
-            return Err(CommitError::violated("the frames were read as those of another lane"));
+        if frames.iter().any(|frame| frame.lane().kind() != self.stream) {
+            return Err(CommitError::violated("the frames were read as those of another stream"));
+        }
+        if frames.is_empty() {
+            self.note_derived(from, notes).await?;
+            return Ok(Committed::nothing(from));
         }
         let mut count = frames.len();
         loop {
-            match self.commit_all(&frames[..count], from).await? {
+            match self.commit_all(&frames[..count], from, notes).await? {
                 Some(committed) => return Ok(committed),
                 // Some row is refused, or they are too many for the server: the good frames before it go first.
                 None => count = count.div_ceil(2),
@@ -185,102 +250,99 @@ impl LaneStore {
     }
 
     /// `None` where these frames cannot be committed together, but maybe fewer of them.
-    async fn commit_all(&mut self, frames: &[IndexedFrame], from: Position) -> Result<Option<Committed>, CommitError> {
-        let Some(last) = frames.last().map(IndexedFrame::frame) else { return Ok(Some(Committed::nothing(from))) };
+    async fn commit_all(
+        &mut self,
+        frames: &[IndexedFrame],
+        from: Position,
+        notes: &[DerivedNote],
+    ) -> Result<Option<Committed>, CommitError> {
+        let last =
+            frames.last().map(IndexedFrame::frame).ok_or_else(|| CommitError::violated("there are no frames"))?;
         let mut sifted = self.sift(frames).await?;
-        let mut is_searched = false;
+        let mut searched = Vec::new();
         loop {
-            let is_straight = self.path.is_straight();
             let session = self.take().await?;
+            let parts: Vec<LanePart<'_>> =
+                self.lanes.iter().zip(&sifted).filter_map(|(lane, of)| lane.part(of)).collect();
             let attempt = Attempt {
-                lane: self.lane,
-                statements: &self.statements,
-                straight: is_straight.then_some(&self.ranges),
-                ranges: &sifted.ranges,
-                rows: frames.iter().map(|frame| u64::from(frame.frame().rows)).sum(),
-                letters: &sifted.letters,
+                stream: self.stream,
+                lanes: &parts,
+                notes,
                 before_commit: self.settings.before_commit,
-                times: sifted.times,
                 from,
                 to: End {
                     row: RowPosition { seq: last.seq, row: 0, epoch: last.epoch, enqueued_at: last.enqueued_at },
                     frame_id: &last.id,
                 },
             };
-            let error = match attempt.run(session).await {
-                Ok((session, rows)) => {
+            let (lane, error) = match attempt.run(session).await {
+                Ok((session, outcomes)) => {
+                    let was_staged = parts.iter().any(|part| part.straight.is_none());
+                    let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
-                    self.path.committed(rows.stored == sifted.rows());
-                    let position = Position { seq: last.seq, ..from };
-                    let dead = dead_by_reason(&sifted, rows);
-                    return Ok(Some(Committed {
-                        frames: frames.len(),
-                        position,
-                        rows,
-                        dead,
-                        was_staged: !is_straight,
-                    }));
+                    for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
+                        lane.committed(committed.rows[lane.lane], sifted);
+                    }
+                    return Ok(Some(Committed { was_staged, ..committed }));
                 }
-                Err(AttemptError::Step(error)) => error,
+                Err(AttemptError::Rows { lane, error }) => (lane, error),
                 Err(error) => return Err(error.into()),
             };
             let Some(fault) = error.fault_of_rows() else { return Err(error.into()) };
-            if is_straight {
-                self.path.refused();
-            }
+            let place =
+                self.lanes.iter().position(|state| state.lane == lane).expect("the lane is one of the stream's");
+            let was_straight = self.lanes[place].refused();
             match fault {
-                Fault::Duplicate if is_straight => {}
+                Fault::Duplicate if was_straight => {}
                 Fault::Data if self.lost_partitions(frames).await? => sifted = self.sift(frames).await?,
                 Fault::Data | Fault::TooMuch if frames.len() > 1 => return Ok(None),
-                Fault::Data if !is_searched => {
-                    is_searched = true;
-                    self.set_refused_apart(&mut sifted).await?;
+                Fault::Data if !searched.contains(&lane) => {
+                    searched.push(lane);
+                    self.set_refused_apart(place, &mut sifted[place]).await?;
                 }
                 _ => return Err(error.into()),
             }
         }
     }
 
-    /// Sees what can be sent, and makes the partitions that it needs.
-    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame]) -> Result<Sifted<'a>, StoreError> {
-        let sifted = sift(frames, &self.ranges, self.settings.granularity);
-        self.make_partitions(&sifted.missing).await?;
-        Ok(sifted)
-    }
-
-    async fn make_partitions(&mut self, wanted: &[Span]) -> Result<usize, StoreError> {
-        if wanted.is_empty() {
-            return Ok(0);
+    /// Sees what of each lane can be sent, and makes the partitions that it needs.
+    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame]) -> Result<Vec<Sifted<'a>>, StoreError> {
+        let mut sifted = Vec::with_capacity(self.lanes.len());
+        for lane in &mut self.lanes {
+            let of_lane = lane.sift(frames, self.settings.granularity);
+            lane.make_partitions(&mut self.control, &of_lane.missing).await?;
+            sifted.push(of_lane);
         }
-        let create = partition::create(&mut self.control, self.lane.table(), wanted);
-        let (ranges, created) = within(PARTITIONS_MAX, Step::Partitions, create).await?;
-        self.ranges = ranges;
-        Ok(created)
+        Ok(sifted)
     }
 
     /// Whether facts were refused because a partition that was known is not there any more: somebody detached it.
     async fn lost_partitions(&mut self, frames: &[IndexedFrame]) -> Result<bool, StoreError> {
-        self.ranges = read_ranges(&mut self.control, self.lane).await?;
-        Ok(!sift(frames, &self.ranges, self.settings.granularity).missing.is_empty())
+        let mut lost = false;
+        for lane in &mut self.lanes {
+            lane.read_partitions(&mut self.control).await?;
+            lost |= !lane.sift(frames, self.settings.granularity).missing.is_empty();
+        }
+        Ok(lost)
     }
 
     /// Moves the rows that the server refuses from what is sent to the dead letters.
-    async fn set_refused_apart(&mut self, sifted: &mut Sifted<'_>) -> Result<(), CommitError> {
-        let statements = self.statements.clone();
-        let parted = bisect(self, self.lane, &statements, &sifted.ranges).await?;
+    async fn set_refused_apart(&mut self, place: usize, sifted: &mut Sifted<'_>) -> Result<(), CommitError> {
+        let (lane, statements) = (self.lanes[place].lane, self.lanes[place].statements.clone());
+        let parted = bisect(self, lane, &statements, &sifted.ranges).await?;
         sifted.ranges = parted.taken;
         sifted.letters.extend(parted.refused);
         Ok(())
     }
 }
 
-impl Sessions for LaneStore {
+impl Sessions for StreamStore {
     async fn take(&mut self) -> Result<Session, StepError> {
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
-        let connection = connect_writer(&self.address, self.lane).await?;
-        Ok(Session { connection, has_staged: false })
+        let connection = connect_writer(&self.address, self.stream).await?;
+        Ok(Session { connection, has_staged: PerLane::default() })
     }
 
     fn give_back(&mut self, session: Session) {
@@ -290,13 +352,35 @@ impl Sessions for LaneStore {
 
 impl Committed {
     fn nothing(position: Position) -> Self {
-        Self { frames: 0, position, rows: Tally::default(), dead: Vec::new(), was_staged: false }
+        let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
+        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false }
+    }
+
+    fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {
+        let mut committed = Self { frames, ..Self::nothing(position) };
+        for (part, outcome) in parts.iter().zip(outcomes) {
+            committed.rows[part.lane] = outcome.tally;
+            let mut dead = BTreeMap::new();
+            for letter in part.letters {
+                *dead.entry(letter.reason).or_default() += u64::from(letter.rows);
+                let RowPosition { seq, row, .. } = letter.position;
+                committed.dead_rows.push(DeadRows { seq, row, rows: letter.rows });
+            }
+            if !outcome.conflicts.is_empty() {
+                dead.insert(Reason::Conflict, outcome.conflicts.len() as u64);
+            }
+            let conflict = |&RowPosition { seq, row, .. }: &RowPosition| DeadRows { seq, row, rows: 1 };
+            committed.dead_rows.extend(outcome.conflicts.iter().map(conflict));
+            committed.dead.extend(dead.into_iter().map(|(reason, rows)| (part.lane, reason, rows)));
+        }
+        committed.dead_rows.sort_unstable();
+        committed
     }
 }
 
-fn session_settings(lane: Lane, role: &str) -> SessionSettings {
+fn session_settings(stream: impl std::fmt::Display, role: &str) -> SessionSettings {
     SessionSettings {
-        application_name: format!("forebay-writer {lane} {role}"),
+        application_name: format!("forebay-writer {stream} {role}"),
         statement_timeout: STATEMENT_MAX,
         lock_timeout: LOCK_MAX,
         ..SessionSettings::default()
@@ -306,7 +390,7 @@ fn session_settings(lane: Lane, role: &str) -> SessionSettings {
 /// The session's only joins are from staged rows to their facts by primary key; the staging table has no statistics by
 /// which the planner could know, nor has a new partition. (It would take ten thousand facts of one time for one or two, and
 /// compare each of them with each staged row.)
-fn staging_settings(lane: Lane, role: &str) -> SessionSettings {
+fn staging_settings(stream: impl std::fmt::Display, role: &str) -> SessionSettings {
     let parameters = vec![
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_hashjoin", "off"),
@@ -316,11 +400,11 @@ fn staging_settings(lane: Lane, role: &str) -> SessionSettings {
         ("enable_material", "off"),
         ("work_mem", "16MB"),
     ];
-    SessionSettings { parameters, ..session_settings(lane, role) }
+    SessionSettings { parameters, ..session_settings(stream, role) }
 }
 
-async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnection, StepError> {
-    let settings = staging_settings(lane, "commit");
+async fn connect_writer(address: &ShardAddress, stream: StreamKind) -> Result<PgConnection, StepError> {
+    let settings = staging_settings(stream, "commit");
     let addresses = ShardAddresses::from(address.clone());
     let (connection, _) = connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
     Ok(connection)
@@ -330,23 +414,4 @@ async fn connect_writer(address: &ShardAddress, lane: Lane) -> Result<PgConnecti
 /// that the position would silently skip.
 fn follow(from: Position, frames: &[IndexedFrame]) -> bool {
     (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.frame().seq == expected)
-}
-
-async fn read_ranges(control: &mut PgConnection, lane: Lane) -> Result<Ranges, StoreError> {
-    if !lane.is_partitioned_by_time() {
-        return Ok(Ranges::default());
-    }
-    Ok(step(Step::Partitions, partition::read_ranges(control, lane.table())).await?)
-}
-
-fn dead_by_reason(sifted: &Sifted<'_>, rows: Tally) -> Vec<(Reason, u64)> {
-    let mut dead = std::collections::BTreeMap::new();
-    for letter in &sifted.letters {
-        *dead.entry(letter.reason).or_default() += u64::from(letter.rows);
-    }
-    let conflicts = rows.dead - sifted.dead();
-    if conflicts > 0 {
-        dead.insert(Reason::Conflict, conflicts);
-    }
-    dead.into_iter().collect()
 }

@@ -29,6 +29,8 @@ pub(crate) struct Sifted<'a> {
     pub(crate) missing: Vec<Span>,
     /// The earliest and the latest time of the facts that can be sent.
     pub(crate) times: Option<(Timestamp, Timestamp)>,
+    /// How many rows of the log it was made of.
+    pub(crate) logged: u64,
 }
 
 /// 2100-01-01T00:00:00Z. Ingestion refuses what is more than a day ahead; this only keeps a foreign frame from making
@@ -79,17 +81,17 @@ impl Sifted<'_> {
     pub(crate) fn rows(&self) -> u64 {
         self.ranges.iter().map(|range| range.rows()).sum()
     }
-
-    /// How many rows of the log the letters stand for.
-    pub(crate) fn dead(&self) -> u64 {
-        self.letters.iter().map(|letter| u64::from(letter.rows)).sum()
-    }
 }
 
 /// Takes frames apart. `partitions` are those that exist, where the lane's table is partitioned by time.
-pub(crate) fn sift<'a>(frames: &'a [IndexedFrame], partitions: &Ranges, granularity: Granularity) -> Sifted<'a> {
+pub(crate) fn sift<'a>(
+    frames: impl Iterator<Item = &'a IndexedFrame>,
+    partitions: &Ranges,
+    granularity: Granularity,
+) -> Sifted<'a> {
     let mut sieve = Sieve { partitions, granularity, here: None, slots: BTreeSet::new(), sifted: Sifted::default() };
     for frame in frames {
+        sieve.sifted.logged += u64::from(frame.frame().rows);
         sieve.frame(frame);
     }
     sieve.sifted.missing = sieve.slots.into_iter().collect();

@@ -1,11 +1,12 @@
 //! The way through the staging table, which tells duplicates and conflicts from what is new.
 
-use forebay_model::Timestamp;
+use forebay_model::{Incarnation, Timestamp};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::attempt::{Attempt, AttemptError};
+use super::attempt::{AttemptError, Outcome};
 use super::copy::copy;
+use super::lane::LanePart;
 use super::sift::RowRange;
 use super::step::{Step, StepError, step};
 use super::times::Times;
@@ -21,26 +22,30 @@ struct Conflict {
     first_at: Option<Timestamp>,
 }
 
-impl Attempt<'_> {
+impl LanePart<'_> {
     /// Stores what is new; the rest is duplicates, but for those that conflict with what was first.
     pub(super) async fn through_staging(
         &self,
         connection: &mut PgConnection,
+        incarnation: Incarnation,
         sent: u64,
-    ) -> Result<Tally, AttemptError> {
-        let stored = self.stage(connection).await?;
+    ) -> Result<Outcome, AttemptError> {
+        let of_lane = |error| AttemptError::Rows { lane: self.lane, error };
+        let stored = self.stage(connection).await.map_err(of_lane)?;
         if stored == sent {
-            return Ok(Tally { stored, ..Tally::default() });
+            return Ok(Outcome { tally: Tally { stored, ..Tally::default() }, conflicts: Vec::new() });
         }
         let conflicts = self.conflicts(connection).await?;
+        let rows = rows_of(self.ranges, &conflicts);
         if !conflicts.is_empty() {
-            self.bury_conflicts(connection, &conflicts).await?;
+            self.bury_conflicts(connection, incarnation, &conflicts, &rows).await?;
         }
         let dead = conflicts.len() as u64;
         let Some(duplicate) = sent.checked_sub(stored + dead) else {
             return Err(AttemptError::Violated(format!("of {sent} rows {stored} were stored and {dead} are dead")));
         };
-        Ok(Tally { stored, duplicate, dead })
+        let conflicts = rows.iter().map(|row| row.position()).collect();
+        Ok(Outcome { tally: Tally { stored, duplicate, dead }, conflicts })
     }
 
     /// Returns how many rows were new.
@@ -63,8 +68,13 @@ impl Attempt<'_> {
         Ok(found.into_iter().map(conflict).collect())
     }
 
-    async fn bury_conflicts(&self, connection: &mut PgConnection, conflicts: &[Conflict]) -> Result<(), StepError> {
-        let rows = rows_of(self.ranges, conflicts);
+    async fn bury_conflicts(
+        &self,
+        connection: &mut PgConnection,
+        incarnation: Incarnation,
+        conflicts: &[Conflict],
+        rows: &[RowRange<'_>],
+    ) -> Result<(), StepError> {
         let times = self.times.unwrap_or((Timestamp::EARLIEST, Timestamp::EARLIEST));
         let first = conflicts.iter().filter_map(|conflict| conflict.first_at);
         let (earliest, latest) = first.fold(times, |sum, at| (sum.0.min(at), sum.1.max(at)));
@@ -72,7 +82,7 @@ impl Attempt<'_> {
             .bind(Timestamptz(earliest))
             .bind(Timestamptz(latest))
             .bind(self.lane.as_str())
-            .bind(self.from.incarnation.get().cast_signed())
+            .bind(incarnation.get().cast_signed())
             .bind(conflicts.iter().map(|conflict| conflict.row).collect::<Vec<_>>())
             .bind(conflicts.iter().map(|conflict| conflict.first_at.map(Timestamptz)).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.position().seq.cast_signed()).collect::<Vec<_>>())

@@ -26,7 +26,7 @@ pub(crate) struct Statements {
 
 impl Statements {
     pub(crate) fn new(lane: Lane) -> Self {
-        let table = lane.table();
+        let (table, staged) = (lane.table(), format!("staged_{lane}"));
         let columns = joined(lane.columns().iter().map(|column| column.name), "", ", ");
         let is_content = |column: &&str| !lane.identity().contains(column);
         let content = || lane.columns().iter().map(|column| column.name).filter(is_content);
@@ -42,7 +42,7 @@ impl Statements {
         let within = if lane.is_partitioned_by_time() { " and o.ordered_at between $1 and $2" } else { "" };
         let is_missing = format!("o.{} is null", lane.identity()[0]);
         let different = format!(
-            "from staged s left join {table} o on {}{within} where {is_missing} or ({ours}) is distinct from ({theirs})",
+            "from {staged} s left join {table} o on {}{within} where {is_missing} or ({ours}) is distinct from ({theirs})",
             at("s.ordered_at")
         );
         let (create_times, unless, first_at) = match lane {
@@ -56,18 +56,21 @@ impl Statements {
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
             create_staged: format!(
-                "create temporary table staged (n int8 generated always as identity (cache 1000) primary key, like {table}) \
+                "create temporary table {staged} (n int8 generated always as identity (cache 1000) primary key, like {table}) \
                  on commit delete rows; {create_times}"
             ),
-            copy_staged: format!("copy staged ({columns}) from stdin (format binary)"),
+            copy_staged: format!("copy {staged} ({columns}) from stdin (format binary)"),
             insert_staged: format!(
-                "insert into {table} ({columns}) select {columns} from staged s {unless} order by n on conflict do nothing"
+                "insert into {table} ({columns}) select {columns} from {staged} s {unless} order by n on conflict do nothing"
             ),
-            conflicts: format!("select s.n - (select min(n) from staged), {first_at} {different} order by 1"),
+            conflicts: format!("select s.n - (select min(n) from {staged}), {first_at} {different} order by 1"),
             differences: format!(
-                "select s.n - (select min(n) from staged), (to_jsonb(s) - 'n')::text, to_jsonb(o)::text {different} order by 1"
+                "select s.n - (select min(n) from {staged}), (to_jsonb(s) - 'n')::text, to_jsonb(o)::text {different} order by 1"
             ),
-            bury_conflicts: bury(&format!("select to_jsonb(o) from {table} o where {}{within}", at("first_at"))),
+            bury_conflicts: bury(
+                &staged,
+                &format!("select to_jsonb(o) from {table} o where {}{within}", at("first_at")),
+            ),
         }
     }
 }
@@ -81,7 +84,7 @@ const FIRST_AT: &str =
     "(select t.ordered_at from order_time t where t.order_id = s.order_id and t.customer_id = s.customer_id)";
 
 /// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
-fn bury(stored: &str) -> String {
+fn bury(staged: &str, stored: &str) -> String {
     format!(
         "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, customer_id, order_id, \
             ordered_at, tuple, content, stored, epoch, enqueued_at) \
@@ -93,7 +96,7 @@ fn bury(stored: &str) -> String {
             epoch, enqueued_at \
         from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[]) \
             as place(n, first_at, seq, row, tuple, epoch, enqueued_at) \
-            join staged s on s.n = place.n + (select min(n) from staged) \
+            join {staged} s on s.n = place.n + (select min(n) from {staged}) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing"
     )
 }

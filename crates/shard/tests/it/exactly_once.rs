@@ -1,10 +1,10 @@
 //! A batch is applied exactly once, whoever tries.
 
-use forebay_model::{Lane, Position};
-use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
+use forebay_model::{Lane, Position, StreamKind};
+use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};
 use forebay_testkit::eventually;
 
-use crate::facts::{fact, frame, frames};
+use crate::facts::{Fact, fact, frame, frames};
 use crate::scene::{Scene, tally};
 
 #[tokio::test]
@@ -29,9 +29,9 @@ async fn every_lane_takes_its_facts() {
     let scene = Scene::new("lanes").await;
     let facts = [fact("A"), fact("B")];
     let mut index = scene.writer(Lane::Index).await;
-    index.commit(&[frame(1, &facts.each_ref().map(crate::facts::Fact::index))]).await.unwrap();
+    index.commit(&[frame(1, &facts.each_ref().map(Fact::index))]).await.unwrap();
     let mut views = scene.writer(Lane::Views).await;
-    views.commit(&[frame(1, &facts.each_ref().map(crate::facts::Fact::view))]).await.unwrap();
+    views.commit(&[frame(2, &facts.each_ref().map(Fact::view))]).await.unwrap();
     assert_eq!(scene.sql("select order_id from order_index order by 1").await, "A\nB");
     assert_eq!(scene.sql("select view, key, subtotal from order_views").await, "seller|S1|100\nseller|S1|100");
 }
@@ -99,8 +99,8 @@ async fn only_one_store_leads_and_its_end_frees_the_lead() {
     let scene = Scene::new("lead").await;
     let mut leader = scene.writer(Lane::Orders).await.store;
     let mut standby = scene.writer(Lane::Orders).await.store;
-    let mut other_lane = scene.writer(Lane::Views).await.store;
-    assert!(leader.try_lead().await.unwrap() && other_lane.try_lead().await.unwrap());
+    let mut other_stream = scene.writer(Lane::Views).await.store;
+    assert!(leader.try_lead().await.unwrap() && other_stream.try_lead().await.unwrap());
     assert!(!standby.try_lead().await.unwrap());
     // A refused COPY costs a connection, but not the lead.
     let position = leader.position().await.unwrap().unwrap().position;
@@ -115,10 +115,10 @@ async fn only_one_store_leads_and_its_end_frees_the_lead() {
 #[tokio::test]
 async fn a_shard_without_tables_or_without_a_primary_says_so() {
     let scene = Scene::empty("bare").await;
-    let error = LaneStore::open(&scene.addresses(), Lane::Orders, LaneSettings::default()).await.unwrap_err();
+    let error = StreamStore::open(&scene.addresses(), StreamKind::Logged, StoreSettings::default()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     let wrong = format!("{}x", scene.url).parse().unwrap();
-    let error = LaneStore::open(&wrong, Lane::Orders, LaneSettings::default()).await.unwrap_err();
+    let error = StreamStore::open(&wrong, StreamKind::Logged, StoreSettings::default()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
 }

@@ -1,9 +1,10 @@
 //! Facts and frames for tests: real tuples, and broken ones.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Lane, Order, Timestamp, tuple};
+use forebay_model::fact::FramePart;
+use forebay_model::{Epoch, Lane, ShardId, Timestamp};
 use forebay_shard::{IndexedFrame, LogFrame};
-use forebay_testkit::log::{even_map, with_order};
+use forebay_testkit::log::{derived, even_map, facts};
 use forebay_testkit::order::patched;
 
 /// One order of one item, as it would be stored.
@@ -39,32 +40,52 @@ impl Fact {
     }
 
     pub(crate) fn order(&self) -> Vec<u8> {
-        self.write(tuple::push_order)
-    }
-
-    pub(crate) fn index(&self) -> Vec<u8> {
-        self.write(tuple::push_index)
-    }
-
-    pub(crate) fn view(&self) -> Vec<u8> {
-        self.write(|out, order| tuple::push_view(out, order, &order.views()[0]))
-    }
-
-    fn write(&self, push: impl Fn(&mut Vec<u8>, &Order<'_>)) -> Vec<u8> {
         let json = format!(
             "{{\"customer_id\":\"{}\",\"order_id\":\"{}\",\"timestamp\":\"{}\",\"note\":{},\
              \"items\":[{{\"sku\":\"A\",\"quantity\":1,\"price\":{},\"seller_id\":\"S1\"}}]}}",
             self.customer, self.order, self.at, self.note, self.price
         );
-        let mut out = Vec::new();
-        with_order(&json, &even_map(1), |order| push(&mut out, order));
-        out
+        only(facts([json], &even_map(1)))
     }
+
+    /// Its entry in the index.
+    pub(crate) fn index(&self) -> Vec<u8> {
+        self.derived(Lane::Index)
+    }
+
+    /// What its one seller sees of it.
+    pub(crate) fn view(&self) -> Vec<u8> {
+        self.derived(Lane::Views)
+    }
+
+    fn derived(&self, lane: Lane) -> Vec<u8> {
+        let order = FramePart { lane: Lane::Orders, shard: ShardId(0), rows: 1, tuples: self.order() };
+        only(derived(&[order], &even_map(1)).into_iter().filter(|part| part.lane == lane))
+    }
+}
+
+/// The tuples of the one part.
+fn only(parts: impl IntoIterator<Item = FramePart>) -> Vec<u8> {
+    let mut parts = parts.into_iter();
+    let tuples = parts.next().unwrap().tuples;
+    assert!(parts.next().is_none());
+    tuples
 }
 
 /// A tuple that Postgres refuses: `numeric` has not so many digits.
 pub(crate) fn overflowing(fact: &Fact) -> Vec<u8> {
     patched(fact.order(), b"111111111", b"1e9999999")
+}
+
+/// A tuple of lane `views` that Postgres refuses, for the same reason.
+pub(crate) fn overflowing_view(order: &str) -> Vec<u8> {
+    patched(fact(order).price(111_111_111).view(), b"111111111", b"1e9999999")
+}
+
+/// A tuple of lane `index` that Postgres refuses: the id, of four letters, is no text.
+pub(crate) fn not_utf8(fact: &Fact) -> Vec<u8> {
+    let id: &[u8] = fact.order.as_bytes();
+    patched(fact.index(), id, b"X\xff\0X")
 }
 
 pub(crate) fn frame(seq: u64, tuples: &[Vec<u8>]) -> LogFrame {

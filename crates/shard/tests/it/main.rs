@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
+mod any_frames;
 mod comparison;
 mod duplicates;
 mod exactly_once;
 mod facts;
+mod lanes;
 mod loss;
 mod merges;
+mod notes;
 mod outage;
 mod partitions;
 mod poison;

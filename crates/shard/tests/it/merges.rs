@@ -1,7 +1,7 @@
 //! Partitions of a part that is over become one, and not a row is lost by it, whoever writes and reads meanwhile.
 
 use forebay_model::{Lane, Position, Timestamp};
-use forebay_shard::{Build, Granularity, LaneSettings, Merger, Swap};
+use forebay_shard::{Build, Granularity, Merger, StoreSettings, Swap};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -107,7 +107,7 @@ async fn every_row_of_random_orders_is_there_after_merging() {
         })
         .collect();
     for (lane, granularity) in [(Lane::Orders, Granularity::Day), (Lane::Views, Granularity::Hour)] {
-        let settings = LaneSettings { granularity, partitions_ahead: 0, ..LaneSettings::default() };
+        let settings = StoreSettings { granularity, partitions_ahead: 0, ..StoreSettings::default() };
         let mut writer = scene.writer_with(lane, settings).await;
         let facts = &facts[..if granularity == Granularity::Hour { 300 } else { 1500 }];
         let frames: Vec<_> = (1..)
@@ -218,7 +218,7 @@ async fn a_reader_with_an_older_snapshot_is_waited_for() {
     let mut reader = PgConnection::connect(&scene.url).await.unwrap();
     reader.execute("begin isolation level repeatable read").await.unwrap();
     // It has a snapshot, and no lock on the table.
-    reader.execute("select stream_seq from lane_position").await.unwrap();
+    reader.execute("select stream_seq from stream_position").await.unwrap();
     let mut merger = merger(&scene, Lane::Orders).await;
     let mut built = build(&mut merger).await;
     assert_eq!(merger.swap(&mut built, |_| true).await.unwrap(), Swap::Early);

@@ -1,7 +1,7 @@
 //! Connections that die. Nothing is half stored, nothing dies of it, and no later query reads a wrong answer.
 
-use forebay_model::Lane;
-use forebay_shard::{CommitError, ErrorClass, LaneSettings, LaneStore};
+use forebay_model::{Lane, StreamKind};
+use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -50,8 +50,8 @@ async fn answers_after_a_refused_copy_are_those_of_their_own_questions() {
         writer.commit(&[frame(seq, &tuples)]).await.unwrap();
         let stored = writer.store.position().await.unwrap().unwrap();
         assert_eq!((stored.position, stored.position.seq), (writer.position, seq));
-        assert_eq!(stored.rows.rows(), seq * 3);
-        assert_eq!(stored.rows.stored, scene.count("orders").await);
+        assert_eq!(stored.rows_in_all().rows(), seq * 3);
+        assert_eq!(stored.rows[Lane::Orders].stored, scene.count("orders").await);
     }
 }
 
@@ -63,7 +63,7 @@ async fn a_commit_that_is_dropped_in_the_middle_stores_all_or_nothing() {
     for wait_us in (0..6000).step_by(300) {
         let first = writer.position.seq + 1;
         let batch = indexed(&frames(first, 20));
-        let commit = writer.store.commit(&batch, writer.position);
+        let commit = writer.store.commit(&batch, writer.position, &[]);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(wait_us), commit).await;
         // The abandoned transaction may still be on its way; the position's row shows when it has ended.
         let mut again = scene.writer(Lane::Orders).await;
@@ -87,7 +87,8 @@ async fn a_server_that_refuses_writes_is_not_written_to() {
     let name = scene.url.rsplit('/').next().unwrap();
     scene.sql(&format!("alter database \"{name}\" set default_transaction_read_only = on")).await;
     let mut writer = {
-        writer.store = LaneStore::open(&scene.addresses(), Lane::Orders, LaneSettings::default()).await.unwrap();
+        writer.store =
+            StreamStore::open(&scene.addresses(), StreamKind::Logged, StoreSettings::default()).await.unwrap();
         writer
     };
     let Err(CommitError::Store(error)) = writer.commit(&frames(1, 1)).await else { panic!("it was written") };

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use forebay_model::{Lane, Timestamp};
-use forebay_shard::{CommitError, ErrorClass, Granularity, LaneSettings};
+use forebay_shard::{CommitError, ErrorClass, Granularity, StoreSettings};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::facts::{fact, frame};
 use crate::scene::{Scene, tally};
 
-fn by(granularity: Granularity) -> LaneSettings {
-    LaneSettings { granularity, partitions_ahead: 2, ..LaneSettings::default() }
+fn by(granularity: Granularity) -> StoreSettings {
+    StoreSettings { granularity, partitions_ahead: 2, ..StoreSettings::default() }
 }
 
 async fn names(scene: &Scene, table: &str) -> String {
@@ -34,8 +34,10 @@ async fn partitions_are_made_ahead_and_on_demand() {
     assert_eq!(names(&scene, "orders").await, "orders_201112 orders_202511 orders_202512 orders_202601");
     assert_eq!(scene.sql("select order_id from only orders_201112").await, "A");
     assert_eq!(scene.unanalyzed("orders_201112").await, "items attributes");
-    let mut index = scene.writer_with(Lane::Index, by(Granularity::Month)).await;
-    assert_eq!(index.store.make_partitions_ahead(now).await.unwrap(), 0);
+    // Of the other stream's lanes the index has none.
+    let mut derived = scene.writer_with(Lane::Index, by(Granularity::Month)).await;
+    assert_eq!(derived.store.make_partitions_ahead(now).await.unwrap(), 3);
+    assert_eq!(names(&scene, "order_views").await, "order_views_202511 order_views_202512 order_views_202601");
 }
 
 #[tokio::test]

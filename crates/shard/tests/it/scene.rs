@@ -1,8 +1,9 @@
-//! What the tests share: a database of their own, and a lane of it.
+//! What the tests share: a database of their own, and a stream of it.
 
-use forebay_model::{Incarnation, Lane, Position};
+use forebay_model::{Incarnation, Lane, PerLane, Position};
 use forebay_shard::{
-    CommitError, Committed, LaneSettings, LaneStore, LogFrame, ShardAddresses, StoreError, Tally, migrate,
+    CommitError, Committed, DeadRows, IndexedFrame, LogFrame, Reason, ShardAddresses, StoreError, StoreSettings,
+    StreamStore, Tally, migrate,
 };
 use forebay_testkit::Databases;
 
@@ -11,11 +12,23 @@ pub(crate) struct Scene {
     pub(crate) url: String,
 }
 
-/// A lane's store and the position that its owner believes in, as a writer has them.
+/// A stream's store and the position that its owner believes in, as a writer has them.
 pub(crate) struct Writer {
+    /// The lane of frames of which nothing else is said.
     pub(crate) lane: Lane,
-    pub(crate) store: LaneStore,
+    pub(crate) store: StreamStore,
     pub(crate) position: Position,
+}
+
+/// What commits have done, where all that they had were frames of one lane.
+#[derive(Debug)]
+pub(crate) struct OfLane {
+    pub(crate) frames: usize,
+    pub(crate) position: Position,
+    pub(crate) rows: Tally,
+    pub(crate) dead: Vec<(Reason, u64)>,
+    pub(crate) dead_rows: Vec<DeadRows>,
+    pub(crate) was_staged: bool,
 }
 
 impl Scene {
@@ -52,13 +65,13 @@ impl Scene {
         self.sql(&format!("select count(*) from {table}")).await.parse().unwrap()
     }
 
-    /// A writer at the stored position, or at the beginning.
+    /// A writer of a lane's stream, at the stored position, or at the beginning.
     pub(crate) async fn writer(&self, lane: Lane) -> Writer {
-        self.writer_with(lane, LaneSettings::default()).await
+        self.writer_with(lane, StoreSettings::default()).await
     }
 
-    pub(crate) async fn writer_with(&self, lane: Lane, settings: LaneSettings) -> Writer {
-        let mut store = LaneStore::open(&self.addresses(), lane, settings).await.unwrap();
+    pub(crate) async fn writer_with(&self, lane: Lane, settings: StoreSettings) -> Writer {
+        let mut store = StreamStore::open(&self.addresses(), lane.kind(), settings).await.unwrap();
         let start = Position { incarnation: Incarnation::new(7), seq: 0 };
         let position = store.begin_at(start).await.unwrap().position;
         Writer { lane, store, position }
@@ -66,32 +79,52 @@ impl Scene {
 }
 
 impl Writer {
-    /// Commits every frame, in as many steps as it takes, and gives the sum.
-    pub(crate) async fn commit(&mut self, frames: &[LogFrame]) -> Result<Committed, CommitError> {
+    /// Commits every frame as one of its lane, in as many steps as it takes, and gives the sum.
+    pub(crate) async fn commit(&mut self, frames: &[LogFrame]) -> Result<OfLane, CommitError> {
         let frames: Vec<_> = frames.iter().map(|frame| frame.clone().indexed(self.lane)).collect();
-        let mut rest = &frames[..];
+        let Committed { frames, position, rows, dead, dead_rows, was_staged } = self.commit_all(&frames).await?;
+        let others = rows.iter().filter(|(lane, tally)| *lane != self.lane && tally.rows() > 0).count();
+        assert_eq!(others, 0, "rows of lanes without a frame: {rows:?}");
+        let dead = dead.into_iter().map(|(lane, reason, rows)| {
+            assert_eq!(lane, self.lane);
+            (reason, rows)
+        });
+        Ok(OfLane { frames, position, rows: rows[self.lane], dead: dead.collect(), dead_rows, was_staged })
+    }
+
+    /// Commits every frame, in as many steps as it takes, and gives the sum.
+    pub(crate) async fn commit_all(&mut self, frames: &[IndexedFrame]) -> Result<Committed, CommitError> {
+        let mut rest = frames;
         let mut sum = Committed {
             frames: 0,
             position: self.position,
-            rows: Tally::default(),
+            rows: PerLane::default(),
             dead: Vec::new(),
+            dead_rows: Vec::new(),
             was_staged: false,
         };
         while !rest.is_empty() {
-            let committed = self.store.commit(rest, self.position).await?;
+            let committed = self.store.commit(rest, self.position, &[]).await?;
             assert!(committed.frames > 0, "a commit without progress");
             rest = &rest[committed.frames..];
             self.position = committed.position;
             sum.frames += committed.frames;
             sum.position = committed.position;
-            sum.rows = sum.rows + committed.rows;
+            sum.rows = PerLane::from_fn(|lane| sum.rows[lane] + committed.rows[lane]);
             sum.dead.extend(committed.dead);
+            sum.dead_rows.extend(committed.dead_rows);
             sum.was_staged |= committed.was_staged;
         }
         Ok(sum)
     }
 
+    /// What became of the rows of its lane.
     pub(crate) async fn stored_tally(&mut self) -> Result<Tally, StoreError> {
+        Ok(self.stored_tallies().await?[self.lane])
+    }
+
+    /// What became of the rows of each lane.
+    pub(crate) async fn stored_tallies(&mut self) -> Result<PerLane<Tally>, StoreError> {
         Ok(self.store.position().await?.unwrap().rows)
     }
 }

@@ -15,7 +15,7 @@ async fn migrating_at_once_from_several_processes_works() {
         migrated.unwrap();
     }
     migrate(&addresses).await.unwrap();
-    assert_eq!(scene.sql("select count(*) from lane_position").await, "0");
+    assert_eq!(scene.sql("select count(*) from stream_position").await, "0");
 }
 
 #[tokio::test]

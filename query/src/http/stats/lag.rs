@@ -1,4 +1,4 @@
-//! How far a lane of a shard is behind its log.
+//! How far a stream of a shard is behind its log.
 
 use std::time::Duration;
 

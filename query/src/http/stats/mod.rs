@@ -20,7 +20,7 @@ use crate::http::query_string::QueryString;
 /// The statistics of all shards.
 pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     QueryString::read(&uri, &[])?;
-    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log()));
+    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
     let shards = join_all(shards).await;
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
     let stats = Stats {

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forebay_api::stats::{LaneStats, ShardState, ShardStats};
+use forebay_api::stats::{LaneStats, ShardState, ShardStats, StreamStats};
+use forebay_api::streams::DerivedReport;
 use forebay_log::Log;
-use forebay_model::{Lane, ShardId};
-use forebay_shard::Tally;
+use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
 use forebay_shard::read::ShardFigures;
+use forebay_shard::{StreamPosition, Tally};
 use futures::FutureExt;
 
 use super::lag::Lag;
+use crate::position::derivations::Derivations;
 use crate::replica::shard::Shard;
 
 /// Reads the figures of a shard.
-pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>) -> ShardStats {
+pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>, derivations: &Derivations) -> ShardStats {
     let state = match shard.with_connection("stats", |connection| ShardFigures::read(connection).boxed()).await {
-        Ok(figures) => up(shard.id(), figures, log).await,
+        Ok(figures) => up(shard.id(), figures, log, derivations).await,
         Err(error) => {
             error.log();
             ShardState::Down { reason: error.to_string() }
@@ -25,17 +27,43 @@ pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>) -> ShardStats {
     ShardStats { shard: shard.id(), state }
 }
 
-async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>) -> ShardState {
-    let mut lanes = BTreeMap::new();
-    for lane in Lane::ALL {
-        let known = figures.positions.iter().find(|known| known.lane == lane);
-        let position = known.map(|known| known.position);
-        let Tally { stored, duplicate, dead } = known.map(|known| known.rows).unwrap_or_default();
-        let Lag { lag_frames, lag_seconds } = Lag::read(log, lane.on(shard), position).await;
-        let position = position.map(|position| position.to_string());
-        let (duplicates, dead_letters) = (duplicate, dead);
-        lanes.insert(lane, LaneStats { stored, duplicates, dead_letters, position, lag_frames, lag_seconds });
+async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivations: &Derivations) -> ShardState {
+    let known = |kind: StreamKind| figures.positions.iter().find(|known| known.stream == kind);
+    let lanes: BTreeMap<Lane, LaneStats> = Lane::ALL.map(|lane| (lane, lane_stats(lane, known(lane.kind())))).into();
+    let mut streams = BTreeMap::new();
+    for kind in StreamKind::ALL {
+        streams.insert(kind, stream_stats(log, kind.on(shard), known(kind).map(|known| known.position)).await);
     }
-    let orders = lanes.get(&Lane::Orders).cloned().unwrap_or_default();
-    ShardState::Up { orders, partitions: figures.partitions, bytes: figures.bytes, lanes }
+    let committed = known(StreamKind::Logged).map(|known| known.position);
+    let derived = figures.derived.iter().map(|derived| DerivedReport {
+        target: derived.target,
+        through: derived.through.into(),
+        frames_owed: committed.and_then(|committed| frames_between(derived.through, committed)),
+        owed_since: derivations.owed_since(shard, derived.target).map(|since| since.to_string()),
+    });
+    ShardState::Up {
+        orders: lanes.get(&Lane::Orders).copied().unwrap_or_default(),
+        logged: streams.get(&StreamKind::Logged).cloned().unwrap_or_default(),
+        partitions: figures.partitions,
+        bytes: figures.bytes,
+        derived: derived.collect(),
+        lanes,
+        streams,
+    }
+}
+
+fn lane_stats(lane: Lane, known: Option<&StreamPosition>) -> LaneStats {
+    let Tally { stored, duplicate, dead } = known.map(|known| known.rows[lane]).unwrap_or_default();
+    LaneStats { stored, duplicates: duplicate, dead_letters: dead }
+}
+
+async fn stream_stats(log: Option<&Log>, stream: StreamId, position: Option<Position>) -> StreamStats {
+    let Lag { lag_frames, lag_seconds } = Lag::read(log, stream, position).await;
+    StreamStats { position: position.map(|position| position.to_string()), lag_frames, lag_seconds }
+}
+
+/// How many committed frames are not derived; `None` where the note is of another making of the stream.
+fn frames_between(through: Position, committed: Position) -> Option<u64> {
+    // The note may have moved on since the position was read.
+    (through.incarnation == committed.incarnation).then(|| committed.seq.saturating_sub(through.seq))
 }

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use forebay_api::AcceptedOrder;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, Hash, Incarnation, Lane, OrderParser, Position, Receipt, ShardMap, Timestamp};
+use forebay_model::{Facts, Hash, Incarnation, OrderParser, Position, Receipt, ShardMap, Timestamp};
 use forebay_service::{Client, Problem, Right, ServiceSettings, http as service_http};
 use http::{HeaderMap, StatusCode, header};
 
@@ -24,6 +24,8 @@ use crate::dataset::SELLER_VIEW;
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 const AHEAD_MAX_US: i64 = 86_400_000_000;
 const SHARDS: NonZeroU16 = NonZeroU16::new(3).expect("three");
+/// A place in a log that looks like a real one.
+const POSITION: Position = Position { incarnation: Incarnation::new(1_735_689_600_000_000), seq: 100_000 };
 
 /// How the server is started.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,8 +70,8 @@ async fn post_order(
     let mut facts = Facts::default();
     let shard = facts.add(&order, &app.map);
     let mut receipt = Receipt::default();
-    for (seq, part) in facts.into_parts().iter().enumerate() {
-        receipt.note(part.stream, position(part.stream.lane, seq));
+    for part in facts.into_parts() {
+        receipt.note(part.lane.on(part.shard), POSITION);
     }
     let accepted = AcceptedOrder {
         order_id: order.order_id.to_string(),
@@ -80,12 +82,4 @@ async fn post_order(
     };
     let body = serde_json::to_vec(&accepted).map_err(|error| Problem::invalid(error.to_string()))?;
     Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], body).into_response())
-}
-
-/// A place in a log that looks like a real one.
-fn position(lane: Lane, seq: usize) -> Position {
-    Position {
-        incarnation: Incarnation::new(1_735_689_600_000_000 + u64::from(lane.code())),
-        seq: 100_000 + seq as u64,
-    }
 }

@@ -1,9 +1,11 @@
-//! The statements of reads, prepared, by Postgres' own load generator.
+//! The statements of reads, and inserts of single orders, prepared, by Postgres' own load generator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use forebay_model::Lane;
+use forebay_model::lane::{Column, ColumnType};
 use forebay_shard::read::sql::{self, Bounds, Kind};
 
 use crate::servers::Servers;
@@ -24,6 +26,35 @@ pub struct Script {
     pub text: String,
     /// Parameters that are texts: pgbench computes only with numbers.
     pub texts: BTreeMap<&'static str, String>,
+    /// Whether its statement writes.
+    pub is_writing: bool,
+}
+
+/// Inserts an order with an id of its own into `orders`: of one of thirty thousand customers, at some time of the first day of
+/// 2025.
+pub fn inserts() -> Script {
+    let value = |column: &Column| match (column.name, column.kind) {
+        ("order_id", _) => "'ORD' || :n",
+        ("customer_id", _) => "'9' || :n % 30000",
+        ("currency", _) => "'EUR'",
+        ("items", _) => ":items",
+        ("bucket", _) => "(:n % 4096)::int2",
+        (_, ColumnType::Int2) => "0",
+        (_, ColumnType::Int8) => "5998",
+        (_, ColumnType::Text) => "''",
+        (_, ColumnType::Timestamptz) => "'2025-01-01 +00'::timestamptz + :n % 86400000 * interval '1 ms'",
+        (_, ColumnType::Jsonb) => "'{}'",
+    };
+    let columns: Vec<&str> = Lane::Orders.columns().iter().map(|column| column.name).collect();
+    let values: Vec<&str> = Lane::Orders.columns().iter().map(value).collect();
+    let insert = format!("insert into orders ({}) values ({});\n", columns.join(", "), values.join(", "));
+    let items = r#"[{"sku":"SKU4463","quantity":2,"price":2999,"seller_id":"S11"}]"#.to_owned();
+    Script {
+        // No two of them are equal, as good as certainly.
+        text: format!("\\set n random(1, 4611686018427387904)\n{}", insert.replace(":n", ":n::int8")),
+        texts: BTreeMap::from([("items", items)]),
+        is_writing: true,
+    }
 }
 
 /// The statement that gives some orders, and in the same snapshot the position at which they are read. `orders` is what stands
@@ -36,14 +67,15 @@ pub fn orders_at_position(orders: &str) -> String {
     format!("{head}{orders});\n")
 }
 
-/// Runs a script on a database with the settings that the query service gives its sessions.
+/// Runs a script on a database; one that reads, with the settings that the query service gives its sessions.
 ///
 /// # Errors
 /// What pgbench says.
 pub async fn run(servers: &Servers, url: &str, script: &Script, clients: usize, lasts: Duration) -> Result<Measured> {
     let path = servers.path("pgbench.sql");
     tokio::fs::write(&path, &script.text).await?;
-    let options: Vec<String> = sql::SESSION.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+    let settings = if script.is_writing { &[] } else { &sql::SESSION[..] };
+    let options: Vec<String> = settings.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
     let (server, database) = url.rsplit_once('/').context("an address without a database")?;
     let (_, port) = server.rsplit_once(':').context("an address without a port")?;
     let program = servers.stack.installed().postgres_bin.join("pgbench");

@@ -28,11 +28,11 @@ pub enum Row {
     Backlog,
     /// A file for the second time.
     Again,
-    /// Single orders over 64 connections.
+    /// Single orders over many connections.
     Post,
     /// Single orders over one connection.
     Ack,
-    /// From the request to the order in a customer's list.
+    /// From the request to the order in a customer's list, and in a seller's.
     Readable,
     /// A customer's list from the caches.
     Cached,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use forebay_model::{Lane, PerLane};
 
-use super::stored::Stored;
+use super::stored::{Dead, Stored};
 
 /// What the comparison must find beyond what the clients have sent.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +50,8 @@ impl Known {
     pub(crate) fn compare_dead_letters(&self, shards: &[Stored]) -> Vec<String> {
         let letters = shards.iter().enumerate().flat_map(|(shard, stored)| {
             stored.dead.iter().map(move |dead| {
-                let reason = dead.reason.clone();
-                (KnownDeadLetter { shard, lane: dead.lane, seq: dead.seq, reason }, &dead.detail)
+                let Dead { lane, seq, ref reason, ref detail, .. } = *dead;
+                (KnownDeadLetter { shard, lane, seq, reason: reason.clone() }, detail)
             })
         });
         let mut missing = self.dead_letters.clone();

@@ -1,11 +1,12 @@
-//! The ledger against the shards: nothing lost, nothing doubled, nothing changed, nothing from nowhere.
+//! The ledger against the shards: nothing lost, nothing doubled, nothing changed, nothing from nowhere. Index and views are compared with the
+//! orders that are stored, and with nothing else.
 
 mod duplicates;
+mod follows;
 pub mod known;
 pub mod same;
 mod sent;
 pub mod stored;
-mod strays;
 
 use std::collections::HashMap;
 
@@ -15,8 +16,7 @@ use forebay_model::Lane;
 use crate::load::ledger::{Entry, Ledger, Outcome};
 use crate::system::System;
 use known::Known;
-use sent::slices;
-use stored::{Stored, StoredIndex, StoredView};
+use stored::Stored;
 
 /// Of each kind of fault this many are told; the rest are counted.
 const TOLD_MAX: usize = 5;
@@ -38,8 +38,6 @@ pub struct Audit {
     pub faults: Vec<String>,
 }
 
-type Identity = (String, String);
-
 impl Audit {
     /// Reads every shard and compares.
     ///
@@ -53,11 +51,9 @@ impl Audit {
         let mut audit = Self::default();
         let entries = ledger.entries();
         audit.compare_orders(&entries, &shards, known);
-        audit.compare_index(&shards);
-        audit.compare_views(&shards);
         audit.compare_tallies(&shards);
         audit.faults.extend(known.compare_dead_letters(&shards));
-        audit.faults.extend(strays::compare(&entries, &shards, known));
+        audit.faults.extend(follows::compare(&shards, &system.map()));
         audit.faults.extend(duplicates::compare(&entries, &shards, known));
         Ok(audit)
     }
@@ -113,40 +109,7 @@ impl Audit {
         self.doubled.extend(twice.map(|((customer, order), _)| format!("{customer}/{order}")));
     }
 
-    /// Ids that Forebay assigned lead to their orders by themselves; every other order has an entry.
-    fn compare_index(&mut self, shards: &[Stored]) {
-        let entries = shards.iter().flat_map(|shard| &shard.index);
-        let mut index: HashMap<Identity, &StoredIndex> = HashMap::new();
-        for entry in entries {
-            if index.insert(identity(entry), entry).is_some() {
-                self.faults.push(format!("{} of {} has two index entries", entry.order_id, entry.customer_id));
-            }
-        }
-        for order in shards.iter().flat_map(|shard| &shard.orders) {
-            let found = index.get(&(order.customer_id.clone(), order.order_id.clone()));
-            if !order.is_assigned() && found.is_none_or(|entry| entry.at != order.at) {
-                self.faults.push(format!("{} is stored and not found by its id", order.order_id));
-            }
-        }
-    }
-
-    fn compare_views(&mut self, shards: &[Stored]) {
-        let mut seen: HashMap<Identity, Vec<&StoredView>> = HashMap::new();
-        for view in shards.iter().flat_map(|shard| &shard.views) {
-            seen.entry((view.customer_id.clone(), view.order_id.clone())).or_default().push(view);
-        }
-        for order in shards.iter().flat_map(|shard| &shard.orders) {
-            let found = seen.get(&(order.customer_id.clone(), order.order_id.clone()));
-            let found = found.map_or(&[][..], Vec::as_slice);
-            let wanted = slices(&order.items);
-            let is_right = found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at));
-            if !is_right {
-                self.faults.push(format!("the sellers of {} do not see it as it is", order.order_id));
-            }
-        }
-    }
-
-    /// What the positions say about the rows is what the tables hold.
+    /// What was counted is what the tables hold.
     fn compare_tallies(&mut self, shards: &[Stored]) {
         for (number, shard) in shards.iter().enumerate() {
             for tally in &shard.tallies {
@@ -164,8 +127,4 @@ impl Audit {
             }
         }
     }
-}
-
-fn identity(entry: &StoredIndex) -> Identity {
-    (entry.customer_id.clone(), entry.order_id.clone())
 }

@@ -32,6 +32,11 @@ impl StoredOrder {
         checks.into_iter().find(|(_, is_same)| !is_same).map_or(Ok(()), |(what, _)| Err(what))
     }
 
+    /// Whose it is, and its id.
+    pub(super) fn identity(&self) -> (&str, &str) {
+        (&self.customer_id, &self.order_id)
+    }
+
     /// Whether Forebay has given it its id.
     pub(super) fn is_assigned(&self) -> bool {
         self.mark().is_none_or(|mark| self.order_id != format!("O-{mark}"))

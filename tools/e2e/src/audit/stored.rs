@@ -23,7 +23,7 @@ const DEAD: &str = r#"select jsonb_build_object('lane', lane, 'reason', reason,
 const TIMES: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
     'at', (extract(epoch from ordered_at) * 1000000)::int8)::text from order_time";
 const TALLIES: &str = "select jsonb_build_object('lane', lane, 'stored', rows_stored, 'duplicate', rows_duplicate, \
-    'dead', rows_dead)::text from lane_position";
+    'dead', rows_dead)::text from lane_tally";
 
 /// A row of `orders`.
 #[derive(Clone, Debug, Deserialize)]
@@ -93,7 +93,7 @@ pub struct Dead {
     pub order_id: Option<String>,
 }
 
-/// What became of a lane's rows, as its position says.
+/// What became of a lane's rows, as they were counted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LaneTally {
     /// Which lane.
@@ -119,7 +119,7 @@ pub struct Stored {
     pub views: Vec<StoredView>,
     /// Table `dead_letter`.
     pub dead: Vec<Dead>,
-    /// Table `lane_position`.
+    /// Table `lane_tally`.
     pub tallies: Vec<LaneTally>,
 }
 

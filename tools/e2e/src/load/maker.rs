@@ -1,8 +1,6 @@
 //! Orders of every kind that a client may send, each with a mark by which it is known wherever it turns up.
 
-use std::collections::BTreeSet;
-
-use forebay_model::Timestamp;
+use forebay_model::{CustomerId, ShardMap, Timestamp};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -28,10 +26,10 @@ pub struct Made {
 }
 
 impl Made {
-    /// Who sells its items; each of them sees it.
-    pub fn sellers(&self) -> BTreeSet<&str> {
-        let items = self.json["items"].as_array().into_iter().flatten();
-        items.filter_map(|item| item["seller_id"].as_str()).collect()
+    /// The shard that it is logged for.
+    pub fn shard(&self, map: &ShardMap) -> Option<usize> {
+        let customer = CustomerId::new(self.customer_id.as_str()).ok()?;
+        Some(usize::from(map.write_shard(map.bucket_of(&customer)).0))
     }
 
     /// What it comes to.

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use forebay_api::problem::NoMembers;
 use forebay_api::{AcceptedOrder, BatchReport, Code, Problem};
+use forebay_model::ShardMap;
 use forebay_model::bucket::Hash;
-use forebay_model::{Bucket, CustomerId, ShardMap};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
@@ -233,15 +233,8 @@ impl Sender {
     }
 }
 
-/// The shards that a request has a part for, in any lane; for those of ids that Forebay assigns, in two of the three.
+/// The shards that the orders of a request are logged for. Those that something is derived for have no part in the answer.
 fn shards_of(orders: &[Made], map: &ShardMap) -> Vec<usize> {
-    let mut shards = BTreeSet::new();
-    for made in orders {
-        let customer_id = CustomerId::new(made.customer_id.as_str());
-        shards.extend(customer_id.map(|id| map.write_shard(map.bucket_of(&id))));
-        let items = made.json["items"].as_array().into_iter().flatten();
-        let sellers = items.filter_map(|item| item["seller_id"].as_str());
-        shards.extend(sellers.chain(made.order_id.as_deref()).map(|key| map.write_shard(Bucket::of_key(key))));
-    }
-    shards.into_iter().map(|shard| usize::from(shard.0)).collect()
+    let shards: BTreeSet<usize> = orders.iter().filter_map(|made| made.shard(map)).collect();
+    shards.into_iter().collect()
 }

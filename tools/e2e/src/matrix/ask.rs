@@ -1,9 +1,9 @@
 //! What services say of themselves.
 
 use anyhow::{Context, Result};
-use forebay_api::Lanes;
+use forebay_api::Streams;
 use forebay_api::health::{Dependencies, State};
-use forebay_api::lanes::LaneReport;
+use forebay_api::streams::StreamReport;
 use forebay_stack::ServiceName;
 
 use crate::system::System;
@@ -16,20 +16,20 @@ pub(super) async fn dependency(system: &System, part: ServiceName, name: &str) -
     found.ok_or_else(|| format!("/readyz says nothing of {name}: {told:?}"))
 }
 
-/// Every lane as every writer says that it stands.
-pub(super) async fn lanes(system: &System) -> Result<Vec<LaneReport>> {
-    let mut lanes = Vec::new();
+/// Every stream as every writer says that it stands.
+pub(super) async fn streams(system: &System) -> Result<Vec<StreamReport>> {
+    let mut streams = Vec::new();
     for url in system.urls(ServiceName::Writer) {
-        lanes.extend(lanes_of(system, &url).await?);
+        streams.extend(streams_of(system, &url).await?);
     }
-    Ok(lanes)
+    Ok(streams)
 }
 
-/// Every lane as the writer at that address says that it stands.
-pub(super) async fn lanes_of(system: &System, url: &str) -> Result<Vec<LaneReport>> {
-    let (_, body) = system.ask_at(&format!("{url}/v1/lanes")).await?;
-    let Lanes { lanes } = serde_json::from_value(body).context("no lanes")?;
-    Ok(lanes)
+/// Every stream as the writer at that address says that it stands.
+pub(super) async fn streams_of(system: &System, url: &str) -> Result<Vec<StreamReport>> {
+    let (_, body) = system.ask_at(&format!("{url}/v1/streams")).await?;
+    let Streams { streams } = serde_json::from_value(body).context("no streams")?;
+    Ok(streams)
 }
 
 /// The sum of a metric over those of its lines that have this label; `None` where there is no such line.

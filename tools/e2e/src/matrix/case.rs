@@ -5,8 +5,8 @@ use forebay_stack::{Server, ServiceName};
 
 use super::disk;
 use super::processes::{clock, freezes, kills, stops, writers};
-use super::rows::{poison, refusals, twice};
-use super::storage::{backlog, backups, deletions, full, promotions};
+use super::rows::{conflicts, hang_ups, poison, refusals, twice};
+use super::storage::{backlog, backups, deletions, full, promotions, targets};
 use super::trial::{Target, Trial};
 use super::ways::{holes, ragged};
 
@@ -31,12 +31,21 @@ pub enum Case {
     LogFull,
     /// A shard is away until its streams are full.
     ShardAway,
+    /// A shard that facts are derived for takes none until its stream is full, and is made up for from the log or, where the
+    /// log is trimmed past what is owed, from what is stored.
+    TargetAway(Owed),
     /// A shard is restored from a backup.
     ShardRestored,
+    /// The same, and its derived stream has been trimmed past what the backup has.
+    TargetRestored,
     /// A shard is lost, and its replica takes its place without the last commits.
     ShardPromoted,
-    /// A stream is deleted.
+    /// A stream of what was logged is deleted.
     LogDeleted,
+    /// A stream of what was derived is deleted.
+    DerivedDeleted,
+    /// A stream of what was derived is set back to an older copy of itself.
+    DerivedSetBack,
     /// The disk of the log is full.
     LogDiskFull,
     /// The disk of a shard is full.
@@ -51,6 +60,10 @@ pub enum Case {
     TwoWriters,
     /// Rows that Postgres refuses for what is in them.
     RowsRefused,
+    /// Orders with ids that are taken.
+    Conflicts,
+    /// Clients that close their connections at any moment of a request.
+    HangUps,
     /// Every request is sent twice.
     RequestsTwice,
     /// A file is replayed twice.
@@ -65,12 +78,21 @@ pub enum Case {
     Stop(ServiceName),
 }
 
+/// Where what is owed to a shard is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// In the log of the shard that owes it.
+    InLog,
+    /// The log has been trimmed past it, so among the stored orders.
+    Trimmed,
+}
+
 /// The shard that faults are done to.
 const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 54] = [
         Self::Kill(Target::Service(ServiceName::Ingest)),
         Self::Kill(Target::Service(ServiceName::Writer)),
         Self::Kill(Target::Service(ServiceName::Query)),
@@ -81,6 +103,8 @@ impl Case {
         Self::StopAll,
         Self::Failpoint("before-commit=abort:0.02"),
         Self::Failpoint("after-commit=abort:0.02"),
+        Self::Failpoint("after-derived=abort:0.01"),
+        Self::Failpoint("before-noted=abort:0.2"),
         Self::Failpoint("notice=abort:0.02"),
         Self::Failpoint("notice=drop:0.3"),
         Self::Failpoint("after-notice=abort:0.02"),
@@ -96,16 +120,23 @@ impl Case {
         Self::RaggedLinks,
         Self::LogFull,
         Self::ShardAway,
+        Self::TargetAway(Owed::InLog),
+        Self::TargetAway(Owed::Trimmed),
         Self::ShardRestored,
+        Self::TargetRestored,
         Self::ShardPromoted,
         Self::ReplayWaits,
         Self::LogDeleted,
+        Self::DerivedDeleted,
+        Self::DerivedSetBack,
         Self::LogDiskFull,
         Self::ShardDiskFull,
         Self::StandbyKill,
         Self::StandbyFreeze,
         Self::TwoWriters,
         Self::RowsRefused,
+        Self::Conflicts,
+        Self::HangUps,
         Self::RequestsTwice,
         Self::FileTwice,
         Self::FramesTwice,
@@ -134,14 +165,21 @@ impl Case {
             Self::RaggedLinks => "ragged-links".to_owned(),
             Self::LogFull => "log-full".to_owned(),
             Self::ShardAway => "shard-away".to_owned(),
+            Self::TargetAway(Owed::InLog) => "target-away".to_owned(),
+            Self::TargetAway(Owed::Trimmed) => "target-away-trimmed".to_owned(),
             Self::ShardRestored => "shard-restored".to_owned(),
+            Self::TargetRestored => "target-restored".to_owned(),
             Self::ShardPromoted => "shard-promoted".to_owned(),
             Self::ReplayWaits => "replay-waits".to_owned(),
             Self::LogDeleted => "log-deleted".to_owned(),
+            Self::DerivedDeleted => "derived-deleted".to_owned(),
+            Self::DerivedSetBack => "derived-set-back".to_owned(),
             Self::StandbyKill => "standby-kill".to_owned(),
             Self::StandbyFreeze => "standby-freeze".to_owned(),
             Self::TwoWriters => "two-writers".to_owned(),
             Self::RowsRefused => "rows-refused".to_owned(),
+            Self::Conflicts => "conflicts".to_owned(),
+            Self::HangUps => "hang-ups".to_owned(),
             Self::LogDiskFull => "log-disk-full".to_owned(),
             Self::ShardDiskFull => "shard-disk-full".to_owned(),
             Self::RequestsTwice => "requests-twice".to_owned(),
@@ -156,7 +194,7 @@ impl Case {
     /// Settings of all services that the case needs.
     pub(super) fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::LogFull | Self::ShardAway | Self::ReplayWaits => full::SETTINGS,
+            Self::LogFull | Self::ShardAway | Self::TargetAway(_) | Self::ReplayWaits => full::SETTINGS,
             _ => &[],
         }
     }
@@ -164,6 +202,11 @@ impl Case {
     /// The shard that has a replica, if one has.
     pub(super) fn replicated(self) -> Option<usize> {
         (self == Self::ShardPromoted).then_some(SHARD)
+    }
+
+    /// Whether `forebay verify --full` has the last word.
+    pub(super) fn is_verified(self) -> bool {
+        matches!(self, Self::HangUps | Self::Conflicts | Self::DerivedSetBack)
     }
 
     /// Why the case cannot be run on this machine, if it cannot.
@@ -187,14 +230,20 @@ impl Case {
             Self::RaggedLinks => ragged::ragged(trial).await,
             Self::LogFull => full::log(trial).await,
             Self::ShardAway => full::shard(trial, SHARD).await,
+            Self::TargetAway(owed) => targets::away(trial, SHARD, owed).await,
             Self::ShardRestored => backups::restore(trial, SHARD).await,
+            Self::TargetRestored => backups::restore_trimmed(trial, SHARD).await,
             Self::ShardPromoted => promotions::promote(trial, SHARD).await,
             Self::ReplayWaits => backlog::replay(trial, SHARD).await,
             Self::LogDeleted => deletions::delete(trial, SHARD).await,
+            Self::DerivedDeleted => targets::delete(trial, SHARD).await,
+            Self::DerivedSetBack => targets::set_back(trial, SHARD).await,
             Self::StandbyKill => writers::kill(trial).await,
             Self::StandbyFreeze => writers::freeze(trial).await,
             Self::TwoWriters => writers::two(trial).await,
             Self::RowsRefused => refusals::refuse(trial, SHARD).await,
+            Self::Conflicts => conflicts::conflict(trial).await,
+            Self::HangUps => hang_ups::hang_up(trial).await,
             Self::LogDiskFull => full::log_disk(trial).await,
             Self::ShardDiskFull => full::shard_disk(trial, SHARD).await,
             Self::RequestsTwice => twice::requests(trial).await,

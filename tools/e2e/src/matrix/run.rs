@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_api::lanes::{LaneReport, LaneState};
+use forebay_api::streams::{DrainState, StreamReport};
 use forebay_stack::ServiceName;
 
-use super::ask::lanes;
+use super::ask::streams;
 use super::case::Case;
 use super::report::Report;
 use super::span::Span;
@@ -75,14 +75,17 @@ async fn under_load(case: Case, seed: u64, trial: &mut Trial) -> Result<(Option<
     let (drained, audit) = drain(trial, healed).await?;
     trial.findings.extend(audit.findings());
     no_memory_held(trial).await;
+    if case.is_verified() {
+        verify(trial).await?;
+    }
     Ok((drained, audit))
 }
 
 /// Compares until all is as it must be, or the time is over.
 async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, Audit)> {
     loop {
-        // The log first: what was drained before it was empty is in the shards.
-        let rest = rest_in_log(&trial.system).await;
+        // First this: what was drained and derived before is in the shards.
+        let rest = unsettled(&trial.system).await;
         let audit = Audit::of(&trial.ledger, &trial.system, &trial.known).await;
         let took = healed.elapsed();
         if let (Ok(None), Ok(audit)) = (&rest, &audit)
@@ -94,9 +97,9 @@ async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, 
             let audit = audit?;
             match rest {
                 Ok(Some(rest)) => {
-                    trial.add_finding(format!("after {took:?} there is still something in the log: {rest}"));
+                    trial.add_finding(format!("after {took:?} not everything is drained and derived: {rest}"));
                 }
-                Err(error) => trial.add_finding(format!("the writer does not say how its lanes stand: {error:#}")),
+                Err(error) => trial.add_finding(format!("nobody says whether all is drained and derived: {error:#}")),
                 Ok(None) => {}
             }
             return Ok((None, audit));
@@ -105,16 +108,27 @@ async fn drain(trial: &mut Trial, healed: Instant) -> Result<(Option<Duration>, 
     }
 }
 
-/// The lane that is not drained by any writer yet, if there is one.
-async fn rest_in_log(system: &System) -> Result<Option<String>> {
-    let lanes = lanes(system).await?;
-    let is_drained = |lane: &LaneReport| {
-        let (at, last) = (lane.position.map(|position| position.seq), lane.log.map(|log| log.last_seq));
-        lane.state == LaneState::Draining && at == last
+/// The stream that is not drained and derived, or of which no writer says so, if there is one.
+async fn unsettled(system: &System) -> Result<Option<String>> {
+    if let Some(rest) = system.unsettled().await? {
+        return Ok(Some(rest));
+    }
+    let streams = streams(system).await?;
+    let is_settled = |stream: &StreamReport| {
+        stream.state == DrainState::Draining && stream.derived.iter().all(|target| target.owed_since.is_none())
     };
-    let is_same = |a: &LaneReport, b: &LaneReport| (a.lane, a.shard) == (b.lane, b.shard);
-    let rest = lanes.iter().find(|lane| !lanes.iter().any(|other| is_same(lane, other) && is_drained(other)));
-    Ok(rest.map(|lane| format!("{lane:?}")))
+    let is_same = |a: &StreamReport, b: &StreamReport| (a.stream, a.shard) == (b.stream, b.shard);
+    let rest = streams.iter().find(|stream| !streams.iter().any(|other| is_same(stream, other) && is_settled(other)));
+    Ok(rest.map(|stream| format!("{stream:?}")))
+}
+
+/// The command finds what the audit has found: nothing.
+async fn verify(trial: &mut Trial) -> Result<()> {
+    let run = trial.system.forebay(&["verify", "--full", "--json"], b"").await?;
+    if run.code != Some(0) || run.json()?["differences"] != 0 {
+        trial.add_finding(format!("verify ended with {:?}: {} {}", run.code, run.stdout, run.stderr));
+    }
+    Ok(())
 }
 
 /// With nothing on its way, ingest holds no bytes of requests.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use forebay_api::lanes::LaneState;
+use forebay_api::streams::DrainState;
 use forebay_stack::{Durability, Process, Server, ServiceName};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::ask::lanes;
+use super::ask::streams;
 use super::disk::Disk;
 use super::outages::Outages;
 use super::span::Span;
@@ -197,12 +197,12 @@ impl Trial {
         }
     }
 
-    /// Waits until a writer drains every lane again.
+    /// Waits until a writer drains every stream again.
     pub(super) async fn must_drain(&mut self, within: Duration) {
-        self.must("every lane goes on", within, async |system| {
-            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            let other = lanes.iter().find(|lane| lane.state != LaneState::Draining);
-            other.map_or(Ok(()), |lane| Err(format!("{lane:?}")))
+        self.must("every stream goes on", within, async |system| {
+            let streams = streams(system).await.map_err(|error| error.to_string())?;
+            let other = streams.iter().find(|stream| stream.state != DrainState::Draining);
+            other.map_or(Ok(()), |stream| Err(format!("{stream:?}")))
         })
         .await;
     }

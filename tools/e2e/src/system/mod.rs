@@ -1,10 +1,13 @@
 //! Servers and services on free ports, in a directory that goes with them.
 
 pub mod links;
+pub mod settled;
 
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use forebay_model::{Hash, ShardMap};
 use forebay_stack::{Durability, Process, ServiceName, Stack};
 use forebay_testkit::command::{Finished, forebay};
 use forebay_testkit::proxy::port_of;
@@ -14,6 +17,8 @@ use links::Links;
 
 /// How long anything may take that is waited for.
 pub const DEADLINE: Duration = Duration::from_mins(1);
+/// How often it is looked at the log.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A whole Forebay. Dropping it kills what is left of it.
 pub struct System {
@@ -122,6 +127,15 @@ impl System {
     /// Where the system was started without them.
     pub fn links(&self) -> &Links {
         self.links.as_ref().expect("the system was started with links")
+    }
+
+    /// The map that it begins with, where customers are routed by MD5.
+    ///
+    /// # Panics
+    /// Never: a system has a few shards.
+    pub fn map(&self) -> ShardMap {
+        let shards = u16::try_from(self.stack.postgres_count()).ok().and_then(NonZeroU16::new);
+        ShardMap::even(shards.expect("a system has a few shards"), Hash::Md5)
     }
 
     /// The port that a service listens on.

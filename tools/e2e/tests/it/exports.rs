@@ -29,7 +29,7 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
 
     // Where it came from, every one of its orders is known already.
     from.replay(&[file], b"").await.unwrap();
-    from.wait_for("select rows_duplicate from lane_position where lane = 'orders'", 5000).await.unwrap();
+    from.wait_for("select rows_duplicate from lane_tally where lane = 'orders'", 5000).await.unwrap();
     assert_eq!(from.process(ServiceName::Query).stop().await.map(|status| status.success()), Some(true));
     to.stop().await.unwrap();
 }

@@ -36,6 +36,21 @@ async fn frames_that_come_twice_are_stored_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_dies_before_it_notes_what_it_has_derived_derives_it_again() {
+    passes(Case::Failpoint("after-derived=abort:0.01")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_derived_stream_that_is_gone_is_derived_again() {
+    passes(Case::DerivedDeleted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_that_hang_up_leave_is_stored_and_derived_or_not_there_at_all() {
+    passes(Case::HangUps).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn poison_becomes_dead_letters_and_stops_nothing() {
     passes(Case::Poison).await;
 }

@@ -49,7 +49,7 @@ async fn orders_go_in_land_in_the_shards_and_come_back() {
 
     let again = system.replay(&["-"], &orders).await.unwrap();
     assert_eq!(again["accepted"], 20_000, "{again}");
-    system.wait_for("select rows_duplicate from lane_position where lane = 'orders'", 20_000).await.unwrap();
+    system.wait_for("select rows_duplicate from lane_tally where lane = 'orders'", 20_000).await.unwrap();
     assert_eq!(system.sum("select count(*) from orders").await.unwrap(), 20_000);
     assert_eq!(system.sum("select count(*) from dead_letter").await.unwrap(), 0);
     let (status, stats) = system.get("/v1/stats").await.unwrap();
@@ -86,7 +86,12 @@ async fn killing_the_writer_in_the_middle_loses_nothing_and_doubles_nothing() {
     let (summary, ()) = tokio::join!(replay, kills);
     assert_eq!(summary.unwrap()["accepted"], 200_000);
     system.wait_for_orders(200_000).await.unwrap();
-    let tallies = "select sum(rows_stored + rows_duplicate + rows_dead)::int8 from lane_position where lane = 'orders'";
+    // What follows from them is there as well, once each.
+    system.wait_until_settled().await.unwrap();
+    assert_eq!(system.sum("select count(*) from order_index").await.unwrap(), 200_000);
+    let totals = system.sum("select sum(total)::int8 from orders").await.unwrap();
+    assert_eq!(system.sum("select sum(subtotal)::int8 from order_views").await.unwrap(), totals);
+    let tallies = "select sum(rows_stored + rows_duplicate + rows_dead)::int8 from lane_tally where lane = 'orders'";
     assert_eq!(system.sum(tallies).await.unwrap(), 200_000);
     system.stop().await.unwrap();
 }

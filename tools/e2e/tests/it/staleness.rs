@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_e2e::System;
-use forebay_model::{Lane, Receipt};
+use forebay_model::Receipt;
 use forebay_stack::{Durability, Server, ServiceName};
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ async fn check(answer: reqwest::Response, path: &str, known: Vec<Acked>) {
     let shown: Vec<&str> =
         body["data"].as_array().unwrap().iter().filter_map(|order| order["order_id"].as_str()).collect();
     for order in known {
-        let mut places = order.at.positions().filter(|(stream, _)| stream.lane == Lane::Orders);
+        let mut places = order.at.positions();
         let is_before = places.any(|(stream, place)| at.position(stream).is_some_and(|at| at.covers(place)));
         let is_shown = shown.contains(&order.id.as_str());
         assert!(is_shown || !is_before, "{path} from {from} at {position} lacks {} at {}", order.id, order.at);

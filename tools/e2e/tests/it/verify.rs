@@ -15,6 +15,7 @@ async fn what_went_through_ingest_verifies_and_can_be_looked_at() {
         assert_eq!(status, 202, "{answer}");
     }
     system.wait_for_orders(20_020).await.unwrap();
+    system.wait_until_settled().await.unwrap();
     let run = system.forebay(&["verify", "--full", "--json"], b"").await.unwrap().ok().unwrap();
     let report = run.json().unwrap();
     assert_eq!(

@@ -16,7 +16,7 @@ use crate::bench::Bench;
 use crate::dataset::{Dataset, Recipe, customer_id};
 use crate::limit::copy;
 use crate::load::{Answer, Connection};
-use crate::progress::{Progress, execute};
+use crate::progress::{Progress, Until, execute};
 use crate::servers::SERVERS;
 use crate::world::World;
 
@@ -35,7 +35,7 @@ pub(crate) async fn world(bench: &mut Bench, recipe: Recipe) -> Result<World> {
     let path = bench.servers.path(&format!("{}.ndjson", bench.servers.new_name()));
     let few = Dataset::make(Recipe { orders: 1000, customers: 100, seed: 2, ..recipe }, path)?;
     world.replay(&bench.servers, &few.file).await?;
-    Progress::connect(&world.urls).await?.wait_for(few.rows).await?;
+    Progress::connect(&world.urls).await?.wait_for(Until::Stored(few.rows)).await?;
     for url in &world.urls {
         execute(url, "vacuum (analyze) orders, order_time, order_index, order_views").await?;
     }

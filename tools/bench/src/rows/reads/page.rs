@@ -62,5 +62,5 @@ fn script() -> Script {
         "ordered_at >= '2025-06-01 +00' and ordered_at < '2025-06-20 +00' \
          order by ordered_at desc, order_id desc, customer_id desc limit :rows",
     );
-    Script { text: statement, texts: BTreeMap::from([("rows", "101".to_owned())]) }
+    Script { text: statement, texts: BTreeMap::from([("rows", "101".to_owned())]), ..Script::default() }
 }

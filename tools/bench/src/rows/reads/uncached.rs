@@ -75,5 +75,5 @@ fn script(customers: &[CustomerId]) -> Result<Script> {
     );
     let rows = ("rows", "51".to_owned());
     let texts = BTreeMap::from([("end", format!("{END} +00")), rows]);
-    Ok(Script { text: commands, texts })
+    Ok(Script { text: commands, texts, ..Script::default() })
 }

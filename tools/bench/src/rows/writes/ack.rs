@@ -19,9 +19,8 @@ use crate::world::World;
 const BESIDE: &str = "one synced JetStream publish of that size";
 
 pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
-    let all =
-        "acknowledgement with client id and seller view (two publishes, one after the other), one connection, p50";
-    let orders = "acknowledgement, lane orders only (one publish), one connection, one order at a time, p50";
+    let all = "acknowledgement with client id and seller view, one connection, one order at a time, p50";
+    let orders = "acknowledgement, lane orders only, one connection, one order at a time, p50";
     let all = line(bench, all, true).await?;
     Ok(vec![line(bench, orders, false).await?, all])
 }
@@ -48,7 +47,7 @@ async fn line(bench: &mut Bench, what: &str, all_lanes: bool) -> Result<Line> {
         bench.charts.latency(name, last);
     }
     let line = Line::new("ack", what, Unit::Milliseconds, pair.value).beside(BESIDE, pair.limit);
-    Ok(line.target(Target::RatioAtMost(1.6)).note(format!("{bytes} bytes")))
+    Ok(line.target(Target::RatioAtMost(1.4)).note(format!("{bytes} bytes")))
 }
 
 /// The mean size of an order in the log.

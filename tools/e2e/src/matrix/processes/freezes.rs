@@ -10,8 +10,8 @@ use crate::matrix::trial::{Target, Trial};
 
 /// Fewer per second than this are no rate.
 const USUAL_MIN: f64 = 10.0;
-/// Ingest waits for two acknowledgements one after the other, five seconds each.
-const ORDER_WITHIN: Duration = Duration::from_secs(12);
+/// Ingest waits for one acknowledgement, for five seconds.
+const ORDER_WITHIN: Duration = Duration::from_secs(7);
 /// A read waits five seconds for its receipt and then two for its shard.
 const READ_WITHIN: Duration = Duration::from_secs(9);
 /// A read that has nothing to do with what is frozen.
@@ -64,7 +64,7 @@ impl Rates {
 async fn stored_elsewhere(trial: &Trial, server: Server) -> Result<u64> {
     let mut sum = 0;
     for shard in (0..trial.system.stack.postgres_count()).filter(|&shard| server != Server::Postgres(shard)) {
-        let sql = "select coalesce(sum(rows_stored), 0)::int8 from lane_position where lane = 'orders'";
+        let sql = "select coalesce(sum(rows_stored), 0)::int8 from lane_tally where lane = 'orders'";
         sum += trial.system.stack.sql(shard, sql).await?.trim().parse::<u64>()?;
     }
     Ok(sum)

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use forebay_api::lanes::LaneState;
+use forebay_api::streams::{DrainState, StreamReport};
 use forebay_stack::ServiceName;
 use rand::RngExt;
 
-use crate::matrix::ask::{figure, lanes, lanes_of};
+use crate::matrix::ask::{figure, streams, streams_of};
 use crate::matrix::trial::Trial;
 
-/// How long it may take until the other writer has taken every lane.
+/// How long it may take until the other writer has taken every stream.
 const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 /// Ends the sessions by which writers hold their lead, as the death of a machine would; those of transactions stay.
 const END_LEADS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
@@ -29,10 +29,10 @@ pub(crate) async fn kill(trial: &mut Trial) -> Result<()> {
         trial.work(500..2000).await;
         writers[leader].kill().await;
         trial.injected += 1;
-        must_all_be(trial, other, LaneState::Draining).await;
+        must_all_be(trial, other, DrainState::Draining).await;
         must_store(trial).await?;
         writers[leader].ensure_started().await?;
-        must_all_be(trial, leader, LaneState::Standby).await;
+        must_all_be(trial, leader, DrainState::Standby).await;
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ pub(crate) async fn freeze(trial: &mut Trial) -> Result<()> {
 async fn take_over(trial: &mut Trial, other: usize, round: usize) -> Result<()> {
     let is_all = round % 2 == 1;
     end_sessions(trial, if is_all { END_ALL } else { END_LEADS }).await?;
-    must_all_be(trial, other, LaneState::Draining).await;
+    must_all_be(trial, other, DrainState::Draining).await;
     if is_all { must_store(trial).await } else { Ok(()) }
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn two(trial: &mut Trial) -> Result<()> {
 /// Starts a second writer, which stands by.
 async fn start_both(trial: &mut Trial) -> Result<Vec<forebay_stack::Process>> {
     trial.system.start_another(ServiceName::Writer, &[]).await?;
-    must_all_be(trial, 1, LaneState::Standby).await;
+    must_all_be(trial, 1, DrainState::Standby).await;
     Ok(trial.system.processes(ServiceName::Writer))
 }
 
@@ -91,34 +91,34 @@ async fn end_sessions(trial: &Trial, sessions: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until each lane is drained by one writer, and the other one stands by.
+/// Waits until each stream is drained by one writer, and the other one stands by.
 async fn must_be_led_once(trial: &mut Trial) {
     trial
-        .must("one writer leads in each lane, and one stands by", TAKEN_WITHIN, async |system| {
-            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            for lane in &lanes {
-                let of_it = lanes.iter().filter(|other| (other.lane, other.shard) == (lane.lane, lane.shard));
-                let states: Vec<LaneState> = of_it.map(|lane| lane.state).collect();
-                let wanted = [LaneState::Draining, LaneState::Standby];
+        .must("one writer leads in each stream, and one stands by", TAKEN_WITHIN, async |system| {
+            let streams = streams(system).await.map_err(|error| error.to_string())?;
+            for stream in &streams {
+                let is_it = |other: &&StreamReport| (other.stream, other.shard) == (stream.stream, stream.shard);
+                let states: Vec<DrainState> = streams.iter().filter(is_it).map(|stream| stream.state).collect();
+                let wanted = [DrainState::Draining, DrainState::Standby];
                 if states.len() != wanted.len() || !wanted.iter().all(|state| states.contains(state)) {
-                    return Err(format!("{states:?} in {lane:?}"));
+                    return Err(format!("{states:?} in {stream:?}"));
                 }
             }
-            if lanes.is_empty() { Err("no lanes".to_owned()) } else { Ok(()) }
+            if streams.is_empty() { Err("no streams".to_owned()) } else { Ok(()) }
         })
         .await;
 }
 
-/// Waits until every lane of a writer is in that state.
-async fn must_all_be(trial: &mut Trial, writer: usize, state: LaneState) {
-    let what = format!("writer {writer} is {} in every lane", state.as_str());
+/// Waits until every stream of a writer is in that state.
+async fn must_all_be(trial: &mut Trial, writer: usize, state: DrainState) {
+    let what = format!("writer {writer} is {} in every stream", state.as_str());
     trial
         .must(&what, TAKEN_WITHIN, async |system| {
             let url = &system.urls(ServiceName::Writer)[writer];
-            let lanes = lanes_of(system, url).await.map_err(|error| error.to_string())?;
-            match lanes.iter().find(|lane| lane.state != state) {
-                None if !lanes.is_empty() => Ok(()),
-                lane => Err(format!("{lane:?}")),
+            let streams = streams_of(system, url).await.map_err(|error| error.to_string())?;
+            match streams.iter().find(|stream| stream.state != state) {
+                None if !streams.is_empty() => Ok(()),
+                stream => Err(format!("{stream:?}")),
             }
         })
         .await;
@@ -126,7 +126,7 @@ async fn must_all_be(trial: &mut Trial, writer: usize, state: LaneState) {
 
 /// Waits until more is stored than now.
 async fn must_store(trial: &mut Trial) -> Result<()> {
-    const STORED: &str = "select coalesce(sum(rows_stored), 0)::int8 from lane_position where lane = 'orders'";
+    const STORED: &str = "select coalesce(sum(rows_stored), 0)::int8 from lane_tally where lane = 'orders'";
     let before = trial.system.sum(STORED).await?;
     trial
         .must("orders are stored", TAKEN_WITHIN, async |system| match system.sum(STORED).await {

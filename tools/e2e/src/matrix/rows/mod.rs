@@ -1,5 +1,7 @@
-//! Faults of what is sent: twice, refused, poisonous.
+//! Faults of what is sent: twice, refused, poisonous, in conflict, cut off.
 
+pub(super) mod conflicts;
+pub(super) mod hang_ups;
 pub(super) mod poison;
 pub(super) mod refusals;
 pub(super) mod twice;

@@ -5,6 +5,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream;
 use bytes::{BufMut, Bytes, BytesMut};
 use forebay_model::Lane;
+use forebay_model::lane::ColumnType;
 use forebay_testkit::{FRAME_SUM, frame_sum};
 use rand::RngExt;
 
@@ -27,7 +28,7 @@ pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
                 let headers = headers(&format, trial.rng.random(), &payload);
                 let subject = format!("forebay.{lane}.{shard}");
                 let stored = jetstream.publish_with_headers(subject, headers, payload).await?.await?;
-                let (reason, seq) = (reason.to_owned(), stored.sequence);
+                let (seq, reason) = (stored.sequence, reason.to_owned());
                 trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
                 trial.injected += 1;
                 trial.work(0..300).await;
@@ -40,11 +41,11 @@ pub(crate) async fn poison(trial: &mut Trial) -> Result<()> {
 /// Each kind of poison for a lane: the format that it claims, what it is, and what it dies of.
 fn kinds(lane: Lane, round: usize) -> [(String, Bytes, &'static str); 6] {
     let other = if lane == Lane::Orders { Lane::Index } else { Lane::Orders };
-    let (known, id) = (format!("{lane}/1"), |what: &str| format!("{what}-{round}"));
+    let (known, id) = (lane.format().to_owned(), |what: &str| format!("{what}-{round}"));
     [
         (known.clone(), Bytes::from_static(b"\0\x07\0\0\0\x02no tuple at all"), "torn_tuple"),
-        (format!("{lane}/9"), tuple(lane, 0, &id("version")), "unknown_format"),
-        (format!("{other}/1"), tuple(lane, 0, &id("lane")), "unknown_format"),
+        (format!("{lane}/999"), tuple(lane, 0, &id("version")), "unknown_format"),
+        (other.format().to_owned(), tuple(lane, 0, &id("lane")), "unknown_format"),
         (known.clone(), tuple(lane, IMPOSSIBLE, &id("never")), "bad_tuple"),
         (known, tuple(lane, OUT_OF_RANGE, &id("late")), "out_of_range"),
         (String::new(), Bytes::from_static(b"somebody else's message"), "bad_frame"),
@@ -76,16 +77,17 @@ fn headers(format: &str, id: u64, payload: &[u8]) -> HeaderMap {
 /// A COPY tuple of a lane. Source: "Binary Format" in the documentation of `COPY`.
 fn tuple(lane: Lane, ordered_at: i64, order_id: &str) -> Bytes {
     let mut out = BytesMut::new();
-    let bucket = 7_i16.to_be_bytes();
-    let (id, at, total) = (order_id.as_bytes(), ordered_at.to_be_bytes(), 1_i64.to_be_bytes());
-    // A jsonb begins with its version.
-    let fields: &[&[u8]] = match lane {
-        Lane::Orders => &[&bucket, b"C1", &at, id, &total, b"\x01[]", b"\x01{}"],
-        Lane::Index => &[id, b"C1", &at],
-        Lane::Views => &[b"seller", b"S1", &at, id, b"C1", &bucket, &total, b"\x01[]"],
-    };
-    out.put_i16(fields.len() as i16);
-    for field in fields {
+    out.put_i16(lane.columns().len() as i16);
+    for column in lane.columns() {
+        let field: &[u8] = match column.kind {
+            ColumnType::Int2 => &7_i16.to_be_bytes(),
+            ColumnType::Int8 => &1_i64.to_be_bytes(),
+            ColumnType::Timestamptz => &ordered_at.to_be_bytes(),
+            ColumnType::Text if column.name == "order_id" => order_id.as_bytes(),
+            ColumnType::Text => b"C1",
+            // A jsonb begins with its version.
+            ColumnType::Jsonb => b"\x01[]",
+        };
         out.put_i32(field.len() as i32);
         out.put_slice(field);
     }

@@ -1,5 +1,6 @@
 //! Rows that Postgres refuses for what is in them, and that are put into the log again once the reason is gone.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -32,7 +33,8 @@ pub(crate) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
             if stored.dead.len() >= LETTERS_MIN { Ok(()) } else { Err(format!("{} letters", stored.dead.len())) }
         })
         .await;
-    trial.work(0..3000).await;
+    trial.work(1000..3000).await;
+    must_leave_nothing(trial, shard).await?;
     trial.system.stack.sql(shard, REFUSE_NO_MORE).await?;
     let requeued = note_letters(trial, shard).await?;
     for expected in [requeued, 0] {
@@ -55,6 +57,23 @@ pub(crate) async fn refuse(trial: &mut Trial, shard: usize) -> Result<()> {
     Ok(())
 }
 
+/// Nothing follows from what has died.
+async fn must_leave_nothing(trial: &mut Trial, shard: usize) -> Result<()> {
+    let letters = Stored::read(&trial.system, shard).await?.dead;
+    let dead: HashSet<_> = letters.into_iter().map(|letter| (letter.customer_id, letter.order_id)).collect();
+    for other in 0..trial.system.stack.postgres_count() {
+        let stored = Stored::read(&trial.system, other).await?;
+        let entries = stored.index.into_iter().map(|entry| (entry.customer_id, entry.order_id));
+        let views = stored.views.into_iter().map(|view| (view.customer_id, view.order_id));
+        for (customer_id, order_id) in entries.chain(views) {
+            if dead.contains(&(Some(customer_id), Some(order_id.clone()))) {
+                trial.add_finding(format!("{order_id} was refused, and is in index or views"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Looks at each letter, and notes it as one that there must be. Gives how many there are.
 async fn note_letters(trial: &mut Trial, shard: usize) -> Result<usize> {
     let entries = trial.ledger.entries();
@@ -62,15 +81,12 @@ async fn note_letters(trial: &mut Trial, shard: usize) -> Result<usize> {
     for letter in &letters {
         let sent = letter.mark.as_ref().and_then(|mark| entries.get(mark));
         let is_refused = letter.reason == "refused" && letter.sqlstate.as_deref() == Some(CHECK_VIOLATION);
-        let Some(made) = sent.map(|entry| &entry.made).filter(|made| is_refused && made.total() % 30 == 7) else {
+        if !is_refused || sent.is_none_or(|entry| entry.made.total() % 30 != 7) {
             trial.add_finding(format!("this should not have died: {letter:?}"));
             continue;
-        };
-        // Index and views of the order are stored already when it comes again.
-        trial.known.logged_again(Lane::Index, u64::from(made.order_id.is_some()));
-        trial.known.logged_again(Lane::Views, made.sellers().len() as u64);
-        let (reason, seq) = ("refused".to_owned(), letter.seq);
-        trial.known.dead_letters.push(KnownDeadLetter { shard, lane: Lane::Orders, seq, reason });
+        }
+        let (lane, reason, seq) = (Lane::Orders, "refused".to_owned(), letter.seq);
+        trial.known.dead_letters.push(KnownDeadLetter { shard, lane, seq, reason });
     }
     Ok(letters.len())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use async_nats::HeaderMap;
-use forebay_model::Lane;
+use forebay_model::{ShardId, StreamKind};
 use forebay_stack::Server;
 use forebay_testkit::{FRAME_SUM, frame_sum};
 use rand::rngs::StdRng;
@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use crate::load::ledger::Outcome;
 use crate::load::maker::{Made, Maker};
 use crate::matrix::trial::Trial;
+use crate::system::settled::stream_name;
 
 const FILE_ORDERS: usize = 2000;
 /// The header by which JetStream itself drops what comes twice.
@@ -50,9 +51,9 @@ pub(crate) async fn frames(trial: &mut Trial) -> Result<()> {
     let shards = trial.system.stack.postgres_count();
     debug_assert!(trial.system.stack.is_alive(Server::Nats));
     for _ in 0..trial.span.rounds() * 40 {
-        let shard = trial.rng.random_range(0..shards);
-        let lane = Lane::ALL[trial.rng.random_range(0..Lane::ALL.len())];
-        let stream = jetstream.get_stream(format!("forebay-{lane}-{shard}")).await?;
+        let shard = ShardId(trial.rng.random_range(0..shards) as u16);
+        let kind = StreamKind::ALL[trial.rng.random_range(0..StreamKind::ALL.len())];
+        let stream = jetstream.get_stream(stream_name(kind.on(shard))).await?;
         let last = stream.cached_info().state.last_sequence;
         if last == 0 {
             continue;
@@ -64,7 +65,8 @@ pub(crate) async fn frames(trial: &mut Trial) -> Result<()> {
         let sum = frame_sum(all.filter(|&(name, _)| name != FRAME_SUM), &message.payload);
         headers.insert(FRAME_SUM, sum);
         let rows = headers.get(ROWS).context("a frame says how many rows it has")?;
-        trial.known.logged_again(lane, rows.as_str().parse()?);
+        let lane = message.subject.split('.').nth(1).context("a subject names its lane")?;
+        trial.known.logged_again(lane.parse()?, rows.as_str().parse()?);
         jetstream.publish_with_headers(message.subject, headers, message.payload).await?.await?;
         trial.injected += 1;
     }

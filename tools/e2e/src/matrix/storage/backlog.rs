@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_model::PerLane;
+use forebay_model::Lane;
 use forebay_stack::{Server, ServiceName};
 use forebay_testkit::command::forebay;
 use rand::SeedableRng;
@@ -53,6 +53,6 @@ pub(crate) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
     {
         trial.add_finding(format!("replay ended with {:?}: {summary} {}", run.code, run.stderr));
     }
-    trial.known.again = PerLane::from_fn(|_| Again { min: 0, max: AGAIN_MAX * FILE_ORDERS as u64 });
+    trial.known.again[Lane::Orders] = Again { min: 0, max: AGAIN_MAX * FILE_ORDERS as u64 };
     orders.iter().try_for_each(|made| trial.ledger.settle(&made.mark, Outcome::Accepted))
 }

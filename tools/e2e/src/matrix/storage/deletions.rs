@@ -1,31 +1,30 @@
-//! A stream that is deleted: loud, told exactly, and over after one command.
+//! A stream of what was logged that is deleted: loud, told exactly, and over after one command.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
-use forebay_api::lanes::{LaneReport, LaneState};
-use forebay_model::bucket::Hash;
-use forebay_model::{CustomerId, Lane, ShardId, ShardMap};
+use forebay_api::streams::{DrainState, StreamReport};
+use forebay_model::{ShardId, StreamKind};
 use forebay_stack::ServiceName;
 
-use crate::load::SHARDS;
 use crate::load::ledger::Entry;
-use crate::matrix::ask::{figure, lanes};
+use crate::matrix::ask::{figure, streams};
 use crate::matrix::trial::{Target, Trial};
+use crate::system::settled::stream_name;
 
-const LANE: Lane = Lane::Orders;
+const LOGGED: StreamKind = StreamKind::Logged;
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Deletes the stream of a shard's orders while some are nowhere else, and lets the lane go on without them.
+/// Deletes the stream of a shard's orders while some are nowhere else, and lets its writer go on without them.
 pub(crate) async fn delete(trial: &mut Trial, shard: usize) -> Result<()> {
     let writer = Target::Service(ServiceName::Writer);
     trial.kill(writer).await;
     trial.work(1500..3000).await;
     let client = async_nats::connect(trial.system.stack.nats_url()).await.context("cannot reach NATS")?;
     let jetstream = jetstream::new(client);
-    let name = format!("forebay-{LANE}-{shard}");
+    let name = stream_name(LOGGED.on(ShardId(shard as u16)));
     let looked_at = Instant::now();
     let only_there = marks_behind_position(trial, &jetstream, shard, &name).await?;
     jetstream.delete_stream(&name).await?;
@@ -35,9 +34,11 @@ pub(crate) async fn delete(trial: &mut Trial, shard: usize) -> Result<()> {
     // Until there is a stream again, whatever is accepted was logged in the old one.
     let before_migration = Instant::now();
     trial.system.forebay(&["migrate"], b"").await?.ok()?;
+    let map = trial.system.map();
     let is_gone = |mark: &String, entry: &Entry| {
         let accepted_at = entry.accepted_at.filter(|at| *at < before_migration);
-        accepted_at.is_some_and(|at| is_of(entry, shard) && (only_there.contains(mark) || at >= looked_at))
+        let is_there = entry.made.shard(&map) == Some(shard);
+        accepted_at.is_some_and(|at| is_there && (only_there.contains(mark) || at >= looked_at))
     };
     let entries = trial.ledger.entries();
     trial.known.may_be_lost =
@@ -57,7 +58,7 @@ async fn marks_behind_position(
     shard: usize,
     name: &str,
 ) -> Result<HashSet<String>> {
-    let sql = format!("select stream_seq from lane_position where lane = '{LANE}'");
+    let sql = format!("select stream_seq from stream_position where stream = '{LOGGED}'");
     let position: u64 = trial.system.stack.sql(shard, &sql).await?.trim().parse()?;
     let stream = jetstream.get_stream(name).await?;
     let mut marks = HashSet::new();
@@ -70,14 +71,7 @@ async fn marks_behind_position(
     Ok(marks)
 }
 
-/// Whether an order's place is that shard.
-fn is_of(entry: &Entry, shard: usize) -> bool {
-    let map = ShardMap::even(SHARDS, Hash::Md5);
-    let customer = CustomerId::new(entry.made.customer_id.as_str());
-    customer.is_ok_and(|customer| map.write_shard(map.bucket_of(&customer)) == ShardId(shard as u16))
-}
-
-/// Orders that have a part there are refused, others are accepted.
+/// Orders that are logged there are refused, others are accepted.
 async fn must_be_refused(trial: &mut Trial, shard: usize, since: Instant) {
     let writes = trial.writes.clone();
     trial
@@ -90,22 +84,22 @@ async fn must_be_refused(trial: &mut Trial, shard: usize, since: Instant) {
         .await;
 }
 
-/// The lane says that it stands still, and the others go on.
+/// The stream's writer says that it stands still, and the others go on.
 async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
     trial
-        .must("the lane halts, and only that", WITHIN, async |system| {
-            let lanes = lanes(system).await.map_err(|error| error.to_string())?;
-            let is_it = |lane: &LaneReport| lane.lane == LANE && usize::from(lane.shard.0) == shard;
-            let wanted = |lane: &LaneReport| if is_it(lane) { LaneState::Halted } else { LaneState::Draining };
-            match lanes.iter().find(|lane| lane.state != wanted(lane)) {
-                None if lanes.iter().any(is_it) => Ok(()),
-                lane => Err(format!("{lane:?}")),
+        .must("the stream halts, and only that", WITHIN, async |system| {
+            let streams = streams(system).await.map_err(|error| error.to_string())?;
+            let is_it = |stream: &StreamReport| stream.stream == LOGGED && usize::from(stream.shard.0) == shard;
+            let wanted = |stream: &StreamReport| if is_it(stream) { DrainState::Halted } else { DrainState::Draining };
+            match streams.iter().find(|stream| stream.state != wanted(stream)) {
+                None if streams.iter().any(is_it) => Ok(()),
+                stream => Err(format!("{stream:?}")),
             }
         })
         .await;
     let url = trial.system.url(ServiceName::Writer, "");
     if figure(&trial.system, &url, "forebay_writer_halted", "").await? != Some(1.0) {
-        trial.add_finding("the metrics of the writer do not say that one lane has halted");
+        trial.add_finding("the metrics of the writer do not say that one stream has halted");
     }
     let log = std::fs::read_to_string(trial.system.stack.log("writer"))?;
     if !log.lines().any(|line| line.contains("ERROR") && line.contains("the log is not the one that was read so far")) {
@@ -114,10 +108,10 @@ async fn must_halt(trial: &mut Trial, shard: usize) -> Result<()> {
     Ok(())
 }
 
-/// The one command: first it tells what is lost and changes nothing, then the lane goes on.
+/// The one command: first it tells what is lost and changes nothing, then the stream is drained.
 async fn accept(trial: &mut Trial, shard: usize) -> Result<()> {
     let shard_text = shard.to_string();
-    let command = ["log", "accept-loss", LANE.as_str(), &shard_text, "--json"];
+    let command = ["log", "accept-loss", LOGGED.as_str(), &shard_text, "--json"];
     let told = trial.system.forebay(&command, b"").await?;
     if told.code != Some(1) || told.json()?["loss"].is_null() {
         trial.add_finding(format!("the loss is not told: {:?} {} {}", told.code, told.stdout, told.stderr));

@@ -17,7 +17,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] =
 const FULL_WITHIN: Duration = Duration::from_mins(1);
 
 /// Fewer answers than this say nothing.
-const ELSEWHERE_MIN: usize = 100;
+pub(super) const ELSEWHERE_MIN: usize = 100;
 /// By how much a median of milliseconds varies on a busy machine.
 const JITTER: Duration = Duration::from_millis(20);
 
@@ -53,8 +53,8 @@ pub(crate) async fn shard(trial: &mut Trial, shard: usize) -> Result<()> {
     trial.start_again(server).await
 }
 
-/// The answers since then to requests that have no part for that shard.
-fn elsewhere(trial: &Trial, shard: usize, since: Instant) -> Vec<Answer> {
+/// The answers since then to orders that are not logged for that shard.
+pub(super) fn elsewhere(trial: &Trial, shard: usize, since: Instant) -> Vec<Answer> {
     let answers = trial.writes.between(since, Instant::now());
     answers.into_iter().filter(|answer| !answer.shards.contains(&shard)).collect()
 }

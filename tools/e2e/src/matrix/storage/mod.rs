@@ -5,3 +5,4 @@ pub(super) mod backups;
 pub(super) mod deletions;
 pub(super) mod full;
 pub(super) mod promotions;
+pub(super) mod targets;

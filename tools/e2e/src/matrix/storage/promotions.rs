@@ -3,21 +3,21 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use forebay_model::Lane;
+use forebay_model::StreamKind;
 use forebay_stack::Server;
 
 use crate::matrix::trial::Trial;
 
 const REPLICA: Server = Server::Replica(0);
 const WITHIN: Duration = Duration::from_secs(30);
-/// How far a shard's lanes have come.
-const POSITIONS: &str = "select lane || ' ' || stream_seq from lane_position order by lane";
+/// How far a shard's streams have come.
+const POSITIONS: &str = "select stream || ' ' || stream_seq from stream_position order by stream";
 
 /// Lets the replica miss commits, kills the primary, and promotes the replica.
 pub(crate) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
     trial
         .must("the replica follows", WITHIN, async |system| {
-            let seen = system.stack.replica_sql(0, "select sum(stream_seq) from lane_position").await;
+            let seen = system.stack.replica_sql(0, "select sum(stream_seq) from stream_position").await;
             let seen = seen.map_err(|error| error.to_string())?;
             if seen.trim().parse::<u64>().is_ok_and(|seen| seen > 0) { Ok(()) } else { Err(seen) }
         })
@@ -31,8 +31,8 @@ pub(crate) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
     trial.system.stack.restart(REPLICA).await?;
     trial.work(0..1000).await;
     let kept = positions(&trial.system.stack.replica_sql(0, POSITIONS).await?)?;
-    if kept.len() != Lane::ALL.len() || kept.iter().zip(&lost).any(|(kept, lost)| kept >= lost) {
-        trial.add_finding(format!("the replica was to miss commits of every lane, and is at {kept:?} of {lost:?}"));
+    if kept.len() != StreamKind::ALL.len() || kept.iter().zip(&lost).any(|(kept, lost)| kept >= lost) {
+        trial.add_finding(format!("the replica was to miss commits of every stream, and is at {kept:?} of {lost:?}"));
     }
     trial.system.stack.replica_sql(0, "select pg_promote()").await?;
     trial.system.takes_the_place_of(0, shard);
@@ -44,8 +44,8 @@ pub(crate) async fn promote(trial: &mut Trial, shard: usize) -> Result<()> {
 fn positions(rows: &str) -> Result<Vec<(String, u64)>> {
     let lines = rows.lines().filter(|line| !line.is_empty());
     let position = |line: &str| {
-        let (lane, seq) = line.split_once(' ').context("a lane and its position")?;
-        Ok((lane.to_owned(), seq.parse()?))
+        let (stream, seq) = line.split_once(' ').context("a stream and its position")?;
+        Ok((stream.to_owned(), seq.parse()?))
     };
     lines.map(position).collect()
 }

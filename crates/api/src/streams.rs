@@ -1,24 +1,26 @@
-//! How each lane of each shard stands: the answer of the writer's `GET /v1/lanes`.
+//! How each stream of each shard stands: the answer of the writer's `GET /v1/streams`.
 
-use forebay_model::{Lane, Position, ShardId};
+use std::collections::BTreeMap;
+
+use forebay_model::{Lane, Position, ShardId, StreamKind};
 use serde::{Deserialize, Serialize};
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Lanes {
-    /// Every lane of every shard of that writer.
-    pub lanes: Vec<LaneReport>,
+pub struct Streams {
+    /// Every stream of every shard of that writer.
+    pub streams: Vec<StreamReport>,
 }
 
-/// One lane of a shard.
+/// One stream of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LaneReport {
+pub struct StreamReport {
     /// Which.
-    pub lane: Lane,
+    pub stream: StreamKind,
     /// Of which shard.
     pub shard: ShardId,
     /// What its writer does.
-    pub state: LaneState,
+    pub state: DrainState,
     /// Whether this writer leads it.
     pub leader: bool,
     /// Why it is not draining.
@@ -27,22 +29,39 @@ pub struct LaneReport {
     pub since: String,
     /// The last frame that is committed; null before the first commit.
     pub position: Option<FrameAt>,
-    /// What became of the rows up to there.
-    pub rows: Rows,
+    /// What became of the rows of each of its lanes up to there.
+    pub lanes: BTreeMap<Lane, Rows>,
     /// When it was committed.
     pub committed_at: Option<String>,
     /// Frames behind the position.
     pub lag_frames: Option<u64>,
     /// The age of the oldest of them.
     pub lag_seconds: f64,
-    /// Its stream, as it was last seen.
+    /// The stream in the log, as it was last seen.
     pub log: Option<LogReport>,
+    /// Of a logged stream, how far what follows from it is derived for each shard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<DerivedReport>,
 }
 
-/// What the writer of a lane does.
+/// How far what follows from a logged stream is derived for one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DerivedReport {
+    /// The shard that the facts go to.
+    pub target: ShardId,
+    /// The frame of the logged stream up to which everything is derived.
+    pub through: FrameAt,
+    /// How many committed frames of the logged stream are behind that; null where it is of another making of the stream, so that
+    /// everything is owed.
+    pub frames_owed: Option<u64>,
+    /// Since when the shard is owed more than what is just on its way; null where it is not.
+    pub owed_since: Option<String>,
+}
+
+/// What the writer of a stream does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LaneState {
+pub enum DrainState {
     /// The log or the shard has not been reached yet.
     Starting,
     /// Another writer leads; this one waits.
@@ -90,7 +109,7 @@ pub struct LogReport {
     pub bytes_max: u64,
 }
 
-impl LaneState {
+impl DrainState {
     /// Its name in the answer.
     pub const fn as_str(self) -> &'static str {
         match self {

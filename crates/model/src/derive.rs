@@ -1,0 +1,279 @@
+//! What follows from a stored order, for readers who do not ask by its customer: its index entry, and what each key of each view
+//! sees of it.
+//!
+//! One pure function for everybody who derives or checks: the drain behind its commits, what makes up what is owed, the backfill
+//! of a view, `verify` and requeueing. It gives the same facts for an order as a client wrote it and as Postgres gives it back:
+//! of a field that stands in an object twice the last counts, as in `jsonb`.
+
+use std::sync::Arc;
+
+use jiter::Peek;
+
+use crate::order::reader::{Broken, Pointer, Reader};
+use crate::tuple::{push_index_of, push_view};
+use crate::view::ViewSet;
+use crate::{Bucket, Facts, Identity, Lane, ShardMap, Tuple};
+
+/// Derives facts by the views of a system and a version of its map.
+#[derive(Clone, Debug)]
+pub struct Deriver {
+    views: ViewSet,
+    map: Arc<ShardMap>,
+}
+
+/// An order as far as facts follow from it. Nothing was checked but the order's time.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredOrder<'a> {
+    /// Which order.
+    pub identity: Identity<'a>,
+    /// The text of a JSON array.
+    pub items: &'a [u8],
+    /// The text of a JSON object: every field of the order that has no column.
+    pub attributes: &'a [u8],
+}
+
+/// The part of an order that one key of one view sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewSlice<'j> {
+    /// The view's name, such as `seller`.
+    pub view: Arc<str>,
+    /// The key, such as a seller's id.
+    pub key: String,
+    /// Sum of quantity × price over these items, in minor units.
+    pub subtotal: i64,
+    /// The items, each as it came: texts of JSON objects, in the order's order.
+    pub items: Vec<&'j str>,
+}
+
+/// An item, as far as views see it.
+struct Item<'j> {
+    text: &'j str,
+    sum: i128,
+}
+
+const ITEMS: usize = Lane::Orders.place("items");
+const ATTRIBUTES: usize = Lane::Orders.place("attributes");
+
+impl<'a> StoredOrder<'a> {
+    /// Of a tuple of lane `orders`.
+    pub fn of(tuple: &Tuple<'a>) -> Self {
+        Self {
+            identity: Identity::of(tuple.bytes(), tuple.ordered_at()),
+            items: tuple.field(ITEMS),
+            attributes: tuple.field(ATTRIBUTES),
+        }
+    }
+}
+
+impl Deriver {
+    /// Derives the facts of these views, and routes them by this map.
+    pub fn new(views: ViewSet, map: Arc<ShardMap>) -> Self {
+        Self { views, map }
+    }
+
+    /// The map that facts are routed by.
+    pub fn map(&self) -> &Arc<ShardMap> {
+        &self.map
+    }
+
+    /// Adds everything that follows from an order.
+    pub fn derive(&self, order: &StoredOrder<'_>, facts: &mut Facts) {
+        self.derive_index(order, facts);
+        self.derive_views(order, facts);
+    }
+
+    /// Adds the index entry of an order whose id does not lead to it by itself.
+    pub fn derive_index(&self, order: &StoredOrder<'_>, facts: &mut Facts) {
+        let identity = &order.identity;
+        if identity.routes_itself() {
+            return;
+        }
+        let shard = self.map.write_shard(Bucket::of_key_bytes(identity.order_id));
+        facts.push(Lane::Index, shard, |out| {
+            push_index_of(out, identity.order_id, identity.customer_id, identity.ordered_at);
+        });
+    }
+
+    /// Adds what each view's key sees of an order.
+    pub fn derive_views(&self, order: &StoredOrder<'_>, facts: &mut Facts) {
+        for slice in slices(&self.views, order) {
+            let shard = self.map.write_shard(Bucket::of_key(&slice.key));
+            facts.push(Lane::Views, shard, |out| push_view(out, &order.identity, &slice));
+        }
+    }
+}
+
+/// The order as each view's key sees it. What is no JSON, as only a foreign frame can have it, is seen by nobody.
+pub fn slices<'a>(views: &ViewSet, order: &StoredOrder<'a>) -> Vec<ViewSlice<'a>> {
+    if views.is_empty() {
+        return Vec::new();
+    }
+    let (Ok(items), Ok(attributes)) = (str::from_utf8(order.items), str::from_utf8(order.attributes)) else {
+        return Vec::new();
+    };
+    try_slices(views, items, attributes).unwrap_or_default()
+}
+
+fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Result<Vec<ViewSlice<'a>>, Broken> {
+    let (all, mut keyed) = read_items(views, items)?;
+    keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
+    let mut slices: Vec<ViewSlice<'a>> = Vec::with_capacity(keyed.len());
+    for (view, key, index) in keyed {
+        let Item { text, sum } = all[index];
+        match slices.last_mut() {
+            Some(last) if last.view == view && last.key == key => {
+                last.subtotal = last.subtotal.wrapping_add(sum as i64);
+                last.items.push(text);
+            }
+            _ => slices.push(ViewSlice { view, key, subtotal: sum as i64, items: vec![text] }),
+        }
+    }
+    let total: i128 = all.iter().map(|item| item.sum).sum();
+    for (view, key) in read_order_keys(views, attributes)? {
+        slices.push(ViewSlice { view, key, subtotal: total as i64, items: all.iter().map(|item| item.text).collect() });
+    }
+    Ok(slices)
+}
+
+/// A view, its key, and the place of the item that it sees.
+type Keyed = (Arc<str>, String, usize);
+
+fn read_items<'a>(views: &ViewSet, items: &'a str) -> Result<(Vec<Item<'a>>, Vec<Keyed>), Broken> {
+    let mut reader = Reader::new(items);
+    let (mut all, mut keyed) = (Vec::new(), Vec::new());
+    let mut next = match reader.jiter.peek()? {
+        Peek::Array => reader.jiter.known_array()?,
+        _ => None,
+    };
+    while let Some(peek) = next {
+        let start = reader.jiter.current_index();
+        let first = keyed.len();
+        let sum = if peek == Peek::Object {
+            read_item(&mut reader, views, all.len(), &mut keyed, first)?
+        } else {
+            reader.jiter.known_skip(peek)?;
+            0
+        };
+        all.push(Item { text: reader.since(start), sum });
+        next = reader.jiter.array_step()?;
+    }
+    Ok((all, keyed))
+}
+
+/// Which field of an item it is that a key stands for.
+enum Field {
+    Quantity,
+    Price,
+    Of(Option<Arc<str>>),
+}
+
+/// Quantity × price. Its keys go to the end of `keyed`, of which it looks at what is behind `first`.
+fn read_item(
+    reader: &mut Reader<'_>,
+    views: &ViewSet,
+    place: usize,
+    keyed: &mut Vec<Keyed>,
+    first: usize,
+) -> Result<i128, Broken> {
+    let field = |key: &str| match key {
+        "quantity" => Field::Quantity,
+        "price" => Field::Price,
+        _ => Field::Of(views.of_item_field(key).map(|view| view.name().clone())),
+    };
+    let (mut quantity, mut price) = (0, 0);
+    let mut next = reader.jiter.known_object()?.map(field);
+    while let Some(found) = next {
+        let peek = reader.jiter.peek()?;
+        let pointer = Pointer::Item(place);
+        match found {
+            Field::Quantity => quantity = reader.integer(peek, pointer, i64::MIN..=i64::MAX)?.unwrap_or(0),
+            Field::Price => price = reader.integer(peek, pointer, i64::MIN..=i64::MAX)?.unwrap_or(0),
+            Field::Of(Some(view)) => {
+                // The last of equal fields counts.
+                if let Some(before) = keyed[first..].iter().position(|(known, ..)| *known == view) {
+                    keyed.remove(first + before);
+                }
+                keyed.extend(key_of(reader, peek, pointer)?.map(|key| (view, key, place)));
+            }
+            Field::Of(None) => reader.jiter.known_skip(peek)?,
+        }
+        next = reader.jiter.next_key()?.map(field);
+    }
+    Ok(i128::from(quantity) * i128::from(price))
+}
+
+/// The views whose key stands in the order itself, with it.
+fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(Arc<str>, String)>, Broken> {
+    let mut keys: Vec<(Arc<str>, String)> = Vec::new();
+    if !views.have_order_fields() {
+        return Ok(keys);
+    }
+    let mut reader = Reader::new(attributes);
+    if reader.jiter.peek()? != Peek::Object {
+        return Ok(keys);
+    }
+    let view_of = |key: &str| views.of_order_field(key).map(|view| view.name().clone());
+    let mut next = reader.jiter.known_object()?.map(view_of);
+    while let Some(view) = next {
+        let peek = reader.jiter.peek()?;
+        match view {
+            Some(view) => {
+                keys.retain(|(known, _)| *known != view);
+                keys.extend(key_of(&mut reader, peek, Pointer::Item(0))?.map(|key| (view, key)));
+            }
+            None => reader.jiter.known_skip(peek)?,
+        }
+        next = reader.jiter.next_key()?.map(view_of);
+    }
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+/// A null stands for a field that is not there.
+fn key_of(reader: &mut Reader<'_>, peek: Peek, pointer: Pointer<'_>) -> Result<Option<String>, Broken> {
+    if peek == Peek::Null {
+        reader.jiter.known_null()?;
+        return Ok(None);
+    }
+    reader.id(peek, pointer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(views: &str, items: &str, attributes: &str) -> Vec<String> {
+        let identity =
+            Identity { bucket: None, customer_id: b"C", ordered_at: crate::Timestamp::EARLIEST, order_id: b"O" };
+        let order = StoredOrder { identity, items: items.as_bytes(), attributes: attributes.as_bytes() };
+        let shown =
+            |slice: ViewSlice<'_>| format!("{} {} {} {}", slice.view, slice.key, slice.subtotal, slice.items.join("|"));
+        slices(&views.parse().unwrap(), &order).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_key_sees_its_items_and_a_key_of_the_order_sees_all() {
+        let items = r#"[{"s":"b","quantity":2,"price":3},{"s":7,"quantity":1,"price":1},{"s":"b","quantity":1,"price":1},{"s":null,"quantity":1,"price":1}]"#;
+        let expected = [
+            r#"seller 7 1 {"s":7,"quantity":1,"price":1}"#.to_owned(),
+            r#"seller b 7 {"s":"b","quantity":2,"price":3}|{"s":"b","quantity":1,"price":1}"#.to_owned(),
+            format!("depot D 9 {}", items[1..items.len() - 1].replace("},{", "}|{")),
+        ];
+        assert_eq!(seen("seller=items[].s,depot=d", items, r#"{"x":[1],"d":"D"}"#), expected);
+    }
+
+    #[test]
+    fn of_a_field_that_stands_there_twice_the_last_counts_as_in_jsonb() {
+        assert_eq!(seen("a=items[].s", r#"[{"s":"x","s":"y"}]"#, "{}"), [r#"a y 0 {"s":"x","s":"y"}"#]);
+        assert!(seen("a=items[].s", r#"[{"s":"x","s":null}]"#, "{}").is_empty());
+        assert!(seen("a=d", "[{}]", r#"{"d":"x","d":null}"#).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_order_is_seen_by_nobody() {
+        for items in ["", "{}", "[1", r#"[{"s":"x"}"#, "\u{1}"] {
+            assert!(seen("a=items[].s", items, "{}").is_empty(), "{items}");
+        }
+        assert!(seen("a=items[].s", r#"[{"s":[1]}]"#, "{}").is_empty());
+    }
+}

@@ -1,0 +1,119 @@
+//! What a store knows of one lane's table, and the lane's part in a transaction.
+
+use std::sync::Arc;
+
+use forebay_model::{Lane, Timestamp};
+use sqlx::postgres::PgConnection;
+
+use super::PARTITIONS_MAX;
+use super::error::StoreError;
+use super::path::Path;
+use super::sift::{RowRange, Sifted, sift};
+use super::statements::Statements;
+use super::step::{Step, step, within};
+use crate::dead_letter::Letter;
+use crate::frame::IndexedFrame;
+use crate::partition::{self, Granularity, Ranges, Span};
+use crate::position::Tally;
+
+/// One lane of a store.
+#[derive(Debug)]
+pub(super) struct LaneState {
+    pub(super) lane: Lane,
+    pub(super) statements: Arc<Statements>,
+    ranges: Ranges,
+    path: Path,
+}
+
+/// What a transaction is to do with one lane.
+#[derive(Clone, Debug)]
+pub(super) struct LanePart<'a> {
+    pub(super) lane: Lane,
+    pub(super) statements: &'a Statements,
+    /// The table's partitions, where the rows go straight into it; `None` where they go through staging.
+    pub(super) straight: Option<&'a Ranges>,
+    pub(super) ranges: &'a [RowRange<'a>],
+    pub(super) letters: &'a [Letter],
+    /// How many rows of the log it is for: as many must be stored, duplicate or dead.
+    pub(super) rows: u64,
+    pub(super) times: Option<(Timestamp, Timestamp)>,
+}
+
+impl LaneState {
+    /// Reads which partitions there are.
+    pub(super) async fn read(control: &mut PgConnection, lane: Lane) -> Result<Self, StoreError> {
+        let (statements, path) = (Arc::new(Statements::new(lane)), Path::default());
+        let mut state = Self { lane, statements, ranges: Ranges::default(), path };
+        state.read_partitions(control).await?;
+        Ok(state)
+    }
+
+    pub(super) async fn read_partitions(&mut self, control: &mut PgConnection) -> Result<(), StoreError> {
+        if self.lane.is_partitioned_by_time() {
+            self.ranges = step(Step::Partitions, partition::read_ranges(control, self.lane.table())).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the partitions of these slots, as far as they are missing.
+    pub(super) async fn make_slots(
+        &mut self,
+        control: &mut PgConnection,
+        slots: impl Iterator<Item = Span>,
+    ) -> Result<usize, StoreError> {
+        if !self.lane.is_partitioned_by_time() {
+            return Ok(0);
+        }
+        let wanted: Vec<Span> = slots.filter(|&slot| !self.ranges.gaps(slot).is_empty()).collect();
+        self.make_partitions(control, &wanted).await
+    }
+
+    pub(super) async fn make_partitions(
+        &mut self,
+        control: &mut PgConnection,
+        wanted: &[Span],
+    ) -> Result<usize, StoreError> {
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let create = partition::create(control, self.lane.table(), wanted);
+        let (ranges, created) = within(PARTITIONS_MAX, Step::Partitions, create).await?;
+        self.ranges = ranges;
+        Ok(created)
+    }
+
+    /// What of the lane's frames among these can be sent.
+    pub(super) fn sift<'a>(&self, frames: &'a [IndexedFrame], granularity: Granularity) -> Sifted<'a> {
+        let of_lane = frames.iter().filter(|frame| frame.lane() == self.lane);
+        sift(of_lane, &self.ranges, granularity)
+    }
+
+    /// Its part in a transaction; `None` where it has none.
+    pub(super) fn part<'a>(&'a self, sifted: &'a Sifted<'_>) -> Option<LanePart<'a>> {
+        (sifted.logged > 0).then(|| LanePart {
+            lane: self.lane,
+            statements: &self.statements,
+            straight: self.path.is_straight().then_some(&self.ranges),
+            ranges: &sifted.ranges,
+            letters: &sifted.letters,
+            rows: sifted.logged,
+            times: sifted.times,
+        })
+    }
+
+    /// Its part was committed.
+    pub(super) fn committed(&mut self, rows: Tally, sifted: &Sifted<'_>) {
+        if sifted.logged > 0 {
+            self.path.committed(rows.stored == sifted.rows());
+        }
+    }
+
+    /// Its rows were refused. Returns whether they went straight.
+    pub(super) fn refused(&mut self) -> bool {
+        let was_straight = self.path.is_straight();
+        if was_straight {
+            self.path.refused();
+        }
+        was_straight
+    }
+}

@@ -1,0 +1,251 @@
+//! How far what follows from each shard's orders is known to be derived for each shard: by what notices say, and by what the
+//! shards' own databases have said.
+//!
+//! It says what to wait for in a derived stream; whether an answer holds that is decided by the position that was read together
+//! with the answer's rows.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use forebay_log::Notice;
+use forebay_model::{Position, Receipt, ShardId, StreamId, StreamKind, Timestamp};
+use tokio::sync::watch;
+
+use crate::position::SILENCE_MAX;
+use crate::position::trail::{Mark, Trail};
+
+/// What is known of every source.
+#[derive(Debug)]
+pub(crate) struct Derivations(Vec<Source>);
+
+/// A shard whose writer derives.
+#[derive(Debug)]
+struct Source {
+    /// When its writer said something last.
+    heard_at: Mutex<Option<Instant>>,
+    /// The turn to ask its database.
+    turn: tokio::sync::Mutex<()>,
+    /// By target.
+    targets: Vec<watch::Sender<Derivation>>,
+}
+
+/// How far a source has derived for a target.
+#[derive(Debug, Default)]
+pub(crate) struct Derivation {
+    pub(crate) trail: Trail,
+    /// What the writer has said last.
+    owed: Option<Owed>,
+}
+
+/// Whether a target is owed more than what is just on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    Since(Timestamp),
+}
+
+/// Whether facts may be missing from a derived stream, which are not just on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owing {
+    /// Every writer has said that it owes nothing.
+    Nothing,
+    /// A writer has not been heard.
+    Unknown,
+    /// A writer has said that it owes something.
+    Something,
+}
+
+impl Derivations {
+    /// Nothing is known yet of these many shards.
+    pub(crate) fn new(shards: usize) -> Self {
+        let source = || Source {
+            heard_at: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            targets: (0..shards).map(|_| watch::Sender::default()).collect(),
+        };
+        Self((0..shards).map(|_| source()).collect())
+    }
+
+    /// Takes note of what the writer of a logged stream says. What is of shards that the settings do not name is passed over.
+    pub(crate) fn note(&self, notice: &Notice) {
+        let Some(source) = self.source(notice.stream.shard).filter(|_| notice.stream.kind == StreamKind::Logged) else {
+            return;
+        };
+        source.set_heard(Some(Instant::now()));
+        for derived in &notice.derived {
+            let Some(target) = source.target(derived.target) else { continue };
+            let mark = Mark { through: derived.through, published: derived.published };
+            let owed = Some(derived.owed_since.map_or(Owed::Nothing, Owed::Since));
+            target.send_if_modified(|known| {
+                known.owed = owed;
+                known.trail.note(mark, notice.after)
+            });
+        }
+    }
+
+    /// Takes note of what a source's database says of a target, where the source has committed up to `at`.
+    pub(crate) fn note_read(&self, source: ShardId, target: ShardId, mark: Mark, at: Position) {
+        if let Some(target) = self.source(source).and_then(|source| source.target(target)) {
+            target.send_if_modified(|known| known.trail.note(mark, at));
+        }
+    }
+
+    /// No notices are heard any more.
+    pub(crate) fn deafen(&self) {
+        self.0.iter().for_each(|source| source.set_heard(None));
+    }
+
+    /// Follows how far a source has derived for a target; `None` where the settings do not name one of them.
+    pub(crate) fn follow(&self, source: ShardId, target: ShardId) -> Option<watch::Receiver<Derivation>> {
+        self.source(source)?.target(target).map(watch::Sender::subscribe)
+    }
+
+    /// The turn to ask a source's database; `None` while another request has it, whose answer will be noted here.
+    pub(crate) fn take_turn(&self, source: ShardId) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.source(source)?.turn.try_lock().ok()
+    }
+
+    /// Whether an answer that was read of a stream at a position is known to hold what a receipt names, and what follows from
+    /// that.
+    pub(crate) fn holds(&self, receipt: &Receipt, stream: StreamId, position: Position) -> bool {
+        let is_direct = receipt.position(stream).is_none_or(|target| position.covers(target));
+        let follows = |source: ShardId, logged: Position| {
+            let derivation = self.source(source).and_then(|source| source.target(stream.shard));
+            let published = derivation.and_then(|derivation| derivation.borrow().trail.published(logged));
+            published.is_some_and(|published| is_there(published, position))
+        };
+        is_direct
+            && (stream.kind == StreamKind::Logged
+                || logged_parts(receipt).all(|(source, logged)| follows(source, logged)))
+    }
+
+    /// Whether these sources may owe these targets anything.
+    pub(crate) fn owing(&self, sources: impl Iterator<Item = ShardId>, targets: &[ShardId]) -> Owing {
+        let now = Instant::now();
+        let of_pair =
+            |source: &Source, target: ShardId| match source.target(target).and_then(|known| known.borrow().owed) {
+                Some(Owed::Since(_)) => Owing::Something,
+                Some(Owed::Nothing) if source.is_heard(now) => Owing::Nothing,
+                Some(Owed::Nothing) | None => Owing::Unknown,
+            };
+        let of_source = |source: ShardId| match self.source(source) {
+            Some(source) => targets.iter().map(|&target| of_pair(source, target)).max().unwrap_or(Owing::Nothing),
+            None => Owing::Unknown,
+        };
+        sources.map(of_source).max().unwrap_or(Owing::Nothing)
+    }
+
+    /// Since when a source owes a target something, as far as is known.
+    pub(crate) fn owed_since(&self, source: ShardId, target: ShardId) -> Option<Timestamp> {
+        match self.source(source)?.target(target)?.borrow().owed? {
+            Owed::Since(since) => Some(since),
+            Owed::Nothing => None,
+        }
+    }
+
+    /// The sources that owe these targets something, each with since when; those that were not heard lately as they were last
+    /// known.
+    pub(crate) fn debtors(&self, targets: &[ShardId]) -> Vec<(ShardId, Timestamp)> {
+        let since = |source| targets.iter().filter_map(|&target| self.owed_since(source, target)).min();
+        let sources = (0..self.0.len() as u16).map(ShardId);
+        sources.filter_map(|source| Some((source, since(source)?))).collect()
+    }
+
+    fn source(&self, source: ShardId) -> Option<&Source> {
+        self.0.get(usize::from(source.0))
+    }
+}
+
+/// Whether a derived stream that has come to a position has everything that a source has published there. Where nothing was, no
+/// making of the stream lacks anything.
+pub(crate) fn is_there(published: Position, position: Position) -> bool {
+    published.seq == 0 || position.covers(published)
+}
+
+/// The parts of a receipt from which something follows.
+pub(crate) fn logged_parts(receipt: &Receipt) -> impl Iterator<Item = (ShardId, Position)> + '_ {
+    let logged = receipt.positions().filter(|(stream, _)| stream.kind == StreamKind::Logged);
+    logged.map(|(stream, position)| (stream.shard, position))
+}
+
+impl Source {
+    fn target(&self, target: ShardId) -> Option<&watch::Sender<Derivation>> {
+        self.targets.get(usize::from(target.0))
+    }
+
+    fn set_heard(&self, at: Option<Instant>) {
+        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn is_heard(&self, now: Instant) -> bool {
+        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        heard_at.is_some_and(|at| now.duration_since(at) <= SILENCE_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::{DerivedThrough, Incarnation};
+
+    fn at(incarnation: u64, seq: u64) -> Position {
+        Position { incarnation: Incarnation::new(incarnation), seq }
+    }
+
+    /// A notice of source 0, which has derived everything up to `seq` for target 1.
+    fn notice(seq: u64, published: Position, owed_since: Option<i64>) -> Notice {
+        let stream = StreamKind::Logged.on(ShardId(0));
+        let owed_since = owed_since.map(Timestamp::from_unix_us);
+        let derived = DerivedThrough { target: ShardId(1), through: at(1, seq), published, owed_since };
+        let heartbeat = Notice::heartbeat(stream, at(1, seq), Timestamp::from_unix_us(0));
+        Notice { derived: vec![derived], ..heartbeat }
+    }
+
+    #[test]
+    fn a_receipt_of_orders_is_held_by_what_follows_from_them() {
+        let derivations = Derivations::new(2);
+        let receipt: Receipt = "l0.1.5".parse().unwrap();
+        let target = StreamKind::Derived.on(ShardId(1));
+        assert!(!derivations.holds(&receipt, target, at(7, 100)), "nobody knows where they are");
+        derivations.note(&notice(4, at(7, 8), None));
+        assert!(!derivations.holds(&receipt, target, at(7, 100)), "they are not derived");
+        derivations.note(&notice(6, at(7, 9), None));
+        assert!(!derivations.holds(&receipt, target, at(7, 8)) && derivations.holds(&receipt, target, at(7, 9)));
+        assert!(!derivations.holds(&receipt, target, at(8, 9)), "of another making");
+        let both: Receipt = "l0.1.5~d1.7.12".parse().unwrap();
+        assert!(!derivations.holds(&both, target, at(7, 11)) && derivations.holds(&both, target, at(7, 12)));
+        let logged = StreamKind::Logged.on(ShardId(0));
+        assert!(!derivations.holds(&both, logged, at(1, 4)) && derivations.holds(&both, logged, at(1, 5)));
+    }
+
+    #[test]
+    fn where_nothing_was_published_nothing_is_missing() {
+        let derivations = Derivations::new(2);
+        derivations.note(&notice(6, at(0, 0), None));
+        let receipt: Receipt = "l0.1.5".parse().unwrap();
+        assert!(derivations.holds(&receipt, StreamKind::Derived.on(ShardId(1)), at(7, 0)));
+    }
+
+    #[test]
+    fn who_was_not_heard_may_owe_something() {
+        let derivations = Derivations::new(2);
+        let owing = || derivations.owing([ShardId(0)].into_iter(), &[ShardId(1)]);
+        assert_eq!(owing(), Owing::Unknown);
+        derivations.note(&notice(6, at(7, 9), None));
+        assert_eq!((owing(), derivations.debtors(&[ShardId(1)])), (Owing::Nothing, vec![]));
+        assert_eq!(derivations.owing([ShardId(0), ShardId(1)].into_iter(), &[ShardId(1)]), Owing::Unknown);
+        derivations.deafen();
+        assert_eq!(owing(), Owing::Unknown);
+        derivations.note(&notice(7, at(7, 9), Some(5)));
+        let debts = vec![(ShardId(0), Timestamp::from_unix_us(5))];
+        assert_eq!((owing(), derivations.debtors(&[ShardId(0), ShardId(1)])), (Owing::Something, debts.clone()));
+        derivations.deafen();
+        assert_eq!((owing(), derivations.debtors(&[ShardId(1)])), (Owing::Something, debts));
+        // What is of unknown shards is passed over.
+        let mut foreign = notice(8, at(7, 9), None);
+        foreign.derived[0].target = ShardId(9);
+        derivations.note(&foreign);
+        foreign.stream.shard = ShardId(9);
+        derivations.note(&foreign);
+    }
+}

@@ -1,0 +1,117 @@
+//! Behind the commit: what follows from stored orders goes to the derived streams of the shards where its readers look.
+//!
+//! **Only what is committed is derived, and nothing is published before COMMIT's answer.** A commit waits for none of this. For
+//! each target shard a worker of its own publishes what a commit has brought, and remembers up to where it has come; what the
+//! worker has come to is noted in the shard's database with the next commit, or alone where there is none. Whatever crashes
+//! in between, the note says from where facts are derived again, which is harmless.
+//!
+//! What is owed to a target is nothing of its own: it is what lies between its note and the position. A target that cannot take
+//! frames makes that distance grow, and nothing else; see [`target`].
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`piece`] | what a commit has brought, derived and dealt out |
+//! | [`target`] | one target's worker: keep up, fall behind, make up |
+//! | [`look`] | whether a target's stream is still the one that took the last frame |
+//! | [`owed`] | what is owed, found again in the log or among the stored orders |
+//! | [`board`] | how far each worker has come, and what of that is noted |
+
+mod board;
+mod look;
+mod owed;
+mod piece;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_log::Log;
+use forebay_model::{Deriver, Incarnation, Position, ShardMap, StreamId, ViewSet};
+use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+pub(crate) use self::board::{Board, Standing};
+use self::piece::{Brought, Dealer};
+use self::target::Target;
+
+/// Commits that wait to be derived.
+const COMMITS_WAITING: usize = 4;
+/// Commits whose facts wait for a target's worker. One that falls further behind finds them again by itself.
+const PIECES_WAITING: usize = 4;
+
+/// Derives what the commits of one logged stream bring, for as long as its session lasts.
+#[derive(Debug)]
+pub(crate) struct Deriving {
+    commits: mpsc::Sender<Brought>,
+    committed: watch::Sender<Position>,
+    board: Arc<Board>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// What deriving needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) stream: StreamId,
+    pub(crate) addresses: ShardAddresses,
+    pub(crate) log: Log,
+    pub(crate) views: ViewSet,
+    pub(crate) map: Arc<ShardMap>,
+    /// The most bytes of frames that are read of the log at a time.
+    pub(crate) batch_bytes: usize,
+}
+
+/// The notes that targets begin with: nothing is derived, and their streams are not known.
+pub(crate) fn first_notes(map: &ShardMap, position: Position) -> Vec<Derived> {
+    let through = Position { seq: 0, ..position };
+    let nowhere = Position { incarnation: Incarnation::new(0), seq: 0 };
+    let note =
+        |target| Derived { target, through, published: Published { position: nowhere, frame_id: String::new() } };
+    map.shards().map(note).collect()
+}
+
+impl Deriving {
+    /// Starts at a position, where the notes are these.
+    pub(crate) fn start(source: &Source, position: Position, notes: Vec<Derived>, board: Arc<Board>) -> Self {
+        board.begin(&notes);
+        let deriver = Deriver::new(source.views.clone(), Arc::clone(&source.map));
+        let (committed, _) = watch::channel(position);
+        let (commits, brought) = mpsc::channel(COMMITS_WAITING);
+        let (mut tasks, mut outlets) = (Vec::new(), Vec::new());
+        let spawner = &source.log.settings().spawner;
+        for note in notes {
+            let (outlet, inlet) = piece::outlet(note.target, PIECES_WAITING);
+            outlets.push(outlet);
+            let name = format!("derive {} for shard {}", source.stream, note.target);
+            let target =
+                Target::new(source.clone(), deriver.clone(), note, inlet, committed.subscribe(), Arc::clone(&board));
+            tasks.push(spawner.spawn(name, target.run()));
+        }
+        let dealer = Dealer::new(deriver, outlets);
+        tasks.push(spawner.spawn(format!("derive {}", source.stream), dealer.run(brought)));
+        Self { commits, committed, board, tasks }
+    }
+
+    /// How far the workers have come.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Frames were committed.
+    pub(crate) async fn committed(&self, frames: Vec<IndexedFrame>, before: Position, committed: &Committed) {
+        let dead = committed.dead_rows.clone();
+        let brought = Brought { before, after: committed.position, frames, dead };
+        self.committed.send_replace(committed.position);
+        // The one that takes them ends with this, or with the process.
+        let _ = self.commits.send(brought).await;
+    }
+}
+
+impl Drop for Deriving {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// How long a frame may take to be acknowledged before its target counts as away.
+pub(crate) const ACK_MAX: Duration = Duration::from_secs(3);

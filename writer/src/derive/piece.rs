@@ -1,0 +1,157 @@
+//! What a commit has brought: derived once, and dealt out to the targets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forebay_model::fact::FramePart;
+use forebay_model::{Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_shard::{DeadRows, IndexedFrame};
+use tokio::sync::{Notify, mpsc};
+
+/// What a commit has brought.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub(super) before: Position,
+    pub(super) after: Position,
+    pub(super) frames: Vec<IndexedFrame>,
+    /// The rows of them that were not stored, in order.
+    pub(super) dead: Vec<DeadRows>,
+}
+
+/// What a commit has brought for one target: maybe nothing, which moves it on as well.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) before: Position,
+    pub(super) after: Position,
+    pub(super) parts: Vec<FramePart>,
+}
+
+/// Where pieces for one target are put in.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    target: ShardId,
+    pieces: mpsc::Sender<Piece>,
+    missed: Arc<Notify>,
+}
+
+/// Where a target's worker takes them out.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    pub(super) pieces: mpsc::Receiver<Piece>,
+    /// Told where a piece was left out, because too many waited.
+    pub(super) missed: Arc<Notify>,
+}
+
+pub(super) fn outlet(target: ShardId, pieces_max: usize) -> (Outlet, Inlet) {
+    let (sender, receiver) = mpsc::channel(pieces_max);
+    let missed = Arc::new(Notify::new());
+    (Outlet { target, pieces: sender, missed: Arc::clone(&missed) }, Inlet { pieces: receiver, missed })
+}
+
+/// Derives and deals out.
+#[derive(Debug)]
+pub(super) struct Dealer {
+    deriver: Deriver,
+    outlets: Vec<Outlet>,
+}
+
+impl Dealer {
+    pub(super) fn new(deriver: Deriver, outlets: Vec<Outlet>) -> Self {
+        Self { deriver, outlets }
+    }
+
+    pub(super) async fn run(self, mut commits: mpsc::Receiver<Brought>) {
+        while let Some(brought) = commits.recv().await {
+            self.deal(brought);
+        }
+    }
+
+    /// No target waits for another: where too many pieces wait already, the worker will find this one again by itself.
+    fn deal(&self, Brought { before, after, frames, dead }: Brought) {
+        let mut facts = Facts::default();
+        derive_stored(&self.deriver, &frames, &dead, &mut facts);
+        let mut by_target: BTreeMap<ShardId, Vec<FramePart>> = BTreeMap::new();
+        for part in facts.into_parts() {
+            by_target.entry(part.shard).or_default().push(part);
+        }
+        for outlet in &self.outlets {
+            let parts = by_target.remove(&outlet.target).unwrap_or_default();
+            if outlet.pieces.try_send(Piece { before, after, parts }).is_err() {
+                outlet.missed.notify_one();
+            }
+        }
+    }
+}
+
+/// Adds what follows from the rows of committed frames, but for those that are dead. (A duplicate is as good as the row that was
+/// stored before: it says the same.)
+pub(super) fn derive_stored(deriver: &Deriver, frames: &[IndexedFrame], dead: &[DeadRows], facts: &mut Facts) {
+    let mut dead = dead.iter().peekable();
+    for indexed in frames.iter().filter(|frame| frame.lane() == Lane::Orders) {
+        let (seq, payload) = (indexed.frame().seq, &indexed.frame().payload);
+        for (row, entry) in (0u32..).zip(indexed.tuples().entries()) {
+            while dead.next_if(|dead| (dead.seq, dead.row.saturating_add(dead.rows)) <= (seq, row)).is_some() {}
+            if dead.peek().is_some_and(|dead| dead.seq == seq && dead.row <= row) {
+                continue;
+            }
+            if let Some(Ok(tuple)) = Tuples::new(Lane::Orders, &payload[entry.range()]).next() {
+                deriver.derive(&StoredOrder::of(&tuple), facts);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::num::NonZeroU16;
+
+    use bytes::Bytes;
+    use forebay_model::{Epoch, Hash, ShardMap, tuple};
+    use forebay_shard::LogFrame;
+    use forebay_testkit::log::with_order;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn map() -> ShardMap {
+        ShardMap::even(NonZeroU16::MIN, Hash::Md5)
+    }
+
+    fn frame(seq: u64, rows: u32) -> IndexedFrame {
+        let mut payload = Vec::new();
+        for row in 0..rows {
+            let order = json!({"order_id": format!("{seq}-{row}"), "customer_id": "C", "timestamp": "2025-01-01T00:00:00Z",
+                "items": [{"sku": "a", "quantity": 1, "price": 1}]});
+            with_order(&order.to_string(), &map(), |order| tuple::push_order(&mut payload, order));
+        }
+        let (id, epoch, payload) = (String::new(), Epoch(1), Bytes::from(payload));
+        LogFrame { seq, id, epoch, enqueued_at: None, rows, payload, fault: None }.indexed(Lane::Orders)
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_rows_that_are_not_dead_are_derived(
+            frames in prop::collection::vec(1u32..6, 1..6),
+            dead in prop::collection::btree_set((1u64..7, 0u32..6), 0..12),
+        ) {
+            let frames: Vec<_> = (1u64..).zip(frames).map(|(seq, rows)| frame(seq, rows)).collect();
+            // Some of the dead stand for several rows.
+            let letters: Vec<DeadRows> = dead.iter().map(|&(seq, row)| DeadRows { seq, row, rows: 1 + row % 2 }).collect();
+            let is_dead = |seq, row| letters.iter().any(|dead| dead.seq == seq && (dead.row..dead.row + dead.rows).contains(&row));
+            let rows = frames.iter().flat_map(|frame| (0..frame.frame().rows).map(|row| (frame.frame().seq, row)));
+            let expected: BTreeSet<String> =
+                rows.filter(|&(seq, row)| !is_dead(seq, row)).map(|(seq, row)| format!("{seq}-{row}")).collect();
+            let mut facts = Facts::default();
+            derive_stored(&Deriver::new("".parse().unwrap(), Arc::new(map())), &frames, &letters, &mut facts);
+            let mut found = BTreeSet::new();
+            for part in facts.into_parts() {
+                for tuple in Tuples::new(part.lane, &part.tuples) {
+                    found.insert(String::from_utf8(tuple.unwrap().named("order_id").unwrap().to_vec()).unwrap());
+                }
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One target's worker.
+//!
+//! It keeps up with the commits as long as it can. Where it cannot (the target's stream takes no frames, or was another one, or
+//! too much waited), the target is owed something: the worker makes that up from where it has come to, and publishes nothing else
+//! there meanwhile. Its trouble is its own: neither the commits nor the other targets notice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_log::{Frame, FrameId, LogError, PublishError, ReadError};
+use forebay_model::fact::FramePart;
+use forebay_model::{Deriver, Position, ShardId, StreamKind, Timestamp};
+use forebay_shard::{Derived, Published, StoreError};
+use forebay_task::Backoff;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tracing::{info, instrument, warn};
+
+use super::board::Board;
+use super::look::{Found, look};
+use super::owed::Owed;
+use super::piece::{Inlet, Piece};
+use super::{ACK_MAX, Source};
+use crate::failpoint;
+use crate::session::RETRY;
+
+/// Frames of one target that are in flight at one time.
+const IN_FLIGHT_MAX: usize = 4;
+/// How often it is looked at a target's stream when nothing hints at a change.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// What keeps a worker from going on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The target's stream does not take a frame.
+    #[error("the derived stream of shard {target} does not take frames: {cause}")]
+    Away { target: ShardId, cause: PublishError },
+    /// The log does not answer.
+    #[error("the log: {0}")]
+    Log(#[from] LogError),
+    /// The logged stream cannot be read on.
+    #[error("the log: {0}")]
+    Read(#[from] ReadError),
+    /// No frame comes, although it is committed.
+    #[error("the log gives no frame behind {0}")]
+    Silent(Position),
+    /// The shard of the orders does not answer.
+    #[error("the shard: {0}")]
+    Shard(#[from] StoreError),
+    /// The shard of the orders is not where its writer left it.
+    #[error("the shard was set back, or another writer leads")]
+    SetBack,
+    /// The target's stream is not the one that was looked at.
+    #[error("the derived stream of shard {0} has become another one")]
+    Changed(ShardId),
+}
+
+/// Publishes what follows from one shard's orders to the derived stream of another.
+pub(super) struct Target {
+    source: Source,
+    deriver: Deriver,
+    /// How far it has come, noted or not.
+    reached: Derived,
+    inlet: Inlet,
+    committed: watch::Receiver<Position>,
+    board: Arc<Board>,
+    /// How often the connection had been lost when the stream was last looked at.
+    losses: u64,
+}
+
+impl Target {
+    pub(super) fn new(
+        source: Source,
+        deriver: Deriver,
+        note: Derived,
+        inlet: Inlet,
+        committed: watch::Receiver<Position>,
+        board: Arc<Board>,
+    ) -> Self {
+        Self { source, deriver, reached: note, inlet, committed, board, losses: 0 }
+    }
+
+    /// Works until it is aborted.
+    #[instrument(name = "derive", skip_all, fields(source = %self.source.stream, target = %self.reached.target))]
+    pub(super) async fn run(mut self) {
+        let mut backoff = RETRY;
+        loop {
+            let trouble = match self.keep_up(&mut backoff).await {
+                Ok(()) => return,
+                Err(trouble) => trouble,
+            };
+            if self.set_owed(true) {
+                warn!(%trouble, "derived facts are owed");
+            }
+            backoff.wait().await;
+        }
+    }
+
+    /// Makes up what is owed, then publishes what each commit brings. Ends well only with the session.
+    async fn keep_up(&mut self, backoff: &mut Backoff) -> Result<(), Trouble> {
+        loop {
+            self.look().await?;
+            self.make_up(backoff).await?;
+            if !self.follow(backoff).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Publishes piece after piece, until one is missing (`true`) or none will come (`false`).
+    async fn follow(&mut self, backoff: &mut Backoff) -> Result<bool, Trouble> {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = self.inlet.pieces.recv() => piece,
+                () = self.inlet.missed.notified() => return Ok(true),
+                () = sleep(LOOK_EVERY) => {
+                    self.look().await?;
+                    if self.reached.through != *self.committed.borrow() {
+                        return Ok(true);
+                    }
+                    continue;
+                }
+            };
+            let Some(Piece { before, after, parts }) = piece else { return Ok(false) };
+            if self.reached.through.covers(after) {
+                continue;
+            }
+            if self.reached.through != before {
+                return Ok(true);
+            }
+            self.publish(parts, after).await?;
+            backoff.reset();
+        }
+    }
+
+    /// Publishes what lies between where it has come to and the position.
+    async fn make_up(&mut self, backoff: &mut Backoff) -> Result<(), Trouble> {
+        let mut begun = None;
+        loop {
+            let upto = *self.committed.borrow_and_update();
+            if self.reached.through == upto {
+                break;
+            }
+            if begun.is_none() && self.set_owed(true) {
+                info!(through = %self.reached.through, %upto, "making up what is owed");
+            }
+            begun.get_or_insert_with(Instant::now);
+            let mut owed = Owed::find(&self.source, &self.deriver, self.reached.through, upto, self.target()).await?;
+            while let Some((parts, through)) = owed.next().await? {
+                self.publish(parts, through).await?;
+                backoff.reset();
+            }
+        }
+        if self.set_owed(false) {
+            info!(took = ?begun.map(|at| at.elapsed()), "nothing is owed any more");
+        }
+        Ok(())
+    }
+
+    /// Publishes parts, and has then come to a position, if the stream is still the one that was looked at.
+    async fn publish(&mut self, parts: Vec<FramePart>, through: Position) -> Result<(), Trouble> {
+        if self.losses != self.source.log.losses() {
+            self.look_again().await?;
+        }
+        let (log, target) = (&self.source.log, self.target());
+        let frames: Vec<Frame> = parts.into_iter().map(|part| self.frame(part)).collect();
+        let acked = stream::iter(frames)
+            .map(async |frame| {
+                let acked = log.publish_until(target, &frame, Instant::now() + ACK_MAX).await;
+                acked.map(|position| (position, frame.id)).map_err(|cause| Trouble::Away { target, cause })
+            })
+            .buffer_unordered(IN_FLIGHT_MAX)
+            .try_collect::<Vec<_>>()
+            .await?;
+        failpoint::AFTER_DERIVED.pass();
+        let incarnation = self.reached.published.position.incarnation;
+        if self.losses != log.losses() || acked.iter().any(|(position, _)| position.incarnation != incarnation) {
+            // Whether what was published before is still there, and this behind it, is known only by looking again.
+            self.look_again().await?;
+        }
+        if let Some((position, id)) = acked.into_iter().max_by_key(|(position, _)| position.seq) {
+            self.reached.published = Published { position, frame_id: id.as_str().to_owned() };
+        }
+        self.reached.through = through;
+        self.board.reach(self.reached.clone());
+        Ok(())
+    }
+
+    /// Looks whether the target's stream is the one that took the last frame. Where it is another one, everything is owed.
+    async fn look(&mut self) -> Result<(), Trouble> {
+        let losses = self.source.log.losses();
+        let stream = StreamKind::Derived.on(self.target());
+        if let Found::Other(published) = look(&self.source.log, stream, &self.reached.published).await? {
+            let through = Position { seq: 0, ..*self.committed.borrow() };
+            self.reached = Derived { target: self.target(), through, published };
+            self.board.reach(self.reached.clone());
+        }
+        self.losses = losses;
+        Ok(())
+    }
+
+    /// Looks again in the middle of something, which must be given up where the stream is another one.
+    async fn look_again(&mut self) -> Result<(), Trouble> {
+        let before = self.reached.published.clone();
+        self.look().await?;
+        if self.reached.published == before { Ok(()) } else { Err(Trouble::Changed(self.target())) }
+    }
+
+    fn frame(&self, part: FramePart) -> Frame {
+        Frame {
+            lane: part.lane,
+            rows: part.rows,
+            epoch: self.deriver.map().epoch(),
+            enqueued_at: Timestamp::now(),
+            // Never one of the rows or the content: what is derived again must not be taken for what is gone.
+            id: FrameId::random(),
+            payload: Bytes::from(part.tuples),
+        }
+    }
+
+    fn target(&self) -> ShardId {
+        self.reached.target
+    }
+
+    fn set_owed(&self, is_owed: bool) -> bool {
+        self.board.set_owed(self.target(), is_owed)
+    }
+}

@@ -1,0 +1,254 @@
+//! What follows from stored orders comes into index and views: of what is stored and of nothing else, whatever breaks.
+
+use forebay_log::{Frame, FrameId, LogSettings};
+use forebay_model::{Lane, ShardId, StreamKind, Timestamp};
+use forebay_testkit::eventually;
+use forebay_testkit::log::publish;
+use forebay_testkit::order::numbered;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, WriterProcess};
+
+const ORDERS: &str = "select string_agg(order_id, ' ' order by order_id) from orders";
+
+impl Scene {
+    /// What the shards have in a column of a table, in order.
+    async fn ids(&self, table: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for shard in 0..self.shards.urls.len() {
+            let some = self.shards.sql(shard, &ORDERS.replace("orders", table)).await;
+            ids.extend(some.split_whitespace().map(str::to_owned));
+        }
+        ids.sort();
+        ids
+    }
+
+    /// Waits until the index has entries of that many orders.
+    async fn indexed(&self, orders: u64) {
+        eventually("the index is there", async || {
+            let entries = self.shards.sum("select count(*) from order_index").await;
+            (entries == orders, entries.to_string())
+        })
+        .await;
+    }
+
+    /// Waits until everything is at rest, and checks that index and views have exactly what is stored.
+    async fn follows(&self) {
+        eventually("everything is drained and derived", async || self.is_at_rest().await).await;
+        let orders = self.ids("orders").await;
+        assert_eq!(self.ids("order_index").await, orders);
+        assert_eq!(self.ids("order_views").await, orders);
+    }
+}
+
+/// The writer dies at a point of a batch's life, three times, and is started again.
+async fn dies_at(point: &str) {
+    let scene = Scene::new("dies", 2).await;
+    scene.prepare_log().await;
+    for round in 0..3 {
+        scene.log_orders(round * 300..(round + 1) * 300).await;
+        let doomed = WriterProcess::start(&scene, &["--batch-rows", "100", "--failpoints", &format!("{point}=abort")]);
+        assert_eq!(doomed.wait(), None, "it ends by itself");
+    }
+    let writer = scene.writer(&[]).await;
+    scene.stored(900).await;
+    scene.follows().await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_dies_before_it_derives_derives_it_afterwards() {
+    dies_at("after-commit").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_dies_before_it_notes_what_it_published_publishes_it_again() {
+    dies_at("after-derived").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_dies_at_its_note_goes_on_from_the_one_before() {
+    dies_at("before-noted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_follows_from_a_conflict_or_a_refused_row() {
+    const POISON: u32 = 111_111_111;
+    let scene = Scene::new("ghosts", 2).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    scene.log_orders(0..50).await;
+    scene.log_poisoned(&[7000, POISON, 7001], POISON).await;
+    scene.stored(52).await;
+    // The same order with another seller, and again with another time.
+    let [mut seller, mut time] = [3, 4].map(|number| numbered(number).parse::<Value>().unwrap());
+    seller["items"][0]["seller_id"] = json!("SOMEBODY-ELSE");
+    time["timestamp"] = json!("2024-01-01T00:00:00Z");
+    time["items"][0]["seller_id"] = json!("SOMEBODY-ELSE");
+    scene.log_json([seller, time]).await;
+    eventually("both conflict", async || {
+        let letters = scene.shards.sum("select count(*) from dead_letter where reason = 'conflict'").await;
+        (letters == 2, letters.to_string())
+    })
+    .await;
+    scene.follows().await;
+    assert_eq!(scene.shards.sum("select count(*) from order_views where key = 'SOMEBODY-ELSE'").await, 0);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_derived_stream_that_is_lost_is_derived_again() {
+    let scene = Scene::new("lost", 2).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    scene.log_orders(0..1000).await;
+    scene.stored(1000).await;
+    let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
+    let name = scene.log.settings().name.stream(StreamKind::Derived.on(ShardId(1)));
+    async_nats::jetstream::new(nats).delete_stream(&name).await.unwrap();
+    // Somebody has lost more than the log: what is derived again must make it whole.
+    scene.shards.sql(1, "delete from order_views; delete from order_index").await;
+    scene.prepare_log().await;
+    scene.log_orders(1000..1100).await;
+    scene.indexed(1100).await;
+    scene.follows().await;
+    let ready = writer.served.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_takes_no_frames_is_owed_and_holds_up_nobody() {
+    let scene = Scene::new("away", 2).await;
+    scene.prepare_log().await;
+    let full = StreamKind::Derived.on(ShardId(1));
+    // Its stream is full of what nobody drains: its shard has been away for long.
+    let LogSettings { name, .. } = scene.log.settings();
+    let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(nats);
+    let mut config = jetstream.get_stream(name.stream(full)).await.unwrap().cached_info().config.clone();
+    let wanted = config.max_bytes;
+    // The writer gives a stream its size when it starts.
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 4).await;
+    config.max_bytes = 1;
+    jetstream.update_stream(&config).await.unwrap();
+    scene.log_orders(0..2000).await;
+    eventually("every order is stored", async || {
+        let orders = scene.orders().await;
+        (orders == 2000, orders.to_string())
+    })
+    .await;
+    eventually("the full one is owed, and the other one not", async || {
+        let stream = writer.stream(StreamKind::Logged, 0).await;
+        let owed = |target: usize| stream["derived"][target]["owed_since"].is_string();
+        let derived = stream["derived"][0]["frames_owed"] == 0;
+        (owed(1) && !owed(0) && derived, stream.to_string())
+    })
+    .await;
+    eventually("it is measured", async || {
+        let metrics = writer.served.metrics().await;
+        (metrics.contains("forebay_writer_derived_owed_seconds{shard=\"0\",target=\"1\"}"), metrics)
+    })
+    .await;
+    config.max_bytes = wanted;
+    jetstream.update_stream(&config).await.unwrap();
+    scene.stored(2000).await;
+    scene.follows().await;
+    eventually("nothing is owed", async || {
+        let stream = writer.stream(StreamKind::Logged, 0).await;
+        (stream["derived"][1]["owed_since"].is_null() && stream["derived"][1]["frames_owed"] == 0, stream.to_string())
+    })
+    .await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_is_made_up_from_the_stored_orders_where_the_log_is_trimmed() {
+    let scene = Scene::new("trimmed", 2).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    scene.log_orders(0..3000).await;
+    scene.stored(3000).await;
+    writer.stop().await;
+    // As after a crash long ago: the note is far behind, and the log does not reach back to it.
+    for shard in 0..2 {
+        let sql = "update derived_through set stream_seq = 1 where target = 1; \
+            delete from order_index; delete from order_views";
+        scene.shards.sql(shard, sql).await;
+        scene.shards.sql(shard, "update derived_through set stream_seq = 1").await;
+        let logged = StreamKind::Logged.on(ShardId(shard as u16));
+        let state = scene.log.stream_state(logged).await.unwrap();
+        assert!(state.last_seq > 2, "{state:?}");
+        scene.log.trim(logged, state.last()).await.unwrap();
+    }
+    let writer = scene.writer(&[]).await;
+    scene.indexed(3000).await;
+    scene.follows().await;
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_derived_stream_that_lost_its_tail_is_noticed_by_its_last_frame() {
+    let scene = Scene::new("tail", 1).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    scene.log_orders(0..500).await;
+    scene.stored(500).await;
+    writer.stop().await;
+    // Another frame stands where the last one was: the stream was set back, and somebody else has published since.
+    let derived = StreamKind::Derived.on(ShardId(0));
+    let before = scene.log.stream_state(derived).await.unwrap();
+    let sql = "update derived_through set target_frame_id = 'another'; update stream_position set frame_id = 'another' \
+        where stream = 'derived'; delete from order_index; delete from order_views";
+    scene.shards.sql(0, sql).await;
+    let writer = scene.writer(&[]).await;
+    scene.indexed(500).await;
+    scene.follows().await;
+    let after = scene.log.stream_state(derived).await.unwrap();
+    assert!(after.incarnation > before.incarnation, "{before:?} {after:?}");
+    assert_eq!(scene.shards.sum("select count(*) from log_loss where lane = 'views'").await, 1);
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_nobody_derived_are_taken_like_any_other() {
+    let scene = Scene::new("foreign", 1).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    scene.log_orders(0..10).await;
+    scene.stored(10).await;
+    let rubbish = Frame {
+        lane: Lane::Views,
+        rows: 1,
+        epoch: forebay_model::Epoch(1),
+        enqueued_at: Timestamp::now(),
+        id: FrameId::random(),
+        payload: b"rubbish".to_vec().into(),
+    };
+    publish(&scene.log, ShardId(0), &rubbish).await;
+    scene.log_orders(10..20).await;
+    scene.stored(20).await;
+    scene.follows().await;
+    assert_eq!(scene.shards.sql(0, "select lane, rows from dead_letter").await, "views|1");
+    writer.stop().await;
+}
+
+/// Two writers, one of which is a standby: what the first has not noted, the second derives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_takes_over_derives_what_is_owed() {
+    let scene = Scene::new("takeover", 2).await;
+    scene.prepare_log().await;
+    scene.log_orders(0..1000).await;
+    let doomed = WriterProcess::start(&scene, &["--batch-rows", "200", "--failpoints", "after-derived=abort"]);
+    eventually("it leads", async || {
+        let orders = scene.orders().await;
+        (orders > 0, orders.to_string())
+    })
+    .await;
+    let standby = scene.writer(&[]).await;
+    assert_eq!(doomed.wait(), None, "it ends by itself");
+    scene.stored(1000).await;
+    scene.follows().await;
+    standby.stop().await;
+}
