@@ -49,6 +49,7 @@ async fn without_the_log_orders_are_refused_at_once_and_taken_again_after() {
         (answer.status == 202, answer.body)
     })
     .await;
+    eventually("the test has its log again", async || (ingest.log.is_connected(), "not connected")).await;
     let logged = ingest.logged(Lane::Orders).await;
     assert!(logged.contains_key("ORD1") && logged.contains_key("ORD2"));
     stack.stop().await;
