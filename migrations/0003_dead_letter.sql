@@ -14,6 +14,7 @@ create table dead_letter (
     -- What exactly was wrong, for a person.
     detail       text        not null,
     -- The fact's own fields, as far as they can be read.
+    tenant       text        collate "C",
     customer_id  text        collate "C",
     order_id     text        collate "C",
     ordered_at   timestamptz,
@@ -31,3 +32,5 @@ create table dead_letter (
 );
 
 create index dead_letter_by_time on dead_letter (died_at, id);
+-- Whether a fact that is missing somewhere lies here.
+create index dead_letter_by_order on dead_letter (tenant, order_id, customer_id);

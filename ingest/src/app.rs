@@ -38,7 +38,7 @@ impl App {
     pub(crate) fn new(settings: &Settings, service: &Service) -> Self {
         let ahead_max_us = i64::try_from(settings.ahead_max.as_micros()).unwrap_or(i64::MAX);
         Self(Arc::new(Inner {
-            parser: OrderParser::new(settings.views.clone(), ahead_max_us),
+            parser: OrderParser::new(settings.views.clone(), settings.currency, ahead_max_us),
             memory: Memory::new(settings.memory_max.as_u64() as usize),
             rates: Rates::new(settings.orders_per_s),
             shutdown: service.shutdown().clone(),

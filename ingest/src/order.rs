@@ -9,7 +9,7 @@ use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
 use forebay_model::fault::{Fault, Rejection};
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, Order, Receipt, ShardId, Timestamp};
+use forebay_model::{Facts, Order, Receipt, ShardId, Tenant, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub(crate) async fn post_order(
             count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;
-        let order = draft.settle(&map, now, assigner.random(1, &bytes));
+        let order = draft.settle(Tenant::none(), &map, now, assigner.random(1, &bytes));
         let mut facts = Facts::default();
         let shard = facts.add(&order, &map);
         (facts, accepted(&order, shard))

@@ -10,6 +10,8 @@ pub(crate) struct Fact<'a> {
     pub(crate) order_id: &'a str,
     pub(crate) customer_id: &'a str,
     pub(crate) ordered_at: Timestamp,
+    /// Three letters.
+    pub(crate) currency: &'a str,
     /// The text of a JSON array.
     pub(crate) items: &'a str,
     pub(crate) sum: Sum<'a>,
@@ -28,8 +30,9 @@ impl<'a> Fact<'a> {
     /// The parts of a row.
     pub(crate) fn of(row: &'a FactRow) -> Self {
         let sum = row.attributes().map_or(Sum::Subtotal(row.sum()), |attributes| Sum::Total(row.sum(), attributes));
-        let (order_id, customer_id, items) = (row.order_id(), row.customer_id(), row.items());
-        Self { order_id, customer_id, ordered_at: row.ordered_at(), items, sum }
+        let (order_id, customer_id) = (row.order_id(), row.customer_id());
+        let (ordered_at, currency, items) = (row.ordered_at(), row.currency(), row.items());
+        Self { order_id, customer_id, ordered_at, currency, items, sum }
     }
 }
 
@@ -41,6 +44,8 @@ pub(crate) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     push_text(out, fact.customer_id);
     out.extend_from_slice(b",\"timestamp\":\"");
     push_display(out, fact.ordered_at);
+    out.extend_from_slice(b"\",\"currency\":\"");
+    out.extend_from_slice(fact.currency.as_bytes());
     out.extend_from_slice(b"\",\"items\":");
     out.extend_from_slice(fact.items.as_bytes());
     match fact.sum {
@@ -136,6 +141,7 @@ mod tests {
             order_id: "a\"\\b",
             customer_id: "Ünï",
             ordered_at: Timestamp::from_unix_us(1_751_286_600_000_000),
+            currency: "GBP",
             items: "[{\"sku\": \"x\"}]",
             sum,
         }
@@ -143,7 +149,7 @@ mod tests {
 
     #[test]
     fn further_fields_stand_beside_the_known_ones() {
-        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z",
+        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z", "currency": "GBP",
             "items": [{"sku": "x"}], "total": -5});
         assert_eq!(parsed(&fact(Sum::Total(-5, "{}"))), expected);
         let mut with_more = expected;
@@ -155,7 +161,7 @@ mod tests {
     #[test]
     fn a_view_shows_its_subtotal() {
         let value = parsed(&fact(Sum::Subtotal(7)));
-        assert_eq!((&value["subtotal"], value.get("total")), (&json!(7), None));
+        assert_eq!((&value["subtotal"], &value["currency"], value.get("total")), (&json!(7), &json!("GBP"), None));
     }
 
     #[test]

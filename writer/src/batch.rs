@@ -48,7 +48,7 @@ mod tests {
     use bytes::Bytes;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
-    use forebay_model::{Incarnation, Lane, Position, Timestamp};
+    use forebay_model::{Incarnation, Lane, Position, Tenant, Timestamp};
     use forebay_testkit::log::{even_map, facts_and_derived};
 
     const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
@@ -76,10 +76,11 @@ mod tests {
     #[test]
     fn a_notice_names_the_keys_by_which_readers_look() {
         let hour = hour_of(Timestamp::parse("2025-06-30T12:30:00Z").unwrap());
+        let none = Tenant::none();
         let expected = [
-            (Lane::Orders, vec![customer_key("C1")]),
-            (Lane::Index, vec![customer_key("O1")]),
-            (Lane::Views, vec![view_key("seller", "S1"), view_key("seller", "S2")]),
+            (Lane::Orders, vec![customer_key(none, "C1")]),
+            (Lane::Index, vec![customer_key(none, "O1")]),
+            (Lane::Views, vec![view_key(none, "seller", "S1"), view_key(none, "seller", "S2")]),
         ];
         for (lane, keys) in expected {
             assert_eq!(touched(&frames(lane)), Touched::these(keys, vec![hour]), "{lane}");
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_frame_touch_nothing_and_keep_their_reason() {
         let bad = forebay_log::BadFrame {
-            fault: FrameFault::Format { expected: "orders/1", found: "orders/9".to_owned() },
+            fault: FrameFault::Format { expected: "orders/2", found: "orders/9".to_owned() },
             headers: "Forebay-Format: orders/9".to_owned(),
             payload: Bytes::from_static(b"x"),
         };
@@ -117,7 +118,7 @@ mod tests {
         let payload = frames[0].payload.to_vec();
         let first = Tuples::new(Lane::Views, &payload).next().unwrap().unwrap();
         // The first tuple's time is not eight bytes long any more, but where it ends can still be seen.
-        let time = [first.field(0), first.field(1)].iter().fold(2, |at, field| at + 4 + field.len());
+        let time = (0..Lane::Views.place("ordered_at")).fold(2, |at, place| at + 4 + first.field(place).len());
         let mut broken = payload[..time].to_vec();
         broken.extend(4i32.to_be_bytes());
         broken.extend(&payload[time + 8..]);

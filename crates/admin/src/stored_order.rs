@@ -1,10 +1,9 @@
 //! An order as a shard has it: read from a tuple, and as a client could have sent it.
 
 use forebay_model::tuple::Tuple;
-use forebay_model::{Identity, Timestamp};
+use forebay_model::{Identity, Tenant, Timestamp};
 
-pub(crate) use forebay_shard::read::Key as OrderKey;
-pub(crate) use forebay_shard::read::orders::{COLUMNS, StoredOrder, existing, find};
+pub(crate) use forebay_shard::read::orders::{COLUMNS, OrderKey, StoredOrder, existing, find};
 
 /// The identity of the order that a tuple of any lane is about.
 ///
@@ -15,6 +14,7 @@ pub(crate) fn key_of(tuple: &Tuple<'_>) -> Result<OrderKey, String> {
         ordered_at: time(tuple)?,
         order_id: text(tuple, "order_id")?,
         customer_id: text(tuple, "customer_id")?,
+        tenant: Tenant::new(text(tuple, "tenant")?).map_err(|error| format!("its tenant {error}"))?,
     })
 }
 
@@ -26,6 +26,7 @@ pub(crate) fn order_of(tuple: &Tuple<'_>) -> Result<StoredOrder, String> {
     Ok(StoredOrder {
         key: key_of(tuple)?,
         bucket: Identity::of(tuple.bytes(), tuple.ordered_at()).bucket,
+        currency: text(tuple, "currency")?,
         items: text(tuple, "items")?,
         attributes: text(tuple, "attributes")?,
     })
@@ -33,13 +34,14 @@ pub(crate) fn order_of(tuple: &Tuple<'_>) -> Result<StoredOrder, String> {
 
 /// The order as a client could send it.
 pub(crate) fn json(order: &StoredOrder) -> String {
-    let StoredOrder { key: OrderKey { ordered_at, order_id, customer_id }, items, attributes, .. } = order;
+    let StoredOrder { key: OrderKey { ordered_at, order_id, customer_id, .. }, currency, items, attributes, .. } =
+        order;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let (customer_id, order_id) = (quoted(customer_id), quoted(order_id));
+    let (customer_id, order_id, currency) = (quoted(customer_id), quoted(order_id), quoted(currency));
     let rest = attributes.trim().trim_start_matches('{').trim_end();
     let separator = if rest.trim_start() == "}" { "" } else { "," };
     format!(
-        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","items":{items}{separator}{rest}"#
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","currency":{currency},"items":{items}{separator}{rest}"#
     )
 }
 
@@ -64,8 +66,9 @@ mod tests {
 
     fn order(attributes: &str) -> StoredOrder {
         StoredOrder {
-            key: OrderKey { ordered_at: Timestamp::EARLIEST, order_id: "O\"1".to_owned(), customer_id: "C".to_owned() },
-            bucket: None,
+            key: OrderKey { order_id: "O\"1".to_owned(), customer_id: "C".to_owned(), ..OrderKey::before_all() },
+            bucket: 0,
+            currency: "GBP".to_owned(),
             items: "[]".to_owned(),
             attributes: attributes.to_owned(),
         }
@@ -74,7 +77,8 @@ mod tests {
     #[test]
     fn a_stored_order_is_an_order_again() {
         let read = |order: &StoredOrder| serde_json::from_str::<Value>(&super::json(order)).unwrap();
-        let fixed = json!({"customer_id": "C", "order_id": "O\"1", "timestamp": "2000-01-01T00:00:00Z", "items": []});
+        let fixed = json!({"customer_id": "C", "order_id": "O\"1", "timestamp": "2000-01-01T00:00:00Z", "currency": "GBP",
+            "items": []});
         assert_eq!(read(&order("{}")), fixed);
         let mut expected = fixed;
         expected["a"] = json!({"b": {}});

@@ -27,9 +27,11 @@ pub struct Order<V> {
     pub customer_id: String,
     /// RFC 3339, in UTC.
     pub timestamp: String,
+    /// What prices and sums are in: three capital letters, as ISO 4217 has them.
+    pub currency: String,
     /// All of them, or those that the key of the view sees.
     pub items: Vec<V>,
-    /// What the items of a whole order come to, in minor units.
+    /// What the items of a whole order come to, in minor units of the currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<i64>,
     /// What those come to that the key of a view sees.

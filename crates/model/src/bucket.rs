@@ -6,6 +6,9 @@ use std::str::FromStr;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
+use crate::Tenant;
+use crate::tenant::routing_key;
+
 /// How many buckets there are. Fixed for ever: assigned order ids carry a bucket in 12 bits.
 pub const BUCKETS: u16 = 4096;
 
@@ -19,14 +22,15 @@ impl Bucket {
         if number < BUCKETS { Some(Self(number)) } else { None }
     }
 
-    /// The bucket that MD5 gives a key: the digest as a 128-bit integer, modulo 4096.
-    pub fn of_key(key: &str) -> Self {
-        Self::of_key_bytes(key.as_bytes())
+    /// The bucket that MD5 gives a tenant's key: the digest, as a 128-bit integer, of the key, or of tenant, U+001F and key
+    /// where there is a tenant; modulo 4096.
+    pub fn of_key(tenant: &Tenant, key: &str) -> Self {
+        Self::of_key_bytes(tenant.as_str().as_bytes(), key.as_bytes())
     }
 
-    /// As [`Bucket::of_key`], of a key that may be no text.
-    pub fn of_key_bytes(key: &[u8]) -> Self {
-        let digest = Md5::digest(key);
+    /// As [`Bucket::of_key`], of a tenant and a key that may be no text.
+    pub fn of_key_bytes(tenant: &[u8], key: &[u8]) -> Self {
+        let digest = routing_key(tenant, key).iter().fold(Md5::new(), Digest::chain_update).finalize();
         Self(u16::from_be_bytes([digest[14], digest[15]]) % BUCKETS)
     }
 
@@ -67,13 +71,17 @@ impl Hash {
         }
     }
 
-    /// The bucket of a customer's id.
-    pub fn bucket_of(self, customer_id: &str) -> Bucket {
-        match self {
-            Self::Md5 => Bucket::of_key(customer_id),
-            Self::Modulo => canonical_integer(customer_id)
-                .map_or_else(|| Bucket::of_key(customer_id), |n| Bucket(n.rem_euclid(i64::from(BUCKETS)) as u16)),
-        }
+    /// The bucket of a tenant's customer.
+    pub fn bucket_of(self, tenant: &Tenant, customer_id: &str) -> Bucket {
+        let number = match self {
+            // What is routed by with a tenant is no integer.
+            Self::Modulo if tenant.is_none() => canonical_integer(customer_id),
+            Self::Md5 | Self::Modulo => None,
+        };
+        number.map_or_else(
+            || Bucket::of_key(tenant, customer_id),
+            |number| Bucket(number.rem_euclid(i64::from(BUCKETS)) as u16),
+        )
     }
 }
 
@@ -100,19 +108,25 @@ mod tests {
     fn md5_bucket_is_the_digest_as_an_integer_modulo_4096() {
         // md5("CUST789") = …; taken as a 128-bit integer by the long way.
         for key in ["CUST789", "", "0", "Ünïcode"] {
-            let digest: [u8; 16] = Md5::digest(key.as_bytes()).into();
-            let expected = u128::from_be_bytes(digest) % u128::from(BUCKETS);
-            assert_eq!(u128::from(Bucket::of_key(key).number()), expected, "{key}");
+            for (tenant, text) in [("", key.to_owned()), ("T1", format!("T1\u{1f}{key}"))] {
+                let digest: [u8; 16] = Md5::digest(text.as_bytes()).into();
+                let expected = u128::from_be_bytes(digest) % u128::from(BUCKETS);
+                let bucket = Bucket::of_key(&Tenant::new(tenant).unwrap(), key);
+                assert_eq!(u128::from(bucket.number()), expected, "{text}");
+            }
         }
     }
 
     #[test]
     fn modulo_takes_integers_and_leaves_the_rest_to_md5() {
-        assert_eq!(Hash::Modulo.bucket_of("0").number(), 0);
-        assert_eq!(Hash::Modulo.bucket_of("4097").number(), 1);
-        assert_eq!(Hash::Modulo.bucket_of("-1").number(), 4095);
+        let none = Tenant::none();
+        assert_eq!(Hash::Modulo.bucket_of(none, "0").number(), 0);
+        assert_eq!(Hash::Modulo.bucket_of(none, "4097").number(), 1);
+        assert_eq!(Hash::Modulo.bucket_of(none, "-1").number(), 4095);
         for text in ["007", "+7", "-0", "7.0", "", "99999999999999999999", "CUST7"] {
-            assert_eq!(Hash::Modulo.bucket_of(text), Bucket::of_key(text), "{text}");
+            assert_eq!(Hash::Modulo.bucket_of(none, text), Bucket::of_key(none, text), "{text}");
         }
+        let tenant = Tenant::new("7").unwrap();
+        assert_eq!(Hash::Modulo.bucket_of(&tenant, "4097"), Bucket::of_key(&tenant, "4097"));
     }
 }

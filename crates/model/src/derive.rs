@@ -26,6 +26,8 @@ pub struct Deriver {
 pub struct StoredOrder<'a> {
     /// Which order.
     pub identity: Identity<'a>,
+    /// What its prices and sums are in.
+    pub currency: &'a [u8],
     /// The text of a JSON array.
     pub items: &'a [u8],
     /// The text of a JSON object: every field of the order that has no column.
@@ -51,6 +53,7 @@ struct Item<'j> {
     sum: i128,
 }
 
+const CURRENCY: usize = Lane::Orders.place("currency");
 const ITEMS: usize = Lane::Orders.place("items");
 const ATTRIBUTES: usize = Lane::Orders.place("attributes");
 
@@ -59,6 +62,7 @@ impl<'a> StoredOrder<'a> {
     pub fn of(tuple: &Tuple<'a>) -> Self {
         Self {
             identity: Identity::of(tuple.bytes(), tuple.ordered_at()),
+            currency: tuple.field(CURRENCY),
             items: tuple.field(ITEMS),
             attributes: tuple.field(ATTRIBUTES),
         }
@@ -88,17 +92,17 @@ impl Deriver {
         if identity.routes_itself() {
             return;
         }
-        let shard = self.map.write_shard(Bucket::of_key_bytes(identity.order_id));
-        facts.push(Lane::Index, shard, |out| {
-            push_index_of(out, identity.order_id, identity.customer_id, identity.ordered_at);
-        });
+        let bucket = Bucket::of_key_bytes(identity.tenant, identity.order_id);
+        let shard = self.map.write_shard(bucket);
+        facts.push(Lane::Index, shard, |out| push_index_of(out, bucket.number(), identity));
     }
 
     /// Adds what each view's key sees of an order.
     pub fn derive_views(&self, order: &StoredOrder<'_>, facts: &mut Facts) {
         for slice in slices(&self.views, order) {
-            let shard = self.map.write_shard(Bucket::of_key(&slice.key));
-            facts.push(Lane::Views, shard, |out| push_view(out, &order.identity, &slice));
+            let bucket = Bucket::of_key_bytes(order.identity.tenant, slice.key.as_bytes());
+            let shard = self.map.write_shard(bucket);
+            facts.push(Lane::Views, shard, |out| push_view(out, bucket, order, &slice));
         }
     }
 }
@@ -243,9 +247,10 @@ mod tests {
     use super::*;
 
     fn seen(views: &str, items: &str, attributes: &str) -> Vec<String> {
-        let identity =
-            Identity { bucket: None, customer_id: b"C", ordered_at: crate::Timestamp::EARLIEST, order_id: b"O" };
-        let order = StoredOrder { identity, items: items.as_bytes(), attributes: attributes.as_bytes() };
+        let ordered_at = crate::Timestamp::EARLIEST;
+        let identity = Identity { bucket: 0, tenant: b"", customer_id: b"C", ordered_at, order_id: b"O" };
+        let (items, attributes) = (items.as_bytes(), attributes.as_bytes());
+        let order = StoredOrder { identity, currency: b"EUR", items, attributes };
         let shown =
             |slice: ViewSlice<'_>| format!("{} {} {} {}", slice.view, slice.key, slice.subtotal, slice.items.join("|"));
         slices(&views.parse().unwrap(), &order).into_iter().map(shown).collect()

@@ -10,7 +10,10 @@ use serde::de::IgnoredAny;
 use crate::derive::slices;
 use crate::lane::ColumnType;
 use crate::tuple::{Tuple, TupleIndex, Tuples, push_order};
-use crate::{Deriver, Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, StoredOrder, Timestamp, ViewSet};
+use crate::{
+    Bucket, Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, StoredOrder, Tenant,
+    Timestamp, ViewSet,
+};
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Timestamp = Timestamp::from_unix_us(1_767_225_600_000_000);
@@ -24,9 +27,9 @@ const VIEWS: &str = "seller=items[].seller_id,warehouse=warehouse_id,sku=items[]
 /// Where that does not hold.
 pub fn order(bytes: &[u8]) {
     let views: ViewSet = VIEWS.parse().expect("the views are right");
-    let Ok(draft) = OrderParser::new(views.clone(), DAY_US).parse(bytes, NOW) else { return };
+    let Ok(draft) = OrderParser::new(views.clone(), currency(), DAY_US).parse(bytes, NOW) else { return };
     let map = ShardMap::even(NonZeroU16::new(3).expect("not zero"), Hash::Md5);
-    let order = draft.settle(&map, NOW, 7);
+    let order = draft.settle(Tenant::none(), &map, NOW, 7);
     for json in [order.items(), order.attributes()] {
         serde_json::from_str::<IgnoredAny>(json).expect("what was accepted is JSON");
     }
@@ -35,7 +38,7 @@ pub fn order(bytes: &[u8]) {
     let stored = as_stored(&order);
     let again =
         OrderParser::of_stored(views).parse(stored.as_bytes(), NOW).expect("what was accepted is accepted again");
-    assert_eq!(self::rows(&again.settle(&map, NOW, 8), &map), rows, "{stored}");
+    assert_eq!(self::rows(&again.settle(Tenant::none(), &map, NOW, 8), &map), rows, "{stored}");
 }
 
 /// Every tuple that is found stands in the bytes as it would be written, one behind the other.
@@ -84,6 +87,11 @@ pub fn timestamp(bytes: &[u8]) {
     assert_eq!(Timestamp::parse(&at.to_string()), Ok(at), "{at}");
 }
 
+/// Another one than that of stored orders, so that a currency that gets lost on the way is seen.
+fn currency() -> Currency {
+    "XTS".parse().expect("three letters")
+}
+
 /// The tuples of an order, by lane and shard, after they were looked at.
 fn rows(order: &Order<'_>, map: &ShardMap) -> Vec<(Lane, u16, Vec<u8>)> {
     let mut facts = Facts::default();
@@ -111,20 +119,27 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
     let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
     let is_text = |column, text: &str| is(column, text.as_bytes());
     let (order_id, customer_id) = (order.order_id.as_str(), order.customer_id().as_str());
+    let is_bucket = |bucket: Bucket| is("bucket", &bucket.number().to_be_bytes());
     tuple.ordered_at() == order.ordered_at
+        && is_text("tenant", order.tenant.as_str())
         && match lane {
             Lane::Orders => {
-                is("bucket", &order.bucket.number().to_be_bytes())
+                is_bucket(order.bucket)
                     && (is_text("customer_id", customer_id) && is_text("order_id", order_id))
-                    && is("total", &order.total().to_be_bytes())
+                    && (is_text("currency", order.currency().as_str()) && is("total", &order.total().to_be_bytes()))
                     && (is_text("items", order.items()) && is_text("attributes", order.attributes()))
             }
-            Lane::Index => is_text("order_id", order_id) && is_text("customer_id", customer_id),
+            Lane::Index => {
+                is_bucket(Bucket::of_key(&order.tenant, order_id))
+                    && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
+            }
             Lane::Views => with_slices(order, |slices| {
                 slices.iter().any(|slice| {
                     let items = format!("[{}]", slice.items.join(","));
-                    (is_text("view", &slice.view) && is_text("key", &slice.key))
+                    is_bucket(Bucket::of_key(&order.tenant, &slice.key))
+                        && (is_text("view", &slice.view) && is_text("key", &slice.key))
                         && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
+                        && is_text("currency", order.currency().as_str())
                         && is("subtotal", &slice.subtotal.to_be_bytes())
                         && is_text("items", &items)
                 })
@@ -143,11 +158,11 @@ fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::derive::ViewSlic
 fn as_stored(order: &Order<'_>) -> String {
     let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
     let (customer_id, order_id) = (quoted(order.customer_id().as_str()), quoted(order.order_id.as_str()));
-    let (at, total, items) = (order.ordered_at, order.total(), order.items());
+    let (at, currency, total, items) = (order.ordered_at, order.currency(), order.total(), order.items());
     let separator = if order.attributes() == "{}" { "" } else { "," };
     let rest = &order.attributes()[1..];
     format!(
-        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{at}","total":{total},"items":{items}{separator}{rest}"#
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{at}","currency":"{currency}","total":{total},"items":{items}{separator}{rest}"#
     )
 }
 

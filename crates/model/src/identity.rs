@@ -2,13 +2,15 @@
 
 use crate::id::Home;
 use crate::tuple::{leading_fields, push_index_of};
-use crate::{Bucket, Lane, Timestamp};
+use crate::{Lane, Timestamp};
 
 /// Which order a tuple of lane `orders` is. Nothing checks the texts: Postgres refuses what is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
-    /// The bucket of its customer; `None` where there is no such bucket.
-    pub bucket: Option<Bucket>,
+    /// The bucket of its customer, as its tuple has it; whether there is such a bucket is not checked.
+    pub bucket: u16,
+    /// Its tenant.
+    pub tenant: &'a [u8],
     /// Its customer.
     pub customer_id: &'a [u8],
     /// Its time.
@@ -18,6 +20,7 @@ pub struct Identity<'a> {
 }
 
 const BUCKET: usize = Lane::Orders.place("bucket");
+const TENANT: usize = Lane::Orders.place("tenant");
 const CUSTOMER_ID: usize = Lane::Orders.place("customer_id");
 const ORDER_ID: usize = Lane::Orders.place("order_id");
 const FIELDS: usize = Lane::Orders.identity().len();
@@ -29,9 +32,10 @@ impl<'a> Identity<'a> {
         for (to, field) in fields.iter_mut().zip(leading_fields(tuple)) {
             *to = field;
         }
-        let bucket = fields[BUCKET].try_into().map(u16::from_be_bytes);
         Self {
-            bucket: bucket.ok().and_then(Bucket::new),
+            // Two bytes, which was checked when the tuple was found.
+            bucket: fields[BUCKET].try_into().map(u16::from_be_bytes).unwrap_or_default(),
+            tenant: fields[TENANT],
             customer_id: fields[CUSTOMER_ID],
             ordered_at,
             order_id: fields[ORDER_ID],
@@ -41,7 +45,7 @@ impl<'a> Identity<'a> {
     /// Where the id says that the order is, as far as the order's bucket agrees.
     pub fn home(&self) -> Option<Home> {
         let home = Home::of(str::from_utf8(self.order_id).ok()?)?;
-        Some(home).filter(|home| Some(home.bucket) == self.bucket)
+        Some(home).filter(|home| home.bucket.number() == self.bucket)
     }
 
     /// Whether the id tells the order's bucket and time, so that the order needs no index entry.
@@ -49,8 +53,9 @@ impl<'a> Identity<'a> {
         self.home().is_some_and(|home| home.is_of(home.bucket, self.ordered_at))
     }
 
-    /// Appends the tuple that the order has in lane `index`.
-    pub fn push_index(&self, out: &mut Vec<u8>) {
-        push_index_of(out, self.order_id, self.customer_id, self.ordered_at);
+    /// Appends the tuple that the order has in the table `order_time`: its columns are those of lane `index`, and its bucket is
+    /// the order's.
+    pub fn push_time(&self, out: &mut Vec<u8>) {
+        push_index_of(out, self.bucket, self);
     }
 }

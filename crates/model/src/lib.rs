@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`order`] | an order as it is accepted, and the parser that checks it completely |
 //! | [`fault`] | what is wrong with an order, and where |
+//! | [`currency`] | what an order's prices are in |
+//! | [`tenant`] | whose orders they are, where several share a system |
 //! | [`id`] | customer ids, order ids, and the order ids that Forebay assigns |
 //! | [`timestamp`] | instants in microseconds |
 //! | [`bucket`] | the 4096 buckets, and the hashes that lead to them |
@@ -25,6 +27,7 @@
 //! | [`receipt`] | where in the logs a request lies |
 
 pub mod bucket;
+pub mod currency;
 pub mod derive;
 pub mod derived;
 pub mod fact;
@@ -40,6 +43,7 @@ pub mod position;
 pub mod receipt;
 pub mod shard_map;
 pub mod stream;
+pub mod tenant;
 pub mod timestamp;
 mod touch_key;
 pub mod touched;
@@ -47,6 +51,7 @@ pub mod tuple;
 pub mod view;
 
 pub use bucket::{Bucket, Hash};
+pub use currency::Currency;
 pub use derive::{Deriver, StoredOrder};
 pub use derived::DerivedThrough;
 pub use fact::Facts;
@@ -59,6 +64,7 @@ pub use position::{Incarnation, Position};
 pub use receipt::Receipt;
 pub use shard_map::{Epoch, ShardId, ShardMap};
 pub use stream::{PerKind, StreamId, StreamKind};
+pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use touched::Touched;
 pub use tuple::{Tuple, TupleIndex, Tuples};

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BUCKETS;
-use crate::{Bucket, CustomerId, Hash};
+use crate::{Bucket, CustomerId, Hash, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,9 +78,9 @@ impl ShardMap {
         self.hash
     }
 
-    /// The bucket of a customer.
-    pub fn bucket_of(&self, customer_id: &CustomerId) -> Bucket {
-        self.hash.bucket_of(customer_id.as_str())
+    /// The bucket of a tenant's customer.
+    pub fn bucket_of(&self, tenant: &Tenant, customer_id: &CustomerId) -> Bucket {
+        self.hash.bucket_of(tenant, customer_id.as_str())
     }
 
     /// The shard that a bucket is written to.
@@ -143,7 +143,7 @@ mod tests {
     fn share(map: &ShardMap, customers: impl Iterator<Item = String>) -> BTreeMap<ShardId, u32> {
         let mut share = BTreeMap::new();
         for customer in customers {
-            let bucket = map.bucket_of(&CustomerId::new(customer).unwrap());
+            let bucket = map.bucket_of(Tenant::none(), &CustomerId::new(customer).unwrap());
             *share.entry(map.write_shard(bucket)).or_default() += 1;
         }
         share

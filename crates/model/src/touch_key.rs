@@ -3,14 +3,16 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// The hash of a customer, or of an order id in the index lane.
-pub fn customer_key(id: &str) -> u64 {
-    hash([id.as_bytes()])
+use crate::Tenant;
+
+/// The hash of a tenant's customer, or of an order id in the index lane.
+pub fn customer_key(tenant: &Tenant, id: &str) -> u64 {
+    hash([tenant.as_str(), id].map(str::as_bytes))
 }
 
-/// The hash of a view's key, such as a seller.
-pub fn view_key(view: &str, key: &str) -> u64 {
-    hash([view, key].map(str::as_bytes))
+/// The hash of a view's key, such as a tenant's seller.
+pub fn view_key(tenant: &Tenant, view: &str, key: &str) -> u64 {
+    hash([tenant.as_str(), view, key].map(str::as_bytes))
 }
 
 /// The hash of the fields that a lane's facts are looked up by: each one's is the seed of the next one's.
@@ -24,15 +26,29 @@ mod tests {
 
     #[test]
     fn keys_of_different_views_are_told_apart() {
-        assert_ne!(view_key("a", "k"), view_key("b", "k"));
-        assert_ne!(view_key("ab", "c"), view_key("a", "bc"));
-        assert_ne!(view_key("a", "k"), customer_key("k"));
+        let none = Tenant::none();
+        assert_ne!(view_key(none, "a", "k"), view_key(none, "b", "k"));
+        assert_ne!(view_key(none, "ab", "c"), view_key(none, "a", "bc"));
+        assert_ne!(view_key(none, "a", "k"), customer_key(none, "k"));
+    }
+
+    #[test]
+    fn keys_of_different_tenants_are_told_apart() {
+        let tenants = ["", "a", "ab"].map(|text| Tenant::new(text).unwrap());
+        let hashes: std::collections::BTreeSet<u64> = tenants
+            .iter()
+            .flat_map(|tenant| ["a", "ab", "b"].map(|id| [customer_key(tenant, id), view_key(tenant, id, "k")]))
+            .flatten()
+            .collect();
+        assert_eq!(hashes.len(), 3 * 3 * 2);
     }
 
     #[test]
     fn hashes_are_what_other_processes_take_them_for() {
         // XXH3_64bits("") of the reference implementation.
-        assert_eq!(customer_key(""), 0x2d06_8005_38d3_94c2);
-        assert_eq!(view_key("seller", "S1"), 0x1c7c_b12f_7d4a_edd9);
+        assert_eq!(hash([&b""[..]]), 0x2d06_8005_38d3_94c2);
+        assert_eq!(hash([b"seller", &b"S1"[..]]), 0x1c7c_b12f_7d4a_edd9);
+        // That is what an absent tenant leaves for the next field.
+        assert_eq!(customer_key(Tenant::none(), "C1"), xxh3_64_with_seed(b"C1", 0x2d06_8005_38d3_94c2));
     }
 }

@@ -126,7 +126,7 @@ impl FromStr for ViewSpec {
         let (name, path) = text.split_once('=').ok_or_else(|| ViewError::Shape(text.to_owned()))?;
         let (field, reserved) = match path.strip_prefix("items[].") {
             Some(field) => (field, &["quantity", "price"][..]),
-            None => (path, &["customer_id", "order_id", "timestamp", "items", "total"][..]),
+            None => (path, &["customer_id", "order_id", "timestamp", "currency", "items", "total"][..]),
         };
         if !is_name(name) || !is_name(field) {
             return Err(ViewError::Shape(text.to_owned()));
@@ -163,7 +163,7 @@ mod tests {
         for text in ["seller", "seller=", "=x", "seller=a.b", "seller=items[].a.b"] {
             assert!(matches!(text.parse::<ViewSet>(), Err(ViewError::Shape(_))), "{text}");
         }
-        for text in ["a=total", "a=items[].price"] {
+        for text in ["a=total", "a=currency", "a=items[].price"] {
             assert!(matches!(text.parse::<ViewSet>(), Err(ViewError::Field(..))), "{text}");
         }
         for text in ["a=x,a=y", "a=x,b=x"] {

@@ -15,7 +15,9 @@ pub struct Order<'a> {
     pub customer_id: &'a str,
     /// When it was.
     pub timestamp: Timestamp,
-    /// What all its items come to, or those that the key of a view sees; in minor units.
+    /// What prices and sums are in: three letters.
+    pub currency: &'a str,
+    /// What all its items come to, or those that the key of a view sees; in minor units of the currency.
     pub sum: i64,
     /// The text of a JSON array.
     pub items: &'a str,
@@ -40,6 +42,8 @@ pub mod name {
     pub const CUSTOMER_ID: &str = "customer_id";
     /// When the order was.
     pub const TIMESTAMP: &str = "timestamp";
+    /// What its prices and sums are in.
+    pub const CURRENCY: &str = "currency";
     /// What the items come to.
     pub const TOTAL: &str = "total";
     /// What the items that a view shows come to.
@@ -70,6 +74,7 @@ fn schema(sum: &str, further: &str) -> Arc<Type> {
             REQUIRED BYTE_ARRAY {} (STRING);
             REQUIRED BYTE_ARRAY {} (STRING);
             REQUIRED INT64 {} (TIMESTAMP(MICROS,true));
+            REQUIRED BYTE_ARRAY {} (STRING);
             REQUIRED INT64 {sum};
             REQUIRED BYTE_ARRAY {} (JSON);
             {further}
@@ -77,6 +82,7 @@ fn schema(sum: &str, further: &str) -> Arc<Type> {
         name::ORDER_ID,
         name::CUSTOMER_ID,
         name::TIMESTAMP,
+        name::CURRENCY,
         name::ITEMS,
     );
     Arc::new(parse_message_type(&text).expect("the schema stands here, and a test reads it"))

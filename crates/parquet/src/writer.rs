@@ -35,6 +35,7 @@ static PROPERTIES: LazyLock<Arc<WriterProperties>> = LazyLock::new(|| {
         .set_offset_index_disabled(true)
         .set_dictionary_enabled(false)
         .set_column_dictionary_enabled(ColumnPath::from(name::CUSTOMER_ID), true)
+        .set_column_dictionary_enabled(ColumnPath::from(name::CURRENCY), true)
         .set_column_dictionary_enabled(ColumnPath::from(name::ATTRIBUTES), true)
         .set_column_statistics_enabled(timestamp(), EnabledStatistics::Chunk)
         .set_column_encoding(timestamp(), Encoding::DELTA_BINARY_PACKED);
@@ -54,6 +55,7 @@ struct Group {
     order_id: Texts,
     customer_id: Texts,
     timestamp: Vec<i64>,
+    currency: Texts,
     sum: Vec<i64>,
     items: Texts,
     attributes: Texts,
@@ -82,6 +84,7 @@ impl OrderWriter {
         group.order_id.push(order.order_id);
         group.customer_id.push(order.customer_id);
         group.timestamp.push(order.timestamp.unix_us());
+        group.currency.push(order.currency);
         group.sum.push(order.sum);
         group.items.push(order.items);
         if self.shape == Shape::Whole {
@@ -107,6 +110,7 @@ impl OrderWriter {
         write_texts(&mut rows, group.order_id)?;
         write_texts(&mut rows, group.customer_id)?;
         write_numbers(&mut rows, &group.timestamp)?;
+        write_texts(&mut rows, group.currency)?;
         write_numbers(&mut rows, &group.sum)?;
         write_texts(&mut rows, group.items)?;
         if self.shape == Shape::Whole {
@@ -137,7 +141,7 @@ impl OrderWriter {
 
 impl Group {
     fn bytes(&self) -> usize {
-        let texts = [&self.order_id, &self.customer_id, &self.items, &self.attributes];
+        let texts = [&self.order_id, &self.customer_id, &self.currency, &self.items, &self.attributes];
         texts.iter().map(|texts| texts.bytes.len()).sum::<usize>() + self.timestamp.len() * ROW_BYTES
     }
 }

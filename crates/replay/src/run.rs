@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use forebay_model::OrderParser;
+use forebay_model::{Currency, OrderParser};
 use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
@@ -148,7 +148,8 @@ impl Replay {
 
     fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
         let Settings { to, token, views, dry_run, give_up, .. } = &self.settings;
-        let parser = OrderParser::new(views.clone(), AHEAD_MAX_US);
+        // Whatever the system's currency is: an order is right or wrong without it.
+        let parser = OrderParser::new(views.clone(), Currency::DEFAULT, AHEAD_MAX_US);
         if *dry_run {
             return Ok(Work::Check(parser));
         }

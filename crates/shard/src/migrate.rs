@@ -86,13 +86,13 @@ macro_rules! migration {
 /// The migrations in their order: name of the file, without its ending, and text. They are listed here because the macro of
 /// sqlx that lists a folder compiles the driver, with its TLS, a second time for the compiler.
 const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
-    migration!("0001_facts"),
+    migration!("0001_orders"),
     migration!("0002_positions"),
     migration!("0003_dead_letter"),
-    migration!("0004_backfill"),
-    migration!("0005_operation"),
-    migration!("0006_order_time"),
-    migration!("0007_statistics"),
+    migration!("0004_log_loss"),
+    migration!("0005_backfill"),
+    migration!("0006_order_index"),
+    migration!("0007_order_views"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Timestamp};
+use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
@@ -69,7 +69,7 @@ impl Gather {
         };
         match draft {
             Ok((draft, text)) => {
-                let order = draft.settle(&self.map, now, assigner.random(record.line, text));
+                let order = draft.settle(Tenant::none(), &self.map, now, assigner.random(record.line, text));
                 self.facts.add(&order, &self.map);
                 self.orders += 1;
             }

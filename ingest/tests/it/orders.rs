@@ -1,4 +1,5 @@
-use forebay_model::{Lane, OrderId, StreamKind};
+use forebay_model::tuple::Tuples;
+use forebay_model::{Lane, OrderId, Receipt, StreamKind};
 use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
@@ -36,6 +37,29 @@ async fn an_assigned_id_repeats_under_an_idempotency_key() {
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[0], ids[2]);
     assert!(OrderId::new(ids[0].clone()).unwrap().home().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_names_no_currency_is_logged_with_that_of_the_system() {
+    let ingest = Ingest::start("currency", &["--currency", "USD"]).await;
+    let send = async |number: u32, currency: Value| {
+        let mut order = order(number);
+        order["currency"] = currency;
+        ingest.order(&order).await
+    };
+    for (number, sent, logged) in [(1, json!("GBP"), "GBP"), (2, Value::Null, "USD")] {
+        let answer = send(number, sent).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let receipt: Receipt = answer.body["receipt"].as_str().unwrap().parse().unwrap();
+        for (stream, position) in receipt.positions() {
+            let stored = ingest.log.frame(stream, position.seq).await.unwrap().unwrap().unwrap();
+            let tuple = Tuples::new(stored.lane, stored.payload()).next().unwrap().unwrap();
+            assert_eq!(tuple.named("currency"), Some(logged.as_bytes()), "{stream}");
+        }
+    }
+    let answer = send(3, json!("usd")).await;
+    answer.problem(422, "invalid");
+    assert_eq!(answer.body["errors"][0]["pointer"], "/currency", "{}", answer.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

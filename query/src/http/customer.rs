@@ -10,15 +10,16 @@ use forebay_shard::read::Subject;
 
 use crate::http::list::{ListRequest, in_bucket};
 use crate::http::query_string::LIST;
+use crate::http::tenant;
 
 /// A page of a customer's orders, or all of them.
 pub(crate) async fn get_orders(Path(customer_id): Path<String>, request: ListRequest) -> Result<Response, Problem> {
-    let customer_id = customer_id_of(customer_id)?;
+    let (tenant, customer_id) = (tenant(), customer_id_of(customer_id)?);
     let reads = |map: &ShardMap| {
-        let bucket = map.bucket_of(&customer_id);
+        let bucket = map.bucket_of(tenant, &customer_id);
         in_bucket(map, bucket, &Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) })
     };
-    request.answer(LIST, &["customer", customer_id.as_str()], reads).await
+    request.answer(LIST, tenant, &["customer", customer_id.as_str()], reads).await
 }
 
 /// The customer that a path names.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use forebay_model::{ShardId, StreamId};
+use forebay_model::{ShardId, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::Subject;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
@@ -29,7 +29,7 @@ pub(crate) struct ExportRequest {
 }
 
 impl ExportRequest {
-    /// What a request to a list asks for; nothing where it asks for a page.
+    /// What a request to a tenant's list asks for; nothing where it asks for a page.
     ///
     /// # Errors
     /// The problem `not_acceptable` where it asks for a form that there is not, `malformed` for its parameters.
@@ -38,6 +38,7 @@ impl ExportRequest {
         version: Version,
         headers: &HeaderMap,
         known: &[&str],
+        tenant: &Tenant,
     ) -> Result<Option<Self>, Problem> {
         let Some(format) = accept::wanted(headers)? else { return Ok(None) };
         if version < Version::HTTP_11 {
@@ -47,7 +48,8 @@ impl ExportRequest {
         let query = QueryString::read(uri, known)?;
         query.refuse(&["limit", "cursor"], "an export is the whole list; pages come as application/json")?;
         let (direction, span) = (query.direction()?, query.span()?);
-        let scan = Scan { direction, span, last: span.start(direction), partial: query.partial()? };
+        let (tenant, last, partial) = (tenant.clone(), span.start(direction), query.partial()?);
+        let scan = Scan { tenant, direction, span, last, partial };
         Ok(Some(Self { format, scan, patience: query.patience(headers)? }))
     }
 

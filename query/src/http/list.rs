@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
-use forebay_model::{Bucket, ShardId, ShardMap};
+use forebay_model::{Bucket, ShardId, ShardMap, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::Subject;
 use http::request::Parts;
@@ -32,23 +32,24 @@ impl FromRequestParts<App> for ListRequest {
 }
 
 impl ListRequest {
-    /// Answers with a page of a list or with all of it. `known` are the parameters that it takes, `names` its kind and
-    /// whatever it is of; `reads` gives the shards that have something of it, each with the subject to read there.
+    /// Answers with a page of a tenant's list or with all of it. `known` are the parameters that it takes, `names` its kind
+    /// and whatever it is of; `reads` gives the shards that have something of it, each with the subject to read there.
     ///
     /// # Errors
     /// What is wrong with the request, or why it cannot be answered now.
     pub(crate) async fn answer(
         self,
         known: &[&str],
+        tenant: &Tenant,
         names: &[&str],
         reads: impl FnOnce(&ShardMap) -> Vec<(ShardId, Subject)>,
     ) -> Result<Response, Problem> {
         let Self { app, uri, version, headers } = self;
-        if let Some(export) = ExportRequest::parse(&uri, version, &headers, known)? {
+        if let Some(export) = ExportRequest::parse(&uri, version, &headers, known, tenant)? {
             let reads = reads(&*app.map()?);
             return export.answer(&app, reads).await;
         }
-        let page = PageRequest::parse(&uri, &headers, known, names)?;
+        let page = PageRequest::parse(&uri, &headers, known, tenant, names)?;
         let map = app.map()?;
         let reads = reads(&map);
         page.answer(&app, &map, reads).await

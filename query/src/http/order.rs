@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use forebay_model::touched::customer_key;
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId};
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use futures::FutureExt;
@@ -14,7 +14,7 @@ use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
 use crate::http::customer::customer_id_of;
 use crate::http::query_string::{QueryString, READ};
-use crate::http::response;
+use crate::http::{response, tenant};
 use crate::lookup::{Lookup, WithId};
 use crate::position::derivations::Owing;
 use crate::position::patience::Patience;
@@ -26,17 +26,17 @@ pub(crate) async fn get_order(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let order_id = order_id_of(order_id)?;
+    let (tenant, order_id) = (tenant(), order_id_of(order_id)?);
     let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let index = index_of(&map, &order_id);
+    let index = index_of(&map, tenant, &order_id);
     let streams = match order_id.home() {
         Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
         None => index.clone(),
     };
-    let load = |patience| find(&app, &map, &order_id, patience).boxed();
-    let key = format!("order\n{order_id}");
-    let (sources, targets) = (map.shards(), map.read_shards(Bucket::of_key(order_id.as_str())));
+    let load = |patience| find(&app, &map, tenant, &order_id, patience).boxed();
+    let key = format!("{tenant}\norder\n{order_id}");
+    let (sources, targets) = (map.shards(), map.read_shards(Bucket::of_key(tenant, order_id.as_str())));
     // What was kept as nothing before something was owed says nothing now.
     let is_judged = order_id.home().is_some() || app.shards().derivations().owing(sources, targets) == Owing::Nothing;
     let (key, epoch) = (key.into(), map.epoch());
@@ -55,22 +55,28 @@ pub(crate) async fn get_order_of_customer(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (customer_id, order_id) = (customer_id_of(customer_id)?, order_id_of(order_id)?);
+    let (tenant, customer_id, order_id) = (tenant(), customer_id_of(customer_id)?, order_id_of(order_id)?);
     let patience = patience(&app, &uri, &headers)?;
     let map = app.map()?;
-    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(&customer_id)));
-    let key = format!("order of customer\n{customer_id}\n{order_id}");
+    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
+    let key = format!("{tenant}\norder of customer\n{customer_id}\n{order_id}");
     let (key, epoch) = (key.into(), map.epoch());
     let question = Question { key, streams, epoch, patience: &patience, partial: false, is_judged: true };
-    let load = |patience| find_of_customer(&app, &map, &customer_id, &order_id, patience).boxed();
+    let load = |patience| find_of_customer(&app, &map, tenant, &customer_id, &order_id, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
     response::json(&served, None, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))
 }
 
-async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience) -> Result<Entry, ReadError> {
-    let watch = Watch::Key(customer_key(order_id.as_str()));
-    let patience = app.cache().with_floor(patience, &index_of(map, order_id), watch);
-    let mut lookup = Lookup::new(app.shards(), map, patience);
+async fn find(
+    app: &App,
+    map: &ShardMap,
+    tenant: &Tenant,
+    order_id: &OrderId,
+    patience: Patience,
+) -> Result<Entry, ReadError> {
+    let watch = Watch::Key(customer_key(tenant, order_id.as_str()));
+    let patience = app.cache().with_floor(patience, &index_of(map, tenant, order_id), watch);
+    let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {
         return Err(ambiguous(order_id, found.into_keys().collect(), may_be_more).into());
@@ -82,13 +88,14 @@ async fn find(app: &App, map: &ShardMap, order_id: &OrderId, patience: Patience)
 async fn find_of_customer(
     app: &App,
     map: &ShardMap,
+    tenant: &Tenant,
     customer_id: &CustomerId,
     order_id: &OrderId,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let (bucket, watch) = (map.bucket_of(customer_id), Watch::Key(customer_key(customer_id.as_str())));
+    let (bucket, watch) = (map.bucket_of(tenant, customer_id), Watch::Key(customer_key(tenant, customer_id.as_str())));
     let patience = app.cache().with_floor(patience, &of_lane(Lane::Orders, map.read_shards(bucket)), watch);
-    let mut lookup = Lookup::new(app.shards(), map, patience);
+    let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let found = lookup.of_customer(customer_id, order_id).await?;
     Ok(lookup.into_entry(found.as_ref()))
 }
@@ -102,9 +109,9 @@ fn patience(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Probl
     Ok(patience)
 }
 
-/// The streams by which index entries of an order id come.
-fn index_of(map: &ShardMap, order_id: &OrderId) -> Vec<StreamId> {
-    of_lane(Lane::Index, map.read_shards(Bucket::of_key(order_id.as_str())))
+/// The streams by which index entries of a tenant's order id come.
+fn index_of(map: &ShardMap, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
+    of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str())))
 }
 
 fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<StreamId> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use forebay_model::{ShardId, ShardMap};
+use forebay_model::{ShardId, ShardMap, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::{FactRow, Subject};
 use futures::FutureExt;
@@ -37,13 +37,19 @@ pub(crate) struct PageRequest {
 }
 
 impl PageRequest {
-    /// What a request to a list asks for. `names` are the list's kind and whatever it is of.
-    pub(crate) fn parse(uri: &Uri, headers: &HeaderMap, known: &[&str], names: &[&str]) -> Result<Self, ReadError> {
+    /// What a request to a tenant's list asks for. `names` are the list's kind and whatever it is of.
+    pub(crate) fn parse(
+        uri: &Uri,
+        headers: &HeaderMap,
+        known: &[&str],
+        tenant: &Tenant,
+        names: &[&str],
+    ) -> Result<Self, ReadError> {
         let query = QueryString::read(uri, known)?;
         let (direction, span, partial) = (query.direction()?, query.span()?, query.partial()?);
-        let list = ListDigest::new(names, span, direction);
+        let list = ListDigest::new(tenant, names, span, direction);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
-        let scan = Scan { direction, span, last, partial };
+        let scan = Scan { tenant: tenant.clone(), direction, span, last, partial };
         let limit = query.limit()?;
         let key = key(names, &scan, limit);
         Ok(Self { list, key, scan, limit, patience: query.patience(headers)? })
@@ -120,11 +126,11 @@ impl PageRequest {
     }
 }
 
-/// The key of a page in the cache. Names and ids have no line breaks.
+/// The key of a page in the cache. Tenants, names and ids have no line breaks.
 fn key(names: &[&str], scan: &Scan, limit: usize) -> Arc<str> {
-    let Scan { direction, span, last, .. } = scan;
+    let Scan { tenant, direction, span, last, .. } = scan;
     let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
     let direction = *direction as u8;
-    format!("{}\n{from}\n{to}\n{direction}\n{limit}\n{at}\n{}\n{}", names.join("\n"), last.order_id, last.customer_id)
-        .into()
+    let (names, order_id, customer_id) = (names.join("\n"), &last.order_id, &last.customer_id);
+    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
 }

@@ -15,6 +15,7 @@ use forebay_shard::read::Subject;
 use crate::app::App;
 use crate::http::list::{ListRequest, in_bucket};
 use crate::http::query_string::LIST;
+use crate::http::tenant;
 
 /// What paths already stand for.
 const RESERVED: [&str; 2] = ["customers", "orders"];
@@ -43,9 +44,11 @@ pub(crate) fn add_routes(mut routes: Router<App>, views: &ViewSet) -> Result<Rou
 /// A page of what a key of a view sees, or all of it.
 async fn get_orders(view: Arc<str>, Path(key): Path<String>, request: ListRequest) -> Result<Response, Problem> {
     check_id(&key).map_err(|error| Problem::malformed(format!("a {view} id {error}")))?;
+    let tenant = tenant();
     let reads = |map: &ShardMap| {
-        let subject = Subject::View { view: Arc::clone(&view), key: Arc::from(key.as_str()) };
-        in_bucket(map, Bucket::of_key(&key), &subject)
+        let bucket = Bucket::of_key(tenant, &key);
+        let subject = Subject::View { bucket, view: Arc::clone(&view), key: Arc::from(key.as_str()) };
+        in_bucket(map, bucket, &subject)
     };
-    request.answer(LIST, &["view", &view, &key], reads).await
+    request.answer(LIST, tenant, &["view", &view, &key], reads).await
 }

@@ -1,17 +1,17 @@
 //! Cursors: where the next page of a list begins, as an opaque text.
 //!
-//! A cursor is bound to the list that it was made for: path, range and direction. It holds, in base64url, a version, a
+//! A cursor is bound to the list that it was made for: tenant, path, range and direction. It holds, in base64url, a version, a
 //! digest of the list, the last key of the page, and a digest of all of that. The digests keep mistakes out; they are no
 //! secret, and need none: a cursor that is made up can only point to another place of the same list.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use forebay_model::id::ID_CHARS_MAX;
-use forebay_model::{CustomerId, OrderId, Timestamp};
+use forebay_model::{CustomerId, OrderId, Tenant, Timestamp};
 use forebay_shard::read::{Direction, Key, KeyRef, Span};
 use sha2::{Digest, Sha256};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const LIST_BYTES: usize = 8;
 const SUM_BYTES: usize = 4;
 /// Version, list, time, length of the order id, and the digest behind.
@@ -33,10 +33,10 @@ pub(crate) enum CursorError {
 pub(crate) struct ListDigest([u8; LIST_BYTES]);
 
 impl ListDigest {
-    /// The list under a path with these names (its kind and whatever it is of), over a range, in a direction.
-    pub(crate) fn new(names: &[&str], span: Span, direction: Direction) -> Self {
+    /// The tenant's list under a path with these names (its kind and whatever it is of), over a range, in a direction.
+    pub(crate) fn new(tenant: &Tenant, names: &[&str], span: Span, direction: Direction) -> Self {
         let mut digest = Sha256::new();
-        for name in names {
+        for name in [tenant.as_str()].iter().chain(names) {
             digest.update((name.len() as u64).to_be_bytes());
             digest.update(name);
         }
@@ -111,19 +111,24 @@ mod tests {
     use proptest::prelude::*;
 
     fn list(names: &[&str]) -> ListDigest {
-        ListDigest::new(names, Span::ALL, Direction::NewestFirst)
+        ListDigest::new(Tenant::none(), names, Span::ALL, Direction::NewestFirst)
     }
 
     #[test]
     fn lists_that_differ_in_anything_have_other_digests() {
-        let at = Timestamp::from_unix_us;
+        let (at, none) = (Timestamp::from_unix_us, Tenant::none());
+        let of_tenant = |tenant: &str, names: &[&str]| {
+            ListDigest::new(&Tenant::new(tenant).unwrap(), names, Span::ALL, Direction::NewestFirst)
+        };
         let lists = [
             list(&["customer", "ab", "c"]),
             list(&["customer", "a", "bc"]),
             list(&["orders"]),
-            ListDigest::new(&["orders"], Span::ALL, Direction::OldestFirst),
-            ListDigest::new(&["orders"], Span { from: at(1), ..Span::ALL }, Direction::NewestFirst),
-            ListDigest::new(&["orders"], Span { to: at(1), ..Span::ALL }, Direction::NewestFirst),
+            of_tenant("a", &["orders"]),
+            of_tenant("orders", &[]),
+            ListDigest::new(none, &["orders"], Span::ALL, Direction::OldestFirst),
+            ListDigest::new(none, &["orders"], Span { from: at(1), ..Span::ALL }, Direction::NewestFirst),
+            ListDigest::new(none, &["orders"], Span { to: at(1), ..Span::ALL }, Direction::NewestFirst),
         ];
         for (place, one) in lists.iter().enumerate() {
             assert!(!lists[..place].contains(one), "{place}");

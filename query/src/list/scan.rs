@@ -1,7 +1,7 @@
 //! A walk through a list: over which range, from which row on.
 
-use forebay_model::Timestamp;
 use forebay_model::touched::{customer_key, hour_of, view_key};
+use forebay_model::{Tenant, Timestamp};
 use forebay_shard::read::{Direction, Key, Span, Subject};
 
 use crate::cache::Watch;
@@ -9,6 +9,8 @@ use crate::cache::Watch;
 /// A walk through a list.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
+    /// Whose list it is.
+    pub(crate) tenant: Tenant,
     pub(crate) direction: Direction,
     pub(crate) span: Span,
     /// The row that the walk comes from.
@@ -28,8 +30,8 @@ impl Scan {
     /// What would change a page.
     pub(crate) fn watch(&self, subject: &Subject, page: Page) -> Watch {
         match subject {
-            Subject::Customer { customer_id, .. } => Watch::Key(customer_key(customer_id)),
-            Subject::View { view, key } => Watch::Key(view_key(view, key)),
+            Subject::Customer { customer_id, .. } => Watch::Key(customer_key(&self.tenant, customer_id)),
+            Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, view, key)),
             Subject::Everybody => self.hours(page),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use forebay_model::{Position, ShardId, StreamId};
+use forebay_model::{Position, ShardId, StreamId, Tenant};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, FactRow, Key, Read, Span, Statement, Subject, Windows};
 
@@ -27,6 +27,7 @@ struct Settled(Option<Position>);
 pub(crate) struct Source {
     shards: Shards,
     shard: Arc<Shard>,
+    tenant: Tenant,
     subject: Subject,
     direction: Direction,
     span: Span,
@@ -45,11 +46,11 @@ pub(crate) struct Source {
 impl Source {
     /// What a scan finds on a shard.
     pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
-        let (direction, span, last) = (scan.direction, scan.span, scan.last.clone());
+        let Scan { tenant, direction, span, last, .. } = scan.clone();
         let windows = shard.windows(subject.lane());
-        let window = windows.first(&last, span, direction);
-        let (window, rows) = (Some(window), VecDeque::new());
-        Self { shards, shard, subject, direction, span, windows, window, last, rows, position: None, target: None }
+        let window = Some(windows.first(&last, span, direction));
+        let (rows, position, target) = (VecDeque::new(), None, None);
+        Self { shards, shard, tenant, subject, direction, span, windows, window, last, rows, position, target }
     }
 
     /// The log that its rows came by.
@@ -110,7 +111,7 @@ impl Source {
             let near = is_of_everybody.then(|| windows.near(&self.last, self.span, self.direction));
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
-            let statement = Statement::over(window, self.read(limit), PIECE_BYTES_MAX);
+            let statement = Statement::over(window, &self.tenant, self.read(limit), PIECE_BYTES_MAX);
             let RowsAfter { rows, target } = match self.target {
                 None => self.shards.read_after(&self.shard, &statement, patience).await?,
                 // What the receipt means here is known by now. Another server than the first piece's may answer; it should not

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forebay_model::touched::{customer_key, hour_of};
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Timestamp};
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Tenant, Timestamp};
 use forebay_shard::read::{FactRow, Span};
 
 use crate::answer::{Fact, push_fact};
@@ -42,10 +42,11 @@ pub(crate) struct WithId {
     pub(crate) may_be_more: bool,
 }
 
-/// A search for one order.
+/// A search for one order of a tenant.
 pub(crate) struct Lookup<'a> {
     shards: &'a Shards,
     map: &'a ShardMap,
+    tenant: &'a Tenant,
     patience: Patience,
     read_at: ReadAt,
     /// Shards that could not be asked.
@@ -57,9 +58,9 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, patience: Patience) -> Self {
+    pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, tenant: &'a Tenant, patience: Patience) -> Self {
         let (read_at, missing, watched) = (ReadAt::default(), Vec::new(), Vec::new());
-        Self { shards, map, patience, read_at, missing, watched, is_whole: true }
+        Self { shards, map, tenant, patience, read_at, missing, watched, is_whole: true }
     }
 
     /// The answer for what was found.
@@ -90,7 +91,7 @@ impl<'a> Lookup<'a> {
         customer_id: &CustomerId,
         order_id: &OrderId,
     ) -> Result<Option<FactRow>, ReadError> {
-        let bucket = self.map.bucket_of(customer_id);
+        let bucket = self.map.bucket_of(self.tenant, customer_id);
         if let Some(home) = order_id.home().filter(|home| home.bucket == bucket)
             && let Some(found) = self.at(customer_id, order_id, Span::of_home(home)).await?
         {
@@ -110,7 +111,7 @@ impl<'a> Lookup<'a> {
         }
         let found = self.search(customer_id, order_id).await?;
         if found.is_none() {
-            self.watch(Lane::Orders, bucket, Watch::Key(customer_key(customer_id.as_str())));
+            self.watch(Lane::Orders, bucket, Watch::Key(customer_key(self.tenant, customer_id.as_str())));
         }
         self.unless_missing(found)
     }
@@ -130,14 +131,14 @@ impl<'a> Lookup<'a> {
         }
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
-        let index = Bucket::of_key(order_id.as_str());
+        let index = Bucket::of_key(self.tenant, order_id.as_str());
         let owing = self.shards.derivations().owing(self.map.shards(), self.map.read_shards(index));
         let is_named = logged_parts(&self.patience.receipt).next().is_some();
         // What is owed to the index is not waited for: the shards that have the orders are asked.
         let is_passed_by = owing == Owing::Something && is_named;
         let patience = if is_passed_by { self.patience.without_orders() } else { self.patience.clone() };
         let mut entries = self.index(order_id, &patience).await?;
-        self.watch(Lane::Index, index, Watch::Key(customer_key(order_id.as_str())));
+        self.watch(Lane::Index, index, Watch::Key(customer_key(self.tenant, order_id.as_str())));
         let mut found = self.of_entries(order_id, &entries).await?;
         if is_passed_by || found.is_empty() && owing != Owing::Nothing {
             let owed: Entries = self

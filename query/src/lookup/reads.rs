@@ -33,7 +33,7 @@ impl<'a> Lookup<'a> {
     }
 
     fn bucket_of(&self, row: &FactRow) -> Option<Bucket> {
-        CustomerId::new(row.customer_id()).ok().map(|customer_id| self.map.bucket_of(&customer_id))
+        CustomerId::new(row.customer_id()).ok().map(|customer_id| self.map.bucket_of(self.tenant, &customer_id))
     }
 
     /// A customer's order that lies within a range of time.
@@ -43,7 +43,7 @@ impl<'a> Lookup<'a> {
         order_id: &OrderId,
         span: Span,
     ) -> Result<Option<FactRow>, ReadError> {
-        let bucket = self.map.bucket_of(customer_id);
+        let bucket = self.map.bucket_of(self.tenant, customer_id);
         let (customer_id, order_id) = (customer_id.as_str(), order_id.as_str());
         for &shard in self.map.read_shards(bucket) {
             let read = Read::OfCustomer { bucket, customer_id, span, order_id };
@@ -60,15 +60,15 @@ impl<'a> Lookup<'a> {
         customer_id: &CustomerId,
         order_id: &OrderId,
     ) -> Result<Option<FactRow>, ReadError> {
-        let bucket = self.map.bucket_of(customer_id);
+        let bucket = self.map.bucket_of(self.tenant, customer_id);
         let read = Read::Search { bucket, customer_id: customer_id.as_str(), order_id: order_id.as_str() };
         for &shard in self.map.read_shards(bucket) {
             let Some(windows) = self.shard(shard).map(|shard| shard.windows(Lane::Orders)) else { continue };
             let newest = Direction::NewestFirst;
             let mut place = Some(windows.first(&Span::ALL.start(newest), Span::ALL, newest));
             while let Some(window) = place.and_then(|place| windows.get(place)) {
-                let mut rows =
-                    self.ask(shard, &Statement::over(window, read, BYTES_MAX), &self.patience.clone()).await?;
+                let statement = Statement::over(window, self.tenant, read, BYTES_MAX);
+                let mut rows = self.ask(shard, &statement, &self.patience.clone()).await?;
                 if let Some(row) = rows.pop() {
                     return Ok(Some(row));
                 }
@@ -84,8 +84,9 @@ impl<'a> Lookup<'a> {
     /// The index entries of an order id.
     pub(super) async fn index(&mut self, order_id: &OrderId, patience: &Patience) -> Result<Entries, ReadError> {
         let mut entries = Entries::new();
-        let statement = Statement::index(order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
-        for &shard in self.map.read_shards(Bucket::of_key(order_id.as_str())) {
+        let bucket = Bucket::of_key(self.tenant, order_id.as_str());
+        let statement = Statement::index(bucket, self.tenant, order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
+        for &shard in self.map.read_shards(bucket) {
             let rows = self.ask(shard, &statement, patience).await?;
             entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
         }
@@ -94,7 +95,7 @@ impl<'a> Lookup<'a> {
 
     /// What the index will have of an order id, from every shard that may have stored such an order.
     pub(super) async fn everywhere(&mut self, order_id: &OrderId) -> Result<Entries, ReadError> {
-        let statement = Statement::times(order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
+        let statement = Statement::times(self.tenant, order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
         let (shards, patience) = (self.shards, &self.patience);
         let reads = self.map.shards().filter(|shard| !self.missing.contains(shard)).map(async |shard| {
             let answer = match shards.get(shard) {
@@ -114,7 +115,7 @@ impl<'a> Lookup<'a> {
     /// Reads the partition that holds an instant.
     async fn read(&mut self, shard: ShardId, at: Timestamp, read: Read<'_>) -> Result<Vec<FactRow>, ReadError> {
         let Some(windows) = self.shard(shard).map(|shard| shard.windows(Lane::Orders)) else { return Ok(Vec::new()) };
-        let statement = Statement::over(windows.partition(at), read, BYTES_MAX);
+        let statement = Statement::over(windows.partition(at), self.tenant, read, BYTES_MAX);
         self.ask(shard, &statement, &self.patience.clone()).await
     }
 

@@ -12,7 +12,7 @@ fn sent() -> Value {
             {"sku": "SHOE001", "quantity": 2, "price": 2999, "seller_id": "S7", "size": {"eu": [42, 42.5]}, "gift": null},
             {"sku": "Ω\n", "quantity": 1, "price": 0, "seller_id": "S8", "": ""}
         ],
-        "currency": "EUR", "note": "a }{ \u{1F600} \"q\" \\ \t", "big": 123_456_789_012_345_678_901_234_567_890_f64, "nested": {"a": [[], {}, "x"]},
+        "currency": "GBP", "note": "a }{ \u{1F600} \"q\" \\ \t", "big": 123_456_789_012_345_678_901_234_567_890_f64, "nested": {"a": [[], {}, "x"]},
         "warehouse_id": 12, "null": null, "é": true
     })
 }
@@ -47,7 +47,7 @@ async fn a_view_shows_its_own_items_and_their_subtotal() {
     scene.writing.write(&[sent()]).await;
     let seen = scene.get("/v1/sellers/S7/orders").await.ok();
     let expected = json!({
-        "order_id": sent()["order_id"], "customer_id": sent()["customer_id"], "timestamp": sent()["timestamp"],
+        "order_id": sent()["order_id"], "customer_id": sent()["customer_id"], "timestamp": sent()["timestamp"], "currency": "GBP",
         "items": [sent()["items"][0]], "subtotal": 5998
     });
     assert_eq!(seen["data"], json!([expected]));

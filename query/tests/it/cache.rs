@@ -232,7 +232,7 @@ async fn processes_share_what_they_have_read_through_redis() {
     heard(&scene, &other).await;
     let path = "/v1/customers/C1/orders";
     assert_eq!(seen(scene.get(path).await), is("miss", &["X1"]));
-    let name = name_in_redis(&scene, "customer\nC1*");
+    let name = name_in_redis(&scene, "\ncustomer\nC1*");
     let mut redis = redis_of(&scene).await;
     eventually("it is shared", async || {
         let names: Vec<String> = redis.keys(&name).await.unwrap();

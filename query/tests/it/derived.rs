@@ -1,7 +1,7 @@
 //! What follows from orders comes behind them: a receipt of orders is good for every read all the same, and an answer that may lack
 //! something says so.
 
-use forebay_model::{Bucket, Receipt, ShardId, StreamKind, Timestamp};
+use forebay_model::{Bucket, Receipt, ShardId, StreamKind, Tenant, Timestamp};
 use forebay_testkit::eventually;
 use forebay_testkit::service::{Answer, Served};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ struct Pair {
 impl Pair {
     async fn start(name: &str) -> Self {
         let scene = Scene::start(name).await;
-        let target = scene.writing.map.write_shard(Bucket::of_key("S1"));
+        let target = scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), "S1"));
         let source = ShardId((target.0 + 1) % 3);
         let customer = scene.writing.customer_of(source);
         Self { scene, source, target, customer }
@@ -76,7 +76,7 @@ impl Pair {
 
     /// An id whose index entries are on a shard.
     fn id_on(&self, shard: ShardId) -> String {
-        let shard_of = |id: &String| self.scene.writing.map.write_shard(Bucket::of_key(id));
+        let shard_of = |id: &String| self.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id));
         (0..1000).map(|n| format!("X{n}")).find(|id| shard_of(id) == shard).unwrap()
     }
 
@@ -253,7 +253,7 @@ async fn an_answer_that_may_lack_what_is_owed_says_so() {
         "/v1/orders/{}",
         (1..10_000)
             .map(|n| format!("{id}{n}"))
-            .find(|other| { pair.scene.writing.map.write_shard(Bucket::of_key(other)) == pair.target })
+            .find(|other| { pair.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), other)) == pair.target })
             .unwrap()
     );
     for path in [SELLER, &by_index, &unknown] {
@@ -295,7 +295,7 @@ async fn while_the_index_is_owed_every_shard_is_asked_for_an_id() {
     pair.scene.writing.commit().await;
     let ids: Vec<String> = (0..1000)
         .map(|n| format!("X{n}"))
-        .filter(|id| pair.scene.writing.map.write_shard(Bucket::of_key(id)) == pair.target)
+        .filter(|id| pair.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id)) == pair.target)
         .take(4)
         .collect();
     let path = |place: usize| format!("/v1/orders/{}", ids[place]);

@@ -23,7 +23,7 @@ fn orders() -> Vec<Value> {
                     {"sku": "Ω\n\r\"", "quantity": 2, "price": n, "seller_id": format!("S{}", n % 3), "size": [42, 42.5, null]},
                     {"sku": "b", "quantity": 1, "price": 7, "seller_id": "S1"}
                 ],
-                "note": "a }{ \u{1F600} \"q\" \\ \t, \r\n=1+1", "n": n, "nested": {"": [[], {}, "x"]}, "é": true
+                "currency": if n.is_multiple_of(2) { "EUR" } else { "GBP" }, "note": "a }{ \u{1F600} \"q\" \\ \t, \r\n=1+1", "n": n, "nested": {"": [[], {}, "x"]}, "é": true
             })
         })
         .collect()

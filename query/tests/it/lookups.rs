@@ -1,6 +1,6 @@
 //! One order is found by its id, wherever its id says that it is, and wherever it is.
 
-use forebay_model::{Lane, OrderId, ShardId, StreamKind, Timestamp};
+use forebay_model::{CustomerId, Lane, OrderId, ShardId, StreamKind, Tenant, Timestamp};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -39,7 +39,8 @@ async fn a_foreign_uuid_v7_is_found_through_the_index() {
     let mut scene = Scene::start("foreign").await;
     // It has the form of an assigned id, and leads to another bucket, and to another time.
     let at = Timestamp::parse("2024-01-01T00:00:00Z").unwrap();
-    let bucket = scene.writing.map.bucket_of(&forebay_model::CustomerId::new("SOMEBODY").unwrap());
+    let somebody = CustomerId::new("SOMEBODY").unwrap();
+    let bucket = scene.writing.map.bucket_of(Tenant::none(), &somebody);
     for (customer, id) in
         [("ELSE", OrderId::assign(at, bucket, 1 << 40)), ("SOMEBODY", OrderId::assign(at, bucket, 2 << 40))]
     {

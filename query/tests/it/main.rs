@@ -19,6 +19,7 @@ mod scene;
 mod staleness;
 mod stats;
 mod tasks;
+mod tenants;
 mod torn_exports;
 mod walk;
 mod writing;

@@ -10,8 +10,8 @@ use forebay_log::{Frame, FrameId, Log, Notice};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
-    DerivedThrough, Deriver, Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap, StoredOrder,
-    StreamId, StreamKind, Timestamp, Touched, ViewSet,
+    Currency, DerivedThrough, Deriver, Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap,
+    StoredOrder, StreamId, StreamKind, Tenant, Timestamp, Touched, ViewSet,
 };
 use forebay_shard::{
     Derived, DerivedNote, IndexedFrame, LogFrame, Published, ShardAddresses, StoreSettings, StreamStore,
@@ -28,6 +28,8 @@ pub(crate) struct Writing {
     /// By source and target.
     derivations: BTreeMap<(ShardId, ShardId), Derivation>,
     random: u64,
+    /// Whose orders they are.
+    pub(crate) tenant: Tenant,
 }
 
 struct Written {
@@ -73,7 +75,7 @@ impl Writing {
                 derivations.insert((source, note.target), Derivation { note, pending: Vec::new(), owed_since: None });
             }
         }
-        Self { log, map, streams, derivations, random: 0 }
+        Self { log, map, streams, derivations, random: 0, tenant: Tenant::default() }
     }
 
     /// Logs orders as ingest does. Gives their ids and the receipt.
@@ -114,14 +116,14 @@ impl Writing {
     }
 
     fn facts_of_texts(&mut self, texts: &[&str]) -> (Vec<FramePart>, Vec<OrderId>) {
-        let parser = OrderParser::new(Self::views(), 86_400_000_000);
+        let parser = OrderParser::new(Self::views(), Currency::DEFAULT, 86_400_000_000);
         let mut facts = Facts::default();
         let mut ids = Vec::new();
         for text in texts {
             let draft = parser.parse(text.as_bytes(), Timestamp::now());
             let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {text}"));
             self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let order = draft.settle(&self.map, Timestamp::now(), self.random);
+            let order = draft.settle(&self.tenant, &self.map, Timestamp::now(), self.random);
             facts.add(&order, &self.map);
             ids.push(order.order_id.clone());
         }
@@ -316,7 +318,7 @@ impl Writing {
     /// The shard that a customer's orders go to.
     pub(crate) fn shard_of(&self, customer: &str) -> ShardId {
         let customer = forebay_model::CustomerId::new(customer).unwrap();
-        self.map.write_shard(self.map.bucket_of(&customer))
+        self.map.write_shard(self.map.bucket_of(Tenant::none(), &customer))
     }
 
     /// A customer of that shard.

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Deriver, Facts, Hash, Lane, OrderParser, ShardMap, StoredOrder, Timestamp, ViewSet};
+use forebay_model::{
+    Currency, Deriver, Facts, Hash, Lane, OrderParser, ShardMap, StoredOrder, Tenant, Timestamp, ViewSet,
+};
 use forebay_stack::program;
 
 use crate::servers::SERVERS;
@@ -161,7 +163,7 @@ impl Gather {
         let count = NonZeroU16::try_from(u16::try_from(SERVERS)?)?;
         let views = recipe.views().parse::<ViewSet>()?;
         Ok(Self {
-            parser: OrderParser::new(views.clone(), 0),
+            parser: OrderParser::new(views.clone(), Currency::DEFAULT, 0),
             deriver: Deriver::new(views, Arc::new(ShardMap::even(count, Hash::Md5))),
             now: Timestamp::now(),
             open: HashMap::new(),
@@ -178,7 +180,7 @@ impl Gather {
         let random = self.orders.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (mut logged, mut derived) = (Facts::default(), Facts::default());
         let map = self.deriver.map();
-        logged.add(&draft.settle(map, self.now, random), map);
+        logged.add(&draft.settle(Tenant::none(), map, self.now, random), map);
         for part in logged.into_parts() {
             for tuple in Tuples::new(part.lane, &part.tuples) {
                 self.deriver.derive(&StoredOrder::of(&tuple?), &mut derived);

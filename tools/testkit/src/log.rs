@@ -10,8 +10,8 @@ use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
-    Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder, StreamId, Timestamp,
-    ViewSet,
+    Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder, StreamId,
+    Tenant, Timestamp, ViewSet,
 };
 use forebay_stack::shared;
 use tokio::time::Instant;
@@ -97,10 +97,15 @@ fn seller_view() -> ViewSet {
 
 /// Reads an order as ingest does, and gives it away.
 pub fn with_order<T>(json: &str, map: &ShardMap, take: impl FnOnce(&Order<'_>) -> T) -> T {
-    let parser = OrderParser::new(seller_view(), AHEAD_US);
+    with_order_of(Tenant::none(), json, map, take)
+}
+
+/// Reads a tenant's order as ingest does, and gives it away.
+pub fn with_order_of<T>(tenant: &Tenant, json: &str, map: &ShardMap, take: impl FnOnce(&Order<'_>) -> T) -> T {
+    let parser = OrderParser::new(seller_view(), Currency::DEFAULT, AHEAD_US);
     let draft = parser.parse(json.as_bytes(), Timestamp::now());
     let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {json}"));
-    take(&draft.settle(map, Timestamp::now(), 0))
+    take(&draft.settle(tenant, map, Timestamp::now(), 0))
 }
 
 /// A new frame.

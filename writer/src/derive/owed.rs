@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use forebay_log::{FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
-use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tuples};
-use forebay_shard::read::orders::{OrderReader, StoredOrder};
-use forebay_shard::read::{Key, KeyRef};
+use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tenant, Tuples};
+use forebay_shard::read::orders::{OrderKey, OrderReader, StoredOrder};
 
 use super::Source;
 use super::target::Trouble;
@@ -32,7 +31,7 @@ enum Place {
     /// In the log, behind this position.
     Log(Box<FrameReader>, Position),
     /// Among the stored orders, behind this one. What is published meanwhile moves the target on to nowhere.
-    Stored { behind: Key, through: Position },
+    Stored { behind: OrderKey, through: Position },
     /// Nothing is left.
     End,
 }
@@ -48,7 +47,7 @@ impl Owed {
     ) -> Result<Self, Trouble> {
         let place = match Self::in_log(source, through, upto).await? {
             Some(reader) => Place::Log(Box::new(reader), through),
-            None => Place::Stored { behind: Key::before_all(), through },
+            None => Place::Stored { behind: OrderKey::before_all(), through },
         };
         let name = format!("forebay-derive {} for {target}", source.stream);
         let orders = OrderReader::new(source.stream.shard, &source.addresses, name);
@@ -83,7 +82,7 @@ impl Owed {
                     // What was committed of it is stored, so that it can be found there.
                     Err(error) if error.is_loss() => {
                         let through = *at;
-                        self.place = Place::Stored { behind: Key::before_all(), through };
+                        self.place = Place::Stored { behind: OrderKey::before_all(), through };
                         return Ok(Some((Vec::new(), through)));
                     }
                     Err(error) => return Err(error.into()),
@@ -98,13 +97,8 @@ impl Owed {
             }
             Place::Stored { behind, through } => {
                 let through = *through;
-                let behind = std::mem::replace(behind, Key::before_all());
-                let after = KeyRef {
-                    ordered_at: behind.ordered_at,
-                    order_id: &behind.order_id,
-                    customer_id: &behind.customer_id,
-                };
-                let stored = self.orders.page(after, ROWS as i64).await?;
+                let behind = std::mem::replace(behind, OrderKey::before_all());
+                let stored = self.orders.page(&behind, ROWS as i64).await?;
                 let Some(last) = stored.last() else {
                     self.place = Place::End;
                     return Ok(Some((Vec::new(), self.upto)));
@@ -118,7 +112,7 @@ impl Owed {
 
     /// Which of these are stored, and how: the first of an identity stays, and what is dead is not there. In the snapshot the
     /// position says that all up to there were decided.
-    async fn look_up(&self, wanted: &[(Bucket, Key)]) -> Result<Vec<StoredOrder>, Trouble> {
+    async fn look_up(&self, wanted: &[(Bucket, OrderKey)]) -> Result<Vec<StoredOrder>, Trouble> {
         self.orders.decided(self.upto, wanted).await?.ok_or(Trouble::SetBack)
     }
 
@@ -132,16 +126,17 @@ impl Owed {
 }
 
 /// The identities of the orders in frames. What cannot be read was not stored.
-fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, Key)> {
+fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     let mut identities = Vec::new();
     for frame in frames.iter().filter(|frame| frame.lane == Lane::Orders) {
         for tuple in Tuples::new(Lane::Orders, frame.payload()) {
             let Ok(tuple) = tuple else { break };
-            let Identity { bucket, customer_id, ordered_at, order_id, .. } =
+            let Identity { bucket, tenant, customer_id, ordered_at, order_id } =
                 Identity::of(tuple.bytes(), tuple.ordered_at());
             let text = |bytes: &[u8]| str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
-            if let (Some(bucket), Some(customer_id), Some(order_id)) = (bucket, text(customer_id), text(order_id)) {
-                identities.push((bucket, Key { ordered_at, order_id, customer_id }));
+            let texts = (text(tenant).map(Tenant::of_stored), text(customer_id), text(order_id));
+            if let (Some(bucket), (Some(tenant), Some(customer_id), Some(order_id))) = (Bucket::new(bucket), texts) {
+                identities.push((bucket, OrderKey { ordered_at, order_id, customer_id, tenant }));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::touched::customer_key;
-use forebay_model::{Lane, Position, ShardId, StreamKind};
+use forebay_model::{Lane, Position, ShardId, StreamKind, Tenant};
 use forebay_testkit::eventually;
 
 use crate::scene::Scene;
@@ -29,7 +29,8 @@ async fn every_stream_of_every_shard_is_drained_and_announced() {
         let notice = tokio::time::timeout(Duration::from_secs(10), notices.next()).await.unwrap().unwrap();
         let known = chain.insert(notice.stream, notice.after);
         assert_eq!(known.unwrap_or(notice.before), notice.before, "{notice:?}");
-        touched_customer |= notice.stream.kind == StreamKind::Logged && notice.touched.has_key(customer_key("CUST7"));
+        touched_customer |=
+            notice.stream.kind == StreamKind::Logged && notice.touched.has_key(customer_key(Tenant::none(), "CUST7"));
     }
     assert!(touched_customer);
     writer.stop().await;

@@ -108,7 +108,7 @@ impl Job<'_> {
         let mut progress = Progress::load(&self.pool, &self.name(), self.settings.restart).await?;
         let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0 };
         loop {
-            let page = self.orders.page(progress.place.borrowed(), PAGE_ORDERS).await?;
+            let page = self.orders.page(&progress.place, PAGE_ORDERS).await?;
             let Some(last) = page.last() else { return Ok(filled) };
             let mut facts = Facts::default();
             for order in &page {

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use forebay_log::Log;
-use forebay_model::{CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
+use forebay_model::{Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
 
@@ -64,7 +64,8 @@ pub async fn requeue(system: &System, selection: &Selection, views: &ViewSet) ->
     let requeuer = Requeuer {
         log,
         shards: system.pools(None, &pool_settings())?,
-        parser: OrderParser::new(views.clone(), AHEAD_MAX_US),
+        // Whatever died has its currency.
+        parser: OrderParser::new(views.clone(), Currency::DEFAULT, AHEAD_MAX_US),
         deriver: Deriver::new(views.clone(), map),
     };
     let mut outcome = Requeued { missing: selection.missing(system).await?, ..Requeued::default() };
@@ -138,8 +139,10 @@ impl Requeuer {
         let texts: Vec<String> = orders.iter().map(json).collect();
         let drafts: Result<Vec<Draft<'_>>, _> =
             texts.iter().map(|text| self.parser.parse(text.as_bytes(), now)).collect();
-        for draft in drafts.map_err(|rejection| format!("validation refuses it: {rejection}"))? {
-            facts.add(&draft.settle(self.deriver.map(), now, 0), self.deriver.map());
+        let (drafts, map) =
+            (drafts.map_err(|rejection| format!("validation refuses it: {rejection}"))?, self.deriver.map());
+        for (draft, order) in drafts.into_iter().zip(orders) {
+            facts.add(&draft.settle(&order.key.tenant, map, now, 0), map);
         }
         Ok(())
     }
@@ -148,7 +151,7 @@ impl Requeuer {
     async fn stored(&self, key: &OrderKey) -> Result<Option<StoredOrder>> {
         let Ok(customer) = CustomerId::new(key.customer_id.clone()) else { return Ok(None) };
         let map = self.deriver.map();
-        let bucket = map.bucket_of(&customer);
+        let bucket = map.bucket_of(&key.tenant, &customer);
         for &shard in map.read_shards(bucket) {
             let pool = self.shards.iter().find(|pool| pool.shard() == shard);
             let pool = pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;

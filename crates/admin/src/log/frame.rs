@@ -164,8 +164,8 @@ mod tests {
     }
 
     fn tuple(order_id: &[u8]) -> Vec<u8> {
-        let mut tuple = 3i16.to_be_bytes().to_vec();
-        for field in [order_id, b"C", &0i64.to_be_bytes()] {
+        let mut tuple = 5i16.to_be_bytes().to_vec();
+        for field in [&7i16.to_be_bytes()[..], b"T", order_id, b"C", &0i64.to_be_bytes()] {
             tuple.extend((field.len() as i32).to_be_bytes());
             tuple.extend(field);
         }
@@ -176,12 +176,13 @@ mod tests {
     fn facts_are_shown_up_to_what_cannot_be_read() {
         let good = tuple(b"O\"1");
         let shown_good = shown(&good, 1);
-        let fact = "{\"order_id\":\"O\\\"1\",\"customer_id\":\"C\",\"ordered_at\":\"2000-01-01T00:00:00Z\"}";
+        let fact = "{\"bucket\":7,\"tenant\":\"T\",\"order_id\":\"O\\\"1\",\"customer_id\":\"C\",\
+            \"ordered_at\":\"2000-01-01T00:00:00Z\"}";
         assert_eq!((shown_good.facts[0].get(), &shown_good.fault), (fact, &None));
         let torn = shown(&[&good[..], &good[..9]].concat(), 2);
         assert_eq!(torn.facts.len(), 1);
         assert!(torn.fault.as_ref().unwrap().starts_with("row 1 cannot be read"), "{torn:?}");
-        assert_eq!(torn.unreadable.as_ref().unwrap(), "9 bytes: 0003000000034f2231");
+        assert_eq!(torn.unreadable.as_ref().unwrap(), "9 bytes: 000500000002000700");
         assert_eq!(shown(&good, 4).fault.unwrap(), "it declares 4 rows and has 1");
     }
 }

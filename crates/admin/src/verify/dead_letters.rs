@@ -30,7 +30,8 @@ impl Verification<'_> {
             Disagreement::Missing { .. } | Disagreement::Refused { .. } => {
                 let mut connection = self.pool(shard)?.acquire().await?;
                 let letters =
-                    DeadLetter::of_order(&mut connection, lane, &key.customer_id, &key.order_id, LETTERS).await?;
+                    DeadLetter::of_order(&mut connection, lane, &key.tenant, &key.customer_id, &key.order_id, LETTERS)
+                        .await?;
                 Ok(letters.iter().any(|letter| letter.reason != Reason::Conflict && is_of(lane, &letter.tuple, fact)))
             }
             // It may be one of an order that was there before, with the same identity.

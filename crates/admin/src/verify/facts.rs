@@ -71,7 +71,10 @@ impl Verification<'_> {
         for stored in orders {
             self.deriver.derive(&stored.as_stored(), &mut facts);
             match self.parser.parse(json(stored).as_bytes(), Timestamp::now()) {
-                Ok(draft) => drop(facts.add(&draft.settle(&self.map, stored.key.ordered_at, 0), &self.map)),
+                Ok(draft) => {
+                    let order = draft.settle(&stored.key.tenant, &self.map, stored.key.ordered_at, 0);
+                    facts.add(&order, &self.map);
+                }
                 Err(rejection) => {
                     let detail = format!("{} is stored, and is no valid order: {rejection}", stored.key);
                     self.report.differs(shard, Lane::Orders, DifferenceKind::Order, detail);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use forebay_model::derive::slices;
 use forebay_model::{Bucket, Lane, ShardId, StreamKind};
 use sqlx::Row;
@@ -23,7 +23,8 @@ const PAGE: u32 = 1000;
 struct ViewRow {
     view: String,
     key: String,
-    bucket: Bucket,
+    /// That of the order's customer.
+    home: Bucket,
     order: OrderKey,
 }
 
@@ -37,14 +38,14 @@ struct Orphan {
 impl Verification<'_> {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let columns = "view, key, ordered_at, order_id, customer_id, bucket";
+        let columns = "view, key, ordered_at, order_id, customer_id, tenant";
         let cursor = snapshot.cursor(Lane::Views.table(), columns, self.depth, rows).await?;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
             if page.is_empty() {
                 return Ok(());
             }
-            let views: Vec<ViewRow> = page.iter().map(ViewRow::from_row).collect::<Result<_>>()?;
+            let views: Vec<ViewRow> = page.iter().map(|row| self.view(row)).collect::<Result<_>>()?;
             self.report.views_checked += views.len() as u64;
             let orphans = self.orphans(snapshot.shard, &views).await?;
             self.look_for_orders(snapshot.shard, Lane::Views, orphans).await?;
@@ -53,14 +54,14 @@ impl Verification<'_> {
 
     /// The views whose order is not there. Of those whose order is there, each that it does not make is told.
     async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<Orphan>> {
-        let orders = self.orders(views.iter().map(|view| (view.bucket, view.order.clone()))).await?;
+        let orders = self.orders(views.iter().map(|view| (view.home, view.order.clone()))).await?;
         let keys: HashMap<&OrderKey, HashSet<(Arc<str>, String)>> =
             orders.iter().map(|(key, order)| (key, self.keys_of(order))).collect();
         let mut orphans = Vec::new();
         for view in views {
             let Some(keys) = keys.get(&view.order) else {
                 let what = format!("view {} {}", view.view, view.key);
-                orphans.push(Orphan { what, bucket: view.bucket, order: view.order.clone() });
+                orphans.push(Orphan { what, bucket: view.home, order: view.order.clone() });
                 continue;
             };
             // Views that are not configured any more stay as they are.
@@ -69,7 +70,7 @@ impl Verification<'_> {
             if !is_known || keys.contains(&name) {
                 continue;
             }
-            if self.may_have_lost_orders(self.map.read_shards(view.bucket)[0]).await? {
+            if self.may_have_lost_orders(self.map.read_shards(view.home)[0]).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -77,6 +78,13 @@ impl Verification<'_> {
             self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
         }
         Ok(orphans)
+    }
+
+    /// Reads the columns view, key, time, order id, customer and tenant of a row.
+    fn view(&self, row: &PgRow) -> Result<ViewRow> {
+        let order = OrderKey::from_row(row, 2)?;
+        let home = self.map.hash().bucket_of(&order.tenant, &order.customer_id);
+        Ok(ViewRow { view: row.try_get(0)?, key: row.try_get(1)?, home, order })
     }
 
     /// The views that an order makes, by name and key.
@@ -122,18 +130,5 @@ impl Verification<'_> {
             self.report.differs(shard, lane, DifferenceKind::Origin, detail);
         }
         Ok(())
-    }
-}
-
-impl ViewRow {
-    fn from_row(row: &PgRow) -> Result<Self> {
-        let bucket = row.try_get::<i16, _>(5)?;
-        let bucket = u16::try_from(bucket).ok().and_then(Bucket::new);
-        Ok(Self {
-            view: row.try_get(0)?,
-            key: row.try_get(1)?,
-            order: OrderKey::from_row(row, 2)?,
-            bucket: bucket.context("a view has a bucket that does not exist")?,
-        })
     }
 }

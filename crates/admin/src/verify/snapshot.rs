@@ -74,7 +74,7 @@ impl Snapshot {
 
     /// Opens a cursor over the identities of the orders that a table is about, for [`Snapshot::keys`].
     pub(super) async fn key_cursor(&mut self, table: &'static str, depth: Depth, rows: u64) -> Result<Cursor> {
-        self.cursor(table, "ordered_at, order_id, customer_id", depth, rows).await
+        self.cursor(table, "ordered_at, order_id, customer_id, tenant", depth, rows).await
     }
 
     /// Opens a cursor over what a fixed statement gives.

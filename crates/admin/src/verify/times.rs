@@ -9,7 +9,7 @@ use anyhow::Result;
 use forebay_model::{CustomerId, Lane, OrderId, Timestamp};
 use forebay_shard::Timestamptz;
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::report::DifferenceKind;
 use super::settings::Depth;
@@ -24,10 +24,10 @@ const PAGE: u32 = 1000;
 impl Verification<'_> {
     /// Checks that orders of the snapshot have their times noted.
     pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[StoredOrder]) -> Result<()> {
-        let noted = noted(&mut snapshot.connection, orders).await?;
+        let noted = self.noted(&mut snapshot.connection, orders).await?;
         let mut others = Vec::new();
         for key in orders.iter().map(|order| order.key.clone()) {
-            match noted.get(&(key.order_id.clone(), key.customer_id.clone())) {
+            match noted.get(&OrderKey { ordered_at: Timestamp::EARLIEST, ..key.clone() }) {
                 Some(&at) if at == key.ordered_at => {}
                 Some(&at) => others.push((key, at)),
                 None if self.routes_itself(&key) => {}
@@ -77,7 +77,7 @@ impl Verification<'_> {
     /// Finds each id of a customer that is stored more than once on a shard, whatever its noted time is.
     pub(super) async fn stored_twice(&mut self, snapshot: &mut Snapshot) -> Result<()> {
         const SQL: &str = "select customer_id, order_id, count(*), min(ordered_at), max(ordered_at) from orders \
-            group by customer_id, order_id having count(*) > 1 order by 1, 2";
+            group by tenant, customer_id, order_id having count(*) > 1 order by 1, 2";
         let cursor = snapshot.declare(SQL).await?;
         loop {
             let page = snapshot.page(&cursor, PAGE).await?;
@@ -100,20 +100,34 @@ impl Verification<'_> {
     fn routes_itself(&self, key: &OrderKey) -> bool {
         let (customer, order) = (CustomerId::new(key.customer_id.clone()), OrderId::new(key.order_id.clone()));
         let (Ok(customer), Ok(order)) = (customer, order) else { return false };
-        order.routes_itself(self.map.bucket_of(&customer), key.ordered_at)
+        order.routes_itself(self.map.bucket_of(&key.tenant, &customer), key.ordered_at)
     }
-}
 
-/// The noted times of orders, by order id and customer.
-async fn noted(connection: &mut PgConnection, orders: &[StoredOrder]) -> Result<HashMap<(String, String), Timestamp>> {
-    // One look at the primary key for each, whatever the planner thinks of a table that it has no figures of.
-    const SQL: &str = "select found.* from unnest($1::text[], $2::text[]) as wanted(order_id, customer_id) \
-        cross join lateral (select t.order_id, t.customer_id, t.ordered_at from order_time t \
-            where t.order_id = wanted.order_id and t.customer_id = wanted.customer_id limit 1) as found";
-    let rows = sqlx::query(SQL)
-        .bind(orders.iter().map(|order| order.key.order_id.as_str()).collect::<Vec<_>>())
-        .bind(orders.iter().map(|order| order.key.customer_id.as_str()).collect::<Vec<_>>())
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get::<Timestamptz, _>(2)?.0))).collect()
+    /// The noted times of orders, by their identities without the time.
+    async fn noted(
+        &self,
+        connection: &mut PgConnection,
+        orders: &[StoredOrder],
+    ) -> Result<HashMap<OrderKey, Timestamp>> {
+        // One look at the primary key for each, whatever the planner thinks of a table that it has no figures of.
+        const SQL: &str = "select found.* from unnest($1::int2[], $2::text[], $3::text[], $4::text[]) \
+                as wanted(bucket, tenant, order_id, customer_id) \
+            cross join lateral (select t.ordered_at, t.order_id, t.customer_id, t.tenant from order_time t \
+                where t.bucket = wanted.bucket and t.tenant = wanted.tenant and t.order_id = wanted.order_id \
+                and t.customer_id = wanted.customer_id limit 1) as found";
+        let wanted = self.routed(orders.iter().map(|order| order.key.clone()));
+        let rows = sqlx::query(SQL)
+            .bind(wanted.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(_, key)| key.order_id.as_str()).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|(_, key)| key.customer_id.as_str()).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
+        let noted = |row: &PgRow| {
+            let mut key = OrderKey::from_row(row, 0)?;
+            let at = std::mem::replace(&mut key.ordered_at, Timestamp::EARLIEST);
+            Ok((key, at))
+        };
+        rows.iter().map(noted).collect()
+    }
 }

@@ -124,7 +124,7 @@ impl<'a> Verification<'a> {
     /// Identities of orders with their buckets.
     pub(super) fn routed(&self, keys: impl IntoIterator<Item = OrderKey>) -> Vec<(Bucket, OrderKey)> {
         let hash = self.map.hash();
-        keys.into_iter().map(|key| (hash.bucket_of(&key.customer_id), key)).collect()
+        keys.into_iter().map(|key| (hash.bucket_of(&key.tenant, &key.customer_id), key)).collect()
     }
 
     /// The stored orders with these identities, wherever the map reads them from.

@@ -104,7 +104,7 @@ async fn what_an_older_writer_could_not_read_comes_back_by_a_version_that_can() 
     system.log_orders(&orders(0..20)).await;
     system.drained().await;
     system.shards.sql_everywhere("alter table orders drop constraint unlucky").await;
-    for (format, code, stored) in [("orders/9", 1, 19), ("orders/1", 0, 20)] {
+    for (format, code, stored) in [("orders/9", 1, 19), (forebay_model::Lane::Orders.format(), 0, 20)] {
         // As a writer notes it that knows another format.
         let detail =
             format!("the format is \"{format}\" instead of another\nForebay-Epoch: 1\nForebay-Format: {format}");

@@ -13,7 +13,7 @@ use forebay_model::{Epoch, Lane, Position, Timestamp};
 
 pub use sum::Damage;
 
-/// The header of a frame's lane and version of the column list, such as `orders/1`.
+/// The header of a frame's lane and version of the column list, such as `orders/2`.
 pub const FORMAT: &str = "Forebay-Format";
 /// How many tuples the payload has.
 const ROWS: &str = "Forebay-Rows";
@@ -280,7 +280,7 @@ mod tests {
         let good = frame().headers();
         let foreign = stored(Lane::Orders, &HeaderMap::new(), b"x").frame.unwrap_err();
         assert_eq!(foreign.fault, FrameFault::Missing(FORMAT));
-        assert!(matches!(fault(Lane::Index, &good, b"x"), FrameFault::Format { expected: "index/1", .. }));
+        assert!(matches!(fault(Lane::Index, &good, b"x"), FrameFault::Format { expected: "index/2", .. }));
         assert_eq!(fault(Lane::Orders, &good, b""), FrameFault::Empty);
         for (name, value) in [(ROWS, "-1"), (ROWS, "x"), (EPOCH, ""), (TIME, "now"), (ID, "a b"), (ID, "")] {
             let mut headers = good.clone();

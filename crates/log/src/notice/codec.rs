@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 2 |
+//! | 1 | version, 3 |
 //! | 1 | kind of stream: its code |
 //! | 2 | shard |
 //! | 16 | before: incarnation, sequence number |

@@ -2,7 +2,7 @@
 
 use forebay_log::{Log, Notice};
 use forebay_model::touched::{customer_key, hour_of};
-use forebay_model::{DerivedThrough, Incarnation, Lane, Position, ShardId, Timestamp, Touched};
+use forebay_model::{DerivedThrough, Incarnation, Lane, Position, ShardId, Tenant, Timestamp, Touched};
 use forebay_testkit::log::settings;
 use forebay_testkit::within;
 
@@ -14,7 +14,8 @@ async fn what_is_told_is_heard_in_order() {
     let at = |seq| Position { incarnation: Incarnation::new(7), seq };
     let ordered_at = Timestamp::from_unix_us(1_750_000_000_000_000);
     for seq in 0..100 {
-        let touched = Touched::these(vec![customer_key(&format!("customer {seq}"))], vec![hour_of(ordered_at)]);
+        let touched =
+            Touched::these(vec![customer_key(Tenant::none(), &format!("customer {seq}"))], vec![hour_of(ordered_at)]);
         let (stream, committed_at) = (Lane::Orders.on(ShardId(2)), Timestamp::now());
         let derived =
             vec![DerivedThrough { target: ShardId(1), through: at(seq), published: at(2 * seq), owed_since: None }];

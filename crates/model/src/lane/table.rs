@@ -20,11 +20,11 @@ pub struct LaneSpec {
     pub code: u8,
     /// The columns of its tuples, in COPY order.
     pub columns: &'static [Column],
-    /// The columns that make a fact's identity.
+    /// The columns that make a fact's identity. The first is the bucket of what it is routed by, the second the tenant.
     pub identity: &'static [&'static str],
     /// Where the column with the fact's time stands.
     pub time: usize,
-    /// Where the columns stand by which its facts are looked up, and what was touched is told.
+    /// Where the columns stand by which its facts are looked up, and what was touched is told: tenant, and what follows.
     pub key: &'static [usize],
     /// The column by which the table is range-partitioned, where it is.
     pub partitioned_by: Option<&'static str>,
@@ -62,21 +62,31 @@ const fn column(name: &'static str, kind: ColumnType) -> Column {
 
 const ORDERS: &[Column] = &[
     column("bucket", Int2),
+    column("tenant", Text),
     column("customer_id", Text),
     column("ordered_at", Timestamptz),
     column("order_id", Text),
+    column("currency", Text),
     column("total", Int8),
     column("items", Jsonb),
     column("attributes", Jsonb),
 ];
-const INDEX: &[Column] = &[column("order_id", Text), column("customer_id", Text), column("ordered_at", Timestamptz)];
+const INDEX: &[Column] = &[
+    column("bucket", Int2),
+    column("tenant", Text),
+    column("order_id", Text),
+    column("customer_id", Text),
+    column("ordered_at", Timestamptz),
+];
 const VIEWS: &[Column] = &[
+    column("bucket", Int2),
+    column("tenant", Text),
     column("view", Text),
     column("key", Text),
     column("ordered_at", Timestamptz),
     column("order_id", Text),
     column("customer_id", Text),
-    column("bucket", Int2),
+    column("currency", Text),
     column("subtotal", Int8),
     column("items", Jsonb),
 ];
@@ -87,12 +97,12 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         lane: Lane::Orders,
         name: "orders",
         table: "orders",
-        format: "orders/1",
+        format: "orders/2",
         code: 0,
         columns: ORDERS,
-        identity: &["bucket", "customer_id", "ordered_at", "order_id"],
-        time: 2,
-        key: &[1],
+        identity: &["bucket", "tenant", "customer_id", "ordered_at", "order_id"],
+        time: 3,
+        key: &[1, 2],
         partitioned_by: Some("ordered_at"),
         derived_from: None,
     },
@@ -100,12 +110,12 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         lane: Lane::Index,
         name: "index",
         table: "order_index",
-        format: "index/1",
+        format: "index/2",
         code: 1,
         columns: INDEX,
-        identity: &["order_id", "customer_id"],
-        time: 2,
-        key: &[0],
+        identity: &["bucket", "tenant", "order_id", "customer_id"],
+        time: 4,
+        key: &[1, 2],
         partitioned_by: None,
         derived_from: Some(Lane::Orders),
     },
@@ -113,12 +123,12 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         lane: Lane::Views,
         name: "views",
         table: "order_views",
-        format: "views/1",
+        format: "views/2",
         code: 2,
         columns: VIEWS,
-        identity: &["view", "key", "ordered_at", "order_id", "customer_id"],
-        time: 2,
-        key: &[0, 1],
+        identity: &["bucket", "tenant", "view", "key", "ordered_at", "order_id", "customer_id"],
+        time: 4,
+        key: &[1, 2, 3],
         partitioned_by: Some("ordered_at"),
         derived_from: Some(Lane::Orders),
     },
@@ -172,7 +182,10 @@ const fn is_same(one: &str, other: &str) -> bool {
 const fn check(spec: &LaneSpec) {
     assert!(spec.columns.len() <= i16::MAX as usize, "a tuple counts its fields in 16 bits");
     assert!(spec.columns[spec.time].kind as u8 == Timestamptz as u8, "the time is a time");
-    assert!(!spec.identity.is_empty() && !spec.key.is_empty());
+    // What belongs to a bucket stands together, and what belongs to a tenant is told from what belongs to others.
+    assert!(is_same(spec.identity[0], "bucket") && is_same(spec.identity[1], "tenant"), "so each key begins");
+    assert!(spec.columns[0].kind as u8 == Int2 as u8 && spec.columns[1].kind as u8 == Text as u8);
+    assert!(spec.key.len() > 1 && spec.key[0] == 1, "what is looked up by begins with the tenant");
     let mut i = 0;
     while i < spec.identity.len() {
         // The order in which rows are sent is made of the beginning of a tuple.

@@ -6,7 +6,7 @@ pub(crate) mod reader;
 
 pub use parser::OrderParser;
 
-use crate::{Bucket, CustomerId, OrderId, ShardMap, Timestamp};
+use crate::{Bucket, Currency, CustomerId, Identity, OrderId, ShardMap, Tenant, Timestamp};
 
 /// The most bytes of one order's JSON.
 pub const ORDER_BYTES_MAX: usize = 256 * 1024;
@@ -23,7 +23,9 @@ pub struct Draft<'j> {
     pub order_id: Option<OrderId>,
     /// When; missing only where `order_id` is missing too.
     pub timestamp: Option<Timestamp>,
-    /// Sum of quantity × price over the items, in minor units.
+    /// What prices and sums are in.
+    pub currency: Currency,
+    /// Sum of quantity × price over the items, in minor units of the currency.
     pub total: i64,
     /// The items as they came: the text of a JSON array.
     pub items: &'j str,
@@ -36,6 +38,8 @@ pub struct Draft<'j> {
 pub struct Order<'j> {
     /// The bucket of its customer.
     pub bucket: Bucket,
+    /// Whose customer.
+    pub tenant: Tenant,
     /// Which order of its customer.
     pub order_id: OrderId,
     /// When it was ordered.
@@ -44,13 +48,13 @@ pub struct Order<'j> {
 }
 
 impl<'j> Draft<'j> {
-    /// Returns the draft its identity. What the client left out is filled in: the time by `now`, the id by a new one
-    /// made of the time, the bucket and `random`.
-    pub fn settle(mut self, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {
-        let bucket = map.bucket_of(&self.customer_id);
+    /// Gives the draft its identity, as an order of that tenant. What the client left out is filled in: the time by `now`, the
+    /// id by a new one made of the time, the bucket and `random`.
+    pub fn settle(mut self, tenant: &Tenant, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {
+        let bucket = map.bucket_of(tenant, &self.customer_id);
         let ordered_at = self.timestamp.unwrap_or(now);
         let order_id = self.order_id.take().unwrap_or_else(|| OrderId::assign(ordered_at, bucket, random));
-        Order { bucket, order_id, ordered_at, draft: self }
+        Order { bucket, tenant: tenant.clone(), order_id, ordered_at, draft: self }
     }
 }
 
@@ -60,7 +64,23 @@ impl<'j> Order<'j> {
         &self.draft.customer_id
     }
 
-    /// Sum of quantity × price over the items, in minor units.
+    /// Its identity, as its tuple has it.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            bucket: self.bucket.number(),
+            tenant: self.tenant.as_str().as_bytes(),
+            customer_id: self.customer_id().as_str().as_bytes(),
+            ordered_at: self.ordered_at,
+            order_id: self.order_id.as_str().as_bytes(),
+        }
+    }
+
+    /// What prices and sums are in.
+    pub fn currency(&self) -> Currency {
+        self.draft.currency
+    }
+
+    /// Sum of quantity × price over the items, in minor units of the currency.
     pub fn total(&self) -> i64 {
         self.draft.total
     }

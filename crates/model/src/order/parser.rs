@@ -5,14 +5,16 @@ use jiter::Peek;
 use super::item::{Items, check_key};
 use super::reader::{Broken, Pointer, Reader, Slot};
 use super::{Draft, ORDER_BYTES_MAX};
+use crate::currency::NotACurrency;
 use crate::fault::Rejection;
 use crate::view::ViewSet;
-use crate::{CustomerId, OrderId, Timestamp};
+use crate::{Currency, CustomerId, OrderId, Timestamp};
 
 /// Parses orders by fixed settings.
 #[derive(Clone, Debug)]
 pub struct OrderParser {
     views: ViewSet,
+    currency: Currency,
     ahead_max_us: i64,
     bytes_max: usize,
 }
@@ -23,6 +25,7 @@ struct Fields<'j> {
     customer_id: Slot<CustomerId>,
     order_id: Slot<OrderId>,
     timestamp: Slot<Timestamp>,
+    currency: Slot<Currency>,
     items: Slot<(Items, &'j str)>,
     total: Slot<i64>,
     attributes: String,
@@ -32,21 +35,23 @@ enum Key {
     CustomerId,
     OrderId,
     Timestamp,
+    Currency,
     Items,
     Total,
     Other,
 }
 
 impl OrderParser {
-    /// A parser that checks the keys of these views and accepts times up to `ahead_max_us` microseconds after now.
-    pub fn new(views: ViewSet, ahead_max_us: i64) -> Self {
-        Self { views, ahead_max_us, bytes_max: ORDER_BYTES_MAX }
+    /// A parser that checks the keys of these views, takes orders that name no currency for orders in that one, and accepts
+    /// times up to `ahead_max_us` microseconds after now.
+    pub fn new(views: ViewSet, currency: Currency, ahead_max_us: i64) -> Self {
+        Self { views, currency, ahead_max_us, bytes_max: ORDER_BYTES_MAX }
     }
 
-    /// A parser for orders that were accepted before, as Postgres writes them: at any time, and of any size, because
-    /// `jsonb` adds white space.
+    /// A parser for orders that were accepted before, as Postgres writes them: with their currency, at any time, and of any
+    /// size, because `jsonb` adds white space.
     pub fn of_stored(views: ViewSet) -> Self {
-        Self { views, ahead_max_us: i64::MAX, bytes_max: usize::MAX }
+        Self { views, currency: Currency::DEFAULT, ahead_max_us: i64::MAX, bytes_max: usize::MAX }
     }
 
     /// Parses one order. `now` bounds its time.
@@ -72,7 +77,7 @@ impl OrderParser {
             }
             Err(broken) => return Err(reader.rejection(&broken)),
         };
-        let draft = fields.into_draft(&mut reader);
+        let draft = fields.into_draft(&mut reader, self.currency);
         let faults = reader.into_faults();
         match draft {
             Some(draft) if faults.is_empty() => Ok(draft),
@@ -112,6 +117,7 @@ impl OrderParser {
             "customer_id" => (Key::CustomerId, false),
             "order_id" => (Key::OrderId, false),
             "timestamp" => (Key::Timestamp, false),
+            "currency" => (Key::Currency, false),
             "items" => (Key::Items, false),
             "total" => (Key::Total, false),
             _ => (Key::Other, self.views.of_order_field(key).is_some()),
@@ -128,7 +134,7 @@ impl<'j> Fields<'j> {
                 self.customer_id.fill(reader, place, id);
             }
             // A null stands for a field that was left out, as many clients write it.
-            Key::OrderId | Key::Timestamp if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::OrderId | Key::Timestamp | Key::Currency if peek == Peek::Null => reader.jiter.known_null()?,
             Key::OrderId => {
                 let place = Pointer::Order("order_id");
                 let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
@@ -139,6 +145,13 @@ impl<'j> Fields<'j> {
                 let text = reader.text(peek, place)?;
                 let timestamp = text.and_then(|text| checked_timestamp(reader, &text, latest));
                 self.timestamp.fill(reader, place, timestamp);
+            }
+            Key::Currency => {
+                let place = Pointer::Order("currency");
+                let text = reader.text(peek, place)?;
+                let parsed = text.map(|text| text.parse().map_err(|error: NotACurrency| error.to_string()));
+                let currency = parsed.and_then(|parsed| parsed.map_err(|reason| reader.fault(place, reason)).ok());
+                self.currency.fill(reader, place, currency);
             }
             _ => {
                 let place = Pointer::Order("total");
@@ -172,7 +185,7 @@ impl<'j> Fields<'j> {
     }
 
     /// The draft, where nothing that it needs is missing; the faults that only the whole order shows are noted.
-    fn into_draft(mut self, reader: &mut Reader<'j>) -> Option<Draft<'j>> {
+    fn into_draft(mut self, reader: &mut Reader<'j>, currency: Currency) -> Option<Draft<'j>> {
         if self.customer_id.is_missing() {
             reader.fault(Pointer::Order("customer_id"), "is required");
         }
@@ -199,6 +212,7 @@ impl<'j> Fields<'j> {
             customer_id: self.customer_id.value?,
             order_id: self.order_id.value,
             timestamp: self.timestamp.value,
+            currency: self.currency.value.unwrap_or(currency),
             total,
             items: text,
             attributes: self.attributes,

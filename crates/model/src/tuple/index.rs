@@ -109,8 +109,8 @@ pub fn key_prefix(lane: Lane, tuple: &[u8]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tuples;
     use crate::tuple::push_index_of;
+    use crate::{Identity, Tuples};
     use proptest::prelude::*;
 
     #[test]
@@ -118,15 +118,20 @@ mod tests {
         assert_eq!(size_of::<TupleEntry>(), 24);
     }
 
+    fn push(out: &mut Vec<u8>, tenant: &str, order_id: &str, customer_id: &str, ordered_at: Timestamp) {
+        let (tenant, order_id, customer_id) = (tenant.as_bytes(), order_id.as_bytes(), customer_id.as_bytes());
+        push_index_of(out, 7, &Identity { bucket: 9, tenant, customer_id, ordered_at, order_id });
+    }
+
     proptest! {
         #[test]
         fn the_index_says_of_each_tuple_what_the_tuple_says(
-            facts in prop::collection::vec(("[a-c]{0,20}", "[a-c]{0,3}", 0i64..4_000_000_000_000_000), 0..20),
+            facts in prop::collection::vec(("[a-c]{0,2}", "[a-c]{0,20}", "[a-c]{0,3}", 0i64..4_000_000_000_000_000), 0..20),
             tail in prop::collection::vec(any::<u8>(), 0..3),
         ) {
             let mut payload = Vec::new();
-            for (order_id, customer_id, us) in &facts {
-                push_index_of(&mut payload, order_id.as_bytes(), customer_id.as_bytes(), Timestamp::from_unix_us(*us));
+            for (tenant, order_id, customer_id, us) in &facts {
+                push(&mut payload, tenant, order_id, customer_id, Timestamp::from_unix_us(*us));
             }
             payload.extend(&tail);
             let index = TupleIndex::of(Lane::Index, &payload);
@@ -135,7 +140,7 @@ mod tests {
             for (entry, tuple) in index.entries().iter().zip(Tuples::new(Lane::Index, &payload)) {
                 let tuple = tuple.unwrap();
                 prop_assert_eq!((&payload[entry.range()], entry.ordered_at), (tuple.bytes(), tuple.ordered_at()));
-                let mut identity = [tuple.field(0), tuple.field(1)].concat();
+                let mut identity = [tuple.field(0), tuple.field(1), tuple.field(2), tuple.field(3)].concat();
                 identity.resize(16, 0);
                 prop_assert_eq!(key_prefix(Lane::Index, tuple.bytes()).to_be_bytes(), &identity[..]);
             }
@@ -146,11 +151,11 @@ mod tests {
     fn a_field_that_is_wrong_does_not_hide_what_follows() {
         let mut payload = Vec::new();
         for order_id in ["a", "b", "c"] {
-            push_index_of(&mut payload, order_id.as_bytes(), b"c", Timestamp::EARLIEST);
+            push(&mut payload, "", order_id, "c", Timestamp::EARLIEST);
         }
-        // The second one's first field becomes NULL, and its byte goes.
-        let second = payload.len() / 3;
-        payload.splice(second + 2..second + 7, (-1i32).to_be_bytes());
+        // The second one's order id becomes NULL, and its byte goes. Before it stand the number of fields, bucket and tenant.
+        let order_id = payload.len() / 3 + 2 + 6 + 4;
+        payload.splice(order_id..order_id + 5, (-1i32).to_be_bytes());
         let index = TupleIndex::of(Lane::Index, &payload);
         let error = TupleError::FieldLength { column: "order_id", bytes: -1 };
         assert_eq!(index.faults(), [TupleFault { row: 1, error }]);

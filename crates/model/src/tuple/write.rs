@@ -1,8 +1,8 @@
 //! Facts written as tuples. How many fields a tuple has is checked by the compiler against the table of lanes.
 
 use super::JSONB_VERSION;
-use crate::derive::ViewSlice;
-use crate::{Bucket, Identity, Lane, Order, Timestamp};
+use crate::derive::{StoredOrder, ViewSlice};
+use crate::{Bucket, Identity, Lane, Order};
 
 const ORDERS: usize = Lane::Orders.columns().len();
 const INDEX: usize = Lane::Index.columns().len();
@@ -19,11 +19,14 @@ enum Field<'a> {
 
 /// Appends an order's tuple in lane `orders`.
 pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
+    let currency = order.currency();
     let fields: [Field<'_>; ORDERS] = [
         Field::Int2(order.bucket.number()),
+        Field::Text(order.tenant.as_str().as_bytes()),
         Field::Text(order.customer_id().as_str().as_bytes()),
         Field::Int8(order.ordered_at.postgres_us()),
         Field::Text(order.order_id.as_str().as_bytes()),
+        Field::Text(currency.as_str().as_bytes()),
         Field::Int8(order.total()),
         Field::Json(&[order.items()]),
         Field::Json(&[order.attributes()]),
@@ -31,27 +34,36 @@ pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
     push(out, &fields);
 }
 
-/// Appends the tuple in lane `index` of an order with that identity. Nothing checks the texts.
-pub fn push_index_of(out: &mut Vec<u8>, order_id: &[u8], customer_id: &[u8], ordered_at: Timestamp) {
-    let fields: [Field<'_>; INDEX] =
-        [Field::Text(order_id), Field::Text(customer_id), Field::Int8(ordered_at.postgres_us())];
+/// Appends the tuple with the columns of lane `index` of an order with that identity, in that bucket. Nothing checks the texts.
+pub(crate) fn push_index_of(out: &mut Vec<u8>, bucket: u16, order: &Identity<'_>) {
+    let fields: [Field<'_>; INDEX] = [
+        Field::Int2(bucket),
+        Field::Text(order.tenant),
+        Field::Text(order.order_id),
+        Field::Text(order.customer_id),
+        Field::Int8(order.ordered_at.postgres_us()),
+    ];
     push(out, &fields);
 }
 
-/// Appends the tuple in lane `views` of what one key sees of an order with that identity. Nothing checks the texts.
-pub fn push_view(out: &mut Vec<u8>, order: &Identity<'_>, slice: &ViewSlice<'_>) {
+/// Appends the tuple in lane `views` of what one key sees of a stored order; `bucket` is that of the key. Nothing checks the
+/// texts.
+pub fn push_view(out: &mut Vec<u8>, bucket: Bucket, order: &StoredOrder<'_>, slice: &ViewSlice<'_>) {
+    let identity = &order.identity;
     let mut array = Vec::with_capacity(slice.items.len() * 2 + 1);
     for (i, &item) in slice.items.iter().enumerate() {
         array.extend([if i == 0 { "[" } else { "," }, item]);
     }
     array.push("]");
     let fields: [Field<'_>; VIEWS] = [
+        Field::Int2(bucket.number()),
+        Field::Text(identity.tenant),
         Field::Text(slice.view.as_bytes()),
         Field::Text(slice.key.as_bytes()),
-        Field::Int8(order.ordered_at.postgres_us()),
-        Field::Text(order.order_id),
-        Field::Text(order.customer_id),
-        Field::Int2(order.bucket.map_or(0, Bucket::number)),
+        Field::Int8(identity.ordered_at.postgres_us()),
+        Field::Text(identity.order_id),
+        Field::Text(identity.customer_id),
+        Field::Text(order.currency),
         Field::Int8(slice.subtotal),
         Field::Json(&array),
     ];

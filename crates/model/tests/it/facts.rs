@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forebay_model::derive::slices;
 use forebay_model::fact::FRAME_BYTES_MAX;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Bucket, Deriver, Facts, Hash, Lane, ShardId, ShardMap, StoredOrder, ViewSet};
+use forebay_model::{Bucket, Deriver, Facts, Hash, Identity, Lane, ShardId, ShardMap, StoredOrder, Tenant, ViewSet};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn parts_hold_at_most_what_they_should_and_lose_nothing() {
             let order =
                 json!({"customer_id": number, "note": note, "items": [{"sku": "a", "quantity": 1, "price": 1}]});
             let text = order.to_string();
-            let order = parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), number);
+            let order = parser().parse(text.as_bytes(), now()).unwrap().settle(Tenant::none(), &map, now(), number);
             assert_eq!(facts.add(&order, &map), map.write_shard(order.bucket));
         }
         let bytes = facts.bytes();
@@ -47,7 +47,7 @@ fn an_order_larger_than_a_frame_has_a_part_of_its_own() {
     for note in ["small".to_owned(), "n".repeat(100_000), "small".to_owned()] {
         let order = json!({"customer_id": 1, "note": note, "items": [{"sku": "a", "quantity": 1, "price": 1}]});
         let text = order.to_string();
-        facts.add(&parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 0), &map);
+        facts.add(&parser().parse(text.as_bytes(), now()).unwrap().settle(Tenant::none(), &map, now(), 0), &map);
     }
     let mut rows: Vec<(bool, u32)> =
         facts.into_parts().iter().map(|part| (part.tuples.len() > FRAME_BYTES_MAX, part.rows)).collect();
@@ -57,11 +57,13 @@ fn an_order_larger_than_a_frame_has_a_part_of_its_own() {
 
 proptest! {
     #[test]
-    fn tuples_say_what_the_orders_said(orders in proptest::collection::vec(any_order(), 1..8)) {
-        let map = map();
+    fn tuples_say_what_the_orders_said(
+        orders in proptest::collection::vec(any_order(), 1..8), tenant in "[^\\p{Cc}]{0,4}",
+    ) {
+        let (map, tenant) = (map(), Tenant::new(tenant).unwrap());
         let mut facts = Facts::default();
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
-        let orders: Vec<_> = texts.iter().map(|text| parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 7)).collect();
+        let orders: Vec<_> = texts.iter().map(|text| parser().parse(text.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 7)).collect();
         let mut expected: BTreeMap<ShardId, usize> = BTreeMap::new();
         for order in &orders {
             *expected.entry(facts.add(order, &map)).or_default() += 1;
@@ -75,24 +77,34 @@ proptest! {
                 let same = |order: &&forebay_model::Order<'_>| {
                     let is = |column, bytes: &[u8]| tuple.named(column) == Some(bytes);
                     is("bucket", &order.bucket.number().to_be_bytes())
+                        && is("tenant", tenant.as_str().as_bytes())
                         && is("customer_id", order.customer_id().as_str().as_bytes())
                         && tuple.ordered_at() == order.ordered_at
                         && is("order_id", order.order_id.as_str().as_bytes())
+                        && is("currency", order.currency().as_str().as_bytes())
                         && is("total", &order.total().to_be_bytes())
                         && is("items", order.items().as_bytes())
                         && is("attributes", order.attributes().as_bytes())
                 };
-                prop_assert!(orders.iter().any(|order| same(&order)));
+                let order = orders.iter().find(same).unwrap();
+                let identity = Identity::of(tuple.bytes(), tuple.ordered_at());
+                prop_assert_eq!(identity, order.identity());
+                let mut time = Vec::new();
+                identity.push_time(&mut time);
+                let time = Tuples::new(Lane::Index, &time).next().unwrap().unwrap();
+                let is_same = |column| time.named(column) == tuple.named(column);
+                prop_assert!(["bucket", "tenant", "order_id", "customer_id", "ordered_at"].into_iter().all(is_same));
             }
         }
         prop_assert_eq!(found, expected);
     }
 
     #[test]
-    fn what_follows_from_an_order_goes_where_its_readers_look(order in any_order()) {
+    fn what_follows_from_an_order_goes_where_its_readers_look(order in any_order(), tenant in "[^\\p{Cc}]{0,4}") {
         let (map, views) = (Arc::new(map()), "seller=items[].seller_id".parse::<ViewSet>().unwrap());
+        let tenant = Tenant::new(tenant).unwrap();
         let text = order.to_string();
-        let settled = parser().parse(text.as_bytes(), now()).unwrap().settle(&map, now(), 7);
+        let settled = parser().parse(text.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 7);
         let mut logged = Facts::default();
         logged.add(&settled, &map);
         let logged = logged.into_parts();
@@ -102,14 +114,14 @@ proptest! {
         Deriver::new(views.clone(), Arc::clone(&map)).derive(&stored, &mut facts);
         let mut expected: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
         if order.get("order_id").is_some() {
-            let bucket = Bucket::of_key(settled.order_id.as_str());
+            let bucket = Bucket::of_key(&tenant, settled.order_id.as_str());
             *expected.entry((Lane::Index, map.write_shard(bucket))).or_default() += 1;
         }
         let items = order["items"].as_array().unwrap();
         let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
         let slices = slices(&views, &stored);
         for slice in &slices {
-            *expected.entry((Lane::Views, map.write_shard(Bucket::of_key(&slice.key)))).or_default() += 1;
+            *expected.entry((Lane::Views, map.write_shard(Bucket::of_key(&tenant, &slice.key)))).or_default() += 1;
             let of_key: Vec<&Value> = items.iter().filter(|item| item["seller_id"] == *slice.key).collect();
             prop_assert_eq!(slice.subtotal, of_key.iter().map(|&item| sum(item)).sum::<i64>());
             let seen: Vec<Value> = slice.items.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
@@ -119,7 +131,19 @@ proptest! {
         prop_assert_eq!(slices.iter().map(|slice| slice.items.len()).sum::<usize>(), keyed);
         let mut found: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
         for part in facts.into_parts() {
-            *found.entry((part.lane, part.shard)).or_default() += Tuples::new(part.lane, &part.tuples).flatten().count();
+            for tuple in Tuples::new(part.lane, &part.tuples) {
+                let tuple = tuple.unwrap();
+                *found.entry((part.lane, part.shard)).or_default() += 1;
+                // What a row is routed by stands in the row, and its bucket is made of nothing else.
+                let routed_by = if part.lane == Lane::Index { "order_id" } else { "key" };
+                let bucket = Bucket::of_key(&tenant, str::from_utf8(tuple.named(routed_by).unwrap()).unwrap());
+                prop_assert!(tuple.named("bucket") == Some(&bucket.number().to_be_bytes()[..]), "{:?}", tuple);
+                prop_assert_eq!(map.write_shard(bucket), part.shard);
+                prop_assert_eq!(tuple.named("tenant"), Some(tenant.as_str().as_bytes()));
+                if part.lane == Lane::Views {
+                    prop_assert!(tuple.named("currency") == Some(settled.currency().as_str().as_bytes()));
+                }
+            }
         }
         prop_assert_eq!(found, expected);
     }

@@ -1,13 +1,14 @@
 use forebay_model::fault::Rejection;
 use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX};
-use forebay_model::{OrderParser, Timestamp};
+use forebay_model::{Currency, OrderParser, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 const DAY_US: i64 = 86_400_000_000;
 
 pub(crate) fn parser() -> OrderParser {
-    OrderParser::new("seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap(), DAY_US)
+    let views = "seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap();
+    OrderParser::new(views, Currency::DEFAULT, DAY_US)
 }
 
 pub(crate) fn now() -> Timestamp {
@@ -17,7 +18,7 @@ pub(crate) fn now() -> Timestamp {
 fn order() -> Value {
     json!({
         "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z",
-        "items": [{"sku": "SHOE001", "quantity": 2, "price": 2999, "seller_id": "S7"}], "currency": "EUR",
+        "items": [{"sku": "SHOE001", "quantity": 2, "price": 2999, "seller_id": "S7"}], "currency": "GBP",
     })
 }
 
@@ -45,7 +46,7 @@ fn the_order_of_the_contract_is_read_as_it_stands() {
     let draft = parser().parse(text.as_bytes(), now()).unwrap();
     assert_eq!(draft.customer_id.as_str(), "CUST789");
     assert_eq!(draft.total, 5998);
-    assert_eq!(serde_json::from_str::<Value>(&draft.attributes).unwrap(), json!({"currency": "EUR"}));
+    assert_eq!((draft.currency.as_str(), draft.attributes.as_str()), ("GBP", "{}"));
 }
 
 #[test]
@@ -62,13 +63,14 @@ fn integers_stand_for_their_decimal_text() {
 #[test]
 fn every_fault_is_named_with_its_place() {
     let order = json!({
-        "order_id": "", "timestamp": "2025-06-30T12:30:00", "total": 1,
+        "order_id": "", "timestamp": "2025-06-30T12:30:00", "total": 1, "currency": "EU",
         "items": [{"sku": "", "quantity": 0, "price": -1}, 7, {"quantity": 1.5, "price": "3", "sku": 4, "seller_id": []}],
         "nested": {"a/b": [1, "\u{0}"]},
     });
     let mut found = faults(&order);
     found.sort();
     let expected = [
+        "/currency must be three capital letters of ISO 4217, such as EUR",
         "/customer_id is required",
         "/items/0/price must be an integer from 0 to 9223372036854775807",
         "/items/0/quantity must be an integer from 1 to 1000000",
@@ -122,6 +124,30 @@ fn times_are_bounded_on_both_sides() {
     ] {
         order["timestamp"] = json!(time);
         assert_eq!(parser().parse(order.to_string().as_bytes(), now()).is_ok(), ok, "{time}");
+    }
+}
+
+#[test]
+fn an_order_that_names_no_currency_has_that_of_the_system() {
+    let yen = OrderParser::new("".parse().unwrap(), "JPY".parse().unwrap(), DAY_US);
+    let currency = |value: Option<Value>| {
+        let mut order = order();
+        match value {
+            Some(value) => order["currency"] = value,
+            None => drop(order.as_object_mut().unwrap().remove("currency")),
+        }
+        yen.parse(order.to_string().as_bytes(), now()).map(|draft| (draft.currency.to_string(), draft.attributes))
+    };
+    for (value, is) in [(None, "JPY"), (Some(Value::Null), "JPY"), (Some(json!("USD")), "USD")] {
+        assert_eq!(currency(value), Ok((is.to_owned(), "{}".to_owned())));
+    }
+    for (value, reason) in [
+        (json!("usd"), "must be three capital letters of ISO 4217, such as EUR"),
+        (json!("EURO"), "must be three capital letters of ISO 4217, such as EUR"),
+        (json!(978), "must be a string"),
+    ] {
+        let Err(Rejection::Invalid(faults)) = currency(Some(value)) else { panic!("it was taken") };
+        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("/currency {reason}")]);
     }
 }
 
@@ -225,6 +251,7 @@ prop_compose! {
     pub(crate) fn any_order()(
         customer in "[^\\p{Cc}]{1,20}", id in proptest::option::of("[^\\p{Cc}]{1,20}"),
         seconds in 0..800_000_000i64, items in proptest::collection::vec(any_item(), 1..6), attributes in unknown_fields(),
+        currency in proptest::option::of("[A-Z]{3}"),
     ) -> Value {
         let mut order = attributes;
         order.insert("customer_id".into(), customer.into());
@@ -232,6 +259,9 @@ prop_compose! {
         order.insert("items".into(), items.into());
         if let Some(id) = id {
             order.insert("order_id".into(), id.into());
+        }
+        if let Some(currency) = currency {
+            order.insert("currency".into(), currency.into());
         }
         order.into()
     }
@@ -248,6 +278,7 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Map<String, Value>>(&draft.attributes).unwrap(), rest);
         let items = order["items"].as_array().unwrap();
         let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
+        prop_assert_eq!(draft.currency.as_str(), order.get("currency").map_or("EUR", |currency| currency.as_str().unwrap()));
         prop_assert_eq!(draft.total, items.iter().map(sum).sum::<i64>());
     }
 

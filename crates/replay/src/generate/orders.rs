@@ -167,7 +167,7 @@ impl Line<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use forebay_model::{OrderParser, ViewSet};
+    use forebay_model::{Currency, OrderParser, ViewSet};
 
     use super::*;
 
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn every_order_is_valid_in_time_order_and_about_200_bytes() {
         let bytes = make(recipe(5));
-        let parser = OrderParser::new("seller=items[].seller_id".parse::<ViewSet>().unwrap(), 0);
+        let parser = OrderParser::new("seller=items[].seller_id".parse::<ViewSet>().unwrap(), Currency::DEFAULT, 0);
         let now = Timestamp::parse("2025-07-01T00:00:00Z").unwrap();
         let (mut last, mut ids, mut customers) = (None, BTreeSet::new(), BTreeSet::new());
         for line in bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {

@@ -1,6 +1,6 @@
 //! Dead letters as they are kept: to be looked at, requeued and purged.
 
-use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
+use forebay_model::{Epoch, Incarnation, Lane, Position, Tenant, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -26,6 +26,8 @@ pub struct DeadLetter {
     pub sqlstate: Option<String>,
     /// What exactly was wrong.
     pub detail: String,
+    /// The fact's tenant, where that can be read. Empty where tenants are not used.
+    pub tenant: Option<String>,
     /// The fact's customer, where that can be read.
     pub customer_id: Option<String>,
     /// The fact's order, where that can be read.
@@ -68,8 +70,8 @@ const MATCHING: &str = "from dead_letter where ($1::text is null or lane = $1) a
     and ($3::timestamptz is null or died_at >= $3) and ($4::timestamptz is null or died_at < $4) \
     and ($5::int8[] is null or id = any($5)) and ($6::bool is null or (requeued_at is not null) = $6)";
 
-const COLUMNS: &str = "id, lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, customer_id, \
-    order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at";
+const COLUMNS: &str = "id, lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, tenant, \
+    customer_id, order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at";
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
@@ -160,15 +162,25 @@ impl DeadLetter {
     pub async fn of_order(
         connection: &mut PgConnection,
         lane: Lane,
+        tenant: &Tenant,
         customer_id: &str,
         order_id: &str,
         limit: i64,
     ) -> Result<Vec<Self>, sqlx::Error> {
         let text = format!(
-            "select {COLUMNS} from dead_letter where lane = $1 and customer_id = $2 and order_id = $3 order by id limit $4"
+            "select {COLUMNS} from dead_letter where lane = $1 and tenant = $2 and customer_id = $3 and order_id = $4 \
+             order by id limit $5"
         );
-        let letters = sqlx::query(sqlx::AssertSqlSafe(text)).bind(lane.as_str()).bind(customer_id).bind(order_id);
-        letters.bind(limit).fetch_all(connection).await?.iter().map(Self::from_row).collect()
+        let letters = sqlx::query(sqlx::AssertSqlSafe(text)).bind(lane.as_str()).bind(tenant.as_str());
+        letters
+            .bind(customer_id)
+            .bind(order_id)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+            .iter()
+            .map(Self::from_row)
+            .collect()
     }
 
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -187,6 +199,7 @@ impl DeadLetter {
             reason: parsed(row, "reason")?,
             sqlstate: row.try_get("sqlstate")?,
             detail: row.try_get("detail")?,
+            tenant: row.try_get("tenant")?,
             customer_id: row.try_get("customer_id")?,
             order_id: row.try_get("order_id")?,
             ordered_at: time("ordered_at")?,

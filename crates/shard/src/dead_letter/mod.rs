@@ -115,12 +115,12 @@ pub(crate) async fn insert(
     letters: &[Letter],
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, \
-            customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
-        select $1, $2, seq, row, rows, reason, sqlstate, detail, customer_id, order_id, ordered_at, tuple, content::jsonb, \
+            tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
+        select $1, $2, seq, row, rows, reason, sqlstate, detail, tenant, customer_id, order_id, ordered_at, tuple, content::jsonb, \
             epoch, enqueued_at \
-        from unnest($3::int8[], $4::int4[], $5::int4[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], \
-            $11::timestamptz[], $12::bytea[], $13::text[], $14::int8[], $15::timestamptz[]) \
-            as letter(seq, row, rows, reason, sqlstate, detail, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
+        from unnest($3::int8[], $4::int4[], $5::int4[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
+            $12::timestamptz[], $13::bytea[], $14::text[], $15::int8[], $16::timestamptz[]) \
+            as letter(seq, row, rows, reason, sqlstate, detail, tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing";
     let readable: Vec<_> = letters.iter().map(|letter| Readable::of(lane, &letter.tuple)).collect();
     sqlx::query(SQL)
@@ -132,6 +132,7 @@ pub(crate) async fn insert(
         .bind(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.sqlstate.as_deref()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| storable(&letter.detail)).collect::<Vec<_>>())
+        .bind(readable.iter().map(|readable| readable.tenant.as_deref()).collect::<Vec<_>>())
         .bind(readable.iter().map(|readable| readable.customer_id.as_deref()).collect::<Vec<_>>())
         .bind(readable.iter().map(|readable| readable.order_id.as_deref()).collect::<Vec<_>>())
         .bind(readable.iter().map(|readable| readable.ordered_at.map(Timestamptz)).collect::<Vec<_>>())
@@ -147,6 +148,7 @@ pub(crate) async fn insert(
 /// What can be read of a dead tuple, in a form that Postgres certainly takes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Readable {
+    tenant: Option<String>,
     customer_id: Option<String>,
     order_id: Option<String>,
     ordered_at: Option<Timestamp>,
@@ -169,6 +171,7 @@ impl Readable {
                 ColumnType::Text | ColumnType::Jsonb => Value::from(storable(&String::from_utf8_lossy(bytes))),
             };
             match column.name {
+                "tenant" => readable.tenant = value.as_str().map(str::to_owned),
                 "customer_id" => readable.customer_id = value.as_str().map(str::to_owned),
                 "order_id" => readable.order_id = value.as_str().map(str::to_owned),
                 _ => {}
@@ -197,8 +200,8 @@ mod tests {
 
     /// A tuple of lane `index` with whatever stands in its fields.
     fn index(order_id: &[u8], customer_id: &[u8], postgres_us: i64) -> Vec<u8> {
-        let mut tuple = 3i16.to_be_bytes().to_vec();
-        for field in [order_id, customer_id, &postgres_us.to_be_bytes()] {
+        let mut tuple = 5i16.to_be_bytes().to_vec();
+        for field in [&7i16.to_be_bytes(), b"T1", order_id, customer_id, &postgres_us.to_be_bytes()] {
             tuple.extend((field.len() as i32).to_be_bytes());
             tuple.extend(field);
         }
@@ -208,17 +211,21 @@ mod tests {
     #[test]
     fn whatever_is_readable_is_given_in_a_form_that_can_be_stored() {
         let readable = Readable::of(Lane::Index, &index(b"o\0\xff", b"c", 0));
+        assert_eq!(readable.tenant.as_deref(), Some("T1"));
         assert_eq!(readable.order_id.as_deref(), Some("o\u{fffd}\u{fffd}"));
         assert_eq!(readable.ordered_at, Some(Timestamp::EARLIEST));
         assert_eq!(
             readable.content.as_deref(),
-            Some("{\"customer_id\":\"c\",\"order_id\":\"o\u{fffd}\u{fffd}\",\"ordered_at\":\"2000-01-01T00:00:00Z\"}")
+            Some(
+                "{\"bucket\":7,\"customer_id\":\"c\",\"order_id\":\"o\u{fffd}\u{fffd}\",\
+                  \"ordered_at\":\"2000-01-01T00:00:00Z\",\"tenant\":\"T1\"}"
+            )
         );
     }
 
     #[test]
     fn what_is_not_readable_is_left_out() {
-        assert_eq!(Readable::of(Lane::Index, b"\0\x03\0\0"), Readable::default());
+        assert_eq!(Readable::of(Lane::Index, b"\0\x05\0\0"), Readable::default());
         assert_eq!(Readable::of(Lane::Index, &index(b"o", b"c", i64::MIN)).ordered_at, None);
     }
 }

@@ -1,12 +1,14 @@
 //! Whole orders with what facts follow from: pages of all of them, and those with known identities.
 
 use std::collections::HashSet;
+use std::fmt;
 
-use forebay_model::{Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind, Timestamp};
+use forebay_model::{
+    Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind, Tenant, Timestamp,
+};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::key::{Key, KeyRef};
 use crate::address::ShardAddresses;
 use crate::pool::{PoolSettings, ShardPool};
 use crate::position::StreamPosition;
@@ -15,15 +17,31 @@ use crate::store::step::{Step, step};
 use crate::timestamptz::Timestamptz;
 
 /// What [`StoredOrder::from_row`] reads, in this order, of the table `orders`.
-pub const COLUMNS: &str = "orders.ordered_at, orders.order_id, orders.customer_id, orders.bucket, orders.items::text, orders.attributes::text";
+pub const COLUMNS: &str = "orders.ordered_at, orders.order_id, orders.customer_id, orders.tenant, orders.bucket, \
+    orders.currency, orders.items::text, orders.attributes::text";
+
+/// Which order, among those of every tenant; in the order in which they are read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// The order's time.
+    pub ordered_at: Timestamp,
+    /// Its id.
+    pub order_id: String,
+    /// Its customer.
+    pub customer_id: String,
+    /// Whose customer.
+    pub tenant: Tenant,
+}
 
 /// An order as a shard has it: what facts follow from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredOrder {
     /// Which order, and where it stands among all.
-    pub key: Key,
-    /// The bucket of its customer; `None` where there is no such bucket.
-    pub bucket: Option<Bucket>,
+    pub key: OrderKey,
+    /// The bucket of its customer, as its row has it.
+    pub bucket: u16,
+    /// What its prices and sums are in.
+    pub currency: String,
     /// The text of a JSON array.
     pub items: String,
     /// The text of a JSON object: every field of the order that has no column.
@@ -37,10 +55,11 @@ impl StoredOrder {
     /// Where the row has others.
     pub fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            key: Key::from_row(row, 0)?,
-            bucket: Bucket::new(row.try_get::<i16, _>(3)?.cast_unsigned()),
-            items: row.try_get(4)?,
-            attributes: row.try_get(5)?,
+            key: OrderKey::from_row(row, 0)?,
+            bucket: row.try_get::<i16, _>(4)?.cast_unsigned(),
+            currency: row.try_get(5)?,
+            items: row.try_get(6)?,
+            attributes: row.try_get(7)?,
         })
     }
 
@@ -48,11 +67,13 @@ impl StoredOrder {
     pub fn as_stored(&self) -> Derivable<'_> {
         let identity = Identity {
             bucket: self.bucket,
+            tenant: self.key.tenant.as_str().as_bytes(),
             customer_id: self.key.customer_id.as_bytes(),
             ordered_at: self.key.ordered_at,
             order_id: self.key.order_id.as_bytes(),
         };
-        Derivable { identity, items: self.items.as_bytes(), attributes: self.attributes.as_bytes() }
+        let [currency, items, attributes] = [&self.currency, &self.items, &self.attributes].map(String::as_bytes);
+        Derivable { identity, currency, items, attributes }
     }
 }
 
@@ -80,7 +101,7 @@ impl OrderReader {
     pub async fn decided(
         &self,
         upto: Position,
-        wanted: &[(Bucket, Key)],
+        wanted: &[(Bucket, OrderKey)],
     ) -> Result<Option<Vec<StoredOrder>>, StoreError> {
         let mut lease = self.0.acquire().await?;
         let found = async {
@@ -100,19 +121,20 @@ impl OrderReader {
     ///
     /// # Errors
     /// Where the shard does not answer.
-    pub async fn page(&self, behind: KeyRef<'_>, limit: i64) -> Result<Vec<StoredOrder>, StoreError> {
+    pub async fn page(&self, behind: &OrderKey, limit: i64) -> Result<Vec<StoredOrder>, StoreError> {
         let mut lease = self.0.acquire().await?;
         Ok(step(Step::Rows, page(&mut lease, behind, limit)).await?)
     }
 }
 
-impl Key {
-    /// Before every order.
+impl OrderKey {
+    /// Before every order: no id is empty.
     pub fn before_all() -> Self {
-        Self::before_all_at(Timestamp::EARLIEST)
+        let (order_id, customer_id) = (String::new(), String::new());
+        Self { ordered_at: Timestamp::EARLIEST, order_id, customer_id, tenant: Tenant::default() }
     }
 
-    /// Reads it from a row that has time, order id and customer from that column on.
+    /// Reads it from a row that has time, order id, customer and tenant from that column on.
     ///
     /// # Errors
     /// Where the row has others there.
@@ -121,29 +143,39 @@ impl Key {
             ordered_at: row.try_get::<Timestamptz, _>(from)?.0,
             order_id: row.try_get(from + 1)?,
             customer_id: row.try_get(from + 2)?,
+            tenant: Tenant::of_stored(row.try_get(from + 3)?),
         })
     }
 }
 
-/// At most so many orders behind a place, in the order of their [`Key`]. It goes along the index by time where the session keeps
+impl fmt::Display for OrderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order {} of customer {} at {}", self.order_id, self.customer_id, self.ordered_at)?;
+        if self.tenant.is_none() { Ok(()) } else { write!(f, " of tenant {}", self.tenant) }
+    }
+}
+
+/// At most so many orders behind a place, in the order of their [`OrderKey`]. It goes along the index by time where the session keeps
 /// the planner from reading whole tables (`enable_seqscan`, `enable_bitmapscan`): of a new partition it has no figures.
 ///
 /// # Errors
 /// Where the shard does not answer.
 pub async fn page(
     connection: &mut PgConnection,
-    behind: KeyRef<'_>,
+    behind: &OrderKey,
     limit: i64,
 ) -> Result<Vec<StoredOrder>, sqlx::Error> {
     let sql = format!(
-        "select {COLUMNS} from {} where ordered_at >= $1 and (ordered_at, order_id, customer_id) > ($1, $2, $3) \
-         order by ordered_at, order_id, customer_id limit $4",
+        "select {COLUMNS} from {} where ordered_at >= $1 \
+            and (ordered_at, order_id, customer_id, tenant) > ($1, $2, $3, $4) \
+         order by ordered_at, order_id, customer_id, tenant limit $5",
         Lane::Orders.table()
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(Timestamptz(behind.ordered_at))
-        .bind(behind.order_id)
-        .bind(behind.customer_id)
+        .bind(behind.order_id.as_str())
+        .bind(behind.customer_id.as_str())
+        .bind(behind.tenant.as_str())
         .bind(limit)
         .fetch_all(connection)
         .await?;
@@ -154,7 +186,10 @@ pub async fn page(
 ///
 /// # Errors
 /// Where the shard does not answer.
-pub async fn find(connection: &mut PgConnection, wanted: &[(Bucket, Key)]) -> Result<Vec<StoredOrder>, sqlx::Error> {
+pub async fn find(
+    connection: &mut PgConnection,
+    wanted: &[(Bucket, OrderKey)],
+) -> Result<Vec<StoredOrder>, sqlx::Error> {
     rows(connection, COLUMNS, wanted).await?.iter().map(StoredOrder::from_row).collect()
 }
 
@@ -162,29 +197,34 @@ pub async fn find(connection: &mut PgConnection, wanted: &[(Bucket, Key)]) -> Re
 ///
 /// # Errors
 /// Where the shard does not answer.
-pub async fn existing(connection: &mut PgConnection, wanted: &[(Bucket, Key)]) -> Result<HashSet<Key>, sqlx::Error> {
-    let columns = "orders.ordered_at, orders.order_id, orders.customer_id";
-    rows(connection, columns, wanted).await?.iter().map(|row| Key::from_row(row, 0)).collect()
+pub async fn existing(
+    connection: &mut PgConnection,
+    wanted: &[(Bucket, OrderKey)],
+) -> Result<HashSet<OrderKey>, sqlx::Error> {
+    let columns = "orders.ordered_at, orders.order_id, orders.customer_id, orders.tenant";
+    rows(connection, columns, wanted).await?.iter().map(|row| OrderKey::from_row(row, 0)).collect()
 }
 
 async fn rows(
     connection: &mut PgConnection,
     columns: &str,
-    wanted: &[(Bucket, Key)],
+    wanted: &[(Bucket, OrderKey)],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     // One look at the primary key for each, whatever the planner thinks of tables that it has no figures of; the bounds leave
     // out every partition that there is nothing for.
     let sql = format!(
-        "select found.* from unnest($1::int2[], $2::text[], $3::timestamptz[], $4::text[]) \
-            as wanted(bucket, customer_id, ordered_at, order_id) \
+        "select found.* from unnest($1::int2[], $2::text[], $3::text[], $4::timestamptz[], $5::text[]) \
+            as wanted(bucket, tenant, customer_id, ordered_at, order_id) \
          cross join lateral (select {columns} from orders where orders.bucket = wanted.bucket \
-            and orders.customer_id = wanted.customer_id and orders.ordered_at = wanted.ordered_at \
-            and orders.order_id = wanted.order_id and orders.ordered_at between $5 and $6 limit 1) as found"
+            and orders.tenant = wanted.tenant and orders.customer_id = wanted.customer_id \
+            and orders.ordered_at = wanted.ordered_at and orders.order_id = wanted.order_id \
+            and orders.ordered_at between $6 and $7 limit 1) as found"
     );
     let times = || wanted.iter().map(|(_, key)| key.ordered_at);
     let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Ok(Vec::new()) };
     sqlx::query(AssertSqlSafe(sql))
         .bind(wanted.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, key)| key.customer_id.as_str()).collect::<Vec<_>>())
         .bind(times().map(Timestamptz).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, key)| key.order_id.as_str()).collect::<Vec<_>>())

@@ -21,10 +21,11 @@ pub(super) enum Row {
 pub struct FactRow {
     ordered_at: Timestamp,
     sum: i64,
-    /// Order id, customer id, items and, of whole orders, attributes.
+    /// Order id, customer id, currency, items and, of whole orders, attributes.
     text: Box<str>,
     order_id_end: usize,
     customer_id_end: usize,
+    currency_end: usize,
     items_end: usize,
     has_attributes: bool,
 }
@@ -48,11 +49,12 @@ impl FactRow {
             .and_then(Timestamp::from_postgres_us)
             .ok_or_else(|| decode("a fact without a time"))?;
         let id = |column| bytes(row, column)?.ok_or_else(|| decode("a fact without an id"));
-        // An index entry has neither items nor attributes.
+        // An index entry has neither currency nor items nor attributes.
         let attributes = jsonb(row, column::ATTRIBUTES)?;
         let parts = [
             id(column::ORDER_ID)?,
             id(column::CUSTOMER_ID)?,
+            bytes(row, column::CURRENCY)?.unwrap_or_default(),
             jsonb(row, column::ITEMS)?.unwrap_or_default(),
             attributes.unwrap_or_default(),
         ];
@@ -60,13 +62,14 @@ impl FactRow {
         for part in parts {
             text.push_str(std::str::from_utf8(part).map_err(|error| sqlx::Error::Decode(error.into()))?);
         }
-        let [order_id, customer_id, items, _] = parts.map(<[u8]>::len);
+        let [order_id, customer_id, currency, items, _] = parts.map(<[u8]>::len);
         Ok(Self {
             ordered_at,
             sum: number(row, column::NUMBER)?.unwrap_or_default(),
             order_id_end: order_id,
             customer_id_end: order_id + customer_id,
-            items_end: order_id + customer_id + items,
+            currency_end: order_id + customer_id + currency,
+            items_end: order_id + customer_id + currency + items,
             has_attributes: attributes.is_some(),
             text: text.into(),
         })
@@ -97,6 +100,11 @@ impl FactRow {
         self.text.len()
     }
 
+    /// What its prices and sums are in; empty of an index entry.
+    pub fn currency(&self) -> &str {
+        &self.text[self.customer_id_end..self.currency_end]
+    }
+
     /// Its total, or in a view its subtotal.
     pub fn sum(&self) -> i64 {
         self.sum
@@ -104,7 +112,7 @@ impl FactRow {
 
     /// The text of a JSON array.
     pub fn items(&self) -> &str {
-        &self.text[self.customer_id_end..self.items_end]
+        &self.text[self.currency_end..self.items_end]
     }
 
     /// The text of a JSON object: the further fields of a whole order.

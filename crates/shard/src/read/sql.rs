@@ -19,25 +19,26 @@ pub const SESSION: [(&str, &str); 6] = [
 /// What a statement reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A customer's orders, newest first. Parameters: from, last time, last order id, limit, bucket, customer.
+    /// A customer's orders, newest first. Parameters: from, last time, last order id, limit, bucket, tenant,
+    /// customer.
     CustomerNewest,
-    /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit.
+    /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit, tenant.
     EverybodyNewest,
-    /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit.
+    /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit, tenant.
     EverybodyOldest,
     /// What one key of a view sees, newest first. Parameters: from, last time, last order id, last customer, limit,
-    /// view, key.
+    /// bucket, tenant, view, key.
     ViewNewest,
-    /// An order of a customer within a range of time. Parameters: bucket, customer, from, to, order id.
+    /// An order of a customer within a range of time. Parameters: bucket, tenant, customer, from, to, order id.
     OfCustomer,
-    /// The orders with an id within a range of time. Parameters: from, to, order id, limit.
+    /// The orders with an id within a range of time. Parameters: from, to, order id, limit, tenant.
     WithId,
-    /// An order of a customer, whenever it was. Parameters: bucket, customer, order id.
+    /// An order of a customer, whenever it was. Parameters: bucket, tenant, customer, order id.
     Search,
 }
 
-const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8";
-const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8";
+const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency";
+const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency";
 
 /// Where each column stands.
 pub(super) mod column {
@@ -50,27 +51,31 @@ pub(super) mod column {
     pub(crate) const ATTRIBUTES: usize = 5;
     /// Null in facts.
     pub(crate) const INCARNATION: usize = 6;
+    /// Null in what is no order.
+    pub(crate) const CURRENCY: usize = 7;
 }
 
-/// Index entries of an order id. Parameters: order id, limit.
+/// Index entries of an order id. Parameters: bucket, tenant, order id, limit.
 pub const INDEX: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
         from stream_position where stream = 'derived' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8 \
-        from order_index where order_id = $1 order by customer_id limit $2)";
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+        from order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4)";
 
-/// Where the orders with an id are that does not tell it, on this shard: customers and times. Parameters: order id, limit.
+/// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
+/// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit.
 pub const TIMES: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
         from stream_position where stream = 'logged' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8 \
-        from order_time where order_id = $1 order by customer_id limit $2)";
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+        from order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
+        order by customer_id limit $3)";
 
 /// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
         from stream_position where stream = $1";
 
 impl Kind {
@@ -130,7 +135,7 @@ pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
     format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation \
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
              from stream_position where stream = '{stream}' \
          union all \
          (select {columns} from {table} where {window} {last} {end} {condition})"
@@ -143,31 +148,35 @@ const fn conditions(kind: Kind) -> (&'static str, &'static str, &'static str) {
         Kind::CustomerNewest => (
             "and (ordered_at, order_id) < ($2, $3)",
             "and ordered_at >= $1",
-            "and bucket = $5 and customer_id = $6 order by ordered_at desc, order_id desc limit $4",
+            "and bucket = $5 and tenant = $6 and customer_id = $7 order by ordered_at desc, order_id desc limit $4",
         ),
         Kind::EverybodyNewest => (
             "and (ordered_at, order_id, customer_id) < ($2, $3, $4)",
             "and ordered_at >= $1",
-            "order by ordered_at desc, order_id desc, customer_id desc limit $5",
+            "and tenant = $6 order by ordered_at desc, order_id desc, customer_id desc limit $5",
         ),
         Kind::EverybodyOldest => (
             "and (ordered_at, order_id, customer_id) > ($1, $3, $4)",
             "and ordered_at < $2",
-            "order by ordered_at, order_id, customer_id limit $5",
+            "and tenant = $6 order by ordered_at, order_id, customer_id limit $5",
         ),
         Kind::ViewNewest => (
             "and (ordered_at, order_id, customer_id) < ($2, $3, $4)",
             "and ordered_at >= $1",
-            "and view = $6 and key = $7 order by ordered_at desc, order_id desc, customer_id desc limit $5",
+            "and bucket = $6 and tenant = $7 and view = $8 and key = $9 \
+             order by ordered_at desc, order_id desc, customer_id desc limit $5",
         ),
         Kind::OfCustomer => (
             "",
             "",
-            "and bucket = $1 and customer_id = $2 and ordered_at >= $3 and ordered_at < $4 and order_id = $5 limit 1",
+            "and bucket = $1 and tenant = $2 and customer_id = $3 and ordered_at >= $4 and ordered_at < $5 \
+             and order_id = $6 limit 1",
         ),
-        Kind::WithId => ("", "", "and ordered_at >= $1 and ordered_at < $2 and order_id = $3 limit $4"),
-        Kind::Search => {
-            ("", "", "and bucket = $1 and customer_id = $2 and order_id = $3 order by ordered_at desc limit 1")
-        }
+        Kind::WithId => ("", "", "and ordered_at >= $1 and ordered_at < $2 and order_id = $3 and tenant = $5 limit $4"),
+        Kind::Search => (
+            "",
+            "",
+            "and bucket = $1 and tenant = $2 and customer_id = $3 and order_id = $4 order by ordered_at desc limit 1",
+        ),
     }
 }

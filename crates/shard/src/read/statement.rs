@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Lane, Position, StreamKind};
+use forebay_model::{Bucket, Lane, Position, StreamKind, Tenant};
 use futures::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
@@ -30,6 +30,8 @@ pub enum Subject {
     },
     /// Those that one key of a view sees.
     View {
+        /// The key's bucket.
+        bucket: Bucket,
         /// The view's name.
         view: Arc<str>,
         /// Which of its keys.
@@ -96,8 +98,9 @@ pub struct Statement<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Parameters<'a> {
-    Read(Read<'a>),
-    WithId { order_id: &'a str, limit: usize },
+    Read(&'a Tenant, Read<'a>),
+    Index { bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize },
+    Times { tenant: &'a Tenant, order_id: &'a str, limit: usize },
     Position,
 }
 
@@ -150,8 +153,9 @@ impl Read<'_> {
     }
 
     /// The parameters, in the order that the [`Kind`] says.
-    fn arguments(&self) -> PgArguments {
+    fn arguments(&self, tenant: &Tenant) -> PgArguments {
         let list = PgArguments::default();
+        let of_tenant = |arguments| with(arguments, tenant.as_str());
         match *self {
             Self::List { subject, direction, span, last, limit } => {
                 let (lower, upper) = match direction {
@@ -161,48 +165,50 @@ impl Read<'_> {
                 let range = with(with(with(list, Timestamptz(lower)), Timestamptz(upper)), last.order_id);
                 let limit = limit as i64;
                 match subject {
-                    Subject::Everybody => with(with(range, last.customer_id), limit),
+                    Subject::Everybody => of_tenant(with(with(range, last.customer_id), limit)),
                     Subject::Customer { bucket, customer_id } => {
-                        with(with(with(range, limit), number(*bucket)), customer_id.as_ref())
+                        with(of_tenant(with(with(range, limit), number(*bucket))), customer_id.as_ref())
                     }
-                    Subject::View { view, key } => {
-                        with(with(with(with(range, last.customer_id), limit), view.as_ref()), key.as_ref())
+                    Subject::View { bucket, view, key } => {
+                        let range = with(with(with(range, last.customer_id), limit), number(*bucket));
+                        with(with(of_tenant(range), view.as_ref()), key.as_ref())
                     }
                 }
             }
             Self::OfCustomer { bucket, customer_id, span, order_id } => {
-                let of = with(with(list, number(bucket)), customer_id);
+                let of = with(of_tenant(with(list, number(bucket))), customer_id);
                 with(with(with(of, Timestamptz(span.from)), Timestamptz(span.to)), order_id)
             }
             Self::WithId { span, order_id, limit } => {
                 let range = with(with(list, Timestamptz(span.from)), Timestamptz(span.to));
-                with(with(range, order_id), limit as i64)
+                of_tenant(with(with(range, order_id), limit as i64))
             }
             Self::Search { bucket, customer_id, order_id } => {
-                with(with(with(list, number(bucket)), customer_id), order_id)
+                with(with(of_tenant(with(list, number(bucket))), customer_id), order_id)
             }
         }
     }
 }
 
 impl<'a> Statement<'a> {
-    /// Reads over a window. Reading stops behind the row that exceeds `bytes_max`.
-    pub fn over(window: &Window, read: Read<'a>, bytes_max: usize) -> Self {
+    /// Reads a tenant's orders over a window. Reading stops behind the row that exceeds `bytes_max`.
+    pub fn over(window: &Window, tenant: &'a Tenant, read: Read<'a>, bytes_max: usize) -> Self {
         let kind = read.kind();
         let text = window.text(kind, read.bounds(window));
-        Self { name: kind.name(), stream: kind.lane().kind(), text, parameters: Parameters::Read(read), bytes_max }
+        let parameters = Parameters::Read(tenant, read);
+        Self { name: kind.name(), stream: kind.lane().kind(), text, parameters, bytes_max }
     }
 
-    /// The index entries of an order id.
-    pub fn index(order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
-        let parameters = Parameters::WithId { order_id, limit };
+    /// The index entries of a tenant's order id, which has that bucket.
+    pub fn index(bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+        let parameters = Parameters::Index { bucket, tenant, order_id, limit };
         Self { name: "index", stream: StreamKind::Derived, text: INDEX.into(), parameters, bytes_max }
     }
 
-    /// The customers and times of the orders with an id that are stored on this very shard, where the id does not tell: what the
+    /// The customers and times of a tenant's orders with an id that are stored on this very shard, where the id does not tell: what the
     /// index will have of them.
-    pub fn times(order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
-        let parameters = Parameters::WithId { order_id, limit };
+    pub fn times(tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+        let parameters = Parameters::Times { tenant, order_id, limit };
         Self { name: "times", stream: StreamKind::Logged, text: TIMES.into(), parameters, bytes_max }
     }
 
@@ -257,8 +263,13 @@ impl<'a> Statement<'a> {
     fn arguments(&self) -> PgArguments {
         let list = PgArguments::default();
         match self.parameters {
-            Parameters::Read(read) => read.arguments(),
-            Parameters::WithId { order_id, limit } => with(with(list, order_id), limit as i64),
+            Parameters::Read(tenant, read) => read.arguments(tenant),
+            Parameters::Index { bucket, tenant, order_id, limit } => {
+                with(with(with(with(list, number(bucket)), tenant.as_str()), order_id), limit as i64)
+            }
+            Parameters::Times { tenant, order_id, limit } => {
+                with(with(with(list, tenant.as_str()), order_id), limit as i64)
+            }
             Parameters::Position => with(list, self.stream.as_str()),
         }
     }

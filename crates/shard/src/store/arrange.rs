@@ -46,8 +46,8 @@ mod tests {
     fn order(bucket: u16, customer_id: &str, at: Timestamp, order_id: &str) -> Vec<u8> {
         let times = at.postgres_us().to_be_bytes();
         let bucket = bucket.to_be_bytes();
-        let fields: [&[u8]; 7] =
-            [&bucket, customer_id.as_bytes(), &times, order_id.as_bytes(), &[0; 8], b"\x01[]", b"\x01{}"];
+        let fields: [&[u8]; 9] =
+            [&bucket, b"", customer_id.as_bytes(), &times, order_id.as_bytes(), b"EUR", &[0; 8], b"\x01[]", b"\x01{}"];
         let mut tuple = (fields.len() as i16).to_be_bytes().to_vec();
         for field in fields {
             tuple.extend((field.len() as i32).to_be_bytes());
@@ -79,7 +79,7 @@ mod tests {
                 let us = tuple.ordered_at().unix_us();
                 let partition = spans.iter().position(|span| span.holds(us));
                 // As much of the key as is looked at.
-                (partition, [tuple.field(0), tuple.field(1)].concat().into_iter().take(16).collect::<Vec<_>>())
+                (partition, [tuple.field(0), tuple.field(1), tuple.field(2)].concat().into_iter().take(16).collect::<Vec<_>>())
             };
             // The same rows, and each partition's keys in order.
             let mut sorted = (arranged.clone(), tuples.iter().map(|tuple| &tuple[..]).collect::<Vec<_>>());

@@ -77,22 +77,23 @@ impl Statements {
 
 /// Leaves out staged orders whose customer has an order with the same id at another time.
 const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
-    where t.order_id = s.order_id and t.customer_id = s.customer_id and t.ordered_at <> s.ordered_at)";
+    where t.bucket = s.bucket and t.tenant = s.tenant and t.order_id = s.order_id and t.customer_id = s.customer_id \
+        and t.ordered_at <> s.ordered_at)";
 
 /// The time of the order that has a staged order's customer and id.
-const FIRST_AT: &str =
-    "(select t.ordered_at from order_time t where t.order_id = s.order_id and t.customer_id = s.customer_id)";
+const FIRST_AT: &str = "(select t.ordered_at from order_time t where t.bucket = s.bucket and t.tenant = s.tenant \
+        and t.order_id = s.order_id and t.customer_id = s.customer_id)";
 
 /// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
 fn bury(staged: &str, stored: &str) -> String {
     format!(
-        "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, customer_id, order_id, \
-            ordered_at, tuple, content, stored, epoch, enqueued_at) \
+        "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, tenant, customer_id, \
+            order_id, ordered_at, tuple, content, stored, epoch, enqueued_at) \
         select $3, $4, seq, row, 1, 'conflict', \
             case first_at when s.ordered_at then 'a fact with this identity and other content was stored before' \
                 else 'the customer''s order with this id was stored before, with another time' end, \
-            s.customer_id, s.order_id, s.ordered_at, tuple, to_jsonb(s) - 'n', coalesce(({stored}), \
-                jsonb_build_object('customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
+            s.tenant, s.customer_id, s.order_id, s.ordered_at, tuple, to_jsonb(s) - 'n', coalesce(({stored}), \
+                jsonb_build_object('tenant', s.tenant, 'customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
             epoch, enqueued_at \
         from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[]) \
             as place(n, first_at, seq, row, tuple, epoch, enqueued_at) \

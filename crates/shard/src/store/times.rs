@@ -40,6 +40,7 @@ pub(crate) struct Times {
 #[derive(Debug)]
 struct Stray {
     bucket: i16,
+    tenant: String,
     customer_id: String,
     order_id: String,
     /// The millisecond that the id tells.
@@ -62,10 +63,11 @@ impl Times {
         if !times.strays.is_empty() {
             // The order at home may be in the same batch, before the stray or behind it: then the log decides which was first.
             let strays = times.strays.iter();
-            let disputed: HashSet<_> =
-                strays.map(|stray| (stray.customer_id.as_bytes(), stray.order_id.as_bytes())).collect();
+            let disputed: HashSet<_> = strays
+                .map(|stray| [&stray.tenant, &stray.customer_id, &stray.order_id].map(String::as_bytes))
+                .collect();
             let is_noted = |order: &Identity<'_>| {
-                !order.routes_itself() || disputed.contains(&(order.customer_id, order.order_id))
+                !order.routes_itself() || disputed.contains(&[order.tenant, order.customer_id, order.order_id])
             };
             let noted: Vec<_> = orders().filter(is_noted).collect();
             times.tuples.clear();
@@ -78,13 +80,14 @@ impl Times {
     }
 
     fn push(&mut self, order: &Identity<'_>) {
-        order.push_index(&mut self.tuples);
+        order.push_time(&mut self.tuples);
         self.ends.push(self.tuples.len());
     }
 
     /// Notes them; a unique violation where one is noted already.
     pub(crate) async fn insert(&self, connection: &mut PgConnection) -> Result<(), StepError> {
-        const SQL: &str = "copy order_time (order_id, customer_id, ordered_at) from stdin (format binary)";
+        const SQL: &str =
+            "copy order_time (bucket, tenant, order_id, customer_id, ordered_at) from stdin (format binary)";
         if self.tuples.is_empty() {
             return Ok(());
         }
@@ -97,9 +100,10 @@ impl Times {
 
     /// Notes those that are new. The first in the log wins.
     pub(crate) async fn insert_new(&self, connection: &mut PgConnection) -> Result<(), StepError> {
-        const COPY: &str = "copy staged_time (order_id, customer_id, ordered_at) from stdin (format binary)";
-        const SQL: &str = "insert into order_time (order_id, customer_id, ordered_at) \
-            select order_id, customer_id, ordered_at from staged_time order by n on conflict do nothing";
+        const COPY: &str =
+            "copy staged_time (bucket, tenant, order_id, customer_id, ordered_at) from stdin (format binary)";
+        const SQL: &str = "insert into order_time (bucket, tenant, order_id, customer_id, ordered_at) \
+            select bucket, tenant, order_id, customer_id, ordered_at from staged_time order by n on conflict do nothing";
         if self.tuples.is_empty() {
             return Ok(());
         }
@@ -112,11 +116,11 @@ impl Times {
     /// Notes the times of the orders that are stored where strays' ids say.
     async fn insert_those_at_home(&self, connection: &mut PgConnection) -> Result<(), StepError> {
         // The bounds leave out every partition that no id leads to.
-        const SQL: &str = "insert into order_time (order_id, customer_id, ordered_at) \
-            select o.order_id, o.customer_id, o.ordered_at \
-            from unnest($3::int2[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[]) \
-                as stray(bucket, customer_id, order_id, earliest, latest) \
-            join orders o on o.bucket = stray.bucket and o.customer_id = stray.customer_id \
+        const SQL: &str = "insert into order_time (bucket, tenant, order_id, customer_id, ordered_at) \
+            select o.bucket, o.tenant, o.order_id, o.customer_id, o.ordered_at \
+            from unnest($3::int2[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[]) \
+                as stray(bucket, tenant, customer_id, order_id, earliest, latest) \
+            join orders o on o.bucket = stray.bucket and o.tenant = stray.tenant and o.customer_id = stray.customer_id \
                 and o.ordered_at between stray.earliest and stray.latest and o.order_id = stray.order_id \
             where o.ordered_at between $1 and $2 order by o.ordered_at on conflict do nothing";
         let homes = || self.strays.iter().map(|stray| stray.home);
@@ -127,6 +131,7 @@ impl Times {
             .bind(Timestamptz(earliest))
             .bind(Timestamptz(latest))
             .bind(self.strays.iter().map(|stray| stray.bucket).collect::<Vec<_>>())
+            .bind(self.strays.iter().map(|stray| &stray.tenant[..]).collect::<Vec<_>>())
             .bind(self.strays.iter().map(|stray| &stray.customer_id[..]).collect::<Vec<_>>())
             .bind(self.strays.iter().map(|stray| &stray.order_id[..]).collect::<Vec<_>>())
             .bind(homes().map(|home| Timestamptz(home.0)).collect::<Vec<_>>())
@@ -144,6 +149,7 @@ impl Stray {
         (Timestamp::EARLIEST..LATEST).contains(&at).then_some(())?;
         Some(Self {
             bucket: home.bucket.number().cast_signed(),
+            tenant: str::from_utf8(order.tenant).ok()?.to_owned(),
             customer_id: str::from_utf8(order.customer_id).ok()?.to_owned(),
             order_id: str::from_utf8(order.order_id).ok()?.to_owned(),
             home: (at, at.plus_us(999)),

@@ -2,6 +2,7 @@
 
 use forebay_model::Lane;
 use forebay_shard::Reason;
+use forebay_testkit::order::patched;
 
 use crate::facts::{Fact, fact, frame, frames};
 use crate::scene::{Scene, tally};
@@ -100,6 +101,19 @@ async fn an_order_id_of_the_same_customer_at_another_time_conflicts_in_the_index
     assert_eq!(committed.rows, tally(1, 1, 1));
     let letter = scene.sql("select reason, order_id, stored ->> 'ordered_at' from dead_letter").await;
     assert_eq!(letter, "conflict|A|2025-06-30T12:30:00+00:00");
+}
+
+#[tokio::test]
+async fn the_same_sum_in_another_currency_conflicts() {
+    let scene = Scene::new("currencies").await;
+    for (lane, tuple) in [(Lane::Orders, fact("A").order()), (Lane::Views, fact("A").view())] {
+        let mut writer = scene.writer(lane).await;
+        let pounds = patched(tuple.clone(), b"EUR", b"GBP");
+        let committed = writer.commit(&[frame(1, &[tuple.clone(), pounds, tuple])]).await.unwrap();
+        assert_eq!(committed.rows, tally(1, 1, 1), "{lane}");
+    }
+    let letters = "select lane, content ->> 'currency', stored ->> 'currency' from dead_letter order by id";
+    assert_eq!(scene.sql(letters).await, "orders|GBP|EUR\nviews|GBP|EUR");
 }
 
 #[tokio::test]

@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 use forebay_model::fact::FramePart;
-use forebay_model::{Epoch, Lane, ShardId, Timestamp};
+use forebay_model::tuple::push_order;
+use forebay_model::{Epoch, Lane, ShardId, Tenant, Timestamp};
 use forebay_shard::{IndexedFrame, LogFrame};
-use forebay_testkit::log::{derived, even_map, facts};
+use forebay_testkit::log::{derived, even_map, with_order_of};
 use forebay_testkit::order::patched;
 
 /// One order of one item, as it would be stored.
 #[derive(Clone)]
 pub(crate) struct Fact {
+    pub(crate) tenant: Tenant,
     pub(crate) customer: String,
     pub(crate) order: String,
     pub(crate) at: String,
@@ -20,6 +22,7 @@ pub(crate) struct Fact {
 
 pub(crate) fn fact(order: impl ToString) -> Fact {
     Fact {
+        tenant: Tenant::default(),
         customer: "CUST1".to_owned(),
         order: order.to_string(),
         at: "2025-06-30T12:30:00Z".to_owned(),
@@ -34,6 +37,11 @@ impl Fact {
         self
     }
 
+    pub(crate) fn of(mut self, tenant: &str) -> Self {
+        self.tenant = Tenant::new(tenant).unwrap();
+        self
+    }
+
     pub(crate) fn price(mut self, price: u32) -> Self {
         self.price = price;
         self
@@ -45,7 +53,9 @@ impl Fact {
              \"items\":[{{\"sku\":\"A\",\"quantity\":1,\"price\":{},\"seller_id\":\"S1\"}}]}}",
             self.customer, self.order, self.at, self.note, self.price
         );
-        only(facts([json], &even_map(1)))
+        let mut out = Vec::new();
+        with_order_of(&self.tenant, &json, &even_map(1), |order| push_order(&mut out, order));
+        out
     }
 
     /// Its entry in the index.

@@ -19,4 +19,5 @@ mod pool;
 mod scene;
 mod second_times;
 mod tables;
+mod tenants;
 mod times;

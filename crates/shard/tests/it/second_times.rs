@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Bucket, Lane, OrderId, Timestamp};
+use forebay_model::{Bucket, Lane, OrderId, Tenant, Timestamp};
 use forebay_shard::{LogFrame, Reason, Tally};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -94,7 +94,7 @@ async fn ten_thousand_conflicts_at_once_are_no_trouble() {
 /// An order whose id tells its time, and whose.
 fn assigned(random: u64) -> Fact {
     let at = "2025-06-30T12:30:00.123456Z";
-    let id = OrderId::assign(Timestamp::parse(at).unwrap(), Bucket::of_key("CUST1"), random << 2);
+    let id = OrderId::assign(Timestamp::parse(at).unwrap(), Bucket::of_key(Tenant::none(), "CUST1"), random << 2);
     fact(id).at(at)
 }
 
@@ -128,32 +128,6 @@ async fn an_assigned_id_at_two_times_within_one_batch_goes_by_the_log_too() {
     let committed = writer.commit(&[frame(1, &tuples)]).await.unwrap();
     assert_eq!(committed.rows, tally(5, 2, 2));
     assert_eq!(scene.sql("select row_in_frame from dead_letter order by 1").await, "1\n4");
-}
-
-#[tokio::test]
-async fn what_was_stored_before_times_were_kept_is_found_again() {
-    let scene = Scene::new("oldtimes").await;
-    let mut writer = scene.writer(Lane::Orders).await;
-    let elsewhere = Fact { customer: "CUST2".to_owned(), ..assigned(2) };
-    let tuples = [
-        fact("A").order(),
-        assigned(1).order(),
-        assigned(7).at(LATER).order(),
-        elsewhere.order(),
-        fact("017F22E2-79B0-7CC3-98C4-DC0C0C07398F").order(),
-    ];
-    writer.commit(&[frame(1, &tuples)]).await.unwrap();
-    let kept = scene.sql(TIMES).await;
-    assert_eq!(kept.lines().count(), 4, "{kept}");
-    scene.sql("drop table order_time").await;
-    scene.sql(include_str!("../../../../migrations/0006_order_time.sql")).await;
-    assert_eq!(scene.sql(TIMES).await, kept);
-
-    // Two times that were stored side by side stay, and what is sent again of either is a duplicate.
-    scene.sql("delete from order_time").await;
-    writer.commit(&[frame(2, &[fact("A").at(LATER).order()])]).await.unwrap();
-    let again = [fact("A").at(LATER).order(), fact("A").order(), fact("A").at("2025-07-02T00:00:00Z").order()];
-    assert_eq!(writer.commit(&[frame(3, &again)]).await.unwrap().rows, tally(0, 2, 1));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use forebay_api::AcceptedOrder;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, Hash, Incarnation, OrderParser, Position, Receipt, ShardMap, Timestamp};
+use forebay_model::{Currency, Facts, Hash, Incarnation, OrderParser, Position, Receipt, ShardMap, Tenant, Timestamp};
 use forebay_service::{Client, Problem, Right, ServiceSettings, http as service_http};
 use http::{HeaderMap, StatusCode, header};
 
@@ -46,7 +46,7 @@ struct App {
 /// Serves until it is told to stop.
 pub fn run(settings: &Settings) -> ExitCode {
     forebay_service::run_http("forebay-bench-accepting", &settings.service, settings.listen, |service| {
-        let parser = OrderParser::new(SELLER_VIEW.parse()?, AHEAD_MAX_US);
+        let parser = OrderParser::new(SELLER_VIEW.parse()?, Currency::DEFAULT, AHEAD_MAX_US);
         let app = Arc::new(App { parser, map: ShardMap::even(SHARDS, Hash::Md5) });
         let routes =
             Router::new().route("/v1/orders", post(post_order)).route_layer(service.clients.guard(Right::Write));
@@ -66,7 +66,7 @@ async fn post_order(
     let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
     let now = Timestamp::now();
     let draft = app.parser.parse(&bytes, now).map_err(|rejection| Problem::invalid(rejection.to_string()))?;
-    let order = draft.settle(&app.map, now, 1);
+    let order = draft.settle(Tenant::none(), &app.map, now, 1);
     let mut facts = Facts::default();
     let shard = facts.add(&order, &app.map);
     let mut receipt = Receipt::default();

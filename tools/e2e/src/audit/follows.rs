@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use forebay_model::{Bucket, ShardMap};
+use forebay_model::{Bucket, ShardMap, Tenant};
 
 use super::sent::slices;
 use super::stored::{Stored, StoredOrder, StoredView};
@@ -55,7 +55,8 @@ fn views(shards: &[Stored]) -> Vec<String> {
     for order in orders(shards) {
         let found = seen.remove(&order.identity()).unwrap_or_default();
         let wanted = slices(&order.items);
-        let is_right = found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at));
+        let is_right =
+            found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at, &order.currency));
         if !is_right {
             faults.push(format!("the sellers of {} do not see it as it is", order.order_id));
         }
@@ -66,7 +67,7 @@ fn views(shards: &[Stored]) -> Vec<String> {
 
 /// Every entry and view lies on the shard of its id and its key.
 fn places(number: usize, shard: &Stored, map: &ShardMap) -> Vec<String> {
-    let is_away = |key: &str| usize::from(map.write_shard(Bucket::of_key(key)).0) != number;
+    let is_away = |key: &str| usize::from(map.write_shard(Bucket::of_key(Tenant::none(), key)).0) != number;
     let tell = |what: &str, order: &str| format!("{what} of {order} lies on shard {number}, where nobody looks for it");
     let entries = shard.index.iter().filter(|entry| is_away(&entry.order_id));
     let views = shard.views.iter().filter(|view| is_away(&view.key));

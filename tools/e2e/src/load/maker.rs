@@ -1,6 +1,6 @@
 //! Orders of every kind that a client may send, each with a mark by which it is known wherever it turns up.
 
-use forebay_model::{CustomerId, ShardMap, Timestamp};
+use forebay_model::{CustomerId, ShardMap, Tenant, Timestamp};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -29,7 +29,12 @@ impl Made {
     /// The shard that it is logged for.
     pub fn shard(&self, map: &ShardMap) -> Option<usize> {
         let customer = CustomerId::new(self.customer_id.as_str()).ok()?;
-        Some(usize::from(map.write_shard(map.bucket_of(&customer)).0))
+        Some(usize::from(map.write_shard(map.bucket_of(Tenant::none(), &customer)).0))
+    }
+
+    /// What its prices are in: the system's currency where it names none.
+    pub fn currency(&self) -> &str {
+        self.json["currency"].as_str().unwrap_or("EUR")
     }
 
     /// What it comes to.
@@ -73,6 +78,9 @@ impl Maker {
         let order_id = has_id.then(|| format!("O-{mark}"));
         if let Some(id) = &order_id {
             json["order_id"] = id.as_str().into();
+        }
+        if self.rng.random_ratio(1, 3) {
+            json["currency"] = ["EUR", "GBP", "JPY"][self.rng.random_range(0..3)].into();
         }
         Made { mark, customer_id, order_id, at, json }
     }

@@ -48,7 +48,7 @@ const STRAYS: &[(&str, &str, &str)] = &[
         "is not in order_time of shard 0",
     ),
     (
-        "insert into order_time values ('O-none', 'C0001', now())",
+        "insert into order_time values (1, '', 'O-none', 'C0001', now())",
         "delete from order_time where order_id = 'O-none'",
         "has no order and is in order_time of shard 0",
     ),
@@ -124,7 +124,7 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
     assert_eq!(faults().await, "");
 
     // The same order of another customer, as if it had been routed twice.
-    spoil(format!("insert into orders select bucket, 'C-other', ordered_at, order_id, total, items, attributes from orders where order_id = {an_order}")).await;
+    spoil(format!("insert into orders select bucket, tenant, 'C-other', ordered_at, order_id, currency, total, items, attributes from orders where order_id = {an_order}")).await;
     assert!(faults().await.contains("doubled 1: "), "{}", faults().await);
     spoil("delete from orders where customer_id = 'C-other'".to_owned()).await;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use anyhow::Result;
-use forebay_model::CustomerId;
+use forebay_model::{CustomerId, Tenant};
 use forebay_stack::ServiceName;
 
 use crate::bench::Bench;
@@ -64,14 +64,14 @@ fn script(customers: &[CustomerId]) -> Result<Script> {
     let mut commands = format!("\\set n random(0, {})\n", customers.len() - 1);
     for (place, customer) in customers.iter().enumerate() {
         let when = if place == 0 { "if" } else { "elif" };
-        let bucket = map.bucket_of(customer).number();
+        let bucket = map.bucket_of(Tenant::none(), customer).number();
         // Writing into a String cannot fail.
         let _ = writeln!(commands, "\\{when} :n = {place}\n\\set bucket {bucket}\n\\set customer {customer}");
     }
     commands.push_str("\\endif\n");
     commands += &orders_at_position(
         "ordered_at < '2026-01-01 +00' and (ordered_at, order_id) < (:end, '') \
-         and bucket = :bucket and customer_id = :customer order by ordered_at desc, order_id desc limit :rows",
+         and bucket = :bucket and tenant = '' and customer_id = :customer order by ordered_at desc, order_id desc limit :rows",
     );
     let rows = ("rows", "51".to_owned());
     let texts = BTreeMap::from([("end", format!("{END} +00")), rows]);

@@ -83,8 +83,12 @@ fn tuple(lane: Lane, ordered_at: i64, order_id: &str) -> Bytes {
             ColumnType::Int2 => &7_i16.to_be_bytes(),
             ColumnType::Int8 => &1_i64.to_be_bytes(),
             ColumnType::Timestamptz => &ordered_at.to_be_bytes(),
-            ColumnType::Text if column.name == "order_id" => order_id.as_bytes(),
-            ColumnType::Text => b"C1",
+            ColumnType::Text => match column.name {
+                "order_id" => order_id.as_bytes(),
+                "tenant" => b"",
+                "currency" => b"EUR",
+                _ => b"C1",
+            },
             // A jsonb begins with its version.
             ColumnType::Jsonb => b"\x01[]",
         };

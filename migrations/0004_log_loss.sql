@@ -16,6 +16,3 @@ create table log_loss (
     detail             text        not null,
     accepted_at        timestamptz not null default now()
 );
-
--- Whether a fact that is missing somewhere lies here.
-create index dead_letter_by_order on dead_letter (order_id, customer_id);

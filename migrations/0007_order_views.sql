@@ -1,0 +1,17 @@
+-- Lane `views`: an order as one key of a view sees it, with only that key's items, routed by the key.
+create table order_views (
+    bucket      int2        not null,
+    tenant      text        collate "C" not null,
+    view        text        collate "C" not null,
+    key         text        collate "C" not null,
+    ordered_at  timestamptz not null,
+    order_id    text        collate "C" not null,
+    customer_id text        collate "C" not null,
+    currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
+    subtotal    int8        not null,
+    items       jsonb       not null,
+    primary key (bucket, tenant, view, key, ordered_at, order_id, customer_id)
+) partition by range (ordered_at);
+
+-- As of `orders`.
+alter table order_views alter column items set statistics 0;
