@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Epoch, StreamId};
+use forebay_model::{Epoch, StreamId, StreamKind};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
-use crate::position::derivations::Derivations;
+use crate::position::derivations::{Derivations, Owing};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
@@ -48,8 +48,6 @@ pub(crate) struct Question<'a> {
     pub(crate) patience: &'a Patience,
     /// Whether an answer without the shards that are down will do.
     pub(crate) partial: bool,
-    /// Whether what is kept may be judged by positions: not where facts are owed that were not when it was read.
-    pub(crate) is_judged: bool,
 }
 
 /// Loads an answer from the shards.
@@ -104,7 +102,7 @@ impl Cache {
     }
 
     async fn find(&self, question: &Question<'_>, load: &Load<'_>) -> Result<Served, ReadError> {
-        if !question.is_judged || !self.freshness.hears(&question.streams) {
+        if !self.freshness.hears(&question.streams) {
             return Ok(Served::loaded(Arc::new(load(question.patience.clone()).await?), Origin::Bypass));
         }
         if let Some(served) = self.in_memory(question).await {
@@ -185,8 +183,23 @@ impl Cache {
         Some(Arc::new(entry))
     }
 
+    /// Where an entry holds still.
     fn confirm(&self, question: &Question<'_>, entry: &Entry) -> Option<ReadAt> {
+        if self.is_in_doubt(entry) {
+            return None;
+        }
         self.freshness.confirm(entry, question.epoch, &question.streams)
+    }
+
+    /// Whether it shows no order, and facts may be owed that would lead to one. Positions do not tell: it may have been read, and
+    /// rightly so, before anything was owed.
+    fn is_in_doubt(&self, entry: &Entry) -> bool {
+        if entry.body.is_some() {
+            return false;
+        }
+        let watched = entry.watched.iter().map(|watched| watched.stream);
+        let derived = watched.filter(|stream| stream.kind == StreamKind::Derived).map(|stream| stream.shard);
+        self.derivations.owing(self.derivations.sources(), &derived.collect::<Vec<_>>()) != Owing::Nothing
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

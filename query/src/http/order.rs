@@ -16,7 +16,6 @@ use crate::http::customer::customer_id_of;
 use crate::http::query_string::{QueryString, READ};
 use crate::http::{response, tenant};
 use crate::lookup::{Lookup, WithId};
-use crate::position::derivations::Owing;
 use crate::position::patience::Patience;
 
 /// The order with an id.
@@ -36,11 +35,8 @@ pub(crate) async fn get_order(
     };
     let load = |patience| find(&app, &map, tenant, &order_id, patience).boxed();
     let key = format!("{tenant}\norder\n{order_id}");
-    let (sources, targets) = (map.shards(), map.read_shards(Bucket::of_key(tenant, order_id.as_str())));
-    // What was kept as nothing before something was owed says nothing now.
-    let is_judged = order_id.home().is_some() || app.shards().derivations().owing(sources, targets) == Owing::Nothing;
     let (key, epoch) = (key.into(), map.epoch());
-    let question = Question { key, streams, epoch, patience: &patience, partial: false, is_judged };
+    let question = Question { key, streams, epoch, patience: &patience, partial: false };
     let served = app.cache().serve(&question, &load).await?;
     // An order that was found where its id says is there, whatever the index lacks.
     let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
@@ -61,7 +57,7 @@ pub(crate) async fn get_order_of_customer(
     let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
     let key = format!("{tenant}\norder of customer\n{customer_id}\n{order_id}");
     let (key, epoch) = (key.into(), map.epoch());
-    let question = Question { key, streams, epoch, patience: &patience, partial: false, is_judged: true };
+    let question = Question { key, streams, epoch, patience: &patience, partial: false };
     let load = |patience| find_of_customer(&app, &map, tenant, &customer_id, &order_id, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
     response::json(&served, None, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))

@@ -69,7 +69,6 @@ impl PageRequest {
             epoch: map.epoch(),
             patience: &self.patience,
             partial: self.scan.partial,
-            is_judged: true,
         };
         let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
         let served = app.cache().serve(&question, &read).await?;

@@ -147,8 +147,12 @@ impl Derivations {
     /// known.
     pub(crate) fn debtors(&self, targets: &[ShardId]) -> Vec<(ShardId, Timestamp)> {
         let since = |source| targets.iter().filter_map(|&target| self.owed_since(source, target)).min();
-        let sources = (0..self.0.len() as u16).map(ShardId);
-        sources.filter_map(|source| Some((source, since(source)?))).collect()
+        self.sources().filter_map(|source| Some((source, since(source)?))).collect()
+    }
+
+    /// Every shard whose orders something follows from.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = ShardId> {
+        (0..self.0.len() as u16).map(ShardId)
     }
 
     fn source(&self, source: ShardId) -> Option<&Source> {

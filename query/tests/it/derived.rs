@@ -76,8 +76,11 @@ impl Pair {
 
     /// An id whose index entries are on a shard.
     fn id_on(&self, shard: ShardId) -> String {
-        let shard_of = |id: &String| self.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id));
-        (0..1000).map(|n| format!("X{n}")).find(|id| shard_of(id) == shard).unwrap()
+        (0..1000).map(|n| format!("X{n}")).find(|id| self.index_shard(id) == shard).unwrap()
+    }
+
+    fn index_shard(&self, id: &str) -> ShardId {
+        self.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id))
     }
 
     /// From now on the target is owed what follows from the source's orders.
@@ -251,10 +254,7 @@ async fn an_answer_that_may_lack_what_is_owed_says_so() {
     let (by_index, of_customer) = (format!("/v1/orders/{id}"), format!("/v1/customers/{}/orders", pair.customer));
     let unknown = format!(
         "/v1/orders/{}",
-        (1..10_000)
-            .map(|n| format!("{id}{n}"))
-            .find(|other| { pair.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), other)) == pair.target })
-            .unwrap()
+        (1..10_000).map(|n| format!("{id}{n}")).find(|other| pair.index_shard(other) == pair.target).unwrap()
     );
     for path in [SELLER, &by_index, &unknown] {
         assert_eq!(owed_of(&pair.scene.get(path).await), "", "{path}");
@@ -293,11 +293,8 @@ async fn an_answer_that_may_lack_what_is_owed_says_so() {
 async fn while_the_index_is_owed_every_shard_is_asked_for_an_id() {
     let mut pair = Pair::start("everywhere").await;
     pair.scene.writing.commit().await;
-    let ids: Vec<String> = (0..1000)
-        .map(|n| format!("X{n}"))
-        .filter(|id| pair.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id)) == pair.target)
-        .take(4)
-        .collect();
+    let ids: Vec<String> =
+        (0..1000).map(|n| format!("X{n}")).filter(|id| pair.index_shard(id) == pair.target).take(4).collect();
     let path = |place: usize| format!("/v1/orders/{}", ids[place]);
     heard(&pair.scene, &pair.scene.query).await;
     pair.owe().await;
@@ -311,7 +308,7 @@ async fn while_the_index_is_owed_every_shard_is_asked_for_an_id() {
     for _ in 0..2 {
         let answer = pair.scene.get(&path(1)).await;
         answer.problem(404, "not_found");
-        assert_eq!(answer.header("forebay-cache"), "bypass");
+        assert_eq!(answer.header("forebay-cache"), "miss");
     }
     // One customer's entry is there, and another's is owed: the receipt of that one tells.
     let other = pair.scene.writing.customer_of(pair.target);
@@ -338,6 +335,32 @@ async fn while_the_index_is_owed_every_shard_is_asked_for_an_id() {
     pair.is_owed(&path(1), &format!("{} since {NOW}", pair.source)).await;
     pair.scene.take_down(pair.source).await;
     pair.scene.get(&path(1)).await.problem(503, "shard_unavailable");
+}
+
+#[tokio::test]
+async fn an_id_that_was_kept_as_unknown_is_looked_for_anew_once_the_index_is_owed() {
+    let mut pair = Pair::start("unknown").await;
+    pair.scene.writing.commit().await;
+    // One that any client may choose, and one that looks as if Forebay had assigned it.
+    let uuid = |n| format!("018f0000-0000-7000-8000-{n:012x}");
+    let ids = [pair.id_on(pair.target), (0..1000).map(uuid).find(|id| pair.index_shard(id) == pair.target).unwrap()];
+    heard(&pair.scene, &pair.scene.query).await;
+    for id in &ids {
+        eventually("it is kept that there is no such order", async || {
+            let answer = pair.scene.get(&format!("/v1/orders/{id}")).await;
+            answer.problem(404, "not_found");
+            let from = answer.header("forebay-cache").to_owned();
+            (from == "l1", from)
+        })
+        .await;
+    }
+    pair.owe().await;
+    for id in &ids {
+        let path = format!("/v1/orders/{id}");
+        pair.is_owed(&path, &format!("{} since {NOW}", pair.source)).await;
+        pair.write(id).await;
+        assert_eq!(pair.scene.get(&path).await.ok()["customer_id"], *pair.customer, "{id}");
+    }
 }
 
 #[tokio::test]
