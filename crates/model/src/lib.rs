@@ -39,6 +39,7 @@ pub mod identity;
 pub mod lane;
 pub mod order;
 mod passthrough;
+mod per;
 pub mod position;
 pub mod receipt;
 pub mod shard_map;

@@ -41,6 +41,11 @@ impl Position {
     pub fn covers(self, other: Self) -> bool {
         self.incarnation == other.incarnation && self.seq >= other.seq
     }
+
+    /// How many frames lie behind `other` up to here: 0 where `other` is further. `None` where the incarnations differ.
+    pub fn frames_behind(self, other: Self) -> Option<u64> {
+        (self.incarnation == other.incarnation).then(|| self.seq.saturating_sub(other.seq))
+    }
 }
 
 impl fmt::Display for Position {

@@ -1,7 +1,6 @@
 //! Which log: everything that asks "which stream" takes a [`StreamId`].
 
 use std::fmt;
-use std::ops::{Index, IndexMut};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -133,34 +132,9 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// One value for each kind of stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PerKind<T>([T; StreamKind::ALL.len()]);
-
-impl<T> PerKind<T> {
-    /// Made kind by kind.
-    pub fn from_fn(value: impl FnMut(StreamKind) -> T) -> Self {
-        Self(StreamKind::ALL.map(value))
-    }
-
-    /// Every kind with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (StreamKind, &T)> {
-        StreamKind::ALL.into_iter().zip(&self.0)
-    }
-}
-
-impl<T> Index<StreamKind> for PerKind<T> {
-    type Output = T;
-
-    fn index(&self, kind: StreamKind) -> &T {
-        &self.0[kind as usize]
-    }
-}
-
-impl<T> IndexMut<StreamKind> for PerKind<T> {
-    fn index_mut(&mut self, kind: StreamKind) -> &mut T {
-        &mut self.0[kind as usize]
-    }
+crate::per::one_for_each! {
+    /// One value for each kind of stream.
+    PerKind, StreamKind
 }
 
 #[cfg(test)]

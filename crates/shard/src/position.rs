@@ -89,11 +89,6 @@ impl StreamPosition {
         Ok(positions.into_iter().find(|position| position.stream == stream))
     }
 
-    /// What became of the rows of all its lanes.
-    pub fn rows_in_all(&self) -> Tally {
-        self.rows.iter().fold(Tally::default(), |sum, (_, tally)| sum + *tally)
-    }
-
     fn from_row(stream: StreamKind, row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             stream,

@@ -1,6 +1,5 @@
 //! Lanes: the kinds of facts. What a lane is stands in one table, [`Lane::spec`]; the enum and [`Lane::ALL`] name the rows.
 
-mod per_lane;
 mod table;
 
 use std::fmt;
@@ -10,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::StreamKind;
 
-pub use per_lane::PerLane;
 pub(crate) use table::COLUMNS_MAX;
 pub use table::{Column, ColumnType, LaneSpec};
 
@@ -68,16 +66,6 @@ impl Lane {
         self.spec().partitioned_by.is_some()
     }
 
-    /// The number that stands for it in notices and in entries of caches.
-    pub const fn code(self) -> u8 {
-        self.spec().code
-    }
-
-    /// The lane with that number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|lane| lane.code() == code)
-    }
-
     /// Where a column stands among the lane's columns. Meant for constants, so that a column that is not there is an error of
     /// the compiler.
     ///
@@ -104,5 +92,24 @@ impl FromStr for Lane {
 
     fn from_str(text: &str) -> Result<Self, UnknownLane> {
         Self::ALL.into_iter().find(|lane| lane.as_str() == text).ok_or_else(|| UnknownLane(text.to_owned()))
+    }
+}
+
+crate::per::one_for_each! {
+    /// One value for each lane.
+    PerLane, Lane
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lane_has_its_own_value() {
+        let mut names = PerLane::from_fn(Lane::as_str);
+        assert!(Lane::ALL.iter().all(|&lane| names[lane] == lane.as_str()));
+        assert!(names.iter().all(|(lane, name)| *name == lane.as_str()) && names.iter().count() == Lane::ALL.len());
+        names[Lane::Views] = "other";
+        assert_eq!((names[Lane::Views], names[Lane::Orders]), ("other", "orders"));
     }
 }

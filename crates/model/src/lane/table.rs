@@ -1,6 +1,4 @@
 //! The table of lanes. A new lane is a new row here; what the assertions below demand, the compiler says.
-//!
-//! Codes stand in stored or running things (notices, Redis), so they are never given to another lane and never changed.
 
 use super::Lane;
 use ColumnType::{Int2, Int8, Jsonb, Text, Timestamptz};
@@ -16,8 +14,6 @@ pub struct LaneSpec {
     pub table: &'static str,
     /// Lane and version of the column list: what a frame declares its tuples to be.
     pub format: &'static str,
-    /// The number that stands for it in notices and in entries of caches.
-    pub code: u8,
     /// The columns of its tuples, in COPY order.
     pub columns: &'static [Column],
     /// The columns that make a fact's identity. The first is the bucket of what it is routed by, the second the tenant.
@@ -98,7 +94,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         name: "orders",
         table: "orders",
         format: "orders/2",
-        code: 0,
         columns: ORDERS,
         identity: &["bucket", "tenant", "customer_id", "ordered_at", "order_id"],
         time: 3,
@@ -111,7 +106,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         name: "index",
         table: "order_index",
         format: "index/2",
-        code: 1,
         columns: INDEX,
         identity: &["bucket", "tenant", "order_id", "customer_id"],
         time: 4,
@@ -124,7 +118,6 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         name: "views",
         table: "order_views",
         format: "views/2",
-        code: 2,
         columns: VIEWS,
         identity: &["bucket", "tenant", "view", "key", "ordered_at", "order_id", "customer_id"],
         time: 4,
@@ -223,7 +216,6 @@ const _: () = {
             let other = &TABLE[j];
             assert!(!is_same(one.name, other.name) && !is_same(one.table, other.table), "names are of one lane");
             assert!(!is_same(one.format, other.format), "formats are of one lane");
-            assert!(one.code != other.code, "so are codes");
             j += 1;
         }
         i += 1;
@@ -236,18 +228,3 @@ const _: () = {
         i += 1;
     }
 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// They stand in what is stored and in what other versions hold, so changing one breaks that.
-    #[test]
-    fn the_codes_of_lanes_stay_what_they_are() {
-        let codes = [Lane::Orders, Lane::Index, Lane::Views].map(|lane| {
-            let spec = lane.spec();
-            (spec.name, spec.code)
-        });
-        assert_eq!(codes, [("orders", 0), ("index", 1), ("views", 2)]);
-    }
-}
