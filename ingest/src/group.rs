@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_log::{Frame, FrameId, Log, PublishError};
+use forebay_log::{Frame, Log, PublishError};
 use forebay_model::fact::{FRAME_BYTES_MAX, FramePart};
-use forebay_model::{Epoch, Lane, Position, ShardId, Timestamp};
+use forebay_model::{Epoch, Lane, Position, ShardId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use metrics::{Counter, Histogram, counter, histogram};
@@ -147,15 +147,10 @@ impl Group {
                 Bytes::from(payload)
             }
         };
-        Frame {
-            lane: self.lane,
-            rows: parts.iter().map(|pending| pending.part.rows).sum(),
-            // The oldest, so that "every frame of that epoch is drained" is never said too early.
-            epoch: parts.iter().map(|pending| pending.epoch).min().unwrap_or(Epoch(0)),
-            enqueued_at: Timestamp::now(),
-            id: FrameId::random(),
-            payload,
-        }
+        let rows = parts.iter().map(|pending| pending.part.rows).sum();
+        // The oldest, so that "every frame of that epoch is drained" is never said too early.
+        let epoch = parts.iter().map(|pending| pending.epoch).min().unwrap_or(Epoch(0));
+        Frame::new(self.lane, rows, epoch, payload)
     }
 }
 

@@ -9,8 +9,7 @@ use forebay_shard::Derived;
 pub(crate) fn frames_owed(note: &Derived, position: Position, target: &StreamState) -> Option<u64> {
     let published = note.published.position;
     let is_there = published.incarnation == target.incarnation && published.seq <= target.last_seq;
-    let is_known = is_there && note.through.incarnation == position.incarnation;
-    is_known.then(|| position.seq.saturating_sub(note.through.seq))
+    position.frames_behind(note.through).filter(|_| is_there)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use forebay_log::{Frame, FrameId, Log};
+use forebay_log::{Frame, Log};
 use forebay_model::fact::FramePart;
-use forebay_model::{Epoch, ShardId, Timestamp};
+use forebay_model::{Epoch, ShardId};
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
@@ -24,14 +24,7 @@ pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) 
 }
 
 fn frame(part: FramePart, epoch: Epoch) -> Frame {
-    Frame {
-        lane: part.lane,
-        rows: part.rows,
-        epoch,
-        enqueued_at: Timestamp::now(),
-        id: FrameId::random(),
-        payload: Bytes::from(part.tuples),
-    }
+    Frame::new(part.lane, part.rows, epoch, Bytes::from(part.tuples))
 }
 
 /// Attempts carry the same id, so the log keeps one of them.

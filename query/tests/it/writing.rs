@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_log::{Frame, FrameId, Log, Notice};
+use forebay_log::{Frame, Log, Notice};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
@@ -152,11 +152,10 @@ impl Writing {
     async fn publish(&mut self, part: FramePart) -> (Position, String) {
         let FramePart { lane, shard, rows, tuples } = part;
         let payload = Bytes::from(tuples);
-        let (id, epoch, enqueued_at) = (FrameId::random(), self.map.epoch(), Timestamp::now());
-        let frame = Frame { lane, rows, epoch, enqueued_at, id: id.clone(), payload: payload.clone() };
+        let frame = Frame::new(lane, rows, self.map.epoch(), payload.clone());
         let position = self.log.publish(shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
-        let id = id.as_str().to_owned();
-        let (seq, enqueued_at) = (position.seq, Some(enqueued_at));
+        let id = frame.id.as_str().to_owned();
+        let (seq, epoch, enqueued_at) = (position.seq, frame.epoch, Some(frame.enqueued_at));
         let logged = LogFrame { seq, id: id.clone(), epoch, enqueued_at, rows, payload, fault: None };
         self.streams.get_mut(&lane.on(shard)).unwrap().logged.push(logged.indexed(lane));
         (position, id)

@@ -112,8 +112,7 @@ impl Board {
     pub(crate) fn standings(&self, position: Option<Position>) -> Vec<Standing> {
         let standing = |entry: &Entry| {
             let through = entry.noted.through;
-            let same = position.filter(|position| position.incarnation == through.incarnation);
-            let frames_owed = same.map(|position| position.seq.saturating_sub(through.seq));
+            let frames_owed = position.and_then(|position| position.frames_behind(through));
             Standing { target: entry.noted.target, through, frames_owed, owed_since: entry.owed_since }
         };
         self.targets().values().map(standing).collect()

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_log::{Frame, FrameId, LogError, PublishError, ReadError};
+use forebay_log::{Frame, LogError, PublishError, ReadError};
 use forebay_model::fact::FramePart;
-use forebay_model::{Deriver, Position, ShardId, StreamKind, Timestamp};
+use forebay_model::{Deriver, Position, ShardId, StreamKind};
 use forebay_shard::{Derived, Published, StoreError};
 use forebay_task::Backoff;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -210,15 +210,7 @@ impl Target {
     }
 
     fn frame(&self, part: FramePart) -> Frame {
-        Frame {
-            lane: part.lane,
-            rows: part.rows,
-            epoch: self.deriver.map().epoch(),
-            enqueued_at: Timestamp::now(),
-            // Never one of the rows or the content: what is derived again must not be taken for what is gone.
-            id: FrameId::random(),
-            payload: Bytes::from(part.tuples),
-        }
+        Frame::new(part.lane, part.rows, self.deriver.map().epoch(), Bytes::from(part.tuples))
     }
 
     fn target(&self) -> ShardId {

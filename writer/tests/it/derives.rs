@@ -1,7 +1,7 @@
 //! What follows from stored orders comes into index and views: of what is stored and of nothing else, whatever breaks.
 
-use forebay_log::{Frame, FrameId, LogSettings};
-use forebay_model::{Lane, ShardId, StreamKind, Timestamp};
+use forebay_log::{Frame, LogSettings};
+use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_testkit::eventually;
 use forebay_testkit::log::publish;
 use forebay_testkit::order::numbered;
@@ -218,14 +218,7 @@ async fn frames_that_nobody_derived_are_taken_like_any_other() {
     let writer = scene.writer(&[]).await;
     scene.log_orders(0..10).await;
     scene.stored(10).await;
-    let rubbish = Frame {
-        lane: Lane::Views,
-        rows: 1,
-        epoch: forebay_model::Epoch(1),
-        enqueued_at: Timestamp::now(),
-        id: FrameId::random(),
-        payload: b"rubbish".to_vec().into(),
-    };
+    let rubbish = Frame::new(Lane::Views, 1, forebay_model::Epoch(1), b"rubbish".to_vec().into());
     publish(&scene.log, ShardId(0), &rubbish).await;
     scene.log_orders(10..20).await;
     scene.stored(20).await;

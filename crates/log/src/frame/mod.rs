@@ -81,6 +81,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A new one, made now.
+    pub fn new(lane: Lane, rows: u32, epoch: Epoch, payload: Bytes) -> Self {
+        // Never an id of the rows or of the content: what is made again must not be taken for what is gone.
+        Self { lane, rows, epoch, enqueued_at: Timestamp::now(), id: FrameId::random(), payload }
+    }
+
     /// The message headers that say everything but the payload, with the checksum of both.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();

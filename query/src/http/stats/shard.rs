@@ -38,7 +38,8 @@ async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivation
     let derived = figures.derived.iter().map(|derived| DerivedReport {
         target: derived.target,
         through: derived.through.into(),
-        frames_owed: committed.and_then(|committed| frames_between(derived.through, committed)),
+        // The note may have moved on since the position was read.
+        frames_owed: committed.and_then(|committed| committed.frames_behind(derived.through)),
         owed_since: derivations.owed_since(shard, derived.target).map(|since| since.to_string()),
     });
     ShardState::Up {
@@ -60,10 +61,4 @@ fn lane_stats(lane: Lane, known: Option<&StreamPosition>) -> LaneStats {
 async fn stream_stats(log: Option<&Log>, stream: StreamId, position: Option<Position>) -> StreamStats {
     let Lag { lag_frames, lag_seconds } = Lag::read(log, stream, position).await;
     StreamStats { position: position.map(|position| position.to_string()), lag_frames, lag_seconds }
-}
-
-/// How many committed frames are not derived; `None` where the note is of another making of the stream.
-fn frames_between(through: Position, committed: Position) -> Option<u64> {
-    // The note may have moved on since the position was read.
-    (through.incarnation == committed.incarnation).then(|| committed.seq.saturating_sub(through.seq))
 }
