@@ -14,8 +14,8 @@
 //! | [`rate`] | rate limits per client, counted in orders |
 //! | [`memory`] | the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
-//! | [`append`] | a request's facts, logged: index and views first, then the orders |
-//! | [`group`] | tuples of concurrent requests become frames, per lane and shard |
+//! | [`append`] | a request's orders, logged |
+//! | [`group`] | tuples of concurrent requests become frames, per shard |
 
 mod app;
 mod append;

@@ -64,8 +64,9 @@ impl LogWatch {
     }
 
     fn note(&self, notice: &Notice) {
-        self.app.cache().note(notice);
+        // In this order: what the cache may keep depends on what is known to be owed.
         self.app.shards().derivations().note(notice);
+        self.app.cache().note(notice);
         // A notice of a shard that the settings do not name is passed over.
         if let Ok(shard) = self.app.shards().get(notice.stream.shard) {
             shard.known().note(notice.stream.kind, notice.after);

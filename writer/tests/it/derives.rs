@@ -207,7 +207,9 @@ async fn a_derived_stream_that_lost_its_tail_is_noticed_by_its_last_frame() {
     scene.follows().await;
     let after = scene.log.stream_state(derived).await.unwrap();
     assert!(after.incarnation > before.incarnation, "{before:?} {after:?}");
-    assert_eq!(scene.shards.sum("select count(*) from log_loss where lane = 'views'").await, 1);
+    // The stream's own writer may find it too, before it is renewed.
+    let losses = scene.shards.sum("select count(*) from log_loss where lane = 'views'").await;
+    assert!((1..=2).contains(&losses), "{losses}");
     writer.stop().await;
 }
 

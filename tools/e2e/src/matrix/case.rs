@@ -103,7 +103,7 @@ impl Case {
         Self::StopAll,
         Self::Failpoint("before-commit=abort:0.02"),
         Self::Failpoint("after-commit=abort:0.02"),
-        Self::Failpoint("after-derived=abort:0.01"),
+        Self::Failpoint("after-derived=abort:0.05"),
         Self::Failpoint("before-noted=abort:0.2"),
         Self::Failpoint("notice=abort:0.02"),
         Self::Failpoint("notice=drop:0.3"),

@@ -37,7 +37,7 @@ async fn frames_that_come_twice_are_stored_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_dies_before_it_notes_what_it_has_derived_derives_it_again() {
-    passes(Case::Failpoint("after-derived=abort:0.01")).await;
+    passes(Case::Failpoint("after-derived=abort:0.05")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,9 @@ const GAPS: &str = "forebay_cache_notice_gaps_total";
 /// One or two are missed without anybody's doing, where a lane begins.
 const GAPS_MIN: f64 = 10.0;
 
+/// How long it may take until a failpoint is met for the first time: a slow machine has little to commit.
+const FIRST_MAX: Duration = Duration::from_secs(40);
+
 /// Kills it a few times and starts it again a little later.
 pub(crate) async fn kill(trial: &mut Trial, target: Target) -> Result<()> {
     for _ in 0..trial.span.rounds() {
@@ -60,8 +63,10 @@ pub(crate) async fn failpoint(trial: &mut Trial, text: &'static str) -> Result<(
 
 async fn aborts(trial: &mut Trial) {
     let writer = trial.process(Target::Service(ServiceName::Writer));
-    let end = Instant::now() + trial.span.of(5, 20);
-    while let Some(left) = end.checked_duration_since(Instant::now()) {
+    let begin = Instant::now();
+    loop {
+        let lasts = if trial.injected == 0 { FIRST_MAX } else { trial.span.of(5, 20) };
+        let Some(left) = lasts.checked_sub(begin.elapsed()) else { break };
         if tokio::time::timeout(left, writer.exited()).await.is_ok() {
             trial.injected += 1;
             tokio::time::sleep(Duration::from_millis(100)).await;
