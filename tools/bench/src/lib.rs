@@ -3,7 +3,7 @@
 //!
 //! Nothing depends on this crate, and it must never know how the services do what they do: it starts them as processes,
 //! talks HTTP to them, and looks into the tables that users may look into. What it knows of the model is what it needs to
-//! give the limits the same tuples.
+//! give the limits the same tuples; and of the log, how a frame gets into it.
 //!
 //! | module | concept |
 //! |---|---|

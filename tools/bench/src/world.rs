@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
+use forebay_log::{Log, LogSettings};
 use forebay_stack::{Process, ServiceName};
 use forebay_testkit::command::{Finished, forebay};
 use futures::TryStreamExt;
+use serde_json::Value;
 
 use crate::dataset::{Dataset, Recipe};
 use crate::progress::{Progress, Until};
@@ -151,6 +153,24 @@ impl World {
         let [state, rejects, file] = paths.each_ref().map(String::as_str);
         let arguments = ["replay", "--json", "--to", &to, "--state-dir", state, "--rejects", rejects, file];
         forebay(&arguments, &[], b"").await?.ok()
+    }
+
+    /// The log of this system.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn log(&self, servers: &Servers) -> Result<Log> {
+        Ok(Log::connect(LogSettings::new(servers.stack.nats_url(), self.name.parse()?)).await?)
+    }
+
+    /// Runs a command on this system, which prints JSON.
+    ///
+    /// # Errors
+    /// Where it does not end well.
+    pub async fn command(&self, servers: &Servers, arguments: &[&str]) -> Result<Value> {
+        let mut environment = servers.stack.env();
+        environment.extend(self.settings.iter().cloned());
+        forebay(&[arguments, &["--json"]].concat(), &environment, b"").await?.ok()?.json()
     }
 
     /// Stops the services, and deletes streams and databases.

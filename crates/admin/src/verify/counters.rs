@@ -2,25 +2,28 @@
 
 use anyhow::Result;
 use forebay_model::{Lane, StreamKind};
-use forebay_shard::{StreamPosition, Tally};
+use forebay_shard::{AcceptedLoss, StreamPosition, Tally};
 
+use super::frames::{Base, Counted};
 use super::report::{DifferenceKind, LaneFigures};
 use super::snapshot::Snapshot;
 use super::verification::Verification;
 
 impl Verification<'_> {
-    /// Checks the counters of a stream's lanes, then its log.
-    pub(super) async fn stream(&mut self, snapshot: &mut Snapshot, stream: StreamKind) -> Result<()> {
+    /// Checks the counters of a stream's lanes. Gives them, for its log to be compared with.
+    pub(super) async fn counted(&mut self, snapshot: &mut Snapshot, stream: StreamKind) -> Result<Counted> {
         let position = snapshot.position(stream).cloned();
-        let mut figures = Vec::new();
+        let mut counted =
+            Counted { stream: stream.on(snapshot.shard), position, base: Base::default(), figures: Vec::new() };
         for lane in stream.lanes() {
-            figures.push(self.counters(snapshot, lane, position.as_ref()).await?);
+            counted.figures.push(self.counters(snapshot, lane, counted.position.as_ref()).await?);
+            let Some(StreamPosition { position, .. }) = &counted.position else { continue };
+            if let Some(loss) = AcceptedLoss::last(&mut snapshot.connection, lane, position.incarnation).await? {
+                counted.base.seq = loss.after.seq;
+                counted.base.rows[lane] = loss.rows;
+            }
         }
-        if let Some(position) = position {
-            self.log_of(snapshot, &position, &mut figures).await?;
-        }
-        self.report.lanes.append(&mut figures);
-        Ok(())
+        Ok(counted)
     }
 
     async fn counters(

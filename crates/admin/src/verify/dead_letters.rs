@@ -28,14 +28,14 @@ impl Verification<'_> {
         match disagreement {
             // Where there was a conflict, something was stored that is gone now.
             Disagreement::Missing { .. } | Disagreement::Refused { .. } => {
-                let mut connection = self.pool(shard)?.acquire().await?;
+                let mut connection = self.scope.pool(shard)?.acquire().await?;
                 let letters =
                     DeadLetter::of_order(&mut connection, lane, &key.tenant, &key.customer_id, &key.order_id, LETTERS)
                         .await?;
                 Ok(letters.iter().any(|letter| letter.reason != Reason::Conflict && is_of(lane, &letter.tuple, fact)))
             }
             // It may be one of an order that was there before, with the same identity.
-            Disagreement::Other { .. } => self.may_have_lost_orders(home).await,
+            Disagreement::Other { .. } => self.scope.may_have_lost_orders(home).await,
         }
     }
 }

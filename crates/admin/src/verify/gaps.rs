@@ -3,35 +3,23 @@
 //! A log is trimmed from its front, behind the position: that is as it should be. Nothing else takes frames away, so one that is
 //! missing between others was deleted or is damaged; and what is missing ahead of the position is lost, for nobody has stored it.
 
-use std::fmt;
-use std::ops::RangeInclusive;
-
 use anyhow::Result;
-use forebay_log::{Damage, FrameReader, ReadError, ReadFrom, StoredFrame, StreamState};
+use forebay_log::{ReadError, StreamState};
 use forebay_model::{Position, StreamId};
 use forebay_shard::StreamPosition;
 
-use super::frames::{BYTES, FRAME_MAX};
 use super::report::DifferenceKind;
 use super::settings::Depth;
 use super::verification::Verification;
-
-/// What is wrong with a log.
-#[derive(Debug)]
-pub(super) enum Flaw {
-    /// Frames are not there.
-    Gone(RangeInclusive<u64>),
-    /// A frame is not as it was published.
-    Damaged(u64, Damage),
-}
+use super::walk::{Flaw, Met, Walk};
 
 impl Verification<'_> {
     /// Checks that a stream has the frames ahead of its position: every one, or only the next, at which a writer stands
     /// still.
     pub(super) async fn flaws_ahead(&mut self, stream: StreamId) -> Result<()> {
         // In this order: what the log was trimmed of then, the position had passed before.
-        let state = self.log.stream_state(stream).await?;
-        let position = StreamPosition::of(&mut *self.pool(stream.shard)?.acquire().await?, stream.kind).await?;
+        let state = self.scope.log.stream_state(stream).await?;
+        let position = StreamPosition::of(&mut *self.scope.pool(stream.shard)?.acquire().await?, stream.kind).await?;
         let Some(at) = position.map(|stored| stored.position).filter(|at| at.incarnation == state.incarnation) else {
             return Ok(());
         };
@@ -40,7 +28,7 @@ impl Verification<'_> {
             flaws.push(Flaw::Gone(at.seq + 1..=state.first_seq - 1));
         }
         let from = Position { seq: at.seq.max(state.first_seq - 1), ..at };
-        let is_all_read = self.depth == Depth::Full || has_holes(&state);
+        let is_all_read = self.scope.depth == Depth::Full || has_holes(&state);
         let to = if is_all_read { state.last_seq } else { state.last_seq.min(from.seq + 1) };
         flaws.append(&mut self.flaws_between(stream, from, to).await?);
         for flaw in &flaws {
@@ -53,7 +41,7 @@ impl Verification<'_> {
             self.report.differs(stream.shard, stream.kind, DifferenceKind::Log, detail);
         }
         if !flaws.is_empty() {
-            self.stands_still(stream);
+            self.scope.stands_still(stream);
         }
         Ok(())
     }
@@ -72,63 +60,26 @@ impl Verification<'_> {
 
     /// What is wrong with the frames behind a position up to a frame. All of them are read.
     async fn flaws_between(&self, stream: StreamId, from: Position, to: u64) -> Result<Vec<Flaw>> {
-        let mut flaws = Vec::new();
-        let (mut at, mut reader) = (from, None);
-        while at.seq < to {
-            match self.next_frames(&mut reader, stream, at).await {
-                Ok(batch) => match batch.last() {
-                    Some(frame) => at = frame.position,
-                    // Nothing behind it is there to show the gap.
-                    None => {
-                        flaws.push(Flaw::Gone(at.seq + 1..=to));
-                        break;
-                    }
-                },
-                Err(ReadError::Gap { seq, next, .. }) => {
-                    if !self.is_trimmed(stream, next).await? {
-                        flaws.push(Flaw::Gone(seq + 1..=to.min(next - 1)));
-                    }
-                    (at.seq, reader) = (next - 1, None);
+        let (mut flaws, mut walk) = (Vec::new(), Walk::behind(&self.scope.log, stream, from));
+        while walk.seq() < to {
+            match walk.next().await {
+                Ok(Met::Frames(_)) => {}
+                Ok(Met::Flaw(flaw)) => flaws.push(flaw.up_to(to)),
+                // Nothing behind it is there to show the gap.
+                Ok(Met::Nothing) => {
+                    flaws.push(Flaw::Gone(walk.seq() + 1..=to));
+                    break;
                 }
-                Err(ReadError::Damaged { seq, damage, .. }) => {
-                    flaws.push(Flaw::Damaged(seq, damage));
-                    (at.seq, reader) = (seq, None);
-                }
+                // Stored meanwhile, and trimmed.
+                Err(ReadError::Gap { next, .. }) => walk.skip_to(next - 1),
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(flaws)
-    }
-
-    /// The next frames behind a position, by a reader that is there or is made.
-    async fn next_frames(
-        &self,
-        reader: &mut Option<FrameReader>,
-        stream: StreamId,
-        after: Position,
-    ) -> Result<Vec<StoredFrame>, ReadError> {
-        let reader = match reader {
-            Some(reader) => reader,
-            None => {
-                let after = ReadFrom { position: after, frame_id: None };
-                reader.insert(self.log.read(stream, Some(after)).await?)
-            }
-        };
-        reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await
     }
 }
 
 /// Whether frames are missing between the first and the last.
 fn has_holes(state: &StreamState) -> bool {
     (state.last_seq + 1).saturating_sub(state.first_seq) > state.frames
-}
-
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone(gone) if gone.start() == gone.end() => write!(f, "frame {} is not in the log", gone.start()),
-            Self::Gone(gone) => write!(f, "frames {} to {} are not in the log", gone.start(), gone.end()),
-            Self::Damaged(seq, damage) => write!(f, "frame {seq} is damaged ({damage})"),
-        }
-    }
 }

@@ -13,11 +13,15 @@
 //! |---|---|
 //! | `settings` | what is checked, and how far it has come |
 //! | `report` | what was found |
-//! | `verification` | what every check needs |
+//! | `scope` | what every check needs |
+//! | `verification` | a check, and what it has found |
 //! | `snapshot` | one moment of a shard |
 //! | `counters` | rows that were counted against rows that are there |
+//! | `walk` | reading a log, whatever is wrong with it |
 //! | `frames` | the log against the counters and the rows |
+//! | `rows` | rows of many frames against what is stored |
 //! | `facts` | what follows from stored orders |
+//! | `whole_order` | a stored order against itself |
 //! | `gaps` | frames that a log should have and has not, or not as they were published |
 //! | `dead_letters` | what dead letters account for |
 //! | `times` | the times that are noted of orders |
@@ -30,14 +34,19 @@ mod frames;
 mod gaps;
 mod origins;
 mod report;
+mod rows;
+mod scope;
 mod settings;
 mod snapshot;
 mod times;
 mod verification;
+mod walk;
+mod whole_order;
 
 use anyhow::{Error, Result};
 use forebay_model::ShardId;
 
+use self::scope::Scope;
 use self::verification::Verification;
 use crate::Tell;
 use crate::system::System;
@@ -59,7 +68,8 @@ pub struct Verified {
 /// # Errors
 /// Bad settings, or that nothing could be looked at.
 pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, Step)>) -> Result<Verified> {
-    let mut verification = Verification::new(system, settings, tell).await?;
+    let scope = Scope::new(system, settings, tell).await?;
+    let mut verification = Verification::new(&scope);
     let unfinished = verification.run(settings.shard).await.err();
     Ok(Verified { report: verification.into_report(), unfinished })
 }

@@ -15,8 +15,10 @@ use super::snapshot::Snapshot;
 use super::verification::Verification;
 use crate::stored_order::{OrderKey, StoredOrder};
 
-/// Rows that are in hand at a time.
-const PAGE: u32 = 1000;
+/// Views that are in hand at a time, with their orders.
+const VIEWS: u32 = 1000;
+/// Index entries that are.
+const ENTRIES: u32 = 4096;
 
 /// A stored view.
 #[derive(Clone, Debug)]
@@ -39,9 +41,9 @@ impl Verification<'_> {
     /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
     pub(super) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
         let columns = "view, key, ordered_at, order_id, customer_id, tenant";
-        let cursor = snapshot.cursor(Lane::Views.table(), columns, self.depth, rows).await?;
+        let cursor = snapshot.cursor(Lane::Views.table(), columns, self.scope.depth, rows).await?;
         loop {
-            let page = snapshot.page(&cursor, PAGE).await?;
+            let page = snapshot.page(&cursor, VIEWS).await?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -54,7 +56,8 @@ impl Verification<'_> {
 
     /// The views whose order is not there. Of those whose order is there, each that it does not make is told.
     async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<Orphan>> {
-        let orders = self.orders(views.iter().map(|view| (view.home, view.order.clone()))).await?;
+        let wanted: HashSet<(Bucket, OrderKey)> = views.iter().map(|view| (view.home, view.order.clone())).collect();
+        let orders = self.scope.orders(wanted).await?;
         let keys: HashMap<&OrderKey, HashSet<(Arc<str>, String)>> =
             orders.iter().map(|(key, order)| (key, self.keys_of(order))).collect();
         let mut orphans = Vec::new();
@@ -65,12 +68,12 @@ impl Verification<'_> {
                 continue;
             };
             // Views that are not configured any more stay as they are.
-            let is_known = self.views.iter().any(|spec| **spec.name() == *view.view);
+            let is_known = self.scope.views.iter().any(|spec| **spec.name() == *view.view);
             let name = (Arc::from(view.view.as_str()), view.key.clone());
             if !is_known || keys.contains(&name) {
                 continue;
             }
-            if self.may_have_lost_orders(self.map.read_shards(view.home)[0]).await? {
+            if self.scope.may_have_lost_orders(self.scope.map.read_shards(view.home)[0]).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -83,26 +86,26 @@ impl Verification<'_> {
     /// Reads the columns view, key, time, order id, customer and tenant of a row.
     fn view(&self, row: &PgRow) -> Result<ViewRow> {
         let order = OrderKey::from_row(row, 2)?;
-        let home = self.map.hash().bucket_of(&order.tenant, &order.customer_id);
+        let home = self.scope.map.hash().bucket_of(&order.tenant, &order.customer_id);
         Ok(ViewRow { view: row.try_get(0)?, key: row.try_get(1)?, home, order })
     }
 
     /// The views that an order makes, by name and key.
     fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
-        slices(&self.views, &order.as_stored()).into_iter().map(|slice| (slice.view, slice.key)).collect()
+        slices(&self.scope.views, &order.as_stored()).into_iter().map(|slice| (slice.view, slice.key)).collect()
     }
 
     /// Checks the index entries of a shard, of which there are `rows`.
     pub(super) async fn orders_of_index(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let cursor = snapshot.key_cursor(Lane::Index.table(), self.depth, rows).await?;
+        let cursor = snapshot.key_cursor(Lane::Index.table(), self.scope.depth, rows).await?;
         loop {
-            let keys = snapshot.keys(&cursor, PAGE).await?;
+            let keys = snapshot.keys(&cursor, ENTRIES).await?;
             if keys.is_empty() {
                 return Ok(());
             }
             self.report.index_entries_checked += keys.len() as u64;
-            let routed = self.routed(keys);
-            let stored = self.stored(routed.iter().cloned()).await?;
+            let routed = self.scope.routed(keys);
+            let stored = self.scope.stored(routed.iter().cloned()).await?;
             let missing = routed.into_iter().filter(|(_, order)| !stored.contains(order));
             let orphan = |(bucket, order)| Orphan { what: "an index entry".to_owned(), bucket, order };
             self.look_for_orders(snapshot.shard, Lane::Index, missing.map(orphan).collect()).await?;
@@ -113,16 +116,16 @@ impl Verification<'_> {
     /// only missing for now where their shard reads its log again: it was restored, or another server has taken over.
     async fn look_for_orders(&mut self, shard: ShardId, lane: Lane, orphans: Vec<Orphan>) -> Result<()> {
         let homes: BTreeSet<ShardId> =
-            orphans.iter().flat_map(|orphan| self.map.read_shards(orphan.bucket).to_vec()).collect();
+            orphans.iter().flat_map(|orphan| self.scope.map.read_shards(orphan.bucket).to_vec()).collect();
         for home in homes {
             if !self.pass(StreamKind::Logged.on(home)).await? {
                 self.report.pending += orphans.len() as u64;
                 return Ok(());
             }
         }
-        let stored = self.stored(orphans.iter().map(|orphan| (orphan.bucket, orphan.order.clone()))).await?;
+        let stored = self.scope.stored(orphans.iter().map(|orphan| (orphan.bucket, orphan.order.clone()))).await?;
         for Orphan { what, bucket, order } in orphans.iter().filter(|orphan| !stored.contains(&orphan.order)) {
-            if self.may_have_lost_orders(self.map.read_shards(*bucket)[0]).await? {
+            if self.scope.may_have_lost_orders(self.scope.map.read_shards(*bucket)[0]).await? {
                 self.report.explained += 1;
                 continue;
             }

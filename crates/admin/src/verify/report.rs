@@ -130,6 +130,24 @@ pub struct LaneFigures {
 }
 
 impl Report {
+    /// Adds what another verification has found.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { differences, mut named, pending, explained, mut lanes, mut notes, .. } = other;
+        self.differences += differences;
+        self.named.append(&mut named);
+        self.named.truncate(NAMED_MAX);
+        self.pending += pending;
+        self.explained += explained;
+        self.lanes.append(&mut lanes);
+        self.orders_checked += other.orders_checked;
+        self.facts_checked += other.facts_checked;
+        self.views_checked += other.views_checked;
+        self.index_entries_checked += other.index_entries_checked;
+        self.order_times_checked += other.order_times_checked;
+        self.order_times_without_order += other.order_times_without_order;
+        self.notes.append(&mut notes);
+    }
+
     pub(super) fn differs(&mut self, shard: ShardId, of: impl Into<Of>, kind: DifferenceKind, detail: String) {
         self.differences += 1;
         if self.named.len() < NAMED_MAX {

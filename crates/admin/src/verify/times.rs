@@ -15,18 +15,19 @@ use super::report::DifferenceKind;
 use super::settings::Depth;
 use super::snapshot::Snapshot;
 use super::verification::Verification;
-use crate::stored_order::{self, OrderKey, StoredOrder};
+use super::whole_order::WholeOrder;
+use crate::stored_order::{self, OrderKey};
 
 const TABLE: &str = "order_time";
 /// Rows that are in hand at a time.
-const PAGE: u32 = 1000;
+const PAGE: u32 = 4096;
 
 impl Verification<'_> {
     /// Checks that orders of the snapshot have their times noted.
-    pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[StoredOrder]) -> Result<()> {
+    pub(super) async fn times_of_orders(&mut self, snapshot: &mut Snapshot, orders: &[WholeOrder]) -> Result<()> {
         let noted = self.noted(&mut snapshot.connection, orders).await?;
         let mut others = Vec::new();
-        for key in orders.iter().map(|order| order.key.clone()) {
+        for key in orders.iter().map(|whole| whole.order.key.clone()) {
             match noted.get(&OrderKey { ordered_at: Timestamp::EARLIEST, ..key.clone() }) {
                 Some(&at) if at == key.ordered_at => {}
                 Some(&at) => others.push((key, at)),
@@ -43,11 +44,11 @@ impl Verification<'_> {
     /// Tells of orders that are noted at another time. Where an order is stored there as well, the id is stored twice.
     async fn other_times(&mut self, snapshot: &mut Snapshot, others: Vec<(OrderKey, Timestamp)>) -> Result<()> {
         let there = others.iter().map(|(key, at)| OrderKey { ordered_at: *at, ..key.clone() });
-        let there = self.routed(there);
+        let there = self.scope.routed(there);
         let there = stored_order::existing(&mut snapshot.connection, &there).await?;
         for (key, at) in others {
             let is_there = there.contains(&OrderKey { ordered_at: at, ..key.clone() });
-            let detail = match (is_there, self.depth) {
+            let detail = match (is_there, self.scope.depth) {
                 // These are found from the orders alone.
                 (true, Depth::Full) => continue,
                 (true, Depth::Sample(_)) => format!("{key} is stored twice: at {at} as well"),
@@ -61,14 +62,14 @@ impl Verification<'_> {
     /// Counts the noted times of a shard whose order is not there. What is stored at another time was told of the order.
     pub(super) async fn orders_of_times(&mut self, snapshot: &mut Snapshot) -> Result<()> {
         let rows = snapshot.rows(TABLE).await?;
-        let cursor = snapshot.key_cursor(TABLE, self.depth, rows).await?;
+        let cursor = snapshot.key_cursor(TABLE, self.scope.depth, rows).await?;
         loop {
             let keys = snapshot.keys(&cursor, PAGE).await?;
             if keys.is_empty() {
                 return Ok(());
             }
             self.report.order_times_checked += keys.len() as u64;
-            let routed = self.routed(keys.iter().cloned());
+            let routed = self.scope.routed(keys.iter().cloned());
             let stored = stored_order::existing(&mut snapshot.connection, &routed).await?;
             self.report.order_times_without_order += keys.iter().filter(|key| !stored.contains(key)).count() as u64;
         }
@@ -100,14 +101,14 @@ impl Verification<'_> {
     fn routes_itself(&self, key: &OrderKey) -> bool {
         let (customer, order) = (CustomerId::new(key.customer_id.clone()), OrderId::new(key.order_id.clone()));
         let (Ok(customer), Ok(order)) = (customer, order) else { return false };
-        order.routes_itself(self.map.bucket_of(&key.tenant, &customer), key.ordered_at)
+        order.routes_itself(self.scope.map.bucket_of(&key.tenant, &customer), key.ordered_at)
     }
 
     /// The noted times of orders, by their identities without the time.
     async fn noted(
         &self,
         connection: &mut PgConnection,
-        orders: &[StoredOrder],
+        orders: &[WholeOrder],
     ) -> Result<HashMap<OrderKey, Timestamp>> {
         // One look at the primary key for each, whatever the planner thinks of a table that it has no figures of.
         const SQL: &str = "select found.* from unnest($1::int2[], $2::text[], $3::text[], $4::text[]) \
@@ -115,7 +116,7 @@ impl Verification<'_> {
             cross join lateral (select t.ordered_at, t.order_id, t.customer_id, t.tenant from order_time t \
                 where t.bucket = wanted.bucket and t.tenant = wanted.tenant and t.order_id = wanted.order_id \
                 and t.customer_id = wanted.customer_id limit 1) as found";
-        let wanted = self.routed(orders.iter().map(|order| order.key.clone()));
+        let wanted = self.scope.routed(orders.iter().map(|whole| whole.order.key.clone()));
         let rows = sqlx::query(SQL)
             .bind(wanted.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
             .bind(wanted.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())

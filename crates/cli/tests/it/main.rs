@@ -16,4 +16,5 @@ mod resume;
 mod shards;
 mod up;
 mod verify;
+mod verify_rows;
 mod wrong;

@@ -1,5 +1,7 @@
 //! Dead letters as they are kept: to be looked at, requeued and purged.
 
+use std::ops::{Range, RangeInclusive};
+
 use forebay_model::{Epoch, Incarnation, Lane, Position, Tenant, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -141,21 +143,27 @@ impl DeadLetter {
         Ok(deleted.rows_affected())
     }
 
-    /// Which rows of a frame are dead: the first one of each letter, and how many it stands for.
-    pub async fn rows_of_frame(
+    /// Which rows of these frames are dead, by their frames' sequence numbers: those of each letter.
+    pub async fn rows_of_frames(
         connection: &mut PgConnection,
         lane: Lane,
-        position: Position,
-    ) -> Result<Vec<(u32, u32)>, sqlx::Error> {
-        const SQL: &str = "select row_in_frame, rows from dead_letter \
-            where lane = $1 and incarnation = $2 and stream_seq = $3 order by 1";
-        let rows = sqlx::query_as::<_, (i32, i32)>(SQL)
+        incarnation: Incarnation,
+        seqs: RangeInclusive<u64>,
+    ) -> Result<Vec<(u64, Range<u32>)>, sqlx::Error> {
+        const SQL: &str = "select stream_seq, row_in_frame, rows from dead_letter \
+            where lane = $1 and incarnation = $2 and stream_seq between $3 and $4 order by 1, 2";
+        let rows = sqlx::query_as::<_, (i64, i32, i32)>(SQL)
             .bind(lane.as_str())
-            .bind(position.incarnation.get().cast_signed())
-            .bind(position.seq.cast_signed())
+            .bind(incarnation.get().cast_signed())
+            .bind(seqs.start().cast_signed())
+            .bind(seqs.end().cast_signed())
             .fetch_all(connection)
             .await?;
-        Ok(rows.into_iter().map(|(row, rows)| (row.cast_unsigned(), rows.cast_unsigned())).collect())
+        let letter = |(seq, row, rows): (i64, i32, i32)| {
+            let row = row.cast_unsigned();
+            (seq.cast_unsigned(), row..row.saturating_add(rows.cast_unsigned()))
+        };
+        Ok(rows.into_iter().map(letter).collect())
     }
 
     /// The oldest letters of a lane that are of a customer's order, whatever its time.

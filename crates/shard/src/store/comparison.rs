@@ -15,6 +15,7 @@ use super::step::{Fault, Step, StepError, step};
 use super::{StoreError, staging_settings};
 use crate::address::ShardAddresses;
 use crate::session::{SessionSettings, connect_primary};
+use crate::sqlstate::ErrorClass;
 use crate::timestamptz::Timestamptz;
 
 /// Compares facts of one lane with what one shard stores.
@@ -77,11 +78,11 @@ impl Comparison {
         while let Some((first, behind)) = open.pop() {
             match self.attempt(first, &facts[first..behind]).await {
                 Ok(mut found) => differences.append(&mut found),
-                Err(error) if error.fault_of_rows() != Some(Fault::Data) => return Err(error.into()),
-                Err(error) if behind - first == 1 => {
+                Err(error) if error.fault_of_rows() == Some(Fault::Data) && behind - first == 1 => {
                     let disagreement = Disagreement::Refused { detail: error.reason };
                     differences.push(Difference { fact: first, disagreement });
                 }
+                Err(error) if behind - first == 1 || !is_too_much(&error) => return Err(error.into()),
                 Err(_) => {
                     let middle = first.midpoint(behind);
                     open.extend([(middle, behind), (first, middle)]);
@@ -101,7 +102,8 @@ impl Comparison {
         let tuples: Vec<&[u8]> = facts.iter().map(|fact| &fact[..]).collect();
         copy(&mut connection, &self.statements.copy_staged, &tuples).await?;
         let found = self.find(&mut connection, facts).await?;
-        step(Step::Commit, connection.execute("rollback")).await?;
+        // Nothing but the staging table was written to. A commit empties it; behind a rollback its rows would stay, dead.
+        step(Step::Commit, connection.execute("commit")).await?;
         self.connection = Some(connection);
         let difference = |(number, fact, stored): (i64, String, Option<String>)| Difference {
             fact: first + number as usize,
@@ -138,8 +140,14 @@ impl Comparison {
         let settings = SessionSettings { application_name, ..staging_settings(self.lane, "comparison") };
         let connected = connect_primary(&self.addresses, &settings).await;
         let (mut connection, _) = connected.map_err(|error| StepError::connect(&error))?;
-        let create = AssertSqlSafe(self.statements.create_staged.clone());
+        let create = AssertSqlSafe(self.statements.create_compared.clone());
         step(Step::Staging, connection.execute(create)).await?;
         Ok(connection)
     }
+}
+
+/// Whether fewer facts may fare better: one of them is refused, or together they take too long, or more than the server has.
+fn is_too_much(error: &StepError) -> bool {
+    let is_of_many = matches!(error.class, ErrorClass::Timeout | ErrorClass::Resources);
+    error.fault_of_rows() == Some(Fault::Data) || (error.step != Step::Connect && is_of_many)
 }

@@ -11,6 +11,8 @@ pub(crate) struct Statements {
     pub(crate) copy: String,
     /// The staging table of a session, emptied by every commit. Its rows are numbered in the order of the log.
     pub(crate) create_staged: String,
+    /// The staging table of a session that only compares: it is read from end to end, so it has no index.
+    pub(crate) create_compared: String,
     /// Into the staging table.
     pub(crate) copy_staged: String,
     /// From there into the table, as far as the identities are new. The first in the log wins.
@@ -58,6 +60,10 @@ impl Statements {
             create_staged: format!(
                 "create temporary table {staged} (n int8 generated always as identity (cache 1000) primary key, like {table}) \
                  on commit delete rows; {create_times}"
+            ),
+            create_compared: format!(
+                "create temporary table {staged} (n int8 generated always as identity (cache 1000), like {table}) \
+                 on commit delete rows"
             ),
             copy_staged: format!("copy {staged} ({columns}) from stdin (format binary)"),
             insert_staged: format!(

@@ -29,7 +29,9 @@ pub enum Target {
     RatioAtLeast(f64),
     /// The value, as a multiple of the limit.
     RatioAtMost(f64),
-    /// The value itself.
+    /// The value itself, at least.
+    AtLeast(f64),
+    /// The value itself, at most.
     AtMost(f64),
     /// It is only told.
     None,
@@ -111,6 +113,7 @@ impl Line {
     pub fn is_met(&self) -> Option<bool> {
         match self.target {
             Target::None => None,
+            Target::AtLeast(least) => Some(self.value.median() >= least),
             Target::AtMost(most) => Some(self.value.median() <= most),
             Target::RatioAtLeast(least) => Some(self.ratio().is_some_and(|ratio| ratio >= least)),
             Target::RatioAtMost(most) => Some(self.ratio().is_some_and(|ratio| ratio <= most)),
@@ -135,6 +138,8 @@ mod tests {
         assert_eq!(line(161.0, 100.0, Target::RatioAtMost(1.6)).is_met(), Some(false));
         assert_eq!(line(15.0, 0.0, Target::AtMost(15.0)).is_met(), Some(true));
         assert_eq!(line(15.1, 0.0, Target::AtMost(15.0)).is_met(), Some(false));
+        assert_eq!(line(15.0, 0.0, Target::AtLeast(15.0)).is_met(), Some(true));
+        assert_eq!(line(14.9, 0.0, Target::AtLeast(15.0)).is_met(), Some(false));
         assert_eq!(line(1.0, 1.0, Target::None).is_met(), None);
     }
 

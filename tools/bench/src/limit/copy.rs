@@ -1,6 +1,5 @@
 //! COPY into the tables, one session a shard, in transactions of 10,000 rows; and COPY out of them.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +61,14 @@ async fn one_shard(mut session: PgConnection, dataset: Arc<Dataset>, shard: usiz
 }
 
 async fn copy(session: &mut PgConnection, batch: &Batch) -> Result<()> {
-    let mut copy = session.copy_in_raw(&statement(batch.lane)).await?;
+    copy_to(session, batch.lane.table(), batch).await
+}
+
+/// Copies a transaction's rows into a table with the columns of their lane.
+pub(super) async fn copy_to(session: &mut PgConnection, table: &str, batch: &Batch) -> Result<()> {
+    let columns: Vec<&str> = columns(batch.lane).collect();
+    let statement = format!("copy {table} ({}) from stdin (format binary)", columns.join(", "));
+    let mut copy = session.copy_in_raw(&statement).await?;
     copy.send(COPY_HEADER).await?;
     for chunk in batch.tuples.chunks(CHUNK_BYTES) {
         copy.send(chunk).await?;
@@ -73,13 +79,9 @@ async fn copy(session: &mut PgConnection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-fn statement(lane: Lane) -> String {
-    let mut columns = String::new();
-    for column in lane.columns() {
-        // Writing into a String cannot fail.
-        let _ = write!(columns, "{}{}", if columns.is_empty() { "" } else { ", " }, column.name);
-    }
-    format!("copy {} ({columns}) from stdin (format binary)", lane.table())
+/// The columns of a lane's table.
+pub(super) fn columns(lane: Lane) -> impl Iterator<Item = &'static str> {
+    lane.columns().iter().map(|column| column.name)
 }
 
 /// Copies all orders of the shards at these addresses out, side by side, and gives rows and seconds.

@@ -2,6 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
+//! | [`compare`] | COPY into a staging table, and a join with what is stored |
 //! | [`copy`] | COPY into the tables, and out of them |
 //! | [`pgbench`] | the statements of reads, by Postgres' own load generator |
 //! | [`publish`] | a synced publish by a bare NATS client |
@@ -10,6 +11,7 @@
 //! | [`constant`] | a server that always answers the same |
 
 pub mod accepting;
+pub mod compare;
 pub mod constant;
 pub mod copy;
 pub mod pgbench;

@@ -10,11 +10,13 @@
 //! | [`connection`] | HTTP/1.1, kept alive |
 //! | [`arrivals`] | when the next thing begins |
 //! | [`drive`](mod@drive) | several clients for some time |
+//! | [`frames`] | frames for the log, without ingest |
 //! | [`requests`] | the clients that rows use |
 
 pub mod arrivals;
 pub mod connection;
 pub mod drive;
+pub mod frames;
 pub mod requests;
 
 pub use arrivals::Arrivals;

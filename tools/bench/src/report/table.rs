@@ -97,6 +97,7 @@ fn target(line: &Line) -> String {
     match line.target {
         Target::RatioAtLeast(least) => format!("≥ {least:.2}"),
         Target::RatioAtMost(most) => format!("≤ {most:.2} ×"),
+        Target::AtLeast(least) => format!("≥ {}", figure(&Figure::from_iter([least]), line.unit)),
         Target::AtMost(most) => format!("≤ {}", figure(&Figure::from_iter([most]), line.unit)),
         Target::None => String::new(),
     }

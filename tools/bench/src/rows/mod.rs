@@ -15,7 +15,7 @@ use anyhow::Result;
 use crate::bench::Bench;
 use crate::figure::line::Line;
 use reads::{cached, export, page, uncached};
-use writes::{ack, again, backlog, post, readable, replay, shards, stored};
+use writes::{ack, again, backlog, post, readable, replay, shards, stored, verify};
 
 /// A row, which may have several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Row {
     Backlog,
     /// A file for the second time.
     Again,
+    /// Whether all that is in the log is stored.
+    Verify,
     /// Single orders over many connections.
     Post,
     /// Single orders over one connection.
@@ -52,11 +54,12 @@ pub enum Row {
 
 impl Row {
     /// Every row, in the order of the table. Rows that use the same orders stand together.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReplayOrders,
         Self::Replay,
         Self::Backlog,
         Self::Again,
+        Self::Verify,
         Self::Post,
         Self::Ack,
         Self::Readable,
@@ -76,6 +79,7 @@ impl Row {
             Self::Replay => "replay",
             Self::Backlog => "backlog",
             Self::Again => "again",
+            Self::Verify => "verify",
             Self::Post => "post",
             Self::Ack => "ack",
             Self::Readable => "readable",
@@ -109,6 +113,7 @@ impl Row {
             Self::Replay => replay::all_lanes(bench).await,
             Self::Backlog => backlog::lines(bench).await,
             Self::Again => again::lines(bench).await,
+            Self::Verify => verify::lines(bench).await,
             Self::Post => post::lines(bench).await,
             Self::Ack => ack::lines(bench).await,
             Self::Readable => readable::lines(bench).await,

@@ -8,3 +8,4 @@ pub(super) mod readable;
 pub(super) mod replay;
 pub(super) mod shards;
 pub(super) mod stored;
+pub(super) mod verify;
