@@ -8,7 +8,7 @@ create table dead_letter (
     row_in_frame int4        not null,
     -- How many rows of the log this letter stands for. 1 for a row; what a frame declared, for a frame that is not readable.
     rows         int4        not null,
-    -- `conflict`, `refused`, `out_of_range`, `bad_tuple`, `torn_tuple`, `row_count`, `unknown_format`, `bad_frame`
+    -- `conflict`, `refused`, `out_of_range`, `bad_tuple`, `torn_tuple`, `row_count`, `bad_frame`
     reason       text        collate "C" not null,
     sqlstate     text        collate "C",
     -- What exactly was wrong, for a person.

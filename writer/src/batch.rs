@@ -1,6 +1,6 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_log::{FrameFault, FrameId, StoredFrame};
+use forebay_log::{FrameId, StoredFrame};
 use forebay_model::{Epoch, Touched};
 use forebay_shard::{IndexedFrame, LogFrame, Reason};
 
@@ -24,12 +24,7 @@ fn to_log_frame(stored: StoredFrame) -> LogFrame {
             fault: None,
         },
         Err(bad) => {
-            let reason = match bad.fault {
-                FrameFault::Format { .. } => Reason::UnknownFormat,
-                _ => Reason::BadFrame,
-            };
-            let detail = format!("{}\n{}", bad.fault, bad.headers);
-            let fault = Some((reason, detail));
+            let fault = Some((Reason::BadFrame, format!("{}\n{}", bad.fault, bad.headers)));
             LogFrame { seq, id, epoch: Epoch(0), enqueued_at: None, rows, payload: bad.payload, fault }
         }
     }
@@ -46,6 +41,7 @@ mod tests {
     use super::*;
     use crate::day_activity::{Days, day_of};
     use bytes::Bytes;
+    use forebay_log::FrameFault;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
     use forebay_model::{Incarnation, Lane, Position, Tenant, Timestamp};
@@ -90,15 +86,15 @@ mod tests {
     #[test]
     fn bytes_that_are_no_frame_touch_nothing_and_keep_their_reason() {
         let bad = forebay_log::BadFrame {
-            fault: FrameFault::Format { expected: "orders/2", found: "orders/9".to_owned() },
-            headers: "Forebay-Format: orders/9".to_owned(),
+            fault: FrameFault::Missing("Forebay-Format"),
+            headers: "Nats-Msg-Id: foreign".to_owned(),
             payload: Bytes::from_static(b"x"),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 5 };
         let frame = to_log_frame(StoredFrame { position, lane: Lane::Orders, id: None, frame: Err(bad) });
         let (reason, detail) = frame.fault.clone().unwrap();
-        assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::UnknownFormat));
-        assert!(detail.contains("orders/9"), "{detail}");
+        assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::BadFrame));
+        assert!(detail.contains("foreign"), "{detail}");
         let frames = [frame.indexed(Lane::Orders)];
         let touched = touched(&frames);
         assert_eq!((Days::of(&touched), touched), (Days::These([].into()), Touched::nothing()));

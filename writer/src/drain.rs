@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_log::ReadError;
+use forebay_log::{ReadError, Unreadable};
 use forebay_model::StreamKind;
 use forebay_service::health::Dependency;
 use forebay_shard::ErrorClass;
@@ -73,7 +73,7 @@ impl Drain {
         }
         match failure {
             // What it had is derived again: the next session goes on from there.
-            Failure::Loss(loss) if self.context.of.kind == StreamKind::Derived && !loss.is_damage() => {
+            Failure::Loss(loss) if self.context.of.kind == StreamKind::Derived && !loss.is_unreadable() => {
                 self.retry(&reason);
             }
             Failure::Loss(_) | Failure::Violated { .. } => {
@@ -112,7 +112,10 @@ impl Drain {
 /// Why a stream stands still.
 fn halted(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Loss(ReadError::Damaged { .. }) => {
+        Failure::Loss(ReadError::Unreadable { why: Unreadable::Format { .. }, .. }) => {
+            "a frame of the log is of a format that this version does not know; this stream stands still until a writer that knows it takes over"
+        }
+        Failure::Loss(ReadError::Unreadable { .. }) => {
             "a frame of the log is damaged; this stream stands still until somebody decides: see `forebay log accept-loss`"
         }
         Failure::Loss(_) => {

@@ -320,7 +320,7 @@ async fn read(
     let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
     let loss = match context.log.read(stream, Some(after)).await {
         Ok(reader) => return Ok((stored, reader)),
-        Err(error) if error.is_loss() && !error.is_damage() && stream.kind == StreamKind::Derived => error,
+        Err(error) if error.is_loss() && !error.is_unreadable() && stream.kind == StreamKind::Derived => error,
         Err(error) => return Err(error.into()),
     };
     let mut state = context.log.stream_state(stream).await?;

@@ -41,7 +41,7 @@ mod settings;
 pub mod stream;
 
 pub use error::{LogError, MapError};
-pub use frame::{BadFrame, Damage, DamagedFrame, Frame, FrameFault, FrameId, StoredFrame};
+pub use frame::{BadFrame, Damage, Frame, FrameFault, FrameId, StoredFrame, Unreadable, UnreadableFrame};
 pub use log::Log;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};

@@ -119,6 +119,13 @@ pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
     log.publish(shard, frame, Instant::now() + DEADLINE).await.expect("the log takes a frame")
 }
 
+/// Publishes a frame as it would be if it were of another format, and gives where it lies.
+pub async fn publish_of_format(log: &Log, shard: ShardId, frame: &Frame, format: &str) -> Position {
+    let seq = publish_with(log, shard, frame, format, |_, _| {}).await;
+    let incarnation = log.stream_state(frame.lane.on(shard)).await.expect("the stream is there").incarnation;
+    Position { incarnation, seq }
+}
+
 /// Publishes a message with the headers of a frame as `damage` leaves them and the payload, once their checksum is made. Gives
 /// its sequence number.
 pub async fn publish_damaged(
@@ -127,10 +134,20 @@ pub async fn publish_damaged(
     frame: &Frame,
     damage: impl FnOnce(&mut HeaderMap, &mut Vec<u8>),
 ) -> u64 {
+    publish_with(log, shard, frame, frame.lane.format(), damage).await
+}
+
+async fn publish_with(
+    log: &Log,
+    shard: ShardId,
+    frame: &Frame,
+    format: &str,
+    damage: impl FnOnce(&mut HeaderMap, &mut Vec<u8>),
+) -> u64 {
     let (rows, epoch) = (frame.rows.to_string(), frame.epoch.0.to_string());
     let time = frame.enqueued_at.unix_us().to_string();
     let all = [
-        ("Forebay-Format", frame.lane.format()),
+        ("Forebay-Format", format),
         ("Forebay-Rows", &rows),
         ("Forebay-Epoch", &epoch),
         ("Forebay-Time", &time),

@@ -1,11 +1,11 @@
-//! Frames that are not as they were published: nothing of them is stored, and their stream stands still.
+//! Frames that are not as they were published, or of a later version: nothing of them is stored, and their stream stands still.
 
 use std::path::{Path, PathBuf};
 
 use forebay_model::{Lane, ShardId, StreamId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
 use forebay_testkit::eventually;
-use forebay_testkit::log::{even_map, facts, frame, publish_damaged, settings_at};
+use forebay_testkit::log::{even_map, facts, frame, publish_damaged, publish_of_format, settings_at};
 use forebay_testkit::order::numbered;
 
 use crate::scene::{Scene, Writer};
@@ -100,5 +100,39 @@ async fn a_frame_with_another_checksum_halts_its_stream_and_no_other() {
     scene.log_orders(250..500).await;
     let stored = 500 - scene.rows_behind(STREAM, seq).await;
     only_stands_still_before(&scene, &writer, seq, stored, &format!("frame {seq} of the stream")).await;
+    writer.stop().await;
+}
+
+/// Nothing of a stream that one does not understand may be decided: neither a frame of a later version, nor what lies behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_later_format_halts_its_stream_and_no_other() {
+    let scene = Scene::new("laterformat", 2).await;
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 4).await;
+    scene.log_orders(0..250).await;
+    let part = facts([numbered(900)], &even_map(1)).remove(0);
+    let later = frame(Lane::Orders, part.rows, part.tuples);
+    let seq = publish_of_format(&scene.log, STREAM.shard, &later, "orders/999").await.seq;
+    scene.log_orders(250..500).await;
+    let stored = 500 - scene.rows_behind(STREAM, seq).await;
+    let reason = format!("frame {seq} of the stream logged-0 is of the format \"orders/999\"");
+    only_stands_still_before(&scene, &writer, seq, stored, &reason).await;
+    writer.stop().await;
+}
+
+/// Derived facts can be derived again, but not by a version that does not know what is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_later_format_halts_a_derived_stream_which_is_not_renewed() {
+    let scene = Scene::new("laterderived", 1).await;
+    let derived = StreamKind::Derived.on(ShardId(0));
+    let writer = scene.writer(&[]).await;
+    writer.has("draining", 2).await;
+    let before = scene.log.stream_state(derived).await.unwrap().incarnation;
+    let at = publish_of_format(&scene.log, derived.shard, &frame(Lane::Views, 1, "later"), "views/999").await;
+    writer.has("halted", 1).await;
+    let stream = writer.stream(derived.kind, 0).await;
+    let reason = format!("frame {} of the stream derived-0 is of the format \"views/999\"", at.seq);
+    assert!(stream["state"] == "halted" && stream["reason"].as_str().unwrap().contains(&reason), "{stream}");
+    assert_eq!(scene.log.stream_state(derived).await.unwrap().incarnation, before);
     writer.stop().await;
 }

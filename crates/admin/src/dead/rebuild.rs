@@ -17,17 +17,11 @@ pub(super) enum Origin {
 
 /// Reads every tuple of a letter, or says why the letter stays.
 pub(super) fn origins(letter: &DeadLetter) -> Result<Vec<Origin>, String> {
-    match letter.reason {
-        Reason::Conflict => {
-            return Err(String::from(
-                "it is a conflict: the fact that was stored first is kept, and this one would conflict with it again; \
-                 to have both, send this order under another order_id, else purge the letter",
-            ));
-        }
-        Reason::UnknownFormat if !is_of_known_format(letter) => {
-            return Err(String::from("its format is not known to this version; requeue it with one that knows it"));
-        }
-        _ => {}
+    if letter.reason == Reason::Conflict {
+        return Err(String::from(
+            "it is a conflict: the fact that was stored first is kept, and this one would conflict with it again; \
+             to have both, send this order under another order_id, else purge the letter",
+        ));
     }
     let mut origins = Vec::new();
     for tuple in Tuples::new(letter.lane, &letter.tuple) {
@@ -35,12 +29,6 @@ pub(super) fn origins(letter: &DeadLetter) -> Result<Vec<Origin>, String> {
         origins.push(origin(letter.lane, &tuple)?);
     }
     if origins.is_empty() { Err(String::from("there are no bytes in it")) } else { Ok(origins) }
-}
-
-/// Whether this version knows the format that the one before did not: the writer that let it die has noted the frame's headers.
-fn is_of_known_format(letter: &DeadLetter) -> bool {
-    let header = format!("{}: {}", forebay_log::frame::FORMAT, letter.lane.format());
-    letter.detail.lines().any(|line| line == header)
 }
 
 fn origin(lane: Lane, tuple: &Tuple<'_>) -> Result<Origin, String> {

@@ -114,7 +114,7 @@ async fn accept(log: &Log, pool: &ShardPool, loss: &Loss) -> Result<Position> {
     let seq = match loss.kind {
         LossKind::MadeAnew | LossKind::LostTail => loss.state.first_seq - 1,
         LossKind::Gap { next } => next - 1,
-        LossKind::Damaged { seq } => seq,
+        LossKind::Damaged { seq } | LossKind::UnknownFormat { seq } => seq,
     };
     let incarnation = if loss.is_renewed() {
         // Should this end here, the stream counts as made anew, and the next run goes on from that.

@@ -1,6 +1,6 @@
 //! A frame as it is reported: what its headers say, and its facts by column.
 
-use forebay_log::{DamagedFrame, FrameId, StoredFrame};
+use forebay_log::{FrameId, StoredFrame, Unreadable, UnreadableFrame};
 use forebay_model::Lane;
 use forebay_model::lane::ColumnType;
 use forebay_model::tuple::{Tuple, Tuples};
@@ -24,7 +24,7 @@ pub struct FrameReport {
     pub incarnation: u64,
     /// When it was logged.
     pub time: Option<String>,
-    /// How many rows it declares; none where it is damaged.
+    /// How many rows it declares; none where it cannot be read.
     pub rows: u32,
     /// The shard map's epoch that it was made under.
     pub epoch: Option<u64>,
@@ -38,7 +38,7 @@ pub struct FrameReport {
     pub is_damaged: bool,
     /// What is wrong with the message, or with what stands behind its last readable fact.
     pub fault: Option<String>,
-    /// The message's headers, where they make no frame, or it is damaged.
+    /// The message's headers, where they make no frame, or it cannot be read.
     pub headers: Option<String>,
     /// The beginning of what cannot be read, in hexadecimal.
     pub unreadable: Option<String>,
@@ -76,22 +76,22 @@ impl FrameReport {
         shown
     }
 
-    /// Nothing of a damaged frame is decoded: it may look like facts that nobody has sent.
-    pub(super) fn damaged(damaged: &DamagedFrame) -> Self {
+    /// Nothing of a frame that cannot be read is decoded: it may look like facts that nobody has sent.
+    pub(super) fn unreadable(unread: &UnreadableFrame) -> Self {
         Self {
-            seq: damaged.position.seq,
-            lane: damaged.lane,
-            incarnation: damaged.position.incarnation.get(),
+            seq: unread.position.seq,
+            lane: unread.lane,
+            incarnation: unread.position.incarnation.get(),
             time: None,
             rows: 0,
             epoch: None,
-            id: damaged.id.as_ref().map(FrameId::to_string),
-            bytes: damaged.payload.len(),
+            id: unread.id.as_ref().map(FrameId::to_string),
+            bytes: unread.payload.len(),
             facts: Vec::new(),
-            is_damaged: true,
-            fault: Some(format!("this frame is damaged: {}", damaged.damage)),
-            headers: Some(damaged.headers.to_string()),
-            unreadable: Some(beginning(&damaged.payload)),
+            is_damaged: matches!(unread.why, Unreadable::Damaged(_)),
+            fault: Some(format!("this frame {}", unread.why)),
+            headers: Some(unread.headers.to_string()),
+            unreadable: Some(beginning(&unread.payload)),
         }
     }
 

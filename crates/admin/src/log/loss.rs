@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use forebay_log::{DamagedFrame, Log, ReadError, ReadFrom, StreamState};
+use forebay_log::{Log, ReadError, ReadFrom, StreamState, Unreadable, UnreadableFrame};
 use forebay_model::{ShardId, StreamKind, Timestamp};
 use forebay_shard::StreamPosition;
 use serde::{Serialize, Serializer};
@@ -17,8 +17,8 @@ pub(super) struct Loss {
     pub(super) kind: LossKind,
     pub(super) stored: StreamPosition,
     pub(super) state: StreamState,
-    /// What is there of a frame that is damaged.
-    damaged: Option<DamagedFrame>,
+    /// What is there of a frame that cannot be read.
+    unread: Option<UnreadableFrame>,
     /// What the writer says of it.
     pub(super) reason: String,
 }
@@ -40,6 +40,11 @@ pub enum LossKind {
         /// Its sequence number.
         seq: u64,
     },
+    /// A frame is of a format that this version does not know.
+    UnknownFormat {
+        /// Its sequence number.
+        seq: u64,
+    },
 }
 
 /// As its name: the frames of a gap stand in the detail.
@@ -57,6 +62,7 @@ impl LossKind {
             Self::LostTail => "lost_tail",
             Self::Gap { .. } => "gap",
             Self::Damaged { .. } => "damaged",
+            Self::UnknownFormat { .. } => "unknown_format",
         }
     }
 }
@@ -80,15 +86,20 @@ impl Loss {
             Err(ReadError::OtherIncarnation { .. }) => LossKind::MadeAnew,
             Err(ReadError::LostTail { .. }) => LossKind::LostTail,
             Err(ReadError::Gap { next, .. }) => LossKind::Gap { next: *next },
-            Err(ReadError::Damaged { seq, .. }) => LossKind::Damaged { seq: *seq },
+            Err(ReadError::Unreadable { seq, why: Unreadable::Damaged(_), .. }) => LossKind::Damaged { seq: *seq },
+            Err(ReadError::Unreadable { seq, why: Unreadable::Format { .. }, .. }) => {
+                LossKind::UnknownFormat { seq: *seq }
+            }
             Err(error) => return Err(error.clone().into()),
         };
         let reason = looked.err().map(|error| error.to_string()).unwrap_or_default();
-        let damaged = match kind {
-            LossKind::Damaged { seq } => log.frame(stream, seq).await?.and_then(Result::err),
+        let unread = match kind {
+            LossKind::Damaged { seq } | LossKind::UnknownFormat { seq } => {
+                log.frame(stream, seq).await?.and_then(Result::err)
+            }
             _ => None,
         };
-        Ok(Some(Self { kind, stored, state, damaged, reason }))
+        Ok(Some(Self { kind, stored, state, unread, reason }))
     }
 
     /// Whether accepting it makes the stream another incarnation. One that was made anew is another one already.
@@ -96,7 +107,9 @@ impl Loss {
         match self.kind {
             LossKind::MadeAnew => false,
             LossKind::LostTail => true,
-            LossKind::Gap { .. } | LossKind::Damaged { .. } => self.stored.stream == StreamKind::Derived,
+            LossKind::Gap { .. } | LossKind::Damaged { .. } | LossKind::UnknownFormat { .. } => {
+                self.stored.stream == StreamKind::Derived
+            }
         }
     }
 
@@ -107,7 +120,9 @@ impl Loss {
             account.push("The stream is renewed, so that no position of before is taken for one of now.".to_owned());
         }
         let again = match (self.stored.stream, self.kind) {
-            (StreamKind::Logged, LossKind::Gap { .. } | LossKind::Damaged { .. }) => None,
+            (StreamKind::Logged, LossKind::Gap { .. } | LossKind::Damaged { .. } | LossKind::UnknownFormat { .. }) => {
+                None
+            }
             (StreamKind::Logged, _) => {
                 Some("What follows from the orders that are stored is derived again, for every shard.")
             }
@@ -160,12 +175,19 @@ impl Loss {
                 format!("These are facts that were logged {since}."),
                 format!("Frame {} and those behind it are read.", damaged + 1),
             ],
+            LossKind::UnknownFormat { seq: unknown } => vec![
+                format!(
+                    "Nothing is lost yet: frame {unknown} is whole, and a writer of the version that made it stores what it holds. Start that one instead of accepting this."
+                ),
+                format!("Accepted, all of it is lost. {}", self.remains()),
+                format!("Frame {} and those behind it are read.", unknown + 1),
+            ],
         }
     }
 
-    /// What is there of a damaged frame, to look for what it held.
+    /// What is there of a frame that cannot be read, to look for what it held.
     fn remains(&self) -> String {
-        let Some(DamagedFrame { headers, payload, .. }) = &self.damaged else { return String::new() };
+        let Some(UnreadableFrame { headers, payload, .. }) = &self.unread else { return String::new() };
         let headers = headers.lines().collect::<Vec<_>>().join(", ");
         format!("There are {} bytes of it, and as its headers: {headers}.", payload.len())
     }

@@ -155,16 +155,16 @@ impl Frames<'_> {
                     self.next = next;
                     reader = self.open(next).await?;
                 }
-                Err(ReadError::Damaged { seq, .. }) => {
-                    let Some(Err(damaged)) = self.log.frame(self.stream, seq).await? else {
-                        bail!("frame {seq} was damaged, and is not any more");
+                Err(ReadError::Unreadable { seq, .. }) => {
+                    let Some(Err(unread)) = self.log.frame(self.stream, seq).await? else {
+                        bail!("frame {seq} could not be read, and now it can");
                     };
                     self.next = seq + 1;
                     reader = self.open(self.next).await?;
-                    if self.lane.is_some_and(|lane| lane != damaged.lane) {
+                    if self.lane.is_some_and(|lane| lane != unread.lane) {
                         continue;
                     }
-                    if to(Met::Frame(Box::new(FrameReport::damaged(&damaged))))?.is_break() {
+                    if to(Met::Frame(Box::new(FrameReport::unreadable(&unread))))?.is_break() {
                         return Ok(());
                     }
                     self.left -= 1;

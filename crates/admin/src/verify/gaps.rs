@@ -4,7 +4,7 @@
 //! missing between others was deleted or is damaged; and what is missing ahead of the position is lost, for nobody has stored it.
 
 use anyhow::Result;
-use forebay_log::{ReadError, StreamState};
+use forebay_log::{ReadError, StreamState, Unreadable};
 use forebay_model::{Position, StreamId};
 use forebay_shard::StreamPosition;
 
@@ -12,6 +12,9 @@ use super::report::DifferenceKind;
 use super::settings::Depth;
 use super::verification::Verification;
 use super::walk::{Flaw, Met, Walk};
+
+/// Of a frame that this version does not know.
+const LATER: &str = "its writer stands still before it, unless it is of a version that knows the format";
 
 impl Verification<'_> {
     /// Checks that a stream has the frames ahead of its position: every one, or only the next, at which a writer stands
@@ -32,12 +35,13 @@ impl Verification<'_> {
         let to = if is_all_read { state.last_seq } else { state.last_seq.min(from.seq + 1) };
         flaws.append(&mut self.flaws_between(stream, from, to).await?);
         for flaw in &flaws {
+            let accept = format!("see `forebay log accept-loss {} {}`", stream.kind, stream.shard);
             let what = match flaw {
-                Flaw::Gone(_) => "they are lost, and its writer stands still before them",
-                Flaw::Damaged(..) => "its writer stands still before it",
+                Flaw::Gone(_) => format!("they are lost, and its writer stands still before them; {accept}"),
+                Flaw::Unreadable(_, Unreadable::Damaged(_)) => format!("its writer stands still before it; {accept}"),
+                Flaw::Unreadable(_, Unreadable::Format { .. }) => LATER.to_owned(),
             };
-            let command = format!("forebay log accept-loss {} {}", stream.kind, stream.shard);
-            let detail = format!("{flaw}, ahead of the position {at}: {what}; see `{command}`");
+            let detail = format!("{flaw}, ahead of the position {at}: {what}");
             self.report.differs(stream.shard, stream.kind, DifferenceKind::Log, detail);
         }
         if !flaws.is_empty() {
@@ -46,15 +50,15 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Tells of frames that were stored, and are missing between others or damaged.
+    /// Tells of frames that were stored, and are missing between others or cannot be read.
     pub(super) fn flaw_behind(&mut self, stream: StreamId, flaw: &Flaw, at: Position) {
-        let they_are = match flaw {
-            Flaw::Gone(_) => "they are",
-            Flaw::Damaged(..) => "it is",
+        const CATCH_UP: &str = "a shard that is restored from a backup cannot be caught up from this log";
+        let what = match flaw {
+            Flaw::Gone(_) => format!("they are stored, but {CATCH_UP}"),
+            Flaw::Unreadable(_, Unreadable::Damaged(_)) => format!("it is stored, but {CATCH_UP}"),
+            Flaw::Unreadable(_, Unreadable::Format { .. }) => "only a version that knows it can compare it".to_owned(),
         };
-        let detail = format!(
-            "{flaw}, behind the position {at}: {they_are} stored, but a shard that is restored from a backup cannot be caught up from this log"
-        );
+        let detail = format!("{flaw}, behind the position {at}: {what}");
         self.report.differs(stream.shard, stream.kind, DifferenceKind::Log, detail);
     }
 

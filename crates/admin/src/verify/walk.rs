@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use forebay_log::{Damage, FrameReader, Log, ReadError, ReadFrom, StoredFrame};
+use forebay_log::{FrameReader, Log, ReadError, ReadFrom, StoredFrame, Unreadable};
 use forebay_model::{Position, StreamId};
 
 /// The most bytes of frames that are taken at a time.
@@ -17,8 +17,8 @@ const FRAME_MAX: Duration = Duration::from_secs(10);
 pub(super) enum Flaw {
     /// Frames are not there.
     Gone(RangeInclusive<u64>),
-    /// A frame is not as it was published.
-    Damaged(u64, Damage),
+    /// A frame is not as it was published, or of a format that is not known here.
+    Unreadable(u64, Unreadable),
 }
 
 /// What is met in a log.
@@ -72,9 +72,9 @@ impl<'a> Walk<'a> {
                 self.skip_to(next - 1);
                 Ok(Met::Flaw(Flaw::Gone(seq + 1..=next - 1)))
             }
-            Err(ReadError::Damaged { seq, damage, .. }) => {
+            Err(ReadError::Unreadable { seq, why, .. }) => {
                 self.skip_to(seq);
-                Ok(Met::Flaw(Flaw::Damaged(seq, damage)))
+                Ok(Met::Flaw(Flaw::Unreadable(seq, why)))
             }
             Err(error) => Err(error),
         }
@@ -102,7 +102,7 @@ impl Flaw {
     pub(super) fn up_to(self, last: u64) -> Self {
         match self {
             Self::Gone(gone) => Self::Gone(*gone.start()..=last.min(*gone.end())),
-            damaged @ Self::Damaged(..) => damaged,
+            unreadable @ Self::Unreadable(..) => unreadable,
         }
     }
 }
@@ -112,7 +112,7 @@ impl fmt::Display for Flaw {
         match self {
             Self::Gone(gone) if gone.start() == gone.end() => write!(f, "frame {} is not in the log", gone.start()),
             Self::Gone(gone) => write!(f, "frames {} to {} are not in the log", gone.start(), gone.end()),
-            Self::Damaged(seq, damage) => write!(f, "frame {seq} is damaged ({damage})"),
+            Self::Unreadable(seq, why) => write!(f, "frame {seq} {why}"),
         }
     }
 }

@@ -98,25 +98,6 @@ async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_older_writer_could_not_read_comes_back_by_a_version_that_can() {
-    let system = Operated::new("deadlater", 1).await;
-    system.shards.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
-    system.log_orders(&orders(0..20)).await;
-    system.drained().await;
-    system.shards.sql_everywhere("alter table orders drop constraint unlucky").await;
-    for (format, code, stored) in [("orders/9", 1, 19), (forebay_model::Lane::Orders.format(), 0, 20)] {
-        // As a writer notes it that knows another format.
-        let detail =
-            format!("the format is \"{format}\" instead of another\nForebay-Epoch: 1\nForebay-Format: {format}");
-        let note = format!("update dead_letter set reason = 'unknown_format', detail = '{detail}'");
-        system.shards.sql_everywhere(&note).await;
-        system.json(&["dead", "requeue", "--reason", "unknown_format"], code).await;
-        system.drained().await;
-        assert_eq!(system.shards.sum("select count(*) from orders").await, stored, "{format}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_validation_refuses_stays_and_goes_only_when_that_is_said() {
     let system = Operated::new("deadstays", 1).await;
     let part = system.parts(&[order("C1", "GOOD", 100), order("C1", "POISON", 100_000_000)]).remove(0);

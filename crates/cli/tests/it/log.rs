@@ -3,7 +3,7 @@
 use forebay_model::fact::FramePart;
 use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_testkit::eventually;
-use forebay_testkit::log::{frame, publish_damaged};
+use forebay_testkit::log::{frame, publish_damaged, publish_of_format};
 use serde_json::{Value, json};
 
 use crate::operated::{Operated, order, orders};
@@ -187,6 +187,39 @@ async fn a_shard_goes_on_behind_frames_that_are_gone() {
     orders_are(&system, 13).await;
     let ran = system.run(&["log", "show", "orders", "0"]).await;
     assert!(ran.code == Some(0) && ran.stderr.contains("frames 3 to 4 are not there"), "{ran:?}");
+}
+
+/// The way out is another version, and each command says so; where there is none, the frame can be passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_later_format_is_named_and_passed_only_when_that_is_said() {
+    let system = Operated::new("laterformat", 1).await;
+    system.log_orders(&orders(0..10)).await;
+    system.drained().await;
+    let part = system.parts(&orders(10..12)).remove(0);
+    let later = frame(Lane::Orders, part.rows, part.tuples);
+    publish_of_format(&system.log, SHARD, &later, "orders/999").await;
+    system.log_orders(&orders(20..25)).await;
+    let loss = halted(&system).await;
+    assert_eq!((&loss["loss"], &loss["accepted"]), (&json!("unknown_format"), &json!(false)), "{loss}");
+    let advice = loss["detail"][0].as_str().unwrap();
+    assert!(advice.starts_with("Nothing is lost yet: frame 2 is whole") && advice.contains("Start that one"), "{loss}");
+    let report = system.json(&["verify", "--full"], 1).await;
+    let detail = report["named"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("frame 2 is of the format \"orders/999\", and this version knows"), "{report}");
+    assert_eq!((&report["differences"], &report["named"][0]["kind"]), (&json!(1), &json!("log")), "{report}");
+    let ran = system.run(&["log", "show", "orders", "0", "--json"]).await;
+    let frames: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = &frames[1];
+    assert_eq!(
+        (&shown["is_damaged"], &shown["facts"], &shown["seq"]),
+        (&json!(false), &json!([]), &json!(2)),
+        "{ran:?}"
+    );
+    assert!(shown["fault"].as_str().unwrap().starts_with("this frame is of the format"), "{ran:?}");
+
+    system.json(&["log", "accept-loss", "logged", "0", "--yes"], 0).await;
+    orders_are(&system, 15).await;
+    assert_eq!(system.shards.sum("select count(*) from dead_letter").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

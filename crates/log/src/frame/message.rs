@@ -16,11 +16,11 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
-use crate::frame::{DamagedFrame, StoredFrame};
+use crate::frame::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 
 /// What stands at a place of a stream, where something does.
-pub(crate) type Found = Option<Result<StoredFrame, DamagedFrame>>;
+pub(crate) type Found = Option<Result<StoredFrame, UnreadableFrame>>;
 
 /// Source: `STREAM.MSG.GET` in the JetStream API. Only the leader of a stream answers it, so "not there" is true.
 #[derive(Serialize)]
@@ -44,7 +44,7 @@ struct Message {
 }
 
 impl Log {
-    /// What stands at a sequence number, where something does; it may be damaged.
+    /// What stands at a sequence number, where something does; it may be unreadable.
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is no stream.

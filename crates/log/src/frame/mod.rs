@@ -109,14 +109,6 @@ pub enum FrameFault {
     /// A header does not say what it should.
     #[error("the header {0} makes no sense: {1:?}")]
     Value(&'static str, String),
-    /// The tuples are of another lane or of a version that is not known here.
-    #[error("the format is {found:?} instead of {expected:?}")]
-    Format {
-        /// What the subject's lane has.
-        expected: &'static str,
-        /// What the message says.
-        found: String,
-    },
     /// There are no tuples.
     #[error("there are no rows")]
     Empty,
@@ -133,15 +125,31 @@ pub struct BadFrame {
     pub payload: Bytes,
 }
 
-/// A frame that is not as it was published. Nothing of it is stored, and nobody reads on behind it until somebody decides.
+/// Why nothing can be decided about a frame here: the end of a sentence about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not as it was published.
+    #[error("is damaged: {0}")]
+    Damaged(#[from] Damage),
+    /// It is as it was published, by a version that knows more than this one.
+    #[error("is of the format {found:?}, and this version knows {known:?}")]
+    Format {
+        /// What this version knows on the frame's subject.
+        known: &'static str,
+        /// What the frame says, cut where it is long.
+        found: String,
+    },
+}
+
+/// A frame that cannot be read here. Nothing of it is stored, and nobody reads on behind it until somebody decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedFrame {
+pub struct UnreadableFrame {
     /// Where it stands.
     pub position: Position,
     /// The lane of its subject.
     pub lane: Lane,
-    /// How that is seen.
-    pub damage: Damage,
+    /// Why.
+    pub why: Unreadable,
     /// What is there as the message's id, where it is fit to be a frame's.
     pub id: Option<FrameId>,
     /// What is there of the headers, as text, one per line, for people.
@@ -150,7 +158,7 @@ pub struct DamagedFrame {
     pub payload: Bytes,
 }
 
-/// What stands at a position of the log, and is as it was published.
+/// What stands at a position of the log, is as it was published, and can be read here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFrame {
     /// Where it stands.
@@ -167,18 +175,19 @@ impl StoredFrame {
     /// Reads a message of a lane's subject.
     ///
     /// # Errors
-    /// [`DamagedFrame`] where its checksum is wrong, or missing though there are headers of a frame.
+    /// [`UnreadableFrame`] where its checksum is wrong, or missing though there are headers of a frame; and where it is of a format
+    /// that is not known here.
     pub(crate) fn from_message(
         lane: Lane,
         position: Position,
         headers: &HeaderMap,
         payload: Bytes,
-    ) -> Result<Self, DamagedFrame> {
+    ) -> Result<Self, UnreadableFrame> {
         let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
-        if let Err(damage) = sum::check(headers, &payload) {
-            return Err(DamagedFrame { position, lane, damage, id, headers: headers_as_text(headers).into(), payload });
+        if let Err(why) = is_readable(lane, headers, &payload) {
+            return Err(UnreadableFrame { position, lane, why, id, headers: headers_as_text(headers).into(), payload });
         }
-        let frame = match read_headers(lane, headers, &payload) {
+        let frame = match read_headers(headers, &payload) {
             Ok((rows, epoch, enqueued_at, id)) => Ok(Frame { lane, rows, epoch, enqueued_at, id, payload }),
             Err(fault) => Err(BadFrame { fault, headers: headers_as_text(headers), payload }),
         };
@@ -201,11 +210,19 @@ impl StoredFrame {
 
 type Headers = (u32, Epoch, Timestamp, FrameId);
 
-fn read_headers(lane: Lane, headers: &HeaderMap, payload: &Bytes) -> Result<Headers, FrameFault> {
-    let format = only(headers, FORMAT)?;
-    if format != lane.format() {
-        return Err(FrameFault::Format { expected: lane.format(), found: excerpt(format) });
+/// Nothing may be decided about what is not understood: neither what is damaged, nor what names another format.
+fn is_readable(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> Result<(), Unreadable> {
+    sum::check(headers, payload)?;
+    match only(headers, FORMAT) {
+        Ok(format) if format != lane.format() => {
+            Err(Unreadable::Format { known: lane.format(), found: excerpt(format) })
+        }
+        _ => Ok(()),
     }
+}
+
+fn read_headers(headers: &HeaderMap, payload: &Bytes) -> Result<Headers, FrameFault> {
+    only(headers, FORMAT)?;
     let rows: u32 = parsed(headers, ROWS)?;
     let epoch = Epoch(parsed(headers, EPOCH)?);
     let enqueued_at = Timestamp::from_unix_us(parsed(headers, TIME)?);
@@ -286,7 +303,6 @@ mod tests {
         let good = frame().headers();
         let foreign = stored(Lane::Orders, &HeaderMap::new(), b"x").frame.unwrap_err();
         assert_eq!(foreign.fault, FrameFault::Missing(FORMAT));
-        assert!(matches!(fault(Lane::Index, &good, b"x"), FrameFault::Format { expected: "index/2", .. }));
         assert_eq!(fault(Lane::Orders, &good, b""), FrameFault::Empty);
         for (name, value) in [(ROWS, "-1"), (ROWS, "x"), (EPOCH, ""), (TIME, "now"), (ID, "a b"), (ID, "")] {
             let mut headers = good.clone();
@@ -299,6 +315,20 @@ mod tests {
         let mut none = good;
         none.insert(ROWS, "0");
         assert_eq!(fault(Lane::Orders, &none, b"x"), FrameFault::Empty);
+    }
+
+    #[test]
+    fn a_frame_of_another_format_is_not_read_and_says_which() {
+        let position = Position { incarnation: Incarnation::new(1), seq: 9 };
+        for format in ["orders/999", "index/2", "", "orders"] {
+            let mut headers = frame().headers();
+            headers.insert(FORMAT, format);
+            let headers = summed(headers, b"tuples");
+            let read = StoredFrame::from_message(Lane::Orders, position, &headers, Bytes::from_static(b"tuples"));
+            let unread = read.unwrap_err();
+            let why = Unreadable::Format { known: Lane::Orders.format(), found: format.to_owned() };
+            assert_eq!((unread.why, unread.position, unread.payload.len()), (why, position, 6));
+        }
     }
 
     #[test]

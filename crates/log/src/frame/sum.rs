@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::frame::message::readable_headers;
-    use crate::frame::{DamagedFrame, Frame, FrameId, StoredFrame};
+    use crate::frame::{Frame, FrameId, StoredFrame, Unreadable, UnreadableFrame};
 
     const POSITION: Position = Position { incarnation: Incarnation::new(1), seq: 9 };
 
@@ -119,7 +119,7 @@ mod tests {
         (text.into_bytes(), says)
     }
 
-    fn read(lane: Lane, block: &[u8], payload: &[u8]) -> Result<StoredFrame, DamagedFrame> {
+    fn read(lane: Lane, block: &[u8], payload: &[u8]) -> Result<StoredFrame, UnreadableFrame> {
         StoredFrame::from_message(lane, POSITION, &readable_headers(block), Bytes::copy_from_slice(payload))
     }
 
@@ -143,7 +143,7 @@ mod tests {
                 let mut flipped = frame.payload.to_vec();
                 flipped[bit / 8] ^= 1 << (bit % 8);
                 let read = read(frame.lane, &block, &flipped);
-                prop_assert!(matches!(read, Err(DamagedFrame { damage: Damage::Sum { .. }, .. })), "bit {}", bit);
+                prop_assert!(matches!(read, Err(UnreadableFrame { why: Unreadable::Damaged(Damage::Sum { .. }), .. })), "bit {}", bit);
             }
         }
 

@@ -2,7 +2,7 @@
 
 use forebay_model::{Position, StreamId};
 
-use crate::frame::{DamagedFrame, StoredFrame};
+use crate::frame::{StoredFrame, Unreadable, UnreadableFrame};
 use crate::log::Log;
 use crate::reader::{ReadError, ReadFrom};
 use crate::stream::StreamState;
@@ -33,17 +33,20 @@ pub(crate) async fn check(log: &Log, stream: StreamId, after: Option<&ReadFrom>)
         return Ok(position);
     };
     let found = match log.frame_at(stream, position).await? {
-        // What it held is stored, so its damage is for `verify` to tell, as long as it can be recognised.
-        Some(Ok(StoredFrame { id: Some(found), .. }) | Err(DamagedFrame { id: Some(found), .. }))
+        // What it held is stored, so its damage is for `verify` to tell, as long as it can be recognised; and what a later version has
+        // stored of it is not to be decided again.
+        Some(Ok(StoredFrame { id: Some(found), .. }) | Err(UnreadableFrame { id: Some(found), .. }))
             if found == *wanted =>
         {
             return Ok(position);
         }
-        Some(Err(DamagedFrame { damage, .. })) => {
-            return Err(ReadError::Damaged { stream, seq: position.seq, damage });
+        Some(Err(UnreadableFrame { why: why @ Unreadable::Damaged(_), .. })) => {
+            return Err(ReadError::Unreadable { stream, seq: position.seq, why });
         }
-        Some(Ok(StoredFrame { id: Some(found), .. })) => format!("frame {found} stands there instead of {wanted}"),
-        Some(Ok(_)) => format!("a message without id stands there instead of frame {wanted}"),
+        Some(Ok(StoredFrame { id: Some(found), .. }) | Err(UnreadableFrame { id: Some(found), .. })) => {
+            format!("frame {found} stands there instead of {wanted}")
+        }
+        Some(_) => format!("a message without id stands there instead of frame {wanted}"),
         None => "there is no frame at that place".to_owned(),
     };
     Err(ReadError::LostTail { stream, seq: position.seq, found })

@@ -2,7 +2,8 @@
 //!
 //! Nothing is skipped silently: see [`ReadError`]. The check runs when a reader starts and again whenever it has to
 //! make its consumer anew, for a lost connection or a restarted server is just when a stream may have lost something.
-//! Each frame is compared with its checksum: behind one that is damaged, nobody reads on.
+//! Each frame is compared with its checksum: behind one that is damaged, nobody reads on; nor behind one of a format that is not known
+//! here.
 
 mod buffer;
 mod check;
@@ -19,7 +20,7 @@ use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use crate::error::LogError;
-use crate::frame::{Damage, FrameId, StoredFrame};
+use crate::frame::{FrameId, StoredFrame, Unreadable};
 use crate::log::Log;
 use buffer::Buffer;
 use session::Session;
@@ -68,15 +69,15 @@ pub enum ReadError {
         /// The sequence number of the next frame.
         next: u64,
     },
-    /// The frame is not as it was published, so nothing of it may be stored.
-    #[error("frame {seq} of the stream {stream} is damaged: {damage}")]
-    Damaged {
+    /// The frame is not as it was published, or of a format that is not known here, so nothing of it may be stored.
+    #[error("frame {seq} of the stream {stream} {why}")]
+    Unreadable {
         /// The stream.
         stream: StreamId,
         /// The sequence number of the frame.
         seq: u64,
-        /// How that is seen.
-        damage: Damage,
+        /// Why.
+        why: Unreadable,
     },
     /// The log cannot be asked, or there is no stream. Trying again later is right.
     #[error(transparent)]
@@ -90,15 +91,18 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether a frame is not as it was published.
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. })
+    /// Whether a frame cannot be read here. The log may be the one that was read so far.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
     }
 
-    /// Whether the log is another one than was read so far, or has a frame that is damaged, so that trying again changes
+    /// Whether the log is another one than was read so far, or has a frame that cannot be read here, so that trying again changes
     /// nothing.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::OtherIncarnation { .. } | Self::LostTail { .. } | Self::Gap { .. } | Self::Damaged { .. })
+        matches!(
+            self,
+            Self::OtherIncarnation { .. } | Self::LostTail { .. } | Self::Gap { .. } | Self::Unreadable { .. }
+        )
     }
 }
 

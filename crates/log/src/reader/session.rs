@@ -15,7 +15,7 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use crate::error::LogError;
-use crate::frame::{DamagedFrame, StoredFrame};
+use crate::frame::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::check::check;
@@ -130,7 +130,7 @@ impl Session {
         let Some(frame) = self.log.frame_at(self.stream, next).await? else {
             return Ok(false);
         };
-        let frame = frame.map_err(|damaged| self.damaged(damaged))?;
+        let frame = frame.map_err(|unread| self.unreadable(unread))?;
         self.cursor = ReadFrom { position: next, frame_id: frame.id.clone() };
         buffer.push(frame);
         Ok(true)
@@ -224,13 +224,13 @@ impl Session {
         let headers = message.headers.unwrap_or_default();
         let lane = self.log.lane_of(self.stream, &message.subject);
         let frame = StoredFrame::from_message(lane, position, &headers, message.payload);
-        let frame = frame.map_err(|damaged| Ended::Refused(self.damaged(damaged)))?;
+        let frame = frame.map_err(|unread| Ended::Refused(self.unreadable(unread)))?;
         self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
         Ok(Some(frame))
     }
 
-    fn damaged(&self, DamagedFrame { position, damage, .. }: DamagedFrame) -> ReadError {
-        ReadError::Damaged { stream: self.stream, seq: position.seq, damage }
+    fn unreadable(&self, UnreadableFrame { position, why, .. }: UnreadableFrame) -> ReadError {
+        ReadError::Unreadable { stream: self.stream, seq: position.seq, why }
     }
 
     fn signal(&self, message: &Message) -> Signal {

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::{HeaderMap, jetstream};
-use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom};
+use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom, Unreadable};
 use forebay_model::{Lane, Position, StreamKind};
-use forebay_testkit::log::{frame as kit_frame, publish, publish_damaged, settings};
+use forebay_testkit::log::{frame as kit_frame, publish, publish_damaged, publish_of_format, settings};
 use forebay_testkit::wait::eventually_ok;
 use forebay_testkit::{FRAME_SUM, eventually, frame_sum, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,9 +110,9 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     let subject = log.settings().name.subject(LANE, SHARD);
     foreign.publish(subject.clone(), "garbage".into()).await.unwrap().await.unwrap();
     let mut headers = async_nats::HeaderMap::new();
-    headers.insert("Forebay-Format", "orders/99");
+    headers.insert("Forebay-Rows", "1");
     headers.insert("Nats-Msg-Id", "foreign-1");
-    headers.insert(FRAME_SUM, frame_sum([("Forebay-Format", "orders/99"), ("Nats-Msg-Id", "foreign-1")], b"other"));
+    headers.insert(FRAME_SUM, frame_sum([("Forebay-Rows", "1"), ("Nats-Msg-Id", "foreign-1")], b"other"));
     foreign.publish_with_headers(subject, headers, "other".into()).await.unwrap().await.unwrap();
     publish_many(&log, 1).await;
 
@@ -123,7 +123,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
     assert_eq!((bad.fault.clone(), &bad.payload[..]), (FrameFault::Missing("Forebay-Format"), &b"garbage"[..]));
     assert_eq!((read[1].rows(), read[1].position.seq, &read[1].id), (1, 2, &None));
     let other = read[2].frame.as_ref().unwrap_err();
-    assert!(matches!(other.fault, FrameFault::Format { .. }) && other.headers.contains("orders/99"));
+    assert!(matches!(other.fault, FrameFault::Missing("Forebay-Format")) && other.headers.contains("foreign-1"));
 
     // Reading goes on behind each of them.
     for stored in &read[1..3] {
@@ -188,7 +188,8 @@ async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
             continue;
         }
         let error = read_error(&mut reader).await;
-        let is_told = matches!(error, ReadError::Damaged { seq: damaged, .. } if damaged == seq);
+        let is_told =
+            matches!(error, ReadError::Unreadable { seq: damaged, why: Unreadable::Damaged(_), .. } if damaged == seq);
         assert!(is_told && error.is_loss(), "{what}: {error}");
         assert!(read_error(&mut reader).await.is_loss(), "it is said again");
         let kept = log.frame(STREAM, seq).await.unwrap().unwrap().unwrap_err();
@@ -198,6 +199,29 @@ async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
         let mut reader = log.read(STREAM, Some(ReadFrom { position: behind, frame_id: None })).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, seq + 1);
     }
+}
+
+#[tokio::test]
+async fn a_frame_of_another_format_ends_the_reader_and_is_recognised_by_its_id() {
+    let log = log("otherformat").await;
+    publish_many(&log, 2).await;
+    let later = frame("what this version cannot know");
+    let position = publish_of_format(&log, SHARD, &later, "orders/999").await;
+    let next = publish_many(&log, 1).await[0].0;
+
+    let mut reader = log.read(STREAM, None).await.unwrap();
+    assert_eq!(read_many(&mut reader, 2).await[1].position.seq, 2);
+    let error = read_error(&mut reader).await;
+    let said = "frame 3 of the stream logged-0 is of the format \"orders/999\", and this version knows \"orders/2\"";
+    assert!(error.is_loss() && error.is_unreadable(), "{error:?}");
+    assert_eq!(error.to_string(), said);
+    let kept = log.frame(STREAM, 3).await.unwrap().unwrap().unwrap_err();
+    assert_eq!((kept.payload, kept.id.as_ref()), (later.payload.clone(), Some(&later.id)));
+    // Whoever has read it, such as a later version that ran before, reads on behind it.
+    let mut reader = log.read(STREAM, Some(behind(&(position, later)))).await.unwrap();
+    assert_eq!(read_many(&mut reader, 1).await[0].position, next);
+    let error = log.read(STREAM, Some(behind(&(position, frame("payload"))))).await.unwrap_err();
+    assert!(matches!(error, ReadError::LostTail { seq: 3, .. }), "{error}");
 }
 
 /// What is damaged at the position itself was read when it was whole.
@@ -212,7 +236,7 @@ async fn a_damaged_frame_at_the_position_is_recognised_by_its_id() {
     assert_eq!(read_many(&mut reader, 1).await[0].position, next);
     // Where it is the id, this may be another stream.
     let error = log.read(STREAM, Some(behind(&(position, frame("payload"))))).await.unwrap_err();
-    assert!(matches!(error, ReadError::Damaged { seq, .. } if seq == position.seq), "{error}");
+    assert!(matches!(error, ReadError::Unreadable { seq, .. } if seq == position.seq), "{error}");
 }
 
 /// A reader whose frames nobody takes, and its consumer as the server sees it.

@@ -32,8 +32,6 @@ pub enum Reason {
     TornTuple,
     /// The frame has another number of rows than it declares.
     RowCount,
-    /// The frame says that it is of a lane or version that is not this one.
-    UnknownFormat,
     /// The frame's headers make no sense.
     BadFrame,
 }
@@ -67,14 +65,13 @@ pub struct UnknownReason(String);
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Conflict,
         Self::Refused,
         Self::OutOfRange,
         Self::BadTuple,
         Self::TornTuple,
         Self::RowCount,
-        Self::UnknownFormat,
         Self::BadFrame,
     ];
 
@@ -87,7 +84,6 @@ impl Reason {
             Self::BadTuple => "bad_tuple",
             Self::TornTuple => "torn_tuple",
             Self::RowCount => "row_count",
-            Self::UnknownFormat => "unknown_format",
             Self::BadFrame => "bad_frame",
         }
     }

@@ -101,7 +101,7 @@ impl Logged {
                 frame(seq, &rows.iter().map(|row| row.tuple(*lane, case)).collect::<Vec<_>>()).indexed(*lane)
             }
             Self::Broken(lane, rows) => {
-                let fault = Some((Reason::UnknownFormat, "of a later version".to_owned()));
+                let fault = Some((Reason::BadFrame, "no frame".to_owned()));
                 LogFrame { rows: *rows, fault, payload: Bytes::from_static(b"?"), ..frame(seq, &[]) }.indexed(*lane)
             }
         }

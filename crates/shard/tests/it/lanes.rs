@@ -87,11 +87,8 @@ async fn which_rows_have_died_is_told_whatever_they_died_of() {
     writer.commit_all(&[index(1, &known), views(2, &known)]).await.unwrap();
     let later = fact("A").at("2025-07-01T00:00:00Z");
     let dearer = fact("B").price(7);
-    let broken = LogFrame {
-        rows: 3,
-        fault: Some((Reason::UnknownFormat, "the format is \"views/9\"".to_owned())),
-        ..frame(5, &[fact("X").view()])
-    };
+    let broken =
+        LogFrame { rows: 3, fault: Some((Reason::BadFrame, "no frame".to_owned())), ..frame(5, &[fact("X").view()]) };
     let mut torn = frame(6, &[fact("C").index(), fact("D").index(), fact("E").index()]);
     torn.payload = Bytes::from(torn.payload[..fact("C").index().len() + 20].to_vec());
     let batch = [

@@ -119,18 +119,18 @@ async fn a_frame_that_miscounts_or_is_no_frame_is_one_letter() {
     let scene = Scene::new("miscount").await;
     let mut writer = scene.writer(Lane::Orders).await;
     let miscounted = LogFrame { rows: 5, ..frame(1, &[fact("A").order()]) };
-    let unknown = LogFrame {
+    let foreign = LogFrame {
         seq: 2,
         id: String::new(),
         rows: 1,
         payload: Bytes::from_static(b"\0hello"),
-        fault: Some((Reason::UnknownFormat, "the format is \"orders/9\"\0".to_owned())),
+        fault: Some((Reason::BadFrame, "no frame\0".to_owned())),
         ..frame(2, &[])
     };
     let index_tuples = frame(3, &[fact("A").index()]);
-    let committed = writer.commit(&[miscounted, unknown, index_tuples, frame(4, &[fact("A").order()])]).await.unwrap();
+    let committed = writer.commit(&[miscounted, foreign, index_tuples, frame(4, &[fact("A").order()])]).await.unwrap();
     assert_eq!(committed.rows, tally(1, 0, 7));
-    assert_eq!(letters(&scene).await, "1|0|5|row_count|-\n2|0|1|unknown_format|-\n3|0|1|torn_tuple|-");
+    assert_eq!(letters(&scene).await, "1|0|5|row_count|-\n2|0|1|bad_frame|-\n3|0|1|torn_tuple|-");
     assert_eq!(writer.position.seq, 4);
 }
 
