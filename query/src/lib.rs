@@ -30,6 +30,8 @@ mod error;
 mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+#[cfg(test)]
+mod golden;
 mod http;
 mod list;
 mod log_watch;

@@ -29,6 +29,8 @@ mod error;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+#[cfg(test)]
+mod golden;
 mod link;
 pub mod log;
 pub mod map;

@@ -100,7 +100,9 @@ impl ShardMap {
     }
 }
 
+/// What a later version says of it besides must not be passed over.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Unchecked {
     epoch: Epoch,
     hash: Hash,

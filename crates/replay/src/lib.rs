@@ -29,6 +29,8 @@ mod fingerprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
+#[cfg(test)]
+mod golden;
 mod journal;
 pub mod run;
 pub mod settings;

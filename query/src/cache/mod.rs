@@ -6,7 +6,7 @@
 //! one of a system that is no more, does no harm. Whatever the cache cannot tell for sure, Postgres is asked.
 
 pub(crate) mod codec;
-mod entry;
+pub(crate) mod entry;
 mod flight;
 mod freshness;
 mod meter;

@@ -11,7 +11,8 @@ use forebay_model::{CustomerId, OrderId, Tenant, Timestamp};
 use forebay_shard::read::{Direction, Key, KeyRef, Span};
 use sha2::{Digest, Sha256};
 
-const VERSION: u8 = 2;
+/// Which form of cursors this version writes and reads.
+pub(crate) const VERSION: u8 = 2;
 const LIST_BYTES: usize = 8;
 const SUM_BYTES: usize = 4;
 /// Version, list, time, length of the order id, and the digest behind.

@@ -13,6 +13,7 @@
 //! | [`proxy`] | a way to a server that can be spoilt while it is in use |
 //! | [`command`] | the `forebay` command, run as people run it |
 //! | [`databases`] | databases of a test's own |
+//! | [`golden`](mod@golden) | formats that outlive a process, compared with files in the repository |
 //! | [`frame_sum`] | the checksum of a frame that a test publishes by hand |
 //! | [`order`] | orders as JSON, and tuples that are spoilt |
 //! | [`seeds`] | the seeds of a fuzz target |
@@ -24,6 +25,7 @@
 pub mod command;
 pub mod databases;
 pub mod frame_sum;
+pub mod golden;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod order;

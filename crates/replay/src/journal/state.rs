@@ -3,11 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::source::input::Identity;
+
+/// Which form of the file this version writes and reads.
+pub(crate) const VERSION: u32 = 1;
 
 /// How far a run has come with a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,41 @@ pub(crate) struct Saved {
     pub(crate) rejects: PathBuf,
     /// See `rejects`.
     pub(crate) rejects_bytes: u64,
+}
+
+/// [`Saved`] as it stands in its file.
+#[derive(Serialize)]
+struct Versioned<'a> {
+    version: u32,
+    #[serde(flatten)]
+    saved: &'a Saved,
+}
+
+/// Of any version, what says which it is.
+#[derive(Deserialize)]
+struct VersionOf {
+    version: u32,
+}
+
+impl Saved {
+    /// As it stands in its file.
+    ///
+    /// # Errors
+    /// Where a path is no text.
+    pub(crate) fn write(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec_pretty(&Versioned { version: VERSION, saved: self })
+    }
+
+    /// Reads what [`Saved::write`] has written.
+    ///
+    /// # Errors
+    /// One sentence, where it is damaged or of another version.
+    pub(crate) fn read(text: &[u8]) -> Result<Self> {
+        const DAMAGED: &str = "it is damaged; run without --resume";
+        let VersionOf { version } = serde_json::from_slice(text).context(DAMAGED)?;
+        ensure!(version == VERSION, "another version of forebay has written it; run without --resume");
+        serde_json::from_slice(text).context(DAMAGED)
+    }
 }
 
 /// Where [`Saved`] is kept: one file for each file and address.
@@ -50,8 +88,7 @@ impl StateDir {
     pub(crate) fn load(&self, file: &Identity, to: &str, reading: &str) -> Result<Option<Saved>> {
         let path = self.path(file, to);
         let Ok(text) = std::fs::read(&path) else { return Ok(None) };
-        let saved: Saved = serde_json::from_slice(&text)
-            .with_context(|| format!("{} is damaged; run without --resume", path.display()))?;
+        let saved = Saved::read(&text).with_context(|| format!("{} cannot be gone on with", path.display()))?;
         let name = file.path.display();
         if saved.file != *file {
             bail!("{name} has changed since the interrupted run; run without --resume, sending again is harmless");
@@ -71,7 +108,7 @@ impl StateDir {
         let write = || {
             std::fs::create_dir_all(&self.0)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-            file.write_all(&serde_json::to_vec_pretty(saved)?)?;
+            file.write_all(&saved.write()?)?;
             file.as_file().sync_data()?;
             file.persist(&path)?;
             std::io::Result::Ok(())

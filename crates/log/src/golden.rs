@@ -1,0 +1,74 @@
+//! What frames and notices look like, byte for byte: streams keep frames, and processes of two versions hear each other's notices.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use forebay_model::{DerivedThrough, Epoch, Incarnation, Lane, Position, ShardId, StreamKind, Timestamp, Touched};
+use forebay_testkit::golden;
+
+use crate::frame::message::readable_headers;
+use crate::frame::{Frame, StoredFrame};
+use crate::{NOTICE_VERSION, Notice, NoticeFault};
+
+const AT: Position = Position { incarnation: Incarnation::new(1_750_000_000_000_001), seq: 4711 };
+
+/// A message as text: its headers in order, an empty line, the payload.
+fn message(frame: &Frame) -> String {
+    let mut lines: Vec<String> =
+        frame.headers().iter().map(|(name, values)| format!("{name}: {}\n", values[0].as_str())).collect();
+    lines.sort_unstable();
+    let mut text = lines.concat();
+    let _ = write!(text, "\n{}", String::from_utf8_lossy(&frame.payload));
+    text
+}
+
+fn read(lane: Lane, message: &[u8]) -> StoredFrame {
+    let text = String::from_utf8(message.to_vec()).unwrap();
+    let (headers, payload) = text.split_once("\n\n").unwrap();
+    let headers = readable_headers(format!("NATS/1.0\n{headers}").as_bytes());
+    StoredFrame::from_message(lane, AT, &headers, Bytes::copy_from_slice(payload.as_bytes())).unwrap()
+}
+
+/// What a payload is made of is for `forebay-model` to say.
+#[test]
+fn frames() {
+    for lane in Lane::ALL {
+        let (epoch, enqueued_at) = (Epoch(7), Timestamp::from_unix_us(1_750_000_000_000_001));
+        let payload = Bytes::from(format!("the tuples of lane {lane}\n"));
+        let id = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let frame = Frame { lane, rows: 3, epoch, enqueued_at, id, payload };
+        let kept = golden!(format!("frame-{}.txt", lane.format().replace('/', "-")), message(&frame));
+        assert_eq!(read(lane, &kept).frame, Ok(frame));
+    }
+}
+
+#[test]
+fn notices() {
+    let position = |seq| Position { seq, ..AT };
+    let derived = |target, owed_since| DerivedThrough {
+        target: ShardId(target),
+        through: position(4000),
+        published: position(17),
+        owed_since,
+    };
+    let told = Notice {
+        stream: StreamKind::Logged.on(ShardId(2)),
+        before: position(4710),
+        after: position(4711),
+        committed_at: Timestamp::from_unix_us(1_750_000_000_000_002),
+        touched: Touched::these(vec![0x0123_4567_89ab_cdef, u64::MAX], vec![-1, 486_111]),
+        derived: vec![derived(0, None), derived(1, Some(Timestamp::from_unix_us(1_749_999_999_000_000)))],
+    };
+    let everything = Notice {
+        stream: StreamKind::Derived.on(ShardId(65_535)),
+        touched: Touched::Everything,
+        derived: Vec::new(),
+        ..told.clone()
+    };
+    for (name, notice) in [("these", told), ("everything", everything)] {
+        let kept = golden!(format!("notice-{NOTICE_VERSION}-{name}.hex"), notice.encode());
+        assert_eq!(Notice::decode(&kept), Ok(notice));
+        let later = [&[NOTICE_VERSION + 1], &kept[1..]].concat();
+        assert_eq!(Notice::decode(&later), Err(NoticeFault::Version));
+    }
+}
