@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use crate::Settings;
 use crate::append::Appender;
-use crate::memory::Memory;
+use crate::limit::memory::Memory;
+use crate::limit::rate::Rates;
 use crate::metrics::ACCEPTED_ORDERS;
-use crate::rate::Rates;
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]

@@ -4,8 +4,8 @@
 
 use serde_json::value::RawValue;
 
-use crate::batch::record::{NotAnArray, Record};
-use crate::batch::split::Splitter;
+use crate::http::batch::record::{NotAnArray, Record};
+use crate::http::batch::split::Splitter;
 
 type Records = (Vec<(u64, Option<Vec<u8>>)>, Result<(), NotAnArray>);
 

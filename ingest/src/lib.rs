@@ -6,30 +6,22 @@
 //! | module | concept |
 //! |---|---|
 //! | [`settings`] | flags and environment variables |
-//! | [`start`](mod@start), [`log_watch`] | how the service comes to be; the task that follows the log |
+//! | [`start`](mod@start) | how the service comes to be |
 //! | [`app`] | what handlers share |
-//! | [`order`] | `POST /v1/orders` |
-//! | [`batch`] | `POST /v1/orders/batch` |
+//! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
-//! | [`rate`] | rate limits per client, counted in orders |
-//! | [`memory`] | the bound on bytes in hand |
+//! | [`limit`] | rate limits per client, counted in orders; the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
-//! | [`append`] | a request's orders, logged |
-//! | [`group`] | tuples of concurrent requests become frames, per shard |
+//! | [`append`] | a request's orders, logged: those of concurrent requests become frames, per shard |
 
 mod app;
 mod append;
 mod assign;
-mod batch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod group;
-mod log_watch;
-mod media;
-mod memory;
+mod http;
+mod limit;
 mod metrics;
-mod order;
-mod rate;
 mod settings;
 mod start;
 

@@ -17,7 +17,7 @@ forebay_service::metric_table! {
 
 /// Says what each metric means, and counts what has not happened yet.
 pub(crate) fn begin() {
-    forebay_service::metrics::describe(METRICS);
+    forebay_service::telemetry::metrics::describe(METRICS);
     for code in Rejection::CODES {
         count_rejected(code, 0);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forebay_log::LogArgs;
 use forebay_model::{Currency, DEFAULT_VIEWS, ViewSet};
 use forebay_service::ServiceSettings;
-use forebay_service::units::{self, ByteSize};
+use forebay_service::settings::units::{self, ByteSize};
 
 /// Takes orders over HTTP and logs them.
 #[derive(Debug, Clone, clap::Parser)]

@@ -5,8 +5,9 @@ use axum::routing::post;
 use forebay_service::{BadSetting, Right, Service};
 
 use crate::app::App;
-use crate::log_watch::LogWatch;
-use crate::{Settings, batch, metrics, order};
+use crate::append::log_watch::LogWatch;
+use crate::http::{batch, order};
+use crate::{Settings, metrics};
 
 /// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
 /// and `/readyz` says why.

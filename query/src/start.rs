@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use forebay_service::metrics::describe;
+use forebay_service::telemetry::metrics::describe;
 use forebay_service::{BadSetting, Right, Service};
 
 use crate::app::App;

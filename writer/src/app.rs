@@ -6,15 +6,16 @@ use forebay_log::LogSettings;
 use forebay_model::StreamId;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
-use forebay_service::metrics::describe;
+use forebay_service::telemetry::metrics::describe;
 use forebay_service::{BadSetting, Right, Service};
 use tokio::sync::watch;
 
 use crate::drain::Drain;
+use crate::drain::session::StreamContext;
 use crate::metrics::METRICS;
-use crate::session::StreamContext;
 use crate::status::Status;
-use crate::{Settings, bootstrap, failpoint, report, trimming};
+use crate::upkeep::trimming;
+use crate::{Settings, bootstrap, failpoint, report};
 
 /// Starts the writer's tasks and returns its routes.
 ///

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::Settings;
-use crate::session::RETRY;
+use crate::drain::session::RETRY;
 
 /// How long to wait between two attempts to reach the log for the first time.
 const LOG_PAUSE: Duration = Duration::from_millis(500);

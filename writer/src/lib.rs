@@ -10,38 +10,24 @@
 //! | [`settings`] | flags and environment variables |
 //! | `app` | how the tasks come to be |
 //! | `bootstrap` | the log's streams, the shard map, the shards' tables |
-//! | `drain` | one stream's loop over sessions: fail, wait, start over |
-//! | `session` | one stream while all goes well: lead, read, commit, announce |
+//! | `drain` | one stream's loop over sessions: fail, wait, start over; while all goes well lead, read, commit, announce |
 //! | `derive` | what follows from stored orders, published behind the commit |
-//! | `batch` | frames of the log as the shard takes them, and what they touch |
-//! | `day_activity` | since when nothing was written to each day |
-//! | `merging` | partitions that are no longer written to become one |
 //! | `failpoint` | places where a test makes the writer fail |
-//! | `failure` | what can stop a session |
-//! | `batch_size` | how large batches may be |
 //! | `status` | what each stream's writer is doing, for everybody who asks |
 //! | `metrics` | what is measured |
-//! | `commit_history` | which position was reached when |
-//! | `trimming` | lag, and trimming the log behind the position |
+//! | `upkeep` | trimming the log behind the position, merging partitions that are no longer written to |
 //! | `report` | `GET /v1/streams` |
 
 mod app;
-mod batch;
-mod batch_size;
 mod bootstrap;
-mod commit_history;
-mod day_activity;
 mod derive;
 mod drain;
 mod failpoint;
-mod failure;
-mod merging;
 mod metrics;
 mod report;
-mod session;
 mod settings;
 mod status;
-mod trimming;
+mod upkeep;
 
 pub use app::start;
 pub use metrics::METRICS;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forebay_log::{LogArgs, LogError, LogSettings, StreamArgs};
 use forebay_model::{DEFAULT_VIEWS, Hash, StreamKind, ViewSet};
 use forebay_service::ServiceSettings;
-use forebay_service::units::{self, ByteSize};
+use forebay_service::settings::units::{self, ByteSize};
 use forebay_shard::{Granularity, ShardArgs, StoreSettings};
 
 use crate::failpoint;

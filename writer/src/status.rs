@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 pub(crate) use forebay_api::streams::DrainState as State;
 
-use crate::commit_history::CommitHistory;
 use crate::derive::Board;
-use crate::failure::Failure;
+use crate::drain::failure::Failure;
 use crate::metrics::{
     BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
+use crate::upkeep::commit_history::CommitHistory;
 
 /// A stream's status. Clones are the same one.
 #[derive(Clone, Debug)]

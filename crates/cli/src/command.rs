@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
-use forebay_service::command_line::EXIT_BAD_SETTING;
+use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
 use crate::operate::{backfill, dead, doctor, log, migrate, shards, verify};
 use crate::{generate, replay, up, version};

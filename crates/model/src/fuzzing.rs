@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use crate::derive::slices;
+use crate::fact::derive::slices;
 use crate::lane::ColumnType;
 use crate::tuple::{Tuple, TupleIndex, Tuples, push_order};
 use crate::{
@@ -147,7 +147,7 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
         }
 }
 
-fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::derive::ViewSlice<'_>]) -> T) -> T {
+fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::fact::derive::ViewSlice<'_>]) -> T) -> T {
     let mut tuple = Vec::new();
     push_order(&mut tuple, order);
     let tuple = Tuples::new(Lane::Orders, &tuple).next().expect("there is a tuple").expect("it can be read");

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use tracing::warn;
 
-use crate::command_line::BadSetting;
+use crate::settings::command_line::BadSetting;
 
 /// What is set is set for the process: what a failpoint does ends the process or looks as if the network had done it.
 static FAILPOINTS: OnceLock<Failpoints> = OnceLock::new();

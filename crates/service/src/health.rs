@@ -9,9 +9,9 @@ use http::header;
 use metrics::gauge;
 use tracing::{info, warn};
 
-use crate::metrics::DEPENDENCY_UP;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::DEPENDENCY_UP;
 
 /// What a service depends on, and how that is. Cloning it is cheap; all clones are the same registry.
 #[derive(Debug, Clone)]

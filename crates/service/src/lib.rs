@@ -6,16 +6,11 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`settings`] | the flags and environment variables of every service |
-//! | [`command_line`] | a command line to settings, and how a bad one is reported |
-//! | [`units`] | sizes and durations as people write them in settings |
-//! | [`telemetry`] | logs, the metrics recorder, the TLS provider: once per process |
-//! | [`metrics`] | tables of what is measured, and what it means |
-//! | `process` | what this process uses, read from `/proc` |
+//! | [`settings`] | the flags and environment variables of every service; how they are read from a command line |
+//! | [`telemetry`] | logs, the metrics recorder and what is measured, the TLS provider: once per process |
 //! | [`shutdown`] | the stages of stopping, as tokens that tasks watch |
 //! | [`lifecycle`] | tasks that must not die, signals, drain, the exit code |
 //! | [`failpoint`] | places where a test makes a service fail |
-//! | `peer` | the other end of a connection, and the name of a client |
 //! | [`http`] | the accept loop and its limits, request bodies with time-outs, request metrics |
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |
@@ -24,25 +19,20 @@
 //! | [`service`] | all of it together: what a service's `main` holds |
 
 pub mod auth;
-pub mod command_line;
 pub mod extract;
 pub mod failpoint;
 pub mod health;
 pub mod http;
 pub mod lifecycle;
-pub mod metrics;
-mod peer;
 pub mod problem;
-mod process;
 pub mod service;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
-pub mod units;
 
 pub use auth::{Client, Right};
-pub use command_line::{BadSetting, parse};
 pub use problem::Problem;
 pub use service::{Service, run, run_http};
 pub use settings::ServiceSettings;
+pub use settings::command_line::{BadSetting, parse};
 pub use shutdown::Shutdown;

@@ -12,14 +12,14 @@ use tokio::net::TcpListener;
 use tracing::{error, info};
 
 use crate::auth::Clients;
-use crate::command_line::{BadSetting, EXIT_BAD_SETTING};
 use crate::health::Health;
 use crate::http::{self, HttpLimits, Observe};
 use crate::lifecycle::{Lifecycle, signals};
-use crate::metrics::BUILD_INFO;
 use crate::problem::Problem;
 use crate::settings::ServiceSettings;
+use crate::settings::command_line::{BadSetting, EXIT_BAD_SETTING};
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::BUILD_INFO;
 use crate::telemetry::{self, Metrics};
 
 /// The shared parts of a running service. Cloning it is cheap; all clones are the same service.

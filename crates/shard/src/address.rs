@@ -65,7 +65,7 @@ impl Deref for ShardArgs {
 }
 
 /// A shard for every bucket is the most that can be used.
-const SHARDS_MAX: usize = forebay_model::bucket::BUCKETS as usize;
+const SHARDS_MAX: usize = forebay_model::routing::bucket::BUCKETS as usize;
 
 impl ShardAddress {
     /// What a connection to it needs.

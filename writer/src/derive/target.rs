@@ -23,8 +23,8 @@ use super::look::{Found, look};
 use super::owed::Owed;
 use super::piece::{Inlet, Piece};
 use super::{ACK_MAX, Source};
+use crate::drain::session::RETRY;
 use crate::failpoint;
-use crate::session::RETRY;
 
 /// Frames of one target that are in flight at one time.
 const IN_FLIGHT_MAX: usize = 4;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use forebay_model::derive::slices;
+use forebay_model::fact::derive::slices;
 use forebay_model::{Bucket, Lane, ShardId, StreamKind};
 use sqlx::Row;
 use sqlx::postgres::PgRow;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forebay_model::{DEFAULT_VIEWS, ViewSet};
 use forebay_replay::{Format, Settings};
-use forebay_service::units;
+use forebay_service::settings::units;
 
 /// Send files of orders to a running system.
 ///

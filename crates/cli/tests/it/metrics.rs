@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::fs;
 
-use forebay_service::metrics::Metric;
+use forebay_service::telemetry::metrics::Metric;
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 
 const TABLES: [(&str, &[Metric]); 4] = [
-    ("Every service", forebay_service::metrics::METRICS),
+    ("Every service", forebay_service::telemetry::metrics::METRICS),
     ("Ingest", forebay_ingest::METRICS),
     ("Writer", forebay_writer::METRICS),
     ("Query", forebay_query::METRICS),

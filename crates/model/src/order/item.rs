@@ -4,7 +4,7 @@ use jiter::Peek;
 
 use super::ITEMS_MAX;
 use super::reader::{Broken, Pointer, Reader, Slot};
-use crate::view::ViewSet;
+use crate::fact::view::ViewSet;
 
 /// What the items of an order come to.
 #[derive(Default)]

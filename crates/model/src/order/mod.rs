@@ -1,7 +1,11 @@
 //! An order: what a client sends ([`Draft`]) and what is stored ([`Order`]).
 
+pub mod currency;
+pub mod fault;
+pub mod identity;
 mod item;
 mod parser;
+mod passthrough;
 pub(crate) mod reader;
 
 pub use parser::OrderParser;

@@ -5,9 +5,9 @@ use jiter::Peek;
 use super::item::{Items, check_key};
 use super::reader::{Broken, Pointer, Reader, Slot};
 use super::{Draft, ORDER_BYTES_MAX};
-use crate::currency::NotACurrency;
-use crate::fault::Rejection;
-use crate::view::ViewSet;
+use crate::fact::view::ViewSet;
+use crate::order::currency::NotACurrency;
+use crate::order::fault::Rejection;
 use crate::{Currency, CustomerId, OrderId, Timestamp};
 
 /// Parses orders by fixed settings.
@@ -57,7 +57,7 @@ impl OrderParser {
     /// Parses one order. `now` bounds its time.
     ///
     /// # Errors
-    /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::fault::FAULTS_MAX).
+    /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::order::fault::FAULTS_MAX).
     pub fn parse<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
         if json.len() > self.bytes_max {
             return Err(Rejection::TooLarge { bytes_max: self.bytes_max });

@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 
 use jiter::{Jiter, JiterError, Peek};
 
-use crate::fault::{FAULTS_MAX, Fault, Rejection};
 use crate::id::check_id;
-use crate::passthrough;
+use crate::order::fault::{FAULTS_MAX, Fault, Rejection};
+use crate::order::passthrough;
 
 /// Where a value of an order stands. Its `Display` is a JSON pointer.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Facts written as tuples. How many fields a tuple has is checked by the compiler against the table of lanes.
 
 use super::JSONB_VERSION;
-use crate::derive::{StoredOrder, ViewSlice};
+use crate::fact::derive::{StoredOrder, ViewSlice};
 use crate::{Bucket, Identity, Lane, Order};
 
 const ORDERS: usize = Lane::Orders.columns().len();

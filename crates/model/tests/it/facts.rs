@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use forebay_model::derive::slices;
 use forebay_model::fact::FRAME_BYTES_MAX;
+use forebay_model::fact::derive::slices;
 use forebay_model::tuple::Tuples;
 use forebay_model::{Bucket, Deriver, Facts, Hash, Identity, Lane, ShardId, ShardMap, StoredOrder, Tenant, ViewSet};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-use forebay_model::fault::Rejection;
+use forebay_model::order::fault::Rejection;
 use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX};
 use forebay_model::{Currency, OrderParser, Timestamp};
 use proptest::prelude::*;

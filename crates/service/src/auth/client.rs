@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::peer::ClientName;
+use crate::http::peer::ClientName;
 
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::client::{Client, Right, Rights};
-use crate::peer::Peer;
+use crate::http::peer::Peer;
 use crate::problem::Problem;
 
 /// All clients. Cloning it is cheap.

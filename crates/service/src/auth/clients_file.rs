@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::client::{Client, Right};
 use super::clients::{Clients, Listed};
-use crate::command_line::BadSetting;
+use crate::settings::command_line::BadSetting;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 
 use super::client::{Client, Right};
 use super::clients::Clients;
-use crate::peer::Peer;
+use crate::http::peer::Peer;
 use crate::problem::Problem;
 
 /// Lets a request pass if its client has the right, and tells the handler who the client is. From [`Clients::guard`].

@@ -12,4 +12,4 @@ pub use client::{Client, Right, Rights};
 pub use clients::Clients;
 pub use guard::Guard;
 
-pub use crate::peer::ClientName;
+pub use crate::http::peer::ClientName;

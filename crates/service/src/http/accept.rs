@@ -14,9 +14,9 @@ use tracing::warn;
 
 use super::connection::HttpServer;
 use super::limits::HttpLimits;
-use crate::metrics::{ACCEPT_ERRORS, CONNECTIONS, CONNECTIONS_ACCEPTED};
-use crate::peer::Peer;
+use crate::http::peer::Peer;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::{ACCEPT_ERRORS, CONNECTIONS, CONNECTIONS_ACCEPTED};
 
 /// How long to wait when the system has no descriptor or memory for another connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);

@@ -26,7 +26,7 @@ use tower::Service;
 
 use super::body::RequestBody;
 use super::limits::HttpLimits;
-use crate::peer::Peer;
+use crate::http::peer::Peer;
 
 /// How long a connection that was told to close may stay without a request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::process;
+use crate::telemetry::process;
 
 /// What a peer may hold on to, and for how long.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod limits;
 mod observe;
+pub(crate) mod peer;
 
 use std::net::SocketAddr;
 
@@ -21,7 +22,7 @@ pub use body::{RequestBodyError, body_problem, read_whole};
 pub use limits::HttpLimits;
 pub use observe::Observe;
 
-pub use crate::peer::Peer;
+pub use crate::http::peer::Peer;
 
 /// Listens on an address; the error is one clear sentence.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -17,8 +17,8 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::{Layer, Service};
 use tracing::debug;
 
-use crate::metrics::{PROBLEMS, REQUEST_SECONDS, REQUESTS};
 use crate::problem::{Code, Problem};
+use crate::telemetry::metrics::{PROBLEMS, REQUEST_SECONDS, REQUESTS};
 
 /// The label of requests that no route matches; their paths are anybody's invention.
 const UNMATCHED: &str = "unmatched";

@@ -25,7 +25,7 @@ use http::HeaderMap;
 
 use crate::app::App;
 use crate::assign::Assigner;
-use crate::media::{Encoding, media_type, unsupported_media_type};
+use crate::http::media::{Encoding, media_type, unsupported_media_type};
 use split::Splitter;
 use stream::BatchStream;
 

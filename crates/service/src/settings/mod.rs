@@ -1,12 +1,14 @@
 //! The settings of every service: each is a flag with an environment variable `FOREBAY_…`.
 
+pub mod command_line;
+pub mod units;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use crate::failpoint::Failpoints;
-use crate::units;
 
 /// The settings that every service has; `#[command(flatten)]` them into a service's own.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,7 +97,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::command_line::{Stop, try_parse_from};
+    use crate::settings::command_line::{Stop, try_parse_from};
 
     #[derive(Debug, Parser)]
     #[command(name = "forebay-example", version)]

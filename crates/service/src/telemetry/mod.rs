@@ -1,5 +1,8 @@
 //! Logs, the metrics recorder and the TLS provider: what exists once per process.
 
+pub mod metrics;
+pub(crate) mod process;
+
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,9 +13,8 @@ use tracing::{Dispatch, error};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::metrics::{METRICS, describe};
-use crate::process;
 use crate::settings::{LogFormat, LoggingSettings};
+use crate::telemetry::metrics::{METRICS, describe};
 
 /// Histogram buckets by the unit at the end of a metric's name.
 const BUCKETS: [(&str, &[f64]); 3] = [

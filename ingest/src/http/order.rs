@@ -7,17 +7,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
-use forebay_model::fault::{Fault, Rejection};
 use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::fault::{Fault, Rejection};
 use forebay_model::{Facts, Order, Receipt, ShardId, Tenant, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::append::group::Origin;
 use crate::assign::Assigner;
-use crate::group::Origin;
-use crate::media::{Encoding, media_type, unsupported_media_type};
+use crate::http::media::{Encoding, media_type, unsupported_media_type};
 use crate::metrics::count_rejected;
 
 /// How long one order's body may take to arrive.

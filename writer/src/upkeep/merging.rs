@@ -14,8 +14,8 @@ use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
 use tracing::{info, instrument, warn};
 
-use crate::day_activity::{DayActivity, day_of};
 use crate::metrics::{MERGE_SECONDS, MERGES};
+use crate::upkeep::day_activity::{DayActivity, day_of};
 
 /// How often it is looked whether there is something to merge.
 const LOOK_EVERY: Duration = Duration::from_mins(1);

@@ -39,7 +39,7 @@ pub(crate) fn touched(frames: &[IndexedFrame]) -> Touched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day_activity::{Days, day_of};
+    use crate::upkeep::day_activity::{Days, day_of};
     use bytes::Bytes;
     use forebay_log::FrameFault;
     use forebay_model::touched::{customer_key, hour_of, view_key};

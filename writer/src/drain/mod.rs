@@ -1,5 +1,10 @@
 //! One stream's loop: a session for as long as it goes well; after a failure wait, and start over from the stored position.
 
+pub(crate) mod batch;
+pub(crate) mod batch_size;
+pub(crate) mod failure;
+pub(crate) mod session;
+
 use std::time::Duration;
 
 use forebay_log::{ReadError, Unreadable};
@@ -11,8 +16,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
-use crate::failure::Failure;
-use crate::session::{Retries, Session, StreamContext};
+use crate::drain::failure::Failure;
+use crate::drain::session::{Retries, Session, StreamContext};
 use crate::status::State;
 
 /// How often it is looked whether a halted stream can go on: somebody may have decided.

@@ -10,7 +10,7 @@ use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
 use super::record::Record;
 use super::report::rejected;
 use crate::assign::Assigner;
-use crate::memory::Held;
+use crate::limit::memory::Held;
 use crate::metrics::count_rejected;
 
 /// Frames are filled part by part, so small parts fill them best.

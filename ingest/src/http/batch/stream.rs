@@ -22,8 +22,8 @@ use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
 use crate::append::AppendError;
+use crate::append::group::Origin;
 use crate::assign::Assigner;
-use crate::group::Origin;
 
 /// Bytes of orders that are logged together even though something is in flight. They are shared out among all shards, so it
 /// takes many to fill each one's frames.

@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use crate::media::Encoding;
+use crate::http::media::Encoding;
 
 /// Bytes of a chunk that a decompressor gives.
 const CHUNK_BYTES: usize = 64 * 1024;

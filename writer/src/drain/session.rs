@@ -12,14 +12,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::batch::{indexed, touched};
-use crate::batch_size::BatchSize;
-use crate::day_activity::{DayActivity, Days};
 use crate::derive::{Deriving, Source, first_notes};
+use crate::drain::batch::{indexed, touched};
+use crate::drain::batch_size::BatchSize;
+use crate::drain::failure::Failure;
 use crate::failpoint;
-use crate::failure::Failure;
-use crate::merging::Merging;
 use crate::status::{CommitFigures, State, Status};
+use crate::upkeep::day_activity::{DayActivity, Days};
+use crate::upkeep::merging::Merging;
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
 const BEAT: Duration = Duration::from_secs(1);

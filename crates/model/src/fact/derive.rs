@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
+use crate::fact::view::ViewSet;
 use crate::order::reader::{Broken, Pointer, Reader};
 use crate::tuple::{push_index_of, push_view};
-use crate::view::ViewSet;
 use crate::{Bucket, Facts, Identity, Lane, ShardMap, Tuple};
 
 /// Derives facts by the views of a system and a version of its map.

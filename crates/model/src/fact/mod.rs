@@ -1,8 +1,11 @@
 //! Facts, gathered as tuples per lane and shard.
 
+pub mod derive;
+pub mod view;
+
 use crate::lane::Lane;
 use crate::order::Order;
-use crate::shard_map::{ShardId, ShardMap};
+use crate::routing::shard_map::{ShardId, ShardMap};
 use crate::tuple;
 
 /// The most bytes of a frame's payload. Only a fact that is larger by itself makes a larger frame.

@@ -57,8 +57,8 @@ macro_rules! metric_table {
     ($( $metric:ident $kind:ident $name:literal [$( $label:literal ),*] $help:literal; )+) => {
         $(
             #[doc = $help]
-            pub(crate) const $metric: $crate::metrics::Metric = $crate::metrics::Metric {
-                kind: $crate::metrics::Kind::$kind,
+            pub(crate) const $metric: $crate::telemetry::metrics::Metric = $crate::telemetry::metrics::Metric {
+                kind: $crate::telemetry::metrics::Kind::$kind,
                 name: $name,
                 labels: &[$( $label ),*],
                 help: $help,
@@ -66,7 +66,7 @@ macro_rules! metric_table {
         )+
 
         /// Every metric of this crate.
-        pub const METRICS: &[$crate::metrics::Metric] = &[$( $metric ),+];
+        pub const METRICS: &[$crate::telemetry::metrics::Metric] = &[$( $metric ),+];
     };
 }
 

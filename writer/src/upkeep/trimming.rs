@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::session::age;
+use crate::drain::session::age;
 use crate::status::{State, Status};
 
 const EVERY: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::BUCKETS;
+use crate::routing::bucket::BUCKETS;
 use crate::{Bucket, CustomerId, Hash, Tenant};
 
 /// A shard's number.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use procfs::WithCurrentSystemInfo;
 use procfs::process::{LimitValue, Process};
 
-use crate::metrics::{CPU_SECONDS, Metric, OPEN_FILES, OPEN_FILES_MAX, RESIDENT_BYTES};
+use crate::telemetry::metrics::{CPU_SECONDS, Metric, OPEN_FILES, OPEN_FILES_MAX, RESIDENT_BYTES};
 
 /// Appends the process's metrics in Prometheus text form. What cannot be read is left out.
 pub(crate) fn render(out: &mut String) {

@@ -1,6 +1,9 @@
 //! A request's orders, logged: **one order is one log entry**, and is accepted once that is acknowledged. What follows from it is
 //! derived by the writer of its shard, of what is stored.
 
+pub(crate) mod group;
+pub(crate) mod log_watch;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,8 +16,8 @@ use forebay_service::lifecycle::Lifecycle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::group::{Group, Origin, Pending};
-use crate::memory::Held;
+use crate::append::group::{Group, Origin, Pending};
+use crate::limit::memory::Held;
 
 /// Parts that wait for one group's attention. Their bytes are bounded elsewhere.
 const GROUP_QUEUE: usize = 1024;

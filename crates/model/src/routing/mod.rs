@@ -1,0 +1,7 @@
+//! Where facts go: a key leads to its bucket, and the map from there to a shard.
+
+pub mod bucket;
+pub mod shard_map;
+
+pub use bucket::{Bucket, Hash};
+pub use shard_map::{Epoch, ShardId, ShardMap};
