@@ -15,6 +15,9 @@ create table orders (
     -- As ISO 4217 has it. What `total` is in.
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     total       int8        not null,
+    -- The place in the log where it was first stored: which log, and the sequence number of the frame. No client sees it.
+    place_seq   int8        not null,
+    place_log   int2        not null,
     items       jsonb       not null,
     -- A JSON object of every top-level field of the order that has no column; `{}` when there is none.
     attributes  jsonb       not null,
@@ -22,6 +25,19 @@ create table orders (
 ) partition by range (ordered_at);
 
 create index orders_by_time on orders (ordered_at, order_id);
+
+-- What lies between two places of a log, in its order. The rows of a frame have one place, which the index has once.
+create index orders_by_place on orders (place_log, place_seq);
+
+-- The logs that rows of this shard were first stored from: makings of a logged stream, this shard's own or, for rows that were
+-- copied here, another's. Rows name them by number. A number is never given twice, and a later making has a larger one.
+create table place_log (
+    number      int2        primary key,
+    shard       int2        not null,
+    -- As in `stream_position`.
+    incarnation int8        not null,
+    unique (shard, incarnation)
+);
 
 -- No statement looks for the insides of a fact, and sorting them is most of what `analyze` would do: several times what
 -- storing them has cost. New partitions take over what is set here.

@@ -10,6 +10,7 @@
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
+//! | [`place`] | where in the log a row was first stored |
 //! | [`derived`] | how far facts are derived for each shard that they go to |
 //! | [`partition`] | partitions by time |
 //! | [`dead_letter`] | what could not be stored |
@@ -28,6 +29,7 @@ pub mod frame;
 pub mod loss;
 pub mod migrate;
 pub mod partition;
+pub mod place;
 pub mod pool;
 pub mod position;
 pub mod read;
@@ -44,6 +46,7 @@ pub use frame::{IndexedFrame, LogFrame};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use partition::{Build, Granularity, Merger, Period, Swap};
+pub use place::PlaceLog;
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{StreamPosition, Tally};
 pub use session::ConnectError;

@@ -57,7 +57,7 @@ impl Writing {
             let addresses: ShardAddresses = url.parse().unwrap();
             for stream in StreamId::all_of(shard) {
                 let incarnation = log.stream_state(stream).await.unwrap().incarnation;
-                let mut store = StreamStore::open(&addresses, stream.kind, StoreSettings::default()).await.unwrap();
+                let mut store = StreamStore::open(&addresses, stream, StoreSettings::default()).await.unwrap();
                 let position = Position { incarnation, seq: 0 };
                 store.begin_at(position).await.unwrap();
                 streams.insert(stream, Written { store, position, logged: Vec::new() });
@@ -308,8 +308,7 @@ impl Writing {
     /// Goes on at another server of the only shard, behind what that one has.
     pub(crate) async fn go_on_at(&mut self, url: &str) {
         for (stream, written) in &mut self.streams {
-            written.store =
-                StreamStore::open(&url.parse().unwrap(), stream.kind, StoreSettings::default()).await.unwrap();
+            written.store = StreamStore::open(&url.parse().unwrap(), *stream, StoreSettings::default()).await.unwrap();
             written.position = written.store.position().await.unwrap().unwrap().position;
         }
     }

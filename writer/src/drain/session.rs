@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
     /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
     pub(crate) async fn open(context: &'a StreamContext) -> Result<Self, Failure> {
         let stream = context.of;
-        let mut store = StreamStore::open(&context.addresses, stream.kind, context.store.clone()).await?;
+        let mut store = StreamStore::open(&context.addresses, stream, context.store.clone()).await?;
         while !store.try_lead().await? {
             if context.status.set(State::Standby, None) {
                 info!("another writer leads, standing by");

@@ -1,8 +1,10 @@
 //! Ranges of time, and the gaps between them.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use forebay_model::Timestamp;
+
+use crate::store::sift::LATEST;
 
 /// From an instant, inclusive, to another, exclusive; in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +68,14 @@ impl Ranges {
         gaps
     }
 
+    /// Parts of time with at most so many of the ranges in each, which together are all the time in which facts can be.
+    pub(crate) fn windows(&self, ranges: usize) -> Vec<Span> {
+        let edges = self.spans.chunks(ranges).skip(1).map(|chunk| chunk[0].from);
+        let starts = iter::once(Timestamp::EARLIEST.unix_us()).chain(edges.clone());
+        let ends = edges.chain(iter::once(LATEST.unix_us()));
+        starts.zip(ends).map(|(from, to)| Span { from, to }).collect()
+    }
+
     /// Notes a partition that was just made.
     pub(crate) fn insert(&mut self, span: Span) {
         let place = self.spans.partition_point(|other| other.from < span.from);
@@ -124,6 +134,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn windows_are_all_of_time_and_have_few_ranges_each(days in proptest::collection::btree_set(0i64..3000, 0..40), most in 1usize..8) {
+            let day = |day: i64| Granularity::Day.slot(Timestamp::EARLIEST.plus_us(day * 86_400_000_000));
+            let spans: Vec<_> = days.into_iter().map(day).collect();
+            let windows = Ranges::new(spans.clone(), false).windows(most);
+            let ends = (windows[0].from, windows[windows.len() - 1].to);
+            prop_assert_eq!(ends, (Timestamp::EARLIEST.unix_us(), LATEST.unix_us()));
+            prop_assert!(windows.windows(2).all(|pair| pair[0].to == pair[1].from));
+            let in_window = |window: &Span| spans.iter().filter(|span| window.holds(span.from)).count();
+            prop_assert!(windows.iter().all(|window| in_window(window) <= most));
+            prop_assert!(windows.len() <= spans.len().div_ceil(most).max(1));
+        }
+
         #[test]
         fn whatever_was_there_a_new_partition_holds_the_instant_and_overlaps_nothing(
             steps in proptest::collection::vec((0i64..100_000_000_000, 1i64..100_000_000_000), 0..30),

@@ -10,6 +10,7 @@
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
 //! | [`orders`] | whole orders with what facts follow from |
+//! | [`stretch`] | orders by their place in the log |
 //! | `derived` | how far facts are derived |
 //! | `figures` | what the database says of itself |
 //!
@@ -23,6 +24,7 @@ pub mod orders;
 mod row;
 pub mod sql;
 mod statement;
+pub mod stretch;
 mod window;
 mod windows;
 

@@ -3,15 +3,13 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use forebay_model::{
-    Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind, Tenant, Timestamp,
-};
+use forebay_model::{Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, Tenant, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Row};
 
+use super::stretch::decided;
 use crate::address::ShardAddresses;
-use crate::pool::{PoolSettings, ShardPool};
-use crate::position::StreamPosition;
+use crate::pool::{Lease, PoolSettings, ShardPool};
 use crate::store::StoreError;
 use crate::store::step::{Step, step};
 use crate::timestamptz::Timestamptz;
@@ -87,7 +85,13 @@ impl OrderReader {
         let settings = PoolSettings {
             application_name,
             connections_max: 1,
-            parameters: vec![("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("jit", "off")],
+            // A plan for every time would be one that locks every partition.
+            parameters: vec![
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("jit", "off"),
+                ("plan_cache_mode", "force_custom_plan"),
+            ],
             ..PoolSettings::default()
         };
         Self(ShardPool::new(shard, addresses, &settings))
@@ -103,18 +107,16 @@ impl OrderReader {
         upto: Position,
         wanted: &[(Bucket, OrderKey)],
     ) -> Result<Option<Vec<StoredOrder>>, StoreError> {
-        let mut lease = self.0.acquire().await?;
+        let mut lease = self.lease().await?;
         let found = async {
-            let mut snapshot = lease.begin_with("begin isolation level repeatable read read only").await?;
-            let stored = StreamPosition::of(&mut snapshot, StreamKind::Logged).await?;
-            if !stored.is_some_and(|stored| stored.position.covers(upto)) {
-                return Ok(None);
-            }
+            let Some(mut snapshot) = decided(&mut lease, upto).await? else { return Ok(None) };
             let found = find(&mut snapshot, wanted).await?;
             snapshot.commit().await?;
             Ok(Some(found))
         };
-        Ok(step(Step::Rows, found).await?)
+        let found = step(Step::Rows, found).await?;
+        lease.done();
+        Ok(found)
     }
 
     /// At most so many orders behind a place, as [`page`].
@@ -122,8 +124,14 @@ impl OrderReader {
     /// # Errors
     /// Where the shard does not answer.
     pub async fn page(&self, behind: &OrderKey, limit: i64) -> Result<Vec<StoredOrder>, StoreError> {
-        let mut lease = self.0.acquire().await?;
-        Ok(step(Step::Rows, page(&mut lease, behind, limit)).await?)
+        let mut lease = self.lease().await?;
+        let page = step(Step::Rows, page(&mut lease, behind, limit)).await?;
+        lease.done();
+        Ok(page)
+    }
+
+    pub(super) async fn lease(&self) -> Result<Lease, StoreError> {
+        Ok(self.0.acquire().await?)
     }
 }
 

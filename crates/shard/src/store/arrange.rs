@@ -6,6 +6,7 @@
 use forebay_model::tuple::key_prefix;
 use forebay_model::{Lane, Timestamp};
 
+use super::copy::Sent;
 use crate::partition::{Ranges, Span};
 
 /// A tuple and where it goes.
@@ -14,25 +15,25 @@ struct Row<'a> {
     partition: i64,
     /// The first bytes of its key. What they do not tell apart stays in the order of the log.
     key: u128,
-    tuple: &'a [u8],
+    sent: Sent<'a>,
 }
 
-/// The tuples, each with its time, partition by partition, and in the order of their keys as far as it matters.
+/// The rows, each a tuple with its time, partition by partition, and in the order of their keys as far as it matters.
 pub(super) fn in_key_order<'a>(
     lane: Lane,
-    tuples: impl Iterator<Item = (&'a [u8], Timestamp)>,
+    rows: impl Iterator<Item = (Sent<'a>, Timestamp)>,
     partitions: &Ranges,
-) -> Vec<&'a [u8]> {
+) -> Vec<Sent<'a>> {
     let mut here: Option<Span> = None;
-    let row = |(tuple, at): (&'a [u8], Timestamp)| {
+    let row = |(sent, at): (Sent<'a>, Timestamp)| {
         if !here.is_some_and(|span| span.holds(at.unix_us())) {
             here = partitions.span_of(at);
         }
-        Row { partition: here.map_or(0, |span| span.from), key: key_prefix(lane, tuple), tuple }
+        Row { partition: here.map_or(0, |span| span.from), key: key_prefix(lane, sent.tuples), sent }
     };
-    let mut rows: Vec<_> = tuples.map(row).collect();
+    let mut rows: Vec<_> = rows.map(row).collect();
     rows.sort_by_key(|row| (row.partition, row.key));
-    rows.into_iter().map(|row| row.tuple).collect()
+    rows.into_iter().map(|row| row.sent).collect()
 }
 
 #[cfg(test)]
@@ -71,8 +72,9 @@ mod tests {
                 order(*bucket, customer_id, Timestamp::from_unix_us(first + us), order_id)
             }).collect();
             let with_time = tuples.iter().zip(&orders);
-            let with_time = with_time.map(|(tuple, (_, _, us, _))| (&tuple[..], Timestamp::from_unix_us(first + us)));
+            let with_time = with_time.map(|(tuple, (_, _, us, _))| (Sent::as_they_are(tuple), Timestamp::from_unix_us(first + us)));
             let arranged = in_key_order(Lane::Orders, with_time, &ranges);
+            let arranged: Vec<_> = arranged.into_iter().map(|sent| sent.tuples).collect();
 
             let place = |tuple: &[u8]| {
                 let tuple = Tuples::new(Lane::Orders, tuple).next().unwrap().unwrap();
@@ -96,8 +98,8 @@ mod tests {
         let at = Timestamp::parse("2025-01-01T00:00:00Z").unwrap();
         let long = "C".repeat(20);
         let tuples = ["b", "a"].map(|order_id| order(1, &long, at, order_id));
-        let tuples = [&tuples[0][..], &tuples[1]];
-        let arranged = in_key_order(Lane::Orders, tuples.into_iter().map(|tuple| (tuple, at)), &Ranges::default());
-        assert_eq!(arranged, tuples);
+        let sent = [0, 1].map(|row| Sent::as_they_are(&tuples[row]));
+        let arranged = in_key_order(Lane::Orders, sent.into_iter().map(|sent| (sent, at)), &Ranges::default());
+        assert_eq!(arranged, sent);
     }
 }

@@ -185,10 +185,9 @@ impl LanePart<'_> {
     async fn copy_straight(&self, connection: &mut PgConnection, partitions: &Ranges) -> Result<(), StepError> {
         // The times first: they are fewer bytes to have sent in vain.
         Times::of(self.lane, self.ranges).insert(connection).await?;
-        let tuples = self.ranges.iter().flat_map(|range| range.tuples());
-        let tuples = tuples.map(|(tuple, entry)| (tuple, entry.ordered_at));
-        let tuples = in_key_order(self.lane, tuples, partitions);
-        copy(connection, &self.statements.copy, &tuples).await?;
+        let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
+        let rows = in_key_order(self.lane, rows, partitions);
+        copy(connection, &self.statements.copy, &rows).await?;
         Ok(())
     }
 

@@ -1,11 +1,8 @@
 //! Finding the rows that the server refuses, by halves.
 
-use forebay_model::Lane;
-
 use super::attempt::{AttemptError, Session};
 use super::lane::LanePart;
 use super::sift::RowRange;
-use super::statements::Statements;
 use super::step::{Fault, StepError};
 use crate::dead_letter::{Letter, Reason};
 
@@ -22,12 +19,11 @@ pub(crate) trait Sessions {
     fn give_back(&mut self, session: Session);
 }
 
-/// Parts the rows of one frame. Every probe goes through the staging table and is rolled back. Data errors only count
+/// Parts the rows of one frame, of a lane whose part goes through staging. Every probe goes through the staging table and is rolled back. Data errors only count
 /// where they are met with a single row; anything that is not the rows' fault ends the search.
 pub(crate) async fn bisect<'a>(
     sessions: &mut impl Sessions,
-    lane: Lane,
-    statements: &Statements,
+    of: LanePart<'_>,
     ranges: &[RowRange<'a>],
 ) -> Result<Parted<'a>, AttemptError> {
     let mut parted = Parted::default();
@@ -35,7 +31,7 @@ pub(crate) async fn bisect<'a>(
     let mut open: Vec<Vec<RowRange<'a>>> = vec![ranges.iter().flat_map(|range| range.split()).collect()];
     while let Some(mut rows) = open.pop() {
         let Some(&first) = rows.first() else { continue };
-        match probe(sessions, lane, statements, &rows).await? {
+        match probe(sessions, of, &rows).await? {
             None => parted.taken.append(&mut rows),
             Some(error) if rows.len() == 1 => parted.refused.push(letter(first, &error)),
             Some(_) => {
@@ -50,13 +46,11 @@ pub(crate) async fn bisect<'a>(
 /// What is wrong with some of the rows, if the server refuses them for their data.
 async fn probe(
     sessions: &mut impl Sessions,
-    lane: Lane,
-    statements: &Statements,
+    of: LanePart<'_>,
     rows: &[RowRange<'_>],
 ) -> Result<Option<StepError>, AttemptError> {
     let session = sessions.take().await?;
-    let part = LanePart { lane, statements, straight: None, ranges: rows, letters: &[], rows: 0, times: None };
-    match part.probe(session).await {
+    match (LanePart { ranges: rows, ..of }).probe(session).await {
         Ok(session) => {
             sessions.give_back(session);
             Ok(None)

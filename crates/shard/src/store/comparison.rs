@@ -9,11 +9,12 @@ use forebay_model::{Lane, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
-use super::copy::copy;
+use super::copy::{Sent, copy};
 use super::statements::Statements;
 use super::step::{Fault, Step, StepError, step};
 use super::{StoreError, staging_settings};
 use crate::address::ShardAddresses;
+use crate::place::{self, Place};
 use crate::session::{SessionSettings, connect_primary};
 use crate::sqlstate::ErrorClass;
 use crate::timestamptz::Timestamptz;
@@ -99,8 +100,10 @@ impl Comparison {
             None => self.connect().await?,
         };
         step(Step::Position, connection.execute("begin")).await?;
-        let tuples: Vec<&[u8]> = facts.iter().map(|fact| &fact[..]).collect();
-        copy(&mut connection, &self.statements.copy_staged, &tuples).await?;
+        // What is compared was never logged, and places are not compared.
+        let place = place::is_kept(self.lane).then_some(Place { log: 0, seq: 0 });
+        let rows: Vec<_> = facts.iter().map(|tuples| Sent { tuples, place }).collect();
+        copy(&mut connection, &self.statements.copy_staged, &rows).await?;
         let found = self.find(&mut connection, facts).await?;
         // Nothing but the staging table was written to. A commit empties it; behind a rollback its rows would stay, dead.
         step(Step::Commit, connection.execute("commit")).await?;

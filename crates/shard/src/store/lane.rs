@@ -21,15 +21,18 @@ use crate::position::Tally;
 pub(super) struct LaneState {
     pub(super) lane: Lane,
     pub(super) statements: Arc<Statements>,
+    /// By what number rows name their log, where they keep their place.
+    pub(super) place_log: Option<i16>,
     ranges: Ranges,
     path: Path,
 }
 
 /// What a transaction is to do with one lane.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct LanePart<'a> {
     pub(super) lane: Lane,
     pub(super) statements: &'a Statements,
+    pub(super) place_log: Option<i16>,
     /// The table's partitions, where the rows go straight into it; `None` where they go through staging.
     pub(super) straight: Option<&'a Ranges>,
     pub(super) ranges: &'a [RowRange<'a>],
@@ -43,7 +46,7 @@ impl LaneState {
     /// Reads which partitions there are.
     pub(super) async fn read(control: &mut PgConnection, lane: Lane) -> Result<Self, StoreError> {
         let (statements, path) = (Arc::new(Statements::new(lane)), Path::default());
-        let mut state = Self { lane, statements, ranges: Ranges::default(), path };
+        let mut state = Self { lane, statements, place_log: None, ranges: Ranges::default(), path };
         state.read_partitions(control).await?;
         Ok(state)
     }
@@ -93,6 +96,7 @@ impl LaneState {
         (sifted.logged > 0).then(|| LanePart {
             lane: self.lane,
             statements: &self.statements,
+            place_log: self.place_log,
             straight: self.path.is_straight().then_some(&self.ranges),
             ranges: &sifted.ranges,
             letters: &sifted.letters,

@@ -9,7 +9,7 @@
 //! | `sift` | what of a batch can be sent, and what cannot |
 //! | `attempt` | one transaction: every lane of the stream, one position |
 //! | `arrange` | the order in which rows are sent |
-//! | `copy` | tuples into a table |
+//! | `copy` | tuples into a table, with the place in the log that each keeps |
 //! | `lane` | what is known of a lane's table, and one lane's part in a transaction |
 //! | `statements` | the SQL of a lane |
 //! | `staging` | the way through the staging table |
@@ -27,7 +27,7 @@ mod copy;
 mod error;
 mod lane;
 mod path;
-mod sift;
+pub(crate) mod sift;
 mod staging;
 mod statements;
 pub(crate) mod step;
@@ -36,7 +36,7 @@ mod times;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_model::{Lane, PerLane, Position, StreamKind, Timestamp};
+use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId, StreamId, StreamKind, Timestamp};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
@@ -53,6 +53,7 @@ use crate::derived::{Derived, DerivedNote};
 use crate::frame::IndexedFrame;
 use crate::loss::AcceptedLoss;
 use crate::partition::Granularity;
+use crate::place::{self, PlaceLog};
 use crate::position::{StreamPosition, Tally};
 use crate::session::{SessionSettings, connect_primary};
 
@@ -83,9 +84,12 @@ pub struct StoreSettings {
 #[derive(Debug)]
 pub struct StreamStore {
     stream: StreamKind,
+    shard: ShardId,
     settings: StoreSettings,
     address: ShardAddress,
     lanes: Vec<LaneState>,
+    /// The log that rows name as theirs by the number that the lanes have.
+    placed_in: Option<Incarnation>,
     control: PgConnection,
     session: Option<Session>,
 }
@@ -122,7 +126,7 @@ impl StreamStore {
     /// Connects to the shard's primary and reads which partitions there are.
     pub async fn open(
         addresses: &ShardAddresses,
-        stream: StreamKind,
+        StreamId { kind: stream, shard }: StreamId,
         settings: StoreSettings,
     ) -> Result<Self, StoreError> {
         let (mut control, address) = connect_primary(addresses, &session_settings(stream, "lead")).await?;
@@ -130,7 +134,7 @@ impl StreamStore {
         for lane in stream.lanes() {
             lanes.push(LaneState::read(&mut control, lane).await?);
         }
-        Ok(Self { stream, settings, address, lanes, control, session: None })
+        Ok(Self { stream, shard, settings, address, lanes, placed_in: None, control, session: None })
     }
 
     /// The server that it writes to: the first of the shard's addresses that was a primary.
@@ -239,6 +243,7 @@ impl StreamStore {
             self.note_derived(from, notes).await?;
             return Ok(Committed::nothing(from));
         }
+        self.name_log(from.incarnation).await?;
         let mut count = frames.len();
         loop {
             match self.commit_all(&frames[..count], from, notes).await? {
@@ -247,6 +252,17 @@ impl StreamStore {
                 None => count = count.div_ceil(2),
             }
         }
+    }
+
+    /// Finds the number by which rows that keep their place name a log.
+    async fn name_log(&mut self, incarnation: Incarnation) -> Result<(), StoreError> {
+        if self.placed_in == Some(incarnation) || self.stream != StreamKind::Logged {
+            return Ok(());
+        }
+        let number = step(Step::Position, PlaceLog::number(&mut self.control, self.shard, incarnation)).await?;
+        self.lanes.iter_mut().for_each(|lane| lane.place_log = place::is_kept(lane.lane).then_some(number));
+        self.placed_in = Some(incarnation);
+        Ok(())
     }
 
     /// `None` where these frames cannot be committed together, but maybe fewer of them.
@@ -328,8 +344,20 @@ impl StreamStore {
 
     /// Moves the rows that the server refuses from what is sent to the dead letters.
     async fn set_refused_apart(&mut self, place: usize, sifted: &mut Sifted<'_>) -> Result<(), CommitError> {
-        let (lane, statements) = (self.lanes[place].lane, self.lanes[place].statements.clone());
-        let parted = bisect(self, lane, &statements, &sifted.ranges).await?;
+        let LaneState { lane, ref statements, place_log, .. } = self.lanes[place];
+        let statements = statements.clone();
+        let (ranges, letters) = (&[][..], &[][..]);
+        let of = LanePart {
+            lane,
+            statements: &statements,
+            place_log,
+            straight: None,
+            ranges,
+            letters,
+            rows: 0,
+            times: None,
+        };
+        let parted = bisect(self, of, &sifted.ranges).await?;
         sifted.ranges = parted.taken;
         sifted.letters.extend(parted.refused);
         Ok(())

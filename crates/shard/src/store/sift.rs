@@ -7,9 +7,11 @@ use bytes::Bytes;
 use forebay_model::Timestamp;
 use forebay_model::tuple::TupleEntry;
 
+use super::copy::Sent;
 use crate::dead_letter::{Letter, Reason, RowPosition};
 use crate::frame::IndexedFrame;
 use crate::partition::{Granularity, Ranges, Span};
+use crate::place::Place;
 
 /// Tuples that stand together in a frame, and can be sent.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,13 @@ impl<'a> RowRange<'a> {
     pub(crate) fn tuples(self) -> impl Iterator<Item = (&'a [u8], &'a TupleEntry)> {
         let payload = &self.frame.frame().payload;
         self.entries.iter().map(|entry| (&payload[entry.range()], entry))
+    }
+
+    /// As they are sent, in the order of the log, each with its time: with their place, where rows name its log by that number.
+    pub(crate) fn sent(self, place_log: Option<i16>) -> impl Iterator<Item = (Sent<'a>, Timestamp)> {
+        let seq = self.frame.frame().seq;
+        let place = place_log.map(|log| Place { log, seq });
+        self.tuples().map(move |(tuples, entry)| (Sent { tuples, place }, entry.ordered_at))
     }
 
     /// Each as a range of its own.

@@ -50,8 +50,9 @@ impl LanePart<'_> {
 
     /// Returns how many rows were new.
     pub(super) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, StepError> {
-        let payloads: Vec<_> = self.ranges.iter().map(|range| range.bytes()).collect();
-        copy(connection, &self.statements.copy_staged, &payloads).await?;
+        let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
+        let rows: Vec<_> = rows.map(|(row, _)| row).collect();
+        copy(connection, &self.statements.copy_staged, &rows).await?;
         Times::of(self.lane, self.ranges).insert_new(connection).await?;
         let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
         Ok(step(Step::Rows, insert).await?.rows_affected())

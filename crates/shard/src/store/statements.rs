@@ -3,6 +3,7 @@
 use forebay_model::Lane;
 
 use super::times;
+use crate::place::{self, Place};
 
 /// Every statement that touches a lane's table.
 #[derive(Clone, Debug)]
@@ -29,7 +30,10 @@ pub(crate) struct Statements {
 impl Statements {
     pub(crate) fn new(lane: Lane) -> Self {
         let (table, staged) = (lane.table(), format!("staged_{lane}"));
-        let columns = joined(lane.columns().iter().map(|column| column.name), "", ", ");
+        let mut columns = joined(lane.columns().iter().map(|column| column.name), "", ", ");
+        if place::is_kept(lane) {
+            columns = format!("{columns}, {}", Place::COLUMNS);
+        }
         let is_content = |column: &&str| !lane.identity().contains(column);
         let content = || lane.columns().iter().map(|column| column.name).filter(is_content);
         let at = |time: &str| {
@@ -71,11 +75,13 @@ impl Statements {
             ),
             conflicts: format!("select s.n - (select min(n) from {staged}), {first_at} {different} order by 1"),
             differences: format!(
-                "select s.n - (select min(n) from {staged}), (to_jsonb(s) - 'n')::text, to_jsonb(o)::text {different} order by 1"
+                "select s.n - (select min(n) from {staged}), {}::text, {}::text {different} order by 1",
+                fact("s"),
+                fact("o")
             ),
             bury_conflicts: bury(
                 &staged,
-                &format!("select to_jsonb(o) from {table} o where {}{within}", at("first_at")),
+                &format!("select {} from {table} o where {}{within}", fact("o"), at("first_at")),
             ),
         }
     }
@@ -92,13 +98,14 @@ const FIRST_AT: &str = "(select t.ordered_at from order_time t where t.bucket = 
 
 /// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
 fn bury(staged: &str, stored: &str) -> String {
+    let content = fact("s");
     format!(
         "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, tenant, customer_id, \
             order_id, ordered_at, tuple, content, stored, epoch, enqueued_at) \
         select $3, $4, seq, row, 1, 'conflict', \
             case first_at when s.ordered_at then 'a fact with this identity and other content was stored before' \
                 else 'the customer''s order with this id was stored before, with another time' end, \
-            s.tenant, s.customer_id, s.order_id, s.ordered_at, tuple, to_jsonb(s) - 'n', coalesce(({stored}), \
+            s.tenant, s.customer_id, s.order_id, s.ordered_at, tuple, {content}, coalesce(({stored}), \
                 jsonb_build_object('tenant', s.tenant, 'customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
             epoch, enqueued_at \
         from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[]) \
@@ -106,6 +113,11 @@ fn bury(staged: &str, stored: &str) -> String {
             join {staged} s on s.n = place.n + (select min(n) from {staged}) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing"
     )
+}
+
+/// A row as a JSON object by column, with the columns that its tuple has.
+fn fact(row: &str) -> String {
+    format!("(to_jsonb({row}) - array['n', 'place_log', 'place_seq'])")
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>, prefix: &str, separator: &str) -> String {

@@ -16,7 +16,7 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::arrange::in_key_order;
-use super::copy::copy;
+use super::copy::{Sent, copy};
 use super::sift::{LATEST, RowRange};
 use super::step::{Step, StepError, step};
 use crate::partition::Ranges;
@@ -93,7 +93,9 @@ impl Times {
         }
         self.insert_those_at_home(connection).await?;
         let starts = iter::once(0).chain(self.ends.iter().copied());
-        let tuples = starts.zip(&self.ends).map(|(start, &end)| (&self.tuples[start..end], Timestamp::EARLIEST));
+        let tuples = starts
+            .zip(&self.ends)
+            .map(|(start, &end)| (Sent::as_they_are(&self.tuples[start..end]), Timestamp::EARLIEST));
         copy(connection, SQL, &in_key_order(Lane::Index, tuples, &Ranges::default())).await?;
         Ok(())
     }
@@ -108,7 +110,7 @@ impl Times {
             return Ok(());
         }
         self.insert_those_at_home(connection).await?;
-        copy(connection, COPY, &[&self.tuples]).await?;
+        copy(connection, COPY, &[Sent::as_they_are(&self.tuples)]).await?;
         step(Step::Rows, connection.execute(SQL)).await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A batch is applied exactly once, whoever tries.
 
-use forebay_model::{Lane, Position, StreamKind};
+use forebay_model::{Lane, Position, ShardId, StreamKind};
 use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};
 use forebay_testkit::eventually;
 
@@ -115,10 +115,13 @@ async fn only_one_store_leads_and_its_end_frees_the_lead() {
 #[tokio::test]
 async fn a_shard_without_tables_or_without_a_primary_says_so() {
     let scene = Scene::empty("bare").await;
-    let error = StreamStore::open(&scene.addresses(), StreamKind::Logged, StoreSettings::default()).await.unwrap_err();
+    let error = StreamStore::open(&scene.addresses(), StreamKind::Logged.on(ShardId(0)), StoreSettings::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     let wrong = format!("{}x", scene.url).parse().unwrap();
-    let error = StreamStore::open(&wrong, StreamKind::Logged, StoreSettings::default()).await.unwrap_err();
+    let error =
+        StreamStore::open(&wrong, StreamKind::Logged.on(ShardId(0)), StoreSettings::default()).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Schema, "{error}");
     assert!(error.to_string().contains("does not exist"), "{error}");
 }

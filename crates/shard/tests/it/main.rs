@@ -14,6 +14,7 @@ mod merges;
 mod notes;
 mod outage;
 mod partitions;
+mod places;
 mod poison;
 mod pool;
 mod scene;

@@ -1,6 +1,6 @@
 //! Connections that die. Nothing is half stored, nothing dies of it, and no later query reads a wrong answer.
 
-use forebay_model::{Lane, StreamKind};
+use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
@@ -88,7 +88,9 @@ async fn a_server_that_refuses_writes_is_not_written_to() {
     scene.sql(&format!("alter database \"{name}\" set default_transaction_read_only = on")).await;
     let mut writer = {
         writer.store =
-            StreamStore::open(&scene.addresses(), StreamKind::Logged, StoreSettings::default()).await.unwrap();
+            StreamStore::open(&scene.addresses(), StreamKind::Logged.on(ShardId(0)), StoreSettings::default())
+                .await
+                .unwrap();
         writer
     };
     let Err(CommitError::Store(error)) = writer.commit(&frames(1, 1)).await else { panic!("it was written") };

@@ -1,6 +1,6 @@
 //! What the tests share: a database of their own, and a stream of it.
 
-use forebay_model::{Incarnation, Lane, PerLane, Position};
+use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId};
 use forebay_shard::{
     CommitError, Committed, DeadRows, IndexedFrame, LogFrame, Reason, ShardAddresses, StoreError, StoreSettings,
     StreamStore, Tally, migrate,
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     pub(crate) async fn writer_with(&self, lane: Lane, settings: StoreSettings) -> Writer {
-        let mut store = StreamStore::open(&self.addresses(), lane.kind(), settings).await.unwrap();
+        let mut store = StreamStore::open(&self.addresses(), lane.kind().on(ShardId(0)), settings).await.unwrap();
         let start = Position { incarnation: Incarnation::new(7), seq: 0 };
         let position = store.begin_at(start).await.unwrap().position;
         Writer { lane, store, position }

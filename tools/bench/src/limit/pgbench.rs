@@ -30,6 +30,9 @@ pub struct Script {
     pub is_writing: bool,
 }
 
+/// Like those of the log, places ascend.
+const PLACE: &str = "(extract(epoch from clock_timestamp()) * 1000)::int8";
+
 /// Inserts an order with an id of its own into `orders`: of one of thirty thousand customers, at some time of the first day of
 /// 2025.
 pub fn inserts() -> Script {
@@ -47,7 +50,11 @@ pub fn inserts() -> Script {
     };
     let columns: Vec<&str> = Lane::Orders.columns().iter().map(|column| column.name).collect();
     let values: Vec<&str> = Lane::Orders.columns().iter().map(value).collect();
-    let insert = format!("insert into orders ({}) values ({});\n", columns.join(", "), values.join(", "));
+    let insert = format!(
+        "insert into orders ({}, place_log, place_seq) values ({}, 1, {PLACE});\n",
+        columns.join(", "),
+        values.join(", ")
+    );
     let items = r#"[{"sku":"SKU4463","quantity":2,"price":2999,"seller_id":"S11"}]"#.to_owned();
     Script {
         // No two of them are equal, as good as certainly.
