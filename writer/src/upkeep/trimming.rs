@@ -14,6 +14,9 @@ use crate::status::{State, Status};
 const EVERY: Duration = Duration::from_secs(2);
 /// Trimming takes the server tens of milliseconds, so it is not done for a handful of frames.
 const TRIM_EVERY: u32 = 3;
+/// A stream that is fuller than that, in tenths, is trimmed at each look: it must not refuse orders in between for the sake of what
+/// it only keeps.
+const FULL_TENTHS: u64 = 7;
 
 /// Looks after every stream until stopping begins.
 pub(crate) async fn run(
@@ -28,9 +31,10 @@ pub(crate) async fn run(
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         round = round.wrapping_add(1);
         for status in &streams {
-            let keep = round.is_multiple_of(TRIM_EVERY).then_some(keep_behind_bytes);
             // Given up in the middle, it has trimmed or it has not; both are right.
-            let Some(looked) = stop.run_until_cancelled(look(&log, status, keep)).await else { return Ok(()) };
+            let Some(looked) = stop.run_until_cancelled(look(&log, status, keep_behind_bytes, round)).await else {
+                return Ok(());
+            };
             if let Err(error) = looked {
                 debug!(stream = %status.of(), %error, "the stream cannot be looked at");
             }
@@ -39,7 +43,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Result<(), LogError> {
+async fn look(log: &Log, status: &Status, keep_behind_bytes: u64, round: u32) -> Result<(), LogError> {
     let of = status.of();
     if !log.is_connected() {
         return Ok(());
@@ -51,18 +55,27 @@ async fn look(log: &Log, status: &Status, keep_behind_bytes: Option<u64>) -> Res
         return Ok(());
     };
     status.observed(stream, lag(log, status, stream, position).await?);
-    let Some(keep) = keep_behind_bytes else { return Ok(()) };
+    if !is_due(&stream, round) {
+        return Ok(());
+    }
     let (is_leading, old) = {
         let mut now = status.now();
         (now.state == State::Draining, now.history.before_window(Instant::now()))
     };
     let derived_seq = status.derived().derived_seq(position).unwrap_or_default();
     let committed = Done { committed_seq: position.seq, derived_seq };
-    let Some(before) = trim_before(&stream, committed, old, keep).filter(|_| is_leading) else { return Ok(()) };
+    let Some(before) = trim_before(&stream, committed, old, keep_behind_bytes).filter(|_| is_leading) else {
+        return Ok(());
+    };
     let begun = Instant::now();
     log.trim(of, Position { seq: before, ..position }).await?;
     debug!(stream = %of, before, took = ?begun.elapsed(), "trimmed");
     Ok(())
+}
+
+/// Whether a stream is to be trimmed at this look.
+fn is_due(stream: &StreamState, round: u32) -> bool {
+    round.is_multiple_of(TRIM_EVERY) || stream.bytes > stream.bytes_max / 10 * FULL_TENTHS
 }
 
 /// How old the first frame is that is not committed.
@@ -141,6 +154,13 @@ mod tests {
             first_at: None,
             last_at: None,
         }
+    }
+
+    #[test]
+    fn a_stream_that_is_nearly_full_is_trimmed_at_each_look() {
+        let looks = |frames| (1..=6).filter(|&round| is_due(&stream(1, frames), round)).collect::<Vec<_>>();
+        assert_eq!(looks(700), [3, 6]);
+        assert_eq!(looks(701), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
