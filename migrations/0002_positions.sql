@@ -28,7 +28,8 @@ create table lane_tally (
 -- the last of them. Both move together, by compare-and-swap, and never past the position of the logged stream.
 create table derived_through (
     target             int2        primary key,
-    -- Everything that follows from what was logged up to here is acknowledged by the target's derived stream.
+    -- Everything that follows from what was logged up to here is acknowledged by the target's derived stream. It lies in an earlier
+    -- making of the logged stream, where that is as far as it goes; 0 and 0 is before everything.
     incarnation        int8        not null,
     stream_seq         int8        not null,
     -- The last frame that was published there; sequence 0 before the first. By its id it is seen later that the target's

@@ -12,21 +12,24 @@
 //! |---|---|
 //! | [`piece`] | what a commit has brought, derived and dealt out |
 //! | [`target`] | one target's worker: keep up, fall behind, make up |
+//! | [`delivery`] | frames on their way to one target |
 //! | [`look`] | whether a target's stream is still the one that took the last frame |
 //! | [`owed`] | what is owed, found again in the log or among the stored orders |
+//! | [`stretch`] | stored orders of a stretch of the log, in its order |
 //! | [`board`] | how far each worker has come, and what of that is noted |
 
 mod board;
+mod delivery;
 mod look;
 mod owed;
 mod piece;
+mod stretch;
 mod target;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay_log::Log;
-use forebay_model::{Deriver, Incarnation, Position, ShardMap, StreamId, ViewSet};
+use forebay_model::{Deriver, Position, ShardMap, StreamId, ViewSet};
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -62,11 +65,9 @@ pub(crate) struct Source {
 }
 
 /// The notes that targets begin with: nothing is derived, and their streams are not known.
-pub(crate) fn first_notes(map: &ShardMap, position: Position) -> Vec<Derived> {
-    let through = Position { seq: 0, ..position };
-    let nowhere = Position { incarnation: Incarnation::new(0), seq: 0 };
-    let note =
-        |target| Derived { target, through, published: Published { position: nowhere, frame_id: String::new() } };
+pub(crate) fn first_notes(map: &ShardMap) -> Vec<Derived> {
+    let published = || Published { position: Position::NOWHERE, frame_id: String::new() };
+    let note = |target| Derived { target, through: Position::NOWHERE, published: published() };
     map.shards().map(note).collect()
 }
 
@@ -112,6 +113,3 @@ impl Drop for Deriving {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
-
-/// How long a frame may take to be acknowledged before its target counts as away.
-pub(crate) const ACK_MAX: Duration = Duration::from_secs(3);

@@ -1,39 +1,49 @@
-//! What is owed to a target, found again: the log says where to look, the shard says what is stored. Where the log is trimmed, or is
-//! another one, every stored order is read.
+//! What is owed to a target, found again: in the log as far as that reaches back, and else among the stored orders, by the place
+//! in the log that each keeps.
+//!
+//! Everything that was ever logged lies in the makings of the logged stream, one behind the other, and in each in the order of its
+//! frames. It is read in that order, so where the target has come to is a position at any time, be it one of an earlier making,
+//! and is noted like any other: whatever crashes, it goes on from there. Copied orders are of other shards' logs. Only a target
+//! that is owed everything is owed them; they come first.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
 use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tenant, Tuples};
+use forebay_shard::PlaceLog;
 use forebay_shard::read::orders::{OrderKey, OrderReader, StoredOrder};
+use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
 use super::Source;
+use super::stretch::StretchReader;
 use super::target::Trouble;
 
-/// Rows of the log that are looked up together, and stored orders that are read together.
+/// Rows of the log that are looked up together.
 const ROWS: usize = 2000;
 /// Frames that are committed are in the log; one that does not come is looked for anew.
 const FRAME_MAX: Duration = Duration::from_secs(10);
 
 /// Facts for one target, from where it has come to up to a position.
 pub(super) struct Owed {
+    source: Source,
     deriver: Deriver,
     target: ShardId,
     orders: OrderReader,
+    /// Where the target has come to.
+    through: Position,
     upto: Position,
-    place: Place,
-    batch_bytes: usize,
+    windows: Vec<TimeWindow>,
+    reading: Option<Reading>,
+    /// What is read after that.
+    rest: VecDeque<Stretch>,
 }
 
-/// Where it looks.
-enum Place {
-    /// In the log, behind this position.
-    Log(Box<FrameReader>, Position),
-    /// Among the stored orders, behind this one. What is published meanwhile moves the target on to nowhere.
-    Stored { behind: OrderKey, through: Position },
-    /// Nothing is left.
-    End,
+/// Where a stretch is read.
+enum Reading {
+    Log(Box<FrameReader>, Stretch),
+    Stored(StretchReader),
 }
 
 impl Owed {
@@ -45,75 +55,95 @@ impl Owed {
         upto: Position,
         target: ShardId,
     ) -> Result<Self, Trouble> {
-        let place = match Self::in_log(source, through, upto).await? {
-            Some(reader) => Place::Log(Box::new(reader), through),
-            None => Place::Stored { behind: OrderKey::before_all(), through },
-        };
         let name = format!("forebay-derive {} for {target}", source.stream);
         let orders = OrderReader::new(source.stream.shard, &source.addresses, name);
-        let batch_bytes = source.batch_bytes;
-        let owed = Self { deriver: deriver.clone(), target, orders, upto, place, batch_bytes };
         // Orders that are stored later are behind the position, so only what was there before must be seen.
-        owed.look_up(&[]).await?;
-        Ok(owed)
+        let (logs, windows) = orders.places(upto).await?.ok_or(Trouble::SetBack)?;
+        let rest = stretches(&logs, source.stream.shard, through, upto).into();
+        let (source, deriver) = (source.clone(), deriver.clone());
+        Ok(Self { source, deriver, target, orders, through, upto, windows, reading: None, rest })
     }
 
-    async fn in_log(source: &Source, through: Position, upto: Position) -> Result<Option<FrameReader>, Trouble> {
-        if through.seq == 0 || through.incarnation != upto.incarnation {
-            return Ok(None);
-        }
-        match source.log.read(source.stream, Some(ReadFrom { position: through, frame_id: None })).await {
-            Ok(reader) => Ok(Some(reader)),
-            Err(error) if error.is_loss() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    /// Whether there is nothing to read.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.reading.is_none() && self.rest.is_empty()
     }
 
     /// The next facts, and where the target has come to with them. `None` once all are given.
     pub(super) async fn next(&mut self) -> Result<Option<(Vec<FramePart>, Position)>, Trouble> {
-        match &mut self.place {
-            Place::Log(reader, at) => {
-                if at.seq >= self.upto.seq {
-                    self.place = Place::End;
-                    return Ok(None);
-                }
-                let frames = match reader.next_batch_within(ROWS, self.batch_bytes, FRAME_MAX).await {
-                    Ok(frames) => frames,
-                    // What was committed of it is stored, so that it can be found there.
-                    Err(error) if error.is_loss() => {
-                        let through = *at;
-                        self.place = Place::Stored { behind: OrderKey::before_all(), through };
-                        return Ok(Some((Vec::new(), through)));
+        loop {
+            let read = match &mut self.reading {
+                Some(Reading::Log(..)) => self.next_of_log().await?,
+                Some(Reading::Stored(_)) => self.next_stored().await?,
+                None => {
+                    if let Some(stretch) = self.rest.pop_front() {
+                        self.reading = Some(self.read(stretch).await?);
+                        continue;
                     }
-                    Err(error) => return Err(error.into()),
-                };
-                let frames: Vec<_> = frames.into_iter().filter(|frame| frame.position.seq <= self.upto.seq).collect();
-                let Some(last) = frames.last().map(|frame| frame.position) else {
-                    return Err(Trouble::Silent(*at));
-                };
-                *at = last;
-                let stored = self.look_up(&identities(&frames)).await?;
-                Ok(Some((self.derive(&stored), last)))
+                    let is_new = self.through != self.upto;
+                    self.through = self.upto;
+                    return Ok(is_new.then_some((Vec::new(), self.upto)));
+                }
+            };
+            if let Some(stored) = read {
+                return Ok(Some((self.derive(&stored), self.through)));
             }
-            Place::Stored { behind, through } => {
-                let through = *through;
-                let behind = std::mem::replace(behind, OrderKey::before_all());
-                let stored = self.orders.page(&behind, ROWS as i64).await?;
-                let Some(last) = stored.last() else {
-                    self.place = Place::End;
-                    return Ok(Some((Vec::new(), self.upto)));
-                };
-                self.place = Place::Stored { behind: last.key.clone(), through };
-                Ok(Some((self.derive(&stored), through)))
-            }
-            Place::End => Ok(None),
         }
     }
 
-    /// Which of these are stored, and how: the first of an identity stays, and what is dead is not there. In the snapshot the
-    /// position says that all up to there were decided.
-    async fn look_up(&self, wanted: &[(Bucket, OrderKey)]) -> Result<Vec<StoredOrder>, Trouble> {
-        self.orders.decided(self.upto, wanted).await?.ok_or(Trouble::SetBack)
+    /// Begins to read a stretch: in the log, where it is of the stream as it is, and nothing of it is trimmed.
+    async fn read(&self, stretch: Stretch) -> Result<Reading, Trouble> {
+        let stored = || Reading::Stored(StretchReader::new(stretch, &self.windows));
+        if !is_of(&stretch.log, self.source.stream.shard, self.upto) {
+            return Ok(stored());
+        }
+        let position = Position { seq: stretch.behind, ..self.upto };
+        match self.source.log.read(self.source.stream, Some(ReadFrom { position, frame_id: None })).await {
+            Ok(reader) => Ok(Reading::Log(Box::new(reader), stretch)),
+            Err(error) if error.is_loss() => Ok(stored()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the log leads to next; `None` where it is at the end, or goes on among the stored orders.
+    async fn next_of_log(&mut self) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+        let Some(Reading::Log(reader, stretch)) = &mut self.reading else { return Ok(None) };
+        let at = Position { seq: stretch.behind, ..self.upto };
+        if at.seq >= self.upto.seq {
+            self.reading = None;
+            return Ok(None);
+        }
+        let frames = match reader.next_batch_within(ROWS, self.source.batch_bytes, FRAME_MAX).await {
+            Ok(frames) => frames,
+            // What was committed of it is stored, so that it can be found there.
+            Err(error) if error.is_loss() => {
+                self.reading = Some(Reading::Stored(StretchReader::new(*stretch, &self.windows)));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let frames: Vec<_> = frames.into_iter().filter(|frame| frame.position.seq <= self.upto.seq).collect();
+        let Some(last) = frames.last().map(|frame| frame.position) else { return Err(Trouble::Silent(at)) };
+        stretch.behind = last.seq;
+        self.through = last;
+        // Which of these are stored, and how: the first of an identity stays, and what is dead is not there.
+        let stored = self.orders.decided(self.upto, &identities(&frames)).await?;
+        Ok(Some(stored.ok_or(Trouble::SetBack)?))
+    }
+
+    /// The next stored orders; `None` at the end.
+    async fn next_stored(&mut self) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+        let Some(Reading::Stored(reader)) = &mut self.reading else { return Ok(None) };
+        let Some((stored, seq)) = reader.next(&self.orders, self.upto).await? else {
+            self.reading = None;
+            return Ok(None);
+        };
+        let log = reader.stretch().log;
+        // Where the target has come to with copied orders is no position of this shard's log.
+        if log.shard == self.source.stream.shard {
+            self.through = Position { incarnation: log.incarnation, seq };
+        }
+        Ok(Some(stored))
     }
 
     fn derive(&self, stored: &[StoredOrder]) -> Vec<FramePart> {
@@ -123,6 +153,25 @@ impl Owed {
         }
         facts.into_parts().into_iter().filter(|part| part.shard == self.target).collect()
     }
+}
+
+/// What lies between two positions, of the makings of a shard's logged stream that there were; from the beginning, copied orders
+/// first, where the first position is of none of them.
+fn stretches(logs: &[PlaceLog], shard: ShardId, through: Position, upto: Position) -> Vec<Stretch> {
+    let begun = logs.iter().position(|log| is_of(log, shard, through));
+    let copied = logs.iter().filter(|log| begun.is_none() && log.shard != shard);
+    let own = logs[begun.unwrap_or(0)..].iter().filter(|log| log.shard == shard);
+    let stretch = |&log: &PlaceLog| Stretch {
+        log,
+        behind: if is_of(&log, shard, through) { through.seq } else { 0 },
+        upto: if is_of(&log, shard, upto) { upto.seq } else { u64::MAX },
+    };
+    copied.chain(own).map(stretch).filter(|stretch| stretch.behind < stretch.upto).collect()
+}
+
+/// Whether a position of a shard's logged stream lies in that log.
+fn is_of(log: &PlaceLog, shard: ShardId, position: Position) -> bool {
+    (log.shard, log.incarnation) == (shard, position.incarnation)
 }
 
 /// The identities of the orders in frames. What cannot be read was not stored.
@@ -141,4 +190,49 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
         }
     }
     identities
+}
+
+#[cfg(test)]
+mod tests {
+    use forebay_model::Incarnation;
+
+    use super::*;
+
+    const END: u64 = u64::MAX;
+
+    fn at(incarnation: u64, seq: u64) -> Position {
+        Position { incarnation: Incarnation::new(incarnation), seq }
+    }
+
+    /// Number, first and last frame of what shard 1 reads. It has had the logs 10, 20 and 30, and copies from shard 0.
+    fn read(through: Position, upto: Position) -> Vec<(i16, u64, u64)> {
+        let log = |number, shard, incarnation| PlaceLog {
+            number,
+            shard: ShardId(shard),
+            incarnation: Incarnation::new(incarnation),
+        };
+        let logs = [log(1, 1, 10), log(2, 1, 20), log(3, 0, 10), log(4, 1, 30)];
+        let stretches = stretches(&logs, ShardId(1), through, upto);
+        stretches.iter().map(|stretch| (stretch.log.number, stretch.behind, stretch.upto)).collect()
+    }
+
+    #[test]
+    fn only_what_lies_between_is_read() {
+        assert_eq!(read(at(30, 7), at(30, 9)), [(4, 7, 9)]);
+        assert_eq!(read(at(30, 9), at(30, 9)), []);
+        assert_eq!(read(at(20, 7), at(30, 9)), [(2, 7, END), (4, 0, 9)]);
+        assert_eq!(read(at(10, 7), at(30, 9)), [(1, 7, END), (2, 0, END), (4, 0, 9)]);
+    }
+
+    #[test]
+    fn everything_is_the_copied_orders_and_then_the_own_ones_in_order() {
+        let all = [(3, 0, END), (1, 0, END), (2, 0, END), (4, 0, 9)];
+        assert_eq!(read(Position::NOWHERE, at(30, 9)), all);
+        assert_eq!(read(at(15, 3), at(30, 9)), all, "a making of which nothing is stored");
+    }
+
+    #[test]
+    fn a_log_of_which_nothing_is_stored_yet_has_nothing_to_read() {
+        assert_eq!(read(at(30, 7), at(40, 0)), [(4, 7, END)]);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! It keeps up with the commits as long as it can. Where it cannot (the target's stream takes no frames, or was another one, or
 //! too much waited), the target is owed something: the worker makes that up from where it has come to, and publishes nothing else
-//! there meanwhile. Its trouble is its own: neither the commits nor the other targets notice.
+//! there meanwhile. While the stream takes no frames, the same ones are tried on; where it has become another one, everything
+//! begins anew. Its trouble is its own: neither the commits nor the other targets notice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +14,19 @@ use forebay_model::fact::FramePart;
 use forebay_model::{Deriver, Position, ShardId, StreamKind};
 use forebay_shard::{Derived, Published, StoreError};
 use forebay_task::Backoff;
-use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, instrument, warn};
 
+use super::Source;
 use super::board::Board;
+use super::delivery::{self, Delivered};
 use super::look::{Found, look};
 use super::owed::Owed;
 use super::piece::{Inlet, Piece};
-use super::{ACK_MAX, Source};
 use crate::drain::session::RETRY;
 use crate::failpoint;
 
-/// Frames of one target that are in flight at one time.
-const IN_FLIGHT_MAX: usize = 4;
 /// How often it is looked at a target's stream when nothing hints at a change.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
@@ -109,7 +108,7 @@ impl Target {
         }
     }
 
-    /// Publishes piece after piece, until one is missing (`true`) or none will come (`false`).
+    /// Publishes piece after piece, until one is missing or the target was away (`true`), or none will come (`false`).
     async fn follow(&mut self, backoff: &mut Backoff) -> Result<bool, Trouble> {
         loop {
             let piece = tokio::select! {
@@ -131,8 +130,9 @@ impl Target {
             if self.reached.through != before {
                 return Ok(true);
             }
-            self.publish(parts, after).await?;
-            backoff.reset();
+            if self.publish(parts, after, backoff).await? {
+                return Ok(true);
+            }
         }
     }
 
@@ -144,14 +144,13 @@ impl Target {
             if self.reached.through == upto {
                 break;
             }
-            if begun.is_none() && self.set_owed(true) {
+            let mut owed = Owed::find(&self.source, &self.deriver, self.reached.through, upto, self.target()).await?;
+            if !owed.is_nothing() && begun.is_none() && self.set_owed(true) {
                 info!(through = %self.reached.through, %upto, "making up what is owed");
             }
             begun.get_or_insert_with(Instant::now);
-            let mut owed = Owed::find(&self.source, &self.deriver, self.reached.through, upto, self.target()).await?;
             while let Some((parts, through)) = owed.next().await? {
-                self.publish(parts, through).await?;
-                backoff.reset();
+                self.publish(parts, through, backoff).await?;
             }
         }
         if self.set_owed(false) {
@@ -160,33 +159,53 @@ impl Target {
         Ok(())
     }
 
-    /// Publishes parts, and has then come to a position, if the stream is still the one that was looked at.
-    async fn publish(&mut self, parts: Vec<FramePart>, through: Position) -> Result<(), Trouble> {
+    /// Publishes parts, and has then come to a position, if the stream is still the one that was looked at. While that takes no
+    /// frames, what it has not acknowledged is tried on: what is owed may be more than it has room for, and whoever began anew
+    /// each time would never come to an end. Returns whether it took no frames for a while.
+    async fn publish(
+        &mut self,
+        parts: Vec<FramePart>,
+        through: Position,
+        backoff: &mut Backoff,
+    ) -> Result<bool, Trouble> {
         if self.losses != self.source.log.losses() {
             self.look_again().await?;
         }
-        let (log, target) = (&self.source.log, self.target());
-        let frames: Vec<Frame> = parts.into_iter().map(|part| self.frame(part)).collect();
-        let acked = stream::iter(frames)
-            .map(async |frame| {
-                let acked = log.publish_until(target, &frame, Instant::now() + ACK_MAX).await;
-                acked.map(|position| (position, frame.id)).map_err(|cause| Trouble::Away { target, cause })
-            })
-            .buffer_unordered(IN_FLIGHT_MAX)
-            .try_collect::<Vec<_>>()
-            .await?;
-        failpoint::AFTER_DERIVED.pass();
-        let incarnation = self.reached.published.position.incarnation;
-        if self.losses != log.losses() || acked.iter().any(|(position, _)| position.incarnation != incarnation) {
-            // Whether what was published before is still there, and this behind it, is known only by looking again.
-            self.look_again().await?;
-        }
-        if let Some((position, id)) = acked.into_iter().max_by_key(|(position, _)| position.seq) {
-            self.reached.published = Published { position, frame_id: id.as_str().to_owned() };
+        let mut frames: Vec<Frame> = parts.into_iter().map(|part| self.frame(part)).collect();
+        let mut was_away = false;
+        while let Some(away) = self.send(&mut frames).await? {
+            was_away = true;
+            if self.set_owed(true) {
+                warn!(trouble = %away, "derived facts are owed");
+            }
+            backoff.wait().await;
+            match self.look_again().await {
+                // As long as nobody says that it is another stream, the frames are what it lacks.
+                Ok(()) | Err(Trouble::Log(_)) => {}
+                Err(trouble) => return Err(trouble),
+            }
         }
         self.reached.through = through;
         self.board.reach(self.reached.clone());
-        Ok(())
+        backoff.reset();
+        Ok(was_away)
+    }
+
+    /// Sends frames until one is not taken; those that are acknowledged are gone from the list. Gives why it was not.
+    async fn send(&mut self, frames: &mut Vec<Frame>) -> Result<Option<Trouble>, Trouble> {
+        let target = self.target();
+        let Delivered { acked, away } = delivery::send(&self.source.log, target, frames).await;
+        let incarnation = self.reached.published.position.incarnation;
+        let is_same = acked.iter().all(|(position, _)| position.incarnation == incarnation);
+        if let Some((position, id)) = acked.into_iter().max_by_key(|(position, _)| position.seq) {
+            if self.losses != self.source.log.losses() || !is_same {
+                // Whether what was published before is still there, and this behind it, is known only by looking again.
+                self.look_again().await?;
+            }
+            self.reached.published = Published { position, frame_id: id.as_str().to_owned() };
+            failpoint::AFTER_DERIVED.pass();
+        }
+        Ok(away.map(|cause| Trouble::Away { target, cause }))
     }
 
     /// Looks whether the target's stream is the one that took the last frame. Where it is another one, everything is owed.
@@ -194,8 +213,7 @@ impl Target {
         let losses = self.source.log.losses();
         let stream = StreamKind::Derived.on(self.target());
         if let Found::Other(published) = look(&self.source.log, stream, &self.reached.published).await? {
-            let through = Position { seq: 0, ..*self.committed.borrow() };
-            self.reached = Derived { target: self.target(), through, published };
+            self.reached = Derived { target: self.target(), through: Position::NOWHERE, published };
             self.board.reach(self.reached.clone());
         }
         self.losses = losses;

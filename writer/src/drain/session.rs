@@ -347,7 +347,7 @@ async fn derive(
         return Ok(None);
     }
     let map = map_of(&context.log).await;
-    let notes = store.begin_derived(&first_notes(&map, position)).await?;
+    let notes = store.begin_derived(&first_notes(&map)).await?;
     let source = Source {
         stream: context.of,
         addresses: context.addresses.clone(),

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod damage;
+mod debts;
 mod derives;
 mod drains;
 mod faults;

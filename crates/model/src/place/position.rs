@@ -36,6 +36,9 @@ pub struct Position {
 }
 
 impl Position {
+    /// Before everything that was ever logged: of no making of a stream.
+    pub const NOWHERE: Self = Self { incarnation: Incarnation(0), seq: 0 };
+
     /// Whether everything up to `other` is covered. False where the incarnations differ: what lies in another making
     /// of the stream cannot be compared.
     pub fn covers(self, other: Self) -> bool {
