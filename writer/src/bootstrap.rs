@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::Settings;
-use crate::drain::session::RETRY;
+use crate::retry;
 
 /// How long to wait between two attempts to reach the log for the first time.
 const LOG_PAUSE: Duration = Duration::from_millis(500);
@@ -65,7 +65,7 @@ fn check_map(settings: &Settings, map: &ShardMap, dependency: &Dependency) {
 
 /// Returns the shard its tables, however long it takes to reach it.
 pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependency: &Dependency) {
-    let mut backoff = RETRY;
+    let mut backoff = retry::BACKOFF;
     loop {
         match migrate(addresses).await {
             Ok(()) => {

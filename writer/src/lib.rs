@@ -13,6 +13,7 @@
 //! | `drain` | one stream's loop over sessions: fail, wait, start over; while all goes well lead, read, commit, announce |
 //! | `derive` | what follows from stored orders, published behind the commit |
 //! | `failpoint` | places where a test makes the writer fail |
+//! | `retry` | how long is waited after a failure |
 //! | `status` | what each stream's writer is doing, for everybody who asks |
 //! | `metrics` | what is measured |
 //! | `upkeep` | trimming the log behind the position, merging partitions that are no longer written to |
@@ -25,6 +26,7 @@ mod drain;
 mod failpoint;
 mod metrics;
 mod report;
+mod retry;
 mod settings;
 mod status;
 mod upkeep;

@@ -13,6 +13,7 @@
 //! | [`piece`] | what a commit has brought, derived and dealt out |
 //! | [`target`] | one target's worker: keep up, fall behind, make up |
 //! | [`delivery`] | frames on their way to one target |
+//! | [`trouble`] | why they do not get there |
 //! | [`look`] | whether a target's stream is still the one that took the last frame |
 //! | [`owed`] | what is owed, found again in the log or among the stored orders |
 //! | [`stretch`] | stored orders of a stretch of the log, in its order |
@@ -25,6 +26,7 @@ mod owed;
 mod piece;
 mod stretch;
 mod target;
+mod trouble;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
 use super::Source;
 use super::stretch::StretchReader;
-use super::target::Trouble;
+use super::trouble::Trouble;
 
 /// Rows of the log that are looked up together.
 const ROWS: usize = 2000;

@@ -6,7 +6,7 @@ use forebay_model::Position;
 use forebay_shard::read::orders::{OrderReader, StoredOrder};
 use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
-use super::target::Trouble;
+use super::trouble::Trouble;
 
 /// Stored orders that are read together, of all windows.
 const ROWS: usize = 2000;

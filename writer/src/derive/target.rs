@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_log::{Frame, LogError, PublishError, ReadError};
+use forebay_log::Frame;
 use forebay_model::fact::FramePart;
 use forebay_model::{Deriver, Position, ShardId, StreamKind};
-use forebay_shard::{Derived, Published, StoreError};
+use forebay_shard::{Derived, Published};
 use forebay_task::Backoff;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -24,37 +24,11 @@ use super::delivery::{self, Delivered};
 use super::look::{Found, look};
 use super::owed::Owed;
 use super::piece::{Inlet, Piece};
-use crate::drain::session::RETRY;
-use crate::failpoint;
+use super::trouble::Trouble;
+use crate::{failpoint, retry};
 
 /// How often it is looked at a target's stream when nothing hints at a change.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// What keeps a worker from going on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    /// The target's stream does not take a frame.
-    #[error("the derived stream of shard {target} does not take frames: {cause}")]
-    Away { target: ShardId, cause: PublishError },
-    /// The log does not answer.
-    #[error("the log: {0}")]
-    Log(#[from] LogError),
-    /// The logged stream cannot be read on.
-    #[error("the log: {0}")]
-    Read(#[from] ReadError),
-    /// No frame comes, although it is committed.
-    #[error("the log gives no frame behind {0}")]
-    Silent(Position),
-    /// The shard of the orders does not answer.
-    #[error("the shard: {0}")]
-    Shard(#[from] StoreError),
-    /// The shard of the orders is not where its writer left it.
-    #[error("the shard was set back, or another writer leads")]
-    SetBack,
-    /// The target's stream is not the one that was looked at.
-    #[error("the derived stream of shard {0} has become another one")]
-    Changed(ShardId),
-}
 
 /// Publishes what follows from one shard's orders to the derived stream of another.
 pub(super) struct Target {
@@ -84,7 +58,7 @@ impl Target {
     /// Works until it is aborted.
     #[instrument(name = "derive", skip_all, fields(source = %self.source.stream, target = %self.reached.target))]
     pub(super) async fn run(mut self) {
-        let mut backoff = RETRY;
+        let mut backoff = retry::BACKOFF;
         loop {
             let trouble = match self.keep_up(&mut backoff).await {
                 Ok(()) => return,

@@ -16,10 +16,10 @@ use crate::derive::{Deriving, Source, first_notes};
 use crate::drain::batch::{indexed, touched};
 use crate::drain::batch_size::BatchSize;
 use crate::drain::failure::Failure;
-use crate::failpoint;
 use crate::status::{CommitFigures, State, Status};
 use crate::upkeep::day_activity::{DayActivity, Days};
 use crate::upkeep::merging::Merging;
+use crate::{failpoint, retry};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
 const BEAT: Duration = Duration::from_secs(1);
@@ -47,9 +47,6 @@ pub(crate) struct StreamContext {
     pub(crate) status: Status,
 }
 
-/// How a stream's writer, and what it waits for, tries again.
-pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(3));
-
 /// How hard a stream's writer tries: kept from session to session.
 #[derive(Debug)]
 pub(crate) struct Retries {
@@ -59,7 +56,7 @@ pub(crate) struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { backoff: RETRY, batch_size: BatchSize::default() }
+        Self { backoff: retry::BACKOFF, batch_size: BatchSize::default() }
     }
 }
 

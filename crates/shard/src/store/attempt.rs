@@ -4,12 +4,13 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Incarnation, Lane, PerLane, Position, StreamKind};
+use forebay_model::{Incarnation, PerLane, Position, StreamKind};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
 use super::copy::copy;
+use super::error::AttemptError;
 use super::lane::LanePart;
 use super::step::{Step, StepError, step};
 use super::times::Times;
@@ -50,22 +51,6 @@ pub(super) struct Outcome {
 pub(crate) struct End<'a> {
     pub(crate) row: RowPosition,
     pub(crate) frame_id: &'a str,
-}
-
-/// Why a transaction was not committed, or may not have been.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AttemptError {
-    /// The position is not where it was read: another writer was here.
-    #[error("another writer has moved the position")]
-    Fenced,
-    /// The sums would be wrong.
-    #[error("what must always hold does not: {0}")]
-    Violated(String),
-    /// It failed at the rows of a lane.
-    #[error("{error}")]
-    Rows { lane: Lane, error: StepError },
-    #[error(transparent)]
-    Step(#[from] StepError),
 }
 
 impl Attempt<'_> {

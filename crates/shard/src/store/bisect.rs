@@ -1,6 +1,7 @@
 //! Finding the rows that the server refuses, by halves.
 
-use super::attempt::{AttemptError, Session};
+use super::attempt::Session;
+use super::error::AttemptError;
 use super::lane::LanePart;
 use super::sift::RowRange;
 use super::step::{Fault, StepError};

@@ -1,6 +1,7 @@
 //! What can go wrong between a stream and its shard.
 
-use super::attempt::AttemptError;
+use forebay_model::Lane;
+
 use super::step::StepError;
 use crate::pool::ShardError;
 use crate::session::ConnectError;
@@ -26,6 +27,22 @@ pub enum CommitError {
     /// The shard failed. Whether the frames are committed, the stored position says.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a transaction was not committed, or may not have been.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    /// The position is not where it was read: another writer was here.
+    #[error("another writer has moved the position")]
+    Fenced,
+    /// The sums would be wrong.
+    #[error("what must always hold does not: {0}")]
+    Violated(String),
+    /// It failed at the rows of a lane.
+    #[error("{error}")]
+    Rows { lane: Lane, error: StepError },
+    #[error(transparent)]
+    Step(#[from] StepError),
 }
 
 impl StoreError {

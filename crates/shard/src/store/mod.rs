@@ -40,9 +40,10 @@ use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId, StreamId, Str
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use self::attempt::{Attempt, AttemptError, End, Outcome, Session};
+use self::attempt::{Attempt, End, Outcome, Session};
 use self::bisect::{Sessions, bisect};
 pub use self::comparison::{Comparison, Difference, Disagreement};
+use self::error::AttemptError;
 pub use self::error::{CommitError, StoreError};
 use self::lane::{LanePart, LaneState};
 use self::sift::Sifted;

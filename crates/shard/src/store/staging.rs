@@ -4,8 +4,9 @@ use forebay_model::{Incarnation, Timestamp};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::attempt::{AttemptError, Outcome};
+use super::attempt::Outcome;
 use super::copy::copy;
+use super::error::AttemptError;
 use super::lane::LanePart;
 use super::sift::RowRange;
 use super::step::{Step, StepError, step};

@@ -6,6 +6,7 @@ use forebay_stack::{Server, ServiceName};
 use super::disk;
 use super::processes::{clock, freezes, kills, stops, writers};
 use super::rows::{conflicts, hang_ups, poison, refusals, twice};
+use super::storage::targets::Owed;
 use super::storage::{backlog, backups, deletions, full, promotions, targets};
 use super::trial::{Target, Trial};
 use super::ways::{holes, ragged};
@@ -76,15 +77,6 @@ pub enum Case {
     Clock(ServiceName),
     /// SIGTERM.
     Stop(ServiceName),
-}
-
-/// Where what is owed to a shard is found again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owed {
-    /// In the log of the shard that owes it.
-    InLog,
-    /// The log has been trimmed past it, so among the stored orders.
-    Trimmed,
 }
 
 /// The shard that faults are done to.

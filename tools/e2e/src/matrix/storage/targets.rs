@@ -12,7 +12,6 @@ use forebay_stack::Server;
 
 use super::full::{ELSEWHERE_MIN, elsewhere};
 use crate::matrix::ask::streams;
-use crate::matrix::case::Owed;
 use crate::matrix::disk::{place_of, run};
 use crate::matrix::trial::{Target, Trial};
 use crate::system::System;
@@ -27,6 +26,15 @@ const ORDER_WITHIN: Duration = Duration::from_secs(7);
 const BEGUN_ANEW: &str = "select count(*) from log_loss where lane in ('index', 'views')";
 /// Up to where a shard has derived for another.
 const THROUGH: &str = "select stream_seq from derived_through where target = ";
+
+/// Where what is owed to a shard is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// In the log of the shard that owes it.
+    InLog,
+    /// The log has been trimmed past it, so among the stored orders.
+    Trimmed,
+}
 
 /// A shard is away until its derived stream is full. Orders of all others are accepted and stored all the while, and what the shard
 /// is owed is made up when it comes back.
