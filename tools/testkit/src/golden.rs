@@ -23,7 +23,7 @@ macro_rules! golden {
 /// See [`golden!`](crate::golden!).
 pub fn check(of_crate: &str, name: &str, written: &[u8]) -> Vec<u8> {
     let path = Path::new(of_crate).join("golden").join(name);
-    let is_hex = name.ends_with(".hex");
+    let is_hex = path.extension().is_some_and(|end| end == "hex");
     let shown = if is_hex { to_hex(written).into_bytes() } else { written.to_vec() };
     if std::env::var_os(VARIABLE).is_some_and(|asked| asked == "write") {
         std::fs::create_dir_all(path.with_file_name("")).expect("a folder can be made");

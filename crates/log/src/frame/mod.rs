@@ -137,7 +137,7 @@ pub enum Unreadable {
         /// What this version knows on the frame's subject.
         known: &'static str,
         /// What the frame says, cut where it is long.
-        found: String,
+        found: Box<str>,
     },
 }
 
@@ -215,7 +215,7 @@ fn is_readable(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> Result<(), Un
     sum::check(headers, payload)?;
     match only(headers, FORMAT) {
         Ok(format) if format != lane.format() => {
-            Err(Unreadable::Format { known: lane.format(), found: excerpt(format) })
+            Err(Unreadable::Format { known: lane.format(), found: excerpt(format).into() })
         }
         _ => Ok(()),
     }
@@ -326,7 +326,7 @@ mod tests {
             let headers = summed(headers, b"tuples");
             let read = StoredFrame::from_message(Lane::Orders, position, &headers, Bytes::from_static(b"tuples"));
             let unread = read.unwrap_err();
-            let why = Unreadable::Format { known: Lane::Orders.format(), found: format.to_owned() };
+            let why = Unreadable::Format { known: Lane::Orders.format(), found: format.into() };
             assert_eq!((unread.why, unread.position, unread.payload.len()), (why, position, 6));
         }
     }

@@ -26,7 +26,7 @@ pub enum Damage {
         /// The checksum of what is there.
         expected: u64,
         /// What the header says, cut where it is long.
-        found: String,
+        found: Box<str>,
     },
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn check(headers: &HeaderMap, payload: &[u8]) -> Result<(), Damage> {
     if found.as_str() == as_text(expected) {
         return Ok(());
     }
-    Err(Damage::Sum { expected, found: excerpt(found.as_str()) })
+    Err(Damage::Sum { expected, found: excerpt(found.as_str()).into() })
 }
 
 fn is_ours(name: &str) -> bool {
