@@ -24,7 +24,7 @@ pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) 
 }
 
 fn frame(part: FramePart, epoch: Epoch) -> Frame {
-    Frame::new(part.lane, part.rows, epoch, Bytes::from(part.tuples))
+    Frame { claims: part.claims, ..Frame::new(part.lane, part.rows, epoch, Bytes::from(part.tuples)) }
 }
 
 /// Attempts carry the same id, so the log keeps one of them.

@@ -17,7 +17,7 @@ pub struct AcceptedOrder {
     pub timestamp: String,
     /// The shard whose log holds it.
     pub shard: ShardId,
-    /// Where it lies in the log.
+    /// By which it is read, and asked what became of it.
     pub receipt: String,
 }
 
@@ -30,7 +30,7 @@ pub struct BatchReport {
     pub rejected: u64,
     /// The first [`ERRORS_MAX`] of them.
     pub errors: Vec<RejectedLine>,
-    /// Where the accepted orders lie in the log; none where there are none.
+    /// By which the accepted orders are read, and asked what became of them; none where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     /// Of a batch that was cut short: every line up to this one is accepted or rejected for good.

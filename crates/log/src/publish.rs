@@ -67,7 +67,7 @@ impl PublishError {
 
 impl Log {
     /// Publishes a frame and waits for the acknowledgement, at most until the deadline. One attempt: retrying is the
-    /// caller's, with the same frame. The payload's bytes are not copied.
+    /// caller's, with the same frame.
     ///
     /// # Errors
     /// [`PublishError`] says whether a retry makes sense. Only after [`PublishError::Unknown`] the frame may be stored.
@@ -126,11 +126,13 @@ impl Log {
 
     async fn send(&self, shard: ShardId, frame: &Frame) -> Result<Ack, PublishError> {
         let subject = self.name().subject(frame.lane, shard);
-        let request = Request::new().headers(frame.headers()).payload(frame.payload.clone()).timeout(None);
+        let (headers, body) = frame.message();
+        let bytes = body.len();
+        let request = Request::new().headers(headers).payload(body).timeout(None);
         let answer = self.client().send_request(subject, request).await.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => PublishError::NoStream,
             RequestErrorKind::MaxPayloadExceeded => {
-                PublishError::TooLarge { bytes: frame.payload.len(), bytes_max: self.message_bytes_max() }
+                PublishError::TooLarge { bytes, bytes_max: self.message_bytes_max() }
             }
             RequestErrorKind::InvalidSubject => PublishError::Refused(causes(&error)),
             RequestErrorKind::TimedOut | RequestErrorKind::Other => PublishError::Unknown,

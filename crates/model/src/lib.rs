@@ -15,8 +15,11 @@
 //! | [`fact`] | facts gathered as frames; which fields make views; what follows from a stored order: one pure function |
 //! | [`tuple`] | facts as PostgreSQL binary COPY tuples, and the index of a payload of them |
 //! | [`touched`] | what facts touch, as far as caches need it |
+//! | [`request`] | the numbers of requests to ingest |
+//! | [`claim`] | which rows of a frame are of which request |
 //! | [`place`] | places in the logs: streams, positions, receipts, how far a shard's facts are derived |
 
+pub mod claim;
 pub mod fact;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -25,6 +28,7 @@ pub mod lane;
 pub mod order;
 mod per;
 pub mod place;
+pub mod request;
 pub mod routing;
 pub mod tenant;
 pub mod timestamp;
@@ -32,6 +36,7 @@ mod touch_key;
 pub mod touched;
 pub mod tuple;
 
+pub use claim::{Claim, Claimant, Claims};
 pub use fact::Facts;
 pub use fact::derive::{Deriver, StoredOrder};
 pub use fact::view::{DEFAULT_VIEWS, ViewSet, ViewSpec};
@@ -41,7 +46,8 @@ pub use order::currency::Currency;
 pub use order::fault::{Fault, Rejection};
 pub use order::identity::Identity;
 pub use order::{Draft, Order, OrderParser};
-pub use place::{DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
+pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
+pub use request::RequestId;
 pub use routing::{Bucket, Epoch, Hash, ShardId, ShardMap};
 pub use tenant::Tenant;
 pub use timestamp::Timestamp;

@@ -1,7 +1,7 @@
 //! Frames of the log as a shard needs to know them.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Lane, Timestamp, TupleIndex};
+use forebay_model::{Claims, Epoch, Lane, Timestamp, TupleIndex};
 
 use crate::dead_letter::{Reason, RowPosition};
 
@@ -20,6 +20,8 @@ pub struct LogFrame {
     pub rows: u32,
     /// Its COPY tuples.
     pub payload: Bytes,
+    /// Which of its rows are of which request; of a frame that cannot be read, whatever number of rows it counts as.
+    pub claims: Claims,
     /// Why it cannot be read, where its headers already say so: the whole frame becomes one dead letter.
     pub fault: Option<(Reason, String)>,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_log::{Frame, Log, PublishError};
 use forebay_model::fact::{FRAME_BYTES_MAX, FramePart};
-use forebay_model::{Epoch, Lane, Position, ShardId};
+use forebay_model::{Claims, Epoch, Lane, Position, ShardId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use metrics::{Counter, Histogram, counter, histogram};
@@ -25,6 +25,9 @@ use crate::metrics::{ACK_SECONDS, FRAME_BYTES, FRAME_ROWS, FRAMES, ROWS};
 
 /// Full frames that may be in flight at one time, per lane and shard. Each more is one more that a single order waits for.
 const IN_FLIGHT_MAX: usize = 2;
+
+/// The room that saying whose a part is takes in its frame, about.
+const CLAIM_BYTES: usize = 16;
 
 /// What a part is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,13 @@ pub(crate) struct Pending {
     /// The room that the facts of its request take, kept until they are settled even if the client goes away.
     pub(crate) held: Arc<Held>,
     pub(crate) done: oneshot::Sender<Result<Position, Arc<PublishError>>>,
+}
+
+impl Pending {
+    /// How much of a frame it takes.
+    fn bytes(&self) -> usize {
+        self.part.tuples.len() + CLAIM_BYTES
+    }
 }
 
 /// Makes frames of one lane for one shard, and sees them acknowledged.
@@ -136,6 +146,11 @@ impl Group {
     }
 
     fn frame(&self, parts: &mut [Pending], bytes: usize) -> Frame {
+        let (mut claims, mut rows) = (Claims::default(), 0);
+        for FramePart { rows: more, claims: theirs, .. } in parts.iter().map(|pending| &pending.part) {
+            claims.append(rows, theirs);
+            rows += more;
+        }
         let payload = match parts {
             // A part that is a frame by itself is not copied.
             [only] => Bytes::from(std::mem::take(&mut only.part.tuples)),
@@ -147,16 +162,15 @@ impl Group {
                 Bytes::from(payload)
             }
         };
-        let rows = parts.iter().map(|pending| pending.part.rows).sum();
         // The oldest, so that "every frame of that epoch is drained" is never said too early.
         let epoch = parts.iter().map(|pending| pending.epoch).min().unwrap_or(Epoch(0));
-        Frame::new(self.lane, rows, epoch, payload)
+        Frame { claims, ..Frame::new(self.lane, rows, epoch, payload) }
     }
 }
 
 impl Waiting {
     fn push(&mut self, pending: Pending) {
-        self.bytes += pending.part.tuples.len();
+        self.bytes += pending.bytes();
         self.lines[pending.origin as usize].push_back(pending);
     }
 
@@ -167,10 +181,10 @@ impl Waiting {
         let (first, second) = (self.first, 1 - self.first);
         for (line, bytes_max) in [(first, FRAME_BYTES_MAX / 2), (second, FRAME_BYTES_MAX), (first, FRAME_BYTES_MAX)] {
             while let Some(next) = self.lines[line].front() {
-                if bytes > 0 && bytes + next.part.tuples.len() > bytes_max {
+                if bytes > 0 && bytes + next.bytes() > bytes_max {
                     break;
                 }
-                bytes += next.part.tuples.len();
+                bytes += next.bytes();
                 parts.extend(self.lines[line].pop_front());
             }
         }
@@ -206,7 +220,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {
-        let part = FramePart { lane: Lane::Orders, shard: ShardId(0), rows: number, tuples: vec![0; bytes] };
+        let (lane, shard, claims) = (Lane::Orders, ShardId(0), Claims::default());
+        let part = FramePart { lane, shard, rows: number, tuples: vec![0; bytes], claims };
         let held = Arc::new(Memory::new(1 << 20).try_hold(0).unwrap());
         Pending { part, origin, epoch: Epoch(1), held, done: oneshot::channel().0 }
     }
@@ -226,7 +241,7 @@ mod tests {
             while waiting.bytes > 0 {
                 let had_to_wait = [0, 1].map(|line| !waiting.lines[line].is_empty());
                 let (frame, bytes) = waiting.next_frame();
-                prop_assert_eq!(bytes, frame.iter().map(|next| next.part.tuples.len()).sum::<usize>());
+                prop_assert_eq!(bytes, frame.iter().map(Pending::bytes).sum::<usize>());
                 prop_assert!(!frame.is_empty() && (bytes <= FRAME_BYTES_MAX || frame.len() == 1));
                 for line in [0, 1] {
                     let of_line = frame.iter().filter(|next| next.origin as usize == line).map(|next| next.part.rows);

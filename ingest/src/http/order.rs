@@ -9,7 +9,7 @@ use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
 use forebay_model::order::ORDER_BYTES_MAX;
 use forebay_model::order::fault::{Fault, Rejection};
-use forebay_model::{Facts, Order, Receipt, ShardId, Tenant, Timestamp};
+use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, RequestId, ShardId, Tenant, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -40,18 +40,21 @@ pub(crate) async fn post_order(
     let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
     let map = app.map()?;
     // What borrows the body ends before the wait for the log begins.
-    let (facts, answer) = {
+    let (facts, answer, request) = {
         let now = Timestamp::now();
+        let request = RequestId::new(now, rand::random());
         let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
             count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;
         let order = draft.settle(Tenant::none(), &map, now, assigner.random(1, &bytes));
         let mut facts = Facts::default();
+        facts.set_claimant(Some(Claimant { request, letter: None }));
         let shard = facts.add(&order, &map);
-        (facts, accepted(&order, shard))
+        (facts, accepted(&order, shard), request)
     };
     let receipt = app.appender()?.append(facts.into_parts(), Origin::Order, map.epoch(), held).await?;
+    let receipt = receipt.of(Accepted { request, pieces: 1, orders: 1 });
     app.count_accepted(1);
     let mut response = accepted_answer(answer, &receipt);
     left.write(response.headers_mut());

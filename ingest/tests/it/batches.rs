@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
-use forebay_model::Lane;
+use forebay_model::{Lane, Receipt};
 use forebay_testkit::eventually;
 use forebay_testkit::service::Answer;
 use futures::StreamExt;
@@ -127,4 +129,33 @@ async fn batches_at_the_same_time_never_starve_each_other_of_memory() {
         assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (202, &json!(3000)), "{}", answer.body);
     }
     assert_eq!(ingest.logged(Lane::Orders).await.len(), 48_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_in_the_log_say_whose_they_are_and_the_receipt_says_so_too() {
+    let ingest = Ingest::start("claims", &[]).await;
+    let batches = [0..3000, 3000..3100].map(|numbers| ndjson(numbers.map(order)));
+    let single = order(9000);
+    let [large, small] = batches.map(|lines| ingest.batch(lines));
+    let (large, small, one) = tokio::join!(large, small, ingest.order(&single));
+    let mut expected = BTreeMap::new();
+    for (answer, orders) in [(large, 3000), (small, 100), (one, 1)] {
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let receipt = answer.body["receipt"].as_str().unwrap();
+        assert!(receipt.len() < 120, "{receipt}");
+        let accepted = receipt.parse::<Receipt>().unwrap().accepted().unwrap();
+        assert_eq!(accepted.orders, orders);
+        expected.extend((0..accepted.pieces).map(|piece| (accepted.request.piece(piece), (accepted.request, orders))));
+    }
+    // Every row is some request's, and each request has as many as it was told.
+    let mut rows = BTreeMap::new();
+    for frame in ingest.frames(Lane::Orders).await {
+        assert_eq!(frame.claims.iter().map(|claim| claim.rows).sum::<u32>(), frame.rows);
+        for claim in frame.claims.iter() {
+            let &(request, orders) = expected.get(&claim.of.request).expect("a piece that a receipt has");
+            *rows.entry((request, orders)).or_insert(0) += u64::from(claim.rows);
+        }
+    }
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|((_, orders), rows)| orders == rows), "{rows:?}");
 }

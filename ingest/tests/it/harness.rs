@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Parser;
 use forebay_ingest::Settings;
-use forebay_log::{Log, LogSettings};
+use forebay_log::{Frame, Log, LogSettings};
 use forebay_model::{Lane, Receipt, StreamId, StreamKind};
 use forebay_testkit::log::{even_map, order_ids, settings};
 use forebay_testkit::service::{Answer, Served};
@@ -59,6 +59,18 @@ impl Ingest {
     /// The rows of a lane that lie in the log, over all shards: for each order id how often.
     pub(crate) async fn logged(&self, lane: Lane) -> BTreeMap<String, usize> {
         order_ids(&self.log, lane, SHARDS).await
+    }
+
+    /// Every frame of a lane, over all shards.
+    pub(crate) async fn frames(&self, lane: Lane) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for stream in even_map(SHARDS).shards().map(|shard| lane.on(shard)) {
+            for seq in 1..=self.log.stream_state(stream).await.unwrap().last_seq {
+                let stored = self.log.frame(stream, seq).await.unwrap().unwrap().unwrap();
+                frames.push(stored.frame.unwrap());
+            }
+        }
+        frames
     }
 
     /// Whether every position of a receipt is in the log.

@@ -10,8 +10,8 @@ use forebay_log::{Frame, Log, Notice};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
-    Currency, DerivedThrough, Deriver, Facts, Lane, OrderId, OrderParser, Position, Receipt, ShardId, ShardMap,
-    StoredOrder, StreamId, StreamKind, Tenant, Timestamp, Touched, ViewSet,
+    Accepted, Claimant, Currency, DerivedThrough, Deriver, Facts, Lane, OrderId, OrderParser, Position, Receipt,
+    RequestId, ShardId, ShardMap, StoredOrder, StreamId, StreamKind, Tenant, Timestamp, Touched, ViewSet,
 };
 use forebay_shard::{
     Derived, DerivedNote, IndexedFrame, LogFrame, Published, ShardAddresses, StoreSettings, StreamStore,
@@ -80,13 +80,33 @@ impl Writing {
 
     /// Logs orders as ingest does. Gives their ids and the receipt.
     pub(crate) async fn log(&mut self, orders: &[Value]) -> (Vec<OrderId>, Receipt) {
-        let (facts, ids) = self.facts(orders);
-        let mut receipt = Receipt::default();
-        for part in facts {
-            let stream = part.lane.on(part.shard);
-            receipt.note(stream, self.publish(part).await.0);
+        let (ids, mut receipts) = self.log_together(&[orders]).await;
+        (ids, receipts.remove(0))
+    }
+
+    /// Logs the orders of several requests in shared frames. Gives a receipt for each.
+    pub(crate) async fn log_together(&mut self, requests: &[&[Value]]) -> (Vec<OrderId>, Vec<Receipt>) {
+        let now = Timestamp::now();
+        let (mut facts, mut ids, mut receipts) = (Facts::default(), Vec::new(), Vec::new());
+        for &orders in requests {
+            self.random = self.random.wrapping_add(1);
+            let request = RequestId::new(now, self.random << 40);
+            facts.set_claimant(Some(Claimant { request, letter: None }));
+            let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
+            self.add(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &mut facts, &mut ids);
+            receipts.push(Receipt::default().of(Accepted { request, pieces: 1, orders: orders.len() as u64 }));
         }
-        (ids, receipt)
+        for part in facts.into_parts() {
+            let (stream, claims) = (part.lane.on(part.shard), part.claims.clone());
+            let position = self.publish(part).await.0;
+            for receipt in &mut receipts {
+                let request = receipt.accepted().unwrap().request;
+                if claims.iter().any(|claim| claim.of.request == request) {
+                    receipt.note(stream, position);
+                }
+            }
+        }
+        (ids, receipts)
     }
 
     /// Writes the facts of a derived lane that follow from orders which nobody has logged.
@@ -116,9 +136,13 @@ impl Writing {
     }
 
     fn facts_of_texts(&mut self, texts: &[&str]) -> (Vec<FramePart>, Vec<OrderId>) {
+        let (mut facts, mut ids) = (Facts::default(), Vec::new());
+        self.add(texts, &mut facts, &mut ids);
+        (facts.into_parts(), ids)
+    }
+
+    fn add(&mut self, texts: &[&str], facts: &mut Facts, ids: &mut Vec<OrderId>) {
         let parser = OrderParser::new(Self::views(), Currency::DEFAULT, 86_400_000_000);
-        let mut facts = Facts::default();
-        let mut ids = Vec::new();
         for text in texts {
             let draft = parser.parse(text.as_bytes(), Timestamp::now());
             let draft = draft.unwrap_or_else(|rejection| panic!("{rejection}: {text}"));
@@ -127,7 +151,6 @@ impl Writing {
             facts.add(&order, &self.map);
             ids.push(order.order_id.clone());
         }
-        (facts.into_parts(), ids)
     }
 
     /// What follows from orders.
@@ -150,13 +173,13 @@ impl Writing {
     }
 
     async fn publish(&mut self, part: FramePart) -> (Position, String) {
-        let FramePart { lane, shard, rows, tuples } = part;
+        let FramePart { lane, shard, rows, tuples, claims } = part;
         let payload = Bytes::from(tuples);
-        let frame = Frame::new(lane, rows, self.map.epoch(), payload.clone());
+        let frame = Frame { claims: claims.clone(), ..Frame::new(lane, rows, self.map.epoch(), payload.clone()) };
         let position = self.log.publish(shard, &frame, Instant::now() + Duration::from_secs(10)).await.unwrap();
         let id = frame.id.as_str().to_owned();
         let (seq, epoch, enqueued_at) = (position.seq, frame.epoch, Some(frame.enqueued_at));
-        let logged = LogFrame { seq, id: id.clone(), epoch, enqueued_at, rows, payload, fault: None };
+        let logged = LogFrame { seq, id: id.clone(), epoch, enqueued_at, rows, payload, claims, fault: None };
         self.streams.get_mut(&lane.on(shard)).unwrap().logged.push(logged.indexed(lane));
         (position, id)
     }

@@ -10,8 +10,8 @@ use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
-    Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder, StreamId,
-    Tenant, Timestamp, ViewSet,
+    Claims, Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder,
+    StreamId, Tenant, Timestamp, ViewSet,
 };
 use forebay_stack::shared;
 use tokio::time::Instant;
@@ -111,7 +111,7 @@ pub fn with_order_of<T>(tenant: &Tenant, json: &str, map: &ShardMap, take: impl 
 /// A new frame.
 pub fn frame(lane: Lane, rows: u32, payload: impl Into<Bytes>) -> Frame {
     let (epoch, enqueued_at) = (even_map(1).epoch(), Timestamp::now());
-    Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into() }
+    Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into(), claims: Claims::default() }
 }
 
 /// Publishes a frame, and gives where it lies.

@@ -107,7 +107,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use bytes::Bytes;
-    use forebay_model::{Epoch, Hash, ShardMap, tuple};
+    use forebay_model::{Claims, Epoch, Hash, ShardMap, tuple};
     use forebay_shard::LogFrame;
     use forebay_testkit::log::with_order;
     use proptest::prelude::*;
@@ -127,7 +127,8 @@ mod tests {
             with_order(&order.to_string(), &map(), |order| tuple::push_order(&mut payload, order));
         }
         let (id, epoch, payload) = (String::new(), Epoch(1), Bytes::from(payload));
-        LogFrame { seq, id, epoch, enqueued_at: None, rows, payload, fault: None }.indexed(Lane::Orders)
+        LogFrame { seq, id, epoch, enqueued_at: None, rows, payload, claims: Claims::default(), fault: None }
+            .indexed(Lane::Orders)
     }
 
     proptest! {

@@ -21,11 +21,13 @@ fn to_log_frame(stored: StoredFrame) -> LogFrame {
             enqueued_at: Some(frame.enqueued_at),
             rows,
             payload: frame.payload,
+            claims: frame.claims,
             fault: None,
         },
         Err(bad) => {
             let fault = Some((Reason::BadFrame, format!("{}\n{}", bad.fault, bad.headers)));
-            LogFrame { seq, id, epoch: Epoch(0), enqueued_at: None, rows, payload: bad.payload, fault }
+            let (payload, claims) = (bad.payload, bad.claims);
+            LogFrame { seq, id, epoch: Epoch(0), enqueued_at: None, rows, payload, claims, fault }
         }
     }
 }
@@ -44,7 +46,7 @@ mod tests {
     use forebay_log::FrameFault;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
-    use forebay_model::{Incarnation, Lane, Position, Tenant, Timestamp};
+    use forebay_model::{Claims, Incarnation, Lane, Position, Tenant, Timestamp};
     use forebay_testkit::log::{even_map, facts_and_derived};
 
     const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
@@ -60,6 +62,7 @@ mod tests {
             enqueued_at: None,
             rows: part.rows,
             payload: part.tuples.into(),
+            claims: part.claims,
             fault: None,
         };
         facts_and_derived([order], &map).into_iter().filter(|part| part.lane == lane).map(frame).collect()
@@ -89,6 +92,7 @@ mod tests {
             fault: FrameFault::Missing("Forebay-Format"),
             headers: "Nats-Msg-Id: foreign".to_owned(),
             payload: Bytes::from_static(b"x"),
+            claims: Claims::default(),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 5 };
         let frame = to_log_frame(StoredFrame { position, lane: Lane::Orders, id: None, frame: Err(bad) });

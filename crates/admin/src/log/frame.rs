@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use forebay_log::Frame;
-    use forebay_model::{Epoch, Incarnation, Position, Timestamp};
+    use forebay_model::{Claims, Epoch, Incarnation, Position, Timestamp};
 
     fn shown(payload: &[u8], rows: u32) -> FrameReport {
         let id = FrameId::random();
@@ -158,6 +158,7 @@ mod tests {
             enqueued_at: Timestamp::EARLIEST,
             id: id.clone(),
             payload: Bytes::copy_from_slice(payload),
+            claims: Claims::default(),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 7 };
         FrameReport::new(&StoredFrame { position, lane: Lane::Index, id: Some(id), frame: Ok(frame) })

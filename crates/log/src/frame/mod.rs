@@ -1,5 +1,5 @@
-//! A frame: facts of one lane for one shard, as one message. The payload is COPY tuples one after the other; what else
-//! is known of a frame stands in the message's headers.
+//! A frame: facts of one lane for one shard, as one message. The payload is COPY tuples one after the other; behind them stands
+//! which of them are of which request. What else is known of a frame stands in the message's headers.
 
 pub(crate) mod message;
 pub(crate) mod sum;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use forebay_model::{Epoch, Lane, Position, Timestamp};
+use forebay_model::{Claims, Epoch, Lane, Position, Timestamp};
 
 pub use sum::Damage;
 
@@ -19,10 +19,15 @@ pub const FORMAT: &str = "Forebay-Format";
 const ROWS: &str = "Forebay-Rows";
 /// The epoch of the shard map by which the frame was routed.
 const EPOCH: &str = "Forebay-Epoch";
+/// How many bytes at the end of the message say which rows are of which request; without it, none do.
+const CLAIMS: &str = "Forebay-Claims";
 /// When the frame was made, in microseconds since 1970.
 const TIME: &str = "Forebay-Time";
 /// The frame's id. JetStream itself drops a second message with the same one.
 const ID: &str = "Nats-Msg-Id";
+
+/// Room for the claims of a frame of single orders.
+const CLAIMS_BYTES_EXPECTED: usize = 4096;
 
 /// The most characters of a frame id.
 const ID_CHARS_MAX: usize = 128;
@@ -78,25 +83,36 @@ pub struct Frame {
     pub id: FrameId,
     /// The COPY tuples, one after the other.
     pub payload: Bytes,
+    /// Whose they are, where they are requests'.
+    pub claims: Claims,
 }
 
 impl Frame {
-    /// A new one, made now.
+    /// A new one, made now, of which nobody claims anything.
     pub fn new(lane: Lane, rows: u32, epoch: Epoch, payload: Bytes) -> Self {
         // Never an id of the rows or of the content: what is made again must not be taken for what is gone.
-        Self { lane, rows, epoch, enqueued_at: Timestamp::now(), id: FrameId::random(), payload }
+        let (enqueued_at, id, claims) = (Timestamp::now(), FrameId::random(), Claims::default());
+        Self { lane, rows, epoch, enqueued_at, id, payload, claims }
     }
 
-    /// The message headers that say everything but the payload, with the checksum of both.
-    pub(crate) fn headers(&self) -> HeaderMap {
+    /// The message: headers, with the checksum of all of it, and body. The payload is not copied where nobody claims any of it.
+    pub(crate) fn message(&self) -> (HeaderMap, Bytes) {
         let mut headers = HeaderMap::new();
         headers.insert(FORMAT, self.lane.format());
         headers.insert(ROWS, HeaderValue::from(self.rows));
         headers.insert(EPOCH, HeaderValue::from(self.epoch.0));
         headers.insert(TIME, HeaderValue::from(self.enqueued_at.unix_us()));
         headers.insert(ID, self.id.as_str());
-        headers.insert(sum::SUM, sum::as_text(sum::sum(&headers, &self.payload)));
-        headers
+        let mut body = self.payload.clone();
+        if !self.claims.is_empty() {
+            let mut joined = Vec::with_capacity(self.payload.len() + CLAIMS_BYTES_EXPECTED);
+            joined.extend_from_slice(&self.payload);
+            self.claims.encode(&mut joined);
+            headers.insert(CLAIMS, HeaderValue::from((joined.len() - self.payload.len()) as u64));
+            body = joined.into();
+        }
+        headers.insert(sum::SUM, sum::as_text(sum::sum(&headers, &body)));
+        (headers, body)
     }
 }
 
@@ -109,6 +125,9 @@ pub enum FrameFault {
     /// A header does not say what it should.
     #[error("the header {0} makes no sense: {1:?}")]
     Value(&'static str, String),
+    /// What says whose the rows are cannot be read.
+    #[error("whose the rows are cannot be read")]
+    Claims,
     /// There are no tuples.
     #[error("there are no rows")]
     Empty,
@@ -121,8 +140,18 @@ pub struct BadFrame {
     pub fault: FrameFault,
     /// The headers as text, one per line, for people.
     pub headers: String,
-    /// The bytes of the message.
+    /// The bytes of the message, but for what says whose they are.
     pub payload: Bytes,
+    /// Whose they are, where at least that can be read: so in a frame of a later version.
+    pub claims: Claims,
+}
+
+impl BadFrame {
+    fn of(fault: FrameFault, headers: &HeaderMap, body: &Bytes) -> Self {
+        let split = split(headers, body, parsed(headers, ROWS).unwrap_or(u32::MAX));
+        let (payload, claims) = split.unwrap_or_else(|_| (body.clone(), Claims::default()));
+        Self { fault, headers: headers_as_text(headers), payload, claims }
+    }
 }
 
 /// Why nothing can be decided about a frame here: the end of a sentence about it.
@@ -181,20 +210,18 @@ impl StoredFrame {
         lane: Lane,
         position: Position,
         headers: &HeaderMap,
-        payload: Bytes,
+        body: Bytes,
     ) -> Result<Self, UnreadableFrame> {
         let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
-        if let Err(why) = is_readable(lane, headers, &payload) {
-            return Err(UnreadableFrame { position, lane, why, id, headers: headers_as_text(headers).into(), payload });
+        if let Err(why) = is_readable(lane, headers, &body) {
+            let headers = headers_as_text(headers).into();
+            return Err(UnreadableFrame { position, lane, why, id, headers, payload: body });
         }
-        let frame = match read_headers(headers, &payload) {
-            Ok((rows, epoch, enqueued_at, id)) => Ok(Frame { lane, rows, epoch, enqueued_at, id, payload }),
-            Err(fault) => Err(BadFrame { fault, headers: headers_as_text(headers), payload }),
-        };
+        let frame = read(lane, headers, &body).map_err(|fault| BadFrame::of(fault, headers, &body));
         Ok(Self { position, lane, id, frame })
     }
 
-    /// The bytes of the message, frame or not.
+    /// The tuples of a frame; what stands in their place in a message that is none.
     pub fn payload(&self) -> &Bytes {
         match &self.frame {
             Ok(frame) => &frame.payload,
@@ -208,11 +235,9 @@ impl StoredFrame {
     }
 }
 
-type Headers = (u32, Epoch, Timestamp, FrameId);
-
 /// Nothing may be decided about what is not understood: neither what is damaged, nor what names another format.
-fn is_readable(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> Result<(), Unreadable> {
-    sum::check(headers, payload)?;
+fn is_readable(lane: Lane, headers: &HeaderMap, body: &[u8]) -> Result<(), Unreadable> {
+    sum::check(headers, body)?;
     match only(headers, FORMAT) {
         Ok(format) if format != lane.format() => {
             Err(Unreadable::Format { known: lane.format(), found: excerpt(format).into() })
@@ -221,16 +246,25 @@ fn is_readable(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> Result<(), Un
     }
 }
 
-fn read_headers(headers: &HeaderMap, payload: &Bytes) -> Result<Headers, FrameFault> {
+fn read(lane: Lane, headers: &HeaderMap, body: &Bytes) -> Result<Frame, FrameFault> {
     only(headers, FORMAT)?;
     let rows: u32 = parsed(headers, ROWS)?;
     let epoch = Epoch(parsed(headers, EPOCH)?);
     let enqueued_at = Timestamp::from_unix_us(parsed(headers, TIME)?);
     let id = parsed(headers, ID)?;
+    let (payload, claims) = split(headers, body, rows)?;
     if rows == 0 || payload.is_empty() {
         return Err(FrameFault::Empty);
     }
-    Ok((rows, epoch, enqueued_at, id))
+    Ok(Frame { lane, rows, epoch, enqueued_at, id, payload, claims })
+}
+
+/// The tuples of a body, and whose they are.
+fn split(headers: &HeaderMap, body: &Bytes, rows: u32) -> Result<(Bytes, Claims), FrameFault> {
+    let claims_bytes = if headers.get(CLAIMS).is_some() { parsed(headers, CLAIMS)? } else { 0 };
+    let end = body.len().checked_sub(claims_bytes).ok_or(FrameFault::Claims)?;
+    let claims = Claims::decode(&body[end..], rows).map_err(|_| FrameFault::Claims)?;
+    Ok((body.slice(..end), claims))
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, FrameFault> {
@@ -262,7 +296,14 @@ fn headers_as_text(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::Incarnation;
+    use forebay_model::{Claimant, Incarnation, RequestId};
+
+    fn claims() -> Claims {
+        let mut claims = Claims::default();
+        let request = RequestId::new(Timestamp::from_unix_us(1_750_000_000_000_000), 77);
+        claims.push(2, Claimant { request, letter: None });
+        claims
+    }
 
     fn frame() -> Frame {
         Frame {
@@ -272,12 +313,13 @@ mod tests {
             enqueued_at: Timestamp::from_unix_us(1_750_000_000_000_001),
             id: FrameId::random(),
             payload: Bytes::from_static(b"tuples"),
+            claims: claims(),
         }
     }
 
-    fn stored(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> StoredFrame {
+    fn stored(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> StoredFrame {
         let position = Position { incarnation: Incarnation::new(1), seq: 9 };
-        StoredFrame::from_message(lane, position, headers, Bytes::from_static(payload)).unwrap()
+        StoredFrame::from_message(lane, position, headers, Bytes::copy_from_slice(payload)).unwrap()
     }
 
     /// The same message as somebody would publish it who has the checksum right.
@@ -286,21 +328,22 @@ mod tests {
         headers
     }
 
-    fn fault(lane: Lane, headers: &HeaderMap, payload: &'static [u8]) -> FrameFault {
+    fn fault(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> FrameFault {
         stored(lane, &summed(headers.clone(), payload), payload).frame.unwrap_err().fault
     }
 
     #[test]
     fn headers_say_everything_but_the_payload() {
         let frame = frame();
-        let stored = stored(Lane::Orders, &frame.headers(), b"tuples");
+        let (headers, body) = frame.message();
+        let stored = stored(Lane::Orders, &headers, &body);
         assert_eq!(stored.frame, Ok(frame.clone()));
         assert_eq!((stored.id, stored.position.seq), (Some(frame.id), 9));
     }
 
     #[test]
     fn a_message_that_is_no_frame_says_why() {
-        let good = frame().headers();
+        let (good, _) = Frame { claims: Claims::default(), ..frame() }.message();
         let foreign = stored(Lane::Orders, &HeaderMap::new(), b"x").frame.unwrap_err();
         assert_eq!(foreign.fault, FrameFault::Missing(FORMAT));
         assert_eq!(fault(Lane::Orders, &good, b""), FrameFault::Empty);
@@ -321,14 +364,31 @@ mod tests {
     fn a_frame_of_another_format_is_not_read_and_says_which() {
         let position = Position { incarnation: Incarnation::new(1), seq: 9 };
         for format in ["orders/999", "index/2", "", "orders"] {
-            let mut headers = frame().headers();
+            let (mut headers, body) = frame().message();
             headers.insert(FORMAT, format);
-            let headers = summed(headers, b"tuples");
-            let read = StoredFrame::from_message(Lane::Orders, position, &headers, Bytes::from_static(b"tuples"));
+            let headers = summed(headers, &body);
+            let read = StoredFrame::from_message(Lane::Orders, position, &headers, body.clone());
             let unread = read.unwrap_err();
             let why = Unreadable::Format { known: Lane::Orders.format(), found: format.into() };
-            assert_eq!((unread.why, unread.position, unread.payload.len()), (why, position, 6));
+            assert_eq!((unread.why, unread.position, unread.payload), (why, position, body));
         }
+    }
+
+    #[test]
+    fn rows_whose_requests_cannot_be_read_make_no_frame() {
+        let frame = frame();
+        let (good, body) = frame.message();
+        assert_eq!(stored(Lane::Orders, &good, &body).frame.unwrap().claims, frame.claims);
+        for (bytes, rows) in [("9999", "3"), ("1", "3"), ("14", "2")] {
+            let mut headers = good.clone();
+            headers.insert(CLAIMS, bytes);
+            headers.insert(ROWS, rows);
+            assert_eq!(fault(Lane::Orders, &headers, &body), FrameFault::Claims, "{bytes} {rows}");
+        }
+        assert_eq!(
+            stored(Lane::Orders, &Frame { claims: Claims::default(), ..frame }.message().0, b"tuples").rows(),
+            3
+        );
     }
 
     #[test]

@@ -81,7 +81,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use bytes::Bytes;
-    use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
+    use forebay_model::{Claimant, Claims, Epoch, Incarnation, Lane, Position, RequestId, Timestamp};
     use proptest::prelude::*;
 
     use super::*;
@@ -97,9 +97,14 @@ mod tests {
             epoch: u64,
             time: i64,
             payload in prop::collection::vec(any::<u8>(), 1..40),
+            claimed: Option<u64>,
         ) -> Frame {
             let (epoch, enqueued_at) = (Epoch(epoch), Timestamp::from_unix_us(time));
-            Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into() }
+            let mut claims = Claims::default();
+            if let Some(random) = claimed {
+                claims.push(0, Claimant { request: RequestId::new(enqueued_at, random), letter: None });
+            }
+            Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into(), claims }
         }
     }
 
@@ -128,19 +133,20 @@ mod tests {
 
         #[test]
         fn any_bit_that_is_flipped_is_noticed(frame in frames()) {
-            let (block, says) = block(&frame.headers());
+            let (headers, body) = frame.message();
+            let (block, says) = block(&headers);
             let whole = StoredFrame { position: POSITION, lane: frame.lane, id: Some(frame.id.clone()), frame: Ok(frame.clone()) };
-            prop_assert_eq!(read(frame.lane, &block, &frame.payload), Ok(whole.clone()));
+            prop_assert_eq!(read(frame.lane, &block, &body), Ok(whole.clone()));
             for bit in 0..block.len() * 8 {
                 let mut flipped = block.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                match read(frame.lane, &flipped, &frame.payload) {
+                match read(frame.lane, &flipped, &body) {
                     Ok(read) => prop_assert!(read == whole && !says[bit / 8], "bit {} of the headers", bit),
                     Err(damaged) => prop_assert_eq!(damaged.position, POSITION),
                 }
             }
-            for bit in 0..frame.payload.len() * 8 {
-                let mut flipped = frame.payload.to_vec();
+            for bit in 0..body.len() * 8 {
+                let mut flipped = body.to_vec();
                 flipped[bit / 8] ^= 1 << (bit % 8);
                 let read = read(frame.lane, &block, &flipped);
                 prop_assert!(matches!(read, Err(UnreadableFrame { why: Unreadable::Damaged(Damage::Sum { .. }), .. })), "bit {}", bit);
@@ -149,11 +155,11 @@ mod tests {
 
         #[test]
         fn a_payload_that_is_cut_or_longer_is_noticed(frame in frames(), more: u8) {
-            let headers = frame.headers();
-            prop_assert!(check(&headers, &frame.payload).is_ok());
-            prop_assert!(check(&headers, &frame.payload[1..]).is_err());
-            prop_assert!(check(&headers, &frame.payload[..frame.payload.len() - 1]).is_err());
-            prop_assert!(check(&headers, &[&frame.payload[..], &[more]].concat()).is_err());
+            let (headers, body) = frame.message();
+            prop_assert!(check(&headers, &body).is_ok());
+            prop_assert!(check(&headers, &body[1..]).is_err());
+            prop_assert!(check(&headers, &body[..body.len() - 1]).is_err());
+            prop_assert!(check(&headers, &[&body[..], &[more]].concat()).is_err());
         }
     }
 

@@ -100,7 +100,7 @@ impl Content {
 }
 
 fn cost(frame: &StoredFrame) -> usize {
-    frame.payload().len() + FRAME_OVERHEAD_BYTES
+    frame.payload().len() + frame.frame.as_ref().map_or(0, |frame| frame.claims.bytes()) + FRAME_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::frame::{Frame, FrameId};
     use bytes::Bytes;
-    use forebay_model::{Epoch, Incarnation, Lane, Position, Timestamp};
+    use forebay_model::{Claims, Epoch, Incarnation, Lane, Position, Timestamp};
 
     fn content(rows: &[u32]) -> Content {
         let mut content = Content::default();
@@ -117,7 +117,15 @@ mod tests {
             let position = Position { incarnation: Incarnation::new(1), seq: i as u64 + 1 };
             let payload = Bytes::from(vec![0; rows as usize * 10]);
             let enqueued_at = Timestamp::from_unix_us(0);
-            let frame = Frame { lane: Lane::Orders, rows, epoch: Epoch(1), enqueued_at, id: id.clone(), payload };
+            let frame = Frame {
+                lane: Lane::Orders,
+                rows,
+                epoch: Epoch(1),
+                enqueued_at,
+                id: id.clone(),
+                payload,
+                claims: Claims::default(),
+            };
             let stored = StoredFrame { position, lane: Lane::Orders, id: Some(id), frame: Ok(frame) };
             content.bytes += cost(&stored);
             content.frames.push_back(stored);

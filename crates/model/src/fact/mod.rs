@@ -3,6 +3,7 @@
 pub mod derive;
 pub mod view;
 
+use crate::claim::{Claimant, Claims};
 use crate::lane::Lane;
 use crate::order::Order;
 use crate::routing::shard_map::{ShardId, ShardMap};
@@ -22,12 +23,16 @@ pub struct FramePart {
     pub rows: u32,
     /// COPY tuples, one after the other.
     pub tuples: Vec<u8>,
+    /// Whose they are, where they are a request's.
+    pub claims: Claims,
 }
 
 /// Gathers facts by lane and shard.
 #[derive(Clone, Debug)]
 pub struct Facts {
     part_bytes_max: usize,
+    /// Whose the facts are that are added now.
+    claimant: Option<Claimant>,
     /// The part of each lane and shard that still grows. Few, so a list is enough.
     open: Vec<FramePart>,
     full: Vec<FramePart>,
@@ -44,7 +49,12 @@ impl Default for Facts {
 impl Facts {
     /// In parts of at most that many bytes. Only a fact that is larger by itself makes a larger part.
     pub fn in_parts_of(part_bytes_max: usize) -> Self {
-        Self { part_bytes_max, open: Vec::new(), full: Vec::new(), bytes: 0 }
+        Self { part_bytes_max, claimant: None, open: Vec::new(), full: Vec::new(), bytes: 0 }
+    }
+
+    /// Says whose the facts are that are added from now on; nobody's at first.
+    pub fn set_claimant(&mut self, claimant: Option<Claimant>) {
+        self.claimant = claimant;
     }
 
     /// Adds an order. Returns the shard that it goes to.
@@ -69,7 +79,7 @@ impl Facts {
     pub fn push(&mut self, lane: Lane, shard: ShardId, write: impl FnOnce(&mut Vec<u8>)) {
         let place = self.open.iter().position(|part| part.lane == lane && part.shard == shard);
         let place = place.unwrap_or_else(|| {
-            self.open.push(FramePart { lane, shard, rows: 0, tuples: Vec::new() });
+            self.open.push(FramePart { lane, shard, rows: 0, tuples: Vec::new(), claims: Claims::default() });
             self.open.len() - 1
         });
         let part = &mut self.open[place];
@@ -85,8 +95,11 @@ impl Facts {
             tuples.extend_from_slice(tail);
             part.tuples.truncate(before);
             part.rows -= 1;
-            let next = FramePart { lane, shard, rows: 1, tuples };
+            let next = FramePart { lane, shard, rows: 1, tuples, claims: Claims::default() };
             self.full.push(std::mem::replace(part, next));
+        }
+        if let Some(claimant) = self.claimant {
+            part.claims.push(part.rows - 1, claimant);
         }
     }
 }

@@ -7,5 +7,5 @@ pub mod stream;
 
 pub use derived::DerivedThrough;
 pub use position::{Incarnation, Position};
-pub use receipt::Receipt;
+pub use receipt::{Accepted, Receipt};
 pub use stream::{PerKind, StreamId, StreamKind};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forebay_model::fact::FramePart;
 use forebay_model::tuple::push_order;
-use forebay_model::{Epoch, Lane, ShardId, Tenant, Timestamp};
+use forebay_model::{Claims, Epoch, Lane, ShardId, Tenant, Timestamp};
 use forebay_shard::{IndexedFrame, LogFrame};
 use forebay_testkit::log::{derived, even_map, with_order_of};
 use forebay_testkit::order::patched;
@@ -69,7 +69,8 @@ impl Fact {
     }
 
     fn derived(&self, lane: Lane) -> Vec<u8> {
-        let order = FramePart { lane: Lane::Orders, shard: ShardId(0), rows: 1, tuples: self.order() };
+        let (shard, claims) = (ShardId(0), Claims::default());
+        let order = FramePart { lane: Lane::Orders, shard, rows: 1, tuples: self.order(), claims };
         only(derived(&[order], &even_map(1)).into_iter().filter(|part| part.lane == lane))
     }
 }
@@ -106,6 +107,7 @@ pub(crate) fn frame(seq: u64, tuples: &[Vec<u8>]) -> LogFrame {
         enqueued_at: Some(Timestamp::EARLIEST),
         rows: tuples.len() as u32,
         payload: Bytes::from(tuples.concat()),
+        claims: Claims::default(),
         fault: None,
     }
 }

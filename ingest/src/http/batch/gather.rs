@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Facts, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
@@ -28,8 +28,10 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    pub(super) fn new(map: Arc<ShardMap>) -> Self {
-        let facts = Facts::in_parts_of(PART_BYTES_MAX);
+    /// An empty one, whose orders are of that piece of the request.
+    pub(super) fn new(map: Arc<ShardMap>, piece: RequestId) -> Self {
+        let mut facts = Facts::in_parts_of(PART_BYTES_MAX);
+        facts.set_claimant(Some(Claimant { request: piece, letter: None }));
         Self { map, facts, orders: 0, rejected: 0, errors: Vec::new(), last_line: 0, held: None }
     }
 

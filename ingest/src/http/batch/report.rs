@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use forebay_api::{BatchReport, RejectedLine};
 use forebay_model::id::{IdError, check_id};
-use forebay_model::{Receipt, Rejection};
+use forebay_model::{Accepted, Receipt, Rejection, RequestId};
 use forebay_service::Problem;
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,8 +11,11 @@ use serde::Deserialize;
 use crate::http::order::json;
 
 /// What has become of the lines so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Report {
+    request: RequestId,
+    /// How many pieces of the request are settled: the first ones.
+    pub(super) pieces: u32,
     pub(super) accepted: u64,
     pub(super) rejected: u64,
     pub(super) errors: Vec<RejectedLine>,
@@ -43,6 +46,12 @@ fn order_id(text: &[u8]) -> Option<String> {
 }
 
 impl Report {
+    /// Nothing yet.
+    pub(super) fn of(request: RequestId) -> Self {
+        let (errors, receipt) = (Vec::new(), Receipt::default());
+        Self { request, pieces: 0, accepted: 0, rejected: 0, errors, receipt, settled_lines: 0 }
+    }
+
     /// The answer to a batch that was read to its end.
     pub(super) fn complete(self) -> Response {
         if self.accepted > 0 {
@@ -63,8 +72,9 @@ impl Report {
     }
 
     fn answer(self) -> BatchReport {
-        let Self { accepted, rejected, errors, receipt, .. } = self;
-        let receipt = (!receipt.is_empty()).then(|| receipt.to_string());
+        let Self { request, pieces, accepted, rejected, errors, receipt, .. } = self;
+        let receipt =
+            (!receipt.is_empty()).then(|| receipt.of(Accepted { request, pieces, orders: accepted }).to_string());
         BatchReport { accepted, rejected, errors, receipt, settled_lines: None }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_BYTES_MAX;
-use forebay_model::{Receipt, Timestamp};
+use forebay_model::{Receipt, RequestId, Timestamp};
 use forebay_service::{Client, Problem};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -44,6 +44,9 @@ pub(super) struct BatchStream {
     bytes: u64,
     /// Orders that were read and not yet taken from the client's rate.
     owed: u32,
+    request: RequestId,
+    /// How many pieces of the request were sent off.
+    pieces: u32,
     gather: Option<Gather>,
     in_flight: VecDeque<InFlight>,
     report: Report,
@@ -60,8 +63,10 @@ struct InFlight {
 
 impl BatchStream {
     pub(super) fn new(app: App, client: Client, splitter: Splitter, assigner: Assigner) -> Self {
-        let (in_flight, report) = (VecDeque::new(), Report::default());
-        Self { app, client, splitter, assigner, bytes: 0, owed: 0, gather: None, in_flight, report }
+        let request = RequestId::new(Timestamp::now(), rand::random());
+        let (in_flight, report) = (VecDeque::new(), Report::of(request));
+        let (bytes, owed, pieces, gather) = (0, 0, 0, None);
+        Self { app, client, splitter, assigner, bytes, owed, request, pieces, gather, in_flight, report }
     }
 
     /// Takes the whole batch, as far as that is possible.
@@ -141,7 +146,7 @@ impl BatchStream {
 
     fn gather(&mut self) -> Result<&mut Gather, Problem> {
         let map = self.app.map()?;
-        Ok(self.gather.get_or_insert_with(|| Gather::new(map)))
+        Ok(self.gather.get_or_insert_with(|| Gather::new(map, self.request.piece(self.pieces))))
     }
 
     fn split<E: std::error::Error>(
@@ -179,6 +184,7 @@ impl BatchStream {
         let (appender, epoch) = (self.app.appender()?, gather.map().epoch());
         let Gather { facts, orders, rejected, errors, last_line, .. } = gather;
         let appended = appender.append_in_background(facts.into_parts(), Origin::Batch, epoch, held);
+        self.pieces += 1;
         self.in_flight.push_back(InFlight { appended, orders, rejected, errors, last_line });
         Ok(())
     }
@@ -212,6 +218,7 @@ async fn settle_first(in_flight: &mut VecDeque<InFlight>, report: &mut Report) -
     let room = ERRORS_MAX.saturating_sub(report.errors.len());
     report.errors.extend(first.errors.into_iter().take(room));
     report.receipt.merge(&receipt);
+    report.pieces += 1;
     report.settled_lines = first.last_line;
     Ok(())
 }
