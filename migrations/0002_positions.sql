@@ -24,6 +24,16 @@ create table lane_tally (
     rows_dead      int8        not null default 0
 );
 
+-- What became of the rows of requests to ingest, beside what is stored: a request that has neither duplicates nor dead rows has no
+-- row here. Moves with the position, and is forgotten after a month.
+create table request_fate (
+    -- The request's number, or that of one piece of it: they stand in the order of their arrival.
+    request        bytea       primary key,
+    rows_duplicate int8        not null,
+    -- Those that are dead now: one that was requeued has its new fate instead.
+    rows_dead      int8        not null
+);
+
 -- For each shard that facts of this one's orders go to: up to where they are derived, and which frame of its derived stream was
 -- the last of them. Both move together, by compare-and-swap, and never past the position of the logged stream.
 create table derived_through (

@@ -28,9 +28,13 @@ create table dead_letter (
     enqueued_at  timestamptz,
     died_at      timestamptz not null default now(),
     requeued_at  timestamptz,
+    -- The request that brought the row, until the row was requeued and has had another fate. Null for a letter of several rows.
+    request      bytea,
     unique (lane, incarnation, stream_seq, row_in_frame)
 );
 
 create index dead_letter_by_time on dead_letter (died_at, id);
+-- What is dead of a request.
+create index dead_letter_by_request on dead_letter (request, id) where request is not null;
 -- Whether a fact that is missing somewhere lies here.
 create index dead_letter_by_order on dead_letter (tenant, order_id, customer_id);

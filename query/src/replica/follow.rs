@@ -67,7 +67,7 @@ impl Shards {
     async fn ask(&self, source: ShardId, logged: Position, target: ShardId) -> Result<Option<Position>, ReadError> {
         let Some(_turn) = self.derivations().take_turn(source) else { return Ok(None) };
         let shard = self.get(source)?;
-        let read = match shard.with_connection("derived", |connection| DerivedAt::read(connection).boxed()).await {
+        let read = match shard.with_connection("derived", &|connection| DerivedAt::read(connection).boxed()).await {
             Ok(read) => read,
             Err(error) if error.is_outage() => {
                 // It may be back in time, and its writer may tell by a notice.

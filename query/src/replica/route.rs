@@ -30,7 +30,7 @@ impl Shard {
 
     /// Does something with a connection to the primary, or else to another server, within the time that a read may take.
     /// For what is no statement over facts.
-    pub(crate) async fn with_connection<T>(&self, read: &'static str, work: Work<T>) -> Result<T, ShardError> {
+    pub(crate) async fn with_connection<T>(&self, read: &'static str, work: Work<'_, T>) -> Result<T, ShardError> {
         let began = Instant::now();
         let servers = self.candidates(StreamKind::Logged);
         let answer = self.pool.first_answer(servers, Budget::new(self.timeout), |server, within| {

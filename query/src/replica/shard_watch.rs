@@ -60,7 +60,7 @@ impl ShardWatch {
     async fn look(&self, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {
         self.look_at_servers().await?;
         if partitions_read.is_none_or(|then| then.elapsed() >= PARTITIONS_EVERY) {
-            let read = self.shard.with_connection("stats", |connection| Windows::of_tables(connection).boxed());
+            let read = self.shard.with_connection("stats", &|connection| Windows::of_tables(connection).boxed());
             self.shard.set_windows(read.await?);
             *partitions_read = Some(Instant::now());
         }

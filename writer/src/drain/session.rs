@@ -176,6 +176,7 @@ impl<'a> Session<'a> {
             }
             if self.partitions_at.elapsed() >= PARTITIONS_EVERY {
                 self.store.make_partitions_ahead(Timestamp::now()).await?;
+                self.store.forget_requests(Timestamp::now()).await?;
                 self.partitions_at = Instant::now();
             }
         }

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use forebay_log::Log;
-use forebay_model::{Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
+use forebay_model::{Claimant, Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
 
@@ -125,6 +125,9 @@ impl Requeuer {
                 },
             }
         }
+        // Its new fate is counted in place of the old one.
+        let claimant = |request| Some(Claimant { request, letter: Some(u64::try_from(letter.id).ok()?) });
+        facts.set_claimant(letter.request.and_then(claimant));
         match letter.lane {
             Lane::Orders => return Ok(self.add_orders(&orders, facts)),
             Lane::Index => orders.iter().for_each(|order| self.deriver.derive_index(&order.as_stored(), facts)),

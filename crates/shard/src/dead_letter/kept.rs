@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use forebay_model::{Epoch, Incarnation, Lane, Position, Tenant, Timestamp};
+use forebay_model::{Epoch, Incarnation, Lane, Position, RequestId, Tenant, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -50,6 +50,8 @@ pub struct DeadLetter {
     pub died_at: Timestamp,
     /// When it was put into the log again.
     pub requeued_at: Option<Timestamp>,
+    /// The request that brought it, until it was put into the log again and has had another fate.
+    pub request: Option<RequestId>,
 }
 
 /// How many letters of a lane died of a reason.
@@ -73,7 +75,7 @@ const MATCHING: &str = "from dead_letter where ($1::text is null or lane = $1) a
     and ($5::int8[] is null or id = any($5)) and ($6::bool is null or (requeued_at is not null) = $6)";
 
 const COLUMNS: &str = "id, lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, tenant, \
-    customer_id, order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at";
+    customer_id, order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at, request";
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
@@ -137,9 +139,11 @@ impl DeadLetter {
         mark.execute(connection).await.map(drop)
     }
 
-    /// Deletes the letters that match, and says how many they were. The counters of the lanes keep what they have counted.
+    /// Deletes the letters that match, and says how many they were. The counters of the lanes keep what they have counted. Where
+    /// only requeued ones are meant, those stay whose rows have not had another fate yet: by them it is seen that they have.
     pub async fn purge(connection: &mut PgConnection, filter: &LetterFilter) -> Result<u64, sqlx::Error> {
-        let deleted = matching(format!("delete {MATCHING}"), filter).execute(connection).await?;
+        let decided = if filter.is_requeued == Some(true) { " and request is null" } else { "" };
+        let deleted = matching(format!("delete {MATCHING}{decided}"), filter).execute(connection).await?;
         Ok(deleted.rows_affected())
     }
 
@@ -218,6 +222,10 @@ impl DeadLetter {
             enqueued_at: time("enqueued_at")?,
             died_at: row.try_get::<Timestamptz, _>("died_at")?.0,
             requeued_at: time("requeued_at")?,
+            request: row
+                .try_get::<Option<&[u8]>, _>("request")?
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(RequestId::from_bytes),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use forebay_model::lane::ColumnType;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Epoch, Incarnation, Lane, Timestamp};
+use forebay_model::{Epoch, Incarnation, Lane, RequestId, Timestamp};
 use serde_json::{Map, Value};
 use sqlx::postgres::PgConnection;
 
@@ -103,20 +103,21 @@ impl FromStr for Reason {
     }
 }
 
-/// Writes dead letters. The same row of the log never makes two.
+/// Writes dead letters, each with the request that it is of. The same row of the log never makes two.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     lane: Lane,
     incarnation: Incarnation,
     letters: &[Letter],
+    requests: &[Option<RequestId>],
 ) -> Result<(), sqlx::Error> {
     const SQL: &str = "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, \
-            tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
+            tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at, request) \
         select $1, $2, seq, row, rows, reason, sqlstate, detail, tenant, customer_id, order_id, ordered_at, tuple, content::jsonb, \
-            epoch, enqueued_at \
+            epoch, enqueued_at, request \
         from unnest($3::int8[], $4::int4[], $5::int4[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
-            $12::timestamptz[], $13::bytea[], $14::text[], $15::int8[], $16::timestamptz[]) \
-            as letter(seq, row, rows, reason, sqlstate, detail, tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at) \
+            $12::timestamptz[], $13::bytea[], $14::text[], $15::int8[], $16::timestamptz[], $17::bytea[]) \
+            as letter(seq, row, rows, reason, sqlstate, detail, tenant, customer_id, order_id, ordered_at, tuple, content, epoch, enqueued_at, request) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing";
     let readable: Vec<_> = letters.iter().map(|letter| Readable::of(lane, &letter.tuple)).collect();
     sqlx::query(SQL)
@@ -136,6 +137,9 @@ pub(crate) async fn insert(
         .bind(readable.iter().map(|readable| readable.content.as_deref()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.position.epoch.0.cast_signed()).collect::<Vec<_>>())
         .bind(letters.iter().map(|letter| letter.position.enqueued_at.map(Timestamptz)).collect::<Vec<_>>())
+        .bind(
+            requests.iter().map(|request| request.as_ref().map(|request| &request.as_bytes()[..])).collect::<Vec<_>>(),
+        )
         .execute(connection)
         .await?;
     Ok(())

@@ -47,7 +47,7 @@ pub struct ShardServer {
 }
 
 /// What is done with a connection.
-pub type Work<T> = for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>;
+pub type Work<'w, T> = &'w (dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Sync);
 
 impl ShardServer {
     pub(super) fn new(
@@ -124,7 +124,7 @@ impl ShardServer {
                 let _turn = self.outage.next_turn().await;
                 drop(self.connect(Instant::now() + within, false).await?);
             }
-            self.with_connection(|connection| look(connection).boxed(), within).await
+            self.with_connection(&|connection| look(connection).boxed(), within).await
         };
         let outcome = looked.await;
         self.set_failing(outcome.is_err());
@@ -137,7 +137,7 @@ impl ShardServer {
     ///
     /// # Errors
     /// [`ShardError`].
-    pub async fn with_connection<T>(&self, work: Work<T>, within: Duration) -> Result<T, ShardError> {
+    pub async fn with_connection<T>(&self, work: Work<'_, T>, within: Duration) -> Result<T, ShardError> {
         let once = |until| async move {
             let mut lease = self.lease(until).await?;
             let value = work(&mut lease).await.map_err(|error| self.failed(error))?;

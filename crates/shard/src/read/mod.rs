@@ -11,6 +11,7 @@
 //! | `row` | rows as they come |
 //! | [`orders`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
+//! | `fate` | what became of a request |
 //! | `derived` | how far facts are derived |
 //! | `figures` | what the database says of itself |
 //!
@@ -18,6 +19,7 @@
 
 mod calendar;
 mod derived;
+mod fate;
 mod figures;
 mod key;
 pub mod orders;
@@ -29,6 +31,7 @@ mod window;
 mod windows;
 
 pub use derived::DerivedAt;
+pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::FactRow;

@@ -12,10 +12,12 @@ use super::arrange::in_key_order;
 use super::copy::copy;
 use super::error::AttemptError;
 use super::lane::LanePart;
+use super::requests::Requests;
 use super::step::{Step, StepError, step};
 use super::times::Times;
 use crate::dead_letter::{self, RowPosition};
 use crate::derived::DerivedNote;
+use crate::frame::IndexedFrame;
 use crate::partition::Ranges;
 use crate::position::Tally;
 
@@ -30,6 +32,8 @@ pub(crate) struct Session {
 #[derive(Clone, Debug)]
 pub(super) struct Attempt<'a> {
     pub(super) stream: StreamKind,
+    /// All that the position moves over.
+    pub(super) frames: &'a [IndexedFrame],
     /// Those that have rows.
     pub(super) lanes: &'a [LanePart<'a>],
     pub(super) notes: &'a [DerivedNote],
@@ -67,10 +71,12 @@ impl Attempt<'_> {
         if !step(Step::Position, DerivedNote::move_all(connection, self.notes)).await? {
             return Err(AttemptError::Fenced);
         }
+        let mut requests = Requests::begin(connection, self.frames).await?;
         let mut outcomes = Vec::with_capacity(self.lanes.len());
         for (part, straight) in self.lanes.iter().zip(straight) {
-            outcomes.push(part.store(connection, self.incarnation(), straight).await?);
+            outcomes.push(part.store(connection, self.incarnation(), straight, &mut requests).await?);
         }
+        requests.write(connection).await?;
         if let Some(hook) = self.before_commit {
             hook();
         }
@@ -143,11 +149,16 @@ impl LanePart<'_> {
         connection: &mut PgConnection,
         incarnation: Incarnation,
         straight: Tally,
+        requests: &mut Requests<'_>,
     ) -> Result<Outcome, AttemptError> {
         let of_lane = |error| AttemptError::Rows { lane: self.lane, error };
         if !self.letters.is_empty() {
-            let letters = dead_letter::insert(connection, self.lane, incarnation, self.letters);
+            let of: Vec<_> = self.letters.iter().map(|letter| requests.of_letter(letter)).collect();
+            let letters = dead_letter::insert(connection, self.lane, incarnation, self.letters, &of);
             step(Step::Letters, letters).await?;
+            for letter in self.letters {
+                requests.note_dead(letter.position, letter.rows);
+            }
         }
         let sent = self.sent();
         let mut outcome = Outcome { tally: straight, conflicts: Vec::new() };
@@ -155,7 +166,7 @@ impl LanePart<'_> {
             _ if sent == 0 => {}
             Some(partitions) => self.copy_straight(connection, partitions).await.map_err(of_lane)?,
             None => {
-                let staged = self.through_staging(connection, incarnation, sent).await?;
+                let staged = self.through_staging(connection, incarnation, sent, requests).await?;
                 self.add_to_tally(connection, staged.tally).await?;
                 outcome = Outcome { tally: straight + staged.tally, ..staged };
             }

@@ -13,6 +13,7 @@
 //! | `lane` | what is known of a lane's table, and one lane's part in a transaction |
 //! | `statements` | the SQL of a lane |
 //! | `staging` | the way through the staging table |
+//! | `requests` | what became of the rows of each request |
 //! | `times` | the times of orders whose ids do not tell them |
 //! | `bisect` | finding the rows that are refused |
 //! | `path` | straight, or through the staging table |
@@ -27,6 +28,7 @@ mod copy;
 mod error;
 mod lane;
 mod path;
+mod requests;
 pub(crate) mod sift;
 mod staging;
 mod statements;
@@ -188,6 +190,11 @@ impl StreamStore {
         Ok(created)
     }
 
+    /// Forgets what became of requests so old that nobody is told any more.
+    pub async fn forget_requests(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        Ok(requests::forget_old(&mut self.control, now).await?)
+    }
+
     /// Goes on at another position, although the log is not the one that was read up to `before`, and keeps that. `false` where
     /// the position was not at `before`.
     pub async fn accept_loss(&mut self, before: Position, after: Position, detail: &str) -> Result<bool, StoreError> {
@@ -283,6 +290,7 @@ impl StreamStore {
                 self.lanes.iter().zip(&sifted).filter_map(|(lane, of)| lane.part(of)).collect();
             let attempt = Attempt {
                 stream: self.stream,
+                frames,
                 lanes: &parts,
                 notes,
                 before_commit: self.settings.before_commit,

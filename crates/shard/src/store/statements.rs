@@ -21,6 +21,9 @@ pub(crate) struct Statements {
     /// The staged rows that are not in the table, or there with other content: number (from 0), and the time of the fact that
     /// was first.
     pub(crate) conflicts: String,
+    /// The numbers (from 0, rising) of the staged rows that are in the table as they are, and were not put there from the staging
+    /// table: as an array.
+    pub(crate) duplicates: String,
     /// The staged rows that are not in the table, or there with other content: number (from 0), fact, and stored fact.
     pub(crate) differences: String,
     /// Puts conflicts into the dead letters, with both contents.
@@ -74,6 +77,13 @@ impl Statements {
                 "insert into {table} ({columns}) select {columns} from {staged} s {unless} order by n on conflict do nothing"
             ),
             conflicts: format!("select s.n - (select min(n) from {staged}), {first_at} {different} order by 1"),
+            duplicates: duplicates(
+                lane,
+                &format!(
+                    "from {staged} s join {table} o on {}{within} where ({ours}) is not distinct from ({theirs})",
+                    at("s.ordered_at")
+                ),
+            ),
             differences: format!(
                 "select s.n - (select min(n) from {staged}), {}::text, {}::text {different} order by 1",
                 fact("s"),
@@ -96,20 +106,30 @@ const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
 const FIRST_AT: &str = "(select t.ordered_at from order_time t where t.bucket = s.bucket and t.tenant = s.tenant \
         and t.order_id = s.order_id and t.customer_id = s.customer_id)";
 
+/// A row that this transaction has put into the table has its number, and of staged rows with one identity the first was put there.
+fn duplicates(lane: Lane, same: &str) -> String {
+    let identity = joined(lane.identity().iter().copied(), "s.", ", ");
+    format!(
+        "select coalesce(array_agg(n - (select min(n) from staged_{lane}) order by n), '{{}}') from (\
+            select s.n, o.xmin = pg_current_xact_id()::xid and s.n = min(s.n) over (partition by {identity}) as is_new {same}\
+        ) as there where not is_new"
+    )
+}
+
 /// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
 fn bury(staged: &str, stored: &str) -> String {
     let content = fact("s");
     format!(
         "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, tenant, customer_id, \
-            order_id, ordered_at, tuple, content, stored, epoch, enqueued_at) \
+            order_id, ordered_at, tuple, content, stored, epoch, enqueued_at, request) \
         select $3, $4, seq, row, 1, 'conflict', \
             case first_at when s.ordered_at then 'a fact with this identity and other content was stored before' \
                 else 'the customer''s order with this id was stored before, with another time' end, \
             s.tenant, s.customer_id, s.order_id, s.ordered_at, tuple, {content}, coalesce(({stored}), \
                 jsonb_build_object('tenant', s.tenant, 'customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
-            epoch, enqueued_at \
-        from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[]) \
-            as place(n, first_at, seq, row, tuple, epoch, enqueued_at) \
+            epoch, enqueued_at, request \
+        from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[], $12::bytea[]) \
+            as place(n, first_at, seq, row, tuple, epoch, enqueued_at, request) \
             join {staged} s on s.n = place.n + (select min(n) from {staged}) \
         on conflict (lane, incarnation, stream_seq, row_in_frame) do nothing"
     )

@@ -17,6 +17,7 @@ mod partitions;
 mod places;
 mod poison;
 mod pool;
+mod requests;
 mod scene;
 mod second_times;
 mod tables;

@@ -17,7 +17,7 @@ use crate::replica::shard::Shard;
 
 /// Reads the figures of a shard.
 pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>, derivations: &Derivations) -> ShardStats {
-    let state = match shard.with_connection("stats", |connection| ShardFigures::read(connection).boxed()).await {
+    let state = match shard.with_connection("stats", &|connection| ShardFigures::read(connection).boxed()).await {
         Ok(figures) => up(shard.id(), figures, log, derivations).await,
         Err(error) => {
             error.log();
