@@ -11,6 +11,7 @@
 //! | [`health`] | what a service depends on, and how that is | `/readyz` of every service |
 //! | [`accepted`] | an order or a batch that was taken | ingest |
 //! | [`order`] | stored orders and pages of them | query |
+//! | [`receipt`] | what became of a request | query |
 //! | [`stats`] | figures per shard | query |
 //! | [`lanes`] | how each lane of each shard stands | writer |
 
@@ -18,6 +19,7 @@ pub mod accepted;
 pub mod health;
 pub mod order;
 pub mod problem;
+pub mod receipt;
 pub mod stats;
 pub mod streams;
 
@@ -25,5 +27,6 @@ pub use accepted::{AcceptedOrder, BatchReport, RejectedLine};
 pub use health::Health;
 pub use order::{Order, Page};
 pub use problem::{Code, Problem};
+pub use receipt::ReceiptReport;
 pub use stats::Stats;
 pub use streams::Streams;

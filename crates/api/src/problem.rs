@@ -20,6 +20,7 @@ macro_rules! problem_codes {
             NotAcceptable not_acceptable 406 "There is no answer in a form that the client takes";
             RequestTimeout request_timeout 408 "The request did not arrive in time";
             Ambiguous ambiguous 409 "More than one thing answers to this";
+            ReceiptGone receipt_gone 410 "What became of the request is not known any more";
             TooLarge too_large 413 "The request is too large";
             UnsupportedMediaType unsupported_media_type 415 "The content type is not supported";
             Invalid invalid 422 "The content breaks a rule";

@@ -2,7 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `customer`, `order`, `range`, `view`, `stats` | the endpoints |
+//! | `customer`, `order`, `range`, `view`, `receipt`, `stats` | the endpoints |
 //! | `query_string`, `accept` | what a request says, checked strictly |
 //! | `list`, `page`, `export` | a list; a list by the page; a whole list in one answer |
 //! | `response` | the headers of answers |
@@ -15,6 +15,7 @@ mod order;
 mod page;
 mod query_string;
 mod range;
+mod receipt;
 mod response;
 mod stats;
 mod view;
@@ -36,6 +37,7 @@ pub(crate) fn routes(views: &ViewSet) -> Result<Router<App>, BadSetting> {
         .route("/v1/orders/{order_id}", get(order::get_order))
         .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
         .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
+        .route("/v1/receipts/{receipt}", get(receipt::get_receipt))
         .route("/v1/stats", get(stats::get_stats));
     view::add_routes(routes, views)
 }

@@ -23,7 +23,7 @@ pub(crate) const RANGE: &[&str] = &["from", "to", "limit", "cursor", "order", "a
 const AFTER: &str = "forebay-after";
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 1000;
-const WAIT_MS_DEFAULT: u64 = 2000;
+const WAIT_DEFAULT: Duration = Duration::from_secs(2);
 const WAIT_MS_MAX: u64 = 60_000;
 
 /// The parameters of a request.
@@ -120,13 +120,16 @@ impl QueryString {
             "" => Receipt::default(),
             _ => text.trim().parse().map_err(|error| malformed(format!("{name} {error}")))?,
         };
-        let wait_ms = match self.get("wait_ms") {
-            None => WAIT_MS_DEFAULT,
-            Some(text) => number(text)
-                .filter(|wait_ms| *wait_ms <= WAIT_MS_MAX)
-                .ok_or_else(|| malformed(format!("`wait_ms` must be an integer from 0 to {WAIT_MS_MAX}")))?,
-        };
-        Ok(Patience::new(receipt, Duration::from_millis(wait_ms)))
+        Ok(Patience::new(receipt, self.wait()?.unwrap_or(WAIT_DEFAULT)))
+    }
+
+    /// `wait_ms`.
+    pub(crate) fn wait(&self) -> Result<Option<Duration>, Problem> {
+        let Some(text) = self.get("wait_ms") else { return Ok(None) };
+        let wait_ms = number(text).filter(|wait_ms| *wait_ms <= WAIT_MS_MAX);
+        let wait_ms =
+            wait_ms.ok_or_else(|| malformed(format!("`wait_ms` must be an integer from 0 to {WAIT_MS_MAX}")))?;
+        Ok(Some(Duration::from_millis(wait_ms)))
     }
 }
 

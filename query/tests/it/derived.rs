@@ -138,7 +138,7 @@ async fn a_receipt_of_orders_waits_until_what_follows_is_derived_and_then_until_
         // A list of orders says where it was read, which is good for the seller's list, too.
         let list = pair.scene.get(&format!("/v1/customers/{}/orders", pair.customer)).await;
         let position: Receipt = list.header("forebay-position").parse().unwrap();
-        assert_eq!(position, receipt);
+        assert!(position.positions().eq(receipt.positions()), "{position} {receipt}");
         let seen = pair.seller(&pair.scene.query, &position, 5).await;
         let both: Receipt = format!("{position}~{}", seen.header("forebay-position")).parse().unwrap();
         assert_eq!(order_ids(&pair.seller(&pair.scene.query, &both, 6).await.ok()), [id.as_str()]);

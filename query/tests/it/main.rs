@@ -7,6 +7,7 @@ mod cache;
 mod derived;
 mod exporting;
 mod exports;
+mod fates;
 mod lists;
 mod lookups;
 mod mistakes;
