@@ -1,14 +1,15 @@
 //! A piece of a file: whole records, as one request sends them.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Where a record stands in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LineSpan {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineSpan {
     /// The line, from 1 on, that it begins on.
-    pub(crate) line: u64,
+    pub line: u64,
     /// How many lines make it: 1, except for the lines of items that make one order of a CSV file.
-    pub(crate) lines: u32,
+    pub lines: u32,
 }
 
 /// A record that is not sent, because the file itself is wrong there.

@@ -45,7 +45,12 @@ pub enum Event {
         /// Since when.
         seconds: f64,
     },
-    /// Sending is held up.
+    /// Everything is sent, and it is waited until it is decided what becomes of it.
+    Waits {
+        /// Of how many orders that is not known.
+        orders: u64,
+    },
+    /// Sending, or asking what became of orders, is held up.
     HeldUp {
         /// By what.
         what: String,

@@ -5,7 +5,9 @@
 //! order of the files. Lines of NDJSON are passed on without being looked into, because the sender shares the machine with
 //! whoever receives.
 //!
-//! It talks to ingest as any client does, over HTTP. It takes plain settings, tells events and gives a summary. It must never
+//! Where it is told the address of query, it goes on until it is decided what became of every order that was accepted.
+//!
+//! It talks to ingest and query as any client does, over HTTP. It takes plain settings, tells events and gives a summary. It must never
 //! know a command line, nor print; nor the log, the shards or how a service works inside.
 //!
 //! | module | concept |
@@ -14,6 +16,7 @@
 //! | [`source`] | files as sequences of records |
 //! | `chunk` | some records, as one request sends them |
 //! | `worker`, `delivery` | bring chunks to ingest |
+//! | `fate` | what became of orders that were accepted |
 //! | `journal` | what is acknowledged, rejected, done |
 //! | [`run`] | a run from its beginning to its end |
 //! | [`event`] | what there is to know meanwhile |
@@ -25,6 +28,7 @@
 mod chunk;
 mod delivery;
 pub mod event;
+mod fate;
 mod fingerprint;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -37,7 +41,9 @@ pub mod settings;
 pub mod source;
 mod worker;
 
+pub use chunk::LineSpan;
 pub use event::{Event, Tell};
+pub use fate::{DeadRecord, Fates};
 pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::Tally;
 pub use run::run;

@@ -1,4 +1,4 @@
-//! A run from its beginning to its end.
+//! A run from its beginning to its end: it delivers the files, and waits until it is decided what became of them.
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
@@ -10,13 +10,17 @@ use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::chunk::ChunkSize;
+use crate::chunk::{ChunkSize, LineSpan};
 use crate::delivery::client::Client;
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::delivery::sender::Sender;
 use crate::event::{Event, Tell};
+use crate::fate::ask::Asker;
+use crate::fate::lines;
+use crate::fate::watch::Watch;
 use crate::journal::start::JournalStart;
 use crate::journal::summary::{Ending, Summary};
 use crate::journal::{Ended, Journal, SAVE_EVERY};
@@ -60,23 +64,26 @@ pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<
         unread = replay.work(&mut journal, skip) => unread?,
         never = replay.stop_on(&interrupt) => match never {},
     };
+    let waits = replay.settings.query.is_some() && !replay.settings.dry_run;
     let failure = replay.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = &failure {
         (replay.tell)(Event::Failed { what: format!("{error:#}") });
     }
-    let ending = if interrupt.is_started() && !journal.is_complete() {
-        Ending::Interrupted
-    } else if failure.is_some() || unread > 0 || !journal.is_complete() {
-        Ending::Undelivered
-    } else if journal.total.rejected > 0 {
-        Ending::SomeRejected
-    } else {
-        Ending::Accepted
+    let is_delivered = failure.is_none() && unread == 0 && journal.is_complete();
+    let is_decided = !waits || journal.undecided() == 0;
+    let ending = match () {
+        () if interrupt.is_started() && !(journal.is_complete() && is_decided) => Ending::Interrupted,
+        () if !is_delivered => Ending::Undelivered,
+        () if !is_decided => Ending::Undecided,
+        () if journal.has_losses() => Ending::RejectedOrDead,
+        () if waits => Ending::Stored,
+        () => Ending::Accepted,
     };
-    if journal.is_complete() {
+    if journal.is_complete() && journal.open_orders() == 0 {
         journal.forget();
     }
-    Ok(Summary::new(&journal, ending, replay.settings.dry_run, &resumed))
+    let places = if waits { Some(replay.places(&journal).await) } else { None };
+    Ok(Summary::new(&journal, ending, replay.settings.dry_run, &resumed, places.as_deref()))
 }
 
 impl Replay {
@@ -84,7 +91,8 @@ impl Replay {
     async fn work(&self, journal: &mut Journal, skip: Vec<Skip>) -> Result<usize> {
         let connections = usize::from(self.settings.connections);
         let rate = RateLimit::new(self.settings.rate);
-        let size = ChunkSize { records: rate.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES };
+        let size = chunk_size(&rate);
+        let mut watch = Watch::new(self.asker()?, Tell::clone(&self.tell));
         let (chunks, handed) = mpsc::channel(connections);
         let (ended, mut booking) = mpsc::channel(connections);
         let mut workers = self.start_workers(connections, rate, handed, &ended)?;
@@ -102,6 +110,10 @@ impl Replay {
         let unread = start_reader(reader)?;
         loop {
             let booked = tokio::select! {
+                told = watch.told(journal.oldest_open()) => {
+                    watch.note(told, journal);
+                    Ok(())
+                }
                 // What a dead worker had in hand is never booked, and reading ahead would wait for it for ever.
                 Some(left) = workers.join_next() => left.context("a connection's task died"),
                 booked = tokio::time::timeout(SAVE_EVERY, booking.recv()) => match booked {
@@ -114,11 +126,49 @@ impl Replay {
                 self.fail(error);
             }
         }
+        if journal.is_complete() {
+            self.wait_for_fates(&mut watch, journal).await;
+        }
         if let Err(error) = journal.close() {
             self.fail(error);
         }
         // A reader that waits for slow standard input is not waited for.
         Ok(self.shutdown.soft().run_until_cancelled(unread).await.and_then(Result::ok).unwrap_or(0))
+    }
+
+    /// Waits until it is decided what became of every order, or nobody tells.
+    async fn wait_for_fates(&self, watch: &mut Watch, journal: &mut Journal) {
+        let mut due = Instant::now() + SAVE_EVERY;
+        while watch.is_asking() && journal.open_orders() > 0 {
+            tokio::select! {
+                told = watch.told(journal.oldest_open()) => watch.note(told, journal),
+                () = tokio::time::sleep_until(due) => {
+                    due += SAVE_EVERY;
+                    (self.tell)(Event::Waits { orders: journal.open_orders() });
+                    if let Err(error) = journal.save_if_due() {
+                        return self.fail(error);
+                    }
+                }
+                () = self.shutdown.soft().cancelled() => return,
+            }
+        }
+    }
+
+    /// The places of dead orders, for each file.
+    async fn places(&self, journal: &Journal) -> Vec<Vec<Vec<LineSpan>>> {
+        let size = chunk_size(&RateLimit::new(self.settings.rate));
+        let mut places = Vec::new();
+        for (file, account) in journal.accounts.iter().enumerate() {
+            places.push(lines::find(&self.plan, file, account.known.first_dead(), size).await);
+        }
+        places
+    }
+
+    /// Who asks what became of the orders, where that is wanted.
+    fn asker(&self) -> Result<Option<Asker>> {
+        let Settings { query, token, give_up, dry_run, .. } = &self.settings;
+        let Some(query) = query.as_ref().filter(|_| !dry_run) else { return Ok(None) };
+        Asker::new(query, token.clone(), Tell::clone(&self.tell), *give_up).map(Some)
     }
 
     fn start_workers(
@@ -176,6 +226,10 @@ impl Replay {
         self.shutdown.force();
         std::future::pending().await
     }
+}
+
+fn chunk_size(rate: &RateLimit) -> ChunkSize {
+    ChunkSize { records: rate.orders_per_request(CHUNK_RECORDS), bytes: CHUNK_BYTES }
 }
 
 fn start_reader(reader: Reader) -> Result<oneshot::Receiver<usize>> {

@@ -15,6 +15,8 @@ pub struct Settings {
     pub files: Vec<PathBuf>,
     /// Address of ingest.
     pub to: String,
+    /// Address of query, to go on until it is decided what became of the orders; without it the run ends when they are accepted.
+    pub query: Option<String>,
     /// Format of the files; without it their names and first bytes tell.
     pub format: Option<Format>,
     /// Which columns of a CSV or Parquet file make an order (TOML).
@@ -29,7 +31,7 @@ pub struct Settings {
     pub rejects: Option<PathBuf>,
     /// Check the records here, and send nothing.
     pub dry_run: bool,
-    /// Token that ingest knows this client by.
+    /// Token that ingest and query know this client by.
     pub token: Option<String>,
     /// How long it goes on without any answer; before the first answer at most 20 s.
     pub give_up: Duration,
@@ -45,6 +47,7 @@ impl Settings {
         Self {
             files,
             to,
+            query: None,
             format: None,
             map: None,
             rate: None,

@@ -151,7 +151,8 @@ impl World {
         let to = format!("http://127.0.0.1:{}", self.port(ServiceName::Ingest));
         let paths = [&state, &rejects, file].map(|path| path.display().to_string());
         let [state, rejects, file] = paths.each_ref().map(String::as_str);
-        let arguments = ["replay", "--json", "--to", &to, "--state-dir", state, "--rejects", rejects, file];
+        let arguments =
+            ["replay", "--json", "--no-wait", "--to", &to, "--state-dir", state, "--rejects", rejects, file];
         forebay(&arguments, &[], b"").await?.ok()
     }
 

@@ -14,9 +14,13 @@ use forebay_service::settings::units;
 /// the same file again stores nothing twice: orders are known by their ids; where they have none, Forebay derives it from
 /// the record and its place in the file, provided that the record has a timestamp.
 ///
-/// Exit codes: 0 everything was accepted; 2 everything was delivered and some records were rejected; 1 something was
-/// not delivered; 130 interrupted.
+/// It ends when the orders are stored, with what became of them: stored, duplicates of what was stored before, or dead, with the
+/// reason and the first lines. With --no-wait it ends when they are accepted.
+///
+/// Exit codes: 0 nothing was rejected and nothing is dead; 2 everything was delivered, and something was rejected or is dead; 1 something
+/// was not delivered, or it is not known what became of it; 64 it cannot be asked like that; 130 interrupted.
 #[derive(Debug, Clone, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// Files of orders, also compressed with gzip or zstd; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -25,6 +29,14 @@ pub struct Args {
     /// Address of ingest
     #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub to: String,
+
+    /// Address of query, which says what became of the orders
+    #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    pub query: String,
+
+    /// End when the orders are accepted, without asking what becomes of them
+    #[arg(long)]
+    pub no_wait: bool,
 
     /// Format of the files; without it their names and first bytes tell
     #[arg(long, value_name = "FORMAT")]
@@ -54,7 +66,7 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Token that ingest knows this client by
+    /// Token that ingest and query know this client by
     #[arg(long, env = "FOREBAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
@@ -105,6 +117,7 @@ impl From<Args> for Settings {
         Self {
             files: args.files,
             to: args.to,
+            query: (!args.no_wait).then_some(args.query),
             format: args.format.map(Into::into),
             map: args.map,
             rate: args.rate,

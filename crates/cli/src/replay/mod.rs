@@ -1,4 +1,4 @@
-//! `forebay replay`: files of orders, sent to ingest.
+//! `forebay replay`: files of orders, sent to ingest, and what became of them.
 //!
 //! | module | concept |
 //! |---|---|
@@ -40,9 +40,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 
 fn code(ending: Ending) -> u8 {
     match ending {
-        Ending::Accepted => 0,
-        Ending::Undelivered => 1,
-        Ending::SomeRejected => 2,
+        Ending::Accepted | Ending::Stored => 0,
+        Ending::Undelivered | Ending::Undecided => 1,
+        Ending::RejectedOrDead => 2,
         Ending::Interrupted => 130,
     }
 }

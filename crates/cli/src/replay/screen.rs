@@ -1,24 +1,29 @@
 //! What a person sees while it runs: a progress bar on a terminal, and messages on standard error.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use forebay_replay::{Event, Tell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::text::grouped;
 
+/// How often it is said, where there is no bar, that it is waited.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
 /// The progress bar, if there is one. Clones are the same screen.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     bar: ProgressBar,
+    /// When it was last said that it is waited.
+    waiting_said: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Screen {
     /// Without a terminal there is no bar.
     pub(crate) fn new() -> Self {
-        Self { bar: ProgressBar::hidden() }
+        Self { bar: ProgressBar::hidden(), waiting_said: Arc::default() }
     }
 
     /// Shows what it is told.
@@ -48,6 +53,7 @@ impl Screen {
                 self.say(&format!("{file}: going on behind record {}", grouped(behind)));
             }
             Event::Empty { file } => self.say(&format!("{file} is empty")),
+            Event::Waits { orders } => self.waits(orders),
             Event::HeldUp { what } => self.say(&format!("{what}; trying again")),
             Event::Resumed { after } => self.say(&format!("going on after {:.1} s", after.as_secs_f64())),
             Event::Failed { what } => self.say(&what),
@@ -72,6 +78,16 @@ impl Screen {
             self.bar.set_style(style.progress_chars("━╸─"));
         }
         self.bar.enable_steady_tick(Duration::from_millis(250));
+    }
+
+    fn waits(&self, orders: u64) {
+        let message = format!("waiting for {} orders to be stored", grouped(orders));
+        let mut said = self.waiting_said.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bar.is_hidden() && said.is_none_or(|then| then.elapsed() >= SAY_EVERY) {
+            *said = Some(Instant::now());
+            self.say(&message);
+        }
+        self.bar.set_message(message);
     }
 
     /// Says something, above the bar.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use forebay_replay::{Ending, FileSummary, Summary, Tally};
+use forebay_replay::{DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
 
 use crate::text::grouped;
 
@@ -15,6 +15,9 @@ pub(super) fn text(summary: &Summary) -> String {
     }
     if summary.files.len() > 1 {
         let _ = writeln!(out, "All files: {}", counts(&summary.total, summary.dry_run));
+        if let Some(fates) = &summary.fates {
+            let _ = writeln!(out, "  {}", fates_text(fates));
+        }
     }
     let _ = write!(out, "{:.1} s, {} orders/s", summary.seconds, grouped(summary.orders_per_s.round() as u64));
     if summary.total.retries > 0 {
@@ -32,7 +35,12 @@ pub(super) fn text(summary: &Summary) -> String {
         Ending::Undelivered => {
             out.push_str("\nNot everything was delivered: the same command with --resume goes on from here.");
         }
-        Ending::Accepted | Ending::SomeRejected => {}
+        Ending::Undecided => {
+            out.push_str(
+                "\nEverything was accepted or rejected, but what became of all orders is not known: the same command with --resume asks again.",
+            );
+        }
+        Ending::Accepted | Ending::Stored | Ending::RejectedOrDead => {}
     }
     out
 }
@@ -48,7 +56,47 @@ fn file_text(file: &FileSummary, dry_run: bool) -> String {
     if !file.complete {
         text.push_str("; not sent to its end");
     }
+    if let Some(fates) = &file.fates {
+        let _ = write!(text, "\n  {}", fates_text(fates));
+        for (reason, orders) in &fates.dead_by_reason {
+            let _ = write!(text, "\n  dead, {reason}: {}", grouped(*orders));
+            let first: Vec<&DeadRecord> = fates.first_dead.iter().filter(|dead| dead.reason == *reason).collect();
+            text.extend(first.iter().map(|dead| dead_text(dead)));
+            if (first.len() as u64) < *orders && !first.is_empty() {
+                text.push_str("\n    …");
+            }
+        }
+    }
     text
+}
+
+fn fates_text(fates: &Fates) -> String {
+    let Fates { stored, duplicates, dead, undecided, .. } = fates;
+    let mut text =
+        format!("{} stored, {} stored before, {} dead", grouped(*stored), grouped(*duplicates), grouped(*dead));
+    if *undecided > 0 {
+        let _ = write!(text, ", {} of which it is not known", grouped(*undecided));
+    }
+    text
+}
+
+fn dead_text(dead: &DeadRecord) -> String {
+    let order = dead
+        .order_id
+        .as_deref()
+        .map_or_else(|| "an order without a readable id".to_owned(), |id| format!("order {id}"));
+    let places: Vec<String> = dead.places.iter().map(place_text).collect();
+    let places = match &places[..] {
+        [] => String::new(),
+        [only] => format!(", {only}"),
+        // Which of them it is cannot be told by the id.
+        several => format!(", one of {}", several.join(", ")),
+    };
+    format!("\n    {order}{places} (letter {})", dead.letter)
+}
+
+fn place_text(&LineSpan { line, lines }: &LineSpan) -> String {
+    if lines > 1 { format!("lines {line}–{}", line + u64::from(lines) - 1) } else { format!("line {line}") }
 }
 
 /// Orders, and lines where these are something else.
@@ -96,15 +144,44 @@ mod tests {
             complete,
             resumed_behind: if complete { 0 } else { 40_000 },
             tally,
+            fates: None,
             rejects: (tally.rejected > 0).then(|| "orders.csv.rejects.ndjson".into()),
         };
-        let summary =
-            |ending, total, files| Summary { ending, dry_run: false, total, seconds: 2.0, orders_per_s: 1749.4, files };
+        let summary = |ending, total, files| Summary {
+            ending,
+            dry_run: false,
+            total,
+            fates: None,
+            seconds: 2.0,
+            orders_per_s: 1749.4,
+            files,
+        };
         let accepted = text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]));
         let mut total = whole;
         total += partly;
         let files = vec![file("orders.ndjson", whole, true), file("orders.csv", partly, false)];
         let interrupted = text(&summary(Ending::Interrupted, total, files));
-        insta::assert_snapshot!(format!("{accepted}\n\n{interrupted}"));
+        let dead = |order: &str, lines: &[u64], letter: &str| DeadRecord {
+            file: "orders.ndjson".to_owned(),
+            places: lines.iter().map(|&line| LineSpan { line, lines: if line == 20 { 3 } else { 1 } }).collect(),
+            order_id: Some(order.to_owned()),
+            reason: "conflict".to_owned(),
+            letter: letter.to_owned(),
+        };
+        let fates = Fates {
+            stored: 900,
+            duplicates: 90,
+            dead: 10,
+            dead_by_reason: [("conflict".to_owned(), 9), ("purged".to_owned(), 1)].into(),
+            first_dead: vec![dead("A", &[7], "0/1"), dead("B", &[9, 20], "1/2"), dead("C", &[], "2/3")],
+            undecided: 0,
+        };
+        let mut with_dead = file("orders.ndjson", whole, true);
+        with_dead.fates = Some(fates);
+        let decided = text(&summary(Ending::RejectedOrDead, whole, vec![with_dead]));
+        let mut undecided = file("orders.ndjson", whole, true);
+        undecided.fates = Some(Fates { stored: 400, undecided: 600, ..Fates::default() });
+        let undecided = text(&summary(Ending::Undecided, whole, vec![undecided]));
+        insta::assert_snapshot!([accepted, interrupted, decided, undecided].join("\n\n"));
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn send(home: &Path, path: &Path, ingest: String, token: Option
     let summary = forebay_replay::run(settings, screen.tell(), Shutdown::new()).await;
     screen.close();
     let Summary { ending, total, .. } = summary.context("the sample")?;
-    ensure!(matches!(ending, Ending::Accepted | Ending::SomeRejected), "the sample: not every order was delivered");
+    ensure!(matches!(ending, Ending::Accepted | Ending::RejectedOrDead), "the sample: not every order was delivered");
     Ok((total.accepted, started.elapsed()))
 }
 

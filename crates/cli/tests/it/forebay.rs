@@ -39,13 +39,15 @@ impl Forebay {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The command, without any setting of this process.
+    /// The command, without any setting of this process. A replay that names no query waits for none.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FOREBAY_")) {
             command.env_remove(name);
         }
-        command.args(arguments).current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
+        let is_alone = arguments.first() == Some(&"replay") && !arguments.contains(&"--query");
+        let no_wait = if is_alone { Some("--no-wait") } else { None };
+        command.args(arguments).args(no_wait).current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

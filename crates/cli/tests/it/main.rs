@@ -5,6 +5,7 @@
 mod dead;
 mod delivery;
 mod doctor;
+mod fates;
 mod files;
 mod forebay;
 mod help;

@@ -39,28 +39,8 @@ impl Client {
     /// # Errors
     /// [`BadSetting`] where the address is none.
     pub(crate) fn new(to: &str, token: Option<String>) -> Result<Self> {
-        let bad = |reason: &str| BadSetting::new(format!("--to {to:?}: {reason}"));
-        let mut batch = Url::parse(to).map_err(|error| bad(&error.to_string()))?;
-        if !matches!(batch.scheme(), "http" | "https") || batch.host().is_none() {
-            return Err(bad("expected an address such as http://127.0.0.1:8080").into());
-        }
-        batch
-            .path_segments_mut()
-            .map_err(|()| bad("it cannot have a path"))?
-            .pop_if_empty()
-            .extend(["v1", "orders", "batch"]);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("forebay/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(5))
-            .tcp_keepalive(PEER_GONE / 4)
-            .tcp_keepalive_interval(PEER_GONE / 4)
-            .tcp_keepalive_retries(3)
-            .tcp_user_timeout(PEER_GONE)
-            .http1_only();
-        if is_local(&batch) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| bad(&innermost(&error)))?;
+        let batch = service_url("--to", to, &["v1", "orders", "batch"])?;
+        let http = http_client("--to", &batch)?;
         Ok(Self { http, batch, token, run: run_number() })
     }
 
@@ -96,6 +76,39 @@ impl Client {
     }
 }
 
+/// The address of something of a service, where the setting `flag` gives the service's.
+///
+/// # Errors
+/// [`BadSetting`] where that is none.
+pub(crate) fn service_url(flag: &str, service: &str, path: &[&str]) -> Result<Url, BadSetting> {
+    let bad = |reason: &str| BadSetting::new(format!("{flag} {service:?}: {reason}"));
+    let mut url = Url::parse(service).map_err(|error| bad(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(bad("expected an address such as http://127.0.0.1:8080"));
+    }
+    url.path_segments_mut().map_err(|()| bad("it cannot have a path"))?.pop_if_empty().extend(path);
+    Ok(url)
+}
+
+/// What talks to the service at that address.
+///
+/// # Errors
+/// [`BadSetting`] where the machine cannot.
+pub(crate) fn http_client(flag: &str, url: &Url) -> Result<reqwest::Client, BadSetting> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("forebay/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_keepalive(PEER_GONE / 4)
+        .tcp_keepalive_interval(PEER_GONE / 4)
+        .tcp_keepalive_retries(3)
+        .tcp_user_timeout(PEER_GONE)
+        .http1_only();
+    if is_local(url) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| BadSetting::new(format!("{flag} {:?}: {}", url.as_str(), innermost(&error))))
+}
+
 /// A proxy of the environment has no business between two programs of one machine.
 fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -103,7 +116,7 @@ fn is_local(url: &Url) -> bool {
 }
 
 /// The cause of causes: the outer ones only say that a request failed.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

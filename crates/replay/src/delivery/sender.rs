@@ -34,10 +34,20 @@ pub(crate) struct Delivered {
     pub(crate) settled: usize,
     pub(crate) accepted: u64,
     pub(crate) rejected: Vec<Rejected>,
+    /// Receipts of the requests that it took.
+    pub(crate) granted: Vec<Granted>,
     /// How many requests were sent again.
     pub(crate) retries: u64,
     /// How many lines were sent again after a request without an answer.
     pub(crate) resent_lines: u64,
+}
+
+/// The receipt of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) receipt: String,
+    /// How many orders were accepted.
+    pub(crate) accepted: u64,
 }
 
 /// A line that ingest rejected.
@@ -192,6 +202,9 @@ impl Round<'_> {
     fn settle(&mut self, report: &BatchReport, first: usize, end: usize) {
         self.delivered.settled = end;
         self.delivered.accepted += report.accepted;
+        if let Some(receipt) = report.receipt.clone() {
+            self.delivered.granted.push(Granted { receipt, accepted: report.accepted });
+        }
         self.note_rejected(report, first, end);
         let told = report.errors.len() as u64;
         if report.rejected > told {
@@ -289,7 +302,7 @@ pub(crate) fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timest
 }
 
 /// The order id that a line has, if it can be read.
-fn order_id(line: &[u8]) -> Option<String> {
+pub(crate) fn order_id(line: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct OnlyId {
         order_id: serde_json::Value,

@@ -23,12 +23,14 @@ use anyhow::Result;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::chunk::Chunk;
-use crate::delivery::sender::{Delivered, Rejected};
+use crate::delivery::sender::{Delivered, Granted, Rejected};
 use crate::event::{Event, Tell};
+use crate::fate::known::{Known, Open, Records};
 use crate::journal::rejects::{Reject, RejectsFile};
 use crate::journal::state::{Saved, StateDir};
 use crate::journal::tally::Tally;
 use crate::source::reader::Handed;
+use forebay_api::ReceiptReport;
 
 /// How often the state is saved.
 pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +41,9 @@ pub(crate) struct Ended {
     file: usize,
     tally: Tally,
     rejects: Vec<Reject>,
+    open: Vec<Open>,
+    /// Whether what was delivered of it counts: where nothing is known of a part, the next run sends all of it.
+    counts: bool,
     /// How many records of the file are done with it.
     records_done: u64,
     /// Whether nothing of it is left.
@@ -69,9 +74,13 @@ impl Ended {
             retries: delivered.retries,
             resent_lines: delivered.resent_lines,
         };
+        let counts = whole || chunk.refused.is_empty();
         let records_done = chunk.start + if whole { chunk.records() } else { part_done(&chunk, delivered.settled) };
+        let records = Records { first: chunk.start, end: chunk.start + chunk.records() };
+        let granted = delivered.granted.iter().cloned();
+        let open = granted.map(|Granted { receipt, accepted }| Open { receipt, accepted, records }).collect();
         let (number, file, input_bytes) = (chunk.number, chunk.file, chunk.input_bytes);
-        Self { number, file, tally, rejects, records_done, whole, ends_file, input_bytes, permit }
+        Self { number, file, tally, rejects, open, counts, records_done, whole, ends_file, input_bytes, permit }
     }
 }
 
@@ -106,6 +115,10 @@ pub(crate) struct Account {
     /// What messages call it.
     pub(crate) name: String,
     pub(crate) tally: Tally,
+    /// What is known of the records that count, those of earlier runs included.
+    pub(crate) known: Known,
+    /// How many accepted records do not count, because one in front of them is not delivered.
+    pub(crate) uncounted: u64,
     /// What is saved about it, where it can be resumed.
     pub(crate) saved: Option<Saved>,
     pub(crate) complete: bool,
@@ -117,7 +130,8 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn new(name: String, saved: Option<Saved>, rejects: usize) -> Self {
         let complete = saved.as_ref().is_some_and(|saved| saved.complete);
-        Self { name, tally: Tally::default(), saved, complete, rejects, changed: false }
+        let known = saved.as_ref().map(|saved| saved.known.clone()).unwrap_or_default();
+        Self { name, tally: Tally::default(), known, uncounted: 0, saved, complete, rejects, changed: false }
     }
 }
 
@@ -126,6 +140,8 @@ pub(crate) struct Journal {
     pub(crate) accounts: Vec<Account>,
     pub(crate) rejects: Vec<RejectsFile>,
     pub(crate) total: Tally,
+    /// Whether receipts are kept, to be asked about.
+    keeps_receipts: bool,
     state: StateDir,
     tell: Tell,
     started: Instant,
@@ -138,12 +154,19 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(accounts: Vec<Account>, rejects: Vec<RejectsFile>, state: StateDir, tell: Tell) -> Self {
+    pub(crate) fn new(
+        accounts: Vec<Account>,
+        rejects: Vec<RejectsFile>,
+        keeps_receipts: bool,
+        state: StateDir,
+        tell: Tell,
+    ) -> Self {
         let now = Instant::now();
         Self {
             accounts,
             rejects,
             total: Tally::default(),
+            keeps_receipts,
             state,
             tell,
             started: now,
@@ -161,6 +184,7 @@ impl Journal {
     pub(crate) fn book(&mut self, ended: Ended) -> Result<()> {
         self.total += ended.tally;
         self.accounts[ended.file].tally += ended.tally;
+        self.accounts[ended.file].uncounted += ended.tally.accepted;
         let (orders, seconds) = (self.total.accepted, self.started.elapsed().as_secs_f64());
         (self.tell)(Event::Advanced { bytes: ended.input_bytes, orders, seconds });
         self.waiting.insert(ended.number, ended);
@@ -178,6 +202,35 @@ impl Journal {
     /// As for [`Journal::book`].
     pub(crate) fn save_if_due(&mut self) -> Result<()> {
         if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
+    }
+
+    /// The receipt of the oldest open request.
+    pub(crate) fn oldest_open(&self) -> Option<String> {
+        let oldest = self.accounts.iter().find_map(|account| account.known.open.front())?;
+        Some(oldest.receipt.clone())
+    }
+
+    /// Takes note of what became of the oldest open request; `None` where nobody knows any more.
+    pub(crate) fn close_oldest(&mut self, report: Option<ReceiptReport>) {
+        if let Some(account) = self.accounts.iter_mut().find(|account| !account.known.open.is_empty()) {
+            account.known.close_oldest(report);
+            account.changed = true;
+        }
+    }
+
+    /// Of how many accepted orders it is not known what became of them.
+    pub(crate) fn undecided(&self) -> u64 {
+        self.accounts.iter().map(|account| account.known.fates(&account.name, &[], account.uncounted).undecided).sum()
+    }
+
+    /// Whether something of the files was rejected, or is dead.
+    pub(crate) fn has_losses(&self) -> bool {
+        self.total.rejected > 0 || self.accounts.iter().any(|account| account.known.has_losses())
+    }
+
+    /// Of how many orders it is still asked what became of them.
+    pub(crate) fn open_orders(&self) -> u64 {
+        self.accounts.iter().map(|account| account.known.open_orders()).sum()
     }
 
     /// Ends the journal: what waits for a chunk that never came is told all the same, and the state is saved.
@@ -217,6 +270,14 @@ impl Journal {
         self.has_gap = !ended.whole;
         let account = &mut self.accounts[ended.file];
         account.complete = ended.ends_file && ended.whole;
+        if ended.counts {
+            account.uncounted -= ended.tally.accepted;
+            account.known.accepted += ended.tally.accepted;
+            account.known.rejected += ended.tally.rejected;
+            if self.keeps_receipts {
+                account.known.open.extend(ended.open);
+            }
+        }
         if let Some(saved) = &mut account.saved {
             saved.records = ended.records_done;
             saved.complete = account.complete;
@@ -235,7 +296,8 @@ impl Journal {
     fn save(&mut self) -> Result<()> {
         self.saved_at = Instant::now();
         for account in self.accounts.iter_mut().filter(|account| account.changed) {
-            if let Some(saved) = &account.saved {
+            if let Some(saved) = &mut account.saved {
+                saved.known = account.known.clone();
                 self.state.save(saved)?;
             }
             account.changed = false;

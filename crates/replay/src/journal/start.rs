@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::event::{Event, Tell};
+use crate::fate::known::Known;
 use crate::journal::rejects::RejectsFile;
 use crate::journal::state::{Saved, StateDir};
 use crate::journal::{Account, Journal};
@@ -52,7 +53,11 @@ impl JournalStart {
             Account::new(beginning.name, beginning.saved, place)
         };
         let accounts = beginnings.into_iter().map(account).collect();
-        Ok(Self { journal: Journal::new(accounts, rejects, state, Tell::clone(tell)), skip, resumed })
+        Ok(Self {
+            journal: Journal::new(accounts, rejects, settings.query.is_some(), state, Tell::clone(tell)),
+            skip,
+            resumed,
+        })
     }
 }
 
@@ -72,6 +77,7 @@ impl Beginning {
             reading,
             records: 0,
             complete: false,
+            known: Known::default(),
             rejects: rejects(),
             rejects_bytes: 0,
         });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::fate::known::Known;
 use crate::fingerprint::Fingerprint;
 use crate::source::input::Identity;
 
@@ -25,6 +26,9 @@ pub(crate) struct Saved {
     pub(crate) records: u64,
     /// Whether these are all.
     pub(crate) complete: bool,
+    /// What is known of them.
+    #[serde(default)]
+    pub(crate) known: Known,
     /// The rejects file, and how much of it belongs to these records.
     pub(crate) rejects: PathBuf,
     /// See `rejects`.
@@ -145,6 +149,7 @@ mod tests {
             reading: "ndjson".to_owned(),
             records: 7,
             complete: false,
+            known: Known::default(),
             rejects: PathBuf::from("/data/r"),
             rejects_bytes: 3,
         }

@@ -7,17 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use super::tally::Tally;
 use super::{Account, Journal};
+use crate::chunk::LineSpan;
+use crate::fate::Fates;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// Every record was accepted.
+    /// Every record was accepted; what becomes of them was not asked.
     Accepted,
-    /// Every record was delivered, and some were rejected.
-    SomeRejected,
+    /// Every record is stored, now or before.
+    Stored,
+    /// Every record was delivered, and some were rejected or are dead.
+    RejectedOrDead,
     /// Something was not delivered.
     Undelivered,
+    /// Every record was delivered, and it is not known what became of all of them.
+    Undecided,
     /// It was stopped before the end.
     Interrupted,
 }
@@ -32,6 +38,8 @@ pub struct Summary {
     /// Figures of all files.
     #[serde(flatten)]
     pub total: Tally,
+    /// What became of those that were accepted, where that was asked.
+    pub fates: Option<Fates>,
     /// How long it took.
     pub seconds: f64,
     /// Accepted orders in that time.
@@ -52,28 +60,49 @@ pub struct FileSummary {
     /// Its figures.
     #[serde(flatten)]
     pub tally: Tally,
+    /// What became of those that were accepted, where that was asked.
+    pub fates: Option<Fates>,
     /// The rejects file, where there is something in it.
     pub rejects: Option<PathBuf>,
 }
 
 impl Summary {
-    /// Sums up a journal.
-    pub(crate) fn new(journal: &Journal, ending: Ending, dry_run: bool, resumed: &[u64]) -> Self {
+    /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of the orders.
+    pub(crate) fn new(
+        journal: &Journal,
+        ending: Ending,
+        dry_run: bool,
+        resumed: &[u64],
+        places: Option<&[Vec<Vec<LineSpan>>]>,
+    ) -> Self {
         let elapsed = journal.elapsed().max(Duration::from_micros(1)).as_secs_f64();
-        let file = |(account, &resumed_behind): (&Account, &u64)| FileSummary {
+        let fates = |number: usize, account: &Account| {
+            let places = &places?[number];
+            Some(account.known.fates(&account.name, places, account.uncounted))
+        };
+        let file = |(number, (account, &resumed_behind)): (usize, (&Account, &u64))| FileSummary {
             file: account.name.clone(),
             complete: account.complete,
             resumed_behind,
             tally: account.tally,
+            fates: fates(number, account),
             rejects: (account.tally.rejected > 0).then(|| journal.rejects[account.rejects].path().to_owned()),
         };
+        let files: Vec<_> = journal.accounts.iter().zip(resumed).enumerate().map(file).collect();
+        let fates = places.map(|_| {
+            files.iter().filter_map(|file| file.fates.as_ref()).fold(Fates::default(), |mut sum, of| {
+                sum.add(of);
+                sum
+            })
+        });
         Self {
             ending,
             dry_run,
             total: journal.total,
+            fates,
             seconds: elapsed,
             orders_per_s: journal.total.accepted as f64 / elapsed,
-            files: journal.accounts.iter().zip(resumed).map(file).collect(),
+            files,
         }
     }
 }

@@ -175,7 +175,7 @@ impl System {
     /// Where something was not delivered.
     pub async fn replay(&self, arguments: &[&str], input: &[u8]) -> Result<Value> {
         let to = self.url(ServiceName::Ingest, "");
-        let fixed = ["replay", "--json", "--to", &to];
+        let fixed = ["replay", "--json", "--no-wait", "--to", &to];
         self.forebay(&[&fixed, arguments].concat(), input).await?.ok()?.json()
     }
 

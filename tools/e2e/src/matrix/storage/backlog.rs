@@ -35,10 +35,9 @@ pub(crate) async fn replay(trial: &mut Trial, shard: usize) -> Result<()> {
         writeln!(lines, "{}", made.json)?;
     }
     let (to, environment) = (trial.system.url(ServiceName::Ingest, ""), trial.system.stack.env());
-    let replay =
-        tokio::spawn(
-            async move { forebay(&["replay", "--json", "--to", &to, "-"], &environment, lines.as_bytes()).await },
-        );
+    let replay = tokio::spawn(async move {
+        forebay(&["replay", "--json", "--no-wait", "--to", &to, "-"], &environment, lines.as_bytes()).await
+    });
     tokio::time::sleep(trial.span.of(8, 30)).await;
     if replay.is_finished() {
         trial.add_finding("replay did not wait for the shard");
