@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use forebay_model::{DerivedThrough, Epoch, Incarnation, Lane, Position, ShardId, StreamKind, Timestamp, Touched};
+use forebay_model::{
+    Claimant, Claims, DerivedThrough, Epoch, Incarnation, Lane, Position, RequestId, ShardId, StreamKind, Timestamp,
+    Touched,
+};
 use forebay_testkit::golden;
+use forebay_testkit::golden::{from_hex, to_hex};
 
 use crate::frame::message::readable_headers;
 use crate::frame::{Frame, StoredFrame};
@@ -12,21 +16,22 @@ use crate::{NOTICE_VERSION, Notice, NoticeFault};
 
 const AT: Position = Position { incarnation: Incarnation::new(1_750_000_000_000_001), seq: 4711 };
 
-/// A message as text: its headers in order, an empty line, the payload.
+/// A message as text: its headers in order, an empty line, the body in hexadecimal digits.
 fn message(frame: &Frame) -> String {
+    let (headers, body) = frame.message();
     let mut lines: Vec<String> =
-        frame.headers().iter().map(|(name, values)| format!("{name}: {}\n", values[0].as_str())).collect();
+        headers.iter().map(|(name, values)| format!("{name}: {}\n", values[0].as_str())).collect();
     lines.sort_unstable();
     let mut text = lines.concat();
-    let _ = write!(text, "\n{}", String::from_utf8_lossy(&frame.payload));
+    let _ = write!(text, "\n{}", to_hex(&body));
     text
 }
 
 fn read(lane: Lane, message: &[u8]) -> StoredFrame {
     let text = String::from_utf8(message.to_vec()).unwrap();
-    let (headers, payload) = text.split_once("\n\n").unwrap();
+    let (headers, body) = text.split_once("\n\n").unwrap();
     let headers = readable_headers(format!("NATS/1.0\n{headers}").as_bytes());
-    StoredFrame::from_message(lane, AT, &headers, Bytes::copy_from_slice(payload.as_bytes())).unwrap()
+    StoredFrame::from_message(lane, AT, &headers, from_hex(body).into()).unwrap()
 }
 
 /// What a payload is made of is for `forebay-model` to say.
@@ -36,7 +41,13 @@ fn frames() {
         let (epoch, enqueued_at) = (Epoch(7), Timestamp::from_unix_us(1_750_000_000_000_001));
         let payload = Bytes::from(format!("the tuples of lane {lane}\n"));
         let id = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        let frame = Frame { lane, rows: 3, epoch, enqueued_at, id, payload };
+        let mut claims = Claims::default();
+        if lane.kind() == StreamKind::Logged {
+            let request = RequestId::new(Timestamp::from_unix_us(1_750_000_000_000_000), 0x0123_4567_89ab_cdef);
+            claims.push(0, Claimant { request, letter: None });
+            claims.push(2, Claimant { request, letter: Some(300) });
+        }
+        let frame = Frame { lane, rows: 3, epoch, enqueued_at, id, payload, claims };
         let kept = golden!(format!("frame-{}.txt", lane.format().replace('/', "-")), message(&frame));
         assert_eq!(read(lane, &kept).frame, Ok(frame));
     }

@@ -11,6 +11,12 @@ use crate::source::input::Identity;
 
 #[test]
 fn states() {
+    let known = serde_json::json!({
+        "accepted": 5000, "rejected": 2, "stored": 4000, "duplicates": 9, "dead": 1, "dead_by_reason": {"conflict": 1},
+        "first_dead": [{"order_id": "ORD-\u{e9}", "reason": "conflict", "letter": "0/1", "records": {"first": 7, "end": 8}}],
+        "open": [{"receipt": "l0.1.2", "accepted": 990, "records": {"first": 4012, "end": 5002}}],
+    });
+    let known = serde_json::from_value(known).unwrap();
     let saved = Saved {
         file: Identity {
             path: PathBuf::from("/data/caf\u{e9}.ndjson"),
@@ -22,6 +28,7 @@ fn states() {
         reading: "csv 0123456789abcdef".to_owned(),
         records: 4711,
         complete: false,
+        known,
         rejects: PathBuf::from("/data/caf\u{e9}.ndjson.rejects"),
         rejects_bytes: 3,
     };

@@ -40,7 +40,8 @@ pub fn check(of_crate: &str, name: &str, written: &[u8]) -> Vec<u8> {
     if is_hex { from_hex(&String::from_utf8_lossy(&kept)) } else { kept }
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Bytes as lines of hexadecimal digits.
+pub fn to_hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in bytes.chunks(LINE_BYTES) {
         for byte in line {
@@ -52,7 +53,11 @@ fn to_hex(bytes: &[u8]) -> String {
     text
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+/// The bytes of hexadecimal digits, whatever space is between them.
+///
+/// # Panics
+/// Where it is something else.
+pub fn from_hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap_or_default(), 16);
     digits.chunks(2).map(|pair| byte(pair).expect("a golden file in hexadecimal digits")).collect()

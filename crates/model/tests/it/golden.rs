@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
-    Deriver, Facts, Hash, Incarnation, Lane, Position, Receipt, ShardId, ShardMap, StoredOrder, StreamKind, Tenant,
+    Accepted, Deriver, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId, ShardMap, StoredOrder,
+    StreamKind, Tenant, Timestamp,
 };
 use forebay_testkit::golden;
 
@@ -70,8 +71,12 @@ fn receipts() {
     ] {
         receipt.note(stream, Position { incarnation: Incarnation::new(incarnation), seq });
     }
-    let kept = golden!("receipt.txt", receipt.to_string());
-    assert_eq!(std::str::from_utf8(&kept).unwrap().parse(), Ok(receipt));
+    let request = RequestId::new(Timestamp::from_unix_us(1_750_000_000_000_000), 0x0123_4567_89ab_cdef);
+    let of_request = receipt.clone().of(Accepted { request, pieces: 3, orders: 12_345 });
+    for (name, receipt) in [("positions", receipt), ("request", of_request)] {
+        let kept = golden!(format!("receipt-{name}.txt"), receipt.to_string());
+        assert_eq!(std::str::from_utf8(&kept).unwrap().parse(), Ok(receipt));
+    }
 }
 
 #[test]

@@ -27,7 +27,6 @@ pub(crate) struct Saved {
     /// Whether these are all.
     pub(crate) complete: bool,
     /// What is known of them.
-    #[serde(default)]
     pub(crate) known: Known,
     /// The rejects file, and how much of it belongs to these records.
     pub(crate) rejects: PathBuf,

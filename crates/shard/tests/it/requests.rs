@@ -38,7 +38,7 @@ enum Whole {
     /// Its headers say another number of rows.
     Miscounted,
     /// It is of a later version: one row, whatever it has.
-    Later,
+    Foreign,
 }
 
 /// Rows, each of one of the requests or of nobody.
@@ -60,7 +60,7 @@ fn any_row() -> impl Strategy<Value = Row> {
 
 fn any_log() -> impl Strategy<Value = Vec<Logged>> {
     let rows = prop::collection::vec((any_row(), prop::option::weighted(0.9, 0..REQUESTS)), 1..12);
-    let whole = prop_oneof![20 => Just(Whole::Right), 1 => Just(Whole::Miscounted), 1 => Just(Whole::Later)];
+    let whole = prop_oneof![20 => Just(Whole::Right), 1 => Just(Whole::Miscounted), 1 => Just(Whole::Foreign)];
     let logged = (rows, whole).prop_map(|(rows, whole)| Logged { rows, whole });
     prop::collection::vec(logged, 1..16)
 }
@@ -107,8 +107,8 @@ impl Logged {
         match self.whole {
             Whole::Right => frame,
             Whole::Miscounted => LogFrame { rows: frame.rows + 1, ..frame },
-            Whole::Later => {
-                let fault = Some((Reason::UnknownFormat, "of a later version".to_owned()));
+            Whole::Foreign => {
+                let fault = Some((Reason::BadFrame, "a header is missing".to_owned()));
                 LogFrame { rows: 1, fault, ..frame }
             }
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use forebay_log::{Frame, FrameId, Log};
+use forebay_log::{Frame, Log};
 use forebay_model::tuple::Tuples;
-use forebay_model::{Epoch, ShardId, StreamKind, Timestamp};
+use forebay_model::{Epoch, ShardId, StreamKind};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -47,10 +47,7 @@ fn small(batch: &Batch) -> impl Iterator<Item = Frame> {
         let payload = batch.tuples.slice(std::mem::replace(&mut begin, end)..end);
         (rows > 0).then_some((rows, payload))
     });
-    frames.map(|(rows, payload)| {
-        let (epoch, enqueued_at) = (Epoch(1), Timestamp::now());
-        Frame { lane: batch.lane, rows, epoch, enqueued_at, id: FrameId::random(), payload }
-    })
+    frames.map(|(rows, payload)| Frame::new(batch.lane, rows, Epoch(1), payload))
 }
 
 #[cfg(test)]
