@@ -133,11 +133,17 @@ impl Operated {
         (at == last || (at.is_empty() && last.ends_with(".0")), format!("{at} of {last}"))
     }
 
+    /// Every target is noted up to the position, by the stream that it has now.
     async fn is_derived(&self, StreamId { shard, .. }: StreamId) -> (bool, String) {
-        const SQL: &str = "select count(*) filter (where (d.incarnation, d.stream_seq) = (p.incarnation, p.stream_seq)) \
-            from derived_through d cross join stream_position p where p.stream = 'logged'";
-        let targets = self.shards.sql(shard.0.into(), SQL).await;
-        (targets == self.shards.urls.len().to_string(), format!("{targets} targets are owed nothing"))
+        const SQL: &str = "select coalesce(string_agg(d.target || '.' || d.target_incarnation, ' ' order by d.target), '') \
+            from derived_through d join stream_position p using (incarnation, stream_seq) where p.stream = 'logged'";
+        let noted = self.shards.sql(shard.0.into(), SQL).await;
+        let mut there = Vec::new();
+        for StreamId { kind, shard } in self.streams(StreamKind::Derived) {
+            let state = self.log.stream_state(kind.on(shard)).await.unwrap();
+            there.push(format!("{shard}.{}", state.incarnation));
+        }
+        (noted == there.join(" "), format!("noted {noted} of {}", there.join(" ")))
     }
 }
 
