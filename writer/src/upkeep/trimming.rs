@@ -14,9 +14,9 @@ use crate::status::{State, Status};
 const EVERY: Duration = Duration::from_secs(2);
 /// Trimming takes the server tens of milliseconds, so it is not done for a handful of frames.
 const TRIM_EVERY: u32 = 3;
-/// A stream that is fuller than that, in tenths, is trimmed at each look: it must not refuse orders in between for the sake of what
-/// it only keeps.
-const FULL_TENTHS: u64 = 7;
+/// How much of a stream, in tenths, what is committed may take, beside what is not: the rest is for what comes until the next look. A
+/// stream that is fuller is trimmed at each look.
+const KEPT_TENTHS: u64 = 5;
 
 /// Looks after every stream until stopping begins.
 pub(crate) async fn run(
@@ -75,7 +75,7 @@ async fn look(log: &Log, status: &Status, keep_behind_bytes: u64, round: u32) ->
 
 /// Whether a stream is to be trimmed at this look.
 fn is_due(stream: &StreamState, round: u32) -> bool {
-    round.is_multiple_of(TRIM_EVERY) || stream.bytes > stream.bytes_max / 10 * FULL_TENTHS
+    round.is_multiple_of(TRIM_EVERY) || stream.bytes > stream.bytes_max / 10 * KEPT_TENTHS
 }
 
 /// How old the first frame is that is not committed.
@@ -112,7 +112,7 @@ fn trim_before(stream: &StreamState, done: Done, old_seq: Option<u64>, keep_behi
     // Frames differ in size; their mean is near enough, because this is done again and again.
     let mean = (stream.bytes / stream.frames).max(1);
     let ahead_bytes = stream.last_seq.saturating_sub(committed_seq).saturating_mul(mean);
-    let room = (stream.bytes_max / 10 * 8).saturating_sub(ahead_bytes);
+    let room = (stream.bytes_max / 10 * KEPT_TENTHS).saturating_sub(ahead_bytes);
     let keeping = |bytes: u64| committed_seq.saturating_sub(bytes / mean);
     let done_with = old_seq.unwrap_or_default().max(keeping(keep_behind_bytes)).min(derived_seq);
     let before = done_with.max(keeping(room)).min(committed_seq);
@@ -137,8 +137,9 @@ mod tests {
             super::trim_before(stream, Done { committed_seq: 700, derived_seq }, old, keep)
         };
         assert_eq!(trim(&stream(1, 700), 300, Some(600), 10 * MIB), Some(300));
-        assert_eq!(trim(&stream(1, 700), 0, Some(600), 10 * MIB), None);
-        assert_eq!(trim(&stream(1, 990), 0, Some(600), 10 * MIB), Some(190));
+        assert_eq!(trim(&stream(250, 700), 0, Some(600), 10 * MIB), None);
+        assert_eq!(trim(&stream(1, 700), 0, Some(600), 10 * MIB), Some(200));
+        assert_eq!(trim(&stream(1, 990), 0, Some(600), 10 * MIB), Some(490));
     }
 
     /// A stream of frames of 1 MiB that may take a thousand of them.
@@ -157,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_nearly_full_is_trimmed_at_each_look() {
+    fn a_stream_that_is_more_than_half_full_is_trimmed_at_each_look() {
         let looks = |frames| (1..=6).filter(|&round| is_due(&stream(1, frames), round)).collect::<Vec<_>>();
-        assert_eq!(looks(700), [3, 6]);
-        assert_eq!(looks(701), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(looks(500), [3, 6]);
+        assert_eq!(looks(501), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
@@ -174,14 +175,14 @@ mod tests {
     #[test]
     fn the_committed_part_has_a_size_that_it_must_not_exceed() {
         assert_eq!(trim_before(&stream(1, 700), 700, None, 500 * MIB), Some(200));
-        assert_eq!(trim_before(&stream(1, 700), 700, None, u64::MAX), None);
-        assert_eq!(trim_before(&stream(1, 900), 900, None, u64::MAX), Some(100));
+        assert_eq!(trim_before(&stream(1, 500), 500, None, u64::MAX), None);
+        assert_eq!(trim_before(&stream(1, 900), 900, None, u64::MAX), Some(400));
     }
 
     #[test]
     fn the_committed_part_yields_to_a_backlog_that_needs_the_room() {
-        assert_eq!(trim_before(&stream(1, 900), 300, None, u64::MAX), Some(100));
-        assert_eq!(trim_before(&stream(1, 990), 100, None, u64::MAX), Some(100));
+        assert_eq!(trim_before(&stream(1, 700), 400, None, u64::MAX), Some(200));
+        assert_eq!(trim_before(&stream(1, 900), 300, None, u64::MAX), Some(300));
     }
 
     #[test]
