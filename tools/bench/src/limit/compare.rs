@@ -31,7 +31,7 @@ async fn one_shard(url: &str, dataset: &Dataset, shard: usize) -> Result<()> {
     session.execute(SETTINGS).await?;
     for lane in Lane::ALL {
         let (staged, table) = (staged(lane), lane.table());
-        let create = format!("create temporary table {staged} (like {table}) on commit delete rows");
+        let create = format!("create temporary table {staged} (like {table} including defaults) on commit delete rows");
         session.execute(AssertSqlSafe(create)).await?;
     }
     for batch in &dataset.shards[shard] {
