@@ -1,7 +1,7 @@
--- How far `forebay index backfill` has come with this shard's orders: every order up to this key, in the order of
--- (ordered_at, order_id, customer_id, tenant), has its index and view facts in the log.
+-- How far `forebay views add` or `forebay index backfill` has come with this shard's orders: what follows from every order up to
+-- this key, in the order of (ordered_at, order_id, customer_id, tenant), is stored.
 create table backfill (
-    -- What is filled in, such as `index` or `views:seller=items[].seller_id`.
+    -- What is filled in, such as `index` or `views:1,4`, by the views' ids.
     job         text        collate "C" primary key,
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,

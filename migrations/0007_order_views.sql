@@ -2,7 +2,8 @@
 create table order_views (
     bucket      int2        not null,
     tenant      text        collate "C" not null,
-    view        text        collate "C" not null,
+    -- Which view; those that there are stand in `view_in_force`.
+    view        int2        not null,
     key         text        collate "C" not null,
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,

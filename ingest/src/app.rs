@@ -19,7 +19,7 @@ use crate::metrics::ACCEPTED_ORDERS;
 pub(crate) struct App(Arc<Inner>);
 
 struct Inner {
-    parser: OrderParser,
+    ahead_max_us: i64,
     memory: Memory,
     rates: Rates,
     shutdown: Shutdown,
@@ -38,7 +38,7 @@ impl App {
     pub(crate) fn new(settings: &Settings, service: &Service) -> Self {
         let ahead_max_us = i64::try_from(settings.ahead_max.as_micros()).unwrap_or(i64::MAX);
         Self(Arc::new(Inner {
-            parser: OrderParser::new(settings.views.clone(), settings.currency, ahead_max_us),
+            ahead_max_us,
             memory: Memory::new(settings.memory_max.as_u64() as usize),
             rates: Rates::new(settings.orders_per_s),
             shutdown: service.shutdown().clone(),
@@ -58,8 +58,10 @@ impl App {
         self.0.log.get().ok_or_else(|| Problem::log_unreachable("the log has not been reached yet"))
     }
 
-    pub(crate) fn parser(&self) -> &OrderParser {
-        &self.0.parser
+    /// Reads orders by the settings of the system, as a map has them.
+    pub(crate) fn parser(&self, map: &ShardMap) -> OrderParser {
+        let settings = map.settings();
+        OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us)
     }
 
     /// The shard map as it stands.

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use forebay_log::LogArgs;
-use forebay_model::{Currency, DEFAULT_VIEWS, ViewSet};
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
 
@@ -20,14 +19,6 @@ pub struct Settings {
     /// The log that it uses.
     #[command(flatten)]
     pub log: LogArgs,
-
-    /// Fields that make views, such as `seller=items[].seller_id,warehouse=warehouse_id`
-    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
-    pub views: ViewSet,
-
-    /// What orders are in that name no currency: three capital letters of ISO 4217
-    #[arg(long, env = "FOREBAY_CURRENCY", default_value_t = Currency::DEFAULT)]
-    pub currency: Currency,
 
     /// Orders per second that each client may send
     #[arg(long, env = "FOREBAY_ORDERS_PER_S", default_value = "1000000")]

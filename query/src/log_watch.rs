@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use forebay_log::{Log, LogSettings, LogState, Notice};
+use forebay_log::{Log, LogSettings, LogState, Notice, check_shards};
 use forebay_service::health::{Dependency, Need};
-use forebay_service::{Service, Shutdown};
+use forebay_service::{BadSetting, Service, Shutdown};
 
 use crate::app::App;
 
@@ -37,10 +37,21 @@ impl LogWatch {
         let Some(log) = self.shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
         self.app.set_log(log.clone());
         tokio::select! {
+            Err(bad) = self.check(&log) => Err(bad.into()),
             ended = log.follow(|state| self.tell(state)) => Ok(ended?),
             () = self.listen(&log) => Ok(()),
             () = self.shutdown.answered().cancelled() => Ok(()),
         }
+    }
+
+    /// Whether the settings name the shards that the map has, once there is one.
+    async fn check(&self, log: &Log) -> Result<(), BadSetting> {
+        let mut maps = log.map();
+        let checked = match maps.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(map)) => check_shards(self.app.shards().iter().count(), map),
+            _ => Ok(()),
+        };
+        checked.map_err(|disagreement| BadSetting::new(disagreement.to_string()))
     }
 
     fn tell(&self, state: LogState) {

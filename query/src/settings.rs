@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use forebay_log::LogArgs;
-use forebay_model::{DEFAULT_VIEWS, ViewSet};
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
 use forebay_shard::ShardArgs;
@@ -28,10 +27,6 @@ pub struct Settings {
     /// The shards that it uses.
     #[command(flatten)]
     pub shards: ShardArgs,
-
-    /// Views that can be read, such as `seller=items[].seller_id,warehouse=warehouse_id`
-    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
-    pub views: ViewSet,
 
     /// Connections to each server of a shard
     #[arg(long, env = "FOREBAY_SHARD_CONNECTIONS", default_value = "8",

@@ -35,6 +35,5 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    let routes = http::routes(&settings.views)?;
-    Ok(routes.route_layer(service.clients.guard(Right::Read)).with_state(app))
+    Ok(http::routes().route_layer(service.clients.guard(Right::Read)).with_state(app))
 }

@@ -47,6 +47,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, streams: Ve
     let map = service.health.dependency("shard map", Need::Required);
     let reached = bootstrap::log(&settings, &log, &nats, &map);
     let Some(log) = stop.run_until_cancelled(reached).await else { return Ok(()) };
+    let log = log?;
     for (shard, addresses) in settings.shards.iter() {
         let health = service.health.dependency(format!("shard {shard}"), Need::Optional);
         let (done, migrated) = watch::channel(false);
@@ -66,7 +67,6 @@ async fn run(settings: Settings, log: LogSettings, service: Service, streams: Ve
                 of: status.of(),
                 addresses: addresses.clone(),
                 store: settings.store(),
-                views: settings.views.clone(),
                 merge_quiet: settings.merge_quiet,
                 batch_rows: settings.batch_rows as usize,
                 batch_bytes: settings.batch_bytes(),

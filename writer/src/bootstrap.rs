@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{Log, LogError, LogSettings, MapError};
-use forebay_model::{ShardId, ShardMap, StreamId};
+use forebay_log::{FoundingError, Log, LogError, LogSettings, MapError};
+use forebay_model::{ShardId, ShardMap};
+use forebay_service::BadSetting;
 use forebay_service::health::Dependency;
 use forebay_shard::{MigrationError, ShardAddresses, migrate};
 use tokio::time::sleep;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::Settings;
 use crate::retry;
@@ -18,16 +19,27 @@ use crate::retry;
 const LOG_PAUSE: Duration = Duration::from_millis(500);
 
 /// The log, with every stream and a shard map.
-pub(crate) async fn log(settings: &Settings, log: &LogSettings, nats: &Dependency, map: &Dependency) -> Log {
+///
+/// # Errors
+/// [`BadSetting`] where there is a system already, and the settings say other things of it.
+pub(crate) async fn log(
+    settings: &Settings,
+    log: &LogSettings,
+    nats: &Dependency,
+    map: &Dependency,
+) -> Result<Log, BadSetting> {
     loop {
         match Box::pin(prepare_log(settings, log.clone())).await {
             Ok((log, found)) => {
-                info!("connected to the log");
+                info!(epoch = %found.epoch(), shards = found.shards().len(), "connected to the log, which has a shard map");
                 nats.up();
-                check_map(settings, &found, map);
-                return log;
+                map.up();
+                return Ok(log);
             }
-            Err(error @ MapError::Log(LogError::Unreachable { .. })) => nats.down(error.to_string()),
+            Err(FoundingError::Disagrees(disagreement)) => return Err(BadSetting::new(disagreement.to_string())),
+            Err(FoundingError::Map(error @ MapError::Log(LogError::Unreachable { .. }))) => {
+                nats.down(error.to_string());
+            }
             Err(error) => {
                 error!(%error, "the log cannot be used as it is");
                 nats.down(error.to_string());
@@ -37,30 +49,10 @@ pub(crate) async fn log(settings: &Settings, log: &LogSettings, nats: &Dependenc
     }
 }
 
-/// Streams first, map last: a process that sees a map may rely on its streams.
-async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), MapError> {
-    let log = Log::connect(log).await?;
-    let streams: Vec<StreamId> = settings.shards.iter().flat_map(|(shard, _)| StreamId::all_of(shard)).collect();
-    log.ensure_streams(streams).await?;
-    let first = ShardMap::even(settings.shard_count(), settings.routing);
-    let map = log.create_map_if_absent(&first).await?;
+async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
+    let log = Log::connect(log).await.map_err(MapError::from)?;
+    let map = log.found(settings.shard_count(), &settings.founding).await?;
     Ok((log, map))
-}
-
-fn check_map(settings: &Settings, map: &ShardMap, dependency: &Dependency) {
-    if map.hash() != settings.routing {
-        warn!(stored = ?map.hash(), asked_for = ?settings.routing, "the shard map is there already, with another routing; it stays");
-    }
-    let unknown: Vec<String> =
-        map.shards().filter(|&shard| settings.shards.get(shard).is_none()).map(|shard| shard.to_string()).collect();
-    if unknown.is_empty() {
-        info!(epoch = %map.epoch(), shards = map.shards().len(), "shard map");
-        dependency.up();
-    } else {
-        let reason = format!("the shard map names shards of which no address is given: {}", unknown.join(", "));
-        error!(reason, "what is for these shards stays in the log");
-        dependency.down(reason);
-    }
 }
 
 /// Returns the shard its tables, however long it takes to reach it.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use forebay_log::{LogArgs, LogError, LogSettings, StreamArgs};
-use forebay_model::{DEFAULT_VIEWS, Hash, StreamKind, ViewSet};
+use forebay_log::{FoundingArgs, LogArgs, LogError, LogSettings};
+use forebay_model::StreamKind;
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
 use forebay_shard::{Granularity, ShardArgs, StoreSettings};
@@ -27,14 +27,6 @@ pub struct Settings {
     /// The shards that it uses.
     #[command(flatten)]
     pub shards: ShardArgs,
-
-    /// How customers become buckets, where there is no shard map yet: `md5`, or `modulo` for integer ids
-    #[arg(long, env = "FOREBAY_ROUTING", default_value = "md5")]
-    pub routing: Hash,
-
-    /// Fields that make views, such as `seller=items[].seller_id,warehouse=warehouse_id`
-    #[arg(long, env = "FOREBAY_VIEWS", default_value = DEFAULT_VIEWS)]
-    pub views: ViewSet,
 
     /// How much time a new partition holds: `day`, `hour` or `month`
     #[arg(long, env = "FOREBAY_PARTITION", default_value = "day")]
@@ -64,9 +56,9 @@ pub struct Settings {
     #[arg(long, env = "FOREBAY_KEEP_BEHIND_BYTES", default_value = "2GiB")]
     pub keep_behind_bytes: ByteSize,
 
-    /// How the log's streams are made.
+    /// What a new system is made with.
     #[command(flatten)]
-    pub streams: StreamArgs,
+    pub founding: FoundingArgs,
 
     /// What every service has.
     #[command(flatten)]
@@ -100,7 +92,7 @@ impl Settings {
     }
 
     pub(crate) fn log(&self) -> Result<LogSettings, LogError> {
-        let settings = self.log.settings()?.with_streams(&self.streams);
+        let settings = self.log.settings()?;
         Ok(LogSettings { read_ahead_bytes: self.batch_bytes(), ..settings })
     }
 }

@@ -8,6 +8,9 @@
 //! |---|---|
 //! | [`system`] | where the log and the shards are |
 //! | [`migrate`] | tables, streams and the first shard map |
+//! | [`settings`] | what holds for the whole system, read and changed |
+//! | [`views`] | the views of the system, added and dropped |
+//! | `control` | decisions of the map, put in force |
 //! | [`shards`] | the shard map and each shard's figures |
 //! | [`verify`] | whether log, shards, index and views agree |
 //! | [`backfill`] | index entries and views for orders that are already stored |
@@ -24,6 +27,7 @@
 
 pub mod backfill;
 mod columns;
+mod control;
 pub mod dead;
 pub mod doctor;
 mod hex;
@@ -31,10 +35,12 @@ pub mod log;
 pub mod migrate;
 mod owed;
 mod publish;
+pub mod settings;
 pub mod shards;
 mod stored_order;
 pub mod system;
 pub mod verify;
+pub mod views;
 
 /// Who is told what there is to know while a job runs.
 pub type Tell<'a, E> = &'a (dyn Fn(E) + Sync);

@@ -6,21 +6,23 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use forebay_log::{Frame, Log};
 use forebay_model::fact::FramePart;
-use forebay_model::{Epoch, ShardId};
+use forebay_model::{Epoch, Position, ShardId, StreamId};
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
 /// How long one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(5);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// How long to wait before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Puts every part into the log. Returns how many facts these were.
-pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) -> Result<u64> {
-    let facts = parts.iter().map(|part| u64::from(part.rows)).sum();
-    try_join_all(parts.into_iter().map(|part| publish(log, part.shard, frame(part, epoch)))).await?;
-    Ok(facts)
+/// Puts every part into the log. Returns where each of them lies.
+pub(crate) async fn publish_all(log: &Log, epoch: Epoch, parts: Vec<FramePart>) -> Result<Vec<(StreamId, Position)>> {
+    let publishing = parts.into_iter().map(|part| async {
+        let (stream, shard) = (part.lane.on(part.shard), part.shard);
+        Ok::<_, anyhow::Error>((stream, publish(log, shard, frame(part, epoch)).await?))
+    });
+    try_join_all(publishing).await
 }
 
 fn frame(part: FramePart, epoch: Epoch) -> Frame {
@@ -28,10 +30,10 @@ fn frame(part: FramePart, epoch: Epoch) -> Frame {
 }
 
 /// Attempts carry the same id, so the log keeps one of them.
-async fn publish(log: &Log, shard: ShardId, frame: Frame) -> Result<()> {
+async fn publish(log: &Log, shard: ShardId, frame: Frame) -> Result<Position> {
     loop {
         match log.publish(shard, &frame, Instant::now() + ATTEMPT).await {
-            Ok(_) => return Ok(()),
+            Ok(position) => return Ok(position),
             Err(error) if error.is_retryable() => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error).with_context(|| format!("the log of shard {shard}")),
         }

@@ -1,4 +1,4 @@
-//! Where the running system's log and shards are, and how a first shard map is made.
+//! Where the running system's log and shards are.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use forebay_log::{Log, LogName, LogSettings};
-use forebay_model::{Hash, ShardId, ShardMap};
+use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardList, ShardPool};
 
+/// What is said where there is no map.
+pub(crate) const NO_MAP: &str = "there is no shard map yet: run `forebay migrate`, or start a writer";
 /// How long a map may take to be read.
 const MAP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -50,7 +52,7 @@ impl System {
     pub async fn map(&self, log: &Log) -> Result<Arc<ShardMap>> {
         let mut maps = log.map();
         let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
-        let map = map.context("there is no shard map yet: run `forebay migrate`, or start a writer")??.clone();
+        let map = map.context(NO_MAP)??.clone();
         map.context("there is no shard map")
     }
 
@@ -79,13 +81,12 @@ impl System {
         Ok(wanted.map(|(shard, addresses)| ShardPool::new(shard, addresses, settings)).collect())
     }
 
-    /// The map that a system of these shards begins with.
+    /// How many shards there are.
     ///
     /// # Errors
-    /// [`BadSetting`] where there are more shards than a map can hold.
-    pub fn first_map(&self, hash: Hash) -> Result<ShardMap> {
+    /// [`BadSetting`] where there are more than a map can hold.
+    pub fn shard_count(&self) -> Result<NonZeroU16> {
         let shards = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
-        let shards = shards.context(BadSetting::new("--shards: there are too many of them"))?;
-        Ok(ShardMap::even(shards, hash))
+        shards.context(BadSetting::new("--shards: there are too many of them"))
     }
 }

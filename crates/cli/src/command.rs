@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
-use crate::operate::{backfill, dead, doctor, log, migrate, shards, verify};
+use crate::operate::{backfill, dead, doctor, log, migrate, settings, shards, verify, views};
 use crate::{generate, replay, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
@@ -36,6 +36,12 @@ enum Command {
     Migrate(migrate::Args),
     /// Show the shard map and each shard's figures
     Shards(shards::Args),
+    /// Show and change what holds for the whole system
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Show, add and drop the fields that orders are read by
+    #[command(subcommand)]
+    Views(views::Command),
     Doctor(doctor::Args),
     /// Look after index entries and views
     #[command(subcommand)]
@@ -85,6 +91,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(args) => in_runtime(replay::run(args)),
         Command::Migrate(args) => in_runtime(migrate::run(args)),
         Command::Shards(args) => in_runtime(shards::run(args)),
+        Command::Settings(command) => in_runtime(settings::run(command)),
+        Command::Views(command) => in_runtime(views::run(command)),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Index(IndexCommand::Backfill(args)) => in_runtime(backfill::run(args)),
         Command::Dead(command) => in_runtime(dead::run(command)),

@@ -36,7 +36,7 @@ pub fn frame(bytes: &[u8]) {
     if first & SUMMED != 0 && !headers.is_empty() {
         headers.insert(sum::SUM, sum::as_text(sum::sum(&headers, payload)));
     }
-    let read = StoredFrame::from_message(lane, position, &headers, Bytes::copy_from_slice(payload));
+    let read = StoredFrame::from_message(lane.into(), position, &headers, Bytes::copy_from_slice(payload));
     let stored = match read {
         Ok(stored) => stored,
         Err(damaged) => return assert!(damaged.position == position && damaged.payload == payload),
@@ -44,7 +44,7 @@ pub fn frame(bytes: &[u8]) {
     assert!(stored.rows() > 0 && payload.starts_with(stored.payload()));
     if let Ok(frame) = &stored.frame {
         let (headers, body) = frame.message();
-        let again = StoredFrame::from_message(lane, position, &headers, body);
+        let again = StoredFrame::from_message(lane.into(), position, &headers, body);
         assert_eq!(again.as_ref(), Ok(&stored));
     }
     let touched = Touched::by([&TupleIndex::of(lane, stored.payload())]);

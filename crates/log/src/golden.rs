@@ -31,7 +31,7 @@ fn read(lane: Lane, message: &[u8]) -> StoredFrame {
     let text = String::from_utf8(message.to_vec()).unwrap();
     let (headers, body) = text.split_once("\n\n").unwrap();
     let headers = readable_headers(format!("NATS/1.0\n{headers}").as_bytes());
-    StoredFrame::from_message(lane, AT, &headers, from_hex(body).into()).unwrap()
+    StoredFrame::from_message(lane.into(), AT, &headers, from_hex(body).into()).unwrap()
 }
 
 /// What a payload is made of is for `forebay-model` to say.
@@ -47,7 +47,7 @@ fn frames() {
             claims.push(0, Claimant { request, letter: None });
             claims.push(2, Claimant { request, letter: Some(300) });
         }
-        let frame = Frame { lane, rows: 3, epoch, enqueued_at, id, payload, claims };
+        let frame = Frame { kind: lane.into(), rows: 3, epoch, enqueued_at, id, payload, claims };
         let kept = golden!(format!("frame-{}.txt", lane.format().replace('/', "-")), message(&frame));
         assert_eq!(read(lane, &kept).frame, Ok(frame));
     }

@@ -1,5 +1,5 @@
 //! The log: frames of facts in NATS JetStream, and the shard map beside them. Per shard one stream of what was logged, and one of
-//! what was derived, with a subject for each lane.
+//! what was derived, with a subject for each lane, and one for control frames.
 //!
 //! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; whoever answers
 //! "accepted" waits for [`Log::publish`]. And nothing is skipped silently: a reader compares its position with the
@@ -14,7 +14,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`log`] | the handle on the log: its connection |
-//! | `settings` | which log, and how its streams are made, as flags and for this crate |
+//! | `settings` | which log, as flags and for this crate |
 //! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
 //! | [`frame`] | a frame, how it looks as a message, its checksum, and one message asked for by its place |
@@ -23,9 +23,11 @@
 //! | [`reach`] | reaching a log however long it takes, and following it |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
+//! | [`founding`] | making a system where there is none, and what is said of one that is there |
 //! | [`notice`] | commit notices: what a commit touched |
 
 mod error;
+pub mod founding;
 pub mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -43,13 +45,16 @@ mod settings;
 pub mod stream;
 
 pub use error::{LogError, MapError};
-pub use frame::{BadFrame, Damage, Frame, FrameFault, FrameId, StoredFrame, Unreadable, UnreadableFrame};
+pub use founding::{Disagreement, FoundingArgs, FoundingError, check_shards};
+pub use frame::{
+    BadFrame, Damage, Frame, FrameFault, FrameId, FrameKind, StoredFrame, UnknownControl, Unreadable, UnreadableFrame,
+};
 pub use log::Log;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
-pub use settings::{LOCAL_NATS, LogArgs, LogSettings, StreamArgs};
+pub use settings::{LOCAL_NATS, LogArgs, LogSettings};
 pub use stream::StreamState;
 pub use stream::inspect::{NatsServer, Room};

@@ -7,12 +7,13 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectOptions};
-use forebay_model::{Lane, StreamId};
+use forebay_model::StreamId;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{LogError, causes};
+use crate::frame::FrameKind;
 use crate::link::Link;
 use crate::map::watch::MapWatch;
 use crate::name::LogName;
@@ -114,10 +115,10 @@ impl Log {
         &self.inner.settings.name
     }
 
-    /// The lane whose frames a subject of a stream has. A stream takes no other subjects than those of its lanes.
-    pub(crate) fn lane_of(&self, stream: StreamId, subject: &str) -> Lane {
-        let first = || stream.lanes().next().expect("a stream has lanes");
-        self.name().lane_of(stream, subject).unwrap_or_else(first)
+    /// What the frames of a subject of a stream carry. A stream takes no other subjects than its own.
+    pub(crate) fn kind_of(&self, stream: StreamId, subject: &str) -> FrameKind {
+        let first = || FrameKind::Facts(stream.lanes().next().expect("a stream has lanes"));
+        self.name().kind_of(stream, subject).unwrap_or_else(first)
     }
 
     pub(crate) fn client(&self) -> &Client {

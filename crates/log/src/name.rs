@@ -4,7 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use forebay_model::{Lane, ShardId, StreamId};
+use forebay_model::{ShardId, StreamId};
+
+use crate::frame::FrameKind;
 
 /// The most characters of a log's name.
 const CHARS_MAX: usize = 64;
@@ -29,20 +31,20 @@ impl LogName {
         format!("{}-{stream}", self.0)
     }
 
-    /// The subject that a lane's frames for a shard are published to.
-    pub fn subject(&self, lane: Lane, shard: ShardId) -> String {
-        format!("{}.{lane}.{shard}", self.0)
+    /// The subject that frames of a lane, or control frames, for a shard are published to.
+    pub fn subject(&self, kind: impl Into<FrameKind>, shard: ShardId) -> String {
+        format!("{}.{}.{shard}", self.0, kind.into())
     }
 
-    /// The subjects of a stream: one for each of its lanes.
+    /// The subjects of a stream: one for each kind of its frames.
     pub fn subjects(&self, stream: StreamId) -> Vec<String> {
-        stream.lanes().map(|lane| self.subject(lane, stream.shard)).collect()
+        FrameKind::all_of(stream.kind).map(|kind| self.subject(kind, stream.shard)).collect()
     }
 
-    /// The lane whose frames a subject of a stream has.
-    pub(crate) fn lane_of(&self, stream: StreamId, subject: &str) -> Option<Lane> {
+    /// What the frames of a subject of a stream carry.
+    pub(crate) fn kind_of(&self, stream: StreamId, subject: &str) -> Option<FrameKind> {
         let name = subject.strip_prefix(&self.0)?.strip_prefix('.')?.split('.').next()?;
-        stream.lanes().find(|lane| lane.as_str() == name)
+        FrameKind::all_of(stream.kind).find(|kind| kind.as_str() == name)
     }
 
     /// The subject of the notices of commits from a stream.
@@ -89,7 +91,7 @@ impl FromStr for LogName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::StreamKind;
+    use forebay_model::{Lane, StreamKind};
 
     #[test]
     fn a_name_that_would_break_subjects_is_refused() {
@@ -100,10 +102,15 @@ mod tests {
         assert_eq!(name.stream(Lane::Orders.on(ShardId(2))), "shop-1-logged-2");
         let derived = StreamKind::Derived.on(ShardId(0));
         assert_eq!(name.subjects(derived), ["shop-1.index.0", "shop-1.views.0"]);
-        for lane in Lane::ALL {
-            let subject = name.subject(lane, ShardId(0));
-            assert_eq!(name.lane_of(derived, &subject), Some(lane).filter(|lane| lane.on(ShardId(0)) == derived));
+        let logged = StreamKind::Logged.on(ShardId(0));
+        assert_eq!(name.subjects(logged), ["shop-1.orders.0", "shop-1.control.0"]);
+        for kind in Lane::ALL.map(FrameKind::Facts).into_iter().chain([FrameKind::Control]) {
+            let subject = name.subject(kind, ShardId(0));
+            for stream in [logged, derived] {
+                let expected = Some(kind).filter(|kind| kind.stream() == stream.kind);
+                assert_eq!(name.kind_of(stream, &subject), expected);
+            }
         }
-        assert_eq!(name.lane_of(derived, "shop.index.0"), None);
+        assert_eq!(name.kind_of(derived, "shop.index.0"), None);
     }
 }

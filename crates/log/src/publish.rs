@@ -81,7 +81,7 @@ impl Log {
             let acked = Acked { seq: ack.seq, is_duplicate: ack.duplicate, losses, at: Instant::now() };
             // The frame is stored, but without the incarnation nobody could say where: the retry asks again.
             let incarnation =
-                self.incarnation_of(frame.lane.on(shard), acked).await.map_err(|_| PublishError::Unknown)?;
+                self.incarnation_of(frame.kind.stream().on(shard), acked).await.map_err(|_| PublishError::Unknown)?;
             Ok(Position { incarnation, seq: ack.seq })
         };
         tokio::select! {
@@ -98,7 +98,7 @@ impl Log {
     /// # Errors
     /// [`PublishError`]; what lasts longer than a hiccup is told at once, unless the frame may be stored already: then only
     /// another attempt can tell.
-    #[tracing::instrument(name = "publish", level = "warn", skip_all, fields(lane = %frame.lane, %shard))]
+    #[tracing::instrument(name = "publish", level = "warn", skip_all, fields(kind = %frame.kind, %shard))]
     pub async fn publish_until(
         &self,
         shard: ShardId,
@@ -125,7 +125,7 @@ impl Log {
     }
 
     async fn send(&self, shard: ShardId, frame: &Frame) -> Result<Ack, PublishError> {
-        let subject = self.name().subject(frame.lane, shard);
+        let subject = self.name().subject(frame.kind, shard);
         let (headers, body) = frame.message();
         let bytes = body.len();
         let request = Request::new().headers(headers).payload(body).timeout(None);

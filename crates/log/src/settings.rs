@@ -1,10 +1,9 @@
-//! Where a log is, and how its streams are made: as flags of a command line, and as this crate takes it.
+//! Where a log is: as flags of a command line, and as this crate takes it.
 
 use std::fmt;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use bytesize::ByteSize;
 use forebay_task::Spawner;
 
 use crate::error::LogError;
@@ -25,20 +24,6 @@ pub struct LogArgs {
     pub log_prefix: LogName,
 }
 
-/// How its streams are made: the flags of everything that makes them. Two opinions about a stream would change it back and
-/// forth.
-#[derive(Clone, Debug, clap::Args)]
-pub struct StreamArgs {
-    /// Bytes that each stream may take; a full stream refuses orders
-    #[arg(long, env = "FOREBAY_STREAM_BYTES_MAX", value_name = "BYTES", default_value = "1GiB")]
-    pub stream_bytes_max: ByteSize,
-
-    /// NATS servers that keep each stream
-    #[arg(long, env = "FOREBAY_STREAM_REPLICAS", value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub stream_replicas: u8,
-}
-
 impl LogArgs {
     /// The log that they name.
     ///
@@ -51,17 +36,13 @@ impl LogArgs {
     }
 }
 
-/// Where a log is, and how its streams are made.
+/// Where a log is, and how it is used.
 #[derive(Clone)]
 pub struct LogSettings {
     /// Addresses of NATS servers of one cluster, separated by commas, such as `nats://127.0.0.1:4225`.
     pub url: String,
     /// The prefix of the log's streams, subjects and buckets.
     pub name: LogName,
-    /// How many servers keep each stream.
-    pub replicas: usize,
-    /// The most bytes of one stream. A full stream refuses frames.
-    pub stream_bytes_max: u64,
     /// For how long a second frame with the same id is recognised and not stored.
     pub duplicate_window: Duration,
     /// The most bytes of frames that one reader holds ready.
@@ -71,14 +52,12 @@ pub struct LogSettings {
 }
 
 impl LogSettings {
-    /// One replica, streams of at most 1 GiB, a duplicate window of two minutes, 4 MiB of frames read ahead, and tasks that
+    /// A duplicate window of two minutes, 4 MiB of frames read ahead, and tasks that
     /// nobody watches, as is right for a command.
     pub fn new(url: impl Into<String>, name: LogName) -> Self {
         Self {
             url: url.into(),
             name,
-            replicas: 1,
-            stream_bytes_max: 1 << 30,
             duplicate_window: Duration::from_mins(2),
             read_ahead_bytes: 4 << 20,
             spawner: Spawner::default(),
@@ -98,13 +77,6 @@ impl LogSettings {
     pub fn check(&self) -> Result<(), LogError> {
         addresses(&self.url).map(drop)
     }
-
-    /// The same, with streams that are made like this.
-    #[must_use]
-    pub fn with_streams(self, streams: &StreamArgs) -> Self {
-        let StreamArgs { stream_bytes_max, stream_replicas } = *streams;
-        Self { stream_bytes_max: stream_bytes_max.as_u64(), replicas: stream_replicas.into(), ..self }
-    }
 }
 
 /// Without user and password.
@@ -113,8 +85,6 @@ impl fmt::Debug for LogSettings {
         f.debug_struct("LogSettings")
             .field("url", &shown(&self.url))
             .field("name", &self.name)
-            .field("replicas", &self.replicas)
-            .field("stream_bytes_max", &self.stream_bytes_max)
             .field("duplicate_window", &self.duplicate_window)
             .field("read_ahead_bytes", &self.read_ahead_bytes)
             .finish_non_exhaustive()

@@ -137,7 +137,7 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
                 slices.iter().any(|slice| {
                     let items = format!("[{}]", slice.items.join(","));
                     is_bucket(Bucket::of_key(&order.tenant, &slice.key))
-                        && (is_text("view", &slice.view) && is_text("key", &slice.key))
+                        && (is("view", &slice.view.number().to_be_bytes()) && is_text("key", &slice.key))
                         && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
                         && is_text("currency", order.currency().as_str())
                         && is("subtotal", &slice.subtotal.to_be_bytes())

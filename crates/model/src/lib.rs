@@ -10,9 +10,12 @@
 //! | [`id`] | customer ids, order ids, and the order ids that Forebay assigns |
 //! | [`tenant`] | whose orders they are, where several share a system |
 //! | [`timestamp`] | instants in microseconds |
+//! | [`view`] | which fields of an order make views; the views of a system, and how they come and go |
+//! | [`settings`] | what holds for the whole system: views, currency, limits of streams |
 //! | [`routing`] | where facts go: the 4096 buckets, the hashes that lead to them, the shard map |
+//! | [`control`] | what a control frame of the log says |
 //! | [`lane`] | the kinds of facts: one table of what they are |
-//! | [`fact`] | facts gathered as frames; which fields make views; what follows from a stored order: one pure function |
+//! | [`fact`] | facts gathered as frames; what follows from a stored order: one pure function |
 //! | [`tuple`] | facts as PostgreSQL binary COPY tuples, and the index of a payload of them |
 //! | [`touched`] | what facts touch, as far as caches need it |
 //! | [`request`] | the numbers of requests to ingest |
@@ -20,6 +23,7 @@
 //! | [`place`] | places in the logs: streams, positions, receipts, how far a shard's facts are derived |
 
 pub mod claim;
+pub mod control;
 pub mod fact;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -30,16 +34,18 @@ mod per;
 pub mod place;
 pub mod request;
 pub mod routing;
+pub mod settings;
 pub mod tenant;
 pub mod timestamp;
 mod touch_key;
 pub mod touched;
 pub mod tuple;
+pub mod view;
 
 pub use claim::{Claim, Claimant, Claims};
+pub use control::Control;
 pub use fact::Facts;
 pub use fact::derive::{Deriver, StoredOrder};
-pub use fact::view::{DEFAULT_VIEWS, ViewSet, ViewSpec};
 pub use id::{CustomerId, OrderId};
 pub use lane::{Lane, PerLane};
 pub use order::currency::Currency;
@@ -49,7 +55,10 @@ pub use order::{Draft, Order, OrderParser};
 pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
 pub use request::RequestId;
 pub use routing::{Bucket, Epoch, Hash, ShardId, ShardMap};
+pub use settings::SystemSettings;
 pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use touched::Touched;
 pub use tuple::{Tuple, TupleIndex, Tuples};
+pub use view::system::{SystemView, SystemViews, ViewState};
+pub use view::{DEFAULT_VIEWS, View, ViewError, ViewId, ViewSet, ViewSpec};

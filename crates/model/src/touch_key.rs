@@ -3,7 +3,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::Tenant;
+use crate::{Tenant, ViewId};
 
 /// The hash of a tenant's customer, or of an order id in the index lane.
 pub fn customer_key(tenant: &Tenant, id: &str) -> u64 {
@@ -11,8 +11,8 @@ pub fn customer_key(tenant: &Tenant, id: &str) -> u64 {
 }
 
 /// The hash of a view's key, such as a tenant's seller.
-pub fn view_key(tenant: &Tenant, view: &str, key: &str) -> u64 {
-    hash([tenant.as_str(), view, key].map(str::as_bytes))
+pub fn view_key(tenant: &Tenant, view: ViewId, key: &str) -> u64 {
+    hash([tenant.as_str().as_bytes(), &view.number().to_be_bytes(), key.as_bytes()])
 }
 
 /// The hash of the fields that a lane's facts are looked up by: each one's is the seed of the next one's.
@@ -27,17 +27,18 @@ mod tests {
     #[test]
     fn keys_of_different_views_are_told_apart() {
         let none = Tenant::none();
-        assert_ne!(view_key(none, "a", "k"), view_key(none, "b", "k"));
-        assert_ne!(view_key(none, "ab", "c"), view_key(none, "a", "bc"));
-        assert_ne!(view_key(none, "a", "k"), customer_key(none, "k"));
+        let [one, other] = [1, 2].map(|number| ViewId::new(number).unwrap());
+        assert_ne!(view_key(none, one, "k"), view_key(none, other, "k"));
+        assert_ne!(view_key(none, one, "k"), customer_key(none, "k"));
     }
 
     #[test]
     fn keys_of_different_tenants_are_told_apart() {
+        let view = ViewId::new(1).unwrap();
         let tenants = ["", "a", "ab"].map(|text| Tenant::new(text).unwrap());
         let hashes: std::collections::BTreeSet<u64> = tenants
             .iter()
-            .flat_map(|tenant| ["a", "ab", "b"].map(|id| [customer_key(tenant, id), view_key(tenant, id, "k")]))
+            .flat_map(|tenant| ["a", "ab", "b"].map(|id| [customer_key(tenant, id), view_key(tenant, view, id)]))
             .flatten()
             .collect();
         assert_eq!(hashes.len(), 3 * 3 * 2);

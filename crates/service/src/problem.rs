@@ -11,6 +11,13 @@ use serde_json::{Map, Value};
 
 pub use forebay_api::Code;
 
+impl Problem {
+    /// `not_found` for a path that stands for nothing.
+    pub fn no_such_path() -> Self {
+        Self::not_found("there is no such path")
+    }
+}
+
 macro_rules! constructors {
     ($( $variant:ident $name:ident $status:literal $title:literal; )+) => {
         impl Problem {

@@ -81,7 +81,7 @@ impl Service {
         api.route("/livez", get(|| async { "alive\n" }))
             .route("/readyz", get(move || async move { health.readyz() }))
             .route("/metrics", get(move || async move { prometheus_text(metrics) }))
-            .fallback(async || Problem::not_found("there is no such path"))
+            .fallback(async || Problem::no_such_path())
             .method_not_allowed_fallback(async || Problem::method_not_allowed("the path is right, the method is not"))
             .layer(Observe)
     }
@@ -95,7 +95,7 @@ fn prometheus_text(metrics: Metrics) -> impl IntoResponse {
 /// until it is told to stop, drains, and says how the process is to exit.
 ///
 /// `start` returns as soon as the service runs. If it fails with a [`BadSetting`], that is one line and exit code 64;
-/// with anything else, an ERROR in the log and exit code 1. A signal while it runs abandons it.
+/// with anything else, an ERROR in the log and exit code 1. So it is where a task fails later. A signal while it runs abandons it.
 pub fn run<F>(name: &'static str, settings: &ServiceSettings, start: F) -> ExitCode
 where
     F: AsyncFnOnce(Service) -> anyhow::Result<()>,
@@ -154,7 +154,10 @@ where
             started = start(service) => started,
             () = lifecycle.shutdown().soft().cancelled() => Ok(()),
         };
-        let Err(error) = started else { return lifecycle.run().await.exit_code() };
+        let Err(error) = started else {
+            let outcome = lifecycle.clone().run().await;
+            return lifecycle.bad_setting().map_or_else(|| outcome.exit_code(), |bad| bad_setting(name, &bad));
+        };
         if let Some(bad) = error.downcast_ref::<BadSetting>() {
             return bad_setting(name, bad);
         }

@@ -1,11 +1,11 @@
 //! Frames of the log as a shard needs to know them.
 
 use bytes::Bytes;
-use forebay_model::{Claims, Epoch, Lane, Timestamp, TupleIndex};
+use forebay_model::{Claims, Control, Epoch, Lane, StreamKind, Timestamp, TupleIndex};
 
 use crate::dead_letter::{Reason, RowPosition};
 
-/// A message of a lane's log, to be committed.
+/// A message of a stream, to be committed.
 #[derive(Clone, Debug)]
 pub struct LogFrame {
     /// Its sequence number.
@@ -30,15 +30,34 @@ pub struct LogFrame {
 #[derive(Clone, Debug)]
 pub struct IndexedFrame {
     frame: LogFrame,
-    lane: Lane,
+    content: Content,
     tuples: TupleIndex,
+}
+
+/// What a frame carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    Facts(Lane),
+    Control(Control),
+    /// Nothing that is known of, of a logged stream.
+    Nothing,
 }
 
 impl LogFrame {
     /// Finds its tuples, as a frame of that lane.
     pub fn indexed(self, lane: Lane) -> IndexedFrame {
         let tuples = if self.fault.is_some() { TupleIndex::default() } else { TupleIndex::of(lane, &self.payload) };
-        IndexedFrame { frame: self, lane, tuples }
+        IndexedFrame { frame: self, content: Content::Facts(lane), tuples }
+    }
+
+    /// It has no rows, but says this.
+    pub fn saying(self, control: Control) -> IndexedFrame {
+        IndexedFrame { frame: self, content: Content::Control(control), tuples: TupleIndex::default() }
+    }
+
+    /// It is none of a lane, and says nothing.
+    pub fn saying_nothing(self) -> IndexedFrame {
+        IndexedFrame { frame: self, content: Content::Nothing, tuples: TupleIndex::default() }
     }
 }
 
@@ -54,9 +73,25 @@ impl IndexedFrame {
         RowPosition { seq, row, epoch, enqueued_at }
     }
 
-    /// The lane that its tuples were read as.
-    pub fn lane(&self) -> Lane {
-        self.lane
+    /// The lane that its tuples were read as, where it has some.
+    pub fn lane(&self) -> Option<Lane> {
+        match self.content {
+            Content::Facts(lane) => Some(lane),
+            Content::Control(_) | Content::Nothing => None,
+        }
+    }
+
+    /// What it says, where it is a control frame.
+    pub fn control(&self) -> Option<&Control> {
+        match &self.content {
+            Content::Control(control) => Some(control),
+            Content::Facts(_) | Content::Nothing => None,
+        }
+    }
+
+    /// The kind of stream that it was read of.
+    pub(crate) fn stream(&self) -> StreamKind {
+        self.lane().map_or(StreamKind::Logged, Lane::kind)
     }
 
     /// Its tuples; none where its headers already say that it cannot be read.

@@ -11,6 +11,8 @@
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
 //! | [`place`] | where in the log a row was first stored |
+//! | [`control`] | what control frames have said |
+//! | [`dropped_view`] | the rows of a view that was dropped |
 //! | [`derived`] | how far facts are derived for each shard that they go to |
 //! | [`partition`] | partitions by time |
 //! | [`dead_letter`] | what could not be stored |
@@ -23,8 +25,10 @@
 //! | [`timestamptz`] | instants as parameters and columns |
 
 pub mod address;
+pub mod control;
 pub mod dead_letter;
 pub mod derived;
+pub mod dropped_view;
 pub mod frame;
 pub mod loss;
 pub mod migrate;
@@ -40,6 +44,7 @@ pub mod store;
 pub mod timestamptz;
 
 pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
+pub use control::ViewsInForce;
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};

@@ -5,6 +5,7 @@ use forebay_model::{Incarnation, Lane, Position, StreamKind, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
+use crate::control::ViewsInForce;
 use crate::position::Tally;
 use crate::timestamptz::Timestamptz;
 
@@ -27,13 +28,15 @@ pub struct AcceptedLoss {
 
 impl AcceptedLoss {
     /// Moves the position of a stream from `before` to `after` and keeps that, of each of its lanes. `false` where the position
-    /// was not at `before`, so that nothing was done.
+    /// was not at `before`, so that nothing was done. What is lost of a logged stream may have been a control frame, so the views
+    /// of the map are in force from then on.
     pub async fn accept(
         connection: &mut PgConnection,
         stream: StreamKind,
         before: Position,
         after: Position,
         detail: &str,
+        views: Option<&ViewsInForce>,
     ) -> Result<bool, sqlx::Error> {
         // The frame at the new position was never read, so there is no id by which to recognise it.
         const MOVE: &str = "update stream_position set incarnation = $1, stream_seq = $2, frame_id = '', \
@@ -64,6 +67,9 @@ impl AcceptedLoss {
             .bind(stream.lanes().map(Lane::as_str).collect::<Vec<_>>())
             .execute(&mut *transaction)
             .await?;
+        if let Some(views) = views {
+            views.take(&mut transaction, Position { seq: 0, ..after }).await?;
+        }
         transaction.commit().await?;
         Ok(true)
     }

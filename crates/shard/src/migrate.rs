@@ -75,7 +75,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 7;
+pub const TABLES_VERSION: usize = 8;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -93,6 +93,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0005_backfill"),
     migration!("0006_order_index"),
     migration!("0007_order_views"),
+    migration!("0008_control"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

@@ -43,7 +43,7 @@ pub(crate) async fn post_order(
     let (facts, answer, request) = {
         let now = Timestamp::now();
         let request = RequestId::new(now, rand::random());
-        let draft = app.parser().parse(&bytes, now).map_err(|rejection| {
+        let draft = app.parser(&map).parse(&bytes, now).map_err(|rejection| {
             count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;

@@ -1,19 +1,19 @@
 use std::time::Duration;
 
-use forebay_log::LogSettings;
+use forebay_model::settings::StreamLimits;
 use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
 use forebay_testkit::eventually;
-use forebay_testkit::log::{settings, settings_at};
+use forebay_testkit::log::{LIMITS, even_map, limited, settings, settings_at};
 use forebay_testkit::service::Answer;
 use serde_json::json;
 
-use crate::harness::{Ingest, ndjson, order};
+use crate::harness::{Ingest, SHARDS, ndjson, order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_log_refuses_and_takes_again_when_there_is_room() {
-    let settings = LogSettings { stream_bytes_max: 200 * 1024, ..settings("full").await };
-    let ingest = Ingest::start_on(settings, &StreamKind::ALL, &[]).await;
+    let map = limited(even_map(SHARDS), StreamLimits { bytes_max: 200 * 1024, ..LIMITS });
+    let ingest = Ingest::start_with(settings("full").await, &StreamKind::ALL, map, &[]).await;
     let answer = ingest.batch(ndjson((1..=20_000).map(order))).await;
     answer.problem(503, "log_full");
     assert_eq!(answer.headers["retry-after"], "5");

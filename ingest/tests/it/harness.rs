@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use clap::Parser;
 use forebay_ingest::Settings;
 use forebay_log::{Frame, Log, LogSettings};
-use forebay_model::{Lane, Receipt, StreamId, StreamKind};
+use forebay_model::{Lane, Receipt, ShardMap, StreamId, StreamKind};
 use forebay_testkit::log::{even_map, order_ids, settings};
 use forebay_testkit::service::{Answer, Served};
 use serde_json::{Value, json};
 
-const SHARDS: usize = 3;
+pub(crate) const SHARDS: usize = 3;
 
 pub(crate) struct Ingest {
     pub(crate) log: Log,
@@ -25,10 +25,14 @@ impl Ingest {
 
     /// An ingest service on a log that has streams of these kinds only.
     pub(crate) async fn start_on(settings: LogSettings, kinds: &[StreamKind], flags: &[&str]) -> Self {
+        Self::start_with(settings, kinds, even_map(SHARDS), flags).await
+    }
+
+    /// An ingest service of a system with that map.
+    pub(crate) async fn start_with(settings: LogSettings, kinds: &[StreamKind], map: ShardMap, flags: &[&str]) -> Self {
         let log = Log::connect(settings).await.unwrap();
-        let map = even_map(SHARDS);
         let streams = map.shards().flat_map(|shard| kinds.iter().map(move |kind| kind.on(shard)));
-        log.ensure_streams(streams).await.unwrap();
+        log.ensure_streams(streams, map.settings().streams).await.unwrap();
         log.create_map_if_absent(&map).await.unwrap();
         let served = Self::serve(&log, flags).await;
         served.ready_without(&[]).await;

@@ -1,9 +1,10 @@
 use forebay_model::tuple::Tuples;
-use forebay_model::{Lane, OrderId, Receipt, StreamKind};
+use forebay_model::{Lane, OrderId, Receipt, StreamKind, SystemSettings};
+use forebay_testkit::log::{even_map, settings as log_settings};
 use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
-use crate::harness::{Ingest, order};
+use crate::harness::{Ingest, SHARDS, order};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_order_is_one_entry_of_the_log() {
@@ -41,7 +42,10 @@ async fn an_assigned_id_repeats_under_an_idempotency_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_names_no_currency_is_logged_with_that_of_the_system() {
-    let ingest = Ingest::start("currency", &["--currency", "USD"]).await;
+    let map = even_map(SHARDS);
+    let settings = SystemSettings { currency: "USD".parse().unwrap(), ..map.settings().clone() };
+    let map = map.with_settings(settings);
+    let ingest = Ingest::start_with(log_settings("currency").await, &StreamKind::ALL, map, &[]).await;
     let send = async |number: u32, currency: Value| {
         let mut order = order(number);
         order["currency"] = currency;
@@ -53,7 +57,7 @@ async fn an_order_that_names_no_currency_is_logged_with_that_of_the_system() {
         let receipt: Receipt = answer.body["receipt"].as_str().unwrap().parse().unwrap();
         for (stream, position) in receipt.positions() {
             let stored = ingest.log.frame(stream, position.seq).await.unwrap().unwrap().unwrap();
-            let tuple = Tuples::new(stored.lane, stored.payload()).next().unwrap().unwrap();
+            let tuple = Tuples::new(stored.kind.lane().unwrap(), stored.payload()).next().unwrap().unwrap();
             assert_eq!(tuple.named("currency"), Some(logged.as_bytes()), "{stream}");
         }
     }

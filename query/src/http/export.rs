@@ -55,7 +55,12 @@ impl ExportRequest {
 
     /// Begins the export from these shards, each with the subject to read there. When it answers, each of them has given its
     /// first rows.
-    pub(crate) async fn answer(self, app: &App, reads: Vec<(ShardId, Subject)>) -> Result<Response, Problem> {
+    pub(crate) async fn answer(
+        self,
+        app: &App,
+        reads: Vec<(ShardId, Subject)>,
+        is_building: bool,
+    ) -> Result<Response, Problem> {
         let Self { format, scan, patience } = self;
         let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
         app.check_receipt(&patience.receipt)?;
@@ -63,7 +68,7 @@ impl ExportRequest {
         let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
         merge.begin(export::ROWS_FIRST).await?;
         let streams: Vec<StreamId> = merge.sources().iter().map(Source::stream).collect();
-        let owed = response::owed(app.shards().derivations(), &streams);
+        let owed = response::owed(app.shards().derivations(), &streams, is_building);
         let head = head(format, &merge, owed)?;
         let encoder = Encoder::new(format, is_view).map_err(|error| Problem::internal(error.to_string()))?;
         let body = export::start(encoder, merge, &patience, app.exports(), admitted);

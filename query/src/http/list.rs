@@ -1,6 +1,7 @@
 //! A list of orders, by the page or as a whole: what all endpoints of lists do.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
@@ -20,6 +21,7 @@ pub(crate) struct ListRequest {
     uri: Uri,
     version: Version,
     headers: HeaderMap,
+    is_building: bool,
 }
 
 impl FromRequestParts<App> for ListRequest {
@@ -27,11 +29,24 @@ impl FromRequestParts<App> for ListRequest {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let Parts { uri, version, headers, .. } = parts;
-        Ok(Self { app: app.clone(), uri: uri.clone(), version: *version, headers: headers.clone() })
+        Ok(Self { app: app.clone(), uri: uri.clone(), version: *version, headers: headers.clone(), is_building: false })
     }
 }
 
 impl ListRequest {
+    /// The shard map as it stands.
+    ///
+    /// # Errors
+    /// The problem `not_ready` before there is one.
+    pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
+        self.app.map()
+    }
+
+    /// The same; it says whether the list is of a view that is building.
+    pub(crate) fn of_building(self, is_building: bool) -> Self {
+        Self { is_building, ..self }
+    }
+
     /// Answers with a page of a tenant's list or with all of it. `known` are the parameters that it takes, `names` its kind
     /// and whatever it is of; `reads` gives the shards that have something of it, each with the subject to read there.
     ///
@@ -44,15 +59,15 @@ impl ListRequest {
         names: &[&str],
         reads: impl FnOnce(&ShardMap) -> Vec<(ShardId, Subject)>,
     ) -> Result<Response, Problem> {
-        let Self { app, uri, version, headers } = self;
+        let Self { app, uri, version, headers, is_building } = self;
         if let Some(export) = ExportRequest::parse(&uri, version, &headers, known, tenant)? {
             let reads = reads(&*app.map()?);
-            return export.answer(&app, reads).await;
+            return export.answer(&app, reads, is_building).await;
         }
         let page = PageRequest::parse(&uri, &headers, known, tenant, names)?;
         let map = app.map()?;
         let reads = reads(&map);
-        page.answer(&app, &map, reads).await
+        page.answer(&app, &map, reads, is_building).await
     }
 }
 

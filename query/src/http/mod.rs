@@ -22,24 +22,20 @@ mod view;
 
 use axum::Router;
 use axum::routing::get;
-use forebay_model::{Tenant, ViewSet};
-use forebay_service::BadSetting;
+use forebay_model::Tenant;
 
 use crate::app::App;
 
 /// The routes of all endpoints.
-///
-/// # Errors
-/// [`BadSetting`] where a view's path is taken.
-pub(crate) fn routes(views: &ViewSet) -> Result<Router<App>, BadSetting> {
-    let routes = Router::new()
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
         .route("/v1/orders", get(range::get_orders))
         .route("/v1/orders/{order_id}", get(order::get_order))
         .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
         .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
         .route("/v1/receipts/{receipt}", get(receipt::get_receipt))
-        .route("/v1/stats", get(stats::get_stats));
-    view::add_routes(routes, views)
+        .route("/v1/stats", get(stats::get_stats))
+        .route("/v1/{view}/{key}/orders", get(view::get_orders))
 }
 
 /// Whose orders a request asks for. Nothing names a tenant yet.

@@ -40,7 +40,7 @@ pub(crate) async fn get_order(
     let served = app.cache().serve(&question, &load).await?;
     // An order that was found where its id says is there, whatever the index lacks.
     let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
-    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] });
+    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] }, false);
     response::json(&served, owed, || Problem::not_found(format!("there is no order {order_id}")))
 }
 

@@ -55,12 +55,13 @@ impl PageRequest {
         Ok(Self { list, key, scan, limit, patience: query.patience(headers)? })
     }
 
-    /// Answers with the page, of these shards, each with the subject to read there.
+    /// Answers with the page, of these shards, each with the subject to read there; it may be of a view that is building.
     pub(crate) async fn answer(
         &self,
         app: &App,
         map: &ShardMap,
         reads: Vec<(ShardId, Subject)>,
+        is_building: bool,
     ) -> Result<Response, Problem> {
         app.check_receipt(&self.patience.receipt)?;
         let question = Question {
@@ -72,7 +73,7 @@ impl PageRequest {
         };
         let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
         let served = app.cache().serve(&question, &read).await?;
-        let owed = response::owed(app.shards().derivations(), &question.streams);
+        let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
         response::json(&served, owed, || Problem::internal("a page without a body"))
     }
 

@@ -41,12 +41,15 @@ pub(crate) fn json(
     Ok(response)
 }
 
-/// The header that says which shards' writers still owe facts to the derived ones of these streams, and since when.
-pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId]) -> Option<HeaderValue> {
+/// The header that says which shards' writers still owe facts to the derived ones of these streams, and since when; and before
+/// that, whether they are of a view that is building.
+pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building: bool) -> Option<HeaderValue> {
     let derived = streams.iter().filter(|stream| stream.kind == StreamKind::Derived);
     let targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
     let debtors = derivations.debtors(&targets);
-    let debts: Vec<String> = debtors.iter().map(|(source, since)| format!("{source} since {since}")).collect();
+    let building = is_building.then(|| "building".to_owned());
+    let debts = debtors.iter().map(|(source, since)| format!("{source} since {since}"));
+    let debts: Vec<String> = building.into_iter().chain(debts).collect();
     HeaderValue::from_maybe_shared(Bytes::from(debts.join(", "))).ok().filter(|_| !debts.is_empty())
 }
 

@@ -31,7 +31,7 @@ impl Scan {
     pub(crate) fn watch(&self, subject: &Subject, page: Page) -> Watch {
         match subject {
             Subject::Customer { customer_id, .. } => Watch::Key(customer_key(&self.tenant, customer_id)),
-            Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, view, key)),
+            Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, *view, key)),
             Subject::Everybody => self.hours(page),
         }
     }

@@ -24,8 +24,8 @@ const KINDS: [(Kind, &str, &str); 7] = [
     ),
     (
         Kind::ViewNewest,
-        "timestamptz, timestamptz, text, text, int8, int2, text, text, text",
-        "'2025-03-11Z', '2025-03-20Z', 'x', 'C1', 51, 1::int2, '', 'seller', 'S1'",
+        "timestamptz, timestamptz, text, text, int8, int2, text, int2, text",
+        "'2025-03-11Z', '2025-03-20Z', 'x', 'C1', 51, 1::int2, '', 1::int2, 'S1'",
     ),
     (
         Kind::OfCustomer,

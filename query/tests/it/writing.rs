@@ -59,7 +59,7 @@ impl Writing {
                 let incarnation = log.stream_state(stream).await.unwrap().incarnation;
                 let mut store = StreamStore::open(&addresses, stream, StoreSettings::default()).await.unwrap();
                 let position = Position { incarnation, seq: 0 };
-                store.begin_at(position).await.unwrap();
+                store.begin_at(position, None).await.unwrap();
                 streams.insert(stream, Written { store, position, logged: Vec::new() });
             }
         }

@@ -251,7 +251,8 @@ pub(crate) async fn template(servers: &Servers, recipe: Recipe) -> Result<String
     world.replay(servers, &dataset.file).await?;
     Progress::connect(&world.urls).await?.wait_for(Until::Stored(dataset.rows)).await?;
     // Rows that a limit puts in have a place, as the writer's have.
-    let emptied = "truncate orders, order_time, order_index, order_views, stream_position, lane_tally, derived_through, place_log; \
+    let emptied = "truncate orders, order_time, order_index, order_views, stream_position, lane_tally, derived_through, place_log, \
+        control_taken, view_in_force; \
         alter table orders alter column place_log set default 1, alter column place_seq set default 1";
     for (server, database) in &world.databases {
         let partitions = partitions(&url(servers, *server, database)).await?;

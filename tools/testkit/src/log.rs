@@ -8,10 +8,11 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameId, Log, LogSettings};
 use forebay_model::fact::FramePart;
+use forebay_model::settings::StreamLimits;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
     Claims, Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Position, ShardId, ShardMap, StoredOrder,
-    StreamId, Tenant, Timestamp, ViewSet,
+    SystemSettings, Tenant, Timestamp, ViewSet,
 };
 use forebay_stack::shared;
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ use crate::wait::DEADLINE;
 pub const SELLER_VIEW: &str = "seller=items[].seller_id";
 /// The size of a stream, much less than what services take by themselves: many tests have streams on one disk.
 pub const STREAM_BYTES_MAX: u64 = 256 << 20;
+/// How the streams of a test's log are made.
+pub const LIMITS: StreamLimits = StreamLimits { bytes_max: STREAM_BYTES_MAX, replicas: 1 };
 /// How far into the future an order may be dated: a day.
 const AHEAD_US: i64 = 86_400_000_000;
 
@@ -34,16 +37,19 @@ pub async fn settings(hint: &str) -> LogSettings {
 
 /// Settings of a log on a server of the test's own.
 pub fn settings_at(url: impl Into<String>, prefix: &str) -> LogSettings {
-    LogSettings {
-        stream_bytes_max: STREAM_BYTES_MAX,
-        ..LogSettings::new(url, prefix.parse().expect("a prefix is a name"))
-    }
+    LogSettings::new(url, prefix.parse().expect("a prefix is a name"))
 }
 
-/// A map with as many buckets on each shard.
+/// A map with as many buckets on each shard, of a system whose streams have [`LIMITS`].
 pub fn even_map(shards: usize) -> ShardMap {
     let shards = u16::try_from(shards).ok().and_then(NonZeroU16::new).expect("a map has shards");
-    ShardMap::even(shards, Hash::Md5)
+    limited(ShardMap::even(shards, Hash::Md5), LIMITS)
+}
+
+/// A first map of a system whose streams have other limits.
+pub fn limited(map: ShardMap, streams: StreamLimits) -> ShardMap {
+    let settings = SystemSettings { streams, ..map.settings().clone() };
+    map.with_settings(settings)
 }
 
 /// A log with the streams of a map, and with the map: as the first writer makes it.
@@ -55,7 +61,7 @@ pub async fn start(settings: LogSettings, map: &ShardMap) -> Log {
 
 /// Makes the streams of a map, and the map.
 pub async fn prepare(log: &Log, map: &ShardMap) {
-    log.ensure_streams(map.shards().flat_map(StreamId::all_of)).await.expect("streams can be made");
+    log.ensure_streams_of(map).await.expect("streams can be made");
     log.create_map_if_absent(map).await.expect("a map can be made");
 }
 
@@ -111,7 +117,8 @@ pub fn with_order_of<T>(tenant: &Tenant, json: &str, map: &ShardMap, take: impl 
 /// A new frame.
 pub fn frame(lane: Lane, rows: u32, payload: impl Into<Bytes>) -> Frame {
     let (epoch, enqueued_at) = (even_map(1).epoch(), Timestamp::now());
-    Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into(), claims: Claims::default() }
+    let (id, payload, claims) = (FrameId::random(), payload.into(), Claims::default());
+    Frame { kind: lane.into(), rows, epoch, enqueued_at, id, payload, claims }
 }
 
 /// Publishes a frame, and gives where it lies.
@@ -122,7 +129,7 @@ pub async fn publish(log: &Log, shard: ShardId, frame: &Frame) -> Position {
 /// Publishes a frame as it would be if it were of another format, and gives where it lies.
 pub async fn publish_of_format(log: &Log, shard: ShardId, frame: &Frame, format: &str) -> Position {
     let seq = publish_with(log, shard, frame, format, |_, _| {}).await;
-    let incarnation = log.stream_state(frame.lane.on(shard)).await.expect("the stream is there").incarnation;
+    let incarnation = log.stream_state(frame.kind.stream().on(shard)).await.expect("the stream is there").incarnation;
     Position { incarnation, seq }
 }
 
@@ -134,7 +141,7 @@ pub async fn publish_damaged(
     frame: &Frame,
     damage: impl FnOnce(&mut HeaderMap, &mut Vec<u8>),
 ) -> u64 {
-    publish_with(log, shard, frame, frame.lane.format(), damage).await
+    publish_with(log, shard, frame, frame.kind.format(), damage).await
 }
 
 async fn publish_with(
@@ -160,7 +167,7 @@ async fn publish_with(
     headers.insert(FRAME_SUM, frame_sum(all, &payload));
     damage(&mut headers, &mut payload);
     let client = async_nats::connect(&log.settings().url).await.expect("the server of the tests answers");
-    let subject = log.settings().name.subject(frame.lane, shard);
+    let subject = log.settings().name.subject(frame.kind, shard);
     // The acknowledgement comes by the client, which must live until then.
     let jetstream = async_nats::jetstream::new(client);
     let sent = jetstream.publish_with_headers(subject, headers, payload.into()).await;
@@ -175,7 +182,7 @@ pub async fn order_ids(log: &Log, lane: Lane, shards: usize) -> BTreeMap<String,
         for seq in 1..=last {
             let stored = log.frame(stream, seq).await.expect("the log can be read").expect("nothing is trimmed");
             let frame = stored.expect("nothing is damaged").frame.expect("a frame");
-            if frame.lane != lane {
+            if frame.kind.lane() != Some(lane) {
                 continue;
             }
             let tuples: Vec<_> = Tuples::new(lane, &frame.payload).collect::<Result<_, _>>().expect("whole tuples");

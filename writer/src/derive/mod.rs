@@ -5,6 +5,10 @@
 //! worker has come to is noted in the shard's database with the next commit, or alone where there is none. Whatever crashes
 //! in between, the note says from where facts are derived again, which is harmless.
 //!
+//! Everything is derived with the views that are in force behind the batch that brought it: a control frame of the logged stream
+//! says which, and the shard's database keeps it. So whatever is committed behind a control frame is derived with its views, also
+//! where it is found again after a crash; that what lies before it may be, too, does no harm, because the backfill makes the same.
+//!
 //! What is owed to a target is nothing of its own: it is what lies between its note and the position. A target that cannot take
 //! frames makes that distance grow, and nothing else; see [`target`].
 //!
@@ -31,7 +35,7 @@ mod trouble;
 use std::sync::Arc;
 
 use forebay_log::Log;
-use forebay_model::{Deriver, Position, ShardMap, StreamId, ViewSet};
+use forebay_model::{Deriver, Position, ShardMap, StreamId};
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -49,9 +53,16 @@ const PIECES_WAITING: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Deriving {
     commits: mpsc::Sender<Brought>,
-    committed: watch::Sender<Position>,
+    committed: watch::Sender<Point>,
     board: Arc<Board>,
     tasks: Vec<AbortHandle>,
+}
+
+/// Up to where the stream is committed, and what is in force there.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    pub(crate) at: Position,
+    pub(crate) deriver: Deriver,
 }
 
 /// What deriving needs.
@@ -60,7 +71,6 @@ pub(crate) struct Source {
     pub(crate) stream: StreamId,
     pub(crate) addresses: ShardAddresses,
     pub(crate) log: Log,
-    pub(crate) views: ViewSet,
     pub(crate) map: Arc<ShardMap>,
     /// The most bytes of frames that are read of the log at a time.
     pub(crate) batch_bytes: usize,
@@ -75,10 +85,15 @@ pub(crate) fn first_notes(map: &ShardMap) -> Vec<Derived> {
 
 impl Deriving {
     /// Starts at a position, where the notes are these.
-    pub(crate) fn start(source: &Source, position: Position, notes: Vec<Derived>, board: Arc<Board>) -> Self {
+    pub(crate) fn start(
+        source: &Source,
+        deriver: Deriver,
+        position: Position,
+        notes: Vec<Derived>,
+        board: Arc<Board>,
+    ) -> Self {
         board.begin(&notes);
-        let deriver = Deriver::new(source.views.clone(), Arc::clone(&source.map));
-        let (committed, _) = watch::channel(position);
+        let (committed, _) = watch::channel(Point { at: position, deriver });
         let (commits, brought) = mpsc::channel(COMMITS_WAITING);
         let (mut tasks, mut outlets) = (Vec::new(), Vec::new());
         let spawner = &source.log.settings().spawner;
@@ -86,11 +101,10 @@ impl Deriving {
             let (outlet, inlet) = piece::outlet(note.target, PIECES_WAITING);
             outlets.push(outlet);
             let name = format!("derive {} for shard {}", source.stream, note.target);
-            let target =
-                Target::new(source.clone(), deriver.clone(), note, inlet, committed.subscribe(), Arc::clone(&board));
+            let target = Target::new(source.clone(), note, inlet, committed.subscribe(), Arc::clone(&board));
             tasks.push(spawner.spawn(name, target.run()));
         }
-        let dealer = Dealer::new(deriver, outlets);
+        let dealer = Dealer::new(outlets);
         tasks.push(spawner.spawn(format!("derive {}", source.stream), dealer.run(brought)));
         Self { commits, committed, board, tasks }
     }
@@ -103,8 +117,10 @@ impl Deriving {
     /// Frames were committed.
     pub(crate) async fn committed(&self, frames: Vec<IndexedFrame>, before: Position, committed: &Committed) {
         let dead = committed.dead_rows.clone();
-        let brought = Brought { before, after: committed.position, frames, dead };
-        self.committed.send_replace(committed.position);
+        let known = self.committed.borrow().deriver.clone();
+        let deriver = committed.views.as_ref().map_or(known.clone(), |views| known.with_views(views.clone()));
+        let brought = Brought { before, after: committed.position, deriver: deriver.clone(), frames, dead };
+        self.committed.send_replace(Point { at: committed.position, deriver });
         // The one that takes them ends with this, or with the process.
         let _ = self.commits.send(brought).await;
     }

@@ -50,7 +50,7 @@ impl Owed {
     /// What lies between the two positions.
     pub(super) async fn find(
         source: &Source,
-        deriver: &Deriver,
+        deriver: Deriver,
         through: Position,
         upto: Position,
         target: ShardId,
@@ -60,8 +60,7 @@ impl Owed {
         // Orders that are stored later are behind the position, so only what was there before must be seen.
         let (logs, windows) = orders.places(upto).await?.ok_or(Trouble::SetBack)?;
         let rest = stretches(&logs, source.stream.shard, through, upto).into();
-        let (source, deriver) = (source.clone(), deriver.clone());
-        Ok(Self { source, deriver, target, orders, through, upto, windows, reading: None, rest })
+        Ok(Self { source: source.clone(), deriver, target, orders, through, upto, windows, reading: None, rest })
     }
 
     /// Whether there is nothing to read.
@@ -177,7 +176,7 @@ fn is_of(log: &PlaceLog, shard: ShardId, position: Position) -> bool {
 /// The identities of the orders in frames. What cannot be read was not stored.
 fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     let mut identities = Vec::new();
-    for frame in frames.iter().filter(|frame| frame.lane == Lane::Orders) {
+    for frame in frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Orders)) {
         for tuple in Tuples::new(Lane::Orders, frame.payload()) {
             let Ok(tuple) = tuple else { break };
             let Identity { bucket, tenant, customer_id, ordered_at, order_id } =

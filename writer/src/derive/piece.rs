@@ -13,6 +13,8 @@ use tokio::sync::{Notify, mpsc};
 pub(super) struct Brought {
     pub(super) before: Position,
     pub(super) after: Position,
+    /// What it is derived with.
+    pub(super) deriver: Deriver,
     pub(super) frames: Vec<IndexedFrame>,
     /// The rows of them that were not stored, in order.
     pub(super) dead: Vec<DeadRows>,
@@ -51,13 +53,12 @@ pub(super) fn outlet(target: ShardId, pieces_max: usize) -> (Outlet, Inlet) {
 /// Derives and deals out.
 #[derive(Debug)]
 pub(super) struct Dealer {
-    deriver: Deriver,
     outlets: Vec<Outlet>,
 }
 
 impl Dealer {
-    pub(super) fn new(deriver: Deriver, outlets: Vec<Outlet>) -> Self {
-        Self { deriver, outlets }
+    pub(super) fn new(outlets: Vec<Outlet>) -> Self {
+        Self { outlets }
     }
 
     pub(super) async fn run(self, mut commits: mpsc::Receiver<Brought>) {
@@ -67,9 +68,9 @@ impl Dealer {
     }
 
     /// No target waits for another: where too many pieces wait already, the worker will find this one again by itself.
-    fn deal(&self, Brought { before, after, frames, dead }: Brought) {
+    fn deal(&self, Brought { before, after, deriver, frames, dead }: Brought) {
         let mut facts = Facts::default();
-        derive_stored(&self.deriver, &frames, &dead, &mut facts);
+        derive_stored(&deriver, &frames, &dead, &mut facts);
         let mut by_target: BTreeMap<ShardId, Vec<FramePart>> = BTreeMap::new();
         for part in facts.into_parts() {
             by_target.entry(part.shard).or_default().push(part);
@@ -87,7 +88,7 @@ impl Dealer {
 /// stored before: it says the same.)
 pub(super) fn derive_stored(deriver: &Deriver, frames: &[IndexedFrame], dead: &[DeadRows], facts: &mut Facts) {
     let mut dead = dead.iter().peekable();
-    for indexed in frames.iter().filter(|frame| frame.lane() == Lane::Orders) {
+    for indexed in frames.iter().filter(|frame| frame.lane() == Some(Lane::Orders)) {
         let (seq, payload) = (indexed.frame().seq, &indexed.frame().payload);
         for (row, entry) in (0u32..).zip(indexed.tuples().entries()) {
             while dead.next_if(|dead| (dead.seq, dead.row.saturating_add(dead.rows)) <= (seq, row)).is_some() {}

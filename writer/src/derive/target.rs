@@ -11,20 +11,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_log::Frame;
 use forebay_model::fact::FramePart;
-use forebay_model::{Deriver, Position, ShardId, StreamKind};
+use forebay_model::{Position, ShardId, StreamKind};
 use forebay_shard::{Derived, Published};
 use forebay_task::Backoff;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{info, instrument, warn};
 
-use super::Source;
 use super::board::Board;
 use super::delivery::{self, Delivered};
 use super::look::{Found, look};
 use super::owed::Owed;
 use super::piece::{Inlet, Piece};
 use super::trouble::Trouble;
+use super::{Point, Source};
 use crate::{failpoint, retry};
 
 /// How often it is looked at a target's stream when nothing hints at a change.
@@ -33,11 +33,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Publishes what follows from one shard's orders to the derived stream of another.
 pub(super) struct Target {
     source: Source,
-    deriver: Deriver,
     /// How far it has come, noted or not.
     reached: Derived,
     inlet: Inlet,
-    committed: watch::Receiver<Position>,
+    committed: watch::Receiver<Point>,
     board: Arc<Board>,
     /// How often the connection had been lost when the stream was last looked at.
     losses: u64,
@@ -46,13 +45,12 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(
         source: Source,
-        deriver: Deriver,
         note: Derived,
         inlet: Inlet,
-        committed: watch::Receiver<Position>,
+        committed: watch::Receiver<Point>,
         board: Arc<Board>,
     ) -> Self {
-        Self { source, deriver, reached: note, inlet, committed, board, losses: 0 }
+        Self { source, reached: note, inlet, committed, board, losses: 0 }
     }
 
     /// Works until it is aborted.
@@ -91,7 +89,7 @@ impl Target {
                 () = self.inlet.missed.notified() => return Ok(true),
                 () = sleep(LOOK_EVERY) => {
                     self.look().await?;
-                    if self.reached.through != *self.committed.borrow() {
+                    if self.reached.through != self.committed.borrow().at {
                         return Ok(true);
                     }
                     continue;
@@ -114,11 +112,11 @@ impl Target {
     async fn make_up(&mut self, backoff: &mut Backoff) -> Result<(), Trouble> {
         let mut begun = None;
         loop {
-            let upto = *self.committed.borrow_and_update();
+            let Point { at: upto, deriver } = self.committed.borrow_and_update().clone();
             if self.reached.through == upto {
                 break;
             }
-            let mut owed = Owed::find(&self.source, &self.deriver, self.reached.through, upto, self.target()).await?;
+            let mut owed = Owed::find(&self.source, deriver, self.reached.through, upto, self.target()).await?;
             if !owed.is_nothing() && begun.is_none() && self.set_owed(true) {
                 info!(through = %self.reached.through, %upto, "making up what is owed");
             }
@@ -202,7 +200,7 @@ impl Target {
     }
 
     fn frame(&self, part: FramePart) -> Frame {
-        Frame::new(part.lane, part.rows, self.deriver.map().epoch(), Bytes::from(part.tuples))
+        Frame::new(part.lane, part.rows, self.source.map.epoch(), Bytes::from(part.tuples))
     }
 
     fn target(&self) -> ShardId {

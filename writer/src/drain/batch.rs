@@ -3,11 +3,32 @@
 use forebay_log::{FrameId, StoredFrame};
 use forebay_model::{Epoch, Touched};
 use forebay_shard::{IndexedFrame, LogFrame, Reason};
+use tracing::error;
 
-/// A message of the log as the shard takes it. One that is no frame stands for one row, which is dead.
-pub(crate) fn indexed(stored: StoredFrame) -> IndexedFrame {
-    let lane = stored.lane;
-    to_log_frame(stored).indexed(lane)
+use crate::drain::failure::Failure;
+
+/// A message of the log as the shard takes it. One that is no frame stands for one row, which is dead; as a control frame it
+/// stands for nothing.
+///
+/// # Errors
+/// [`Failure::Violated`] for a control frame that says what this version does not know.
+pub(crate) fn indexed(stored: StoredFrame) -> Result<IndexedFrame, Failure> {
+    if let Some(lane) = stored.kind.lane() {
+        return Ok(to_log_frame(stored).indexed(lane));
+    }
+    let seq = stored.position.seq;
+    let unknown = |what: String| Failure::Violated { seq: seq.saturating_sub(1), what };
+    match &stored.frame {
+        Ok(frame) => match frame.control() {
+            Ok(Some(control)) => Ok(to_log_frame(stored).saying(control)),
+            Ok(None) => Ok(to_log_frame(stored).saying_nothing()),
+            Err(error) => Err(unknown(format!("{error}: use a writer of the version that has written it"))),
+        },
+        Err(bad) => {
+            error!(seq, fault = %bad.fault, "what is no frame stands where control frames do; it is passed over");
+            Ok(to_log_frame(stored).saying_nothing())
+        }
+    }
 }
 
 fn to_log_frame(stored: StoredFrame) -> LogFrame {
@@ -46,7 +67,7 @@ mod tests {
     use forebay_log::FrameFault;
     use forebay_model::touched::{customer_key, hour_of, view_key};
     use forebay_model::tuple::Tuples;
-    use forebay_model::{Claims, Incarnation, Lane, Position, Tenant, Timestamp};
+    use forebay_model::{Claims, Incarnation, Lane, Position, Tenant, Timestamp, ViewId};
     use forebay_testkit::log::{even_map, facts_and_derived};
 
     const ORDER: &[u8] = br#"{"customer_id":"C1","order_id":"O1","timestamp":"2025-06-30T12:30:00Z",
@@ -76,10 +97,11 @@ mod tests {
     fn a_notice_names_the_keys_by_which_readers_look() {
         let hour = hour_of(Timestamp::parse("2025-06-30T12:30:00Z").unwrap());
         let none = Tenant::none();
+        let seller = ViewId::new(1).unwrap();
         let expected = [
             (Lane::Orders, vec![customer_key(none, "C1")]),
             (Lane::Index, vec![customer_key(none, "O1")]),
-            (Lane::Views, vec![view_key(none, "seller", "S1"), view_key(none, "seller", "S2")]),
+            (Lane::Views, ["S1", "S2"].map(|key| view_key(none, seller, key)).into()),
         ];
         for (lane, keys) in expected {
             assert_eq!(touched(&frames(lane)), Touched::these(keys, vec![hour]), "{lane}");
@@ -95,7 +117,7 @@ mod tests {
             claims: Claims::default(),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 5 };
-        let frame = to_log_frame(StoredFrame { position, lane: Lane::Orders, id: None, frame: Err(bad) });
+        let frame = to_log_frame(StoredFrame { position, kind: Lane::Orders.into(), id: None, frame: Err(bad) });
         let (reason, detail) = frame.fault.clone().unwrap();
         assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::BadFrame));
         assert!(detail.contains("foreign"), "{detail}");

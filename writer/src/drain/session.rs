@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, Log, Notice, ReadError, ReadFrom};
-use forebay_model::{DerivedThrough, Position, ShardMap, StreamId, StreamKind, Timestamp, ViewSet};
-use forebay_shard::{DerivedNote, IndexedFrame, ShardAddresses, StoreSettings, StreamPosition, StreamStore};
+use forebay_model::{DerivedThrough, Deriver, Position, ShardMap, StreamId, StreamKind, Timestamp};
+use forebay_shard::{
+    DerivedNote, IndexedFrame, ShardAddresses, StoreSettings, StreamPosition, StreamStore, ViewsInForce,
+};
 use forebay_task::Backoff;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -39,7 +41,6 @@ pub(crate) struct StreamContext {
     pub(crate) of: StreamId,
     pub(crate) addresses: ShardAddresses,
     pub(crate) store: StoreSettings,
-    pub(crate) views: ViewSet,
     pub(crate) merge_quiet: Duration,
     pub(crate) batch_rows: usize,
     pub(crate) batch_bytes: usize,
@@ -195,7 +196,7 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             batch = self.reader.next_batch_within(rows, bytes, BEAT) => {
-                Ok(Next::Batch(batch?.into_iter().map(indexed).collect()))
+                Ok(Next::Batch(batch?.into_iter().map(indexed).collect::<Result<_, _>>()?))
             }
             () = news => Ok(Next::Notes),
         }
@@ -232,6 +233,9 @@ impl<'a> Session<'a> {
         self.context.status.committed(&committed, figures);
         if !committed.dead.is_empty() {
             warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
+        }
+        if let Some(views) = &committed.views {
+            info!(%views, position = %committed.position, "these views are in force");
         }
         debug!(position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
         if let Some(deriving) = &self.deriving {
@@ -303,8 +307,12 @@ async fn begin(context: &StreamContext, store: &mut StreamStore) -> Result<Strea
     }
     let stream = context.of;
     let incarnation = context.log.stream_state(stream).await?.incarnation;
+    let views = match stream.kind {
+        StreamKind::Logged => Some(views_of(&*map_of(&context.log).await)),
+        StreamKind::Derived => None,
+    };
     info!(%incarnation, "nothing was ever read, beginning with the first frame");
-    Ok(store.begin_at(Position { incarnation, seq: 0 }).await?)
+    Ok(store.begin_at(Position { incarnation, seq: 0 }, views.as_ref()).await?)
 }
 
 /// Reads on behind the stored position. A derived stream that is not the one that was read so far is read from its first frame
@@ -346,15 +354,17 @@ async fn derive(
     }
     let map = map_of(&context.log).await;
     let notes = store.begin_derived(&first_notes(&map)).await?;
+    // Read behind the position: of what is committed up to there, nothing is derived with fewer views.
+    let in_force = store.views_in_force().await?.unwrap_or_else(|| views_of(&map));
+    let deriver = Deriver::new(in_force.views, Arc::clone(&map));
     let source = Source {
         stream: context.of,
         addresses: context.addresses.clone(),
         log: context.log.clone(),
-        views: context.views.clone(),
         map,
         batch_bytes: context.batch_bytes,
     };
-    Ok(Some(Deriving::start(&source, position, notes, Arc::clone(context.status.derived()))))
+    Ok(Some(Deriving::start(&source, deriver, position, notes, Arc::clone(context.status.derived()))))
 }
 
 /// Derives what is committed already, where a stream stands still until somebody decides: what is stored is to be found.
@@ -385,6 +395,10 @@ async fn map_of(log: &Log) -> Arc<ShardMap> {
         Some(map) => map,
         None => std::future::pending().await,
     }
+}
+
+fn views_of(map: &ShardMap) -> ViewsInForce {
+    ViewsInForce { epoch: map.epoch(), views: map.settings().views.in_force().clone() }
 }
 
 pub(crate) fn age(at: Timestamp, now: Timestamp) -> Duration {

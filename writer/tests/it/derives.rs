@@ -1,11 +1,12 @@
 //! What follows from stored orders comes into index and views: of what is stored and of nothing else, whatever breaks.
 
-use forebay_log::{Frame, LogSettings};
-use forebay_model::{Lane, ShardId, StreamKind};
-use forebay_testkit::eventually;
+use forebay_log::{Frame, FrameKind, LogSettings};
+use forebay_model::{Control, Epoch, Lane, ShardId, StreamKind, ViewSet};
 use forebay_testkit::log::publish;
 use forebay_testkit::order::numbered;
+use forebay_testkit::{DEADLINE, eventually};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::scene::{Scene, WriterProcess};
 
@@ -69,6 +70,91 @@ async fn a_writer_that_dies_before_it_notes_what_it_published_publishes_it_again
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_dies_at_its_note_goes_on_from_the_one_before() {
     dies_at("before-noted").await;
+}
+
+/// Everything behind a control frame is derived with its views, wherever the writer dies meanwhile. What lies before it may be
+/// or not; it is once it has to be derived again as a whole.
+async fn view_added_by_a_writer_that_dies_at(point: &str) {
+    let scene = Scene::new("added", 2).await;
+    scene.prepare_log().await;
+    scene.log_orders(0..300).await;
+    let writer = scene.writer(&[]).await;
+    scene.stored(300).await;
+    writer.stop().await;
+    let in_force: ViewSet = "seller=items[].seller_id,sku=items[].sku".parse().unwrap();
+    let control = Control::Views { epoch: Epoch(2), in_force };
+    for shard in [0, 1].map(ShardId) {
+        // Twice, as somebody who does it again after a crash.
+        for _ in 0..2 {
+            scene.log.append_control(shard, &control, Instant::now() + DEADLINE).await.unwrap();
+        }
+    }
+    scene.log_orders(300..600).await;
+    for _ in 0..2 {
+        let doomed = WriterProcess::start(&scene, &["--batch-rows", "100", "--failpoints", &format!("{point}=abort")]);
+        assert_eq!(doomed.wait(), None, "it ends by itself");
+    }
+    let writer = scene.writer(&[]).await;
+    scene.indexed(600).await;
+    eventually("everything is drained and derived", async || scene.is_at_rest().await).await;
+    let seen = "select count(*) from order_views where view = 2 and substr(order_id, 4)::int >= 300";
+    assert_eq!(scene.shards.sum(seen).await, 300);
+    assert_eq!(scene.shards.sum("select count(*) from order_views where view = 1").await, 600);
+    scene.assert_sums(600).await;
+    // A target that has lost everything is given everything, with every view.
+    let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
+    for shard in 0..2 {
+        let name = scene.log.settings().name.stream(StreamKind::Derived.on(ShardId(shard)));
+        async_nats::jetstream::new(nats.clone()).delete_stream(&name).await.unwrap();
+        scene.shards.sql(usize::from(shard), "delete from order_views; delete from order_index").await;
+    }
+    scene.prepare_log().await;
+    scene.log_orders(600..610).await;
+    scene.indexed(610).await;
+    eventually("everything is drained and derived", async || scene.is_at_rest().await).await;
+    for view in [1, 2] {
+        let all = format!("select count(*) from order_views where view = {view}");
+        assert_eq!(scene.shards.sum(&all).await, 610, "view {view}");
+    }
+    writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_in_force_behind_its_control_frame_where_the_commit_was_not_answered() {
+    view_added_by_a_writer_that_dies_at("after-commit").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_in_force_behind_its_control_frame_where_it_was_not_committed() {
+    view_added_by_a_writer_that_dies_at("before-commit").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_in_force_behind_its_control_frame_where_nobody_noted_what_was_derived() {
+    view_added_by_a_writer_that_dies_at("after-derived").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_frame_of_a_later_version_is_not_passed_over_and_rubbish_among_them_is() {
+    let scene = Scene::new("unknown", 1).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&[]).await;
+    let LogSettings { name, .. } = scene.log.settings();
+    let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
+    let rubbish = nats.request(name.subject(FrameKind::Control, ShardId(0)), "rubbish".into()).await.unwrap();
+    assert!(str::from_utf8(&rubbish.payload).unwrap().contains("seq"));
+    scene.log_orders(0..10).await;
+    scene.stored(10).await;
+    let control = Control::Views { epoch: Epoch(2), in_force: ViewSet::default() };
+    let later = Frame { payload: r#"{"moves":{"epoch":3}}"#.into(), ..Frame::of_control(&control) };
+    publish(&scene.log, ShardId(0), &later).await;
+    let halted = eventually("it stands still", async || {
+        let stream = writer.stream(StreamKind::Logged, 0).await;
+        (stream["state"] == "halted", stream)
+    });
+    let reason = halted.await["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("does not know") && reason.contains("moves"), "{reason}");
+    writer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +281,7 @@ async fn frames_that_nobody_derived_are_taken_like_any_other() {
     let writer = scene.writer(&[]).await;
     scene.log_orders(0..10).await;
     scene.stored(10).await;
-    let rubbish = Frame::new(Lane::Views, 1, forebay_model::Epoch(1), b"rubbish".to_vec().into());
+    let rubbish = Frame::new(Lane::Views, 1, Epoch(1), b"rubbish".to_vec().into());
     publish(&scene.log, ShardId(0), &rubbish).await;
     scene.log_orders(10..20).await;
     scene.stored(20).await;

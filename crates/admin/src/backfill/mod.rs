@@ -1,43 +1,48 @@
-//! Index entries and view facts for orders that are already stored, for example after a new
-//! view was configured. Orders may flow meanwhile.
+//! Index entries and view facts for orders that are already stored: for a view that was added, or where some are missing. Orders
+//! may flow meanwhile.
 //!
 //! Every shard's orders are read in the order of their time, and what follows from them is put into the derived streams, as
-//! the writers put it there behind their commits. Facts that are there already are duplicates, so running it again, or going on
-//! a little before the place where an earlier run ended, changes nothing. How far it has come is kept in each shard's own
-//! database.
+//! the writers put it there behind their commits. Facts that are there already are duplicates, so running it again, or twice at
+//! once, changes nothing. How far it has come is kept in each shard's own database, and is noted only when what follows from
+//! the orders up to there is *stored*: a derived stream that has lost its tail takes nothing with it that nobody makes again.
 //!
 //! | module | concept |
 //! |---|---|
 //! | [`progress`] | how far a shard has come |
+//! | [`stretch`] | what was published and is not known to be stored |
 
 mod progress;
+mod stretch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use forebay_log::Log;
-use forebay_model::{Deriver, Epoch, Facts, Lane, ShardId, ViewSet};
+use forebay_model::{Deriver, Facts, Lane, ShardId, ShardMap, ViewId, ViewSet, ViewState};
 use forebay_shard::read::orders::{OrderReader, StoredOrder};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 
-use self::progress::Progress;
+use self::progress::{Advanced, Progress};
+use self::stretch::Stretch;
 use crate::publish;
+use crate::settings::stored_map;
 use crate::system::System;
 
 const APPLICATION_NAME: &str = "forebay-backfill";
 
 /// Orders of a page. Each has at most 256 KiB and some white space.
 const PAGE_ORDERS: i64 = 500;
+/// Pages that are published before it is waited until they are stored.
+const PAGES: usize = 20;
 
 /// What is filled in.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Lanes that follow from stored orders: index, views or both.
     pub lanes: Vec<Lane>,
-    /// Fields that make views.
-    pub views: ViewSet,
     /// Begin with the oldest order instead of where an earlier run ended.
     pub restart: bool,
 }
@@ -62,76 +67,143 @@ pub struct Filled {
     pub facts: u64,
 }
 
-/// Fills in what is asked for, on all shards at once.
+/// Fills in what is asked for, on all shards at once, with the views that are in force.
 ///
 /// # Errors
 /// When the log cannot be reached, or has no map.
 pub async fn run(system: &System, settings: &Settings) -> Result<Report> {
     let log = system.connect_log().await?;
-    let map = system.map(&log).await?;
-    let deriver = Deriver::new(settings.views.clone(), Arc::clone(&map));
-    let shards = system.shards.iter().map(|(shard, addresses)| {
-        let pool = ShardPool::new(shard, addresses, &pool_settings());
-        let orders = OrderReader::new(shard, addresses, APPLICATION_NAME.to_owned());
-        let job = Job { pool, orders, log: log.clone(), epoch: map.epoch(), deriver: deriver.clone(), settings };
-        async move { (shard, job.run().await) }
-    });
-    let mut report = Report::default();
-    for (shard, outcome) in join_all(shards).await {
-        match outcome {
-            Ok(filled) => report.filled.push(filled),
-            Err(error) => report.failed.push(format!("shard {shard}: {error:#}")),
-        }
+    let map = stored_map(&log).await?;
+    let views = map.settings().views.in_force().clone();
+    let plan = Plan { lanes: settings.lanes.clone(), deriver: Deriver::new(views, map), of: None };
+    plan.run(system, &log, settings.restart).await
+}
+
+/// Fills in what a view that is building lacks.
+pub(crate) async fn fill_view(system: &System, log: &Log, map: &Arc<ShardMap>, view: ViewId) -> Result<Report> {
+    let only = map.settings().views.get(view).map(|entry| entry.view.clone());
+    let views = ViewSet::try_from(Vec::from_iter(only))?;
+    let plan = Plan { lanes: vec![Lane::Views], deriver: Deriver::new(views, Arc::clone(map)), of: Some(view) };
+    plan.run(system, log, false).await
+}
+
+/// What is filled in, and how.
+#[derive(Clone, Debug)]
+struct Plan {
+    lanes: Vec<Lane>,
+    deriver: Deriver,
+    /// The one view that it is for: once that is not building any more, there is no use in going on.
+    of: Option<ViewId>,
+}
+
+impl Plan {
+    /// The name of what is filled in: with other views it is another job.
+    fn name(&self) -> String {
+        let lanes: Vec<&str> = self.lanes.iter().map(|lane| lane.as_str()).collect();
+        let ids: Vec<String> = self.deriver.views().iter().map(|view| view.id.to_string()).collect();
+        format!("{}:{}", lanes.join(","), ids.join(","))
     }
-    Ok(report)
+
+    async fn run(&self, system: &System, log: &Log, restart: bool) -> Result<Report> {
+        let pools = system.pools(None, &pool_settings())?;
+        let jobs = system.shards.iter().zip(&pools).map(|((shard, addresses), pool)| {
+            let orders = OrderReader::new(shard, addresses, APPLICATION_NAME.to_owned());
+            let job = Job { pool, pools: &pools, orders, log, plan: self };
+            async move { (shard, job.run(restart).await) }
+        });
+        let mut report = Report::default();
+        for (shard, outcome) in join_all(jobs).await {
+            match outcome {
+                Ok(filled) => report.filled.push(filled),
+                Err(error) => report.failed.push(format!("shard {shard}: {error:#}")),
+            }
+        }
+        Ok(report)
+    }
 }
 
 /// The filling in of one shard's orders.
 struct Job<'a> {
-    /// For its progress.
-    pool: ShardPool,
+    /// The shard, for its progress.
+    pool: &'a ShardPool,
+    pools: &'a [ShardPool],
     orders: OrderReader,
-    log: Log,
-    epoch: Epoch,
-    deriver: Deriver,
-    settings: &'a Settings,
+    log: &'a Log,
+    plan: &'a Plan,
 }
 
 impl Job<'_> {
-    /// The name of what is filled in: another set of views is another job.
-    fn name(&self) -> String {
-        let lanes: Vec<String> = self.settings.lanes.iter().map(ToString::to_string).collect();
-        format!("{}:{}", lanes.join(","), self.settings.views)
-    }
-
-    async fn run(&self) -> Result<Filled> {
-        let mut progress = Progress::load(&self.pool, &self.name(), self.settings.restart).await?;
+    async fn run(&self, restart: bool) -> Result<Filled> {
+        let name = self.plan.name();
+        if restart {
+            Progress::forget(self.pool, &name).await?;
+        }
+        let mut progress = Progress::load(self.pool, &name).await?;
         let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0 };
         loop {
-            let page = self.orders.page(&progress.place, PAGE_ORDERS).await?;
-            let Some(last) = page.last() else { return Ok(filled) };
+            let mut stretch = Stretch::begin(self.log);
+            self.publish(&progress, &mut stretch).await?;
+            if !stretch.is_stored(self.log, self.pools).await? {
+                continue;
+            }
+            let Some(end) = stretch.end.clone() else { return Ok(filled) };
+            progress = match progress.advance(self.pool, end, stretch.orders).await? {
+                Advanced::To(progress) => progress,
+                // Somebody else does the same, or the shard was set back: go on from where it is.
+                Advanced::Elsewhere => Progress::load(self.pool, &name).await?,
+            };
+            filled.orders += stretch.orders;
+            filled.facts += stretch.facts;
+        }
+    }
+
+    /// Publishes what follows from the next orders.
+    async fn publish(&self, progress: &Progress, stretch: &mut Stretch) -> Result<()> {
+        for _ in 0..PAGES {
+            self.check()?;
+            let behind = stretch.end.as_ref().unwrap_or(&progress.place);
+            let page = self.orders.page(behind, PAGE_ORDERS).await?;
+            let Some(last) = page.last() else { return Ok(()) };
             let mut facts = Facts::default();
             for order in &page {
                 self.add(&mut facts, order);
             }
-            filled.facts += publish::publish_all(&self.log, self.epoch, facts.into_parts()).await?;
-            filled.orders += page.len() as u64;
-            progress.advance(&self.pool, last.key.clone(), page.len() as u64).await?;
+            let parts = facts.into_parts();
+            let rows = parts.iter().map(|part| u64::from(part.rows)).sum();
+            let lie = publish::publish_all(self.log, self.plan.deriver.map().epoch(), parts).await?;
+            stretch.note(last.key.clone(), page.len() as u64, rows, lie);
         }
+        Ok(())
+    }
+
+    /// Whether there is still use in it.
+    fn check(&self) -> Result<()> {
+        let Some(view) = self.plan.of else { return Ok(()) };
+        let map = self.log.map().borrow().clone();
+        let is_building = map
+            .is_none_or(|map| map.settings().views.get(view).is_some_and(|entry| entry.state != ViewState::Dropping));
+        ensure!(is_building, "the view was dropped meanwhile");
+        Ok(())
     }
 
     /// Adds what follows from an order.
     fn add(&self, facts: &mut Facts, stored: &StoredOrder) {
         let order = stored.as_stored();
-        if self.settings.lanes.contains(&Lane::Index) {
-            self.deriver.derive_index(&order, facts);
+        if self.plan.lanes.contains(&Lane::Index) {
+            self.plan.deriver.derive_index(&order, facts);
         }
-        if self.settings.lanes.contains(&Lane::Views) {
-            self.deriver.derive_views(&order, facts);
+        if self.plan.lanes.contains(&Lane::Views) {
+            self.plan.deriver.derive_views(&order, facts);
         }
     }
 }
 
+/// For progress and positions.
 fn pool_settings() -> PoolSettings {
-    PoolSettings { application_name: APPLICATION_NAME.to_owned(), connections_max: 1, ..PoolSettings::default() }
+    PoolSettings {
+        application_name: APPLICATION_NAME.to_owned(),
+        connections_max: 2,
+        acquire_timeout: Duration::from_secs(10),
+        ..PoolSettings::default()
+    }
 }

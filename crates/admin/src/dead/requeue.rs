@@ -4,9 +4,11 @@
 //! derives index and views once it is stored. A letter of these lanes is derived again from its stored order. What is stored
 //! already is a duplicate, so requeueing a letter twice stores nothing twice.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use forebay_log::Log;
-use forebay_model::{Claimant, Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp, ViewSet};
+use forebay_model::{Claimant, Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
 
@@ -51,22 +53,22 @@ struct Requeuer {
     deriver: Deriver,
 }
 
-/// Requeues letters; those that were requeued before only where they are named by address. `views` are the fields that make
-/// views, as ingest has them.
+/// Requeues letters; those that were requeued before only where they are named by address.
 ///
 /// # Errors
 /// Where it is not clear which letters are meant, or what cannot be reached.
-pub async fn requeue(system: &System, selection: &Selection, views: &ViewSet) -> Result<Requeued> {
+pub async fn requeue(system: &System, selection: &Selection) -> Result<Requeued> {
     selection.check(system)?;
     let meant = system.pools(selection.filters.shard, &pool_settings())?;
     let log = system.connect_log().await?;
     let map = system.map(&log).await?;
+    let views = map.settings().views.in_force();
     let requeuer = Requeuer {
         log,
         shards: system.pools(None, &pool_settings())?,
         // Whatever died has its currency.
         parser: OrderParser::new(views.clone(), Currency::DEFAULT, AHEAD_MAX_US),
-        deriver: Deriver::new(views.clone(), map),
+        deriver: Deriver::new(views.clone(), Arc::clone(&map)),
     };
     let mut outcome = Requeued { missing: selection.missing(system).await?, ..Requeued::default() };
     for pool in &meant {

@@ -148,7 +148,7 @@ async fn room(log: &Log, monitored: Option<&JetStream>, notes: &mut Notes) {
     let saw = format!("{} used of {of}{promised}", mib(used));
     match max {
         Some(max) if used.max(reserved.unwrap_or(0)) > max => {
-            notes.warning("room", saw, "raise max_file_store, or lower --stream-bytes-max of the writer: a stream that meets a full disk is given up");
+            notes.warning("room", saw, "raise max_file_store, or lower stream-bytes-max by `forebay settings set`: a stream that meets a full disk is given up");
         }
         _ => notes.ok("room", saw),
     }

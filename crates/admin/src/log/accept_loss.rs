@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use forebay_log::{Log, LogError};
 use forebay_model::{Position, ShardId, StreamKind};
-use forebay_shard::{AcceptedLoss, PoolSettings, ShardPool, StreamPosition};
+use forebay_shard::{AcceptedLoss, PoolSettings, ShardPool, StreamPosition, ViewsInForce};
 use serde::Serialize;
 
 use super::loss::{Loss, LossKind};
@@ -125,7 +125,11 @@ async fn accept(log: &Log, pool: &ShardPool, loss: &Loss) -> Result<Position> {
     let after = Position { incarnation, seq };
     let mut connection = pool.acquire().await?;
     let detail = format!("{}\n{}", loss.reason, loss.account().join("\n"));
-    if !AcceptedLoss::accept(&mut connection, stream.kind, loss.stored.position, after, &detail).await? {
+    // What is lost may have been a control frame.
+    let map = log.read_map().await?;
+    let views = ViewsInForce { epoch: map.epoch(), views: map.settings().views.in_force().clone() };
+    let views = Some(&views).filter(|_| stream.kind == StreamKind::Logged);
+    if !AcceptedLoss::accept(&mut connection, stream.kind, loss.stored.position, after, &detail, views).await? {
         bail!("the position of {stream} has moved meanwhile: look again");
     }
     Ok(after)

@@ -1,6 +1,6 @@
 //! A frame as it is reported: what its headers say, and its facts by column.
 
-use forebay_log::{FrameId, StoredFrame, Unreadable, UnreadableFrame};
+use forebay_log::{FrameId, FrameKind, StoredFrame, Unreadable, UnreadableFrame};
 use forebay_model::Lane;
 use forebay_model::lane::ColumnType;
 use forebay_model::tuple::{Tuple, Tuples};
@@ -16,8 +16,8 @@ const BYTES_SHOWN: usize = 48;
 /// A message of a stream.
 #[derive(Debug, Serialize)]
 pub struct FrameReport {
-    /// The lane of its facts.
-    pub lane: Lane,
+    /// The lane of its facts, or `control`.
+    pub lane: FrameKind,
     /// Its sequence number.
     pub seq: u64,
     /// The stream's.
@@ -32,7 +32,7 @@ pub struct FrameReport {
     pub id: Option<String>,
     /// Bytes of its payload.
     pub bytes: usize,
-    /// Each fact by column.
+    /// Each fact by column; of a control frame, what it says.
     pub facts: Vec<Box<RawValue>>,
     /// Whether it is not as it was published.
     pub is_damaged: bool,
@@ -47,7 +47,7 @@ pub struct FrameReport {
 impl FrameReport {
     pub(super) fn new(stored: &StoredFrame) -> Self {
         let mut shown = Self {
-            lane: stored.lane,
+            lane: stored.kind,
             seq: stored.position.seq,
             incarnation: stored.position.incarnation.get(),
             time: None,
@@ -80,7 +80,7 @@ impl FrameReport {
     pub(super) fn unreadable(unread: &UnreadableFrame) -> Self {
         Self {
             seq: unread.position.seq,
-            lane: unread.lane,
+            lane: unread.kind,
             incarnation: unread.position.incarnation.get(),
             time: None,
             rows: 0,
@@ -96,7 +96,16 @@ impl FrameReport {
     }
 
     fn read(&mut self, payload: &[u8]) {
-        let lane = self.lane;
+        let Some(lane) = self.lane.lane() else {
+            match serde_json::from_slice(payload) {
+                Ok(said) => self.facts.push(said),
+                Err(error) => {
+                    self.fault = Some(format!("what it says cannot be read: {error}"));
+                    self.unreadable = Some(beginning(payload));
+                }
+            }
+            return;
+        };
         let mut at = 0;
         for tuple in Tuples::new(lane, payload) {
             match tuple {
@@ -152,7 +161,7 @@ mod tests {
     fn shown(payload: &[u8], rows: u32) -> FrameReport {
         let id = FrameId::random();
         let frame = Frame {
-            lane: Lane::Index,
+            kind: Lane::Index.into(),
             rows,
             epoch: Epoch(3),
             enqueued_at: Timestamp::EARLIEST,
@@ -161,7 +170,7 @@ mod tests {
             claims: Claims::default(),
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 7 };
-        FrameReport::new(&StoredFrame { position, lane: Lane::Index, id: Some(id), frame: Ok(frame) })
+        FrameReport::new(&StoredFrame { position, kind: Lane::Index.into(), id: Some(id), frame: Ok(frame) })
     }
 
     fn tuple(order_id: &[u8]) -> Vec<u8> {

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use forebay_log::{FrameReader, Log, ReadError, ReadFrom, StreamState};
-use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
+use forebay_log::{FrameKind, FrameReader, Log, ReadError, ReadFrom, StreamState};
+use forebay_model::{Position, ShardId, StreamId, StreamKind};
 
 use super::frame::FrameReport;
 use crate::system::System;
@@ -24,8 +24,8 @@ pub struct Selection {
     pub stream: StreamKind,
     /// of this shard;
     pub shard: ShardId,
-    /// of this lane, or of every one of the stream.
-    pub lane: Option<Lane>,
+    /// that carry this, or whatever they carry.
+    pub kind: Option<FrameKind>,
     /// The first frame, by its sequence number; else the last ones are shown.
     pub from: Option<u64>,
     /// The most frames: 20, or as many as come, where nothing is said.
@@ -49,7 +49,7 @@ pub enum Met {
 struct Frames<'a> {
     log: &'a Log,
     stream: StreamId,
-    lane: Option<Lane>,
+    kind: Option<FrameKind>,
     follow: bool,
     state: StreamState,
     /// How many may still be shown.
@@ -66,12 +66,12 @@ pub async fn show(
     selection: Selection,
     mut to: impl FnMut(Met) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let Selection { stream, shard, lane, from, limit, follow } = selection;
+    let Selection { stream, shard, kind, from, limit, follow } = selection;
     system.check_shard(shard)?;
     let (log, stream) = (system.connect_log().await?, stream.on(shard));
     let state = log.stream_state(stream).await?;
     let left = limit.unwrap_or(if follow { u64::MAX } else { FRAMES });
-    let mut frames = Frames { log: &log, stream, lane, follow, state, left, next: state.first_seq };
+    let mut frames = Frames { log: &log, stream, kind, follow, state, left, next: state.first_seq };
     match from {
         Some(from) if from > state.last_seq + 1 => bail!("the stream ends at frame {}", state.last_seq),
         Some(from) if from < state.first_seq => {
@@ -86,26 +86,26 @@ pub async fn show(
 }
 
 impl Frames<'_> {
-    /// The sequence number of the first of so many last frames of the lane. Where the stream has several lanes, it is read from
+    /// The sequence number of the first of so many last frames of the kind. Where only one kind is wanted, the stream is read from
     /// its end, in steps of which each is twice the one before.
     async fn last_ones(&self, count: u64) -> Result<u64> {
         let StreamState { first_seq, last_seq, .. } = self.state;
         let (mut behind, mut step, mut found) = (last_seq + 1, count.max(1), 0);
         while behind > first_seq && found < count {
             let from = behind.saturating_sub(step).max(first_seq);
-            let of_lane = self.of_lane(from, behind).await?;
-            if found + of_lane.len() as u64 >= count {
-                return Ok(of_lane[of_lane.len() - (count - found) as usize]);
+            let wanted = self.wanted(from, behind).await?;
+            if found + wanted.len() as u64 >= count {
+                return Ok(wanted[wanted.len() - (count - found) as usize]);
             }
-            found += of_lane.len() as u64;
+            found += wanted.len() as u64;
             (behind, step) = (from, step * 2);
         }
         Ok(behind)
     }
 
-    /// The sequence numbers of the lane's frames from one frame to before another.
-    async fn of_lane(&self, from: u64, behind: u64) -> Result<Vec<u64>> {
-        let Some(lane) = self.lane.filter(|_| self.stream.lanes().count() > 1) else {
+    /// The sequence numbers of the wanted frames from one frame to before another.
+    async fn wanted(&self, from: u64, behind: u64) -> Result<Vec<u64>> {
+        let Some(kind) = self.kind else {
             return Ok((from..behind).collect());
         };
         let (mut next, mut found) = (from, Vec::new());
@@ -114,12 +114,18 @@ impl Frames<'_> {
             match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
                 Ok(batch) if batch.is_empty() => bail!("frame {next} does not come"),
                 Ok(batch) => {
-                    let of_lane = batch.iter().filter(|stored| stored.lane == lane && stored.position.seq < behind);
-                    found.extend(of_lane.map(|stored| stored.position.seq));
+                    let wanted = batch.iter().filter(|stored| stored.kind == kind && stored.position.seq < behind);
+                    found.extend(wanted.map(|stored| stored.position.seq));
                     next = batch.last().map_or(next, |stored| stored.position.seq + 1);
                 }
                 Err(ReadError::Gap { next: there, .. }) => {
                     next = there;
+                    reader = self.open(next).await?;
+                }
+                Err(ReadError::Unreadable { seq, .. }) => {
+                    let there = self.log.frame(self.stream, seq).await?;
+                    found.extend(there.and_then(Result::err).filter(|unread| unread.kind == kind).map(|_| seq));
+                    next = seq + 1;
                     reader = self.open(next).await?;
                 }
                 Err(error) => return Err(error.into()),
@@ -139,7 +145,7 @@ impl Frames<'_> {
                             return Ok(());
                         }
                         self.next = stored.position.seq + 1;
-                        if self.lane.is_some_and(|lane| lane != stored.lane) {
+                        if self.kind.is_some_and(|kind| kind != stored.kind) {
                             continue;
                         }
                         if to(Met::Frame(Box::new(FrameReport::new(stored))))?.is_break() {
@@ -161,7 +167,7 @@ impl Frames<'_> {
                     };
                     self.next = seq + 1;
                     reader = self.open(self.next).await?;
-                    if self.lane.is_some_and(|lane| lane != unread.lane) {
+                    if self.kind.is_some_and(|kind| kind != unread.kind) {
                         continue;
                     }
                     if to(Met::Frame(Box::new(FrameReport::unreadable(&unread))))?.is_break() {

@@ -149,7 +149,7 @@ impl Verification<'_> {
 impl Stretch {
     /// Counts a frame's rows, and gathers it where it is among those that are compared.
     fn take(&self, frame: StoredFrame, figures: &mut [LaneFigures], gathered: &mut Gathered) {
-        let Some(of) = figures.iter_mut().find(|of| of.lane == frame.lane) else { return };
+        let Some(of) = figures.iter_mut().find(|of| Some(of.lane) == frame.kind.lane()) else { return };
         of.rows_in_log += u64::from(frame.rows());
         if (frame.position.seq - self.from).is_multiple_of(self.step) {
             of.frames_compared += 1;

@@ -24,6 +24,7 @@
 //! | `whole_order` | a stored order against itself |
 //! | `gaps` | frames that a log should have and has not, or not as they were published |
 //! | `dead_letters` | what dead letters account for |
+//! | `in_force` | the views that a shard derives facts with |
 //! | `times` | the times that are noted of orders |
 //! | `origins` | orders of stored views and index entries |
 
@@ -32,6 +33,7 @@ mod dead_letters;
 mod facts;
 mod frames;
 mod gaps;
+mod in_force;
 mod origins;
 mod report;
 mod rows;

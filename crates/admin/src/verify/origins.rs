@@ -2,11 +2,10 @@
 //! its order makes. What is left of an order that its shard has lost since is accounted for where that loss was accepted.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use anyhow::Result;
 use forebay_model::fact::derive::slices;
-use forebay_model::{Bucket, Lane, ShardId, StreamKind};
+use forebay_model::{Bucket, Lane, ShardId, StreamKind, ViewId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -23,7 +22,7 @@ const ENTRIES: u32 = 4096;
 /// A stored view.
 #[derive(Clone, Debug)]
 struct ViewRow {
-    view: String,
+    view: ViewId,
     key: String,
     /// That of the order's customer.
     home: Bucket,
@@ -58,26 +57,25 @@ impl Verification<'_> {
     async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<Orphan>> {
         let wanted: HashSet<(Bucket, OrderKey)> = views.iter().map(|view| (view.home, view.order.clone())).collect();
         let orders = self.scope.orders(wanted).await?;
-        let keys: HashMap<&OrderKey, HashSet<(Arc<str>, String)>> =
+        let keys: HashMap<&OrderKey, HashSet<(ViewId, String)>> =
             orders.iter().map(|(key, order)| (key, self.keys_of(order))).collect();
         let mut orphans = Vec::new();
         for view in views {
             let Some(keys) = keys.get(&view.order) else {
-                let what = format!("view {} {}", view.view, view.key);
+                let what = format!("view {} {}", self.name_of(view.view), view.key);
                 orphans.push(Orphan { what, bucket: view.home, order: view.order.clone() });
                 continue;
             };
-            // Views that are not configured any more stay as they are.
-            let is_known = self.scope.views.iter().any(|spec| **spec.name() == *view.view);
-            let name = (Arc::from(view.view.as_str()), view.key.clone());
-            if !is_known || keys.contains(&name) {
+            // What is left of a view that was dropped is nobody's.
+            if self.scope.views.get(view.view).is_none() || keys.contains(&(view.view, view.key.clone())) {
                 continue;
             }
             if self.scope.may_have_lost_orders(self.scope.map.read_shards(view.home)[0]).await? {
                 self.report.explained += 1;
                 continue;
             }
-            let detail = format!("view {} {} has {}, which has no such key", view.view, view.key, view.order);
+            let (name, key, order) = (self.name_of(view.view), &view.key, &view.order);
+            let detail = format!("view {name} {key} has {order}, which has no such key");
             self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
         }
         Ok(orphans)
@@ -87,11 +85,16 @@ impl Verification<'_> {
     fn view(&self, row: &PgRow) -> Result<ViewRow> {
         let order = OrderKey::from_row(row, 2)?;
         let home = self.scope.map.hash().bucket_of(&order.tenant, &order.customer_id);
-        Ok(ViewRow { view: row.try_get(0)?, key: row.try_get(1)?, home, order })
+        let view = ViewId::new(row.try_get::<i16, _>(0)?.cast_unsigned())?;
+        Ok(ViewRow { view, key: row.try_get(1)?, home, order })
     }
 
-    /// The views that an order makes, by name and key.
-    fn keys_of(&self, order: &StoredOrder) -> HashSet<(Arc<str>, String)> {
+    fn name_of(&self, view: ViewId) -> String {
+        self.scope.views.get(view).map_or_else(|| view.to_string(), |view| view.spec.name().to_string())
+    }
+
+    /// The views that an order makes, by id and key.
+    fn keys_of(&self, order: &StoredOrder) -> HashSet<(ViewId, String)> {
         slices(&self.scope.views, &order.as_stored()).into_iter().map(|slice| (slice.view, slice.key)).collect()
     }
 

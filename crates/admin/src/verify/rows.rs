@@ -8,7 +8,7 @@ use std::ops::Range;
 use anyhow::Result;
 use bytes::Bytes;
 use forebay_log::StoredFrame;
-use forebay_model::{Lane, PerLane, ShardId, StreamId};
+use forebay_model::{Lane, PerLane, ShardId, StreamId, Tuples, ViewId};
 use forebay_shard::{DeadLetter, Difference, Disagreement};
 
 use super::report::DifferenceKind;
@@ -38,9 +38,10 @@ struct Outcome {
 
 impl Gathered {
     pub(super) fn add(&mut self, frame: StoredFrame) {
+        let Some(lane) = frame.kind.lane() else { return };
         self.rows = self.rows.saturating_add(frame.rows() as usize);
         self.bytes += frame.payload().len();
-        self.frames.entry(frame.lane).or_default().push(frame);
+        self.frames.entry(lane).or_default().push(frame);
     }
 
     /// Whether it is time to compare them.
@@ -83,6 +84,9 @@ impl Verification<'_> {
             }
             outcomes.push(outcome);
             for (row, fact) in (0..).zip(readable).filter(|&(row, _)| !is_dead(row)) {
+                if lane == Lane::Views && !self.is_in_force(&fact) {
+                    continue;
+                }
                 places.push((number, row));
                 facts.push(fact);
             }
@@ -92,6 +96,14 @@ impl Verification<'_> {
             outcomes[number].add(lane, row, &facts[fact], disagreement);
         }
         Ok(outcomes)
+    }
+
+    /// Whether a fact is one of a view that there is. What there was of one that was dropped may be gone.
+    fn is_in_force(&self, fact: &Bytes) -> bool {
+        let tuple = Tuples::new(Lane::Views, fact).next().and_then(Result::ok);
+        let number = tuple.and_then(|tuple| Some(u16::from_be_bytes(tuple.named("view")?.try_into().ok()?)));
+        let view = number.and_then(|number| ViewId::new(number).ok());
+        view.is_none_or(|view| self.scope.views.get(view).is_some())
     }
 
     /// The rows of frames that lie among the dead letters, by the frame's sequence number.

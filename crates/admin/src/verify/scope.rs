@@ -21,7 +21,9 @@ pub(super) struct Scope<'a> {
     pub(super) map: Arc<ShardMap>,
     /// Of whole orders, whatever views there are.
     pub(super) parser: OrderParser,
+    /// Those that facts may be derived with.
     pub(super) views: ViewSet,
+    /// With the views that have what stored orders make.
     pub(super) deriver: Deriver,
     pub(super) depth: Depth,
     /// The longest to wait for what is on its way.
@@ -56,9 +58,9 @@ impl<'a> Scope<'a> {
         Ok(Self {
             log,
             parser: OrderParser::of_stored(ViewSet::default()),
-            deriver: Deriver::new(settings.views.clone(), Arc::clone(&map)),
+            deriver: Deriver::new(map.settings().views.ready(), Arc::clone(&map)),
+            views: map.settings().views.in_force().clone(),
             map,
-            views: settings.views.clone(),
             depth: settings.depth,
             wait: settings.wait,
             tell,

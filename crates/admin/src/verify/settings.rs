@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_model::{ShardId, StreamKind, ViewSet};
+use forebay_model::{ShardId, StreamKind};
 
 /// What is checked.
 #[derive(Debug, Clone)]
@@ -11,8 +11,6 @@ pub struct Settings {
     pub depth: Depth,
     /// Only this shard.
     pub shard: Option<ShardId>,
-    /// Fields that make views, as ingest has them.
-    pub views: ViewSet,
     /// The longest to wait for a stream to be read up to what it held, and for what is owed to be derived.
     pub wait: Duration,
 }

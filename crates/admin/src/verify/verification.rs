@@ -71,6 +71,7 @@ impl<'a> Verification<'a> {
             let figures = report.lanes.iter().find(|figures| figures.lane == lane);
             figures.map_or(0, |figures| figures.rows_in_table)
         };
+        self.views_in_force(&mut snapshot).await?;
         self.scope.tell(shard, Step::Orders);
         let orders = rows(&self.report, Lane::Orders);
         self.facts_of_orders(&mut snapshot, orders).await?;

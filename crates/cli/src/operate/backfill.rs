@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use forebay_admin::backfill::{self, Report, Settings};
-use forebay_model::{DEFAULT_VIEWS, Lane, ViewSet};
+use forebay_model::Lane;
 
 use super::system::SystemArgs;
 use crate::text::grouped;
@@ -19,10 +19,6 @@ pub struct Args {
     /// The lanes to fill in, separated by commas
     #[arg(long, value_name = "LANES", default_value = "index,views", value_delimiter = ',', value_parser = lane)]
     pub lanes: Vec<Lane>,
-
-    /// Fields that make views; configure ingest and writers with the same first
-    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS", default_value = DEFAULT_VIEWS)]
-    pub views: ViewSet,
 
     /// Begin with the oldest order instead of where an earlier run ended
     #[arg(long)]
@@ -39,11 +35,11 @@ fn lane(text: &str) -> Result<Lane, String> {
 
 /// Fills in what is asked for.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let Args { system, lanes, views, restart } = args;
-    let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, views, restart }).await?;
+    let Args { system, lanes, restart } = args;
+    let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, restart }).await?;
     for shard in &filled {
         eprintln!(
-            "shard {}: {} orders read, {} facts logged",
+            "shard {}: {} orders read, {} facts stored",
             shard.shard,
             grouped(shard.orders),
             grouped(shard.facts)

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use forebay_admin::log::{self, FrameReport, KnownLoss, LossReport, Met, Selection};
+use forebay_log::FrameKind;
 use forebay_model::{Incarnation, Lane, ShardId, StreamKind};
 
 use super::system::{self, SystemArgs};
@@ -22,11 +23,11 @@ pub enum Command {
     AcceptLoss(AcceptLoss),
 }
 
-/// A stream, or those of its frames that are of one lane.
+/// A stream, or those of its frames that carry one thing.
 #[derive(Debug, Clone, Copy)]
 pub struct Frames {
     stream: StreamKind,
-    lane: Option<Lane>,
+    kind: Option<FrameKind>,
 }
 
 /// What `log show` can be told.
@@ -36,7 +37,7 @@ pub struct Show {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// The stream, logged or derived; or a lane, for its frames alone: orders, index or views
+    /// The stream, logged or derived; or a lane, for its frames alone: orders, index or views; or control
     #[arg(value_name = "STREAM|LANE", value_parser = frames)]
     pub frames: Frames,
 
@@ -95,10 +96,13 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
 
 fn frames(text: &str) -> Result<Frames, String> {
     if let Ok(stream) = text.parse() {
-        return Ok(Frames { stream, lane: None });
+        return Ok(Frames { stream, kind: None });
+    }
+    if text == FrameKind::Control.as_str() {
+        return Ok(Frames { stream: StreamKind::Logged, kind: Some(FrameKind::Control) });
     }
     match text.parse::<Lane>() {
-        Ok(lane) => Ok(Frames { stream: lane.kind(), lane: Some(lane) }),
+        Ok(lane) => Ok(Frames { stream: lane.kind(), kind: Some(lane.into()) }),
         Err(error) => {
             Err(format!("{error}, and the streams are {}", StreamKind::ALL.map(StreamKind::as_str).join(" and ")))
         }
@@ -106,8 +110,8 @@ fn frames(text: &str) -> Result<Frames, String> {
 }
 
 async fn show(args: Show) -> Result<ExitCode> {
-    let Show { system, frames: Frames { stream, lane }, shard, from, limit, follow, json } = args;
-    let selection = Selection { stream, shard, lane, from, limit, follow };
+    let Show { system, frames: Frames { stream, kind }, shard, from, limit, follow, json } = args;
+    let selection = Selection { stream, shard, kind, from, limit, follow };
     let to = |met| match met {
         Met::Frame(frame) => print(if json { serde_json::to_string(&frame)? } else { frame_text(&frame) }),
         Met::TrimmedBefore(first) => {

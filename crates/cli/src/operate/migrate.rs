@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use forebay_admin::migrate::{self, Settings, TablesReady};
-use forebay_log::StreamArgs;
-use forebay_model::Hash;
+use forebay_admin::migrate::{self, TablesReady};
+use forebay_log::FoundingArgs;
 
-use super::system::{Routing, SystemArgs};
+use super::system::SystemArgs;
 
 /// What `forebay migrate` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,26 +15,15 @@ pub struct Args {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// How customers become buckets, where there is no shard map yet
-    #[arg(long, env = "FOREBAY_ROUTING", value_name = "ROUTING", default_value = "md5")]
-    pub routing: Routing,
-
-    /// How the log's streams are made.
+    /// What a new system is made with.
     #[command(flatten)]
-    pub streams: StreamArgs,
+    pub founding: FoundingArgs,
 }
 
 /// Prepares everything.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let hash = Hash::from(args.routing);
-    let StreamArgs { stream_bytes_max, stream_replicas } = args.streams;
-    let settings =
-        Settings { hash, stream_bytes_max: stream_bytes_max.as_u64(), stream_replicas: stream_replicas.into() };
     let told = |TablesReady { shard, addresses }| eprintln!("shard {shard} ({addresses}): the tables are up to date");
-    let migrated = migrate::run(&args.system.into(), &settings, &told).await?;
+    let migrated = migrate::run(&args.system.into(), &args.founding, &told).await?;
     eprintln!("log {}: streams of {} shards, map of epoch {}", migrated.log_prefix, migrated.shards, migrated.epoch);
-    if migrated.hash != hash {
-        eprintln!("the shard map that is there routes by {:?}, and keeps doing so", migrated.hash);
-    }
     Ok(ExitCode::SUCCESS)
 }

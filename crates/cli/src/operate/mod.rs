@@ -5,6 +5,8 @@
 //! | [`system`] | where the log and the shards are: flags that all of them share |
 //! | [`migrate`] | `forebay migrate` |
 //! | [`shards`] | `forebay shards` |
+//! | [`settings`] | `forebay settings` |
+//! | [`views`] | `forebay views` |
 //! | [`doctor`] | `forebay doctor` |
 //! | [`verify`] | `forebay verify` |
 //! | [`backfill`] | `forebay index backfill` |
@@ -16,6 +18,8 @@ pub mod dead;
 pub mod doctor;
 pub mod log;
 pub mod migrate;
+pub mod settings;
 pub mod shards;
 pub mod system;
 pub mod verify;
+pub mod views;

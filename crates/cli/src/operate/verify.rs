@@ -8,7 +8,7 @@ use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settin
 use forebay_model::ShardId;
 use forebay_service::BadSetting;
 
-use super::system::{self, SystemArgs, ViewsArgs};
+use super::system::{self, SystemArgs};
 use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
@@ -35,10 +35,6 @@ pub struct Args {
     #[arg(long, value_name = "SHARD", value_parser = system::shard)]
     pub shard: Option<ShardId>,
 
-    /// Fields that make views.
-    #[command(flatten)]
-    pub views: ViewsArgs,
-
     /// The longest to wait for what is on its way, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub wait: u64,
@@ -52,7 +48,7 @@ pub struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
-    let settings = Settings { depth, shard: args.shard, views: args.views.views, wait };
+    let settings = Settings { depth, shard: args.shard, wait };
     let Verified { report, unfinished } = match verify::run(&args.system.into(), &settings, &tell).await {
         Ok(verified) => verified,
         Err(error) if error.is::<BadSetting>() => return Err(error),

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use forebay_log::LogName;
-
-use crate::operate::system::Routing;
+use forebay_log::{FoundingArgs, LogName};
 
 /// Start the local system: Postgres shards, NATS and Redis under one directory, and the three services on them.
 ///
@@ -51,9 +49,9 @@ pub struct UpArgs {
     #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
     pub log_prefix: LogName,
 
-    /// How customers become buckets, when the system is new
-    #[arg(long, env = "FOREBAY_ROUTING", value_name = "ROUTING", default_value = "md5")]
-    pub routing: Routing,
+    /// What the system is made with, when it is new.
+    #[command(flatten)]
+    pub founding: FoundingArgs,
 
     /// How many orders the sample has; 0 replays none
     #[arg(long, env = "FOREBAY_SAMPLE", value_name = "N", default_value_t = 10_000)]

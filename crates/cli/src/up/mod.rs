@@ -28,12 +28,15 @@ mod report;
 mod sample;
 mod services;
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use forebay_admin::system::System;
+use forebay_log::{FoundingError, Log, LogSettings};
+use forebay_service::BadSetting;
 use forebay_shard::Tally;
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -109,6 +112,10 @@ impl LocalSystem {
         let ports = args.postgres_ports.0.clone();
         eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
+        if let Err(error) = found(args, &stack).await {
+            stack.stop().await;
+            return Err(error);
+        }
         eprintln!("starting writer, ingest and query");
         let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
         let logs = ServiceName::STARTING.map(follow).into();
@@ -168,6 +175,18 @@ impl LocalSystem {
     async fn stop(&self) {
         services::stop(&self.services).await;
         self.stack.stop().await;
+    }
+}
+
+/// Makes the system where there is none. Where there is one, what is said of it must be so. The services are told nothing of it: it
+/// may change while they run, and whatever dies is started again.
+async fn found(args: &UpArgs, stack: &Stack) -> Result<()> {
+    let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
+    let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
+    match log.found(shards.context("there are no shards, or too many")?, &args.founding).await {
+        Ok(_) => Ok(()),
+        Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
+        Err(FoundingError::Map(error)) => Err(error.into()),
     }
 }
 

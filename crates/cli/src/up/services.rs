@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use anyhow::{Context, Result, ensure};
 use forebay_api::Problem;
 use forebay_api::health::Dependencies;
-use forebay_stack::{Managed, PortInUse, Process, Ready, ServiceName, Stack};
+use forebay_log::FoundingArgs;
+use forebay_stack::{Managed, PortInUse, Process, Program, Ready, ServiceName, Stack};
 
 use super::args::UpArgs;
 
@@ -58,9 +59,9 @@ pub(super) async fn stop(services: &[Process]) {
 }
 
 fn managed(service: ServiceName, args: &UpArgs, stack: &Stack) -> Result<Managed> {
-    let shared =
-        [("FOREBAY_LOG_PREFIX", args.log_prefix.to_string()), ("FOREBAY_ROUTING", args.routing.name().to_string())];
+    let shared = [("FOREBAY_LOG_PREFIX", args.log_prefix.to_string())];
     let mut managed = stack.service(service, listen(service, args), shared)?;
+    managed.program = FoundingArgs::VARIABLES.into_iter().fold(managed.program, Program::env_remove);
     let url = format!("{}/readyz", url(service, args));
     let client = reqwest::Client::builder().no_proxy().build().context("cannot make an HTTP client")?;
     managed.ready = Ready::new(move |_| {

@@ -41,7 +41,9 @@ async fn more_rejects_than_an_answer_tells_have_each_its_reason() {
 async fn reasons_that_only_ingest_knows_are_asked_for() {
     let forebay = Forebay::new();
     // A view of which this command does not know: its key must be a text or an integer.
-    let ingest = Ingest::start("reasons", &["--views", "warehouse=warehouse_id"]).await;
+    let mut ingest = Ingest::absent("reasons").await;
+    ingest.add_view("warehouse=warehouse_id").await;
+    ingest.serve(&[]).await;
     forebay.generate("good", &["--orders", "1000"]).await;
     let text = forebay.read("good").replace("\"currency\":\"GBP\"", "\"warehouse_id\":{}");
     forebay.write("orders.ndjson", &text);

@@ -34,6 +34,14 @@ impl Ingest {
         ingest
     }
 
+    /// The system has one more view. To be called before it listens, so that it has it from the start.
+    pub(crate) async fn add_view(&self, view: &str) {
+        let map = self.log.read_map().await.unwrap();
+        let mut settings = map.settings().clone();
+        settings.views.add(view.parse().unwrap()).unwrap();
+        self.log.update_map(&map.next_with(settings)).await.unwrap();
+    }
+
     /// Listens from now on.
     pub(crate) async fn serve(&mut self, flags: &[&str]) {
         let LogSettings { url, name, .. } = self.log.settings();

@@ -106,7 +106,7 @@ async fn a_shard_goes_on_after_its_stream_was_deleted() {
     system.jetstream().await.delete_stream(system.stream(StreamKind::Logged, 0)).await.unwrap();
     let ran = system.run(&["log", "accept-loss", "logged", "0"]).await;
     assert!(ran.code == Some(1) && ran.stderr.contains("`forebay migrate`"), "{ran:?}");
-    assert_eq!(system.run(&["migrate", "--stream-bytes-max", "64MiB"]).await.code, Some(0));
+    assert_eq!(system.run(&["migrate"]).await.code, Some(0));
     system.log_orders(&orders(50..80)).await;
     let loss = halted(&system).await;
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_shard_goes_on_after_its_stream_lost_its_tail_and_gave_out_its_numbers
     // The renewed stream takes frames, is read on after a restart, and can be prepared again.
     system.stop_writer().await;
     system.log_orders(&orders(55..60)).await;
-    assert_eq!(system.run(&["migrate", "--stream-bytes-max", "64MiB"]).await.code, Some(0));
+    assert_eq!(system.run(&["migrate"]).await.code, Some(0));
     system.start_writer().await;
     orders_are(&system, 60).await;
     assert_eq!(system.log.stream_state(Lane::Orders.on(SHARD)).await.unwrap().incarnation, after.incarnation);

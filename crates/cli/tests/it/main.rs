@@ -4,6 +4,7 @@
 
 mod dead;
 mod delivery;
+mod disagree;
 mod doctor;
 mod fates;
 mod files;

@@ -65,6 +65,15 @@ impl Operated {
         self.forebay.run(&[command, &flags].concat()).await
     }
 
+    /// Runs the command as somebody who knows only the first shard.
+    pub(crate) async fn run_on_first_shard(&self, command: &[&str]) -> Finished {
+        let mut flags = self.flags();
+        flags.truncate(5);
+        flags.push(self.shards.urls[0].clone());
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.forebay.run(&[command, &flags].concat()).await
+    }
+
     /// Its standard output as JSON, where it ends with that exit code.
     pub(crate) async fn json(&self, command: &[&str], code: i32) -> Value {
         let ran = self.run(&[command, &["--json"]].concat()).await;

@@ -29,8 +29,7 @@ async fn migrate_prepares_everything_once_and_shards_shows_it() {
     let migrate = ["migrate", "--routing", "modulo"];
     let (one, two) = tokio::join!(run(&forebay, &migrate, &settings), run(&forebay, &migrate, &settings));
     assert_eq!((one.code, two.code), (Some(0), Some(0)), "{one:?} {two:?}");
-    let again = run(&forebay, &["migrate"], &settings).await;
-    assert!(again.code == Some(0) && again.stderr.contains("keeps doing so"), "{again:?}");
+    assert_eq!(run(&forebay, &["migrate"], &settings).await.code, Some(0), "nothing is said of it");
 
     let ran = run(&forebay, &["shards", "--json"], &settings).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -309,7 +309,7 @@ async fn what_was_derived_of_orders_that_were_lost_is_accounted_for_once_the_los
     let report = system.json(&["verify"], 1).await;
     assert_eq!((details(&report, "origin").len(), &report["explained"]), (2, &json!(0)), "{report}");
     system.jetstream().await.delete_stream(system.stream(StreamKind::Logged, 0)).await.unwrap();
-    assert_eq!(system.run(&["migrate", "--stream-bytes-max", "64MiB"]).await.code, Some(0));
+    assert_eq!(system.run(&["migrate"]).await.code, Some(0));
     assert_eq!(system.run(&["log", "accept-loss", "logged", "0", "--yes"]).await.code, Some(0));
     system.drained().await;
     let report = system.json(&["verify", "--full"], 0).await;

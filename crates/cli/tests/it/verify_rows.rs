@@ -85,7 +85,7 @@ async fn places(system: &Operated, lane: Lane) -> Places {
     for seq in 1..=last {
         let stored = system.log.frame(lane.on(SHARD), seq).await.unwrap().unwrap().unwrap();
         let payload = stored.frame.unwrap().payload;
-        for (row, tuple) in Tuples::new(lane, &payload).enumerate().filter(|_| stored.lane == lane) {
+        for (row, tuple) in Tuples::new(lane, &payload).enumerate().filter(|_| stored.kind.lane() == Some(lane)) {
             let id = String::from_utf8(tuple.unwrap().named("order_id").unwrap().to_vec()).unwrap();
             places.entry(id).or_default().push((seq, row));
         }

@@ -74,9 +74,9 @@ impl Log {
             Answer { error: Some(error), .. } => return Err(refused(error.to_string())),
             Answer { message: None, error: None } => return Err(refused("the answer is empty".to_owned())),
         };
-        let lane = self.lane_of(stream, &message.subject);
+        let kind = self.kind_of(stream, &message.subject);
         let (headers, payload) = message.decode().map_err(|error| refused(error.to_string()))?;
-        Ok(Some(StoredFrame::from_message(lane, position, &headers, payload)))
+        Ok(Some(StoredFrame::from_message(kind, position, &headers, payload)))
     }
 }
 

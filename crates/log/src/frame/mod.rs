@@ -1,6 +1,9 @@
 //! A frame: facts of one lane for one shard, as one message. The payload is COPY tuples one after the other; behind them stands
-//! which of them are of which request. What else is known of a frame stands in the message's headers.
+//! which of them are of which request. What else is known of a frame stands in the message's headers. A control frame has no
+//! facts: its payload is JSON.
 
+pub(crate) mod control;
+mod kind;
 pub(crate) mod message;
 pub(crate) mod sum;
 
@@ -9,8 +12,10 @@ use std::str::FromStr;
 
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use forebay_model::{Claims, Epoch, Lane, Position, Timestamp};
+use forebay_model::{Claims, Epoch, Position, Timestamp};
 
+pub use control::UnknownControl;
+pub use kind::FrameKind;
 pub use sum::Damage;
 
 /// The header of a frame's lane and version of the column list, such as `orders/2`.
@@ -68,20 +73,20 @@ impl FromStr for FrameId {
     }
 }
 
-/// Facts of one lane, ready to be published.
+/// Facts of one lane, or what a writer has to take note of, ready to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Which kind of facts.
-    pub lane: Lane,
-    /// How many.
+    /// What it carries.
+    pub kind: FrameKind,
+    /// How many facts.
     pub rows: u32,
-    /// The epoch of the shard map by which they were routed.
+    /// The epoch of the shard map by which they were routed, or that has decided what it says.
     pub epoch: Epoch,
     /// When the frame was made.
     pub enqueued_at: Timestamp,
     /// What tells it from every other frame.
     pub id: FrameId,
-    /// The COPY tuples, one after the other.
+    /// The COPY tuples, one after the other; of a control frame, JSON.
     pub payload: Bytes,
     /// Whose they are, where they are requests'.
     pub claims: Claims,
@@ -89,16 +94,16 @@ pub struct Frame {
 
 impl Frame {
     /// A new one, made now, of which nobody claims anything.
-    pub fn new(lane: Lane, rows: u32, epoch: Epoch, payload: Bytes) -> Self {
+    pub fn new(kind: impl Into<FrameKind>, rows: u32, epoch: Epoch, payload: Bytes) -> Self {
         // Never an id of the rows or of the content: what is made again must not be taken for what is gone.
         let (enqueued_at, id, claims) = (Timestamp::now(), FrameId::random(), Claims::default());
-        Self { lane, rows, epoch, enqueued_at, id, payload, claims }
+        Self { kind: kind.into(), rows, epoch, enqueued_at, id, payload, claims }
     }
 
     /// The message: headers, with the checksum of all of it, and body. The payload is not copied where nobody claims any of it.
     pub(crate) fn message(&self) -> (HeaderMap, Bytes) {
         let mut headers = HeaderMap::new();
-        headers.insert(FORMAT, self.lane.format());
+        headers.insert(FORMAT, self.kind.format());
         headers.insert(ROWS, HeaderValue::from(self.rows));
         headers.insert(EPOCH, HeaderValue::from(self.epoch.0));
         headers.insert(TIME, HeaderValue::from(self.enqueued_at.unix_us()));
@@ -128,8 +133,8 @@ pub enum FrameFault {
     /// What says whose the rows are cannot be read.
     #[error("whose the rows are cannot be read")]
     Claims,
-    /// There are no tuples.
-    #[error("there are no rows")]
+    /// There are no tuples, or it has some and is a control frame.
+    #[error("there are no rows, or there are some where none belong")]
     Empty,
 }
 
@@ -175,8 +180,8 @@ pub enum Unreadable {
 pub struct UnreadableFrame {
     /// Where it stands.
     pub position: Position,
-    /// The lane of its subject.
-    pub lane: Lane,
+    /// What it carries, by its subject.
+    pub kind: FrameKind,
     /// Why.
     pub why: Unreadable,
     /// What is there as the message's id, where it is fit to be a frame's.
@@ -192,8 +197,8 @@ pub struct UnreadableFrame {
 pub struct StoredFrame {
     /// Where it stands.
     pub position: Position,
-    /// The lane of its subject.
-    pub lane: Lane,
+    /// What it carries, by its subject.
+    pub kind: FrameKind,
     /// The message's id, where it has one that is fit to be a frame's.
     pub id: Option<FrameId>,
     /// The frame, or the message that is none.
@@ -201,24 +206,24 @@ pub struct StoredFrame {
 }
 
 impl StoredFrame {
-    /// Reads a message of a lane's subject.
+    /// Reads a message.
     ///
     /// # Errors
     /// [`UnreadableFrame`] where its checksum is wrong, or missing though there are headers of a frame; and where it is of a format
     /// that is not known here.
     pub(crate) fn from_message(
-        lane: Lane,
+        kind: FrameKind,
         position: Position,
         headers: &HeaderMap,
         body: Bytes,
     ) -> Result<Self, UnreadableFrame> {
         let id = headers.get(ID).and_then(|id| id.as_str().parse().ok());
-        if let Err(why) = is_readable(lane, headers, &body) {
+        if let Err(why) = is_readable(kind, headers, &body) {
             let headers = headers_as_text(headers).into();
-            return Err(UnreadableFrame { position, lane, why, id, headers, payload: body });
+            return Err(UnreadableFrame { position, kind, why, id, headers, payload: body });
         }
-        let frame = read(lane, headers, &body).map_err(|fault| BadFrame::of(fault, headers, &body));
-        Ok(Self { position, lane, id, frame })
+        let frame = read(kind, headers, &body).map_err(|fault| BadFrame::of(fault, headers, &body));
+        Ok(Self { position, kind, id, frame })
     }
 
     /// The tuples of a frame; what stands in their place in a message that is none.
@@ -229,34 +234,34 @@ impl StoredFrame {
         }
     }
 
-    /// How many rows it stands for. A message that is no frame counts as one.
+    /// How many rows it stands for. A message of a lane's subject that is no frame counts as one.
     pub fn rows(&self) -> u32 {
-        self.frame.as_ref().map_or(1, |frame| frame.rows)
+        self.frame.as_ref().map_or(u32::from(self.kind.lane().is_some()), |frame| frame.rows)
     }
 }
 
 /// Nothing may be decided about what is not understood: neither what is damaged, nor what names another format.
-fn is_readable(lane: Lane, headers: &HeaderMap, body: &[u8]) -> Result<(), Unreadable> {
+fn is_readable(kind: FrameKind, headers: &HeaderMap, body: &[u8]) -> Result<(), Unreadable> {
     sum::check(headers, body)?;
     match only(headers, FORMAT) {
-        Ok(format) if format != lane.format() => {
-            Err(Unreadable::Format { known: lane.format(), found: excerpt(format).into() })
+        Ok(format) if format != kind.format() => {
+            Err(Unreadable::Format { known: kind.format(), found: excerpt(format).into() })
         }
         _ => Ok(()),
     }
 }
 
-fn read(lane: Lane, headers: &HeaderMap, body: &Bytes) -> Result<Frame, FrameFault> {
+fn read(kind: FrameKind, headers: &HeaderMap, body: &Bytes) -> Result<Frame, FrameFault> {
     only(headers, FORMAT)?;
     let rows: u32 = parsed(headers, ROWS)?;
     let epoch = Epoch(parsed(headers, EPOCH)?);
     let enqueued_at = Timestamp::from_unix_us(parsed(headers, TIME)?);
     let id = parsed(headers, ID)?;
     let (payload, claims) = split(headers, body, rows)?;
-    if rows == 0 || payload.is_empty() {
+    if (rows == 0) != (kind == FrameKind::Control) || payload.is_empty() {
         return Err(FrameFault::Empty);
     }
-    Ok(Frame { lane, rows, epoch, enqueued_at, id, payload, claims })
+    Ok(Frame { kind, rows, epoch, enqueued_at, id, payload, claims })
 }
 
 /// The tuples of a body, and whose they are.
@@ -296,7 +301,7 @@ fn headers_as_text(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{Claimant, Incarnation, RequestId};
+    use forebay_model::{Claimant, Incarnation, Lane, RequestId};
 
     fn claims() -> Claims {
         let mut claims = Claims::default();
@@ -307,7 +312,7 @@ mod tests {
 
     fn frame() -> Frame {
         Frame {
-            lane: Lane::Orders,
+            kind: Lane::Orders.into(),
             rows: 3,
             epoch: Epoch(7),
             enqueued_at: Timestamp::from_unix_us(1_750_000_000_000_001),
@@ -319,7 +324,7 @@ mod tests {
 
     fn stored(lane: Lane, headers: &HeaderMap, payload: &[u8]) -> StoredFrame {
         let position = Position { incarnation: Incarnation::new(1), seq: 9 };
-        StoredFrame::from_message(lane, position, headers, Bytes::copy_from_slice(payload)).unwrap()
+        StoredFrame::from_message(lane.into(), position, headers, Bytes::copy_from_slice(payload)).unwrap()
     }
 
     /// The same message as somebody would publish it who has the checksum right.
@@ -367,7 +372,7 @@ mod tests {
             let (mut headers, body) = frame().message();
             headers.insert(FORMAT, format);
             let headers = summed(headers, &body);
-            let read = StoredFrame::from_message(Lane::Orders, position, &headers, body.clone());
+            let read = StoredFrame::from_message(Lane::Orders.into(), position, &headers, body.clone());
             let unread = read.unwrap_err();
             let why = Unreadable::Format { known: Lane::Orders.format(), found: format.into() };
             assert_eq!((unread.why, unread.position, unread.payload), (why, position, body));

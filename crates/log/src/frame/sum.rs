@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::frame::message::readable_headers;
-    use crate::frame::{Frame, FrameId, StoredFrame, Unreadable, UnreadableFrame};
+    use crate::frame::{Frame, FrameId, FrameKind, StoredFrame, Unreadable, UnreadableFrame};
 
     const POSITION: Position = Position { incarnation: Incarnation::new(1), seq: 9 };
 
@@ -104,7 +104,7 @@ mod tests {
             if let Some(random) = claimed {
                 claims.push(0, Claimant { request: RequestId::new(enqueued_at, random), letter: None });
             }
-            Frame { lane, rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into(), claims }
+            Frame { kind: lane.into(), rows, epoch, enqueued_at, id: FrameId::random(), payload: payload.into(), claims }
         }
     }
 
@@ -124,8 +124,8 @@ mod tests {
         (text.into_bytes(), says)
     }
 
-    fn read(lane: Lane, block: &[u8], payload: &[u8]) -> Result<StoredFrame, UnreadableFrame> {
-        StoredFrame::from_message(lane, POSITION, &readable_headers(block), Bytes::copy_from_slice(payload))
+    fn read(kind: FrameKind, block: &[u8], payload: &[u8]) -> Result<StoredFrame, UnreadableFrame> {
+        StoredFrame::from_message(kind, POSITION, &readable_headers(block), Bytes::copy_from_slice(payload))
     }
 
     proptest! {
@@ -135,12 +135,12 @@ mod tests {
         fn any_bit_that_is_flipped_is_noticed(frame in frames()) {
             let (headers, body) = frame.message();
             let (block, says) = block(&headers);
-            let whole = StoredFrame { position: POSITION, lane: frame.lane, id: Some(frame.id.clone()), frame: Ok(frame.clone()) };
-            prop_assert_eq!(read(frame.lane, &block, &body), Ok(whole.clone()));
+            let whole = StoredFrame { position: POSITION, kind: frame.kind, id: Some(frame.id.clone()), frame: Ok(frame.clone()) };
+            prop_assert_eq!(read(frame.kind, &block, &body), Ok(whole.clone()));
             for bit in 0..block.len() * 8 {
                 let mut flipped = block.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                match read(frame.lane, &flipped, &body) {
+                match read(frame.kind, &flipped, &body) {
                     Ok(read) => prop_assert!(read == whole && !says[bit / 8], "bit {} of the headers", bit),
                     Err(damaged) => prop_assert_eq!(damaged.position, POSITION),
                 }
@@ -148,7 +148,7 @@ mod tests {
             for bit in 0..body.len() * 8 {
                 let mut flipped = body.to_vec();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                let read = read(frame.lane, &block, &flipped);
+                let read = read(frame.kind, &block, &flipped);
                 prop_assert!(matches!(read, Err(UnreadableFrame { why: Unreadable::Damaged(Damage::Sum { .. }), .. })), "bit {}", bit);
             }
         }

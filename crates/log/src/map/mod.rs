@@ -40,7 +40,7 @@ impl Log {
     }
 
     async fn create_or_read(&self, map: &ShardMap) -> Result<Arc<ShardMap>, MapError> {
-        let store = self.create_map_store().await?;
+        let store = self.create_map_store(map.settings().streams.replicas.into()).await?;
         match store.create(KEY, as_json(map)?).await {
             Ok(_) => Ok(Arc::new(map.clone())),
             Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
@@ -48,6 +48,21 @@ impl Log {
             }
             Err(error) => Err(self.refused("store the shard map".to_owned(), &error).into()),
         }
+    }
+
+    /// The map as it is stored now: what it is to be changed from.
+    ///
+    /// # Errors
+    /// [`MapError::Absent`] where there is none yet.
+    pub async fn read_map(&self) -> Result<Arc<ShardMap>, MapError> {
+        let stored = self.while_connected(self.find_map().boxed()).await?;
+        self.map_watch().show(&stored);
+        Ok(stored)
+    }
+
+    async fn find_map(&self) -> Result<Arc<ShardMap>, MapError> {
+        let store = self.map_store().await?;
+        Ok(self.stored_map(&store).await?.ok_or(MapError::Absent)?.1)
     }
 
     /// Stores the next map. Its epoch must be the stored map's plus one.
@@ -65,10 +80,7 @@ impl Log {
     }
 
     async fn compare_and_swap(&self, map: &ShardMap) -> Result<(), MapError> {
-        let store = match find_store(self.jetstream(), &self.name().map_bucket()).await {
-            Ok(store) => store.ok_or(MapError::Absent)?,
-            Err(error) => return Err(self.refused("find the shard map".to_owned(), &error).into()),
-        };
+        let store = self.map_store().await?;
         let (revision, current) = self.stored_map(&store).await?.ok_or(MapError::Absent)?;
         let conflict = |current: Epoch| MapError::Conflict { current, wanted: map.epoch() };
         if map.epoch().0 != current.epoch().0 + 1 {
@@ -84,7 +96,14 @@ impl Log {
         }
     }
 
-    async fn create_map_store(&self) -> Result<Store, LogError> {
+    async fn map_store(&self) -> Result<Store, MapError> {
+        match find_store(self.jetstream(), &self.name().map_bucket()).await {
+            Ok(store) => store.ok_or(MapError::Absent),
+            Err(error) => Err(self.refused("find the shard map".to_owned(), &error).into()),
+        }
+    }
+
+    async fn create_map_store(&self, num_replicas: usize) -> Result<Store, LogError> {
         let bucket = self.name().map_bucket();
         let refused =
             |error: &(dyn std::error::Error + 'static)| self.refused(format!("make the bucket {bucket}"), error);
@@ -96,7 +115,7 @@ impl Log {
             description: "Forebay: the shard map".to_owned(),
             history: HISTORY,
             storage: StorageType::File,
-            num_replicas: self.settings().replicas,
+            num_replicas,
             ..kv::Config::default()
         };
         match self.jetstream().create_key_value(config).await {

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 3 |
+//! | 1 | version, 4 |
 //! | 1 | kind of stream: its code |
 //! | 2 | shard |
 //! | 16 | before: incarnation, sequence number |
@@ -18,7 +18,7 @@ use forebay_model::{DerivedThrough, Incarnation, Position, ShardId, StreamKind, 
 use crate::notice::Notice;
 
 /// Which form of notices this version writes and reads.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Why bytes are no notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

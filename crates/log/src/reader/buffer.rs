@@ -118,7 +118,7 @@ mod tests {
             let payload = Bytes::from(vec![0; rows as usize * 10]);
             let enqueued_at = Timestamp::from_unix_us(0);
             let frame = Frame {
-                lane: Lane::Orders,
+                kind: Lane::Orders.into(),
                 rows,
                 epoch: Epoch(1),
                 enqueued_at,
@@ -126,7 +126,7 @@ mod tests {
                 payload,
                 claims: Claims::default(),
             };
-            let stored = StoredFrame { position, lane: Lane::Orders, id: Some(id), frame: Ok(frame) };
+            let stored = StoredFrame { position, kind: Lane::Orders.into(), id: Some(id), frame: Ok(frame) };
             content.bytes += cost(&stored);
             content.frames.push_back(stored);
         }

@@ -222,8 +222,8 @@ impl Session {
         }
         let position = Position { incarnation, seq: place.seq };
         let headers = message.headers.unwrap_or_default();
-        let lane = self.log.lane_of(self.stream, &message.subject);
-        let frame = StoredFrame::from_message(lane, position, &headers, message.payload);
+        let kind = self.log.kind_of(self.stream, &message.subject);
+        let frame = StoredFrame::from_message(kind, position, &headers, message.payload);
         let frame = frame.map_err(|unread| Ended::Refused(self.unreadable(unread)))?;
         self.cursor = ReadFrom { position, frame_id: frame.id.clone() };
         Ok(Some(frame))

@@ -1,6 +1,7 @@
 //! What the server tells of itself and of its streams: for those who check whether it can hold a log.
 
 use bytes::Bytes;
+use forebay_model::settings::StreamLimits;
 use forebay_model::{StreamId, Timestamp};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -75,6 +76,6 @@ impl Log {
     /// [`LogError::NoStream`] where there is none.
     pub async fn stream_fault(&self, stream: StreamId) -> Result<Option<String>, LogError> {
         let info = self.while_connected(self.info(stream)).await?;
-        Ok(unfit(&info.config, &self.wanted(stream)))
+        Ok(unfit(&info.config, &self.wanted(stream, StreamLimits::default())))
     }
 }

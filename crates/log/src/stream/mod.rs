@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, RequestErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType};
+use forebay_model::settings::StreamLimits;
 use forebay_model::{Incarnation, Position, StreamId, Timestamp};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -81,24 +82,28 @@ fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
 
 impl Log {
     /// Makes these streams where they are not there, and checks those that are: a stream
-    /// that could lose an acknowledged frame is refused. Limits follow the settings; replicas are only ever added.
+    /// that could lose an acknowledged frame is refused. Those that are there get the limits, too; replicas are only ever added.
     /// Safe when several processes do it at once.
     ///
     /// # Errors
     /// [`LogError::Unfit`] names what is wrong with a stream.
-    pub async fn ensure_streams(&self, streams: impl IntoIterator<Item = StreamId>) -> Result<(), LogError> {
+    pub async fn ensure_streams(
+        &self,
+        streams: impl IntoIterator<Item = StreamId>,
+        limits: StreamLimits,
+    ) -> Result<(), LogError> {
         for stream in streams {
-            self.while_connected(self.ensure_stream(stream)).await?;
+            self.while_connected(self.ensure_stream(stream, limits)).await?;
         }
         Ok(())
     }
 
-    fn ensure_stream(&self, stream: StreamId) -> BoxFuture<'_, Result<(), LogError>> {
-        self.make_or_check(stream).boxed()
+    fn ensure_stream(&self, stream: StreamId, limits: StreamLimits) -> BoxFuture<'_, Result<(), LogError>> {
+        self.make_or_check(stream, limits).boxed()
     }
 
-    async fn make_or_check(&self, stream: StreamId) -> Result<(), LogError> {
-        let wanted = self.wanted(stream);
+    async fn make_or_check(&self, stream: StreamId, limits: StreamLimits) -> Result<(), LogError> {
+        let wanted = self.wanted(stream, limits);
         let created = self.jetstream().create_stream(&wanted).await;
         let found = match created {
             Ok(stream) => stream.cached_info().clone(),
@@ -121,21 +126,20 @@ impl Log {
             .map_err(|error| self.refused(format!("change the limits of the stream {}", wanted.name), &error))
     }
 
-    pub(crate) fn wanted(&self, stream: StreamId) -> Config {
-        let settings = self.settings();
+    pub(crate) fn wanted(&self, stream: StreamId, limits: StreamLimits) -> Config {
         Config {
             name: self.name().stream(stream),
             subjects: self.name().subjects(stream),
             description: Some(format!("Forebay: what was {} for shard {}", stream.kind, stream.shard)),
-            max_bytes: i64::try_from(settings.stream_bytes_max).unwrap_or(i64::MAX),
+            max_bytes: i64::try_from(limits.bytes_max).unwrap_or(i64::MAX),
             max_messages: -1,
             max_messages_per_subject: -1,
             max_consumers: -1,
             discard: DiscardPolicy::New,
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
-            num_replicas: settings.replicas,
-            duplicate_window: settings.duplicate_window,
+            num_replicas: limits.replicas.into(),
+            duplicate_window: self.settings().duplicate_window,
             allow_direct: true,
             ..Config::default()
         }

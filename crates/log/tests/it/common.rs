@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use forebay_log::{Frame, FrameReader, Log, LogSettings, ReadError, StoredFrame};
+use forebay_model::settings::StreamLimits;
 use forebay_model::{Lane, Position, ShardId, StreamId};
 use forebay_testkit::{DEADLINE, log as kit, within};
 use tokio::time::Instant;
@@ -20,8 +21,13 @@ pub(crate) async fn log(hint: &str) -> Log {
 
 /// A log with one stream.
 pub(crate) async fn log_with(settings: LogSettings) -> Log {
+    log_within(settings, kit::LIMITS).await
+}
+
+/// A log with one stream that has these limits.
+pub(crate) async fn log_within(settings: LogSettings, limits: StreamLimits) -> Log {
     let log = Log::connect(settings).await.expect("the server of the tests answers");
-    log.ensure_streams([STREAM]).await.expect("a stream can be made");
+    log.ensure_streams([STREAM], limits).await.expect("a stream can be made");
     log
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
+use forebay_model::settings::StreamLimits;
 use forebay_model::{Lane, ShardId};
-use forebay_testkit::log::{settings, settings_at};
+use forebay_testkit::log::{LIMITS, settings, settings_at};
 use tokio::time::Instant;
 
-use crate::common::{SHARD, STREAM, frame, later, log, log_with, publish_many, read_many};
+use crate::common::{SHARD, STREAM, frame, later, log, log_within, publish_many, read_many};
 
 #[tokio::test]
 async fn the_same_frame_twice_is_stored_once() {
@@ -33,9 +34,7 @@ async fn concurrent_publishes_all_get_places_of_their_own() {
 
 #[tokio::test]
 async fn a_full_stream_refuses_until_it_is_trimmed() {
-    let mut settings = settings("full").await;
-    settings.stream_bytes_max = 1 << 20;
-    let log = log_with(settings).await;
+    let log = log_within(settings("full").await, StreamLimits { bytes_max: 1 << 20, ..LIMITS }).await;
     let big = vec![0; 100_000];
     let mut last = None;
     let error = loop {
@@ -67,7 +66,7 @@ async fn what_is_too_large_is_refused_for_good() {
 async fn a_stream_that_is_not_there_is_said_at_once() {
     let log = log("nostream").await;
     let mut index = frame("x");
-    index.lane = Lane::Index;
+    index.kind = Lane::Index.into();
     let asked = Instant::now();
     assert_eq!(log.publish(SHARD, &index, later()).await, Err(PublishError::NoStream));
     assert_eq!(log.publish(ShardId(7), &frame("x"), later()).await, Err(PublishError::NoStream));

@@ -6,7 +6,7 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::{HeaderMap, jetstream};
 use forebay_log::{Frame, FrameFault, FrameReader, Log, ReadError, ReadFrom, Unreadable};
 use forebay_model::{Lane, Position, StreamKind};
-use forebay_testkit::log::{frame as kit_frame, publish, publish_damaged, publish_of_format, settings};
+use forebay_testkit::log::{LIMITS, frame as kit_frame, publish, publish_damaged, publish_of_format, settings};
 use forebay_testkit::wait::eventually_ok;
 use forebay_testkit::{FRAME_SUM, eventually, frame_sum, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -137,7 +137,7 @@ async fn a_message_that_is_no_frame_holds_its_place() {
 async fn the_lanes_of_a_stream_come_in_one_order_and_are_told_apart_whatever_the_message() {
     let log = log("lanes").await;
     let stream = StreamKind::Derived.on(SHARD);
-    log.ensure_streams([stream]).await.unwrap();
+    log.ensure_streams([stream], LIMITS).await.unwrap();
     let lanes = [Lane::Views, Lane::Index, Lane::Index, Lane::Views];
     for lane in lanes {
         publish(&log, SHARD, &kit_frame(lane, 1, "frame")).await;
@@ -152,10 +152,10 @@ async fn the_lanes_of_a_stream_come_in_one_order_and_are_told_apart_whatever_the
 
     let mut reader = log.read(stream, None).await.unwrap();
     let read = read_many(&mut reader, 6).await;
-    let found: Vec<Lane> = read.iter().map(|stored| stored.lane).collect();
+    let found: Vec<Lane> = read.iter().filter_map(|stored| stored.kind.lane()).collect();
     assert_eq!(found, [&lanes[..], &[Lane::Views, Lane::Views]].concat());
     assert!(read.iter().map(|stored| stored.position.seq).eq(1..=6));
-    assert!(read[..4].iter().all(|stored| stored.frame.as_ref().is_ok_and(|frame| frame.lane == stored.lane)));
+    assert!(read[..4].iter().all(|stored| stored.frame.as_ref().is_ok_and(|frame| frame.kind == stored.kind)));
     assert!(matches!(read[5].frame.as_ref().unwrap_err().fault, FrameFault::Missing(_)));
     for stored in read {
         assert_eq!(log.frame(stream, stored.position.seq).await.unwrap(), Some(Ok(stored)));
@@ -364,7 +364,7 @@ async fn another_incarnation_is_noticed() {
     foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
     let gone = log.read(STREAM, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(gone, ReadError::Log(forebay_log::LogError::NoStream(_))), "{gone}");
-    log.ensure_streams([STREAM]).await.unwrap();
+    log.ensure_streams([STREAM], LIMITS).await.unwrap();
     let anew = publish_many(&log, 3).await;
     let error = log.read(STREAM, Some(behind(&published[0]))).await.unwrap_err();
     assert!(matches!(error, ReadError::OtherIncarnation { .. }) && error.is_loss(), "{error}");
@@ -434,7 +434,7 @@ async fn a_stream_made_anew_under_a_reader_is_noticed() {
     read_many(&mut reader, 3).await;
     let (foreign, stream) = foreign(&log).await;
     foreign.delete_stream(&stream.cached_info().config.name).await.unwrap();
-    log.ensure_streams([STREAM]).await.unwrap();
+    log.ensure_streams([STREAM], LIMITS).await.unwrap();
     publish_many(&log, 5).await;
     let error = read_error(&mut reader).await;
     assert!(matches!(error, ReadError::OtherIncarnation { .. }), "{error}");

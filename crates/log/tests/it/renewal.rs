@@ -3,6 +3,7 @@
 use forebay_log::{LogError, ReadError, ReadFrom};
 use forebay_model::Incarnation;
 use forebay_testkit::eventually;
+use forebay_testkit::log::LIMITS;
 
 use crate::common::{SHARD, STREAM, frame, later, log, publish_many, read_many};
 
@@ -26,7 +27,7 @@ async fn a_renewed_stream_has_its_frames_and_none_of_its_positions() {
     assert!(read.iter().all(|stored| stored.position.incarnation == renewed), "{read:?}");
     // It can be trimmed, and stays what it is when somebody prepares it again.
     log.trim(STREAM, read[3].position).await.unwrap();
-    log.ensure_streams([STREAM]).await.unwrap();
+    log.ensure_streams([STREAM], LIMITS).await.unwrap();
     let prepared = log.stream_state(STREAM).await.unwrap();
     assert_eq!((prepared.incarnation, prepared.first_seq), (renewed, 4));
     let again = log.renew_stream(STREAM, renewed).await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use forebay_log::{FrameId, Log, Notice, PublishError, ReadError, ReadFrom};
 use forebay_model::{Lane, Position, ShardId, Timestamp};
 use forebay_stack::{Durability, Server, Stack};
-use forebay_testkit::log::{settings, settings_at};
+use forebay_testkit::log::{LIMITS, settings, settings_at};
 use forebay_testkit::proxy::port_of;
 use forebay_testkit::wait::eventually_ok;
 use forebay_testkit::{Proxy, eventually, within};
@@ -178,7 +178,7 @@ async fn a_server_that_comes_back_empty_is_another_log() {
     std::fs::remove_dir_all(stack.data_dir().join("nats").join("jetstream")).unwrap();
     stack.restart(Server::Nats).await.unwrap();
     within(log.connected().wait_for(|now| *now)).await.unwrap();
-    eventually_ok("the stream is made", async || log.ensure_streams([STREAM]).await).await;
+    eventually_ok("the stream is made", async || log.ensure_streams([STREAM], LIMITS).await).await;
     let anew = publish_many(&log, 5).await;
     assert_ne!(anew[0].0.incarnation, published[0].0.incarnation);
     let error = read_error(&mut reader).await;

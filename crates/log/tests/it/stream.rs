@@ -2,8 +2,9 @@
 
 use async_nats::jetstream;
 use forebay_log::{Log, LogError};
+use forebay_model::settings::StreamLimits;
 use forebay_model::{Incarnation, Lane, Position, ShardId, StreamId};
-use forebay_testkit::log::settings;
+use forebay_testkit::log::{LIMITS, settings};
 
 use crate::common::{SHARD, STREAM, frame, later, log, publish_many};
 
@@ -17,26 +18,23 @@ async fn streams_are_made_once_by_whoever_comes_first() {
     let log = Log::connect(settings.clone()).await.unwrap();
     let other = Log::connect(settings).await.unwrap();
     let streams = || [ShardId(0), ShardId(1)].into_iter().flat_map(StreamId::all_of);
-    let (one, two) = tokio::join!(log.ensure_streams(streams()), other.ensure_streams(streams()));
+    let (one, two) = tokio::join!(log.ensure_streams(streams(), LIMITS), other.ensure_streams(streams(), LIMITS));
     one.unwrap();
     two.unwrap();
     let before = log.stream_state(Lane::Views.on(ShardId(1))).await.unwrap();
-    log.ensure_streams(streams()).await.unwrap();
+    log.ensure_streams(streams(), LIMITS).await.unwrap();
     assert_eq!(log.stream_state(Lane::Views.on(ShardId(1))).await.unwrap(), before);
     assert_eq!((before.first_seq, before.last_seq, before.frames, before.last_at), (1, 0, 0, None));
 }
 
 #[tokio::test]
-async fn limits_follow_the_settings() {
-    let mut settings = settings("limits").await;
-    let log = Log::connect(settings.clone()).await.unwrap();
-    log.ensure_streams([STREAM]).await.unwrap();
+async fn a_stream_gets_the_limits_that_it_is_ensured_with() {
+    let log = Log::connect(settings("limits").await).await.unwrap();
+    log.ensure_streams([STREAM], LIMITS).await.unwrap();
     publish_many(&log, 20).await;
     let before = log.stream_state(STREAM).await.unwrap();
     for bytes_max in [512 << 20, 100] {
-        settings.stream_bytes_max = bytes_max;
-        let log = Log::connect(settings.clone()).await.unwrap();
-        log.ensure_streams([STREAM]).await.unwrap();
+        log.ensure_streams([STREAM], StreamLimits { bytes_max, ..LIMITS }).await.unwrap();
         let after = log.stream_state(STREAM).await.unwrap();
         assert_eq!(after.bytes_max, bytes_max);
         assert_eq!((after.frames, after.incarnation), (before.frames, before.incarnation), "nothing is lost by it");
@@ -61,12 +59,12 @@ async fn a_stream_that_could_lose_frames_is_refused() {
     for (config, fault) in [(old, "discards old"), (memory, "in memory"), (lazy, "before it writes"), (aged, "by age")]
     {
         foreign.create_stream(config).await.unwrap();
-        let error = log.ensure_streams([STREAM]).await.unwrap_err();
+        let error = log.ensure_streams([STREAM], LIMITS).await.unwrap_err();
         assert!(matches!(&error, LogError::Unfit { fault: found, .. } if found.contains(fault)), "{error}");
         foreign.delete_stream(name.stream(STREAM)).await.unwrap();
     }
     foreign.create_stream(fit()).await.unwrap();
-    log.ensure_streams([STREAM]).await.unwrap();
+    log.ensure_streams([STREAM], LIMITS).await.unwrap();
 }
 
 #[tokio::test]

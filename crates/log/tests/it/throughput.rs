@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_log::Log;
-use forebay_testkit::log::settings;
+use forebay_model::settings::StreamLimits;
+use forebay_testkit::log::{LIMITS, settings};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::common::{SHARD, STREAM, frame, later, log_with};
+use crate::common::{SHARD, STREAM, frame, later, log_within};
 
 async fn publish(log: &Log, frames: usize, bytes: usize, in_flight: usize) -> Duration {
     let payload = Bytes::from(vec![b'x'; bytes]);
@@ -43,9 +44,7 @@ async fn read(log: &Log, frames: usize, rows_max: usize) -> (Duration, usize) {
 #[ignore = "a measurement"]
 async fn throughput_of_frames() {
     for (frames, bytes) in [(8000, 64 << 10), (100_000, 300)] {
-        let mut settings = settings("throughput").await;
-        settings.stream_bytes_max = 2 << 30;
-        let log = log_with(settings).await;
+        let log = log_within(settings("throughput").await, StreamLimits { bytes_max: 2 << 30, ..LIMITS }).await;
         let rate = |elapsed: Duration| (frames * bytes) as f64 / elapsed.as_secs_f64() / 1e6;
         for in_flight in [1, 16, 64, 200] {
             let frames = if in_flight == 1 { frames / 8 } else { frames / 4 };

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
-use crate::fact::view::ViewSet;
 use crate::order::reader::{Broken, Pointer, Reader};
 use crate::tuple::{push_index_of, push_view};
+use crate::view::{ViewId, ViewSet};
 use crate::{Bucket, Facts, Identity, Lane, ShardMap, Tuple};
 
 /// Derives facts by the views of a system and a version of its map.
@@ -37,8 +37,8 @@ pub struct StoredOrder<'a> {
 /// The part of an order that one key of one view sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewSlice<'j> {
-    /// The view's name, such as `seller`.
-    pub view: Arc<str>,
+    /// Which view.
+    pub view: ViewId,
     /// The key, such as a seller's id.
     pub key: String,
     /// Sum of quantity × price over these items, in minor units.
@@ -73,6 +73,17 @@ impl Deriver {
     /// Derives the facts of these views, and routes them by this map.
     pub fn new(views: ViewSet, map: Arc<ShardMap>) -> Self {
         Self { views, map }
+    }
+
+    /// The same, with other views.
+    #[must_use]
+    pub fn with_views(&self, views: ViewSet) -> Self {
+        Self::new(views, Arc::clone(&self.map))
+    }
+
+    /// The views whose facts are derived.
+    pub fn views(&self) -> &ViewSet {
+        &self.views
     }
 
     /// The map that facts are routed by.
@@ -140,7 +151,7 @@ fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Resul
 }
 
 /// A view, its key, and the place of the item that it sees.
-type Keyed = (Arc<str>, String, usize);
+type Keyed = (ViewId, String, usize);
 
 fn read_items<'a>(views: &ViewSet, items: &'a str) -> Result<(Vec<Item<'a>>, Vec<Keyed>), Broken> {
     let mut reader = Reader::new(items);
@@ -168,7 +179,7 @@ fn read_items<'a>(views: &ViewSet, items: &'a str) -> Result<(Vec<Item<'a>>, Vec
 enum Field {
     Quantity,
     Price,
-    Of(Option<Arc<str>>),
+    Of(Option<ViewId>),
 }
 
 /// Quantity × price. Its keys go to the end of `keyed`, of which it looks at what is behind `first`.
@@ -182,7 +193,7 @@ fn read_item(
     let field = |key: &str| match key {
         "quantity" => Field::Quantity,
         "price" => Field::Price,
-        _ => Field::Of(views.of_item_field(key).map(|view| view.name().clone())),
+        _ => Field::Of(views.of_item_field(key).map(|view| view.id)),
     };
     let (mut quantity, mut price) = (0, 0);
     let mut next = reader.jiter.known_object()?.map(field);
@@ -207,8 +218,8 @@ fn read_item(
 }
 
 /// The views whose key stands in the order itself, with it.
-fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(Arc<str>, String)>, Broken> {
-    let mut keys: Vec<(Arc<str>, String)> = Vec::new();
+fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(ViewId, String)>, Broken> {
+    let mut keys: Vec<(ViewId, String)> = Vec::new();
     if !views.have_order_fields() {
         return Ok(keys);
     }
@@ -216,7 +227,7 @@ fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(Arc<str>, S
     if reader.jiter.peek()? != Peek::Object {
         return Ok(keys);
     }
-    let view_of = |key: &str| views.of_order_field(key).map(|view| view.name().clone());
+    let view_of = |key: &str| views.of_order_field(key).map(|view| view.id);
     let mut next = reader.jiter.known_object()?.map(view_of);
     while let Some(view) = next {
         let peek = reader.jiter.peek()?;
@@ -251,9 +262,12 @@ mod tests {
         let identity = Identity { bucket: 0, tenant: b"", customer_id: b"C", ordered_at, order_id: b"O" };
         let (items, attributes) = (items.as_bytes(), attributes.as_bytes());
         let order = StoredOrder { identity, currency: b"EUR", items, attributes };
-        let shown =
-            |slice: ViewSlice<'_>| format!("{} {} {} {}", slice.view, slice.key, slice.subtotal, slice.items.join("|"));
-        slices(&views.parse().unwrap(), &order).into_iter().map(shown).collect()
+        let views: ViewSet = views.parse().unwrap();
+        let shown = |slice: ViewSlice<'_>| {
+            let view = views.get(slice.view).unwrap().spec.name();
+            format!("{view} {} {} {}", slice.key, slice.subtotal, slice.items.join("|"))
+        };
+        slices(&views, &order).into_iter().map(shown).collect()
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Facts, gathered as tuples per lane and shard.
 
 pub mod derive;
-pub mod view;
 
 use crate::claim::{Claimant, Claims};
 use crate::lane::Lane;

@@ -77,7 +77,7 @@ const INDEX: &[Column] = &[
 const VIEWS: &[Column] = &[
     column("bucket", Int2),
     column("tenant", Text),
-    column("view", Text),
+    column("view", Int2),
     column("key", Text),
     column("ordered_at", Timestamptz),
     column("order_id", Text),
@@ -117,7 +117,7 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         lane: Lane::Views,
         name: "views",
         table: "order_views",
-        format: "views/2",
+        format: "views/3",
         columns: VIEWS,
         identity: &["bucket", "tenant", "view", "key", "ordered_at", "order_id", "customer_id"],
         time: 4,

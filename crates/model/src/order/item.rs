@@ -4,7 +4,7 @@ use jiter::Peek;
 
 use super::ITEMS_MAX;
 use super::reader::{Broken, Pointer, Reader, Slot};
-use crate::fact::view::ViewSet;
+use crate::view::ViewSet;
 
 /// What the items of an order come to.
 #[derive(Default)]

@@ -5,9 +5,9 @@ use jiter::Peek;
 use super::item::{Items, check_key};
 use super::reader::{Broken, Pointer, Reader, Slot};
 use super::{Draft, ORDER_BYTES_MAX};
-use crate::fact::view::ViewSet;
 use crate::order::currency::NotACurrency;
 use crate::order::fault::Rejection;
+use crate::view::ViewSet;
 use crate::{Currency, CustomerId, OrderId, Timestamp};
 
 /// Parses orders by fixed settings.

@@ -1,4 +1,5 @@
-//! The shard map: for each bucket, the shard that it is written to and the shards that it is read from.
+//! The shard map: for each bucket, the shard that it is written to and the shards that it is read from; and the settings of the
+//! system beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +8,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::routing::bucket::BUCKETS;
-use crate::{Bucket, CustomerId, Hash, Tenant};
+use crate::{Bucket, CustomerId, Hash, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,13 +32,14 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Which shard a bucket is written to and which shards it is read from, for every bucket. As JSON it has `epoch`,
-/// `hash`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
+/// Which shard a bucket is written to and which shards it is read from, for every bucket, and the system's settings. As JSON it has
+/// `epoch`, `hash`, `settings`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
     epoch: Epoch,
     hash: Hash,
+    settings: SystemSettings,
     write: Vec<ShardId>,
     /// Buckets whose read shards are not just the write shard: those that are being moved.
     read: BTreeMap<u16, Vec<ShardId>>,
@@ -57,15 +59,29 @@ pub enum ShardMapError {
 }
 
 impl ShardMap {
-    /// The first map: buckets dealt out in turn to that many shards, so each has its share to within one bucket.
+    /// The first map of a system with the usual settings: buckets dealt out in turn to that many shards, so each has its share to
+    /// within one bucket.
     pub fn even(shards: NonZeroU16, hash: Hash) -> Self {
         let write = (0..BUCKETS).map(|bucket| ShardId(bucket % shards)).collect();
-        Self::of(Epoch(1), hash, write, BTreeMap::new())
+        let settings = SystemSettings::default();
+        Unchecked { epoch: Epoch(1), hash, settings, write, read: BTreeMap::new() }.into_map()
     }
 
-    fn of(epoch: Epoch, hash: Hash, write: Vec<ShardId>, read: BTreeMap<u16, Vec<ShardId>>) -> Self {
-        let shards: BTreeSet<ShardId> = write.iter().chain(read.values().flatten()).copied().collect();
-        Self { epoch, hash, write, read, shards: shards.into_iter().collect() }
+    /// The same map of a system with these settings: a first one, before anybody has seen it.
+    #[must_use]
+    pub fn with_settings(self, settings: SystemSettings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The next map, which has other settings.
+    #[must_use]
+    pub fn next_with(&self, settings: SystemSettings) -> Self {
+        Self { epoch: Epoch(self.epoch.0 + 1), ..self.clone().with_settings(settings) }
+    }
+
+    /// The system's settings.
+    pub fn settings(&self) -> &SystemSettings {
+        &self.settings
     }
 
     /// Its version.
@@ -106,9 +122,18 @@ impl ShardMap {
 struct Unchecked {
     epoch: Epoch,
     hash: Hash,
+    settings: SystemSettings,
     write: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     read: BTreeMap<u16, Vec<ShardId>>,
+}
+
+impl Unchecked {
+    fn into_map(self) -> ShardMap {
+        let Self { epoch, hash, settings, write, read } = self;
+        let shards: BTreeSet<ShardId> = write.iter().chain(read.values().flatten()).copied().collect();
+        ShardMap { epoch, hash, settings, write, read, shards: shards.into_iter().collect() }
+    }
 }
 
 impl TryFrom<Unchecked> for ShardMap {
@@ -124,13 +149,13 @@ impl TryFrom<Unchecked> for ShardMap {
                 return Err(ShardMapError::ReadShards(bucket));
             }
         }
-        Ok(Self::of(map.epoch, map.hash, map.write, map.read))
+        Ok(map.into_map())
     }
 }
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        Self { epoch: map.epoch, hash: map.hash, write: map.write, read: map.read }
+        Self { epoch: map.epoch, hash: map.hash, settings: map.settings, write: map.write, read: map.read }
     }
 }
 

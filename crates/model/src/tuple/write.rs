@@ -58,7 +58,7 @@ pub fn push_view(out: &mut Vec<u8>, bucket: Bucket, order: &StoredOrder<'_>, sli
     let fields: [Field<'_>; VIEWS] = [
         Field::Int2(bucket.number()),
         Field::Text(identity.tenant),
-        Field::Text(slice.view.as_bytes()),
+        Field::Int2(slice.view.number()),
         Field::Text(slice.key.as_bytes()),
         Field::Int8(identity.ordered_at.postgres_us()),
         Field::Text(identity.order_id),

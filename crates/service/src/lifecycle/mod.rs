@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
 use crate::failpoint::Failpoints;
+use crate::settings::command_line::BadSetting;
 use crate::shutdown::Shutdown;
 use running::RunningTasks;
 
@@ -183,7 +184,13 @@ impl Lifecycle {
         }
     }
 
-    /// Runs a task. Where it fails or panics, the service stops, and the process ends with a failing exit code.
+    /// The setting for which a task has failed: what only shows itself once something was reached.
+    pub fn bad_setting(&self) -> Option<BadSetting> {
+        self.inner.tasks.bad_setting()
+    }
+
+    /// Runs a task. Where it fails or panics, the service stops, and the process ends with a failing exit code. A bad setting is
+    /// told by whoever runs the service, as any other.
     async fn watch<F>(self, name: String, task: F)
     where
         F: Future<Output = anyhow::Result<()>>,
@@ -196,7 +203,14 @@ impl Lifecycle {
         };
         let reason = match AssertUnwindSafe(task).catch_unwind().await {
             Ok(Ok(())) => return,
-            Ok(Err(reason)) => format!("{reason:#}"),
+            Ok(Err(reason)) => match reason.downcast::<BadSetting>() {
+                Ok(bad) => {
+                    tasks.fail_for(bad);
+                    shutdown.start();
+                    return;
+                }
+                Err(reason) => format!("{reason:#}"),
+            },
             // The panic hook has said where and why.
             Err(_) => "panicked".to_owned(),
         };

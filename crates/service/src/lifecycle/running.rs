@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::settings::command_line::BadSetting;
+
 #[derive(Debug, Default)]
 pub(super) struct RunningTasks(Mutex<Content>);
 
@@ -10,6 +12,7 @@ pub(super) struct RunningTasks(Mutex<Content>);
 struct Content {
     running: BTreeMap<String, usize>,
     has_failed: bool,
+    bad_setting: Option<BadSetting>,
 }
 
 /// One of them; dropping it removes it, however the task ends.
@@ -26,6 +29,17 @@ impl RunningTasks {
 
     pub(super) fn fail(&self) {
         self.content().has_failed = true;
+    }
+
+    /// Because of a setting. The first one is told.
+    pub(super) fn fail_for(&self, bad: BadSetting) {
+        let mut content = self.content();
+        content.has_failed = true;
+        content.bad_setting.get_or_insert(bad);
+    }
+
+    pub(super) fn bad_setting(&self) -> Option<BadSetting> {
+        self.content().bad_setting.clone()
     }
 
     pub(super) fn has_failed(&self) -> bool {

@@ -29,7 +29,7 @@ use crate::store::StoreError;
 use crate::store::step::{Step, StepError, within};
 
 /// One merge at a time per shard, whichever lane and whichever process it is of.
-const MERGE_LOCK: i64 = 0x666f_7265_0002;
+pub(crate) const MERGE_LOCK: i64 = 0x666f_7265_0002;
 /// How long the lock on the table is waited for.
 const LOCK_MAX: Duration = Duration::from_millis(500);
 /// A partition may be large.

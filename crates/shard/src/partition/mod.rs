@@ -25,6 +25,7 @@ mod range;
 pub use build::Build;
 pub(crate) use catalogue::{create, read_ranges};
 pub use granularity::{Granularity, UnknownGranularity};
+pub(crate) use merge::MERGE_LOCK;
 pub use merge::{Merger, Swap};
 pub use period::Period;
 pub(crate) use range::{Ranges, Span};

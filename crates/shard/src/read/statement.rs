@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Lane, Position, StreamKind, Tenant};
+use forebay_model::{Bucket, Lane, Position, StreamKind, Tenant, ViewId};
 use futures::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
@@ -32,8 +32,8 @@ pub enum Subject {
     View {
         /// The key's bucket.
         bucket: Bucket,
-        /// The view's name.
-        view: Arc<str>,
+        /// Which view.
+        view: ViewId,
         /// Which of its keys.
         key: Arc<str>,
     },
@@ -171,7 +171,7 @@ impl Read<'_> {
                     }
                     Subject::View { bucket, view, key } => {
                         let range = with(with(with(range, last.customer_id), limit), number(*bucket));
-                        with(with(of_tenant(range), view.as_ref()), key.as_ref())
+                        with(with(of_tenant(range), view.number().cast_signed()), key.as_ref())
                     }
                 }
             }

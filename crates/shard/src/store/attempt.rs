@@ -4,7 +4,7 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Incarnation, PerLane, Position, StreamKind};
+use forebay_model::{Incarnation, PerLane, Position, StreamKind, ViewSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -15,6 +15,7 @@ use super::lane::LanePart;
 use super::requests::Requests;
 use super::step::{Step, StepError, step};
 use super::times::Times;
+use crate::control::ViewsInForce;
 use crate::dead_letter::{self, RowPosition};
 use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
@@ -37,6 +38,8 @@ pub(super) struct Attempt<'a> {
     /// Those that have rows.
     pub(super) lanes: &'a [LanePart<'a>],
     pub(super) notes: &'a [DerivedNote],
+    /// What control frames say, in the order of the log.
+    pub(super) controls: &'a [(u64, ViewsInForce)],
     pub(super) before_commit: Option<fn()>,
     pub(super) from: Position,
     pub(super) to: End<'a>,
@@ -58,8 +61,12 @@ pub(crate) struct End<'a> {
 }
 
 impl Attempt<'_> {
-    /// Runs the transaction to its COMMIT. What became of each lane's part is in the order of the parts.
-    pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Vec<Outcome>), AttemptError> {
+    /// Runs the transaction to its COMMIT. What became of each lane's part is in the order of the parts; the views are those that
+    /// are in force from now on, where that has changed.
+    pub(crate) async fn run(
+        &self,
+        mut session: Session,
+    ) -> Result<(Session, Vec<Outcome>, Option<ViewSet>), AttemptError> {
         for part in self.lanes {
             part.make_staged(&mut session).await?;
         }
@@ -71,6 +78,7 @@ impl Attempt<'_> {
         if !step(Step::Position, DerivedNote::move_all(connection, self.notes)).await? {
             return Err(AttemptError::Fenced);
         }
+        let views = self.take_controls(connection).await?;
         let mut requests = Requests::begin(connection, self.frames).await?;
         let mut outcomes = Vec::with_capacity(self.lanes.len());
         for (part, straight) in self.lanes.iter().zip(straight) {
@@ -81,7 +89,18 @@ impl Attempt<'_> {
             hook();
         }
         step(Step::Commit, session.connection.execute("commit")).await?;
-        Ok((session, outcomes))
+        Ok((session, outcomes, views))
+    }
+
+    async fn take_controls(&self, connection: &mut PgConnection) -> Result<Option<ViewSet>, StepError> {
+        let mut in_force = None;
+        for (seq, said) in self.controls {
+            let at = Position { seq: *seq, ..self.from };
+            if step(Step::Control, said.take(connection, at)).await? {
+                in_force = Some(said.views.clone());
+            }
+        }
+        Ok(in_force)
     }
 
     fn incarnation(&self) -> Incarnation {

@@ -87,7 +87,7 @@ impl LaneState {
 
     /// What of the lane's frames among these can be sent.
     pub(super) fn sift<'a>(&self, frames: &'a [IndexedFrame], granularity: Granularity) -> Sifted<'a> {
-        let of_lane = frames.iter().filter(|frame| frame.lane() == self.lane);
+        let of_lane = frames.iter().filter(|frame| frame.lane() == Some(self.lane));
         sift(of_lane, &self.ranges, granularity)
     }
 

@@ -38,7 +38,7 @@ mod times;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId, StreamId, StreamKind, Timestamp};
+use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId, StreamId, StreamKind, Timestamp, ViewSet};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
@@ -51,6 +51,7 @@ use self::lane::{LanePart, LaneState};
 use self::sift::Sifted;
 use self::step::{Fault, Step, StepError, step};
 use crate::address::{ShardAddress, ShardAddresses};
+use crate::control::ViewsInForce;
 use crate::dead_letter::{Reason, RowPosition};
 use crate::derived::{Derived, DerivedNote};
 use crate::frame::IndexedFrame;
@@ -112,6 +113,8 @@ pub struct Committed {
     pub dead_rows: Vec<DeadRows>,
     /// Whether any of them went through a staging table.
     pub was_staged: bool,
+    /// The views that are in force from now on, where a control frame among them has changed that.
+    pub views: Option<ViewSet>,
 }
 
 /// Rows of the log that died together.
@@ -158,8 +161,13 @@ impl StreamStore {
         Ok(step(Step::Position, StreamPosition::of(&mut self.control, self.stream)).await?)
     }
 
-    /// Begins at a position, unless there is one already. Returns the one that is there.
-    pub async fn begin_at(&mut self, position: Position) -> Result<StreamPosition, StoreError> {
+    /// Begins at a position, unless there is one already. Returns the one that is there. A logged stream begins with the views of
+    /// the map, because the control frames that said so may be of a time before there was this shard.
+    pub async fn begin_at(
+        &mut self,
+        position: Position,
+        views: Option<&ViewsInForce>,
+    ) -> Result<StreamPosition, StoreError> {
         const SQL: &str = "with lanes as (insert into lane_tally (lane, stream) select lane, $1 from unnest($4::text[]) as lane \
                 on conflict (lane) do nothing) \
             insert into stream_position (stream, incarnation, stream_seq, frame_id, committed_at, epoch) \
@@ -168,10 +176,23 @@ impl StreamStore {
             .bind(self.stream.as_str())
             .bind(position.incarnation.get().cast_signed())
             .bind(position.seq.cast_signed())
-            .bind(self.stream.lanes().map(Lane::as_str).collect::<Vec<_>>())
-            .execute(&mut self.control);
-        step(Step::Position, begin).await?;
+            .bind(self.stream.lanes().map(Lane::as_str).collect::<Vec<_>>());
+        let begun = async {
+            let mut transaction = self.control.begin().await?;
+            begin.execute(&mut *transaction).await?;
+            if let Some(views) = views {
+                views.take(&mut transaction, Position { seq: 0, ..position }).await?;
+            }
+            transaction.commit().await
+        };
+        step(Step::Position, begun).await?;
         self.position().await?.ok_or_else(StoreError::position_gone)
+    }
+
+    /// The views in force; `None` before the first start. What is committed up to a position that was read before is not to be
+    /// derived with fewer.
+    pub async fn views_in_force(&mut self) -> Result<Option<ViewsInForce>, StoreError> {
+        Ok(step(Step::Position, ViewsInForce::read(&mut self.control)).await?)
     }
 
     /// How far facts are derived for each target. Where one has no note yet, it begins as it stands in `first`.
@@ -198,7 +219,7 @@ impl StreamStore {
     /// Goes on at another position, although the log is not the one that was read up to `before`, and keeps that. `false` where
     /// the position was not at `before`.
     pub async fn accept_loss(&mut self, before: Position, after: Position, detail: &str) -> Result<bool, StoreError> {
-        let accepted = AcceptedLoss::accept(&mut self.control, self.stream, before, after, detail);
+        let accepted = AcceptedLoss::accept(&mut self.control, self.stream, before, after, detail, None);
         Ok(step(Step::Position, accepted).await?)
     }
 
@@ -228,7 +249,7 @@ impl StreamStore {
     }
 
     /// Commits frames that follow `from`, or the first of them, and moves the position there, and with it notes of what is
-    /// derived.
+    /// derived. What control frames among them say is taken.
     ///
     /// # Errors
     /// [`CommitError::Fenced`] where the position is not at `from`, or a note is not as it was read;
@@ -244,7 +265,7 @@ impl StreamStore {
         if !follow(from, frames) {
             return Err(CommitError::violated("the frames do not follow the position, or each other"));
         }
-        if frames.iter().any(|frame| frame.lane().kind() != self.stream) {
+        if frames.iter().any(|frame| frame.stream() != self.stream) {
             return Err(CommitError::violated("the frames were read as those of another stream"));
         }
         if frames.is_empty() {
@@ -284,6 +305,8 @@ impl StreamStore {
             frames.last().map(IndexedFrame::frame).ok_or_else(|| CommitError::violated("there are no frames"))?;
         let mut sifted = self.sift(frames).await?;
         let mut searched = Vec::new();
+        let controls: Vec<(u64, ViewsInForce)> =
+            frames.iter().filter_map(|frame| Some((frame.frame().seq, frame.control()?.into()))).collect();
         loop {
             let session = self.take().await?;
             let parts: Vec<LanePart<'_>> =
@@ -293,6 +316,7 @@ impl StreamStore {
                 frames,
                 lanes: &parts,
                 notes,
+                controls: &controls,
                 before_commit: self.settings.before_commit,
                 from,
                 to: End {
@@ -301,14 +325,14 @@ impl StreamStore {
                 },
             };
             let (lane, error) = match attempt.run(session).await {
-                Ok((session, outcomes)) => {
+                Ok((session, outcomes, views)) => {
                     let was_staged = parts.iter().any(|part| part.straight.is_none());
                     let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
                     for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
                         lane.committed(committed.rows[lane.lane], sifted);
                     }
-                    return Ok(Some(Committed { was_staged, ..committed }));
+                    return Ok(Some(Committed { was_staged, views, ..committed }));
                 }
                 Err(AttemptError::Rows { lane, error }) => (lane, error),
                 Err(error) => return Err(error.into()),
@@ -390,7 +414,7 @@ impl Sessions for StreamStore {
 impl Committed {
     fn nothing(position: Position) -> Self {
         let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
-        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false }
+        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None }
     }
 
     fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {

@@ -55,7 +55,7 @@ impl<'a> Requests<'a> {
 
     /// Whether any row of a lane is some request's.
     pub(super) fn has_any_of(&self, lane: Lane) -> bool {
-        self.frames.iter().any(|frame| frame.lane() == lane && !frame.frame().claims.is_empty())
+        self.frames.iter().any(|frame| frame.lane() == Some(lane) && !frame.frame().claims.is_empty())
     }
 
     /// The request that a row is counted for.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use bytes::Bytes;
-use forebay_model::Timestamp;
 use forebay_model::tuple::TupleEntry;
+use forebay_model::{Lane, Timestamp};
 
 use super::copy::Sent;
 use crate::dead_letter::{Letter, Reason, RowPosition};
@@ -163,7 +163,7 @@ impl<'a> Sieve<'a, '_> {
         if at < Timestamp::EARLIEST || at >= LATEST {
             return Some((Reason::OutOfRange, format!("ordered_at {at} lies outside 2000 to 2099")));
         }
-        if !frame.lane().is_partitioned_by_time() {
+        if !frame.lane().is_some_and(Lane::is_partitioned_by_time) {
             return None;
         }
         let times = self.sifted.times.get_or_insert((at, at));

@@ -33,7 +33,7 @@ async fn every_lane_takes_its_facts() {
     let mut views = scene.writer(Lane::Views).await;
     views.commit(&[frame(2, &facts.each_ref().map(Fact::view))]).await.unwrap();
     assert_eq!(scene.sql("select order_id from order_index order by 1").await, "A\nB");
-    assert_eq!(scene.sql("select view, key, subtotal from order_views").await, "seller|S1|100\nseller|S1|100");
+    assert_eq!(scene.sql("select view, key, subtotal from order_views").await, "1|S1|100\n1|S1|100");
 }
 
 #[tokio::test]

@@ -16,10 +16,10 @@ async fn a_loss_is_accepted_once_and_kept_with_what_was_counted() {
     let incarnation = Incarnation::new(8);
     let after = Position { incarnation, seq: 0 };
     let elsewhere = Position { seq: before.seq - 1, ..before };
-    assert!(!AcceptedLoss::accept(&mut connection, StreamKind::Logged, elsewhere, after, "").await.unwrap());
+    assert!(!AcceptedLoss::accept(&mut connection, StreamKind::Logged, elsewhere, after, "", None).await.unwrap());
     assert_eq!(AcceptedLoss::last(&mut connection, Lane::Orders, incarnation).await.unwrap(), None);
-    assert!(AcceptedLoss::accept(&mut connection, StreamKind::Logged, before, after, "gone").await.unwrap());
-    assert!(!AcceptedLoss::accept(&mut connection, StreamKind::Logged, before, after, "gone").await.unwrap());
+    assert!(AcceptedLoss::accept(&mut connection, StreamKind::Logged, before, after, "gone", None).await.unwrap());
+    assert!(!AcceptedLoss::accept(&mut connection, StreamKind::Logged, before, after, "gone", None).await.unwrap());
 
     let kept = AcceptedLoss::last(&mut connection, Lane::Orders, incarnation).await.unwrap().unwrap();
     assert_eq!((kept.before, kept.after, kept.rows, kept.detail.as_str()), (before, after, tally(30, 0, 0), "gone"));

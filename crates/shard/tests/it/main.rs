@@ -5,6 +5,8 @@
 
 mod any_frames;
 mod comparison;
+mod control;
+mod dropped_view;
 mod duplicates;
 mod exactly_once;
 mod facts;

@@ -73,7 +73,7 @@ impl Scene {
     pub(crate) async fn writer_with(&self, lane: Lane, settings: StoreSettings) -> Writer {
         let mut store = StreamStore::open(&self.addresses(), lane.kind().on(ShardId(0)), settings).await.unwrap();
         let start = Position { incarnation: Incarnation::new(7), seq: 0 };
-        let position = store.begin_at(start).await.unwrap().position;
+        let position = store.begin_at(start, None).await.unwrap().position;
         Writer { lane, store, position }
     }
 }
@@ -82,7 +82,7 @@ impl Writer {
     /// Commits every frame as one of its lane, in as many steps as it takes, and gives the sum.
     pub(crate) async fn commit(&mut self, frames: &[LogFrame]) -> Result<OfLane, CommitError> {
         let frames: Vec<_> = frames.iter().map(|frame| frame.clone().indexed(self.lane)).collect();
-        let Committed { frames, position, rows, dead, dead_rows, was_staged } = self.commit_all(&frames).await?;
+        let Committed { frames, position, rows, dead, dead_rows, was_staged, .. } = self.commit_all(&frames).await?;
         let others = rows.iter().filter(|(lane, tally)| *lane != self.lane && tally.rows() > 0).count();
         assert_eq!(others, 0, "rows of lanes without a frame: {rows:?}");
         let dead = dead.into_iter().map(|(lane, reason, rows)| {
@@ -102,6 +102,7 @@ impl Writer {
             dead: Vec::new(),
             dead_rows: Vec::new(),
             was_staged: false,
+            views: None,
         };
         while !rest.is_empty() {
             let committed = self.store.commit(rest, self.position, &[]).await?;
@@ -114,6 +115,7 @@ impl Writer {
             sum.dead.extend(committed.dead);
             sum.dead_rows.extend(committed.dead_rows);
             sum.was_staged |= committed.was_staged;
+            sum.views = committed.views.or(sum.views);
         }
         Ok(sum)
     }

@@ -70,7 +70,10 @@ mod tests {
             assert_eq!(of_shard.iter().flat_map(|frame| frame.payload.to_vec()).collect::<Vec<u8>>(), expected);
             for frame in of_shard {
                 assert!((1..=9).contains(&frame.rows));
-                assert_eq!(Tuples::new(frame.lane, &frame.payload).flatten().count(), frame.rows as usize);
+                assert_eq!(
+                    Tuples::new(frame.kind.lane().unwrap(), &frame.payload).flatten().count(),
+                    frame.rows as usize
+                );
             }
         }
     }

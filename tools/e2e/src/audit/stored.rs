@@ -15,7 +15,7 @@ const ORDERS: &str = "select jsonb_build_object('customer_id', customer_id, 'ord
 const INDEX: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
     'at', (extract(epoch from ordered_at) * 1000000)::int8)::text from order_index";
 const VIEWS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
-    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'view', view, 'key', key, 'currency', currency, 'subtotal', subtotal, \
+    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'view', (select name from view_in_force where id = view), 'key', key, 'currency', currency, 'subtotal', subtotal, \
     'items', items)::text from order_views";
 const DEAD: &str = r#"select jsonb_build_object('lane', lane, 'reason', reason, 
     'mark', substring(content ->> 'attributes' from '"mark": ?"([^"]*)"'), 'detail', detail, 'seq', stream_seq, 'sqlstate', sqlstate, 

@@ -19,7 +19,7 @@ async fn index_and_views_are_filled_in_again_from_the_stored_orders() {
         system.stack.sql(shard, "delete from order_index; delete from order_views").await.unwrap();
     }
     let run = system.forebay(&["index", "backfill"], b"").await.unwrap().ok().unwrap();
-    assert!(run.stderr.contains("facts logged"), "{}", run.stderr);
+    assert!(run.stderr.contains("facts stored"), "{}", run.stderr);
     system.wait_for(INDEX, 3000).await.unwrap();
     system.wait_for(VIEWS, totals).await.unwrap();
 

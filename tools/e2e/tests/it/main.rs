@@ -14,3 +14,4 @@ mod routing;
 mod staleness;
 mod stopping;
 mod verify;
+mod views;

@@ -5,7 +5,7 @@ use forebay_admin::dead::{Filters, LetterAddress, Selection};
 use forebay_model::{Lane, ShardId, Timestamp};
 use forebay_shard::Reason;
 
-use crate::operate::system::{self, SystemArgs, ViewsArgs};
+use crate::operate::system::{self, SystemArgs};
 
 /// What `forebay dead` can do.
 #[derive(Debug, Clone, Subcommand)]
@@ -66,10 +66,6 @@ pub struct Requeue {
     /// Which letters: those that were requeued before only where they are named by address
     #[command(flatten)]
     pub selection: SelectionArgs,
-
-    /// Fields that make views.
-    #[command(flatten)]
-    pub views: ViewsArgs,
 
     /// Print what was done as JSON
     #[arg(long)]

@@ -30,7 +30,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
 
 async fn requeue(args: args::Requeue) -> Result<ExitCode> {
     let (system, selection) = (System::from(args.system), Selection::from(args.selection));
-    let outcome = dead::requeue(&system, &selection, &args.views.views).await?;
+    let outcome = dead::requeue(&system, &selection).await?;
     tell_missing(&outcome.missing);
     for letter in &outcome.stay {
         eprintln!("letter {} stays: {}", letter.address, letter.reason);

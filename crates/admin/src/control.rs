@@ -1,0 +1,69 @@
+//! A decision that stands in the map takes effect: it is told to each logged stream by a control frame, and every shard has taken it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use forebay_log::Log;
+use forebay_model::{Control, Epoch, ShardId, ShardMap};
+use forebay_shard::{ShardPool, ViewsInForce};
+use tokio::time::{Instant, sleep};
+
+use crate::publish::ATTEMPT;
+
+/// How often a shard is asked.
+const POLL: Duration = Duration::from_millis(100);
+/// How long it may take before somebody is told that it is waited for.
+const TOLD_AFTER: Duration = Duration::from_secs(3);
+
+/// Sees to it that every shard has taken the views of this map, however long a shard is away. Any number of processes may do it, also
+/// with different versions of the map: a shard takes only what is newer.
+pub(crate) async fn put_in_force(
+    log: &Log,
+    map: &ShardMap,
+    pools: &[ShardPool],
+    tell: &(dyn Fn(ShardId) + Sync),
+) -> Result<()> {
+    let control = Control::Views { epoch: map.epoch(), in_force: map.settings().views.in_force().clone() };
+    for shard in map.shards() {
+        append(log, shard, &control).await?;
+    }
+    for shard in map.shards() {
+        let pool = pool_of(pools, shard)?;
+        let (begun, mut told, mut losses) = (Instant::now(), false, log.losses());
+        while !has_taken(pool, map.epoch()).await {
+            if !told && begun.elapsed() > TOLD_AFTER {
+                tell(shard);
+                told = true;
+            }
+            if losses != log.losses() {
+                // A server that went down may have lost it before anybody read it.
+                losses = log.losses();
+                append(log, shard, &control).await?;
+            }
+            sleep(POLL).await;
+        }
+    }
+    Ok(())
+}
+
+/// The connections to a shard of the map.
+pub(crate) fn pool_of(pools: &[ShardPool], shard: ShardId) -> Result<&ShardPool> {
+    let pool = pools.iter().find(|pool| pool.shard() == shard);
+    pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))
+}
+
+/// Whether a shard has taken the views of that epoch. One that does not answer has not, as far as is known.
+pub(crate) async fn has_taken(pool: &ShardPool, epoch: Epoch) -> bool {
+    let taken = async { anyhow::Ok(ViewsInForce::read(&mut *pool.acquire().await?).await?) };
+    taken.await.ok().flatten().is_some_and(|taken| taken.epoch >= epoch)
+}
+
+async fn append(log: &Log, shard: ShardId, control: &Control) -> Result<()> {
+    loop {
+        match log.append_control(shard, control, Instant::now() + ATTEMPT).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_retryable() => sleep(POLL).await,
+            Err(error) => return Err(error).with_context(|| format!("the log of shard {shard}")),
+        }
+    }
+}

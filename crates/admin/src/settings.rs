@@ -1,0 +1,80 @@
+//! The settings of the system, which stand in the map: read, and changed by compare-and-swap.
+
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use forebay_log::{Log, MapError};
+use forebay_model::{Currency, ShardMap, SystemSettings};
+use forebay_service::BadSetting;
+
+use crate::system::{NO_MAP, System};
+
+/// One setting, as it is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// What orders are in that name no currency.
+    Currency(Currency),
+    /// Bytes that each stream may take.
+    StreamBytesMax(u64),
+    /// NATS servers that keep each stream.
+    StreamReplicas(u8),
+}
+
+/// The map of now, with the settings.
+///
+/// # Errors
+/// Where there is none yet, or the log cannot be reached.
+pub async fn read(system: &System) -> Result<Arc<ShardMap>> {
+    stored_map(&system.connect_log().await?).await
+}
+
+/// Makes changes, and gives the map behind them. The streams that there are follow their limits.
+///
+/// # Errors
+/// As [`read`], or where a stream cannot be as it should. Doing it again is harmless.
+pub async fn set(system: &System, changes: &[Change]) -> Result<Arc<ShardMap>> {
+    let log = system.connect_log().await?;
+    let map = change(&log, |settings| {
+        for &change in changes {
+            match change {
+                Change::Currency(currency) => settings.currency = currency,
+                Change::StreamBytesMax(bytes_max) => settings.streams.bytes_max = bytes_max,
+                Change::StreamReplicas(replicas) => settings.streams.replicas = replicas,
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    log.ensure_streams_of(&map).await?;
+    Ok(map)
+}
+
+/// The map as it is stored now.
+pub(crate) async fn stored_map(log: &Log) -> Result<Arc<ShardMap>> {
+    match log.read_map().await {
+        Err(MapError::Absent) => Err(anyhow!(NO_MAP)),
+        read => Ok(read?),
+    }
+}
+
+/// Changes the settings by compare-and-swap, as often as somebody else is faster. Where nothing is to be changed, the map stays. Gives
+/// the map that has them.
+pub(crate) async fn change(
+    log: &Log,
+    mut make: impl FnMut(&mut SystemSettings) -> Result<(), BadSetting>,
+) -> Result<Arc<ShardMap>> {
+    loop {
+        let map = stored_map(log).await?;
+        let mut settings = map.settings().clone();
+        make(&mut settings)?;
+        if settings == *map.settings() {
+            return Ok(map);
+        }
+        let next = map.next_with(settings);
+        match log.update_map(&next).await {
+            Ok(()) => return Ok(Arc::new(next)),
+            Err(MapError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

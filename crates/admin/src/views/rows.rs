@@ -1,0 +1,85 @@
+//! That no row of a dropped view comes behind, and deleting those that there are.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use forebay_log::Log;
+use forebay_model::{ShardId, ShardMap, StreamKind, ViewId};
+use forebay_shard::dropped_view::delete_dropped;
+use forebay_shard::{Derived, ShardPool, StreamPosition};
+use tokio::time::{Instant, sleep};
+
+use super::Step;
+use crate::Tell;
+use crate::control::pool_of;
+use crate::owed::frames_owed;
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long it may take before somebody is told that a shard is waited for.
+const TOLD_AFTER: Duration = Duration::from_secs(3);
+
+/// Waits until everything that was derived with older views is stored, however long that takes. Every shard has taken the newer ones
+/// before.
+pub(super) async fn wait_for_those_on_their_way(
+    log: &Log,
+    map: &ShardMap,
+    pools: &[ShardPool],
+    tell: Tell<'_, Step>,
+) -> Result<()> {
+    for shard in map.shards() {
+        let at = until(shard, tell, async || {
+            let read = StreamPosition::of(&mut *pool_of(pools, shard)?.acquire().await?, StreamKind::Logged).await?;
+            Ok(read.map(|stored| stored.position))
+        });
+        let at = at.await;
+        until(shard, tell, async || {
+            let notes = Derived::all(&mut *pool_of(pools, shard)?.acquire().await?).await?;
+            for note in &notes {
+                let state = log.stream_state(StreamKind::Derived.on(note.target)).await?;
+                if frames_owed(note, at, &state) != Some(0) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+        .await;
+    }
+    for shard in map.shards() {
+        let stream = StreamKind::Derived.on(shard);
+        let last = until(shard, tell, async || Ok(Some(log.stream_state(stream).await?.last()))).await;
+        until(shard, tell, async || {
+            let read = StreamPosition::of(&mut *pool_of(pools, shard)?.acquire().await?, stream.kind).await?;
+            // Made anew, it has nothing that was derived before.
+            let is_other = log.stream_state(stream).await?.incarnation != last.incarnation;
+            let is_there = is_other || read.is_some_and(|stored| stored.position.covers(last));
+            Ok((is_there || last.seq == 0).then_some(()))
+        })
+        .await;
+    }
+    Ok(())
+}
+
+/// Asks until there is an answer. One that fails is none.
+async fn until<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
+    let (begun, mut told) = (Instant::now(), false);
+    loop {
+        if let Ok(Some(answer)) = ask().await {
+            return answer;
+        }
+        if !told && begun.elapsed() > TOLD_AFTER {
+            tell(Step::Waiting(shard));
+            told = true;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Deletes the rows of a shard. Returns how many there were.
+pub(super) async fn delete(pool: &ShardPool, view: ViewId) -> Result<u64> {
+    const PROGRESS: &str = "delete from backfill where job = $1";
+    let mut connection = pool.acquire().await?;
+    let rows = delete_dropped(&mut connection, view).await;
+    let rows = rows.with_context(|| format!("the rows of shard {}", pool.shard()))?;
+    sqlx::query(PROGRESS).bind(format!("views:{view}")).execute(&mut *connection).await?;
+    Ok(rows)
+}

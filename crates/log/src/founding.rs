@@ -1,0 +1,226 @@
+//! Making a system where there is none: its streams and its first map. Where there is one, what somebody says of it must be so.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use bytesize::ByteSize;
+use forebay_model::settings::StreamLimits;
+use forebay_model::{Currency, Hash, ShardMap, StreamId, SystemSettings, SystemViews, ViewSet};
+
+use crate::error::MapError;
+use crate::log::Log;
+
+/// What a system is made with: the flags of everything that makes one. Where there is one, what is said must agree with it; it is
+/// changed by commands, not by flags.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct FoundingArgs {
+    /// How customers become buckets in a new system: `md5` (where nothing is said), or `modulo` for integer ids
+    #[arg(long, env = "FOREBAY_ROUTING", value_name = "ROUTING")]
+    pub routing: Option<Hash>,
+
+    /// Fields that make the first views of a new system, separated by commas (where nothing is said, `seller=items[].seller_id`)
+    #[arg(long, env = "FOREBAY_VIEWS", value_name = "VIEWS")]
+    pub views: Option<ViewSet>,
+
+    /// What orders of a new system are in that name no currency: three capital letters of ISO 4217 (where nothing is said, EUR)
+    #[arg(long, env = "FOREBAY_CURRENCY", value_name = "CURRENCY")]
+    pub currency: Option<Currency>,
+
+    /// Bytes that each stream of a new system may take (where nothing is said, 1 GiB); a full stream refuses orders
+    #[arg(long, env = "FOREBAY_STREAM_BYTES_MAX", value_name = "BYTES")]
+    pub stream_bytes_max: Option<ByteSize>,
+
+    /// NATS servers that keep each stream of a new system (where nothing is said, 1)
+    #[arg(long, env = "FOREBAY_STREAM_REPLICAS", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub stream_replicas: Option<u8>,
+}
+
+/// Something was said of a system that is not so: a line that says what, and how it is changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flag} says {said}, and this system has {found}: {advice}")]
+pub struct Disagreement {
+    flag: &'static str,
+    said: String,
+    found: String,
+    advice: &'static str,
+}
+
+/// Why a system could not be made or found.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundingError {
+    /// There is one, and it is another one.
+    #[error(transparent)]
+    Disagrees(#[from] Disagreement),
+    /// The log does not do what it is asked.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}
+
+impl FoundingArgs {
+    /// Their environment variables.
+    pub const VARIABLES: [&str; 5] =
+        ["FOREBAY_ROUTING", "FOREBAY_VIEWS", "FOREBAY_CURRENCY", "FOREBAY_STREAM_BYTES_MAX", "FOREBAY_STREAM_REPLICAS"];
+
+    /// The first map of a system that is made with them.
+    pub fn first_map(&self, shards: NonZeroU16) -> ShardMap {
+        let usual = SystemSettings::default();
+        let limits = usual.streams;
+        let settings = SystemSettings {
+            views: self.views.as_ref().map_or(usual.views, SystemViews::first),
+            currency: self.currency.unwrap_or(usual.currency),
+            streams: StreamLimits {
+                bytes_max: self.stream_bytes_max.map_or(limits.bytes_max, |bytes| bytes.as_u64()),
+                replicas: self.stream_replicas.unwrap_or(limits.replicas),
+            },
+        };
+        ShardMap::even(shards, self.routing.unwrap_or_default()).with_settings(settings)
+    }
+
+    /// Whether what they say of a system is so.
+    ///
+    /// # Errors
+    /// [`Disagreement`] about the first that is not.
+    pub fn check(&self, map: &ShardMap) -> Result<(), Disagreement> {
+        let settings = map.settings();
+        let bytes_max = ByteSize::b(settings.streams.bytes_max);
+        let sorted = |views: &ViewSet| {
+            let mut views: Vec<String> = views.iter().map(|view| view.spec.to_string()).collect();
+            views.sort_unstable();
+            let text = views.join(",");
+            if text.is_empty() { "no view".to_owned() } else { text }
+        };
+        let (views, in_force) = (self.views.as_ref().map(sorted), sorted(settings.views.in_force()));
+        let routing = self.routing.map(|hash| hash.as_str().to_owned());
+        let all = [
+            ("--routing", routing, map.hash().as_str().to_owned(), "leave it out; it is fixed when a system is made"),
+            ("--views", views, in_force, "leave it out; `forebay views` adds and drops them"),
+            (
+                "--currency",
+                self.currency.map(|currency| currency.to_string()),
+                settings.currency.to_string(),
+                BY_COMMAND,
+            ),
+            (
+                "--stream-bytes-max",
+                self.stream_bytes_max.map(|bytes| bytes.to_string()),
+                bytes_max.to_string(),
+                BY_COMMAND,
+            ),
+            (
+                "--stream-replicas",
+                self.stream_replicas.map(|n| n.to_string()),
+                settings.streams.replicas.to_string(),
+                BY_COMMAND,
+            ),
+        ];
+        for (flag, said, found, advice) in all {
+            match said {
+                Some(said) if said != found => return Err(Disagreement { flag, said, found, advice }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+const BY_COMMAND: &str = "leave it out; `forebay settings set` changes it";
+
+/// Whether somebody who was told of so many shards was told of all of them.
+///
+/// # Errors
+/// [`Disagreement`].
+pub fn check_shards(said: usize, map: &ShardMap) -> Result<(), Disagreement> {
+    let found = map.shards().len();
+    if said == found {
+        return Ok(());
+    }
+    let of = |count: usize| if count == 1 { "1 shard".to_owned() } else { format!("{count} shards") };
+    let advice = "name all of them, in the order of their numbers";
+    Err(Disagreement { flag: "--shards", said: of(said), found: of(found), advice })
+}
+
+impl Log {
+    /// Makes the streams and the map of a system of that many shards, as far as they are missing, and gives the map. Streams first,
+    /// map last: who sees a map may rely on its streams. Of several processes that do it at once, one wins.
+    ///
+    /// # Errors
+    /// [`FoundingError::Disagrees`] where there is a system, and it is another one; then nothing was changed.
+    pub async fn found(&self, shards: NonZeroU16, args: &FoundingArgs) -> Result<Arc<ShardMap>, FoundingError> {
+        let check = |map: &ShardMap| args.check(map).and_then(|()| check_shards(shards.get().into(), map));
+        let known = match self.read_map().await {
+            Ok(map) => Some(map),
+            Err(MapError::Absent) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let first = match &known {
+            Some(map) => Arc::clone(map),
+            None => Arc::new(args.first_map(shards)),
+        };
+        check(&first)?;
+        self.ensure_streams_of(&first).await?;
+        if known.is_some() {
+            return Ok(first);
+        }
+        let stored = self.create_map_if_absent(&first).await?;
+        check(&stored)?;
+        if stored.settings().streams != first.settings().streams {
+            self.ensure_streams_of(&stored).await?;
+        }
+        Ok(stored)
+    }
+
+    /// Makes the streams of a map where they are missing, and gives those that are there its limits.
+    ///
+    /// # Errors
+    /// As [`Log::ensure_streams`].
+    pub async fn ensure_streams_of(&self, map: &ShardMap) -> Result<(), MapError> {
+        Ok(self.ensure_streams(map.shards().flat_map(StreamId::all_of), map.settings().streams).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        founding: FoundingArgs,
+    }
+
+    fn args(flags: &[&str]) -> FoundingArgs {
+        Line::try_parse_from([&["x"], flags].concat()).unwrap().founding
+    }
+
+    #[test]
+    fn what_is_said_must_be_so_and_what_is_not_said_is_right() {
+        let three = NonZeroU16::new(3).unwrap();
+        let flags = [
+            ["--routing", "modulo"],
+            ["--views", "seller=items[].seller_id,warehouse=w"],
+            ["--currency", "USD"],
+            ["--stream-bytes-max", "64MiB"],
+            ["--stream-replicas", "3"],
+        ];
+        let (usual, all) = (args(&[]).first_map(three), args(&flags.concat()));
+        let other = all.first_map(three);
+        assert_eq!((all.check(&other), args(&[]).check(&other)), (Ok(()), Ok(())));
+        assert_eq!(args(&["--views", "warehouse=w,seller=items[].seller_id"]).check(&other), Ok(()), "in any order");
+        for said in flags {
+            let line = args(&said).check(&usual).unwrap_err().to_string();
+            assert!(line.starts_with(said[0]) && line.contains(": leave it out; ") && !line.contains('\n'), "{line}");
+            assert_eq!(args(&said).check(&other), Ok(()));
+        }
+        let none = args(&["--views", ""]).check(&usual).unwrap_err().to_string();
+        assert!(none.starts_with("--views says no view, and this system has seller=items[].seller_id:"), "{none}");
+        assert_eq!((check_shards(3, &usual), check_shards(2, &usual).is_err()), (Ok(()), true));
+    }
+
+    #[test]
+    fn every_one_of_them_is_left_out_where_they_are() {
+        let command = <Line as clap::CommandFactory>::command();
+        let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        assert_eq!(variables.collect::<Vec<_>>(), FoundingArgs::VARIABLES);
+    }
+}
