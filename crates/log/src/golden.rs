@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use forebay_model::{
-    Claimant, Claims, DerivedThrough, Epoch, Incarnation, Lane, Position, RequestId, ShardId, StreamKind, Timestamp,
-    Touched,
+    Claimant, Claims, Control, DerivedThrough, Epoch, Incarnation, Lane, Position, RequestId, ShardId, StreamKind,
+    Timestamp, Touched,
 };
 use forebay_testkit::golden;
 use forebay_testkit::golden::{from_hex, to_hex};
 
 use crate::frame::message::readable_headers;
-use crate::frame::{Frame, StoredFrame};
+use crate::frame::{Frame, FrameKind, StoredFrame};
 use crate::{NOTICE_VERSION, Notice, NoticeFault};
 
 const AT: Position = Position { incarnation: Incarnation::new(1_750_000_000_000_001), seq: 4711 };
@@ -27,11 +27,11 @@ fn message(frame: &Frame) -> String {
     text
 }
 
-fn read(lane: Lane, message: &[u8]) -> StoredFrame {
+fn read(kind: FrameKind, message: &[u8]) -> StoredFrame {
     let text = String::from_utf8(message.to_vec()).unwrap();
     let (headers, body) = text.split_once("\n\n").unwrap();
     let headers = readable_headers(format!("NATS/1.0\n{headers}").as_bytes());
-    StoredFrame::from_message(lane.into(), AT, &headers, from_hex(body).into()).unwrap()
+    StoredFrame::from_message(kind, AT, &headers, from_hex(body).into()).unwrap()
 }
 
 /// What a payload is made of is for `forebay-model` to say.
@@ -49,8 +49,21 @@ fn frames() {
         }
         let frame = Frame { kind: lane.into(), rows: 3, epoch, enqueued_at, id, payload, claims };
         let kept = golden!(format!("frame-{}.txt", lane.format().replace('/', "-")), message(&frame));
-        assert_eq!(read(lane, &kept).frame, Ok(frame));
+        assert_eq!(read(lane.into(), &kept).frame, Ok(frame));
     }
+}
+
+#[test]
+fn control_frames() {
+    let in_force = "seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap();
+    let control = Control::Views { epoch: Epoch(7), in_force };
+    let enqueued_at = Timestamp::from_unix_us(1_750_000_000_000_001);
+    let id = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    let frame = Frame { enqueued_at, id, ..Frame::of_control(&control) };
+    let format = FrameKind::Control.format().replace('/', "-");
+    let kept = golden!(format!("frame-{format}.txt"), message(&frame));
+    let read = read(FrameKind::Control, &kept).frame.unwrap();
+    assert_eq!((read.control(), read), (Ok(Some(control)), frame));
 }
 
 #[test]
