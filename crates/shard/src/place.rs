@@ -56,13 +56,19 @@ impl PlaceLog {
     ) -> Result<i16, sqlx::Error> {
         const SQL: &str = "with known as (select number from place_log where shard = $1 and incarnation = $2), \
             new as (insert into place_log (number, shard, incarnation) \
-                select coalesce(max(number), 0) + 1, $1, $2 from place_log having not exists (select from known) returning number) \
+                select coalesce(max(number), 0) + 1, $1, $2 from place_log having not exists (select from known) \
+                on conflict do nothing returning number) \
             select number from known union all select number from new";
-        sqlx::query_scalar(SQL)
-            .bind(shard.0.cast_signed())
-            .bind(incarnation.get().cast_signed())
-            .fetch_one(connection)
-            .await
+        loop {
+            let number = sqlx::query_scalar(SQL)
+                .bind(shard.0.cast_signed())
+                .bind(incarnation.get().cast_signed())
+                .fetch_optional(&mut *connection);
+            // There is none where another writer has given the same number just now: that one is seen next time.
+            if let Some(number) = number.await? {
+                return Ok(number);
+            }
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use forebay_model::{Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, Tenant, Timestamp};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row};
+use forebay_model::{
+    Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind, Tenant, Timestamp,
+};
+use sqlx::postgres::{PgConnection, PgRow, Postgres};
+use sqlx::{AssertSqlSafe, Connection, Row, Transaction};
 
-use super::stretch::decided;
 use crate::address::ShardAddresses;
 use crate::pool::{Lease, PoolSettings, ShardPool};
+use crate::position::StreamPosition;
 use crate::store::StoreError;
 use crate::store::step::{Step, step};
 use crate::timestamptz::Timestamptz;
@@ -133,6 +135,16 @@ impl OrderReader {
     pub(super) async fn lease(&self) -> Result<Lease, StoreError> {
         Ok(self.0.acquire().await?)
     }
+}
+
+/// A snapshot in which everything up to a position is decided; `None` where the shard is not as far as that.
+pub(super) async fn decided(
+    lease: &mut Lease,
+    upto: Position,
+) -> Result<Option<Transaction<'_, Postgres>>, sqlx::Error> {
+    let mut snapshot = lease.begin_with("begin isolation level repeatable read read only").await?;
+    let stored = StreamPosition::of(&mut snapshot, StreamKind::Logged).await?;
+    Ok(stored.is_some_and(|stored| stored.position.covers(upto)).then_some(snapshot))
 }
 
 impl OrderKey {

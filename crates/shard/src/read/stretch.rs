@@ -4,15 +4,13 @@
 //! with its indexes; over three years of days that would be thousands of locks. So it is over a window of time that has some
 //! dozens of partitions, and the windows are read side by side.
 
-use forebay_model::{Lane, Position, StreamKind, Timestamp};
-use sqlx::postgres::{PgConnection, Postgres};
-use sqlx::{AssertSqlSafe, Connection, Row, Transaction};
+use forebay_model::{Lane, Position, Timestamp};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row};
 
-use super::orders::{COLUMNS, OrderReader, StoredOrder};
+use super::orders::{COLUMNS, OrderReader, StoredOrder, decided};
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
-use crate::pool::Lease;
-use crate::position::StreamPosition;
 use crate::store::StoreError;
 use crate::store::step::{Step, step};
 use crate::timestamptz::Timestamptz;
@@ -105,16 +103,6 @@ impl OrderReader {
         lease.done();
         Ok(found)
     }
-}
-
-/// A snapshot in which everything up to a position is decided; `None` where the shard is not as far as that.
-pub(super) async fn decided(
-    lease: &mut Lease,
-    upto: Position,
-) -> Result<Option<Transaction<'_, Postgres>>, sqlx::Error> {
-    let mut snapshot = lease.begin_with("begin isolation level repeatable read read only").await?;
-    let stored = StreamPosition::of(&mut snapshot, StreamKind::Logged).await?;
-    Ok(stored.is_some_and(|stored| stored.position.covers(upto)).then_some(snapshot))
 }
 
 async fn read(
