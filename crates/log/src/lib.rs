@@ -46,9 +46,7 @@ pub mod stream;
 
 pub use error::{LogError, MapError};
 pub use founding::{Disagreement, FoundingArgs, FoundingError, check_shards};
-pub use frame::{
-    BadFrame, Damage, Frame, FrameFault, FrameId, FrameKind, StoredFrame, UnknownControl, Unreadable, UnreadableFrame,
-};
+pub use frame::{BadFrame, Damage, Frame, FrameFault, FrameId, FrameKind, StoredFrame, Unreadable, UnreadableFrame};
 pub use log::Log;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};

@@ -1,33 +1,23 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_log::{FrameId, StoredFrame};
+use forebay_log::{Frame, FrameId, StoredFrame};
 use forebay_model::{Epoch, Touched};
 use forebay_shard::{IndexedFrame, LogFrame, Reason};
 use tracing::error;
 
-use crate::drain::failure::Failure;
-
 /// A message of the log as the shard takes it. One that is no frame stands for one row, which is dead; as a control frame it
 /// stands for nothing.
-///
-/// # Errors
-/// [`Failure::Violated`] for a control frame that says what this version does not know.
-pub(crate) fn indexed(stored: StoredFrame) -> Result<IndexedFrame, Failure> {
+pub(crate) fn indexed(stored: StoredFrame) -> IndexedFrame {
     if let Some(lane) = stored.kind.lane() {
-        return Ok(to_log_frame(stored).indexed(lane));
+        return to_log_frame(stored).indexed(lane);
     }
-    let seq = stored.position.seq;
-    let unknown = |what: String| Failure::Violated { seq: seq.saturating_sub(1), what };
-    match &stored.frame {
-        Ok(frame) => match frame.control() {
-            Ok(Some(control)) => Ok(to_log_frame(stored).saying(control)),
-            Ok(None) => Ok(to_log_frame(stored).saying_nothing()),
-            Err(error) => Err(unknown(format!("{error}: use a writer of the version that has written it"))),
-        },
-        Err(bad) => {
-            error!(seq, fault = %bad.fault, "what is no frame stands where control frames do; it is passed over");
-            Ok(to_log_frame(stored).saying_nothing())
-        }
+    if let Err(bad) = &stored.frame {
+        let (seq, fault) = (stored.position.seq, &bad.fault);
+        error!(seq, %fault, "what is no frame stands where control frames do; it is passed over");
+    }
+    match stored.frame.as_ref().ok().and_then(Frame::control) {
+        Some(control) => to_log_frame(stored).saying(control),
+        None => to_log_frame(stored).saying_nothing(),
     }
 }
 

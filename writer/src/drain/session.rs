@@ -196,7 +196,7 @@ impl<'a> Session<'a> {
         tokio::select! {
             biased;
             batch = self.reader.next_batch_within(rows, bytes, BEAT) => {
-                Ok(Next::Batch(batch?.into_iter().map(indexed).collect::<Result<_, _>>()?))
+                Ok(Next::Batch(batch?.into_iter().map(indexed).collect()))
             }
             () = news => Ok(Next::Notes),
         }

@@ -153,7 +153,7 @@ async fn a_control_frame_of_a_later_version_is_not_passed_over_and_rubbish_among
         (stream["state"] == "halted", stream)
     });
     let reason = halted.await["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("does not know") && reason.contains("moves"), "{reason}");
+    assert!(reason.contains("control/1") && reason.contains("moves"), "{reason}");
     writer.stop().await;
 }
 

@@ -4,14 +4,9 @@ use bytes::Bytes;
 use forebay_model::{Control, Position, ShardId};
 use tokio::time::Instant;
 
-use crate::frame::{Frame, FrameKind};
+use crate::frame::{Frame, FrameKind, kind};
 use crate::log::Log;
 use crate::publish::PublishError;
-
-/// A frame that says it cannot be read here: a later version has written it, and it must not be passed over.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the control frame says something that this version does not know: {0}")]
-pub struct UnknownControl(String);
 
 impl Frame {
     /// A new frame that says it.
@@ -22,16 +17,8 @@ impl Frame {
     }
 
     /// What it says, if it is a control frame.
-    ///
-    /// # Errors
-    /// [`UnknownControl`] where it is one that this version does not know.
-    pub fn control(&self) -> Result<Option<Control>, UnknownControl> {
-        match self.kind {
-            FrameKind::Facts(_) => Ok(None),
-            FrameKind::Control => {
-                serde_json::from_slice(&self.payload).map(Some).map_err(|error| UnknownControl(error.to_string()))
-            }
-        }
+    pub fn control(&self) -> Option<Control> {
+        (self.kind == FrameKind::Control).then(|| kind::said(&self.payload))?
     }
 }
 

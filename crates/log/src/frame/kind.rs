@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use forebay_model::{Lane, StreamKind};
+use forebay_model::{Control, Lane, StreamKind};
 use serde::{Serialize, Serializer};
 
 /// What a frame carries.
@@ -70,4 +70,9 @@ impl Serialize for FrameKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
+}
+
+/// What the payload of a control frame says; `None` where this version does not know that.
+pub(super) fn said(payload: &[u8]) -> Option<Control> {
+    serde_json::from_slice(payload).ok()
 }

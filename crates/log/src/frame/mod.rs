@@ -14,7 +14,6 @@ use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use forebay_model::{Claims, Epoch, Position, Timestamp};
 
-pub use control::UnknownControl;
 pub use kind::FrameKind;
 pub use sum::Damage;
 
@@ -240,12 +239,15 @@ impl StoredFrame {
     }
 }
 
-/// Nothing may be decided about what is not understood: neither what is damaged, nor what names another format.
+/// Nothing may be decided about what is not understood: neither what is damaged, nor what names another format, nor a control frame
+/// that says what is not known here.
 fn is_readable(kind: FrameKind, headers: &HeaderMap, body: &[u8]) -> Result<(), Unreadable> {
     sum::check(headers, body)?;
+    let unknown = |found: &str| Err(Unreadable::Format { known: kind.format(), found: excerpt(found).into() });
     match only(headers, FORMAT) {
-        Ok(format) if format != kind.format() => {
-            Err(Unreadable::Format { known: kind.format(), found: excerpt(format).into() })
+        Ok(format) if format != kind.format() => unknown(format),
+        Ok(format) if kind == FrameKind::Control && kind::said(body).is_none() => {
+            unknown(&format!("{format} {}", String::from_utf8_lossy(body)))
         }
         _ => Ok(()),
     }
@@ -301,7 +303,7 @@ fn headers_as_text(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{Claimant, Incarnation, Lane, RequestId};
+    use forebay_model::{Claimant, Control, Incarnation, Lane, RequestId, ViewSet};
 
     fn claims() -> Claims {
         let mut claims = Claims::default();
@@ -377,6 +379,19 @@ mod tests {
             let why = Unreadable::Format { known: Lane::Orders.format(), found: format.into() };
             assert_eq!((unread.why, unread.position, unread.payload), (why, position, body));
         }
+    }
+
+    #[test]
+    fn a_control_frame_that_says_what_is_not_known_is_not_read() {
+        let position = Position { incarnation: Incarnation::new(1), seq: 9 };
+        let known = Frame::of_control(&Control::Views { epoch: Epoch(2), in_force: ViewSet::default() });
+        let (headers, body) = known.message();
+        let read = StoredFrame::from_message(FrameKind::Control, position, &headers, body);
+        assert_eq!(read.unwrap().frame, Ok(known.clone()));
+        let (headers, body) = Frame { payload: r#"{"moves":{"epoch":3}}"#.into(), ..known }.message();
+        let read = StoredFrame::from_message(FrameKind::Control, position, &headers, body);
+        let found = r#"control/1 {"moves":{"epoch":3}}"#.into();
+        assert_eq!(read.unwrap_err().why, Unreadable::Format { known: "control/1", found });
     }
 
     #[test]
