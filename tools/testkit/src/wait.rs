@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long anything may take that must happen: long enough on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(40);
+pub const DEADLINE: Duration = Duration::from_secs(100);
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
