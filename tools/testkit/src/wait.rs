@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    #[should_panic(expected = "not within 40s: a miracle; last seen: \"nothing\"")]
+    #[should_panic(expected = "not within 100s: a miracle; last seen: \"nothing\"")]
     async fn what_does_not_happen_fails_with_what_was_seen_last() {
         let begun = tokio::time::Instant::now();
         eventually("a miracle", async || {
