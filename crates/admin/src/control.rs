@@ -9,11 +9,10 @@ use forebay_shard::{ShardPool, ViewsInForce};
 use tokio::time::{Instant, sleep};
 
 use crate::publish::ATTEMPT;
+use crate::wait::until;
 
-/// How often a shard is asked.
-const POLL: Duration = Duration::from_millis(100);
-/// How long it may take before somebody is told that it is waited for.
-const TOLD_AFTER: Duration = Duration::from_secs(3);
+/// How long to wait before the next attempt.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sees to it that every shard has taken the views of this map, however long a shard is away. Any number of processes may do it, also
 /// with different versions of the map: a shard takes only what is newer.
@@ -29,19 +28,22 @@ pub(crate) async fn put_in_force(
     }
     for shard in map.shards() {
         let pool = pool_of(pools, shard)?;
-        let (begun, mut told, mut losses) = (Instant::now(), false, log.losses());
-        while !has_taken(pool, map.epoch()).await {
-            if !told && begun.elapsed() > TOLD_AFTER {
-                tell(shard);
-                told = true;
-            }
-            if losses != log.losses() {
+        let mut losses = log.losses();
+        let taken = until(
+            || tell(shard),
+            async || {
+                if has_taken(pool, map.epoch()).await {
+                    return Some(Ok(()));
+                }
+                if losses == log.losses() {
+                    return None;
+                }
                 // A server that went down may have lost it before anybody read it.
                 losses = log.losses();
-                append(log, shard, &control).await?;
-            }
-            sleep(POLL).await;
-        }
+                append(log, shard, &control).await.err().map(Err)
+            },
+        );
+        taken.await?;
     }
     Ok(())
 }
@@ -62,7 +64,7 @@ async fn append(log: &Log, shard: ShardId, control: &Control) -> Result<()> {
     loop {
         match log.append_control(shard, control, Instant::now() + ATTEMPT).await {
             Ok(_) => return Ok(()),
-            Err(error) if error.is_retryable() => sleep(POLL).await,
+            Err(error) if error.is_retryable() => sleep(PAUSE).await,
             Err(error) => return Err(error).with_context(|| format!("the log of shard {shard}")),
         }
     }

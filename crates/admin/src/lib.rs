@@ -19,6 +19,7 @@
 //! | [`doctor`] | whether a system is set up so that it can keep its promises |
 //! | `stored_order` | an order as a shard has it |
 //! | `owed` | what a shard owes to another |
+//! | `wait` | waiting for what other processes do |
 //! | `publish` | frames into the log, however long that takes |
 //! | `columns` | facts by column, compared |
 //! | `hex` | bytes as text |
@@ -41,6 +42,7 @@ mod stored_order;
 pub mod system;
 pub mod verify;
 pub mod views;
+mod wait;
 
 /// Who is told what there is to know while a job runs.
 pub type Tell<'a, E> = &'a (dyn Fn(E) + Sync);

@@ -1,22 +1,16 @@
 //! That no row of a dropped view comes behind, and deleting those that there are.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use forebay_log::Log;
 use forebay_model::{ShardId, ShardMap, StreamKind, ViewId};
 use forebay_shard::dropped_view::delete_dropped;
 use forebay_shard::{Derived, ShardPool, StreamPosition};
-use tokio::time::{Instant, sleep};
 
 use super::Step;
 use crate::Tell;
 use crate::control::pool_of;
 use crate::owed::frames_owed;
-
-const POLL: Duration = Duration::from_millis(100);
-/// How long it may take before somebody is told that a shard is waited for.
-const TOLD_AFTER: Duration = Duration::from_secs(3);
+use crate::wait::until;
 
 /// Waits until everything that was derived with older views is stored, however long that takes. Every shard has taken the newer ones
 /// before.
@@ -27,12 +21,12 @@ pub(super) async fn wait_for_those_on_their_way(
     tell: Tell<'_, Step>,
 ) -> Result<()> {
     for shard in map.shards() {
-        let at = until(shard, tell, async || {
+        let at = answer_of(shard, tell, async || {
             let read = StreamPosition::of(&mut *pool_of(pools, shard)?.acquire().await?, StreamKind::Logged).await?;
             Ok(read.map(|stored| stored.position))
         });
         let at = at.await;
-        until(shard, tell, async || {
+        answer_of(shard, tell, async || {
             let notes = Derived::all(&mut *pool_of(pools, shard)?.acquire().await?).await?;
             for note in &notes {
                 let state = log.stream_state(StreamKind::Derived.on(note.target)).await?;
@@ -46,8 +40,8 @@ pub(super) async fn wait_for_those_on_their_way(
     }
     for shard in map.shards() {
         let stream = StreamKind::Derived.on(shard);
-        let last = until(shard, tell, async || Ok(Some(log.stream_state(stream).await?.last()))).await;
-        until(shard, tell, async || {
+        let last = answer_of(shard, tell, async || Ok(Some(log.stream_state(stream).await?.last()))).await;
+        answer_of(shard, tell, async || {
             let read = StreamPosition::of(&mut *pool_of(pools, shard)?.acquire().await?, stream.kind).await?;
             // Made anew, it has nothing that was derived before.
             let is_other = log.stream_state(stream).await?.incarnation != last.incarnation;
@@ -59,19 +53,9 @@ pub(super) async fn wait_for_those_on_their_way(
     Ok(())
 }
 
-/// Asks until there is an answer. One that fails is none.
-async fn until<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
-    let (begun, mut told) = (Instant::now(), false);
-    loop {
-        if let Ok(Some(answer)) = ask().await {
-            return answer;
-        }
-        if !told && begun.elapsed() > TOLD_AFTER {
-            tell(Step::Waiting(shard));
-            told = true;
-        }
-        sleep(POLL).await;
-    }
+/// Asks a shard until there is an answer. One that fails is none.
+async fn answer_of<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
+    until(|| tell(Step::Waiting(shard)), async || ask().await.ok().flatten()).await
 }
 
 /// Deletes the rows of a shard. Returns how many there were.

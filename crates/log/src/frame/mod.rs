@@ -146,7 +146,7 @@ pub struct BadFrame {
     pub headers: String,
     /// The bytes of the message, but for what says whose they are.
     pub payload: Bytes,
-    /// Whose they are, where at least that can be read: so in a frame of a later version.
+    /// Whose they are, where at least that can be read.
     pub claims: Claims,
 }
 
