@@ -2,7 +2,7 @@
 //! out.
 
 use forebay_model::{ShardId, Timestamp};
-use forebay_shard::read::FactRow;
+use forebay_shard::read::OrderRow;
 
 /// An order, or what one key of a view sees of it, as the parts that its JSON is made of.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(crate) enum Sum<'a> {
 
 impl<'a> Fact<'a> {
     /// The parts of a row.
-    pub(crate) fn of(row: &'a FactRow) -> Self {
+    pub(crate) fn of(row: &'a OrderRow) -> Self {
         let sum = row.attributes().map_or(Sum::Subtotal(row.sum()), |attributes| Sum::Total(row.sum(), attributes));
         let (order_id, customer_id) = (row.order_id(), row.customer_id());
         let (ordered_at, currency, items) = (row.ordered_at(), row.currency(), row.items());

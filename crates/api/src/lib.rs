@@ -13,7 +13,7 @@
 //! | [`order`] | stored orders and pages of them | query |
 //! | [`receipt`] | what became of a request | query |
 //! | [`stats`] | figures per shard | query |
-//! | [`lanes`] | how each lane of each shard stands | writer |
+//! | [`streams`] | how each stream of each shard stands | writer |
 
 pub mod accepted;
 pub mod health;

@@ -10,8 +10,10 @@ use forebay_model::{
 use forebay_testkit::golden;
 use forebay_testkit::golden::{from_hex, to_hex};
 
+use crate::frame::Frame;
+use crate::frame::kind::FrameKind;
 use crate::frame::message::readable_headers;
-use crate::frame::{Frame, FrameKind, StoredFrame};
+use crate::frame::stored::StoredFrame;
 use crate::{NOTICE_VERSION, Notice, NoticeFault};
 
 const AT: Position = Position { incarnation: Incarnation::new(1_750_000_000_000_001), seq: 4711 };

@@ -46,7 +46,12 @@ pub mod stream;
 
 pub use error::{LogError, MapError};
 pub use founding::{Disagreement, FoundingArgs, FoundingError, check_shards};
-pub use frame::{BadFrame, Damage, Frame, FrameFault, FrameId, FrameKind, StoredFrame, Unreadable, UnreadableFrame};
+pub use frame::Frame;
+pub use frame::headers::FrameFault;
+pub use frame::id::FrameId;
+pub use frame::kind::FrameKind;
+pub use frame::stored::{BadFrame, StoredFrame, Unreadable, UnreadableFrame};
+pub use frame::sum::Damage;
 pub use log::Log;
 pub use name::LogName;
 pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};

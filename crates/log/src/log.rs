@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{LogError, causes};
-use crate::frame::FrameKind;
+use crate::frame::kind::FrameKind;
 use crate::link::Link;
 use crate::map::watch::MapWatch;
 use crate::name::LogName;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use forebay_model::{ShardId, StreamId};
 
-use crate::frame::FrameKind;
+use crate::frame::kind::FrameKind;
 
 /// The most characters of a log's name.
 const CHARS_MAX: usize = 64;

@@ -60,5 +60,5 @@ pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use touched::Touched;
 pub use tuple::{Tuple, TupleIndex, Tuples};
-pub use view::system::{SystemView, SystemViews, ViewState};
+pub use view::state::{SystemView, SystemViews, ViewState};
 pub use view::{DEFAULT_VIEWS, View, ViewError, ViewId, ViewSet, ViewSpec};

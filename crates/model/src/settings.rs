@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::order::currency::Currency;
-use crate::view::system::SystemViews;
+use crate::view::state::SystemViews;
 use crate::view::{DEFAULT_VIEWS, ViewSet};
 
 /// The settings of a system.

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::{Tenant, ViewId};
 
 /// The hash of a tenant's customer, or of an order id in the index lane.
-pub fn customer_key(tenant: &Tenant, id: &str) -> u64 {
+pub fn id_key(tenant: &Tenant, id: &str) -> u64 {
     hash([tenant.as_str(), id].map(str::as_bytes))
 }
 
@@ -29,7 +29,7 @@ mod tests {
         let none = Tenant::none();
         let [one, other] = [1, 2].map(|number| ViewId::new(number).unwrap());
         assert_ne!(view_key(none, one, "k"), view_key(none, other, "k"));
-        assert_ne!(view_key(none, one, "k"), customer_key(none, "k"));
+        assert_ne!(view_key(none, one, "k"), id_key(none, "k"));
     }
 
     #[test]
@@ -38,7 +38,7 @@ mod tests {
         let tenants = ["", "a", "ab"].map(|text| Tenant::new(text).unwrap());
         let hashes: std::collections::BTreeSet<u64> = tenants
             .iter()
-            .flat_map(|tenant| ["a", "ab", "b"].map(|id| [customer_key(tenant, id), view_key(tenant, view, id)]))
+            .flat_map(|tenant| ["a", "ab", "b"].map(|id| [id_key(tenant, id), view_key(tenant, view, id)]))
             .flatten()
             .collect();
         assert_eq!(hashes.len(), 3 * 3 * 2);
@@ -50,6 +50,6 @@ mod tests {
         assert_eq!(hash([&b""[..]]), 0x2d06_8005_38d3_94c2);
         assert_eq!(hash([b"seller", &b"S1"[..]]), 0x1c7c_b12f_7d4a_edd9);
         // That is what an absent tenant leaves for the next field.
-        assert_eq!(customer_key(Tenant::none(), "C1"), xxh3_64_with_seed(b"C1", 0x2d06_8005_38d3_94c2));
+        assert_eq!(id_key(Tenant::none(), "C1"), xxh3_64_with_seed(b"C1", 0x2d06_8005_38d3_94c2));
     }
 }

@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::tuple::TupleIndex;
 
-pub use crate::touch_key::{customer_key, view_key};
+pub use crate::touch_key::{id_key, view_key};
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -14,7 +14,7 @@ pub enum Touched {
     Everything,
     /// These keys and hours, and nothing else. Those of [`Touched::these`] are without repetition, in rising order.
     These {
-        /// Hashes of keys: see [`customer_key`] and [`view_key`].
+        /// Hashes of keys: see [`id_key`] and [`view_key`].
         keys: Vec<u64>,
         /// Hours since 1970: see [`hour_of`].
         hours: Vec<i32>,

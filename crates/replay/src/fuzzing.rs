@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::source::RecordSource;
+use crate::source::item_rows::csv_rows::CsvRows;
+use crate::source::item_rows::decimal::scaled;
+use crate::source::item_rows::local_time::TimeFormat;
+use crate::source::item_rows::map::Map;
+use crate::source::item_rows::{Lines, Rows};
 use crate::source::json::Json;
-use crate::source::lines::csv_rows::CsvRows;
-use crate::source::lines::decimal::scaled;
-use crate::source::lines::local_time::TimeFormat;
-use crate::source::lines::map::Map;
-use crate::source::lines::{Lines, Rows};
 
 /// What stands between a map and its file.
 const BEHIND_MAP: &[u8] = b"\n---\n";

@@ -181,7 +181,7 @@ impl Replay {
         let mut workers = JoinSet::new();
         let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
-        let is_file: Arc<[bool]> = self.plan.inputs.iter().map(|input| input.bytes().is_some()).collect();
+        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(|input| input.can_be_read_again()).collect();
         for _ in 0..connections {
             let worker = Worker {
                 work: work.clone(),
@@ -189,7 +189,7 @@ impl Replay {
                 ended: ended.clone(),
                 failure: Arc::clone(&self.failure),
                 shutdown: self.shutdown.clone(),
-                is_file: Arc::clone(&is_file),
+                can_be_read_again: Arc::clone(&can_be_read_again),
             };
             workers.spawn(worker.run());
         }

@@ -32,7 +32,7 @@ pub(crate) struct Worker {
     pub(crate) failure: Failure,
     pub(crate) shutdown: Shutdown,
     /// Whether files can be read again: the ids of records without one may depend on the file only then.
-    pub(crate) is_file: Arc<[bool]>,
+    pub(crate) can_be_read_again: Arc<[bool]>,
 }
 
 impl Worker {
@@ -60,7 +60,7 @@ impl Worker {
         let Handed { chunk, fingerprint, .. } = handed;
         match &self.work {
             Work::Deliver(sender) => {
-                let fingerprint = self.is_file[chunk.file].then_some(*fingerprint);
+                let fingerprint = self.can_be_read_again[chunk.file].then_some(*fingerprint);
                 sender.deliver(chunk, fingerprint).await
             }
             Work::Check(parser) => (check_all(parser, chunk), Ok(())),

@@ -11,8 +11,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::time::{Instant, sleep};
 
+use crate::connection::sqlstate::sqlstate;
 use crate::partition::MERGE_LOCK;
-use crate::sqlstate::sqlstate;
 
 /// Blocks of a partition that are looked through in one transaction: 8 MiB.
 const BLOCKS: i64 = 1024;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forebay_model::{Claims, Control, Epoch, Lane, StreamKind, Timestamp, TupleIndex};
 
-use crate::dead_letter::{Reason, RowPosition};
+use crate::dead_letter::RowPosition;
 
 /// A message of a stream, to be committed.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct LogFrame {
     /// Which of its rows are of which request; of a frame that cannot be read, whatever number of rows it counts as.
     pub claims: Claims,
     /// Why it cannot be read, where its headers already say so: the whole frame becomes one dead letter.
-    pub fault: Option<(Reason, String)>,
+    pub fault: Option<String>,
 }
 
 /// A frame whose tuples were found: once, for everything that is asked of them.

@@ -5,8 +5,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`address`] | where the shards are |
-//! | [`session`] | one connection: which address, what time, which settings |
+//! | [`connection`] | where the shards are; one connection: which address, what time, which settings, what an error means |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
@@ -20,11 +19,9 @@
 //! | [`pool`] | connections for reading; which server is the primary, and which one answers in its place |
 //! | [`read`] | lists and single orders: the statements, their parameters and rows |
 //! | [`position`] | how far a stream has come, and what became of its rows |
-//! | `socket` | what the sockets of connections lack |
-//! | [`sqlstate`] | what an error means |
 //! | [`timestamptz`] | instants as parameters and columns |
 
-pub mod address;
+pub mod connection;
 pub mod control;
 pub mod dead_letter;
 pub mod derived;
@@ -37,13 +34,12 @@ pub mod place;
 pub mod pool;
 pub mod position;
 pub mod read;
-pub mod session;
-mod socket;
-pub mod sqlstate;
 pub mod store;
 pub mod timestamptz;
 
-pub use address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
+pub use connection::address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
+pub use connection::session::ConnectError;
+pub use connection::sqlstate::ErrorClass;
 pub use control::ViewsInForce;
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
@@ -54,8 +50,6 @@ pub use partition::{Build, Granularity, Merger, Period, Swap};
 pub use place::PlaceLog;
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{StreamPosition, Tally};
-pub use session::ConnectError;
-pub use sqlstate::ErrorClass;
 pub use store::{
     CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,
 };

@@ -6,8 +6,8 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 
-use crate::address::ShardAddresses;
-use crate::session::{ConnectError, SessionSettings, connect_primary};
+use crate::connection::address::ShardAddresses;
+use crate::connection::session::{ConnectError, SessionSettings, connect_primary};
 
 /// A migration may rewrite a large table.
 const STATEMENT_MAX: Duration = Duration::from_hours(1);

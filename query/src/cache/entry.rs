@@ -33,7 +33,7 @@ pub(crate) struct Watched {
 /// Rows that would change an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// Of the key with this hash: see [`customer_key`](forebay_model::touched::customer_key).
+    /// Of the key with this hash: see [`id_key`](forebay_model::touched::id_key).
     Key(u64),
     /// Of these hours: see [`hour_of`](forebay_model::touched::hour_of). Both ends belong to it.
     Hours { first: i32, last: i32 },

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay_parquet::{Order, OrderWriter, ParquetError, Shape};
-use forebay_shard::read::FactRow;
+use forebay_shard::read::OrderRow;
 
 use super::csv;
 use super::format::Format;
@@ -46,7 +46,7 @@ impl Encoder {
         self.format
     }
 
-    pub(super) fn push(&mut self, row: &FactRow) {
+    pub(super) fn push(&mut self, row: &OrderRow) {
         match &mut self.form {
             Form::Ndjson => {
                 push_fact(&mut self.out, &Fact::of(row));

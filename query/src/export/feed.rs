@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Position, ShardId};
-use forebay_shard::read::FactRow;
+use forebay_shard::read::OrderRow;
 use forebay_task::Backoff;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -29,14 +29,14 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_se
 
 /// Rows that were read together.
 struct Piece {
-    rows: VecDeque<FactRow>,
+    rows: VecDeque<OrderRow>,
     is_last: bool,
 }
 
 /// The rows of one source.
 pub(super) struct Feed {
     shard: ShardId,
-    rows: VecDeque<FactRow>,
+    rows: VecDeque<OrderRow>,
     /// Empty behind the last piece.
     pieces: Option<mpsc::Receiver<Result<Piece, ReadError>>>,
 }
@@ -76,11 +76,11 @@ impl Feed {
         Self { shard, rows, pieces: Some(pieces) }
     }
 
-    pub(super) fn head(&self) -> Option<&FactRow> {
+    pub(super) fn head(&self) -> Option<&OrderRow> {
         self.rows.front()
     }
 
-    pub(super) fn pop(&mut self) -> Option<FactRow> {
+    pub(super) fn pop(&mut self) -> Option<OrderRow> {
         self.rows.pop_front()
     }
 
@@ -149,8 +149,8 @@ impl Reader {
     }
 
     /// Sizes the next piece by the last one.
-    fn note(&mut self, rows: &VecDeque<FactRow>) {
-        self.rows = rows_of_next(rows.len(), rows.iter().map(FactRow::bytes).sum());
+    fn note(&mut self, rows: &VecDeque<OrderRow>) {
+        self.rows = rows_of_next(rows.len(), rows.iter().map(OrderRow::bytes).sum());
     }
 }
 

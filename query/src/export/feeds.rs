@@ -1,6 +1,6 @@
 //! The rows of several feeds as one list, in order, and what two shards have both once.
 
-use forebay_shard::read::{Direction, FactRow};
+use forebay_shard::read::{Direction, OrderRow};
 use tokio::task::JoinSet;
 
 use super::feed::Feed;
@@ -33,11 +33,11 @@ impl Feeds {
     }
 
     /// The next row of the list; `None` is its end.
-    pub(super) async fn next(&mut self) -> Result<Option<FactRow>, ReadError> {
+    pub(super) async fn next(&mut self) -> Result<Option<OrderRow>, ReadError> {
         for feed in &mut self.feeds {
             feed.fill().await?;
         }
-        let heads = self.feeds.iter().map(|feed| feed.head().map(FactRow::key));
+        let heads = self.feeds.iter().map(|feed| feed.head().map(OrderRow::key));
         let Some(first) = first_of(heads, self.direction) else { return Ok(None) };
         let row = self.feeds[first].pop();
         if let Some(row) = &row {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use forebay_model::touched::customer_key;
+use forebay_model::touched::id_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
@@ -70,7 +70,7 @@ async fn find(
     order_id: &OrderId,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let watch = Watch::Key(customer_key(tenant, order_id.as_str()));
+    let watch = Watch::Key(id_key(tenant, order_id.as_str()));
     let patience = app.cache().with_floor(patience, &index_of(map, tenant, order_id), watch);
     let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
@@ -89,7 +89,7 @@ async fn find_of_customer(
     order_id: &OrderId,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let (bucket, watch) = (map.bucket_of(tenant, customer_id), Watch::Key(customer_key(tenant, customer_id.as_str())));
+    let (bucket, watch) = (map.bucket_of(tenant, customer_id), Watch::Key(id_key(tenant, customer_id.as_str())));
     let patience = app.cache().with_floor(patience, &of_lane(Lane::Orders, map.read_shards(bucket)), watch);
     let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let found = lookup.of_customer(customer_id, order_id).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use forebay_model::{ShardId, ShardMap, Tenant};
 use forebay_service::Problem;
-use forebay_shard::read::{FactRow, Subject};
+use forebay_shard::read::{OrderRow, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
@@ -106,7 +106,7 @@ impl PageRequest {
         let has_more = last.is_some() && merge.has_more().await?;
         let next = last.as_ref().filter(|_| has_more).map(|row| cursor::write(self.list, row.key()));
         push_list_end(&mut body, next.as_deref(), merge.missing());
-        let page = Page { end: last.as_ref().filter(|_| has_more).map(FactRow::ordered_at) };
+        let page = Page { end: last.as_ref().filter(|_| has_more).map(OrderRow::ordered_at) };
         let mut entry = Entry {
             epoch: map.epoch(),
             body: Some(body.into()),

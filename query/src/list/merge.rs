@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forebay_model::ShardId;
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, FactRow, KeyRef, Subject};
+use forebay_shard::read::{Direction, KeyRef, OrderRow, Subject};
 use futures::future::join_all;
 
 use crate::error::ReadError;
@@ -76,7 +76,7 @@ impl Merge {
     }
 
     /// The next row of the list. `wanted` says how many more will be asked for, this one included.
-    pub(crate) async fn next(&mut self, wanted: usize) -> Result<Option<FactRow>, ReadError> {
+    pub(crate) async fn next(&mut self, wanted: usize) -> Result<Option<OrderRow>, ReadError> {
         self.fill(wanted).await?;
         let Some(first) = self.first() else { return Ok(None) };
         let row = self.sources[first].pop();
@@ -99,7 +99,7 @@ impl Merge {
 
     /// The source whose next row comes first.
     fn first(&self) -> Option<usize> {
-        first_of(self.sources.iter().map(|source| source.head().map(FactRow::key)), self.direction)
+        first_of(self.sources.iter().map(|source| source.head().map(OrderRow::key)), self.direction)
     }
 
     /// Reads on, at the same time, where the next row is not known.

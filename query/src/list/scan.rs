@@ -1,6 +1,6 @@
 //! A walk through a list: over which range, from which row on.
 
-use forebay_model::touched::{customer_key, hour_of, view_key};
+use forebay_model::touched::{hour_of, id_key, view_key};
 use forebay_model::{Tenant, Timestamp};
 use forebay_shard::read::{Direction, Key, Span, Subject};
 
@@ -30,7 +30,7 @@ impl Scan {
     /// What would change a page.
     pub(crate) fn watch(&self, subject: &Subject, page: Page) -> Watch {
         match subject {
-            Subject::Customer { customer_id, .. } => Watch::Key(customer_key(&self.tenant, customer_id)),
+            Subject::Customer { customer_id, .. } => Watch::Key(id_key(&self.tenant, customer_id)),
             Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, *view, key)),
             Subject::Everybody => self.hours(page),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use forebay_model::{Position, ShardId, StreamId, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, FactRow, Key, Read, Span, Statement, Subject, Windows};
+use forebay_shard::read::{Direction, Key, OrderRow, Read, Span, Statement, Subject, Windows};
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
@@ -36,7 +36,7 @@ pub(crate) struct Source {
     window: Option<usize>,
     /// The last row that was read.
     last: Key,
-    rows: VecDeque<FactRow>,
+    rows: VecDeque<OrderRow>,
     /// The earliest position of a piece: every piece holds what was committed before it.
     position: Option<Position>,
     /// What the first piece had to hold, once it was read.
@@ -73,16 +73,16 @@ impl Source {
     }
 
     /// The next row. `None` is the end only where [`Source::is_empty_handed`] does not say that more must be read.
-    pub(crate) fn head(&self) -> Option<&FactRow> {
+    pub(crate) fn head(&self) -> Option<&OrderRow> {
         self.rows.front()
     }
 
-    pub(crate) fn pop(&mut self) -> Option<FactRow> {
+    pub(crate) fn pop(&mut self) -> Option<OrderRow> {
         self.rows.pop_front()
     }
 
     /// All rows in hand.
-    pub(crate) fn take_rows(&mut self) -> VecDeque<FactRow> {
+    pub(crate) fn take_rows(&mut self) -> VecDeque<OrderRow> {
         std::mem::take(&mut self.rows)
     }
 
@@ -149,8 +149,8 @@ impl Source {
     }
 
     /// Takes over rows, which the merge relies on being in order.
-    fn take(&mut self, facts: Vec<FactRow>) -> Result<(), ShardError> {
-        let keys = std::iter::once(self.last.borrowed()).chain(facts.iter().map(FactRow::key));
+    fn take(&mut self, facts: Vec<OrderRow>) -> Result<(), ShardError> {
+        let keys = std::iter::once(self.last.borrowed()).chain(facts.iter().map(OrderRow::key));
         if !keys.is_sorted_by(|&before, &after| self.direction.is_before(before, after)) {
             return Err(ShardError::out_of_order(self.shard.id()));
         }

@@ -12,9 +12,9 @@ mod reads;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_model::touched::{customer_key, hour_of};
+use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Tenant, Timestamp};
-use forebay_shard::read::{FactRow, Span};
+use forebay_shard::read::{OrderRow, Span};
 
 use crate::answer::{Fact, push_fact};
 use crate::cache::{Entry, Watch, Watched};
@@ -33,7 +33,7 @@ const SHORT_CUT_MAX: Duration = Duration::from_millis(500);
 type Entries = BTreeMap<String, Timestamp>;
 
 /// The orders that were found for an id, by customer.
-pub(crate) type Found = BTreeMap<String, FactRow>;
+pub(crate) type Found = BTreeMap<String, OrderRow>;
 
 /// What was found for an id.
 pub(crate) struct WithId {
@@ -64,7 +64,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The answer for what was found.
-    pub(crate) fn into_entry(self, found: Option<&FactRow>) -> Entry {
+    pub(crate) fn into_entry(self, found: Option<&OrderRow>) -> Entry {
         let body = found.map(|row| {
             let mut body = Vec::with_capacity(row.bytes() + 256);
             push_fact(&mut body, &Fact::of(row));
@@ -90,7 +90,7 @@ impl<'a> Lookup<'a> {
         &mut self,
         customer_id: &CustomerId,
         order_id: &OrderId,
-    ) -> Result<Option<FactRow>, ReadError> {
+    ) -> Result<Option<OrderRow>, ReadError> {
         let bucket = self.map.bucket_of(self.tenant, customer_id);
         if let Some(home) = order_id.home().filter(|home| home.bucket == bucket)
             && let Some(found) = self.at(customer_id, order_id, Span::of_home(home)).await?
@@ -111,7 +111,7 @@ impl<'a> Lookup<'a> {
         }
         let found = self.search(customer_id, order_id).await?;
         if found.is_none() {
-            self.watch(Lane::Orders, bucket, Watch::Key(customer_key(self.tenant, customer_id.as_str())));
+            self.watch(Lane::Orders, bucket, Watch::Key(id_key(self.tenant, customer_id.as_str())));
         }
         self.unless_missing(found)
     }
@@ -138,7 +138,7 @@ impl<'a> Lookup<'a> {
         let is_passed_by = owing == Owing::Something && is_named;
         let patience = if is_passed_by { self.patience.without_orders() } else { self.patience.clone() };
         let mut entries = self.index(order_id, &patience).await?;
-        self.watch(Lane::Index, index, Watch::Key(customer_key(self.tenant, order_id.as_str())));
+        self.watch(Lane::Index, index, Watch::Key(id_key(self.tenant, order_id.as_str())));
         let mut found = self.of_entries(order_id, &entries).await?;
         if is_passed_by || found.is_empty() && owing != Owing::Nothing {
             let owed: Entries = self

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forebay_model::id::Home;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, StreamId, Timestamp};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, FactRow, Read, Span, Statement};
+use forebay_shard::read::{Direction, OrderRow, Read, Span, Statement};
 use futures::future::join_all;
 
 use super::{Entries, Found, Lookup, SAME_ID_MAX};
@@ -32,7 +32,7 @@ impl<'a> Lookup<'a> {
         Ok(found)
     }
 
-    fn bucket_of(&self, row: &FactRow) -> Option<Bucket> {
+    fn bucket_of(&self, row: &OrderRow) -> Option<Bucket> {
         CustomerId::new(row.customer_id()).ok().map(|customer_id| self.map.bucket_of(self.tenant, &customer_id))
     }
 
@@ -42,7 +42,7 @@ impl<'a> Lookup<'a> {
         customer_id: &CustomerId,
         order_id: &OrderId,
         span: Span,
-    ) -> Result<Option<FactRow>, ReadError> {
+    ) -> Result<Option<OrderRow>, ReadError> {
         let bucket = self.map.bucket_of(self.tenant, customer_id);
         let (customer_id, order_id) = (customer_id.as_str(), order_id.as_str());
         for &shard in self.map.read_shards(bucket) {
@@ -59,7 +59,7 @@ impl<'a> Lookup<'a> {
         &mut self,
         customer_id: &CustomerId,
         order_id: &OrderId,
-    ) -> Result<Option<FactRow>, ReadError> {
+    ) -> Result<Option<OrderRow>, ReadError> {
         let bucket = self.map.bucket_of(self.tenant, customer_id);
         let read = Read::Search { bucket, customer_id: customer_id.as_str(), order_id: order_id.as_str() };
         for &shard in self.map.read_shards(bucket) {
@@ -113,7 +113,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Reads the partition that holds an instant.
-    async fn read(&mut self, shard: ShardId, at: Timestamp, read: Read<'_>) -> Result<Vec<FactRow>, ReadError> {
+    async fn read(&mut self, shard: ShardId, at: Timestamp, read: Read<'_>) -> Result<Vec<OrderRow>, ReadError> {
         let Some(windows) = self.shard(shard).map(|shard| shard.windows(Lane::Orders)) else { return Ok(Vec::new()) };
         let statement = Statement::over(windows.partition(at), self.tenant, read, BYTES_MAX);
         self.ask(shard, &statement, &self.patience.clone()).await
@@ -125,7 +125,7 @@ impl<'a> Lookup<'a> {
         shard: ShardId,
         statement: &Statement<'_>,
         patience: &Patience,
-    ) -> Result<Vec<FactRow>, ReadError> {
+    ) -> Result<Vec<OrderRow>, ReadError> {
         if self.missing.contains(&shard) {
             // It has used up its time.
             return Ok(Vec::new());
@@ -135,7 +135,7 @@ impl<'a> Lookup<'a> {
         self.note(statement.stream().on(shard), answer)
     }
 
-    fn note(&mut self, stream: StreamId, answer: Result<RowsAfter, ReadError>) -> Result<Vec<FactRow>, ReadError> {
+    fn note(&mut self, stream: StreamId, answer: Result<RowsAfter, ReadError>) -> Result<Vec<OrderRow>, ReadError> {
         match answer {
             Ok(RowsAfter { rows, .. }) => {
                 self.read_at.note(stream, rows.position);

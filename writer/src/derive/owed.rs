@@ -13,7 +13,7 @@ use forebay_log::{FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
 use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tenant, Tuples};
 use forebay_shard::PlaceLog;
-use forebay_shard::read::orders::{OrderKey, OrderReader, StoredOrder};
+use forebay_shard::read::stored_order::{OrderKey, OrderReader, StoredOrder};
 use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
 use super::Source;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use forebay_model::Position;
-use forebay_shard::read::orders::{OrderReader, StoredOrder};
+use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
 use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
 use super::trouble::Trouble;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::touched::customer_key;
+use forebay_model::touched::id_key;
 use forebay_model::{Lane, Position, ShardId, StreamKind, Tenant};
 use forebay_testkit::eventually;
 
@@ -30,7 +30,7 @@ async fn every_stream_of_every_shard_is_drained_and_announced() {
         let known = chain.insert(notice.stream, notice.after);
         assert_eq!(known.unwrap_or(notice.before), notice.before, "{notice:?}");
         touched_customer |=
-            notice.stream.kind == StreamKind::Logged && notice.touched.has_key(customer_key(Tenant::none(), "CUST7"));
+            notice.stream.kind == StreamKind::Logged && notice.touched.has_key(id_key(Tenant::none(), "CUST7"));
     }
     assert!(touched_customer);
     writer.stop().await;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use forebay_log::Log;
 use forebay_model::{Deriver, Facts, Lane, ShardId, ShardMap, ViewId, ViewSet, ViewState};
-use forebay_shard::read::orders::{OrderReader, StoredOrder};
+use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;

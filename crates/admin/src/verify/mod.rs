@@ -16,34 +16,16 @@
 //! | `scope` | what every check needs |
 //! | `verification` | a check, and what it has found |
 //! | `snapshot` | one moment of a shard |
-//! | `counters` | rows that were counted against rows that are there |
-//! | `walk` | reading a log, whatever is wrong with it |
-//! | `frames` | the log against the counters and the rows |
-//! | `rows` | rows of many frames against what is stored |
-//! | `facts` | what follows from stored orders |
-//! | `whole_order` | a stored order against itself |
-//! | `gaps` | frames that a log should have and has not, or not as they were published |
-//! | `dead_letters` | what dead letters account for |
-//! | `in_force` | the views that a shard derives facts with |
-//! | `times` | the times that are noted of orders |
-//! | `origins` | orders of stored views and index entries |
+//! | `log` | what the log holds, against the counters and what is stored |
+//! | `stored` | what is stored, against itself and what follows from it |
 
-mod counters;
-mod dead_letters;
-mod facts;
-mod frames;
-mod gaps;
-mod in_force;
-mod origins;
+mod log;
 mod report;
-mod rows;
 mod scope;
 mod settings;
 mod snapshot;
-mod times;
+mod stored;
 mod verification;
-mod walk;
-mod whole_order;
 
 use anyhow::{Error, Result};
 use forebay_model::ShardId;

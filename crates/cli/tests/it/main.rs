@@ -2,21 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
-mod dead;
-mod delivery;
-mod disagree;
-mod doctor;
-mod fates;
-mod files;
 mod forebay;
 mod help;
-mod ingest;
-mod log;
-mod metrics;
-mod operated;
-mod resume;
-mod shards;
+mod operating;
+mod replaying;
 mod up;
-mod verify;
-mod verify_rows;
-mod wrong;

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use forebay_model::{Control, Position, ShardId};
 use tokio::time::Instant;
 
-use crate::frame::{Frame, FrameKind, kind};
+use crate::frame::Frame;
+use crate::frame::kind;
+use crate::frame::kind::FrameKind;
 use crate::log::Log;
 use crate::publish::PublishError;
 

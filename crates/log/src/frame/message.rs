@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
-use crate::frame::{StoredFrame, UnreadableFrame};
+use crate::frame::stored::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 
 /// What stands at a place of a stream, where something does.

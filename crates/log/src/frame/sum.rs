@@ -7,7 +7,7 @@
 use async_nats::HeaderMap;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{ID, excerpt};
+use super::headers::{ID, excerpt};
 
 /// The checksum, as 16 hexadecimal digits in lower case.
 pub(crate) const SUM: &str = "Forebay-Sum";
@@ -85,8 +85,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::frame::Frame;
+    use crate::frame::id::FrameId;
+    use crate::frame::kind::FrameKind;
     use crate::frame::message::readable_headers;
-    use crate::frame::{Frame, FrameId, FrameKind, StoredFrame, Unreadable, UnreadableFrame};
+    use crate::frame::stored::{StoredFrame, Unreadable, UnreadableFrame};
 
     const POSITION: Position = Position { incarnation: Incarnation::new(1), seq: 9 };
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::frame::StoredFrame;
+use crate::frame::stored::StoredFrame;
 use crate::reader::ReadError;
 
 /// What a frame costs beside its payload, so that very many tiny frames are bounded too.
@@ -106,7 +106,8 @@ fn cost(frame: &StoredFrame) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Frame, FrameId};
+    use crate::frame::Frame;
+    use crate::frame::id::FrameId;
     use bytes::Bytes;
     use forebay_model::{Claims, Epoch, Incarnation, Lane, Position, Timestamp};
 

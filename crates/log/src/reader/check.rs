@@ -2,7 +2,7 @@
 
 use forebay_model::{Position, StreamId};
 
-use crate::frame::{StoredFrame, Unreadable, UnreadableFrame};
+use crate::frame::stored::{StoredFrame, Unreadable, UnreadableFrame};
 use crate::log::Log;
 use crate::reader::{ReadError, ReadFrom};
 use crate::stream::StreamState;

@@ -20,7 +20,8 @@ use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use crate::error::LogError;
-use crate::frame::{FrameId, StoredFrame, Unreadable};
+use crate::frame::id::FrameId;
+use crate::frame::stored::{StoredFrame, Unreadable};
 use crate::log::Log;
 use buffer::Buffer;
 use session::Session;

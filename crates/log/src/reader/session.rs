@@ -15,7 +15,7 @@ use futures::StreamExt;
 use serde::Serialize;
 
 use crate::error::LogError;
-use crate::frame::{StoredFrame, UnreadableFrame};
+use crate::frame::stored::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::check::check;

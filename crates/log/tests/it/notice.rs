@@ -1,7 +1,7 @@
 //! Notices between processes.
 
 use forebay_log::{Log, Notice};
-use forebay_model::touched::{customer_key, hour_of};
+use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{DerivedThrough, Incarnation, Lane, Position, ShardId, Tenant, Timestamp, Touched};
 use forebay_testkit::log::settings;
 use forebay_testkit::within;
@@ -15,7 +15,7 @@ async fn what_is_told_is_heard_in_order() {
     let ordered_at = Timestamp::from_unix_us(1_750_000_000_000_000);
     for seq in 0..100 {
         let touched =
-            Touched::these(vec![customer_key(Tenant::none(), &format!("customer {seq}"))], vec![hour_of(ordered_at)]);
+            Touched::these(vec![id_key(Tenant::none(), &format!("customer {seq}"))], vec![hour_of(ordered_at)]);
         let (stream, committed_at) = (Lane::Orders.on(ShardId(2)), Timestamp::now());
         let derived =
             vec![DerivedThrough { target: ShardId(1), through: at(seq), published: at(2 * seq), owed_since: None }];

@@ -1,7 +1,7 @@
 //! Views: which fields of an order make it readable by something else than its customer, such as the seller.
 
 mod set;
-pub mod system;
+pub mod state;
 
 use std::fmt;
 use std::str::FromStr;

@@ -22,7 +22,7 @@ pub(crate) async fn find(plan: &Plan, file: usize, wanted: &[Found], size: Chunk
     let mut places = vec![Vec::new(); wanted.len()];
     let Some(first) = wanted.iter().map(|found| found.records.first).min() else { return places };
     let end = wanted.iter().map(|found| found.records.end).max().unwrap_or(first);
-    if plan.inputs[file].bytes().is_none() {
+    if !plan.inputs[file].can_be_read_again() {
         return places;
     }
     let mut skip = vec![Skip::Everything; plan.inputs.len()];

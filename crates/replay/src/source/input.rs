@@ -67,6 +67,11 @@ impl Input {
         meta.is_file().then_some(meta.len())
     }
 
+    /// Whether it has an end that is known, and can be read from its beginning at any time.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        self.bytes().is_some()
+    }
+
     /// Whether it is a pipe or the like.
     ///
     /// # Errors

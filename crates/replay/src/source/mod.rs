@@ -6,12 +6,12 @@
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
 //! | [`ndjson`], [`json`], [`parquet`] | a source for each format |
-//! | [`lines`] | lines of items, in CSV or Parquet, gathered into orders |
+//! | [`item_rows`] | lines of items, in CSV or Parquet, gathered into orders |
 
 pub mod format;
 pub(crate) mod input;
+pub(crate) mod item_rows;
 pub(crate) mod json;
-pub(crate) mod lines;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;

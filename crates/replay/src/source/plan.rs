@@ -10,9 +10,9 @@ use crate::fingerprint::Fingerprint;
 use crate::source::RecordSource;
 use crate::source::format::Format;
 use crate::source::input::{Input, Opened};
+use crate::source::item_rows::Lines;
+use crate::source::item_rows::map::Map;
 use crate::source::json::Json;
-use crate::source::lines::Lines;
-use crate::source::lines::map::Map;
 use crate::source::ndjson::Ndjson;
 use crate::source::parquet;
 

@@ -96,7 +96,7 @@ impl Reader {
             bytes_told: 0,
             builder: ChunkBuilder::new(self.size),
             records: 0,
-            is_live: input.bytes().is_none(),
+            is_live: !input.can_be_read_again(),
         };
         let Some(mut source) = source else {
             (self.tell)(Event::Empty { file: input.name() });

@@ -4,14 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod auth;
-mod bodies;
 mod drain;
 mod health;
-mod hostile;
-mod http2;
 mod lifecycle;
 mod metrics;
-mod problems;
+mod requests;
 mod running;
 mod server;
 mod wire;

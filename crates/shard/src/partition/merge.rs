@@ -21,10 +21,10 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::build::{Build, RANGE_CHECK, building, drop_leftover, execute, transactions};
 use super::catalogue::{CREATION_LOCK, literal, read_partitions};
 use super::period::{self, Period};
-use crate::address::{ShardAddress, ShardAddresses};
+use crate::connection::address::{ShardAddress, ShardAddresses};
+use crate::connection::session::{SessionSettings, connect_primary};
+use crate::connection::sqlstate::ErrorClass;
 use crate::position::StreamPosition;
-use crate::session::{SessionSettings, connect_primary};
-use crate::sqlstate::ErrorClass;
 use crate::store::StoreError;
 use crate::store::step::{Step, StepError, within};
 

@@ -4,7 +4,7 @@ use std::{fmt, iter};
 
 use forebay_model::Timestamp;
 
-use crate::store::sift::LATEST;
+use crate::store::lane::sift::LATEST;
 
 /// From an instant, inclusive, to another, exclusive; in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

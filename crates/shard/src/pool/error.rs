@@ -5,7 +5,7 @@ use std::time::Duration;
 use forebay_model::ShardId;
 use tracing::{debug, error};
 
-use crate::sqlstate::ErrorClass;
+use crate::connection::sqlstate::ErrorClass;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

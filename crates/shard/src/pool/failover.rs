@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::error::ShardError;
 use super::server::ShardServer;
 use super::shard_pool::ShardPool;
-use crate::session::Role;
+use crate::connection::session::Role;
 
 /// What is left of the time for one read.
 #[derive(Debug)]

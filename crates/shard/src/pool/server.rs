@@ -19,9 +19,9 @@ use super::error::ShardError;
 use super::lease::{Connections, Lease};
 use super::outage::Outage;
 use super::settings::PoolSettings;
-use crate::address::ShardAddress;
+use crate::connection::address::ShardAddress;
+use crate::connection::session::{Refused, Role, SessionSettings, connect};
 use crate::position::StreamPosition;
-use crate::session::{Refused, Role, SessionSettings, connect};
 
 /// A server that was silent for less than this is slow, and not taken for down.
 const SILENCE: Duration = Duration::from_millis(500);

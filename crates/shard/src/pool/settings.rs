@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::session::SessionSettings;
+use crate::connection::session::SessionSettings;
 
 /// How a pool behaves.
 #[derive(Clone, Debug)]

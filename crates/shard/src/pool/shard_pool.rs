@@ -11,8 +11,8 @@ use super::error::ShardError;
 use super::lease::Lease;
 use super::server::ShardServer;
 use super::settings::PoolSettings;
-use crate::address::ShardAddresses;
-use crate::session::Role;
+use crate::connection::address::ShardAddresses;
+use crate::connection::session::Role;
 
 /// Connections for reading one shard. Cloning it is cheap; all clones are the same pool.
 #[derive(Clone, Debug)]

@@ -6,35 +6,34 @@
 //! |---|---|
 //! | `statement` | a statement with its parameters, and running it on a server |
 //! | [`sql`] | its text |
-//! | `windows`, `window`, `calendar` | the parts of time that statements are over |
+//! | `windows`, `window` | the parts of time that statements are over |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
-//! | [`orders`] | whole orders with what facts follow from |
+//! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
 //! | `fate` | what became of a request |
-//! | `derived` | how far facts are derived |
+//! | `derived_through` | how far facts are derived |
 //! | `figures` | what the database says of itself |
 //!
 //! The SQL is public so that its plans can be looked at.
 
-mod calendar;
-mod derived;
+mod derived_through;
 mod fate;
 mod figures;
 mod key;
-pub mod orders;
 mod row;
 pub mod sql;
 mod statement;
+pub mod stored_order;
 pub mod stretch;
 mod window;
 mod windows;
 
-pub use derived::DerivedAt;
+pub use derived_through::DerivedAt;
 pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
 pub use key::{Direction, Key, KeyRef, Span};
-pub use row::FactRow;
+pub use row::OrderRow;
 pub use statement::{Read, Rows, Statement, Subject};
 pub use window::Window;
 pub use windows::Windows;

@@ -13,12 +13,12 @@ pub(super) enum Row {
     /// The position of the lane's stream in the snapshot.
     Position(Position),
     /// A fact.
-    Fact(FactRow),
+    Fact(OrderRow),
 }
 
 /// A fact's row, with its texts behind one another: a list looks at them often.
 #[derive(Debug)]
-pub struct FactRow {
+pub struct OrderRow {
     ordered_at: Timestamp,
     sum: i64,
     /// Order id, customer id, currency, items and, of whole orders, attributes.
@@ -38,12 +38,12 @@ impl Row {
                 let incarnation = Incarnation::new(incarnation.cast_unsigned());
                 Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
             }
-            None => FactRow::of(row).map(Self::Fact),
+            None => OrderRow::of(row).map(Self::Fact),
         }
     }
 }
 
-impl FactRow {
+impl OrderRow {
     fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
         let ordered_at = number(row, column::ORDERED_AT)?
             .and_then(Timestamp::from_postgres_us)

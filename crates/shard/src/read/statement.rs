@@ -10,7 +10,7 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
 use tokio::time::Instant;
 
 use super::key::{Direction, KeyRef, Span};
-use super::row::{FactRow, Row};
+use super::row::{OrderRow, Row};
 use super::sql::{Bounds, INDEX, Kind, POSITION, TIMES};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
@@ -110,7 +110,7 @@ pub struct Rows {
     /// The position of the lane's stream in the snapshot of the rows; `None` before the first commit.
     pub position: Option<Position>,
     /// The rows.
-    pub facts: Vec<FactRow>,
+    pub facts: Vec<OrderRow>,
     /// Whether there are more rows, which were not read because of their bytes.
     pub is_cut: bool,
 }

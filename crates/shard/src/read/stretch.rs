@@ -8,7 +8,7 @@ use forebay_model::{Lane, Position, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::orders::{COLUMNS, OrderReader, StoredOrder, decided};
+use super::stored_order::{COLUMNS, OrderReader, StoredOrder, decided};
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
 use crate::store::StoreError;

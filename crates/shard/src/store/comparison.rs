@@ -9,14 +9,15 @@ use forebay_model::{Lane, Timestamp};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
-use super::copy::{Sent, copy};
-use super::statements::Statements;
-use super::step::{Fault, Step, StepError, step};
-use super::{StoreError, staging_settings};
-use crate::address::ShardAddresses;
+use super::connections::staging_settings;
+use super::error::StoreError;
+use crate::connection::address::ShardAddresses;
+use crate::connection::session::{SessionSettings, connect_primary};
+use crate::connection::sqlstate::ErrorClass;
 use crate::place::{self, Place};
-use crate::session::{SessionSettings, connect_primary};
-use crate::sqlstate::ErrorClass;
+use crate::store::copy::{Sent, copy};
+use crate::store::lane::statements::Statements;
+use crate::store::step::{Fault, Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
 /// Compares facts of one lane with what one shard stores.

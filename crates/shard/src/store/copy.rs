@@ -3,8 +3,8 @@
 use forebay_model::tuple::{COPY_HEADER, COPY_TRAILER};
 use sqlx::postgres::PgConnection;
 
-use super::step::{Step, StepError, step};
 use crate::place::Place;
+use crate::store::step::{Step, StepError, step};
 
 /// Small frames are gathered into one message to the server; it makes no difference to a large one.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -19,7 +19,7 @@ pub(crate) struct Sent<'a> {
 /// Streams tuples into a `copy … from stdin (format binary)`. The bytes are those of the log, and places.
 ///
 /// After any error, and when this is dropped in the middle, the connection is off by an answer and must not be used again.
-/// [`super::attempt`] owns its connection and gives it back only after a COMMIT, so there is nothing to forget.
+/// [`Session`](crate::store::transaction::attempt::Session) owns its connection and gives it back only after a COMMIT, so there is nothing to forget.
 pub(crate) async fn copy(connection: &mut PgConnection, statement: &str, rows: &[Sent<'_>]) -> Result<u64, StepError> {
     let mut copy = step(Step::Rows, connection.copy_in_raw(statement)).await?;
     let mut chunk = Vec::with_capacity(CHUNK_BYTES * 2);

@@ -2,10 +2,10 @@
 
 use forebay_model::Lane;
 
-use super::step::StepError;
+use crate::connection::session::ConnectError;
+use crate::connection::sqlstate::ErrorClass;
 use crate::pool::ShardError;
-use crate::session::ConnectError;
-use crate::sqlstate::ErrorClass;
+use crate::store::step::StepError;
 
 /// The shard did not do what it was asked. Nothing is lost: it is to be tried again, with a new [`super::StreamStore`].
 #[derive(Debug, thiserror::Error)]

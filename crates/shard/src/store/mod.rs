@@ -6,67 +6,45 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `sift` | what of a batch can be sent, and what cannot |
-//! | `attempt` | one transaction: every lane of the stream, one position |
-//! | `arrange` | the order in which rows are sent |
+//! | `commit` | a batch, committed: as a whole, by halves, or without the rows that are refused |
+//! | `committed` | what that has done |
+//! | `lane` | what is known of a lane's table, what of a batch can be sent there and which way, and the SQL |
+//! | `transaction` | one transaction: every lane of the stream, one position |
 //! | `copy` | tuples into a table, with the place in the log that each keeps |
-//! | `lane` | what is known of a lane's table, and one lane's part in a transaction |
-//! | `statements` | the SQL of a lane |
-//! | `staging` | the way through the staging table |
-//! | `requests` | what became of the rows of each request |
-//! | `times` | the times of orders whose ids do not tell them |
-//! | `bisect` | finding the rows that are refused |
-//! | `path` | straight, or through the staging table |
 //! | `comparison` | facts as they should be, against what is stored |
+//! | `connections` | the sessions of a store |
 //! | `step` | one answer of the server, within a bound, and what its failure means |
 
-mod arrange;
-mod attempt;
-mod bisect;
+mod commit;
+mod committed;
 mod comparison;
+mod connections;
 mod copy;
 mod error;
-mod lane;
-mod path;
-mod requests;
-pub(crate) mod sift;
-mod staging;
-mod statements;
+pub(crate) mod lane;
 pub(crate) mod step;
-mod times;
+mod transaction;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId, StreamId, StreamKind, Timestamp, ViewSet};
+use forebay_model::{Incarnation, Lane, Position, ShardId, StreamId, StreamKind, Timestamp};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use self::attempt::{Attempt, End, Outcome, Session};
-use self::bisect::{Sessions, bisect};
+pub use self::committed::{Committed, DeadRows};
 pub use self::comparison::{Comparison, Difference, Disagreement};
-use self::error::AttemptError;
+use self::connections::session_settings;
 pub use self::error::{CommitError, StoreError};
-use self::lane::{LanePart, LaneState};
-use self::sift::Sifted;
-use self::step::{Fault, Step, StepError, step};
-use crate::address::{ShardAddress, ShardAddresses};
+use self::lane::LaneState;
+use self::step::{Step, step};
+use self::transaction::attempt::Session;
+use self::transaction::requests;
+use crate::connection::address::{ShardAddress, ShardAddresses};
+use crate::connection::session::connect_primary;
 use crate::control::ViewsInForce;
-use crate::dead_letter::{Reason, RowPosition};
 use crate::derived::{Derived, DerivedNote};
-use crate::frame::IndexedFrame;
 use crate::loss::AcceptedLoss;
 use crate::partition::Granularity;
-use crate::place::{self, PlaceLog};
-use crate::position::{StreamPosition, Tally};
-use crate::session::{SessionSettings, connect_primary};
+use crate::position::StreamPosition;
 
-/// A statement whose client is gone is ended by the server after this long at the latest.
-const STATEMENT_MAX: Duration = Duration::from_secs(30);
-/// Somebody may hold a lock on a table for long; the lane tries again rather than stand in the queue and stop others.
-const LOCK_MAX: Duration = Duration::from_secs(4);
-/// Partitions for facts of many days take a while.
-const PARTITIONS_MAX: Duration = Duration::from_mins(1);
 /// The first part of the advisory locks' key; the second is the stream's.
 const LEAD_LOCK: i32 = 0x666f_7265;
 
@@ -96,36 +74,6 @@ pub struct StreamStore {
     placed_in: Option<Incarnation>,
     control: PgConnection,
     session: Option<Session>,
-}
-
-/// What a commit has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// How many of the frames, from the first: the whole batch, except after frames with rows that the server refuses.
-    pub frames: usize,
-    /// Where the position is now.
-    pub position: Position,
-    /// What became of the rows of each lane.
-    pub rows: PerLane<Tally>,
-    /// How many rows died of what.
-    pub dead: Vec<(Lane, Reason, u64)>,
-    /// Which rows died, in order.
-    pub dead_rows: Vec<DeadRows>,
-    /// Whether any of them went through a staging table.
-    pub was_staged: bool,
-    /// The views that are in force from now on, where a control frame among them has changed that.
-    pub views: Option<ViewSet>,
-}
-
-/// Rows of the log that died together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DeadRows {
-    /// Their frame.
-    pub seq: u64,
-    /// The first of them, from 0.
-    pub row: u32,
-    /// How many.
-    pub rows: u32,
 }
 
 impl StreamStore {
@@ -247,232 +195,4 @@ impl StreamStore {
         };
         if step(Step::Commit, noted).await? { Ok(()) } else { Err(CommitError::Fenced) }
     }
-
-    /// Commits frames that follow `from`, or the first of them, and moves the position there, and with it notes of what is
-    /// derived. What control frames among them say is taken.
-    ///
-    /// # Errors
-    /// [`CommitError::Fenced`] where the position is not at `from`, or a note is not as it was read;
-    /// [`CommitError::Violated`] where going on would make the sums
-    /// wrong; then nothing was committed. After any other error the position must be read again:
-    /// a COMMIT whose answer was lost may have been done.
-    pub async fn commit(
-        &mut self,
-        frames: &[IndexedFrame],
-        from: Position,
-        notes: &[DerivedNote],
-    ) -> Result<Committed, CommitError> {
-        if !follow(from, frames) {
-            return Err(CommitError::violated("the frames do not follow the position, or each other"));
-        }
-        if frames.iter().any(|frame| frame.stream() != self.stream) {
-            return Err(CommitError::violated("the frames were read as those of another stream"));
-        }
-        if frames.is_empty() {
-            self.note_derived(from, notes).await?;
-            return Ok(Committed::nothing(from));
-        }
-        self.name_log(from.incarnation).await?;
-        let mut count = frames.len();
-        loop {
-            match self.commit_all(&frames[..count], from, notes).await? {
-                Some(committed) => return Ok(committed),
-                // Some row is refused, or they are too many for the server: the good frames before it go first.
-                None => count = count.div_ceil(2),
-            }
-        }
-    }
-
-    /// Finds the number by which rows that keep their place name a log.
-    async fn name_log(&mut self, incarnation: Incarnation) -> Result<(), StoreError> {
-        if self.placed_in == Some(incarnation) || self.stream != StreamKind::Logged {
-            return Ok(());
-        }
-        let number = step(Step::Position, PlaceLog::number(&mut self.control, self.shard, incarnation)).await?;
-        self.lanes.iter_mut().for_each(|lane| lane.place_log = place::is_kept(lane.lane).then_some(number));
-        self.placed_in = Some(incarnation);
-        Ok(())
-    }
-
-    /// `None` where these frames cannot be committed together, but maybe fewer of them.
-    async fn commit_all(
-        &mut self,
-        frames: &[IndexedFrame],
-        from: Position,
-        notes: &[DerivedNote],
-    ) -> Result<Option<Committed>, CommitError> {
-        let last =
-            frames.last().map(IndexedFrame::frame).ok_or_else(|| CommitError::violated("there are no frames"))?;
-        let mut sifted = self.sift(frames).await?;
-        let mut searched = Vec::new();
-        let controls: Vec<(u64, ViewsInForce)> =
-            frames.iter().filter_map(|frame| Some((frame.frame().seq, frame.control()?.into()))).collect();
-        loop {
-            let session = self.take().await?;
-            let parts: Vec<LanePart<'_>> =
-                self.lanes.iter().zip(&sifted).filter_map(|(lane, of)| lane.part(of)).collect();
-            let attempt = Attempt {
-                stream: self.stream,
-                frames,
-                lanes: &parts,
-                notes,
-                controls: &controls,
-                before_commit: self.settings.before_commit,
-                from,
-                to: End {
-                    row: RowPosition { seq: last.seq, row: 0, epoch: last.epoch, enqueued_at: last.enqueued_at },
-                    frame_id: &last.id,
-                },
-            };
-            let (lane, error) = match attempt.run(session).await {
-                Ok((session, outcomes, views)) => {
-                    let was_staged = parts.iter().any(|part| part.straight.is_none());
-                    let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
-                    self.session = Some(session);
-                    for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
-                        lane.committed(committed.rows[lane.lane], sifted);
-                    }
-                    return Ok(Some(Committed { was_staged, views, ..committed }));
-                }
-                Err(AttemptError::Rows { lane, error }) => (lane, error),
-                Err(error) => return Err(error.into()),
-            };
-            let Some(fault) = error.fault_of_rows() else { return Err(error.into()) };
-            let place =
-                self.lanes.iter().position(|state| state.lane == lane).expect("the lane is one of the stream's");
-            let was_straight = self.lanes[place].refused();
-            match fault {
-                Fault::Duplicate if was_straight => {}
-                Fault::Data if self.lost_partitions(frames).await? => sifted = self.sift(frames).await?,
-                Fault::Data | Fault::TooMuch if frames.len() > 1 => return Ok(None),
-                Fault::Data if !searched.contains(&lane) => {
-                    searched.push(lane);
-                    self.set_refused_apart(place, &mut sifted[place]).await?;
-                }
-                _ => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Sees what of each lane can be sent, and makes the partitions that it needs.
-    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame]) -> Result<Vec<Sifted<'a>>, StoreError> {
-        let mut sifted = Vec::with_capacity(self.lanes.len());
-        for lane in &mut self.lanes {
-            let of_lane = lane.sift(frames, self.settings.granularity);
-            lane.make_partitions(&mut self.control, &of_lane.missing).await?;
-            sifted.push(of_lane);
-        }
-        Ok(sifted)
-    }
-
-    /// Whether facts were refused because a partition that was known is not there any more: somebody detached it.
-    async fn lost_partitions(&mut self, frames: &[IndexedFrame]) -> Result<bool, StoreError> {
-        let mut lost = false;
-        for lane in &mut self.lanes {
-            lane.read_partitions(&mut self.control).await?;
-            lost |= !lane.sift(frames, self.settings.granularity).missing.is_empty();
-        }
-        Ok(lost)
-    }
-
-    /// Moves the rows that the server refuses from what is sent to the dead letters.
-    async fn set_refused_apart(&mut self, place: usize, sifted: &mut Sifted<'_>) -> Result<(), CommitError> {
-        let LaneState { lane, ref statements, place_log, .. } = self.lanes[place];
-        let statements = statements.clone();
-        let (ranges, letters) = (&[][..], &[][..]);
-        let of = LanePart {
-            lane,
-            statements: &statements,
-            place_log,
-            straight: None,
-            ranges,
-            letters,
-            rows: 0,
-            times: None,
-        };
-        let parted = bisect(self, of, &sifted.ranges).await?;
-        sifted.ranges = parted.taken;
-        sifted.letters.extend(parted.refused);
-        Ok(())
-    }
-}
-
-impl Sessions for StreamStore {
-    async fn take(&mut self) -> Result<Session, StepError> {
-        if let Some(session) = self.session.take() {
-            return Ok(session);
-        }
-        let connection = connect_writer(&self.address, self.stream).await?;
-        Ok(Session { connection, has_staged: PerLane::default() })
-    }
-
-    fn give_back(&mut self, session: Session) {
-        self.session = Some(session);
-    }
-}
-
-impl Committed {
-    fn nothing(position: Position) -> Self {
-        let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
-        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None }
-    }
-
-    fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {
-        let mut committed = Self { frames, ..Self::nothing(position) };
-        for (part, outcome) in parts.iter().zip(outcomes) {
-            committed.rows[part.lane] = outcome.tally;
-            let mut dead = BTreeMap::new();
-            for letter in part.letters {
-                *dead.entry(letter.reason).or_default() += u64::from(letter.rows);
-                let RowPosition { seq, row, .. } = letter.position;
-                committed.dead_rows.push(DeadRows { seq, row, rows: letter.rows });
-            }
-            if !outcome.conflicts.is_empty() {
-                dead.insert(Reason::Conflict, outcome.conflicts.len() as u64);
-            }
-            let conflict = |&RowPosition { seq, row, .. }: &RowPosition| DeadRows { seq, row, rows: 1 };
-            committed.dead_rows.extend(outcome.conflicts.iter().map(conflict));
-            committed.dead.extend(dead.into_iter().map(|(reason, rows)| (part.lane, reason, rows)));
-        }
-        committed.dead_rows.sort_unstable();
-        committed
-    }
-}
-
-fn session_settings(stream: impl std::fmt::Display, role: &str) -> SessionSettings {
-    SessionSettings {
-        application_name: format!("forebay-writer {stream} {role}"),
-        statement_timeout: STATEMENT_MAX,
-        lock_timeout: LOCK_MAX,
-        ..SessionSettings::default()
-    }
-}
-
-/// The session's only joins are from staged rows to their facts by primary key; the staging table has no statistics by
-/// which the planner could know, nor has a new partition. (It would take ten thousand facts of one time for one or two, and
-/// compare each of them with each staged row.)
-fn staging_settings(stream: impl std::fmt::Display, role: &str) -> SessionSettings {
-    let parameters = vec![
-        ("plan_cache_mode", "force_custom_plan"),
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("enable_seqscan", "off"),
-        ("enable_bitmapscan", "off"),
-        ("enable_material", "off"),
-        ("work_mem", "16MB"),
-    ];
-    SessionSettings { parameters, ..session_settings(stream, role) }
-}
-
-async fn connect_writer(address: &ShardAddress, stream: StreamKind) -> Result<PgConnection, StepError> {
-    let settings = staging_settings(stream, "commit");
-    let addresses = ShardAddresses::from(address.clone());
-    let (connection, _) = connect_primary(&addresses, &settings).await.map_err(|error| StepError::connect(&error))?;
-    Ok(connection)
-}
-
-/// The compare-and-swap guards against other writers; this, against frames that were committed before, and against a hole
-/// that the position would silently skip.
-fn follow(from: Position, frames: &[IndexedFrame]) -> bool {
-    (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.frame().seq == expected)
 }

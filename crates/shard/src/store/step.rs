@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::sqlstate::{ErrorClass, sqlstate};
+use crate::connection::sqlstate::{ErrorClass, sqlstate};
 
 /// How long the server may take for one step. A batch is a few MiB.
 const STEP_MAX: Duration = Duration::from_secs(8);

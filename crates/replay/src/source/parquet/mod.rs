@@ -22,13 +22,13 @@ use self::orders::Orders;
 use self::table_rows::TableRows;
 use crate::source::RecordSource;
 use crate::source::input::Input;
-use crate::source::lines::Lines;
-use crate::source::lines::map::Map;
+use crate::source::item_rows::Lines;
+use crate::source::item_rows::map::Map;
 
 /// The records of a file, and how many of its bytes were read.
 pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
     let name = input.name();
-    let Some(path) = input.path().filter(|_| input.bytes().is_some()) else {
+    let Some(path) = input.path().filter(|_| input.can_be_read_again()) else {
         bail!("{name} cannot be read as Parquet, which is read from its end: name a file");
     };
     let file = PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?;

@@ -5,8 +5,8 @@ use std::io;
 use csv::ByteRecord;
 use forebay_parquet::Table;
 
-use crate::source::lines::Rows;
-use crate::source::lines::map::Map;
+use crate::source::item_rows::Rows;
+use crate::source::item_rows::map::Map;
 
 /// The rows of a file, with the columns of a map.
 pub(super) struct TableRows {

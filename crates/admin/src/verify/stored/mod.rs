@@ -1,0 +1,19 @@
+//! What a shard stores, against itself and what follows from it.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `counters` | rows that were counted against rows that are there |
+//! | `derived` | what follows from stored orders |
+//! | `whole_order` | a stored order against itself |
+//! | `dead_letters` | what dead letters account for |
+//! | `in_force` | the views that a shard derives facts with |
+//! | `times` | the times that are noted of orders |
+//! | `origins` | orders of stored views and index entries |
+
+pub(super) mod counters;
+pub(super) mod dead_letters;
+pub(super) mod derived;
+pub(super) mod in_force;
+pub(super) mod origins;
+pub(super) mod times;
+mod whole_order;

@@ -1,0 +1,11 @@
+//! The commands for those who run it.
+
+mod dead;
+mod disagree;
+mod doctor;
+mod log;
+mod metrics;
+pub(crate) mod operated;
+mod shards;
+mod verify;
+mod verify_rows;

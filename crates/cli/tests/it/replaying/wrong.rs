@@ -1,0 +1,109 @@
+//! What a new user gets wrong: one clear sentence each.
+
+use forebay_parquet::Shape;
+
+use forebay_testkit::command::Finished;
+
+use crate::forebay::Forebay;
+use crate::replaying::files::parquet;
+use crate::replaying::ingest::Ingest;
+
+/// Asserts the exit code, and that one line of standard error says it.
+fn assert_said(ran: &Finished, code: i32, sentence: &str) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+    assert_eq!(ran.stderr.lines().next(), Some(sentence), "{ran:?}");
+    assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("backtrace"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
+    let forebay = Forebay::new();
+    forebay.write("good.ndjson", "{}\n");
+    forebay.write("map.toml", "order_id = \"a\"\n");
+    forebay.write("orders.csv", "a,b\n1,2\n");
+    forebay.write("what", "a,b\n1,2\n");
+    forebay.write("utf16.ndjson", [0xff, 0xfe, b'{', 0]);
+    forebay.write("torn.parquet", "PAR1");
+    forebay.write("none.parquet", "a,b");
+    forebay.write("other.parquet", parquet(Shape::View, 1));
+    std::fs::create_dir(forebay.path("dir")).unwrap();
+    for (arguments, code, sentence) in [
+        (
+            &["good.ndjson", "none.ndjson"][..],
+            1,
+            "forebay: cannot open none.ndjson: No such file or directory (os error 2)",
+        ),
+        (&["good.ndjson", "dir"], 1, "forebay: dir is a directory: name the files in it"),
+        (&["what"], 1, "forebay: cannot tell the format of what: say --format ndjson, json, csv or parquet"),
+        (&["utf16.ndjson"], 1, "forebay: utf16.ndjson is in UTF-16: save it as UTF-8"),
+        (&["orders.csv"], 64, "forebay: orders.csv: a CSV file needs a --map that says which columns make an order"),
+        (
+            &["orders.csv", "--map", "none.toml"],
+            64,
+            "forebay: cannot read the map none.toml: No such file or directory (os error 2)",
+        ),
+        (&["orders.csv", "--map", "map.toml"], 64, "forebay: the map map.toml: line 1: missing field `customer_id`"),
+        (
+            &["torn.parquet"],
+            1,
+            "forebay: torn.parquet is damaged, or was cut off: EOF: Parquet file too small. Size is 4 but need 8",
+        ),
+        (
+            &["none.parquet"],
+            1,
+            "forebay: none.parquet is not a Parquet file; if it is a compressed one, decompress it: Parquet is read from its end",
+        ),
+        (
+            &["other.parquet"],
+            64,
+            "forebay: other.parquet: it is an export of a view, which has a part of each order: export the orders",
+        ),
+        (&["-", "--resume"], 64, "forebay: standard input cannot be resumed: name a file"),
+        (
+            &["good.ndjson", "--to", "localhost:8080"],
+            64,
+            "forebay: --to \"localhost:8080\": expected an address such as http://127.0.0.1:8080",
+        ),
+        (
+            &["good.ndjson", "--rate", "0"],
+            64,
+            "forebay: invalid value '0' for '--rate <N>': number would be zero for non-zero type",
+        ),
+        (&[], 64, "forebay: the following required arguments were not provided: <FILE>..."),
+    ] {
+        assert_said(&forebay.run(&[&["replay"], arguments].concat()).await, code, sentence);
+    }
+}
+
+#[tokio::test]
+async fn a_csv_file_that_does_not_fit_its_map_is_explained() {
+    let forebay = Forebay::new();
+    let map = "order_id = \"id\"\ncustomer_id = \"who\"\ntimestamp = \"at\"\n[item]\nsku = \"sku\"\nquantity = \"n\"\nprice = \"p\"\n";
+    forebay.write("map.toml", map);
+    forebay.write("missing.csv", "id,who,at,sku,n\n");
+    let ran = forebay.run(&["replay", "missing.csv", "--map", "map.toml"]).await;
+    let sentence = "forebay: missing.csv: the column `p` of the map is not among its columns: id, who, at, sku, n";
+    assert_said(&ran, 1, sentence);
+    forebay.write("empty.csv", "");
+    forebay.write("header.csv", "id,who,at,sku,n,p\n");
+    for (name, said) in
+        [("empty.csv", "forebay: empty.csv is empty"), ("header.csv", "header.csv: 0 orders, 0 valid, 0 rejected")]
+    {
+        assert_said(&forebay.run(&["replay", name, "--map", "map.toml", "--dry-run"]).await, 0, said);
+    }
+}
+
+#[tokio::test]
+async fn an_ingest_that_is_none_or_lets_nobody_in_ends_the_run() {
+    let forebay = Forebay::new();
+    forebay.generate("orders.ndjson", &["--orders", "10"]).await;
+    let nobody = format!("http://127.0.0.1:{}", forebay_stack::free_ports(1)[0]);
+    let ran = forebay.run(&["replay", "orders.ndjson", "--to", &nobody, "--give-up-s", "1", "--json"]).await;
+    assert_said(&ran, 1, &format!("forebay: no answer from {nobody}: Connection refused (os error 111); trying again"));
+    assert!(ran.stderr.contains("; giving up") && ran.figures(&["accepted"]) == [0], "{ran:?}");
+
+    forebay.write("clients.toml", "");
+    let ingest = Ingest::start("other", &[]).await;
+    let ran = forebay.run(&["replay", "orders.ndjson", "--to", &format!("{}/elsewhere", ingest.url())]).await;
+    assert_said(&ran, 1, "forebay: answer 404 not_found: there is no such path");
+}

@@ -1,0 +1,6 @@
+//! One connection to a shard: where it is, how it begins, and what its errors mean.
+
+pub mod address;
+pub mod session;
+mod socket;
+pub mod sqlstate;

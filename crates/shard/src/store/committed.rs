@@ -1,0 +1,68 @@
+//! What a commit has done.
+
+use std::collections::BTreeMap;
+
+use forebay_model::{Lane, PerLane, Position, ViewSet};
+
+use super::lane::LanePart;
+use super::transaction::attempt::Outcome;
+use crate::dead_letter::{Reason, RowPosition};
+use crate::position::Tally;
+
+/// What a commit has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// How many of the frames, from the first: the whole batch, except after frames with rows that the server refuses.
+    pub frames: usize,
+    /// Where the position is now.
+    pub position: Position,
+    /// What became of the rows of each lane.
+    pub rows: PerLane<Tally>,
+    /// How many rows died of what.
+    pub dead: Vec<(Lane, Reason, u64)>,
+    /// Which rows died, in order.
+    pub dead_rows: Vec<DeadRows>,
+    /// Whether any of them went through a staging table.
+    pub was_staged: bool,
+    /// The views that are in force from now on, where a control frame among them has changed that.
+    pub views: Option<ViewSet>,
+}
+
+/// Rows of the log that died together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadRows {
+    /// Their frame.
+    pub seq: u64,
+    /// The first of them, from 0.
+    pub row: u32,
+    /// How many.
+    pub rows: u32,
+}
+
+impl Committed {
+    pub(super) fn nothing(position: Position) -> Self {
+        let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
+        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None }
+    }
+
+    pub(super) fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {
+        let mut committed = Self { frames, ..Self::nothing(position) };
+        for (part, outcome) in parts.iter().zip(outcomes) {
+            committed.rows[part.lane] = outcome.tally;
+            let mut dead = BTreeMap::new();
+            for letter in part.letters {
+                *dead.entry(letter.reason).or_default() += u64::from(letter.rows);
+                let RowPosition { seq, row, .. } = letter.position;
+                committed.dead_rows.push(DeadRows { seq, row, rows: letter.rows });
+            }
+            if !outcome.conflicts.is_empty() {
+                dead.insert(Reason::Conflict, outcome.conflicts.len() as u64);
+            }
+            let conflict = |&RowPosition { seq, row, .. }: &RowPosition| DeadRows { seq, row, rows: 1 };
+            committed.dead_rows.extend(outcome.conflicts.iter().map(conflict));
+            committed.dead.extend(dead.into_iter().map(|(reason, rows)| (part.lane, reason, rows)));
+        }
+        committed.dead_rows.sort_unstable();
+        committed
+    }
+}

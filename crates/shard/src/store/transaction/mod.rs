@@ -1,0 +1,8 @@
+//! One transaction: every lane of a stream, one position.
+
+mod arrange;
+pub(super) mod attempt;
+pub(super) mod bisect;
+pub(super) mod requests;
+mod staging;
+mod times;

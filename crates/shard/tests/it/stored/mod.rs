@@ -1,0 +1,9 @@
+//! What stands in the tables, and for how long.
+
+mod comparison;
+mod dropped_view;
+mod loss;
+mod merges;
+mod partitions;
+mod places;
+mod tenants;

@@ -1,0 +1,5 @@
+//! What the cache answers, and when it may.
+
+pub(crate) mod cache;
+mod derived;
+mod staleness;
