@@ -11,7 +11,7 @@ use forebay_service::{BadSetting, Right, Service};
 use tokio::sync::watch;
 
 use crate::drain::Drain;
-use crate::drain::session::StreamContext;
+use crate::drain::context::StreamContext;
 use crate::metrics::METRICS;
 use crate::status::Status;
 use crate::upkeep::trimming;

@@ -32,6 +32,7 @@ fn stream(status: &Status) -> StreamReport {
         state: now.state,
         leader: now.state == State::Draining,
         reason: now.reason.clone(),
+        halted_by: now.halted_by,
         since: now.since.to_string(),
         position: now.position.map(Into::into),
         lanes: kind.lanes().map(|lane| (lane, rows(lane))).collect(),

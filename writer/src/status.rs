@@ -10,6 +10,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
 pub(crate) use forebay_api::streams::DrainState as State;
+use forebay_api::streams::HaltCause;
 
 use crate::derive::Board;
 use crate::drain::failure::Failure;
@@ -39,6 +40,8 @@ pub(crate) struct Now {
     pub(crate) state: State,
     /// Why it is not draining.
     pub(crate) reason: Option<String>,
+    /// What somebody has to decide, where it is halted.
+    pub(crate) halted_by: Option<HaltCause>,
     pub(crate) since: Timestamp,
     pub(crate) position: Option<Position>,
     pub(crate) rows: PerLane<Tally>,
@@ -89,6 +92,7 @@ impl Status {
         let now = Now {
             state: State::Starting,
             reason: None,
+            halted_by: None,
             since: Timestamp::now(),
             position: None,
             rows: PerLane::default(),
@@ -118,15 +122,24 @@ impl Status {
 
     /// Says what its writer is doing. Returns whether that is news.
     pub(crate) fn set(&self, state: State, reason: Option<String>) -> bool {
+        self.change(state, reason, None)
+    }
+
+    /// Says that its writer stands still. Returns whether that is news.
+    pub(crate) fn halt(&self, cause: HaltCause, reason: String) -> bool {
+        self.change(State::Halted, Some(reason), Some(cause))
+    }
+
+    fn change(&self, state: State, reason: Option<String>, halted_by: Option<HaltCause>) -> bool {
         let metrics = &self.inner.metrics;
         metrics.leader.set(if state == State::Draining { 1.0 } else { 0.0 });
         metrics.halted.set(if state == State::Halted { 1.0 } else { 0.0 });
         let mut now = self.now();
-        let is_news = now.state != state;
+        let is_news = (now.state, now.halted_by) != (state, halted_by);
         if is_news {
             now.since = Timestamp::now();
         }
-        (now.state, now.reason) = (state, reason);
+        (now.state, now.reason, now.halted_by) = (state, reason, halted_by);
         is_news
     }
 

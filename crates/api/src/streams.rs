@@ -25,6 +25,8 @@ pub struct StreamReport {
     pub leader: bool,
     /// Why it is not draining.
     pub reason: Option<String>,
+    /// What somebody has to decide, where it is halted; null where it is not.
+    pub halted_by: Option<HaltCause>,
     /// Since when it is in this state.
     pub since: String,
     /// The last frame that is committed; null before the first commit.
@@ -70,8 +72,22 @@ pub enum DrainState {
     Draining,
     /// Something failed; it tries again.
     Retrying,
-    /// The log is not the one that was read so far; somebody has to decide.
+    /// Trying again changes nothing; somebody has to decide.
     Halted,
+}
+
+/// What a stream stands still before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltCause {
+    /// The log has lost something: it is not the one that was read so far, or frames of it are gone.
+    Loss,
+    /// A frame is not as it was published.
+    Damage,
+    /// A frame is of a format that this version does not know. Nothing is lost.
+    UnknownFormat,
+    /// What was to be committed would not add up: something else changes the tables. Nothing is lost.
+    Violation,
 }
 
 /// A frame of a log.

@@ -1,6 +1,7 @@
 //! Instants, kept to the microsecond because that is what Postgres keeps.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Microseconds between 1970-01-01 (Unix) and 2000-01-01 (Postgres).
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -66,6 +67,12 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_us(self, us: i64) -> Self {
         Self(self.0.saturating_add(us))
+    }
+
+    /// How long after another instant it is; nothing where it is before that.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let us = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(if us > 0 { us.unsigned_abs() } else { 0 })
     }
 
     /// The clock of this machine.

@@ -2,7 +2,7 @@
 
 use forebay_log::{Frame, FrameId, StoredFrame};
 use forebay_model::{Epoch, Touched};
-use forebay_shard::{IndexedFrame, LogFrame, Reason};
+use forebay_shard::{IndexedFrame, LogFrame};
 use tracing::error;
 
 /// A message of the log as the shard takes it. One that is no frame stands for one row, which is dead; as a control frame it
@@ -36,7 +36,7 @@ fn to_log_frame(stored: StoredFrame) -> LogFrame {
             fault: None,
         },
         Err(bad) => {
-            let fault = Some((Reason::BadFrame, format!("{}\n{}", bad.fault, bad.headers)));
+            let fault = Some(format!("{}\n{}", bad.fault, bad.headers));
             let (payload, claims) = (bad.payload, bad.claims);
             LogFrame { seq, id, epoch: Epoch(0), enqueued_at: None, rows, payload, claims, fault }
         }
@@ -55,7 +55,7 @@ mod tests {
     use crate::upkeep::day_activity::{Days, day_of};
     use bytes::Bytes;
     use forebay_log::FrameFault;
-    use forebay_model::touched::{customer_key, hour_of, view_key};
+    use forebay_model::touched::{hour_of, id_key, view_key};
     use forebay_model::tuple::Tuples;
     use forebay_model::{Claims, Incarnation, Lane, Position, Tenant, Timestamp, ViewId};
     use forebay_testkit::log::{even_map, facts_and_derived};
@@ -89,8 +89,8 @@ mod tests {
         let none = Tenant::none();
         let seller = ViewId::new(1).unwrap();
         let expected = [
-            (Lane::Orders, vec![customer_key(none, "C1")]),
-            (Lane::Index, vec![customer_key(none, "O1")]),
+            (Lane::Orders, vec![id_key(none, "C1")]),
+            (Lane::Index, vec![id_key(none, "O1")]),
             (Lane::Views, ["S1", "S2"].map(|key| view_key(none, seller, key)).into()),
         ];
         for (lane, keys) in expected {
@@ -108,8 +108,8 @@ mod tests {
         };
         let position = Position { incarnation: Incarnation::new(1), seq: 5 };
         let frame = to_log_frame(StoredFrame { position, kind: Lane::Orders.into(), id: None, frame: Err(bad) });
-        let (reason, detail) = frame.fault.clone().unwrap();
-        assert_eq!((frame.seq, frame.rows, reason), (5, 1, Reason::BadFrame));
+        let detail = frame.fault.clone().unwrap();
+        assert_eq!((frame.seq, frame.rows), (5, 1));
         assert!(detail.contains("foreign"), "{detail}");
         let frames = [frame.indexed(Lane::Orders)];
         let touched = touched(&frames);

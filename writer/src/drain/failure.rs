@@ -1,6 +1,7 @@
 //! What can stop a session. Nothing is lost by any of it: the position says where to go on.
 
-use forebay_log::{LogError, ReadError};
+use forebay_api::streams::HaltCause;
+use forebay_log::{LogError, ReadError, Unreadable};
 use forebay_model::Position;
 use forebay_shard::{CommitError, StoreError};
 
@@ -43,9 +44,15 @@ impl Failure {
 }
 
 impl Failure {
-    /// Whether trying again changes nothing, so that somebody has to decide.
-    pub(crate) fn halts(&self) -> bool {
-        matches!(self, Self::Loss(_) | Self::Violated { .. })
+    /// What somebody has to decide, where trying again changes nothing.
+    pub(crate) fn halts(&self) -> Option<HaltCause> {
+        match self {
+            Self::Loss(ReadError::Unreadable { why: Unreadable::Format { .. }, .. }) => Some(HaltCause::UnknownFormat),
+            Self::Loss(ReadError::Unreadable { .. }) => Some(HaltCause::Damage),
+            Self::Loss(_) => Some(HaltCause::Loss),
+            Self::Violated { .. } => Some(HaltCause::Violation),
+            Self::Shard(_) | Self::Log(_) | Self::Fenced => None,
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_size;
+pub(crate) mod context;
 pub(crate) mod failure;
+pub(crate) mod opening;
 pub(crate) mod session;
 
 use std::time::Duration;
 
-use forebay_log::{ReadError, Unreadable};
+use forebay_api::streams::HaltCause;
 use forebay_model::StreamKind;
 use forebay_service::health::Dependency;
 use forebay_shard::ErrorClass;
@@ -16,8 +18,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
+use crate::drain::context::{Retries, StreamContext};
 use crate::drain::failure::Failure;
-use crate::drain::session::{Retries, Session, StreamContext};
+use crate::drain::session::Session;
 use crate::status::State;
 
 /// How often it is looked whether a halted stream can go on: somebody may have decided.
@@ -82,8 +85,10 @@ impl Drain {
                 self.retry(&reason);
             }
             Failure::Loss(_) | Failure::Violated { .. } => {
-                if status.set(State::Halted, Some(reason.clone())) {
-                    error!(reason, "{}", halted(failure));
+                if let Some(cause) = failure.halts()
+                    && status.halt(cause, reason.clone())
+                {
+                    error!(reason, "{}", halted(cause));
                 }
                 self.continuity.halted(reason);
                 return HALTED_POLL;
@@ -115,17 +120,17 @@ impl Drain {
 }
 
 /// Why a stream stands still.
-fn halted(failure: &Failure) -> &'static str {
-    match failure {
-        Failure::Loss(ReadError::Unreadable { why: Unreadable::Format { .. }, .. }) => {
+fn halted(cause: HaltCause) -> &'static str {
+    match cause {
+        HaltCause::UnknownFormat => {
             "a frame of the log is of a format that this version does not know; this stream stands still until a writer that knows it takes over"
         }
-        Failure::Loss(ReadError::Unreadable { .. }) => {
+        HaltCause::Damage => {
             "a frame of the log is damaged; this stream stands still until somebody decides: see `forebay log accept-loss`"
         }
-        Failure::Loss(_) => {
+        HaltCause::Loss => {
             "the log is not the one that was read so far; this stream stands still until somebody decides: see `forebay log accept-loss`"
         }
-        _ => "what must always hold does not; this stream stands still, and nothing is committed",
+        HaltCause::Violation => "what must always hold does not; this stream stands still, and nothing is committed",
     }
 }

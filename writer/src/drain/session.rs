@@ -3,25 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{FrameReader, Log, Notice, ReadError, ReadFrom};
-use forebay_model::{DerivedThrough, Deriver, Position, ShardMap, StreamId, StreamKind, Timestamp};
-use forebay_shard::{
-    DerivedNote, IndexedFrame, ShardAddresses, StoreSettings, StreamPosition, StreamStore, ViewsInForce,
-};
-use forebay_task::Backoff;
+use forebay_log::{FrameReader, Notice};
+use forebay_model::{DerivedThrough, Position, Timestamp};
+use forebay_shard::{DerivedNote, IndexedFrame, StreamStore};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::derive::{Deriving, Source, first_notes};
+use crate::derive::Deriving;
 use crate::drain::batch::{indexed, touched};
-use crate::drain::batch_size::BatchSize;
+use crate::drain::context::{Retries, StreamContext};
 use crate::drain::failure::Failure;
-use crate::status::{CommitFigures, State, Status};
+use crate::drain::opening::{begin, derive, read};
+use crate::failpoint;
+use crate::status::{CommitFigures, State};
 use crate::upkeep::day_activity::{DayActivity, Days};
 use crate::upkeep::merging::Merging;
-use crate::{failpoint, retry};
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
 const BEAT: Duration = Duration::from_secs(1);
@@ -34,32 +32,6 @@ const COMMIT_EVERY: Duration = Duration::from_millis(50);
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// How often partitions are made ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_mins(1);
-
-/// What every session of a stream needs.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamContext {
-    pub(crate) of: StreamId,
-    pub(crate) addresses: ShardAddresses,
-    pub(crate) store: StoreSettings,
-    pub(crate) merge_quiet: Duration,
-    pub(crate) batch_rows: usize,
-    pub(crate) batch_bytes: usize,
-    pub(crate) log: Log,
-    pub(crate) status: Status,
-}
-
-/// How hard a stream's writer tries: kept from session to session.
-#[derive(Debug)]
-pub(crate) struct Retries {
-    pub(crate) backoff: Backoff,
-    pub(crate) batch_size: BatchSize,
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self { backoff: retry::BACKOFF, batch_size: BatchSize::default() }
-    }
-}
 
 /// A writer that leads and reads.
 #[derive(Debug)]
@@ -228,7 +200,7 @@ impl<'a> Session<'a> {
         let figures = CommitFigures {
             bytes: frames.iter().map(|frame| frame.frame().payload.len() as u64).sum(),
             took: begun.elapsed(),
-            age: frames.iter().filter_map(|frame| frame.frame().enqueued_at).min().map(|at| age(at, now)),
+            age: frames.iter().filter_map(|frame| frame.frame().enqueued_at).min().map(|at| now.since(at)),
         };
         self.context.status.committed(&committed, figures);
         if !committed.dead.is_empty() {
@@ -300,76 +272,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The stored position. Where there is none, nothing was ever read: begin before the first frame of the stream as it is.
-async fn begin(context: &StreamContext, store: &mut StreamStore) -> Result<StreamPosition, Failure> {
-    if let Some(stored) = store.position().await? {
-        return Ok(stored);
-    }
-    let stream = context.of;
-    let incarnation = context.log.stream_state(stream).await?.incarnation;
-    let views = match stream.kind {
-        StreamKind::Logged => Some(views_of(&*map_of(&context.log).await)),
-        StreamKind::Derived => None,
-    };
-    info!(%incarnation, "nothing was ever read, beginning with the first frame");
-    Ok(store.begin_at(Position { incarnation, seq: 0 }, views.as_ref()).await?)
-}
-
-/// Reads on behind the stored position. A derived stream that is not the one that was read so far is read from its first frame
-/// on, as another incarnation: by that the writers of the logged streams see that everything is to be derived again.
-async fn read(
-    context: &StreamContext,
-    store: &mut StreamStore,
-    stored: StreamPosition,
-) -> Result<(StreamPosition, FrameReader), Failure> {
-    let stream = context.of;
-    let after = ReadFrom { position: stored.position, frame_id: stored.frame_id.parse().ok() };
-    let loss = match context.log.read(stream, Some(after)).await {
-        Ok(reader) => return Ok((stored, reader)),
-        Err(error) if error.is_loss() && !error.is_unreadable() && stream.kind == StreamKind::Derived => error,
-        Err(error) => return Err(error.into()),
-    };
-    let mut state = context.log.stream_state(stream).await?;
-    if !matches!(loss, ReadError::OtherIncarnation { .. }) {
-        state.incarnation = context.log.renew_stream(stream, state.incarnation).await?;
-    }
-    let after = Position { incarnation: state.incarnation, seq: state.first_seq.saturating_sub(1) };
-    warn!(%loss, %after, "what this stream had is derived again");
-    if !store.accept_loss(stored.position, after, &format!("derived again: {loss}")).await? {
-        return Err(Failure::Fenced);
-    }
-    let stored = begin(context, store).await?;
-    let reader = context.log.read(stream, Some(ReadFrom { position: stored.position, frame_id: None })).await?;
-    Ok((stored, reader))
-}
-
-/// Starts to derive what follows from a logged stream.
-async fn derive(
-    context: &StreamContext,
-    store: &mut StreamStore,
-    position: Position,
-) -> Result<Option<Deriving>, Failure> {
-    if context.of.kind != StreamKind::Logged {
-        return Ok(None);
-    }
-    let map = map_of(&context.log).await;
-    let notes = store.begin_derived(&first_notes(&map)).await?;
-    // Read behind the position: of what is committed up to there, nothing is derived with fewer views.
-    let in_force = store.views_in_force().await?.unwrap_or_else(|| views_of(&map));
-    let deriver = Deriver::new(in_force.views, Arc::clone(&map));
-    let source = Source {
-        stream: context.of,
-        addresses: context.addresses.clone(),
-        log: context.log.clone(),
-        map,
-        batch_bytes: context.batch_bytes,
-    };
-    Ok(Some(Deriving::start(&source, deriver, position, notes, Arc::clone(context.status.derived()))))
-}
-
 /// Derives what is committed already, where a stream stands still until somebody decides: what is stored is to be found.
 async fn settle(store: &mut StreamStore, deriving: Option<&Deriving>, position: Position, failure: &Failure) {
-    let Some(deriving) = deriving.filter(|_| failure.halts()) else { return };
+    let Some(deriving) = deriving.filter(|_| failure.halts().is_some()) else { return };
     let board = deriving.board();
     let settled = async {
         while board.derived_seq(position) != Some(position.seq) {
@@ -384,23 +289,4 @@ async fn settle(store: &mut StreamStore, deriving: Option<&Deriving>, position: 
     if tokio::time::timeout(SETTLE_MAX, settled).await.is_err() {
         debug!("not everything that is stored was derived in time");
     }
-}
-
-/// The shard map: the writer has made it, or seen it, before it began to drain.
-async fn map_of(log: &Log) -> Arc<ShardMap> {
-    let mut watched = log.map();
-    // Its end is the end of the connection for good, and so of everything that could be asked.
-    let known = watched.wait_for(Option::is_some).await.ok().and_then(|map| map.clone());
-    match known {
-        Some(map) => map,
-        None => std::future::pending().await,
-    }
-}
-
-fn views_of(map: &ShardMap) -> ViewsInForce {
-    ViewsInForce { epoch: map.epoch(), views: map.settings().views.in_force().clone() }
-}
-
-pub(crate) fn age(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_micros(now.unix_us().saturating_sub(at.unix_us()).max(0).unsigned_abs())
 }

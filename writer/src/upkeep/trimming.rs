@@ -8,7 +8,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::drain::session::age;
 use crate::status::{State, Status};
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -88,7 +87,7 @@ async fn lag(log: &Log, status: &Status, stream: StreamState, position: Position
         return Ok(Duration::ZERO);
     };
     let frame = next.ok().and_then(|next| next.frame.ok());
-    Ok(frame.map_or(Duration::ZERO, |frame| age(frame.enqueued_at, Timestamp::now())))
+    Ok(frame.map_or(Duration::ZERO, |frame| Timestamp::now().since(frame.enqueued_at)))
 }
 
 /// What was done with the frames of a stream.

@@ -38,10 +38,17 @@ fn damage(directory: &Path, bytes: &[u8], at: usize) {
 
 /// One stream has stored what lies before a frame, says why it does not go on, and has made no dead letter; every other one has
 /// stored all, and index and views have what is stored.
-async fn only_stands_still_before(scene: &Scene, writer: &Writer, seq: u64, orders: u64, reason: &str) {
+async fn only_stands_still_before(
+    scene: &Scene,
+    writer: &Writer,
+    seq: u64,
+    orders: u64,
+    (cause, reason): (&str, &str),
+) {
     writer.has("halted", 1).await;
     let stream = writer.stream(STREAM.kind, STREAM.shard.0).await;
     assert!(stream["state"] == "halted" && stream["reason"].as_str().unwrap().contains(reason), "{stream}");
+    assert_eq!(stream["halted_by"], cause);
     let at = scene.shards.sql(0, "select stream_seq from stream_position where stream = 'logged'").await;
     assert_eq!(at, (seq - 1).to_string());
     let ready = writer.served.get("/readyz").await;
@@ -78,7 +85,7 @@ async fn a_damaged_block_on_the_logs_disk_halts_its_stream_and_no_other() {
 
     let writer = scene.writer(&[]).await;
     let stored = 500 - rows - rows_behind;
-    only_stands_still_before(&scene, &writer, 6, stored, "5 was read, and the next frame is 7").await;
+    only_stands_still_before(&scene, &writer, 6, stored, ("loss", "5 was read, and the next frame is 7")).await;
     writer.stop().await;
 }
 
@@ -99,7 +106,7 @@ async fn a_frame_with_another_checksum_halts_its_stream_and_no_other() {
     .await;
     scene.log_orders(250..500).await;
     let stored = 500 - scene.rows_behind(STREAM, seq).await;
-    only_stands_still_before(&scene, &writer, seq, stored, &format!("frame {seq} of the stream")).await;
+    only_stands_still_before(&scene, &writer, seq, stored, ("damage", &format!("frame {seq} of the stream"))).await;
     writer.stop().await;
 }
 
@@ -116,7 +123,7 @@ async fn a_frame_of_a_later_format_halts_its_stream_and_no_other() {
     scene.log_orders(250..500).await;
     let stored = 500 - scene.rows_behind(STREAM, seq).await;
     let reason = format!("frame {seq} of the stream logged-0 is of the format \"orders/999\"");
-    only_stands_still_before(&scene, &writer, seq, stored, &reason).await;
+    only_stands_still_before(&scene, &writer, seq, stored, ("unknown_format", &reason)).await;
     writer.stop().await;
 }
 
@@ -133,6 +140,7 @@ async fn a_frame_of_a_later_format_halts_a_derived_stream_which_is_not_renewed()
     let stream = writer.stream(derived.kind, 0).await;
     let reason = format!("frame {} of the stream derived-0 is of the format \"views/999\"", at.seq);
     assert!(stream["state"] == "halted" && stream["reason"].as_str().unwrap().contains(&reason), "{stream}");
+    assert_eq!(stream["halted_by"], "unknown_format");
     assert_eq!(scene.log.stream_state(derived).await.unwrap().incarnation, before);
     writer.stop().await;
 }

@@ -134,6 +134,7 @@ async fn a_stream_made_anew_is_reported_and_never_taken_for_the_old_one() {
     writer.has("halted", 1).await;
     let lane = writer.stream(StreamKind::Logged, 0).await;
     assert!(lane["reason"].as_str().unwrap().contains("made anew"), "{lane}");
+    assert_eq!(lane["halted_by"], "loss");
     assert_eq!(lane["lanes"]["orders"]["stored"], 1000);
     let ready = writer.served.get("/readyz").await;
     assert_eq!(ready.status, 503);
@@ -164,6 +165,7 @@ async fn a_sum_that_would_be_wrong_halts_its_lane_and_commits_nothing() {
     let lane = writer.stream(StreamKind::Logged, 0).await;
     assert_eq!((&lane["state"], &lane["position"]), (&"halted".into(), &before), "{lane}");
     assert!(lane["reason"].as_str().unwrap().contains("20 were stored and 20 are dead"), "{lane}");
+    assert_eq!(lane["halted_by"], "violation");
     assert_eq!(scene.orders().await, 10);
     // It goes on as soon as it can.
     scene.shards.sql(0, "drop trigger spoil on orders").await;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use forebay_api::streams::StreamReport;
+use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
@@ -58,16 +58,33 @@ pub(super) fn how_to_stop(args: &UpArgs) -> &'static str {
     }
 }
 
-/// What stands still, and by which command it goes on.
+/// What stands still, and how it goes on.
 fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
     let mut text = String::new();
-    for StreamReport { stream, shard, reason, .. } in streams {
-        let reason = reason.as_deref().unwrap_or("its log is not the one that was read so far");
+    for StreamReport { stream, shard, reason, halted_by, .. } in streams {
+        let reason = reason.as_deref().unwrap_or("its writer does not say why");
         let _ = writeln!(text, "! Stream {} stands still: {reason}.", stream.on(*shard));
-        let _ = writeln!(text, "!   forebay log accept-loss {stream} {shard}{flags}");
+        let _ = match halted_by {
+            Some(HaltCause::UnknownFormat) => {
+                writeln!(text, "!   Nothing is lost: a writer of the version that wrote it goes on by itself.")
+            }
+            Some(HaltCause::Violation) => {
+                writeln!(
+                    text,
+                    "!   Nothing is lost, and nothing was committed: look for triggers, rules or other writers on its tables."
+                )
+            }
+            Some(HaltCause::Loss | HaltCause::Damage) | None => {
+                writeln!(
+                    text,
+                    "!   forebay log accept-loss {stream} {shard}{flags}\n!   shows what is lost; with --yes the stream is read on."
+                )
+            }
+        };
     }
-    text.push_str("! These commands show what is lost; with --yes the streams are read on. See docs/OPERATIONS.md.\n");
-    text.push_str("! Everything else runs. The sample was not replayed: the next `forebay up` does it.\n");
+    text.push_str(
+        "! See docs/OPERATIONS.md. Everything else runs. The sample was not replayed: the next `forebay up` does it.\n",
+    );
     text
 }
 
@@ -136,4 +153,47 @@ fn to_try(args: &UpArgs, back: Option<&ReadBack>) -> String {
     }
     let _ = writeln!(text, "  curl {query}/v1/stats");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_api::streams::DrainState;
+    use forebay_model::{ShardId, StreamKind};
+
+    fn told(halted_by: HaltCause) -> String {
+        let report = StreamReport {
+            stream: StreamKind::Logged,
+            shard: ShardId(1),
+            state: DrainState::Halted,
+            leader: false,
+            reason: Some("so it is".to_owned()),
+            halted_by: Some(halted_by),
+            since: String::new(),
+            position: None,
+            lanes: Default::default(),
+            committed_at: None,
+            lag_frames: None,
+            lag_seconds: 0.0,
+            log: None,
+            derived: Vec::new(),
+        };
+        describe_halted(&Halted(vec![report]), "")
+    }
+
+    /// Accepting a loss is advice for what has lost something, and would lose what has not.
+    #[test]
+    fn a_loss_is_accepted_only_where_there_is_one() {
+        for (cause, is_loss) in [
+            (HaltCause::Loss, true),
+            (HaltCause::Damage, true),
+            (HaltCause::UnknownFormat, false),
+            (HaltCause::Violation, false),
+        ] {
+            let told = told(cause);
+            assert!(told.starts_with("! Stream logged-1 stands still: so it is.\n"), "{told}");
+            assert_eq!(told.contains("accept-loss logged 1"), is_loss, "{told}");
+            assert_eq!(told.contains("Nothing is lost"), !is_loss, "{told}");
+        }
+    }
 }
