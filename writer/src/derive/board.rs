@@ -143,3 +143,32 @@ impl Board {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::{Incarnation, StreamKind};
+    use forebay_shard::Published;
+
+    fn derived(through: u64, published: u64) -> Derived {
+        let at = |seq| Position { incarnation: Incarnation::new(1), seq };
+        let published = Published { position: at(published), frame_id: published.to_string() };
+        Derived { target: ShardId(0), through: at(through), published }
+    }
+
+    /// A reader that is told of it waits for nothing any more; a crash would take it back.
+    #[test]
+    fn nothing_is_told_before_it_is_noted() {
+        let board = Board::new(StreamKind::Logged.on(ShardId(0)));
+        let told = || board.told().iter().map(|told| (told.through.seq, told.published.seq)).collect::<Vec<_>>();
+        board.begin(&[derived(3, 1)]);
+        board.reach(derived(9, 4));
+        assert_eq!(told(), [(3, 1)]);
+        let notes = board.notes();
+        assert_eq!(told(), [(3, 1)]);
+        board.reach(derived(11, 5));
+        board.noted(notes);
+        assert_eq!(told(), [(9, 4)]);
+        assert_eq!(board.notes().iter().map(|note| note.after.through.seq).collect::<Vec<_>>(), [11]);
+    }
+}

@@ -249,20 +249,23 @@ async fn a_target_that_takes_no_frames_is_owed_and_holds_up_nobody() {
     writer.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_derived_stream_that_lost_its_tail_is_noticed_by_its_last_frame() {
-    let scene = Scene::new("tail", 1).await;
+/// A derived stream was set back, and somebody else has published since, so that another frame stands where the last one was: for
+/// the source that published it, and where it had read it before for the stream's own writer, too.
+async fn is_derived_again_after_its_tail_was_lost(name: &str, was_read: bool) {
+    let scene = Scene::new(name, 1).await;
     scene.prepare_log().await;
     let writer = scene.writer(&[]).await;
     scene.log_orders(0..500).await;
     scene.stored(500).await;
     writer.stop().await;
-    // Another frame stands where the last one was: the stream was set back, and somebody else has published since.
     let derived = StreamKind::Derived.on(ShardId(0));
     let before = scene.log.stream_state(derived).await.unwrap();
-    let sql = "update derived_through set target_frame_id = 'another'; update stream_position set frame_id = 'another' \
-        where stream = 'derived'; delete from order_index; delete from order_views";
-    scene.shards.sql(0, sql).await;
+    let lost =
+        "update derived_through set target_frame_id = 'another'; delete from order_index; delete from order_views";
+    scene.shards.sql(0, lost).await;
+    if was_read {
+        scene.shards.sql(0, "update stream_position set frame_id = 'another' where stream = 'derived'").await;
+    }
     let writer = scene.writer(&[]).await;
     scene.indexed(500).await;
     scene.follows().await;
@@ -272,6 +275,16 @@ async fn a_derived_stream_that_lost_its_tail_is_noticed_by_its_last_frame() {
     let losses = scene.shards.sum("select count(*) from log_loss where lane = 'views'").await;
     assert!((1..=2).contains(&losses), "{losses}");
     writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_derived_stream_that_lost_its_tail_is_noticed_by_its_last_frame() {
+    is_derived_again_after_its_tail_was_lost("tail", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_was_lost_before_anybody_read_it_is_noticed_by_who_published_it() {
+    is_derived_again_after_its_tail_was_lost("unreadtail", false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
