@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{FrameReader, Notice};
+use forebay_log::{FrameReader, Notice, ReadError};
 use forebay_model::{DerivedThrough, Position, Timestamp};
 use forebay_shard::{DerivedNote, IndexedFrame, StreamStore};
 use futures::future::join_all;
@@ -137,6 +137,7 @@ impl<'a> Session<'a> {
             // that has the lead from ever moving the position.
             if batch.is_empty() || self.led_at.elapsed() >= BEAT {
                 self.look_after_the_lead().await?;
+                self.look_after_the_stream()?;
             }
             if batch.is_empty() {
                 self.beat().await;
@@ -255,6 +256,16 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             _ => Err(Failure::Fenced),
+        }
+    }
+
+    /// Whether the stream, as it was last looked at, is still the making that is read. One that has lost its tail is made another one by
+    /// the source that finds it, and all that this reader had of it may be there.
+    fn look_after_the_stream(&self) -> Result<(), Failure> {
+        let (stream, expected) = (self.context.of, self.position.incarnation);
+        match self.context.status.now().log.map(|log| log.incarnation) {
+            Some(found) if found > expected => Err(ReadError::OtherIncarnation { stream, expected, found }.into()),
+            _ => Ok(()),
         }
     }
 
