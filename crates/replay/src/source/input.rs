@@ -35,6 +35,21 @@ pub(crate) struct Identity {
     pub(crate) modified_ns: i64,
 }
 
+/// A file, by whatever name it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of what is there, links followed; nothing where there is no file.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        meta.is_file().then(|| Self { device: meta.dev(), inode: meta.ino() })
+    }
+}
+
 /// A file that is being read.
 pub(crate) struct Opened {
     /// Its contents, decompressed and without a byte order mark.
@@ -65,6 +80,11 @@ impl Input {
     pub(crate) fn bytes(&self) -> Option<u64> {
         let meta = std::fs::metadata(self.path.as_ref()?).ok()?;
         meta.is_file().then_some(meta.len())
+    }
+
+    /// Which file it is, a file on standard input too.
+    pub(crate) fn id(&self) -> Option<FileId> {
+        FileId::of(self.path().unwrap_or(Path::new("/dev/stdin")))
     }
 
     /// Whether it is a pipe or the like.
