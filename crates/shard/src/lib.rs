@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`address`] | where the shards are |
 //! | [`session`] | one connection: which address, what time, which settings |
+//! | [`identity`] | whose database it is |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
@@ -30,6 +31,7 @@ pub mod dead_letter;
 pub mod derived;
 pub mod dropped_view;
 pub mod frame;
+pub mod identity;
 pub mod loss;
 pub mod migrate;
 pub mod partition;
@@ -48,6 +50,7 @@ pub use control::ViewsInForce;
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};
+pub use identity::{Identity, IdentityError, system_of};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use partition::{Build, Granularity, Merger, Period, Swap};

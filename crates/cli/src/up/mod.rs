@@ -37,8 +37,9 @@ use anyhow::{Context, Result, bail};
 use forebay_admin::system::System;
 use forebay_log::{FoundingError, Log, LogSettings};
 use forebay_service::BadSetting;
-use forebay_shard::Tally;
+use forebay_shard::{ShardList, Tally, system_of};
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
+use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use args::{DownArgs, UpArgs};
@@ -183,10 +184,13 @@ impl LocalSystem {
 async fn found(args: &UpArgs, stack: &Stack) -> Result<()> {
     let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
     let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
-    match log.found(shards.context("there are no shards, or too many")?, &args.founding).await {
+    let list: ShardList = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect::<Vec<_>>().join(",").parse().context("the addresses of the shards")?;
+    let known = async { system_of(&list).await.map_err(|error| error.to_string()) };
+    match log.found(shards.context("there are no shards, or too many")?, &args.founding, known.boxed()).await {
         Ok(_) => Ok(()),
         Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
         Err(FoundingError::Map(error)) => Err(error.into()),
+        Err(error @ FoundingError::System(_)) => Err(error.into()),
     }
 }
 

@@ -52,6 +52,10 @@ impl Operated {
         }
     }
 
+    pub(crate) fn writer(&self) -> &Served {
+        self.writer.as_ref().unwrap()
+    }
+
     fn flags(&self) -> Vec<String> {
         let LogSettings { url, name, .. } = self.log.settings();
         let shards = self.shards.urls.join(",");

@@ -1,0 +1,157 @@
+//! Whose database it is: the system and the shard's number, written when the database is first taken in, and asked on every new
+//! connection. So nothing is read from, or written to, the tables of another shard where addresses were exchanged.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use forebay_model::{ShardId, SystemId};
+use sqlx::postgres::PgConnection;
+
+use crate::address::ShardList;
+use crate::session::{ConnectError, SessionSettings, connect_primary};
+use crate::sqlstate::ErrorClass;
+
+/// Whose a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Of this system.
+    pub system: SystemId,
+    /// And of this shard of it.
+    pub shard: ShardId,
+}
+
+/// Whose the database at an address is to be, as far as that is known: the settings tell the number, and the map the system.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    pub(crate) shard: Option<ShardId>,
+    pub(crate) system: Arc<OnceLock<SystemId>>,
+}
+
+/// The database at an address is somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    found: Identity,
+    expected: Option<ShardId>,
+    system: Option<SystemId>,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Identity { system, shard } = self.found;
+        if let Some(ours) = self.system.filter(|ours| *ours != system) {
+            return write!(f, "it is shard {shard} of another system ({system}), and this one is {ours}: the address looks wrong");
+        }
+        let expected = self.expected.unwrap_or(shard);
+        write!(f, "it is shard {shard}, and --shards names it in the place of shard {expected}: these addresses look exchanged")
+    }
+}
+
+impl std::error::Error for Foreign {}
+
+impl Identity {
+    /// What a database says; nothing where it was not taken in yet.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        const SQL: &str = "select system, shard from shard_identity";
+        let read = sqlx::query_as::<_, (String, i16)>(SQL).persistent(false).fetch_optional(connection).await;
+        let (system, shard) = match read {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(None),
+            // It has no tables yet, or is none of ours.
+            Err(error) if ErrorClass::of(&error) == ErrorClass::Schema => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let system = SystemId::try_from(system).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Some(Self { system, shard: ShardId(shard.cast_unsigned()) }))
+    }
+
+    /// Writes it into a database that was not taken in yet.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn write(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        const SQL: &str = "insert into shard_identity (system, shard) values ($1, $2) on conflict do nothing";
+        let insert = sqlx::query(SQL).bind(self.system.to_string()).bind(self.shard.0.cast_signed());
+        insert.execute(connection).await.map(|_| ())
+    }
+}
+
+impl Expected {
+    /// What a database that is taken in now is told, where all of it is known.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        Some(Identity { system: *self.system.get()?, shard: self.shard? })
+    }
+
+    /// Whether a database that says so is the one.
+    ///
+    /// # Errors
+    /// [`Foreign`].
+    pub(crate) fn check(&self, found: Option<Identity>) -> Result<(), Foreign> {
+        let Some(found) = found else { return Ok(()) };
+        let system = self.system.get().copied();
+        let is_ours = system.is_none_or(|system| system == found.system);
+        if is_ours && self.shard.is_none_or(|shard| shard == found.shard) {
+            return Ok(());
+        }
+        Err(Foreign { found, expected: self.shard, system })
+    }
+}
+
+/// Why it is not known of which system databases are.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// One cannot be asked.
+    #[error("shard {0} cannot be asked of which system it is: {1}")]
+    Unreachable(ShardId, ConnectError),
+    /// One does not tell.
+    #[error("shard {0} does not tell of which system it is: {1}")]
+    Failed(ShardId, sqlx::Error),
+    /// They do not agree.
+    #[error("shard {0} is of the system {1}, and another one of {2}: the addresses look wrong")]
+    Several(ShardId, SystemId, SystemId),
+}
+
+/// The system that has taken in these databases; nothing where none of them was taken in. Where there is no map, a system is made only
+/// after all of them were asked: a log that was lost does not make it another system.
+///
+/// # Errors
+/// [`IdentityError`].
+pub async fn system_of(shards: &ShardList) -> Result<Option<SystemId>, IdentityError> {
+    let mut system = None;
+    for (shard, addresses) in shards.iter() {
+        let connected = connect_primary(addresses, &SessionSettings::for_looking()).await;
+        let (mut connection, _) = connected.map_err(|error| IdentityError::Unreachable(shard, error))?;
+        let read = Identity::read(&mut connection).await.map_err(|error| IdentityError::Failed(shard, error))?;
+        match (system, read) {
+            (Some(one), Some(Identity { system: other, .. })) if one != other => {
+                return Err(IdentityError::Several(shard, other, one));
+            }
+            (None, Some(found)) => system = Some(found.system),
+            _ => {}
+        }
+    }
+    Ok(system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_is_expected_and_what_differs_is_named() {
+        let identity = |system, shard| Identity { system: SystemId::new(system), shard: ShardId(shard) };
+        let expected = Expected { shard: Some(ShardId(0)), system: Arc::default() };
+        assert_eq!([None, Some(identity(1, 0)), Some(identity(2, 0))].map(|found| expected.check(found)), [Ok(()), Ok(()), Ok(())]);
+        let said = |expected: &Expected, found| expected.check(Some(found)).unwrap_err().to_string();
+        assert_eq!(
+            said(&expected, identity(1, 2)),
+            "it is shard 2, and --shards names it in the place of shard 0: these addresses look exchanged"
+        );
+        expected.system.set(SystemId::new(1)).unwrap();
+        assert_eq!(expected.check(Some(identity(1, 0))), Ok(()));
+        assert!(said(&expected, identity(2, 0)).contains("of another system (0000000000000002), and this one is 0000000000000001"));
+        assert_eq!(Expected::default().check(Some(identity(1, 2))), Ok(()));
+    }
+}
