@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, lanes, restart } = args;
     let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, restart }).await?;
     for shard in &filled {
-        eprintln!(
+        note!(
             "shard {}: {} orders read, {} facts stored",
             shard.shard,
             grouped(shard.orders),

@@ -30,10 +30,10 @@ pub struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let system = System::from(args.system);
     let figures = read(&system.connect_log().await?, &system).await?;
-    println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) });
+    out!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) })?;
     let problems = figures.problems();
     for problem in &problems {
-        eprintln!("forebay: {problem}");
+        note!("forebay: {problem}");
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

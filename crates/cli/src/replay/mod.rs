@@ -31,9 +31,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     screen.close();
     let summary = outcome?;
-    eprintln!("{}", summary::text(&summary));
+    note!("{}", summary::text(&summary));
     if json {
-        println!("{}", serde_json::to_string(&summary)?);
+        out!("{}", serde_json::to_string(&summary)?)?;
     }
     Ok(ExitCode::from(code(summary.ending)))
 }

@@ -93,6 +93,6 @@ impl Screen {
 
     /// Says something, above the bar.
     fn say(&self, message: &str) {
-        self.bar.suspend(|| eprintln!("forebay: {message}"));
+        self.bar.suspend(|| note!("forebay: {message}"));
     }
 }

@@ -90,11 +90,11 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
         () = system.watch_over() => {}
         _ = signals.next() => {}
     }
-    eprintln!("stopping");
+    note!("stopping");
     let _ = std::fs::remove_file(detach::report_path(&home));
     tokio::select! {
-        () = system.stop() => eprintln!("stopped; the data stays in {}", home.display()),
-        _ = signals.next() => eprintln!("stopped at once; what was accepted is in the log, and the next start goes on with it"),
+        () = system.stop() => note!("stopped; the data stays in {}", home.display()),
+        _ = signals.next() => note!("stopped at once; what was accepted is in the log, and the next start goes on with it"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -111,13 +111,13 @@ struct LocalSystem {
 impl LocalSystem {
     async fn start(args: &UpArgs, home: &Path) -> Result<Self> {
         let ports = args.postgres_ports.0.clone();
-        eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
+        note!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
         if let Err(error) = found(args, &stack).await {
             stack.stop().await;
             return Err(error);
         }
-        eprintln!("starting writer, ingest and query");
+        note!("starting writer, ingest and query");
         let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
         let logs = ServiceName::STARTING.map(follow).into();
         match services::start(args, &stack).await {
@@ -134,7 +134,7 @@ impl LocalSystem {
         let shown = if args.sample == 0 {
             Shown::Nothing
         } else {
-            eprintln!("replaying the sample");
+            note!("replaying the sample");
             match self.replay_sample(args, home).await {
                 Ok(shown) => Shown::Sample(Box::new(shown)),
                 // Whoever decides how to go on needs the servers for it, and the other streams go on meanwhile.
@@ -196,10 +196,10 @@ async fn found(args: &UpArgs, stack: &Stack) -> Result<()> {
 
 fn say(change: Change) {
     match change {
-        Change::Died { name, status: Some(status) } => eprintln!("{name} has died ({status}); starting it again"),
-        Change::Died { name, status: None } => eprintln!("{name} has died; starting it again"),
-        Change::Restarted { name } => eprintln!("{name} runs again"),
-        Change::Failed { name, error } => eprintln!("{name} could not be started: {error:#}; trying again"),
+        Change::Died { name, status: Some(status) } => note!("{name} has died ({status}); starting it again"),
+        Change::Died { name, status: None } => note!("{name} has died; starting it again"),
+        Change::Restarted { name } => note!("{name} runs again"),
+        Change::Failed { name, error } => note!("{name} could not be started: {error:#}; trying again"),
     }
 }
 
@@ -208,7 +208,7 @@ fn tell(args: &UpArgs, home: &Path, text: &str) -> Result<()> {
     if args.in_background {
         return detach::leave_report(home, &text);
     }
-    println!("{text}");
+    out!("{text}")?;
     Ok(())
 }
 

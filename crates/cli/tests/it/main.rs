@@ -14,6 +14,7 @@ mod ingest;
 mod log;
 mod metrics;
 mod operated;
+mod pipes;
 mod resume;
 mod shards;
 mod up;
