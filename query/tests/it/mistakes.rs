@@ -48,6 +48,27 @@ async fn each_mistake_is_named() {
 }
 
 #[tokio::test]
+async fn any_instant_is_a_bound() {
+    let mut scene = Scene::start("bounds").await;
+    scene.writing.write(&orders()).await;
+    for (range, count) in [
+        ("to=9999-12-31T23:59:59Z", 5),
+        ("from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59.999999Z", 5),
+        ("from=0000-01-01T00:00:00%2B00:03", 5),
+        ("from=9999-12-31T00:00:00Z&to=9999-12-31T23:59:59-23:59", 0),
+        ("to=2000-01-01T00:00:00Z", 0),
+    ] {
+        for list in ["/v1/orders", "/v1/customers/C1/orders", "/v1/sellers/S1/orders"] {
+            let page = scene.get(&format!("{list}?{range}")).await.ok();
+            assert_eq!(page["data"].as_array().unwrap().len(), count, "{list}?{range}");
+        }
+        let request = scene.query.request(&format!("/v1/orders?{range}")).header("accept", "application/x-ndjson");
+        let export = request.send().await.unwrap();
+        assert_eq!((export.status().as_u16(), export.text().await.unwrap().lines().count()), (200, count), "{range}");
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_belongs_to_its_list() {
     let mut scene = Scene::start("cursors").await;
     scene.writing.write(&orders()).await;
