@@ -51,8 +51,9 @@ fn code(ending: Ending) -> u8 {
 async fn obey_signals(interrupt: &Shutdown) -> Result<Infallible> {
     let mut int = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     for stage in [Shutdown::start, Shutdown::force] {
-        tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} }
+        tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} _ = hangup.recv() => {} }
         stage(interrupt);
     }
     std::future::pending().await

@@ -68,6 +68,8 @@ impl OrderParser {
         let json = std::str::from_utf8(json).map_err(|error| {
             Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
+        // A byte order mark, as some programs put in front of a file.
+        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         if json.trim_ascii().is_empty() {
             return Err(Rejection::Malformed(String::from("there is no order: the body is empty")));
         }

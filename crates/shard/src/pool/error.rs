@@ -72,6 +72,12 @@ impl ShardError {
         }
     }
 
+    /// Every class that metrics know.
+    pub fn classes() -> impl Iterator<Item = &'static str> {
+        let of_statements = ErrorClass::ALL.iter().map(|class| class.as_str());
+        ["unreachable", "foreign", "busy", "slow", "unknown"].into_iter().chain(of_statements)
+    }
+
     /// Its class in metrics.
     pub fn class(&self) -> &'static str {
         match self {
