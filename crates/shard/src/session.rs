@@ -67,10 +67,10 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// Whether the server may take the connection in a moment: it starts, or has as many as it takes.
+    /// Whether the server may take the connection in a moment: it is there and starts, or has as many as it takes. Where nobody listens,
+    /// that is known at once.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Failed(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
             Self::Failed(error) => ErrorClass::of(error) == ErrorClass::Shutdown || self.is_of_resources(),
             Self::Standby | Self::Silent | Self::Foreign(_) => false,
         }
