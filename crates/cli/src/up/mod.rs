@@ -34,9 +34,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forebay_admin::doctor::free_bytes;
 use forebay_admin::system::System;
 use forebay_log::{FoundingError, Log, LogSettings};
+use forebay_model::{ShardMap, StreamId};
 use forebay_service::BadSetting;
+use forebay_service::settings::units::ByteSize;
 use forebay_shard::{ShardList, Tally, system_of};
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use futures::FutureExt;
@@ -113,7 +116,7 @@ impl LocalSystem {
         let ports = args.postgres_ports.0.clone();
         note!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
-        if let Err(error) = found(args, &stack).await {
+        if let Err(error) = found(args, home, &stack).await {
             stack.stop().await;
             return Err(error);
         }
@@ -181,16 +184,33 @@ impl LocalSystem {
 
 /// Makes the system where there is none. Where there is one, what is said of it must be so. The services are told nothing of it: it
 /// may change while they run, and whatever dies is started again.
-async fn found(args: &UpArgs, stack: &Stack) -> Result<()> {
+async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
     let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
     let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
     let list: ShardList = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect::<Vec<_>>().join(",").parse().context("the addresses of the shards")?;
     let known = async { system_of(&list).await.map_err(|error| error.to_string()) };
     match log.found(shards.context("there are no shards, or too many")?, &args.founding, known.boxed()).await {
-        Ok(_) => Ok(()),
+        Ok(map) => {
+            say_room(&log, &map, home).await;
+            Ok(())
+        }
         Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
         Err(FoundingError::Map(error)) => Err(error.into()),
         Err(error @ FoundingError::System(_)) => Err(error.into()),
+    }
+}
+
+/// Says where the streams may become larger than the disk lets them.
+async fn say_room(log: &Log, map: &ShardMap, home: &Path) {
+    let used = log.room().await.map_or(0, |room| room.used);
+    let streams = map.shards().flat_map(StreamId::all_of).count() as u64;
+    let promised = map.settings().streams.bytes_max.saturating_mul(streams);
+    if let Some(free) = free_bytes(home).filter(|free| free.saturating_add(used) < promised) {
+        let (promised, free, home) = (ByteSize::b(promised), ByteSize::b(free), home.display());
+        note!(
+            "the log may become {promised} ({streams} streams), and {free} are free in {home}: a full disk would stop it. \
+             Make room, or `forebay settings set stream-bytes-max=…`"
+        );
     }
 }
 
