@@ -5,6 +5,8 @@ create table shard_identity (
     system   text        collate "C" not null,
     -- The shard's number.
     shard    int2        not null,
+    -- How customers become buckets in this system: `md5` or `modulo`. Fixed when the system was made.
+    routing  text        collate "C" not null check (routing in ('md5', 'modulo')),
     taken_at timestamptz not null default now(),
     -- At most one row.
     is_only  bool        primary key default true check (is_only)

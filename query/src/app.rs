@@ -69,7 +69,7 @@ impl App {
         let connected = self.0.log.get().ok_or_else(|| Problem::not_ready("the log has not been reached yet"))?;
         let map = connected.map.borrow().clone();
         let map = map.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))?;
-        self.shards().set_system(map.system());
+        self.shards().set_system(&map);
         Ok(map)
     }
 

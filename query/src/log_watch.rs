@@ -49,7 +49,7 @@ impl LogWatch {
         let mut maps = log.map();
         let checked = match maps.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(map)) => {
-                self.app.shards().set_system(map.system());
+                self.app.shards().set_system(map);
                 check_shards(self.app.shards().iter().count(), map)
             }
             _ => Ok(()),

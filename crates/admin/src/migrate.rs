@@ -49,7 +49,7 @@ pub async fn run(system: &System, founding: &FoundingArgs, tell: Tell<'_, Tables
         Err(FoundingError::Map(error)) => return Err(error.into()),
         Err(error @ FoundingError::System(_)) => return Err(error.into()),
     };
-    system.shards.set_system(map.system());
+    system.shards.set_system(&map);
     migrate_shards(system, tell).await?;
     let (log_prefix, shards) = (system.log_prefix.to_string(), map.shards().len());
     Ok(Migrated { log_prefix, shards, epoch: map.epoch() })

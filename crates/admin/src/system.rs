@@ -53,7 +53,7 @@ impl System {
         let mut maps = log.map();
         let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
         let map = map.context(NO_MAP)??.clone().context("there is no shard map")?;
-        self.shards.set_system(map.system());
+        self.shards.set_system(&map);
         Ok(map)
     }
 

@@ -5,11 +5,11 @@ use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use forebay_model::{ShardId, SystemId};
+use forebay_model::{ShardId, ShardMap};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::identity::Expected;
+use crate::identity::{Expected, System};
 
 /// One server of a shard: a `postgres://` URL that names its database. Written out, it hides the password.
 #[derive(Clone)]
@@ -112,11 +112,11 @@ impl ShardList {
         self.0.len()
     }
 
-    /// Has every connection checked that is made from now on, with these addresses or clones of them: it is to be of this system. The
-    /// first call counts.
-    pub fn set_system(&self, system: SystemId) {
+    /// Has every connection checked that is made from now on, with these addresses or clones of them: it is to be of the map's system.
+    /// The first call counts.
+    pub fn set_system(&self, map: &ShardMap) {
         if let Some(address) = self.0.iter().flat_map(ShardAddresses::iter).next() {
-            let _ = address.expected.system.set(system);
+            let _ = address.expected.system.set(System { id: map.system(), routing: map.hash() });
         }
     }
 

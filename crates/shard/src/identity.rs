@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use forebay_model::{ShardId, SystemId};
+use forebay_model::{Hash, ShardId, SystemId};
 use sqlx::postgres::PgConnection;
 
 use crate::address::ShardList;
@@ -24,7 +24,14 @@ pub struct Identity {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expected {
     pub(crate) shard: Option<ShardId>,
-    pub(crate) system: Arc<OnceLock<SystemId>>,
+    pub(crate) system: Arc<OnceLock<System>>,
+}
+
+/// What the map says of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct System {
+    pub(crate) id: SystemId,
+    pub(crate) routing: Hash,
 }
 
 /// The database at an address is somebody else's.
@@ -71,17 +78,18 @@ impl Identity {
     ///
     /// # Errors
     /// What the server says.
-    pub(crate) async fn write(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        const SQL: &str = "insert into shard_identity (system, shard) values ($1, $2) on conflict do nothing";
+    pub(crate) async fn write(self, routing: Hash, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        const SQL: &str = "insert into shard_identity (system, shard, routing) values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(SQL).bind(self.system.to_string()).bind(self.shard.0.cast_signed());
-        insert.execute(connection).await.map(|_| ())
+        insert.bind(routing.as_str()).execute(connection).await.map(|_| ())
     }
 }
 
 impl Expected {
     /// What a database that is taken in now is told, where all of it is known.
-    pub(crate) fn identity(&self) -> Option<Identity> {
-        Some(Identity { system: *self.system.get()?, shard: self.shard? })
+    pub(crate) fn identity(&self) -> Option<(Identity, Hash)> {
+        let System { id, routing } = *self.system.get()?;
+        Some((Identity { system: id, shard: self.shard? }, routing))
     }
 
     /// Whether a database that says so is the one.
@@ -90,7 +98,7 @@ impl Expected {
     /// [`Foreign`].
     pub(crate) fn check(&self, found: Option<Identity>) -> Result<(), Foreign> {
         let Some(found) = found else { return Ok(()) };
-        let system = self.system.get().copied();
+        let system = self.system.get().map(|system| system.id);
         let is_ours = system.is_none_or(|system| system == found.system);
         if is_ours && self.shard.is_none_or(|shard| shard == found.shard) {
             return Ok(());
@@ -149,7 +157,7 @@ mod tests {
             said(&expected, identity(1, 2)),
             "it is shard 2, and --shards names it in the place of shard 0: these addresses look exchanged"
         );
-        expected.system.set(SystemId::new(1)).unwrap();
+        expected.system.set(System { id: SystemId::new(1), routing: Hash::Md5 }).unwrap();
         assert_eq!(expected.check(Some(identity(1, 0))), Ok(()));
         assert!(said(&expected, identity(2, 0)).contains("of another system (0000000000000002), and this one is 0000000000000001"));
         assert_eq!(Expected::default().check(Some(identity(1, 2))), Ok(()));

@@ -41,8 +41,8 @@ pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
     let (mut connection, address) = connect_primary(addresses, &settings).await?;
     migrator().run_direct(None, &mut connection, false).await?;
     let Some(expected) = addresses.iter().next().map(ShardAddress::expected) else { return Ok(()) };
-    if let Some(identity) = expected.identity() {
-        identity.write(&mut connection).await?;
+    if let Some((identity, routing)) = expected.identity() {
+        identity.write(routing, &mut connection).await?;
         // Of two systems that take it in at once one is the first.
         let found = Identity::read(&mut connection).await?;
         expected.check(found).map_err(|foreign| ConnectError::foreign(address, foreign))?;
@@ -88,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 9;
+pub const TABLES_VERSION: usize = 10;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -108,6 +108,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0007_order_views"),
     migration!("0008_control"),
     migration!("0009_identity"),
+    migration!("0010_questions"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_model::{ShardId, SystemId};
+use forebay_model::{ShardId, ShardMap};
 use forebay_shard::{ShardError, ShardList};
 
 use crate::position::derivations::Derivations;
@@ -32,9 +32,9 @@ impl Shards {
         self.0.shards.get(usize::from(shard.0)).ok_or(ShardError::Unknown(shard))
     }
 
-    /// From now on no shard of another system is read.
-    pub(crate) fn set_system(&self, system: SystemId) {
-        self.0.list.set_system(system);
+    /// From now on no shard is read that is of another system than the map.
+    pub(crate) fn set_system(&self, map: &ShardMap) {
+        self.0.list.set_system(map);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {
