@@ -68,7 +68,8 @@ pub fn command_line() -> clap::Command {
 /// Does what the command line says. The commit is the one that the program was built from, where that is known.
 pub fn main(commit: Option<&str>) -> ExitCode {
     if std::env::args_os().skip(1).eq([OsStr::new("--version")]) {
-        return print::data(format_args!("{}", version::text(commit))).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return print::data(format_args!("{}", version::text(commit)))
+            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let CommandLine { command } = forebay_service::parse();
     // Every HTTP client needs one. Fails only where one is installed already, and then that one stays.

@@ -210,8 +210,13 @@ mod tests {
         assert_eq!(bound("9999-12-31t23:59:59.999999z"), Ok(last));
         assert_eq!(bound("9999-12-31 23:59:59-23:59"), Ok(last + 86_340_000_000));
         assert_eq!(bound("0000-01-01T00:00:00+00:03"), Ok(YEAR_0_US - 180_000_000));
-        assert_eq!(bound("2025-06-30T12:30:00.25Z"), Timestamp::parse("2025-06-30T12:30:00.25Z").map(Timestamp::unix_us));
-        for text in ["9999-12-32T00:00:00Z", "9999-12-31T24:00:00Z", "9999-12-31T23:59:59+24:00", "2025-02-30T12:30:00Z"] {
+        assert_eq!(
+            bound("2025-06-30T12:30:00.25Z"),
+            Timestamp::parse("2025-06-30T12:30:00.25Z").map(Timestamp::unix_us)
+        );
+        for text in
+            ["9999-12-32T00:00:00Z", "9999-12-31T24:00:00Z", "9999-12-31T23:59:59+24:00", "2025-02-30T12:30:00Z"]
+        {
             assert_eq!(bound(text), Err(TimestampError::NoSuchTime), "{text}");
         }
         assert_eq!(bound("9999-12-31T23:59:59"), Err(TimestampError::NoOffset));

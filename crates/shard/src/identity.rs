@@ -46,10 +46,16 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Identity { system, shard } = self.found;
         if let Some(ours) = self.system.filter(|ours| *ours != system) {
-            return write!(f, "it is shard {shard} of another system ({system}), and this one is {ours}: the address looks wrong");
+            return write!(
+                f,
+                "it is shard {shard} of another system ({system}), and this one is {ours}: the address looks wrong"
+            );
         }
         let expected = self.expected.unwrap_or(shard);
-        write!(f, "it is shard {shard}, and --shards names it in the place of shard {expected}: these addresses look exchanged")
+        write!(
+            f,
+            "it is shard {shard}, and --shards names it in the place of shard {expected}: these addresses look exchanged"
+        )
     }
 }
 
@@ -79,7 +85,8 @@ impl Identity {
     /// # Errors
     /// What the server says.
     pub(crate) async fn write(self, routing: Hash, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        const SQL: &str = "insert into shard_identity (system, shard, routing) values ($1, $2, $3) on conflict do nothing";
+        const SQL: &str =
+            "insert into shard_identity (system, shard, routing) values ($1, $2, $3) on conflict do nothing";
         let insert = sqlx::query(SQL).bind(self.system.to_string()).bind(self.shard.0.cast_signed());
         insert.bind(routing.as_str()).execute(connection).await.map(|_| ())
     }
@@ -151,7 +158,10 @@ mod tests {
     fn only_what_is_known_is_expected_and_what_differs_is_named() {
         let identity = |system, shard| Identity { system: SystemId::new(system), shard: ShardId(shard) };
         let expected = Expected { shard: Some(ShardId(0)), system: Arc::default() };
-        assert_eq!([None, Some(identity(1, 0)), Some(identity(2, 0))].map(|found| expected.check(found)), [Ok(()), Ok(()), Ok(())]);
+        assert_eq!(
+            [None, Some(identity(1, 0)), Some(identity(2, 0))].map(|found| expected.check(found)),
+            [Ok(()), Ok(()), Ok(())]
+        );
         let said = |expected: &Expected, found| expected.check(Some(found)).unwrap_err().to_string();
         assert_eq!(
             said(&expected, identity(1, 2)),
@@ -159,7 +169,10 @@ mod tests {
         );
         expected.system.set(System { id: SystemId::new(1), routing: Hash::Md5 }).unwrap();
         assert_eq!(expected.check(Some(identity(1, 0))), Ok(()));
-        assert!(said(&expected, identity(2, 0)).contains("of another system (0000000000000002), and this one is 0000000000000001"));
+        assert!(
+            said(&expected, identity(2, 0))
+                .contains("of another system (0000000000000002), and this one is 0000000000000001")
+        );
         assert_eq!(Expected::default().check(Some(identity(1, 2))), Ok(()));
     }
 }

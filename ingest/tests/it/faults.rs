@@ -3,9 +3,9 @@ use std::time::Duration;
 use forebay_model::settings::StreamLimits;
 use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
-use forebay_testkit::{Mode, Proxy, eventually};
 use forebay_testkit::log::{LIMITS, even_map, limited, settings, settings_at};
 use forebay_testkit::service::Answer;
+use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::json;
 
 use crate::harness::{Ingest, SHARDS, ndjson, order};

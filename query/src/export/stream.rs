@@ -70,10 +70,12 @@ async fn next(running: Option<Running>) -> Option<(Result<Bytes, Torn>, Option<R
 }
 
 /// Counts what has not happened yet.
-pub(super) fn begin_counting() {
+pub(crate) fn begin_counting() {
     for format in Format::ALL {
         counter!(EXPORT_ROWS.name, "format" => format.name()).increment(0);
-        [Outcome::Complete, Outcome::Cut, Outcome::Abandoned].map(|outcome| count(format, outcome, 0));
+        for outcome in [Outcome::Complete, Outcome::Cut, Outcome::Abandoned] {
+            count(format, outcome, 0);
+        }
     }
 }
 

@@ -62,12 +62,13 @@ impl QueryString {
 
     /// `from` and `to`.
     pub(crate) fn span(&self) -> Result<Span, Problem> {
-        let from = self.timestamp("from")?.unwrap_or(Span::ALL.from);
-        let to = self.timestamp("to")?.unwrap_or(Span::ALL.to);
-        if from >= to {
+        let (from, to) = (self.timestamp("from")?, self.timestamp("to")?);
+        if from.is_some_and(|from| to.is_some_and(|to| from >= to)) {
             return Err(malformed("`from` must be before `to`"));
         }
-        Ok(Span { from, to })
+        // A bound beyond every order leaves nothing, and is no mistake.
+        let to = to.unwrap_or(Span::ALL.to);
+        Ok(Span { from: from.unwrap_or(Span::ALL.from).min(to), to })
     }
 
     fn timestamp(&self, name: &str) -> Result<Option<Timestamp>, Problem> {

@@ -211,7 +211,8 @@ fn answered(text: &str, total: i64) -> Json {
 
 /// Orders that are nearly as large as they may be: of many values that `jsonb` writes with spaces between, and of few that it writes out.
 fn large_orders() -> [String; 3] {
-    let [many, long, small] = [("1", 125_000), ("1e300", 860), ("-1e-300", 850)].map(|(value, count)| vec![value; count].join(","));
+    let [many, long, small] =
+        [("1", 125_000), ("1e300", 860), ("-1e-300", 850)].map(|(value, count)| vec![value; count].join(","));
     let order = |(place, values): (usize, String)| {
         format!(
             r#"{{"order_id":"LARGE{place}","customer_id":"LARGE","timestamp":"2024-02-29T12:00:00Z","items":[{{"sku":"a","quantity":1,"price":1}}],"x":[{values}]}}"#
@@ -267,7 +268,7 @@ async fn what_validation_admits_is_stored_and_comes_back_equal_and_is_admitted_a
     assert_eq!(export.lines().count(), admitted.len());
     for line in export.lines() {
         let again = parser.parse(line.as_bytes(), Timestamp::now());
-        let start = &line[..line.len().min(300)];
+        let start: String = line.chars().take(200).collect();
         let again = again.unwrap_or_else(|rejection| panic!("{rejection}: {} bytes, {start}", line.len()));
         assert_eq!(answered(line, again.total), expected[&identity(&Json::read(line))].0, "{start}");
     }

@@ -168,7 +168,8 @@ fn is_local(host: &str) -> bool {
 /// What was promised to streams must fit on the disk: a server gives up each stream that meets a full one, until it is started again.
 fn disk(found: &JetStream, notes: &mut Notes) {
     let (Some(config), Some(stats)) = (&found.config, &found.stats) else { return };
-    let Some((directory, free)) = config.store_dir.as_deref().and_then(|dir: &Path| Some((dir, free_bytes(dir)?))) else {
+    let Some((directory, free)) = config.store_dir.as_deref().and_then(|dir: &Path| Some((dir, free_bytes(dir)?)))
+    else {
         return;
     };
     let saw = format!("{} free in {}, {} more promised", mib(free), directory.display(), mib(stats.unused()));

@@ -39,7 +39,9 @@ fn ending_text(summary: &Summary) -> &'static str {
     let can_resume = summary.files.iter().all(|file| file.can_resume);
     match (summary.ending, can_resume) {
         (Ending::Interrupted, true) => "\nInterrupted: the same command with --resume goes on from here.",
-        (Ending::Undelivered, true) => "\nNot everything was delivered: the same command with --resume goes on from here.",
+        (Ending::Undelivered, true) => {
+            "\nNot everything was delivered: the same command with --resume goes on from here."
+        }
         (Ending::Undecided, true) => {
             "\nEverything was accepted or rejected, but what became of all orders is not known: the same command with --resume asks again."
         }

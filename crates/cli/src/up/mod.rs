@@ -42,7 +42,6 @@ use forebay_service::BadSetting;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::{ShardList, Tally, system_of};
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
-use futures::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use args::{DownArgs, UpArgs};
@@ -187,9 +186,14 @@ impl LocalSystem {
 async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
     let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
     let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
-    let list: ShardList = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect::<Vec<_>>().join(",").parse().context("the addresses of the shards")?;
+    let list: ShardList = (0..stack.postgres_count())
+        .map(|shard| stack.postgres_url(shard))
+        .collect::<Vec<_>>()
+        .join(",")
+        .parse()
+        .context("the addresses of the shards")?;
     let known = async { system_of(&list).await.map_err(|error| error.to_string()) };
-    match log.found(shards.context("there are no shards, or too many")?, &args.founding, known.boxed()).await {
+    match log.found(shards.context("there are no shards, or too many")?, &args.founding, Box::pin(known)).await {
         Ok(map) => {
             say_room(&log, &map, home).await;
             Ok(())

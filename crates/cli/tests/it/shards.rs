@@ -81,7 +81,10 @@ async fn it_is_waited_until_the_shards_hold_what_is_logged() {
     let shards = figures["shards"].as_array().unwrap();
     let sum = |of: fn(&Value) -> u64| shards.iter().map(of).sum::<u64>();
     assert_eq!(sum(|shard| shard["streams"][0]["lag_frames"].as_u64().unwrap()), 0);
-    assert_eq!(sum(|shard| shard["lanes"].as_array().unwrap().iter().map(|lane| lane["stored"].as_u64().unwrap()).sum()), 9);
+    assert_eq!(
+        sum(|shard| shard["lanes"].as_array().unwrap().iter().map(|lane| lane["stored"].as_u64().unwrap()).sum()),
+        9
+    );
     // A stream that is not the one that was read is not waited for.
     system.stop_writer().await;
     let name = system.stream(StreamKind::Logged, 0);

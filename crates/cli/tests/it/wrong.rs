@@ -150,7 +150,10 @@ async fn what_is_read_and_what_is_somebody_else_s_is_not_lost_to_rejected_record
     let second = dry().await;
     let kept = "forebay: a.ndjson.rejects.ndjson of an earlier run is kept as a.ndjson.rejects.ndjson.1";
     assert!(second.code == Some(2) && second.stderr.contains(kept), "{second:?}");
-    assert_eq!([forebay.read("a.ndjson.rejects.ndjson.1"), forebay.read("a.ndjson.rejects.ndjson")], [&*first, &*first]);
+    assert_eq!(
+        [forebay.read("a.ndjson.rejects.ndjson.1"), forebay.read("a.ndjson.rejects.ndjson")],
+        [&*first, &*first]
+    );
 }
 
 #[tokio::test]

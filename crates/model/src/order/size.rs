@@ -97,7 +97,10 @@ mod tests {
 
     #[test]
     fn white_space_counts_in_texts_alone() {
-        assert_eq!(compact_bytes("{ \"a b\" :\n[ 1, \"c \\\" d\\\\\" ,\t1e2 ] }"), "{\"a b\":[1,\"c \\\" d\\\\\",100]}".len());
+        assert_eq!(
+            compact_bytes("{ \"a b\" :\n[ 1, \"c \\\" d\\\\\" ,\t1e2 ] }"),
+            "{\"a b\":[1,\"c \\\" d\\\\\",100]}".len()
+        );
         assert_eq!(compact_bytes("[-1.5,true,null]"), 16);
     }
 }

@@ -133,7 +133,16 @@ impl Account {
     pub(crate) fn new(name: String, saved: Option<Saved>, rejects: usize) -> Self {
         let complete = saved.as_ref().is_some_and(|saved| saved.complete);
         let known = saved.as_ref().map(|saved| saved.known.clone()).unwrap_or_default();
-        Self { name, tally: Tally::default(), known, uncounted: Counts::default(), saved, complete, rejects, changed: false }
+        Self {
+            name,
+            tally: Tally::default(),
+            known,
+            uncounted: Counts::default(),
+            saved,
+            complete,
+            rejects,
+            changed: false,
+        }
     }
 
     /// What became of the file's records, over all runs.
@@ -230,7 +239,10 @@ impl Journal {
 
     /// Of how many accepted orders it is not known what became of them.
     pub(crate) fn undecided(&self) -> u64 {
-        self.accounts.iter().map(|account| account.known.fates(&account.name, &[], account.uncounted.accepted).undecided).sum()
+        self.accounts
+            .iter()
+            .map(|account| account.known.fates(&account.name, &[], account.uncounted.accepted).undecided)
+            .sum()
     }
 
     /// Whether something of the files was rejected, or is dead.

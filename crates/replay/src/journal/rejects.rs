@@ -42,7 +42,8 @@ enum Record<'a> {
 pub(crate) fn lines(input: &str, rejects: &[Reject]) -> Vec<u8> {
     let mut lines = Vec::new();
     for reject in rejects {
-        serde_json::to_writer(&mut lines, &Line::of(input, reject)).expect("a line is JSON, and a Vec takes everything");
+        serde_json::to_writer(&mut lines, &Line::of(input, reject))
+            .expect("a line is JSON, and a Vec takes everything");
         lines.push(b'\n');
     }
     lines

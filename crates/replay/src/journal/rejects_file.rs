@@ -43,7 +43,9 @@ impl RejectsFile {
                 }
                 if !is_rejects_file(&mut there).map_err(cannot)? {
                     let path = path.display();
-                    let why = format!("{path} is there already, and no file of rejected records: name another with --rejects");
+                    let why = format!(
+                        "{path} is there already, and no file of rejected records: name another with --rejects"
+                    );
                     return Err(BadSetting::new(why).into());
                 }
                 let kept = free_name(&path);
@@ -154,7 +156,9 @@ fn has_left(file: &File, len: u64, bytes: u64) -> io::Result<bool> {
     let read = file.read_at(&mut around, from)?;
     let around = &around[..read];
     let (end, behind) = around.split_at(usize::from(bytes > 0).min(read));
-    Ok(len >= bytes && end.iter().all(|&byte| byte == b'\n') && LINE_HEAD.starts_with(&behind[..behind.len().min(LINE_HEAD.len())]))
+    Ok(len >= bytes
+        && end.iter().all(|&byte| byte == b'\n')
+        && LINE_HEAD.starts_with(&behind[..behind.len().min(LINE_HEAD.len())]))
 }
 
 /// Whether it begins as a rejects file does.
@@ -257,7 +261,11 @@ mod tests {
         first.write("x", &[reject(1, "{}")]).unwrap();
         let counts = first.bytes();
         let whole = std::fs::read(&path).unwrap();
-        for other in [&whole[..10], b"precious, and longer than what was there before: that is why it is so long. And so on, and on and on.\n", &[&whole[..], b"by hand"].concat()] {
+        for other in [
+            &whole[..10],
+            b"precious, and longer than what was there before: that is why it is so long. And so on, and on and on.\n",
+            &[&whole[..], b"by hand"].concat(),
+        ] {
             std::fs::write(&path, other).unwrap();
             let error = RejectsFile::of_interrupted(path.clone(), counts).unwrap_err().to_string();
             assert!(error.contains("is not as the interrupted run has left it"), "{error}");

@@ -79,10 +79,16 @@ impl Beginning {
         if let Some(saved) = earlier {
             if let Some(other) = settings.rejects.as_ref().filter(|other| !is_same(other, &saved.rejects)) {
                 let (other, before) = (other.display(), saved.rejects.display());
-                let why = format!("the interrupted run has written rejected records to {before}, and --rejects says {other}");
+                let why =
+                    format!("the interrupted run has written rejected records to {before}, and --rejects says {other}");
                 return Err(BadSetting::new(why).into());
             }
-            return Ok(Self { name: input.name(), rejects: saved.rejects.clone(), is_resumed: true, saved: Some(saved) });
+            return Ok(Self {
+                name: input.name(),
+                rejects: saved.rejects.clone(),
+                is_resumed: true,
+                saved: Some(saved),
+            });
         }
         let place = std::path::absolute(rejects())?;
         let saved = Saved {
@@ -152,7 +158,8 @@ fn refuse_inputs(settings: &Settings, plan: &Plan, beginnings: &[Beginning]) -> 
     for Beginning { rejects, .. } in beginnings {
         if FileId::of(rejects).is_some_and(|id| read.contains(&id)) {
             let rejects = rejects.display();
-            let why = format!("rejected records would go to {rejects}, which is read: name another place with --rejects");
+            let why =
+                format!("rejected records would go to {rejects}, which is read: name another place with --rejects");
             return Err(BadSetting::new(why));
         }
     }

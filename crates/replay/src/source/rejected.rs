@@ -17,7 +17,8 @@ const LINE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
 pub(crate) fn is_rejected(head: &[u8]) -> bool {
     let beyond_number = |text: &'_ str| text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let text = String::from_utf8_lossy(head.split(|&byte| byte == b'\n').next().unwrap_or_default());
-    let Some((_, behind_name)) = text.strip_prefix("{\"file\":\"").and_then(|text| text.split_once("\",\"line\":")) else {
+    let Some((_, behind_name)) = text.strip_prefix("{\"file\":\"").and_then(|text| text.split_once("\",\"line\":"))
+    else {
         return false;
     };
     let behind_line = &behind_name[behind_name.len() - beyond_number(behind_name)..];
@@ -73,7 +74,13 @@ impl<R: BufRead + Send> RecordSource for RejectedRecords<R> {
             Ok(record) if record.is_empty() => {}
             Ok(record) => builder.push(&record, place),
             Err(detail) => {
-                builder.refuse(Refusal { place, order_id: None, code: "malformed", detail: detail.to_owned(), record: None });
+                builder.refuse(Refusal {
+                    place,
+                    order_id: None,
+                    code: "malformed",
+                    detail: detail.to_owned(),
+                    record: None,
+                });
             }
         }
         Ok(true)
@@ -131,7 +138,13 @@ mod tests {
 
     #[test]
     fn orders_are_no_rejects() {
-        for order in ["", "{}", "{\"file\":\"x\"}", "{\"file\":\"x\",\"line\":1,\"order_id\":\"7\"}", "{\"file\":\"x\",\"line\":"] {
+        for order in [
+            "",
+            "{}",
+            "{\"file\":\"x\"}",
+            "{\"file\":\"x\",\"line\":1,\"order_id\":\"7\"}",
+            "{\"file\":\"x\",\"line\":",
+        ] {
             assert!(!is_rejected(order.as_bytes()), "{order}");
         }
     }

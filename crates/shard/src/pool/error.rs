@@ -96,7 +96,11 @@ impl ShardError {
             Self::Failed { error, .. } => {
                 !matches!(ErrorClass::of(error), ErrorClass::Internal | ErrorClass::Data | ErrorClass::Duplicate)
             }
-            Self::Unreachable { .. } | Self::Foreign { .. } | Self::Busy { .. } | Self::Slow { .. } | Self::Unknown(_) => true,
+            Self::Unreachable { .. }
+            | Self::Foreign { .. }
+            | Self::Busy { .. }
+            | Self::Slow { .. }
+            | Self::Unknown(_) => true,
         }
     }
 

@@ -127,6 +127,10 @@ impl ShardServer {
             self.with_connection(&|connection| look(connection).boxed(), within).await
         };
         let outcome = looked.await;
+        if matches!(outcome, Err(ShardError::Slow { .. })) {
+            // Whether it is slow, or stands still, a new connection shows. Who stands still is down: nobody else is to wait for it.
+            let _ = self.connect(Instant::now() + 2 * SILENCE, false).await;
+        }
         self.set_failing(outcome.is_err());
         let (role, positions) = outcome?;
         self.set_role(role);

@@ -66,7 +66,11 @@ impl FactRow {
         let mut ends = [0; 5];
         for (place, (part, end)) in parts.into_iter().zip(&mut ends).enumerate() {
             let part = std::str::from_utf8(part).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            if place < FIRST_JSON { text.push_str(part) } else { push_compact(&mut text, part) }
+            if place < FIRST_JSON {
+                text.push_str(part)
+            } else {
+                push_compact(&mut text, part)
+            }
             *end = text.len();
         }
         let [order_id_end, customer_id_end, currency_end, items_end, _] = ends;
@@ -182,7 +186,10 @@ mod tests {
     #[test]
     fn spaces_go_from_between_values_and_stay_in_texts() {
         for (json, compact) in [
-            (r#"{"a b": [1, 2.50, "c, d: \" e\\", {"f": null}], "g": " \\" }"#, r#"{"a b":[1,2.50,"c, d: \" e\\",{"f":null}],"g":" \\"}"#),
+            (
+                r#"{"a b": [1, 2.50, "c, d: \" e\\", {"f": null}], "g": " \\" }"#,
+                r#"{"a b":[1,2.50,"c, d: \" e\\",{"f":null}],"g":" \\"}"#,
+            ),
             ("[]", "[]"),
             (r#""ä \n ö""#, r#""ä \n ö""#),
         ] {

@@ -1,7 +1,7 @@
 //! The tables are those that the model's tuples are made for.
 
-use forebay_model::{Bucket, Hash, Lane, Tenant};
 use forebay_model::lane::ColumnType;
+use forebay_model::{Bucket, Hash, Lane, Tenant};
 use forebay_shard::migrate;
 
 use crate::scene::Scene;
@@ -37,10 +37,12 @@ async fn every_table_and_what_others_read_of_it_is_explained() {
 async fn sql_knows_buckets_as_the_model_does_and_finds_a_customer_by_the_key() {
     let scene = Scene::new("buckets").await;
     let none = Tenant::none();
-    let customers = ["CUST789", "0", "7", "4097", "-1", "-0", "007", "9223372036854775807", "9223372036854775808", "Ünï'c\"ode"];
+    let customers =
+        ["CUST789", "0", "7", "4097", "-1", "-0", "007", "9223372036854775807", "9223372036854775808", "Ünï'c\"ode"];
     for routing in [Hash::Md5, Hash::Modulo] {
         scene.sql("truncate shard_identity").await;
-        let taken = format!("insert into shard_identity (system, shard, routing) values ('x', 0, '{}')", routing.as_str());
+        let taken =
+            format!("insert into shard_identity (system, shard, routing) values ('x', 0, '{}')", routing.as_str());
         scene.sql(&taken).await;
         for customer in customers {
             let quoted = customer.replace('\'', "''");
