@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use forebay_model::{Hash, ShardId, SystemId};
+use futures::future::join_all;
 use sqlx::postgres::PgConnection;
 
-use crate::address::ShardList;
+use crate::address::{ShardAddresses, ShardList};
 use crate::session::{ConnectError, SessionSettings, connect_primary};
 use crate::sqlstate::ErrorClass;
 
@@ -120,6 +121,9 @@ pub enum IdentityError {
     /// One cannot be asked.
     #[error("shard {0} cannot be asked of which system it is: {1}")]
     Unreachable(ShardId, ConnectError),
+    /// One is somebody else's.
+    #[error("shard {0} cannot be used: {1}")]
+    Foreign(ShardId, ConnectError),
     /// One does not tell.
     #[error("shard {0} does not tell of which system it is: {1}")]
     Failed(ShardId, sqlx::Error),
@@ -129,17 +133,24 @@ pub enum IdentityError {
 }
 
 /// The system that has taken in these databases; nothing where none of them was taken in. Where there is no map, a system is made only
-/// after all of them were asked: a log that was lost does not make it another system.
+/// after they were asked, as far as they answer: a log that was lost does not make it another system.
 ///
 /// # Errors
-/// [`IdentityError`].
+/// [`IdentityError`]; that a shard is away only where none answers.
 pub async fn system_of(shards: &ShardList) -> Result<Option<SystemId>, IdentityError> {
-    let mut system = None;
-    for (shard, addresses) in shards.iter() {
-        let connected = connect_primary(addresses, &SessionSettings::for_looking()).await;
-        let (mut connection, _) = connected.map_err(|error| IdentityError::Unreachable(shard, error))?;
-        let read = Identity::read(&mut connection).await.map_err(|error| IdentityError::Failed(shard, error))?;
-        match (system, read) {
+    let read =
+        join_all(shards.iter().map(|(shard, addresses)| async move { (shard, read_at(shard, addresses).await) }));
+    let (mut system, mut away, mut has_answer) = (None, None, false);
+    for (shard, found) in read.await {
+        let found = match found {
+            Err(error @ IdentityError::Unreachable(..)) => {
+                away.get_or_insert(error);
+                continue;
+            }
+            found => found?,
+        };
+        has_answer = true;
+        match (system, found) {
             (Some(one), Some(Identity { system: other, .. })) if one != other => {
                 return Err(IdentityError::Several(shard, other, one));
             }
@@ -147,7 +158,19 @@ pub async fn system_of(shards: &ShardList) -> Result<Option<SystemId>, IdentityE
             _ => {}
         }
     }
-    Ok(system)
+    match away {
+        Some(error) if !has_answer => Err(error),
+        _ => Ok(system),
+    }
+}
+
+async fn read_at(shard: ShardId, addresses: &ShardAddresses) -> Result<Option<Identity>, IdentityError> {
+    let (mut connection, _) = match connect_primary(addresses, &SessionSettings::for_looking()).await {
+        Ok(connected) => connected,
+        Err(error) if error.is_foreign() => return Err(IdentityError::Foreign(shard, error)),
+        Err(error) => return Err(IdentityError::Unreachable(shard, error)),
+    };
+    Identity::read(&mut connection).await.map_err(|error| IdentityError::Failed(shard, error))
 }
 
 #[cfg(test)]
