@@ -94,7 +94,9 @@ async fn rejected_records_are_replayed_as_they_are() {
     let ingest = Ingest::start("again", &[]).await;
     let good = r#"{"order_id": "A", "customer_id": "C", "timestamp": "2025-06-30T12:30:00Z", "items": [{"sku": "x", "quantity": 0, "price": 1}]}"#;
     forebay.write("orders.ndjson", format!("{good}\n{{torn\n"));
-    let replay = async |name: &str| forebay.run(&["replay", name, "--to", &ingest.url(), "--json"]).await;
+    // An address without a scheme is HTTP's.
+    let to = ingest.address.to_string();
+    let replay = async |name: &str| forebay.run(&["replay", name, "--to", &to, "--json"]).await;
     assert_eq!(replay("orders.ndjson").await.code, Some(2));
     // Mended where it lies.
     let rejects = forebay.read("orders.ndjson.rejects.ndjson");

@@ -9,6 +9,7 @@ mod doctor;
 mod fates;
 mod files;
 mod forebay;
+mod hangup;
 mod help;
 mod ingest;
 mod log;
