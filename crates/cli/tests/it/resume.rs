@@ -33,6 +33,15 @@ fn bad() -> impl DoubleEndedIterator<Item = usize> {
     (0..ORDERS).step_by(500)
 }
 
+/// Only whoever begins with the file meets its bad lines then. Gives how many they are.
+fn bring_bad_lines_to_the_front(forebay: &Forebay, name: &str) -> usize {
+    let (bad, good): (Vec<_>, Vec<_>) =
+        forebay.read(name).lines().map(str::to_owned).partition(|line| line.starts_with("{\"bad\""));
+    let count = bad.len();
+    forebay.write(name, [bad, good].concat().join("\n"));
+    count
+}
+
 /// A way to ingest that falls silent when that many bytes were brought.
 async fn falling_silent(ingest: &Ingest, after: u64) -> Proxy {
     let proxy = Proxy::to(ingest.address.port()).await.unwrap();
@@ -157,6 +166,7 @@ async fn a_resumption_does_not_go_past_a_reject_that_is_in_no_file() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("untold", &[]).await;
     let orders = make_orders(&forebay, "orders.ndjson", "6").await;
+    let bad = bring_bad_lines_to_the_front(&forebay, "orders.ndjson");
     // Every record can be sent, and no reject be written, as on a full disk.
     std::os::unix::fs::symlink("/dev/full", forebay.path("rejects")).unwrap();
     let command = ["replay", "orders.ndjson", "--to", &ingest.url(), "--rejects", "rejects", "--json"];
@@ -167,19 +177,16 @@ async fn a_resumption_does_not_go_past_a_reject_that_is_in_no_file() {
     let again = forebay.run(&[&command[..], &["--resume"]].concat()).await;
     assert_eq!(again.code, Some(2), "{again:?}");
     ingest.assert_logged(&orders).await;
-    assert_each_bad_line_told_once(&forebay, "rejects");
+    let told: Vec<Value> = forebay.read_lines("rejects").iter().map(|reject| reject["line"].clone()).collect();
+    assert_eq!(told, (1..=bad).map(Value::from).collect::<Vec<Value>>());
 }
 
 #[tokio::test]
 async fn rejects_of_an_interrupted_run_that_are_gone_are_missed_and_the_summary_speaks_of_the_whole_file() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("gone", &[]).await;
-    // The bad lines stand at the beginning, so that only the first run meets them.
     let orders = make_orders(&forebay, "orders.ndjson", "7").await;
-    let (bad, good): (Vec<_>, Vec<_>) =
-        forebay.read("orders.ndjson").lines().map(str::to_owned).partition(|line| line.starts_with("{\"bad\""));
-    let count = bad.len();
-    forebay.write("orders.ndjson", [bad, good].concat().join("\n"));
+    let count = bring_bad_lines_to_the_front(&forebay, "orders.ndjson");
     let proxy = falling_silent(&ingest, 3_500_000).await;
     interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
     proxy.set(Mode::Pass);
