@@ -140,6 +140,6 @@ mod tests {
         }
         assert_eq!(said, [60, 120, 180]);
         events.note(&Event::Connected);
-        assert_eq!(events.failed(start + Duration::from_secs(600)), None);
+        assert_eq!(events.failed(start + Duration::from_mins(10)), None);
     }
 }

@@ -175,7 +175,7 @@ fn free_name(path: &Path) -> PathBuf {
         name.push(format!(".{number}"));
         PathBuf::from(name)
     };
-    (1..).map(numbered).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| numbered(0))
+    (1..=u32::MAX).map(numbered).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| numbered(0))
 }
 
 #[cfg(test)]

@@ -67,9 +67,9 @@ impl FactRow {
         for (place, (part, end)) in parts.into_iter().zip(&mut ends).enumerate() {
             let part = std::str::from_utf8(part).map_err(|error| sqlx::Error::Decode(error.into()))?;
             if place < FIRST_JSON {
-                text.push_str(part)
+                text.push_str(part);
             } else {
-                push_compact(&mut text, part)
+                push_compact(&mut text, part);
             }
             *end = text.len();
         }
