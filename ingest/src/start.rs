@@ -1,12 +1,12 @@
 //! How the service comes to be: its tasks and its routes.
 
-use axum::Router;
 use axum::routing::post;
+use axum::{Router, middleware};
 use forebay_service::{BadSetting, Right, Service};
 
 use crate::app::App;
 use crate::append::log_watch::LogWatch;
-use crate::http::{batch, order};
+use crate::http::{self, batch, order};
 use crate::{Settings, metrics};
 
 /// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
@@ -30,5 +30,6 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
         .route("/v1/orders", post(order::post_order))
         .route("/v1/orders/batch", post(batch::post_batch))
         .route_layer(service.clients.guard(Right::Write))
+        .route_layer(middleware::from_fn(http::without_parameters))
         .with_state(app))
 }

@@ -68,7 +68,9 @@ impl App {
     pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
         let connected = self.0.log.get().ok_or_else(|| Problem::not_ready("the log has not been reached yet"))?;
         let map = connected.map.borrow().clone();
-        map.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))
+        let map = map.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))?;
+        self.shards().set_system(&map);
+        Ok(map)
     }
 
     /// The log, once it was reached.

@@ -48,7 +48,10 @@ impl LogWatch {
     async fn check(&self, log: &Log) -> Result<(), BadSetting> {
         let mut maps = log.map();
         let checked = match maps.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(map)) => check_shards(self.app.shards().iter().count(), map),
+            Ok(Some(map)) => {
+                self.app.shards().set_system(map);
+                check_shards(self.app.shards().iter().count(), map)
+            }
             _ => Ok(()),
         };
         checked.map_err(|disagreement| BadSetting::new(disagreement.to_string()))

@@ -8,7 +8,7 @@ use forebay_service::{BadSetting, Right, Service};
 
 use crate::app::App;
 use crate::cache::{Cache, Redis};
-use crate::export::Limits;
+use crate::export::{self, Limits};
 use crate::log_watch::LogWatch;
 use crate::metrics::METRICS;
 use crate::replica::shard_watch::ShardWatch;
@@ -23,6 +23,7 @@ use crate::{Settings, http};
 pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
     settings.service.failpoints.check(&[])?;
     describe(METRICS);
+    export::begin_counting();
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let log = log.spawned_by(service.lifecycle.spawner());
     let shards = Shards::new(&settings.shards, settings.reads());

@@ -8,7 +8,8 @@ use forebay_log::{FoundingError, Log, LogError, LogSettings, MapError};
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_service::health::Dependency;
-use forebay_shard::{MigrationError, ShardAddresses, migrate};
+use forebay_shard::{MigrationError, ShardAddresses, migrate, system_of};
+use futures::FutureExt;
 use tokio::time::sleep;
 use tracing::{error, info};
 
@@ -37,6 +38,11 @@ pub(crate) async fn log(
                 return Ok(log);
             }
             Err(FoundingError::Disagrees(disagreement)) => return Err(BadSetting::new(disagreement.to_string())),
+            // A shard is away that may know of a system.
+            Err(error @ FoundingError::System(_)) => {
+                nats.up();
+                map.down(error.to_string());
+            }
             Err(FoundingError::Map(error @ MapError::Log(LogError::Unreachable { .. }))) => {
                 nats.down(error.to_string());
             }
@@ -51,11 +57,13 @@ pub(crate) async fn log(
 
 async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
     let log = Log::connect(log).await.map_err(MapError::from)?;
-    let map = log.found(settings.shard_count(), &settings.founding).await?;
+    let system = async { system_of(&settings.shards).await.map_err(|error| error.to_string()) };
+    let map = log.found(settings.shard_count(), &settings.founding, system.boxed()).await?;
+    settings.shards.set_system(&map);
     Ok((log, map))
 }
 
-/// Returns the shard its tables, however long it takes to reach it.
+/// Gives the shard its tables, and takes it in, however long it takes to reach it.
 pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependency: &Dependency) {
     let mut backoff = retry::BACKOFF;
     loop {
@@ -66,10 +74,11 @@ pub(crate) async fn tables(shard: ShardId, addresses: &ShardAddresses, dependenc
                 return;
             }
             Err(error) => {
-                if matches!(error, MigrationError::Migrate(_)) {
+                let is_foreign = matches!(&error, MigrationError::Connect(connect) if connect.is_foreign());
+                if is_foreign || !matches!(error, MigrationError::Connect(_)) {
                     error!(%shard, %error, "the shard cannot be used as it is");
                 }
-                dependency.down(error.to_string());
+                if is_foreign { dependency.halted(error.to_string()) } else { dependency.down(error.to_string()) }
             }
         }
         backoff.wait().await;

@@ -19,6 +19,7 @@ use crate::metrics::{
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
 use crate::upkeep::commit_history::CommitHistory;
+use crate::upkeep::merging::begin_counting_merges;
 
 /// A stream's status. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -188,9 +189,7 @@ impl Status {
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {
-        let [stream, shard] = self.of().labels();
-        let labels = [stream, shard, ("class", failure.class().to_owned())];
-        counter!(ERRORS.name, &labels).increment(1);
+        count_failures(self.of(), failure.class(), 1);
     }
 
     /// What the stream holds, and how old the first frame is that is not committed.
@@ -223,6 +222,7 @@ impl LaneMetrics {
         for reason in Reason::ALL {
             count_dead(lane, shard, reason, 0);
         }
+        begin_counting_merges(lane, shard);
         Self { stored: rows("stored"), duplicate: rows("duplicate"), dead: rows("dead") }
     }
 }
@@ -230,6 +230,8 @@ impl LaneMetrics {
 impl StreamMetrics {
     fn new(of: StreamId) -> Self {
         let labels = of.labels();
+        // Whoever watches how these grow would not see the first of each otherwise.
+        Failure::classes().for_each(|class| count_failures(of, class, 0));
         Self {
             lanes: PerLane::from_fn(|lane| LaneMetrics::new(lane, of.shard)),
             frames: counter!(FRAMES.name, &labels),
@@ -247,6 +249,11 @@ impl StreamMetrics {
             log_bytes_max: gauge!(LOG_BYTES_MAX.name, &labels),
         }
     }
+}
+
+fn count_failures(of: StreamId, class: &'static str, failures: u64) {
+    let [stream, shard] = of.labels();
+    counter!(ERRORS.name, &[stream, shard, ("class", class.to_owned())]).increment(failures);
 }
 
 fn count_dead(lane: Lane, shard: ShardId, reason: Reason, rows: u64) {

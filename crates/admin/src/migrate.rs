@@ -1,11 +1,14 @@
-//! The tables of the shards, the streams of the log, and the first shard map.
+//! The streams of the log, the first shard map, and the tables of the shards.
 //!
-//! Streams come before the map, because whoever sees a map counts on its streams. Running it again changes nothing.
+//! Streams come before the map, because whoever sees a map counts on its streams. The map says which system it is, and what takes in the
+//! shards writes that into them. Running it again changes nothing.
 
 use anyhow::{Context, Result, bail};
 use forebay_log::{FoundingArgs, FoundingError};
 use forebay_model::{Epoch, ShardId};
 use forebay_service::BadSetting;
+use forebay_shard::system_of;
+use futures::FutureExt;
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -38,13 +41,16 @@ pub struct Migrated {
 /// [`BadSetting`] where there is a system already and `founding` says other things of it; one sentence about every shard that
 /// cannot be migrated, or about the log.
 pub async fn run(system: &System, founding: &FoundingArgs, tell: Tell<'_, TablesReady>) -> Result<Migrated> {
-    migrate_shards(system, tell).await?;
     let log = system.connect_log().await?;
-    let map = match log.found(system.shard_count()?, founding).await {
+    let known = async { system_of(&system.shards).await.map_err(|error| error.to_string()) };
+    let map = match log.found(system.shard_count()?, founding, known.boxed()).await {
         Ok(map) => map,
         Err(FoundingError::Disagrees(disagreement)) => return Err(BadSetting::new(disagreement.to_string()).into()),
         Err(FoundingError::Map(error)) => return Err(error.into()),
+        Err(error @ FoundingError::System(_)) => return Err(error.into()),
     };
+    system.shards.set_system(&map);
+    migrate_shards(system, tell).await?;
     let (log_prefix, shards) = (system.log_prefix.to_string(), map.shards().len());
     Ok(Migrated { log_prefix, shards, epoch: map.epoch() })
 }

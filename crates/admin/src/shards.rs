@@ -130,6 +130,16 @@ impl Figures {
         self.shards.iter().flat_map(|shard| &shard.derived).map(|derived| derived.frames_owed).sum()
     }
 
+    /// Whether the shards hold everything that is in the log, and everything that follows from it.
+    pub fn is_drained(&self) -> bool {
+        (self.lag_frames(), self.frames_owed()) == (Some(0), Some(0)) && self.problems().is_empty()
+    }
+
+    /// Whether something is wrong that waiting does not change: with a stream, or with the position in it.
+    pub fn has_faults(&self) -> bool {
+        self.shards.iter().flat_map(|shard| &shard.streams).any(|stream| stream.fault.is_some())
+    }
+
     /// What became of the rows of a lane, over all shards.
     pub fn rows(&self, lane: Lane) -> Tally {
         let lanes = self.shards.iter().flat_map(|shard| &shard.lanes).filter(|figures| figures.lane == lane);

@@ -45,15 +45,16 @@ impl System {
         Ok(settings)
     }
 
-    /// The shard map of now.
+    /// The shard map of now. From then on each shard that is connected to must be one of this system.
     ///
     /// # Errors
     /// Where there is none yet.
     pub async fn map(&self, log: &Log) -> Result<Arc<ShardMap>> {
         let mut maps = log.map();
         let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
-        let map = map.context(NO_MAP)??.clone();
-        map.context("there is no shard map")
+        let map = map.context(NO_MAP)??.clone().context("there is no shard map")?;
+        self.shards.set_system(&map);
+        Ok(map)
     }
 
     /// Whether there is such a shard.

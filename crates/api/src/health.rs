@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Health {
     /// `true`.
     pub ready: bool,
+    /// Whether something is down all the same, which the service can do without: a shard of several, the cache.
+    pub degraded: bool,
     /// By name.
     pub dependencies: BTreeMap<String, Dependency>,
 }
@@ -30,7 +32,8 @@ pub struct Dependency {
     /// Why it is not up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// It is down until somebody decides how to go on: neither time nor another start brings it up.
+    /// It is down until somebody decides how to go on: neither time nor another start brings it up. The service is not ready then,
+    /// required or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub halted: bool,
 }
@@ -48,9 +51,10 @@ pub enum State {
 }
 
 impl Dependencies {
-    /// Those without which the service is not ready.
+    /// Those without which the service is not ready: what is required and not up, and whatever waits for somebody's decision.
     pub fn missing(&self) -> impl Iterator<Item = (&str, &Dependency)> {
-        let missing = self.dependencies.iter().filter(|(_, found)| found.required && found.state != State::Up);
+        let is_missing = |found: &Dependency| found.halted || found.required && found.state != State::Up;
+        let missing = self.dependencies.iter().filter(move |(_, found)| is_missing(found));
         missing.map(|(name, found)| (name.as_str(), found))
     }
 

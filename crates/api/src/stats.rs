@@ -16,6 +16,8 @@ pub struct Stats {
     pub duplicates: u64,
     /// Orders that could not be stored.
     pub dead_letters: u64,
+    /// Whether every shard is up, holds everything that is logged for it, and owes nothing of what follows from that.
+    pub drained: bool,
     /// Each shard.
     pub shards: Vec<ShardStats>,
     /// How the cache does.
@@ -105,6 +107,18 @@ pub struct CacheStats {
 }
 
 impl ShardStats {
+    /// Whether it holds everything that is logged for it, and owes nothing of what follows from that.
+    pub fn is_drained(&self) -> bool {
+        match &self.state {
+            ShardState::Up { streams, derived, .. } => {
+                let is_level = |stream: &StreamStats| stream.lag_frames == Some(0);
+                let is_paid = |target: &DerivedReport| target.frames_owed == Some(0);
+                streams.values().all(is_level) && derived.iter().all(is_paid)
+            }
+            ShardState::Down { .. } => false,
+        }
+    }
+
     /// A figure of lane `orders`; 0 where the shard is down.
     pub fn of_orders(&self, figure: impl FnOnce(&LaneStats) -> u64) -> u64 {
         match &self.state {

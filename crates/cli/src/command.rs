@@ -9,7 +9,7 @@ use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
 use crate::operate::{backfill, dead, doctor, log, migrate, settings, shards, verify, views};
-use crate::{generate, replay, up, version};
+use crate::{generate, print, replay, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -68,14 +68,14 @@ pub fn command_line() -> clap::Command {
 /// Does what the command line says. The commit is the one that the program was built from, where that is known.
 pub fn main(commit: Option<&str>) -> ExitCode {
     if std::env::args_os().skip(1).eq([OsStr::new("--version")]) {
-        print!("{}", version::text(commit));
-        return ExitCode::SUCCESS;
+        return print::data(format_args!("{}", version::text(commit)))
+            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let CommandLine { command } = forebay_service::parse();
     // Every HTTP client needs one. Fails only where one is installed already, and then that one stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     run(command).unwrap_or_else(|error| {
-        eprintln!("forebay: {error:#}");
+        note!("forebay: {error:#}");
         if error.is::<BadSetting>() { ExitCode::from(EXIT_BAD_SETTING) } else { ExitCode::FAILURE }
     })
 }

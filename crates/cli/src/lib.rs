@@ -11,8 +11,14 @@
 //! | [`replay`] | files of orders, sent to ingest |
 //! | [`operate`] | commands for operators |
 //! | [`up`] | the local system, started, watched over and stopped |
+//! | `print` | data and messages, whoever reads them |
 //! | `text` | numbers and what is not known, as people read them |
 //! | `version` | the release, the commit and the formats |
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod print;
 
 pub mod command;
 pub mod generate;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytesize::ByteSize;
 use forebay_model::settings::StreamLimits;
-use forebay_model::{Currency, Hash, ShardMap, StreamId, SystemSettings, SystemViews, ViewSet};
+use forebay_model::{Currency, Hash, ShardMap, StreamId, SystemId, SystemSettings, SystemViews, ViewSet};
+use futures::future::BoxFuture;
 
 use crate::error::MapError;
 use crate::log::Log;
@@ -51,6 +52,9 @@ pub enum FoundingError {
     /// There is one, and it is another one.
     #[error(transparent)]
     Disagrees(#[from] Disagreement),
+    /// It is not known whether the shards are of a system already.
+    #[error("a system cannot be made yet: {0}")]
+    System(String),
     /// The log does not do what it is asked.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -139,13 +143,23 @@ pub fn check_shards(said: usize, map: &ShardMap) -> Result<(), Disagreement> {
     Err(Disagreement { flag: "--shards", said: of(said), found: of(found), advice })
 }
 
+fn new_system() -> SystemId {
+    SystemId::new(uuid::Uuid::new_v4().as_u64_pair().0)
+}
+
 impl Log {
     /// Makes the streams and the map of a system of that many shards, as far as they are missing, and gives the map. Streams first,
-    /// map last: who sees a map may rely on its streams. Of several processes that do it at once, one wins.
+    /// map last: who sees a map may rely on its streams. Of several processes that do it at once, one wins. `system` is asked where there
+    /// is no map: which system the shards are of, if of any.
     ///
     /// # Errors
     /// [`FoundingError::Disagrees`] where there is a system, and it is another one; then nothing was changed.
-    pub async fn found(&self, shards: NonZeroU16, args: &FoundingArgs) -> Result<Arc<ShardMap>, FoundingError> {
+    pub async fn found(
+        &self,
+        shards: NonZeroU16,
+        args: &FoundingArgs,
+        system: BoxFuture<'_, Result<Option<SystemId>, String>>,
+    ) -> Result<Arc<ShardMap>, FoundingError> {
         let check = |map: &ShardMap| args.check(map).and_then(|()| check_shards(shards.get().into(), map));
         let known = match self.read_map().await {
             Ok(map) => Some(map),
@@ -154,7 +168,10 @@ impl Log {
         };
         let first = match &known {
             Some(map) => Arc::clone(map),
-            None => Arc::new(args.first_map(shards)),
+            None => {
+                let system = system.await.map_err(FoundingError::System)?;
+                Arc::new(args.first_map(shards).of_system(system.unwrap_or_else(new_system)))
+            }
         };
         check(&first)?;
         self.ensure_streams_of(&first).await?;

@@ -1,9 +1,14 @@
 //! Whether the connection to NATS stands, and how often it was lost.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_nats::Event;
 use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+/// How often it is said that the connection is still away.
+const SAY_EVERY: Duration = Duration::from_mins(1);
 
 /// The state of the connection, told by the client's events. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +22,15 @@ pub(crate) struct Link {
 pub(crate) struct LinkEvents {
     connected: watch::Sender<bool>,
     losses: watch::Sender<u64>,
+    away: Arc<Mutex<Option<Away>>>,
+}
+
+/// Since when the connection is away, and what was tried since.
+#[derive(Debug)]
+struct Away {
+    since: Instant,
+    attempts: u64,
+    said: Instant,
 }
 
 impl Link {
@@ -24,7 +38,7 @@ impl Link {
     pub(crate) fn new() -> (Self, LinkEvents) {
         let (connected_in, connected) = watch::channel(false);
         let (losses_in, losses) = watch::channel(0);
-        (Self { connected, losses }, LinkEvents { connected: connected_in, losses: losses_in })
+        (Self { connected, losses }, LinkEvents { connected: connected_in, losses: losses_in, away: Arc::default() })
     }
 
     /// Follows whether the connection stands.
@@ -60,17 +74,72 @@ impl LinkEvents {
         match event {
             Event::Connected => {
                 self.connected.send_replace(true);
+                if let Some(Away { since, attempts, .. }) = self.lock().take() {
+                    info!(away_s = since.elapsed().as_secs(), attempts, "connected to the log again");
+                }
             }
             Event::Disconnected | Event::Closed => {
                 self.connected.send_replace(false);
                 self.losses.send_modify(|losses| *losses += 1);
+                self.lost(Instant::now());
+            }
+            // One for every attempt to connect again that failed.
+            Event::ClientError(error) => {
+                debug!(%error, "the log cannot be connected to");
+                if let Some(attempts) = self.failed(Instant::now()) {
+                    warn!(%error, attempts, "the connection to the log is still away");
+                }
             }
             // One event for every message that was dropped. Readers and listeners see for themselves that one is missing.
             Event::SlowConsumer(subscription) => {
-                tracing::debug!(subscription, "a message came too fast and was dropped");
+                debug!(subscription, "a message came too fast and was dropped");
             }
-            Event::ServerError(error) => tracing::warn!(%error, "NATS reports an error"),
+            Event::ServerError(error) => warn!(%error, "NATS reports an error"),
             _ => {}
         }
+    }
+
+    fn lost(&self, now: Instant) {
+        let mut away = self.lock();
+        if away.is_none() {
+            warn!("the connection to the log is lost");
+            *away = Some(Away { since: now, attempts: 0, said: now });
+        }
+    }
+
+    /// Counts an attempt in vain, and gives their number where it is to be said.
+    fn failed(&self, now: Instant) -> Option<u64> {
+        let mut away = self.lock();
+        let away = away.as_mut()?;
+        away.attempts += 1;
+        if now.duration_since(away.said) < SAY_EVERY {
+            return None;
+        }
+        away.said = now;
+        Some(away.attempts)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Away>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_connection_is_away_is_said_once_a_minute_with_a_count() {
+        let (_link, events) = Link::new();
+        let start = Instant::now();
+        assert_eq!(events.failed(start), None, "it was never there");
+        events.lost(start);
+        let mut said = Vec::new();
+        for second in 1..=180 {
+            said.extend(events.failed(start + Duration::from_secs(second)));
+        }
+        assert_eq!(said, [60, 120, 180]);
+        events.note(&Event::Connected);
+        assert_eq!(events.failed(start + Duration::from_mins(10)), None);
     }
 }

@@ -12,6 +12,7 @@
 //! | [`timestamp`] | instants in microseconds |
 //! | [`view`] | which fields of an order make views; the views of a system, and how they come and go |
 //! | [`settings`] | what holds for the whole system: views, currency, limits of streams |
+//! | [`system_id`] | which system it is |
 //! | [`routing`] | where facts go: the 4096 buckets, the hashes that lead to them, the shard map |
 //! | [`control`] | what a control frame of the log says |
 //! | [`lane`] | the kinds of facts: one table of what they are |
@@ -35,6 +36,7 @@ pub mod place;
 pub mod request;
 pub mod routing;
 pub mod settings;
+pub mod system_id;
 pub mod tenant;
 pub mod timestamp;
 mod touch_key;
@@ -56,6 +58,7 @@ pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receip
 pub use request::RequestId;
 pub use routing::{Bucket, Epoch, Hash, ShardId, ShardMap};
 pub use settings::SystemSettings;
+pub use system_id::SystemId;
 pub use tenant::Tenant;
 pub use timestamp::Timestamp;
 pub use touched::Touched;

@@ -110,6 +110,35 @@ impl Timestamp {
         // An offset can lead to the year before.
         if us < YEAR_0_US { Err(TimestampError::NoSuchTime) } else { Ok(Self(us)) }
     }
+
+    /// Reads RFC 3339 as a bound of time: any instant that it can write is one, also the last of the year 9999, which many clients send for
+    /// `ever`. Such a bound is for comparing, not for an order.
+    ///
+    /// # Errors
+    /// As [`Timestamp::parse`].
+    pub fn parse_bound(text: &str) -> Result<Self, TimestampError> {
+        match Self::parse(text) {
+            Err(TimestampError::NoSuchTime) => beyond(text).ok_or(TimestampError::NoSuchTime),
+            parsed => parsed,
+        }
+    }
+}
+
+/// The instant of a text whose shape is right and that [`Timestamp::parse`] does not hold, to the second; nothing where the calendar or the
+/// clock has none.
+fn beyond(text: &str) -> Option<Timestamp> {
+    let civil: jiff::civil::DateTime = text.get(..19)?.to_ascii_uppercase().parse().ok()?;
+    let since_1970 = civil.duration_since(jiff::civil::date(1970, 1, 1).to_datetime(jiff::civil::Time::midnight()));
+    let offset_s = match text.get(text.len().checked_sub(6)?..)?.split_at(1) {
+        (sign @ ("+" | "-"), clock) => {
+            let (hours, minutes) = clock.split_once(':')?;
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+            if sign == "-" { -seconds } else { seconds }
+        }
+        _ => 0,
+    };
+    Some(Timestamp((since_1970.as_secs() - offset_s) * 1_000_000))
 }
 
 /// What stands behind `YYYY-MM-DDTHH:MM:SS`, where the text begins so.
@@ -178,6 +207,26 @@ mod tests {
     fn the_last_instant_is_written_as_it_is_read() {
         let last = "9999-12-30T22:00:00.999999Z";
         assert_eq!(Timestamp::parse(last).unwrap().to_string(), last);
+    }
+
+    #[test]
+    fn any_instant_that_can_be_written_is_a_bound() {
+        let bound = |text| Timestamp::parse_bound(text).map(Timestamp::unix_us);
+        let last = 253_402_300_799_000_000;
+        assert_eq!(bound("9999-12-31T23:59:59Z"), Ok(last));
+        assert_eq!(bound("9999-12-31t23:59:59.999999z"), Ok(last));
+        assert_eq!(bound("9999-12-31 23:59:59-23:59"), Ok(last + 86_340_000_000));
+        assert_eq!(bound("0000-01-01T00:00:00+00:03"), Ok(YEAR_0_US - 180_000_000));
+        assert_eq!(
+            bound("2025-06-30T12:30:00.25Z"),
+            Timestamp::parse("2025-06-30T12:30:00.25Z").map(Timestamp::unix_us)
+        );
+        for text in
+            ["9999-12-32T00:00:00Z", "9999-12-31T24:00:00Z", "9999-12-31T23:59:59+24:00", "2025-02-30T12:30:00Z"]
+        {
+            assert_eq!(bound(text), Err(TimestampError::NoSuchTime), "{text}");
+        }
+        assert_eq!(bound("9999-12-31T23:59:59"), Err(TimestampError::NoOffset));
     }
 
     #[test]

@@ -14,6 +14,13 @@ pub enum Event {
         /// Their length on the disk, compressed or not.
         bytes: Option<u64>,
     },
+    /// A file of rejected records, of an earlier run, has made room for that of this one.
+    Kept {
+        /// Which.
+        file: String,
+        /// What it is called now.
+        kept: String,
+    },
     /// An interrupted run has sent this file to its end.
     SentBefore {
         /// Which.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use forebay_testkit::golden;
 
 use crate::chunk::LineSpan;
-use crate::journal::rejects::{Reject, RejectsFile};
+use crate::journal::rejects::Reject;
+use crate::journal::rejects_file::RejectsFile;
 use crate::journal::state::{Saved, VERSION};
 use crate::source::input::Identity;
 
@@ -61,6 +62,6 @@ fn rejects() {
     };
     let rejects =
         [reject(1, Some("ORD-\u{e9}"), "{\"order_id\":\"ORD-\u{e9}\", \"n\": 1e2}"), reject(3, None, "{torn")];
-    RejectsFile::new(path.clone(), 0).unwrap().write("orders.ndjson", &rejects).unwrap();
+    RejectsFile::new(path.clone()).unwrap().0.write("orders.ndjson", &rejects).unwrap();
     golden!("rejects.ndjson", std::fs::read(&path).unwrap());
 }

@@ -45,7 +45,7 @@ pub use chunk::LineSpan;
 pub use event::{Event, Tell};
 pub use fate::{DeadRecord, Fates};
 pub use journal::summary::{Ending, FileSummary, Summary};
-pub use journal::tally::Tally;
+pub use journal::tally::{Counts, Tally};
 pub use run::run;
 pub use settings::Settings;
 pub use source::format::Format;

@@ -90,7 +90,8 @@ impl Health {
             return Problem::not_ready(detail).with_members(&dependencies).into_response();
         }
         let Dependencies { dependencies } = dependencies;
-        match serde_json::to_vec(&api::Health { ready: true, dependencies }) {
+        let degraded = dependencies.values().any(|found| found.state != api::State::Up);
+        match serde_json::to_vec(&api::Health { ready: true, degraded, dependencies }) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(error) => Problem::internal(format!("the answer cannot be written: {error}")).into_response(),
         }

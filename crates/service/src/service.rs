@@ -1,5 +1,6 @@
 //! What a service's `main` holds: lifecycle, health, clients and metrics, and how they are put together.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -171,6 +172,6 @@ where
 }
 
 fn bad_setting(name: &str, bad: &BadSetting) -> ExitCode {
-    eprintln!("{name}: {bad}");
+    let _ = writeln!(std::io::stderr(), "{name}: {bad}");
     ExitCode::from(EXIT_BAD_SETTING)
 }

@@ -6,6 +6,8 @@
 //! | module | concept |
 //! |---|---|
 //! | [`connection`] | where the shards are; one connection: which address, what time, which settings, what an error means |
+//! | [`identity`] | whose database it is |
+//! | [`system`] | of which system they all are |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
@@ -27,6 +29,7 @@ pub mod dead_letter;
 pub mod derived;
 pub mod dropped_view;
 pub mod frame;
+pub mod identity;
 pub mod loss;
 pub mod migrate;
 pub mod partition;
@@ -35,6 +38,7 @@ pub mod pool;
 pub mod position;
 pub mod read;
 pub mod store;
+pub mod system;
 pub mod timestamptz;
 
 pub use connection::address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
@@ -44,6 +48,7 @@ pub use control::ViewsInForce;
 pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};
+pub use identity::Identity;
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use partition::{Build, Granularity, Merger, Period, Swap};
@@ -53,4 +58,5 @@ pub use position::{StreamPosition, Tally};
 pub use store::{
     CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,
 };
+pub use system::{IdentityError, system_of};
 pub use timestamptz::Timestamptz;

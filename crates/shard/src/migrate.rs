@@ -6,8 +6,9 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 
-use crate::connection::address::ShardAddresses;
+use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::session::{ConnectError, SessionSettings, connect_primary};
+use crate::identity::Identity;
 
 /// A migration may rewrite a large table.
 const STATEMENT_MAX: Duration = Duration::from_hours(1);
@@ -23,9 +24,13 @@ pub enum MigrationError {
     /// A migration failed, or what is there is not what this version has made.
     #[error("the shard's tables cannot be migrated: {0}")]
     Migrate(#[from] MigrateError),
+    /// It cannot be written whose the database is.
+    #[error("the shard cannot be taken in: {0}")]
+    TakenIn(#[from] sqlx::Error),
 }
 
-/// Runs the migrations that the shard does not have yet. Safe when several processes do it at once: one waits for the other.
+/// Runs the migrations that the shard does not have yet, and takes its database in where nobody has: from then on it knows of which
+/// system and which shard it is, as far as the addresses tell ([`crate::ShardList::set_system`]). Safe when several processes do it at once: one waits for the other.
 pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
     let settings = SessionSettings {
         application_name: "forebay-migrate".to_owned(),
@@ -33,8 +38,16 @@ pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
         lock_timeout: LOCK_MAX,
         ..SessionSettings::default()
     };
-    let (mut connection, _) = connect_primary(addresses, &settings).await?;
-    Ok(migrator().run_direct(None, &mut connection, false).await?)
+    let (mut connection, address) = connect_primary(addresses, &settings).await?;
+    migrator().run_direct(None, &mut connection, false).await?;
+    let Some(expected) = addresses.iter().next().map(ShardAddress::expected) else { return Ok(()) };
+    if let Some((identity, routing)) = expected.identity() {
+        identity.write(routing, &mut connection).await?;
+        // Of two systems that take it in at once one is the first.
+        let found = Identity::read(&mut connection).await?;
+        expected.check(found).map_err(|foreign| ConnectError::foreign(address, foreign))?;
+    }
+    Ok(())
 }
 
 /// How a shard's tables compare with what this version would make.
@@ -75,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 8;
+pub const TABLES_VERSION: usize = 10;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -94,6 +107,8 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0006_order_index"),
     migration!("0007_order_views"),
     migration!("0008_control"),
+    migration!("0009_identity"),
+    migration!("0010_questions"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

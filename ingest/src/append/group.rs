@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument;
 
+use crate::append::door::{Door, refusal};
 use crate::limit::memory::Held;
 use crate::metrics::{ACK_SECONDS, FRAME_BYTES, FRAME_ROWS, FRAMES, ROWS};
 
@@ -60,6 +61,7 @@ pub(crate) struct Group {
     log: Log,
     lane: Lane,
     shard: ShardId,
+    door: Door,
     ack_timeout: Duration,
     waiting: Waiting,
     meters: Meters,
@@ -89,9 +91,9 @@ fn flush_now(waiting_bytes: usize, in_flight: usize) -> bool {
 }
 
 impl Group {
-    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, ack_timeout: Duration) -> Self {
+    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, door: Door, ack_timeout: Duration) -> Self {
         let meters = Meters::new(lane, shard);
-        Self { log, lane, shard, ack_timeout, waiting: Waiting::default(), meters }
+        Self { log, lane, shard, door, ack_timeout, waiting: Waiting::default(), meters }
     }
 
     /// Runs until every request is answered and everything that they sent is settled.
@@ -109,7 +111,11 @@ impl Group {
             }
             tokio::select! {
                 biased;
-                Some(()) = in_flight.next() => {}
+                Some(is_shut) = in_flight.next() => {
+                    if is_shut {
+                        self.waiting.refuse_all();
+                    }
+                }
                 // What waits here is bounded by the bytes that requests may have in hand.
                 pending = parts.recv(), if open => match pending {
                     Some(pending) => {
@@ -126,22 +132,25 @@ impl Group {
         Ok(())
     }
 
-    /// Makes a frame of what goes next, and publishes it.
-    fn next_frame(&mut self) -> impl Future<Output = ()> + Send + use<> {
+    /// Makes a frame of what goes next, and publishes it. Whether what waits behind it is to be refused.
+    fn next_frame(&mut self) -> impl Future<Output = bool> + Send + use<> {
         let (mut parts, bytes) = self.waiting.next_frame();
         let frame = self.frame(&mut parts, bytes);
         self.meters.count(&frame);
         let (log, shard, ack_timeout) = (self.log.clone(), self.shard, self.ack_timeout);
-        let ack_seconds = self.meters.ack_seconds.clone();
+        let (door, ack_seconds) = (self.door.clone(), self.meters.ack_seconds.clone());
         async move {
             let begin = Instant::now();
-            let outcome = log.publish_until(shard, &frame, begin + ack_timeout).await.map_err(Arc::new);
+            let outcome = log.publish_until(shard, &frame, begin + ack_timeout).await;
+            let is_shut = door.note(&outcome, Instant::now());
+            let outcome = outcome.map_err(Arc::new);
             ack_seconds.record(begin.elapsed());
             for Pending { done, held, .. } in parts {
                 drop(held);
                 // Whoever waited for it may have gone away.
                 let _ = done.send(outcome.clone());
             }
+            is_shut
         }
     }
 
@@ -172,6 +181,14 @@ impl Waiting {
     fn push(&mut self, pending: Pending) {
         self.bytes += pending.bytes();
         self.lines[pending.origin as usize].push_back(pending);
+    }
+
+    /// Refuses everything that waits: the log is silent, and they would wait for that one after the other.
+    fn refuse_all(&mut self) {
+        self.bytes = 0;
+        for Pending { done, .. } in self.lines.iter_mut().flat_map(|line| line.drain(..)) {
+            let _ = done.send(Err(Arc::new(refusal())));
+        }
     }
 
     /// The parts of the next frame, and their bytes. Each line has half of it where both are long, and begins every other

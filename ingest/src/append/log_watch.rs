@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use forebay_log::{Log, LogSettings};
 use forebay_service::Service;
-use forebay_service::health::{Dependency, Need};
+use forebay_service::health::{Dependency, Health, Need};
 use forebay_service::lifecycle::Lifecycle;
 
 use crate::app::App;
@@ -15,6 +15,7 @@ pub(crate) struct LogWatch {
     settings: LogSettings,
     ack_timeout: Duration,
     lifecycle: Lifecycle,
+    health: Health,
     nats: Dependency,
     map: Dependency,
 }
@@ -26,6 +27,7 @@ impl LogWatch {
             settings: settings.spawned_by(service.lifecycle.spawner()),
             ack_timeout,
             lifecycle: service.lifecycle.clone(),
+            health: service.health.clone(),
             nats: service.health.dependency("nats", Need::Required),
             map: service.health.dependency("shard map", Need::Required),
         }
@@ -36,7 +38,7 @@ impl LogWatch {
         self.map.down("the log is not reached yet");
         let reached = Log::reach(&self.settings, |reason| self.nats.down(reason));
         let Some(log) = shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
-        self.app.set_log(&log, Appender::new(log.clone(), self.ack_timeout, self.lifecycle));
+        self.app.set_log(&log, Appender::new(log.clone(), self.ack_timeout, self.lifecycle, self.health));
         let followed = log.follow(|state| {
             self.nats.set(state.connection);
             self.map.set(state.map);

@@ -1,6 +1,7 @@
 //! A request's orders, logged: **one order is one log entry**, and is accepted once that is acknowledged. What follows from it is
 //! derived by the writer of its shard, of what is stored.
 
+mod door;
 pub(crate) mod group;
 pub(crate) mod log_watch;
 
@@ -12,10 +13,13 @@ use forebay_log::{Log, PublishError};
 use forebay_model::fact::FramePart;
 use forebay_model::{Epoch, Lane, Receipt, ShardId};
 use forebay_service::Problem;
+use forebay_service::health::{Health, Need};
 use forebay_service::lifecycle::Lifecycle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::append::door::Door;
 use crate::append::group::{Group, Origin, Pending};
 use crate::limit::memory::Held;
 
@@ -30,7 +34,15 @@ struct Inner {
     log: Log,
     ack_timeout: Duration,
     lifecycle: Lifecycle,
-    groups: RwLock<HashMap<(Lane, ShardId), mpsc::Sender<Pending>>>,
+    health: Health,
+    groups: RwLock<HashMap<(Lane, ShardId), Way>>,
+}
+
+/// The way to a group.
+#[derive(Clone)]
+struct Way {
+    door: Door,
+    parts: mpsc::Sender<Pending>,
 }
 
 /// Why orders could not be logged.
@@ -44,8 +56,8 @@ pub(crate) struct AppendError {
 }
 
 impl Appender {
-    pub(crate) fn new(log: Log, ack_timeout: Duration, lifecycle: Lifecycle) -> Self {
-        Self(Arc::new(Inner { log, ack_timeout, lifecycle, groups: RwLock::default() }))
+    pub(crate) fn new(log: Log, ack_timeout: Duration, lifecycle: Lifecycle, health: Health) -> Self {
+        Self(Arc::new(Inner { log, ack_timeout, lifecycle, health, groups: RwLock::default() }))
     }
 
     /// As [`Appender::append`], also where nobody waits for it any more.
@@ -72,13 +84,18 @@ impl Appender {
         held: Held,
     ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
+        let ways: Vec<Way> = parts.iter().map(|part| self.way(part.lane, part.shard)).collect();
+        for (part, way) in parts.iter().zip(&ways) {
+            let (lane, shard) = (part.lane, part.shard);
+            way.door.enter(Instant::now()).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?;
+        }
         let mut waits = Vec::with_capacity(parts.len());
-        for part in parts {
+        for (part, way) in parts.into_iter().zip(ways) {
             let (lane, shard) = (part.lane, part.shard);
             let (done, wait) = oneshot::channel();
             waits.push((lane, shard, wait));
             // A group that takes nothing any more drops what waits for it.
-            let _ = self.group(lane, shard).send(Pending { part, origin, epoch, held: held.clone(), done }).await;
+            let _ = way.parts.send(Pending { part, origin, epoch, held: held.clone(), done }).await;
         }
         let mut receipt = Receipt::default();
         for (lane, shard, wait) in waits {
@@ -89,7 +106,7 @@ impl Appender {
         Ok(receipt)
     }
 
-    fn group(&self, lane: Lane, shard: ShardId) -> mpsc::Sender<Pending> {
+    fn way(&self, lane: Lane, shard: ShardId) -> Way {
         let groups = self.0.groups.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(group) = groups.get(&(lane, shard)) {
             return group.clone();
@@ -98,10 +115,12 @@ impl Appender {
         let mut groups = self.0.groups.write().unwrap_or_else(PoisonError::into_inner);
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
-            let group = Group::new(self.0.log.clone(), lane, shard, self.0.ack_timeout);
+            let dependency = self.0.health.dependency(format!("log {}", lane.on(shard)), Need::Optional);
+            let door = Door::new(dependency, self.0.ack_timeout);
+            let group = Group::new(self.0.log.clone(), lane, shard, door.clone(), self.0.ack_timeout);
             let answered = self.0.lifecycle.shutdown().answered().child_token();
             self.0.lifecycle.spawn(format!("group {lane}-{shard}"), group.run(receiver, answered));
-            sender
+            Way { door, parts: sender }
         };
         groups.entry((lane, shard)).or_insert_with(start).clone()
     }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
-use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::order::fault::{Fault, Rejection};
 use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, RequestId, ShardId, Tenant, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
@@ -37,7 +37,7 @@ pub(crate) async fn post_order(
     let assigner = Assigner::from_headers(&headers)?;
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
-    let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
+    let bytes = service_http::read_whole(body, ORDER_TEXT_BYTES_MAX, BODY_DEADLINE).await?;
     let map = app.map()?;
     // What borrows the body ends before the wait for the log begins.
     let (facts, answer, request) = {
@@ -93,7 +93,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
 /// Bytes that the request will hold: its body, and the tuple that is made of it.
 fn expected_bytes(headers: &HeaderMap) -> usize {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    length.unwrap_or(ORDER_BYTES_MAX).min(ORDER_BYTES_MAX) * 2
+    length.unwrap_or(ORDER_TEXT_BYTES_MAX).min(ORDER_TEXT_BYTES_MAX) * 2
 }
 
 /// The problem that tells a client why its order is not accepted.

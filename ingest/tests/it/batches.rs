@@ -56,6 +56,33 @@ async fn arrays_and_compressed_bodies_are_taken_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_costs_no_order() {
+    let ingest = Ingest::start("mark", &[]).await;
+    let marked = |text: String| format!("\u{feff}{text}");
+    let lines = ingest.batch(marked(ndjson((0..3).map(order)))).await;
+    assert_eq!((&lines.body["accepted"], &lines.body["rejected"]), (&json!(3), &json!(0)), "{}", lines.body);
+    let array = marked(Value::from((3..6).map(order).collect::<Vec<_>>()).to_string());
+    let array = Answer::of(ingest.post("/v1/orders/batch", "application/json", array)).await;
+    assert_eq!((&array.body["accepted"], &array.body["rejected"]), (&json!(3), &json!(0)), "{}", array.body);
+    let single = Answer::of(ingest.post("/v1/orders", "application/json", marked(order(6).to_string()))).await;
+    assert_eq!(single.status, 202, "{}", single.body);
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_that_nobody_knows_stores_nothing() {
+    let ingest = Ingest::start("parameters", &[]).await;
+    for (path, media_type) in [("/v1/orders", "application/json"), ("/v1/orders/batch", "application/x-ndjson")] {
+        for query in ["dry_run=true", "x"] {
+            let answer = Answer::of(ingest.post(&format!("{path}?{query}"), media_type, order(1).to_string())).await;
+            assert_eq!(answer.problem(400, "malformed"), "there are no parameters here", "{path}?{query}");
+        }
+    }
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 0);
+    assert_eq!(Answer::of(ingest.post("/v1/orders?", "application/json", order(1).to_string())).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_a_batch_gets_one_clear_answer() {
     let ingest = Ingest::start("wrongbatch", &["--batch-bytes-max", "100KiB"]).await;
     let send =

@@ -3,9 +3,9 @@ use std::time::Duration;
 use forebay_model::settings::StreamLimits;
 use forebay_model::{Lane, ShardId, StreamKind};
 use forebay_stack::{Durability, Server, Stack};
-use forebay_testkit::eventually;
 use forebay_testkit::log::{LIMITS, even_map, limited, settings, settings_at};
 use forebay_testkit::service::Answer;
+use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::json;
 
 use crate::harness::{Ingest, SHARDS, ndjson, order};
@@ -52,6 +52,43 @@ async fn without_the_log_orders_are_refused_at_once_and_taken_again_after() {
     eventually("the test has its log again", async || (ingest.log.is_connected(), "not connected")).await;
     let logged = ingest.logged(Lane::Orders).await;
     assert!(logged.contains_key("ORD1") && logged.contains_key("ORD2"));
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_log_is_silent_orders_are_refused_at_once_and_it_is_said() {
+    let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
+    let port = stack.nats_url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let proxy = Proxy::to(port).await.unwrap();
+    let through = settings_at(format!("nats://127.0.0.1:{}", proxy.port()), "silent");
+    let ingest = Ingest::start_on(through, &StreamKind::ALL, &["--ack-timeout-ms", "1500"]).await;
+    assert_eq!(ingest.order(&order(1)).await.status, 202);
+    proxy.set(Mode::BlackHole);
+    ingest.order(&order(1)).await.problem(503, "log_unreachable");
+    let ready = ingest.served.get("/readyz").await.body;
+    let log = ready["dependencies"].as_object().unwrap().iter().find(|(name, _)| name.starts_with("log logged-"));
+    assert_eq!(log.unwrap().1["state"], "down", "{ready}");
+    // One at most finds out, and waits for that.
+    let asked = async || {
+        let begin = std::time::Instant::now();
+        let answer = ingest.order(&order(1)).await;
+        answer.problem(503, "log_unreachable");
+        assert!(answer.headers.contains_key("retry-after"));
+        begin.elapsed()
+    };
+    let mut took = futures::future::join_all((0..20).map(|_| asked())).await;
+    took.sort_unstable();
+    assert!(took[18] < Duration::from_millis(700), "{took:?}");
+    proxy.set(Mode::Pass);
+    let begin = std::time::Instant::now();
+    eventually("it is taken", async || {
+        let answer = ingest.order(&order(1)).await;
+        (answer.status == 202, answer.body)
+    })
+    .await;
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    let ready = ingest.served.get("/readyz").await;
+    assert_eq!((ready.status.as_u16(), &ready.body["degraded"]), (200, &json!(false)), "{}", ready.body);
     stack.stop().await;
 }
 

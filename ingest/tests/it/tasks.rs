@@ -35,4 +35,5 @@ async fn a_dead_task_leaves_no_service_half_alive() {
     join_all(tasks.map(|task| ends_when_it_panics(&ingest, task))).await;
     assert_eq!(ingest.order(&order(1)).await.status, 202);
     ingest.served.assert_metrics_are_explained().await;
+    ingest.served.assert_counters_begin(forebay_ingest::METRICS).await;
 }

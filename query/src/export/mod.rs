@@ -34,6 +34,7 @@ use self::feeds::Feeds;
 pub(crate) use self::format::Format;
 pub(crate) use self::limits::Limits;
 use self::pump::Pump;
+pub(crate) use self::stream::begin_counting;
 use crate::list::merge::Merge;
 use crate::position::patience::Patience;
 

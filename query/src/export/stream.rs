@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::format::Format;
 use super::pump::{Cut, Pump, Sent};
-use crate::metrics::{EXPORTS, EXPORTS_RUNNING};
+use crate::metrics::{EXPORT_ROWS, EXPORTS, EXPORTS_RUNNING};
 
 /// How many chunks wait for the client.
 const CHUNKS: usize = 4;
@@ -20,7 +20,7 @@ const CHUNKS: usize = 4;
 struct Torn;
 
 /// How an export ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Outcome {
     Complete,
     /// Something failed here.
@@ -69,14 +69,28 @@ async fn next(running: Option<Running>) -> Option<(Result<Bytes, Torn>, Option<R
     }
 }
 
+/// Counts what has not happened yet.
+pub(crate) fn begin_counting() {
+    for format in Format::ALL {
+        counter!(EXPORT_ROWS.name, "format" => format.name()).increment(0);
+        for outcome in [Outcome::Complete, Outcome::Cut, Outcome::Abandoned] {
+            count(format, outcome, 0);
+        }
+    }
+}
+
+fn count(format: Format, outcome: Outcome, exports: u64) {
+    let outcome = match outcome {
+        Outcome::Complete => "complete",
+        Outcome::Cut => "cut",
+        Outcome::Abandoned => "abandoned",
+    };
+    counter!(EXPORTS.name, "format" => format.name(), "outcome" => outcome).increment(exports);
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        let outcome = match self.outcome {
-            Outcome::Complete => "complete",
-            Outcome::Cut => "cut",
-            Outcome::Abandoned => "abandoned",
-        };
-        counter!(EXPORTS.name, "format" => self.format.name(), "outcome" => outcome).increment(1);
+        count(self.format, self.outcome, 1);
         gauge!(EXPORTS_RUNNING.name).decrement(1);
     }
 }

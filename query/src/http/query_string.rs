@@ -62,17 +62,18 @@ impl QueryString {
 
     /// `from` and `to`.
     pub(crate) fn span(&self) -> Result<Span, Problem> {
-        let from = self.timestamp("from")?.unwrap_or(Span::ALL.from);
-        let to = self.timestamp("to")?.unwrap_or(Span::ALL.to);
-        if from >= to {
+        let (from, to) = (self.timestamp("from")?, self.timestamp("to")?);
+        if from.is_some_and(|from| to.is_some_and(|to| from >= to)) {
             return Err(malformed("`from` must be before `to`"));
         }
-        Ok(Span { from, to })
+        // A bound beyond every order leaves nothing, and is no mistake.
+        let to = to.unwrap_or(Span::ALL.to);
+        Ok(Span { from: from.unwrap_or(Span::ALL.from).min(to), to })
     }
 
     fn timestamp(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let at = Timestamp::parse(&with_plus(text)).map_err(|error| malformed(format!("`{name}` {error}")))?;
+        let at = Timestamp::parse_bound(&with_plus(text)).map_err(|error| malformed(format!("`{name}` {error}")))?;
         Ok(Some(at))
     }
 
@@ -200,5 +201,12 @@ mod tests {
         let string = read("from=2025-06-30T14:30:00+02:00&to=2025-06-30T12:30:00.5Z").unwrap();
         let span = string.span().unwrap();
         assert_eq!(span.to.unix_us() - span.from.unix_us(), 500_000);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_bounds() {
+        let span = |query| read(query).unwrap().span().unwrap();
+        assert!(span("from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").to > span("from=2025-01-01T00:00:00Z").from);
+        assert!(span("from=9999-12-31T23:59:58Z&to=9999-12-31T23:59:59Z").from.unix_us() > 0);
     }
 }

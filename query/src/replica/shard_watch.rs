@@ -47,6 +47,7 @@ impl ShardWatch {
             match self.shutdown.answered().run_until_cancelled(looked).await {
                 None => return Ok(()),
                 Some(Ok(())) => self.dependency.up(),
+                Some(Err(error @ ShardError::Foreign { .. })) => self.dependency.halted(error.to_string()),
                 Some(Err(error)) => self.dependency.down(error.to_string()),
             }
             let has_down = self.shard.servers().iter().any(ShardServer::is_down);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_model::ShardId;
+use forebay_model::{ShardId, ShardMap};
 use forebay_shard::{ShardError, ShardList};
 
 use crate::position::derivations::Derivations;
@@ -14,6 +14,7 @@ pub(crate) struct Shards(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    list: ShardList,
     shards: Vec<Arc<Shard>>,
     derivations: Arc<Derivations>,
 }
@@ -22,13 +23,18 @@ impl Shards {
     pub(crate) fn new(list: &ShardList, settings: ReadSettings) -> Self {
         let shards: Vec<_> = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings))).collect();
         let derivations = Arc::new(Derivations::new(shards.len()));
-        Self(Arc::new(Inner { shards, derivations }))
+        Self(Arc::new(Inner { list: list.clone(), shards, derivations }))
     }
 
     /// # Errors
     /// [`ShardError::Unknown`] where the shard map knows more shards than the settings.
     pub(crate) fn get(&self, shard: ShardId) -> Result<&Arc<Shard>, ShardError> {
         self.0.shards.get(usize::from(shard.0)).ok_or(ShardError::Unknown(shard))
+    }
+
+    /// From now on no shard is read that is of another system than the map.
+    pub(crate) fn set_system(&self, map: &ShardMap) {
+        self.0.list.set_system(map);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {

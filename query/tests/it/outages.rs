@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use forebay_model::{Bucket, ShardId, Tenant};
-use forebay_testkit::eventually;
+use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, order_ids};
+use crate::scene::{Scene, order_ids, start_query};
 
 const DOWN: ShardId = ShardId(1);
 
@@ -51,6 +51,41 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
     scene.bring_back(DOWN).await;
     eventually("the shard is read again", async || {
         let answer = scene.get("/v1/orders").await;
+        (answer.status == 200, answer.body.to_string())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_that_is_known_to_be_silent_costs_no_read_its_time() {
+    let mut scene = Scene::start("silent").await;
+    one_order_each(&mut scene).await;
+    let (server, name) = scene.shards.urls[usize::from(DOWN.0)].rsplit_once('/').unwrap();
+    let (user, port) = server.rsplit_once(':').unwrap();
+    let proxy = Proxy::to(port.parse().unwrap()).await.unwrap();
+    let mut urls = scene.shards.urls.clone();
+    urls[usize::from(DOWN.0)] = format!("{user}:{}/{name}", proxy.port());
+    let query = start_query(&scene.log, &urls, &[]).await;
+    // Several connections, which will all be silent.
+    let reads = futures::future::join_all((0..8).map(|_| query.get("/v1/orders"))).await;
+    assert!(reads.iter().all(|read| read.status == 200));
+
+    proxy.set(Mode::BlackHole);
+    eventually("it is known that the shard is silent", async || {
+        let ready = query.get("/readyz").await;
+        (ready.body["dependencies"]["shard 1"]["state"] == "down", ready.body)
+    })
+    .await;
+    for _ in 0..12 {
+        let begin = Instant::now();
+        let partial = query.get("/v1/orders?partial=true").await.ok();
+        assert_eq!((order_ids(&partial), &partial["shards_missing"]), (vec!["X2", "X0"], &json!([1])));
+        query.get("/v1/orders").await.problem(503, "shard_unavailable");
+        assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    }
+    proxy.set(Mode::Pass);
+    eventually("the shard is read again", async || {
+        let answer = query.get("/v1/orders").await;
         (answer.status == 200, answer.body.to_string())
     })
     .await;

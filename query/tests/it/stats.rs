@@ -35,11 +35,16 @@ async fn stored_duplicates_and_lag_are_counted() {
     let shard = scene.writing.shard_of("C0");
     scene.writing.log(&[order(70)]).await;
     scene.writing.log(&[order(77)]).await;
-    let stats = scene.get("/v1/stats").await.ok();
+    let stats = scene.get("/v1/stats?wait_ms=200").await.ok();
+    assert_eq!(stats["drained"], false, "{stats}");
     let lagging = &stats["shards"][usize::from(shard.0)];
     assert_eq!((&lagging["lag_frames"], &lagging["streams"]["logged"]["lag_frames"]), (&json!(2), &json!(2)));
     assert!(lagging["lag_seconds"].as_f64().unwrap() > 0.0, "{lagging}");
+    let waits = tokio::spawn(scene.query.request("/v1/stats?wait_ms=30000").send());
     scene.writing.commit_stream(StreamKind::Logged.on(shard), true).await;
+    scene.writing.commit().await;
+    let waited: Value = waits.await.unwrap().unwrap().json().await.unwrap();
+    assert_eq!(waited["drained"], true, "{waited}");
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!(stats["shards"][usize::from(shard.0)]["lag_seconds"], 0.0);
 }

@@ -30,4 +30,5 @@ async fn a_dead_task_leaves_no_service_half_alive() {
     .await;
     join_all(running().iter().map(|task| ends_when_it_panics(&scene, task))).await;
     query.assert_metrics_are_explained().await;
+    query.assert_counters_begin(forebay_query::METRICS).await;
 }

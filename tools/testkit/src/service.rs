@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use forebay_service::lifecycle::Outcome;
+use forebay_service::telemetry::metrics::{Kind, Metric};
 use forebay_service::{Service, ServiceSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
@@ -82,6 +83,15 @@ impl Served {
         let metrics = self.metrics().await;
         for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
             assert!(metrics.contains(&format!("# HELP {name} ")), "{name} is not explained");
+        }
+    }
+
+    /// Checks that every counter of a table is there before anything has happened, for whoever watches how it grows.
+    pub async fn assert_counters_begin(&self, table: &[Metric]) {
+        let metrics = self.metrics().await;
+        for Metric { name, .. } in table.iter().filter(|metric| metric.kind == Kind::Counter) {
+            let is_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+            assert!(metrics.lines().any(is_it), "{name} is not there");
         }
     }
 

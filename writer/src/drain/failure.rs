@@ -3,7 +3,7 @@
 use forebay_api::streams::HaltCause;
 use forebay_log::{LogError, ReadError, Unreadable};
 use forebay_model::Position;
-use forebay_shard::{CommitError, StoreError};
+use forebay_shard::{CommitError, ErrorClass, StoreError};
 
 /// Why a lane does not go on as it did.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Every name that [`Failure::class`] gives.
+    pub(crate) fn classes() -> impl Iterator<Item = &'static str> {
+        ErrorClass::ALL.iter().map(|class| class.as_str()).chain(["log", "loss", "violated", "fenced"])
+    }
+
     /// Its name in metrics.
     pub(crate) fn class(&self) -> &'static str {
         match self {

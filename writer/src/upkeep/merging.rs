@@ -37,6 +37,9 @@ pub(crate) struct Merging {
     quiet_for: Duration,
 }
 
+/// What is counted where one could not be merged at all.
+const FAILED: &str = "failed";
+
 /// What became of one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -87,7 +90,7 @@ impl Merging {
     }
 
     fn failed(&self, error: &StoreError, is_news: bool) {
-        self.count("failed");
+        self.count(FAILED);
         if is_news {
             warn!(class = %error.class(), %error, "partitions were not merged, trying again later");
         }
@@ -200,11 +203,20 @@ impl Merging {
         }
     }
 
-    fn count(&self, outcome: &str) {
-        let [lane, shard] = self.lane.labels(self.shard);
-        let labels = [lane, shard, ("outcome", outcome.to_owned())];
-        counter!(MERGES.name, &labels).increment(1);
+    fn count(&self, outcome: &'static str) {
+        count(self.lane, self.shard, outcome, 1);
     }
+}
+
+/// Counts what has not happened yet.
+pub(crate) fn begin_counting_merges(lane: Lane, shard: ShardId) {
+    let outcomes = [Outcome::Merged, Outcome::Touched, Outcome::Busy].map(Outcome::as_str);
+    outcomes.into_iter().chain([FAILED]).for_each(|outcome| count(lane, shard, outcome, 0));
+}
+
+fn count(lane: Lane, shard: ShardId, outcome: &'static str, merges: u64) {
+    let [lane, shard] = lane.labels(shard);
+    counter!(MERGES.name, &[lane, shard, ("outcome", outcome.to_owned())]).increment(merges);
 }
 
 impl Outcome {

@@ -13,6 +13,7 @@ async fn a_dead_task_leaves_no_service_half_alive() {
         assert!(running.iter().any(|name| name == known), "{known:?} is not among {running:?}");
     }
     writer.served.assert_metrics_are_explained().await;
+    writer.served.assert_counters_begin(forebay_writer::METRICS).await;
     writer.stop().await;
     for task in running {
         let doomed = scene.writer(&["--failpoints", &format!("task:{task}=panic")]).await;

@@ -16,6 +16,7 @@ use forebay_shard::ShardList;
 use futures::future::join_all;
 
 pub use report::{Check, Report, Verdict};
+pub use room::free_bytes;
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! The NATS server: version, what an acknowledgement means, clock, room.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, LogSettings, NatsServer};
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use super::clock::Reading;
 use super::report::{Check, Notes, mib};
+use super::room::free_bytes;
 
 /// An order may have 256 KiB, and is a message with its tuples and headers.
 const MESSAGE_BYTES_MIN: usize = 512 << 10;
@@ -37,6 +39,7 @@ struct Config {
     sync_interval: u64,
     #[serde(default)]
     max_storage: i64,
+    store_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +68,9 @@ pub(super) async fn examine(settings: &LogSettings, monitor: Option<&str>) -> (O
         durability(config, &mut notes);
     }
     room(&log, config.as_ref(), &mut notes).await;
+    if let Some(found) = config.as_ref().filter(|_| is_local(first_host(&settings.url))) {
+        disk(found, &mut notes);
+    }
     let before = Timestamp::now();
     if let Ok(Some(there)) = log.server_time().await {
         Reading::new(before, there, Timestamp::now()).note(&mut notes);
@@ -151,6 +157,34 @@ async fn room(log: &Log, monitored: Option<&JetStream>, notes: &mut Notes) {
             notes.warning("room", saw, "raise max_file_store, or lower stream-bytes-max by `forebay settings set`: a stream that meets a full disk is given up");
         }
         _ => notes.ok("room", saw),
+    }
+}
+
+/// Whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// What was promised to streams must fit on the disk: a server gives up each stream that meets a full one, until it is started again.
+fn disk(found: &JetStream, notes: &mut Notes) {
+    let (Some(config), Some(stats)) = (&found.config, &found.stats) else { return };
+    let Some((directory, free)) = config.store_dir.as_deref().and_then(|dir: &Path| Some((dir, free_bytes(dir)?)))
+    else {
+        return;
+    };
+    let saw = format!("{} free in {}, {} more promised", mib(free), directory.display(), mib(stats.unused()));
+    if free < stats.unused() {
+        let advice = "make room, or lower stream-bytes-max by `forebay settings set`: a full disk stops the log until NATS is restarted";
+        notes.warning("disk", saw, advice);
+    } else {
+        notes.ok("disk", saw);
+    }
+}
+
+impl Stats {
+    /// Bytes that streams may still take of what was promised to them.
+    fn unused(&self) -> u64 {
+        self.reserved_storage.saturating_sub(self.storage)
     }
 }
 

@@ -38,12 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, lanes, restart } = args;
     let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, restart }).await?;
     for shard in &filled {
-        eprintln!(
-            "shard {}: {} orders read, {} facts stored",
-            shard.shard,
-            grouped(shard.orders),
-            grouped(shard.facts)
-        );
+        note!("shard {}: {} orders read, {} facts stored", shard.shard, grouped(shard.orders), grouped(shard.facts));
     }
     if !failed.is_empty() {
         bail!("{}; run it again to go on from there", failed.join("; "));

@@ -47,9 +47,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let log = system.log_settings()?;
     let report = examine(&Settings { log, shards: system.shards, redis, nats_monitor }).await;
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        out!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{}", render(&report));
+        crate::print::data(format_args!("{}", render(&report)))?;
     }
     Ok(if report.worst() == Verdict::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -115,11 +115,11 @@ async fn show(args: Show) -> Result<ExitCode> {
     let to = |met| match met {
         Met::Frame(frame) => print(if json { serde_json::to_string(&frame)? } else { frame_text(&frame) }),
         Met::TrimmedBefore(first) => {
-            eprintln!("the frames before {first} have been trimmed");
+            note!("the frames before {first} have been trimmed");
             Ok(ControlFlow::Continue(()))
         }
         Met::Missing(first, last) => {
-            eprintln!("frames {first} to {last} are not there");
+            note!("frames {first} to {last} are not there");
             Ok(ControlFlow::Continue(()))
         }
     };
@@ -159,11 +159,11 @@ fn frame_text(frame: &FrameReport) -> String {
 /// Shows the loss, and accepts it where that is asked for. The exit code is 1 where a loss stands.
 async fn accept_loss(args: AcceptLoss) -> Result<ExitCode> {
     let report = log::accept_loss(&args.system.into(), args.stream, args.shard, args.yes).await?;
-    println!("{}", if args.json { serde_json::to_string(&report)? } else { loss_text(&report) });
+    out!("{}", if args.json { serde_json::to_string(&report)? } else { loss_text(&report) })?;
     if report.known.as_ref().is_none_or(|loss| loss.accepted) {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("nothing was changed; --yes accepts this loss");
+    note!("nothing was changed; --yes accepts this loss");
     Ok(ExitCode::FAILURE)
 }
 

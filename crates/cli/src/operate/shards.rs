@@ -1,6 +1,7 @@
 //! `forebay shards`.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use comfy_table::presets::NOTHING;
@@ -10,9 +11,12 @@ use forebay_admin::system::System;
 use forebay_model::Hash;
 
 use super::system::SystemArgs;
-use crate::text::grouped;
+use crate::text::{grouped, or_dash};
 
 const UNKNOWN: &str = "–";
+/// With --wait: how often it is looked, and how often it is said what is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +24,10 @@ pub struct Args {
     /// Where the log and the shards are.
     #[command(flatten)]
     pub system: SystemArgs,
+
+    /// Wait until the shards hold everything that is in the log, and everything that follows from it
+    #[arg(long)]
+    pub wait: bool,
 
     /// Print the figures as JSON
     #[arg(long)]
@@ -29,11 +37,21 @@ pub struct Args {
 /// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let system = System::from(args.system);
-    let figures = read(&system.connect_log().await?, &system).await?;
-    println!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) });
+    let log = system.connect_log().await?;
+    let mut figures = read(&log, &system).await?;
+    let mut said = Instant::now();
+    while args.wait && !figures.is_drained() && !figures.has_faults() {
+        if said.elapsed() >= SAY_EVERY {
+            said = Instant::now();
+            note!("waiting for {} frames to be committed", or_dash(figures.lag_frames()));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        figures = read(&log, &system).await?;
+    }
+    out!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) })?;
     let problems = figures.problems();
     for problem in &problems {
-        eprintln!("forebay: {problem}");
+        note!("forebay: {problem}");
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Err(error) if error.is::<BadSetting>() => return Err(error),
         Err(error) => return Ok(undecided(&error)),
     };
-    println!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) });
+    out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) })?;
     Ok(match unfinished {
         Some(error) => undecided(&error),
         None if report.differences > 0 => ExitCode::FAILURE,
@@ -65,18 +65,18 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 
 fn tell((shard, step): (ShardId, Step)) {
     match step {
-        Step::Stream(stream) => eprintln!("shard {shard}: stream {stream}"),
-        Step::Orders => eprintln!("shard {shard}: orders, and what follows from them"),
+        Step::Stream(stream) => note!("shard {shard}: stream {stream}"),
+        Step::Orders => note!("shard {shard}: orders, and what follows from them"),
         Step::OrdersChecked { checked, of } => {
-            eprintln!("shard {shard}: {} of {} orders", grouped(checked), grouped(of));
+            note!("shard {shard}: {} of {} orders", grouped(checked), grouped(of));
         }
-        Step::Times => eprintln!("shard {shard}: the times that are noted of orders"),
-        Step::Origins => eprintln!("shard {shard}: views and index entries, and what they follow from"),
+        Step::Times => note!("shard {shard}: the times that are noted of orders"),
+        Step::Origins => note!("shard {shard}: views and index entries, and what they follow from"),
     }
 }
 
 fn undecided(error: &Error) -> ExitCode {
-    eprintln!("forebay: this cannot be verified to its end: {error:#}");
+    note!("forebay: this cannot be verified to its end: {error:#}");
     ExitCode::from(UNDECIDED)
 }
 

@@ -65,12 +65,12 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List(args) => {
             let views = views::list(&args.system.into()).await?;
-            println!("{}", if args.json { serde_json::to_string_pretty(&views)? } else { table(&views) });
+            out!("{}", if args.json { serde_json::to_string_pretty(&views)? } else { table(&views) })?;
         }
         Command::Add(args) => add(&args.system.into(), &args.view).await?,
         Command::Drop(args) => {
             let rows = views::drop(&args.system.into(), &args.name, &tell).await?;
-            eprintln!("the view {} is gone, with {} rows", args.name, grouped(rows));
+            note!("the view {} is gone, with {} rows", args.name, grouped(rows));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -79,23 +79,23 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
 async fn add(system: &System, view: &ViewSpec) -> Result<()> {
     let path = format!("/v1/{}/{{key}}/orders", view.plural());
     match views::add(system, view, &tell).await? {
-        Added::Now(_) => eprintln!("the view {} is ready: {path}", view.name()),
-        Added::Before(_) => eprintln!("the view {} was ready already: {path}", view.name()),
+        Added::Now(_) => note!("the view {} is ready: {path}", view.name()),
+        Added::Before(_) => note!("the view {} was ready already: {path}", view.name()),
     }
     Ok(())
 }
 
 fn tell(step: Step) {
     match step {
-        Step::Waiting(shard) => eprintln!("waiting for shard {shard}"),
-        Step::Filling => eprintln!("new orders have it; filling in what stored orders make"),
-        Step::Filled(filled) => eprintln!(
+        Step::Waiting(shard) => note!("waiting for shard {shard}"),
+        Step::Filling => note!("new orders have it; filling in what stored orders make"),
+        Step::Filled(filled) => note!(
             "shard {}: {} orders read, {} facts stored",
             filled.shard,
             grouped(filled.orders),
             grouped(filled.facts)
         ),
-        Step::Deleted { shard, rows } => eprintln!("shard {shard}: {} rows deleted", grouped(rows)),
+        Step::Deleted { shard, rows } => note!("shard {shard}: {} rows deleted", grouped(rows)),
     }
 }
 

@@ -31,9 +31,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     screen.close();
     let summary = outcome?;
-    eprintln!("{}", summary::text(&summary));
+    note!("{}", summary::text(&summary));
     if json {
-        println!("{}", serde_json::to_string(&summary)?);
+        out!("{}", serde_json::to_string(&summary)?)?;
     }
     Ok(ExitCode::from(code(summary.ending)))
 }
@@ -51,8 +51,9 @@ fn code(ending: Ending) -> u8 {
 async fn obey_signals(interrupt: &Shutdown) -> Result<Infallible> {
     let mut int = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     for stage in [Shutdown::start, Shutdown::force] {
-        tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} }
+        tokio::select! { _ = int.recv() => {} _ = terminate.recv() => {} _ = hangup.recv() => {} }
         stage(interrupt);
     }
     std::future::pending().await

@@ -45,6 +45,7 @@ impl Screen {
                 let per_s = orders as f64 / seconds.max(0.001);
                 self.bar.set_message(format!("{} orders, {per_s:.0}/s", grouped(orders)));
             }
+            Event::Kept { file, kept } => self.say(&format!("{file} of an earlier run is kept as {kept}")),
             Event::SentBefore { file } => self.say(&format!("{file}: the interrupted run has sent it to its end")),
             Event::Anew { file } => {
                 self.say(&format!("{file}: there is nothing to go on with, so it is sent from its beginning"));
@@ -92,6 +93,6 @@ impl Screen {
 
     /// Says something, above the bar.
     fn say(&self, message: &str) {
-        self.bar.suspend(|| eprintln!("forebay: {message}"));
+        self.bar.suspend(|| note!("forebay: {message}"));
     }
 }

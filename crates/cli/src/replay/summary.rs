@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use forebay_replay::{DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
+use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
 
 use crate::text::grouped;
 
@@ -30,25 +30,44 @@ pub(super) fn text(summary: &Summary) -> String {
             grouped(summary.total.resent_lines)
         );
     }
-    match summary.ending {
-        Ending::Interrupted => out.push_str("\nInterrupted: the same command with --resume goes on from here."),
-        Ending::Undelivered => {
-            out.push_str("\nNot everything was delivered: the same command with --resume goes on from here.");
-        }
-        Ending::Undecided => {
-            out.push_str(
-                "\nEverything was accepted or rejected, but what became of all orders is not known: the same command with --resume asks again.",
-            );
-        }
-        Ending::Accepted | Ending::Stored | Ending::RejectedOrDead => {}
-    }
+    out.push_str(ending_text(summary));
     out
+}
+
+/// What is to be done, where something is.
+fn ending_text(summary: &Summary) -> &'static str {
+    let can_resume = summary.files.iter().all(|file| file.can_resume);
+    match (summary.ending, can_resume) {
+        (Ending::Interrupted, true) => "\nInterrupted: the same command with --resume goes on from here.",
+        (Ending::Undelivered, true) => {
+            "\nNot everything was delivered: the same command with --resume goes on from here."
+        }
+        (Ending::Undecided, true) => {
+            "\nEverything was accepted or rejected, but what became of all orders is not known: the same command with --resume asks again."
+        }
+        (Ending::Interrupted, false) if summary.dry_run => "\nInterrupted.",
+        (Ending::Undelivered, false) if summary.dry_run => "\nNot everything was checked.",
+        (Ending::Interrupted | Ending::Undelivered, false) => {
+            "\nNot everything was delivered, and what cannot be read again cannot be resumed: send all of it again, which is harmless for orders with an id."
+        }
+        (Ending::Undecided, false) => {
+            "\nEverything was accepted or rejected, but what became of all orders is not known; their receipts are not kept for what cannot be read again."
+        }
+        (Ending::Accepted | Ending::Stored | Ending::RejectedOrDead, _) => "",
+    }
 }
 
 fn file_text(file: &FileSummary, dry_run: bool) -> String {
     let mut text = format!("{}: {}", file.file, counts(&file.tally, dry_run));
     if file.resumed_behind > 0 {
-        let _ = write!(text, ", behind {} that an earlier run has sent", grouped(file.resumed_behind));
+        let Counts { accepted, rejected } = file.all_runs;
+        let _ = write!(
+            text,
+            ", behind {} that an earlier run has sent; in all {} accepted, {} rejected",
+            grouped(file.resumed_behind),
+            grouped(accepted),
+            grouped(rejected)
+        );
     }
     if let Some(rejects) = &file.rejects {
         let _ = write!(text, ", see {}", rejects.display());
@@ -142,8 +161,10 @@ mod tests {
         let file = |file, tally: Tally, complete| FileSummary {
             file: String::from(file),
             complete,
+            can_resume: true,
             resumed_behind: if complete { 0 } else { 40_000 },
             tally,
+            all_runs: Counts { accepted: tally.accepted, rejected: tally.rejected },
             fates: None,
             rejects: (tally.rejected > 0).then(|| "orders.csv.rejects.ndjson".into()),
         };
@@ -182,6 +203,9 @@ mod tests {
         let mut undecided = file("orders.ndjson", whole, true);
         undecided.fates = Some(Fates { stored: 400, undecided: 600, ..Fates::default() });
         let undecided = text(&summary(Ending::Undecided, whole, vec![undecided]));
-        insta::assert_snapshot!([accepted, interrupted, decided, undecided].join("\n\n"));
+        let mut stdin = file("standard input", partly, false);
+        stdin.can_resume = false;
+        let stdin = text(&summary(Ending::Undelivered, partly, vec![stdin]));
+        insta::assert_snapshot!([accepted, interrupted, decided, undecided, stdin].join("\n\n"));
     }
 }

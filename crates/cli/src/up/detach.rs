@@ -40,7 +40,7 @@ pub(super) async fn start_in_background(home: &Path) -> Result<ExitCode> {
         said = pass_on(&log_path, said);
         if report.is_file() {
             let text = std::fs::read_to_string(&report).with_context(|| format!("cannot read {}", report.display()))?;
-            println!("{text}");
+            out!("{text}")?;
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(status) = child.try_wait().context("cannot wait for the process in the background")? {
@@ -78,7 +78,7 @@ fn pass_on(log_path: &Path, from: u64) -> u64 {
         file.read_to_end(&mut text)
     });
     if read.is_ok() {
-        eprint!("{}", String::from_utf8_lossy(&text));
+        crate::print::message(format_args!("{}", String::from_utf8_lossy(&text)));
     }
     from + text.len() as u64
 }

@@ -22,11 +22,11 @@ pub fn run(args: &DownArgs) -> Result<ExitCode> {
     let home = &args.home.dir;
     match forebay_stack::owner(home) {
         Some(pid) => stop(home, pid)?,
-        None => eprintln!("no Forebay runs in {}", home.display()),
+        None => note!("no Forebay runs in {}", home.display()),
     }
     if args.wipe {
         wipe(home)?;
-        eprintln!("the data in {} is deleted", home.display());
+        note!("the data in {} is deleted", home.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -40,7 +40,7 @@ fn stop(home: &Path, pid: u32) -> Result<()> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    eprintln!("the Forebay in {} is stopped", home.display());
+    note!("the Forebay in {} is stopped", home.display());
     Ok(())
 }
 

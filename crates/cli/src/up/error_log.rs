@@ -49,7 +49,7 @@ pub(super) async fn pass_on(logs: &mut [Followed]) {
     loop {
         for log in &mut *logs {
             for error in log.look().unwrap_or_default() {
-                eprintln!("{error}");
+                note!("{error}");
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;

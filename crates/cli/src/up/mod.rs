@@ -34,10 +34,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use forebay_admin::doctor::free_bytes;
 use forebay_admin::system::System;
 use forebay_log::{FoundingError, Log, LogSettings};
+use forebay_model::{ShardMap, StreamId};
 use forebay_service::BadSetting;
-use forebay_shard::Tally;
+use forebay_service::settings::units::ByteSize;
+use forebay_shard::{ShardList, Tally, system_of};
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -89,11 +92,11 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
         () = system.watch_over() => {}
         _ = signals.next() => {}
     }
-    eprintln!("stopping");
+    note!("stopping");
     let _ = std::fs::remove_file(detach::report_path(&home));
     tokio::select! {
-        () = system.stop() => eprintln!("stopped; the data stays in {}", home.display()),
-        _ = signals.next() => eprintln!("stopped at once; what was accepted is in the log, and the next start goes on with it"),
+        () = system.stop() => note!("stopped; the data stays in {}", home.display()),
+        _ = signals.next() => note!("stopped at once; what was accepted is in the log, and the next start goes on with it"),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -110,13 +113,13 @@ struct LocalSystem {
 impl LocalSystem {
     async fn start(args: &UpArgs, home: &Path) -> Result<Self> {
         let ports = args.postgres_ports.0.clone();
-        eprintln!("starting {} Postgres shards, NATS and Redis", ports.len());
+        note!("starting {} Postgres shards, NATS and Redis", ports.len());
         let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
-        if let Err(error) = found(args, &stack).await {
+        if let Err(error) = found(args, home, &stack).await {
             stack.stop().await;
             return Err(error);
         }
-        eprintln!("starting writer, ingest and query");
+        note!("starting writer, ingest and query");
         let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
         let logs = ServiceName::STARTING.map(follow).into();
         match services::start(args, &stack).await {
@@ -133,7 +136,7 @@ impl LocalSystem {
         let shown = if args.sample == 0 {
             Shown::Nothing
         } else {
-            eprintln!("replaying the sample");
+            note!("replaying the sample");
             match self.replay_sample(args, home).await {
                 Ok(shown) => Shown::Sample(Box::new(shown)),
                 // Whoever decides how to go on needs the servers for it, and the other streams go on meanwhile.
@@ -180,22 +183,47 @@ impl LocalSystem {
 
 /// Makes the system where there is none. Where there is one, what is said of it must be so. The services are told nothing of it: it
 /// may change while they run, and whatever dies is started again.
-async fn found(args: &UpArgs, stack: &Stack) -> Result<()> {
+async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
     let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
     let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
-    match log.found(shards.context("there are no shards, or too many")?, &args.founding).await {
-        Ok(_) => Ok(()),
+    let list: ShardList = (0..stack.postgres_count())
+        .map(|shard| stack.postgres_url(shard))
+        .collect::<Vec<_>>()
+        .join(",")
+        .parse()
+        .context("the addresses of the shards")?;
+    let known = async { system_of(&list).await.map_err(|error| error.to_string()) };
+    match log.found(shards.context("there are no shards, or too many")?, &args.founding, Box::pin(known)).await {
+        Ok(map) => {
+            say_room(&log, &map, home).await;
+            Ok(())
+        }
         Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
         Err(FoundingError::Map(error)) => Err(error.into()),
+        Err(error @ FoundingError::System(_)) => Err(error.into()),
+    }
+}
+
+/// Says where the streams may become larger than the disk lets them.
+async fn say_room(log: &Log, map: &ShardMap, home: &Path) {
+    let used = log.room().await.map_or(0, |room| room.used);
+    let streams = map.shards().flat_map(StreamId::all_of).count() as u64;
+    let promised = map.settings().streams.bytes_max.saturating_mul(streams);
+    if let Some(free) = free_bytes(home).filter(|free| free.saturating_add(used) < promised) {
+        let (promised, free, home) = (ByteSize::b(promised), ByteSize::b(free), home.display());
+        note!(
+            "the log may become {promised} ({streams} streams), and {free} are free in {home}: a full disk would stop it. \
+             Make room, or `forebay settings set stream-bytes-max=…`"
+        );
     }
 }
 
 fn say(change: Change) {
     match change {
-        Change::Died { name, status: Some(status) } => eprintln!("{name} has died ({status}); starting it again"),
-        Change::Died { name, status: None } => eprintln!("{name} has died; starting it again"),
-        Change::Restarted { name } => eprintln!("{name} runs again"),
-        Change::Failed { name, error } => eprintln!("{name} could not be started: {error:#}; trying again"),
+        Change::Died { name, status: Some(status) } => note!("{name} has died ({status}); starting it again"),
+        Change::Died { name, status: None } => note!("{name} has died; starting it again"),
+        Change::Restarted { name } => note!("{name} runs again"),
+        Change::Failed { name, error } => note!("{name} could not be started: {error:#}; trying again"),
     }
 }
 
@@ -204,7 +232,7 @@ fn tell(args: &UpArgs, home: &Path, text: &str) -> Result<()> {
     if args.in_background {
         return detach::leave_report(home, &text);
     }
-    println!("{text}");
+    out!("{text}")?;
     Ok(())
 }
 

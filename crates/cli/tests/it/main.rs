@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod forebay;
+mod hangup;
 mod help;
 mod operating;
 mod replaying;

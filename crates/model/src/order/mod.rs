@@ -7,13 +7,18 @@ mod item;
 mod parser;
 mod passthrough;
 pub(crate) mod reader;
+mod size;
 
 pub use parser::OrderParser;
 
 use crate::{Bucket, Currency, CustomerId, Identity, OrderId, ShardMap, Tenant, Timestamp};
 
-/// The most bytes of one order's JSON.
+/// The most bytes of one order's items and further fields, as JSON without white space and with numbers written out: what an order has
+/// when it is read back is never more than what it had when it was accepted.
 pub const ORDER_BYTES_MAX: usize = 256 * 1024;
+
+/// The most bytes of one order's JSON, as it comes: there is room for what Forebay adds to an order that is read back.
+pub const ORDER_TEXT_BYTES_MAX: usize = ORDER_BYTES_MAX + 4 * 1024;
 
 /// The most items of one order.
 pub const ITEMS_MAX: usize = 5000;

@@ -4,7 +4,8 @@ use jiter::Peek;
 
 use super::item::{Items, check_key};
 use super::reader::{Broken, Pointer, Reader, Slot};
-use super::{Draft, ORDER_BYTES_MAX};
+use super::size::is_larger;
+use super::{Draft, ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
 use crate::order::currency::NotACurrency;
 use crate::order::fault::Rejection;
 use crate::view::ViewSet;
@@ -17,6 +18,7 @@ pub struct OrderParser {
     currency: Currency,
     ahead_max_us: i64,
     bytes_max: usize,
+    text_bytes_max: usize,
 }
 
 /// The fields of an order as they are read.
@@ -45,13 +47,14 @@ impl OrderParser {
     /// A parser that checks the keys of these views, takes orders that name no currency for orders in that one, and accepts
     /// times up to `ahead_max_us` microseconds after now.
     pub fn new(views: ViewSet, currency: Currency, ahead_max_us: i64) -> Self {
-        Self { views, currency, ahead_max_us, bytes_max: ORDER_BYTES_MAX }
+        Self { views, currency, ahead_max_us, bytes_max: ORDER_BYTES_MAX, text_bytes_max: ORDER_TEXT_BYTES_MAX }
     }
 
     /// A parser for orders that were accepted before, as Postgres writes them: with their currency, at any time, and of any
     /// size, because `jsonb` adds white space.
     pub fn of_stored(views: ViewSet) -> Self {
-        Self { views, currency: Currency::DEFAULT, ahead_max_us: i64::MAX, bytes_max: usize::MAX }
+        let currency = Currency::DEFAULT;
+        Self { views, currency, ahead_max_us: i64::MAX, bytes_max: usize::MAX, text_bytes_max: usize::MAX }
     }
 
     /// Parses one order. `now` bounds its time.
@@ -59,12 +62,14 @@ impl OrderParser {
     /// # Errors
     /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::order::fault::FAULTS_MAX).
     pub fn parse<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
-        if json.len() > self.bytes_max {
-            return Err(Rejection::TooLarge { bytes_max: self.bytes_max });
+        if json.len() > self.text_bytes_max {
+            return Err(Rejection::TooLarge { bytes_max: self.text_bytes_max });
         }
         let json = std::str::from_utf8(json).map_err(|error| {
             Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
+        // A byte order mark, as some programs put in front of a file.
+        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         if json.trim_ascii().is_empty() {
             return Err(Rejection::Malformed(String::from("there is no order: the body is empty")));
         }
@@ -80,7 +85,12 @@ impl OrderParser {
         let draft = fields.into_draft(&mut reader, self.currency);
         let faults = reader.into_faults();
         match draft {
-            Some(draft) if faults.is_empty() => Ok(draft),
+            Some(draft) if faults.is_empty() => {
+                if is_larger([draft.items, &draft.attributes], json.len(), self.bytes_max) {
+                    return Err(Rejection::TooLarge { bytes_max: self.bytes_max });
+                }
+                Ok(draft)
+            }
             _ => Err(Rejection::Invalid(faults)),
         }
     }

@@ -7,10 +7,12 @@ use std::ops::RangeInclusive;
 
 use jiter::{Jiter, JiterResult, Peek};
 
+use crate::order::size::plain_bytes;
+
 /// How deep a value may nest.
 const DEPTH_MAX: usize = 32;
 
-/// The most characters of one number.
+/// The most characters of one number, as it comes and as it is written out.
 const NUMBER_CHARS_MAX: usize = 400;
 
 /// The powers of ten that a number may be written with. How large it may be is what a 64-bit float says; but zero stays
@@ -117,5 +119,9 @@ fn is_storable_number(text: &[u8]) -> bool {
         return false;
     };
     let exponent = text.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
-    exponent.is_ok_and(|exponent| EXPONENTS.contains(&exponent)) && text.parse::<f64>().is_ok_and(f64::is_finite)
+    // Written out it must still be one, for whoever reads it back and sends it again.
+    let is_short = plain_bytes(text.as_bytes()).is_some_and(|bytes| bytes <= NUMBER_CHARS_MAX);
+    exponent.is_ok_and(|exponent| EXPONENTS.contains(&exponent))
+        && is_short
+        && text.parse::<f64>().is_ok_and(f64::is_finite)
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::routing::bucket::BUCKETS;
-use crate::{Bucket, CustomerId, Hash, SystemSettings, Tenant};
+use crate::{Bucket, CustomerId, Hash, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,11 +33,12 @@ impl fmt::Display for Epoch {
 }
 
 /// Which shard a bucket is written to and which shards it is read from, for every bucket, and the system's settings. As JSON it has
-/// `epoch`, `hash`, `settings`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
+/// `epoch`, `system`, `hash`, `settings`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
     epoch: Epoch,
+    system: SystemId,
     hash: Hash,
     settings: SystemSettings,
     write: Vec<ShardId>,
@@ -64,7 +65,14 @@ impl ShardMap {
     pub fn even(shards: NonZeroU16, hash: Hash) -> Self {
         let write = (0..BUCKETS).map(|bucket| ShardId(bucket % shards)).collect();
         let settings = SystemSettings::default();
-        Unchecked { epoch: Epoch(1), hash, settings, write, read: BTreeMap::new() }.into_map()
+        let system = SystemId::default();
+        Unchecked { epoch: Epoch(1), system, hash, settings, write, read: BTreeMap::new() }.into_map()
+    }
+
+    /// The same map of that system: a first one, before anybody has seen it.
+    #[must_use]
+    pub fn of_system(self, system: SystemId) -> Self {
+        Self { system, ..self }
     }
 
     /// The same map of a system with these settings: a first one, before anybody has seen it.
@@ -87,6 +95,11 @@ impl ShardMap {
     /// Its version.
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// Whose map it is.
+    pub fn system(&self) -> SystemId {
+        self.system
     }
 
     /// How customers' ids become buckets.
@@ -121,6 +134,7 @@ impl ShardMap {
 #[serde(deny_unknown_fields)]
 struct Unchecked {
     epoch: Epoch,
+    system: SystemId,
     hash: Hash,
     settings: SystemSettings,
     write: Vec<ShardId>,
@@ -130,9 +144,9 @@ struct Unchecked {
 
 impl Unchecked {
     fn into_map(self) -> ShardMap {
-        let Self { epoch, hash, settings, write, read } = self;
+        let Self { epoch, system, hash, settings, write, read } = self;
         let shards: BTreeSet<ShardId> = write.iter().chain(read.values().flatten()).copied().collect();
-        ShardMap { epoch, hash, settings, write, read, shards: shards.into_iter().collect() }
+        ShardMap { epoch, system, hash, settings, write, read, shards: shards.into_iter().collect() }
     }
 }
 
@@ -155,7 +169,8 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        Self { epoch: map.epoch, hash: map.hash, settings: map.settings, write: map.write, read: map.read }
+        let ShardMap { epoch, system, hash, settings, write, read, shards: _ } = map;
+        Self { epoch, system, hash, settings, write, read }
     }
 }
 

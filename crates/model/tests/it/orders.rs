@@ -1,5 +1,5 @@
 use forebay_model::order::fault::Rejection;
-use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX};
+use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
 use forebay_model::{Currency, OrderParser, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -197,8 +197,23 @@ fn broken_json_is_told_with_its_place() {
     assert!(malformed(br#"{"a":"\ud800"}"#).contains("hex escape"));
     assert!(malformed(br#"{"a":"\udc00"}"#).contains("surrogate"));
     assert!(malformed(b"{} {}").contains("trailing"));
-    let large = vec![b' '; ORDER_BYTES_MAX + 1];
+    let large = vec![b' '; ORDER_TEXT_BYTES_MAX + 1];
     assert!(matches!(parser().parse(&large, now()), Err(Rejection::TooLarge { .. })));
+}
+
+#[test]
+fn an_order_is_as_large_as_it_is_when_it_is_read_back() {
+    let with = |more: String| order().to_string().replacen('{', &format!("{{\"x\":[{more}],"), 1);
+    let parse = |text: &str| parser().parse(text.as_bytes(), now()).map(|_| ());
+    let too_large = Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX });
+    // 13.5 MB, written out.
+    assert_eq!(parse(&with(vec!["1e307"; 40_000].join(","))), too_large);
+    assert_eq!(parse(&with(vec!["1e3"; 40_000].join(","))), Ok(()));
+    assert_eq!(parse(&with(vec!["1e6"; 40_000].join(","))), too_large);
+    // White space counts where it comes, not where it is kept.
+    let spaced = with(vec!["1"; 100_000].join(", "));
+    assert_eq!(parse(&spaced), Err(Rejection::TooLarge { bytes_max: ORDER_TEXT_BYTES_MAX }));
+    assert_eq!(parse(&spaced.replace(' ', "")), Ok(()));
 }
 
 #[test]

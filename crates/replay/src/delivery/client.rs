@@ -76,13 +76,14 @@ impl Client {
     }
 }
 
-/// The address of something of a service, where the setting `flag` gives the service's.
+/// The address of something of a service, where the setting `flag` gives the service's; without a scheme it is HTTP.
 ///
 /// # Errors
 /// [`BadSetting`] where that is none.
 pub(crate) fn service_url(flag: &str, service: &str, path: &[&str]) -> Result<Url, BadSetting> {
     let bad = |reason: &str| BadSetting::new(format!("{flag} {service:?}: {reason}"));
-    let mut url = Url::parse(service).map_err(|error| bad(&error.to_string()))?;
+    let scheme = if service.contains("://") { "" } else { "http://" };
+    let mut url = Url::parse(&format!("{scheme}{service}")).map_err(|error| bad(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(bad("expected an address such as http://127.0.0.1:8080"));
     }

@@ -7,10 +7,11 @@
 //! |---|---|
 //! | [`start`] | the journal that a run begins with |
 //! | [`tally`] | figures |
-//! | [`state`], [`rejects`] | the files in which it is kept |
+//! | [`state`], [`rejects`], [`rejects_file`] | the files in which it is kept |
 //! | [`summary`] | what is told at the end |
 
 pub(crate) mod rejects;
+pub(crate) mod rejects_file;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod summary;
@@ -26,9 +27,10 @@ use crate::chunk::Chunk;
 use crate::delivery::sender::{Delivered, Granted, Rejected};
 use crate::event::{Event, Tell};
 use crate::fate::known::{Known, Open, Records};
-use crate::journal::rejects::{Reject, RejectsFile};
+use crate::journal::rejects::Reject;
+use crate::journal::rejects_file::RejectsFile;
 use crate::journal::state::{Saved, StateDir};
-use crate::journal::tally::Tally;
+use crate::journal::tally::{Counts, Tally};
 use crate::source::reader::Handed;
 use forebay_api::ReceiptReport;
 
@@ -117,8 +119,8 @@ pub(crate) struct Account {
     pub(crate) tally: Tally,
     /// What is known of the records that count, those of earlier runs included.
     pub(crate) known: Known,
-    /// How many accepted records do not count, because one in front of them is not delivered.
-    pub(crate) uncounted: u64,
+    /// Records that do not count, because one in front of them is not delivered.
+    pub(crate) uncounted: Counts,
     /// What is saved about it, where it can be resumed.
     pub(crate) saved: Option<Saved>,
     pub(crate) complete: bool,
@@ -131,7 +133,23 @@ impl Account {
     pub(crate) fn new(name: String, saved: Option<Saved>, rejects: usize) -> Self {
         let complete = saved.as_ref().is_some_and(|saved| saved.complete);
         let known = saved.as_ref().map(|saved| saved.known.clone()).unwrap_or_default();
-        Self { name, tally: Tally::default(), known, uncounted: 0, saved, complete, rejects, changed: false }
+        Self {
+            name,
+            tally: Tally::default(),
+            known,
+            uncounted: Counts::default(),
+            saved,
+            complete,
+            rejects,
+            changed: false,
+        }
+    }
+
+    /// What became of the file's records, over all runs.
+    pub(crate) fn all_runs(&self) -> Counts {
+        let mut all = self.uncounted;
+        all += Counts { accepted: self.known.accepted, rejected: self.known.rejected };
+        all
     }
 }
 
@@ -183,8 +201,9 @@ impl Journal {
     /// When rejected records or the state cannot be written: then the run must end.
     pub(crate) fn book(&mut self, ended: Ended) -> Result<()> {
         self.total += ended.tally;
-        self.accounts[ended.file].tally += ended.tally;
-        self.accounts[ended.file].uncounted += ended.tally.accepted;
+        let account = &mut self.accounts[ended.file];
+        account.tally += ended.tally;
+        account.uncounted += ended.tally.counts();
         let (orders, seconds) = (self.total.accepted, self.started.elapsed().as_secs_f64());
         (self.tell)(Event::Advanced { bytes: ended.input_bytes, orders, seconds });
         self.waiting.insert(ended.number, ended);
@@ -220,7 +239,10 @@ impl Journal {
 
     /// Of how many accepted orders it is not known what became of them.
     pub(crate) fn undecided(&self) -> u64 {
-        self.accounts.iter().map(|account| account.known.fates(&account.name, &[], account.uncounted).undecided).sum()
+        self.accounts
+            .iter()
+            .map(|account| account.known.fates(&account.name, &[], account.uncounted.accepted).undecided)
+            .sum()
     }
 
     /// Whether something of the files was rejected, or is dead.
@@ -241,9 +263,6 @@ impl Journal {
         self.save()?;
         for ended in std::mem::take(&mut self.waiting).into_values() {
             self.write_rejects(&ended)?;
-        }
-        for rejects in &self.rejects {
-            rejects.close();
         }
         Ok(())
     }
@@ -266,12 +285,14 @@ impl Journal {
     }
 
     fn count(&mut self, ended: Ended) -> Result<()> {
-        self.write_rejects(&ended)?;
-        self.has_gap = !ended.whole;
+        let told = self.write_rejects(&ended);
+        // Behind a reject that is in no file nothing counts: the next run comes by it again.
+        self.has_gap = !ended.whole || told.is_err();
+        told?;
         let account = &mut self.accounts[ended.file];
         account.complete = ended.ends_file && ended.whole;
         if ended.counts {
-            account.uncounted -= ended.tally.accepted;
+            account.uncounted -= ended.tally.counts();
             account.known.accepted += ended.tally.accepted;
             account.known.rejected += ended.tally.rejected;
             if self.keeps_receipts {
@@ -295,6 +316,10 @@ impl Journal {
 
     fn save(&mut self) -> Result<()> {
         self.saved_at = Instant::now();
+        // First what was rejected, then that it need not be looked at again.
+        for rejects in &mut self.rejects {
+            rejects.sync()?;
+        }
         for account in self.accounts.iter_mut().filter(|account| account.changed) {
             if let Some(saved) = &mut account.saved {
                 saved.known = account.known.clone();

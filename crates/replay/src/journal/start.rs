@@ -1,16 +1,17 @@
 //! The journal that a run begins with: an empty one, or that of the interrupted run that it goes on with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use forebay_service::BadSetting;
 
 use crate::event::{Event, Tell};
 use crate::fate::known::Known;
-use crate::journal::rejects::RejectsFile;
+use crate::journal::rejects_file::RejectsFile;
 use crate::journal::state::{Saved, StateDir};
 use crate::journal::{Account, Journal};
 use crate::settings::Settings;
-use crate::source::input::Input;
+use crate::source::input::{FileId, Input};
 use crate::source::plan::{Plan, default_rejects};
 use crate::source::reader::Skip;
 
@@ -28,6 +29,8 @@ struct Beginning {
     name: String,
     /// How far an earlier run has come, or that none has begun; nothing where the file cannot be read a second time.
     saved: Option<Saved>,
+    /// Whether an earlier run has begun.
+    is_resumed: bool,
     rejects: PathBuf,
 }
 
@@ -35,11 +38,14 @@ impl JournalStart {
     /// Opens the journal.
     ///
     /// # Errors
-    /// When a file has changed since the run that is to go on, or a rejects file cannot be written.
+    /// When a file has changed since the run that is to go on. [`BadSetting`] where a rejects file cannot be written, is one of the
+    /// files that are read, or somebody else's.
     pub(crate) fn new(settings: &Settings, plan: &Plan, tell: &Tell) -> Result<Self> {
         let state = StateDir::find(settings.state_dir.clone());
         let beginnings = plan.inputs.iter().map(|input| Beginning::of(settings, plan, &state, input));
         let beginnings = beginnings.collect::<Result<Vec<Beginning>>>()?;
+        refuse_inputs(settings, plan, &beginnings)?;
+        let rejects = rejects_files(&beginnings, tell)?;
         if settings.resume {
             for beginning in &beginnings {
                 beginning.announce(tell);
@@ -47,9 +53,8 @@ impl JournalStart {
         }
         let skip = beginnings.iter().map(Beginning::skip).collect();
         let resumed = beginnings.iter().map(Beginning::records).collect();
-        let rejects = rejects_files(&beginnings)?;
         let account = |beginning: Beginning| {
-            let place = rejects.iter().position(|file| file.path() == beginning.rejects).unwrap_or_default();
+            let place = rejects.iter().position(|file| is_same(file.path(), &beginning.rejects)).unwrap_or_default();
             Account::new(beginning.name, beginning.saved, place)
         };
         let accounts = beginnings.into_iter().map(account).collect();
@@ -66,22 +71,37 @@ impl Beginning {
         let rejects = || settings.rejects.clone().unwrap_or_else(|| default_rejects(input));
         let identity = if settings.dry_run { None } else { input.identity()? };
         let Some(file) = identity else {
-            return Ok(Self { name: input.name(), saved: None, rejects: rejects() });
+            return Ok(Self { name: input.name(), saved: None, is_resumed: false, rejects: rejects() });
         };
         let reading = plan.reading(input);
         let earlier = if settings.resume { state.load(&file, &settings.to, &reading)? } else { None };
         let to = settings.to.clone();
-        let saved = earlier.unwrap_or_else(|| Saved {
+        if let Some(saved) = earlier {
+            if let Some(other) = settings.rejects.as_ref().filter(|other| !is_same(other, &saved.rejects)) {
+                let (other, before) = (other.display(), saved.rejects.display());
+                let why =
+                    format!("the interrupted run has written rejected records to {before}, and --rejects says {other}");
+                return Err(BadSetting::new(why).into());
+            }
+            return Ok(Self {
+                name: input.name(),
+                rejects: saved.rejects.clone(),
+                is_resumed: true,
+                saved: Some(saved),
+            });
+        }
+        let place = std::path::absolute(rejects())?;
+        let saved = Saved {
             file,
             to,
             reading,
             records: 0,
             complete: false,
             known: Known::default(),
-            rejects: rejects(),
+            rejects: place,
             rejects_bytes: 0,
-        });
-        Ok(Self { name: input.name(), rejects: saved.rejects.clone(), saved: Some(saved) })
+        };
+        Ok(Self { name: input.name(), rejects: rejects(), is_resumed: false, saved: Some(saved) })
     }
 
     fn records(&self) -> u64 {
@@ -106,16 +126,47 @@ impl Beginning {
 }
 
 /// The rejects file of each beginning, none twice. One that several files share counts as far as the furthest has come.
-fn rejects_files(beginnings: &[Beginning]) -> Result<Vec<RejectsFile>> {
+fn rejects_files(beginnings: &[Beginning], tell: &Tell) -> Result<Vec<RejectsFile>> {
     let mut files: Vec<RejectsFile> = Vec::new();
     for beginning in beginnings {
         let path = &beginning.rejects;
-        if files.iter().any(|file| file.path() == path) {
+        if files.iter().any(|file| is_same(file.path(), path)) {
             continue;
         }
-        let sharing = beginnings.iter().filter(|other| other.rejects == *path);
+        let sharing = beginnings.iter().filter(|other| other.is_resumed && is_same(&other.rejects, path));
         let bytes = sharing.filter_map(|other| Some(other.saved.as_ref()?.rejects_bytes)).max();
-        files.push(RejectsFile::new(path.clone(), bytes.unwrap_or_default())?);
+        if let Some(bytes) = bytes {
+            files.push(RejectsFile::of_interrupted(path.clone(), bytes)?);
+            continue;
+        }
+        let (file, kept) = RejectsFile::new(path.clone())?;
+        if let Some(kept) = kept {
+            tell(Event::Kept { file: path.display().to_string(), kept: kept.display().to_string() });
+        }
+        files.push(file);
     }
     Ok(files)
+}
+
+/// Makes sure that nothing is written to what is read.
+///
+/// # Errors
+/// [`BadSetting`], where a rejects file is one of the inputs, or the map, by whatever name.
+fn refuse_inputs(settings: &Settings, plan: &Plan, beginnings: &[Beginning]) -> Result<(), BadSetting> {
+    let inputs = plan.inputs.iter().filter_map(Input::id);
+    let read: Vec<FileId> = inputs.chain(settings.map.as_deref().and_then(FileId::of)).collect();
+    for Beginning { rejects, .. } in beginnings {
+        if FileId::of(rejects).is_some_and(|id| read.contains(&id)) {
+            let rejects = rejects.display();
+            let why =
+                format!("rejected records would go to {rejects}, which is read: name another place with --rejects");
+            return Err(BadSetting::new(why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths lead to the same place, without a look at what is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    std::path::absolute(one).ok() == std::path::absolute(other).ok()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
 use super::{Account, Journal};
 use crate::chunk::LineSpan;
 use crate::fate::Fates;
@@ -35,7 +35,7 @@ pub struct Summary {
     pub ending: Ending,
     /// Whether records were only checked.
     pub dry_run: bool,
-    /// Figures of all files.
+    /// Figures of all files, of this run.
     #[serde(flatten)]
     pub total: Tally,
     /// What became of those that were accepted, where that was asked.
@@ -55,11 +55,15 @@ pub struct FileSummary {
     pub file: String,
     /// Whether it was sent to its end.
     pub complete: bool,
+    /// Whether a later run can go on where this one has ended: not with standard input and pipes, which cannot be read again.
+    pub can_resume: bool,
     /// How many records an earlier run had sent.
     pub resumed_behind: u64,
-    /// Its figures.
+    /// Its figures, of this run.
     #[serde(flatten)]
     pub tally: Tally,
+    /// What became of the file's records over all runs.
+    pub all_runs: Counts,
     /// What became of those that were accepted, where that was asked.
     pub fates: Option<Fates>,
     /// The rejects file, where there is something in it.
@@ -78,15 +82,17 @@ impl Summary {
         let elapsed = journal.elapsed().max(Duration::from_micros(1)).as_secs_f64();
         let fates = |number: usize, account: &Account| {
             let places = &places?[number];
-            Some(account.known.fates(&account.name, places, account.uncounted))
+            Some(account.known.fates(&account.name, places, account.uncounted.accepted))
         };
         let file = |(number, (account, &resumed_behind)): (usize, (&Account, &u64))| FileSummary {
             file: account.name.clone(),
             complete: account.complete,
+            can_resume: account.saved.is_some(),
             resumed_behind,
             tally: account.tally,
+            all_runs: account.all_runs(),
             fates: fates(number, account),
-            rejects: (account.tally.rejected > 0).then(|| journal.rejects[account.rejects].path().to_owned()),
+            rejects: (account.all_runs().rejected > 0).then(|| journal.rejects[account.rejects].path().to_owned()),
         };
         let files: Vec<_> = journal.accounts.iter().zip(resumed).enumerate().map(file).collect();
         let fates = places.map(|_| {

@@ -1,6 +1,6 @@
 //! Figures of a run, of one file or of all.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,36 @@ pub struct Tally {
     pub retries: u64,
     /// Lines that were sent again because a request had no answer.
     pub resent_lines: u64,
+}
+
+/// What became of orders, in short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records that ingest accepted.
+    pub accepted: u64,
+    /// Records that ingest rejected, or that could not be sent.
+    pub rejected: u64,
+}
+
+impl Tally {
+    /// What became of the records.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts { accepted: self.accepted, rejected: self.rejected }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+    }
+}
+
+impl SubAssign for Counts {
+    fn sub_assign(&mut self, other: Self) {
+        self.accepted -= other.accepted;
+        self.rejected -= other.rejected;
+    }
 }
 
 impl AddAssign for Tally {

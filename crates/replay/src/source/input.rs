@@ -35,6 +35,21 @@ pub(crate) struct Identity {
     pub(crate) modified_ns: i64,
 }
 
+/// A file, by whatever name it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of what is there, links followed; nothing where there is no file.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        meta.is_file().then(|| Self { device: meta.dev(), inode: meta.ino() })
+    }
+}
+
 /// A file that is being read.
 pub(crate) struct Opened {
     /// Its contents, decompressed and without a byte order mark.
@@ -70,6 +85,11 @@ impl Input {
     /// Whether it has an end that is known, and can be read from its beginning at any time.
     pub(crate) fn can_be_read_again(&self) -> bool {
         self.bytes().is_some()
+    }
+
+    /// Which file it is, a file on standard input too.
+    pub(crate) fn id(&self) -> Option<FileId> {
+        FileId::of(self.path().unwrap_or(Path::new("/dev/stdin")))
     }
 
     /// Whether it is a pipe or the like.

@@ -6,6 +6,7 @@
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
 //! | [`ndjson`], [`json`], [`parquet`] | a source for each format |
+//! | [`rejected`] | what an earlier run has rejected |
 //! | [`item_rows`] | lines of items, in CSV or Parquet, gathered into orders |
 
 pub mod format;
@@ -16,6 +17,7 @@ pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;
 pub(crate) mod reader;
+pub(crate) mod rejected;
 
 use std::io;
 

@@ -15,6 +15,7 @@ use crate::source::item_rows::map::Map;
 use crate::source::json::Json;
 use crate::source::ndjson::Ndjson;
 use crate::source::parquet;
+use crate::source::rejected::{RejectedRecords, is_rejected};
 
 /// The files of a run.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ impl Plan {
                 let (source, bytes_read) = parquet::open(input, map.as_ref())?;
                 return Ok((Opening { bytes_read, ..opening }, Some(source)));
             }
+            (Format::Ndjson, _) if is_rejected(&opened.head) => Some(Box::new(RejectedRecords::new(opened.reader))),
             (Format::Ndjson, _) => Some(Box::new(Ndjson::new(opened.reader))),
             (Format::Json, _) => Some(Box::new(Json::new(opened.reader))),
             (Format::Csv, Some(map)) => {

@@ -34,6 +34,9 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn new(router: Router, limits: HttpLimits, shutdown: Shutdown) -> Self {
+        // Whoever watches how they grow would not see the first otherwise.
+        counter!(CONNECTIONS_ACCEPTED.name).increment(0);
+        counter!(ACCEPT_ERRORS.name).increment(0);
         Self {
             connections_max: limits.connections_max,
             drain_linger: limits.drain_linger,

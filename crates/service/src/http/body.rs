@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -105,14 +107,32 @@ pub(super) struct RequestBody {
     idle: Option<Pin<Box<Sleep>>>,
     /// The client waits for "100 Continue" before it sends; reading would invite it.
     waits_for_invitation: bool,
+    is_uninvited: Uninvited,
     discards: TaskTracker,
+}
+
+/// Whether a body was refused that its client has waited to be invited to send: whether it still comes is anybody's guess, so that the
+/// connection is of no use any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uninvited(Arc<AtomicBool>);
+
+impl Uninvited {
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl RequestBody {
     /// What is left of it when it is dropped is thrown away by one of `discards`.
     pub(super) fn new(incoming: Incoming, head: &Parts, idle_max: Duration, discards: TaskTracker) -> Self {
         let waits_for_invitation = head.headers.contains_key(header::EXPECT);
-        Self { incoming: Some(incoming), idle_max, idle: None, waits_for_invitation, discards }
+        let is_uninvited = Uninvited::default();
+        Self { incoming: Some(incoming), idle_max, idle: None, waits_for_invitation, is_uninvited, discards }
+    }
+
+    /// Tells, once it was dropped, whether the connection is to be closed.
+    pub(super) fn uninvited(&self) -> Uninvited {
+        self.is_uninvited.clone()
     }
 }
 
@@ -149,7 +169,11 @@ impl HttpBody for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         let Some(incoming) = self.incoming.take() else { return };
-        if incoming.is_end_stream() || self.waits_for_invitation {
+        if incoming.is_end_stream() {
+            return;
+        }
+        if self.waits_for_invitation {
+            self.is_uninvited.0.store(true, Ordering::Release);
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

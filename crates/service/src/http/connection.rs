@@ -60,7 +60,7 @@ impl HttpServer {
         Self { shared: Arc::new(Shared { builder: builder(&limits), router, limits, discards: TaskTracker::new() }) }
     }
 
-    /// Serves a connection to its end. From `stopping` on its answers ask the peer to close it; at `closing` it is closed
+    /// Serves a connection to its end. From `stopping` on its answers ask the peer to close it, as do those to bodies that were not wanted; at `closing` it is closed
     /// as soon as it has no request underway.
     pub(super) async fn run(
         self,
@@ -128,9 +128,10 @@ async fn answer(
     underway: Underway,
 ) -> Response<AnswerBody> {
     let http1 = request.version() <= Version::HTTP_11;
+    let uninvited = request.body().uninvited();
     request.extensions_mut().insert(ConnectInfo(peer));
     let Ok(mut response) = router.call(request).await;
-    if http1 && stopping.is_cancelled() {
+    if http1 && (stopping.is_cancelled() || uninvited.is_so()) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| AnswerBody { body, _underway: underway })

@@ -2,6 +2,7 @@
 //! exit code [`EXIT_BAD_SETTING`].
 
 use std::ffi::OsString;
+use std::io::Write;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -44,7 +45,7 @@ impl Stop {
         match self {
             Self::Asked(text) => text.exit(),
             Self::Bad(line) => {
-                eprintln!("{line}");
+                let _ = writeln!(std::io::stderr(), "{line}");
                 std::process::exit(EXIT_BAD_SETTING.into())
             }
         }

@@ -91,7 +91,8 @@ impl std::fmt::Debug for Metrics {
 
 /// What writes the log. A line has the fields of the spans around it, from the outermost inwards, and each of them once.
 fn logs(log: &LoggingSettings, to: impl for<'w> MakeWriter<'w> + Send + Sync + 'static, is_ansi: bool) -> Dispatch {
-    let filter = EnvFilter::new(&log.level);
+    // The client of NATS tells every second that a server is away; what matters of that the log's own lines say. Directives that follow win.
+    let filter = EnvFilter::new(format!("async_nats=warn,{}", log.level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(is_ansi);
     match log.format {
         LogFormat::Text => builder.into(),

@@ -25,7 +25,7 @@ async fn ready_exactly_while_everything_required_is_up() {
     assert_eq!(answer.status, 200);
     assert_eq!(
         answer.json(),
-        json!({"ready": true, "dependencies": {
+        json!({"ready": true, "degraded": true, "dependencies": {
             "log": {"state": "up", "required": true},
             "shard-1": {"state": "down", "required": false, "reason": "connection refused"},
         }})

@@ -5,14 +5,18 @@ use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use forebay_model::ShardId;
+use forebay_model::{ShardId, ShardMap};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+
+use crate::identity::{Expected, System};
 
 /// One server of a shard: a `postgres://` URL that names its database. Written out, it hides the password.
 #[derive(Clone)]
 pub struct ShardAddress {
     options: Arc<PgConnectOptions>,
+    /// Whose database is to be there; clones share it.
+    expected: Expected,
 }
 
 /// The servers of one shard, the primary first. As text, URLs separated by `|`.
@@ -72,6 +76,11 @@ impl ShardAddress {
     pub(crate) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
+
+    /// Whose database is to be there.
+    pub(crate) fn expected(&self) -> &Expected {
+        &self.expected
+    }
 }
 
 impl ShardAddresses {
@@ -103,6 +112,14 @@ impl ShardList {
         self.0.len()
     }
 
+    /// Has every connection checked that is made from now on, with these addresses or clones of them: it is to be of the map's system.
+    /// The first call counts.
+    pub fn set_system(&self, map: &ShardMap) {
+        if let Some(address) = self.0.iter().flat_map(ShardAddresses::iter).next() {
+            let _ = address.expected.system.set(System { id: map.system(), routing: map.hash() });
+        }
+    }
+
     /// Always false: a list has at least one shard.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -124,7 +141,7 @@ impl FromStr for ShardAddress {
             return Err(AddressError::Database(without_password(text)));
         }
         // An error is logged once, where it is handled; the client library logs nothing.
-        Ok(Self { options: Arc::new(options.disable_statement_logging()) })
+        Ok(Self { options: Arc::new(options.disable_statement_logging()), expected: Expected::default() })
     }
 }
 
@@ -141,7 +158,7 @@ impl FromStr for ShardList {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let shards = text.split(',').map(str::parse).collect::<Result<Vec<ShardAddresses>, _>>()?;
+        let mut shards = text.split(',').map(str::parse).collect::<Result<Vec<ShardAddresses>, _>>()?;
         if shards.len() > SHARDS_MAX {
             return Err(AddressError::TooMany);
         }
@@ -150,6 +167,12 @@ impl FromStr for ShardList {
             let name = address.to_string();
             if !seen.insert(name.clone()) {
                 return Err(AddressError::Twice(name));
+            }
+        }
+        let system = Arc::default();
+        for (number, shard) in (0..).map(ShardId).zip(&mut shards) {
+            for address in &mut shard.0 {
+                address.expected = Expected { shard: Some(number), system: Arc::clone(&system) };
             }
         }
         Ok(Self(shards))

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::socket::set_up_sockets;
 use crate::connection::sqlstate::ErrorClass;
+use crate::identity::{Foreign, Identity};
 
 /// How long one address may take until a session is ready.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -31,6 +32,18 @@ pub struct SessionSettings {
     pub parameters: Vec<(&'static str, &'static str)>,
 }
 
+impl SessionSettings {
+    /// For a question or two.
+    pub(crate) fn for_looking() -> Self {
+        Self {
+            application_name: "forebay".to_owned(),
+            statement_timeout: CONNECT_MAX,
+            lock_timeout: CONNECT_MAX,
+            ..Self::default()
+        }
+    }
+}
+
 /// No address of a shard gave a session.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(|(address, refused)| format!("{address}: {refused}")).collect::<Vec<_>>().join("; "))]
@@ -45,18 +58,21 @@ pub(crate) enum Refused {
     /// It did not answer within [`CONNECT_MAX`].
     #[error("does not answer")]
     Silent,
+    /// Its database is somebody else's.
+    #[error("{0}")]
+    Foreign(Foreign),
     /// It refused the connection, the user, or the first statement.
     #[error("{0}")]
     Failed(#[from] sqlx::Error),
 }
 
 impl Refused {
-    /// Whether the server may take the connection in a moment: it starts, or has as many as it takes.
+    /// Whether the server may take the connection in a moment: it is there and starts, or has as many as it takes. Where nobody listens,
+    /// that is known at once.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Failed(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
             Self::Failed(error) => ErrorClass::of(error) == ErrorClass::Shutdown || self.is_of_resources(),
-            Self::Standby | Self::Silent => false,
+            Self::Standby | Self::Silent | Self::Foreign(_) => false,
         }
     }
 
@@ -72,8 +88,19 @@ impl ConnectError {
         match self.0.first() {
             Some((_, Refused::Standby)) => ErrorClass::ReadOnly,
             Some((_, Refused::Failed(error))) => ErrorClass::of(error),
+            Some((_, Refused::Foreign(_))) => ErrorClass::Schema,
             Some((_, Refused::Silent)) | None => ErrorClass::Connection,
         }
+    }
+
+    /// The one address there is leads to somebody else's database.
+    pub(crate) fn foreign(address: ShardAddress, foreign: Foreign) -> Self {
+        Self(vec![(address, Refused::Foreign(foreign))])
+    }
+
+    /// Whether an address leads to somebody else's database: only other settings change that.
+    pub fn is_foreign(&self) -> bool {
+        self.0.iter().any(|(_, refused)| matches!(refused, Refused::Foreign(_)))
     }
 }
 
@@ -128,6 +155,7 @@ async fn connect_unboxed(address: &ShardAddress, settings: &SessionSettings) -> 
     let ready = async {
         let mut connection = options.statement_cache_capacity(STATEMENTS_MAX).connect().await?;
         let role = prepare(&mut connection, address, settings).await?;
+        address.expected().check(Identity::read(&mut connection).await?).map_err(Refused::Foreign)?;
         Ok((connection, role))
     };
     timeout(CONNECT_MAX, ready).await.unwrap_or(Err(Refused::Silent))

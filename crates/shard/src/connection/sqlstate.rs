@@ -34,6 +34,22 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// Every class.
+    pub const ALL: [Self; 12] = [
+        Self::Connection,
+        Self::Shutdown,
+        Self::ReadOnly,
+        Self::Contention,
+        Self::Timeout,
+        Self::Resources,
+        Self::Storage,
+        Self::Access,
+        Self::Schema,
+        Self::Duplicate,
+        Self::Data,
+        Self::Internal,
+    ];
+
     /// The class of an error.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {

@@ -18,6 +18,14 @@ pub enum ShardError {
         /// What each address said.
         reason: String,
     },
+    /// The database at an address is somebody else's.
+    #[error("shard {shard} cannot be read: {reason}")]
+    Foreign {
+        /// Which shard was asked for.
+        shard: ShardId,
+        /// The address, and whose it is.
+        reason: String,
+    },
     /// The server answers, and every connection that the pool may have is in use.
     #[error("every connection to shard {shard} is in use")]
     Busy {
@@ -56,6 +64,7 @@ impl ShardError {
     pub fn shard(&self) -> ShardId {
         match self {
             Self::Unreachable { shard, .. }
+            | Self::Foreign { shard, .. }
             | Self::Busy { shard }
             | Self::Slow { shard, .. }
             | Self::Failed { shard, .. }
@@ -63,10 +72,17 @@ impl ShardError {
         }
     }
 
+    /// Every class that metrics know.
+    pub fn classes() -> impl Iterator<Item = &'static str> {
+        let of_statements = ErrorClass::ALL.iter().map(|class| class.as_str());
+        ["unreachable", "foreign", "busy", "slow", "unknown"].into_iter().chain(of_statements)
+    }
+
     /// Its class in metrics.
     pub fn class(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "unreachable",
+            Self::Foreign { .. } => "foreign",
             Self::Busy { .. } => "busy",
             Self::Slow { .. } => "slow",
             Self::Failed { error, .. } => ErrorClass::of(error).as_str(),
@@ -80,7 +96,11 @@ impl ShardError {
             Self::Failed { error, .. } => {
                 !matches!(ErrorClass::of(error), ErrorClass::Internal | ErrorClass::Data | ErrorClass::Duplicate)
             }
-            Self::Unreachable { .. } | Self::Busy { .. } | Self::Slow { .. } | Self::Unknown(_) => true,
+            Self::Unreachable { .. }
+            | Self::Foreign { .. }
+            | Self::Busy { .. }
+            | Self::Slow { .. }
+            | Self::Unknown(_) => true,
         }
     }
 

@@ -39,6 +39,8 @@ struct Kept {
     used: Instant,
     /// Whether the last answer was read to its end.
     is_clean: bool,
+    /// Whether it was known of which system the database is to be when it was asked.
+    is_system_checked: bool,
 }
 
 /// The right to one of a server's connections.
@@ -67,10 +69,11 @@ impl Connections {
         Permit(permit.expect("the semaphore is never closed"))
     }
 
-    /// Leases an idle connection that works; gives the permit back where there is none.
-    pub(super) async fn idle(&self, permit: Permit) -> Result<Lease, Permit> {
+    /// Leases an idle connection that works; gives the permit back where there is none. Once it is known of which system the database is
+    /// to be, none is leased that was not asked that.
+    pub(super) async fn idle(&self, permit: Permit, is_system_known: bool) -> Result<Lease, Permit> {
         while let Some(mut kept) = self.with_idle(Vec::pop) {
-            if kept.made.elapsed() > LIFETIME {
+            if kept.made.elapsed() > LIFETIME || is_system_known && !kept.is_system_checked {
                 continue;
             }
             let is_trusted = kept.is_clean && kept.used.elapsed() < UNTESTED_MAX;
@@ -82,9 +85,9 @@ impl Connections {
     }
 
     /// Leases a connection that was just made.
-    pub(super) fn new_lease(&self, connection: PgConnection, permit: Permit) -> Lease {
+    pub(super) fn new_lease(&self, connection: PgConnection, permit: Permit, is_system_checked: bool) -> Lease {
         let now = Instant::now();
-        self.lease(Kept { connection, made: now, used: now, is_clean: true }, permit)
+        self.lease(Kept { connection, made: now, used: now, is_clean: true, is_system_checked }, permit)
     }
 
     /// Closes connections that were not used lately.

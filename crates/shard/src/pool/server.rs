@@ -127,6 +127,10 @@ impl ShardServer {
             self.with_connection(&|connection| look(connection).boxed(), within).await
         };
         let outcome = looked.await;
+        if matches!(outcome, Err(ShardError::Slow { .. })) {
+            // Whether it is slow, or stands still, a new connection shows. Who stands still is down: nobody else is to wait for it.
+            let _ = self.connect(Instant::now() + 2 * SILENCE, false).await;
+        }
         self.set_failing(outcome.is_err());
         let (role, positions) = outcome?;
         self.set_role(role);
@@ -175,14 +179,16 @@ impl ShardServer {
     /// [`ShardError::Busy`] or [`ShardError::Unreachable`].
     pub async fn lease(&self, until: Instant) -> Result<Lease, ShardError> {
         let permit = timeout_at(until, self.connections.permit()).await.map_err(|_late| self.busy())?;
-        match self.connections.idle(permit).await {
+        // First of all: of a server that is known to be away no connection is worth a test, and whoever looks after it tries it anyway.
+        let turn = self.outage.turn(Instant::now()).map_err(|reason| self.unreachable(&reason))?;
+        let is_system_known = self.address.expected().system.get().is_some();
+        match self.connections.idle(permit, is_system_known).await {
             Ok(lease) => Ok(lease),
             Err(permit) => {
-                let turn = self.outage.turn(Instant::now()).map_err(|reason| self.unreachable(&reason))?;
                 // The rest is for the statement, or for noting that there will be none.
                 let patience = until.saturating_duration_since(Instant::now()) * 3 / 4;
                 let connection = self.connect(Instant::now() + patience, turn.is_none()).await?;
-                Ok(self.connections.new_lease(connection, permit))
+                Ok(self.connections.new_lease(connection, permit, is_system_known))
             }
         }
     }
@@ -223,7 +229,12 @@ impl ShardServer {
 
     fn set_down(&self, refused: &Refused) -> ShardError {
         let reason = refused.to_string();
-        let error = self.unreachable(&reason);
+        let error = match refused {
+            Refused::Foreign(_) => {
+                ShardError::Foreign { shard: self.shard, reason: format!("{}: {reason}", self.name) }
+            }
+            _ => self.unreachable(&reason),
+        };
         if self.outage.note(reason, Instant::now()) {
             warn!(shard = %self.shard, address = %self.name, reason = %refused, "shard cannot be read");
         }

@@ -3,12 +3,17 @@
 
 use super::record::{Begun, NotAnArray, Record};
 
+/// What some programs put in front of a file. It says nothing of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Splits a body into the elements of its array.
 #[derive(Default)]
 pub(crate) struct ArraySplitter {
     begun: Begun,
     state: State,
     elements: u64,
+    /// How many bytes of a byte order mark were read.
+    mark_bytes: usize,
 }
 
 /// Where in the array the next byte stands.
@@ -49,6 +54,7 @@ impl ArraySplitter {
                         self.state = within(byte, depth, quote).ok_or_else(|| not_closed(byte))?;
                     }
                 }
+                State::BeforeArray if BYTE_ORDER_MARK.get(self.mark_bytes) == Some(&byte) => self.mark_bytes += 1,
                 _ if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') => {}
                 State::BeforeArray if byte == b'[' => self.state = State::BeforeFirst,
                 State::BeforeFirst if byte == b']' => self.state = State::AfterArray,

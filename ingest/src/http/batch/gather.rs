@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
-use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::{Claimant, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
@@ -67,7 +67,7 @@ impl Gather {
         self.last_line = record.line;
         let draft = match record.text {
             Some(text) => parser.parse(text, now).map(|draft| (draft, text)),
-            None => Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX }),
+            None => Err(Rejection::TooLarge { bytes_max: ORDER_TEXT_BYTES_MAX }),
         };
         match draft {
             Ok((draft, text)) => {

@@ -1,6 +1,6 @@
 //! One record of a batch, and what its beginning is kept in while the rest is still to come.
 
-use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 
 /// One record of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct Begun {
 
 impl Begun {
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.bytes.len() + bytes.len() > ORDER_BYTES_MAX {
+        if self.bytes.len() + bytes.len() > ORDER_TEXT_BYTES_MAX {
             self.too_large = true;
             self.bytes = Vec::new();
         }
@@ -42,7 +42,7 @@ impl Begun {
     /// The record that ends with `end`, as one slice; forgotten afterwards.
     pub(super) fn finish<T>(&mut self, end: &[u8], take: impl FnOnce(Option<&[u8]>) -> T) -> T {
         if self.is_empty() {
-            return take((end.len() <= ORDER_BYTES_MAX).then_some(end));
+            return take((end.len() <= ORDER_TEXT_BYTES_MAX).then_some(end));
         }
         self.push(end);
         let taken = take((!self.too_large).then_some(&self.bytes));

@@ -45,7 +45,7 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
-    use forebay_model::order::ORDER_BYTES_MAX;
+    use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 
     use super::*;
 
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_record_without_end_is_passed_over_and_its_neighbours_stay() {
-        let large = "x".repeat(ORDER_BYTES_MAX + 1);
+        let large = "x".repeat(ORDER_TEXT_BYTES_MAX + 1);
         let body = format!("{{}}\n{large}\n{{}}\n");
         for chunk_bytes in [1000, 1_000_000] {
             let records = split(Splitter::ndjson(), body.as_bytes(), chunk_bytes).unwrap();

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
-use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::{Receipt, RequestId, Timestamp};
 use forebay_service::{Client, Problem};
 use futures::StreamExt;
@@ -134,7 +134,7 @@ impl BatchStream {
         self.split(|splitter, take| splitter.split(chunk, take))?;
         // Of bytes that made no record only a begun one is left, which is no larger than an order may be.
         if let Some(gather) = self.gather.as_mut().filter(|gather| gather.is_empty()) {
-            gather.keep(ORDER_BYTES_MAX * ROOM_PER_BYTE);
+            gather.keep(ORDER_TEXT_BYTES_MAX * ROOM_PER_BYTE);
         }
         Ok(())
     }

@@ -5,32 +5,46 @@ mod lag;
 mod shard;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::Stats;
-use forebay_api::stats::LaneStats;
+use forebay_api::stats::{LaneStats, ShardStats};
 use forebay_service::Problem;
 use futures::future::join_all;
 use http::{Uri, header};
+use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::http::query_string::QueryString;
 
-/// The statistics of all shards.
+/// How often it is looked again whether everything is drained.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The statistics of all shards. With `wait_ms`, as soon as everything is drained; when the time is over, as they are then.
 pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    QueryString::read(&uri, &[])?;
+    let until = Instant::now() + QueryString::read(&uri, &["wait_ms"])?.wait()?.unwrap_or_default();
+    let mut stats = read(&app).await;
+    while !stats.drained && Instant::now() < until {
+        sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
+        stats = read(&app).await;
+    }
+    let body = serde_json::to_vec(&stats).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+async fn read(app: &App) -> Stats {
     let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
     let shards = join_all(shards).await;
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
-    let stats = Stats {
+    Stats {
         orders: sum(|lane| lane.stored),
         duplicates: sum(|lane| lane.duplicates),
         dead_letters: sum(|lane| lane.dead_letters),
         cache: app.cache().figures(),
         epoch: app.map().ok().map(|map| map.epoch()),
+        drained: shards.iter().all(ShardStats::is_drained),
         shards,
-    };
-    let body = serde_json::to_vec(&stats).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    }
 }

@@ -28,7 +28,7 @@ async fn each_mistake_is_named() {
         ),
         ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are after, wait_ms, partial"),
         ("/v1/orders/X1?partial=yes", "`partial` must be true or false"),
-        ("/v1/stats?x=1", "there are no parameters here"),
+        ("/v1/stats?x=1", "there is no parameter `x` here: there are wait_ms"),
         ("/v1/orders?cursor=x", "`cursor` is not a cursor that Forebay gave"),
         ("/v1/sellers/S1/orders?after=x", "`after` is not a receipt that Forebay gave"),
         ("/v1/customers/a%00b/orders", "a customer id must not contain control characters"),
@@ -45,6 +45,28 @@ async fn each_mistake_is_named() {
     let posted = scene.query.request("/v1/stats").build().unwrap();
     let posted = reqwest::Client::new().post(posted.url().clone());
     forebay_testkit::service::Answer::of(posted).await.problem(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn any_instant_is_a_bound() {
+    let mut scene = Scene::start("bounds").await;
+    scene.writing.write(&orders()).await;
+    for (range, count) in [
+        ("to=9999-12-31T23:59:59Z", 5),
+        ("from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59.999999Z", 5),
+        ("from=0000-01-01T00:00:00%2B00:03", 5),
+        ("from=9999-12-31T00:00:00Z&to=9999-12-31T23:59:59-23:59", 0),
+        ("to=2000-01-01T00:00:00Z", 0),
+        ("to=1970-01-01T00:00:00Z", 0),
+    ] {
+        for list in ["/v1/orders", "/v1/customers/C1/orders", "/v1/sellers/S1/orders"] {
+            let page = scene.get(&format!("{list}?{range}")).await.ok();
+            assert_eq!(page["data"].as_array().unwrap().len(), count, "{list}?{range}");
+        }
+        let request = scene.query.request(&format!("/v1/orders?{range}")).header("accept", "application/x-ndjson");
+        let export = request.send().await.unwrap();
+        assert_eq!((export.status().as_u16(), export.text().await.unwrap().lines().count()), (200, count), "{range}");
+    }
 }
 
 #[tokio::test]

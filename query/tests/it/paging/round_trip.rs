@@ -1,4 +1,5 @@
-//! Whatever validation admits Postgres stores and gives back equal: orders made up at random, most of them odd.
+//! Whatever validation admits Postgres stores and gives back equal, and validation admits again what is given back: orders made up at
+//! random, most of them odd.
 
 use std::collections::BTreeMap;
 
@@ -208,14 +209,28 @@ fn answered(text: &str, total: i64) -> Json {
     Json::Object(fields)
 }
 
+/// Orders that are nearly as large as they may be: of many values that `jsonb` writes with spaces between, and of few that it writes out.
+fn large_orders() -> [String; 3] {
+    let [many, long, small] =
+        [("1", 125_000), ("1e300", 860), ("-1e-300", 850)].map(|(value, count)| vec![value; count].join(","));
+    let order = |(place, values): (usize, String)| {
+        format!(
+            r#"{{"order_id":"LARGE{place}","customer_id":"LARGE","timestamp":"2024-02-29T12:00:00Z","items":[{{"sku":"a","quantity":1,"price":1}}],"x":[{values}]}}"#
+        )
+    };
+    [(0, many), (1, long), (2, small)].map(order)
+}
+
 #[tokio::test]
-async fn what_validation_admits_is_stored_and_comes_back_equal() {
+async fn what_validation_admits_is_stored_and_comes_back_equal_and_is_admitted_again() {
     let mut scene = Scene::start("roundtrip").await;
     let mut runner = TestRunner::default();
     let parser = OrderParser::new(Writing::views(), Currency::DEFAULT, 86_400_000_000);
     let mut expected = BTreeMap::new();
-    for _ in 0..MADE_UP_MAX {
-        let text = any_order().new_tree(&mut runner).unwrap().current();
+    let large = large_orders();
+    assert!(large.iter().all(|text| parser.parse(text.as_bytes(), Timestamp::now()).is_ok()), "they are not too large");
+    let made_up = std::iter::repeat_with(|| any_order().new_tree(&mut runner).unwrap().current()).take(MADE_UP_MAX);
+    for text in large.into_iter().chain(made_up) {
         if let Ok(draft) = parser.parse(text.as_bytes(), Timestamp::now()) {
             let order = answered(&text, draft.total);
             // Of two orders of one customer with the same id the second would be a conflict.
@@ -247,4 +262,14 @@ async fn what_validation_admits_is_stored_and_comes_back_equal() {
         }
     }
     assert_eq!(found, admitted.len(), "orders are missing: dead letters?");
+
+    let export = scene.query.request("/v1/orders").header("accept", "application/x-ndjson");
+    let export = export.send().await.unwrap().text().await.unwrap();
+    assert_eq!(export.lines().count(), admitted.len());
+    for line in export.lines() {
+        let again = parser.parse(line.as_bytes(), Timestamp::now());
+        let start: String = line.chars().take(200).collect();
+        let again = again.unwrap_or_else(|rejection| panic!("{rejection}: {} bytes, {start}", line.len()));
+        assert_eq!(answered(line, again.total), expected[&identity(&Json::read(line))].0, "{start}");
+    }
 }

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use forebay_api::AcceptedOrder;
-use forebay_model::order::ORDER_BYTES_MAX;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::{Currency, Facts, Hash, Incarnation, OrderParser, Position, Receipt, ShardMap, Tenant, Timestamp};
 use forebay_service::{Client, Problem, Right, ServiceSettings, http as service_http};
 use http::{HeaderMap, StatusCode, header};
@@ -63,7 +63,7 @@ async fn post_order(
     if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
         return Err(Problem::unsupported_media_type("expected application/json"));
     }
-    let bytes = service_http::read_whole(body, ORDER_BYTES_MAX, BODY_DEADLINE).await?;
+    let bytes = service_http::read_whole(body, ORDER_TEXT_BYTES_MAX, BODY_DEADLINE).await?;
     let now = Timestamp::now();
     let draft = app.parser.parse(&bytes, now).map_err(|rejection| Problem::invalid(rejection.to_string()))?;
     let order = draft.settle(Tenant::none(), &app.map, now, 1);

@@ -7,6 +7,8 @@ use rustix::process::{Pid, kill_process};
 pub enum Signal {
     /// Stop in order.
     Terminate,
+    /// What a process gets whose terminal is gone.
+    Hangup,
     /// Stop in order; for Postgres, a fast shutdown.
     Interrupt,
     /// For Postgres, stop at once and clean up nothing but processes and shared memory.
@@ -24,6 +26,7 @@ impl Signal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Terminate => "TERM",
+            Self::Hangup => "HUP",
             Self::Interrupt => "INT",
             Self::Quit => "QUIT",
             Self::Kill => "KILL",
@@ -37,6 +40,7 @@ impl Signal {
         let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
         let signal = match self {
             Self::Terminate => rustix::process::Signal::TERM,
+            Self::Hangup => rustix::process::Signal::HUP,
             Self::Interrupt => rustix::process::Signal::INT,
             Self::Quit => rustix::process::Signal::QUIT,
             Self::Kill => rustix::process::Signal::KILL,

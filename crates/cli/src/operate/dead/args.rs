@@ -133,7 +133,7 @@ pub struct SelectionArgs {
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|error| format!("a time {error}"))
+    Timestamp::parse_bound(text).map_err(|error| format!("a time {error}"))
 }
 
 impl From<FilterArgs> for Filters {

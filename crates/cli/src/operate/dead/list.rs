@@ -13,7 +13,7 @@ use crate::text::{grouped, or_dash};
 pub(super) async fn run(args: List) -> Result<ExitCode> {
     let filters = Filters::from(args.filters);
     let listing = dead::list(&args.system.into(), &filters, args.limit).await?;
-    println!("{}", if args.json { serde_json::to_string_pretty(&listing)? } else { text(&listing, &filters) });
+    out!("{}", if args.json { serde_json::to_string_pretty(&listing)? } else { text(&listing, &filters) })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -33,13 +33,13 @@ async fn requeue(args: args::Requeue) -> Result<ExitCode> {
     let outcome = dead::requeue(&system, &selection).await?;
     tell_missing(&outcome.missing);
     for letter in &outcome.stay {
-        eprintln!("letter {} stays: {}", letter.address, letter.reason);
+        note!("letter {} stays: {}", letter.address, letter.reason);
     }
     if args.json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        out!("{}", serde_json::to_string(&outcome)?)?;
     } else {
         let (requeued, stay) = (outcome.requeued.len() as u64, outcome.stay.len() as u64);
-        println!("{} letters requeued, {} stay", grouped(requeued), grouped(stay));
+        out!("{} letters requeued, {} stay", grouped(requeued), grouped(stay))?;
     }
     Ok(if outcome.stay.is_empty() && outcome.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -49,18 +49,18 @@ async fn purge(args: args::Purge) -> Result<ExitCode> {
     let outcome = dead::purge(&system, &selection, args.unrequeued).await?;
     tell_missing(&outcome.missing);
     if args.json {
-        println!("{}", serde_json::to_string(&outcome)?);
+        out!("{}", serde_json::to_string(&outcome)?)?;
     } else {
-        println!("{} dead letters deleted", grouped(outcome.purged));
+        out!("{} dead letters deleted", grouped(outcome.purged))?;
     }
     if outcome.kept > 0 {
-        eprintln!("{} letters were not requeued and stay; --unrequeued deletes them too", grouped(outcome.kept));
+        note!("{} letters were not requeued and stay; --unrequeued deletes them too", grouped(outcome.kept));
     }
     Ok(if outcome.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn tell_missing(missing: &[LetterAddress]) {
     for address in missing {
-        eprintln!("there is no dead letter {address}");
+        note!("there is no dead letter {address}");
     }
 }

@@ -20,7 +20,7 @@ type Columns = BTreeMap<String, Box<RawValue>>;
 
 pub(super) async fn run(args: Show) -> Result<ExitCode> {
     let letter = dead::show(&args.system.into(), args.letter).await?;
-    println!("{}", if args.json { serde_json::to_string_pretty(&letter)? } else { text(&letter) });
+    out!("{}", if args.json { serde_json::to_string_pretty(&letter)? } else { text(&letter) })?;
     Ok(ExitCode::SUCCESS)
 }
 

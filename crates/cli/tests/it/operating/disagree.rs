@@ -1,7 +1,11 @@
 //! The settings of the system stand in the map: a process that is told other things says so and does not start, and commands change
 //! them while everything runs.
 
+use clap::Parser;
+use forebay_log::LogSettings;
 use forebay_model::{ShardId, StreamId};
+use forebay_testkit::eventually;
+use forebay_testkit::service::Served;
 use serde_json::json;
 
 use crate::operating::operated::Operated;
@@ -77,4 +81,61 @@ async fn a_shard_that_does_not_derive_a_view_that_is_ready_is_a_difference() {
     let report = system.json(&["verify"], 1).await;
     let detail = report["named"][0]["detail"].as_str().unwrap();
     assert!(report["differences"] == 1 && detail.starts_with("the view seller=items[].seller_id is ready"), "{report}");
+}
+
+/// A query service that is told of these shards.
+async fn query_of(system: &Operated, urls: &[String]) -> Served {
+    let LogSettings { url, name, .. } = system.log.settings();
+    let shards = urls.join(",");
+    let flags = ["forebay-query", "--nats", url, "--log-prefix", name.as_str(), "--shards", &shards, "--redis", "none"];
+    let settings = forebay_query::Settings::try_parse_from(flags).unwrap();
+    Served::start(&settings.service, |service| forebay_query::start(&settings, service).unwrap()).await
+}
+
+/// Waits until a service says that it is not ready, because a shard is halted for that reason.
+async fn refuses(service: &Served, shard: &str, reason: &str) {
+    eventually("it is said whose the shard is", async || {
+        let ready = service.get("/readyz").await;
+        let found = &ready.body["dependencies"][shard];
+        let is_said = found["halted"] == true && found["reason"].as_str().is_some_and(|said| said.contains(reason));
+        (ready.status == 503 && is_said, ready.body)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_wrong_shard_nothing_is_answered_and_nothing_is_written_to_it() {
+    const EXCHANGED: &str = "these addresses look exchanged";
+    let mut system = Operated::new("exchanged", 2).await;
+    system.log_orders(&[1, 2, 3, 4].map(forebay_testkit::order::numbered)).await;
+    system.stored().await;
+    let right = query_of(&system, &system.shards.urls).await;
+    right.ready_without(&[]).await;
+    assert_eq!(right.get("/v1/orders").await.ok()["data"].as_array().unwrap().len(), 4);
+
+    system.stop_writer().await;
+    system.shards.urls.swap(0, 1);
+    let query = query_of(&system, &system.shards.urls).await;
+    refuses(&query, "shard 0", EXCHANGED).await;
+    refuses(&query, "shard 1", EXCHANGED).await;
+    for path in ["/v1/orders", "/v1/orders?partial=true", "/v1/orders/ORD1", "/v1/customers/C1/orders"] {
+        let answer = query.get(path).await;
+        let is_empty = answer.status == 200 && answer.body["shards_missing"] == json!([0, 1]);
+        assert!(answer.status == 503 || is_empty, "{path}: {}", answer.body);
+    }
+    system.start_writer().await;
+    refuses(system.writer(), "shard 0", EXCHANGED).await;
+    for command in [&["shards"][..], &["migrate"], &["log", "accept-loss", "logged", "0"], &["verify"]] {
+        let ran = system.run(command).await;
+        assert!(ran.code != Some(0) && ran.stderr.contains(EXCHANGED), "{command:?}: {ran:?}");
+    }
+
+    // The same by themselves, of another system.
+    system.stop_writer().await;
+    system.shards.urls.swap(0, 1);
+    system.shards.sql(1, "update shard_identity set system = '00000000000000ff'").await;
+    let query = query_of(&system, &system.shards.urls).await;
+    refuses(&query, "shard 1", "it is shard 1 of another system (00000000000000ff)").await;
+    system.start_writer().await;
+    refuses(system.writer(), "shard 1", "of another system").await;
 }

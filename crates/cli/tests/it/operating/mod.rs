@@ -6,6 +6,7 @@ mod doctor;
 mod log;
 mod metrics;
 pub(crate) mod operated;
+mod pipes;
 mod shards;
 mod verify;
 mod verify_rows;

@@ -52,6 +52,17 @@ impl Operated {
         }
     }
 
+    pub(crate) fn writer(&self) -> &Served {
+        self.writer.as_ref().unwrap()
+    }
+
+    /// The command on this system, as a process that is not started yet.
+    pub(crate) fn command(&self, command: &[&str]) -> tokio::process::Command {
+        let flags = self.flags();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.forebay.command(&[command, &flags].concat())
+    }
+
     fn flags(&self) -> Vec<String> {
         let LogSettings { url, name, .. } = self.log.settings();
         let shards = self.shards.urls.join(",");

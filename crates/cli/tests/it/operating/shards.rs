@@ -1,9 +1,11 @@
 //! `forebay migrate` and `forebay shards`.
 
+use forebay_model::StreamKind;
 use forebay_testkit::command::Finished;
 use serde_json::Value;
 
 use crate::forebay::Forebay;
+use crate::operating::operated::Operated;
 
 async fn settings(name: &str, shards: usize) -> Vec<String> {
     let shared = forebay_stack::shared().await;
@@ -63,6 +65,32 @@ async fn a_shard_that_is_down_is_shown_as_such() {
     assert!(figures["shards"][1]["unreachable"].as_str().unwrap().contains("shard 1"), "{figures}");
     let ran = run(&forebay, &["migrate"], &settings).await;
     assert!(ran.code == Some(1) && ran.stderr.contains("shard 1"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_waited_until_the_shards_hold_what_is_logged() {
+    let mut system = Operated::idle("waits", 2).await;
+    system.log_orders(&[1, 2, 3].map(forebay_testkit::order::numbered)).await;
+    let waiting = tokio::spawn(system.command(&["shards", "--wait", "--json"]).output());
+    assert_ne!(system.json(&["shards"], 0).await["shards"], Value::Null, "it can be looked at meanwhile");
+    assert!(!waiting.is_finished(), "nobody commits");
+    system.start_writer().await;
+    let ran = Finished::from(waiting.await.unwrap().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let figures = ran.json().unwrap();
+    let shards = figures["shards"].as_array().unwrap();
+    let sum = |of: fn(&Value) -> u64| shards.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|shard| shard["streams"][0]["lag_frames"].as_u64().unwrap()), 0);
+    assert_eq!(
+        sum(|shard| shard["lanes"].as_array().unwrap().iter().map(|lane| lane["stored"].as_u64().unwrap()).sum()),
+        9
+    );
+    // A stream that is not the one that was read is not waited for.
+    system.stop_writer().await;
+    let name = system.stream(StreamKind::Logged, 0);
+    system.jetstream().await.delete_stream(&name).await.unwrap();
+    let ran = system.run(&["shards", "--wait"]).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
 }
 
 #[tokio::test]

@@ -88,6 +88,26 @@ async fn a_csv_file_goes_in_whole_and_every_line_is_accounted_for() {
     assert_eq!(rejects[1]["record"]["items"][1]["sku"], "22140");
 }
 
+#[tokio::test]
+async fn rejected_records_are_replayed_as_they_are() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("again", &[]).await;
+    let good = r#"{"order_id": "A", "customer_id": "C", "timestamp": "2025-06-30T12:30:00Z", "items": [{"sku": "x", "quantity": 0, "price": 1}]}"#;
+    forebay.write("orders.ndjson", format!("{good}\n{{torn\n"));
+    // An address without a scheme is HTTP's.
+    let to = ingest.address.to_string();
+    let replay = async |name: &str| forebay.run(&["replay", name, "--to", &to, "--json"]).await;
+    assert_eq!(replay("orders.ndjson").await.code, Some(2));
+    // Mended where it lies.
+    let rejects = forebay.read("orders.ndjson.rejects.ndjson");
+    forebay.write("orders.ndjson.rejects.ndjson", rejects.replace("\"quantity\": 0", "\"quantity\": 2"));
+    let ran = replay("orders.ndjson.rejects.ndjson").await;
+    assert_eq!((ran.code, ran.figures(&COUNTS)), (Some(2), vec![2, 1, 1]), "{ran:?}");
+    ingest.assert_logged(&[json!({"order_id": "A"})]).await;
+    let left = &forebay.read_lines("orders.ndjson.rejects.ndjson.rejects.ndjson")[0];
+    assert_eq!((&left["line"], &left["record"]), (&json!(2), &json!("{torn")));
+}
+
 /// An export of so many orders.
 pub(crate) fn parquet(shape: Shape, count: i64) -> Vec<u8> {
     let mut writer = OrderWriter::new(shape).unwrap();

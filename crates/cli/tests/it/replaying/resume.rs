@@ -33,6 +33,15 @@ fn bad() -> impl DoubleEndedIterator<Item = usize> {
     (0..ORDERS).step_by(500)
 }
 
+/// Only whoever begins with the file meets its bad lines then. Gives how many they are.
+fn bring_bad_lines_to_the_front(forebay: &Forebay, name: &str) -> usize {
+    let (bad, good): (Vec<_>, Vec<_>) =
+        forebay.read(name).lines().map(str::to_owned).partition(|line| line.starts_with("{\"bad\""));
+    let count = bad.len();
+    forebay.write(name, [bad, good].concat().join("\n"));
+    count
+}
+
 /// A way to ingest that falls silent when that many bytes were brought.
 async fn falling_silent(ingest: &Ingest, after: u64) -> Proxy {
     let proxy = Proxy::to(ingest.address.port()).await.unwrap();
@@ -150,4 +159,50 @@ async fn a_file_that_has_changed_is_not_gone_on_with() {
     assert_eq!(again.code, Some(1), "{again:?}");
     assert!(again.stderr.contains("orders.ndjson has changed since the interrupted run"), "{again:?}");
     assert_eq!(proxy.brought(), brought, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_resumption_does_not_go_past_a_reject_that_is_in_no_file() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("untold", &[]).await;
+    let orders = make_orders(&forebay, "orders.ndjson", "6").await;
+    let bad = bring_bad_lines_to_the_front(&forebay, "orders.ndjson");
+    // Every record can be sent, and no reject be written, as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", forebay.path("rejects")).unwrap();
+    let command = ["replay", "orders.ndjson", "--to", &ingest.url(), "--rejects", "rejects", "--json"];
+    let ran = forebay.run(&[&command[..], &RATE].concat()).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
+    std::fs::remove_file(forebay.path("rejects")).unwrap();
+    let again = forebay.run(&[&command[..], &["--resume"]].concat()).await;
+    assert_eq!(again.code, Some(2), "{again:?}");
+    ingest.assert_logged(&orders).await;
+    let told: Vec<Value> = forebay.read_lines("rejects").iter().map(|reject| reject["line"].clone()).collect();
+    assert_eq!(told, (1..=bad).map(Value::from).collect::<Vec<Value>>());
+}
+
+#[tokio::test]
+async fn rejects_of_an_interrupted_run_that_are_gone_are_missed_and_the_summary_speaks_of_the_whole_file() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("gone", &[]).await;
+    let orders = make_orders(&forebay, "orders.ndjson", "7").await;
+    let count = bring_bad_lines_to_the_front(&forebay, "orders.ndjson");
+    let proxy = falling_silent(&ingest, 3_500_000).await;
+    interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Interrupt).await.unwrap();
+    proxy.set(Mode::Pass);
+    let rejects = forebay.path("orders.ndjson.rejects.ndjson");
+    std::fs::rename(&rejects, forebay.path("aside")).unwrap();
+    let refused = resume(&forebay, &proxy, &["orders.ndjson"]).await;
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    assert!(refused.stderr.contains("is not as the interrupted run has left it"), "{refused:?}");
+    let elsewhere = resume(&forebay, &proxy, &["orders.ndjson", "--rejects", "other"]).await;
+    assert_eq!(elsewhere.code, Some(64), "{elsewhere:?}");
+
+    std::fs::rename(forebay.path("aside"), &rejects).unwrap();
+    let again = resume(&forebay, &proxy, &["orders.ndjson"]).await;
+    assert_eq!((again.code, again.figures(&["rejected"])), (Some(2), vec![0]), "{again:?}");
+    let file = again.json().unwrap()["files"][0].clone();
+    assert_eq!(file["all_runs"], serde_json::json!({"accepted": orders.len(), "rejected": count}));
+    assert!(file["rejects"].as_str().unwrap().ends_with("orders.ndjson.rejects.ndjson"), "{file}");
+    assert!(again.stderr.contains(&format!("in all 29,940 accepted, {count} rejected, see ")), "{again:?}");
 }

@@ -60,9 +60,9 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
         ),
         (&["-", "--resume"], 64, "forebay: standard input cannot be resumed: name a file"),
         (
-            &["good.ndjson", "--to", "localhost:8080"],
+            &["good.ndjson", "--to", "ftp://localhost:8080"],
             64,
-            "forebay: --to \"localhost:8080\": expected an address such as http://127.0.0.1:8080",
+            "forebay: --to \"ftp://localhost:8080\": expected an address such as http://127.0.0.1:8080",
         ),
         (
             &["good.ndjson", "--rate", "0"],
@@ -91,6 +91,69 @@ async fn a_csv_file_that_does_not_fit_its_map_is_explained() {
     {
         assert_said(&forebay.run(&["replay", name, "--map", "map.toml", "--dry-run"]).await, 0, said);
     }
+}
+
+#[tokio::test]
+async fn what_is_read_and_what_is_somebody_else_s_is_not_lost_to_rejected_records() {
+    let forebay = Forebay::new();
+    let bad = "{\"bad\": 1}\n";
+    for name in ["a.ndjson", "b.ndjson", "c.ndjson", "c.ndjson.rejects.ndjson", "precious.txt"] {
+        forebay.write(name, bad);
+    }
+    forebay.write("orders.csv", "id,who,at,sku,n,p\n");
+    let map = "order_id = \"id\"\ncustomer_id = \"who\"\ntimestamp = \"at\"\n[item]\nsku = \"sku\"\nquantity = \"n\"\nprice = \"p\"\n";
+    forebay.write("map.toml", map);
+    std::fs::hard_link(forebay.path("a.ndjson"), forebay.path("hard")).unwrap();
+    std::os::unix::fs::symlink("a.ndjson", forebay.path("soft")).unwrap();
+    std::fs::create_dir(forebay.path("dir")).unwrap();
+    let is_read = |name: &str| {
+        format!("forebay: rejected records would go to {name}, which is read: name another place with --rejects")
+    };
+    for (arguments, sentence) in [
+        (&["a.ndjson", "--rejects", "a.ndjson"][..], is_read("a.ndjson")),
+        (&["a.ndjson", "--rejects", "./dir/../a.ndjson"], is_read("./dir/../a.ndjson")),
+        (&["a.ndjson", "--rejects", "hard"], is_read("hard")),
+        (&["a.ndjson", "--rejects", "soft"], is_read("soft")),
+        (&["soft", "--format", "ndjson", "--rejects", "hard"], is_read("hard")),
+        (&["a.ndjson", "b.ndjson", "--rejects", "b.ndjson"], is_read("b.ndjson")),
+        (&["c.ndjson", "c.ndjson.rejects.ndjson"], is_read("c.ndjson.rejects.ndjson")),
+        (&["orders.csv", "--map", "map.toml", "--rejects", "map.toml"], is_read("map.toml")),
+        (
+            &["a.ndjson", "--rejects", "precious.txt"],
+            "forebay: precious.txt is there already, and no file of rejected records: name another with --rejects".to_owned(),
+        ),
+        (
+            &["a.ndjson", "--rejects", "none/rejects"],
+            "forebay: cannot write rejected records to none/rejects: No such file or directory (os error 2); name another place with --rejects"
+                .to_owned(),
+        ),
+        (
+            &["a.ndjson", "--rejects", "dir"],
+            "forebay: cannot write rejected records to dir: Is a directory (os error 21); name another place with --rejects"
+                .to_owned(),
+        ),
+    ] {
+        for how in [&["--dry-run"][..], &[]] {
+            assert_said(&forebay.run(&[&["replay"], arguments, how].concat()).await, 64, &sentence);
+        }
+    }
+    for name in ["a.ndjson", "b.ndjson", "c.ndjson", "c.ndjson.rejects.ndjson", "precious.txt"] {
+        assert_eq!(forebay.read(name), bad, "{name}");
+    }
+    assert_eq!(forebay.read("map.toml"), map);
+    assert!(!forebay.path("a.ndjson.rejects.ndjson").exists());
+
+    // That of an earlier run makes room, and stays.
+    let dry = async || forebay.run(&["replay", "a.ndjson", "--dry-run"]).await;
+    assert_eq!(dry().await.code, Some(2));
+    let first = forebay.read("a.ndjson.rejects.ndjson");
+    let second = dry().await;
+    let kept = "forebay: a.ndjson.rejects.ndjson of an earlier run is kept as a.ndjson.rejects.ndjson.1";
+    assert!(second.code == Some(2) && second.stderr.contains(kept), "{second:?}");
+    assert_eq!(
+        [forebay.read("a.ndjson.rejects.ndjson.1"), forebay.read("a.ndjson.rejects.ndjson")],
+        [&*first, &*first]
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ async fn client_that_waits_to_be_invited_is_refused_without_being_invited() {
     let server = TestService::start(echo()).await;
     let mut wire = server.connect().await;
     let head = "POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
-    assert_eq!(wire.ask(head).await.status, 429);
+    let answer = wire.ask(head).await;
+    assert_eq!((answer.status, answer.header("connection")), (429, Some("close")));
     // Whether the body still comes is anybody's guess, so nothing else can come on this connection.
     timeout(Duration::from_secs(2), wire.closed()).await.expect("the server does not wait for the body");
 }
