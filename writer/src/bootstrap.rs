@@ -51,7 +51,7 @@ pub(crate) async fn log(
 
 async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
     let log = Log::connect(log).await.map_err(MapError::from)?;
-    let map = log.found(settings.shard_count(), &settings.founding).await?;
+    let map = log.found(settings.shard_count(), &settings.options.founding).await?;
     Ok((log, map))
 }
 

@@ -5,6 +5,7 @@
 mod answers;
 mod cache;
 mod derived;
+mod etags;
 mod exporting;
 mod exports;
 mod fates;

@@ -5,12 +5,16 @@
 
 mod auth;
 mod bodies;
+mod cors;
 mod drain;
+mod encodings;
 mod health;
 mod hostile;
 mod http2;
+mod interface;
 mod lifecycle;
 mod metrics;
+mod names;
 mod problems;
 mod running;
 mod server;

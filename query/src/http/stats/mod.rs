@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use forebay_api::Stats;
 use forebay_api::stats::LaneStats;
+use forebay_api::{Route, Stats};
 use forebay_service::Problem;
 use futures::future::join_all;
 use http::{Uri, header};
@@ -19,7 +19,7 @@ use crate::http::query_string::QueryString;
 
 /// The statistics of all shards.
 pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    QueryString::read(&uri, &[])?;
+    QueryString::read(&uri, Route::GetStats)?;
     let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
     let shards = join_all(shards).await;
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
