@@ -36,13 +36,14 @@ struct Connected {
 
 impl App {
     pub(crate) fn new(settings: &Settings, service: &Service) -> Self {
-        let ahead_max_us = i64::try_from(settings.ahead_max.as_micros()).unwrap_or(i64::MAX);
+        let options = &settings.options;
+        let ahead_max_us = i64::try_from(options.ahead_max.as_micros()).unwrap_or(i64::MAX);
         Self(Arc::new(Inner {
             ahead_max_us,
-            memory: Memory::new(settings.memory_max.as_u64() as usize),
-            rates: Rates::new(settings.orders_per_s),
+            memory: Memory::new(options.memory_max.as_u64() as usize),
+            rates: Rates::new(options.orders_per_s),
             shutdown: service.shutdown().clone(),
-            batch_bytes_max: settings.batch_bytes_max.as_u64(),
+            batch_bytes_max: options.batch_bytes_max.as_u64(),
             accepted: counter!(ACCEPTED_ORDERS.name),
             log: OnceLock::new(),
         }))

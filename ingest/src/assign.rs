@@ -4,12 +4,10 @@
 //! source gets the same id however often it is sent, so long as the order brings its own time. Without the header it is
 //! random, and an order that is sent again without an id is another order.
 
+use forebay_api::header::{FIRST_LINE, IDEMPOTENCY_KEY};
 use forebay_service::Problem;
 use http::HeaderMap;
 use xxhash_rust::xxh3::Xxh3;
-
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const FIRST_LINE: &str = "forebay-first-line";
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES_MAX: usize = 128;

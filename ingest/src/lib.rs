@@ -26,15 +26,10 @@ mod settings;
 mod start;
 
 pub use self::metrics::METRICS;
-pub use settings::Settings;
+pub use settings::{IngestOptions, Settings};
 pub use start::start;
 
 /// Runs the service until it is told to stop, or cannot go on.
 pub fn run(settings: &Settings) -> std::process::ExitCode {
-    forebay_service::run("forebay-ingest", &settings.service, async |service| {
-        let listener = forebay_service::http::bind(settings.listen).await?;
-        let api = start(settings, &service)?;
-        service.serve(listener, api);
-        Ok(())
-    })
+    forebay_service::run_http("forebay-ingest", &settings.service, settings.listen, |service| start(settings, service))
 }

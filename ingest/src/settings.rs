@@ -20,6 +20,18 @@ pub struct Settings {
     #[command(flatten)]
     pub log: LogArgs,
 
+    /// What only ingest has.
+    #[command(flatten)]
+    pub options: IngestOptions,
+
+    /// What every service has.
+    #[command(flatten)]
+    pub service: ServiceSettings,
+}
+
+/// What only ingest can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct IngestOptions {
     /// Orders per second that each client may send
     #[arg(long, env = "FOREBAY_ORDERS_PER_S", default_value = "1000000")]
     pub orders_per_s: NonZeroU32,
@@ -39,8 +51,4 @@ pub struct Settings {
     /// How long the log may take to acknowledge, in milliseconds, before a request gets 503
     #[arg(long = "ack-timeout-ms", env = "FOREBAY_ACK_TIMEOUT_MS", default_value = "5000", value_parser = units::millis)]
     pub ack_timeout: Duration,
-
-    /// What every service has.
-    #[command(flatten)]
-    pub service: ServiceSettings,
 }

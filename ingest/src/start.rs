@@ -1,8 +1,7 @@
 //! How the service comes to be: its tasks and its routes.
 
-use axum::routing::post;
-use axum::{Router, middleware};
-use forebay_service::{BadSetting, Right, Service};
+use forebay_api::Route;
+use forebay_service::{BadSetting, Right, Routes, Service};
 
 use crate::app::App;
 use crate::append::log_watch::LogWatch;
@@ -14,22 +13,22 @@ use crate::{Settings, metrics};
 ///
 /// # Errors
 /// [`BadSetting`].
-pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     settings.service.failpoints.check(&[])?;
     metrics::begin();
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let app = App::new(settings, service);
-    let watch = LogWatch::new(app.clone(), log, settings.ack_timeout, service);
+    let watch = LogWatch::new(app.clone(), log, settings.options.ack_timeout, service);
     service.lifecycle.spawn("log", watch.run());
     let rates = app.clone();
     service.lifecycle.spawn("rate limits", async move {
         rates.rates().forget_quiet_clients(rates.shutdown()).await;
         Ok(())
     });
-    Ok(Router::new()
-        .route("/v1/orders", post(order::post_order))
-        .route("/v1/orders/batch", post(batch::post_batch))
-        .route_layer(service.clients.guard(Right::Write))
-        .route_layer(middleware::from_fn(http::without_parameters))
+    Ok(Routes::new()
+        .on(Route::PostOrder, order::post_order)
+        .on(Route::PostOrders, batch::post_batch)
+        .behind(service.clients.guard(Right::Write))
+        .without_parameters()
         .with_state(app))
 }

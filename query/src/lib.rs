@@ -44,7 +44,7 @@ mod start;
 
 pub use self::metrics::METRICS;
 pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;
-pub use settings::Settings;
+pub use settings::{QueryOptions, Settings};
 pub use start::start;
 
 /// Runs the service until it is told to stop, or cannot go on.

@@ -28,6 +28,18 @@ pub struct Settings {
     #[command(flatten)]
     pub shards: ShardArgs,
 
+    /// What only query has.
+    #[command(flatten)]
+    pub options: QueryOptions,
+
+    /// What every service has.
+    #[command(flatten)]
+    pub service: ServiceSettings,
+}
+
+/// What only query can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct QueryOptions {
     /// Connections to each server of a shard
     #[arg(long, env = "FOREBAY_SHARD_CONNECTIONS", default_value = "8",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -50,13 +62,9 @@ pub struct Settings {
     #[arg(long = "replica-lag-max-ms", env = "FOREBAY_REPLICA_LAG_MAX_MS", default_value = "1000",
         value_parser = units::millis)]
     pub replica_lag_max: Duration,
-
-    /// What every service has.
-    #[command(flatten)]
-    pub service: ServiceSettings,
 }
 
-impl Settings {
+impl QueryOptions {
     pub(crate) fn reads(&self) -> ReadSettings {
         let Self { shard_connections: connections_max, shard_timeout: timeout, replica_lag_max, .. } = *self;
         ReadSettings { connections_max, timeout, replica_lag_max }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use forebay_service::telemetry::metrics::describe;
-use forebay_service::{BadSetting, Right, Service};
+use forebay_service::{BadSetting, Right, Routes, Service};
 
 use crate::app::App;
 use crate::cache::{Cache, Redis};
@@ -20,21 +19,21 @@ use crate::{Settings, http};
 ///
 /// # Errors
 /// [`BadSetting`].
-pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     settings.service.failpoints.check(&[])?;
     describe(METRICS);
     export::begin_counting();
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let log = log.spawned_by(service.lifecycle.spawner());
-    let shards = Shards::new(&settings.shards, settings.reads());
-    let redis = settings.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
+    let shards = Shards::new(&settings.shards, settings.options.reads());
+    let redis = settings.options.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
     let derivations = Arc::clone(shards.derivations());
-    let cache = Cache::new(settings.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
+    let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
     let app = App::new(shards, cache, Limits::new(settings));
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, service).run());
     for shard in app.shards().iter() {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    Ok(http::routes().route_layer(service.clients.guard(Right::Read)).with_state(app))
+    Ok(http::routes().behind(service.clients.guard(Right::Read)).with_state(app))
 }

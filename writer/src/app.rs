@@ -1,15 +1,15 @@
 //! How the writer's tasks come to be.
 
-use axum::Router;
-use axum::routing::get;
+use forebay_api::Route;
 use forebay_log::LogSettings;
 use forebay_model::StreamId;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
 use forebay_service::telemetry::metrics::describe;
-use forebay_service::{BadSetting, Right, Service};
+use forebay_service::{BadSetting, Right, Routes, Service};
 use tokio::sync::watch;
 
+use crate::backlog::Backlog;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::metrics::METRICS;
@@ -21,7 +21,15 @@ use crate::{Settings, bootstrap, failpoint, report};
 ///
 /// # Errors
 /// [`BadSetting`].
-pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
+pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
+    start_with_backlog(settings, service).map(|(routes, _)| routes)
+}
+
+/// The same, with what it has still to do.
+///
+/// # Errors
+/// [`BadSetting`].
+pub fn start_with_backlog(settings: &Settings, service: &Service) -> anyhow::Result<(Routes, Backlog)> {
     settings.service.failpoints.check(&failpoint::POINTS)?;
     describe(METRICS);
     let log = settings.log().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
@@ -30,24 +38,25 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Router> {
         .shards
         .iter()
         .flat_map(|(shard, _)| StreamId::all_of(shard))
-        .map(|of| Status::new(of, settings.keep_behind))
+        .map(|of| Status::new(of, settings.options.keep_behind))
         .collect();
-    let (settings, started, statuses) = (settings.clone(), service.clone(), streams.clone());
-    service.lifecycle.spawn("log", Box::pin(run(settings, log, started, statuses)));
-    Ok(Router::new()
-        .route("/v1/streams", get(report::get_streams))
-        .route_layer(service.clients.guard(Right::Read))
-        .with_state(streams))
+    let backlog = Backlog::new(streams.clone());
+    let run = run(settings.clone(), log, service.clone(), backlog.clone());
+    service.lifecycle.spawn("log", Box::pin(run));
+    let routes = Routes::new().on(Route::GetStreams, report::get_streams);
+    Ok((routes.behind(service.clients.guard(Right::Read)).with_state(streams), backlog))
 }
 
 /// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.
-async fn run(settings: Settings, log: LogSettings, service: Service, streams: Vec<Status>) -> anyhow::Result<()> {
+async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Backlog) -> anyhow::Result<()> {
     let stop = service.shutdown().soft().clone();
     let nats = service.health.dependency("nats", Need::Required);
     let map = service.health.dependency("shard map", Need::Required);
     let reached = bootstrap::log(&settings, &log, &nats, &map);
     let Some(log) = stop.run_until_cancelled(reached).await else { return Ok(()) };
     let log = log?;
+    let streams = backlog.streams().to_vec();
+    backlog.set_log(log.clone());
     for (shard, addresses) in settings.shards.iter() {
         let health = service.health.dependency(format!("shard {shard}"), Need::Optional);
         let (done, migrated) = watch::channel(false);
@@ -67,8 +76,8 @@ async fn run(settings: Settings, log: LogSettings, service: Service, streams: Ve
                 of: status.of(),
                 addresses: addresses.clone(),
                 store: settings.store(),
-                merge_quiet: settings.merge_quiet,
-                batch_rows: settings.batch_rows as usize,
+                merge_quiet: settings.options.merge_quiet,
+                batch_rows: settings.options.batch_rows as usize,
                 batch_bytes: settings.batch_bytes(),
                 log: log.clone(),
                 status: status.clone(),
@@ -77,7 +86,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, streams: Ve
             spawn_drain(&service.lifecycle, drain);
         }
     }
-    let keep = settings.keep_behind_bytes.as_u64();
+    let keep = settings.options.keep_behind_bytes.as_u64();
     service.lifecycle.spawn("trim streams", trimming::run(log.clone(), streams, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));
     Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)

@@ -58,7 +58,7 @@ pub(crate) async fn log(
 async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
     let log = Log::connect(log).await.map_err(MapError::from)?;
     let system = async { system_of(&settings.shards).await.map_err(|error| error.to_string()) };
-    let map = log.found(settings.shard_count(), &settings.founding, system.boxed()).await?;
+    let map = log.found(settings.shard_count(), &settings.options.founding, system.boxed()).await?;
     settings.shards.set_system(&map);
     Ok((log, map))
 }

@@ -17,9 +17,11 @@
 //! | `status` | what each stream's writer is doing, for everybody who asks |
 //! | `metrics` | what is measured |
 //! | `upkeep` | trimming the log behind the position, merging partitions that are no longer written to |
+//! | `backlog` | what is in the log and not stored yet |
 //! | `report` | `GET /v1/streams` |
 
 mod app;
+mod backlog;
 mod bootstrap;
 mod derive;
 mod drain;
@@ -31,16 +33,12 @@ mod settings;
 mod status;
 mod upkeep;
 
-pub use app::start;
+pub use app::{start, start_with_backlog};
+pub use backlog::Backlog;
 pub use metrics::METRICS;
-pub use settings::Settings;
+pub use settings::{Settings, WriterOptions};
 
 /// Runs the service until it is told to stop, or cannot go on.
 pub fn run(settings: &Settings) -> std::process::ExitCode {
-    forebay_service::run("forebay-writer", &settings.service, async |service| {
-        let listener = forebay_service::http::bind(settings.listen).await?;
-        let api = start(settings, &service)?;
-        service.serve(listener, api);
-        Ok(())
-    })
+    forebay_service::run_http("forebay-writer", &settings.service, settings.listen, |service| start(settings, service))
 }

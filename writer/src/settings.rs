@@ -28,6 +28,18 @@ pub struct Settings {
     #[command(flatten)]
     pub shards: ShardArgs,
 
+    /// What only the writer has.
+    #[command(flatten)]
+    pub options: WriterOptions,
+
+    /// What every service has.
+    #[command(flatten)]
+    pub service: ServiceSettings,
+}
+
+/// What only the writer can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct WriterOptions {
     /// How much time a new partition holds: `day`, `hour` or `month`
     #[arg(long, env = "FOREBAY_PARTITION", default_value = "day")]
     pub partition: Granularity,
@@ -45,7 +57,12 @@ pub struct Settings {
     pub batch_rows: u32,
 
     /// Bytes of frames in memory, of all streams together
-    #[arg(long, env = "FOREBAY_WRITER_MEMORY_MAX", default_value = "64MiB")]
+    #[arg(
+        id = "writer_memory_max",
+        long = "writer-memory-max",
+        env = "FOREBAY_WRITER_MEMORY_MAX",
+        default_value = "64MiB"
+    )]
     pub memory_max: ByteSize,
 
     /// How long frames stay in the log after they were committed, in seconds
@@ -59,10 +76,6 @@ pub struct Settings {
     /// What a new system is made with.
     #[command(flatten)]
     pub founding: FoundingArgs,
-
-    /// What every service has.
-    #[command(flatten)]
-    pub service: ServiceSettings,
 }
 
 /// What one stream may hold in memory: half of it read ahead, half of it being committed.
@@ -78,13 +91,13 @@ impl Settings {
     /// The most bytes of frames that are committed together; as many are read ahead.
     pub(crate) fn batch_bytes(&self) -> usize {
         let streams = self.shards.len() * StreamKind::ALL.len();
-        (self.memory_max.as_u64() as usize / streams).clamp(*STREAM_BYTES.start(), *STREAM_BYTES.end()) / 2
+        (self.options.memory_max.as_u64() as usize / streams).clamp(*STREAM_BYTES.start(), *STREAM_BYTES.end()) / 2
     }
 
     pub(crate) fn store(&self) -> StoreSettings {
         StoreSettings {
-            granularity: self.partition,
-            partitions_ahead: self.partitions_ahead,
+            granularity: self.options.partition,
+            partitions_ahead: self.options.partitions_ahead,
             before_commit: Some(|| {
                 failpoint::BEFORE_COMMIT.pass();
             }),
@@ -110,7 +123,7 @@ mod tests {
         assert_eq!(settings(&[]).batch_bytes(), 4 << 20);
         let many = (0..40).map(|shard| format!("postgres://f@h:{shard}/f")).collect::<Vec<_>>().join(",");
         assert_eq!(settings(&["--shards", &many]).batch_bytes(), 512 << 10);
-        assert_eq!(settings(&["--memory-max", "1GiB"]).batch_bytes(), 4 << 20);
+        assert_eq!(settings(&["--writer-memory-max", "1GiB"]).batch_bytes(), 4 << 20);
     }
 
     #[test]

@@ -8,14 +8,17 @@ pub const ERRORS_MAX: usize = 100;
 
 /// An order that was taken: the answer 202 of `POST /v1/orders`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AcceptedOrder {
     /// The client's, or the one that was assigned.
     pub order_id: String,
     /// As the order has it.
     pub customer_id: String,
     /// RFC 3339, in UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub timestamp: String,
     /// The shard whose log holds it.
+    #[cfg_attr(test, schemars(with = "u16"))]
     pub shard: ShardId,
     /// By which it is read, and asked what became of it.
     pub receipt: String,
@@ -23,12 +26,13 @@ pub struct AcceptedOrder {
 
 /// What became of a batch: the answer 202 of `POST /v1/orders/batch`, and members of its problems.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchReport {
     /// How many orders were accepted.
     pub accepted: u64,
     /// How many lines were rejected.
     pub rejected: u64,
-    /// The first [`ERRORS_MAX`] of them.
+    /// The first 100 of them.
     pub errors: Vec<RejectedLine>,
     /// By which the accepted orders are read, and asked what became of them; none where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +44,7 @@ pub struct BatchReport {
 
 /// A line that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectedLine {
     /// Counted from 1; in an array, the element.
     pub line: u64,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer of a service that is ready. One that is not answers with a problem that has the member `dependencies`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Health {
     /// `true`.
     pub ready: bool,
@@ -17,6 +18,7 @@ pub struct Health {
 
 /// The members of the problems `not_ready` and `shutting_down`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Dependencies {
     /// By name.
     pub dependencies: BTreeMap<String, Dependency>,
@@ -24,6 +26,7 @@ pub struct Dependencies {
 
 /// Something that a service depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Dependency {
     /// How it is.
     pub state: State,
@@ -40,6 +43,7 @@ pub struct Dependency {
 
 /// How a dependency is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing was seen of it yet; counts as down.

@@ -1,4 +1,4 @@
-//! Orders as query answers them.
+//! Orders as query answers them. `V` is what a JSON value is read as.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,34 @@ use serde::{Deserialize, Serialize};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PageOf{T}"))]
 pub struct Page<T> {
     /// The orders, in the order of the list.
     pub data: Vec<T>,
     /// Whether the list goes on.
     pub has_more: bool,
-    /// Where.
+    /// Where it goes on: for the parameter `cursor`.
     pub next_cursor: Option<String>,
     /// Shards that are left out because they are down, where that was asked for.
+    #[cfg_attr(test, schemars(with = "Vec<u16>"))]
     pub shards_missing: Vec<ShardId>,
 }
 
-/// An order, or what the key of a view sees of one. `V` is what a JSON value is read as.
+/// An order, or what the key of a view sees of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Order"))]
 pub struct Order<V> {
     /// Its id.
     pub order_id: String,
     /// Its customer.
     pub customer_id: String,
     /// RFC 3339, in UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub timestamp: String,
     /// What prices and sums are in: three capital letters, as ISO 4217 has them.
     pub currency: String,
     /// All of them, or those that the key of the view sees.
+    #[cfg_attr(test, schemars(with = "Vec<crate::new_order::Item<serde_json::Value>>"))]
     pub items: Vec<V>,
     /// What the items of a whole order come to, in minor units of the currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]

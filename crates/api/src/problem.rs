@@ -69,8 +69,9 @@ macro_rules! code {
 
 problem_codes!(code);
 
-/// A problem's body. Further members, such as `errors` or `settled_lines`, are those of the type that it is read with.
+/// A problem's body (RFC 9457). Further members, such as `errors` or `settled_lines`, stand beside these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Problem"))]
 pub struct Problem<M = NoMembers> {
     /// `urn:forebay:problem:` and the code.
     pub r#type: String,
@@ -82,6 +83,9 @@ pub struct Problem<M = NoMembers> {
     pub code: Code,
     /// What happened this time.
     pub detail: String,
+    /// The request's `X-Request-Id`, under which it stands in the service's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// What else it says.
     #[serde(flatten)]
     pub members: M,
@@ -89,10 +93,12 @@ pub struct Problem<M = NoMembers> {
 
 /// No further members, or none that matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NoMembers {}
 
 /// The members of a problem about what a request holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Faults {
     /// Each fault that was found.
     pub errors: Vec<FaultEntry>,
@@ -100,6 +106,7 @@ pub struct Faults {
 
 /// One fault in a request's content: where (a JSON pointer, RFC 6901) and what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FaultEntry {
     /// JSON pointer to the faulty value; `""` is the whole document.
     pub pointer: String,
@@ -116,6 +123,7 @@ impl<M> Problem<M> {
             status: code.status(),
             code,
             detail: detail.into(),
+            request_id: None,
             members,
         }
     }

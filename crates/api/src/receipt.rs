@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What became of the orders of a request: the answer of `GET /v1/receipts/{receipt}`. Once it is `stored`, `accepted` is the sum of
 /// `stored`, `duplicate` and `dead_in_all`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReceiptReport {
     /// How far they are.
     pub state: ReceiptState,
@@ -28,6 +29,7 @@ pub struct ReceiptReport {
 
 /// How far the orders of a request are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiptState {
     /// Safe in the log, and some of them not decided yet.
@@ -38,6 +40,7 @@ pub enum ReceiptState {
 
 /// An order that is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeadOrder {
     /// Its id, where it can be read.
     pub order_id: Option<String>,

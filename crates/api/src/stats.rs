@@ -9,6 +9,7 @@ use crate::streams::DerivedReport;
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stats {
     /// Orders that are stored, over the shards that are up.
     pub orders: u64,
@@ -23,13 +24,16 @@ pub struct Stats {
     /// How the cache does.
     pub cache: CacheStats,
     /// The shard map's version; null while it is not known.
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub epoch: Option<Epoch>,
 }
 
 /// One shard: its figures, or why there are none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShardStats {
     /// Its number.
+    #[cfg_attr(test, schemars(with = "u16"))]
     pub shard: ShardId,
     /// How it is.
     #[serde(flatten)]
@@ -38,6 +42,7 @@ pub struct ShardStats {
 
 /// How a shard is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum ShardState {
     /// It answers.
@@ -53,8 +58,10 @@ pub enum ShardState {
         /// Bytes of the database on disk.
         bytes: u64,
         /// The figures of every lane.
+        #[cfg_attr(test, schemars(with = "BTreeMap<String, LaneStats>"))]
         lanes: BTreeMap<Lane, LaneStats>,
         /// How far each stream is.
+        #[cfg_attr(test, schemars(with = "BTreeMap<String, StreamStats>"))]
         streams: BTreeMap<StreamKind, StreamStats>,
         /// How far what follows from its orders is derived, for each shard that it goes to.
         derived: Vec<DerivedReport>,
@@ -68,6 +75,7 @@ pub enum ShardState {
 
 /// One lane of a shard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LaneStats {
     /// Facts stored.
     #[serde(rename = "orders")]
@@ -80,6 +88,7 @@ pub struct LaneStats {
 
 /// How far one stream of a shard is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StreamStats {
     /// The last frame that is committed, as `incarnation.sequence`; null before the first commit.
     pub position: Option<String>,
@@ -91,6 +100,7 @@ pub struct StreamStats {
 
 /// How the cache of a query process does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CacheStats {
     /// Answers from it.
     pub hits: u64,

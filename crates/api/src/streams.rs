@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Streams {
     /// Every stream of every shard of that writer.
     pub streams: Vec<StreamReport>,
@@ -14,10 +15,13 @@ pub struct Streams {
 
 /// One stream of a shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StreamReport {
     /// Which.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub stream: StreamKind,
     /// Of which shard.
+    #[cfg_attr(test, schemars(with = "u16"))]
     pub shard: ShardId,
     /// What its writer does.
     pub state: DrainState,
@@ -32,6 +36,7 @@ pub struct StreamReport {
     /// The last frame that is committed; null before the first commit.
     pub position: Option<FrameAt>,
     /// What became of the rows of each of its lanes up to there.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, Rows>"))]
     pub lanes: BTreeMap<Lane, Rows>,
     /// When it was committed.
     pub committed_at: Option<String>,
@@ -48,8 +53,10 @@ pub struct StreamReport {
 
 /// How far what follows from a logged stream is derived for one shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DerivedReport {
     /// The shard that the facts go to.
+    #[cfg_attr(test, schemars(with = "u16"))]
     pub target: ShardId,
     /// The frame of the logged stream up to which everything is derived.
     pub through: FrameAt,
@@ -62,6 +69,7 @@ pub struct DerivedReport {
 
 /// What the writer of a stream does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DrainState {
     /// The log or the shard has not been reached yet.
@@ -92,6 +100,7 @@ pub enum HaltCause {
 
 /// A frame of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FrameAt {
     /// The stream's.
     pub incarnation: u64,
@@ -101,6 +110,7 @@ pub struct FrameAt {
 
 /// What became of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rows {
     /// They are stored.
     pub stored: u64,
@@ -112,6 +122,7 @@ pub struct Rows {
 
 /// A stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogReport {
     /// Which.
     pub incarnation: u64,

@@ -9,7 +9,7 @@ use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
 use crate::operate::{backfill, dead, doctor, log, migrate, settings, shards, verify, views};
-use crate::{generate, print, replay, up, version};
+use crate::{generate, print, replay, serve, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -29,6 +29,7 @@ enum Command {
     Writer(Box<forebay_writer::Settings>),
     /// Answer questions about orders over HTTP
     Query(Box<forebay_query::Settings>),
+    Serve(Box<serve::Args>),
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
     Generate(generate::Args),
     Replay(replay::Args),
@@ -87,6 +88,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ingest(settings) => Ok(forebay_ingest::run(&settings)),
         Command::Writer(settings) => Ok(forebay_writer::run(&settings)),
         Command::Query(settings) => Ok(forebay_query::run(&settings)),
+        Command::Serve(args) => Ok(serve::run(&args)),
         Command::Generate(args) => generate::run(&args),
         Command::Replay(args) => in_runtime(replay::run(args)),
         Command::Migrate(args) => in_runtime(migrate::run(args)),

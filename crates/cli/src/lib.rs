@@ -9,6 +9,7 @@
 //! | [`command`] | the command line |
 //! | [`generate`] | plausible orders, the same for the same seed |
 //! | [`replay`] | files of orders, sent to ingest |
+//! | [`serve`] | several services as one process |
 //! | [`operate`] | commands for operators |
 //! | [`up`] | the local system, started, watched over and stopped |
 //! | `print` | data and messages, whoever reads them |
@@ -24,6 +25,7 @@ pub mod command;
 pub mod generate;
 pub mod operate;
 pub mod replay;
+pub mod serve;
 mod text;
 pub mod up;
 mod version;

@@ -17,6 +17,8 @@ use crate::telemetry::metrics::DEPENDENCY_UP;
 #[derive(Debug, Clone)]
 pub struct Health {
     shutdown: Shutdown,
+    /// What stands before the names of dependencies: whose they are, where several services are one.
+    of: &'static str,
     dependencies: Arc<RwLock<BTreeMap<String, Entry>>>,
 }
 
@@ -57,12 +59,18 @@ enum State {
 impl Health {
     /// A registry without dependencies: ready until `shutdown` starts.
     pub fn new(shutdown: Shutdown) -> Self {
-        Self { shutdown, dependencies: Arc::default() }
+        Self { shutdown, of: "", dependencies: Arc::default() }
+    }
+
+    /// The same registry, for one of the services that share it: its dependencies are named after it.
+    #[must_use]
+    pub(crate) fn of(&self, service: &'static str) -> Self {
+        Self { of: service, ..self.clone() }
     }
 
     /// Registers a dependency, down until it is reported up. The same name again gives another handle to the same.
     pub fn dependency(&self, name: impl Into<String>, need: Need) -> Dependency {
-        let name = name.into();
+        let name = if self.of.is_empty() { name.into() } else { format!("{} {}", self.of, name.into()) };
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
         dependencies.entry(name.clone()).or_insert_with(|| {
             gauge!(DEPENDENCY_UP.name, "dependency" => name.clone()).set(0.0);

@@ -12,6 +12,7 @@
 //! | [`lifecycle`] | tasks that must not die, signals, drain, the exit code |
 //! | [`failpoint`] | places where a test makes a service fail |
 //! | [`http`] | the accept loop and its limits, request bodies with time-outs, request metrics |
+//! | [`interface`] | the routes that a service has, those that all have, the description and its page |
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |
 //! | [`health`] | dependencies and their states, `/livez` and `/readyz` |
@@ -23,6 +24,7 @@ pub mod extract;
 pub mod failpoint;
 pub mod health;
 pub mod http;
+pub mod interface;
 pub mod lifecycle;
 pub mod problem;
 pub mod service;
@@ -31,6 +33,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use auth::{Client, Right};
+pub use interface::Routes;
 pub use problem::Problem;
 pub use service::{Service, run, run_http};
 pub use settings::ServiceSettings;

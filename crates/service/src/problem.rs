@@ -9,6 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::http::RequestName;
+
 pub use forebay_api::Code;
 
 impl Problem {
@@ -111,7 +113,9 @@ impl Problem {
     pub fn body(&self) -> Value {
         let Parts { code, detail, members, .. } = &*self.0;
         // The fixed members come last, so that none of the others takes their place.
-        let fixed = forebay_api::Problem::new(*code, detail.as_str(), NoMembers {});
+        let request_id = RequestName::current().map(|name| name.to_string());
+        let fixed =
+            forebay_api::Problem { request_id, ..forebay_api::Problem::new(*code, detail.as_str(), NoMembers {}) };
         let mut body = members.clone();
         if let Ok(Value::Object(fixed)) = serde_json::to_value(fixed) {
             body.extend(fixed);

@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use forebay_api::Role;
 use metrics::gauge;
 use tokio::net::TcpListener;
+use tower::util::option_layer;
 use tracing::{error, info};
 
 use crate::auth::Clients;
 use crate::health::Health;
-use crate::http::{self, HttpLimits, Observe};
+use crate::http::{self, Cors, Encode, HttpLimits, Observe};
+use crate::interface::{self, Routes};
 use crate::lifecycle::{Lifecycle, signals};
 use crate::problem::Problem;
 use crate::settings::ServiceSettings;
@@ -34,6 +36,7 @@ pub struct Service {
     pub clients: Clients,
     /// What peers may hold on to.
     pub http_limits: HttpLimits,
+    cors: Option<Cors>,
     metrics: Metrics,
 }
 
@@ -47,6 +50,7 @@ impl Service {
             health: Health::new(lifecycle.shutdown().clone()),
             clients: Clients::load(settings.clients_file.as_deref())?,
             http_limits: HttpLimits { connections_max, ..HttpLimits::default() },
+            cors: settings.cors_origins.as_ref().map(Cors::new),
             metrics: Metrics::install(),
             lifecycle,
         })
@@ -57,15 +61,28 @@ impl Service {
         self.lifecycle.shutdown()
     }
 
-    /// Serves `api` and the endpoints that every service has, as a task of the lifecycle.
-    pub fn serve(&self, listener: TcpListener, api: Router) {
+    /// A part of a process that stops on its own: with a lifecycle of its own, and all else in common. Whoever makes it sees to it that it
+    /// is stopped. It is not ready any more as soon as the whole is told to stop.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { lifecycle: self.lifecycle.another(), ..self.clone() }
+    }
+
+    /// A part that is one of several services in one process.
+    #[must_use]
+    pub fn part_of(&self, role: Role) -> Self {
+        Self { health: self.health.of(role.as_str()), ..self.part() }
+    }
+
+    /// Serves these routes and those that every service has, as a task of the lifecycle.
+    pub fn serve(&self, listener: TcpListener, routes: impl Into<Routes>) {
         match listener.local_addr() {
             Ok(address) => info!(%address, "listening"),
             Err(error) => error!(%error, "listening on an unknown address"),
         }
         let server = http::serve(
             listener,
-            self.router(api),
+            self.router(routes),
             self.http_limits.clone().within_open_files(),
             self.shutdown().clone(),
         );
@@ -76,20 +93,22 @@ impl Service {
         self.lifecycle.spawn("metrics upkeep", self.metrics.upkeep(self.shutdown().answered().clone()));
     }
 
-    /// `api` with `/livez`, `/readyz` and `/metrics`, with problems for unknown paths and methods, counted and timed.
-    pub fn router(&self, api: Router) -> Router {
-        let (health, metrics) = (self.health.clone(), self.metrics);
-        api.route("/livez", get(|| async { "alive\n" }))
-            .route("/readyz", get(move || async move { health.readyz() }))
-            .route("/metrics", get(move || async move { prometheus_text(metrics) }))
+    /// These routes with those that every service has, with problems for unknown paths and methods, named, counted and timed.
+    pub fn router(&self, routes: impl Into<Routes>) -> Router {
+        interface::complete(routes.into(), self.health.clone(), self.metrics)
+            .into_router()
             .fallback(async || Problem::no_such_path())
-            .method_not_allowed_fallback(async || Problem::method_not_allowed("the path is right, the method is not"))
-            .layer(Observe)
+            .method_not_allowed_fallback(other_method)
+            .layer((Observe, option_layer(self.cors.clone()), Encode))
     }
 }
 
-fn prometheus_text(metrics: Metrics) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+/// What is allowed stands in `Allow`, which the router writes.
+async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::method_not_allowed("the path is right, the method is not").into_response()
 }
 
 /// Runs a service: logs, runtime, signals; then `start`, which builds the service's own parts and spawns them; then waits
@@ -124,11 +143,11 @@ where
 
 /// Runs a service that answers requests: listens, then starts the service's own parts and serves the routes that `start`
 /// returns. Otherwise as [`run`].
-pub fn run_http(
+pub fn run_http<R: Into<Routes>>(
     name: &'static str,
     settings: &ServiceSettings,
     listen: SocketAddr,
-    start: impl FnOnce(&Service) -> anyhow::Result<Router>,
+    start: impl FnOnce(&Service) -> anyhow::Result<R>,
 ) -> ExitCode {
     run(name, settings, async move |service| {
         let listener = http::bind(listen).await?;

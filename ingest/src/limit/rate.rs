@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use forebay_api::header;
 use forebay_service::auth::ClientName;
 use forebay_service::{Client, Problem, Shutdown};
 use governor::clock::{Clock, DefaultClock};
@@ -21,8 +22,8 @@ const FORGET: Duration = Duration::from_secs(2);
 const SLOW_STEP: Duration = Duration::from_millis(10);
 
 /// See <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>.
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static(header::RATE_LIMIT);
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static(header::RATE_LIMIT_POLICY);
 
 type Limiter = RateLimiter<ClientName, DashMapStateStore<ClientName>, DefaultClock, StateInformationMiddleware>;
 

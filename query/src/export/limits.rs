@@ -29,11 +29,11 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
         // The other half of the connections is for single pages.
-        let reads = (settings.shard_connections as usize / 2).max(1);
+        let reads = (settings.options.shard_connections as usize / 2).max(1);
         Self {
             memory: Arc::new(Semaphore::new(MEMORY_MIB)),
             reads: settings.shards.iter().map(|_| Arc::new(Semaphore::new(reads))).collect(),
-            give_up: settings.shard_timeout * TIMEOUTS,
+            give_up: settings.options.shard_timeout * TIMEOUTS,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use forebay_service::http::carried;
 use metrics::{counter, gauge};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
@@ -42,12 +43,12 @@ struct Running {
 pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, admitted: OwnedSemaphorePermit) -> Body {
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let format = pump.encoder.format();
-    tasks.spawn(async move {
+    tasks.spawn(carried(async move {
         match pump.run(&sender).await {
             Ok(()) | Err(Cut::Gone) => {}
             Err(cut) => warn!(format = format.name(), "an export was cut off: {cut}"),
         }
-    });
+    }));
     let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _admitted: admitted };
     gauge!(EXPORTS_RUNNING.name).increment(1);
     Body::from_stream(futures::stream::unfold(Some(running), next))

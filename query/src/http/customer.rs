@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use forebay_api::Route;
 use forebay_model::{CustomerId, ShardMap};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use forebay_shard::read::Subject;
 
 use crate::http::list::{ListRequest, in_bucket};
-use crate::http::query_string::LIST;
 use crate::http::tenant;
 
 /// A page of a customer's orders, or all of them.
@@ -19,7 +19,7 @@ pub(crate) async fn get_orders(Path(customer_id): Path<String>, request: ListReq
         let bucket = map.bucket_of(tenant, &customer_id);
         in_bucket(map, bucket, &Subject::Customer { bucket, customer_id: Arc::from(customer_id.as_str()) })
     };
-    request.answer(LIST, tenant, &["customer", customer_id.as_str()], reads).await
+    request.answer(Route::GetOrdersOfCustomer, tenant, &["customer", customer_id.as_str()], reads).await
 }
 
 /// The customer that a path names.

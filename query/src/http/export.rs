@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use forebay_api::{Parameter, Route};
 use forebay_model::{ShardId, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::Subject;
@@ -19,7 +20,7 @@ use crate::list::source::Source;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
-static SHARDS_MISSING: HeaderName = HeaderName::from_static("forebay-shards-missing");
+static SHARDS_MISSING: HeaderName = HeaderName::from_static(forebay_api::header::SHARDS_MISSING);
 
 /// An export that is asked for.
 pub(crate) struct ExportRequest {
@@ -37,7 +38,7 @@ impl ExportRequest {
         uri: &Uri,
         version: Version,
         headers: &HeaderMap,
-        known: &[&str],
+        route: Route,
         tenant: &Tenant,
     ) -> Result<Option<Self>, Problem> {
         let Some(format) = accept::wanted(headers)? else { return Ok(None) };
@@ -45,8 +46,11 @@ impl ExportRequest {
             // There a stream just ends, so a torn one (behind a proxy, too) would look complete.
             return Err(Problem::malformed("an export needs HTTP/1.1 or later"));
         }
-        let query = QueryString::read(uri, known)?;
-        query.refuse(&["limit", "cursor"], "an export is the whole list; pages come as application/json")?;
+        let query = QueryString::read(uri, route)?;
+        query.refuse(
+            &[Parameter::Limit, Parameter::Cursor],
+            "an export is the whole list; pages come as application/json",
+        )?;
         let (direction, span) = (query.direction()?, query.span()?);
         let (tenant, last, partial) = (tenant.clone(), span.start(direction), query.partial()?);
         let scan = Scan { tenant, direction, span, last, partial };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use forebay_api::Route;
 use forebay_model::{Bucket, ShardId, ShardMap, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::Subject;
@@ -47,24 +48,24 @@ impl ListRequest {
         Self { is_building, ..self }
     }
 
-    /// Answers with a page of a tenant's list or with all of it. `known` are the parameters that it takes, `names` its kind
-    /// and whatever it is of; `reads` gives the shards that have something of it, each with the subject to read there.
+    /// Answers with a page of a tenant's list or with all of it. `names` are its kind and whatever it is
+    /// of; `reads` gives the shards that have something of it, each with the subject to read there.
     ///
     /// # Errors
     /// What is wrong with the request, or why it cannot be answered now.
     pub(crate) async fn answer(
         self,
-        known: &[&str],
+        route: Route,
         tenant: &Tenant,
         names: &[&str],
         reads: impl FnOnce(&ShardMap) -> Vec<(ShardId, Subject)>,
     ) -> Result<Response, Problem> {
         let Self { app, uri, version, headers, is_building } = self;
-        if let Some(export) = ExportRequest::parse(&uri, version, &headers, known, tenant)? {
+        if let Some(export) = ExportRequest::parse(&uri, version, &headers, route, tenant)? {
             let reads = reads(&*app.map()?);
             return export.answer(&app, reads, is_building).await;
         }
-        let page = PageRequest::parse(&uri, &headers, known, tenant, names)?;
+        let page = PageRequest::parse(&uri, headers, route, tenant, names)?;
         let map = app.map()?;
         let reads = reads(&map);
         page.answer(&app, &map, reads, is_building).await

@@ -20,22 +20,24 @@ mod response;
 mod stats;
 mod view;
 
-use axum::Router;
-use axum::routing::get;
+use forebay_api::Route;
+use forebay_api::route::Method;
 use forebay_model::Tenant;
+use forebay_service::Routes;
 
 use crate::app::App;
 
 /// The routes of all endpoints.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/orders", get(range::get_orders))
-        .route("/v1/orders/{order_id}", get(order::get_order))
-        .route("/v1/customers/{customer_id}/orders", get(customer::get_orders))
-        .route("/v1/customers/{customer_id}/orders/{order_id}", get(order::get_order_of_customer))
-        .route("/v1/receipts/{receipt}", get(receipt::get_receipt))
-        .route("/v1/stats", get(stats::get_stats))
-        .route("/v1/{view}/{key}/orders", get(view::get_orders))
+pub(crate) fn routes() -> Routes<App> {
+    Routes::new()
+        .on(Route::GetOrders, range::get_orders)
+        .on(Route::GetOrder, order::get_order)
+        .also_at(Route::PostOrders.path(), Method::Get, order::get_order_batch)
+        .on(Route::GetOrdersOfCustomer, customer::get_orders)
+        .on(Route::GetOrderOfCustomer, order::get_order_of_customer)
+        .on(Route::GetReceipt, receipt::get_receipt)
+        .on(Route::GetStats, stats::get_stats)
+        .on(Route::GetOrdersOfView, view::get_orders)
 }
 
 /// Whose orders a request asks for. Nothing names a tenant yet.

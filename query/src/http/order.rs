@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use forebay_api::Route;
 use forebay_model::touched::id_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
 use forebay_service::Problem;
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
 use crate::http::customer::customer_id_of;
-use crate::http::query_string::{QueryString, READ};
+use crate::http::query_string::QueryString;
 use crate::http::{response, tenant};
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
@@ -26,7 +27,7 @@ pub(crate) async fn get_order(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (tenant, order_id) = (tenant(), order_id_of(order_id)?);
-    let patience = patience(&app, &uri, &headers)?;
+    let patience = patience(&app, Route::GetOrder, &uri, &headers)?;
     let map = app.map()?;
     let index = index_of(&map, tenant, &order_id);
     let streams = match order_id.home() {
@@ -41,7 +42,12 @@ pub(crate) async fn get_order(
     // An order that was found where its id says is there, whatever the index lacks.
     let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
     let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] }, false);
-    response::json(&served, owed, || Problem::not_found(format!("there is no order {order_id}")))
+    response::json(&headers, &served, owed, || Problem::not_found(format!("there is no order {order_id}")))
+}
+
+/// The order with the id `batch`, whose path is one of ingest's, too.
+pub(crate) async fn get_order_batch(app: State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    get_order(app, Path("batch".to_owned()), uri, headers).await
 }
 
 /// A customer's order.
@@ -52,7 +58,7 @@ pub(crate) async fn get_order_of_customer(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (tenant, customer_id, order_id) = (tenant(), customer_id_of(customer_id)?, order_id_of(order_id)?);
-    let patience = patience(&app, &uri, &headers)?;
+    let patience = patience(&app, Route::GetOrderOfCustomer, &uri, &headers)?;
     let map = app.map()?;
     let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
     let key = format!("{tenant}\norder of customer\n{customer_id}\n{order_id}");
@@ -60,7 +66,9 @@ pub(crate) async fn get_order_of_customer(
     let question = Question { key, streams, epoch, patience: &patience, partial: false };
     let load = |patience| find_of_customer(&app, &map, tenant, &customer_id, &order_id, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
-    response::json(&served, None, || Problem::not_found(format!("customer {customer_id} has no order {order_id}")))
+    response::json(&headers, &served, None, || {
+        Problem::not_found(format!("customer {customer_id} has no order {order_id}"))
+    })
 }
 
 async fn find(
@@ -96,8 +104,8 @@ async fn find_of_customer(
     Ok(lookup.into_entry(found.as_ref()))
 }
 
-fn patience(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Problem> {
-    let query = QueryString::read(uri, READ)?;
+fn patience(app: &App, route: Route, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Problem> {
+    let query = QueryString::read(uri, route)?;
     // An order is found or not, there is no part of it.
     query.partial()?;
     let patience = query.patience(headers)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use forebay_api::Route;
 use forebay_model::{ShardId, ShardMap, Tenant};
 use forebay_service::Problem;
 use forebay_shard::read::{OrderRow, Subject};
@@ -34,25 +35,26 @@ pub(crate) struct PageRequest {
     scan: Scan,
     limit: usize,
     patience: Patience,
+    headers: HeaderMap,
 }
 
 impl PageRequest {
     /// What a request to a tenant's list asks for. `names` are the list's kind and whatever it is of.
     pub(crate) fn parse(
         uri: &Uri,
-        headers: &HeaderMap,
-        known: &[&str],
+        headers: HeaderMap,
+        route: Route,
         tenant: &Tenant,
         names: &[&str],
     ) -> Result<Self, ReadError> {
-        let query = QueryString::read(uri, known)?;
+        let query = QueryString::read(uri, route)?;
         let (direction, span, partial) = (query.direction()?, query.span()?, query.partial()?);
         let list = ListDigest::new(tenant, names, span, direction);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
         let scan = Scan { tenant: tenant.clone(), direction, span, last, partial };
         let limit = query.limit()?;
         let key = key(names, &scan, limit);
-        Ok(Self { list, key, scan, limit, patience: query.patience(headers)? })
+        Ok(Self { list, key, scan, limit, patience: query.patience(&headers)?, headers })
     }
 
     /// Answers with the page, of these shards, each with the subject to read there; it may be of a view that is building.
@@ -74,7 +76,7 @@ impl PageRequest {
         let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
         let served = app.cache().serve(&question, &read).await?;
         let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
-        response::json(&served, owed, || Problem::internal("a page without a body"))
+        response::json(&self.headers, &served, owed, || Problem::internal("a page without a body"))
     }
 
     async fn read(

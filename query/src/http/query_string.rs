@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use axum::extract::Query;
+use forebay_api::header::AFTER;
+use forebay_api::parameter::{LIMIT_DEFAULT, LIMIT_MAX, WAIT_MS_DEFAULT, WAIT_MS_MAX};
+use forebay_api::{Parameter, Route};
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
 use forebay_shard::read::{Direction, Key, Span};
@@ -12,26 +15,13 @@ use http::{HeaderMap, Uri};
 use crate::list::cursor::{self, ListDigest};
 use crate::position::patience::Patience;
 
-/// Parameters of every read.
-pub(crate) const READ: &[&str] = &["after", "wait_ms", "partial"];
-/// Parameters of every list.
-pub(crate) const LIST: &[&str] = &["from", "to", "limit", "cursor", "after", "wait_ms", "partial"];
-/// Parameters of the list of all orders.
-pub(crate) const RANGE: &[&str] = &["from", "to", "limit", "cursor", "order", "after", "wait_ms", "partial"];
-
-/// The header that does what `after` does.
-const AFTER: &str = "forebay-after";
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 1000;
-const WAIT_DEFAULT: Duration = Duration::from_secs(2);
-const WAIT_MS_MAX: u64 = 60_000;
-
 /// The parameters of a request.
 pub(crate) struct QueryString(Vec<(String, String)>);
 
 impl QueryString {
-    /// Reads the parameters. Each must be one of `known`, and stand there once.
-    pub(crate) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+    /// Reads the parameters. Each must be one of the route's, and stand there once.
+    pub(crate) fn read(uri: &Uri, route: Route) -> Result<Self, Problem> {
+        let known: Vec<&str> = route.parameters().iter().map(|parameter| parameter.name()).collect();
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| malformed(format!("the query cannot be read: {}", error.body_text())))?;
         for (place, (name, _)) in pairs.iter().enumerate() {
@@ -49,20 +39,20 @@ impl QueryString {
     }
 
     /// Refuses parameters that mean something only elsewhere, and says why.
-    pub(crate) fn refuse(&self, names: &[&str], why: &str) -> Result<(), Problem> {
-        match names.iter().find(|name| self.get(name).is_some()) {
-            Some(name) => Err(malformed(format!("there is no `{name}` here: {why}"))),
+    pub(crate) fn refuse(&self, parameters: &[Parameter], why: &str) -> Result<(), Problem> {
+        match parameters.iter().find(|parameter| self.get(**parameter).is_some()) {
+            Some(parameter) => Err(malformed(format!("there is no `{}` here: {why}", parameter.name()))),
             None => Ok(()),
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    fn get(&self, parameter: Parameter) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == parameter.name()).map(|(_, value)| value.as_str())
     }
 
     /// `from` and `to`.
     pub(crate) fn span(&self) -> Result<Span, Problem> {
-        let (from, to) = (self.timestamp("from")?, self.timestamp("to")?);
+        let (from, to) = (self.timestamp(Parameter::From)?, self.timestamp(Parameter::To)?);
         if from.is_some_and(|from| to.is_some_and(|to| from >= to)) {
             return Err(malformed("`from` must be before `to`"));
         }
@@ -71,15 +61,16 @@ impl QueryString {
         Ok(Span { from: from.unwrap_or(Span::ALL.from).min(to), to })
     }
 
-    fn timestamp(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let at = Timestamp::parse_bound(&with_plus(text)).map_err(|error| malformed(format!("`{name}` {error}")))?;
+    fn timestamp(&self, parameter: Parameter) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.get(parameter) else { return Ok(None) };
+        let at = Timestamp::parse_bound(&with_plus(text));
+        let at = at.map_err(|error| malformed(format!("`{}` {error}", parameter.name())))?;
         Ok(Some(at))
     }
 
     /// `limit`.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
-        let Some(text) = self.get("limit") else { return Ok(LIMIT_DEFAULT) };
+        let Some(text) = self.get(Parameter::Limit) else { return Ok(LIMIT_DEFAULT) };
         let limit = number(text).and_then(|limit| usize::try_from(limit).ok());
         limit
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
@@ -88,13 +79,13 @@ impl QueryString {
 
     /// `cursor`: the row that the page follows.
     pub(crate) fn cursor(&self, list: ListDigest) -> Result<Option<Key>, Problem> {
-        let key = self.get("cursor").map(|text| cursor::read(list, text)).transpose();
+        let key = self.get(Parameter::Cursor).map(|text| cursor::read(list, text)).transpose();
         key.map_err(|error| malformed(error.to_string()))
     }
 
     /// `order`.
     pub(crate) fn direction(&self) -> Result<Direction, Problem> {
-        match self.get("order") {
+        match self.get(Parameter::Order) {
             None | Some("desc") => Ok(Direction::NewestFirst),
             Some("asc") => Ok(Direction::OldestFirst),
             Some(_) => Err(malformed("`order` must be asc or desc")),
@@ -103,7 +94,7 @@ impl QueryString {
 
     /// `partial`.
     pub(crate) fn partial(&self) -> Result<bool, Problem> {
-        match self.get("partial") {
+        match self.get(Parameter::Partial) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(malformed("`partial` must be true or false")),
@@ -112,7 +103,7 @@ impl QueryString {
 
     /// `after` and `wait_ms`. The receipt may stand in a header too; the parameter is preferred.
     pub(crate) fn patience(&self, headers: &HeaderMap) -> Result<Patience, Problem> {
-        let (name, text) = match (self.get("after"), headers.get(AFTER)) {
+        let (name, text) = match (self.get(Parameter::After), headers.get(AFTER)) {
             (Some(text), _) => ("`after`", text),
             (None, Some(header)) => ("the header Forebay-After", header.to_str().unwrap_or_default()),
             (None, None) => ("", ""),
@@ -121,12 +112,12 @@ impl QueryString {
             "" => Receipt::default(),
             _ => text.trim().parse().map_err(|error| malformed(format!("{name} {error}")))?,
         };
-        Ok(Patience::new(receipt, self.wait()?.unwrap_or(WAIT_DEFAULT)))
+        Ok(Patience::new(receipt, self.wait()?.unwrap_or(Duration::from_millis(WAIT_MS_DEFAULT))))
     }
 
     /// `wait_ms`.
     pub(crate) fn wait(&self) -> Result<Option<Duration>, Problem> {
-        let Some(text) = self.get("wait_ms") else { return Ok(None) };
+        let Some(text) = self.get(Parameter::WaitMs) else { return Ok(None) };
         let wait_ms = number(text).filter(|wait_ms| *wait_ms <= WAIT_MS_MAX);
         let wait_ms =
             wait_ms.ok_or_else(|| malformed(format!("`wait_ms` must be an integer from 0 to {WAIT_MS_MAX}")))?;
@@ -156,7 +147,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<QueryString, Problem> {
-        QueryString::read(&format!("/v1/orders?{query}").parse().unwrap(), RANGE)
+        QueryString::read(&format!("/v1/orders?{query}").parse().unwrap(), Route::GetOrders)
     }
 
     fn refused<T>(query: &str, part: impl FnOnce(&QueryString) -> Result<T, Problem>) -> String {

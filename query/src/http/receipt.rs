@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use forebay_api::Route;
 use forebay_api::receipt::{DeadOrder, ReceiptReport, ReceiptState};
 use forebay_model::request::FATES_KEPT_US;
 use forebay_model::{Accepted, Position, Receipt, ShardId, StreamKind, Timestamp};
@@ -37,7 +38,7 @@ pub(crate) async fn get_receipt(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let receipt: Receipt = receipt.parse().map_err(|error| Problem::malformed(format!("that {error}")))?;
-    let wait = QueryString::read(&uri, &["wait_ms"])?.wait()?.unwrap_or_default();
+    let wait = QueryString::read(&uri, Route::GetReceipt)?.wait()?.unwrap_or_default();
     let accepted = receipt.accepted().ok_or_else(|| {
         Problem::malformed("these are the positions of an answer, and no receipt of a request: nothing became of them")
     })?;

@@ -2,23 +2,26 @@
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use forebay_api::header as names;
 use forebay_model::{ShardId, StreamId, StreamKind};
 use forebay_service::Problem;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::cache::Served;
 use crate::position::derivations::Derivations;
 use crate::position::read_at::ReadAt;
 
-pub(crate) static CACHE: HeaderName = HeaderName::from_static("forebay-cache");
-pub(crate) static OWED: HeaderName = HeaderName::from_static("forebay-owed");
-pub(crate) static POSITION: HeaderName = HeaderName::from_static("forebay-position");
+pub(crate) static CACHE: HeaderName = HeaderName::from_static(names::CACHE);
+pub(crate) static OWED: HeaderName = HeaderName::from_static(names::OWED);
+pub(crate) static POSITION: HeaderName = HeaderName::from_static(names::POSITION);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What decides whether a list is a page or an export.
 pub(crate) const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
 
-/// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from.
+/// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from. To a request with these headers,
+/// which may say that its client has the answer.
 pub(crate) fn json(
+    request: &HeaderMap,
     served: &Served,
     owed: Option<HeaderValue>,
     nothing: impl FnOnce() -> Problem,
@@ -31,9 +34,13 @@ pub(crate) fn json(
         let problem = nothing().header(CACHE.clone(), from);
         return Err(further.fold(problem, |problem, (name, value)| problem.header(name.clone(), value)));
     };
-    let mut response = body.into_response();
+    let tag = tag(served);
+    let mut response = match &tag {
+        Some(tag) if is_known(request, tag) => StatusCode::NOT_MODIFIED.into_response(),
+        _ => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
+    };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.extend(tag.map(|tag| (header::ETAG, tag)));
     headers.insert(CACHE.clone(), from);
     headers.insert(header::VARY, ACCEPT);
     headers.extend(position.map(|position| (POSITION.clone(), position)));
@@ -51,6 +58,23 @@ pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building:
     let debts = debtors.iter().map(|(source, since)| format!("{source} since {since}"));
     let debts: Vec<String> = building.into_iter().chain(debts).collect();
     HeaderValue::from_maybe_shared(Bytes::from(debts.join(", "))).ok().filter(|_| !debts.is_empty())
+}
+
+/// What tells an answer from others to the same request (RFC 9110, section 8.8.3): the positions that it was read at. A commit moves them
+/// with all that it changes, so at the same ones it is the same. It is a weak one, since the same answer may be encoded in different ways.
+///
+/// There is none where something is missing: before the first commit there is no position, and a shard that was left out has none here.
+fn tag(served: &Served) -> Option<HeaderValue> {
+    let receipt = served.entry.read_at.to_receipt();
+    let text = format!("W/\"{receipt}\"");
+    HeaderValue::from_maybe_shared(Bytes::from(text)).ok().filter(|_| served.entry.is_whole && !receipt.is_empty())
+}
+
+/// Whether a client has the answer with this tag (RFC 9110, section 13.1.2).
+fn is_known(request: &HeaderMap, tag: &HeaderValue) -> bool {
+    let Ok(tag) = tag.to_str() else { return false };
+    let known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).map(str::trim).any(|known| known == "*" || known == tag)
 }
 
 /// The header that says at which positions an answer was read.

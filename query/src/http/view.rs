@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use forebay_api::Route;
 use forebay_model::id::check_id;
 use forebay_model::{Bucket, ShardMap, ViewState};
 use forebay_service::Problem;
@@ -11,7 +12,6 @@ use forebay_service::extract::Path;
 use forebay_shard::read::Subject;
 
 use crate::http::list::{ListRequest, in_bucket};
-use crate::http::query_string::LIST;
 use crate::http::tenant;
 
 /// A page of what a key of a view sees, or all of it. Where there is no such view, there is no such path.
@@ -31,5 +31,5 @@ pub(crate) async fn get_orders(
     };
     // By its id: what was read of a view of that name that is no more says nothing of this one.
     let names = ["view", &id.to_string(), &key];
-    request.of_building(found.state == ViewState::Building).answer(LIST, tenant, &names, reads).await
+    request.of_building(found.state == ViewState::Building).answer(Route::GetOrdersOfView, tenant, &names, reads).await
 }

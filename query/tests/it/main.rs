@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod caching;
+mod etags;
 mod exporting;
 mod exports;
 mod fates;

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use forebay_service::lifecycle::Outcome;
 use forebay_service::telemetry::metrics::{Kind, Metric};
-use forebay_service::{Service, ServiceSettings};
+use forebay_service::{Routes, Service, ServiceSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -24,7 +23,7 @@ pub struct Served {
 
 impl Served {
     /// Starts a service on a free port; `start` builds what it serves.
-    pub async fn start(settings: &ServiceSettings, start: impl FnOnce(&Service) -> Router) -> Self {
+    pub async fn start(settings: &ServiceSettings, start: impl FnOnce(&Service) -> Routes) -> Self {
         Self::start_at(([127, 0, 0, 1], 0).into(), settings, start).await
     }
 
@@ -32,7 +31,7 @@ impl Served {
     pub async fn start_at(
         address: SocketAddr,
         settings: &ServiceSettings,
-        start: impl FnOnce(&Service) -> Router,
+        start: impl FnOnce(&Service) -> Routes,
     ) -> Self {
         let service = Service::new(settings).expect("the settings are good");
         let listener = TcpListener::bind(address).await.expect("the port is free");
@@ -44,6 +43,11 @@ impl Served {
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The client that asks it.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// A question that is not sent yet.

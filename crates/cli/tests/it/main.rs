@@ -5,6 +5,8 @@
 mod forebay;
 mod hangup;
 mod help;
+mod interface;
 mod operating;
 mod replaying;
+mod serve;
 mod up;

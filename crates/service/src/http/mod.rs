@@ -6,9 +6,12 @@
 mod accept;
 mod body;
 mod connection;
+mod cors;
+mod encoded;
 mod limits;
 mod observe;
 pub(crate) mod peer;
+mod request_name;
 
 use std::net::SocketAddr;
 
@@ -19,8 +22,12 @@ use tokio::net::TcpListener;
 use crate::shutdown::Shutdown;
 
 pub use body::{RequestBodyError, body_problem, read_whole};
+pub(crate) use cors::Cors;
+pub use cors::Origins;
+pub(crate) use encoded::Encode;
 pub use limits::HttpLimits;
 pub use observe::Observe;
+pub use request_name::{RequestName, carried};
 
 pub use crate::http::peer::Peer;
 

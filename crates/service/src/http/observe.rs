@@ -1,4 +1,4 @@
-//! Counts and times requests, and answers for handlers that panic.
+//! Names, counts and times requests, and answers for handlers that panic.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,19 +11,25 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
+use forebay_api::header::REQUEST_ID;
 use futures::FutureExt;
-use http::Method;
+use http::{HeaderName, Method};
 use metrics::{Counter, Histogram, counter, histogram};
 use tower::{Layer, Service};
 use tracing::debug;
 
+use super::request_name::RequestName;
 use crate::problem::{Code, Problem};
 use crate::telemetry::metrics::{PROBLEMS, REQUEST_SECONDS, REQUESTS};
 
 /// The label of requests that no route matches; their paths are anybody's invention.
 const UNMATCHED: &str = "unmatched";
 
+static NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
+
 /// A layer for a whole router (`router.layer(Observe)`), after all routes and fallbacks.
+///
+/// Each request has a name, its `X-Request-Id`, which stands in its answer.
 ///
 /// Metrics: `forebay_http_requests_total{route,method,status}`, `forebay_http_request_seconds{route,method}` (until the
 /// answer's head), `forebay_http_problems_total{route,code}`. A panic becomes the problem `internal`.
@@ -61,16 +67,19 @@ where
         let began = Instant::now();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = method_label(request.method());
-        let handled = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        Box::pin(async move {
-            let response = match handled.await {
+        let name = RequestName::of(request.headers());
+        let handled = AssertUnwindSafe(name.within(|| self.inner.call(request))).catch_unwind();
+        let id = name.value();
+        Box::pin(name.through(async move {
+            let mut response = match handled.await {
                 Ok(Ok(response)) => response,
                 // The panic hook has logged where and why.
                 Err(_) => Problem::internal("the service failed on this request; it was logged").into_response(),
             };
             record(route.as_ref().map_or(UNMATCHED, MatchedPath::as_str), method, &response, began);
+            response.headers_mut().insert(NAME.clone(), id);
             Ok(response)
-        })
+        }))
     }
 }
 

@@ -18,6 +18,7 @@ use forebay_task::Spawner;
 use futures::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{error, info};
 
 use crate::failpoint::Failpoints;
@@ -83,6 +84,21 @@ impl Lifecycle {
                 tasks: RunningTasks::default(),
             }),
         }
+    }
+
+    /// One beside it, which is stopped on its own, and as patiently.
+    pub(crate) fn another(&self) -> Self {
+        Self::with_failpoints(self.inner.grace, self.inner.failpoints.clone())
+    }
+
+    /// How long stopping may take.
+    pub fn grace(&self) -> Duration {
+        self.inner.grace
+    }
+
+    /// For a request that this lifecycle waits for, and not only whoever serves it: to be held until it is answered.
+    pub(crate) fn request(&self) -> TaskTrackerToken {
+        self.inner.serving.token()
     }
 
     /// The stages of stopping, for tasks to watch.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use crate::failpoint::Failpoints;
+use crate::http::Origins;
 
 /// The settings that every service has; `#[command(flatten)]` them into a service's own.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +32,10 @@ pub struct ServiceSettings {
     #[arg(long, env = "FOREBAY_CONNECTIONS_MAX", value_name = "NUMBER", default_value = "4096",
         value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: u32,
+
+    /// Origins whose pages may ask it from a browser, such as `https://shop.example`, separated by commas; `*` is all
+    #[arg(long, env = "FOREBAY_CORS_ORIGINS", value_name = "ORIGINS")]
+    pub cors_origins: Option<Origins>,
 
     /// Where the service fails on purpose, for tests
     #[arg(long, env = "FOREBAY_FAILPOINTS", default_value = "", hide = true)]
@@ -73,6 +78,7 @@ impl Default for ServiceSettings {
             shutdown_grace: Duration::from_secs(20),
             clients_file: None,
             connections_max: 4096,
+            cors_origins: None,
             failpoints: Failpoints::default(),
         }
     }
@@ -153,6 +159,7 @@ mod tests {
             "FOREBAY_SHUTDOWN_GRACE_S",
             "FOREBAY_CLIENTS_FILE",
             "FOREBAY_CONNECTIONS_MAX",
+            "FOREBAY_CORS_ORIGINS",
         ] {
             assert!(help.contains(variable), "{variable} is missing in:\n{help}");
         }

@@ -1,5 +1,6 @@
 //! Logs, the metrics recorder and the TLS provider: what exists once per process.
 
+mod lines;
 pub mod metrics;
 pub(crate) mod process;
 
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::settings::{LogFormat, LoggingSettings};
+use crate::telemetry::lines::Named;
 use crate::telemetry::metrics::{METRICS, describe};
 
 /// Histogram buckets by the unit at the end of a metric's name.
@@ -89,14 +91,17 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-/// What writes the log. A line has the fields of the spans around it, from the outermost inwards, and each of them once.
+/// What writes the log. A line has the fields of the spans around it, from the outermost inwards, and each of them once; and the name of
+/// the request that it was logged for.
 fn logs(log: &LoggingSettings, to: impl for<'w> MakeWriter<'w> + Send + Sync + 'static, is_ansi: bool) -> Dispatch {
     // The client of NATS tells every second that a server is away; what matters of that the log's own lines say. Directives that follow win.
     let filter = EnvFilter::new(format!("async_nats=warn,{}", log.level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).with_ansi(is_ansi);
     match log.format {
-        LogFormat::Text => builder.into(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).into(),
+        LogFormat::Text => builder.map_event_format(Named::text).into(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(false).map_event_format(Named::json).into()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use forebay_service::http::HttpLimits;
-use forebay_service::{Service, ServiceSettings, http};
+use forebay_service::{Routes, Service, ServiceSettings, http};
 use forebay_testkit::eventually;
 use tokio::net::TcpListener;
 
@@ -30,7 +30,11 @@ impl TestService {
         Self::of(service, api).await
     }
 
-    pub(crate) async fn of(service: Service, api: Router) -> Self {
+    pub(crate) async fn of_routes(routes: Routes) -> Self {
+        Self::of(Service::new(&ServiceSettings::default()).expect("the defaults are good"), routes).await
+    }
+
+    pub(crate) async fn of(service: Service, api: impl Into<Routes>) -> Self {
         let listener = http::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
         let address = listener.local_addr().unwrap();
         service.serve(listener, api);

@@ -13,7 +13,7 @@ use crate::server::SOON;
 
 pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
-    read: Vec<u8>,
+    pub(crate) read: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -54,6 +54,17 @@ impl Wire {
     }
 
     pub(crate) async fn try_answer(&mut self) -> io::Result<Answer> {
+        let Answer { status, headers, .. } = self.try_head().await?;
+        let body_len = headers.get("content-length").map_or(0, |len| len.parse().expect("a length"));
+        while self.read.len() < body_len {
+            self.more().await?;
+        }
+        let body = String::from_utf8(self.read.drain(..body_len).collect()).expect("a body is text");
+        Ok(Answer { status, headers, body })
+    }
+
+    /// An answer without its body.
+    pub(crate) async fn try_head(&mut self) -> io::Result<Answer> {
         let head_len = loop {
             if let Some(at) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
@@ -67,12 +78,7 @@ impl Wire {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
-        let body_len = headers.get("content-length").map_or(0, |len| len.parse().expect("a length"));
-        while self.read.len() < body_len {
-            self.more().await?;
-        }
-        let body = String::from_utf8(self.read.drain(..body_len).collect()).expect("a body is text");
-        Ok(Answer { status: status.expect("a status line"), headers, body })
+        Ok(Answer { status: status.expect("a status line"), headers, body: String::new() })
     }
 
     /// Waits until the server ends the connection; panics when it does not in time.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use forebay_api::Stats;
 use forebay_api::stats::{LaneStats, ShardStats};
+use forebay_api::{Route, Stats};
 use forebay_service::Problem;
 use futures::future::join_all;
 use http::{Uri, header};
@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The statistics of all shards. With `wait_ms`, as soon as everything is drained; when the time is over, as they are then.
 pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
-    let until = Instant::now() + QueryString::read(&uri, &["wait_ms"])?.wait()?.unwrap_or_default();
+    let until = Instant::now() + QueryString::read(&uri, Route::GetStats)?.wait()?.unwrap_or_default();
     let mut stats = read(&app).await;
     while !stats.drained && Instant::now() < until {
         sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;

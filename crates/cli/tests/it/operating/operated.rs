@@ -63,7 +63,8 @@ impl Operated {
         self.forebay.command(&[command, &flags].concat())
     }
 
-    fn flags(&self) -> Vec<String> {
+    /// What tells a service of it.
+    pub(crate) fn flags(&self) -> Vec<String> {
         let LogSettings { url, name, .. } = self.log.settings();
         let shards = self.shards.urls.join(",");
         ["--nats", url, "--log-prefix", name.as_str(), "--shards", &shards].map(str::to_owned).into()

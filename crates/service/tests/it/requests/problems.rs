@@ -37,6 +37,7 @@ async fn problem_carries_its_members_and_headers() {
             "code": "shard_unavailable",
             "detail": "shard 1 does not answer",
             "shards": [1],
+            "request_id": answer.header("x-request-id"),
         })
     );
 }

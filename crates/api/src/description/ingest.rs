@@ -1,0 +1,78 @@
+//! What is said of the routes of ingest.
+
+use super::examples;
+use super::operation::{Content, Given, Operation};
+use super::parts::SEND;
+use super::schemas::Schemas;
+use crate::header::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::problem::Faults;
+use crate::{AcceptedOrder, BatchReport, Code, NewOrder};
+use serde_json::{Value, json};
+
+/// With which codes what is sent may be refused.
+const CODES: &[Code] = &[
+    Code::Malformed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::RequestTimeout,
+    Code::TooLarge,
+    Code::UnsupportedMediaType,
+    Code::Invalid,
+    Code::RateLimited,
+    Code::Internal,
+    Code::Overloaded,
+    Code::LogFull,
+    Code::LogUnreachable,
+    Code::ShuttingDown,
+    Code::NotReady,
+];
+
+/// With which of them a batch may be cut short.
+const CUT_SHORT: &[Code] =
+    &[Code::Malformed, Code::RequestTimeout, Code::TooLarge, Code::RateLimited, Code::Overloaded];
+
+pub(super) fn post_order(schemas: &mut Schemas) -> Operation {
+    Operation {
+        summary: "Send an order",
+        text: "Answers when the order is on disk in the log. Sending it again is harmless: with its `order_id` and `timestamp` it is stored \
+               once. An order with an `order_id` needs its `timestamp`. One order is at most 256 KiB.",
+        takes: vec![Content::json(schemas.of::<NewOrder<Value>>(), examples::new_order())],
+        headers: SEND,
+        gives: vec![Given {
+            status: 202,
+            text: "The order is safe, and will be stored.",
+            headers: &[RATE_LIMIT, RATE_LIMIT_POLICY],
+            contents: vec![Content::json(schemas.of::<AcceptedOrder>(), examples::accepted())],
+        }],
+        codes: CODES,
+        members: vec![(Code::Invalid, schemas.of::<Faults>())],
+    }
+}
+
+pub(super) fn post_orders(schemas: &mut Schemas) -> Operation {
+    let orders = json!({"type": "array", "items": schemas.of::<NewOrder<Value>>()});
+    let report = schemas.of::<BatchReport>();
+    let text = "Where the batch was begun: every line up to this one is accepted or rejected for good.";
+    let cut_short = json!({"properties": {"settled_lines": {"type": "integer", "minimum": 0, "description": text}}});
+    Operation {
+        summary: "Send many orders",
+        text: "An order a line (NDJSON; blank lines are passed over), or a JSON array; also with `Content-Encoding: gzip` or `zstd`. The body is \
+               read as a stream and logged as it comes, and may be of any length. Lines that are no orders are rejected one by one, and the first \
+               100 of them are told; where nothing was accepted, that is 422 with the same members. A stream that is faster than the client's \
+               rate is slowed down. A batch that has to be cut short (400 torn body, 408, 413, 429, 503) is a problem with the same members and \
+               `settled_lines`: every line up to that one is accepted or rejected for good. Go on behind it, or send all of it again.",
+        takes: vec![
+            Content::new("application/x-ndjson", json!({"type": "string"}), examples::lines()),
+            Content::json(orders, json!([examples::new_order()])),
+        ],
+        headers: SEND,
+        gives: vec![Given {
+            status: 202,
+            text: "What was accepted is safe, and will be stored.",
+            headers: &[],
+            contents: vec![Content::json(report.clone(), examples::report())],
+        }],
+        codes: CODES,
+        members: CUT_SHORT.iter().map(|&code| (code, cut_short.clone())).chain([(Code::Invalid, report)]).collect(),
+    }
+}

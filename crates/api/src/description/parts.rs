@@ -1,0 +1,178 @@
+//! Parameters and headers, each described once.
+
+use serde_json::{Map, Value, json};
+
+use super::examples::{CURSOR, RECEIPT};
+use super::schemas::id_schema;
+use crate::header::{
+    AFTER, CACHE, FIRST_LINE, IDEMPOTENCY_KEY, OWED, POSITION, RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID,
+    SHARDS_MISSING,
+};
+use crate::parameter::{LIMIT_DEFAULT, LIMIT_MAX, Parameter, WAIT_MS_DEFAULT, WAIT_MS_MAX};
+
+const REQUEST_ID_TEXT: &str = "The name of this request in logs and problems: what the request had as such, if that is 1 to 128 letters, \
+digits and `._:/+=@-`, or else one that was made for it.";
+
+/// The name under which it stands among the components.
+pub(super) fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// Every parameter: of paths, of queries, and headers.
+pub(super) fn parameters() -> Map<String, Value> {
+    let in_path = [
+        ("order_id", "Which order.", id_schema(), "ORD123456"),
+        ("customer_id", "Whose orders.", id_schema(), "CUST789"),
+        (
+            "view",
+            "A view of the system, in the plural: `sellers`, if nothing else was set up.",
+            json!({"type": "string"}),
+            "sellers",
+        ),
+        ("key", "Whose view: of `sellers`, the id of a seller.", id_schema(), "S7"),
+        ("receipt", "What was answered to the request.", json!({"type": "string"}), RECEIPT),
+    ];
+    let in_path = in_path.into_iter().map(|(name, text, schema, example)| {
+        (name, json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema, "example": example}))
+    });
+    let in_query = [
+        Parameter::From,
+        Parameter::To,
+        Parameter::Limit,
+        Parameter::Cursor,
+        Parameter::Order,
+        Parameter::After,
+        Parameter::WaitMs,
+        Parameter::Partial,
+    ];
+    let in_query = in_query.into_iter().map(|parameter| {
+        let (text, schema) = query_parameter(parameter);
+        let name = parameter.name();
+        (name, json!({"name": name, "in": "query", "description": text, "schema": schema}))
+    });
+    let headers = [
+        (
+            "Forebay-After",
+            "Does what `after` does; if both are there, `after` counts.",
+            json!({"type": "string", "examples": [RECEIPT]}),
+        ),
+        (
+            "Idempotency-Key",
+            "Ids that are assigned to orders which bring a `timestamp` become a function of this key, the line and its bytes, so that \
+             sending them again stores nothing twice.",
+            json!({"type": "string", "minLength": 1, "maxLength": 128}),
+        ),
+        (
+            "Forebay-First-Line",
+            "Where the first line of this body stands in its source, for assigning ids by `Idempotency-Key`.",
+            json!({"type": "integer", "minimum": 1, "default": 1}),
+        ),
+        (
+            "If-None-Match",
+            "The `ETag` of an answer that is at hand: 304 where it would be the same.",
+            json!({"type": "string"}),
+        ),
+        ("X-Request-Id", REQUEST_ID_TEXT, json!({"type": "string", "examples": ["9f86d081884c7d65"]})),
+    ];
+    let headers = headers.into_iter().map(|(name, text, schema)| {
+        (name, json!({"name": name, "in": "header", "description": text, "schema": schema}))
+    });
+    in_path.chain(in_query).chain(headers).map(|(name, parameter)| (key(name), parameter)).collect()
+}
+
+fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
+    match parameter {
+        Parameter::From => ("From this moment on.", json!({"type": "string", "format": "date-time"})),
+        Parameter::To => ("Before this moment.", json!({"type": "string", "format": "date-time"})),
+        Parameter::Limit => (
+            "How many orders a page has at most. It also ends, with `has_more`, when it has more than 8 MiB.",
+            json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}),
+        ),
+        Parameter::Cursor => (
+            "The `next_cursor` of the page before, with the same filter.",
+            json!({"type": "string", "examples": [CURSOR]}),
+        ),
+        Parameter::Order => (
+            "Newest first (`desc`), or oldest first.",
+            json!({"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
+        ),
+        Parameter::After => (
+            "A receipt (or a `Forebay-Position`): wait until what it names is stored, and what this read sees of it, then read.",
+            json!({"type": "string", "examples": [RECEIPT]}),
+        ),
+        Parameter::WaitMs => (
+            "How long to wait, in milliseconds. A read with `after` waits 2000 where nothing is said, and answers 504 `not_yet_visible` behind \
+             that; a receipt is answered at once where nothing is said, and after that time as it stands then.",
+            json!({"type": "integer", "minimum": 0, "maximum": WAIT_MS_MAX, "examples": [WAIT_MS_DEFAULT]}),
+        ),
+        Parameter::Partial => (
+            "Answer without the shards that are down, and list them in `shards_missing`. By default that is 503 `shard_unavailable`.",
+            json!({"type": "boolean", "default": false}),
+        ),
+    }
+}
+
+/// Every header of answers.
+pub(super) fn headers() -> Map<String, Value> {
+    let text =
+        |text: &str, example: &str| json!({"description": text, "schema": {"type": "string"}, "example": example});
+    let headers = [
+        (REQUEST_ID, text(REQUEST_ID_TEXT, "9f86d081884c7d65")),
+        (
+            CACHE,
+            json!({"description": "Where the answer comes from.", "schema": {"type": "string", "enum": ["l1", "redis", "miss", "bypass"]}}),
+        ),
+        (
+            POSITION,
+            text(
+                "The positions at which the answer holds everything that was committed. It can be given to `after`.",
+                "l1.1.4711",
+            ),
+        ),
+        (
+            OWED,
+            text(
+                "What may be missing for longer than a moment: the shards that owe something, each with since when; `building` before them \
+                 where the view does not have everything of older orders yet.",
+                "1 since 2026-11-29T04:00:00Z",
+            ),
+        ),
+        (SHARDS_MISSING, text("Of an export with `partial=true`: the shards that are left out.", "1, 2")),
+        ("etag", text("For `If-None-Match`: the same as long as the answer is.", "W/\"l1.1.4711\"")),
+        (
+            RATE_LIMIT,
+            text(
+                "How many orders the client has left, and in how many seconds it has all again.",
+                "\"orders\";r=999;t=1",
+            ),
+        ),
+        (RATE_LIMIT_POLICY, text("How many orders per second the client may send.", "\"orders\";q=1000;w=1")),
+        (
+            "retry-after",
+            json!({"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 0}, "example": 1}),
+        ),
+        ("www-authenticate", text("What is asked for (RFC 6750).", "Bearer realm=\"forebay\"")),
+    ];
+    headers.into_iter().map(|(name, header)| (key(name), header)).collect()
+}
+
+/// The headers that every problem of a status has.
+pub(super) fn of_status(status: u16) -> &'static [&'static str] {
+    match status {
+        401 => &["www-authenticate"],
+        429 => &["retry-after", RATE_LIMIT, RATE_LIMIT_POLICY],
+        503 => &["retry-after"],
+        _ => &[],
+    }
+}
+
+/// References to headers of an answer.
+pub(super) fn answered(names: &[&str]) -> Map<String, Value> {
+    let reference = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{}", key(name))}));
+    [REQUEST_ID].iter().chain(names).map(reference).collect()
+}
+
+/// The headers of every read that mean something in its request.
+pub(super) const READ: &[&str] = &[AFTER, "if-none-match"];
+/// Of what is sent.
+pub(super) const SEND: &[&str] = &[IDEMPOTENCY_KEY, FIRST_LINE];

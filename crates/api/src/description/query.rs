@@ -1,0 +1,165 @@
+//! What is said of the routes of query.
+
+use super::examples;
+use super::operation::{Content, Given, Operation};
+use super::parts::READ;
+use super::schemas::Schemas;
+use crate::header::{CACHE, OWED, POSITION, SHARDS_MISSING};
+use crate::{Code, Order, Page, ReceiptReport, Stats};
+use serde_json::{Value, json};
+
+const OF_LIST: &[Code] = &[
+    Code::Malformed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::NotAcceptable,
+    Code::Internal,
+    Code::Overloaded,
+    Code::ShuttingDown,
+    Code::NotReady,
+    Code::ShardUnavailable,
+    Code::NotYetVisible,
+];
+const OF_ORDER: &[Code] = &[
+    Code::Malformed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::Internal,
+    Code::NotReady,
+    Code::ShardUnavailable,
+    Code::NotYetVisible,
+];
+const OF_ORDER_BY_ID: &[Code] = &[
+    Code::Malformed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::Ambiguous,
+    Code::Internal,
+    Code::NotReady,
+    Code::ShardUnavailable,
+    Code::NotYetVisible,
+];
+
+pub(super) fn get_orders(schemas: &mut Schemas) -> Operation {
+    list(
+        schemas,
+        "List all orders",
+        "Of all customers, newest first, or with `order=asc` oldest first. With another `Accept` than JSON it is the whole list in one answer, \
+         streamed: there is no `limit` and no `cursor` then, and a transfer that ends is whole.",
+        examples::page(),
+    )
+}
+
+pub(super) fn get_orders_of_customer(schemas: &mut Schemas) -> Operation {
+    list(
+        schemas,
+        "List a customer's orders",
+        "Newest first, by the page, or with another `Accept` than JSON as a whole.",
+        examples::page(),
+    )
+}
+
+pub(super) fn get_orders_of_view(schemas: &mut Schemas) -> Operation {
+    list(
+        schemas,
+        "List the orders of a seller, or of another view",
+        "Each order as that seller sees it: with only its items, and their `subtotal`. Newest first, by the page, or with another `Accept` than \
+         JSON as a whole. There is such a list for every view of the system, in the plural: `/v1/sellers/S7/orders`. A path that is no view is \
+         404. `Forebay-Owed` says whether something may still be missing.",
+        examples::page_of_view(),
+    )
+}
+
+fn list(schemas: &mut Schemas, summary: &'static str, text: &'static str, example: Value) -> Operation {
+    let csv = "order_id,customer_id,timestamp,currency,total,items,attributes\r\n";
+    let parquet = json!({"type": "string", "contentMediaType": "application/vnd.apache.parquet"});
+    let lines = format!("{}\n", examples::order());
+    let contents = vec![
+        Content::json(schemas.of::<Page<Order<Value>>>(), example),
+        Content::text("application/x-ndjson", lines),
+        Content::text("text/csv", csv),
+        Content::new("application/vnd.apache.parquet", parquet, Value::Null),
+    ];
+    let found = "A page, or the whole list.";
+    let headers = &[CACHE, POSITION, OWED, SHARDS_MISSING, "etag"];
+    let gives = vec![Given { status: 200, text: found, headers, contents }, not_modified()];
+    Operation { summary, text, takes: Vec::new(), headers: READ, gives, codes: OF_LIST, members: Vec::new() }
+}
+
+pub(super) fn get_order(schemas: &mut Schemas) -> Operation {
+    let customers =
+        json!({"properties": {"customers": {"type": "array", "items": {"type": "string"}}}, "required": ["customers"]});
+    Operation {
+        codes: OF_ORDER_BY_ID,
+        members: vec![(Code::Ambiguous, customers)],
+        ..order(
+            schemas,
+            "Read an order",
+            "An id is unique per customer: 409 `ambiguous` names the customers (up to 100) where several have an order with that id. An id that \
+             Forebay has assigned leads to its own order.",
+        )
+    }
+}
+
+pub(super) fn get_order_of_customer(schemas: &mut Schemas) -> Operation {
+    order(schemas, "Read a customer's order", "")
+}
+
+fn order(schemas: &mut Schemas, summary: &'static str, text: &'static str) -> Operation {
+    let contents = vec![Content::json(schemas.of::<Order<Value>>(), examples::order())];
+    let found = Given { status: 200, text: "The order.", headers: &[CACHE, POSITION, OWED, "etag"], contents };
+    let gives = vec![found, not_modified()];
+    Operation { summary, text, takes: Vec::new(), headers: READ, gives, codes: OF_ORDER, members: Vec::new() }
+}
+
+fn not_modified() -> Given {
+    let text = "The answer is the one whose `ETag` stands in `If-None-Match`.";
+    Given { status: 304, text, headers: &[CACHE, POSITION, OWED, "etag"], contents: Vec::new() }
+}
+
+pub(super) fn get_receipt(schemas: &mut Schemas) -> Operation {
+    Operation {
+        summary: "Ask what became of a request",
+        text: "Of the order, or of the batch as a whole, that was answered with this receipt. `state` is `logged` until all of its orders are \
+               decided; until then `stored` is null. With `wait_ms` the answer comes when they are, or after that time. `dead` are the first 100 \
+               that could not be stored.",
+        takes: Vec::new(),
+        headers: &[],
+        gives: vec![Given {
+            status: 200,
+            text: "What is known now.",
+            headers: &[],
+            contents: vec![Content::json(schemas.of::<ReceiptReport>(), examples::receipt())],
+        }],
+        codes: &[
+            Code::Malformed,
+            Code::Unauthenticated,
+            Code::Forbidden,
+            Code::ReceiptGone,
+            Code::Internal,
+            Code::NotReady,
+            Code::ShardUnavailable,
+        ],
+        members: Vec::new(),
+    }
+}
+
+pub(super) fn get_stats(schemas: &mut Schemas) -> Operation {
+    Operation {
+        summary: "See how many orders there are, and how each shard stands",
+        text: "A shard or a log that is down is part of the answer, and no error.",
+        takes: Vec::new(),
+        headers: &[],
+        gives: vec![Given {
+            status: 200,
+            text: "As it stands now.",
+            headers: &[],
+            contents: vec![Content::json(schemas.of::<Stats>(), examples::stats())],
+        }],
+        codes: &[Code::Malformed, Code::Unauthenticated, Code::Forbidden, Code::Internal],
+        members: Vec::new(),
+    }
+}

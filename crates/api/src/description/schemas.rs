@@ -1,0 +1,68 @@
+//! The types as JSON Schema (2020-12), which is what OpenAPI 3.1 has.
+
+use std::borrow::Cow;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::Code;
+
+/// The types that were met.
+pub(super) struct Schemas(SchemaGenerator);
+
+impl Schemas {
+    pub(super) fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Self(settings.for_serialize().into_generator())
+    }
+
+    /// A reference to a type.
+    pub(super) fn of<T: JsonSchema>(&mut self) -> Value {
+        self.0.subschema_for::<T>().into()
+    }
+
+    pub(super) fn into_json(mut self) -> Map<String, Value> {
+        self.0.take_definitions(true)
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = Self::ALL.iter().map(|code| code.as_str()).collect();
+        let said: Vec<String> =
+            Self::ALL.iter().map(|code| format!("- `{code}` ({}): {}", code.status(), code.title())).collect();
+        json_schema!({"type": "string", "enum": names, "description": said.join("\n")})
+    }
+}
+
+/// What an id may be.
+pub(super) fn id_schema() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"})
+}
+
+pub(crate) fn sku(_: &mut SchemaGenerator) -> Schema {
+    id_schema().try_into().unwrap_or_default()
+}
+
+/// An integer is taken, too.
+pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [id_schema(), {"type": "integer"}]})
+}
+
+pub(crate) fn id_or_null(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [id_schema(), {"type": ["integer", "null"]}]})
+}
+
+/// An order with an id needs its time, or sending it again would store it twice.
+pub(crate) fn id_and_time(schema: &mut Schema) {
+    let has_time = json!({"required": ["timestamp"], "properties": {"timestamp": {"type": "string"}}});
+    schema.insert("anyOf".to_owned(), json!([has_time, {"properties": {"order_id": {"type": "null"}}}]));
+}

@@ -1,0 +1,47 @@
+//! What may stand behind the `?` of a request.
+
+/// The most orders of a page.
+pub const LIMIT_MAX: usize = 1000;
+/// The orders of a page where nothing is said.
+pub const LIMIT_DEFAULT: usize = 50;
+/// The longest wait, in milliseconds.
+pub const WAIT_MS_MAX: u64 = 60_000;
+/// How long a read waits for what its receipt names where nothing is said, in milliseconds.
+pub const WAIT_MS_DEFAULT: u64 = 2000;
+
+/// A parameter of reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// The first moment of a list; RFC 3339.
+    From,
+    /// The moment before which a list ends; RFC 3339.
+    To,
+    /// How many orders a page has.
+    Limit,
+    /// Where a page begins.
+    Cursor,
+    /// `asc` or `desc`.
+    Order,
+    /// A receipt: what it names is waited for.
+    After,
+    /// How long to wait, in milliseconds.
+    WaitMs,
+    /// Whether shards that are down may be left out.
+    Partial,
+}
+
+impl Parameter {
+    /// As it stands in a request.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::To => "to",
+            Self::Limit => "limit",
+            Self::Cursor => "cursor",
+            Self::Order => "order",
+            Self::After => "after",
+            Self::WaitMs => "wait_ms",
+            Self::Partial => "partial",
+        }
+    }
+}

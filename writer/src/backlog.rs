@@ -1,0 +1,60 @@
+//! What is in the log and not stored yet.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use forebay_log::Log;
+use forebay_model::StreamKind;
+use futures::future::join_all;
+use tokio::time::sleep;
+
+use crate::status::{State, Status};
+
+/// How often it is looked at a position. Only somebody who stops the system waits for it.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is in the log and not stored yet. Cloning it is cheap; all clones are of the same writer.
+#[derive(Clone)]
+pub struct Backlog {
+    streams: Vec<Status>,
+    /// Empty until the log was reached.
+    log: Arc<OnceLock<Log>>,
+}
+
+impl Backlog {
+    pub(crate) fn new(streams: Vec<Status>) -> Self {
+        Self { streams, log: Arc::default() }
+    }
+
+    pub(crate) fn streams(&self) -> &[Status] {
+        &self.streams
+    }
+
+    /// Notes that the log was reached.
+    pub(crate) fn set_log(&self, log: Log) {
+        // It is reached for the first time only once.
+        let _ = self.log.set(log);
+    }
+
+    /// Resolves when every order that is in the log now is stored, or dead.
+    ///
+    /// Not waited for is a stream that this writer does not drain at the moment, because another writer does, its shard is away or somebody
+    /// has to decide: its orders are as safe in the log as they are.
+    pub async fn stored(&self) {
+        let Some(log) = self.log.get() else { return };
+        let logged = self.streams.iter().filter(|status| status.of().kind == StreamKind::Logged);
+        join_all(logged.map(|status| stored(log, status))).await;
+    }
+}
+
+async fn stored(log: &Log, status: &Status) {
+    let Ok(stream) = log.stream_state(status.of()).await else { return };
+    let is_over = || {
+        let now = status.now();
+        let is_stored = now.position.map_or(stream.last_seq == 0, |position| position.covers(stream.last()));
+        is_stored || now.state != State::Draining
+    };
+    while !is_over() {
+        sleep(LOOK).await;
+    }
+}
