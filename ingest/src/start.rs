@@ -5,7 +5,7 @@ use forebay_service::{BadSetting, Right, Routes, Service};
 
 use crate::app::App;
 use crate::append::log_watch::LogWatch;
-use crate::http::{self, batch, order};
+use crate::http::{batch, order};
 use crate::{Settings, metrics};
 
 /// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503

@@ -86,6 +86,7 @@ pub enum DrainState {
 
 /// What a stream stands still before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HaltCause {
     /// The log has lost something: it is not the one that was read so far, or frames of it are gone.
