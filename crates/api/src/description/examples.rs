@@ -85,7 +85,7 @@ pub(super) fn stats() -> Value {
         shard.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
     }
     of::<Stats>(json!({
-        "orders": 990, "duplicates": 7, "dead_letters": 1, "shards": [shard], "epoch": 1,
+        "orders": 990, "duplicates": 7, "dead_letters": 1, "drained": true, "shards": [shard], "epoch": 1,
         "cache": {"hits": 90, "misses": 10, "rate": 0.9, "l1": 80, "redis": 10, "bypassed": 0},
     }))
 }
@@ -93,7 +93,7 @@ pub(super) fn stats() -> Value {
 pub(super) fn streams() -> Value {
     let at = json!({"incarnation": 1_764_388_800_000_000_u64, "seq": 4711});
     of::<Streams>(json!({"streams": [{
-        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "since": "2025-06-30T12:00:00Z",
+        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "halted_by": null, "since": "2025-06-30T12:00:00Z",
         "position": at, "lanes": {"orders": {"stored": 990, "duplicate": 7, "dead": 1}}, "committed_at": "2025-06-30T12:30:00Z",
         "lag_frames": 0, "lag_seconds": 0.0,
         "log": {"incarnation": 1_764_388_800_000_000_u64, "first_seq": 1, "last_seq": 4711, "bytes": 1_048_576, "bytes_max": 1_073_741_824},
@@ -101,7 +101,7 @@ pub(super) fn streams() -> Value {
 }
 
 pub(super) fn health() -> Value {
-    of::<Health>(json!({"ready": true, "dependencies": {
+    of::<Health>(json!({"ready": true, "degraded": true, "dependencies": {
         "nats": {"state": "up", "required": true},
         "shard 1": {"state": "down", "required": false, "reason": "connection refused"},
     }}))

@@ -150,7 +150,7 @@ pub(super) fn get_receipt(schemas: &mut Schemas) -> Operation {
 pub(super) fn get_stats(schemas: &mut Schemas) -> Operation {
     Operation {
         summary: "See how many orders there are, and how each shard stands",
-        text: "A shard or a log that is down is part of the answer, and no error.",
+        text: "A shard or a log that is down is part of the answer, and no error. With `wait_ms` it comes as soon as everything is drained, and when that time is over as it is then.",
         takes: Vec::new(),
         headers: &[],
         gives: vec![Given {
