@@ -181,7 +181,7 @@ impl Replay {
         let mut workers = JoinSet::new();
         let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
-        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(|input| input.can_be_read_again()).collect();
+        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(Input::can_be_read_again).collect();
         for _ in 0..connections {
             let worker = Worker {
                 work: work.clone(),

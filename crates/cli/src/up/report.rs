@@ -157,6 +157,8 @@ fn to_try(args: &UpArgs, back: Option<&ReadBack>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use forebay_api::streams::DrainState;
     use forebay_model::{ShardId, StreamKind};
@@ -171,7 +173,7 @@ mod tests {
             halted_by: Some(halted_by),
             since: String::new(),
             position: None,
-            lanes: Default::default(),
+            lanes: BTreeMap::default(),
             committed_at: None,
             lag_frames: None,
             lag_seconds: 0.0,
