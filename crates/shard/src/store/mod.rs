@@ -145,7 +145,14 @@ impl StreamStore {
 
     /// How far facts are derived for each target. Where one has no note yet, it begins as it stands in `first`.
     pub async fn begin_derived(&mut self, first: &[Derived]) -> Result<Vec<Derived>, StoreError> {
-        step(Step::Position, Derived::begin(&mut self.control, first)).await?;
+        let noted = step(Step::Position, Derived::all(&mut self.control)).await?;
+        // Nothing is inserted where all are there: it would wait for a transaction that moves them, be it of a leader that is frozen.
+        let is_missing = |note: &&Derived| noted.iter().all(|noted| noted.target != note.target);
+        let missing: Vec<Derived> = first.iter().filter(is_missing).cloned().collect();
+        if missing.is_empty() {
+            return Ok(noted);
+        }
+        step(Step::Position, Derived::begin(&mut self.control, &missing)).await?;
         Ok(step(Step::Position, Derived::all(&mut self.control)).await?)
     }
 

@@ -42,6 +42,18 @@ async fn what_is_noted_already_stays_where_another_begins() {
     assert_eq!(notes(&scene).await, begun);
 }
 
+/// As a leader is that was frozen in the middle of a commit: its transaction, and so its locks, stay.
+#[tokio::test]
+async fn notes_that_a_transaction_holds_keep_nobody_from_beginning() {
+    let scene = Scene::new("held").await;
+    let _one = writer(&scene).await;
+    let mut frozen = PgConnection::connect(&scene.url).await.unwrap();
+    let mut held = frozen.begin().await.unwrap();
+    sqlx::query("update derived_through set stream_seq = 5").execute(&mut *held).await.unwrap();
+    let mut other = scene.writer(Lane::Orders).await;
+    assert_eq!(other.store.begin_derived(&[noted(0, 0), noted(1, 0)]).await.unwrap(), [noted(0, 0), noted(1, 0)]);
+}
+
 #[tokio::test]
 async fn notes_move_with_a_commit_and_alone() {
     let scene = Scene::new("moved").await;
