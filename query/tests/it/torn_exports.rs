@@ -70,7 +70,7 @@ async fn failures(scene: &Scene) -> u64 {
 
 #[tokio::test]
 async fn a_shard_that_goes_away_on_the_way_tears_the_transfer() {
-    let scene = long_list("torn", &["--shard-timeout-ms", "200"]).await;
+    let scene = long_list("torn", &["--shard-timeout-ms", "500"]).await;
     for (partial, form) in [("", NDJSON), ("?partial=true", CSV), ("", PARQUET)] {
         let answer = export(&scene, &format!("/v1/orders{partial}"), form).await;
         assert!(!answer.headers().contains_key("forebay-shards-missing"));
