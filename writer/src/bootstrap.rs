@@ -9,7 +9,6 @@ use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_service::health::Dependency;
 use forebay_shard::{MigrationError, ShardAddresses, migrate, system_of};
-use futures::FutureExt;
 use tokio::time::sleep;
 use tracing::{error, info};
 
@@ -57,8 +56,7 @@ pub(crate) async fn log(
 
 async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
     let log = Log::connect(log).await.map_err(MapError::from)?;
-    let system = async { system_of(&settings.shards).await.map_err(|error| error.to_string()) };
-    let map = log.found(settings.shard_count(), &settings.options.founding, system.boxed()).await?;
+    let map = log.found(settings.shard_count(), &settings.options.founding, system_of(&settings.shards)).await?;
     settings.shards.set_system(&map);
     Ok((log, map))
 }

@@ -3,12 +3,13 @@
 //! Streams come before the map, because whoever sees a map counts on its streams. The map says which system it is, and what takes in the
 //! shards writes that into them. Running it again changes nothing.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
-use forebay_log::{FoundingArgs, FoundingError};
-use forebay_model::{Epoch, ShardId};
+use forebay_log::{FoundingArgs, FoundingError, Log};
+use forebay_model::{Epoch, ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_shard::system_of;
-use futures::FutureExt;
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -41,18 +42,27 @@ pub struct Migrated {
 /// [`BadSetting`] where there is a system already and `founding` says other things of it; one sentence about every shard that
 /// cannot be migrated, or about the log.
 pub async fn run(system: &System, founding: &FoundingArgs, tell: Tell<'_, TablesReady>) -> Result<Migrated> {
-    let log = system.connect_log().await?;
-    let known = async { system_of(&system.shards).await.map_err(|error| error.to_string()) };
-    let map = match log.found(system.shard_count()?, founding, known.boxed()).await {
-        Ok(map) => map,
-        Err(FoundingError::Disagrees(disagreement)) => return Err(BadSetting::new(disagreement.to_string()).into()),
-        Err(FoundingError::Map(error)) => return Err(error.into()),
-        Err(error @ FoundingError::System(_)) => return Err(error.into()),
-    };
-    system.shards.set_system(&map);
+    let map = found(system, &system.connect_log().await?, founding).await?;
     migrate_shards(system, tell).await?;
     let (log_prefix, shards) = (system.log_prefix.to_string(), map.shards().len());
     Ok(Migrated { log_prefix, shards, epoch: map.epoch() })
+}
+
+/// The map of the system, and its streams; where there is none, they are made. From then on each shard that is connected to must be one
+/// of it.
+///
+/// # Errors
+/// [`BadSetting`] where there is a system already and `founding` says other things of it; one sentence about the log, or about shards that
+/// do not tell of which system they are.
+pub async fn found(system: &System, log: &Log, founding: &FoundingArgs) -> Result<Arc<ShardMap>> {
+    match log.found(system.shard_count()?, founding, system_of(&system.shards)).await {
+        Ok(map) => {
+            system.shards.set_system(&map);
+            Ok(map)
+        }
+        Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn migrate_shards(system: &System, tell: Tell<'_, TablesReady>) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Making a system where there is none: its streams and its first map. Where there is one, what somebody says of it must be so.
 
+use std::fmt::Display;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
 use forebay_model::settings::StreamLimits;
 use forebay_model::{Currency, Hash, ShardMap, StreamId, SystemId, SystemSettings, SystemViews, ViewSet};
-use futures::future::BoxFuture;
 
 use crate::error::MapError;
 use crate::log::Log;
@@ -158,7 +158,7 @@ impl Log {
         &self,
         shards: NonZeroU16,
         args: &FoundingArgs,
-        system: BoxFuture<'_, Result<Option<SystemId>, String>>,
+        system: impl Future<Output = Result<Option<SystemId>, impl Display>>,
     ) -> Result<Arc<ShardMap>, FoundingError> {
         let check = |map: &ShardMap| args.check(map).and_then(|()| check_shards(shards.get().into(), map));
         let known = match self.read_map().await {
@@ -169,7 +169,7 @@ impl Log {
         let first = match &known {
             Some(map) => Arc::clone(map),
             None => {
-                let system = system.await.map_err(FoundingError::System)?;
+                let system = system.await.map_err(|error| FoundingError::System(error.to_string()))?;
                 Arc::new(args.first_map(shards).of_system(system.unwrap_or_else(new_system)))
             }
         };

@@ -28,19 +28,18 @@ mod report;
 mod sample;
 mod services;
 
-use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use forebay_admin::doctor::free_bytes;
+use forebay_admin::migrate;
 use forebay_admin::system::System;
-use forebay_log::{FoundingError, Log, LogSettings};
+use forebay_log::Log;
 use forebay_model::{ShardMap, StreamId};
-use forebay_service::BadSetting;
 use forebay_service::settings::units::ByteSize;
-use forebay_shard::{ShardList, Tally, system_of};
+use forebay_shard::Tally;
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -147,11 +146,7 @@ impl LocalSystem {
     }
 
     async fn replay_sample(&self, args: &UpArgs, home: &Path) -> Result<(Sample, ReadBack)> {
-        let shards: Vec<String> =
-            (0..self.stack.postgres_count()).map(|shard| self.stack.postgres_url(shard)).collect();
-        let (nats, log_prefix) = (self.stack.nats_url(), args.log_prefix.clone());
-        let shards = shards.join(",").parse().context("the addresses of the shards")?;
-        let system = System { nats, log_prefix, shards };
+        let system = system_on(args, &self.stack)?;
         let log = system.connect_log().await?;
         let writer = Writer::new(&services::url(ServiceName::Writer, args), args.token.clone())?;
         let path = sample::make(home, args.sample)?;
@@ -184,24 +179,17 @@ impl LocalSystem {
 /// Makes the system where there is none. Where there is one, what is said of it must be so. The services are told nothing of it: it
 /// may change while they run, and whatever dies is started again.
 async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
-    let log = Log::connect(LogSettings::new(stack.nats_url(), args.log_prefix.clone())).await?;
-    let shards = u16::try_from(stack.postgres_count()).ok().and_then(NonZeroU16::new);
-    let list: ShardList = (0..stack.postgres_count())
-        .map(|shard| stack.postgres_url(shard))
-        .collect::<Vec<_>>()
-        .join(",")
-        .parse()
-        .context("the addresses of the shards")?;
-    let known = async { system_of(&list).await.map_err(|error| error.to_string()) };
-    match log.found(shards.context("there are no shards, or too many")?, &args.founding, Box::pin(known)).await {
-        Ok(map) => {
-            say_room(&log, &map, home).await;
-            Ok(())
-        }
-        Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
-        Err(FoundingError::Map(error)) => Err(error.into()),
-        Err(error @ FoundingError::System(_)) => Err(error.into()),
-    }
+    let system = system_on(args, stack)?;
+    let log = system.connect_log().await?;
+    let map = migrate::found(&system, &log, &args.founding).await?;
+    say_room(&log, &map, home).await;
+    Ok(())
+}
+
+/// The system that runs on these servers.
+fn system_on(args: &UpArgs, stack: &Stack) -> Result<System> {
+    let shards = stack.shards().parse().context("the addresses of the shards")?;
+    Ok(System { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), shards })
 }
 
 /// Says where the streams may become larger than the disk lets them.

@@ -90,11 +90,10 @@ fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
 
 /// What commands have to be told where this system is not where they look for one.
 fn flags(args: &UpArgs, stack: &Stack) -> String {
-    let shards: Vec<String> = (0..stack.postgres_count()).map(|shard| stack.postgres_url(shard)).collect();
     let found = [
         ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
         ("--log-prefix", args.log_prefix.to_string(), LogName::default().to_string()),
-        ("--shards", shards.join(","), LOCAL_SHARDS.to_owned()),
+        ("--shards", stack.shards(), LOCAL_SHARDS.to_owned()),
     ];
     let other = found.into_iter().filter(|(_, found, usual)| found != usual);
     other.map(|(flag, found, _)| [" ", flag, " ", &found].concat()).collect()

@@ -92,11 +92,15 @@ impl Stack {
         format!("redis://127.0.0.1:{}", self.config.redis_port)
     }
 
+    /// The addresses of the shards, as settings name them.
+    pub fn shards(&self) -> String {
+        (0..self.postgres_count()).map(|shard| self.postgres_url(shard)).collect::<Vec<_>>().join(",")
+    }
+
     /// The settings by which every Forebay program finds these servers.
     pub fn env(&self) -> Vec<(String, String)> {
-        let shards: Vec<String> = (0..self.postgres_count()).map(|shard| self.postgres_url(shard)).collect();
         vec![
-            ("FOREBAY_SHARDS".to_owned(), shards.join(",")),
+            ("FOREBAY_SHARDS".to_owned(), self.shards()),
             ("FOREBAY_NATS".to_owned(), self.nats_url()),
             ("FOREBAY_REDIS".to_owned(), self.redis_url()),
         ]

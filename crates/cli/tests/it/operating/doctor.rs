@@ -97,7 +97,7 @@ async fn a_system_that_is_well_has_nothing_that_failed() {
         forebay: Forebay::new(),
         nats,
         prefix: "forebay".to_owned(),
-        shards: (0..2).map(|shard| stack.postgres_url(shard)).collect::<Vec<_>>().join(","),
+        shards: stack.shards(),
         redis: stack.redis_url(),
         monitor: Some(monitor),
     };
