@@ -1,7 +1,7 @@
 //! Whether the log of a shard takes frames. Where it has let a frame's time pass, those that follow are refused at once, and one a while is
 //! let through to find out: a client that is told so in a millisecond can go elsewhere, or come again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay_log::PublishError;
@@ -11,26 +11,28 @@ use tokio::time::Instant;
 /// How long the log is left alone between two frames that find out.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
-/// The way into the log of one lane and shard. Clones are the same one.
-#[derive(Clone, Debug)]
+/// The way into the log of one lane and shard.
+#[derive(Debug)]
 pub(crate) struct Door {
     dependency: Dependency,
     /// How long a frame may take that finds out.
     try_max: Duration,
-    shut: Arc<Mutex<Option<Shut>>>,
+    state: Mutex<State>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Shut {
-    /// When the next frame is let through.
-    next_try: Instant,
+struct State {
+    /// Where it is shut: when the next frame is let through.
+    next_try: Option<Instant>,
+    /// What the dependency was told last. It is not told again for each frame.
+    is_up: bool,
 }
 
 impl Door {
     /// Open, until something else turns out.
     pub(crate) fn new(dependency: Dependency, try_max: Duration) -> Self {
         dependency.up();
-        Self { dependency, try_max, shut: Arc::default() }
+        Self { dependency, try_max, state: Mutex::new(State { next_try: None, is_up: true }) }
     }
 
     /// Whether a frame may be tried now.
@@ -38,11 +40,11 @@ impl Door {
     /// # Errors
     /// Why not; nothing was sent.
     pub(crate) fn enter(&self, now: Instant) -> Result<(), PublishError> {
-        match &mut *self.lock() {
-            Some(shut) if now < shut.next_try => Err(refusal()),
+        match &mut self.lock().next_try {
+            Some(next_try) if now < *next_try => Err(refusal()),
             // Others wait for what becomes of it.
-            Some(shut) => {
-                shut.next_try = now + self.try_max + TRY_EVERY;
+            Some(next_try) => {
+                *next_try = now + self.try_max + TRY_EVERY;
                 Ok(())
             }
             None => Ok(()),
@@ -51,29 +53,31 @@ impl Door {
 
     /// Takes note of what became of a frame. Whether what waits behind it is to be refused.
     pub(crate) fn note<T>(&self, outcome: &Result<T, PublishError>, now: Instant) -> bool {
-        match outcome {
+        let mut state = self.lock();
+        let error = match outcome {
             Ok(_) => {
-                *self.lock() = None;
-                self.dependency.up();
-                false
-            }
-            // It says so at once, so every frame may find out.
-            Err(error @ (PublishError::Full(_) | PublishError::Unreachable)) => {
-                self.dependency.down(error.to_string());
-                false
-            }
-            Err(error @ (PublishError::Unknown | PublishError::Busy(_) | PublishError::NoStream)) => {
-                *self.lock() = Some(Shut { next_try: now + TRY_EVERY });
-                self.dependency.down(error.to_string());
-                true
+                state.next_try = None;
+                if !std::mem::replace(&mut state.is_up, true) {
+                    self.dependency.up();
+                }
+                return false;
             }
             // That is about the frame.
-            Err(PublishError::TooLarge { .. } | PublishError::Refused(_)) => false,
+            Err(PublishError::TooLarge { .. } | PublishError::Refused(_)) => return false,
+            Err(error) => error,
+        };
+        state.is_up = false;
+        self.dependency.down(error.to_string());
+        // A log that is full or away says so at once, so every frame may find out.
+        let is_silent = !matches!(error, PublishError::Full(_) | PublishError::Unreachable);
+        if is_silent {
+            state.next_try = Some(now + TRY_EVERY);
         }
+        is_silent
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Shut>> {
-        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

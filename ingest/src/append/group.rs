@@ -61,7 +61,7 @@ pub(crate) struct Group {
     log: Log,
     lane: Lane,
     shard: ShardId,
-    door: Door,
+    door: Arc<Door>,
     ack_timeout: Duration,
     waiting: Waiting,
     meters: Meters,
@@ -91,7 +91,7 @@ fn flush_now(waiting_bytes: usize, in_flight: usize) -> bool {
 }
 
 impl Group {
-    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, door: Door, ack_timeout: Duration) -> Self {
+    pub(crate) fn new(log: Log, lane: Lane, shard: ShardId, door: Arc<Door>, ack_timeout: Duration) -> Self {
         let meters = Meters::new(lane, shard);
         Self { log, lane, shard, door, ack_timeout, waiting: Waiting::default(), meters }
     }
@@ -138,7 +138,7 @@ impl Group {
         let frame = self.frame(&mut parts, bytes);
         self.meters.count(&frame);
         let (log, shard, ack_timeout) = (self.log.clone(), self.shard, self.ack_timeout);
-        let (door, ack_seconds) = (self.door.clone(), self.meters.ack_seconds.clone());
+        let (door, ack_seconds) = (Arc::clone(&self.door), self.meters.ack_seconds.clone());
         async move {
             let begin = Instant::now();
             let outcome = log.publish_until(shard, &frame, begin + ack_timeout).await;

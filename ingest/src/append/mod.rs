@@ -41,7 +41,7 @@ struct Inner {
 /// The way to a group.
 #[derive(Clone)]
 struct Way {
-    door: Door,
+    door: Arc<Door>,
     parts: mpsc::Sender<Pending>,
 }
 
@@ -116,8 +116,8 @@ impl Appender {
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
             let dependency = self.0.health.dependency(format!("log {}", lane.on(shard)), Need::Optional);
-            let door = Door::new(dependency, self.0.ack_timeout);
-            let group = Group::new(self.0.log.clone(), lane, shard, door.clone(), self.0.ack_timeout);
+            let door = Arc::new(Door::new(dependency, self.0.ack_timeout));
+            let group = Group::new(self.0.log.clone(), lane, shard, Arc::clone(&door), self.0.ack_timeout);
             let answered = self.0.lifecycle.shutdown().answered().child_token();
             self.0.lifecycle.spawn(format!("group {lane}-{shard}"), group.run(receiver, answered));
             Way { door, parts: sender }
