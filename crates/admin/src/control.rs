@@ -1,18 +1,12 @@
 //! A decision that stands in the map takes effect: it is told to each logged stream by a control frame, and every shard has taken it.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
-use forebay_log::Log;
+use forebay_log::{Frame, Log};
 use forebay_model::{Control, Epoch, ShardId, ShardMap};
 use forebay_shard::{ShardPool, ViewsInForce};
-use tokio::time::{Instant, sleep};
 
-use crate::publish::ATTEMPT;
+use crate::publish::publish;
 use crate::wait::until;
-
-/// How long to wait before the next attempt.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sees to it that every shard has taken the views of this map, however long a shard is away. Any number of processes may do it, also
 /// with different versions of the map: a shard takes only what is newer.
@@ -24,7 +18,7 @@ pub(crate) async fn put_in_force(
 ) -> Result<()> {
     let control = Control::Views { epoch: map.epoch(), in_force: map.settings().views.in_force().clone() };
     for shard in map.shards() {
-        append(log, shard, &control).await?;
+        publish(log, shard, Frame::of_control(&control)).await?;
     }
     for shard in map.shards() {
         let pool = pool_of(pools, shard)?;
@@ -40,7 +34,7 @@ pub(crate) async fn put_in_force(
                 }
                 // A server that went down may have lost it before anybody read it.
                 losses = log.losses();
-                append(log, shard, &control).await.err().map(Err)
+                publish(log, shard, Frame::of_control(&control)).await.err().map(Err)
             },
         );
         taken.await?;
@@ -58,14 +52,4 @@ pub(crate) fn pool_of(pools: &[ShardPool], shard: ShardId) -> Result<&ShardPool>
 pub(crate) async fn has_taken(pool: &ShardPool, epoch: Epoch) -> bool {
     let taken = async { anyhow::Ok(ViewsInForce::read(&mut *pool.acquire().await?).await?) };
     taken.await.ok().flatten().is_some_and(|taken| taken.epoch >= epoch)
-}
-
-async fn append(log: &Log, shard: ShardId, control: &Control) -> Result<()> {
-    loop {
-        match log.append_control(shard, control, Instant::now() + ATTEMPT).await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.is_retryable() => sleep(PAUSE).await,
-            Err(error) => return Err(error).with_context(|| format!("the log of shard {shard}")),
-        }
-    }
 }

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 
 /// How long one attempt may take.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// How long to wait before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -29,8 +29,8 @@ fn frame(part: FramePart, epoch: Epoch) -> Frame {
     Frame { claims: part.claims, ..Frame::new(part.lane, part.rows, epoch, Bytes::from(part.tuples)) }
 }
 
-/// Attempts carry the same id, so the log keeps one of them.
-async fn publish(log: &Log, shard: ShardId, frame: Frame) -> Result<Position> {
+/// Puts a frame into the log of a shard, and gives where it lies. Attempts carry the same id, so the log keeps one of them.
+pub(crate) async fn publish(log: &Log, shard: ShardId, frame: Frame) -> Result<Position> {
     loop {
         match log.publish(shard, &frame, Instant::now() + ATTEMPT).await {
             Ok(position) => return Ok(position),

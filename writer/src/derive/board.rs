@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use forebay_model::{DerivedThrough, Position, ShardId, StreamId, Timestamp};
 use forebay_shard::{Derived, DerivedNote};
@@ -134,8 +135,8 @@ impl Board {
         for standing in self.standings(position) {
             let labels = [("shard", self.of.shard.to_string()), ("target", standing.target.to_string())];
             gauge!(DERIVED_FRAMES_OWED.name, &labels).set(standing.frames_owed.unwrap_or_default() as f64);
-            let owed_us = standing.owed_since.map_or(0, |since| (now.unix_us() - since.unix_us()).max(0));
-            gauge!(DERIVED_OWED_SECONDS.name, &labels).set(owed_us as f64 / 1e6);
+            let owed_for = standing.owed_since.map_or(Duration::ZERO, |since| now.since(since));
+            gauge!(DERIVED_OWED_SECONDS.name, &labels).set(owed_for.as_secs_f64());
         }
     }
 

@@ -2,11 +2,10 @@
 
 use forebay_log::{Frame, FrameKind, LogSettings};
 use forebay_model::{Control, Epoch, Lane, ShardId, StreamKind, ViewSet};
+use forebay_testkit::eventually;
 use forebay_testkit::log::publish;
 use forebay_testkit::order::numbered;
-use forebay_testkit::{DEADLINE, eventually};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::scene::{Scene, WriterProcess};
 
@@ -86,7 +85,7 @@ async fn view_added_by_a_writer_that_dies_at(point: &str) {
     for shard in [0, 1].map(ShardId) {
         // Twice, as somebody who does it again after a crash.
         for _ in 0..2 {
-            scene.log.append_control(shard, &control, Instant::now() + DEADLINE).await.unwrap();
+            publish(&scene.log, shard, &Frame::of_control(&control)).await;
         }
     }
     scene.log_orders(300..600).await;

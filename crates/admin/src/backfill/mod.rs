@@ -87,6 +87,18 @@ pub(crate) async fn fill_view(system: &System, log: &Log, map: &Arc<ShardMap>, v
     plan.run(system, log, false).await
 }
 
+/// Forgets how far a view was filled in on a shard.
+pub(crate) async fn forget_view(pool: &ShardPool, view: ViewId) -> Result<()> {
+    Progress::forget(pool, &job_name(&[Lane::Views], [view])).await
+}
+
+/// The name of what is filled in: with other views it is another job.
+fn job_name(lanes: &[Lane], views: impl IntoIterator<Item = ViewId>) -> String {
+    let lanes: Vec<&str> = lanes.iter().map(|lane| lane.as_str()).collect();
+    let ids: Vec<String> = views.into_iter().map(|id| id.to_string()).collect();
+    format!("{}:{}", lanes.join(","), ids.join(","))
+}
+
 /// What is filled in, and how.
 #[derive(Clone, Debug)]
 struct Plan {
@@ -97,13 +109,6 @@ struct Plan {
 }
 
 impl Plan {
-    /// The name of what is filled in: with other views it is another job.
-    fn name(&self) -> String {
-        let lanes: Vec<&str> = self.lanes.iter().map(|lane| lane.as_str()).collect();
-        let ids: Vec<String> = self.deriver.views().iter().map(|view| view.id.to_string()).collect();
-        format!("{}:{}", lanes.join(","), ids.join(","))
-    }
-
     async fn run(&self, system: &System, log: &Log, restart: bool) -> Result<Report> {
         let pools = system.pools(None, &pool_settings())?;
         let jobs = system.shards.iter().zip(&pools).map(|((shard, addresses), pool)| {
@@ -134,7 +139,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     async fn run(&self, restart: bool) -> Result<Filled> {
-        let name = self.plan.name();
+        let name = job_name(&self.plan.lanes, self.plan.deriver.views().iter().map(|view| view.id));
         if restart {
             Progress::forget(self.pool, &name).await?;
         }

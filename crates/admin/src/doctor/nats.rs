@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use forebay_log::{Log, LogError, LogSettings, NatsServer};
 use forebay_model::Timestamp;
+use forebay_service::http::is_this_machine;
 use serde::Deserialize;
 
 use super::clock::Reading;
@@ -68,7 +69,7 @@ pub(super) async fn examine(settings: &LogSettings, monitor: Option<&str>) -> (O
         durability(config, &mut notes);
     }
     room(&log, config.as_ref(), &mut notes).await;
-    if let Some(found) = config.as_ref().filter(|_| is_local(first_host(&settings.url))) {
+    if let Some(found) = config.as_ref().filter(|_| is_this_machine(first_host(&settings.url))) {
         disk(found, &mut notes);
     }
     let before = Timestamp::now();
@@ -158,11 +159,6 @@ async fn room(log: &Log, monitored: Option<&JetStream>, notes: &mut Notes) {
         }
         _ => notes.ok("room", saw),
     }
-}
-
-/// Whether a host is this machine.
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What was promised to streams must fit on the disk: a server gives up each stream that meets a full one, until it is started again.

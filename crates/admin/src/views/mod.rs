@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use forebay_log::Log;
-use forebay_model::{ShardId, SystemView, ViewId, ViewSpec, ViewState};
+use forebay_model::{ShardId, ShardMap, SystemView, ViewId, ViewSpec, ViewState};
 use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardPool};
 
 use crate::Tell;
 use crate::backfill::{self, Filled};
-use crate::control::put_in_force;
+use crate::control::{has_taken, pool_of, put_in_force};
 use crate::settings::change;
 use crate::system::System;
 
@@ -99,9 +99,9 @@ pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Resu
 }
 
 /// A shard that was set back to before it had taken the view, by a restore, has derived nothing of it since.
-async fn is_in_force_everywhere(map: &forebay_model::ShardMap, pools: &[ShardPool]) -> Result<bool> {
+async fn is_in_force_everywhere(map: &ShardMap, pools: &[ShardPool]) -> Result<bool> {
     for shard in map.shards() {
-        if !crate::control::has_taken(crate::control::pool_of(pools, shard)?, map.epoch()).await {
+        if !has_taken(pool_of(pools, shard)?, map.epoch()).await {
             return Ok(false);
         }
     }
@@ -138,7 +138,7 @@ pub async fn drop(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u
     rows::wait_for_those_on_their_way(&log, &map, &pools, tell).await?;
     let mut gone = 0;
     for shard in map.shards() {
-        let rows = rows::delete(crate::control::pool_of(&pools, shard)?, view.id).await?;
+        let rows = rows::delete(pool_of(&pools, shard)?, view.id).await?;
         tell(Step::Deleted { shard, rows });
         gone += rows;
     }

@@ -8,6 +8,7 @@ use forebay_shard::{Derived, ShardPool, StreamPosition};
 
 use super::Step;
 use crate::Tell;
+use crate::backfill;
 use crate::control::pool_of;
 use crate::owed::frames_owed;
 use crate::wait::until;
@@ -60,10 +61,8 @@ async fn answer_of<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() 
 
 /// Deletes the rows of a shard. Returns how many there were.
 pub(super) async fn delete(pool: &ShardPool, view: ViewId) -> Result<u64> {
-    const PROGRESS: &str = "delete from backfill where job = $1";
-    let mut connection = pool.acquire().await?;
-    let rows = delete_dropped(&mut connection, view).await;
+    let rows = delete_dropped(&mut *pool.acquire().await?, view).await;
     let rows = rows.with_context(|| format!("the rows of shard {}", pool.shard()))?;
-    sqlx::query(PROGRESS).bind(format!("views:{view}")).execute(&mut *connection).await?;
+    backfill::forget_view(pool, view).await?;
     Ok(rows)
 }
