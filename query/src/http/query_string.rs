@@ -21,14 +21,15 @@ pub(crate) struct QueryString(Vec<(String, String)>);
 impl QueryString {
     /// Reads the parameters. Each must be one of the route's, and stand there once.
     pub(crate) fn read(uri: &Uri, route: Route) -> Result<Self, Problem> {
-        let known: Vec<&str> = route.parameters().iter().map(|parameter| parameter.name()).collect();
+        let known = route.parameters();
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| malformed(format!("the query cannot be read: {}", error.body_text())))?;
         for (place, (name, _)) in pairs.iter().enumerate() {
             if known.is_empty() {
                 return Err(malformed("there are no parameters here"));
             }
-            if !known.contains(&name.as_str()) {
+            if !known.iter().any(|parameter| parameter.name() == name) {
+                let known: Vec<&str> = known.iter().map(|parameter| parameter.name()).collect();
                 return Err(malformed(format!("there is no parameter `{name}` here: there are {}", known.join(", "))));
             }
             if pairs[..place].iter().any(|(other, _)| other == name) {

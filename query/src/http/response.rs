@@ -34,7 +34,7 @@ pub(crate) fn json(
         let problem = nothing().header(CACHE.clone(), from);
         return Err(further.fold(problem, |problem, (name, value)| problem.header(name.clone(), value)));
     };
-    let tag = tag(served);
+    let tag = position.as_ref().filter(|_| served.entry.is_whole).and_then(tag);
     let mut response = match &tag {
         Some(tag) if is_known(request, tag) => StatusCode::NOT_MODIFIED.into_response(),
         _ => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
@@ -64,10 +64,8 @@ pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building:
 /// with all that it changes, so at the same ones it is the same. It is a weak one, since the same answer may be encoded in different ways.
 ///
 /// There is none where something is missing: before the first commit there is no position, and a shard that was left out has none here.
-fn tag(served: &Served) -> Option<HeaderValue> {
-    let receipt = served.entry.read_at.to_receipt();
-    let text = format!("W/\"{receipt}\"");
-    HeaderValue::from_maybe_shared(Bytes::from(text)).ok().filter(|_| served.entry.is_whole && !receipt.is_empty())
+fn tag(position: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("W/\"{}\"", position.to_str().ok()?)).ok()
 }
 
 /// Whether a client has the answer with this tag (RFC 9110, section 13.1.2).

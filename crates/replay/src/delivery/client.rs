@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
+use forebay_api::header;
 use forebay_service::BadSetting;
+use forebay_service::http::is_this_machine;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
@@ -51,8 +53,8 @@ impl Client {
             .http
             .post(self.batch.clone())
             .header(CONTENT_TYPE, "application/x-ndjson")
-            .header("idempotency-key", source)
-            .header("forebay-first-line", part.start + 1)
+            .header(header::IDEMPOTENCY_KEY, source)
+            .header(header::FIRST_LINE, part.start + 1)
             .body(part.body);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -113,7 +115,7 @@ pub(crate) fn http_client(flag: &str, url: &Url) -> Result<reqwest::Client, BadS
 /// A proxy of the environment has no business between two programs of one machine.
 fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_this_machine(host)
 }
 
 /// The cause of causes: the outer ones only say that a request failed.

@@ -5,13 +5,14 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use forebay_service::BadSetting;
 
 use crate::journal::rejects::{LINE_HEAD, Reject, lines};
+use crate::source::input::FileId;
 
 /// One rejects file. Where it is this run's own and nothing is in it, it goes with this value.
 #[derive(Debug)]
@@ -126,12 +127,10 @@ impl RejectsFile {
 impl Drop for RejectsFile {
     /// An empty file would only raise questions.
     fn drop(&mut self) {
-        let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino(), meta.is_file(), meta.len());
-        let (here, there) = (self.file.metadata().map(identity), std::fs::metadata(&self.path).map(identity));
-        if let (true, Ok(here), Ok(there)) = (self.is_own, here, there)
-            && here == there
-            && (here.2, here.3) == (true, 0)
-        {
+        let is_there = |id| FileId::of(&self.path) == Some(id);
+        let is_empty =
+            self.file.metadata().is_ok_and(|meta| meta.len() == 0 && FileId::of_found(&meta).is_some_and(is_there));
+        if self.is_own && is_empty {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -150,10 +149,8 @@ fn lost(path: &Path) -> BadSetting {
 
 /// Whether a file is as a run leaves it that has noted `bytes` of it: whole lines, and behind them at most further ones.
 fn has_left(file: &File, len: u64, bytes: u64) -> io::Result<bool> {
-    let mut around = Vec::new();
-    let from = bytes.saturating_sub(1);
-    around.resize(LINE_HEAD.len() + 1, 0);
-    let read = file.read_at(&mut around, from)?;
+    let mut around = [0; LINE_HEAD.len() + 1];
+    let read = file.read_at(&mut around, bytes.saturating_sub(1))?;
     let around = &around[..read];
     let (end, behind) = around.split_at(usize::from(bytes > 0).min(read));
     Ok(len >= bytes

@@ -1,6 +1,6 @@
 //! Opens files: decompresses them, drops a byte order mark, counts what was read.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,11 @@ pub(crate) struct FileId {
 impl FileId {
     /// Of what is there, links followed; nothing where there is no file.
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        let meta = std::fs::metadata(path).ok()?;
+        std::fs::metadata(path).ok().and_then(|meta| Self::of_found(&meta))
+    }
+
+    /// The same, of what was found of it.
+    pub(crate) fn of_found(meta: &Metadata) -> Option<Self> {
         meta.is_file().then(|| Self { device: meta.dev(), inode: meta.ino() })
     }
 }

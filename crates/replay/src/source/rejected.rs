@@ -15,15 +15,17 @@ const LINE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
 
 /// Whether a file begins as such a file does.
 pub(crate) fn is_rejected(head: &[u8]) -> bool {
-    let beyond_number = |text: &'_ str| text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let text = String::from_utf8_lossy(head.split(|&byte| byte == b'\n').next().unwrap_or_default());
     let Some((_, behind_name)) = text.strip_prefix("{\"file\":\"").and_then(|text| text.split_once("\",\"line\":"))
     else {
         return false;
     };
-    let behind_line = &behind_name[behind_name.len() - beyond_number(behind_name)..];
-    let Some(behind_lines) = behind_line.strip_prefix(",\"lines\":") else { return false };
-    behind_lines[behind_lines.len() - beyond_number(behind_lines)..].starts_with(",\"order_id\":")
+    let Some(behind_line) = behind_number(behind_name).strip_prefix(",\"lines\":") else { return false };
+    behind_number(behind_line).starts_with(",\"order_id\":")
+}
+
+fn behind_number(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_ascii_digit())
 }
 
 /// The records in such a file.

@@ -29,7 +29,7 @@ pub use limits::HttpLimits;
 pub use observe::Observe;
 pub use request_name::{RequestName, carried};
 
-pub use crate::http::peer::Peer;
+pub use crate::http::peer::{Peer, is_this_machine};
 
 /// Listens on an address; the error is one clear sentence.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -19,6 +19,11 @@ pub struct Peer {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientName(Arc<str>);
 
+/// Whether a host, a name or an address without brackets, is this machine.
+pub fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 impl Peer {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address, name: ClientName::of_address(address.ip()) }

@@ -34,7 +34,7 @@ impl RequestName {
 
     fn random() -> Self {
         let name = format!("{:016x}", rand::random::<u64>());
-        Self(HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("-")))
+        Self(HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("-")))
     }
 
     /// As text.

@@ -38,7 +38,7 @@ impl Lag {
         }
         let oldest = log.frame(stream, (seq + 1).max(state.first_seq)).await.ok().flatten();
         let logged_at = oldest.and_then(|stored| stored.ok()?.frame.ok()).map(|frame| frame.enqueued_at);
-        let age = logged_at.map(|at| (Timestamp::now().unix_us() - at.unix_us()).max(0) as f64 / 1e6);
+        let age = logged_at.map(|at| Timestamp::now().since(at).as_secs_f64());
         Self { lag_frames: Some(frames), lag_seconds: age }
     }
 }
