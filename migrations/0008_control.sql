@@ -18,8 +18,10 @@ create table view_in_force (
     path text collate "C" not null
 );
 
--- Rows of views that were dropped: how many were deleted here. They were stored, so the counters of the lane have them.
+-- Rows of views that were dropped: how many of a lane were deleted here. They were stored, so the counters of the lane have them.
 create table view_dropped (
-    id   int2 primary key,
-    rows int8 not null
+    id   int2,
+    lane text collate "C",
+    rows int8 not null,
+    primary key (id, lane)
 );

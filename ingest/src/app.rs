@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use forebay_log::Log;
-use forebay_model::{OrderParser, ShardMap};
+use forebay_model::{EventParser, OrderParser, ShardMap};
 use forebay_service::{Problem, Service, Shutdown};
 use metrics::{Counter, counter};
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use crate::Settings;
 use crate::append::Appender;
 use crate::limit::memory::Memory;
 use crate::limit::rate::Rates;
-use crate::metrics::ACCEPTED_ORDERS;
+use crate::metrics::{ACCEPTED_EVENTS, ACCEPTED_ORDERS};
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -25,6 +25,7 @@ struct Inner {
     shutdown: Shutdown,
     batch_bytes_max: u64,
     accepted: Counter,
+    accepted_events: Counter,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -45,6 +46,7 @@ impl App {
             shutdown: service.shutdown().clone(),
             batch_bytes_max: options.batch_bytes_max.as_u64(),
             accepted: counter!(ACCEPTED_ORDERS.name),
+            accepted_events: counter!(ACCEPTED_EVENTS.name),
             log: OnceLock::new(),
         }))
     }
@@ -63,6 +65,11 @@ impl App {
     pub(crate) fn parser(&self, map: &ShardMap) -> OrderParser {
         let settings = map.settings();
         OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us)
+    }
+
+    /// Reads events by the settings of the system, as a map has them.
+    pub(crate) fn event_parser(&self, map: &ShardMap) -> EventParser {
+        EventParser::new(map.settings().views.in_force().clone(), self.0.ahead_max_us)
     }
 
     /// The shard map as it stands.
@@ -100,5 +107,9 @@ impl App {
 
     pub(crate) fn count_accepted(&self, orders: u64) {
         self.0.accepted.increment(orders);
+    }
+
+    pub(crate) fn count_accepted_events(&self, events: u64) {
+        self.0.accepted_events.increment(events);
     }
 }

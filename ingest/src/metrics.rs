@@ -5,7 +5,8 @@ use metrics::counter;
 
 forebay_service::metric_table! {
     ACCEPTED_ORDERS Counter "forebay_ingest_accepted_orders_total" [] "Orders that are in the log and were answered so";
-    REJECTED_ORDERS Counter "forebay_ingest_rejected_orders_total" ["code"] "Orders that were not accepted, by what was wrong";
+    ACCEPTED_EVENTS Counter "forebay_ingest_accepted_events_total" [] "Events that are in the log and were answered so";
+    REJECTED_ORDERS Counter "forebay_ingest_rejected_orders_total" ["code"] "Orders and events that were not accepted, by what was wrong";
     FRAMES Counter "forebay_ingest_frames_total" ["lane", "shard"] "Frames that were handed to the log";
     ROWS Counter "forebay_ingest_rows_total" ["lane", "shard"] "Facts in these frames";
     FRAME_BYTES Counter "forebay_ingest_frame_bytes_total" ["lane", "shard"] "Bytes of these frames, without their headers";

@@ -5,7 +5,7 @@ use forebay_service::{BadSetting, Right, Routes, Service};
 
 use crate::app::App;
 use crate::append::log_watch::LogWatch;
-use crate::http::{batch, order};
+use crate::http::{batch, event, order};
 use crate::{Settings, metrics};
 
 /// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503
@@ -28,6 +28,8 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     Ok(Routes::new()
         .on(Route::PostOrder, order::post_order)
         .on(Route::PostOrders, batch::post_batch)
+        .on(Route::PostEvent, event::post_event)
+        .on(Route::PostEvents, batch::post_events)
         .behind(service.clients.guard(Right::Write))
         .without_parameters()
         .with_state(app))

@@ -36,8 +36,14 @@ impl<'a> Fact<'a> {
     }
 }
 
-/// Writes one order as a JSON object.
+/// Writes one order as it was placed, as a JSON object.
 pub(crate) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
+    push_open_fact(out, fact);
+    out.push(b'}');
+}
+
+/// The same without the end of the object.
+pub(crate) fn push_open_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     out.extend_from_slice(b"{\"order_id\":");
     push_text(out, fact.order_id);
     out.extend_from_slice(b",\"customer_id\":");
@@ -59,7 +65,6 @@ pub(crate) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
             push_display(out, subtotal);
         }
     }
-    out.push(b'}');
 }
 
 /// Begins a list: `{"data":[`. Orders follow, separated by commas, then [`push_list_end`].
@@ -88,7 +93,7 @@ pub(crate) fn push_list_end(out: &mut Vec<u8>, next_cursor: Option<&str>, missin
 }
 
 /// The members of a JSON object, each behind a comma.
-fn push_members(out: &mut Vec<u8>, object: &str) {
+pub(crate) fn push_members(out: &mut Vec<u8>, object: &str) {
     let inner = object.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
     if !inner.trim().is_empty() {
         out.push(b',');
@@ -97,7 +102,7 @@ fn push_members(out: &mut Vec<u8>, object: &str) {
 }
 
 /// A JSON string. Ids have no control characters, but a cautious writer escapes them too.
-fn push_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -107,7 +112,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(crate) fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     use std::io::Write;
     // Writing into a Vec cannot fail.
     let _ = write!(out, "{value}");

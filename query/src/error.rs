@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use forebay_model::event::BadEvents;
 use forebay_model::{Position, ShardId, StreamId};
 use forebay_service::Problem;
 use forebay_shard::ShardError;
+use forebay_shard::read::KeyRef;
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,14 @@ pub(crate) enum ReadError {
     /// Of a read that several requests have waited for.
     #[error(transparent)]
     Shared(Arc<Self>),
+}
+
+impl ReadError {
+    /// What happened to an order cannot be read.
+    pub(crate) fn unreadable(order: KeyRef<'_>, error: &BadEvents) -> Self {
+        tracing::error!(order = %order.to_key(), %error, "what happened to an order cannot be read");
+        Self::Told(Problem::internal("what happened to an order cannot be read; it was logged"))
+    }
 }
 
 impl From<Problem> for ReadError {

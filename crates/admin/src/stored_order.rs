@@ -14,7 +14,7 @@ pub(crate) fn key_of(tuple: &Tuple<'_>) -> Result<OrderKey, String> {
         ordered_at: time(tuple)?,
         order_id: text(tuple, "order_id")?,
         customer_id: text(tuple, "customer_id")?,
-        tenant: Tenant::new(text(tuple, "tenant")?).map_err(|error| format!("its tenant {error}"))?,
+        tenant: tenant_of(tuple)?,
     })
 }
 
@@ -29,7 +29,31 @@ pub(crate) fn order_of(tuple: &Tuple<'_>) -> Result<StoredOrder, String> {
         currency: text(tuple, "currency")?,
         items: text(tuple, "items")?,
         attributes: text(tuple, "attributes")?,
+        events: None,
     })
+}
+
+/// The tenant of what a tuple is about.
+///
+/// # Errors
+/// Where it cannot be read, as a sentence about the tuple.
+pub(crate) fn tenant_of(tuple: &Tuple<'_>) -> Result<Tenant, String> {
+    Tenant::new(text(tuple, "tenant")?).map_err(|error| format!("its tenant {error}"))
+}
+
+/// The event that a tuple of lane `events` is, as a client could send it.
+///
+/// # Errors
+/// What of it cannot be read, as a sentence about the tuple.
+pub(crate) fn event_json(tuple: &Tuple<'_>) -> Result<String, String> {
+    let quoted = |column| text(tuple, column).map(|text| serde_json::Value::from(text).to_string());
+    let (order_id, event_id, kind) = (quoted("order_id")?, quoted("event_id")?, quoted("kind")?);
+    let customer_id = if text(tuple, "customer_id")?.is_empty() { "null".to_owned() } else { quoted("customer_id")? };
+    let (at, content) = (time(tuple)?, text(tuple, "content")?);
+    let rest = members(&content);
+    Ok(format!(
+        r#"{{"order_id":{order_id},"customer_id":{customer_id},"event_id":{event_id},"kind":{kind},"at":"{at}"{rest}"#
+    ))
 }
 
 /// The order as a client could send it.
@@ -38,11 +62,17 @@ pub(crate) fn json(order: &StoredOrder) -> String {
         order;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (customer_id, order_id, currency) = (quoted(customer_id), quoted(order_id), quoted(currency));
-    let rest = attributes.trim().trim_start_matches('{').trim_end();
-    let separator = if rest.trim_start() == "}" { "" } else { "," };
+    let rest = members(attributes);
     format!(
-        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","currency":{currency},"items":{items}{separator}{rest}"#
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","currency":{currency},"items":{items}{rest}"#
     )
+}
+
+/// The members of an object behind those of another one, with its end.
+fn members(object: &str) -> String {
+    let rest = object.trim().trim_start_matches('{').trim_end();
+    let separator = if rest.trim_start() == "}" { "" } else { "," };
+    format!("{separator}{rest}")
 }
 
 /// A time outside the years that can be written would be read as another one.
@@ -71,6 +101,7 @@ mod tests {
             currency: "GBP".to_owned(),
             items: "[]".to_owned(),
             attributes: attributes.to_owned(),
+            events: None,
         }
     }
 

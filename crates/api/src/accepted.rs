@@ -24,7 +24,27 @@ pub struct AcceptedOrder {
     pub receipt: String,
 }
 
-/// What became of a batch: the answer 202 of `POST /v1/orders/batch`, and members of its problems.
+/// An event that was taken: the answer 202 of `POST /v1/orders/{order_id}/events`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AcceptedEvent {
+    /// Of which order.
+    pub order_id: String,
+    /// As it was sent.
+    pub event_id: String,
+    /// As it was sent.
+    pub kind: String,
+    /// RFC 3339, in UTC.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub at: String,
+    /// The shard whose log holds it.
+    #[cfg_attr(test, schemars(with = "u16"))]
+    pub shard: ShardId,
+    /// By which it is read, and asked what became of it.
+    pub receipt: String,
+}
+
+/// What became of a batch: the answer 202 of `POST /v1/orders/batch` and `POST /v1/events/batch`, and members of its problems.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchReport {

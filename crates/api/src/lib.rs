@@ -12,7 +12,8 @@
 //! | [`problem`] | an error (RFC 9457) and the codes of all of them | every service |
 //! | [`health`] | what a service depends on, and how that is | `/readyz` of every service |
 //! | [`new_order`] | an order as clients send it | |
-//! | [`accepted`] | an order or a batch that was taken | ingest |
+//! | [`event`] | what happens to orders | query |
+//! | [`accepted`] | an order, an event or a batch that was taken | ingest |
 //! | [`order`] | stored orders and pages of them | query |
 //! | [`receipt`] | what became of a request | query |
 //! | [`stats`] | figures per shard | query |
@@ -24,6 +25,7 @@
 pub mod accepted;
 #[cfg(test)]
 mod description;
+pub mod event;
 pub mod header;
 pub mod health;
 pub mod new_order;
@@ -36,7 +38,8 @@ pub mod stats;
 pub mod streams;
 pub mod welcome;
 
-pub use accepted::{AcceptedOrder, BatchReport, RejectedLine};
+pub use accepted::{AcceptedEvent, AcceptedOrder, BatchReport, RejectedLine};
+pub use event::{Event, NewEvent, Timeline};
 pub use health::Health;
 pub use new_order::NewOrder;
 pub use order::{Order, Page};

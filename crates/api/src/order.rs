@@ -42,7 +42,27 @@ pub struct Order<V> {
     /// What those come to that the key of a view sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtotal: Option<i64>,
-    /// Whatever else was sent with the order.
+    /// `placed`, or the kind of the latest event that is a state; not where orders are shown as they were placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Since when: the time of that event, or of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub status_at: Option<String>,
+    /// When the order was last amended, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub amended_at: Option<String>,
+    /// How many of each SKU came back, where some did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returned: BTreeMap<String, i64>,
+    /// How many of those are more than were ordered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returned_beyond: BTreeMap<String, i64>,
+    /// Whether the key of the view has no part in the order any more, since it was amended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
+    /// Whatever else was sent with the order; and `paid` and `refunded`, where there are such events: sums in minor units of the currency.
     #[serde(flatten)]
     pub attributes: BTreeMap<String, V>,
 }

@@ -28,6 +28,8 @@ pub enum Parameter {
     WaitMs,
     /// Whether shards that are down may be left out.
     Partial,
+    /// Whether orders are shown as they were placed.
+    AsPlaced,
 }
 
 impl Parameter {
@@ -42,6 +44,7 @@ impl Parameter {
             Self::After => "after",
             Self::WaitMs => "wait_ms",
             Self::Partial => "partial",
+            Self::AsPlaced => "as_placed",
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn frame(bytes: &[u8]) {
         let again = StoredFrame::from_message(lane.into(), position, &headers, body);
         assert_eq!(again.as_ref(), Ok(&stored));
     }
-    let touched = Touched::by([&TupleIndex::of(lane, stored.payload())]);
+    let touched = Touched::by([(Some(lane), &TupleIndex::of(lane, stored.payload()))]);
     let (stream, committed_at) = (lane.on(ShardId(0)), Timestamp::EARLIEST);
     let told = Notice { stream, before: position, after: position, committed_at, touched, derived: Vec::new() };
     assert_eq!(Notice::decode(&told.encode()), Ok(told));

@@ -129,6 +129,7 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
                     && (is_text("currency", order.currency().as_str()) && is("total", &order.total().to_be_bytes()))
                     && (is_text("items", order.items()) && is_text("attributes", order.attributes()))
             }
+            Lane::Events | Lane::ViewEvents => false,
             Lane::Index => {
                 is_bucket(Bucket::of_key(&order.tenant, order_id))
                     && (is_text("order_id", order_id) && is_text("customer_id", customer_id))

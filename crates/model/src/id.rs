@@ -79,6 +79,11 @@ id_type! {
     OrderId
 }
 
+id_type! {
+    /// Which event of its order: 1 to 128 characters without control characters.
+    EventId
+}
+
 /// Where an assigned order id says that its order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Home {

@@ -7,6 +7,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`order`] | an order as it is accepted, and the parser that checks it completely; what is wrong with one, and where |
+//! | [`event`] | what happens to an order, and what it becomes by that |
 //! | [`id`] | customer ids, order ids, and the order ids that Forebay assigns |
 //! | [`tenant`] | whose orders they are, where several share a system |
 //! | [`timestamp`] | instants in microseconds |
@@ -25,6 +26,7 @@
 
 pub mod claim;
 pub mod control;
+pub mod event;
 pub mod fact;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -46,9 +48,10 @@ pub mod view;
 
 pub use claim::{Claim, Claimant, Claims};
 pub use control::Control;
+pub use event::{Event, EventDraft, EventKind, EventParser, StoredEvents};
 pub use fact::Facts;
 pub use fact::derive::{Deriver, StoredOrder};
-pub use id::{CustomerId, OrderId};
+pub use id::{CustomerId, EventId, OrderId};
 pub use lane::{Lane, PerLane};
 pub use order::currency::Currency;
 pub use order::fault::{Fault, Rejection};

@@ -1,7 +1,7 @@
 //! What a commit touched, as far as caches need it: hashed keys and hours.
 
-use crate::Timestamp;
 use crate::tuple::TupleIndex;
+use crate::{Lane, Tenant, Timestamp};
 
 pub use crate::touch_key::{id_key, view_key};
 
@@ -36,10 +36,11 @@ impl Touched {
         Self::These { keys, hours }
     }
 
-    /// What the rows of these payloads touch: the keys by which their facts are read, and their hours.
-    pub fn by<'a>(payloads: impl IntoIterator<Item = &'a TupleIndex>) -> Self {
+    /// What the rows of these payloads touch: the keys by which their facts are read, and their hours. (The hour of an event is not that of
+    /// its order, by which it is read.)
+    pub fn by<'a>(payloads: impl IntoIterator<Item = (Option<Lane>, &'a TupleIndex)>) -> Self {
         let (mut keys, mut hours) = (Vec::new(), Vec::new());
-        for index in payloads {
+        for (lane, index) in payloads {
             // Of a tuple that cannot be read nobody knows what it touches.
             if !index.faults().is_empty() {
                 return Self::Everything;
@@ -48,10 +49,21 @@ impl Touched {
                 keys.push(entry.key);
                 let hour = hour_of(entry.ordered_at);
                 // The next fact is often of the same hour.
-                if hours.last() != Some(&hour) {
+                if lane != Some(Lane::Events) && hours.last() != Some(&hour) {
                     hours.push(hour);
                 }
             }
+        }
+        Self::these(keys, hours)
+    }
+
+    /// The same, and what belongs to these orders: each one's tenant, customer and time.
+    #[must_use]
+    pub fn and_orders<'a>(self, orders: impl IntoIterator<Item = (&'a Tenant, &'a str, Timestamp)>) -> Self {
+        let Self::These { mut keys, mut hours } = self else { return self };
+        for (tenant, customer_id, ordered_at) in orders {
+            keys.push(id_key(tenant, customer_id));
+            hours.push(hour_of(ordered_at));
         }
         Self::these(keys, hours)
     }

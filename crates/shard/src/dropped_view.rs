@@ -21,44 +21,54 @@ const UNDEFINED_TABLE: &str = "42P01";
 /// How long to wait for a merge.
 const MERGE_POLL: Duration = Duration::from_millis(500);
 
+/// The lanes whose rows are of views.
+const LANES: [Lane; 2] = [Lane::Views, Lane::ViewEvents];
+
 /// Deletes every row of a view. Returns how many were deleted, now and before.
 ///
 /// # Errors
 /// Whatever the server says. Run again, it goes on.
 pub async fn delete_dropped(connection: &mut PgConnection, view: ViewId) -> Result<u64, sqlx::Error> {
     const ROWS: &str = "select coalesce(sum(rows), 0)::int8 from view_dropped where id = $1";
-    let mut done: BTreeSet<String> = BTreeSet::new();
-    // Partitions are made and merged meanwhile, so they are listed until there is none that was not looked through.
-    while let Some(partition) = partitions(connection).await?.into_iter().find(|name| !done.contains(name)) {
-        let (mut block, mut goes_on) = (0, true);
-        while goes_on {
-            let begun = Instant::now();
-            goes_on = delete_piece(connection, &partition, block, view).await?;
-            block += BLOCKS;
-            // Half of the time is others'.
-            sleep(begun.elapsed()).await;
+    for lane in LANES {
+        let mut done: BTreeSet<String> = BTreeSet::new();
+        // Partitions are made and merged meanwhile, so they are listed until there is none that was not looked through.
+        while let Some(partition) = partitions(connection, lane).await?.into_iter().find(|name| !done.contains(name)) {
+            let (mut block, mut goes_on) = (0, true);
+            while goes_on {
+                let begun = Instant::now();
+                goes_on = delete_piece(connection, lane, &partition, block, view).await?;
+                block += BLOCKS;
+                // Half of the time is others'.
+                sleep(begun.elapsed()).await;
+            }
+            done.insert(partition);
         }
-        done.insert(partition);
     }
     let rows: i64 = sqlx::query_scalar(ROWS).bind(number(view)).fetch_one(connection).await?;
     Ok(rows.unsigned_abs())
 }
 
-async fn partitions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+/// The tables that hold a lane's rows.
+async fn partitions(connection: &mut PgConnection, lane: Lane) -> Result<Vec<String>, sqlx::Error> {
     const SQL: &str =
         "select inhrelid::regclass::text from pg_inherits where inhparent = $1::text::regclass order by 1";
-    sqlx::query_scalar(SQL).bind(Lane::Views.table()).fetch_all(connection).await
+    if !lane.is_partitioned_by_time() {
+        return Ok(vec![lane.table().to_owned()]);
+    }
+    sqlx::query_scalar(SQL).bind(lane.table()).fetch_all(connection).await
 }
 
 /// Returns whether the partition goes on behind this piece.
 async fn delete_piece(
     connection: &mut PgConnection,
+    lane: Lane,
     partition: &str,
     block: i64,
     view: ViewId,
 ) -> Result<bool, sqlx::Error> {
     loop {
-        match try_piece(connection, partition, block, view).await {
+        match try_piece(connection, lane, partition, block, view).await {
             Ok(Some(goes_on)) => return Ok(goes_on),
             Ok(None) => sleep(MERGE_POLL).await,
             // It was merged: what it became is another one.
@@ -71,6 +81,7 @@ async fn delete_piece(
 /// `None` while something is being merged.
 async fn try_piece(
     connection: &mut PgConnection,
+    lane: Lane,
     partition: &str,
     block: i64,
     view: ViewId,
@@ -85,8 +96,8 @@ async fn try_piece(
     // The name is the catalogue's, quoted where that is needed.
     let delete = format!(
         "with gone as (delete from only {partition} where ctid >= $1::text::tid and ctid < $2::text::tid and view = $3 returning 1), \
-            counted as (insert into view_dropped as d (id, rows) select $3, count(*) from gone having count(*) > 0 \
-                on conflict (id) do update set rows = d.rows + excluded.rows) \
+            counted as (insert into view_dropped as d (id, lane, rows) select $3, $6, count(*) from gone having count(*) > 0 \
+                on conflict (id, lane) do update set rows = d.rows + excluded.rows) \
         select pg_relation_size($4::text::regclass) > $5 * current_setting('block_size')::int8"
     );
     let row = sqlx::query(AssertSqlSafe(delete))
@@ -95,6 +106,7 @@ async fn try_piece(
         .bind(number(view))
         .bind(partition)
         .bind(block + BLOCKS)
+        .bind(lane.as_str())
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;
@@ -105,10 +117,10 @@ fn number(view: ViewId) -> i16 {
     view.number().cast_signed()
 }
 
-/// How many rows of views were deleted on a shard. In a transaction of level `repeatable read` it belongs to the same snapshot as
+/// How many rows of a lane were deleted on a shard because their views were dropped. In a transaction of level `repeatable read` it belongs to the same snapshot as
 /// whatever else is read there.
-pub async fn rows_dropped(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    const SQL: &str = "select coalesce(sum(rows), 0)::int8 from view_dropped";
-    let rows: i64 = sqlx::query_scalar(SQL).fetch_one(connection).await?;
+pub async fn rows_dropped(connection: &mut PgConnection, lane: Lane) -> Result<u64, sqlx::Error> {
+    const SQL: &str = "select coalesce(sum(rows), 0)::int8 from view_dropped where lane = $1";
+    let rows: i64 = sqlx::query_scalar(SQL).bind(lane.as_str()).fetch_one(connection).await?;
     Ok(rows.unsigned_abs())
 }

@@ -88,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 10;
+pub const TABLES_VERSION: usize = 11;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -109,6 +109,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0008_control"),
     migration!("0009_identity"),
     migration!("0010_questions"),
+    migration!("0011_events"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

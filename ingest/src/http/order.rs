@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
@@ -37,7 +38,7 @@ pub(crate) async fn post_order(
     let assigner = Assigner::from_headers(&headers)?;
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
-    let bytes = service_http::read_whole(body, ORDER_TEXT_BYTES_MAX, BODY_DEADLINE).await?;
+    let bytes = read(body).await?;
     let map = app.map()?;
     // What borrows the body ends before the wait for the log begins.
     let (facts, answer, request) = {
@@ -77,21 +78,27 @@ fn accepted_answer(accepted: AcceptedOrder, receipt: &Receipt) -> Response {
     json(StatusCode::ACCEPTED, &AcceptedOrder { receipt: receipt.to_string(), ..accepted })
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+/// Reads the body of a single record.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Problem> {
+    service_http::read_whole(body, ORDER_TEXT_BYTES_MAX, BODY_DEADLINE).await
+}
+
+/// A single record comes as JSON, and as it is.
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     let media_type = media_type(headers);
     if media_type != "application/json" {
         return Err(unsupported_media_type(&media_type, "application/json"));
     }
     if Encoding::of(headers)? != Encoding::Identity {
         return Err(Problem::unsupported_media_type(
-            "one order is taken without content encoding; batches may have one",
+            "a single one is taken without content encoding; batches may have one",
         ));
     }
     Ok(())
 }
 
 /// Bytes that the request will hold: its body, and the tuple that is made of it.
-fn expected_bytes(headers: &HeaderMap) -> usize {
+pub(crate) fn expected_bytes(headers: &HeaderMap) -> usize {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     length.unwrap_or(ORDER_TEXT_BYTES_MAX).min(ORDER_TEXT_BYTES_MAX) * 2
 }

@@ -1,4 +1,5 @@
-//! One order: `GET /v1/orders/{order_id}` and `GET /v1/customers/{customer_id}/orders/{order_id}`.
+//! One order: `GET /v1/orders/{order_id}` and `GET /v1/customers/{customer_id}/orders/{order_id}`, and what happened to it: the same
+//! with `/events` behind.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -7,6 +8,7 @@ use forebay_model::touched::id_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
+use forebay_shard::read::OrderRow;
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
@@ -16,8 +18,16 @@ use crate::error::ReadError;
 use crate::http::customer::customer_id_of;
 use crate::http::query_string::QueryString;
 use crate::http::{response, tenant};
+use crate::life::{Shown, push_timeline};
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
+
+/// What of an order is asked for.
+#[derive(Clone, Copy)]
+enum Asked {
+    Order(Shown),
+    Events,
+}
 
 /// The order with an id.
 pub(crate) async fn get_order(
@@ -26,23 +36,20 @@ pub(crate) async fn get_order(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (tenant, order_id) = (tenant(), order_id_of(order_id)?);
-    let patience = patience(&app, Route::GetOrder, &uri, &headers)?;
-    let map = app.map()?;
-    let index = index_of(&map, tenant, &order_id);
-    let streams = match order_id.home() {
-        Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
-        None => index.clone(),
-    };
-    let load = |patience| find(&app, &map, tenant, &order_id, patience).boxed();
-    let key = format!("{tenant}\norder\n{order_id}");
-    let (key, epoch) = (key.into(), map.epoch());
-    let question = Question { key, streams, epoch, patience: &patience, partial: false };
-    let served = app.cache().serve(&question, &load).await?;
-    // An order that was found where its id says is there, whatever the index lacks.
-    let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
-    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] }, false);
-    response::json(&headers, &served, owed, || Problem::not_found(format!("there is no order {order_id}")))
+    let query = QueryString::read(&uri, Route::GetOrder)?;
+    let asked = Asked::Order(query.shown()?);
+    answer(&app, order_id, asked, &query, &headers).await
+}
+
+/// What happened to the order with an id.
+pub(crate) async fn get_events(
+    State(app): State<App>,
+    Path(order_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = QueryString::read(&uri, Route::GetEventsOfOrder)?;
+    answer(&app, order_id, Asked::Events, &query, &headers).await
 }
 
 /// The order with the id `batch`, whose path is one of ingest's, too.
@@ -53,20 +60,68 @@ pub(crate) async fn get_order_batch(app: State<App>, uri: Uri, headers: HeaderMa
 /// A customer's order.
 pub(crate) async fn get_order_of_customer(
     State(app): State<App>,
-    Path((customer_id, order_id)): Path<(String, String)>,
+    Path(names): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (tenant, customer_id, order_id) = (tenant(), customer_id_of(customer_id)?, order_id_of(order_id)?);
-    let patience = patience(&app, Route::GetOrderOfCustomer, &uri, &headers)?;
+    let query = QueryString::read(&uri, Route::GetOrderOfCustomer)?;
+    let asked = Asked::Order(query.shown()?);
+    answer_of_customer(&app, names, asked, &query, &headers).await
+}
+
+/// What happened to a customer's order.
+pub(crate) async fn get_events_of_customer(
+    State(app): State<App>,
+    Path(names): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = QueryString::read(&uri, Route::GetEventsOfOrderOfCustomer)?;
+    answer_of_customer(&app, names, Asked::Events, &query, &headers).await
+}
+
+async fn answer(
+    app: &App,
+    order_id: String,
+    asked: Asked,
+    query: &QueryString,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (tenant, order_id, patience) = (tenant(), order_id_of(order_id)?, patience(app, query, headers)?);
     let map = app.map()?;
-    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
-    let key = format!("{tenant}\norder of customer\n{customer_id}\n{order_id}");
+    let index = index_of(&map, tenant, &order_id);
+    let streams = match order_id.home() {
+        Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
+        None => index.clone(),
+    };
+    let load = |patience| find(app, &map, tenant, &order_id, asked, patience).boxed();
+    let key = format!("{tenant}\n{}\n{order_id}", asked.name());
     let (key, epoch) = (key.into(), map.epoch());
     let question = Question { key, streams, epoch, patience: &patience, partial: false };
-    let load = |patience| find_of_customer(&app, &map, tenant, &customer_id, &order_id, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
-    response::json(&headers, &served, None, || {
+    // An order that was found where its id says is there, whatever the index lacks.
+    let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
+    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] }, false);
+    response::json(headers, &served, owed, || Problem::not_found(format!("there is no order {order_id}")))
+}
+
+async fn answer_of_customer(
+    app: &App,
+    (customer_id, order_id): (String, String),
+    asked: Asked,
+    query: &QueryString,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (tenant, customer_id, order_id) = (tenant(), customer_id_of(customer_id)?, order_id_of(order_id)?);
+    let patience = patience(app, query, headers)?;
+    let map = app.map()?;
+    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
+    let key = format!("{tenant}\n{} of customer\n{customer_id}\n{order_id}", asked.name());
+    let (key, epoch) = (key.into(), map.epoch());
+    let question = Question { key, streams, epoch, patience: &patience, partial: false };
+    let load = |patience| find_of_customer(app, &map, tenant, &customer_id, &order_id, asked, patience).boxed();
+    let served = app.cache().serve(&question, &load).await?;
+    response::json(headers, &served, None, || {
         Problem::not_found(format!("customer {customer_id} has no order {order_id}"))
     })
 }
@@ -76,6 +131,7 @@ async fn find(
     map: &ShardMap,
     tenant: &Tenant,
     order_id: &OrderId,
+    asked: Asked,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
     let watch = Watch::Key(id_key(tenant, order_id.as_str()));
@@ -86,7 +142,7 @@ async fn find(
         return Err(ambiguous(order_id, found.into_keys().collect(), may_be_more).into());
     }
     let row = found.pop_first().map(|(_, row)| row);
-    Ok(lookup.into_entry(row.as_ref()))
+    lookup.into_entry(row.as_ref(), &move |out, row| asked.write(out, row))
 }
 
 async fn find_of_customer(
@@ -95,17 +151,35 @@ async fn find_of_customer(
     tenant: &Tenant,
     customer_id: &CustomerId,
     order_id: &OrderId,
+    asked: Asked,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
     let (bucket, watch) = (map.bucket_of(tenant, customer_id), Watch::Key(id_key(tenant, customer_id.as_str())));
     let patience = app.cache().with_floor(patience, &of_lane(Lane::Orders, map.read_shards(bucket)), watch);
     let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let found = lookup.of_customer(customer_id, order_id).await?;
-    Ok(lookup.into_entry(found.as_ref()))
+    lookup.into_entry(found.as_ref(), &move |out, row| asked.write(out, row))
 }
 
-fn patience(app: &App, route: Route, uri: &Uri, headers: &HeaderMap) -> Result<Patience, Problem> {
-    let query = QueryString::read(uri, route)?;
+impl Asked {
+    /// What tells it from others in the cache.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Order(Shown::Now) => "order",
+            Self::Order(Shown::AsPlaced) => "order as placed",
+            Self::Events => "events of order",
+        }
+    }
+
+    fn write(self, out: &mut Vec<u8>, row: &OrderRow) -> Result<(), ReadError> {
+        match self {
+            Self::Order(shown) => shown.push(out, row),
+            Self::Events => push_timeline(out, row),
+        }
+    }
+}
+
+fn patience(app: &App, query: &QueryString, headers: &HeaderMap) -> Result<Patience, Problem> {
     // An order is found or not, there is no part of it.
     query.partial()?;
     let patience = query.patience(headers)?;

@@ -10,12 +10,13 @@ use forebay_shard::read::{OrderRow, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
-use crate::answer::{Fact, LIST_START, push_fact, push_list_end};
+use crate::answer::{LIST_START, push_list_end};
 use crate::app::App;
 use crate::cache::{Entry, Question, Watched};
 use crate::error::ReadError;
 use crate::http::query_string::QueryString;
 use crate::http::response;
+use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
@@ -35,6 +36,7 @@ pub(crate) struct PageRequest {
     scan: Scan,
     limit: usize,
     patience: Patience,
+    shown: Shown,
     headers: HeaderMap,
 }
 
@@ -52,9 +54,9 @@ impl PageRequest {
         let list = ListDigest::new(tenant, names, span, direction);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
         let scan = Scan { tenant: tenant.clone(), direction, span, last, partial };
-        let limit = query.limit()?;
-        let key = key(names, &scan, limit);
-        Ok(Self { list, key, scan, limit, patience: query.patience(&headers)?, headers })
+        let (limit, shown) = (query.limit()?, query.shown()?);
+        let key = key(names, &scan, limit, shown);
+        Ok(Self { list, key, scan, limit, patience: query.patience(&headers)?, shown, headers })
     }
 
     /// Answers with the page, of these shards, each with the subject to read there; it may be of a view that is building.
@@ -99,7 +101,7 @@ impl PageRequest {
             if last.is_some() {
                 body.push(b',');
             }
-            push_fact(&mut body, &Fact::of(&row));
+            self.shown.push(&mut body, &row)?;
             last = Some(row);
             if body.len() > PAGE_BYTES_MAX {
                 break;
@@ -129,10 +131,10 @@ impl PageRequest {
 }
 
 /// The key of a page in the cache. Tenants, names and ids have no line breaks.
-fn key(names: &[&str], scan: &Scan, limit: usize) -> Arc<str> {
+fn key(names: &[&str], scan: &Scan, limit: usize, shown: Shown) -> Arc<str> {
     let Scan { tenant, direction, span, last, .. } = scan;
     let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
-    let direction = *direction as u8;
+    let (direction, shown) = (*direction as u8, shown as u8);
     let (names, order_id, customer_id) = (names.join("\n"), &last.order_id, &last.customer_id);
-    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
+    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
 }

@@ -12,6 +12,7 @@ use forebay_service::Problem;
 use forebay_shard::read::{Direction, Key, Span};
 use http::{HeaderMap, Uri};
 
+use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::position::patience::Patience;
 
@@ -95,10 +96,19 @@ impl QueryString {
 
     /// `partial`.
     pub(crate) fn partial(&self) -> Result<bool, Problem> {
-        match self.get(Parameter::Partial) {
+        self.flag(Parameter::Partial)
+    }
+
+    /// `as_placed`.
+    pub(crate) fn shown(&self) -> Result<Shown, Problem> {
+        Ok(if self.flag(Parameter::AsPlaced)? { Shown::AsPlaced } else { Shown::Now })
+    }
+
+    fn flag(&self, parameter: Parameter) -> Result<bool, Problem> {
+        match self.get(parameter) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(malformed("`partial` must be true or false")),
+            Some(_) => Err(malformed(format!("`{}` must be true or false", parameter.name()))),
         }
     }
 

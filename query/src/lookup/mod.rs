@@ -16,7 +16,6 @@ use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Tenant, Timestamp};
 use forebay_shard::read::{OrderRow, Span};
 
-use crate::answer::{Fact, push_fact};
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
 use crate::position::derivations::{Owing, logged_parts};
@@ -31,6 +30,9 @@ const SHORT_CUT_MAX: Duration = Duration::from_millis(500);
 
 /// When an order with an id is said to be, by customer.
 type Entries = BTreeMap<String, Timestamp>;
+
+/// Writes an order, or something of it, as the body of an answer.
+pub(crate) type Write = dyn Fn(&mut Vec<u8>, &OrderRow) -> Result<(), ReadError> + Sync;
 
 /// The orders that were found for an id, by customer.
 pub(crate) type Found = BTreeMap<String, OrderRow>;
@@ -63,23 +65,29 @@ impl<'a> Lookup<'a> {
         Self { shards, map, tenant, patience, read_at, missing, watched, is_whole: true }
     }
 
-    /// The answer for what was found.
-    pub(crate) fn into_entry(self, found: Option<&OrderRow>) -> Entry {
-        let body = found.map(|row| {
-            let mut body = Vec::with_capacity(row.bytes() + 256);
-            push_fact(&mut body, &Fact::of(row));
-            body.into()
-        });
+    /// The answer for what was found, as `write` writes it.
+    pub(crate) fn into_entry(mut self, found: Option<&OrderRow>, write: &Write) -> Result<Entry, ReadError> {
+        let mut body = None;
+        if let Some(row) = found {
+            let mut written = Vec::with_capacity(row.bytes() + 256);
+            write(&mut written, row)?;
+            body = Some(written.into());
+            // An order that was found stays; what happens to it may not be all yet.
+            if let Ok(customer_id) = CustomerId::new(row.customer_id()) {
+                let bucket = self.map.bucket_of(self.tenant, &customer_id);
+                self.watch(Lane::Events, bucket, Watch::Key(id_key(self.tenant, row.order_id())));
+            }
+        }
         // Before a lane's first commit there is no position to compare with.
         let is_known = self.watched.iter().all(|watched| self.read_at.has(watched.stream));
-        Entry {
+        Ok(Entry {
             epoch: self.map.epoch(),
             is_empty: body.is_none(),
             body,
             read_at: self.read_at,
             watched: self.watched,
             is_whole: self.is_whole && is_known,
-        }
+        })
     }
 
     /// A customer's order.

@@ -201,7 +201,7 @@ impl Writing {
         }
         if with_notice && written.position != before {
             let (after, committed_at) = (written.position, Timestamp::now());
-            let touched = Touched::by(frames.iter().map(IndexedFrame::tuples));
+            let touched = Touched::by(frames.iter().map(|frame| (frame.lane(), frame.tuples())));
             let notice = Notice { stream, before, after, committed_at, touched, derived: Vec::new() };
             self.log.publish_notice(&notice).await.unwrap();
         }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use forebay_log::Log;
 use forebay_model::{Deriver, Position, ShardMap, StreamId};
+use forebay_shard::read::stored_order::OrderReader;
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -104,7 +105,8 @@ impl Deriving {
             let target = Target::new(source.clone(), note, inlet, committed.subscribe(), Arc::clone(&board));
             tasks.push(spawner.spawn(name, target.run()));
         }
-        let dealer = Dealer::new(outlets);
+        let name = format!("forebay-derive {}", source.stream);
+        let dealer = Dealer::new(outlets, OrderReader::new(source.stream.shard, &source.addresses, name));
         tasks.push(spawner.spawn(format!("derive {}", source.stream), dealer.run(brought)));
         Self { commits, committed, board, tasks }
     }
@@ -119,7 +121,8 @@ impl Deriving {
         let dead = committed.dead_rows.clone();
         let known = self.committed.borrow().deriver.clone();
         let deriver = committed.views.as_ref().map_or(known.clone(), |views| known.with_views(views.clone()));
-        let brought = Brought { before, after: committed.position, deriver: deriver.clone(), frames, dead };
+        let (after, eventful) = (committed.position, committed.eventful.clone());
+        let brought = Brought { before, after, deriver: deriver.clone(), frames, dead, eventful };
         self.committed.send_replace(Point { at: committed.position, deriver });
         // The one that takes them ends with this, or with the process.
         let _ = self.commits.send(brought).await;

@@ -6,13 +6,14 @@
 //! and is noted like any other: whatever crashes, it goes on from there. Copied orders are of other shards' logs. Only a target
 //! that is owed everything is owed them; they come first.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use forebay_log::{FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
 use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tenant, Tuples};
 use forebay_shard::PlaceLog;
+use forebay_shard::read::eventful::OrderRef;
 use forebay_shard::read::stored_order::{OrderKey, OrderReader, StoredOrder};
 use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
@@ -126,7 +127,7 @@ impl Owed {
         stretch.behind = last.seq;
         self.through = last;
         // Which of these are stored, and how: the first of an identity stays, and what is dead is not there.
-        let stored = self.orders.decided(self.upto, &identities(&frames)).await?;
+        let stored = self.orders.decided(self.upto, &identities(&frames), &named_by_events(&frames)).await?;
         Ok(Some(stored.ok_or(Trouble::SetBack)?))
     }
 
@@ -189,6 +190,12 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
         }
     }
     identities
+}
+
+/// The orders that events in frames are about.
+fn named_by_events(frames: &[StoredFrame]) -> Vec<OrderRef> {
+    let of_events = frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Events));
+    of_events.flat_map(|frame| OrderRef::all_of(frame.payload())).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forebay_model::fact::FramePart;
-use forebay_model::{Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_model::{Bucket, Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_shard::read::stored_order::{OrderKey, OrderReader};
 use forebay_shard::{DeadRows, IndexedFrame};
 use tokio::sync::{Notify, mpsc};
+use tracing::debug;
 
 /// What a commit has brought.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Brought {
     pub(super) frames: Vec<IndexedFrame>,
     /// The rows of them that were not stored, in order.
     pub(super) dead: Vec<DeadRows>,
+    /// The stored orders that events are about, where one of both came with the frames.
+    pub(super) eventful: Vec<(Bucket, OrderKey)>,
 }
 
 /// What a commit has brought for one target: maybe nothing, which moves it on as well.
@@ -54,23 +58,29 @@ pub(super) fn outlet(target: ShardId, pieces_max: usize) -> (Outlet, Inlet) {
 #[derive(Debug)]
 pub(super) struct Dealer {
     outlets: Vec<Outlet>,
+    /// For what happened to orders, which no frame has together.
+    orders: OrderReader,
 }
 
 impl Dealer {
-    pub(super) fn new(outlets: Vec<Outlet>) -> Self {
-        Self { outlets }
+    pub(super) fn new(outlets: Vec<Outlet>, orders: OrderReader) -> Self {
+        Self { outlets, orders }
     }
 
     pub(super) async fn run(self, mut commits: mpsc::Receiver<Brought>) {
         while let Some(brought) = commits.recv().await {
-            self.deal(brought);
+            self.deal(brought).await;
         }
     }
 
     /// No target waits for another: where too many pieces wait already, the worker will find this one again by itself.
-    fn deal(&self, Brought { before, after, deriver, frames, dead }: Brought) {
+    async fn deal(&self, Brought { before, after, deriver, frames, dead, eventful }: Brought) {
         let mut facts = Facts::default();
         derive_stored(&deriver, &frames, &dead, &mut facts);
+        if !self.derive_eventful(&deriver, after, &eventful, &mut facts).await {
+            self.outlets.iter().for_each(|outlet| outlet.missed.notify_one());
+            return;
+        }
         let mut by_target: BTreeMap<ShardId, Vec<FramePart>> = BTreeMap::new();
         for part in facts.into_parts() {
             by_target.entry(part.shard).or_default().push(part);
@@ -79,6 +89,34 @@ impl Dealer {
             let parts = by_target.remove(&outlet.target).unwrap_or_default();
             if outlet.pieces.try_send(Piece { before, after, parts }).is_err() {
                 outlet.missed.notify_one();
+            }
+        }
+    }
+}
+
+impl Dealer {
+    /// Adds what follows from orders together with what happened to them. Whether they could be read: where not, every worker finds them by
+    /// itself, with patience.
+    async fn derive_eventful(
+        &self,
+        deriver: &Deriver,
+        after: Position,
+        eventful: &[(Bucket, OrderKey)],
+        facts: &mut Facts,
+    ) -> bool {
+        if eventful.is_empty() || deriver.views().is_empty() {
+            return true;
+        }
+        match self.orders.decided(after, eventful, &[]).await {
+            Ok(Some(orders)) => {
+                orders.iter().for_each(|order| deriver.derive_views(&order.as_stored(), facts));
+                true
+            }
+            // Another writer leads, or the shard was set back: the session will see it.
+            Ok(None) => false,
+            Err(error) => {
+                debug!(%error, "what happened to orders was not read");
+                false
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use forebay_model::Position;
 use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
-use forebay_shard::read::stretch::{Stretch, TimeWindow};
+use forebay_shard::read::stretch::{PlacedOrders, Stretch, StretchPart, TimeWindow};
 
 use super::trouble::Trouble;
 
@@ -16,7 +16,7 @@ const WINDOW_ROWS: usize = 100;
 /// Reads a stretch.
 pub(super) struct StretchReader {
     stretch: Stretch,
-    sides: Vec<(TimeWindow, Side<StoredOrder>)>,
+    sides: Vec<(StretchPart, Side<StoredOrder>)>,
 }
 
 /// One of several that are merged by the numbers of frames.
@@ -31,8 +31,9 @@ struct Side<T> {
 
 impl StretchReader {
     pub(super) fn new(stretch: Stretch, windows: &[TimeWindow]) -> Self {
-        let side = |&window| (window, Side { rows: VecDeque::new(), read_to: stretch.behind, is_at_end: false });
-        Self { stretch, sides: windows.iter().map(side).collect() }
+        let side = |part| (part, Side { rows: VecDeque::new(), read_to: stretch.behind, is_at_end: false });
+        let parts = windows.iter().copied().map(StretchPart::Orders).chain([StretchPart::Events]);
+        Self { stretch, sides: parts.map(side).collect() }
     }
 
     /// Which stretch it reads.
@@ -48,13 +49,13 @@ impl StretchReader {
         upto: Position,
     ) -> Result<Option<(Vec<StoredOrder>, u64)>, Trouble> {
         let limit = (ROWS / self.sides.len().max(1)).max(WINDOW_ROWS);
-        for (window, side) in &mut self.sides {
-            if !side.wants() {
-                continue;
+        for (part, side) in &mut self.sides {
+            while side.wants() {
+                let stretch = Stretch { behind: side.read_to, ..self.stretch };
+                let page = orders.stretch(upto, &stretch, part, limit).await?.ok_or(Trouble::SetBack)?;
+                let PlacedOrders { orders, read_to, is_all } = page;
+                side.take(orders.into_iter().map(|placed| (placed.seq, placed.order)).collect(), read_to, is_all);
             }
-            let stretch = Stretch { behind: side.read_to, ..self.stretch };
-            let page = orders.stretch(upto, &stretch, window, limit).await?.ok_or(Trouble::SetBack)?;
-            side.take(page.into_iter().map(|placed| (placed.seq, placed.order)).collect(), limit);
         }
         self.sides.retain(|(_, side)| !side.is_done());
         Ok(whole_frames(self.sides.iter_mut().map(|(_, side)| side)))
@@ -70,11 +71,9 @@ impl<T> Side<T> {
         self.rows.is_empty() && self.is_at_end
     }
 
-    /// Takes what follows, of whole frames. Where it is less than was asked for, nothing follows it.
-    fn take(&mut self, page: VecDeque<(u64, T)>, asked: usize) {
-        self.is_at_end = page.len() < asked;
-        self.read_to = page.back().map_or(self.read_to, |(seq, _)| *seq);
-        self.rows = page;
+    /// Takes what follows, of whole frames up to that one.
+    fn take(&mut self, page: VecDeque<(u64, T)>, read_to: u64, is_at_end: bool) {
+        (self.rows, self.read_to, self.is_at_end) = (page, read_to, is_at_end);
     }
 }
 
@@ -120,7 +119,10 @@ mod tests {
             let (mut given, mut through) = (Vec::new(), 0);
             loop {
                 for (rows, side) in sides.iter_mut().filter(|(_, side)| side.wants()) {
-                    side.take(page(rows, side.read_to, limit), limit);
+                    let page = page(rows, side.read_to, limit);
+                    let read_to = page.back().map_or(side.read_to, |(seq, _)| *seq);
+                    let is_at_end = page.len() < limit;
+                    side.take(page, read_to, is_at_end);
                 }
                 sides.retain(|(_, side)| !side.is_done());
                 let Some((mut some, last)) = whole_frames(sides.iter_mut().map(|(_, side)| side)) else { break };

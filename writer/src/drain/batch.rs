@@ -46,7 +46,7 @@ fn to_log_frame(stored: StoredFrame) -> LogFrame {
 /// What a commit of these frames can touch: the keys by which their facts are read, and their hours. Rows that turn out to be
 /// duplicates are counted too; that makes a notice less precise, never wrong.
 pub(crate) fn touched(frames: &[IndexedFrame]) -> Touched {
-    Touched::by(frames.iter().map(IndexedFrame::tuples))
+    Touched::by(frames.iter().map(|frame| (frame.lane(), frame.tuples())))
 }
 
 #[cfg(test)]

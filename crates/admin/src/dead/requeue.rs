@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use forebay_log::Log;
-use forebay_model::{Claimant, Currency, CustomerId, Deriver, Draft, Facts, Lane, OrderParser, Timestamp};
+use forebay_model::{
+    Claimant, Currency, CustomerId, Deriver, Draft, Event, EventParser, Facts, Lane, OrderParser, Tenant, Timestamp,
+};
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
 
@@ -50,6 +52,7 @@ struct Requeuer {
     log: Log,
     shards: Vec<ShardPool>,
     parser: OrderParser,
+    events: EventParser,
     deriver: Deriver,
 }
 
@@ -68,6 +71,7 @@ pub async fn requeue(system: &System, selection: &Selection) -> Result<Requeued>
         shards: system.pools(None, &pool_settings())?,
         // Whatever died has its currency.
         parser: OrderParser::new(views.clone(), Currency::DEFAULT, AHEAD_MAX_US),
+        events: EventParser::new(views.clone(), AHEAD_MAX_US),
         deriver: Deriver::new(views.clone(), Arc::clone(&map)),
     };
     let mut outcome = Requeued { missing: selection.missing(system).await?, ..Requeued::default() };
@@ -114,10 +118,11 @@ impl Requeuer {
             Ok(origins) => origins,
             Err(reason) => return Ok(Err(reason)),
         };
-        let mut orders = Vec::new();
+        let (mut orders, mut events) = (Vec::new(), Vec::new());
         for origin in origins {
             match origin {
                 Origin::Order(order) => orders.push(order),
+                Origin::Event(tenant, event) => events.push((tenant, event)),
                 Origin::FactOf(key) => match self.stored(&key).await? {
                     Some(order) => orders.push(order),
                     None => {
@@ -133,7 +138,10 @@ impl Requeuer {
         match letter.lane {
             Lane::Orders => return Ok(self.add_orders(&orders, facts)),
             Lane::Index => orders.iter().for_each(|order| self.deriver.derive_index(&order.as_stored(), facts)),
-            Lane::Views => orders.iter().for_each(|order| self.deriver.derive_views(&order.as_stored(), facts)),
+            Lane::Events => return Ok(self.add_events(&events, facts)),
+            Lane::Views | Lane::ViewEvents => {
+                orders.iter().for_each(|order| self.deriver.derive_views(&order.as_stored(), facts))
+            }
         }
         Ok(Ok(()))
     }
@@ -148,6 +156,19 @@ impl Requeuer {
             (drafts.map_err(|rejection| format!("validation refuses it: {rejection}"))?, self.deriver.map());
         for (draft, order) in drafts.into_iter().zip(orders) {
             facts.add(&draft.settle(&order.key.tenant, map, now, 0), map);
+        }
+        Ok(())
+    }
+
+    /// Adds events that the rules of now accept.
+    fn add_events(&self, events: &[(Tenant, String)], facts: &mut Facts) -> Result<(), String> {
+        let (now, map) = (Timestamp::now(), self.deriver.map());
+        let event = |(tenant, text): &(Tenant, String)| {
+            self.events.parse(text.as_bytes(), None, now).and_then(|draft| draft.settle(tenant, map))
+        };
+        let events: Result<Vec<Event>, _> = events.iter().map(event).collect();
+        for event in events.map_err(|rejection| format!("validation refuses it: {rejection}"))? {
+            facts.add_event(&event, map);
         }
         Ok(())
     }

@@ -81,8 +81,11 @@ impl<'a> Verification<'a> {
             self.stored_twice(&mut snapshot).await?;
         }
         self.scope.tell(shard, Step::Origins);
-        let (views, entries) = (rows(&self.report, Lane::Views), rows(&self.report, Lane::Index));
-        self.orders_of_views(&mut snapshot, views).await?;
+        for lane in [Lane::Views, Lane::ViewEvents] {
+            let seen = rows(&self.report, lane);
+            self.orders_of_views(&mut snapshot, lane, seen).await?;
+        }
+        let entries = rows(&self.report, Lane::Index);
         self.orders_of_index(&mut snapshot, entries).await
     }
 

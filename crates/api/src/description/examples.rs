@@ -5,7 +5,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::problem::{NoMembers, Problem};
-use crate::{AcceptedOrder, BatchReport, Code, Health, NewOrder, Order, Page, ReceiptReport, Stats, Streams, Welcome};
+use crate::{
+    AcceptedEvent, AcceptedOrder, BatchReport, Code, Health, NewEvent, NewOrder, Order, Page, ReceiptReport, Stats,
+    Streams, Timeline, Welcome,
+};
 
 pub(super) const RECEIPT: &str = "r13kmq5iwbfx0hv2x9q4.1.1~l0.hod3sf2vcs.4711";
 pub(super) const CURSOR: &str = "AwBjdXJzb3I";
@@ -33,6 +36,31 @@ pub(super) fn lines() -> Value {
     format!("{}\n{second}\n", new_order()).into()
 }
 
+pub(super) fn new_event() -> Value {
+    of::<NewEvent<Value>>(json!({
+        "event_id": "EV1", "customer_id": "CUST789", "kind": "shipped", "at": "2025-07-01T08:00:00Z", "carrier": "X",
+    }))
+}
+
+/// An event that says of which order it is.
+pub(super) fn event_of_order() -> Value {
+    let mut event = new_event();
+    event["order_id"] = "ORD123456".into();
+    of::<NewEvent<Value>>(event)
+}
+
+pub(super) fn accepted_event() -> Value {
+    of::<AcceptedEvent>(json!({
+        "order_id": "ORD123456", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z", "shard": 0, "receipt": RECEIPT,
+    }))
+}
+
+pub(super) fn timeline() -> Value {
+    of::<Timeline<Value>>(json!({"order_id": "ORD123456", "customer_id": "CUST789", "data": [
+        {"event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z", "carrier": "X"},
+    ]}))
+}
+
 pub(super) fn accepted() -> Value {
     of::<AcceptedOrder>(json!({
         "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "shard": 0, "receipt": RECEIPT,
@@ -51,6 +79,7 @@ pub(super) fn order() -> Value {
     of::<Order<Value>>(json!({
         "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "currency": "EUR", "total": 2999,
         "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
+        "status": "shipped", "status_at": "2025-07-01T08:00:00Z",
     }))
 }
 

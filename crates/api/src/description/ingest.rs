@@ -6,7 +6,7 @@ use super::parts::SEND;
 use super::schemas::Schemas;
 use crate::header::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::Faults;
-use crate::{AcceptedOrder, BatchReport, Code, NewOrder};
+use crate::{AcceptedEvent, AcceptedOrder, BatchReport, Code, NewEvent, NewOrder};
 use serde_json::{Value, json};
 
 /// With which codes what is sent may be refused.
@@ -51,20 +51,64 @@ pub(super) fn post_order(schemas: &mut Schemas) -> Operation {
 
 pub(super) fn post_orders(schemas: &mut Schemas) -> Operation {
     let orders = json!({"type": "array", "items": schemas.of::<NewOrder<Value>>()});
-    let report = schemas.of::<BatchReport>();
-    let text = "Where the batch was begun: every line up to this one is accepted or rejected for good.";
-    let cut_short = json!({"properties": {"settled_lines": {"type": "integer", "minimum": 0, "description": text}}});
-    Operation {
-        summary: "Send many orders",
-        text: "An order a line (NDJSON; blank lines are passed over), or a JSON array; also with `Content-Encoding: gzip` or `zstd`. The body is \
-               read as a stream and logged as it comes, and may be of any length. Lines that are no orders are rejected one by one, and the first \
-               100 of them are told; where nothing was accepted, that is 422 with the same members. A stream that is faster than the client's \
-               rate is slowed down. A batch that has to be cut short (400 torn body, 408, 413, 429, 503) is a problem with the same members and \
-               `settled_lines`: every line up to that one is accepted or rejected for good. Go on behind it, or send all of it again.",
-        takes: vec![
+    batch(
+        schemas,
+        "Send many orders",
+        "An order a line (NDJSON; blank lines are passed over), or a JSON array; also with `Content-Encoding: gzip` or `zstd`. The body is \
+         read as a stream and logged as it comes, and may be of any length. Lines that are no orders are rejected one by one, and the first \
+         100 of them are told; where nothing was accepted, that is 422 with the same members. A stream that is faster than the client's \
+         rate is slowed down. A batch that has to be cut short (400 torn body, 408, 413, 429, 503) is a problem with the same members and \
+         `settled_lines`: every line up to that one is accepted or rejected for good. Go on behind it, or send all of it again.",
+        vec![
             Content::new("application/x-ndjson", json!({"type": "string"}), examples::lines()),
             Content::json(orders, json!([examples::new_order()])),
         ],
+    )
+}
+
+pub(super) fn post_event(schemas: &mut Schemas) -> Operation {
+    Operation {
+        summary: "Say what happened to an order",
+        text: "Before the order is there or later, in any order, and again at any time: what the order has become follows from the events' own \
+               times. An event with the same `event_id` and another content is a conflict, of which the first stays.",
+        takes: vec![Content::json(schemas.of::<NewEvent<Value>>(), examples::new_event())],
+        headers: &[],
+        gives: vec![Given {
+            status: 202,
+            text: "The event is safe, and will be stored.",
+            headers: &[RATE_LIMIT, RATE_LIMIT_POLICY],
+            contents: vec![Content::json(schemas.of::<AcceptedEvent>(), examples::accepted_event())],
+        }],
+        codes: CODES,
+        members: vec![(Code::Invalid, schemas.of::<Faults>())],
+    }
+}
+
+pub(super) fn post_events(schemas: &mut Schemas) -> Operation {
+    let events = json!({"type": "array", "items": schemas.of::<NewEvent<Value>>()});
+    batch(
+        schemas,
+        "Say what happened to many orders",
+        "An event a line, each with its `order_id`, or a JSON array. As a batch of orders in everything else.",
+        vec![
+            Content::new(
+                "application/x-ndjson",
+                json!({"type": "string"}),
+                format!("{}\n", examples::event_of_order()).into(),
+            ),
+            Content::json(events, json!([examples::event_of_order()])),
+        ],
+    )
+}
+
+fn batch(schemas: &mut Schemas, summary: &'static str, text: &'static str, takes: Vec<Content>) -> Operation {
+    let report = schemas.of::<BatchReport>();
+    let settled = "Where the batch was begun: every line up to this one is accepted or rejected for good.";
+    let cut_short = json!({"properties": {"settled_lines": {"type": "integer", "minimum": 0, "description": settled}}});
+    Operation {
+        summary,
+        text,
+        takes,
         headers: SEND,
         gives: vec![Given {
             status: 202,

@@ -50,8 +50,12 @@ impl Operation {
         match route {
             Route::PostOrder => ingest::post_order(schemas),
             Route::PostOrders => ingest::post_orders(schemas),
+            Route::PostEvent => ingest::post_event(schemas),
+            Route::PostEvents => ingest::post_events(schemas),
             Route::GetOrders => query::get_orders(schemas),
             Route::GetOrder => query::get_order(schemas),
+            Route::GetEventsOfOrder => query::get_events_of_order(schemas),
+            Route::GetEventsOfOrderOfCustomer => query::get_events_of_order_of_customer(schemas),
             Route::GetOrdersOfCustomer => query::get_orders_of_customer(schemas),
             Route::GetOrderOfCustomer => query::get_order_of_customer(schemas),
             Route::GetOrdersOfView => query::get_orders_of_view(schemas),

@@ -44,6 +44,7 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::After,
         Parameter::WaitMs,
         Parameter::Partial,
+        Parameter::AsPlaced,
     ];
     let in_query = in_query.into_iter().map(|parameter| {
         let (text, schema) = query_parameter(parameter);
@@ -104,6 +105,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
             "How long to wait, in milliseconds. A read with `after` waits 2000 where nothing is said, and answers 504 `not_yet_visible` behind \
              that; a receipt is answered at once where nothing is said, and after that time as it stands then.",
             json!({"type": "integer", "minimum": 0, "maximum": WAIT_MS_MAX, "examples": [WAIT_MS_DEFAULT]}),
+        ),
+        Parameter::AsPlaced => (
+            "Show orders as they were placed, and not what has happened to them since.",
+            json!({"type": "boolean", "default": false}),
         ),
         Parameter::Partial => (
             "Answer without the shards that are down, and list them in `shards_missing`. By default that is 503 `shard_unavailable`.",

@@ -5,7 +5,7 @@ use super::operation::{Content, Given, Operation};
 use super::parts::READ;
 use super::schemas::Schemas;
 use crate::header::{CACHE, OWED, POSITION, SHARDS_MISSING};
-use crate::{Code, Order, Page, ReceiptReport, Stats};
+use crate::{Code, Order, Page, ReceiptReport, Stats, Timeline};
 use serde_json::{Value, json};
 
 const OF_LIST: &[Code] = &[
@@ -106,6 +106,21 @@ pub(super) fn get_order(schemas: &mut Schemas) -> Operation {
 
 pub(super) fn get_order_of_customer(schemas: &mut Schemas) -> Operation {
     order(schemas, "Read a customer's order", "")
+}
+
+pub(super) fn get_events_of_order(schemas: &mut Schemas) -> Operation {
+    Operation { codes: OF_ORDER_BY_ID, ..get_events_of_order_of_customer(schemas) }
+}
+
+pub(super) fn get_events_of_order_of_customer(schemas: &mut Schemas) -> Operation {
+    let contents = vec![Content::json(schemas.of::<Timeline<Value>>(), examples::timeline())];
+    let found = Given { status: 200, text: "All that happened.", headers: &[CACHE, POSITION, OWED, "etag"], contents };
+    let gives = vec![found, not_modified()];
+    let (summary, text) = (
+        "See what happened to an order",
+        "By the times of the events. Events whose order is not stored yet are not shown.",
+    );
+    Operation { summary, text, takes: Vec::new(), headers: READ, gives, codes: OF_ORDER, members: Vec::new() }
 }
 
 fn order(schemas: &mut Schemas, summary: &'static str, text: &'static str) -> Operation {

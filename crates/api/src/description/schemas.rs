@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use forebay_model::EventKind;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
@@ -59,6 +60,11 @@ pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn id_or_null(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [id_schema(), {"type": ["integer", "null"]}]})
+}
+
+pub(crate) fn event_kind(_: &mut SchemaGenerator) -> Schema {
+    let named: Vec<String> = EventKind::NAMED.iter().map(ToString::to_string).collect();
+    json_schema!({"anyOf": [{"enum": named}, {"type": "string", "pattern": "^x-[^\\u0000-\\u001f\\u007f-\\u009f]+$", "maxLength": 64}]})
 }
 
 /// An order with an id needs its time, or sending it again would store it twice.

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use jiter::Peek;
 
+use super::view_events::{Seen, seen};
 use crate::order::reader::{Broken, Pointer, Reader};
-use crate::tuple::{push_index_of, push_view};
+use crate::tuple::{push_index_of, push_view, push_view_event};
 use crate::view::{ViewId, ViewSet};
 use crate::{Bucket, Facts, Identity, Lane, ShardMap, Tuple};
 
@@ -32,6 +33,8 @@ pub struct StoredOrder<'a> {
     pub items: &'a [u8],
     /// The text of a JSON object: every field of the order that has no column.
     pub attributes: &'a [u8],
+    /// What happened to it, as [`StoredEvents`](crate::StoredEvents) reads it, where that is known.
+    pub events: Option<&'a [u8]>,
 }
 
 /// The part of an order that one key of one view sees.
@@ -58,13 +61,14 @@ const ITEMS: usize = Lane::Orders.place("items");
 const ATTRIBUTES: usize = Lane::Orders.place("attributes");
 
 impl<'a> StoredOrder<'a> {
-    /// Of a tuple of lane `orders`.
+    /// Of a tuple of lane `orders`, which says nothing of what happened to it.
     pub fn of(tuple: &Tuple<'a>) -> Self {
         Self {
             identity: Identity::of(tuple.bytes(), tuple.ordered_at()),
             currency: tuple.field(CURRENCY),
             items: tuple.field(ITEMS),
             attributes: tuple.field(ATTRIBUTES),
+            events: None,
         }
     }
 }
@@ -108,12 +112,20 @@ impl Deriver {
         facts.push(Lane::Index, shard, |out| push_index_of(out, bucket.number(), identity));
     }
 
-    /// Adds what each view's key sees of an order.
+    /// Adds what each view's key sees of an order, and of what happened to it.
     pub fn derive_views(&self, order: &StoredOrder<'_>, facts: &mut Facts) {
-        for slice in slices(&self.views, order) {
+        let events = order.read_events();
+        let events: Vec<_> = events.iter().collect();
+        for Seen { slice, events: happened } in seen(&self.views, order, &events) {
             let bucket = Bucket::of_key_bytes(order.identity.tenant, slice.key.as_bytes());
             let shard = self.map.write_shard(bucket);
             facts.push(Lane::Views, shard, |out| push_view(out, bucket, order, &slice));
+            for (place, content) in happened {
+                let of = (slice.view, &*slice.key);
+                let write =
+                    |out: &mut Vec<u8>| push_view_event(out, bucket, &order.identity, of, events[place], &content);
+                facts.push(Lane::ViewEvents, shard, write);
+            }
         }
     }
 }
@@ -127,6 +139,17 @@ pub fn slices<'a>(views: &ViewSet, order: &StoredOrder<'a>) -> Vec<ViewSlice<'a>
         return Vec::new();
     };
     try_slices(views, items, attributes).unwrap_or_default()
+}
+
+/// The items as each key sees them that stands in an item. What is no JSON is seen by nobody.
+pub(super) fn item_slices<'a>(views: &ViewSet, items: &'a str) -> Vec<ViewSlice<'a>> {
+    try_slices(views, items, "{}").unwrap_or_default()
+}
+
+/// The keys that stand in the order itself.
+pub(super) fn order_keys(views: &ViewSet, order: &StoredOrder<'_>) -> Vec<(ViewId, String)> {
+    let attributes = str::from_utf8(order.attributes).unwrap_or_default();
+    read_order_keys(views, attributes).unwrap_or_default()
 }
 
 fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Result<Vec<ViewSlice<'a>>, Broken> {
@@ -261,7 +284,7 @@ mod tests {
         let ordered_at = crate::Timestamp::EARLIEST;
         let identity = Identity { bucket: 0, tenant: b"", customer_id: b"C", ordered_at, order_id: b"O" };
         let (items, attributes) = (items.as_bytes(), attributes.as_bytes());
-        let order = StoredOrder { identity, currency: b"EUR", items, attributes };
+        let order = StoredOrder { identity, currency: b"EUR", items, attributes, events: None };
         let views: ViewSet = views.parse().unwrap();
         let shown = |slice: ViewSlice<'_>| {
             let view = views.get(slice.view).unwrap().spec.name();

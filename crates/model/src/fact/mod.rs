@@ -1,8 +1,12 @@
 //! Facts, gathered as tuples per lane and shard.
 
 pub mod derive;
+mod view_events;
+
+pub use view_events::view_keys;
 
 use crate::claim::{Claimant, Claims};
+use crate::event::Event;
 use crate::lane::Lane;
 use crate::order::Order;
 use crate::routing::shard_map::{ShardId, ShardMap};
@@ -60,6 +64,13 @@ impl Facts {
     pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
         let shard = map.write_shard(order.bucket);
         self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
+        shard
+    }
+
+    /// Adds an event. Returns the shard that it goes to.
+    pub fn add_event(&mut self, event: &Event, map: &ShardMap) -> ShardId {
+        let shard = map.write_shard(event.bucket);
+        self.push(Lane::Events, shard, |out| tuple::push_event(out, event));
         shard
     }
 

@@ -14,19 +14,23 @@ pub use table::{Column, ColumnType, LaneSpec};
 
 /// A kind of fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// The order itself, routed by its customer.
     Orders,
+    /// Something that happened to an order, routed as the order is.
+    Events,
     /// Order id to customer and time, routed by the order id.
     Index,
     /// An order as one seller (warehouse, …) sees it, routed by the view's key.
     Views,
+    /// What happened to an order as one seller (warehouse, …) sees it, routed by the view's key.
+    ViewEvents,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Self; 3] = [Self::Orders, Self::Index, Self::Views];
+    pub const ALL: [Self; 5] = [Self::Orders, Self::Events, Self::Index, Self::Views, Self::ViewEvents];
 
     /// Its name in streams, settings and metrics.
     pub const fn as_str(self) -> &'static str {

@@ -67,6 +67,16 @@ const ORDERS: &[Column] = &[
     column("items", Jsonb),
     column("attributes", Jsonb),
 ];
+const EVENTS: &[Column] = &[
+    column("bucket", Int2),
+    column("tenant", Text),
+    column("order_id", Text),
+    column("customer_id", Text),
+    column("event_id", Text),
+    column("kind", Text),
+    column("happened_at", Timestamptz),
+    column("content", Jsonb),
+];
 const INDEX: &[Column] = &[
     column("bucket", Int2),
     column("tenant", Text),
@@ -86,6 +96,19 @@ const VIEWS: &[Column] = &[
     column("subtotal", Int8),
     column("items", Jsonb),
 ];
+const VIEW_EVENTS: &[Column] = &[
+    column("bucket", Int2),
+    column("tenant", Text),
+    column("view", Int2),
+    column("key", Text),
+    column("ordered_at", Timestamptz),
+    column("order_id", Text),
+    column("customer_id", Text),
+    column("event_id", Text),
+    column("kind", Text),
+    column("happened_at", Timestamptz),
+    column("content", Jsonb),
+];
 
 /// In the order of the enum.
 pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
@@ -99,6 +122,18 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         time: 3,
         key: &[1, 2],
         partitioned_by: Some("ordered_at"),
+        derived_from: None,
+    },
+    LaneSpec {
+        lane: Lane::Events,
+        name: "events",
+        table: "order_events",
+        format: "events/1",
+        columns: EVENTS,
+        identity: &["bucket", "tenant", "order_id", "customer_id", "event_id"],
+        time: 6,
+        key: &[1, 2],
+        partitioned_by: None,
         derived_from: None,
     },
     LaneSpec {
@@ -124,6 +159,18 @@ pub(super) const TABLE: [LaneSpec; Lane::ALL.len()] = [
         key: &[1, 2, 3],
         partitioned_by: Some("ordered_at"),
         derived_from: Some(Lane::Orders),
+    },
+    LaneSpec {
+        lane: Lane::ViewEvents,
+        name: "view_events",
+        table: "view_events",
+        format: "view_events/1",
+        columns: VIEW_EVENTS,
+        identity: &["bucket", "tenant", "view", "key", "ordered_at", "order_id", "customer_id", "event_id"],
+        time: 4,
+        key: &[1, 2, 3],
+        partitioned_by: None,
+        derived_from: Some(Lane::Events),
     },
 ];
 

@@ -21,7 +21,7 @@ impl fmt::Display for Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It has more than the bytes allowed for one order: as it came, or without white space and with numbers written out.
-    #[error("the order has more than {bytes_max} bytes")]
+    #[error("it has more than {bytes_max} bytes")]
     TooLarge {
         /// The most bytes that one order may have.
         bytes_max: usize,

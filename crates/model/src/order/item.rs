@@ -8,8 +8,8 @@ use crate::view::ViewSet;
 
 /// What the items of an order come to.
 #[derive(Default)]
-pub(super) struct Items {
-    pub(super) total: i128,
+pub(crate) struct Items {
+    pub(crate) total: i128,
 }
 
 /// The fields of one item as they are read.
@@ -29,7 +29,7 @@ enum Key {
 
 impl Items {
     /// Reads the array of items.
-    pub(super) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
+    pub(crate) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
         let mut items = Self::default();
         if peek != Peek::Array {
             reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
@@ -139,10 +139,10 @@ fn classify(key: &str, views: &ViewSet) -> (Key, bool) {
 }
 
 /// The key of an unknown field is stored too.
-pub(super) fn check_key(reader: &mut Reader<'_>, place: Pointer<'_>) {
+pub(crate) fn check_key(reader: &mut Reader<'_>, place: Pointer<'_>) {
     let raw = match place {
         Pointer::Order(raw) | Pointer::OfItem(_, raw) => raw,
-        Pointer::Item(_) => return,
+        Pointer::Item(_) | Pointer::OfSet(_) => return,
     };
     // Behind an escaped backslash it is six characters like any others.
     if raw.contains(r"\u0000") && raw.replace(r"\\", "").contains(r"\u0000") {
@@ -150,7 +150,8 @@ pub(super) fn check_key(reader: &mut Reader<'_>, place: Pointer<'_>) {
     }
 }
 
-fn check_sku(reader: &mut Reader<'_>, sku: &str, place: Pointer<'_>) {
+/// What an item is must have a name.
+pub(crate) fn check_sku(reader: &mut Reader<'_>, sku: &str, place: Pointer<'_>) {
     let chars = sku.chars().count();
     if !(1..=128).contains(&chars) {
         reader.fault(place, "must have 1 to 128 characters");

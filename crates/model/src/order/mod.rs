@@ -3,11 +3,11 @@
 pub mod currency;
 pub mod fault;
 pub mod identity;
-mod item;
-mod parser;
+pub(crate) mod item;
+pub(crate) mod parser;
 mod passthrough;
 pub(crate) mod reader;
-mod size;
+pub(crate) mod size;
 
 pub use parser::OrderParser;
 

@@ -62,17 +62,7 @@ impl OrderParser {
     /// # Errors
     /// [`Rejection`] names every fault of the order, up to [`FAULTS_MAX`](crate::order::fault::FAULTS_MAX).
     pub fn parse<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
-        if json.len() > self.text_bytes_max {
-            return Err(Rejection::TooLarge { bytes_max: self.text_bytes_max });
-        }
-        let json = std::str::from_utf8(json).map_err(|error| {
-            Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to()))
-        })?;
-        // A byte order mark, as some programs put in front of a file.
-        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
-        if json.trim_ascii().is_empty() {
-            return Err(Rejection::Malformed(String::from("there is no order: the body is empty")));
-        }
+        let json = object_text(json, self.text_bytes_max, "order")?;
         let mut reader = Reader::new(json);
         let latest = now.plus_us(self.ahead_max_us);
         let fields = match self.read(&mut reader, latest) {
@@ -153,7 +143,7 @@ impl<'j> Fields<'j> {
             Key::Timestamp => {
                 let place = Pointer::Order("timestamp");
                 let text = reader.text(peek, place)?;
-                let timestamp = text.and_then(|text| checked_timestamp(reader, &text, latest));
+                let timestamp = text.and_then(|text| checked_timestamp(reader, place, &text, latest));
                 self.timestamp.fill(reader, place, timestamp);
             }
             Key::Currency => {
@@ -230,8 +220,28 @@ impl<'j> Fields<'j> {
     }
 }
 
-fn checked_timestamp(reader: &mut Reader<'_>, text: &str, latest: Timestamp) -> Option<Timestamp> {
-    let place = Pointer::Order("timestamp");
+/// What should be the text of a JSON object: of bytes from anywhere, where it is not too large.
+pub(crate) fn object_text<'j>(json: &'j [u8], bytes_max: usize, what: &str) -> Result<&'j str, Rejection> {
+    if json.len() > bytes_max {
+        return Err(Rejection::TooLarge { bytes_max });
+    }
+    let json = std::str::from_utf8(json)
+        .map_err(|error| Rejection::Malformed(format!("the text is not UTF-8 from byte {} on", error.valid_up_to())))?;
+    // A byte order mark, as some programs put in front of a file.
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    if json.trim_ascii().is_empty() {
+        return Err(Rejection::Malformed(format!("there is no {what}: the body is empty")));
+    }
+    Ok(json)
+}
+
+/// The instant that a text names, where it may be one of an order or of what happens to it.
+pub(crate) fn checked_timestamp(
+    reader: &mut Reader<'_>,
+    place: Pointer<'_>,
+    text: &str,
+    latest: Timestamp,
+) -> Option<Timestamp> {
     match Timestamp::parse(text) {
         Ok(at) if at < Timestamp::EARLIEST => reader.fault(place, "must not be before 2000-01-01T00:00:00Z"),
         Ok(at) if at > latest => reader.fault(place, format!("must not be after {latest}: too far ahead of now")),

@@ -16,6 +16,8 @@ pub(crate) enum Pointer<'a> {
     Order(&'a str),
     Item(usize),
     OfItem(usize, &'a str),
+    /// A field that an event sets.
+    OfSet(&'a str),
 }
 
 impl fmt::Display for Pointer<'_> {
@@ -26,6 +28,7 @@ impl fmt::Display for Pointer<'_> {
             Self::OfItem(i, field) => {
                 write!(f, "/items/{i}/{}", passthrough::pointer_segment(field))
             }
+            Self::OfSet(field) => write!(f, "/set/{}", passthrough::pointer_segment(field)),
         }
     }
 }
@@ -93,6 +96,19 @@ impl<'j> Reader<'j> {
             "the JSON is broken at line {} column {}: {}",
             at.line, at.column, broken.0.error_type
         ))
+    }
+
+    /// Looks at a value that was passed over, and notes what is wrong with it.
+    pub(crate) fn within(
+        &mut self,
+        text: &'j str,
+        look: impl FnOnce(&mut Self, Peek) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let jiter = std::mem::replace(&mut self.jiter, Jiter::new(text.as_bytes()));
+        let json = std::mem::replace(&mut self.json, text);
+        let looked = self.jiter.peek().map_err(Broken::from).and_then(|peek| look(self, peek));
+        (self.jiter, self.json) = (jiter, json);
+        looked
     }
 
     /// The text from `start` up to here.

@@ -7,7 +7,7 @@
 const NEVER_TOO_LARGE: usize = super::ORDER_BYTES_MAX / 64;
 
 /// Whether JSON of an order has more than so many bytes, in that sense. `text_bytes` is how long all of it is as it came.
-pub(super) fn is_larger(parts: [&str; 2], text_bytes: usize, bytes_max: usize) -> bool {
+pub(crate) fn is_larger(parts: [&str; 2], text_bytes: usize, bytes_max: usize) -> bool {
     text_bytes > NEVER_TOO_LARGE && parts.into_iter().map(compact_bytes).sum::<usize>() > bytes_max
 }
 

@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn each_lane_is_in_one_stream() {
         let streams: Vec<String> = Lane::ALL.map(|lane| lane.on(ShardId(3)).to_string()).into();
-        assert_eq!(streams, ["logged-3", "derived-3", "derived-3"]);
+        assert_eq!(streams, ["logged-3", "logged-3", "derived-3", "derived-3", "derived-3"]);
         let lanes: usize = StreamKind::ALL.map(|kind| kind.lanes().count()).iter().sum();
         assert_eq!(lanes, Lane::ALL.len());
         let mut names = PerKind::from_fn(StreamKind::as_str);

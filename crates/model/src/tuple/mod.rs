@@ -10,7 +10,8 @@ pub use index::{TupleEntry, TupleFault, TupleIndex, key_prefix};
 pub(crate) use read::leading_fields;
 pub use read::{Tuple, TupleError, Tuples};
 pub(crate) use write::push_index_of;
-pub use write::{push_order, push_view};
+pub(crate) use write::push_view_event;
+pub use write::{push_event, push_order, push_view};
 
 /// What stands before the first tuple of a COPY: signature, flags, length of the header extension.
 pub const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

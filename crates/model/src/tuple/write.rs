@@ -1,12 +1,16 @@
 //! Facts written as tuples. How many fields a tuple has is checked by the compiler against the table of lanes.
 
 use super::JSONB_VERSION;
+use crate::event::StoredEvent;
 use crate::fact::derive::{StoredOrder, ViewSlice};
-use crate::{Bucket, Identity, Lane, Order};
+use crate::view::ViewId;
+use crate::{Bucket, Event, Identity, Lane, Order};
 
 const ORDERS: usize = Lane::Orders.columns().len();
+const EVENTS: usize = Lane::Events.columns().len();
 const INDEX: usize = Lane::Index.columns().len();
 const VIEWS: usize = Lane::Views.columns().len();
+const VIEW_EVENTS: usize = Lane::ViewEvents.columns().len();
 
 /// The value of a field.
 enum Field<'a> {
@@ -34,6 +38,21 @@ pub fn push_order(out: &mut Vec<u8>, order: &Order<'_>) {
     push(out, &fields);
 }
 
+/// Appends an event's tuple in lane `events`.
+pub fn push_event(out: &mut Vec<u8>, event: &Event) {
+    let fields: [Field<'_>; EVENTS] = [
+        Field::Int2(event.bucket.number()),
+        Field::Text(event.tenant.as_str().as_bytes()),
+        Field::Text(event.order_id.as_str().as_bytes()),
+        Field::Text(event.customer_text().as_bytes()),
+        Field::Text(event.event_id.as_str().as_bytes()),
+        Field::Text(event.kind.as_str().as_bytes()),
+        Field::Int8(event.at.postgres_us()),
+        Field::Json(&[&event.content]),
+    ];
+    push(out, &fields);
+}
+
 /// Appends the tuple with the columns of lane `index` of an order with that identity, in that bucket. Nothing checks the texts.
 pub(crate) fn push_index_of(out: &mut Vec<u8>, bucket: u16, order: &Identity<'_>) {
     let fields: [Field<'_>; INDEX] = [
@@ -50,9 +69,10 @@ pub(crate) fn push_index_of(out: &mut Vec<u8>, bucket: u16, order: &Identity<'_>
 /// texts.
 pub fn push_view(out: &mut Vec<u8>, bucket: Bucket, order: &StoredOrder<'_>, slice: &ViewSlice<'_>) {
     let identity = &order.identity;
-    let mut array = Vec::with_capacity(slice.items.len() * 2 + 1);
+    let mut array = Vec::with_capacity(slice.items.len() * 2 + 2);
+    array.push("[");
     for (i, &item) in slice.items.iter().enumerate() {
-        array.extend([if i == 0 { "[" } else { "," }, item]);
+        array.extend([if i == 0 { "" } else { "," }, item]);
     }
     array.push("]");
     let fields: [Field<'_>; VIEWS] = [
@@ -66,6 +86,31 @@ pub fn push_view(out: &mut Vec<u8>, bucket: Bucket, order: &StoredOrder<'_>, sli
         Field::Text(order.currency),
         Field::Int8(slice.subtotal),
         Field::Json(&array),
+    ];
+    push(out, &fields);
+}
+
+/// Appends the tuple in lane `view_events` of what one key of a view sees of an event of an order; `bucket` is that of the key.
+pub(crate) fn push_view_event(
+    out: &mut Vec<u8>,
+    bucket: Bucket,
+    order: &Identity<'_>,
+    (view, key): (ViewId, &str),
+    event: &StoredEvent<'_>,
+    content: &str,
+) {
+    let fields: [Field<'_>; VIEW_EVENTS] = [
+        Field::Int2(bucket.number()),
+        Field::Text(order.tenant),
+        Field::Int2(view.number()),
+        Field::Text(key.as_bytes()),
+        Field::Int8(order.ordered_at.postgres_us()),
+        Field::Text(order.order_id),
+        Field::Text(order.customer_id),
+        Field::Text(event.event_id.as_bytes()),
+        Field::Text(event.kind.as_str().as_bytes()),
+        Field::Int8(event.at.postgres_us()),
+        Field::Json(&[content]),
     ];
     push(out, &fields);
 }

@@ -9,6 +9,7 @@
 //! | `windows`, `window` | the parts of time that statements are over |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
+//! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
 //! | `fate` | what became of a request |
@@ -18,6 +19,7 @@
 //! The SQL is public so that its plans can be looked at.
 
 mod derived_through;
+pub mod eventful;
 mod fate;
 mod figures;
 mod key;

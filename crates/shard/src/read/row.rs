@@ -32,6 +32,8 @@ pub struct OrderRow {
     currency_end: usize,
     items_end: usize,
     has_attributes: bool,
+    /// What happened to it.
+    events: Option<Box<str>>,
 }
 
 impl Row {
@@ -62,6 +64,8 @@ impl OrderRow {
             jsonb(row, column::ITEMS)?.unwrap_or_default(),
             attributes.unwrap_or_default(),
         ];
+        let events = jsonb(row, column::EVENTS)?.map(std::str::from_utf8).transpose();
+        let events = events.map_err(|error| sqlx::Error::Decode(error.into()))?;
         let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
         let mut ends = [0; 5];
         for (place, (part, end)) in parts.into_iter().zip(&mut ends).enumerate() {
@@ -83,6 +87,7 @@ impl OrderRow {
             items_end,
             has_attributes: attributes.is_some(),
             text: text.into(),
+            events: events.map(Box::from),
         })
     }
 
@@ -108,7 +113,12 @@ impl OrderRow {
 
     /// How many bytes its texts have.
     pub fn bytes(&self) -> usize {
-        self.text.len()
+        self.text.len() + self.events.as_ref().map_or(0, |events| events.len())
+    }
+
+    /// What happened to it, as [`StoredEvents`](forebay_model::StoredEvents) reads it; `None` where nothing did.
+    pub fn events(&self) -> Option<&str> {
+        self.events.as_deref()
     }
 
     /// What its prices and sums are in; empty of an index entry.

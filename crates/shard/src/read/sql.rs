@@ -40,6 +40,27 @@ pub enum Kind {
 const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency";
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency";
 
+/// What happened to an order of a row of `orders`, as [`StoredEvents`](forebay_model::StoredEvents) reads it; null where nothing did.
+/// That a shard has no events is seen once for each statement.
+macro_rules! events_of_orders {
+    () => {
+        "case when (select exists (select from order_events)) then (\
+            select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
+            from order_events e where e.bucket = orders.bucket and e.tenant = orders.tenant \
+                and e.order_id = orders.order_id and e.customer_id in ('', orders.customer_id)) end"
+    };
+}
+pub(super) use events_of_orders;
+
+const EVENTS: &str = events_of_orders!();
+
+/// The same of a row of `order_views`, as far as the key of the view sees it.
+const VIEW_EVENTS: &str = "case when (select exists (select from view_events)) then (\
+    select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
+    from view_events e where e.bucket = order_views.bucket and e.tenant = order_views.tenant and e.view = order_views.view \
+        and e.key = order_views.key and e.ordered_at = order_views.ordered_at and e.order_id = order_views.order_id \
+        and e.customer_id = order_views.customer_id) end";
+
 /// Where each column stands.
 pub(super) mod column {
     pub(crate) const ORDER_ID: usize = 0;
@@ -53,29 +74,31 @@ pub(super) mod column {
     pub(crate) const INCARNATION: usize = 6;
     /// Null in what is no order.
     pub(crate) const CURRENCY: usize = 7;
+    /// Null where nothing happened to the order.
+    pub(crate) const EVENTS: usize = 8;
 }
 
 /// Index entries of an order id. Parameters: bucket, tenant, order id, limit.
 pub const INDEX: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
         from stream_position where stream = 'derived' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::jsonb \
         from order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4)";
 
 /// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
 /// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit.
 pub const TIMES: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
         from stream_position where stream = 'logged' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::jsonb \
         from order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
         order by customer_id limit $3)";
 
 /// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
         from stream_position where stream = $1";
 
 impl Kind {
@@ -130,15 +153,15 @@ impl Bounds {
 /// The text of a statement over a window, which is a condition in SQL. The bounds are for lists.
 pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
     let (stream, table) = (kind.lane().kind(), kind.lane().table());
-    let columns = if kind == Kind::ViewNewest { VIEW } else { ORDER };
+    let (columns, events) = if kind == Kind::ViewNewest { (VIEW, VIEW_EVENTS) } else { (ORDER, EVENTS) };
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
     format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
              from stream_position where stream = '{stream}' \
          union all \
-         (select {columns} from {table} where {window} {last} {end} {condition})"
+         (select {columns}, {events} from {table} where {window} {last} {end} {condition})"
     )
 }
 

@@ -9,6 +9,8 @@ use forebay_model::{
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection, Row, Transaction};
 
+use super::eventful::{self, OrderRef};
+use super::sql::events_of_orders;
 use crate::connection::address::ShardAddresses;
 use crate::pool::{Lease, PoolSettings, ShardPool};
 use crate::position::StreamPosition;
@@ -17,8 +19,12 @@ use crate::store::step::{Step, step};
 use crate::timestamptz::Timestamptz;
 
 /// What [`StoredOrder::from_row`] reads, in this order, of the table `orders`.
-pub const COLUMNS: &str = "orders.ordered_at, orders.order_id, orders.customer_id, orders.tenant, orders.bucket, \
-    orders.currency, orders.items::text, orders.attributes::text";
+pub const COLUMNS: &str = concat!(
+    "orders.ordered_at, orders.order_id, orders.customer_id, orders.tenant, orders.bucket, \
+     orders.currency, orders.items::text, orders.attributes::text, (",
+    events_of_orders!(),
+    ")::text as events"
+);
 
 /// Which order, among those of every tenant; in the order in which they are read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +52,8 @@ pub struct StoredOrder {
     pub items: String,
     /// The text of a JSON object: every field of the order that has no column.
     pub attributes: String,
+    /// What happened to it, as [`StoredEvents`](forebay_model::StoredEvents) reads it; `None` where nothing did.
+    pub events: Option<String>,
 }
 
 impl StoredOrder {
@@ -60,6 +68,7 @@ impl StoredOrder {
             currency: row.try_get(5)?,
             items: row.try_get(6)?,
             attributes: row.try_get(7)?,
+            events: row.try_get(8)?,
         })
     }
 
@@ -73,7 +82,8 @@ impl StoredOrder {
             order_id: self.key.order_id.as_bytes(),
         };
         let [currency, items, attributes] = [&self.currency, &self.items, &self.attributes].map(String::as_bytes);
-        Derivable { identity, currency, items, attributes }
+        let events = self.events.as_deref().map(str::as_bytes);
+        Derivable { identity, currency, items, attributes, events }
     }
 }
 
@@ -99,8 +109,8 @@ impl OrderReader {
         Self(ShardPool::new(shard, addresses, &settings))
     }
 
-    /// Which of these are stored, in a snapshot in which everything that was logged up to a position is decided. `None` where the
-    /// shard is not as far as that.
+    /// Which of these are stored, and which orders that events are about, in a snapshot in which everything that was logged up to a
+    /// position is decided. `None` where the shard is not as far as that.
     ///
     /// # Errors
     /// Where the shard does not answer.
@@ -108,11 +118,16 @@ impl OrderReader {
         &self,
         upto: Position,
         wanted: &[(Bucket, OrderKey)],
+        eventful: &[OrderRef],
     ) -> Result<Option<Vec<StoredOrder>>, StoreError> {
         let mut lease = self.lease().await?;
         let found = async {
             let Some(mut snapshot) = decided(&mut lease, upto).await? else { return Ok(None) };
-            let found = find(&mut snapshot, wanted).await?;
+            let mut wanted = wanted.to_vec();
+            wanted.extend(eventful::orders(&mut snapshot, eventful).await?.into_iter().map(|(_, order)| order));
+            wanted.sort_unstable();
+            wanted.dedup();
+            let found = find(&mut snapshot, &wanted).await?;
             snapshot.commit().await?;
             Ok(Some(found))
         };

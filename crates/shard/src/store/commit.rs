@@ -95,14 +95,14 @@ impl StreamStore {
                 },
             };
             let (lane, error) = match attempt.run(session).await {
-                Ok((session, outcomes, views)) => {
+                Ok((session, outcomes, views, eventful)) => {
                     let was_staged = parts.iter().any(|part| part.straight.is_none());
                     let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
                     for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
                         lane.committed(committed.rows[lane.lane], sifted);
                     }
-                    return Ok(Some(Committed { was_staged, views, ..committed }));
+                    return Ok(Some(Committed { was_staged, views, eventful, ..committed }));
                 }
                 Err(AttemptError::Rows { lane, error }) => (lane, error),
                 Err(error) => return Err(error.into()),

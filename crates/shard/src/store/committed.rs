@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Lane, PerLane, Position, ViewSet};
+use forebay_model::{Bucket, Lane, PerLane, Position, ViewSet};
 
 use super::lane::LanePart;
 use super::transaction::attempt::Outcome;
 use crate::dead_letter::{Reason, RowPosition};
 use crate::position::Tally;
+use crate::read::stored_order::OrderKey;
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Committed {
     pub was_staged: bool,
     /// The views that are in force from now on, where a control frame among them has changed that.
     pub views: Option<ViewSet>,
+    /// The stored orders that events are about, where one of both came with these frames.
+    pub eventful: Vec<(Bucket, OrderKey)>,
 }
 
 /// Rows of the log that died together.
@@ -42,7 +45,7 @@ pub struct DeadRows {
 impl Committed {
     pub(super) fn nothing(position: Position) -> Self {
         let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
-        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None }
+        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None, eventful: Vec::new() }
     }
 
     pub(super) fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {

@@ -103,6 +103,7 @@ impl Writer {
             dead_rows: Vec::new(),
             was_staged: false,
             views: None,
+            eventful: Vec::new(),
         };
         while !rest.is_empty() {
             let committed = self.store.commit(rest, self.position, &[]).await?;
@@ -115,6 +116,7 @@ impl Writer {
             sum.dead.extend(committed.dead);
             sum.dead_rows.extend(committed.dead_rows);
             sum.was_staged |= committed.was_staged;
+            sum.eventful.extend(committed.eventful);
             sum.views = committed.views.or(sum.views);
         }
         Ok(sum)

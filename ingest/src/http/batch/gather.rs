@@ -5,16 +5,48 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
-use forebay_model::{Claimant, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, EventParser, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
+use crate::app::App;
 use crate::assign::Assigner;
 use crate::limit::memory::Held;
 use crate::metrics::count_rejected;
 
 /// Frames are filled part by part, so small parts fill them best.
 const PART_BYTES_MAX: usize = 8 * 1024;
+
+/// What the records of a batch are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Orders,
+    Events,
+}
+
+/// Reads records of one kind.
+pub(super) enum Reader {
+    Orders(OrderParser),
+    Events(EventParser),
+}
+
+impl Kind {
+    /// One of them.
+    pub(super) const fn noun(self) -> &'static str {
+        match self {
+            Self::Orders => "order",
+            Self::Events => "event",
+        }
+    }
+
+    /// Reads them by the settings of the system, as a map has them.
+    pub(super) fn reader(self, app: &App, map: &ShardMap) -> Reader {
+        match self {
+            Self::Orders => Reader::Orders(app.parser(map)),
+            Self::Events => Reader::Events(app.event_parser(map)),
+        }
+    }
+}
 
 /// Lines that were read and are not logged yet.
 pub(super) struct Gather {
@@ -63,18 +95,14 @@ impl Gather {
     }
 
     /// Reads one record.
-    pub(super) fn take(&mut self, record: Record<'_>, parser: &OrderParser, assigner: &Assigner, now: Timestamp) {
+    pub(super) fn take(&mut self, record: Record<'_>, reader: &Reader, assigner: &Assigner, now: Timestamp) {
         self.last_line = record.line;
-        let draft = match record.text {
-            Some(text) => parser.parse(text, now).map(|draft| (draft, text)),
+        let added = match record.text {
+            Some(text) => self.add(text, record.line, reader, assigner, now),
             None => Err(Rejection::TooLarge { bytes_max: ORDER_TEXT_BYTES_MAX }),
         };
-        match draft {
-            Ok((draft, text)) => {
-                let order = draft.settle(Tenant::none(), &self.map, now, assigner.random(record.line, text));
-                self.facts.add(&order, &self.map);
-                self.orders += 1;
-            }
+        match added {
+            Ok(()) => self.orders += 1,
             Err(rejection) => {
                 self.rejected += 1;
                 count_rejected(rejection.code(), 1);
@@ -83,5 +111,27 @@ impl Gather {
                 }
             }
         }
+    }
+
+    fn add(
+        &mut self,
+        text: &[u8],
+        line: u64,
+        reader: &Reader,
+        assigner: &Assigner,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        match reader {
+            Reader::Orders(parser) => {
+                let draft = parser.parse(text, now)?;
+                let order = draft.settle(Tenant::none(), &self.map, now, assigner.random(line, text));
+                self.facts.add(&order, &self.map);
+            }
+            Reader::Events(parser) => {
+                let event = parser.parse(text, None, now)?.settle(Tenant::none(), &self.map)?;
+                self.facts.add_event(&event, &self.map);
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /v1/orders/batch`: a stream of orders, as NDJSON or as a JSON array, read as it comes and of any length.
+//! `POST /v1/orders/batch` and `POST /v1/events/batch`: a stream of orders, or of what happened to some, as NDJSON or as a JSON array, read
+//! as it comes and of any length.
 //!
 //! | module | concept |
 //! |---|---|
@@ -26,6 +27,7 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
+use gather::Kind;
 use split::Splitter;
 use stream::BatchStream;
 
@@ -36,6 +38,20 @@ pub(crate) async fn post_batch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    take(app, client, Kind::Orders, headers, body).await
+}
+
+/// Takes a batch of events.
+pub(crate) async fn post_events(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    take(app, client, Kind::Events, headers, body).await
+}
+
+async fn take(app: App, client: Client, kind: Kind, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let media_type = media_type(&headers);
     let splitter = match media_type.as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Splitter::ndjson(),
@@ -44,5 +60,5 @@ pub(crate) async fn post_batch(
     };
     let chunks = body::chunks(body, Encoding::of(&headers)?);
     let assigner = Assigner::from_headers(&headers)?;
-    Ok(BatchStream::new(app, client, splitter, assigner).run(chunks).await)
+    Ok(BatchStream::new(app, client, kind, splitter, assigner).run(chunks).await)
 }

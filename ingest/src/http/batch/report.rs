@@ -8,12 +8,14 @@ use forebay_service::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::gather::Kind;
 use crate::http::order::json;
 
 /// What has become of the lines so far.
 #[derive(Debug)]
 pub(super) struct Report {
     request: RequestId,
+    kind: Kind,
     /// How many pieces of the request are settled: the first ones.
     pub(super) pieces: u32,
     pub(super) accepted: u64,
@@ -47,9 +49,9 @@ fn order_id(text: &[u8]) -> Option<String> {
 
 impl Report {
     /// Nothing yet.
-    pub(super) fn of(request: RequestId) -> Self {
+    pub(super) fn of(request: RequestId, kind: Kind) -> Self {
         let (errors, receipt) = (Vec::new(), Receipt::default());
-        Self { request, pieces: 0, accepted: 0, rejected: 0, errors, receipt, settled_lines: 0 }
+        Self { request, kind, pieces: 0, accepted: 0, rejected: 0, errors, receipt, settled_lines: 0 }
     }
 
     /// The answer to a batch that was read to its end.
@@ -57,10 +59,11 @@ impl Report {
         if self.accepted > 0 {
             return json(StatusCode::ACCEPTED, &self.answer());
         }
+        let noun = self.kind.noun();
         let detail = match self.rejected {
-            0 => String::from("there is no order in the batch"),
-            1 => String::from("the one order of the batch is not accepted"),
-            rejected => format!("none of the {rejected} orders is accepted"),
+            0 => format!("there is no {noun} in the batch"),
+            1 => format!("the one {noun} of the batch is not accepted"),
+            rejected => format!("none of the {rejected} {noun}s is accepted"),
         };
         Problem::invalid(detail).with_members(&self.answer()).into_response()
     }

@@ -17,7 +17,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
-use super::gather::Gather;
+use super::gather::{Gather, Kind};
 use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
@@ -39,6 +39,7 @@ const ROOM_PER_BYTE: usize = 2;
 pub(super) struct BatchStream {
     app: App,
     client: Client,
+    kind: Kind,
     splitter: Splitter,
     assigner: Assigner,
     bytes: u64,
@@ -62,11 +63,11 @@ struct InFlight {
 }
 
 impl BatchStream {
-    pub(super) fn new(app: App, client: Client, splitter: Splitter, assigner: Assigner) -> Self {
+    pub(super) fn new(app: App, client: Client, kind: Kind, splitter: Splitter, assigner: Assigner) -> Self {
         let request = RequestId::new(Timestamp::now(), rand::random());
-        let (in_flight, report) = (VecDeque::new(), Report::of(request));
+        let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);
-        Self { app, client, splitter, assigner, bytes, owed, request, pieces, gather, in_flight, report }
+        Self { app, client, kind, splitter, assigner, bytes, owed, request, pieces, gather, in_flight, report }
     }
 
     /// Takes the whole batch, as far as that is possible.
@@ -76,7 +77,10 @@ impl BatchStream {
         let submitted = self.submit().await;
         let paid = if cut.is_none() { self.pay().await } else { Ok(()) };
         let settled = self.settle_all().await;
-        self.app.count_accepted(self.report.accepted);
+        match self.kind {
+            Kind::Orders => self.app.count_accepted(self.report.accepted),
+            Kind::Events => self.app.count_accepted_events(self.report.accepted),
+        }
         match cut.or(submitted.err()).or(paid.err()).or(settled.err()) {
             None => self.report.complete(),
             Some(problem) => self.report.cut_short(problem),
@@ -155,8 +159,9 @@ impl BatchStream {
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
         let before = gather.orders;
-        let (parser, assigner, now) = (self.app.parser(gather.map()), &self.assigner, Timestamp::now());
-        let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &parser, assigner, now));
+        let reader = self.kind.reader(&self.app, gather.map());
+        let (assigner, now) = (&self.assigner, Timestamp::now());
+        let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &reader, assigner, now));
         self.owed += gather.orders - before;
         outcome.map_err(|error| Problem::malformed(error.to_string()))
     }

@@ -117,6 +117,8 @@ impl Audit {
                     Lane::Orders => shard.orders.len(),
                     Lane::Index => shard.index.len(),
                     Lane::Views => shard.views.len(),
+                    Lane::Events => shard.events.len(),
+                    Lane::ViewEvents => shard.view_events.len(),
                 };
                 let dead = shard.dead.iter().filter(|letter| letter.lane == tally.lane).count();
                 if (tally.stored, tally.dead) != (rows as u64, dead as u64) {

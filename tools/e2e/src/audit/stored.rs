@@ -22,6 +22,10 @@ const DEAD: &str = r#"select jsonb_build_object('lane', lane, 'reason', reason,
     'customer_id', customer_id, 'order_id', order_id)::text from dead_letter"#;
 const TIMES: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
     'at', (extract(epoch from ordered_at) * 1000000)::int8)::text from order_time";
+const EVENTS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, 'event_id', event_id, \
+    'kind', kind)::text from order_events";
+const VIEW_EVENTS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, 'event_id', event_id, \
+    'kind', kind, 'view', (select name from view_in_force where id = view), 'key', key)::text from view_events";
 const TALLIES: &str = "select jsonb_build_object('lane', lane, 'stored', rows_stored, 'duplicate', rows_duplicate, \
     'dead', rows_dead)::text from lane_tally";
 
@@ -97,6 +101,23 @@ pub struct Dead {
     pub order_id: Option<String>,
 }
 
+/// A row of `order_events`, or of `view_events`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct StoredEvent {
+    /// Its order's customer; empty in `order_events` where the order's id leads there.
+    pub customer_id: String,
+    /// Its order.
+    pub order_id: String,
+    /// Which event of it.
+    pub event_id: String,
+    /// What happened.
+    pub kind: String,
+    /// In `view_events`, the view.
+    pub view: Option<String>,
+    /// In `view_events`, its key.
+    pub key: Option<String>,
+}
+
 /// What became of a lane's rows, as they were counted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LaneTally {
@@ -121,6 +142,10 @@ pub struct Stored {
     pub times: Vec<StoredIndex>,
     /// Table `order_views`.
     pub views: Vec<StoredView>,
+    /// Table `order_events`.
+    pub events: Vec<StoredEvent>,
+    /// Table `view_events`.
+    pub view_events: Vec<StoredEvent>,
     /// Table `dead_letter`.
     pub dead: Vec<Dead>,
     /// Table `lane_tally`.
@@ -138,6 +163,8 @@ impl Stored {
             index: rows(system, shard, INDEX).await?,
             times: rows(system, shard, TIMES).await?,
             views: rows(system, shard, VIEWS).await?,
+            events: rows(system, shard, EVENTS).await?,
+            view_events: rows(system, shard, VIEW_EVENTS).await?,
             dead: rows(system, shard, DEAD).await?,
             tallies: rows(system, shard, TALLIES).await?,
         })

@@ -184,9 +184,16 @@ impl System {
     /// # Errors
     /// Where there is no answer.
     pub async fn post(&self, order: &Value) -> Result<(u16, Value)> {
-        let request =
-            self.http.post(self.url(ServiceName::Ingest, "/v1/orders")).header("content-type", "application/json");
-        let answer = request.body(order.to_string()).send().await?;
+        self.post_to("/v1/orders", order).await
+    }
+
+    /// Sends JSON to the ingest service and gives the answer's status and body.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub async fn post_to(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let request = self.http.post(self.url(ServiceName::Ingest, path)).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 

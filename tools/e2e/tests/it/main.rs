@@ -5,6 +5,7 @@
 mod audit;
 mod backfill;
 mod conflicts;
+mod events;
 mod examples;
 mod faults;
 mod main_road;

@@ -25,7 +25,7 @@ async fn orders_go_in_land_in_the_shards_and_come_back() {
         sent.entry(order["customer_id"].as_str().unwrap().to_owned()).or_default().push(order);
     }
     for (customer, orders) in sent.iter().take(20) {
-        let mut found = every_page(&system, &format!("/v1/customers/{customer}/orders?limit=7")).await;
+        let mut found = every_page(&system, &format!("/v1/customers/{customer}/orders?limit=7&as_placed=true")).await;
         let times: Vec<&str> = found.iter().map(|order| order["timestamp"].as_str().unwrap()).collect();
         assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
         let mut orders = orders.clone();

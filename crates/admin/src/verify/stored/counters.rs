@@ -47,7 +47,7 @@ impl Verification<'_> {
             log_is_whole: false,
             frames_compared: 0,
         };
-        let dropped = if lane == Lane::Views { rows_dropped(&mut snapshot.connection).await? } else { 0 };
+        let dropped = rows_dropped(&mut snapshot.connection, lane).await?;
         if figures.rows_in_table + dropped != stored {
             let (there, table) = (figures.rows_in_table, lane.table());
             let gone = if dropped > 0 { format!(", {dropped} of dropped views are gone") } else { String::new() };

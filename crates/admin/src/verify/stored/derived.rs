@@ -143,6 +143,8 @@ fn described(lane: Lane, key: &OrderKey, disagreement: &Disagreement) -> String 
         Lane::Orders => "the order itself",
         Lane::Index => "the index entry",
         Lane::Views => "a view",
+        Lane::Events => "an event",
+        Lane::ViewEvents => "what a view sees of an event",
     };
     match disagreement {
         Disagreement::Missing { fact } => format!("{what} of {key} is missing: {}", shortened(fact, 3 * VALUE_MAX)),

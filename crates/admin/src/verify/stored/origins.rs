@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
-use forebay_model::fact::derive::slices;
+use forebay_model::fact::view_keys;
 use forebay_model::{Bucket, Lane, ShardId, StreamKind, ViewId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -37,10 +37,11 @@ struct Orphan {
 }
 
 impl Verification<'_> {
-    /// Checks the views of a shard, of which there are `rows`: each is one that its order makes.
-    pub(crate) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
+    /// Checks what views see on a shard, of orders or of what happened to them, of which there are `rows`: each is of a key that its order
+    /// has.
+    pub(crate) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, lane: Lane, rows: u64) -> Result<()> {
         let columns = "view, key, ordered_at, order_id, customer_id, tenant";
-        let cursor = snapshot.cursor(Lane::Views.table(), columns, self.scope.depth, rows).await?;
+        let cursor = snapshot.cursor(lane.table(), columns, self.scope.depth, rows).await?;
         loop {
             let page = snapshot.page(&cursor, VIEWS).await?;
             if page.is_empty() {
@@ -48,13 +49,13 @@ impl Verification<'_> {
             }
             let views: Vec<ViewRow> = page.iter().map(|row| self.view(row)).collect::<Result<_>>()?;
             self.report.views_checked += views.len() as u64;
-            let orphans = self.orphans(snapshot.shard, &views).await?;
-            self.look_for_orders(snapshot.shard, Lane::Views, orphans).await?;
+            let orphans = self.orphans(snapshot.shard, lane, &views).await?;
+            self.look_for_orders(snapshot.shard, lane, orphans).await?;
         }
     }
 
     /// The views whose order is not there. Of those whose order is there, each that it does not make is told.
-    async fn orphans(&mut self, shard: ShardId, views: &[ViewRow]) -> Result<Vec<Orphan>> {
+    async fn orphans(&mut self, shard: ShardId, lane: Lane, views: &[ViewRow]) -> Result<Vec<Orphan>> {
         let wanted: HashSet<(Bucket, OrderKey)> = views.iter().map(|view| (view.home, view.order.clone())).collect();
         let orders = self.scope.orders(wanted).await?;
         let keys: HashMap<&OrderKey, HashSet<(ViewId, String)>> =
@@ -76,7 +77,7 @@ impl Verification<'_> {
             }
             let (name, key, order) = (self.name_of(view.view), &view.key, &view.order);
             let detail = format!("view {name} {key} has {order}, which has no such key");
-            self.report.differs(shard, Lane::Views, DifferenceKind::Origin, detail);
+            self.report.differs(shard, lane, DifferenceKind::Origin, detail);
         }
         Ok(orphans)
     }
@@ -95,7 +96,7 @@ impl Verification<'_> {
 
     /// The views that an order makes, by id and key.
     fn keys_of(&self, order: &StoredOrder) -> HashSet<(ViewId, String)> {
-        slices(&self.scope.views, &order.as_stored()).into_iter().map(|slice| (slice.view, slice.key)).collect()
+        view_keys(&self.scope.views, &order.as_stored()).into_iter().collect()
     }
 
     /// Checks the index entries of a shard, of which there are `rows`.

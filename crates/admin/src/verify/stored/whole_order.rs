@@ -41,7 +41,7 @@ impl WholeOrder {
 
     fn has(&self, column: &str, tuple: &Tuple<'_>) -> bool {
         let Some(found) = tuple.named(column) else { return false };
-        let StoredOrder { key, bucket, currency, items, attributes } = &self.order;
+        let StoredOrder { key, bucket, currency, items, attributes, events: _ } = &self.order;
         match column {
             "bucket" => *found == bucket.to_be_bytes(),
             "tenant" => *found == *key.tenant.as_str().as_bytes(),

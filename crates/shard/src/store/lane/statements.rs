@@ -57,13 +57,14 @@ impl Statements {
             "from {staged} s left join {table} o on {}{within} where {is_missing} or ({ours}) is distinct from ({theirs})",
             at("s.ordered_at")
         );
+        let time = lane.columns()[lane.spec().time].name;
         let (create_times, unless, first_at) = match lane {
             Lane::Orders => (
                 CREATE_STAGED_TIMES,
                 NOWHERE_ELSE,
                 format!("case when {is_missing} then {FIRST_AT} else s.ordered_at end"),
             ),
-            Lane::Index | Lane::Views => ("", "", "s.ordered_at".to_owned()),
+            Lane::Events | Lane::Index | Lane::Views | Lane::ViewEvents => ("", "", format!("s.{time}")),
         };
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
@@ -94,6 +95,7 @@ impl Statements {
             ),
             bury_conflicts: bury(
                 &staged,
+                time,
                 &format!("select {} from {table} o where {}{within}", fact("o"), at("first_at")),
             ),
         }
@@ -120,15 +122,15 @@ fn duplicates(lane: Lane, same: &str) -> String {
 }
 
 /// Puts staged rows into the dead letters, with what was `stored` first. An order may be gone since, with its partition.
-fn bury(staged: &str, stored: &str) -> String {
+fn bury(staged: &str, time: &str, stored: &str) -> String {
     let content = fact("s");
     format!(
         "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, tenant, customer_id, \
             order_id, ordered_at, tuple, content, stored, epoch, enqueued_at, request) \
         select $3, $4, seq, row, 1, 'conflict', \
-            case first_at when s.ordered_at then 'a fact with this identity and other content was stored before' \
+            case first_at when s.{time} then 'a fact with this identity and other content was stored before' \
                 else 'the customer''s order with this id was stored before, with another time' end, \
-            s.tenant, s.customer_id, s.order_id, s.ordered_at, tuple, {content}, coalesce(({stored}), \
+            s.tenant, s.customer_id, s.order_id, s.{time}, tuple, {content}, coalesce(({stored}), \
                 jsonb_build_object('tenant', s.tenant, 'customer_id', s.customer_id, 'order_id', s.order_id, 'ordered_at', first_at)), \
             epoch, enqueued_at, request \
         from unnest($5::int8[], $6::timestamptz[], $7::int8[], $8::int4[], $9::bytea[], $10::int8[], $11::timestamptz[], $12::bytea[]) \

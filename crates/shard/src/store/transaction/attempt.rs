@@ -4,11 +4,12 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Incarnation, PerLane, Position, StreamKind, ViewSet};
+use forebay_model::{Bucket, Incarnation, PerLane, Position, StreamKind, ViewSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
+use super::awaited;
 use super::requests::Requests;
 use super::times::Times;
 use crate::control::ViewsInForce;
@@ -17,6 +18,7 @@ use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
 use crate::partition::Ranges;
 use crate::position::Tally;
+use crate::read::stored_order::OrderKey;
 use crate::store::copy::copy;
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
@@ -62,11 +64,12 @@ pub(crate) struct End<'a> {
 
 impl Attempt<'_> {
     /// Runs the transaction to its COMMIT. What became of each lane's part is in the order of the parts; the views are those that
-    /// are in force from now on, where that has changed.
+    /// are in force from now on, where that has changed; and the orders are those of which it is known by this batch what happened to
+    /// them.
     pub(crate) async fn run(
         &self,
         mut session: Session,
-    ) -> Result<(Session, Vec<Outcome>, Option<ViewSet>), AttemptError> {
+    ) -> Result<(Session, Vec<Outcome>, Option<ViewSet>, Vec<(Bucket, OrderKey)>), AttemptError> {
         for part in self.lanes {
             part.make_staged(&mut session).await?;
         }
@@ -85,11 +88,12 @@ impl Attempt<'_> {
             outcomes.push(part.store(connection, self.incarnation(), straight, &mut requests).await?);
         }
         requests.write(connection).await?;
+        let eventful = awaited::eventful(connection, self.lanes).await?;
         if let Some(hook) = self.before_commit {
             hook();
         }
         step(Step::Commit, session.connection.execute("commit")).await?;
-        Ok((session, outcomes, views))
+        Ok((session, outcomes, views, eventful))
     }
 
     async fn take_controls(&self, connection: &mut PgConnection) -> Result<Option<ViewSet>, StepError> {

@@ -2,6 +2,7 @@
 
 mod arrange;
 pub(super) mod attempt;
+mod awaited;
 pub(super) mod bisect;
 pub(super) mod requests;
 mod staging;

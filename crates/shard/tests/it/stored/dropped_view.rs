@@ -30,7 +30,7 @@ async fn all_rows_of_a_view_go_and_are_counted_once() {
     assert_eq!(delete_dropped(&mut connection, view).await.unwrap(), 5500);
     assert_eq!(scene.sql("select view, count(*) from order_views group by 1").await, "2|15000");
     assert_eq!(delete_dropped(&mut connection, view).await.unwrap(), 5500, "again, it finds nothing");
-    assert_eq!(rows_dropped(&mut connection).await.unwrap(), 5500);
+    assert_eq!(rows_dropped(&mut connection, Lane::Views).await.unwrap(), 5500);
     let sum = "select rows_stored - (select count(*) from order_views) - (select sum(rows) from view_dropped) \
         from lane_tally where lane = 'views'";
     assert_eq!(scene.sql(sum).await, "0");

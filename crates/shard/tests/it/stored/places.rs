@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use forebay_model::{Incarnation, Lane, Position, ShardId};
 use forebay_shard::read::stored_order::OrderReader;
-use forebay_shard::read::stretch::{self, Stretch};
+use forebay_shard::read::stretch::{self, PlacedOrders, Stretch, StretchPart};
 use forebay_shard::{Comparison, IndexedFrame};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -119,16 +119,23 @@ async fn a_stretch_is_its_rows_in_their_order_whatever_their_time() {
     assert_eq!(reader.places(ahead).await.unwrap(), None);
 
     let whole = Stretch { log: logs[0], behind: 40, upto: 90 };
-    assert_eq!(reader.stretch(ahead, &whole, &windows[0], 10).await.unwrap(), None);
+    assert_eq!(reader.stretch(ahead, &whole, &StretchPart::Events, 10).await.unwrap(), None);
     let mut found = Vec::new();
     for window in &windows {
         let mut stretch = whole;
         loop {
-            let page = reader.stretch(upto, &stretch, window, 4).await.unwrap().unwrap();
+            let part = StretchPart::Orders(*window);
+            let PlacedOrders { orders: page, read_to, is_all } =
+                reader.stretch(upto, &stretch, &part, 4).await.unwrap().unwrap();
             assert!(page.is_sorted_by_key(|placed| placed.seq));
             assert!(page.len() % 3 == 0, "the last frame is whole");
-            let Some(last) = page.last() else { break };
-            stretch.behind = last.seq;
+            let last = page.last().map(|last| last.seq);
+            assert_eq!(last.unwrap_or(stretch.behind), read_to);
+            assert_eq!(is_all, page.len() < 4);
+            if last.is_none() {
+                break;
+            }
+            stretch.behind = read_to;
             found.extend(page.into_iter().map(|placed| (placed.seq, placed.order.key.order_id)));
         }
     }

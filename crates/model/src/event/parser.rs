@@ -1,0 +1,409 @@
+//! Parses one event and checks it completely, as orders are: whatever Postgres would refuse is refused here.
+
+use jiter::Peek;
+
+use super::{EventDraft, EventKind, NotAKind};
+use crate::id::EventId;
+use crate::order::fault::Rejection;
+use crate::order::item::{Items, check_key, check_sku};
+use crate::order::parser::{checked_timestamp, object_text};
+use crate::order::reader::{Broken, Pointer, Reader, Slot};
+use crate::order::size::is_larger;
+use crate::order::{ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
+use crate::view::ViewSet;
+use crate::{CustomerId, OrderId, Timestamp};
+
+/// The most items that one event may name.
+const ITEMS_MAX: usize = crate::order::ITEMS_MAX;
+
+/// Fields of an order that no event can set: what it is, when it was, what it comes to.
+const NOT_SET: [&str; 7] = ["order_id", "customer_id", "timestamp", "currency", "kind", "items", "total"];
+
+/// Parses events by fixed settings.
+#[derive(Clone, Debug)]
+pub struct EventParser {
+    views: ViewSet,
+    ahead_max_us: i64,
+}
+
+/// The fields of an event as they are read.
+#[derive(Default)]
+struct Fields<'j> {
+    order_id: Slot<OrderId>,
+    customer_id: Slot<CustomerId>,
+    event_id: Slot<EventId>,
+    kind: Slot<EventKind>,
+    at: Slot<Timestamp>,
+    items: Slot<&'j str>,
+    amount: Slot<&'j str>,
+    set: Slot<&'j str>,
+    /// Every field but the first five.
+    content: String,
+}
+
+enum Key {
+    OrderId,
+    CustomerId,
+    EventId,
+    Kind,
+    At,
+    Items,
+    Amount,
+    Set,
+    Other,
+}
+
+impl EventParser {
+    /// A parser that checks the keys of these views in amended items, and accepts times up to `ahead_max_us` microseconds after now.
+    pub fn new(views: ViewSet, ahead_max_us: i64) -> Self {
+        Self { views, ahead_max_us }
+    }
+
+    /// Parses one event, of that order where the request says of which. `now` bounds its time.
+    ///
+    /// # Errors
+    /// [`Rejection`] names every fault of the event, up to [`FAULTS_MAX`](crate::order::fault::FAULTS_MAX).
+    pub fn parse(&self, json: &[u8], of: Option<&OrderId>, now: Timestamp) -> Result<EventDraft, Rejection> {
+        let text = object_text(json, ORDER_TEXT_BYTES_MAX, "event")?;
+        let mut reader = Reader::new(text);
+        let fields = match Fields::read(&mut reader, now.plus_us(self.ahead_max_us)) {
+            Ok(Some(fields)) => fields,
+            Ok(None) => return Err(Rejection::Malformed(String::from("an event must be a JSON object"))),
+            Err(broken) => return Err(reader.rejection(&broken)),
+        };
+        // What was read once is no broken JSON.
+        if let Err(broken) = self.check_details(&fields, &mut reader) {
+            return Err(reader.rejection(&broken));
+        }
+        let draft = fields.into_draft(of, &mut reader);
+        let faults = reader.into_faults();
+        match draft {
+            Some(draft) if faults.is_empty() => {
+                if is_larger([&draft.content, ""], json.len(), ORDER_BYTES_MAX) {
+                    return Err(Rejection::TooLarge { bytes_max: ORDER_BYTES_MAX });
+                }
+                Ok(draft)
+            }
+            _ => Err(Rejection::Invalid(faults)),
+        }
+    }
+
+    /// What only some kinds have: it means something only there, and is any other field elsewhere.
+    fn check_details<'j>(&self, fields: &Fields<'j>, reader: &mut Reader<'j>) -> Result<(), Broken> {
+        match &fields.kind.value {
+            Some(EventKind::Returned) => {
+                if let Some(items) = fields.items.value {
+                    reader.within(items, returned_items)?;
+                }
+            }
+            Some(EventKind::Paid | EventKind::Refunded) => {
+                if let Some(amount) = fields.amount.value {
+                    reader.within(amount, |reader, peek| {
+                        reader.integer(peek, Pointer::Order("amount"), 0..=i64::MAX).map(|_| ())
+                    })?;
+                }
+            }
+            Some(EventKind::Amended) => {
+                if let Some(items) = fields.items.value {
+                    reader.within(items, |reader, peek| amended_items(reader, peek, &self.views))?;
+                }
+                if let Some(set) = fields.set.value {
+                    reader.within(set, |reader, peek| self.amended_fields(reader, peek))?;
+                }
+                if fields.items.is_missing() && fields.set.is_missing() {
+                    reader.fault(Pointer::Order("set"), "is required, or items: what is amended");
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn amended_fields(&self, reader: &mut Reader<'_>, peek: Peek) -> Result<(), Broken> {
+        if peek != Peek::Object {
+            return reader.wrong_type(peek, Pointer::Order("set"), "must be an object");
+        }
+        let mut next = reader.jiter.known_object()?.map(str::to_owned);
+        while let Some(field) = next {
+            let place = Pointer::OfSet(&field);
+            if NOT_SET.contains(&&*field) {
+                reader.fault(place, "cannot be amended here: an order keeps what it is, and items stand beside set");
+            } else if self.views.of_order_field(&field).is_some() {
+                reader.fault(place, "cannot be amended: a view goes by it");
+            }
+            let peek = reader.jiter.peek()?;
+            reader.jiter.known_skip(peek)?;
+            next = reader.jiter.next_key()?.map(str::to_owned);
+        }
+        Ok(())
+    }
+}
+
+impl<'j> Fields<'j> {
+    fn read(reader: &mut Reader<'j>, latest: Timestamp) -> Result<Option<Self>, Broken> {
+        if reader.jiter.peek()? != Peek::Object {
+            return Ok(None);
+        }
+        let mut fields = Self::default();
+        let mut before_key = reader.jiter.current_index();
+        let mut next = reader.jiter.known_object()?.map(classify);
+        while let Some(key) = next {
+            let peek = reader.jiter.peek()?;
+            fields.read_field(reader, &key, peek, before_key, latest)?;
+            before_key = reader.jiter.current_index();
+            next = reader.jiter.next_key()?.map(classify);
+        }
+        reader.jiter.finish()?;
+        Ok(Some(fields))
+    }
+
+    fn read_field(
+        &mut self,
+        reader: &mut Reader<'j>,
+        key: &Key,
+        peek: Peek,
+        before_key: usize,
+        latest: Timestamp,
+    ) -> Result<(), Broken> {
+        match key {
+            // A null stands for a field that was left out, as many clients write it.
+            Key::CustomerId | Key::OrderId if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::OrderId => {
+                let place = Pointer::Order("order_id");
+                let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
+                self.order_id.fill(reader, place, id);
+            }
+            Key::CustomerId => {
+                let place = Pointer::Order("customer_id");
+                let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
+                self.customer_id.fill(reader, place, id);
+            }
+            Key::EventId => {
+                let place = Pointer::Order("event_id");
+                let id = reader.id(peek, place)?.and_then(|id| EventId::new(id).ok());
+                self.event_id.fill(reader, place, id);
+            }
+            Key::Kind => {
+                let place = Pointer::Order("kind");
+                let kind =
+                    reader.text(peek, place)?.map(|text| text.parse().map_err(|error: NotAKind| error.to_string()));
+                let kind = kind.and_then(|kind| kind.map_err(|reason| reader.fault(place, reason)).ok());
+                self.kind.fill(reader, place, kind);
+            }
+            Key::At => {
+                let place = Pointer::Order("at");
+                let text = reader.text(peek, place)?;
+                let at = text.and_then(|text| checked_timestamp(reader, place, &text, latest));
+                self.at.fill(reader, place, at);
+            }
+            Key::Items | Key::Amount | Key::Set | Key::Other => self.read_content(reader, key, peek, before_key)?,
+        }
+        Ok(())
+    }
+
+    fn read_content(
+        &mut self,
+        reader: &mut Reader<'j>,
+        key: &Key,
+        peek: Peek,
+        before_key: usize,
+    ) -> Result<(), Broken> {
+        let raw_key = reader.raw_key_since(before_key);
+        let place = Pointer::Order(raw_key);
+        check_key(reader, place);
+        let text = reader.keep(peek, place)?;
+        match key {
+            Key::Items => self.items.fill(reader, place, Some(text)),
+            Key::Amount => self.amount.fill(reader, place, Some(text)),
+            Key::Set => self.set.fill(reader, place, Some(text)),
+            _ => {}
+        }
+        self.content.push(if self.content.is_empty() { '{' } else { ',' });
+        self.content.extend(["\"", raw_key, "\":", text]);
+        Ok(())
+    }
+
+    /// The draft, where nothing that it needs is missing.
+    fn into_draft(mut self, of: Option<&OrderId>, reader: &mut Reader<'_>) -> Option<EventDraft> {
+        for (is_missing, field) in
+            [(self.event_id.is_missing(), "event_id"), (self.kind.is_missing(), "kind"), (self.at.is_missing(), "at")]
+        {
+            if is_missing {
+                reader.fault(Pointer::Order(field), "is required");
+            }
+        }
+        match of {
+            None if self.order_id.is_missing() => reader.fault(Pointer::Order("order_id"), "is required"),
+            Some(of) if self.order_id.value.as_ref().is_some_and(|id| id != of) => {
+                reader.fault(Pointer::Order("order_id"), "must be left out, or be the one of the path");
+            }
+            _ => {}
+        }
+        self.content.push_str(if self.content.is_empty() { "{}" } else { "}" });
+        Some(EventDraft {
+            order_id: of.cloned().or(self.order_id.value)?,
+            customer_id: self.customer_id.value,
+            event_id: self.event_id.value?,
+            kind: self.kind.value?,
+            at: self.at.value?,
+            content: self.content,
+        })
+    }
+}
+
+fn classify(key: &str) -> Key {
+    match key {
+        "order_id" => Key::OrderId,
+        "customer_id" => Key::CustomerId,
+        "event_id" => Key::EventId,
+        "kind" => Key::Kind,
+        "at" => Key::At,
+        "items" => Key::Items,
+        "amount" => Key::Amount,
+        "set" => Key::Set,
+        _ => Key::Other,
+    }
+}
+
+/// What came back: `[{"sku": …, "quantity": …}, …]`.
+fn returned_items(reader: &mut Reader<'_>, peek: Peek) -> Result<(), Broken> {
+    if peek != Peek::Array {
+        return reader.wrong_type(peek, Pointer::Order("items"), "must be an array");
+    }
+    let mut next = reader.jiter.known_array()?;
+    let mut index = 0;
+    while let Some(peek) = next {
+        returned_item(reader, peek, index)?;
+        next = reader.jiter.array_step()?;
+        index += 1;
+    }
+    if index == 0 || index > ITEMS_MAX {
+        reader.fault(Pointer::Order("items"), format!("must have 1 to {ITEMS_MAX} items, or be left out: all of them"));
+    }
+    Ok(())
+}
+
+fn returned_item(reader: &mut Reader<'_>, peek: Peek, index: usize) -> Result<(), Broken> {
+    if peek != Peek::Object {
+        return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
+    }
+    let (mut sku, mut quantity) = (Slot::<()>::default(), Slot::<i64>::default());
+    let mut next = reader.jiter.known_object()?.map(str::to_owned);
+    while let Some(field) = next {
+        let peek = reader.jiter.peek()?;
+        let place = Pointer::OfItem(index, &field);
+        match &*field {
+            "sku" => {
+                let text = reader.id(peek, place)?;
+                sku.fill(reader, place, Some(()));
+                if let Some(text) = text {
+                    check_sku(reader, &text, place);
+                }
+            }
+            "quantity" => {
+                let value = reader.integer(peek, place, 1..=1_000_000)?;
+                quantity.fill(reader, place, value);
+            }
+            _ => reader.jiter.known_skip(peek)?,
+        }
+        next = reader.jiter.next_key()?.map(str::to_owned);
+    }
+    for (is_missing, field) in [(sku.is_missing(), "sku"), (quantity.is_missing(), "quantity")] {
+        if is_missing {
+            reader.fault(Pointer::OfItem(index, field), "is required");
+        }
+    }
+    Ok(())
+}
+
+fn amended_items(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<(), Broken> {
+    let items = Items::read(reader, peek, views)?;
+    if i64::try_from(items.total).is_err() {
+        reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
+    }
+
+    fn parse(event: &Value) -> Result<EventDraft, Rejection> {
+        let views = "seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap();
+        EventParser::new(views, 86_400_000_000).parse(event.to_string().as_bytes(), None, now())
+    }
+
+    fn event(more: &Value) -> Value {
+        let mut event =
+            json!({"event_id": "E1", "order_id": "O1", "customer_id": 7, "at": "2025-12-24T10:00:00+01:00"});
+        for (name, value) in more.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        event
+    }
+
+    fn faults(event: &Value) -> Vec<String> {
+        match parse(event) {
+            Err(Rejection::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect(),
+            other => panic!("{event}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn further_fields_are_kept_as_they_came() {
+        let draft = parse(&event(&json!({"kind": "shipped", "carrier": "X", "items": 7}))).unwrap();
+        assert_eq!(
+            (draft.customer_id.unwrap().as_str(), draft.at.to_string()),
+            ("7", "2025-12-24T09:00:00Z".to_owned())
+        );
+        let content: Value = serde_json::from_str(&draft.content).unwrap();
+        assert_eq!(content, json!({"carrier": "X", "items": 7}));
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_place() {
+        assert_eq!(faults(&json!({})), ["/event_id", "/kind", "/at", "/order_id"]);
+        assert_eq!(faults(&event(&json!({"kind": "sent"}))), ["/kind"]);
+        assert_eq!(faults(&event(&json!({"kind": "note", "at": "2026-01-03T00:00:00Z"}))), ["/at"]);
+        let items = json!([{"sku": "A", "quantity": 0}, {"quantity": 1}, 3]);
+        assert_eq!(
+            faults(&event(&json!({"kind": "returned", "items": items}))),
+            ["/items/0/quantity", "/items/1/sku", "/items/2"]
+        );
+        assert_eq!(faults(&event(&json!({"kind": "returned", "items": []}))), ["/items"]);
+        assert_eq!(faults(&event(&json!({"kind": "paid", "amount": -1}))), ["/amount"]);
+        assert_eq!(faults(&event(&json!({"kind": "amended"}))), ["/set"]);
+        let set = json!({"note": 1, "timestamp": "x", "warehouse_id": "W2"});
+        assert_eq!(faults(&event(&json!({"kind": "amended", "set": set}))), ["/set/timestamp", "/set/warehouse_id"]);
+        let items = json!([{"sku": "A", "quantity": 1, "price": 1, "seller_id": [1]}]);
+        assert_eq!(faults(&event(&json!({"kind": "amended", "items": items}))), ["/items/0/seller_id"]);
+    }
+
+    #[test]
+    fn the_order_of_the_path_may_be_repeated_but_not_be_another() {
+        let parser = EventParser::new(ViewSet::default(), 0);
+        let of = OrderId::new("O1").unwrap();
+        let text = |id: Value| {
+            let mut event = event(&json!({"kind": "note"}));
+            event["order_id"] = id;
+            event.to_string()
+        };
+        for id in [json!("O1"), Value::Null] {
+            assert_eq!(parser.parse(text(id).as_bytes(), Some(&of), now()).unwrap().order_id, of);
+        }
+        assert!(parser.parse(text(json!("O2")).as_bytes(), Some(&of), now()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_from_anywhere_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = EventParser::new(ViewSet::default(), 0).parse(&bytes, None, now());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The events of an order as a shard gives them: one JSON array of `[event id, kind, time in microseconds since 1970, content]`.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::EventKind;
+use crate::Timestamp;
+
+/// An event as far as an order's life goes by it.
+#[derive(Clone, Debug)]
+pub struct StoredEvent<'a> {
+    /// Which event of its order.
+    pub event_id: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// The text of a JSON object: every other field.
+    pub content: &'a str,
+}
+
+/// The events of one order, in the order of their own times; of the same instant, states in the order of their ranks behind all others,
+/// then by id.
+#[derive(Clone, Debug, Default)]
+pub struct StoredEvents<'a>(Vec<StoredEvent<'a>>);
+
+/// A text that is no such array.
+#[derive(Debug, thiserror::Error)]
+#[error("the events of an order are not readable: {0}")]
+pub struct BadEvents(String);
+
+#[derive(Deserialize)]
+struct Raw<'a>(String, String, i64, #[serde(borrow)] &'a RawValue);
+
+impl<'a> StoredEvents<'a> {
+    /// Reads what a shard gave; nothing of an order without events.
+    ///
+    /// # Errors
+    /// [`BadEvents`].
+    pub fn read(text: Option<&'a str>) -> Result<Self, BadEvents> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let raw: Vec<Raw<'a>> = serde_json::from_str(text).map_err(|error| BadEvents(error.to_string()))?;
+        let event = |Raw(event_id, kind, unix_us, content): Raw<'a>| {
+            let kind = kind.parse().map_err(|_| BadEvents(format!("there is no kind {kind}")))?;
+            Ok(StoredEvent { event_id, kind, at: Timestamp::from_unix_us(unix_us), content: content.get() })
+        };
+        Ok(Self::new(raw.into_iter().map(event).collect::<Result<_, _>>()?))
+    }
+
+    /// These events, which may stand in any order. None of them stands there twice.
+    pub fn new(mut events: Vec<StoredEvent<'a>>) -> Self {
+        events.sort_by(|a, b| place(a).cmp(&place(b)));
+        Self(events)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each in turn.
+    pub fn iter(&self) -> impl Iterator<Item = &StoredEvent<'a>> {
+        self.0.iter()
+    }
+}
+
+fn place<'e>(event: &'e StoredEvent<'_>) -> (Timestamp, Option<u8>, &'e str) {
+    (event.at, event.kind.state_rank(), &event.event_id)
+}

@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+
+use forebay_e2e::System;
+use forebay_stack::Durability;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+const RANKS: [&str; 6] = ["confirmed", "packed", "shipped", "delivered", "cancelled", "returned"];
+const KINDS: [&str; 9] =
+    ["confirmed", "packed", "shipped", "delivered", "cancelled", "returned", "note", "x-seen", "paid"];
+
+/// An order that was sent, and what happened to it.
+struct Sent {
+    customer: String,
+    order_id: String,
+    timestamp: String,
+    seller: String,
+    events: Vec<Value>,
+}
+
+impl Sent {
+    /// What it has become: the latest of its states, whatever the order in which they came.
+    fn status(&self) -> (String, String) {
+        let rank = |event: &Value| RANKS.iter().position(|kind| event["kind"] == *kind);
+        let key = |event: &Value| {
+            (event["at"].as_str().unwrap().to_owned(), rank(event), event["event_id"].as_str().unwrap().to_owned())
+        };
+        let states = self.events.iter().filter(|event| rank(event).is_some());
+        let last = states.max_by_key(|event| key(event));
+        last.map_or(("placed".to_owned(), self.timestamp.clone()), |event| {
+            (event["kind"].as_str().unwrap().to_owned(), event["at"].as_str().unwrap().to_owned())
+        })
+    }
+
+    fn paid(&self) -> Option<i64> {
+        let paid: Vec<i64> = self
+            .events
+            .iter()
+            .filter(|event| event["kind"] == "paid")
+            .map(|event| event["amount"].as_i64().unwrap())
+            .collect();
+        (!paid.is_empty()).then(|| paid.iter().sum())
+    }
+}
+
+fn event(random: &mut StdRng, number: usize) -> Value {
+    let kind = KINDS[random.random_range(0..KINDS.len())];
+    let at = format!("2025-07-01T00:00:{:02}Z", random.random_range(0..20));
+    let mut event = json!({"event_id": format!("E{number}"), "kind": kind, "at": at, "by": "test"});
+    if kind == "paid" {
+        event["amount"] = random.random_range(0..1000).into();
+    }
+    event
+}
+
+/// Sends orders and events in any order, some of them twice. Orders with ids of their own may come behind their events.
+async fn send(system: &System, random: &mut StdRng, orders: usize) -> Vec<Sent> {
+    let mut sent: Vec<Sent> = Vec::new();
+    let mut posts: Vec<(String, Value)> = Vec::new();
+    for number in 0..orders {
+        let (customer, seller) = (format!("C{}", number % 17), format!("S{}", number % 5));
+        let timestamp = format!("2025-06-{:02}T12:00:00Z", 1 + number % 28);
+        let items = json!([{"sku": "A", "quantity": 2, "price": 100, "seller_id": seller}]);
+        let mut order = json!({"customer_id": customer, "timestamp": timestamp, "items": items});
+        let is_assigned = number % 3 == 0;
+        let order_id = if is_assigned {
+            let (status, answer) = system.post(&order).await.unwrap();
+            assert_eq!(status, 202, "{answer}");
+            answer["order_id"].as_str().unwrap().to_owned()
+        } else {
+            order["order_id"] = format!("O{number}").into();
+            posts.push(("/v1/orders".to_owned(), order));
+            format!("O{number}")
+        };
+        let events: Vec<Value> = (0..random.random_range(0..5)).map(|number| event(random, number)).collect();
+        for event in &events {
+            let mut event = event.clone();
+            // The customer of an assigned id may be named or not: it is the same event.
+            if !is_assigned || random.random_bool(0.5) {
+                event["customer_id"] = customer.clone().into();
+            }
+            let path = format!("/v1/orders/{order_id}/events");
+            if random.random_bool(0.2) {
+                let mut again = event.clone();
+                if is_assigned {
+                    again.as_object_mut().unwrap().remove("customer_id");
+                }
+                posts.push((path.clone(), again));
+            }
+            if random.random_bool(0.5) {
+                event["order_id"] = order_id.clone().into();
+                posts.push(("/v1/events/batch".to_owned(), json!([event])));
+            } else {
+                posts.push((path, event));
+            }
+        }
+        sent.push(Sent { customer, order_id, timestamp, seller, events });
+    }
+    posts.shuffle(random);
+    for chunk in posts.chunks(50) {
+        let answers = chunk.iter().map(async |(path, body)| (system.post_to(path, body).await.unwrap(), body));
+        for ((status, answer), body) in futures::future::join_all(answers).await {
+            assert_eq!(status, 202, "{body}: {answer}");
+        }
+    }
+    sent
+}
+
+async fn list(system: &System, path: &str) -> BTreeMap<String, Value> {
+    let (status, page) = system.get(path).await.unwrap();
+    assert_eq!((status, &page["has_more"]), (200, &json!(false)), "{page}");
+    let id = |order: &Value| order["order_id"].as_str().unwrap().to_owned();
+    page["data"].as_array().unwrap().iter().map(|order| (id(order), order.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_order_has_become_is_the_same_in_the_end_whatever_the_order_of_arrival() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let system = System::start(3, Durability::Fast, &[]).await.unwrap();
+    let sent = send(&system, &mut random, 300).await;
+    let events: usize = sent.iter().map(|order| order.events.len()).sum();
+    system.wait_for_orders(300).await.unwrap();
+    system.wait_for("select count(*) from order_events", events as i64).await.unwrap();
+    system.wait_until_settled().await.unwrap();
+    assert_eq!(system.sum("select count(*) from order_awaited").await.unwrap(), 0);
+    assert_eq!(system.sum("select count(*) from dead_letter").await.unwrap(), 0);
+
+    let all = list(&system, "/v1/orders?limit=1000").await;
+    for order in &sent {
+        let Sent { customer, order_id, seller, .. } = order;
+        let (status, status_at) = order.status();
+        let of_customer = list(&system, &format!("/v1/customers/{customer}/orders?limit=1000")).await;
+        let of_seller = list(&system, &format!("/v1/sellers/{seller}/orders?limit=1000")).await;
+        let (_, alone) = system.get(&format!("/v1/orders/{order_id}")).await.unwrap();
+        for (what, found) in [
+            ("all", &all[order_id]),
+            ("customer", &of_customer[order_id]),
+            ("seller", &of_seller[order_id]),
+            ("alone", &alone),
+        ] {
+            assert_eq!((&found["status"], &found["status_at"]), (&json!(status), &json!(status_at)), "{what}: {found}");
+            if what != "seller" {
+                assert_eq!(found.get("paid").cloned(), order.paid().map(Value::from), "{what}: {found}");
+            }
+        }
+        let (_, timeline) = system.get(&format!("/v1/customers/{customer}/orders/{order_id}/events")).await.unwrap();
+        let mut expected = order.events.clone();
+        let told = timeline["data"].as_array().unwrap();
+        assert!(told.is_sorted_by_key(|event| event["at"].as_str().unwrap()), "{timeline}");
+        let mut told = told.clone();
+        let id = |event: &Value| event["event_id"].as_str().unwrap().to_owned();
+        expected.sort_by_key(id);
+        told.sort_by_key(id);
+        assert_eq!(told, expected);
+        let placed = format!("/v1/orders/{order_id}?as_placed=true");
+        assert_eq!(system.get(&placed).await.unwrap().1.get("status"), None);
+    }
+    let run = system.forebay(&["verify", "--full", "--json"], b"").await.unwrap().ok().unwrap();
+    let report = run.json().unwrap();
+    assert_eq!((&report["differences"], &report["explained"]), (&json!(0), &json!(0)), "{report}");
+
+    // The same event with another content: the first stays.
+    let order = sent.iter().find(|order| !order.events.is_empty()).unwrap();
+    let mut other = order.events[0].clone();
+    other["customer_id"] = order.customer.clone().into();
+    other["by"] = "somebody else".into();
+    let (status, answer) = system.post_to(&format!("/v1/orders/{}/events", order.order_id), &other).await.unwrap();
+    assert_eq!(status, 202, "{answer}");
+    let receipt = answer["receipt"].as_str().unwrap();
+    let (_, fate) = system.get(&format!("/v1/receipts/{receipt}?wait_ms=20000")).await.unwrap();
+    assert_eq!((&fate["state"], &fate["dead"][0]["reason"]), (&json!("stored"), &json!("conflict")), "{fate}");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cached_answer_is_not_served_once_something_has_happened() {
+    let system = System::start(3, Durability::Fast, &[]).await.unwrap();
+    let items = json!([{"sku": "A", "quantity": 2, "price": 100, "seller_id": "S1"},
+        {"sku": "B", "quantity": 1, "price": 50, "seller_id": "S2"}]);
+    let order = json!({"customer_id": "C1", "timestamp": "2025-06-30T12:00:00Z", "items": items});
+    let (_, answer) = system.post(&order).await.unwrap();
+    let order_id = answer["order_id"].as_str().unwrap().to_owned();
+    let mut receipt = answer["receipt"].as_str().unwrap().to_owned();
+    let paths = [
+        format!("/v1/orders/{order_id}"),
+        format!("/v1/customers/C1/orders/{order_id}"),
+        format!("/v1/orders/{order_id}/events"),
+        "/v1/customers/C1/orders".to_owned(),
+        "/v1/sellers/S1/orders".to_owned(),
+        "/v1/orders?from=2025-06-30T00:00:00Z&to=2025-07-01T00:00:00Z".to_owned(),
+    ];
+    for (number, kind) in ["placed", "confirmed", "packed", "shipped"].into_iter().enumerate() {
+        if number > 0 {
+            let event =
+                json!({"event_id": format!("E{number}"), "kind": kind, "at": format!("2025-07-0{number}T00:00:00Z")});
+            let (status, answer) = system.post_to(&format!("/v1/orders/{order_id}/events"), &event).await.unwrap();
+            assert_eq!(status, 202, "{answer}");
+            receipt = answer["receipt"].as_str().unwrap().to_owned();
+        }
+        for path in &paths {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let (status, found) = system.get(&format!("{path}{separator}after={receipt}&wait_ms=20000")).await.unwrap();
+            assert_eq!(status, 200, "{path}: {found}");
+            // Once more, as everybody asks: from the cache, where it may answer.
+            let (_, cached) = system.get(path).await.unwrap();
+            for answer in [found, cached] {
+                let text = answer.to_string();
+                let is_there = if path.ends_with("/events") {
+                    answer["data"].as_array().unwrap().len() == number
+                } else {
+                    text.contains(&format!("\"status\":\"{kind}\""))
+                };
+                assert!(is_there, "{path} after {kind}: {text}");
+            }
+        }
+    }
+    // A seller comes in, and another goes out.
+    let items = json!([{"sku": "A", "quantity": 1, "price": 90, "seller_id": "S1"}, {"sku": "C", "quantity": 1, "price": 7, "seller_id": "S3"}]);
+    let amended = json!({"event_id": "E9", "kind": "amended", "at": "2025-07-09T00:00:00Z", "items": items, "set": {"gift": true}});
+    let (_, answer) = system.post_to(&format!("/v1/orders/{order_id}/events"), &amended).await.unwrap();
+    let after = format!("after={}&wait_ms=20000", answer["receipt"].as_str().unwrap());
+    let (_, order) = system.get(&format!("/v1/orders/{order_id}?{after}")).await.unwrap();
+    assert_eq!((&order["total"], &order["gift"], &order["items"]), (&json!(97), &json!(true), &items), "{order}");
+    let (_, placed) = system.get(&format!("/v1/orders/{order_id}?as_placed=true")).await.unwrap();
+    assert_eq!((&placed["total"], placed.get("gift")), (&json!(250), None), "{placed}");
+    for (seller, subtotal, withdrawn) in [("S1", 90, None), ("S2", 0, Some(true)), ("S3", 7, None)] {
+        let (_, page) = system.get(&format!("/v1/sellers/{seller}/orders?{after}")).await.unwrap();
+        let order = &page["data"][0];
+        assert_eq!((&order["subtotal"], &order["status"]), (&json!(subtotal), &json!("shipped")), "{seller}: {page}");
+        assert_eq!(order.get("withdrawn").and_then(Value::as_bool), withdrawn, "{seller}: {page}");
+    }
+    system.stop().await.unwrap();
+}
