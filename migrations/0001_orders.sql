@@ -12,6 +12,8 @@ create table orders (
     customer_id text        collate "C" not null,
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,
+    -- `sale`, or `return`: a credit note, with negative quantities.
+    kind        text        collate "C" not null check (kind in ('sale', 'return')),
     -- As ISO 4217 has it. What `total` is in.
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     total       int8        not null,

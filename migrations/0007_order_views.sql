@@ -8,6 +8,7 @@ create table order_views (
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,
     customer_id text        collate "C" not null,
+    kind        text        collate "C" not null check (kind in ('sale', 'return')),
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     subtotal    int8        not null,
     items       jsonb       not null,

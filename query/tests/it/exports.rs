@@ -16,12 +16,14 @@ fn orders() -> Vec<Value> {
     (0..400)
         .map(|n: u32| {
             let (day, month) = (n % 28 + 1, n % 3 + 4);
+            let is_returned = n.is_multiple_of(7);
             json!({
+                "kind": if is_returned { "return" } else { "sale" },
                 "order_id": format!("O {n} \"ü\","), "customer_id": format!("C,{}", n % 40),
                 "timestamp": format!("2025-{month:02}-{day:02}T12:30:00.{:06}Z", n * 1000 + 1),
                 "items": [
-                    {"sku": "Ω\n\r\"", "quantity": 2, "price": n, "seller_id": format!("S{}", n % 3), "size": [42, 42.5, null]},
-                    {"sku": "b", "quantity": 1, "price": 7, "seller_id": "S1"}
+                    {"sku": "Ω\n\r\"", "quantity": if is_returned { -2 } else { 2 }, "price": n, "seller_id": format!("S{}", n % 3), "size": [42, 42.5, null]},
+                    {"sku": "b", "quantity": if is_returned { -1 } else { 1 }, "price": 7, "seller_id": "S1"}
                 ],
                 "currency": if n.is_multiple_of(2) { "EUR" } else { "GBP" }, "note": "a }{ \u{1F600} \"q\" \\ \t, \r\n=1+1", "n": n, "nested": {"": [[], {}, "x"]}, "é": true
             })
@@ -61,7 +63,8 @@ async fn an_export_has_every_order_of_the_list_once_in_every_form() {
     let parsed = |order: &Value| parsed(order.to_string().as_bytes());
     let mut sent: Vec<Value> = orders().iter().map(parsed).collect();
     for order in &mut sent {
-        order["total"] = json!(2 * order["n"].as_i64().unwrap() + 7);
+        let sign = if order["kind"] == "return" { -1 } else { 1 };
+        order["total"] = json!(sign * (2 * order["n"].as_i64().unwrap() + 7));
     }
     let mut got = read(PARQUET, &export(&scene, "/v1/orders", PARQUET).await.bytes().await.unwrap());
     got.sort_by_key(|order| order["n"].as_i64());

@@ -49,8 +49,8 @@ pub(super) fn report() -> Value {
 
 pub(super) fn order() -> Value {
     of::<Order<Value>>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "currency": "EUR", "total": 2999,
-        "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "kind": "sale", "currency": "EUR",
+        "total": 2999, "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
     }))
 }
 

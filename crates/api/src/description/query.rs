@@ -74,7 +74,7 @@ pub(super) fn get_orders_of_view(schemas: &mut Schemas) -> Operation {
 }
 
 fn list(schemas: &mut Schemas, summary: &'static str, text: &'static str, example: Value) -> Operation {
-    let csv = "order_id,customer_id,timestamp,currency,total,items,attributes\r\n";
+    let csv = "order_id,customer_id,timestamp,kind,currency,total,items,attributes\r\n";
     let parquet = json!({"type": "string", "contentMediaType": "application/vnd.apache.parquet"});
     let lines = format!("{}\n", examples::order());
     let contents = vec![

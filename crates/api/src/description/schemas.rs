@@ -6,6 +6,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use forebay_model::OrderKind;
+
 use crate::Code;
 
 /// The types that were met.
@@ -59,6 +61,10 @@ pub(crate) fn id(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn id_or_null(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"anyOf": [id_schema(), {"type": ["integer", "null"]}]})
+}
+
+pub(crate) fn kind(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)})
 }
 
 /// An order with an id needs its time, or sending it again would store it twice.

@@ -37,8 +37,8 @@ pub enum Kind {
     Search,
 }
 
-const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency";
-const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency";
+const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
+const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
 /// Where each column stands.
 pub(super) mod column {
@@ -53,29 +53,31 @@ pub(super) mod column {
     pub(crate) const INCARNATION: usize = 6;
     /// Null in what is no order.
     pub(crate) const CURRENCY: usize = 7;
+    /// Null in what is no order.
+    pub(crate) const KIND: usize = 8;
 }
 
 /// Index entries of an order id. Parameters: bucket, tenant, order id, limit.
 pub const INDEX: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text \
         from stream_position where stream = 'derived' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text \
         from order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4)";
 
 /// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
 /// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit.
 pub const TIMES: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text \
         from stream_position where stream = 'logged' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text \
         from order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
         order by customer_id limit $3)";
 
 /// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text \
         from stream_position where stream = $1";
 
 impl Kind {
@@ -135,7 +137,7 @@ pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
     format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text \
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text \
              from stream_position where stream = '{stream}' \
          union all \
          (select {columns} from {table} where {window} {last} {end} {condition})"

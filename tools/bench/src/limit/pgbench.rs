@@ -39,6 +39,7 @@ pub fn inserts() -> Script {
     let value = |column: &Column| match (column.name, column.kind) {
         ("order_id", _) => "'ORD' || :n",
         ("customer_id", _) => "'9' || :n % 30000",
+        ("kind", _) => "'sale'",
         ("currency", _) => "'EUR'",
         ("items", _) => ":items",
         ("bucket", _) => "(:n % 4096)::int2",
