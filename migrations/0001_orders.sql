@@ -28,6 +28,10 @@ create table orders (
 
 create index orders_by_time on orders (ordered_at, order_id);
 
+-- Returns are few among sales: their lists have indexes of their own, which cost a sale nothing.
+create index orders_returns_by_customer on orders (bucket, tenant, customer_id, ordered_at, order_id) where kind = 'return';
+create index orders_returns_by_time on orders (ordered_at, order_id) where kind = 'return';
+
 -- What lies between two places of a log, in its order. The rows of a frame have one place, which the index has once.
 create index orders_by_place on orders (place_log, place_seq);
 

@@ -16,4 +16,7 @@ create table order_views (
 ) partition by range (ordered_at);
 
 -- As of `orders`.
+create index order_views_returns on order_views (bucket, tenant, view, key, ordered_at, order_id, customer_id) where kind = 'return';
+
+-- As of `orders`, too.
 alter table order_views alter column items set statistics 0;

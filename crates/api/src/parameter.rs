@@ -22,6 +22,8 @@ pub enum Parameter {
     Cursor,
     /// `asc` or `desc`.
     Order,
+    /// `sale` or `return`.
+    Kind,
     /// A receipt: what it names is waited for.
     After,
     /// How long to wait, in milliseconds.
@@ -39,6 +41,7 @@ impl Parameter {
             Self::Limit => "limit",
             Self::Cursor => "cursor",
             Self::Order => "order",
+            Self::Kind => "kind",
             Self::After => "after",
             Self::WaitMs => "wait_ms",
             Self::Partial => "partial",

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parameter::Parameter::{self, After, Cursor, From, Limit, Order, Partial, To, WaitMs};
+use crate::parameter::Parameter::{self, After, Cursor, From, Kind, Limit, Order, Partial, To, WaitMs};
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +31,7 @@ pub enum Method {
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
-const LIST: &[Parameter] = &[From, To, Limit, Cursor, After, WaitMs, Partial];
-/// Parameters of the list of all orders.
-const RANGE: &[Parameter] = &[From, To, Limit, Cursor, Order, After, WaitMs, Partial];
+const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, After, WaitMs, Partial];
 
 macro_rules! routes {
     ($( $route:ident $method:ident $path:literal $role:expr, $parameters:expr; )+) => {
@@ -73,7 +71,7 @@ macro_rules! routes {
 routes! {
     PostOrder Post "/v1/orders" Some(Role::Ingest), &[];
     PostOrders Post "/v1/orders/batch" Some(Role::Ingest), &[];
-    GetOrders Get "/v1/orders" Some(Role::Query), RANGE;
+    GetOrders Get "/v1/orders" Some(Role::Query), LIST;
     GetOrder Get "/v1/orders/{order_id}" Some(Role::Query), READ;
     GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" Some(Role::Query), LIST;
     GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" Some(Role::Query), READ;

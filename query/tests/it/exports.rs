@@ -49,7 +49,9 @@ async fn an_export_has_every_order_of_the_list_once_in_every_form() {
     for (path, count) in [
         ("/v1/orders?", 400),
         ("/v1/orders?order=asc&from=2025-05-01T00:00:00Z&to=2025-05-20T00:00:00Z&", 91),
+        ("/v1/orders?kind=return&", 58),
         ("/v1/customers/C,7/orders?", 10),
+        ("/v1/sellers/S1/orders?order=asc&kind=sale&", 342),
         ("/v1/sellers/S1/orders?", 400),
         ("/v1/customers/nobody/orders?", 0),
     ] {
@@ -117,11 +119,11 @@ async fn what_cannot_be_had_is_one_sentence() {
             "there is no `cursor` here: an export is the whole list; pages come as application/json",
         ),
         (
-            "/v1/sellers/S1/orders?order=asc",
+            "/v1/sellers/S1/orders?by=day",
             NDJSON,
             400,
             "malformed",
-            "there is no parameter `order` here: there are from, to, limit, cursor, after, wait_ms, partial",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, after, wait_ms, partial",
         ),
     ] {
         let answer = Answer::of(accepting(&scene, path, accept)).await;

@@ -1,5 +1,6 @@
 //! Parameters and headers, each described once.
 
+use forebay_model::OrderKind;
 use serde_json::{Map, Value, json};
 
 use super::examples::{CURSOR, RECEIPT};
@@ -41,6 +42,7 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::Limit,
         Parameter::Cursor,
         Parameter::Order,
+        Parameter::Kind,
         Parameter::After,
         Parameter::WaitMs,
         Parameter::Partial,
@@ -95,6 +97,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
         Parameter::Order => (
             "Newest first (`desc`), or oldest first.",
             json!({"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
+        ),
+        Parameter::Kind => (
+            "Sales, or returns; both where nothing is said.",
+            json!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)}),
         ),
         Parameter::After => (
             "A receipt (or a `Forebay-Position`): wait until what it names is stored, and what this read sees of it, then read.",

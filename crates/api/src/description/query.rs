@@ -47,7 +47,7 @@ pub(super) fn get_orders(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List all orders",
-        "Of all customers, newest first, or with `order=asc` oldest first. With another `Accept` than JSON it is the whole list in one answer, \
+        "Of all customers, newest first, or with `order=asc` oldest first; `kind` leaves out sales or returns. With another `Accept` than JSON it is the whole list in one answer, \
          streamed: there is no `limit` and no `cursor` then, and a transfer that ends is whole.",
         examples::page(),
     )
@@ -57,7 +57,7 @@ pub(super) fn get_orders_of_customer(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List a customer's orders",
-        "Newest first, by the page, or with another `Accept` than JSON as a whole.",
+        "Newest first, or with `order=asc` oldest first, by the page, or with another `Accept` than JSON as a whole.",
         examples::page(),
     )
 }
@@ -66,8 +66,8 @@ pub(super) fn get_orders_of_view(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List the orders of a seller, or of another view",
-        "Each order as that seller sees it: with only its items, and their `subtotal`. Newest first, by the page, or with another `Accept` than \
-         JSON as a whole. There is such a list for every view of the system, in the plural: `/v1/sellers/S7/orders`. A path that is no view is \
+        "Each order as that seller sees it: with only its items, and their `subtotal`. Newest first, or with `order=asc` oldest first, by the page, or \
+         with another `Accept` than JSON as a whole. There is such a list for every view of the system, in the plural: `/v1/sellers/S7/orders`. A path that is no view is \
          404. `Forebay-Owed` says whether something may still be missing.",
         examples::page_of_view(),
     )

@@ -34,6 +34,7 @@ pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
+pub use sql::Filter;
 pub use statement::{Read, Rows, Statement, Subject};
 pub use window::Window;
 pub use windows::Windows;
