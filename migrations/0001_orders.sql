@@ -12,6 +12,8 @@ create table orders (
     customer_id text        collate "C" not null,
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,
+    -- `sale`, or `return`: a credit note, with negative quantities.
+    kind        text        collate "C" not null check (kind in ('sale', 'return')),
     -- As ISO 4217 has it. What `total` is in.
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     total       int8        not null,
@@ -25,6 +27,10 @@ create table orders (
 ) partition by range (ordered_at);
 
 create index orders_by_time on orders (ordered_at, order_id);
+
+-- Returns are few among sales: their lists have indexes of their own, which cost a sale nothing.
+create index orders_returns_by_customer on orders (bucket, tenant, customer_id, ordered_at, order_id) where kind = 'return';
+create index orders_returns_by_time on orders (ordered_at, order_id) where kind = 'return';
 
 -- What lies between two places of a log, in its order. The rows of a frame have one place, which the index has once.
 create index orders_by_place on orders (place_log, place_seq);

@@ -8,6 +8,7 @@ create table order_views (
     ordered_at  timestamptz not null,
     order_id    text        collate "C" not null,
     customer_id text        collate "C" not null,
+    kind        text        collate "C" not null check (kind in ('sale', 'return')),
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     subtotal    int8        not null,
     items       jsonb       not null,
@@ -15,4 +16,7 @@ create table order_views (
 ) partition by range (ordered_at);
 
 -- As of `orders`.
+create index order_views_returns on order_views (bucket, tenant, view, key, ordered_at, order_id, customer_id) where kind = 'return';
+
+-- As of `orders`, too.
 alter table order_views alter column items set statistics 0;

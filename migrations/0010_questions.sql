@@ -27,7 +27,7 @@ create function forebay_orders_of(customer text, tenant text default '') returns
 
 -- A row for each item.
 create view order_items as
-select tenant, customer_id, ordered_at, order_id, currency, number,
+select tenant, customer_id, ordered_at, order_id, kind, currency, number,
     item ->> 'sku' as sku,
     (item ->> 'quantity')::int8 as quantity,
     (item ->> 'price')::int8 as price,
@@ -37,7 +37,10 @@ from orders, jsonb_array_elements(items) with ordinality as each (item, number);
 
 -- What orders of a day (UTC) come to.
 create view revenue_by_day as
-select (ordered_at at time zone 'UTC')::date as day, currency, count(*) as orders, sum(total) as total
+select (ordered_at at time zone 'UTC')::date as day, currency, count(*) as orders,
+    coalesce(sum(total) filter (where kind = 'sale'), 0) as gross,
+    coalesce(-sum(total) filter (where kind = 'return'), 0) as returned,
+    sum(total) as net
 from orders
 group by 1, 2;
 
@@ -45,7 +48,7 @@ comment on function forebay_key_bucket is 'The bucket of a key: of an order id f
 comment on function forebay_bucket is 'The bucket of a customer: with it, where customer_id = … uses the primary key of orders';
 comment on function forebay_orders_of is 'A customer''s orders of this shard, by the primary key';
 comment on view order_items is 'A row for each item of each order';
-comment on view revenue_by_day is 'What the orders of a day (UTC) come to, in minor units of each currency';
+comment on view revenue_by_day is 'What the sales and the returns of a day (UTC) come to, in minor units of each currency';
 
 comment on table orders is 'Orders, as their clients sent them; a row never changes. Partitioned by ordered_at';
 comment on column orders.bucket is 'The customer''s bucket: forebay_bucket(customer_id). The primary key begins with it';
@@ -53,6 +56,7 @@ comment on column orders.tenant is 'Whose orders they are; empty where tenants a
 comment on column orders.customer_id is 'Who ordered';
 comment on column orders.ordered_at is 'When: timestamp of the interface';
 comment on column orders.order_id is 'Unique for its customer';
+comment on column orders.kind is 'sale, or return: a credit note, with negative quantities and a total that is not positive';
 comment on column orders.currency is 'What prices and total are in: three letters of ISO 4217';
 comment on column orders.total is 'Sum of quantity × price of the items, in minor units of the currency';
 comment on column orders.place_seq is 'Of Forebay''s own: the frame of the log in which it first came';
@@ -82,6 +86,7 @@ comment on column order_views.key is 'Whose view: a seller''s id, say';
 comment on column order_views.ordered_at is 'As in orders';
 comment on column order_views.order_id is 'As in orders';
 comment on column order_views.customer_id is 'As in orders';
+comment on column order_views.kind is 'As in orders';
 comment on column order_views.currency is 'As in orders';
 comment on column order_views.subtotal is 'Sum of quantity × price of these items, in minor units of the currency';
 comment on column order_views.items is 'The items that have the key';

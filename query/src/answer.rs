@@ -10,6 +10,8 @@ pub(crate) struct Fact<'a> {
     pub(crate) order_id: &'a str,
     pub(crate) customer_id: &'a str,
     pub(crate) ordered_at: Timestamp,
+    /// `sale` or `return`.
+    pub(crate) kind: &'a str,
     /// Three letters.
     pub(crate) currency: &'a str,
     /// The text of a JSON array.
@@ -31,8 +33,8 @@ impl<'a> Fact<'a> {
     pub(crate) fn of(row: &'a OrderRow) -> Self {
         let sum = row.attributes().map_or(Sum::Subtotal(row.sum()), |attributes| Sum::Total(row.sum(), attributes));
         let (order_id, customer_id) = (row.order_id(), row.customer_id());
-        let (ordered_at, currency, items) = (row.ordered_at(), row.currency(), row.items());
-        Self { order_id, customer_id, ordered_at, currency, items, sum }
+        let (ordered_at, kind, currency, items) = (row.ordered_at(), row.kind(), row.currency(), row.items());
+        Self { order_id, customer_id, ordered_at, kind, currency, items, sum }
     }
 }
 
@@ -50,6 +52,8 @@ pub(crate) fn push_open_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     push_text(out, fact.customer_id);
     out.extend_from_slice(b",\"timestamp\":\"");
     push_display(out, fact.ordered_at);
+    out.extend_from_slice(b"\",\"kind\":\"");
+    out.extend_from_slice(fact.kind.as_bytes());
     out.extend_from_slice(b"\",\"currency\":\"");
     out.extend_from_slice(fact.currency.as_bytes());
     out.extend_from_slice(b"\",\"items\":");
@@ -146,6 +150,7 @@ mod tests {
             order_id: "a\"\\b",
             customer_id: "Ünï",
             ordered_at: Timestamp::from_unix_us(1_751_286_600_000_000),
+            kind: "return",
             currency: "GBP",
             items: "[{\"sku\": \"x\"}]",
             sum,
@@ -154,8 +159,8 @@ mod tests {
 
     #[test]
     fn further_fields_stand_beside_the_known_ones() {
-        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z", "currency": "GBP",
-            "items": [{"sku": "x"}], "total": -5});
+        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z", "kind": "return",
+            "currency": "GBP", "items": [{"sku": "x"}], "total": -5});
         assert_eq!(parsed(&fact(Sum::Total(-5, "{}"))), expected);
         let mut with_more = expected;
         with_more["a"] = json!({"b": [1]});

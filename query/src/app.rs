@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use forebay_log::Log;
 use forebay_model::{Receipt, ShardMap};
-use forebay_service::Problem;
+use forebay_service::{Problem, Shutdown};
 use tokio::sync::watch;
 
 use crate::cache::Cache;
@@ -19,6 +19,7 @@ struct Inner {
     shards: Shards,
     cache: Cache,
     exports: Limits,
+    shutdown: Shutdown,
     /// Empty until the log was reached for the first time.
     log: OnceLock<Connected>,
 }
@@ -30,8 +31,8 @@ struct Connected {
 
 impl App {
     /// Without a log as yet.
-    pub(crate) fn new(shards: Shards, cache: Cache, exports: Limits) -> Self {
-        Self(Arc::new(Inner { shards, cache, exports, log: OnceLock::new() }))
+    pub(crate) fn new(shards: Shards, cache: Cache, exports: Limits, shutdown: Shutdown) -> Self {
+        Self(Arc::new(Inner { shards, cache, exports, shutdown, log: OnceLock::new() }))
     }
 
     pub(crate) fn shards(&self) -> &Shards {
@@ -59,6 +60,11 @@ impl App {
     /// What exports share.
     pub(crate) fn exports(&self) -> &Limits {
         &self.0.exports
+    }
+
+    /// Whether the service stops.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.0.shutdown
     }
 
     /// The shard map as it stands.

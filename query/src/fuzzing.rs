@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use forebay_model::Tenant;
-use forebay_shard::read::{Direction, Span};
+use forebay_shard::read::{Direction, Filter, Span};
 
 use crate::cache::codec;
 use crate::list::cursor::{self, CursorError, ListDigest};
@@ -15,7 +15,7 @@ use crate::list::cursor::{self, CursorError, ListDigest};
 /// # Panics
 /// Where that does not hold.
 pub fn cursor(bytes: &[u8]) {
-    let list = ListDigest::new(Tenant::none(), &["orders"], Span::ALL, Direction::NewestFirst);
+    let list = ListDigest::new(Tenant::none(), &["orders"], Span::ALL, Direction::NewestFirst, Filter::default());
     for text in [String::from_utf8_lossy(bytes).into_owned(), cursor::seal(bytes.to_vec())] {
         match cursor::read(list, &text) {
             Ok(key) => assert_eq!(cursor::write(list, key.borrowed()), text),

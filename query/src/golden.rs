@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay_model::{Epoch, Incarnation, Position, ShardId, StreamKind, Tenant, Timestamp};
-use forebay_shard::read::{Direction, Key, Span};
+use forebay_shard::read::{Direction, Filter, Key, Span};
 use forebay_testkit::golden;
 
 use crate::cache::codec;
@@ -12,7 +12,7 @@ use crate::position::read_at::ReadAt;
 
 #[test]
 fn cursors() {
-    let list = ListDigest::new(Tenant::none(), &["seller", "S7"], Span::ALL, Direction::NewestFirst);
+    let list = ListDigest::new(Tenant::none(), &["seller", "S7"], Span::ALL, Direction::NewestFirst, Filter::default());
     let key = Key {
         ordered_at: Timestamp::from_unix_us(1_750_000_000_000_001),
         order_id: "ORD-é".to_owned(),

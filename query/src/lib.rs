@@ -33,6 +33,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 mod http;
+mod feed;
 mod life;
 mod list;
 mod log_watch;

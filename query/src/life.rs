@@ -163,6 +163,7 @@ mod tests {
             order_id: "O",
             customer_id: "C",
             ordered_at: Timestamp::EARLIEST,
+            kind: "sale",
             currency: "EUR",
             items: r#"[{"sku":"A","quantity":2,"price":5}]"#,
             sum,
@@ -187,7 +188,7 @@ mod tests {
             ["2", "returned", 946_684_802_000_000i64, {"items": [{"sku": "A", "quantity": 3}]}],
         ]);
         let order = now(Sum::Total(10, attributes), &events);
-        let expected = json!({"order_id": "O", "customer_id": "C", "timestamp": "2000-01-01T00:00:00Z", "currency": "EUR",
+        let expected = json!({"order_id": "O", "customer_id": "C", "timestamp": "2000-01-01T00:00:00Z", "kind": "sale", "currency": "EUR",
             "items": [{"sku": "A", "quantity": 2, "price": 5}], "total": 10, "note": "a status",
             "status": "returned", "status_at": "2000-01-01T00:00:02Z", "returned": {"A": 3}, "returned_beyond": {"A": 1},
             "paid": 10});

@@ -29,7 +29,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let redis = settings.options.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
     let derivations = Arc::clone(shards.derivations());
     let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
-    let app = App::new(shards, cache, Limits::new(settings));
+    let app = App::new(shards, cache, Limits::new(settings), service.shutdown().clone());
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, service).run());
     for shard in app.shards().iter() {
         let watch = ShardWatch::new(Arc::clone(shard), service);

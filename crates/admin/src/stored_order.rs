@@ -26,6 +26,7 @@ pub(crate) fn order_of(tuple: &Tuple<'_>) -> Result<StoredOrder, String> {
     Ok(StoredOrder {
         key: key_of(tuple)?,
         bucket: Identity::of(tuple.bytes(), tuple.ordered_at()).bucket,
+        kind: text(tuple, "kind")?,
         currency: text(tuple, "currency")?,
         items: text(tuple, "items")?,
         attributes: text(tuple, "attributes")?,
@@ -58,13 +59,13 @@ pub(crate) fn event_json(tuple: &Tuple<'_>) -> Result<String, String> {
 
 /// The order as a client could send it.
 pub(crate) fn json(order: &StoredOrder) -> String {
-    let StoredOrder { key: OrderKey { ordered_at, order_id, customer_id, .. }, currency, items, attributes, .. } =
-        order;
+    let StoredOrder { key, kind, currency, items, attributes, .. } = order;
+    let OrderKey { ordered_at, order_id, customer_id, .. } = key;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let (customer_id, order_id, currency) = (quoted(customer_id), quoted(order_id), quoted(currency));
+    let [customer_id, order_id, kind, currency] = [customer_id, order_id, kind, currency].map(|text| quoted(text));
     let rest = members(attributes);
     format!(
-        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","currency":{currency},"items":{items}{rest}"#
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{ordered_at}","kind":{kind},"currency":{currency},"items":{items}{rest}"#
     )
 }
 
@@ -98,6 +99,7 @@ mod tests {
         StoredOrder {
             key: OrderKey { order_id: "O\"1".to_owned(), customer_id: "C".to_owned(), ..OrderKey::before_all() },
             bucket: 0,
+            kind: "return".to_owned(),
             currency: "GBP".to_owned(),
             items: "[]".to_owned(),
             attributes: attributes.to_owned(),
@@ -108,8 +110,8 @@ mod tests {
     #[test]
     fn a_stored_order_is_an_order_again() {
         let read = |order: &StoredOrder| serde_json::from_str::<Value>(&super::json(order)).unwrap();
-        let fixed = json!({"customer_id": "C", "order_id": "O\"1", "timestamp": "2000-01-01T00:00:00Z", "currency": "GBP",
-            "items": []});
+        let fixed = json!({"customer_id": "C", "order_id": "O\"1", "timestamp": "2000-01-01T00:00:00Z", "kind": "return",
+            "currency": "GBP", "items": []});
         assert_eq!(read(&order("{}")), fixed);
         let mut expected = fixed;
         expected["a"] = json!({"b": {}});

@@ -13,6 +13,7 @@
 //! | [`health`] | what a service depends on, and how that is | `/readyz` of every service |
 //! | [`new_order`] | an order as clients send it | |
 //! | [`event`] | what happens to orders | query |
+//! | [`change`] | what was stored, to follow | query |
 //! | [`accepted`] | an order, an event or a batch that was taken | ingest |
 //! | [`order`] | stored orders and pages of them | query |
 //! | [`receipt`] | what became of a request | query |
@@ -23,6 +24,7 @@
 //! made while a service runs, and nobody who builds one pays for it.
 
 pub mod accepted;
+pub mod change;
 #[cfg(test)]
 mod description;
 pub mod event;
@@ -39,6 +41,7 @@ pub mod streams;
 pub mod welcome;
 
 pub use accepted::{AcceptedEvent, AcceptedOrder, BatchReport, RejectedLine};
+pub use change::ChangesPage;
 pub use event::{Event, NewEvent, Timeline};
 pub use health::Health;
 pub use new_order::NewOrder;

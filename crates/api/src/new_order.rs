@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use forebay_model::OrderKind;
 use serde::{Deserialize, Serialize};
 
 /// An order as a client sends it.
@@ -21,7 +22,11 @@ pub struct NewOrder<V> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub timestamp: Option<String>,
-    /// What was ordered.
+    /// Whether it is a sale, or a return: a credit note, whose quantities are negative and whose total is not positive. Without it, a sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(schema_with = "crate::description::kind"))]
+    pub kind: Option<OrderKind>,
+    /// What was ordered, or came back.
     #[cfg_attr(test, schemars(length(min = 1, max = 5000)))]
     pub items: Vec<Item<V>>,
     /// What prices are in: three capital letters, as ISO 4217 has them. Without it, the currency of the system.
@@ -43,11 +48,10 @@ pub struct Item<V> {
     /// What.
     #[cfg_attr(test, schemars(schema_with = "crate::description::sku"))]
     pub sku: String,
-    /// How many.
-    #[cfg_attr(test, schemars(range(min = 1, max = 1_000_000)))]
-    pub quantity: u32,
-    /// What one costs, in minor units of the currency.
-    #[cfg_attr(test, schemars(range(min = 0, max = i64::MAX)))]
+    /// How many: of a sale 1 to 1,000,000, of a return −1,000,000 to −1.
+    #[cfg_attr(test, schemars(range(min = -1_000_000, max = 1_000_000)))]
+    pub quantity: i32,
+    /// What one costs, in minor units of the currency; negative for a discount or a voucher, as long as a sale's total is not.
     pub price: i64,
     /// Whatever else is to be kept and given back, such as `seller_id`.
     #[serde(flatten)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::ShardId;
+use forebay_model::{OrderKind, ShardId};
 use serde::{Deserialize, Serialize};
 
 /// A page of a list.
@@ -31,6 +31,9 @@ pub struct Order<V> {
     /// RFC 3339, in UTC.
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub timestamp: String,
+    /// Whether it is a sale, or a return: a credit note.
+    #[cfg_attr(test, schemars(schema_with = "crate::description::kind"))]
+    pub kind: OrderKind,
     /// What prices and sums are in: three capital letters, as ISO 4217 has them.
     pub currency: String,
     /// All of them, or those that the key of the view sees.

@@ -22,6 +22,8 @@ pub enum Parameter {
     Cursor,
     /// `asc` or `desc`.
     Order,
+    /// `sale` or `return`.
+    Kind,
     /// A receipt: what it names is waited for.
     After,
     /// How long to wait, in milliseconds.
@@ -30,6 +32,8 @@ pub enum Parameter {
     Partial,
     /// Whether orders are shown as they were placed.
     AsPlaced,
+    /// The position behind which changes are asked for.
+    Since,
 }
 
 impl Parameter {
@@ -41,10 +45,12 @@ impl Parameter {
             Self::Limit => "limit",
             Self::Cursor => "cursor",
             Self::Order => "order",
+            Self::Kind => "kind",
             Self::After => "after",
             Self::WaitMs => "wait_ms",
             Self::Partial => "partial",
             Self::AsPlaced => "as_placed",
+            Self::Since => "since",
         }
     }
 }

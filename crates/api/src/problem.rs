@@ -24,6 +24,7 @@ macro_rules! problem_codes {
             TooLarge too_large 413 "The request is too large";
             UnsupportedMediaType unsupported_media_type 415 "The content type is not supported";
             Invalid invalid 422 "The content breaks a rule";
+            WriteOff write_off 422 "A write-off of stock is no order";
             RateLimited rate_limited 429 "The client sends faster than it may";
             Internal internal 500 "Something unexpected went wrong here";
             Overloaded overloaded 503 "The service has as much in hand as it can hold";

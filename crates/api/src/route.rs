@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parameter::Parameter::{self, After, AsPlaced, Cursor, From, Limit, Order, Partial, To, WaitMs};
+use crate::parameter::Parameter::{self, After, AsPlaced, Cursor, From, Kind, Limit, Order, Partial, Since, To, WaitMs};
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +31,7 @@ pub enum Method {
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
-const LIST: &[Parameter] = &[From, To, Limit, Cursor, AsPlaced, After, WaitMs, Partial];
-/// Parameters of the list of all orders.
-const RANGE: &[Parameter] = &[From, To, Limit, Cursor, Order, AsPlaced, After, WaitMs, Partial];
+const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, AsPlaced, After, WaitMs, Partial];
 /// Parameters of reads of one order.
 const ORDER: &[Parameter] = &[AsPlaced, After, WaitMs, Partial];
 
@@ -77,13 +75,14 @@ routes! {
     PostOrders Post "/v1/orders/batch" Some(Role::Ingest), &[];
     PostEvent Post "/v1/orders/{order_id}/events" Some(Role::Ingest), &[];
     PostEvents Post "/v1/events/batch" Some(Role::Ingest), &[];
-    GetOrders Get "/v1/orders" Some(Role::Query), RANGE;
+    GetOrders Get "/v1/orders" Some(Role::Query), LIST;
     GetOrder Get "/v1/orders/{order_id}" Some(Role::Query), ORDER;
     GetEventsOfOrder Get "/v1/orders/{order_id}/events" Some(Role::Query), READ;
     GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" Some(Role::Query), LIST;
     GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" Some(Role::Query), ORDER;
     GetEventsOfOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}/events" Some(Role::Query), READ;
     GetOrdersOfView Get "/v1/{view}/{key}/orders" Some(Role::Query), LIST;
+    GetChanges Get "/v1/changes" Some(Role::Query), &[Since, Limit, WaitMs, Partial];
     GetReceipt Get "/v1/receipts/{receipt}" Some(Role::Query), &[WaitMs];
     GetStats Get "/v1/stats" Some(Role::Query), &[WaitMs];
     GetStreams Get "/v1/streams" Some(Role::Writer), &[];

@@ -126,7 +126,8 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
             Lane::Orders => {
                 is_bucket(order.bucket)
                     && (is_text("customer_id", customer_id) && is_text("order_id", order_id))
-                    && (is_text("currency", order.currency().as_str()) && is("total", &order.total().to_be_bytes()))
+                    && (is_text("kind", order.kind().as_str()) && is_text("currency", order.currency().as_str()))
+                    && is("total", &order.total().to_be_bytes())
                     && (is_text("items", order.items()) && is_text("attributes", order.attributes()))
             }
             Lane::Events | Lane::ViewEvents => false,
@@ -140,7 +141,7 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
                     is_bucket(Bucket::of_key(&order.tenant, &slice.key))
                         && (is("view", &slice.view.number().to_be_bytes()) && is_text("key", &slice.key))
                         && (is_text("order_id", order_id) && is_text("customer_id", customer_id))
-                        && is_text("currency", order.currency().as_str())
+                        && (is_text("kind", order.kind().as_str()) && is_text("currency", order.currency().as_str()))
                         && is("subtotal", &slice.subtotal.to_be_bytes())
                         && is_text("items", &items)
                 })
@@ -159,11 +160,12 @@ fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::fact::derive::Vi
 fn as_stored(order: &Order<'_>) -> String {
     let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
     let (customer_id, order_id) = (quoted(order.customer_id().as_str()), quoted(order.order_id.as_str()));
-    let (at, currency, total, items) = (order.ordered_at, order.currency(), order.total(), order.items());
+    let (at, kind, currency) = (order.ordered_at, order.kind(), order.currency());
+    let (total, items) = (order.total(), order.items());
     let separator = if order.attributes() == "{}" { "" } else { "," };
     let rest = &order.attributes()[1..];
     format!(
-        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{at}","currency":"{currency}","total":{total},"items":{items}{separator}{rest}"#
+        r#"{{"customer_id":{customer_id},"order_id":{order_id},"timestamp":"{at}","kind":"{kind}","currency":"{currency}","total":{total},"items":{items}{separator}{rest}"#
     )
 }
 

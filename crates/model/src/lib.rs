@@ -56,6 +56,7 @@ pub use lane::{Lane, PerLane};
 pub use order::currency::Currency;
 pub use order::fault::{Fault, Rejection};
 pub use order::identity::Identity;
+pub use order::kind::OrderKind;
 pub use order::{Draft, Order, OrderParser};
 pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
 pub use request::RequestId;

@@ -15,6 +15,8 @@ pub struct Order<'a> {
     pub customer_id: &'a str,
     /// When it was.
     pub timestamp: Timestamp,
+    /// `sale` or `return`.
+    pub kind: &'a str,
     /// What prices and sums are in: three letters.
     pub currency: &'a str,
     /// What all its items come to, or those that the key of a view sees; in minor units of the currency.
@@ -42,6 +44,8 @@ pub mod name {
     pub const CUSTOMER_ID: &str = "customer_id";
     /// When the order was.
     pub const TIMESTAMP: &str = "timestamp";
+    /// Whether it is a sale or a return.
+    pub const KIND: &str = "kind";
     /// What its prices and sums are in.
     pub const CURRENCY: &str = "currency";
     /// What the items come to.
@@ -75,6 +79,7 @@ fn schema(sum: &str, further: &str) -> Arc<Type> {
             REQUIRED BYTE_ARRAY {} (STRING);
             REQUIRED INT64 {} (TIMESTAMP(MICROS,true));
             REQUIRED BYTE_ARRAY {} (STRING);
+            REQUIRED BYTE_ARRAY {} (STRING);
             REQUIRED INT64 {sum};
             REQUIRED BYTE_ARRAY {} (JSON);
             {further}
@@ -82,6 +87,7 @@ fn schema(sum: &str, further: &str) -> Arc<Type> {
         name::ORDER_ID,
         name::CUSTOMER_ID,
         name::TIMESTAMP,
+        name::KIND,
         name::CURRENCY,
         name::ITEMS,
     );

@@ -35,6 +35,7 @@ static PROPERTIES: LazyLock<Arc<WriterProperties>> = LazyLock::new(|| {
         .set_offset_index_disabled(true)
         .set_dictionary_enabled(false)
         .set_column_dictionary_enabled(ColumnPath::from(name::CUSTOMER_ID), true)
+        .set_column_dictionary_enabled(ColumnPath::from(name::KIND), true)
         .set_column_dictionary_enabled(ColumnPath::from(name::CURRENCY), true)
         .set_column_dictionary_enabled(ColumnPath::from(name::ATTRIBUTES), true)
         .set_column_statistics_enabled(timestamp(), EnabledStatistics::Chunk)
@@ -55,6 +56,7 @@ struct Group {
     order_id: Texts,
     customer_id: Texts,
     timestamp: Vec<i64>,
+    kind: Texts,
     currency: Texts,
     sum: Vec<i64>,
     items: Texts,
@@ -84,6 +86,7 @@ impl OrderWriter {
         group.order_id.push(order.order_id);
         group.customer_id.push(order.customer_id);
         group.timestamp.push(order.timestamp.unix_us());
+        group.kind.push(order.kind);
         group.currency.push(order.currency);
         group.sum.push(order.sum);
         group.items.push(order.items);
@@ -110,6 +113,7 @@ impl OrderWriter {
         write_texts(&mut rows, group.order_id)?;
         write_texts(&mut rows, group.customer_id)?;
         write_numbers(&mut rows, &group.timestamp)?;
+        write_texts(&mut rows, group.kind)?;
         write_texts(&mut rows, group.currency)?;
         write_numbers(&mut rows, &group.sum)?;
         write_texts(&mut rows, group.items)?;
@@ -141,7 +145,8 @@ impl OrderWriter {
 
 impl Group {
     fn bytes(&self) -> usize {
-        let texts = [&self.order_id, &self.customer_id, &self.currency, &self.items, &self.attributes];
+        let Self { order_id, customer_id, kind, currency, items, attributes, .. } = self;
+        let texts = [order_id, customer_id, kind, currency, items, attributes];
         texts.iter().map(|texts| texts.bytes.len()).sum::<usize>() + self.timestamp.len() * ROW_BYTES
     }
 }

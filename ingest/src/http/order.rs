@@ -108,6 +108,7 @@ pub(crate) fn problem_of(rejection: Rejection) -> Problem {
     match rejection {
         Rejection::TooLarge { .. } => Problem::too_large(rejection.to_string()),
         Rejection::Malformed(detail) => Problem::malformed(detail),
+        Rejection::WriteOff => Problem::write_off(rejection.to_string()),
         Rejection::Invalid(ref faults) => {
             let detail = rejection.to_string();
             let entry = |fault: &Fault| FaultEntry { pointer: fault.pointer.clone(), detail: fault.reason.clone() };

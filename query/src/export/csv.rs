@@ -7,9 +7,9 @@ use std::io::Write;
 use crate::answer::{Fact, Sum};
 
 /// The header of whole orders.
-pub(super) const WHOLE: &[u8] = b"order_id,customer_id,timestamp,currency,total,items,attributes\r\n";
+pub(super) const WHOLE: &[u8] = b"order_id,customer_id,timestamp,kind,currency,total,items,attributes\r\n";
 /// The header of what a view shows.
-pub(super) const VIEW: &[u8] = b"order_id,customer_id,timestamp,currency,subtotal,items\r\n";
+pub(super) const VIEW: &[u8] = b"order_id,customer_id,timestamp,kind,currency,subtotal,items\r\n";
 
 /// Writes one order as a record.
 pub(super) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
@@ -21,7 +21,7 @@ pub(super) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
         Sum::Subtotal(subtotal) => (subtotal, None),
     };
     // Writing into a Vec cannot fail.
-    let _ = write!(out, ",{},{},{sum},", fact.ordered_at, fact.currency);
+    let _ = write!(out, ",{},{},{},{sum},", fact.ordered_at, fact.kind, fact.currency);
     push_field(out, fact.items);
     if let Some(attributes) = attributes {
         out.push(b',');
@@ -62,7 +62,8 @@ mod tests {
         ) {
             let ordered_at = Timestamp::from_unix_us(us);
             let fact = Fact {
-                order_id: &order_id, customer_id: &customer_id, ordered_at, currency: "EUR", items: &items,
+                order_id: &order_id, customer_id: &customer_id, ordered_at, kind: "sale", currency: "EUR",
+                items: &items,
                 sum: Sum::Total(total, &attributes),
             };
             let mut out = WHOLE.to_vec();
@@ -71,8 +72,8 @@ mod tests {
             let mut reader = csv::Reader::from_reader(out.as_slice());
             let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
             let (at, total) = (ordered_at.to_string(), total.to_string());
-            prop_assert_eq!(&rows[0], &vec![&*order_id, &*customer_id, &*at, "EUR", &*total, &*items, &*attributes]);
-            prop_assert_eq!(&rows[1], &vec![&*order_id, &*customer_id, &*at, "EUR", "7", &*items, "{}"]);
+            prop_assert_eq!(&rows[0], &vec![&*order_id, &*customer_id, &*at, "sale", "EUR", &*total, &*items, &*attributes]);
+            prop_assert_eq!(&rows[1], &vec![&*order_id, &*customer_id, &*at, "sale", "EUR", "7", &*items, "{}"]);
         }
     }
 
@@ -80,9 +81,9 @@ mod tests {
     fn a_field_without_need_has_no_quotes() {
         let mut out = Vec::new();
         let ordered_at = Timestamp::from_unix_us(1_751_286_600_000_000);
-        let (currency, items, sum) = ("EUR", "[]", Sum::Subtotal(-5));
-        let fact = Fact { order_id: "=1+1", customer_id: "a\"b", ordered_at, currency, items, sum };
+        let (kind, currency, items, sum) = ("return", "EUR", "[]", Sum::Subtotal(-5));
+        let fact = Fact { order_id: "=1+1", customer_id: "a\"b", ordered_at, kind, currency, items, sum };
         push_fact(&mut out, &fact);
-        assert_eq!(String::from_utf8(out).unwrap(), "=1+1,\"a\"\"b\",2025-06-30T12:30:00Z,EUR,-5,[]\r\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "=1+1,\"a\"\"b\",2025-06-30T12:30:00Z,return,EUR,-5,[]\r\n");
     }
 }

@@ -117,6 +117,7 @@ fn order<'a>(fact: &Fact<'a>) -> Order<'a> {
         order_id: fact.order_id,
         customer_id: fact.customer_id,
         timestamp: fact.ordered_at,
+        kind: fact.kind,
         currency: fact.currency,
         sum,
         items: fact.items,

@@ -4,6 +4,7 @@ use forebay_service::Problem;
 use http::{HeaderMap, header};
 
 use crate::export::Format;
+use crate::http::changes::Framing;
 
 const PAGE: &str = "application/json";
 
@@ -23,15 +24,29 @@ type Liking = Option<(u16, u8)>;
 /// # Errors
 /// The problem `not_acceptable` where nothing that is on offer is wanted.
 pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, Problem> {
+    best(headers, &Format::ALL.map(|format| (format, format.media_type()))).ok_or_else(not_acceptable)
+}
+
+/// What is liked best of the page of JSON and these, each with its media type; `None` where nothing of it is.
+fn best<T: Copy>(headers: &HeaderMap, others: &[(T, &str)]) -> Option<Option<T>> {
     let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     if texts.iter().all(|text| text.trim().is_empty()) {
-        return Ok(None);
+        return Some(None);
     }
     let ranges: Vec<Range<'_>> = texts.iter().flat_map(|text| text.split(',')).filter_map(Range::parse).collect();
-    let exports = Format::ALL.map(|format| (Some(format), liking(&ranges, format.media_type())));
-    let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(exports);
+    let others = others.iter().map(|&(other, media_type)| (Some(other), liking(&ranges, media_type)));
+    let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(others);
     let best = offers.filter(|(_, liking)| liking.is_some()).reduce(|a, b| if b.1 > a.1 { b } else { a });
-    best.map(|(format, _)| format).ok_or_else(not_acceptable)
+    best.map(|(other, _)| other)
+}
+
+/// How a stream of changes is to be written; nothing where pages of JSON are as welcome.
+///
+/// # Errors
+/// The problem `not_acceptable` where nothing that is on offer is wanted.
+pub(crate) fn wanted_stream(headers: &HeaderMap) -> Result<Option<Framing>, Problem> {
+    let offers = Framing::ALL.map(|framing| (framing, framing.content_type()));
+    best(headers, &offers).ok_or_else(|| Problem::not_acceptable("changes come as application/json, application/x-ndjson or text/event-stream"))
 }
 
 fn liking(ranges: &[Range<'_>], media_type: &str) -> Liking {

@@ -51,9 +51,9 @@ impl ExportRequest {
             &[Parameter::Limit, Parameter::Cursor],
             "an export is the whole list; pages come as application/json",
         )?;
-        let (direction, span) = (query.direction()?, query.span()?);
+        let (direction, filter, span) = (query.direction()?, query.filter()?, query.span()?);
         let (tenant, last, partial) = (tenant.clone(), span.start(direction), query.partial()?);
-        let scan = Scan { tenant, direction, span, last, partial };
+        let scan = Scan { tenant, direction, filter, span, last, partial };
         Ok(Some(Self { format, scan, patience: query.patience(headers)? }))
     }
 

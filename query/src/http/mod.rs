@@ -2,12 +2,13 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `customer`, `order`, `range`, `view`, `receipt`, `stats` | the endpoints |
+//! | `customer`, `order`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
 //! | `query_string`, `accept` | what a request says, checked strictly |
 //! | `list`, `page`, `export` | a list; a list by the page; a whole list in one answer |
 //! | `response` | the headers of answers |
 
 mod accept;
+mod changes;
 mod customer;
 mod export;
 mod list;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Routes<App> {
         .on(Route::GetOrdersOfCustomer, customer::get_orders)
         .on(Route::GetOrderOfCustomer, order::get_order_of_customer)
         .on(Route::GetEventsOfOrderOfCustomer, order::get_events_of_customer)
+        .on(Route::GetChanges, changes::get_changes)
         .on(Route::GetReceipt, receipt::get_receipt)
         .on(Route::GetStats, stats::get_stats)
         .on(Route::GetOrdersOfView, view::get_orders)

@@ -50,10 +50,10 @@ impl PageRequest {
         names: &[&str],
     ) -> Result<Self, ReadError> {
         let query = QueryString::read(uri, route)?;
-        let (direction, span, partial) = (query.direction()?, query.span()?, query.partial()?);
-        let list = ListDigest::new(tenant, names, span, direction);
+        let (direction, filter, span, partial) = (query.direction()?, query.filter()?, query.span()?, query.partial()?);
+        let list = ListDigest::new(tenant, names, span, direction, filter);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
-        let scan = Scan { tenant: tenant.clone(), direction, span, last, partial };
+        let scan = Scan { tenant: tenant.clone(), direction, filter, span, last, partial };
         let (limit, shown) = (query.limit()?, query.shown()?);
         let key = key(names, &scan, limit, shown);
         Ok(Self { list, key, scan, limit, patience: query.patience(&headers)?, shown, headers })
@@ -132,9 +132,9 @@ impl PageRequest {
 
 /// The key of a page in the cache. Tenants, names and ids have no line breaks.
 fn key(names: &[&str], scan: &Scan, limit: usize, shown: Shown) -> Arc<str> {
-    let Scan { tenant, direction, span, last, .. } = scan;
+    let Scan { tenant, direction, filter, span, last, .. } = scan;
     let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
     let (direction, shown) = (*direction as u8, shown as u8);
     let (names, order_id, customer_id) = (names.join("\n"), &last.order_id, &last.customer_id);
-    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
+    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{filter}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
 }

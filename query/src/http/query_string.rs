@@ -9,7 +9,7 @@ use forebay_api::parameter::{LIMIT_DEFAULT, LIMIT_MAX, WAIT_MS_DEFAULT, WAIT_MS_
 use forebay_api::{Parameter, Route};
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
-use forebay_shard::read::{Direction, Key, Span};
+use forebay_shard::read::{Direction, Filter, Key, Span};
 use http::{HeaderMap, Uri};
 
 use crate::life::Shown;
@@ -94,9 +94,24 @@ impl QueryString {
         }
     }
 
+    /// What is wanted of a list: `kind`.
+    pub(crate) fn filter(&self) -> Result<Filter, Problem> {
+        let kind = self.get(Parameter::Kind).map(str::parse).transpose();
+        Ok(Filter { kind: kind.map_err(|error| malformed(format!("`kind` {error}")))? })
+    }
+
     /// `partial`.
     pub(crate) fn partial(&self) -> Result<bool, Problem> {
         self.flag(Parameter::Partial)
+    }
+
+    /// `since`, or else the position that a header has named: a position, or nothing for `now`.
+    pub(crate) fn since(&self, last_seen: Option<&str>) -> Result<Option<Receipt>, Problem> {
+        match self.get(Parameter::Since).or(last_seen) {
+            None => Ok(Some(Receipt::default())),
+            Some("now") => Ok(None),
+            Some(text) => text.trim().parse().map(Some).map_err(|error| malformed(format!("`since` {error}"))),
+        }
     }
 
     /// `as_placed`.
@@ -182,6 +197,7 @@ mod tests {
             assert_eq!(detail, "`limit` must be an integer from 1 to 1000");
         }
         assert_eq!(refused("order=up", QueryString::direction), "`order` must be asc or desc");
+        assert_eq!(refused("kind=Sale", QueryString::filter), "`kind` must be `sale` or `return`");
         assert_eq!(refused("partial=1", QueryString::partial), "`partial` must be true or false");
         assert!(refused("form=x", |_| Ok(())).starts_with("there is no parameter `form` here: there are from, to,"));
         assert_eq!(refused("limit=1&limit=2", |_| Ok(())), "`limit` stands there twice");

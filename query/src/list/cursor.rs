@@ -1,6 +1,6 @@
 //! Cursors: where the next page of a list begins, as an opaque text.
 //!
-//! A cursor is bound to the list that it was made for: tenant, path, range and direction. It holds, in base64url, a version, a
+//! A cursor is bound to the list that it was made for: tenant, path, range, direction and filter. It holds, in base64url, a version, a
 //! digest of the list, the last key of the page, and a digest of all of that. The digests keep mistakes out; they are no
 //! secret, and need none: a cursor that is made up can only point to another place of the same list.
 
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use forebay_model::id::ID_CHARS_MAX;
 use forebay_model::{CustomerId, OrderId, Tenant, Timestamp};
-use forebay_shard::read::{Direction, Key, KeyRef, Span};
+use forebay_shard::read::{Direction, Filter, Key, KeyRef, Span};
 use sha2::{Digest, Sha256};
 
 /// Which form of cursors this version writes and reads.
@@ -25,7 +25,9 @@ const TEXT_BYTES_MAX: usize = (FIXED_BYTES + 2 * 4 * ID_CHARS_MAX).div_ceil(3) *
 pub(crate) enum CursorError {
     #[error("`cursor` is not a cursor that Forebay gave")]
     Foreign,
-    #[error("`cursor` belongs to another list: go on with the path, `from`, `to` and `order` that it was given for")]
+    #[error(
+        "`cursor` belongs to another list: go on with the path, `from`, `to`, `order` and `kind` that it was given for"
+    )]
     OtherList,
 }
 
@@ -34,8 +36,9 @@ pub(crate) enum CursorError {
 pub(crate) struct ListDigest([u8; LIST_BYTES]);
 
 impl ListDigest {
-    /// The tenant's list under a path with these names (its kind and whatever it is of), over a range, in a direction.
-    pub(crate) fn new(tenant: &Tenant, names: &[&str], span: Span, direction: Direction) -> Self {
+    /// The tenant's list under a path with these names (its kind and whatever it is of), over a range, in a direction, of what
+    /// a filter leaves.
+    pub(crate) fn new(tenant: &Tenant, names: &[&str], span: Span, direction: Direction, filter: Filter) -> Self {
         let mut digest = Sha256::new();
         for name in [tenant.as_str()].iter().chain(names) {
             digest.update((name.len() as u64).to_be_bytes());
@@ -44,6 +47,7 @@ impl ListDigest {
         digest.update(span.from.unix_us().to_be_bytes());
         digest.update(span.to.unix_us().to_be_bytes());
         digest.update([u8::from(direction == Direction::OldestFirst)]);
+        digest.update(filter.to_string());
         Self(head(digest))
     }
 }
@@ -109,17 +113,20 @@ fn head<const N: usize>(digest: Sha256) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forebay_model::OrderKind;
     use proptest::prelude::*;
 
     fn list(names: &[&str]) -> ListDigest {
-        ListDigest::new(Tenant::none(), names, Span::ALL, Direction::NewestFirst)
+        ListDigest::new(Tenant::none(), names, Span::ALL, Direction::NewestFirst, Filter::default())
     }
 
     #[test]
     fn lists_that_differ_in_anything_have_other_digests() {
-        let (at, none) = (Timestamp::from_unix_us, Tenant::none());
+        let (at, newest, all) = (Timestamp::from_unix_us, Direction::NewestFirst, Filter::default());
+        let orders = |span, direction, filter| ListDigest::new(Tenant::none(), &["orders"], span, direction, filter);
+        let of_kind = |kind| orders(Span::ALL, newest, Filter { kind: Some(kind) });
         let of_tenant = |tenant: &str, names: &[&str]| {
-            ListDigest::new(&Tenant::new(tenant).unwrap(), names, Span::ALL, Direction::NewestFirst)
+            ListDigest::new(&Tenant::new(tenant).unwrap(), names, Span::ALL, Direction::NewestFirst, Filter::default())
         };
         let lists = [
             list(&["customer", "ab", "c"]),
@@ -127,9 +134,11 @@ mod tests {
             list(&["orders"]),
             of_tenant("a", &["orders"]),
             of_tenant("orders", &[]),
-            ListDigest::new(none, &["orders"], Span::ALL, Direction::OldestFirst),
-            ListDigest::new(none, &["orders"], Span { from: at(1), ..Span::ALL }, Direction::NewestFirst),
-            ListDigest::new(none, &["orders"], Span { to: at(1), ..Span::ALL }, Direction::NewestFirst),
+            orders(Span::ALL, Direction::OldestFirst, all),
+            orders(Span { from: at(1), ..Span::ALL }, newest, all),
+            orders(Span { to: at(1), ..Span::ALL }, newest, all),
+            of_kind(OrderKind::Sale),
+            of_kind(OrderKind::Return),
         ];
         for (place, one) in lists.iter().enumerate() {
             assert!(!lists[..place].contains(one), "{place}");

@@ -2,7 +2,7 @@
 
 use forebay_model::touched::{hour_of, id_key, view_key};
 use forebay_model::{Tenant, Timestamp};
-use forebay_shard::read::{Direction, Key, Span, Subject};
+use forebay_shard::read::{Direction, Filter, Key, Span, Subject};
 
 use crate::cache::Watch;
 
@@ -12,6 +12,7 @@ pub(crate) struct Scan {
     /// Whose list it is.
     pub(crate) tenant: Tenant,
     pub(crate) direction: Direction,
+    pub(crate) filter: Filter,
     pub(crate) span: Span,
     /// The row that the walk comes from.
     pub(crate) last: Key,

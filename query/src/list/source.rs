@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use forebay_model::{Position, ShardId, StreamId, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, Key, OrderRow, Read, Span, Statement, Subject, Windows};
+use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Span, Statement, Subject, Windows};
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
@@ -30,6 +30,7 @@ pub(crate) struct Source {
     tenant: Tenant,
     subject: Subject,
     direction: Direction,
+    filter: Filter,
     span: Span,
     windows: Arc<Windows>,
     /// The window to read next; `None` behind the last.
@@ -46,11 +47,11 @@ pub(crate) struct Source {
 impl Source {
     /// What a scan finds on a shard.
     pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
-        let Scan { tenant, direction, span, last, .. } = scan.clone();
+        let Scan { tenant, direction, filter, span, last, .. } = scan.clone();
         let windows = shard.windows(subject.lane());
         let window = Some(windows.first(&last, span, direction));
         let (rows, position, target) = (VecDeque::new(), None, None);
-        Self { shards, shard, tenant, subject, direction, span, windows, window, last, rows, position, target }
+        Self { shards, shard, tenant, subject, direction, filter, span, windows, window, last, rows, position, target }
     }
 
     /// The log that its rows came by.
@@ -104,7 +105,8 @@ impl Source {
     /// Reads on until `wanted` rows are in hand, or a piece's worth of bytes, or there are no more.
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
         let windows = Arc::clone(&self.windows);
-        let is_of_everybody = matches!(self.subject, Subject::Everybody);
+        // Of few among many there is seldom a page in one partition.
+        let is_of_everybody = matches!(self.subject, Subject::Everybody) && self.filter.is_open();
         let mut look_near = windows.is_dense();
         while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
             let Some(part) = windows.get(place) else { break };
@@ -162,7 +164,7 @@ impl Source {
     }
 
     fn read(&self, limit: usize) -> Read<'_> {
-        let Self { subject, direction, span, last, .. } = self;
-        Read::List { subject, direction: *direction, span: *span, last: last.borrowed(), limit }
+        let &Self { ref subject, direction, filter, span, ref last, .. } = self;
+        Read::List { subject, direction, filter, span, last: last.borrowed(), limit }
     }
 }

@@ -16,12 +16,14 @@ fn orders() -> Vec<Value> {
     (0..400)
         .map(|n: u32| {
             let (day, month) = (n % 28 + 1, n % 3 + 4);
+            let is_returned = n.is_multiple_of(7);
             json!({
+                "kind": if is_returned { "return" } else { "sale" },
                 "order_id": format!("O {n} \"ü\","), "customer_id": format!("C,{}", n % 40),
                 "timestamp": format!("2025-{month:02}-{day:02}T12:30:00.{:06}Z", n * 1000 + 1),
                 "items": [
-                    {"sku": "Ω\n\r\"", "quantity": 2, "price": n, "seller_id": format!("S{}", n % 3), "size": [42, 42.5, null]},
-                    {"sku": "b", "quantity": 1, "price": 7, "seller_id": "S1"}
+                    {"sku": "Ω\n\r\"", "quantity": if is_returned { -2 } else { 2 }, "price": n, "seller_id": format!("S{}", n % 3), "size": [42, 42.5, null]},
+                    {"sku": "b", "quantity": if is_returned { -1 } else { 1 }, "price": 7, "seller_id": "S1"}
                 ],
                 "currency": if n.is_multiple_of(2) { "EUR" } else { "GBP" }, "note": "a }{ \u{1F600} \"q\" \\ \t, \r\n=1+1", "n": n, "nested": {"": [[], {}, "x"]}, "é": true
             })
@@ -47,7 +49,9 @@ async fn an_export_has_every_order_of_the_list_once_in_every_form() {
     for (path, count) in [
         ("/v1/orders?", 400),
         ("/v1/orders?order=asc&from=2025-05-01T00:00:00Z&to=2025-05-20T00:00:00Z&", 91),
+        ("/v1/orders?kind=return&", 58),
         ("/v1/customers/C,7/orders?", 10),
+        ("/v1/sellers/S1/orders?order=asc&kind=sale&", 342),
         ("/v1/sellers/S1/orders?", 400),
         ("/v1/customers/nobody/orders?", 0),
     ] {
@@ -61,7 +65,8 @@ async fn an_export_has_every_order_of_the_list_once_in_every_form() {
     let parsed = |order: &Value| parsed(order.to_string().as_bytes());
     let mut sent: Vec<Value> = orders().iter().map(parsed).collect();
     for order in &mut sent {
-        order["total"] = json!(2 * order["n"].as_i64().unwrap() + 7);
+        let sign = if order["kind"] == "return" { -1 } else { 1 };
+        order["total"] = json!(sign * (2 * order["n"].as_i64().unwrap() + 7));
     }
     let mut got = read(PARQUET, &export(&scene, "/v1/orders", PARQUET).await.bytes().await.unwrap());
     got.sort_by_key(|order| order["n"].as_i64());
@@ -114,11 +119,11 @@ async fn what_cannot_be_had_is_one_sentence() {
             "there is no `cursor` here: an export is the whole list; pages come as application/json",
         ),
         (
-            "/v1/sellers/S1/orders?order=asc",
+            "/v1/sellers/S1/orders?by=day",
             NDJSON,
             400,
             "malformed",
-            "there is no parameter `order` here: there are from, to, limit, cursor, after, wait_ms, partial",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, after, wait_ms, partial",
         ),
     ] {
         let answer = Answer::of(accepting(&scene, path, accept)).await;

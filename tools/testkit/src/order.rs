@@ -10,10 +10,9 @@ pub fn numbered(number: u32) -> String {
     )
 }
 
-/// The same bytes with some replaced by as many others: makes of a good tuple one that is refused.
+/// The same bytes with some replaced by others: makes of a good tuple one that is refused.
 pub fn patched(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
     let at = bytes.windows(from.len()).position(|window| window == from).expect("the bytes to be replaced");
-    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes.splice(at..at + from.len(), to.iter().copied());
     bytes
 }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::problem::{NoMembers, Problem};
 use crate::{
-    AcceptedEvent, AcceptedOrder, BatchReport, Code, Health, NewEvent, NewOrder, Order, Page, ReceiptReport, Stats,
+    AcceptedEvent, AcceptedOrder, BatchReport, ChangesPage, Code, Health, NewEvent, NewOrder, Order, Page, ReceiptReport, Stats,
     Streams, Timeline, Welcome,
 };
 
 pub(super) const RECEIPT: &str = "r13kmq5iwbfx0hv2x9q4.1.1~l0.hod3sf2vcs.4711";
+pub(super) const POSITION_OF_CHANGES: &str = "l0.hod3sf2vcs.4711";
 pub(super) const CURSOR: &str = "AwBjdXJzb3I";
 
 /// A value that its type reads and writes alike.
@@ -61,6 +62,17 @@ pub(super) fn timeline() -> Value {
     ]}))
 }
 
+pub(super) fn changes() -> Value {
+    let mut order = order();
+    let members = order.as_object_mut().unwrap();
+    members.retain(|name, _| !name.starts_with("status"));
+    let event = json!({"order_id": "ORD123456", "customer_id": "CUST789", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z"});
+    of::<ChangesPage<Value>>(json!({
+        "data": [{"shard": 0, "type": "order", "order": order}, {"shard": 0, "type": "event", "event": event}],
+        "has_more": false, "next": POSITION_OF_CHANGES, "shards_missing": [],
+    }))
+}
+
 pub(super) fn accepted() -> Value {
     of::<AcceptedOrder>(json!({
         "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "shard": 0, "receipt": RECEIPT,
@@ -77,8 +89,8 @@ pub(super) fn report() -> Value {
 
 pub(super) fn order() -> Value {
     of::<Order<Value>>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "currency": "EUR", "total": 2999,
-        "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "kind": "sale", "currency": "EUR",
+        "total": 2999, "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
         "status": "shipped", "status_at": "2025-07-01T08:00:00Z",
     }))
 }

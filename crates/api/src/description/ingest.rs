@@ -27,6 +27,25 @@ const CODES: &[Code] = &[
     Code::NotReady,
 ];
 
+/// With which codes an order may be refused.
+const CODES_OF_ORDER: &[Code] = &[
+    Code::Malformed,
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::RequestTimeout,
+    Code::TooLarge,
+    Code::UnsupportedMediaType,
+    Code::Invalid,
+    Code::WriteOff,
+    Code::RateLimited,
+    Code::Internal,
+    Code::Overloaded,
+    Code::LogFull,
+    Code::LogUnreachable,
+    Code::ShuttingDown,
+    Code::NotReady,
+];
+
 /// With which of them a batch may be cut short.
 const CUT_SHORT: &[Code] =
     &[Code::Malformed, Code::RequestTimeout, Code::TooLarge, Code::RateLimited, Code::Overloaded];
@@ -35,7 +54,8 @@ pub(super) fn post_order(schemas: &mut Schemas) -> Operation {
     Operation {
         summary: "Send an order",
         text: "Answers when the order is on disk in the log. Sending it again is harmless: with its `order_id` and `timestamp` it is stored \
-               once. An order with an `order_id` needs its `timestamp`. One order is at most 256 KiB.",
+               once. An order with an `order_id` needs its `timestamp`. One order is at most 256 KiB. A credit note is an order of `kind` `return`, \
+               with negative quantities; what has them and is neither sold nor returned is a `write_off`, and no order.",
         takes: vec![Content::json(schemas.of::<NewOrder<Value>>(), examples::new_order())],
         headers: SEND,
         gives: vec![Given {
@@ -44,7 +64,7 @@ pub(super) fn post_order(schemas: &mut Schemas) -> Operation {
             headers: &[RATE_LIMIT, RATE_LIMIT_POLICY],
             contents: vec![Content::json(schemas.of::<AcceptedOrder>(), examples::accepted())],
         }],
-        codes: CODES,
+        codes: CODES_OF_ORDER,
         members: vec![(Code::Invalid, schemas.of::<Faults>())],
     }
 }

@@ -59,6 +59,7 @@ impl Operation {
             Route::GetOrdersOfCustomer => query::get_orders_of_customer(schemas),
             Route::GetOrderOfCustomer => query::get_order_of_customer(schemas),
             Route::GetOrdersOfView => query::get_orders_of_view(schemas),
+            Route::GetChanges => query::get_changes(schemas),
             Route::GetReceipt => query::get_receipt(schemas),
             Route::GetStats => query::get_stats(schemas),
             Route::GetStreams => common::get_streams(schemas),

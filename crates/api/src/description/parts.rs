@@ -1,8 +1,9 @@
 //! Parameters and headers, each described once.
 
+use forebay_model::OrderKind;
 use serde_json::{Map, Value, json};
 
-use super::examples::{CURSOR, RECEIPT};
+use super::examples::{CURSOR, POSITION_OF_CHANGES, RECEIPT};
 use super::schemas::id_schema;
 use crate::header::{
     AFTER, CACHE, FIRST_LINE, IDEMPOTENCY_KEY, OWED, POSITION, RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID,
@@ -41,10 +42,12 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::Limit,
         Parameter::Cursor,
         Parameter::Order,
+        Parameter::Kind,
         Parameter::After,
         Parameter::WaitMs,
         Parameter::Partial,
         Parameter::AsPlaced,
+        Parameter::Since,
     ];
     let in_query = in_query.into_iter().map(|parameter| {
         let (text, schema) = query_parameter(parameter);
@@ -97,6 +100,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
             "Newest first (`desc`), or oldest first.",
             json!({"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
         ),
+        Parameter::Kind => (
+            "Sales, or returns; both where nothing is said.",
+            json!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)}),
+        ),
         Parameter::After => (
             "A receipt (or a `Forebay-Position`): wait until what it names is stored, and what this read sees of it, then read.",
             json!({"type": "string", "examples": [RECEIPT]}),
@@ -105,6 +112,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
             "How long to wait, in milliseconds. A read with `after` waits 2000 where nothing is said, and answers 504 `not_yet_visible` behind \
              that; a receipt is answered at once where nothing is said, and after that time as it stands then.",
             json!({"type": "integer", "minimum": 0, "maximum": WAIT_MS_MAX, "examples": [WAIT_MS_DEFAULT]}),
+        ),
+        Parameter::Since => (
+            "The `next` of what was read last: go on behind it. From the beginning where nothing is said; `now` begins at what is stored now.",
+            json!({"type": "string", "examples": [POSITION_OF_CHANGES]}),
         ),
         Parameter::AsPlaced => (
             "Show orders as they were placed, and not what has happened to them since.",

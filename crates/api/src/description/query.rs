@@ -5,7 +5,7 @@ use super::operation::{Content, Given, Operation};
 use super::parts::READ;
 use super::schemas::Schemas;
 use crate::header::{CACHE, OWED, POSITION, SHARDS_MISSING};
-use crate::{Code, Order, Page, ReceiptReport, Stats, Timeline};
+use crate::{ChangesPage, Code, Order, Page, ReceiptReport, Stats, Timeline};
 use serde_json::{Value, json};
 
 const OF_LIST: &[Code] = &[
@@ -47,7 +47,7 @@ pub(super) fn get_orders(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List all orders",
-        "Of all customers, newest first, or with `order=asc` oldest first. With another `Accept` than JSON it is the whole list in one answer, \
+        "Of all customers, newest first, or with `order=asc` oldest first; `kind` leaves out sales or returns. With another `Accept` than JSON it is the whole list in one answer, \
          streamed: there is no `limit` and no `cursor` then, and a transfer that ends is whole.",
         examples::page(),
     )
@@ -57,7 +57,7 @@ pub(super) fn get_orders_of_customer(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List a customer's orders",
-        "Newest first, by the page, or with another `Accept` than JSON as a whole.",
+        "Newest first, or with `order=asc` oldest first, by the page, or with another `Accept` than JSON as a whole.",
         examples::page(),
     )
 }
@@ -66,15 +66,15 @@ pub(super) fn get_orders_of_view(schemas: &mut Schemas) -> Operation {
     list(
         schemas,
         "List the orders of a seller, or of another view",
-        "Each order as that seller sees it: with only its items, and their `subtotal`. Newest first, by the page, or with another `Accept` than \
-         JSON as a whole. There is such a list for every view of the system, in the plural: `/v1/sellers/S7/orders`. A path that is no view is \
+        "Each order as that seller sees it: with only its items, and their `subtotal`. Newest first, or with `order=asc` oldest first, by the page, or \
+         with another `Accept` than JSON as a whole. There is such a list for every view of the system, in the plural: `/v1/sellers/S7/orders`. A path that is no view is \
          404. `Forebay-Owed` says whether something may still be missing.",
         examples::page_of_view(),
     )
 }
 
 fn list(schemas: &mut Schemas, summary: &'static str, text: &'static str, example: Value) -> Operation {
-    let csv = "order_id,customer_id,timestamp,currency,total,items,attributes\r\n";
+    let csv = "order_id,customer_id,timestamp,kind,currency,total,items,attributes\r\n";
     let parquet = json!({"type": "string", "contentMediaType": "application/vnd.apache.parquet"});
     let lines = format!("{}\n", examples::order());
     let contents = vec![
@@ -133,6 +133,38 @@ fn order(schemas: &mut Schemas, summary: &'static str, text: &'static str) -> Op
 fn not_modified() -> Given {
     let text = "The answer is the one whose `ETag` stands in `If-None-Match`.";
     Given { status: 304, text, headers: &[CACHE, POSITION, OWED, "etag"], contents: Vec::new() }
+}
+
+pub(super) fn get_changes(schemas: &mut Schemas) -> Operation {
+    let page = Content::json(schemas.of::<ChangesPage<Value>>(), examples::changes());
+    let streams = ["application/x-ndjson", "text/event-stream"].map(|media_type| Content::text(media_type, Value::Null));
+    Operation {
+        summary: "Follow what is stored",
+        text: "Orders as they were placed and events, each once, those of a shard in the order in which they were committed. Duplicates and dead \
+               letters are not among them. Keep `next` when all before it is done, and give it to `since` the next time, after a crash, too. With \
+               `wait_ms` an answer without facts waits for one. With `Accept: application/x-ndjson` or `text/event-stream` the answer is a stream \
+               that does not end: behind some facts, and every ten seconds, it says `{\"next\": …}` (as the id of an event `position`); where a shard \
+               does not answer any more it ends, and is to be begun again.",
+        takes: Vec::new(),
+        headers: &[],
+        gives: vec![Given {
+            status: 200,
+            text: "What follows, about `limit` facts of it.",
+            headers: &[],
+            contents: std::iter::once(page).chain(streams).collect(),
+        }],
+        codes: &[
+            Code::Malformed,
+            Code::Unauthenticated,
+            Code::Forbidden,
+            Code::NotAcceptable,
+            Code::ReceiptGone,
+            Code::Internal,
+            Code::NotReady,
+            Code::ShardUnavailable,
+        ],
+        members: Vec::new(),
+    }
 }
 
 pub(super) fn get_receipt(schemas: &mut Schemas) -> Operation {

@@ -7,6 +7,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use forebay_model::OrderKind;
+
 use crate::Code;
 
 /// The types that were met.
@@ -65,6 +67,10 @@ pub(crate) fn id_or_null(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn event_kind(_: &mut SchemaGenerator) -> Schema {
     let named: Vec<String> = EventKind::NAMED.iter().map(ToString::to_string).collect();
     json_schema!({"anyOf": [{"enum": named}, {"type": "string", "pattern": "^x-[^\\u0000-\\u001f\\u007f-\\u009f]+$", "maxLength": 64}]})
+}
+
+pub(crate) fn kind(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)})
 }
 
 /// An order with an id needs its time, or sending it again would store it twice.

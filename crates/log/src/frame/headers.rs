@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use async_nats::HeaderMap;
 
-/// The header of a frame's lane and version of the column list, such as `orders/2`.
+/// The header of a frame's lane and version of the column list, such as `orders/3`.
 pub(super) const FORMAT: &str = "Forebay-Format";
 /// How many tuples the payload has.
 pub(super) const ROWS: &str = "Forebay-Rows";

@@ -174,7 +174,7 @@ async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
         ("the payload", Some(|_, payload| payload[3] ^= 0x10)),
         ("the end", Some(|_, payload| payload.truncate(3))),
         ("the rows", Some(|headers, _| headers.insert("Forebay-Rows", "2"))),
-        ("the format", Some(|headers, _| headers.insert("Forebay-Format", "orders/3"))),
+        ("the format", Some(|headers, _| headers.insert("Forebay-Format", "orders/999"))),
         ("the checksum", Some(|headers, _| headers.insert(FRAME_SUM, "0123456789abcdef"))),
         ("a header", Some(|headers, _| headers.append(FRAME_SUM, "0123456789abcdef"))),
     ];
@@ -212,7 +212,7 @@ async fn a_frame_of_another_format_ends_the_reader_and_is_recognised_by_its_id()
     let mut reader = log.read(STREAM, None).await.unwrap();
     assert_eq!(read_many(&mut reader, 2).await[1].position.seq, 2);
     let error = read_error(&mut reader).await;
-    let said = "frame 3 of the stream logged-0 is of the format \"orders/999\", and this version knows \"orders/2\"";
+    let said = "frame 3 of the stream logged-0 is of the format \"orders/999\", and this version knows \"orders/3\"";
     assert!(error.is_loss() && error.is_unreadable(), "{error:?}");
     assert_eq!(error.to_string(), said);
     let kept = log.frame(STREAM, 3).await.unwrap().unwrap().unwrap_err();

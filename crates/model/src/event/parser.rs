@@ -10,6 +10,7 @@ use crate::order::parser::{checked_timestamp, object_text};
 use crate::order::reader::{Broken, Pointer, Reader, Slot};
 use crate::order::size::is_larger;
 use crate::order::{ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
+use crate::order::kind::OrderKind;
 use crate::view::ViewSet;
 use crate::{CustomerId, OrderId, Timestamp};
 
@@ -105,7 +106,8 @@ impl EventParser {
             }
             Some(EventKind::Amended) => {
                 if let Some(items) = fields.items.value {
-                    reader.within(items, |reader, peek| amended_items(reader, peek, &self.views))?;
+                    let kind = kind_of(items, &self.views);
+                    reader.within(items, |reader, peek| amended_items(reader, peek, &self.views, kind))?;
                 }
                 if let Some(set) = fields.set.value {
                     reader.within(set, |reader, peek| self.amended_fields(reader, peek))?;
@@ -316,8 +318,18 @@ fn returned_item(reader: &mut Reader<'_>, peek: Peek, index: usize) -> Result<()
     Ok(())
 }
 
-fn amended_items(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<(), Broken> {
-    let items = Items::read(reader, peek, views)?;
+/// Of what kind of order items are. An event may be here before its order, which alone says so.
+fn kind_of(items: &str, views: &ViewSet) -> OrderKind {
+    let mut reader = Reader::new(items);
+    let read = reader.jiter.peek().map_err(Broken::from).map(|peek| Items::read(&mut reader, peek, views, OrderKind::Sale));
+    match read {
+        Ok(Ok(items)) if items.are_returned => OrderKind::Return,
+        _ => OrderKind::Sale,
+    }
+}
+
+fn amended_items(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet, kind: OrderKind) -> Result<(), Broken> {
+    let items = Items::read(reader, peek, views, kind)?;
     if i64::try_from(items.total).is_err() {
         reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
     }

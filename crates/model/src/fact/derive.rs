@@ -27,6 +27,8 @@ pub struct Deriver {
 pub struct StoredOrder<'a> {
     /// Which order.
     pub identity: Identity<'a>,
+    /// Whether it is a sale or a return, by its word.
+    pub kind: &'a [u8],
     /// What its prices and sums are in.
     pub currency: &'a [u8],
     /// The text of a JSON array.
@@ -56,6 +58,7 @@ struct Item<'j> {
     sum: i128,
 }
 
+const KIND: usize = Lane::Orders.place("kind");
 const CURRENCY: usize = Lane::Orders.place("currency");
 const ITEMS: usize = Lane::Orders.place("items");
 const ATTRIBUTES: usize = Lane::Orders.place("attributes");
@@ -65,6 +68,7 @@ impl<'a> StoredOrder<'a> {
     pub fn of(tuple: &Tuple<'a>) -> Self {
         Self {
             identity: Identity::of(tuple.bytes(), tuple.ordered_at()),
+            kind: tuple.field(KIND),
             currency: tuple.field(CURRENCY),
             items: tuple.field(ITEMS),
             attributes: tuple.field(ATTRIBUTES),
@@ -284,7 +288,7 @@ mod tests {
         let ordered_at = crate::Timestamp::EARLIEST;
         let identity = Identity { bucket: 0, tenant: b"", customer_id: b"C", ordered_at, order_id: b"O" };
         let (items, attributes) = (items.as_bytes(), attributes.as_bytes());
-        let order = StoredOrder { identity, currency: b"EUR", items, attributes, events: None };
+        let order = StoredOrder { identity, kind: b"sale", currency: b"EUR", items, attributes, events: None };
         let views: ViewSet = views.parse().unwrap();
         let shown = |slice: ViewSlice<'_>| {
             let view = views.get(slice.view).unwrap().spec.name();

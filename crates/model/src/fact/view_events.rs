@@ -114,6 +114,7 @@ mod tests {
         let text = events.to_string();
         let order = StoredOrder {
             identity,
+            kind: b"sale",
             currency: b"EUR",
             items: ITEMS.as_bytes(),
             attributes: br#"{"d":"D"}"#,

@@ -32,6 +32,12 @@ pub enum Rejection {
     /// It is JSON, and these things are wrong with it. Never empty; at most [`FAULTS_MAX`].
     #[error("{}", first_and_count(.0))]
     Invalid(Vec<Fault>),
+    /// It is neither sold nor returned: goods that leave the stock, with negative quantities and nothing to pay, in the form of an order
+    /// that does not say that it is a return.
+    #[error(
+        "its quantities are negative and it comes to nothing: a write-off of stock is no order, and a return says so by its kind"
+    )]
+    WriteOff,
 }
 
 /// How many faults of one order are told.
@@ -39,7 +45,7 @@ pub const FAULTS_MAX: usize = 100;
 
 impl Rejection {
     /// Every code.
-    pub const CODES: [&'static str; 3] = ["too_large", "malformed", "invalid"];
+    pub const CODES: [&'static str; 4] = ["too_large", "malformed", "invalid", "write_off"];
 
     /// The stable code that problem answers and rejects files carry.
     pub const fn code(&self) -> &'static str {
@@ -47,6 +53,7 @@ impl Rejection {
             Self::TooLarge { .. } => "too_large",
             Self::Malformed(_) => "malformed",
             Self::Invalid(_) => "invalid",
+            Self::WriteOff => "write_off",
         }
     }
 }

@@ -3,13 +3,17 @@
 use jiter::Peek;
 
 use super::ITEMS_MAX;
-use super::reader::{Broken, Pointer, Reader, Slot};
+use super::kind::OrderKind;
+use super::reader::{Broken, Pointer, Reader, Slot, out_of};
 use crate::view::ViewSet;
 
 /// What the items of an order come to.
-#[derive(Default)]
 pub(crate) struct Items {
+    /// What they were read as the items of.
+    pub(crate) kind: OrderKind,
     pub(crate) total: i128,
+    /// Whether they are what a return has, whatever they were read as.
+    pub(crate) are_returned: bool,
 }
 
 /// The fields of one item as they are read.
@@ -28,9 +32,9 @@ enum Key {
 }
 
 impl Items {
-    /// Reads the array of items.
-    pub(crate) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet) -> Result<Self, Broken> {
-        let mut items = Self::default();
+    /// Reads the array of items of such an order.
+    pub(crate) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet, kind: OrderKind) -> Result<Self, Broken> {
+        let mut items = Self { kind, total: 0, are_returned: true };
         if peek != Peek::Array {
             reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
             return Ok(items);
@@ -42,6 +46,7 @@ impl Items {
             next = reader.jiter.array_step()?;
             index += 1;
         }
+        items.are_returned &= index > 0;
         if index == 0 || index > ITEMS_MAX {
             reader.fault(Pointer::Order("items"), format!("must have 1 to {ITEMS_MAX} items"));
         }
@@ -52,19 +57,29 @@ impl Items {
         if peek != Peek::Object {
             return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
         }
-        self.total += Fields::read(reader, index, views)?.sum();
+        let fields = Fields::read(reader, index, views, self.kind)?;
+        self.are_returned &= fields.quantity.value.is_some_and(|quantity| quantity < 0);
+        self.total += fields.sum();
         Ok(())
+    }
+
+    /// Whether goods only leave the stock: the order does not say that it is a return, and nobody gets or pays anything.
+    pub(super) fn are_written_off(&self) -> bool {
+        self.kind == OrderKind::Sale && self.are_returned && self.total == 0
     }
 }
 
 impl Fields {
-    fn read(reader: &mut Reader<'_>, index: usize, views: &ViewSet) -> Result<Self, Broken> {
+    fn read(reader: &mut Reader<'_>, index: usize, views: &ViewSet, kind: OrderKind) -> Result<Self, Broken> {
         let mut fields = Self::default();
         let mut before_key = reader.jiter.current_index();
         let mut next = reader.jiter.known_object()?.map(|key| classify(key, views));
         while let Some((key, is_of_view)) = next {
             let peek = reader.jiter.peek()?;
-            fields.read_field(reader, index, &key, is_of_view, peek, before_key)?;
+            match key {
+                Key::Quantity => fields.read_quantity(reader, index, peek, kind)?,
+                _ => fields.read_field(reader, index, &key, is_of_view, peek, before_key)?,
+            }
             before_key = reader.jiter.current_index();
             next = reader.jiter.next_key()?.map(|key| classify(key, views));
         }
@@ -98,17 +113,12 @@ impl Fields {
                     check_sku(reader, &text, place);
                 }
             }
-            Key::Quantity => {
-                let place = Pointer::OfItem(index, "quantity");
-                let quantity = reader.integer(peek, place, 1..=1_000_000)?;
-                self.quantity.fill(reader, place, quantity);
-            }
             Key::Price => {
                 let place = Pointer::OfItem(index, "price");
-                let price = reader.integer(peek, place, 0..=i64::MAX)?;
+                let price = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
                 self.price.fill(reader, place, price);
             }
-            Key::Other => {
+            Key::Quantity | Key::Other => {
                 let place = Pointer::OfItem(index, reader.raw_key_since(before_key));
                 check_key(reader, place);
                 if is_of_view && peek != Peek::Null {
@@ -118,6 +128,25 @@ impl Fields {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Keeps a quantity that some kind of order can have, and notes where this one cannot.
+    fn read_quantity(
+        &mut self,
+        reader: &mut Reader<'_>,
+        index: usize,
+        peek: Peek,
+        kind: OrderKind,
+    ) -> Result<(), Broken> {
+        let place = Pointer::OfItem(index, "quantity");
+        let found = reader.whole(peek, place)?;
+        let number = found.map(|found| i64::try_from(found).unwrap_or_default());
+        if number.is_some_and(|number| !kind.quantities().contains(&number)) {
+            reader.fault(place, out_of(&kind.quantities()));
+        }
+        let is_of_any = |number: &i64| OrderKind::ALL.iter().any(|kind| kind.quantities().contains(number));
+        self.quantity.fill(reader, place, number.filter(is_of_any));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ pub mod currency;
 pub mod fault;
 pub mod identity;
 pub(crate) mod item;
+pub mod kind;
 pub(crate) mod parser;
 mod passthrough;
 pub(crate) mod reader;
@@ -11,7 +12,7 @@ pub(crate) mod size;
 
 pub use parser::OrderParser;
 
-use crate::{Bucket, Currency, CustomerId, Identity, OrderId, ShardMap, Tenant, Timestamp};
+use crate::{Bucket, Currency, CustomerId, Identity, OrderId, OrderKind, ShardMap, Tenant, Timestamp};
 
 /// The most bytes of one order's items and further fields, as JSON without white space and with numbers written out: what an order has
 /// when it is read back is never more than what it had when it was accepted.
@@ -32,6 +33,8 @@ pub struct Draft<'j> {
     pub order_id: Option<OrderId>,
     /// When; missing only where `order_id` is missing too.
     pub timestamp: Option<Timestamp>,
+    /// Whether it is a sale or a return.
+    pub kind: OrderKind,
     /// What prices and sums are in.
     pub currency: Currency,
     /// Sum of quantity × price over the items, in minor units of the currency.
@@ -82,6 +85,11 @@ impl<'j> Order<'j> {
             ordered_at: self.ordered_at,
             order_id: self.order_id.as_str().as_bytes(),
         }
+    }
+
+    /// Whether it is a sale or a return.
+    pub fn kind(&self) -> OrderKind {
+        self.draft.kind
     }
 
     /// What prices and sums are in.

@@ -1,15 +1,16 @@
 //! Parses one order and checks it completely: whatever Postgres would refuse is refused here.
 
+use std::str::FromStr;
+
 use jiter::Peek;
 
 use super::item::{Items, check_key};
 use super::reader::{Broken, Pointer, Reader, Slot};
 use super::size::is_larger;
 use super::{Draft, ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
-use crate::order::currency::NotACurrency;
 use crate::order::fault::Rejection;
 use crate::view::ViewSet;
-use crate::{Currency, CustomerId, OrderId, Timestamp};
+use crate::{Currency, CustomerId, OrderId, OrderKind, Timestamp};
 
 /// Parses orders by fixed settings.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ struct Fields<'j> {
     customer_id: Slot<CustomerId>,
     order_id: Slot<OrderId>,
     timestamp: Slot<Timestamp>,
+    kind: Slot<OrderKind>,
     currency: Slot<Currency>,
     items: Slot<(Items, &'j str)>,
     total: Slot<i64>,
@@ -37,6 +39,7 @@ enum Key {
     CustomerId,
     OrderId,
     Timestamp,
+    Kind,
     Currency,
     Items,
     Total,
@@ -65,13 +68,25 @@ impl OrderParser {
         let json = object_text(json, self.text_bytes_max, "order")?;
         let mut reader = Reader::new(json);
         let latest = now.plus_us(self.ahead_max_us);
-        let fields = match self.read(&mut reader, latest) {
+        let mut read = self.read(&mut reader, latest, OrderKind::Sale);
+        if let Ok(Some(Fields { kind: Slot { value: Some(kind), .. }, items, .. })) = &read
+            && items.value.as_ref().is_some_and(|(items, _)| items.kind != *kind)
+        {
+            // It stands behind the items, which were read as those of the other kind.
+            let kind = *kind;
+            reader = Reader::new(json);
+            read = self.read(&mut reader, latest, kind);
+        }
+        let fields = match read {
             Ok(Some(fields)) => fields,
             Ok(None) => {
                 return Err(Rejection::Malformed(String::from("an order must be a JSON object")));
             }
             Err(broken) => return Err(reader.rejection(&broken)),
         };
+        if fields.items.value.as_ref().is_some_and(|(items, _)| items.are_written_off()) {
+            return Err(Rejection::WriteOff);
+        }
         let draft = fields.into_draft(&mut reader, self.currency);
         let faults = reader.into_faults();
         match draft {
@@ -85,7 +100,13 @@ impl OrderParser {
         }
     }
 
-    fn read<'j>(&self, reader: &mut Reader<'j>, latest: Timestamp) -> Result<Option<Fields<'j>>, Broken> {
+    /// Reads an order, which is of that kind unless it has said another one before its items.
+    fn read<'j>(
+        &self,
+        reader: &mut Reader<'j>,
+        latest: Timestamp,
+        kind: OrderKind,
+    ) -> Result<Option<Fields<'j>>, Broken> {
         if reader.jiter.peek()? != Peek::Object {
             return Ok(None);
         }
@@ -98,7 +119,7 @@ impl OrderParser {
                 Key::Other => fields.read_other(reader, is_of_view, peek, before_key)?,
                 Key::Items => {
                     let start = reader.jiter.current_index();
-                    let items = Items::read(reader, peek, &self.views)?;
+                    let items = Items::read(reader, peek, &self.views, fields.kind.value.unwrap_or(kind))?;
                     let text = reader.since(start);
                     fields.items.fill(reader, Pointer::Order("items"), Some((items, text)));
                 }
@@ -117,6 +138,7 @@ impl OrderParser {
             "customer_id" => (Key::CustomerId, false),
             "order_id" => (Key::OrderId, false),
             "timestamp" => (Key::Timestamp, false),
+            "kind" => (Key::Kind, false),
             "currency" => (Key::Currency, false),
             "items" => (Key::Items, false),
             "total" => (Key::Total, false),
@@ -134,7 +156,9 @@ impl<'j> Fields<'j> {
                 self.customer_id.fill(reader, place, id);
             }
             // A null stands for a field that was left out, as many clients write it.
-            Key::OrderId | Key::Timestamp | Key::Currency if peek == Peek::Null => reader.jiter.known_null()?,
+            Key::OrderId | Key::Timestamp | Key::Kind | Key::Currency if peek == Peek::Null => {
+                reader.jiter.known_null()?
+            }
             Key::OrderId => {
                 let place = Pointer::Order("order_id");
                 let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
@@ -146,13 +170,8 @@ impl<'j> Fields<'j> {
                 let timestamp = text.and_then(|text| checked_timestamp(reader, place, &text, latest));
                 self.timestamp.fill(reader, place, timestamp);
             }
-            Key::Currency => {
-                let place = Pointer::Order("currency");
-                let text = reader.text(peek, place)?;
-                let parsed = text.map(|text| text.parse().map_err(|error: NotACurrency| error.to_string()));
-                let currency = parsed.and_then(|parsed| parsed.map_err(|reason| reader.fault(place, reason)).ok());
-                self.currency.fill(reader, place, currency);
-            }
+            Key::Kind => read_word(&mut self.kind, reader, peek, Pointer::Order("kind"))?,
+            Key::Currency => read_word(&mut self.currency, reader, peek, Pointer::Order("currency"))?,
             _ => {
                 let place = Pointer::Order("total");
                 let total = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
@@ -201,6 +220,14 @@ impl<'j> Fields<'j> {
             reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
             return None;
         };
+        let kind = self.kind.value.unwrap_or_default();
+        if !kind.can_come_to(total) {
+            let side = if total < 0 { "below" } else { "above" };
+            reader.fault(
+                Pointer::Order("items"),
+                format!("must not come to a total {side} zero in a {kind}, and come to {total}"),
+            );
+        }
         if self.total.value.is_some_and(|given| given != total) {
             reader.fault(
                 Pointer::Order("total"),
@@ -212,12 +239,26 @@ impl<'j> Fields<'j> {
             customer_id: self.customer_id.value?,
             order_id: self.order_id.value,
             timestamp: self.timestamp.value,
+            kind,
             currency: self.currency.value.unwrap_or(currency),
             total,
             items: text,
             attributes: self.attributes,
         })
     }
+}
+
+/// A text that stands for something.
+fn read_word<T: FromStr<Err: ToString>>(
+    slot: &mut Slot<T>,
+    reader: &mut Reader<'_>,
+    peek: Peek,
+    place: Pointer<'_>,
+) -> Result<(), Broken> {
+    let word = reader.text(peek, place)?.map(|text| text.parse());
+    let value = word.and_then(|word| word.map_err(|error: T::Err| reader.fault(place, error.to_string())).ok());
+    slot.fill(reader, place, value);
+    Ok(())
 }
 
 /// What should be the text of a JSON object: of bytes from anywhere, where it is not too large.

@@ -178,21 +178,22 @@ impl<'j> Reader<'j> {
         place: Pointer<'_>,
         range: RangeInclusive<i64>,
     ) -> Result<Option<i64>, Broken> {
+        let found = self.whole(peek, place)?;
+        let number = found.and_then(|found| i64::try_from(found).ok()).filter(|number| range.contains(number));
+        if found.is_some() && number.is_none() {
+            self.fault(place, out_of(&range));
+        }
+        Ok(number)
+    }
+
+    /// An integer of any size; beyond 128 bits the last one that those have.
+    pub(crate) fn whole(&mut self, peek: Peek, place: Pointer<'_>) -> Result<Option<i128>, Broken> {
         let Some(text) = self.integer_text(peek)? else {
             self.fault(place, "must be an integer");
             return Ok(None);
         };
-        match text.parse() {
-            Ok(number) if range.contains(&number) => Ok(Some(number)),
-            _ if *range.end() == i64::MAX => {
-                self.fault(place, format!("must be an integer from {} to 9223372036854775807", range.start()));
-                Ok(None)
-            }
-            _ => {
-                self.fault(place, format!("must be an integer from {} to {}", range.start(), range.end()));
-                Ok(None)
-            }
-        }
+        let last = if text.starts_with('-') { i128::MIN } else { i128::MAX };
+        Ok(Some(text.parse().unwrap_or(last)))
     }
 
     /// The digits of an integer. Anything else is passed over, and gives `None`.
@@ -206,4 +207,9 @@ impl<'j> Reader<'j> {
         let text = self.since(start);
         Ok((!text.contains(['.', 'e', 'E'])).then_some(text))
     }
+}
+
+/// Why an integer is refused that lies outside.
+pub(crate) fn out_of(range: &RangeInclusive<i64>) -> String {
+    format!("must be an integer from {} to {}", range.start(), range.end())
 }

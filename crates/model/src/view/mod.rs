@@ -142,7 +142,7 @@ impl FromStr for ViewSpec {
         let (name, path) = text.split_once('=').ok_or_else(|| ViewError::Shape(text.to_owned()))?;
         let (field, reserved) = match path.strip_prefix("items[].") {
             Some(field) => (field, &["quantity", "price"][..]),
-            None => (path, &["customer_id", "order_id", "timestamp", "currency", "items", "total"][..]),
+            None => (path, &["customer_id", "order_id", "timestamp", "kind", "currency", "items", "total"][..]),
         };
         if !is_name(name) || !is_name(field) {
             return Err(ViewError::Shape(text.to_owned()));

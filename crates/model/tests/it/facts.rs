@@ -81,6 +81,7 @@ proptest! {
                         && is("customer_id", order.customer_id().as_str().as_bytes())
                         && tuple.ordered_at() == order.ordered_at
                         && is("order_id", order.order_id.as_str().as_bytes())
+                        && is("kind", order.kind().as_str().as_bytes())
                         && is("currency", order.currency().as_str().as_bytes())
                         && is("total", &order.total().to_be_bytes())
                         && is("items", order.items().as_bytes())
@@ -141,6 +142,7 @@ proptest! {
                 prop_assert_eq!(map.write_shard(bucket), part.shard);
                 prop_assert_eq!(tuple.named("tenant"), Some(tenant.as_str().as_bytes()));
                 if part.lane == Lane::Views {
+                    prop_assert!(tuple.named("kind") == Some(settled.kind().as_str().as_bytes()));
                     prop_assert!(tuple.named("currency") == Some(settled.currency().as_str().as_bytes()));
                 }
             }

@@ -42,7 +42,10 @@ fn tuples() {
     logged.add(&parser().parse(ORDER.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 0), &map);
     let orders = checked(Lane::Orders, &of_lane(logged, Lane::Orders));
     let tuple = Tuples::new(Lane::Orders, &orders).next().unwrap().unwrap();
-    assert_eq!(texts(&tuple, &["tenant", "customer_id", "order_id", "currency"]), ["T1", "C 1", "ORD-é", "GBP"]);
+    assert_eq!(
+        texts(&tuple, &["tenant", "customer_id", "order_id", "kind", "currency"]),
+        ["T1", "C 1", "ORD-é", "sale", "GBP"]
+    );
     assert_eq!(tuple.ordered_at().to_string(), "2025-06-30T10:30:00.123456Z");
     assert_eq!(tuple.named("total").unwrap(), 5999_i64.to_be_bytes());
     assert!(texts(&tuple, &["attributes"])[0].contains("123456789012345678901234567890"));

@@ -1,6 +1,6 @@
 use forebay_model::order::fault::Rejection;
 use forebay_model::order::{ITEMS_MAX, ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
-use forebay_model::{Currency, OrderParser, Timestamp};
+use forebay_model::{Currency, OrderKind, OrderParser, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -64,7 +64,7 @@ fn integers_stand_for_their_decimal_text() {
 fn every_fault_is_named_with_its_place() {
     let order = json!({
         "order_id": "", "timestamp": "2025-06-30T12:30:00", "total": 1, "currency": "EU",
-        "items": [{"sku": "", "quantity": 0, "price": -1}, 7, {"quantity": 1.5, "price": "3", "sku": 4, "seller_id": []}],
+        "items": [{"sku": "", "quantity": 0, "price": 0.5}, 7, {"quantity": 1.5, "price": "3", "sku": 4, "seller_id": []}],
         "nested": {"a/b": [1, "\u{0}"]},
     });
     let mut found = faults(&order);
@@ -72,7 +72,7 @@ fn every_fault_is_named_with_its_place() {
     let expected = [
         "/currency must be three capital letters of ISO 4217, such as EUR",
         "/customer_id is required",
-        "/items/0/price must be an integer from 0 to 9223372036854775807",
+        "/items/0/price must be an integer",
         "/items/0/quantity must be an integer from 1 to 1000000",
         "/items/0/sku must have 1 to 128 characters",
         "/items/1 must be an object",
@@ -160,6 +160,69 @@ fn a_total_beyond_64_bits_is_refused() {
     assert_eq!(faults(&order), ["/items must come to a total (quantity × price) that fits 64 bits"]);
 }
 
+/// An order of one item for each quantity and price, whose kind stands in front of its items or behind them.
+fn order_of(kind: Option<&str>, is_behind: bool, items: &[(i64, i64)]) -> String {
+    let item = |(quantity, price): &(i64, i64)| json!({"sku": "a", "quantity": quantity, "price": price});
+    let items = Value::from(items.iter().map(item).collect::<Vec<_>>());
+    let kind = kind.map(|kind| format!(r#""kind":"{kind}""#));
+    let mut fields = vec![r#""customer_id":"C""#.to_owned()];
+    fields.push(format!(r#""items":{items}"#));
+    if let Some(kind) = kind {
+        fields.insert(if is_behind { 2 } else { 1 }, kind);
+    }
+    format!("{{{}}}", fields.join(","))
+}
+
+#[test]
+fn quantities_and_totals_are_those_of_the_kind() {
+    let checked = |kind, items: &[(i64, i64)]| {
+        let [in_front, behind] =
+            [false, true].map(|is_behind| match parser().parse(order_of(kind, is_behind, items).as_bytes(), now()) {
+                Ok(draft) => Ok((draft.kind, draft.total)),
+                Err(Rejection::Invalid(faults)) => Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                Err(other) => Err(vec![other.code().to_owned()]),
+            });
+        assert_eq!(in_front, behind, "where the kind stands makes no difference");
+        in_front
+    };
+    let (sale, back) = (Some("sale"), Some("return"));
+    // A voucher, one that takes off everything, and one that takes off more than there is.
+    assert_eq!(checked(None, &[(2, 500), (1, -300)]), Ok((OrderKind::Sale, 700)));
+    assert_eq!(checked(sale, &[(1, 500), (1, -500)]), Ok((OrderKind::Sale, 0)));
+    let said = "/items must not come to a total below zero in a sale, and come to -1";
+    assert_eq!(checked(None, &[(1, 500), (1, -501)]), Err(vec![said.to_owned()]));
+    // Goods come back, with them what was taken off, or for nothing.
+    assert_eq!(checked(back, &[(-2, 500), (-1, -300)]), Ok((OrderKind::Return, -700)));
+    assert_eq!(checked(back, &[(-1, 0)]), Ok((OrderKind::Return, 0)));
+    let said = "/items must not come to a total above zero in a return, and come to 1";
+    assert_eq!(checked(back, &[(-1, 500), (-1, -501)]), Err(vec![said.to_owned()]));
+    let each = |range, places: &[usize]| {
+        let said = |place: &usize| format!("/items/{place}/quantity must be an integer from {range}");
+        Err(places.iter().map(said).collect::<Vec<_>>())
+    };
+    assert_eq!(checked(None, &[(1, 9), (-1, 1), (0, 1), (1_000_001, 0)]), each("1 to 1000000", &[1, 2, 3]));
+    assert_eq!(checked(back, &[(-1, 9), (1, 1), (0, 1), (-1_000_001, 0)]), each("-1000000 to -1", &[1, 2, 3]));
+    assert_eq!(checked(sale, &[(-1, 1)]).unwrap_err().len(), 2, "neither the quantity nor the total is a sale's");
+    assert_eq!(checked(Some("gift"), &[(1, 1)]), Err(vec!["/kind must be `sale` or `return`".to_owned()]));
+}
+
+#[test]
+fn a_write_off_of_stock_is_refused_as_one() {
+    let parse = |text: &str| parser().parse(text.as_bytes(), now()).map(|draft| draft.kind);
+    for text in [
+        order_of(None, false, &[(-3, 0), (-1, 0)]),
+        order_of(Some("sale"), true, &[(-3, 0)]),
+        // Also where it is wrong otherwise: nobody buys.
+        r#"{"items":[{"sku":"a","quantity":-3,"price":0}]}"#.to_owned(),
+    ] {
+        assert_eq!(parse(&text), Err(Rejection::WriteOff), "{text}");
+    }
+    for items in [&[(-3, 0), (1, 0)][..], &[(-3, 1)], &[(0, 0)], &[(-1_000_001, 0)]] {
+        assert!(matches!(parse(&order_of(None, false, items)), Err(Rejection::Invalid(_))), "{items:?}");
+    }
+    assert_eq!(parse(&order_of(Some("return"), true, &[(-3, 0)])), Ok(OrderKind::Return));
+}
+
 #[test]
 fn numbers_that_no_column_holds_are_refused() {
     let with = |field: &str| order().to_string().replacen('{', &format!("{{{field},"), 1);
@@ -170,7 +233,10 @@ fn numbers_that_no_column_holds_are_refused() {
     let text = order().to_string().replace("2999", "1e400");
     assert_eq!(faults_of(&text), ["/items/0/price must be an integer"]);
     let text = order().to_string().replace("2999", "99999999999999999999");
-    assert_eq!(faults_of(&text), ["/items/0/price must be an integer from 0 to 9223372036854775807"]);
+    assert_eq!(
+        faults_of(&text),
+        ["/items/0/price must be an integer from -9223372036854775808 to 9223372036854775807"]
+    );
 }
 
 #[test]
@@ -264,11 +330,21 @@ prop_compose! {
 
 prop_compose! {
     pub(crate) fn any_order()(
+        kind in proptest::option::of(proptest::sample::select(OrderKind::ALL.to_vec())),
         customer in "[^\\p{Cc}]{1,20}", id in proptest::option::of("[^\\p{Cc}]{1,20}"),
         seconds in 0..800_000_000i64, items in proptest::collection::vec(any_item(), 1..6), attributes in unknown_fields(),
-        currency in proptest::option::of("[A-Z]{3}"),
+        currency in proptest::option::of("[A-Z]{3}"), voucher in proptest::option::of(1..1_000_000i64),
     ) -> Value {
         let mut order = attributes;
+        let mut items = items;
+        if kind == Some(OrderKind::Return) {
+            items.iter_mut().for_each(|item| item["quantity"] = json!(-item["quantity"].as_i64().unwrap()));
+        } else if let Some(off) = voucher.filter(|_| items[0]["price"] != 0) {
+            items.push(json!({"sku": "VOUCHER", "quantity": 1, "price": -off.min(items[0]["price"].as_i64().unwrap())}));
+        }
+        if let Some(kind) = kind {
+            order.insert("kind".into(), kind.as_str().into());
+        }
         order.insert("customer_id".into(), customer.into());
         order.insert("timestamp".into(), Timestamp::EARLIEST.plus_us(seconds * 1_000_001).to_string().into());
         order.insert("items".into(), items.into());
@@ -294,7 +370,26 @@ proptest! {
         let items = order["items"].as_array().unwrap();
         let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
         prop_assert_eq!(draft.currency.as_str(), order.get("currency").map_or("EUR", |currency| currency.as_str().unwrap()));
+        prop_assert_eq!(draft.kind.as_str(), order.get("kind").map_or("sale", |kind| kind.as_str().unwrap()));
         prop_assert_eq!(draft.total, items.iter().map(sum).sum::<i64>());
+    }
+
+    #[test]
+    fn an_order_is_accepted_exactly_where_its_kind_allows_it(
+        kind in proptest::option::of(proptest::sample::select(vec!["sale", "return"])), is_behind: bool,
+        items in proptest::collection::vec((-3..=3_i64, -4..=9_i64), 1..4),
+    ) {
+        let parsed = parser().parse(order_of(kind, is_behind, &items).as_bytes(), now()).map(|draft| draft.total).map_err(|error| error.code());
+        let total = items.iter().map(|(quantity, price)| quantity * price).sum::<i64>();
+        let all = |is: fn(i64) -> bool| items.iter().all(|&(quantity, _)| is(quantity));
+        let expected = match kind {
+            Some("return") if all(|quantity| quantity < 0) && total <= 0 => Ok(total),
+            Some("return") => Err("invalid"),
+            _ if all(|quantity| quantity > 0) && total >= 0 => Ok(total),
+            _ if all(|quantity| quantity < 0) && total == 0 => Err("write_off"),
+            _ => Err("invalid"),
+        };
+        prop_assert_eq!(parsed, expected);
     }
 
     #[test]

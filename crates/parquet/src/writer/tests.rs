@@ -9,7 +9,7 @@ type Row = (String, String, i64, i64, String, String);
 fn order(row: &Row) -> Order<'_> {
     let (order_id, customer_id, at, sum, items, attributes) = row;
     let timestamp = Timestamp::from_unix_us(*at);
-    Order { order_id, customer_id, timestamp, currency: "GBP", sum: *sum, items, attributes }
+    Order { order_id, customer_id, timestamp, kind: "return", currency: "GBP", sum: *sum, items, attributes }
 }
 
 fn write(shape: Shape, rows: &[Row]) -> Vec<u8> {
@@ -38,8 +38,8 @@ fn read(file: Vec<u8>) -> (Vec<String>, Vec<Vec<String>>) {
 
 fn texts((order_id, customer_id, at, sum, items, attributes): &Row) -> Vec<String> {
     let at = Timestamp::from_unix_us(*at).to_string();
-    let currency = "GBP".to_owned();
-    vec![order_id.clone(), customer_id.clone(), at, currency, sum.to_string(), items.clone(), attributes.clone()]
+    let [kind, currency] = ["return", "GBP"].map(str::to_owned);
+    vec![order_id.clone(), customer_id.clone(), at, kind, currency, sum.to_string(), items.clone(), attributes.clone()]
 }
 
 proptest! {
@@ -49,7 +49,7 @@ proptest! {
         rows in prop::collection::vec((".{1,8}", ".{1,8}", 946_684_800_000_000..4_102_444_800_000_000_i64, any::<i64>(), ".{0,40}", ".{0,40}"), 0..300),
     ) {
         let (names, read) = read(write(Shape::Whole, &rows));
-        prop_assert_eq!(names, ["order_id", "customer_id", "timestamp", "currency", "total", "items", "attributes"]);
+        prop_assert_eq!(names, ["order_id", "customer_id", "timestamp", "kind", "currency", "total", "items", "attributes"]);
         prop_assert_eq!(read, rows.iter().map(texts).collect::<Vec<_>>());
     }
 }
@@ -58,8 +58,8 @@ proptest! {
 fn a_view_has_a_subtotal_and_no_further_fields() {
     let row = ("o".to_owned(), "c".to_owned(), 1_751_286_600_000_000, 7, "[]".to_owned(), "{}".to_owned());
     let (names, rows) = read(write(Shape::View, &[row]));
-    assert_eq!(names, ["order_id", "customer_id", "timestamp", "currency", "subtotal", "items"]);
-    assert_eq!(rows, [["o", "c", "2025-06-30T12:30:00Z", "GBP", "7", "[]"]]);
+    assert_eq!(names, ["order_id", "customer_id", "timestamp", "kind", "currency", "subtotal", "items"]);
+    assert_eq!(rows, [["o", "c", "2025-06-30T12:30:00Z", "return", "GBP", "7", "[]"]]);
 }
 
 #[test]

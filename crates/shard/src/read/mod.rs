@@ -9,6 +9,7 @@
 //! | `windows`, `window` | the parts of time that statements are over |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
+//! | [`changes`] | what was stored, in the order of the log |
 //! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
@@ -18,6 +19,7 @@
 //!
 //! The SQL is public so that its plans can be looked at.
 
+pub mod changes;
 mod derived_through;
 pub mod eventful;
 mod fate;
@@ -36,6 +38,7 @@ pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
+pub use sql::Filter;
 pub use statement::{Read, Rows, Statement, Subject};
 pub use window::Window;
 pub use windows::Windows;

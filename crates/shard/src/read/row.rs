@@ -18,17 +18,18 @@ pub(super) enum Row {
 }
 
 /// The first of the parts of a row that are JSON.
-const FIRST_JSON: usize = 3;
+const FIRST_JSON: usize = 4;
 
 /// A fact's row, with its texts behind one another: a list looks at them often.
 #[derive(Debug)]
 pub struct OrderRow {
     ordered_at: Timestamp,
     sum: i64,
-    /// Order id, customer id, currency, items and, of whole orders, attributes.
+    /// Order id, customer id, kind, currency, items and, of whole orders, attributes.
     text: Box<str>,
     order_id_end: usize,
     customer_id_end: usize,
+    kind_end: usize,
     currency_end: usize,
     items_end: usize,
     has_attributes: bool,
@@ -50,16 +51,17 @@ impl Row {
 }
 
 impl OrderRow {
-    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
         let ordered_at = number(row, column::ORDERED_AT)?
             .and_then(Timestamp::from_postgres_us)
             .ok_or_else(|| decode("a fact without a time"))?;
         let id = |column| bytes(row, column)?.ok_or_else(|| decode("a fact without an id"));
-        // An index entry has neither currency nor items nor attributes.
+        // An index entry has neither kind nor currency nor items nor attributes.
         let attributes = jsonb(row, column::ATTRIBUTES)?;
         let parts = [
             id(column::ORDER_ID)?,
             id(column::CUSTOMER_ID)?,
+            bytes(row, column::KIND)?.unwrap_or_default(),
             bytes(row, column::CURRENCY)?.unwrap_or_default(),
             jsonb(row, column::ITEMS)?.unwrap_or_default(),
             attributes.unwrap_or_default(),
@@ -67,7 +69,7 @@ impl OrderRow {
         let events = jsonb(row, column::EVENTS)?.map(std::str::from_utf8).transpose();
         let events = events.map_err(|error| sqlx::Error::Decode(error.into()))?;
         let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-        let mut ends = [0; 5];
+        let mut ends = [0; 6];
         for (place, (part, end)) in parts.into_iter().zip(&mut ends).enumerate() {
             let part = std::str::from_utf8(part).map_err(|error| sqlx::Error::Decode(error.into()))?;
             if place < FIRST_JSON {
@@ -77,12 +79,13 @@ impl OrderRow {
             }
             *end = text.len();
         }
-        let [order_id_end, customer_id_end, currency_end, items_end, _] = ends;
+        let [order_id_end, customer_id_end, kind_end, currency_end, items_end, _] = ends;
         Ok(Self {
             ordered_at,
             sum: number(row, column::NUMBER)?.unwrap_or_default(),
             order_id_end,
             customer_id_end,
+            kind_end,
             currency_end,
             items_end,
             has_attributes: attributes.is_some(),
@@ -121,9 +124,14 @@ impl OrderRow {
         self.events.as_deref()
     }
 
+    /// `sale` or `return`; empty of an index entry.
+    pub fn kind(&self) -> &str {
+        &self.text[self.customer_id_end..self.kind_end]
+    }
+
     /// What its prices and sums are in; empty of an index entry.
     pub fn currency(&self) -> &str {
-        &self.text[self.customer_id_end..self.currency_end]
+        &self.text[self.kind_end..self.currency_end]
     }
 
     /// Its total, or in a view its subtotal.

@@ -3,7 +3,9 @@
 //! Every statement gives the position of the lane's stream and the rows together: one round trip, one snapshot. The first row is the
 //! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
 
-use forebay_model::Lane;
+use std::fmt;
+
+use forebay_model::{Lane, OrderKind};
 
 /// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
 /// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
@@ -17,11 +19,13 @@ pub const SESSION: [(&str, &str); 6] = [
 ];
 
 /// What a statement reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A customer's orders, newest first. Parameters: from, last time, last order id, limit, bucket, tenant,
     /// customer.
     CustomerNewest,
+    /// A customer's orders, oldest first. Parameters: last time, to, last order id, limit, bucket, tenant, customer.
+    CustomerOldest,
     /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit, tenant.
     EverybodyNewest,
     /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit, tenant.
@@ -29,6 +33,9 @@ pub enum Kind {
     /// What one key of a view sees, newest first. Parameters: from, last time, last order id, last customer, limit,
     /// bucket, tenant, view, key.
     ViewNewest,
+    /// What one key of a view sees, oldest first. Parameters: last time, to, last order id, last customer, limit, bucket, tenant,
+    /// view, key.
+    ViewOldest,
     /// An order of a customer within a range of time. Parameters: bucket, tenant, customer, from, to, order id.
     OfCustomer,
     /// The orders with an id within a range of time. Parameters: from, to, order id, limit, tenant.
@@ -37,8 +44,8 @@ pub enum Kind {
     Search,
 }
 
-const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency";
-const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency";
+pub(super) const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
+const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
 /// What happened to an order of a row of `orders`, as [`StoredEvents`](forebay_model::StoredEvents) reads it; null where nothing did.
 /// That a shard has no events is seen once for each statement.
@@ -74,42 +81,42 @@ pub(super) mod column {
     pub(crate) const INCARNATION: usize = 6;
     /// Null in what is no order.
     pub(crate) const CURRENCY: usize = 7;
+    /// Null in what is no order.
+    pub(crate) const KIND: usize = 8;
     /// Null where nothing happened to the order.
-    pub(crate) const EVENTS: usize = 8;
+    pub(crate) const EVENTS: usize = 9;
 }
 
 /// Index entries of an order id. Parameters: bucket, tenant, order id, limit.
 pub const INDEX: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
         from stream_position where stream = 'derived' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::jsonb \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb \
         from order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4)";
 
 /// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
 /// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit.
 pub const TIMES: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
         from stream_position where stream = 'logged' \
     union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::jsonb \
+    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb \
         from order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
         order by customer_id limit $3)";
 
 /// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
+    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
         from stream_position where stream = $1";
 
 impl Kind {
-    /// How many kinds there are.
-    pub(crate) const COUNT: usize = Self::Search as usize + 1;
-
     /// The lane whose facts it reads.
     pub const fn lane(self) -> Lane {
         match self {
-            Self::ViewNewest => Lane::Views,
+            Self::ViewNewest | Self::ViewOldest => Lane::Views,
             Self::CustomerNewest
+            | Self::CustomerOldest
             | Self::EverybodyNewest
             | Self::EverybodyOldest
             | Self::OfCustomer
@@ -121,9 +128,9 @@ impl Kind {
     /// Its name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::CustomerNewest => "customer",
+            Self::CustomerNewest | Self::CustomerOldest => "customer",
             Self::EverybodyNewest | Self::EverybodyOldest => "range",
-            Self::ViewNewest => "view",
+            Self::ViewNewest | Self::ViewOldest => "view",
             Self::OfCustomer | Self::WithId => "order",
             Self::Search => "search",
         }
@@ -132,7 +139,7 @@ impl Kind {
 
 /// What the rows of a list are compared with, besides the window's ends. Each comparison with a parameter costs time for
 /// every partition of the window, so a statement has only those that leave something out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// With the row that the list comes from.
     pub last: bool,
@@ -140,28 +147,44 @@ pub struct Bounds {
     pub end: bool,
 }
 
-impl Bounds {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 4;
+/// Which orders of a list are wanted: by default all. Its `Display` tells it from every other one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// Those of that kind.
+    pub kind: Option<OrderKind>,
+}
 
-    /// Its number, less than [`Bounds::COUNT`].
-    pub(super) fn number(self) -> usize {
-        usize::from(self.last) * 2 + usize::from(self.end)
+impl Filter {
+    /// Whether everything is wanted.
+    pub fn is_open(self) -> bool {
+        self == Self::default()
+    }
+
+    /// As a condition in SQL. Its values are literals, so that the planner knows the indexes of few rows among many.
+    fn condition(self) -> String {
+        self.kind.map(|kind| format!("and kind = '{kind}'")).unwrap_or_default()
     }
 }
 
-/// The text of a statement over a window, which is a condition in SQL. The bounds are for lists.
-pub fn text(kind: Kind, window: &str, bounds: Bounds) -> String {
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.map_or(Ok(()), |kind| write!(f, "kind={kind}"))
+    }
+}
+
+/// The text of a statement over a window, which is a condition in SQL. Bounds and filter are for lists.
+pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String {
     let (stream, table) = (kind.lane().kind(), kind.lane().table());
-    let (columns, events) = if kind == Kind::ViewNewest { (VIEW, VIEW_EVENTS) } else { (ORDER, EVENTS) };
+    let (columns, events) = if kind.lane() == Lane::Views { (VIEW, VIEW_EVENTS) } else { (ORDER, EVENTS) };
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
+    let filter = filter.condition();
     format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::jsonb \
+        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
              from stream_position where stream = '{stream}' \
          union all \
-         (select {columns}, {events} from {table} where {window} {last} {end} {condition})"
+         (select {columns}, {events} from {table} where {window} {last} {end} {filter} {condition})"
     )
 }
 
@@ -172,6 +195,11 @@ const fn conditions(kind: Kind) -> (&'static str, &'static str, &'static str) {
             "and (ordered_at, order_id) < ($2, $3)",
             "and ordered_at >= $1",
             "and bucket = $5 and tenant = $6 and customer_id = $7 order by ordered_at desc, order_id desc limit $4",
+        ),
+        Kind::CustomerOldest => (
+            "and (ordered_at, order_id) > ($1, $3)",
+            "and ordered_at < $2",
+            "and bucket = $5 and tenant = $6 and customer_id = $7 order by ordered_at, order_id limit $4",
         ),
         Kind::EverybodyNewest => (
             "and (ordered_at, order_id, customer_id) < ($2, $3, $4)",
@@ -188,6 +216,11 @@ const fn conditions(kind: Kind) -> (&'static str, &'static str, &'static str) {
             "and ordered_at >= $1",
             "and bucket = $6 and tenant = $7 and view = $8 and key = $9 \
              order by ordered_at desc, order_id desc, customer_id desc limit $5",
+        ),
+        Kind::ViewOldest => (
+            "and (ordered_at, order_id, customer_id) > ($1, $3, $4)",
+            "and ordered_at < $2",
+            "and bucket = $6 and tenant = $7 and view = $8 and key = $9 order by ordered_at, order_id, customer_id limit $5",
         ),
         Kind::OfCustomer => (
             "",

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::key::{Direction, KeyRef, Span};
 use super::row::{OrderRow, Row};
-use super::sql::{Bounds, INDEX, Kind, POSITION, TIMES};
+use super::sql::{Bounds, Filter, INDEX, Kind, POSITION, TIMES};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -48,6 +48,8 @@ pub enum Read<'a> {
         subject: &'a Subject,
         /// Which end comes first.
         direction: Direction,
+        /// Which of them.
+        filter: Filter,
         /// The range of the list.
         span: Span,
         /// The row that the list comes from.
@@ -129,8 +131,10 @@ impl Subject {
         match (self, direction) {
             (Self::Everybody, Direction::NewestFirst) => Kind::EverybodyNewest,
             (Self::Everybody, Direction::OldestFirst) => Kind::EverybodyOldest,
-            (Self::Customer { .. }, _) => Kind::CustomerNewest,
-            (Self::View { .. }, _) => Kind::ViewNewest,
+            (Self::Customer { .. }, Direction::NewestFirst) => Kind::CustomerNewest,
+            (Self::Customer { .. }, Direction::OldestFirst) => Kind::CustomerOldest,
+            (Self::View { .. }, Direction::NewestFirst) => Kind::ViewNewest,
+            (Self::View { .. }, Direction::OldestFirst) => Kind::ViewOldest,
         }
     }
 }
@@ -152,12 +156,19 @@ impl Read<'_> {
         }
     }
 
+    fn filter(&self) -> Filter {
+        match self {
+            Self::List { filter, .. } => *filter,
+            Self::OfCustomer { .. } | Self::WithId { .. } | Self::Search { .. } => Filter::default(),
+        }
+    }
+
     /// The parameters, in the order that the [`Kind`] says.
     fn arguments(&self, tenant: &Tenant) -> PgArguments {
         let list = PgArguments::default();
         let of_tenant = |arguments| with(arguments, tenant.as_str());
         match *self {
-            Self::List { subject, direction, span, last, limit } => {
+            Self::List { subject, direction, span, last, limit, .. } => {
                 let (lower, upper) = match direction {
                     Direction::NewestFirst => (span.from, last.ordered_at),
                     Direction::OldestFirst => (last.ordered_at, span.to),
@@ -194,7 +205,7 @@ impl<'a> Statement<'a> {
     /// Reads a tenant's orders over a window. Reading stops behind the row that exceeds `bytes_max`.
     pub fn over(window: &Window, tenant: &'a Tenant, read: Read<'a>, bytes_max: usize) -> Self {
         let kind = read.kind();
-        let text = window.text(kind, read.bounds(window));
+        let text = window.text(kind, read.bounds(window), read.filter());
         let parameters = Parameters::Read(tenant, read);
         Self { name: kind.name(), stream: kind.lane().kind(), text, parameters, bytes_max }
     }

@@ -21,7 +21,7 @@ use crate::timestamptz::Timestamptz;
 /// What [`StoredOrder::from_row`] reads, in this order, of the table `orders`.
 pub const COLUMNS: &str = concat!(
     "orders.ordered_at, orders.order_id, orders.customer_id, orders.tenant, orders.bucket, \
-     orders.currency, orders.items::text, orders.attributes::text, (",
+     orders.kind, orders.currency, orders.items::text, orders.attributes::text, (",
     events_of_orders!(),
     ")::text as events"
 );
@@ -46,6 +46,8 @@ pub struct StoredOrder {
     pub key: OrderKey,
     /// The bucket of its customer, as its row has it.
     pub bucket: u16,
+    /// Whether it is a sale or a return, by its word.
+    pub kind: String,
     /// What its prices and sums are in.
     pub currency: String,
     /// The text of a JSON array.
@@ -65,10 +67,11 @@ impl StoredOrder {
         Ok(Self {
             key: OrderKey::from_row(row, 0)?,
             bucket: row.try_get::<i16, _>(4)?.cast_unsigned(),
-            currency: row.try_get(5)?,
-            items: row.try_get(6)?,
-            attributes: row.try_get(7)?,
-            events: row.try_get(8)?,
+            kind: row.try_get(5)?,
+            currency: row.try_get(6)?,
+            items: row.try_get(7)?,
+            attributes: row.try_get(8)?,
+            events: row.try_get(9)?,
         })
     }
 
@@ -81,9 +84,10 @@ impl StoredOrder {
             ordered_at: self.key.ordered_at,
             order_id: self.key.order_id.as_bytes(),
         };
-        let [currency, items, attributes] = [&self.currency, &self.items, &self.attributes].map(String::as_bytes);
+        let [kind, currency] = [&self.kind, &self.currency].map(String::as_bytes);
+        let [items, attributes] = [&self.items, &self.attributes].map(String::as_bytes);
         let events = self.events.as_deref().map(str::as_bytes);
-        Derivable { identity, currency, items, attributes, events }
+        Derivable { identity, kind, currency, items, attributes, events }
     }
 }
 

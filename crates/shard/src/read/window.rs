@@ -1,23 +1,25 @@
 //! A window: a part of time, and the statements over it.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use forebay_model::Timestamp;
 
 use super::key::{Direction, Key, KeyRef, Span};
-use super::sql::{Bounds, Kind, text};
+use super::sql::{Bounds, Filter, Kind, text};
 
 /// A part of time, and the statements over it.
 #[derive(Debug)]
 pub struct Window {
     pub(super) from: Option<Timestamp>,
     pub(super) to: Option<Timestamp>,
-    texts: [OnceLock<Arc<str>>; Kind::COUNT * Bounds::COUNT],
+    /// Those that were asked for: few of them ever are.
+    texts: RwLock<HashMap<(Kind, Bounds, Filter), Arc<str>>>,
 }
 
 impl Window {
     pub(super) fn new(from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
-        Self { from, to, texts: std::array::from_fn(|_| OnceLock::new()) }
+        Self { from, to, texts: RwLock::default() }
     }
 
     /// Whether an instant lies in it.
@@ -32,10 +34,13 @@ impl Window {
     }
 
     /// The text of a statement over this window.
-    pub(super) fn text(&self, kind: Kind, bounds: Bounds) -> Arc<str> {
-        let text = self.texts[kind as usize * Bounds::COUNT + bounds.number()]
-            .get_or_init(|| text(kind, &self.condition(), bounds).into());
-        Arc::clone(text)
+    pub(super) fn text(&self, kind: Kind, bounds: Bounds, filter: Filter) -> Arc<str> {
+        let wanted = (kind, bounds, filter);
+        if let Some(known) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&wanted) {
+            return Arc::clone(known);
+        }
+        let made = || text(kind, &self.condition(), bounds, filter).into();
+        Arc::clone(self.texts.write().unwrap_or_else(PoisonError::into_inner).entry(wanted).or_insert_with(made))
     }
 
     /// What a statement has to compare rows with, besides the window: nothing in most windows of a long list.

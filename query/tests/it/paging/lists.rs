@@ -37,9 +37,10 @@ fn random_orders(random: &mut StdRng, count: usize) -> Vec<Value> {
         let customer = format!("C{}", random.random_range(0..12));
         if places.insert((order_id.clone(), customer.clone())) {
             let seller = format!("S{}", random.random_range(0..3));
+            let (kind, quantity) = if random.random_bool(0.2) { ("return", -1) } else { ("sale", 1) };
             orders.push(json!({
-                "order_id": order_id, "customer_id": customer, "timestamp": at,
-                "items": [{"sku": "x", "quantity": 1, "price": 5, "seller_id": seller}]
+                "order_id": order_id, "customer_id": customer, "timestamp": at, "kind": kind,
+                "items": [{"sku": "x", "quantity": quantity, "price": 5, "seller_id": seller}]
             }));
         }
     }
@@ -59,29 +60,36 @@ fn random_span(random: &mut StdRng) -> (String, impl Fn(&SortKey) -> bool + use<
     (format!("from={}&to={}", at(from), at(to)), move |place: &SortKey| from <= place.0 && place.0 < to)
 }
 
-async fn check_every_list(scene: &Scene, orders: &[Value], random: &mut StdRng) {
+/// Walks a list in both directions, as a whole, over some range, and with the orders of each kind alone. `orders` are what it has.
+async fn check_list(scene: &Scene, list: &str, orders: &[Value], random: &mut StdRng) {
     for (order, oldest_first) in [("asc", true), ("desc", false)] {
-        let walked = walk(scene, &format!("/v1/orders?order={order}"), &sizes(random)).await;
-        assert_eq!(walked, model(orders, oldest_first, |_| true), "{order}");
-        for _ in 0..4 {
+        let walked = walk(scene, &format!("{list}?order={order}"), &sizes(random)).await;
+        assert_eq!(walked, model(orders, oldest_first, |_| true), "{list} {order}");
+        for kind in ["sale", "return"] {
+            let of_kind: Vec<_> = orders.iter().filter(|order| order["kind"] == kind).cloned().collect();
             let (span, holds) = random_span(random);
-            let walked = walk(scene, &format!("/v1/orders?order={order}&{span}"), &sizes(random)).await;
-            assert_eq!(walked, model(orders, oldest_first, holds), "{order} {span}");
+            let walked = walk(scene, &format!("{list}?order={order}&kind={kind}&{span}"), &sizes(random)).await;
+            assert_eq!(walked, model(&of_kind, oldest_first, holds), "{list} {order} {kind} {span}");
+        }
+        for _ in 0..2 {
+            let (span, holds) = random_span(random);
+            let walked = walk(scene, &format!("{list}?order={order}&{span}"), &sizes(random)).await;
+            assert_eq!(walked, model(orders, oldest_first, holds), "{list} {order} {span}");
         }
     }
-    for n in 0..12 {
-        let (customer, (span, holds)) = (format!("C{n}"), random_span(random));
-        let path = format!("/v1/customers/{customer}/orders");
-        let is_his = |place: &SortKey| place.2 == customer;
-        assert_eq!(walk(scene, &path, &sizes(random)).await, model(orders, false, is_his), "{customer}");
-        let walked = walk(scene, &format!("{path}?{span}"), &sizes(random)).await;
-        assert_eq!(walked, model(orders, false, |place| is_his(place) && holds(place)), "{customer} {span}");
+}
+
+async fn check_every_list(scene: &Scene, orders: &[Value], random: &mut StdRng) {
+    check_list(scene, "/v1/orders", orders, random).await;
+    let those =
+        |is_of: &dyn Fn(&Value) -> bool| orders.iter().filter(|order| is_of(order)).cloned().collect::<Vec<_>>();
+    for customer in (0..12).map(|n| format!("C{n}")) {
+        let his = those(&|order| order["customer_id"] == *customer);
+        check_list(scene, &format!("/v1/customers/{customer}/orders"), &his, random).await;
     }
-    for n in 0..3 {
-        let seller = format!("S{n}");
-        let hers: Vec<_> = orders.iter().filter(|order| order["items"][0]["seller_id"] == *seller).cloned().collect();
-        let walked = walk(scene, &format!("/v1/sellers/{seller}/orders"), &sizes(random)).await;
-        assert_eq!(walked, model(&hers, false, |_| true), "{seller}");
+    for seller in (0..3).map(|n| format!("S{n}")) {
+        let hers = those(&|order| order["items"][0]["seller_id"] == *seller);
+        check_list(scene, &format!("/v1/sellers/{seller}/orders"), &hers, random).await;
     }
 }
 

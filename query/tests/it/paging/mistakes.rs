@@ -23,10 +23,11 @@ async fn each_mistake_is_named() {
         ("/v1/orders?from=2025-06-30", "`from` must be an RFC 3339 date and time, such as 2025-06-30T12:30:00Z"),
         ("/v1/customers/C1/orders?from=2025-07-01T00:00:00Z&to=2025-06-30T00:00:00Z", "`from` must be before `to`"),
         (
-            "/v1/customers/C1/orders?order=asc",
-            "there is no parameter `order` here: there are from, to, limit, cursor, after, wait_ms, partial",
+            "/v1/customers/C1/orders?by=day",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, after, wait_ms, partial",
         ),
         ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are after, wait_ms, partial"),
+        ("/v1/sellers/S1/orders?kind=gift", "`kind` must be `sale` or `return`"),
         ("/v1/orders/X1?partial=yes", "`partial` must be true or false"),
         ("/v1/stats?x=1", "there is no parameter `x` here: there are wait_ms"),
         ("/v1/orders?cursor=x", "`cursor` is not a cursor that Forebay gave"),
@@ -82,6 +83,8 @@ async fn a_cursor_belongs_to_its_list() {
     assert_eq!(next["data"].as_array().unwrap().len(), 3);
     for path in [
         format!("/v1/customers/C1/orders?cursor={cursor}"),
+        format!("/v1/customers/C1/orders?order=asc&{range}&cursor={cursor}"),
+        format!("/v1/customers/C1/orders?kind=sale&{range}&cursor={cursor}"),
         format!("/v1/customers/C2/orders?{range}&cursor={cursor}"),
         format!("/v1/orders?{range}&cursor={cursor}"),
         format!("/v1/orders?order=asc&{range}&cursor={cursor}"),

@@ -1,12 +1,13 @@
 //! Every read is a walk along an index, over the partitions that it needs.
 
-use forebay_model::ShardId;
+use forebay_model::{OrderKind, ShardId};
+use forebay_shard::read::Filter;
 use forebay_shard::read::sql::{Bounds, INDEX, Kind, POSITION, SESSION, TIMES, text};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-const KINDS: [(Kind, &str, &str); 7] = [
+const KINDS: [(Kind, &str, &str); 9] = [
     (
         Kind::CustomerNewest,
         "timestamptz, timestamptz, text, int8, int2, text, text",
@@ -26,6 +27,16 @@ const KINDS: [(Kind, &str, &str); 7] = [
         Kind::ViewNewest,
         "timestamptz, timestamptz, text, text, int8, int2, text, int2, text",
         "'2025-03-11Z', '2025-03-20Z', 'x', 'C1', 51, 1::int2, '', 1::int2, 'S1'",
+    ),
+    (
+        Kind::CustomerOldest,
+        "timestamptz, timestamptz, text, int8, int2, text, text",
+        "'2025-03-03Z', '2025-03-22Z', 'x', 51, 1::int2, '', 'C1'",
+    ),
+    (
+        Kind::ViewOldest,
+        "timestamptz, timestamptz, text, text, int8, int2, text, int2, text",
+        "'2025-03-03Z', '2025-03-22Z', 'x', 'C1', 51, 1::int2, '', 1::int2, 'S1'",
     ),
     (
         Kind::OfCustomer,
@@ -93,7 +104,8 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             let is_single = matches!(kind, Kind::OfCustomer | Kind::WithId);
             let window = if is_single { day } else { month };
             let bounds = Bounds { last: true, end: true };
-            let nodes = plan(&scene, &text(kind, window, bounds), types, values).await;
+            let everything = Filter::default();
+            let nodes = plan(&scene, &text(kind, window, bounds, everything), types, values).await;
             let shape = names(&nodes, "Node Type");
             let allowed = ["Append", "Limit", "Index Scan", "Incremental Sort", "Subquery Scan", "Result"];
             assert!(shape.iter().all(|node| allowed.contains(&node.as_str())), "{kind:?}: {shape:?}");
@@ -114,7 +126,9 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             assert_eq!(sorts, usize::from(is_everybody), "{kind:?}: {shape:?}");
         }
         for (kind, types, values) in &KINDS[1..3] {
-            let nodes = plan(&scene, &text(*kind, day, Bounds { last: true, end: true }), types, values).await;
+            let nodes =
+                plan(&scene, &text(*kind, day, Bounds { last: true, end: true }, Filter::default()), types, values)
+                    .await;
             let scanned = names(&nodes, "Relation Name");
             let partitions = scanned.iter().filter(|name| name.starts_with("orders")).count();
             assert_eq!(partitions, 1, "{kind:?} scans {scanned:?} for the first rows");
@@ -130,5 +144,27 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
         }
         let nodes = plan(&scene, POSITION, "text", "'logged'").await;
         assert_eq!(names(&nodes, "Node Type"), ["Index Scan"]);
+    }
+}
+
+#[tokio::test]
+async fn returns_are_found_without_a_look_at_the_sales_between_them() {
+    let mut scene = Scene::start("returnplans").await;
+    a_hundred_days(&mut scene).await;
+    let month = "ordered_at >= '2025-03-01T00:00:00Z' and ordered_at < '2025-04-01T00:00:00Z'";
+    let (bounds, returns) = (Bounds { last: true, end: true }, Filter { kind: Some(OrderKind::Return) });
+    for is_analyzed in [false, true] {
+        if is_analyzed {
+            scene.sql(ShardId(0), "analyze").await;
+        }
+        for (kind, types, values) in &KINDS[..6] {
+            let nodes = plan(&scene, &text(*kind, month, bounds, returns), types, values).await;
+            let looked: i64 = nodes.iter().filter_map(|node| node["Rows Removed by Filter"].as_i64()).sum();
+            let read = nodes
+                .iter()
+                .filter(|node| node["Relation Name"].as_str().is_some_and(|name| name.starts_with("order")));
+            let read = read.filter_map(|node| node["Actual Rows"].as_f64()).sum::<f64>();
+            assert_eq!((looked, read), (0, 0.0), "{kind:?} looks at what is not wanted: {nodes:?}");
+        }
     }
 }

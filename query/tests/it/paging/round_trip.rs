@@ -157,12 +157,19 @@ fn any_time() -> impl Strategy<Value = String> {
     proptest::sample::select(times.map(str::to_owned).to_vec())
 }
 
-/// An order's fields, its further ones in front or behind.
+/// An order of any kind, which it says, leaves out, or leaves open with a null.
 fn any_order() -> impl Strategy<Value = String> {
+    let kinds = [None, Some("null"), Some("\"sale\""), Some("\"return\"")].to_vec();
+    proptest::sample::select(kinds).prop_flat_map(any_order_of)
+}
+
+/// An order's fields, its further ones in front or behind.
+fn any_order_of(kind: Option<&'static str>) -> impl Strategy<Value = String> {
+    let sign = if kind == Some("\"return\"") { -1 } else { 1 };
     let item = (
         any_text(),
-        1..=1_000_000_i64,
-        0..=1_000_000_000_000_i64,
+        (1..=1_000_000_i64).prop_map(move |quantity| sign * quantity),
+        -1_000_i64..=1_000_000_000_000,
         any_id(),
         proptest::collection::vec((any_text(), any_json()), 0..3),
     );
@@ -174,11 +181,12 @@ fn any_order() -> impl Strategy<Value = String> {
     });
     let items = proptest::collection::vec(item, 1..4);
     (any_id(), any_id(), any_time(), items, proptest::collection::vec((any_text(), any_json()), 0..5), any::<bool>())
-        .prop_map(|(customer, order, at, items, others, is_last)| {
+        .prop_map(move |(customer, order, at, items, others, is_last)| {
             let items = format!("[{}]", items.join(","));
             let known =
                 [("customer_id", customer), ("order_id", order), ("timestamp", format!("\"{at}\"")), ("items", items)];
-            let mut fields = known.map(|(key, value)| (format!("\"{key}\""), value)).to_vec();
+            let known = known.into_iter().chain(kind.map(|kind| ("kind", kind.to_owned())));
+            let mut fields: Vec<_> = known.map(|(key, value)| (format!("\"{key}\""), value)).collect();
             let at = if is_last { fields.len() } else { 0 };
             fields.splice(at..at, others);
             object(&fields)
@@ -190,14 +198,16 @@ fn identity(order: &Json) -> (Json, Json) {
     ["customer_id", "order_id"].map(|name| order.field(name).clone()).into()
 }
 
-/// What an order is answered with: ids as texts, the time as RFC 3339 in UTC, the total filled in.
+/// What an order is answered with: ids as texts, the time as RFC 3339 in UTC, kind, currency and total filled in.
 fn answered(text: &str, total: i64) -> Json {
     let Json::Object(mut fields) = Json::read(text) else { panic!("no object: {text}") };
     let Json::Text(at) = &fields["timestamp"] else { panic!("no time: {text}") };
     fields.insert("timestamp".to_owned(), Json::Text(Timestamp::parse(at).unwrap().to_string()));
     fields.insert("total".to_owned(), Json::number(&total.to_string()));
-    if matches!(fields.get("currency"), None | Some(Json::Null)) {
-        fields.insert("currency".to_owned(), Json::Text("EUR".to_owned()));
+    for (name, usual) in [("kind", "sale"), ("currency", "EUR")] {
+        if matches!(fields.get(name), None | Some(Json::Null)) {
+            fields.insert(name.to_owned(), Json::Text(usual.to_owned()));
+        }
     }
     let sent: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap();
     for name in ["customer_id", "order_id"] {

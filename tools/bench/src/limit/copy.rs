@@ -96,8 +96,7 @@ pub async fn out(urls: &[String]) -> Result<(u64, Duration)> {
 
 /// Text has a line for each row, and line feeds nowhere else.
 async fn out_of_one(url: &str) -> Result<u64> {
-    let statement =
-        "copy (select order_id, customer_id, ordered_at, currency, total, items, attributes from orders) to stdout";
+    let statement = "copy (select order_id, customer_id, ordered_at, kind, currency, total, items, attributes from orders) to stdout";
     let mut session = PgConnection::connect(url).await?;
     let mut rows = 0;
     let mut chunks = session.copy_out_raw(statement).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use forebay_model::Lane;
 use forebay_model::lane::{Column, ColumnType};
-use forebay_shard::read::sql::{self, Bounds, Kind};
+use forebay_shard::read::sql::{self, Bounds, Filter, Kind};
 
 use crate::servers::Servers;
 
@@ -39,6 +39,7 @@ pub fn inserts() -> Script {
     let value = |column: &Column| match (column.name, column.kind) {
         ("order_id", _) => "'ORD' || :n",
         ("customer_id", _) => "'9' || :n % 30000",
+        ("kind", _) => "'sale'",
         ("currency", _) => "'EUR'",
         ("items", _) => ":items",
         ("bucket", _) => "(:n % 4096)::int2",
@@ -69,7 +70,7 @@ pub fn inserts() -> Script {
 pub fn orders_at_position(orders: &str) -> String {
     // The query service's own, up to the condition.
     const WINDOW: &str = "window";
-    let text = sql::text(Kind::Search, WINDOW, Bounds::default());
+    let text = sql::text(Kind::Search, WINDOW, Bounds::default(), Filter::default());
     let head = text.split(WINDOW).next().unwrap_or_default();
     format!("{head}{orders});\n")
 }

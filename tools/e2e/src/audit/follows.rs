@@ -55,8 +55,7 @@ fn views(shards: &[Stored]) -> Vec<String> {
     for order in orders(shards) {
         let found = seen.remove(&order.identity()).unwrap_or_default();
         let wanted = slices(&order.items);
-        let is_right =
-            found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order.at, &order.currency));
+        let is_right = found.len() == wanted.len() && found.iter().all(|view| view.is_of(&wanted, order));
         if !is_right {
             faults.push(format!("the sellers of {} do not see it as it is", order.order_id));
         }

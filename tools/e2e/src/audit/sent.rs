@@ -17,7 +17,7 @@ impl StoredOrder {
     pub(super) fn is_as_sent(&self, sent: &Made) -> Result<(), &'static str> {
         let mut rest: Map<String, Value> = sent.json.as_object().cloned().unwrap_or_default();
         let items = rest.remove("items").unwrap_or_default();
-        for known in ["customer_id", "order_id", "timestamp", "currency"] {
+        for known in ["customer_id", "order_id", "timestamp", "kind", "currency"] {
             rest.remove(known);
         }
         let is_same_id = sent.order_id.as_ref().is_none_or(|id| *id == self.order_id);
@@ -25,6 +25,7 @@ impl StoredOrder {
             ("customer", self.customer_id == sent.customer_id),
             ("id", is_same_id),
             ("time", self.at == sent.at.unix_us()),
+            ("kind", self.kind == sent.kind()),
             ("currency", self.currency == sent.currency()),
             ("total", self.total == total(items.as_array().map_or(&[][..], Vec::as_slice).iter())),
             ("items", same(&self.items, &items)),
@@ -56,10 +57,10 @@ pub(super) fn slices(items: &Value) -> BTreeMap<&str, Vec<&Value>> {
 }
 
 impl StoredView {
-    pub(super) fn is_of(&self, slices: &BTreeMap<&str, Vec<&Value>>, at: i64, currency: &str) -> bool {
+    pub(super) fn is_of(&self, slices: &BTreeMap<&str, Vec<&Value>>, order: &StoredOrder) -> bool {
         let Some(wanted) = slices.get(self.key.as_str()) else { return false };
         let items: Vec<&Value> = self.items.as_array().map(|items| items.iter().collect()).unwrap_or_default();
-        (self.at == at && self.currency == currency)
+        (self.at == order.at && self.kind == order.kind && self.currency == order.currency)
             && self.subtotal == total(wanted.iter().copied())
             && items.len() == wanted.len()
             && items.iter().zip(wanted).all(|(found, wanted)| same(found, wanted))

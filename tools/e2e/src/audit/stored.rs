@@ -10,12 +10,12 @@ use crate::system::System;
 
 /// Instants as microseconds since 1970.
 const ORDERS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
-    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'currency', currency, 'total', total, 'items', items, \
+    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'kind', kind, 'currency', currency, 'total', total, 'items', items, \
     'attributes', attributes)::text from orders";
 const INDEX: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
     'at', (extract(epoch from ordered_at) * 1000000)::int8)::text from order_index";
 const VIEWS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, \
-    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'view', (select name from view_in_force where id = view), 'key', key, 'currency', currency, 'subtotal', subtotal, \
+    'at', (extract(epoch from ordered_at) * 1000000)::int8, 'view', (select name from view_in_force where id = view), 'key', key, 'kind', kind, 'currency', currency, 'subtotal', subtotal, \
     'items', items)::text from order_views";
 const DEAD: &str = r#"select jsonb_build_object('lane', lane, 'reason', reason, 
     'mark', substring(content ->> 'attributes' from '"mark": ?"([^"]*)"'), 'detail', detail, 'seq', stream_seq, 'sqlstate', sqlstate, 
@@ -38,6 +38,8 @@ pub struct StoredOrder {
     pub order_id: String,
     /// When it was placed.
     pub at: i64,
+    /// `sale` or `return`.
+    pub kind: String,
     /// What its prices are in.
     pub currency: String,
     /// What it comes to.
@@ -72,6 +74,8 @@ pub struct StoredView {
     pub view: String,
     /// Who sees it.
     pub key: String,
+    /// `sale` or `return`.
+    pub kind: String,
     /// What their prices are in.
     pub currency: String,
     /// What its items come to.

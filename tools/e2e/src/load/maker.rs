@@ -32,6 +32,11 @@ impl Made {
         Some(usize::from(map.write_shard(map.bucket_of(Tenant::none(), &customer)).0))
     }
 
+    /// Whether it is a sale or a return.
+    pub fn kind(&self) -> &str {
+        self.json["kind"].as_str().unwrap_or("sale")
+    }
+
     /// What its prices are in: the system's currency where it names none.
     pub fn currency(&self) -> &str {
         self.json["currency"].as_str().unwrap_or("EUR")
@@ -82,6 +87,11 @@ impl Maker {
         if self.rng.random_ratio(1, 3) {
             json["currency"] = ["EUR", "GBP", "JPY"][self.rng.random_range(0..3)].into();
         }
+        match self.rng.random_range(0..8) {
+            0 => give_back(&mut json),
+            1 => json["items"].as_array_mut().into_iter().for_each(|items| items.push(voucher(items))),
+            _ => {}
+        }
         Made { mark, customer_id, order_id, at, json }
     }
 
@@ -98,4 +108,18 @@ impl Maker {
         }
         item
     }
+}
+
+/// Makes a return of a sale.
+fn give_back(order: &mut Value) {
+    order["kind"] = "return".into();
+    for item in order["items"].as_array_mut().into_iter().flatten() {
+        item["quantity"] = item["quantity"].as_i64().map(|quantity| -quantity).into();
+    }
+}
+
+/// An item that takes off a half of what the first one comes to.
+fn voucher(items: &[Value]) -> Value {
+    let figure = |field: &str| items[0][field].as_i64().unwrap_or_default();
+    json!({"sku": "VOUCHER", "quantity": 1, "price": -(figure("quantity") * figure("price") / 2)})
 }

@@ -41,13 +41,14 @@ impl WholeOrder {
 
     fn has(&self, column: &str, tuple: &Tuple<'_>) -> bool {
         let Some(found) = tuple.named(column) else { return false };
-        let StoredOrder { key, bucket, currency, items, attributes, events: _ } = &self.order;
+        let StoredOrder { key, bucket, kind, currency, items, attributes, events: _ } = &self.order;
         match column {
             "bucket" => *found == bucket.to_be_bytes(),
             "tenant" => *found == *key.tenant.as_str().as_bytes(),
             "customer_id" => *found == *key.customer_id.as_bytes(),
             "ordered_at" => tuple.ordered_at() == key.ordered_at,
             "order_id" => *found == *key.order_id.as_bytes(),
+            "kind" => *found == *kind.as_bytes(),
             "currency" => *found == *currency.as_bytes(),
             "total" => *found == self.total.to_be_bytes(),
             "items" => is_same_json(found, items.as_bytes()),

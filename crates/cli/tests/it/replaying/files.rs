@@ -116,6 +116,7 @@ pub(crate) fn parquet(shape: Shape, count: i64) -> Vec<u8> {
             order_id: &format!("P{n}"),
             customer_id: &format!("C{}", n % 7),
             timestamp: Timestamp::from_unix_us(1_751_286_600_000_000 + n),
+            kind: "sale",
             currency: "GBP",
             sum: n,
             items: &format!("[{{\"sku\": \"a\", \"price\": {n}, \"quantity\": 1}}]"),

@@ -22,6 +22,7 @@ struct Columns {
     order_id: usize,
     customer_id: usize,
     timestamp: usize,
+    kind: Option<usize>,
     currency: Option<usize>,
     items: usize,
     total: Option<usize>,
@@ -46,6 +47,7 @@ impl Orders {
             order_id: needed(name::ORDER_ID)?,
             customer_id: needed(name::CUSTOMER_ID)?,
             timestamp: needed(name::TIMESTAMP)?,
+            kind: place(name::KIND),
             currency: place(name::CURRENCY),
             items: needed(name::ITEMS)?,
             total: place(name::TOTAL),
@@ -54,19 +56,21 @@ impl Orders {
         if columns.total.is_none() && place(name::SUBTOTAL).is_some() {
             return Err("it is an export of a view, which has a part of each order: export the orders".to_owned());
         }
-        let known = [name::ORDER_ID, name::CUSTOMER_ID, name::TIMESTAMP, name::CURRENCY, name::ITEMS, name::TOTAL];
-        table.keep(|name| known.contains(&name) || name == name::ATTRIBUTES);
+        let texts = [name::ORDER_ID, name::CUSTOMER_ID, name::TIMESTAMP, name::KIND, name::CURRENCY];
+        let known = [name::ITEMS, name::TOTAL, name::ATTRIBUTES];
+        table.keep(|name| texts.contains(&name) || known.contains(&name));
         Ok(Self { table, columns, count: 0 })
     }
 
     /// The order in hand.
     fn record(&self) -> Record {
-        let Columns { order_id, customer_id, timestamp, currency, items, total, attributes } = &self.columns;
+        let Columns { order_id, customer_id, timestamp, kind, currency, items, total, attributes } = &self.columns;
         let mut record = Record { json: vec![b'{'], fault: None };
         let texts = [
             (name::ORDER_ID, Some(*order_id)),
             (name::CUSTOMER_ID, Some(*customer_id)),
             (name::TIMESTAMP, Some(*timestamp)),
+            (name::KIND, *kind),
             (name::CURRENCY, *currency),
         ];
         for (name, column) in texts {
@@ -187,8 +191,17 @@ mod tests {
         for (place, (items, attributes)) in rows.iter().enumerate() {
             let order_id = format!("O\"{place}");
             let timestamp = Timestamp::from_unix_us(1_751_286_600_000_001);
-            let (customer_id, currency) = ("Ü", "GBP");
-            writer.push(&Order { order_id: &order_id, customer_id, timestamp, currency, sum: 7, items, attributes });
+            let order = Order {
+                order_id: &order_id,
+                customer_id: "Ü",
+                timestamp,
+                kind: "return",
+                currency: "GBP",
+                sum: -7,
+                items,
+                attributes,
+            };
+            writer.push(&order);
         }
         Table::open(Bytes::from(writer.finish().unwrap())).unwrap()
     }
@@ -207,7 +220,7 @@ mod tests {
         let sent: Vec<Value> = lines.iter().map(|line| serde_json::from_slice(line).unwrap()).collect();
         let order = |place, items: Value| {
             json!({"order_id": format!("O\"{place}"), "customer_id": "Ü", "timestamp": "2025-06-30T12:30:00.000001Z",
-                "currency": "GBP", "items": items, "total": 7})
+                "kind": "return", "currency": "GBP", "items": items, "total": -7})
         };
         let mut second = order(1, json!([]));
         second["a"] = json!("\n}");

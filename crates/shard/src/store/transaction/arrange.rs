@@ -47,8 +47,9 @@ mod tests {
     fn order(bucket: u16, customer_id: &str, at: Timestamp, order_id: &str) -> Vec<u8> {
         let times = at.postgres_us().to_be_bytes();
         let bucket = bucket.to_be_bytes();
-        let fields: [&[u8]; 9] =
-            [&bucket, b"", customer_id.as_bytes(), &times, order_id.as_bytes(), b"EUR", &[0; 8], b"\x01[]", b"\x01{}"];
+        let ids: [&[u8]; 5] = [&bucket, b"", customer_id.as_bytes(), &times, order_id.as_bytes()];
+        let content: [&[u8]; 5] = [b"sale", b"EUR", &[0; 8], b"\x01[]", b"\x01{}"];
+        let fields = [ids, content].concat();
         let mut tuple = (fields.len() as i16).to_be_bytes().to_vec();
         for field in fields {
             tuple.extend((field.len() as i32).to_be_bytes());

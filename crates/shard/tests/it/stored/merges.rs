@@ -256,7 +256,8 @@ async fn what_a_crash_left_is_dropped_and_what_somebody_detached_is_not() {
         "select string_agg(indexname, ' ' order by indexname) from pg_indexes where tablename = 'orders_202506_2'";
     assert_eq!(
         scene.sql(indexes).await,
-        "orders_202506_2_by_place orders_202506_2_by_time orders_202506_2_mine orders_202506_2_pkey"
+        "orders_202506_2_by_place orders_202506_2_by_time orders_202506_2_mine orders_202506_2_pkey \
+         orders_202506_2_returns_by_customer orders_202506_2_returns_by_time"
     );
 }
 

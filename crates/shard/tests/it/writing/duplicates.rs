@@ -104,16 +104,19 @@ async fn an_order_id_of_the_same_customer_at_another_time_conflicts_in_the_index
 }
 
 #[tokio::test]
-async fn the_same_sum_in_another_currency_conflicts() {
+async fn the_same_sum_in_another_currency_or_of_another_kind_conflicts() {
     let scene = Scene::new("currencies").await;
     for (lane, tuple) in [(Lane::Orders, fact("A").order()), (Lane::Views, fact("A").view())] {
         let mut writer = scene.writer(lane).await;
         let pounds = patched(tuple.clone(), b"EUR", b"GBP");
-        let committed = writer.commit(&[frame(1, &[tuple.clone(), pounds, tuple])]).await.unwrap();
-        assert_eq!(committed.rows, tally(1, 1, 1), "{lane}");
+        let returned = patched(tuple.clone(), b"\x04sale", b"\x06return");
+        let committed = writer.commit(&[frame(1, &[tuple.clone(), pounds, tuple, returned])]).await.unwrap();
+        assert_eq!(committed.rows, tally(1, 1, 2), "{lane}");
     }
-    let letters = "select lane, content ->> 'currency', stored ->> 'currency' from dead_letter order by id";
-    assert_eq!(scene.sql(letters).await, "orders|GBP|EUR\nviews|GBP|EUR");
+    let letters = "select lane, content ->> 'currency', content ->> 'kind', stored ->> 'currency', stored ->> 'kind' \
+        from dead_letter order by id";
+    let expected = ["orders", "views"].map(|lane| format!("{lane}|GBP|sale|EUR|sale\n{lane}|EUR|return|EUR|sale"));
+    assert_eq!(scene.sql(letters).await, expected.join("\n"));
 }
 
 #[tokio::test]

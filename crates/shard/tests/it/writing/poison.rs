@@ -39,13 +39,14 @@ async fn a_refused_row_is_found_and_its_neighbours_are_stored() {
 }
 
 #[tokio::test]
-async fn what_is_no_currency_is_refused() {
+async fn what_is_no_currency_or_no_kind_is_refused() {
     let scene = Scene::new("nocurrency").await;
     for (lane, tuple) in [(Lane::Orders, fact("A").order()), (Lane::Views, fact("A").view())] {
         let mut writer = scene.writer(lane).await;
-        let wrong = [b"eur", b"E1R", b"   "].map(|text| patched(tuple.clone(), b"EUR", text));
+        let mut wrong = [b"eur", b"E1R", b"   "].map(|text| patched(tuple.clone(), b"EUR", text)).to_vec();
+        wrong.push(patched(tuple.clone(), b"\x04sale", b"\x04gift"));
         let committed = writer.commit(&[frame(1, &[&wrong[..], &[tuple]].concat())]).await.unwrap();
-        assert_eq!((committed.rows, committed.dead), (tally(1, 0, 3), vec![(Reason::Refused, 3)]), "{lane}");
+        assert_eq!((committed.rows, committed.dead), (tally(1, 0, 4), vec![(Reason::Refused, 4)]), "{lane}");
     }
     assert_eq!(scene.sql("select distinct sqlstate from dead_letter").await, "23514");
 }

@@ -83,6 +83,7 @@ fn tuple(lane: Lane, ordered_at: i64, order_id: &str) -> Bytes {
             ColumnType::Text => match column.name {
                 "order_id" => order_id.as_bytes(),
                 "tenant" => b"",
+                "kind" => b"sale",
                 "currency" => b"EUR",
                 _ => b"C1",
             },

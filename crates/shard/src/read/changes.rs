@@ -1,0 +1,319 @@
+//! What was stored, in the order of the log: orders and events by the place at which each was first stored.
+//!
+//! A row keeps its place, whatever becomes of it later; duplicates and dead letters have none. Once a shard has committed up to a position,
+//! everything that was stored up to there is there, so that whoever has read it need never come back. Makings of the logged stream lie one
+//! behind the other. Copied rows are of other shards' logs, and are not of this one's.
+
+use forebay_model::{Position, ShardId, StreamKind, Timestamp};
+use futures::TryStreamExt;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+use super::row::OrderRow;
+use super::sql::ORDER;
+use crate::partition::{Span, read_ranges};
+use crate::place::PlaceLog;
+use crate::position::StreamPosition;
+use crate::timestamptz::Timestamptz;
+
+/// Partitions that one statement is over.
+const PARTITIONS: usize = 32;
+
+/// A fact that was stored.
+#[derive(Debug)]
+pub struct Change {
+    /// The frame of the log that brought it.
+    pub seq: u64,
+    /// What it is.
+    pub fact: Stored,
+}
+
+/// A fact of a logged lane.
+#[derive(Debug)]
+pub enum Stored {
+    /// An order, as it was placed.
+    Order(OrderRow),
+    /// Something that happened to one.
+    Event(EventRow),
+}
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Of which order.
+    pub order_id: String,
+    /// Of which customer; empty where the order's id leads there.
+    pub customer_id: String,
+    /// Which event of its order.
+    pub event_id: String,
+    /// What happened.
+    pub kind: String,
+    /// When.
+    pub at: Timestamp,
+    /// The text of a JSON object: every other field.
+    pub content: String,
+}
+
+/// What was stored behind a position.
+#[derive(Debug)]
+pub struct Changes {
+    /// In the order of the log, all of the last frame.
+    pub changes: Vec<Change>,
+    /// Where to go on: everything up to here is given. `None` before the first commit.
+    pub read_to: Option<Position>,
+    /// Whether that is all that there was.
+    pub is_all: bool,
+}
+
+/// How much is read at a time; a frame is never cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// The most rows, but for those of the last frame.
+    pub rows: usize,
+    /// The most bytes of texts, but for those of the last frame.
+    pub bytes: usize,
+}
+
+/// Frames of one log.
+#[derive(Clone, Copy)]
+struct Part {
+    log: i16,
+    behind: u64,
+    upto: u64,
+}
+
+/// What was read of a table.
+struct Side {
+    changes: Vec<Change>,
+    /// The frame up to which that is all; nothing where nothing follows.
+    read_to: Option<u64>,
+}
+
+impl Changes {
+    /// Reads what follows a position of a shard's logged stream, or its beginning. `None` where the position is of no making of it that is
+    /// known.
+    ///
+    /// # Errors
+    /// What the shard says.
+    pub async fn read(
+        connection: &mut PgConnection,
+        shard: ShardId,
+        behind: Option<Position>,
+        amount: Amount,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+        let found = Self::in_snapshot(&mut snapshot, shard, behind, amount).await?;
+        snapshot.commit().await?;
+        Ok(found)
+    }
+
+    async fn in_snapshot(
+        snapshot: &mut PgConnection,
+        shard: ShardId,
+        behind: Option<Position>,
+        amount: Amount,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let nothing = |read_to| Ok(Some(Self { changes: Vec::new(), read_to, is_all: true }));
+        let Some(StreamPosition { position, .. }) = StreamPosition::of(snapshot, StreamKind::Logged).await? else {
+            return nothing(behind);
+        };
+        // A shard that was set back gives nothing until it has come there again.
+        if behind.is_some_and(|behind| behind.covers(position) || behind.incarnation > position.incarnation) {
+            return nothing(behind);
+        }
+        let logs: Vec<PlaceLog> =
+            PlaceLog::all(snapshot).await?.into_iter().filter(|log| log.shard == shard).collect();
+        let known = |behind: Position| logs.iter().position(|log| log.incarnation == behind.incarnation);
+        let first = match behind {
+            None => 0,
+            Some(behind) => match known(behind) {
+                Some(first) => first,
+                // Nothing was stored of it yet.
+                None if behind.incarnation == position.incarnation => logs.len(),
+                None => return Ok(None),
+            },
+        };
+        for log in &logs[first..] {
+            let start = behind.filter(|behind| behind.incarnation == log.incarnation).map_or(0, |behind| behind.seq);
+            let is_present = log.incarnation == position.incarnation;
+            let upto = if is_present { position.seq } else { i64::MAX.cast_unsigned() };
+            let part = Part { log: log.number, behind: start, upto };
+            let Side { changes, read_to } = part.read(snapshot, amount).await?;
+            let at = |seq| Position { incarnation: log.incarnation, seq };
+            if let Some(seq) = read_to {
+                return Ok(Some(Self { changes, read_to: Some(at(seq)), is_all: false }));
+            }
+            if !changes.is_empty() && !is_present {
+                let last = changes.last().map_or(start, |change| change.seq);
+                return Ok(Some(Self { changes, read_to: Some(at(last)), is_all: false }));
+            }
+            if is_present {
+                return Ok(Some(Self { changes, read_to: Some(position), is_all: true }));
+            }
+        }
+        nothing(Some(position))
+    }
+}
+
+impl Part {
+    /// The first of its rows: of so many whole frames as have the amount.
+    async fn read(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
+        let ranges = read_ranges(&mut *connection, "orders").await?;
+        let mut sides = vec![self.events(&mut *connection, amount).await?];
+        for window in ranges.windows(PARTITIONS) {
+            sides.push(self.orders(&mut *connection, window, amount).await?);
+        }
+        Ok(merged(sides, amount))
+    }
+
+    /// The window's ends stand in the statement as they are, so that it is planned for the partitions between them alone.
+    async fn orders(self, connection: &mut PgConnection, window: Span, amount: Amount) -> Result<Side, sqlx::Error> {
+        let [from, to] = [window.from, window.to].map(Timestamp::from_unix_us);
+        let sql = format!(
+            "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
+                and ordered_at >= '{from}' and ordered_at < '{to}' order by place_seq"
+        );
+        let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
+        self.rows(connection, &sql, order, amount).await
+    }
+
+    async fn events(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
+        const SQL: &str = "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
+            where place_log = $1 and place_seq > $2 and place_seq <= $3 order by place_seq";
+        let event = |row: &PgRow| {
+            let event = EventRow::from_row(row)?;
+            Ok((event.content.len() + event.order_id.len(), Stored::Event(event)))
+        };
+        self.rows(connection, SQL, event, amount).await
+    }
+
+    async fn rows(
+        self,
+        connection: &mut PgConnection,
+        sql: &str,
+        read: impl Fn(&PgRow) -> Result<(usize, Stored), sqlx::Error>,
+        amount: Amount,
+    ) -> Result<Side, sqlx::Error> {
+        let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+        let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .bind(self.log)
+            .bind(number(self.behind))
+            .bind(number(self.upto))
+            .persistent(false);
+        let mut rows = query.fetch(connection);
+        let (mut changes, mut bytes) = (Vec::<Change>::new(), 0);
+        while let Some(row) = rows.try_next().await? {
+            let seq = row.try_get::<i64, _>("place_seq")?.cast_unsigned();
+            let is_enough = changes.len() >= amount.rows || bytes >= amount.bytes;
+            if let Some(last) = changes.last().map(|last| last.seq).filter(|&last| is_enough && last < seq) {
+                return Ok(Side { changes, read_to: Some(last) });
+            }
+            let (more, fact) = read(&row)?;
+            bytes += more;
+            changes.push(Change { seq, fact });
+        }
+        Ok(Side { changes, read_to: None })
+    }
+}
+
+impl EventRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            order_id: row.try_get(0)?,
+            customer_id: row.try_get(1)?,
+            event_id: row.try_get(2)?,
+            kind: row.try_get(3)?,
+            at: row.try_get::<Timestamptz, _>(4)?.0,
+            content: row.try_get(5)?,
+        })
+    }
+}
+
+/// The rows of all sides up to the frame that all are read to, and of those about the amount: whole frames.
+fn merged(sides: Vec<Side>, amount: Amount) -> Side {
+    let mut read_to = sides.iter().filter_map(|side| side.read_to).min();
+    let mut changes: Vec<Change> = sides.into_iter().flat_map(|side| side.changes).collect();
+    // A stable sort: of one frame, events first, then orders by their windows.
+    changes.sort_by_key(|change| change.seq);
+    if let Some(last) = read_to {
+        changes.truncate(changes.partition_point(|change| change.seq <= last));
+    }
+    let cut = changes.get(amount.rows.saturating_sub(1)).map(|change| change.seq);
+    if let Some(seq) = cut.filter(|&seq| changes.last().is_some_and(|last| last.seq > seq)) {
+        changes.truncate(changes.partition_point(|change| change.seq <= seq));
+        read_to = Some(seq);
+    }
+    Side { changes, read_to }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(seq: u64, id: usize) -> Change {
+        let fact = Stored::Event(EventRow {
+            order_id: String::new(),
+            customer_id: String::new(),
+            event_id: id.to_string(),
+            kind: String::new(),
+            at: Timestamp::EARLIEST,
+            content: String::new(),
+        });
+        Change { seq, fact }
+    }
+
+    fn id(change: &Change) -> (u64, String) {
+        match &change.fact {
+            Stored::Event(event) => (change.seq, event.event_id.clone()),
+            Stored::Order(_) => unreachable!("there are only events"),
+        }
+    }
+
+    /// What a table gives behind a frame.
+    fn side(rows: &[(u64, usize)], behind: u64, limit: usize) -> Side {
+        let mut changes: Vec<Change> = Vec::new();
+        for &(seq, id) in rows.iter().filter(|(seq, _)| *seq > behind) {
+            if let Some(last) = changes.last().map(|last| last.seq).filter(|&last| changes.len() >= limit && last < seq) {
+                return Side { changes, read_to: Some(last) };
+            }
+            changes.push(event(seq, id));
+        }
+        Side { changes, read_to: None }
+    }
+
+    proptest! {
+        #[test]
+        fn piece_by_piece_everything_is_given_once_in_whole_frames(
+            rows in prop::collection::vec((1u64..30, 0usize..4), 0..80),
+            limit in 1usize..9,
+        ) {
+            let mut tables = vec![Vec::new(); 4];
+            let mut all: Vec<(u64, usize)> = rows.iter().enumerate().map(|(id, (seq, _))| (*seq, id)).collect();
+            all.sort_unstable();
+            for &(seq, id) in &all {
+                tables[rows[id].1].push((seq, id));
+            }
+            let (mut behind, mut given) = (0, Vec::new());
+            loop {
+                let sides = tables.iter().map(|rows| side(rows, behind, limit)).collect();
+                let Side { changes, read_to } = merged(sides, Amount { rows: limit, bytes: 1 << 20 });
+                prop_assert!(changes.iter().all(|change| change.seq > behind));
+                if let Some(last) = read_to {
+                    // Whole frames, and at least one.
+                    let expected = all.iter().filter(|(seq, _)| *seq > behind && *seq <= last).count();
+                    prop_assert!(changes.len() == expected && expected > 0);
+                    behind = last;
+                }
+                given.extend(changes.iter().map(id));
+                if read_to.is_none() {
+                    break;
+                }
+            }
+            given.sort();
+            let mut expected: Vec<_> = all.iter().map(|(seq, id)| (*seq, id.to_string())).collect();
+            expected.sort();
+            prop_assert_eq!(given, expected);
+        }
+    }
+}

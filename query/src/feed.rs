@@ -1,0 +1,180 @@
+//! The feed: what was stored, shard by shard in the order of its log, from a position on. Whoever follows it keeps the position that it has
+//! come to, and goes on from there after a crash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use forebay_model::{Position, Receipt, ShardId, StreamKind};
+use forebay_service::Problem;
+use forebay_shard::read::Statement;
+use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored};
+use futures::FutureExt;
+use futures::future::{join_all, select_all};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
+use crate::app::App;
+use crate::error::ReadError;
+use crate::position::patience::Patience;
+use crate::replica::shard::Shard;
+
+/// The most bytes of a piece, shared out among the shards.
+const PIECE_BYTES: usize = 4 << 20;
+/// How long nothing is looked for while no notice comes.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Somebody who follows.
+pub(crate) struct Follower {
+    app: App,
+    /// How far each shard's facts are given.
+    at: BTreeMap<ShardId, Position>,
+    /// Whether to go on without shards that are down.
+    partial: bool,
+}
+
+/// What was stored next.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    /// Each fact as a JSON object, those of a shard in the order of its log.
+    pub(crate) facts: Vec<Vec<u8>>,
+    /// Shards that are left out because they are down.
+    pub(crate) missing: Vec<ShardId>,
+    /// Whether more follows at once.
+    pub(crate) has_more: bool,
+}
+
+impl Follower {
+    /// From a position on, or from the beginning.
+    pub(crate) fn new(app: App, since: &Receipt, partial: bool) -> Self {
+        let logged = since.positions().filter(|(stream, _)| stream.kind == StreamKind::Logged);
+        let at = logged.map(|(stream, position)| (stream.shard, position)).collect();
+        Self { app, at, partial }
+    }
+
+    /// Begins at what is stored now.
+    ///
+    /// # Errors
+    /// Where a shard does not answer.
+    pub(crate) async fn begin_now(&mut self) -> Result<(), ReadError> {
+        for shard in self.shards()? {
+            let statement = Statement::position(StreamKind::Logged);
+            let rows = self.app.shards().read_after(&shard, &statement, &Patience::none()).await?.rows;
+            self.at.extend(rows.position.map(|position| (shard.id(), position)));
+        }
+        Ok(())
+    }
+
+    /// The position to go on from: everything up to there was given.
+    pub(crate) fn position(&self) -> Receipt {
+        let mut position = Receipt::default();
+        for (&shard, &at) in &self.at {
+            position.note(StreamKind::Logged.on(shard), at);
+        }
+        position
+    }
+
+    /// What was stored next, about so much of it. Nothing where there is nothing.
+    ///
+    /// # Errors
+    /// Where a shard does not answer, and is not to be left out; the problem `receipt_gone` where a position is of no log that is known.
+    pub(crate) async fn next(&mut self, rows: usize) -> Result<Piece, ReadError> {
+        let shards = self.shards()?;
+        let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
+        let reads = shards.iter().map(|shard| read(shard, self.at.get(&shard.id()).copied(), amount));
+        let mut piece = Piece::default();
+        for (shard, read) in shards.iter().zip(join_all(reads).await) {
+            match read {
+                Ok(changes) => self.take(shard.id(), changes, &mut piece)?,
+                Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
+                    error.log();
+                    piece.missing.push(shard.id());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(piece)
+    }
+
+    fn take(&mut self, shard: ShardId, changes: Option<Changes>, piece: &mut Piece) -> Result<(), ReadError> {
+        let Some(Changes { changes, read_to, is_all }) = changes else {
+            let detail = format!("the position names a log of shard {shard} that is not known: begin anew");
+            return Err(Problem::receipt_gone(detail).with("shard", shard.0).into());
+        };
+        for change in &changes {
+            piece.facts.push(match &change.fact {
+                Stored::Order(row) => order(shard, &Fact::of(row)),
+                Stored::Event(row) => event(shard, row),
+            });
+        }
+        self.at.extend(read_to.map(|position| (shard, position)));
+        piece.has_more |= !is_all;
+        Ok(())
+    }
+
+    /// The next piece that has something, or what there is when the time is over.
+    ///
+    /// # Errors
+    /// As [`Follower::next`].
+    pub(crate) async fn next_until(&mut self, rows: usize, until: Instant) -> Result<Piece, ReadError> {
+        loop {
+            let shards = self.shards()?;
+            // Followed before it is read: what is committed meanwhile is seen.
+            let mut known: Vec<_> = shards.iter().map(|shard| shard.known().follow(StreamKind::Logged)).collect();
+            known.iter_mut().for_each(|known| known.mark_unchanged());
+            let piece = self.next(rows).await?;
+            if !piece.facts.is_empty() || Instant::now() >= until {
+                return Ok(piece);
+            }
+            let news = known.iter_mut().map(|known| known.changed().boxed());
+            let look = until.min(Instant::now() + LOOK_EVERY);
+            tokio::select! {
+                _ = select_all(news) => {}
+                () = sleep_until(look) => {}
+            }
+        }
+    }
+
+    fn shards(&self) -> Result<Vec<Arc<Shard>>, ReadError> {
+        let map = self.app.map()?;
+        map.shards().map(|shard| Ok(Arc::clone(self.app.shards().get(shard)?))).collect()
+    }
+}
+
+async fn read(shard: &Shard, behind: Option<Position>, amount: Amount) -> Result<Option<Changes>, ReadError> {
+    let id = shard.id();
+    let changes = shard
+        .with_connection("changes", &move |connection| Changes::read(connection, id, behind, amount).boxed())
+        .await?;
+    Ok(changes)
+}
+
+fn begin(shard: ShardId, kind: &str) -> Vec<u8> {
+    format!("{{\"shard\":{shard},\"type\":\"{kind}\",\"{kind}\":").into_bytes()
+}
+
+fn order(shard: ShardId, order: &Fact<'_>) -> Vec<u8> {
+    let mut out = begin(shard, "order");
+    push_fact(&mut out, order);
+    out.push(b'}');
+    out
+}
+
+fn event(shard: ShardId, event: &EventRow) -> Vec<u8> {
+    let mut out = begin(shard, "event");
+    out.extend_from_slice(b"{\"order_id\":");
+    push_text(&mut out, &event.order_id);
+    if !event.customer_id.is_empty() {
+        out.extend_from_slice(b",\"customer_id\":");
+        push_text(&mut out, &event.customer_id);
+    }
+    out.extend_from_slice(b",\"event_id\":");
+    push_text(&mut out, &event.event_id);
+    out.extend_from_slice(b",\"kind\":");
+    push_text(&mut out, &event.kind);
+    out.extend_from_slice(b",\"at\":\"");
+    push_display(&mut out, event.at);
+    out.push(b'"');
+    push_members(&mut out, &event.content);
+    out.extend_from_slice(b"}}");
+    out
+}

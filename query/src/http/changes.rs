@@ -1,0 +1,138 @@
+//! `GET /v1/changes`: what was stored, to follow: by the page, with a wait where there is nothing yet, or as a stream that does not end.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use forebay_api::Route;
+use forebay_model::Receipt;
+use forebay_service::Problem;
+use futures::stream::{self, StreamExt};
+use http::{HeaderMap, HeaderValue, Uri, header};
+use tokio::time::{Duration, Instant};
+
+use crate::answer::{LIST_START, push_display};
+use crate::app::App;
+use crate::feed::{Follower, Piece};
+use crate::http::query_string::QueryString;
+use crate::http::{accept, response};
+
+/// Facts of a piece of a stream.
+const STREAM_ROWS: usize = 200;
+/// A stream says where it is at least so often.
+const BEAT: Duration = Duration::from_secs(10);
+/// The last position that a client of server-sent events has seen (HTML, section 9.2.4).
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// A fact a line, and a line with the position behind each piece.
+    Ndjson,
+    /// Server-sent events, whose ids are positions.
+    EventStream,
+}
+
+/// What was stored behind a position.
+pub(crate) async fn get_changes(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let query = QueryString::read(&uri, Route::GetChanges)?;
+    let framing = accept::wanted_stream(&headers)?;
+    let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|_| framing.is_some());
+    let since = query.since(last_seen)?;
+    let (limit, partial, wait) = (query.limit()?, query.partial()?, query.wait()?.unwrap_or_default());
+    let position = since.clone().unwrap_or_default();
+    app.check_receipt(&position)?;
+    let mut follower = Follower::new(app.clone(), &position, partial);
+    if since.is_none() {
+        follower.begin_now().await?;
+    }
+    match framing {
+        None => {
+            let piece = follower.next_until(limit, Instant::now() + wait).await?;
+            Ok(page(&piece, &follower.position()))
+        }
+        Some(framing) => {
+            // Whatever is wrong with the request is said before the stream begins.
+            let first = follower.next(STREAM_ROWS).await?;
+            Ok(follow(app, follower, first, framing))
+        }
+    }
+}
+
+fn page(piece: &Piece, next: &Receipt) -> Response {
+    let mut body = LIST_START.to_vec();
+    for (place, fact) in piece.facts.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(fact);
+    }
+    body.extend_from_slice(b"],\"has_more\":");
+    push_display(&mut body, piece.has_more);
+    body.extend_from_slice(b",\"next\":\"");
+    push_display(&mut body, next);
+    body.extend_from_slice(b"\",\"shards_missing\":");
+    body.extend_from_slice(serde_json::json!(piece.missing).to_string().as_bytes());
+    body.push(b'}');
+    let json = HeaderValue::from_static("application/json");
+    let mut answer = ([(header::CONTENT_TYPE, json)], body).into_response();
+    answer.headers_mut().insert(header::VARY, response::ACCEPT);
+    answer
+}
+
+/// A stream of pieces, until the client goes, the service stops, or a shard does not answer any more: then it ends, and whoever reads it goes
+/// on from the last position.
+fn follow(app: App, follower: Follower, first: Piece, framing: Framing) -> Response {
+    let pieces = stream::unfold((app, follower, Some(first)), move |(app, mut follower, first)| async move {
+        let piece = match first {
+            Some(first) => first,
+            None => tokio::select! {
+                () = app.shutdown().soft().cancelled() => return None,
+                piece = follower.next_until(STREAM_ROWS, Instant::now() + BEAT) => piece.ok()?,
+            },
+        };
+        let written = framing.write(&piece, &follower.position());
+        Some((Ok::<_, Infallible>(written), (app, follower, None)))
+    });
+    let mut answer = Body::from_stream(pieces.boxed()).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(framing.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, response::ACCEPT);
+    answer
+}
+
+impl Framing {
+    pub(crate) const ALL: [Self; 2] = [Self::Ndjson, Self::EventStream];
+
+    pub(crate) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Ndjson => "application/x-ndjson",
+            Self::EventStream => "text/event-stream",
+        }
+    }
+
+    fn write(self, piece: &Piece, position: &Receipt) -> Bytes {
+        let mut out = Vec::new();
+        for fact in &piece.facts {
+            match self {
+                Self::Ndjson => out.extend_from_slice(fact),
+                Self::EventStream => {
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(fact);
+                    out.push(b'\n');
+                }
+            }
+            out.push(b'\n');
+        }
+        match self {
+            Self::Ndjson => out.extend_from_slice(format!("{{\"next\":\"{position}\"}}\n").as_bytes()),
+            Self::EventStream => {
+                out.extend_from_slice(format!("event: position\nid: {position}\ndata: {{\"next\":\"{position}\"}}\n\n").as_bytes());
+            }
+        }
+        out.into()
+    }
+}
