@@ -55,7 +55,7 @@ async fn an_export_has_every_order_of_the_list_once_in_every_form() {
         ("/v1/sellers/S1/orders?", 400),
         ("/v1/customers/nobody/orders?", 0),
     ] {
-        let expected = pages(&scene, &format!("{path}limit=1000")).await;
+        let expected = pages(&scene, &format!("{path}limit=1000&as_placed=true")).await;
         assert_eq!(expected.len(), count, "{path}");
         for form in [NDJSON, CSV, PARQUET] {
             let body = export(&scene, path.trim_end_matches(['?', '&']), form).await.bytes().await.unwrap();
@@ -123,7 +123,7 @@ async fn what_cannot_be_had_is_one_sentence() {
             NDJSON,
             400,
             "malformed",
-            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, after, wait_ms, partial",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial",
         ),
     ] {
         let answer = Answer::of(accepting(&scene, path, accept)).await;

@@ -30,7 +30,7 @@ async fn stored_duplicates_and_lag_are_counted() {
         shards.iter().all(|shard| shard["bytes"].as_u64().unwrap() > 100_000 && shard["partitions"] == 1),
         "{stats}"
     );
-    assert_eq!(shards[0]["lanes"].as_object().unwrap().len(), 3);
+    assert_eq!(shards[0]["lanes"].as_object().unwrap().len(), 5);
     // Frames that nobody commits are lag.
     let shard = scene.writing.shard_of("C0");
     scene.writing.log(&[order(70)]).await;

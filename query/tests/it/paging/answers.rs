@@ -28,6 +28,8 @@ async fn an_order_comes_back_as_it_was_sent() {
     let mut expected = sent();
     expected["total"] = json!(5998);
     expected["kind"] = json!("sale");
+    expected["status"] = json!("placed");
+    expected["status_at"] = expected["timestamp"].clone();
     let customer = "CUST%2F7%20%C3%A4%26%3F";
     let order = "ORD%20%221%22%2F%5C%C3%BC";
     for path in [format!("/v1/customers/{customer}/orders/{order}"), format!("/v1/orders/{order}")] {
@@ -53,7 +55,7 @@ async fn a_view_shows_its_own_items_and_their_subtotal() {
     let seen = scene.get("/v1/sellers/S7/orders").await.ok();
     let expected = json!({
         "order_id": sent()["order_id"], "customer_id": sent()["customer_id"], "timestamp": sent()["timestamp"], "kind": "sale",
-        "currency": "GBP", "items": [sent()["items"][0]], "subtotal": 5998
+        "currency": "GBP", "items": [sent()["items"][0]], "subtotal": 5998, "status": "placed", "status_at": sent()["timestamp"]
     });
     assert_eq!(seen["data"], json!([expected]));
     let whole = scene.get("/v1/warehouses/12/orders").await.ok();

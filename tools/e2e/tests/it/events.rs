@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use forebay_e2e::System;
-use forebay_stack::Durability;
+use forebay_stack::{Durability, ServiceName};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -233,5 +233,75 @@ async fn a_cached_answer_is_not_served_once_something_has_happened() {
         assert_eq!((&order["subtotal"], &order["status"]), (&json!(subtotal), &json!("shipped")), "{seller}: {page}");
         assert_eq!(order.get("withdrawn").and_then(Value::as_bool), withdrawn, "{seller}: {page}");
     }
+    system.stop().await.unwrap();
+}
+
+/// Everything that is stored, as whoever follows from that position on is given it, until there are so many facts: each fact's name, and the
+/// position behind.
+async fn follow(system: &System, since: &str, wanted: usize) -> (Vec<String>, String) {
+    let (mut told, mut next) = (Vec::new(), since.to_owned());
+    while told.len() < wanted {
+        let (status, page) = system.get(&format!("/v1/changes?limit=97&wait_ms=20000&since={next}")).await.unwrap();
+        assert_eq!(status, 200, "{page}");
+        let facts = page["data"].as_array().unwrap();
+        assert!(!facts.is_empty(), "after {} facts nothing came: {page}", told.len());
+        told.extend(facts.iter().map(|fact| match &fact["type"] {
+            kind if kind == "order" => fact["order"]["order_id"].to_string(),
+            _ => format!("{} {}", fact["event"]["order_id"], fact["event"]["event_id"]),
+        }));
+        next = page["next"].as_str().unwrap().to_owned();
+    }
+    (told, next)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_is_given_each_stored_fact_once_whatever_is_killed() {
+    let system = System::start(3, Durability::Real, &[]).await.unwrap();
+    let generate = ["generate", "--orders", "20000", "--seed", "3"];
+    let orders = system.forebay(&generate, b"").await.unwrap().ok().unwrap().stdout.into_bytes();
+    let (status, empty) = system.get("/v1/changes").await.unwrap();
+    assert_eq!((status, &empty["data"], &empty["has_more"]), (200, &json!([]), &json!(false)), "{empty}");
+    let replay = async {
+        system.replay(&["-"], &orders).await.unwrap();
+        // Duplicates and conflicts are stored once: nobody is told of them.
+        system.replay(&["-"], &orders).await.unwrap();
+    };
+    let followed = async {
+        let (mut told, mut next) = (Vec::new(), String::new());
+        for wanted in [2_000, 6_000, 12_000] {
+            let since = if next.is_empty() { empty["next"].as_str().unwrap() } else { &next };
+            let (more, behind) = follow(&system, since, wanted).await;
+            told.extend(more);
+            next = behind;
+            let killed = if told.len() < 10_000 { ServiceName::Writer } else { ServiceName::Query };
+            system.process(killed).kill().await;
+            system.process(killed).restart().await.unwrap();
+        }
+        let rest = 20_000 - told.len();
+        let (more, next) = follow(&system, &next, rest).await;
+        told.extend(more);
+        (told, next)
+    };
+    let ((), (mut told, next)) = tokio::join!(replay, followed);
+    told.sort();
+    let count = told.len();
+    told.dedup();
+    assert_eq!((told.len(), count), (20_000, 20_000), "each once");
+    system.wait_until_settled().await.unwrap();
+    let (_, rest) = system.get(&format!("/v1/changes?since={next}")).await.unwrap();
+    assert_eq!(rest["data"], json!([]), "{rest}");
+    // From now on, and as a stream: what is stored next is told, with the position behind it.
+    let (_, now) = system.get("/v1/changes?since=now").await.unwrap();
+    let event = json!({"event_id": "E1", "customer_id": "C1", "kind": "note", "at": "2025-07-01T00:00:00Z"});
+    let stream = system.begin_export(&format!("/v1/changes?since={}", now["next"].as_str().unwrap()), "application/x-ndjson");
+    let (stream, posted) = tokio::join!(stream, system.post_to("/v1/orders/nobody/events", &event));
+    assert_eq!(posted.unwrap().0, 202);
+    let mut stream = stream.unwrap();
+    let mut text = String::new();
+    while !text.contains("\"nobody\"") || !text.trim_end().ends_with("\"}") {
+        text.push_str(&String::from_utf8(stream.chunk().await.unwrap().expect("it does not end").to_vec()).unwrap());
+    }
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert!(last["next"].is_string(), "{text}");
     system.stop().await.unwrap();
 }

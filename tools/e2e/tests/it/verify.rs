@@ -25,7 +25,7 @@ async fn what_went_through_ingest_verifies_and_can_be_looked_at() {
     );
     assert_eq!((&report["differences"], &report["explained"]), (&json!(0), &json!(0)), "{report}");
     let lanes = report["lanes"].as_array().unwrap();
-    assert!(lanes.len() == 9 && lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
+    assert!(lanes.len() == 15 && lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
 
     let run = system.forebay(&["log", "show", "orders", "0", "--limit", "1"], b"").await.unwrap().ok().unwrap();
     assert!(run.stdout.starts_with("frame ") && run.stdout.contains("{\"bucket\":"), "{}", run.stdout);

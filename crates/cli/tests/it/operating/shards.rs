@@ -44,7 +44,7 @@ async fn migrate_prepares_everything_once_and_shards_shows_it() {
         assert_eq!(figures, (&0.into(), &0.into(), &Value::Null));
     }
     let lanes: Vec<_> = shards.iter().flat_map(|shard| shard["lanes"].as_array().unwrap()).collect();
-    assert!(lanes.len() == 6 && lanes.iter().all(|lane| lane["stored"] == 0), "{figures}");
+    assert!(lanes.len() == 10 && lanes.iter().all(|lane| lane["stored"] == 0), "{figures}");
     let table = run(&forebay, &["shards"], &settings).await.stdout;
     assert!(table.starts_with("Shard map of epoch 1: 4096 buckets on 2 shards") && table.contains("orders"), "{table}");
 }

@@ -36,7 +36,7 @@ async fn nothing_differs_in_a_system_that_nobody_has_broken() {
     assert_eq!((&report["views_checked"], &report["index_entries_checked"]), (&json!(300), &json!(300)));
     assert_eq!((&report["facts_checked"], &report["order_times_checked"]), (&json!(900), &json!(300)));
     let lanes = report["lanes"].as_array().unwrap();
-    assert_eq!(lanes.len(), 9);
+    assert_eq!(lanes.len(), 15);
     assert!(lanes.iter().all(|lane| lane["log_is_whole"] == true), "{report}");
     let rows = |lane: &str, name: &str| {
         let of_lane = lanes.iter().filter(|figures| figures["lane"] == lane);
