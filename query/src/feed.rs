@@ -23,6 +23,9 @@ const PIECE_BYTES: usize = 4 << 20;
 /// How long nothing is looked for while no notice comes.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// The position before everything.
+pub(crate) const BEGINNING: &str = "0";
+
 /// Somebody who follows.
 pub(crate) struct Follower {
     app: App,
@@ -64,13 +67,13 @@ impl Follower {
         Ok(())
     }
 
-    /// The position to go on from: everything up to there was given.
-    pub(crate) fn position(&self) -> Receipt {
+    /// The position to go on from, as `since` takes it: everything up to there was given.
+    pub(crate) fn position(&self) -> String {
         let mut position = Receipt::default();
         for (&shard, &at) in &self.at {
             position.note(StreamKind::Logged.on(shard), at);
         }
-        position
+        if position.is_empty() { BEGINNING.to_owned() } else { position.to_string() }
     }
 
     /// What was stored next, about so much of it. Nothing where there is nothing.

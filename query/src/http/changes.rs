@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_api::Route;
-use forebay_model::Receipt;
 use forebay_service::Problem;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -61,7 +60,7 @@ pub(crate) async fn get_changes(State(app): State<App>, uri: Uri, headers: Heade
     }
 }
 
-fn page(piece: &Piece, next: &Receipt) -> Response {
+fn page(piece: &Piece, next: &str) -> Response {
     let mut body = LIST_START.to_vec();
     for (place, fact) in piece.facts.iter().enumerate() {
         if place > 0 {
@@ -114,7 +113,7 @@ impl Framing {
         }
     }
 
-    fn write(self, piece: &Piece, position: &Receipt) -> Bytes {
+    fn write(self, piece: &Piece, position: &str) -> Bytes {
         let mut out = Vec::new();
         for fact in &piece.facts {
             match self {

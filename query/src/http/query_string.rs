@@ -12,6 +12,7 @@ use forebay_service::Problem;
 use forebay_shard::read::{Direction, Filter, Key, Span};
 use http::{HeaderMap, Uri};
 
+use crate::feed::BEGINNING;
 use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::position::patience::Patience;
@@ -108,7 +109,7 @@ impl QueryString {
     /// `since`, or else the position that a header has named: a position, or nothing for `now`.
     pub(crate) fn since(&self, last_seen: Option<&str>) -> Result<Option<Receipt>, Problem> {
         match self.get(Parameter::Since).or(last_seen) {
-            None => Ok(Some(Receipt::default())),
+            None | Some(BEGINNING) => Ok(Some(Receipt::default())),
             Some("now") => Ok(None),
             Some(text) => text.trim().parse().map(Some).map_err(|error| malformed(format!("`since` {error}"))),
         }

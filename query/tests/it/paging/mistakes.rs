@@ -26,7 +26,7 @@ async fn each_mistake_is_named() {
             "/v1/customers/C1/orders?by=day",
             "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial",
         ),
-        ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are after, wait_ms, partial"),
+        ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are as_placed, after, wait_ms, partial"),
         ("/v1/sellers/S1/orders?kind=gift", "`kind` must be `sale` or `return`"),
         ("/v1/orders/X1?partial=yes", "`partial` must be true or false"),
         ("/v1/stats?x=1", "there is no parameter `x` here: there are wait_ms"),

@@ -293,7 +293,8 @@ async fn who_follows_is_given_each_stored_fact_once_whatever_is_killed() {
     // From now on, and as a stream: what is stored next is told, with the position behind it.
     let (_, now) = system.get("/v1/changes?since=now").await.unwrap();
     let event = json!({"event_id": "E1", "customer_id": "C1", "kind": "note", "at": "2025-07-01T00:00:00Z"});
-    let stream = system.begin_export(&format!("/v1/changes?since={}", now["next"].as_str().unwrap()), "application/x-ndjson");
+    let path = format!("/v1/changes?since={}", now["next"].as_str().unwrap());
+    let stream = system.begin_export(&path, "application/x-ndjson");
     let (stream, posted) = tokio::join!(stream, system.post_to("/v1/orders/nobody/events", &event));
     assert_eq!(posted.unwrap().0, 202);
     let mut stream = stream.unwrap();
