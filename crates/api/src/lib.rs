@@ -14,7 +14,9 @@
 //! | [`new_order`] | an order as clients send it | |
 //! | [`accepted`] | an order or a batch that was taken | ingest |
 //! | [`order`] | stored orders and pages of them | query |
+//! | [`lookup`] | many orders by their ids | query |
 //! | [`receipt`] | what became of a request | query |
+//! | [`totals`] | what orders come to | query |
 //! | [`stats`] | figures per shard | query |
 //! | [`streams`] | how each stream of each shard stands | writer |
 //!
@@ -26,6 +28,7 @@ pub mod accepted;
 mod description;
 pub mod header;
 pub mod health;
+pub mod lookup;
 pub mod new_order;
 pub mod order;
 pub mod parameter;
@@ -34,10 +37,12 @@ pub mod receipt;
 pub mod route;
 pub mod stats;
 pub mod streams;
+pub mod totals;
 pub mod welcome;
 
 pub use accepted::{AcceptedOrder, BatchReport, RejectedLine};
 pub use health::Health;
+pub use lookup::{LookedUp, OrderIds};
 pub use new_order::NewOrder;
 pub use order::{Order, Page};
 pub use parameter::Parameter;
@@ -46,6 +51,7 @@ pub use receipt::ReceiptReport;
 pub use route::{Role, Route};
 pub use stats::Stats;
 pub use streams::Streams;
+pub use totals::Totals;
 pub use welcome::Welcome;
 
 /// The description of the whole interface: OpenAPI 3.1, as JSON.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parameter::Parameter::{self, After, Cursor, From, Kind, Limit, Order, Partial, To, WaitMs};
+use crate::parameter::Parameter::{self, After, By, Cursor, From, Kind, Limit, Order, Partial, To, WaitMs};
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +32,8 @@ pub enum Method {
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
 const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, After, WaitMs, Partial];
+/// Parameters of totals.
+const TOTALS: &[Parameter] = &[From, To, By, After, WaitMs, Partial];
 
 macro_rules! routes {
     ($( $route:ident $method:ident $path:literal $role:expr, $parameters:expr; )+) => {
@@ -72,10 +74,14 @@ routes! {
     PostOrder Post "/v1/orders" Some(Role::Ingest), &[];
     PostOrders Post "/v1/orders/batch" Some(Role::Ingest), &[];
     GetOrders Get "/v1/orders" Some(Role::Query), LIST;
+    GetTotals Get "/v1/orders/totals" Some(Role::Query), TOTALS;
     GetOrder Get "/v1/orders/{order_id}" Some(Role::Query), READ;
+    PostLookup Post "/v1/orders/lookup" Some(Role::Query), READ;
     GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" Some(Role::Query), LIST;
     GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" Some(Role::Query), READ;
     GetOrdersOfView Get "/v1/{view}/{key}/orders" Some(Role::Query), LIST;
+    GetTotalsOfCustomer Get "/v1/customers/{customer_id}/totals" Some(Role::Query), TOTALS;
+    GetTotalsOfView Get "/v1/{view}/{key}/totals" Some(Role::Query), TOTALS;
     GetReceipt Get "/v1/receipts/{receipt}" Some(Role::Query), &[WaitMs];
     GetStats Get "/v1/stats" Some(Role::Query), &[WaitMs];
     GetStreams Get "/v1/streams" Some(Role::Writer), &[];

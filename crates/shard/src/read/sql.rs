@@ -44,7 +44,8 @@ pub enum Kind {
     Search,
 }
 
-const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
+pub(super) const ORDER: &str =
+    "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
 /// Where each column stands.

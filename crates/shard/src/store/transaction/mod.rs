@@ -5,4 +5,5 @@ pub(super) mod attempt;
 pub(super) mod bisect;
 pub(super) mod requests;
 mod staging;
+mod sums;
 mod times;
