@@ -35,6 +35,21 @@ create index orders_returns_by_time on orders (ordered_at, order_id) where kind 
 -- What lies between two places of a log, in its order. The rows of a frame have one place, which the index has once.
 create index orders_by_place on orders (place_log, place_seq);
 
+-- What the orders of each hour come to, by tenant, kind and currency: kept in the transaction that stores them, so it is exact at every
+-- position. Totals of any time are read from it, but for the hours that a range cuts.
+create table order_sums (
+    tenant   text        collate "C" not null,
+    -- When it begins (UTC).
+    hour     timestamptz not null,
+    kind     text        collate "C" not null,
+    currency text        collate "C" not null,
+    orders   int8        not null,
+    -- It may have more than 64 bits.
+    total    numeric     not null,
+    primary key (tenant, hour, kind, currency)
+-- The present hour changes with each commit: there is room beside it for what it was before.
+) with (fillfactor = 50);
+
 -- The logs that rows of this shard were first stored from: makings of a logged stream, this shard's own or, for rows that were
 -- copied here, another's. Rows name them by number. A number is never given twice, and a later making has a larger one.
 create table place_log (

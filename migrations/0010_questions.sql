@@ -64,6 +64,14 @@ comment on column orders.place_log is 'Of Forebay''s own: which log, as place_lo
 comment on column orders.items is 'Array of objects with sku, quantity, price and whatever else was sent; see order_items';
 comment on column orders.attributes is 'Object of every further field of the order';
 
+comment on table order_sums is 'What the orders of each hour (UTC) come to: the quick way to totals over a long time';
+comment on column order_sums.tenant is 'As in orders';
+comment on column order_sums.hour is 'When it begins';
+comment on column order_sums.kind is 'As in orders';
+comment on column order_sums.currency is 'As in orders';
+comment on column order_sums.orders is 'How many there are';
+comment on column order_sums.total is 'Sum of their totals, in minor units of the currency';
+
 comment on table order_time is 'The time of every order whose id does not tell it, so that an id does not come twice';
 comment on column order_time.bucket is 'The customer''s bucket';
 comment on column order_time.tenant is 'As in orders';

@@ -1,6 +1,8 @@
 //! Answers as JSON. What Postgres gives as the text of a `jsonb` is spliced in as it is: nothing is parsed on the way
 //! out.
 
+use std::collections::BTreeMap;
+
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::read::OrderRow;
 
@@ -74,6 +76,14 @@ pub(crate) fn push_open_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
 /// Begins a list: `{"data":[`. Orders follow, separated by commas, then [`push_list_end`].
 pub(crate) const LIST_START: &[u8] = b"{\"data\":[";
 
+/// Ends what was found for ids behind its last order.
+pub(crate) fn push_looked_up_end(out: &mut Vec<u8>, ambiguous: &BTreeMap<&str, Vec<&str>>, missing: &[ShardId]) {
+    out.extend_from_slice(b"],\"ambiguous\":");
+    // Texts are JSON, and a Vec takes everything.
+    let _ = serde_json::to_writer(&mut *out, ambiguous);
+    push_missing(out, missing);
+}
+
 /// Ends a list behind its last order.
 pub(crate) fn push_list_end(out: &mut Vec<u8>, next_cursor: Option<&str>, missing: &[ShardId]) {
     out.extend_from_slice(b"],\"has_more\":");
@@ -86,6 +96,10 @@ pub(crate) fn push_list_end(out: &mut Vec<u8>, next_cursor: Option<&str>, missin
         }
         None => out.extend_from_slice(b"false,\"next_cursor\":null"),
     }
+    push_missing(out, missing);
+}
+
+fn push_missing(out: &mut Vec<u8>, missing: &[ShardId]) {
     out.extend_from_slice(b",\"shards_missing\":[");
     for (place, shard) in missing.iter().enumerate() {
         if place > 0 {

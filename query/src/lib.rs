@@ -14,6 +14,7 @@
 //! | `http` | the endpoints: requests checked strictly, answers as responses |
 //! | `list` | whose orders a list has; the rows of one shard, piece by piece, and of several as one list; cursors |
 //! | `lookup` | finding one order |
+//! | `totals` | what orders come to |
 //! | `export` | a whole list in one answer, streamed |
 //! | `cache` | answers that are kept, and whether they hold still |
 //! | `replica` | the shards, the servers of each, and which of them answers; waiting for a receipt |
@@ -43,6 +44,7 @@ mod position;
 mod replica;
 mod settings;
 mod start;
+mod totals;
 
 pub use self::metrics::METRICS;
 pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;

@@ -16,7 +16,9 @@
 //! | [`change`] | what was stored, to follow | query |
 //! | [`accepted`] | an order, an event or a batch that was taken | ingest |
 //! | [`order`] | stored orders and pages of them | query |
+//! | [`lookup`] | many orders by their ids | query |
 //! | [`receipt`] | what became of a request | query |
+//! | [`totals`] | what orders come to | query |
 //! | [`stats`] | figures per shard | query |
 //! | [`streams`] | how each stream of each shard stands | writer |
 //!
@@ -30,6 +32,7 @@ mod description;
 pub mod event;
 pub mod header;
 pub mod health;
+pub mod lookup;
 pub mod new_order;
 pub mod order;
 pub mod parameter;
@@ -38,12 +41,14 @@ pub mod receipt;
 pub mod route;
 pub mod stats;
 pub mod streams;
+pub mod totals;
 pub mod welcome;
 
 pub use accepted::{AcceptedEvent, AcceptedOrder, BatchReport, RejectedLine};
 pub use change::ChangesPage;
 pub use event::{Event, NewEvent, Timeline};
 pub use health::Health;
+pub use lookup::{LookedUp, OrderIds};
 pub use new_order::NewOrder;
 pub use order::{Order, Page};
 pub use parameter::Parameter;
@@ -52,6 +57,7 @@ pub use receipt::ReceiptReport;
 pub use route::{Role, Route};
 pub use stats::Stats;
 pub use streams::Streams;
+pub use totals::Totals;
 pub use welcome::Welcome;
 
 /// The description of the whole interface: OpenAPI 3.1, as JSON.

@@ -24,6 +24,8 @@ pub enum Parameter {
     Order,
     /// `sale` or `return`.
     Kind,
+    /// `hour`, `day` or `month`.
+    By,
     /// A receipt: what it names is waited for.
     After,
     /// How long to wait, in milliseconds.
@@ -46,6 +48,7 @@ impl Parameter {
             Self::Cursor => "cursor",
             Self::Order => "order",
             Self::Kind => "kind",
+            Self::By => "by",
             Self::After => "after",
             Self::WaitMs => "wait_ms",
             Self::Partial => "partial",

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parameter::Parameter::{self, After, AsPlaced, Cursor, From, Kind, Limit, Order, Partial, Since, To, WaitMs};
+use crate::parameter::Parameter::{
+    self, After, AsPlaced, By, Cursor, From, Kind, Limit, Order, Partial, Since, To, WaitMs,
+};
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +36,8 @@ const READ: &[Parameter] = &[After, WaitMs, Partial];
 const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, AsPlaced, After, WaitMs, Partial];
 /// Parameters of reads of one order.
 const ORDER: &[Parameter] = &[AsPlaced, After, WaitMs, Partial];
+/// Parameters of totals.
+const TOTALS: &[Parameter] = &[From, To, By, After, WaitMs, Partial];
 
 macro_rules! routes {
     ($( $route:ident $method:ident $path:literal $role:expr, $parameters:expr; )+) => {
@@ -76,12 +80,16 @@ routes! {
     PostEvent Post "/v1/orders/{order_id}/events" Some(Role::Ingest), &[];
     PostEvents Post "/v1/events/batch" Some(Role::Ingest), &[];
     GetOrders Get "/v1/orders" Some(Role::Query), LIST;
+    GetTotals Get "/v1/orders/totals" Some(Role::Query), TOTALS;
     GetOrder Get "/v1/orders/{order_id}" Some(Role::Query), ORDER;
     GetEventsOfOrder Get "/v1/orders/{order_id}/events" Some(Role::Query), READ;
+    PostLookup Post "/v1/orders/lookup" Some(Role::Query), READ;
     GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" Some(Role::Query), LIST;
     GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" Some(Role::Query), ORDER;
     GetEventsOfOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}/events" Some(Role::Query), READ;
     GetOrdersOfView Get "/v1/{view}/{key}/orders" Some(Role::Query), LIST;
+    GetTotalsOfCustomer Get "/v1/customers/{customer_id}/totals" Some(Role::Query), TOTALS;
+    GetTotalsOfView Get "/v1/{view}/{key}/totals" Some(Role::Query), TOTALS;
     GetChanges Get "/v1/changes" Some(Role::Query), &[Since, Limit, WaitMs, Partial];
     GetReceipt Get "/v1/receipts/{receipt}" Some(Role::Query), &[WaitMs];
     GetStats Get "/v1/stats" Some(Role::Query), &[WaitMs];

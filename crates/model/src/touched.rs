@@ -5,7 +5,8 @@ use crate::{Lane, Tenant, Timestamp};
 
 pub use crate::touch_key::{id_key, view_key};
 
-const HOUR_US: i64 = 3_600_000_000;
+/// The microseconds of an hour.
+pub const HOUR_US: i64 = 3_600_000_000;
 
 /// What a commit touched.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use http::{HeaderMap, Uri, Version};
 use crate::app::App;
 use crate::http::export::ExportRequest;
 use crate::http::page::PageRequest;
+use crate::http::totals::TotalsRequest;
 
 /// What a request to a list says beside its path.
 pub(crate) struct ListRequest {
@@ -69,6 +70,25 @@ impl ListRequest {
         let map = app.map()?;
         let reads = reads(&map);
         page.answer(&app, &map, reads, is_building).await
+    }
+}
+
+impl ListRequest {
+    /// Answers with what the orders of a tenant's list come to, likewise.
+    ///
+    /// # Errors
+    /// As [`ListRequest::answer`].
+    pub(crate) async fn totals(
+        self,
+        route: Route,
+        tenant: &Tenant,
+        names: &[&str],
+        reads: impl FnOnce(&ShardMap) -> Vec<(ShardId, Subject)>,
+    ) -> Result<Response, Problem> {
+        let Self { app, uri, headers, is_building, .. } = self;
+        let totals = TotalsRequest::parse(&uri, headers, route, tenant, names)?;
+        let map = app.map()?;
+        totals.answer(&app, &map, reads(&map), is_building).await
     }
 }
 

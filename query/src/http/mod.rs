@@ -2,9 +2,9 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `customer`, `order`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
+//! | `customer`, `order`, `lookup`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
 //! | `query_string`, `accept` | what a request says, checked strictly |
-//! | `list`, `page`, `export` | a list; a list by the page; a whole list in one answer |
+//! | `list`, `page`, `export`, `totals` | a list; a list by the page; a whole list in one answer; what it comes to |
 //! | `response` | the headers of answers |
 
 mod accept;
@@ -12,6 +12,7 @@ mod changes;
 mod customer;
 mod export;
 mod list;
+mod lookup;
 mod order;
 mod page;
 mod query_string;
@@ -19,6 +20,7 @@ mod range;
 mod receipt;
 mod response;
 mod stats;
+mod totals;
 mod view;
 
 use forebay_api::Route;
@@ -32,9 +34,14 @@ use crate::app::App;
 pub(crate) fn routes() -> Routes<App> {
     Routes::new()
         .on(Route::GetOrders, range::get_orders)
+        .on(Route::GetTotals, range::get_totals)
+        .on(Route::GetTotalsOfCustomer, customer::get_totals)
+        .on(Route::GetTotalsOfView, view::get_totals)
         .on(Route::GetOrder, order::get_order)
+        .on(Route::PostLookup, lookup::post_lookup)
         .also_at(Route::PostOrders.path(), Method::Get, order::get_order_batch)
         .on(Route::GetEventsOfOrder, order::get_events)
+        .also_at(Route::PostLookup.path(), Method::Get, order::get_order_lookup)
         .on(Route::GetOrdersOfCustomer, customer::get_orders)
         .on(Route::GetOrderOfCustomer, order::get_order_of_customer)
         .on(Route::GetEventsOfOrderOfCustomer, order::get_events_of_customer)

@@ -57,6 +57,11 @@ pub(crate) async fn get_order_batch(app: State<App>, uri: Uri, headers: HeaderMa
     get_order(app, Path("batch".to_owned()), uri, headers).await
 }
 
+/// The order with the id `lookup`, likewise.
+pub(crate) async fn get_order_lookup(app: State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    get_order(app, Path("lookup".to_owned()), uri, headers).await
+}
+
 /// A customer's order.
 pub(crate) async fn get_order_of_customer(
     State(app): State<App>,
@@ -188,7 +193,7 @@ fn patience(app: &App, query: &QueryString, headers: &HeaderMap) -> Result<Patie
 }
 
 /// The streams by which index entries of a tenant's order id come.
-fn index_of(map: &ShardMap, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
+pub(super) fn index_of(map: &ShardMap, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
     of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str())))
 }
 

@@ -9,7 +9,7 @@ use forebay_api::parameter::{LIMIT_DEFAULT, LIMIT_MAX, WAIT_MS_DEFAULT, WAIT_MS_
 use forebay_api::{Parameter, Route};
 use forebay_model::{Receipt, Timestamp};
 use forebay_service::Problem;
-use forebay_shard::read::{Direction, Filter, Key, Span};
+use forebay_shard::read::{Direction, Filter, Key, Period, Span};
 use http::{HeaderMap, Uri};
 
 use crate::feed::BEGINNING;
@@ -99,6 +99,13 @@ impl QueryString {
     pub(crate) fn filter(&self) -> Result<Filter, Problem> {
         let kind = self.get(Parameter::Kind).map(str::parse).transpose();
         Ok(Filter { kind: kind.map_err(|error| malformed(format!("`kind` {error}")))? })
+    }
+
+    /// `by`.
+    pub(crate) fn by(&self) -> Result<Option<Period>, Problem> {
+        let Some(text) = self.get(Parameter::By) else { return Ok(None) };
+        let found = Period::ALL.into_iter().find(|period| period.as_str() == text);
+        found.map(Some).ok_or_else(|| malformed("`by` must be hour, day or month"))
     }
 
     /// `partial`.

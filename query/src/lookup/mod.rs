@@ -7,6 +7,7 @@
 //! The order is stored first, and its index entry comes behind it: in a moment most often, and much later where the index's
 //! shard could not take it. While facts may be owed to the index, it does not say that there is no order: every shard is asked.
 
+pub(crate) mod many;
 mod reads;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,11 @@ impl<'a> Lookup<'a> {
     pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, tenant: &'a Tenant, patience: Patience) -> Self {
         let (read_at, missing, watched) = (ReadAt::default(), Vec::new(), Vec::new());
         Self { shards, map, tenant, patience, read_at, missing, watched, is_whole: true }
+    }
+
+    /// The positions at which what was found holds.
+    pub(crate) fn read_at(&self) -> &ReadAt {
+        &self.read_at
     }
 
     /// The answer for what was found, as `write` writes it.

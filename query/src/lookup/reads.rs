@@ -32,7 +32,7 @@ impl<'a> Lookup<'a> {
         Ok(found)
     }
 
-    fn bucket_of(&self, row: &OrderRow) -> Option<Bucket> {
+    pub(super) fn bucket_of(&self, row: &OrderRow) -> Option<Bucket> {
         CustomerId::new(row.customer_id()).ok().map(|customer_id| self.map.bucket_of(self.tenant, &customer_id))
     }
 
@@ -135,7 +135,11 @@ impl<'a> Lookup<'a> {
         self.note(statement.stream().on(shard), answer)
     }
 
-    fn note(&mut self, stream: StreamId, answer: Result<RowsAfter, ReadError>) -> Result<Vec<OrderRow>, ReadError> {
+    pub(super) fn note(
+        &mut self,
+        stream: StreamId,
+        answer: Result<RowsAfter, ReadError>,
+    ) -> Result<Vec<OrderRow>, ReadError> {
         match answer {
             Ok(RowsAfter { rows, .. }) => {
                 self.read_at.note(stream, rows.position);

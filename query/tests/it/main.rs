@@ -15,4 +15,5 @@ mod scene;
 mod stats;
 mod tasks;
 mod torn_exports;
+mod totals;
 mod writing;

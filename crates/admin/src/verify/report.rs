@@ -100,6 +100,8 @@ pub enum DifferenceKind {
     Origin,
     /// An order and the time that is noted for its id.
     OrderTime,
+    /// What the orders of an hour come to, and what is kept of it.
+    Sum,
 }
 
 /// A lane of a shard.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::problem::{NoMembers, Problem};
 use crate::{
-    AcceptedEvent, AcceptedOrder, BatchReport, ChangesPage, Code, Health, NewEvent, NewOrder, Order, Page, ReceiptReport, Stats,
-    Streams, Timeline, Welcome,
+    AcceptedEvent, AcceptedOrder, BatchReport, ChangesPage, Code, Health, LookedUp, NewEvent, NewOrder, Order, OrderIds, Page,
+    ReceiptReport, Stats, Streams, Timeline, Totals, Welcome,
 };
 
 pub(super) const RECEIPT: &str = "r13kmq5iwbfx0hv2x9q4.1.1~l0.hod3sf2vcs.4711";
@@ -106,6 +106,21 @@ pub(super) fn page_of_view() -> Value {
     let total = order.remove("total").unwrap();
     order.insert("subtotal".to_owned(), total);
     of::<Page<Order<Value>>>(page)
+}
+
+pub(super) fn order_ids() -> Value {
+    of::<OrderIds>(json!({"ids": ["ORD123456", "ORD-unknown", "ORD-shared"]}))
+}
+
+pub(super) fn looked_up() -> Value {
+    let ambiguous = json!({"ORD-shared": ["CUST1", "CUST2"]});
+    of::<LookedUp<Order<Value>>>(json!({"data": [order(), null, null], "ambiguous": ambiguous, "shards_missing": []}))
+}
+
+pub(super) fn totals() -> Value {
+    of::<Totals>(json!({"shards_missing": [], "data": [
+        {"period": "2025-06-01T00:00:00Z", "currency": "EUR", "count": 17, "gross": 50_983, "returned": 2999, "net": 47_984},
+    ]}))
 }
 
 pub(super) fn receipt() -> Value {

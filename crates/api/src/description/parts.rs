@@ -43,6 +43,7 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::Cursor,
         Parameter::Order,
         Parameter::Kind,
+        Parameter::By,
         Parameter::After,
         Parameter::WaitMs,
         Parameter::Partial,
@@ -103,6 +104,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
         Parameter::Kind => (
             "Sales, or returns; both where nothing is said.",
             json!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)}),
+        ),
+        Parameter::By => (
+            "By which periods of UTC it is summed; as a whole where nothing is said.",
+            json!({"type": "string", "enum": ["hour", "day", "month"]}),
         ),
         Parameter::After => (
             "A receipt (or a `Forebay-Position`): wait until what it names is stored, and what this read sees of it, then read.",

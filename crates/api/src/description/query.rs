@@ -4,8 +4,11 @@ use super::examples;
 use super::operation::{Content, Given, Operation};
 use super::parts::READ;
 use super::schemas::Schemas;
-use crate::header::{CACHE, OWED, POSITION, SHARDS_MISSING};
-use crate::{ChangesPage, Code, Order, Page, ReceiptReport, Stats, Timeline};
+use crate::header::{AFTER, CACHE, OWED, POSITION, SHARDS_MISSING};
+use crate::problem::Faults;
+use crate::{
+    ChangesPage, Code, LookedUp, Order, OrderIds, Page, ReceiptReport, Route, Stats, Timeline, Totals,
+};
 use serde_json::{Value, json};
 
 const OF_LIST: &[Code] = &[
@@ -121,6 +124,69 @@ pub(super) fn get_events_of_order_of_customer(schemas: &mut Schemas) -> Operatio
         "By the times of the events. Events whose order is not stored yet are not shown.",
     );
     Operation { summary, text, takes: Vec::new(), headers: READ, gives, codes: OF_ORDER, members: Vec::new() }
+}
+
+pub(super) fn get_totals(route: Route, schemas: &mut Schemas) -> Operation {
+    let (summary, of) = match route {
+        Route::GetTotalsOfCustomer => ("See what a customer's orders come to", ""),
+        Route::GetTotalsOfView => (
+            "See what the orders of a seller, or of another view, come to",
+            "Of the items that each sees: the sums are those of `subtotal`. ",
+        ),
+        _ => (
+            "See what all orders come to",
+            "However many there are, it is read from sums that are kept by the hour. (An order with the id `totals` is read as its customer's.) ",
+        ),
+    };
+    let text = "Sums are per currency, and exact at the positions of the answer. `gross` is what sales come to, `returned` what returns have given \
+                back, `net` the difference. At most 20,000 totals come at once.";
+    Operation {
+        summary,
+        text: format!("{of}{text}").leak(),
+        takes: Vec::new(),
+        headers: READ,
+        gives: vec![
+            Given {
+                status: 200,
+                text: "Period by period, and currency by currency.",
+                headers: &[CACHE, POSITION, OWED, "etag"],
+                contents: vec![Content::json(schemas.of::<Totals>(), examples::totals())],
+            },
+            not_modified(),
+        ],
+        codes: OF_ORDER,
+        members: Vec::new(),
+    }
+}
+
+pub(super) fn post_lookup(schemas: &mut Schemas) -> Operation {
+    Operation {
+        summary: "Read many orders by their ids",
+        text: "Up to 1,000 at once, in the order of their ids. Where an id is nobody's there is null, and also where several customers have it: \
+               those are named under `ambiguous`. An id whose index entry is still to come (`Forebay-Owed`) is null, too; asked for alone, it is \
+               looked for on every shard. Together they may have 16 MiB.",
+        takes: vec![Content::json(schemas.of::<OrderIds>(), examples::order_ids())],
+        headers: &[AFTER],
+        gives: vec![Given {
+            status: 200,
+            text: "What was found for each id.",
+            headers: &[CACHE, POSITION, OWED],
+            contents: vec![Content::json(schemas.of::<LookedUp<Order<Value>>>(), examples::looked_up())],
+        }],
+        codes: &[
+            Code::Malformed,
+            Code::Unauthenticated,
+            Code::Forbidden,
+            Code::RequestTimeout,
+            Code::TooLarge,
+            Code::Invalid,
+            Code::Internal,
+            Code::NotReady,
+            Code::ShardUnavailable,
+            Code::NotYetVisible,
+        ],
+        members: vec![(Code::Invalid, schemas.of::<Faults>())],
+    }
 }
 
 fn order(schemas: &mut Schemas, summary: &'static str, text: &'static str) -> Operation {

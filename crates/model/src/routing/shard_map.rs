@@ -123,6 +123,11 @@ impl ShardMap {
         self.read.get(&bucket.number()).map_or_else(|| std::slice::from_ref(&self.write[place]), Vec::as_slice)
     }
 
+    /// Whether any bucket is read from several shards.
+    pub fn is_moving(&self) -> bool {
+        !self.read.is_empty()
+    }
+
     /// Every shard that is written to or read from, in order.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()

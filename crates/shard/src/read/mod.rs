@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `statement` | a statement with its parameters, and running it on a server |
 //! | [`sql`] | its text |
+//! | `batch` | many orders at once |
 //! | `windows`, `window` | the parts of time that statements are over |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
@@ -13,12 +14,14 @@
 //! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
+//! | `sums` | totals |
 //! | `fate` | what became of a request |
 //! | `derived_through` | how far facts are derived |
 //! | `figures` | what the database says of itself |
 //!
 //! The SQL is public so that its plans can be looked at.
 
+mod batch;
 pub mod changes;
 mod derived_through;
 pub mod eventful;
@@ -30,9 +33,11 @@ pub mod sql;
 mod statement;
 pub mod stored_order;
 pub mod stretch;
+mod sums;
 mod window;
 mod windows;
 
+pub use batch::{Batch, OrderOf};
 pub use derived_through::DerivedAt;
 pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
@@ -40,5 +45,6 @@ pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
 pub use sql::Filter;
 pub use statement::{Read, Rows, Statement, Subject};
+pub use sums::{Period, SumRow, Summing};
 pub use window::Window;
 pub use windows::Windows;

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgRow, PgValueFormat};
 
 use super::key::KeyRef;
 use super::sql::column;
+use super::sums::SumRow;
 
 /// A row of a [statement](super::sql).
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum Row {
     Position(Position),
     /// A fact.
     Fact(OrderRow),
+    /// What a period comes to.
+    Sum(SumRow),
 }
 
 /// The first of the parts of a row that are JSON.
@@ -38,13 +41,15 @@ pub struct OrderRow {
 }
 
 impl Row {
-    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+    /// Reads a row of facts, or one of sums.
+    pub(super) fn of(row: &PgRow, has_sums: bool) -> Result<Self, sqlx::Error> {
         match number(row, column::INCARNATION)? {
             Some(incarnation) => {
                 let seq = number(row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
                 let incarnation = Incarnation::new(incarnation.cast_unsigned());
                 Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
             }
+            None if has_sums => SumRow::of(row).map(Self::Sum),
             None => OrderRow::of(row).map(Self::Fact),
         }
     }
@@ -151,7 +156,7 @@ impl OrderRow {
 }
 
 /// A column's bytes; `None` for NULL.
-fn bytes(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
+pub(super) fn bytes(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
     let value = row.try_get_raw(column)?;
     if value.format() != PgValueFormat::Binary {
         return Err(decode("a column in text format"));
@@ -161,7 +166,7 @@ fn bytes(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
 }
 
 /// A column of eight bytes, such as `bigint` and `timestamptz`.
-fn number(row: &PgRow, column: usize) -> Result<Option<i64>, sqlx::Error> {
+pub(super) fn number(row: &PgRow, column: usize) -> Result<Option<i64>, sqlx::Error> {
     let eight = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).map_err(|_| decode("a number of another size"));
     bytes(row, column)?.map(eight).transpose()
 }
@@ -193,7 +198,7 @@ fn push_compact(out: &mut String, json: &str) {
     out.push_str(&json[from..]);
 }
 
-fn decode(what: &'static str) -> sqlx::Error {
+pub(super) fn decode(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 

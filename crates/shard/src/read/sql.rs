@@ -44,7 +44,8 @@ pub enum Kind {
     Search,
 }
 
-pub(super) const ORDER: &str = "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
+pub(super) const ORDER: &str =
+    "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
 /// What happened to an order of a row of `orders`, as [`StoredEvents`](forebay_model::StoredEvents) reads it; null where nothing did.
@@ -59,7 +60,7 @@ macro_rules! events_of_orders {
 }
 pub(super) use events_of_orders;
 
-const EVENTS: &str = events_of_orders!();
+pub(super) const EVENTS: &str = events_of_orders!();
 
 /// The same of a row of `order_views`, as far as the key of the view sees it.
 const VIEW_EVENTS: &str = "case when (select exists (select from view_events)) then (\

@@ -9,9 +9,11 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
 use tokio::time::Instant;
 
+use super::batch::Batch;
 use super::key::{Direction, KeyRef, Span};
 use super::row::{OrderRow, Row};
 use super::sql::{Bounds, Filter, INDEX, Kind, POSITION, TIMES};
+use super::sums::{SumRow, Summing};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -94,6 +96,8 @@ pub struct Statement<'a> {
     name: &'static str,
     stream: StreamKind,
     text: Arc<str>,
+    /// Whether the text will come again, and is kept prepared.
+    is_kept: bool,
     parameters: Parameters<'a>,
     bytes_max: usize,
 }
@@ -101,6 +105,8 @@ pub struct Statement<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Parameters<'a> {
     Read(&'a Tenant, Read<'a>),
+    Batch { tenant: &'a Tenant, batch: Batch<'a>, limit: usize },
+    Sums(&'a Tenant, Summing<'a>),
     Index { bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize },
     Times { tenant: &'a Tenant, order_id: &'a str, limit: usize },
     Position,
@@ -113,6 +119,8 @@ pub struct Rows {
     pub position: Option<Position>,
     /// The rows.
     pub facts: Vec<OrderRow>,
+    /// The totals, of a statement that reads those.
+    pub sums: Vec<SumRow>,
     /// Whether there are more rows, which were not read because of their bytes.
     pub is_cut: bool,
 }
@@ -207,25 +215,39 @@ impl<'a> Statement<'a> {
         let kind = read.kind();
         let text = window.text(kind, read.bounds(window), read.filter());
         let parameters = Parameters::Read(tenant, read);
-        Self { name: kind.name(), stream: kind.lane().kind(), text, parameters, bytes_max }
+        Self { name: kind.name(), stream: kind.lane().kind(), text, is_kept: true, parameters, bytes_max }
+    }
+
+    /// Looks for many orders of a tenant at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
+    /// row that exceeds `bytes_max`.
+    pub fn batch(tenant: &'a Tenant, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
+        let (name, stream, text) = ("lookup", batch.stream(), batch.text().into());
+        Self { name, stream, text, is_kept: false, parameters: Parameters::Batch { tenant, batch, limit }, bytes_max }
+    }
+
+    /// Reads totals of a tenant's orders.
+    pub fn sums(tenant: &'a Tenant, summing: Summing<'a>) -> Self {
+        let (stream, text, parameters) = (summing.stream(), summing.text().into(), Parameters::Sums(tenant, summing));
+        Self { name: "totals", stream, text, is_kept: false, parameters, bytes_max: 0 }
     }
 
     /// The index entries of a tenant's order id, which has that bucket.
     pub fn index(bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let parameters = Parameters::Index { bucket, tenant, order_id, limit };
-        Self { name: "index", stream: StreamKind::Derived, text: INDEX.into(), parameters, bytes_max }
+        Self { name: "index", stream: StreamKind::Derived, text: INDEX.into(), is_kept: true, parameters, bytes_max }
     }
 
     /// The customers and times of a tenant's orders with an id that are stored on this very shard, where the id does not tell: what the
     /// index will have of them.
     pub fn times(tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let parameters = Parameters::Times { tenant, order_id, limit };
-        Self { name: "times", stream: StreamKind::Logged, text: TIMES.into(), parameters, bytes_max }
+        Self { name: "times", stream: StreamKind::Logged, text: TIMES.into(), is_kept: true, parameters, bytes_max }
     }
 
     /// The position of a stream alone.
     pub fn position(stream: StreamKind) -> Self {
-        Self { name: "position", stream, text: POSITION.into(), parameters: Parameters::Position, bytes_max: 0 }
+        let (text, parameters) = (POSITION.into(), Parameters::Position);
+        Self { name: "position", stream, text, is_kept: true, parameters, bytes_max: 0 }
     }
 
     /// Its kind in metrics.
@@ -252,10 +274,11 @@ impl<'a> Statement<'a> {
         let mut rows = Rows::default();
         let mut bytes = 0;
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(&self.text)), self.arguments());
-        let mut stream = query.fetch(&mut *lease);
+        let mut stream = query.persistent(self.is_kept).fetch(&mut *lease);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
-            match Row::of(&row).map_err(failed)? {
+            match Row::of(&row, matches!(self.parameters, Parameters::Sums(..))).map_err(failed)? {
                 Row::Position(position) => rows.position = Some(position),
+                Row::Sum(sum) => rows.sums.push(sum),
                 Row::Fact(fact) => {
                     bytes += fact.bytes();
                     rows.facts.push(fact);
@@ -275,6 +298,8 @@ impl<'a> Statement<'a> {
         let list = PgArguments::default();
         match self.parameters {
             Parameters::Read(tenant, read) => read.arguments(tenant),
+            Parameters::Sums(tenant, summing) => summing.arguments(tenant),
+            Parameters::Batch { tenant, batch, limit } => batch.arguments(tenant, limit),
             Parameters::Index { bucket, tenant, order_id, limit } => {
                 with(with(with(with(list, number(bucket)), tenant.as_str()), order_id), limit as i64)
             }
@@ -286,12 +311,12 @@ impl<'a> Statement<'a> {
     }
 }
 
-fn number(bucket: Bucket) -> i16 {
+pub(super) fn number(bucket: Bucket) -> i16 {
     bucket.number().cast_signed()
 }
 
 /// One parameter more.
-fn with<'t, T: Encode<'t, Postgres> + Type<Postgres>>(mut arguments: PgArguments, value: T) -> PgArguments {
+pub(super) fn with<'t, T: Encode<'t, Postgres> + Type<Postgres>>(mut arguments: PgArguments, value: T) -> PgArguments {
     arguments.add(value).expect("texts and numbers can be encoded");
     arguments
 }

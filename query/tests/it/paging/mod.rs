@@ -3,6 +3,7 @@
 mod answers;
 mod lists;
 mod lookups;
+mod many;
 mod mistakes;
 mod plans;
 mod round_trip;

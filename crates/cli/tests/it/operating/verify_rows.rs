@@ -8,6 +8,7 @@ use forebay_model::{Lane, ShardId, StreamKind};
 use serde_json::{Value, json};
 
 use crate::operating::operated::{Operated, order_at, orders};
+use crate::operating::verify::SUM_ANEW;
 
 const SHARD: ShardId = ShardId(0);
 /// More than are compared at a time.
@@ -143,6 +144,7 @@ async fn spoil_orders(system: &Operated, spoilt: &Spoilt, expected: &mut Expecte
         expected.rows("orders", &order, &places);
         expected.add("order", "orders", order);
     }
+    sql(SUM_ANEW.to_owned()).await;
     for (row, order) in (3..).zip(spoilt.misplaced.iter().map(|&number| id(number))) {
         sql(format!("update dead_letter set stream_seq = 1, row_in_frame = {row} where order_id = '{order}'")).await;
         expected.rows("orders", &order, &places);

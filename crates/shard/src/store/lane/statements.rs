@@ -19,7 +19,8 @@ pub(crate) struct Statements {
     pub(crate) create_compared: String,
     /// Into the staging table.
     pub(crate) copy_staged: String,
-    /// From there into the table, as far as the identities are new. The first in the log wins.
+    /// From there into the table, as far as the identities are new, and with orders into the sums. The first in the log wins. It gives how
+    /// many were new.
     pub(crate) insert_staged: String,
     /// The staged rows that are not in the table, or there with other content: number (from 0), and the time of the fact that
     /// was first.
@@ -58,13 +59,15 @@ impl Statements {
             at("s.ordered_at")
         );
         let time = lane.columns()[lane.spec().time].name;
-        let (create_times, unless, first_at) = match lane {
+        let (create_times, unless, first_at, returned, summed) = match lane {
             Lane::Orders => (
                 CREATE_STAGED_TIMES,
                 NOWHERE_ELSE,
                 format!("case when {is_missing} then {FIRST_AT} else s.ordered_at end"),
+                "tenant, ordered_at, kind, currency, total",
+                SUMMED,
             ),
-            Lane::Events | Lane::Index | Lane::Views | Lane::ViewEvents => ("", "", format!("s.{time}")),
+            Lane::Events | Lane::Index | Lane::Views | Lane::ViewEvents => ("", "", format!("s.{time}"), "1", ""),
         };
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
@@ -78,7 +81,8 @@ impl Statements {
             ),
             copy_staged: format!("copy {staged} ({columns}) from stdin (format binary)"),
             insert_staged: format!(
-                "insert into {table} ({columns}) select {columns} from {staged} s {unless} order by n on conflict do nothing"
+                "with stored as (insert into {table} ({columns}) select {columns} from {staged} s {unless} order by n \
+                    on conflict do nothing returning {returned}){summed} select count(*) from stored"
             ),
             conflicts: format!("select s.n - (select min(n) from {staged}), {first_at} {different} order by 1"),
             duplicates: duplicates(
@@ -106,6 +110,12 @@ impl Statements {
 const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
     where t.bucket = s.bucket and t.tenant = s.tenant and t.order_id = s.order_id and t.customer_id = s.customer_id \
         and t.ordered_at <> s.ordered_at)";
+
+/// Adds what was stored to the sums by the hour.
+const SUMMED: &str = ", summed as (insert into order_sums as known (tenant, hour, kind, currency, orders, total) \
+    select tenant, date_trunc('hour', ordered_at, 'UTC'), kind, currency, count(*), sum(total) from stored group by 1, 2, 3, 4 \
+    order by 1, 2, 3, 4 on conflict (tenant, hour, kind, currency) do update \
+        set orders = known.orders + excluded.orders, total = known.total + excluded.total)";
 
 /// The time of the order that has a staged order's customer and id.
 const FIRST_AT: &str = "(select t.ordered_at from order_time t where t.bucket = s.bucket and t.tenant = s.tenant \

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Executor};
 use super::arrange::in_key_order;
 use super::awaited;
 use super::requests::Requests;
+use super::sums::Sums;
 use super::times::Times;
 use crate::control::ViewsInForce;
 use crate::dead_letter::{self, RowPosition};
@@ -207,7 +208,7 @@ impl LanePart<'_> {
         let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
         let rows = in_key_order(self.lane, rows, partitions);
         copy(connection, &self.statements.copy, &rows).await?;
-        Ok(())
+        Sums::of(self.lane, self.ranges).add(connection).await
     }
 
     async fn add_to_tally(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {

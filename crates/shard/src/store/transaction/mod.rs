@@ -6,4 +6,5 @@ mod awaited;
 pub(super) mod bisect;
 pub(super) mod requests;
 mod staging;
+mod sums;
 mod times;

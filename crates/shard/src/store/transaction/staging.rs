@@ -63,8 +63,8 @@ impl LanePart<'_> {
         let rows: Vec<_> = rows.map(|(row, _)| row).collect();
         copy(connection, &self.statements.copy_staged, &rows).await?;
         Times::of(self.lane, self.ranges).insert_new(connection).await?;
-        let insert = sqlx::query(AssertSqlSafe(self.statements.insert_staged.clone())).execute(connection);
-        Ok(step(Step::Rows, insert).await?.rows_affected())
+        let insert = sqlx::query_scalar(AssertSqlSafe(self.statements.insert_staged.clone())).fetch_one(connection);
+        step(Step::Rows, insert).await.map(i64::cast_unsigned)
     }
 
     async fn conflicts(&self, connection: &mut PgConnection) -> Result<Vec<Conflict>, StepError> {

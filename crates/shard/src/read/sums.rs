@@ -1,0 +1,170 @@
+//! Totals: what orders come to, period by period.
+//!
+//! Everybody's are read from the sums that are kept by the hour, and from the orders of those hours that the range cuts. Customers' and
+//! views' are read from their rows.
+
+use std::fmt;
+
+use forebay_model::touched::HOUR_US;
+use forebay_model::{Lane, OrderKind, StreamKind, Tenant, Timestamp};
+use sqlx::postgres::{PgArguments, PgRow};
+
+use super::key::Span;
+use super::row::{bytes, decode, number};
+use super::sql::{POSITION, column};
+use super::statement::{self, Subject, with};
+
+/// By what orders are summed; hours, days and months are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// By the hour.
+    Hour,
+    /// By the day.
+    Day,
+    /// By the month.
+    Month,
+}
+
+/// Which totals are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Summing<'a> {
+    /// Whose orders.
+    pub subject: &'a Subject,
+    /// Of which time.
+    pub span: Span,
+    /// By what; as a whole where nothing is said.
+    pub by: Option<Period>,
+}
+
+/// What the orders of one kind and currency come to in a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SumRow {
+    /// When the period begins; nothing where there are none.
+    pub period: Option<Timestamp>,
+    /// Sales, or returns.
+    pub kind: OrderKind,
+    /// What the sum is in: three letters.
+    pub currency: String,
+    /// How many orders.
+    pub orders: u64,
+    /// Sum of their totals, or in a view of their subtotals, in minor units.
+    pub total: i128,
+}
+
+impl Period {
+    /// Every period.
+    pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Summing<'_> {
+    pub(super) fn stream(&self) -> StreamKind {
+        self.subject.lane().kind()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Span { from, to } = self.span;
+        let parts = match self.subject {
+            Subject::Everybody => self.by_hours(),
+            Subject::Customer { .. } => {
+                vec![self.rows(Lane::Orders, "total", from, to, "and bucket = $3 and tenant = $2 and customer_id = $4")]
+            }
+            Subject::View { .. } => {
+                let of_key = "and bucket = $3 and tenant = $2 and view = $4 and key = $5";
+                vec![self.rows(Lane::Views, "subtotal", from, to, of_key)]
+            }
+        };
+        format!(
+            "{POSITION} union all (select sum(total)::text, null::text, period, sum(orders)::int8, null::jsonb, null::jsonb, null::int8, \
+                currency, kind from ({}) as part group by period, kind, currency)",
+            parts.join(" union all ")
+        )
+    }
+
+    /// The whole hours of the range, and what is left of it at its ends.
+    fn by_hours(&self) -> Vec<String> {
+        let Span { from, to } = self.span;
+        let whole = |us: i64| Timestamp::from_unix_us(us * HOUR_US);
+        let first = whole(from.unix_us().div_euclid(HOUR_US) + i64::from(from.unix_us().rem_euclid(HOUR_US) > 0));
+        let end = whole(to.unix_us().div_euclid(HOUR_US));
+        let cut = |from, to| self.rows(Lane::Orders, "total", from, to, "and tenant = $2");
+        if first >= end {
+            return vec![cut(from, to)];
+        }
+        let mut parts = vec![format!(
+            "select {} as period, kind, currency, orders, total from order_sums \
+             where tenant = $2 and {}",
+            self.period("hour"),
+            within("hour", first, end)
+        )];
+        parts.extend((from < first).then(|| cut(from, first)));
+        parts.extend((end < to).then(|| cut(end, to)));
+        parts
+    }
+
+    /// The rows of a table within a range of time, whose ends stand there as literals, so that they prune partitions.
+    fn rows(&self, lane: Lane, sum: &str, from: Timestamp, to: Timestamp, condition: &str) -> String {
+        format!(
+            "select {} as period, kind, currency, 1::int8 as orders, {sum} as total from {} \
+             where {} {condition}",
+            self.period("ordered_at"),
+            lane.table(),
+            within("ordered_at", from, to)
+        )
+    }
+
+    /// When the period of an instant begins, as an expression in SQL.
+    fn period(&self, at: &str) -> String {
+        self.by.map_or("null::timestamptz".to_owned(), |by| format!("date_trunc('{by}', {at}, 'UTC')"))
+    }
+
+    pub(super) fn arguments(&self, tenant: &Tenant) -> PgArguments {
+        let list = with(with(PgArguments::default(), self.stream().as_str()), tenant.as_str());
+        match self.subject {
+            Subject::Everybody => list,
+            Subject::Customer { bucket, customer_id } => {
+                with(with(list, statement::number(*bucket)), customer_id.as_ref())
+            }
+            Subject::View { bucket, view, key } => {
+                let list = with(list, statement::number(*bucket));
+                with(with(list, view.number().cast_signed()), key.as_ref())
+            }
+        }
+    }
+}
+
+/// A range of time as a condition in SQL, with its ends as literals. The ends of all time are none: Postgres cannot read the last.
+fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
+    let from = (from > Span::ALL.from).then(|| format!("{column} >= '{from}'"));
+    let to = (to < Span::ALL.to).then(|| format!("{column} < '{to}'"));
+    let ends: Vec<String> = from.into_iter().chain(to).collect();
+    if ends.is_empty() { "true".to_owned() } else { ends.join(" and ") }
+}
+
+impl SumRow {
+    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let text = |column| {
+            let bytes = bytes(row, column)?.ok_or_else(|| decode("a sum without what it is of"))?;
+            std::str::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
+        };
+        let period = number(row, column::ORDERED_AT)?.and_then(Timestamp::from_postgres_us);
+        let orders = number(row, column::NUMBER)?.unwrap_or_default().unsigned_abs();
+        let kind = text(column::KIND)?.parse().map_err(|_| decode("a sum of another kind of orders"))?;
+        let total = text(column::ORDER_ID)?.parse().map_err(|_| decode("a sum that is no integer of 128 bits"))?;
+        Ok(Self { period, kind, currency: text(column::CURRENCY)?.to_owned(), orders, total })
+    }
+}

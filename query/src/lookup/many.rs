@@ -1,0 +1,167 @@
+//! Finding many orders by their ids: the ways of one order, each gone for all of them at once. A shard is asked once a step, however
+//! many ids there are.
+//!
+//! Where facts are owed to the index, a single order is looked for on every shard. That costs too much for many: what the index has not
+//! yet is not found, as in every list of derived facts, and the answer says what is owed.
+
+use std::collections::BTreeMap;
+
+use forebay_model::{Bucket, CustomerId, OrderId, ShardId, Timestamp};
+use forebay_service::Problem;
+use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement};
+use futures::future::join_all;
+
+use super::{Found, Lookup, SAME_ID_MAX};
+use crate::error::ReadError;
+
+/// The most bytes of orders that are read for one request.
+const BYTES_MAX: usize = 16 << 20;
+
+/// What was found for each id.
+pub(crate) type ById = BTreeMap<String, Found>;
+
+/// What is to be looked for, by shard.
+type ByShard<T> = BTreeMap<ShardId, Vec<T>>;
+
+impl Lookup<'_> {
+    /// Every order with these ids, as far as the shards could be asked.
+    ///
+    /// # Errors
+    /// Where they are too large together, or a shard cannot be asked and `partial` does not say that it may be left out.
+    pub(crate) async fn with_ids(&mut self, ids: &[OrderId], partial: bool) -> Result<ById, ReadError> {
+        let mut found = self.many_at_home(ids).await?;
+        let rest: Vec<&OrderId> = ids.iter().filter(|id| !found.contains_key(id.as_str())).collect();
+        let entries = self.many_entries(&rest).await?;
+        let unseen = self.many_of_entries(&entries, &mut found).await?;
+        self.many_searched(&unseen, &mut found).await?;
+        self.missing.sort_unstable();
+        self.missing.dedup();
+        let bytes: usize = found.values().flat_map(Found::values).map(OrderRow::bytes).sum();
+        match bytes {
+            _ if !partial && !self.missing.is_empty() => Err(ReadError::Missing(self.missing.clone())),
+            _ if bytes > BYTES_MAX => Err(too_large().into()),
+            _ => Ok(found),
+        }
+    }
+
+    /// The shards that could not be asked.
+    pub(crate) fn missing(&self) -> &[ShardId] {
+        &self.missing
+    }
+
+    /// Those that lie where assigned ids say.
+    async fn many_at_home(&mut self, ids: &[OrderId]) -> Result<ById, ReadError> {
+        let mut wanted: ByShard<(&str, Span)> = ByShard::new();
+        for (id, home) in ids.iter().filter_map(|id| Some((id, id.home()?))) {
+            for &shard in self.map.read_shards(home.bucket) {
+                wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
+            }
+        }
+        let rows = self.ask_each(&wanted, |wanted| Batch::Homes(wanted)).await?;
+        let mut found = ById::new();
+        for row in rows {
+            // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
+            let home = OrderId::new(row.order_id()).ok().and_then(|id| id.home());
+            if home.is_some_and(|home| self.bucket_of(&row) == Some(home.bucket)) {
+                keep(&mut found, row);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whose orders with these ids are, and when they were, as the index has it.
+    async fn many_entries(&mut self, ids: &[&OrderId]) -> Result<Vec<Entry>, ReadError> {
+        let mut wanted: ByShard<(Bucket, &str)> = ByShard::new();
+        for id in ids {
+            let bucket = Bucket::of_key(self.tenant, id.as_str());
+            for &shard in self.map.read_shards(bucket) {
+                wanted.entry(shard).or_default().push((bucket, id.as_str()));
+            }
+        }
+        let rows = self.ask_each(&wanted, |wanted| Batch::Index(wanted)).await?;
+        Ok(rows.iter().filter_map(Entry::of).collect())
+    }
+
+    /// Adds the orders that entries lead to. Gives the entries that have led to none.
+    async fn many_of_entries(&mut self, entries: &[Entry], found: &mut ById) -> Result<Vec<Entry>, ReadError> {
+        let mut wanted: ByShard<(OrderOf<'_>, Timestamp)> = ByShard::new();
+        for (shard, order, at) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
+            wanted.entry(shard).or_default().push((order, at));
+        }
+        for row in self.ask_each(&wanted, |wanted| Batch::Orders(wanted)).await? {
+            keep(found, row);
+        }
+        let is_unseen = |entry: &&Entry| {
+            found.get(&entry.order_id).is_none_or(|found| !found.contains_key(entry.customer_id.as_str()))
+        };
+        Ok(entries.iter().filter(is_unseen).cloned().collect())
+    }
+
+    /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
+    async fn many_searched(&mut self, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
+        let mut wanted: ByShard<OrderOf<'_>> = ByShard::new();
+        for (shard, order, _) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
+            wanted.entry(shard).or_default().push(order);
+        }
+        for row in self.ask_each(&wanted, |wanted| Batch::Searched(wanted)).await? {
+            keep(found, row);
+        }
+        Ok(())
+    }
+
+    /// The shards that may have an entry's order.
+    fn on_shards<'e>(&self, entry: &'e Entry) -> impl Iterator<Item = (ShardId, OrderOf<'e>, Timestamp)> + use<'e, '_> {
+        let bucket = self.map.bucket_of(self.tenant, &entry.customer_id);
+        let order = OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id };
+        self.map.read_shards(bucket).iter().map(move |&shard| (shard, order, entry.at))
+    }
+
+    /// Asks each shard that something is wanted of, all at the same time. One that is out is noted and gives nothing.
+    async fn ask_each<'w, T>(
+        &mut self,
+        wanted: &'w ByShard<T>,
+        batch: impl Fn(&'w [T]) -> Batch<'w>,
+    ) -> Result<Vec<OrderRow>, ReadError> {
+        let (shards, tenant, patience) = (self.shards, self.tenant, &self.patience);
+        let asked = wanted.iter().filter(|(shard, _)| !self.missing.contains(shard)).map(async |(&shard, wanted)| {
+            let statement = Statement::batch(tenant, batch(wanted), SAME_ID_MAX, BYTES_MAX);
+            let answer = match shards.get(shard) {
+                Ok(known) => shards.read_after(known, &statement, patience).await,
+                Err(error) => Err(error.into()),
+            };
+            (statement.stream().on(shard), answer)
+        });
+        let mut rows = Vec::new();
+        for (stream, answer) in join_all(asked).await {
+            if answer.as_ref().is_ok_and(|after| after.rows.is_cut) {
+                return Err(too_large().into());
+            }
+            rows.extend(self.note(stream, answer)?);
+        }
+        Ok(rows)
+    }
+}
+
+/// Whose an order is, and when it was, as the index has it.
+#[derive(Clone, Debug)]
+struct Entry {
+    order_id: String,
+    customer_id: CustomerId,
+    at: Timestamp,
+}
+
+impl Entry {
+    fn of(row: &OrderRow) -> Option<Self> {
+        let customer_id = CustomerId::new(row.customer_id()).ok()?;
+        Some(Self { order_id: row.order_id().to_owned(), customer_id, at: row.ordered_at() })
+    }
+}
+
+/// Two shards have the same order while its bucket moves.
+fn keep(found: &mut ById, row: OrderRow) {
+    found.entry(row.order_id().to_owned()).or_default().insert(row.customer_id().to_owned(), row);
+}
+
+fn too_large() -> Problem {
+    Problem::too_large(format!("these orders have more than {} MiB together: ask for fewer at once", BYTES_MAX >> 20))
+}

@@ -1,0 +1,109 @@
+//! What orders come to: sums of several shards, added up.
+
+use std::collections::BTreeMap;
+
+use forebay_api::totals::Total;
+use forebay_model::{OrderKind, Timestamp};
+use forebay_shard::read::{OrderRow, Period, SumRow};
+
+/// Sums by period and currency.
+#[derive(Debug, Default)]
+pub(crate) struct Sums(BTreeMap<(Option<Timestamp>, String), Sum>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    count: u64,
+    gross: i128,
+    returned: i128,
+}
+
+impl Sums {
+    /// Adds what a shard has summed.
+    pub(crate) fn add(&mut self, row: SumRow) {
+        let SumRow { period, kind, currency, orders, total } = row;
+        let sum = self.0.entry((period, currency)).or_default();
+        sum.count += orders;
+        match kind {
+            OrderKind::Sale => sum.gross += total,
+            OrderKind::Return => sum.returned -= total,
+        }
+    }
+
+    /// Adds one order.
+    pub(crate) fn add_order(&mut self, row: &OrderRow, by: Option<Period>) {
+        let period = by.map(|by| beginning(by, row.ordered_at()));
+        let kind = row.kind().parse().unwrap_or_default();
+        self.add(SumRow { period, kind, currency: row.currency().to_owned(), orders: 1, total: row.sum().into() });
+    }
+
+    /// How many periods and currencies there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// As they are answered.
+    pub(crate) fn into_totals(self) -> Vec<Total> {
+        let total = |((period, currency), Sum { count, gross, returned }): ((Option<Timestamp>, String), Sum)| Total {
+            period: period.map(|period| period.to_string()),
+            currency,
+            count,
+            gross: in_64_bits(gross),
+            returned: in_64_bits(returned),
+            net: in_64_bits(gross - returned),
+        };
+        self.0.into_iter().map(total).collect()
+    }
+}
+
+/// When the period of an instant begins, in UTC.
+fn beginning(by: Period, at: Timestamp) -> Timestamp {
+    let floor = |us: i64| Timestamp::from_unix_us(at.unix_us().div_euclid(us) * us);
+    match by {
+        Period::Hour => floor(3_600_000_000),
+        Period::Day => floor(86_400_000_000),
+        // Its text begins with year and month.
+        Period::Month => Timestamp::parse(&format!("{}-01T00:00:00Z", &at.to_string()[..7])).unwrap_or(at),
+    }
+}
+
+/// The nearest number that 64 bits have.
+fn in_64_bits(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_begin_where_those_of_postgres_do() {
+        let begin = |by, text| beginning(by, Timestamp::parse(text).unwrap()).to_string();
+        assert_eq!(begin(Period::Hour, "2025-06-30T12:59:59.999999Z"), "2025-06-30T12:00:00Z");
+        assert_eq!(begin(Period::Day, "2025-06-30T23:30:00-01:00"), "2025-07-01T00:00:00Z");
+        assert_eq!(begin(Period::Month, "2024-02-29T00:00:00Z"), "2024-02-01T00:00:00Z");
+    }
+
+    #[test]
+    fn what_sales_bring_and_returns_take_is_summed_by_currency() {
+        let mut sums = Sums::default();
+        let mut add = |kind, currency: &str, orders, total| {
+            sums.add(SumRow { period: None, kind, currency: currency.to_owned(), orders, total });
+        };
+        add(OrderKind::Sale, "EUR", 3, 1000);
+        add(OrderKind::Return, "EUR", 1, -300);
+        add(OrderKind::Sale, "EUR", 1, 7);
+        add(OrderKind::Return, "USD", 2, -5);
+        add(OrderKind::Sale, "YEN", 2, i128::from(i64::MAX) * 2);
+        let total = |currency: &str, count, gross, returned, net| Total {
+            period: None,
+            currency: currency.to_owned(),
+            count,
+            gross,
+            returned,
+            net,
+        };
+        let expected =
+            [total("EUR", 5, 1007, 300, 707), total("USD", 2, 0, 5, -5), total("YEN", 2, i64::MAX, 0, i64::MAX)];
+        assert_eq!(sums.into_totals(), expected);
+    }
+}
