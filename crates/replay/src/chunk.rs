@@ -50,6 +50,8 @@ pub(crate) struct Chunk {
     pub(crate) body: Bytes,
     /// Records that are not sent.
     pub(crate) refused: Vec<Refusal>,
+    /// How many lines are no part of any record.
+    pub(crate) passed_over: u64,
     /// How many bytes of the file were read for it.
     pub(crate) input_bytes: u64,
     places: LineSpans,
@@ -95,6 +97,7 @@ pub(crate) struct ChunkBuilder {
     body: Vec<u8>,
     places: LineSpans,
     refused: Vec<Refusal>,
+    passed_over: u64,
     closed: bool,
 }
 
@@ -106,6 +109,7 @@ impl ChunkBuilder {
             body: Vec::new(),
             places: LineSpans::Each(Vec::new()),
             refused: Vec::new(),
+            passed_over: 0,
             closed: false,
         }
     }
@@ -153,6 +157,11 @@ impl ChunkBuilder {
         self.refused.push(refusal);
     }
 
+    /// Counts lines that are no part of any record.
+    pub(crate) fn pass_over(&mut self, lines: u64) {
+        self.passed_over += lines;
+    }
+
     /// Counts as full from now on.
     pub(crate) fn close(&mut self) {
         self.closed = true;
@@ -161,8 +170,8 @@ impl ChunkBuilder {
     /// Makes the chunk, and leaves an empty builder.
     pub(crate) fn take(&mut self, number: u64, file: usize, start: u64, input_bytes: u64) -> Chunk {
         let full = std::mem::replace(self, Self::new(self.size));
-        let Self { lines, body, places, refused, .. } = full;
-        Chunk { number, file, start, lines, body: body.into(), refused, input_bytes, places }
+        let Self { lines, body, places, refused, passed_over, .. } = full;
+        Chunk { number, file, start, lines, body: body.into(), refused, passed_over, input_bytes, places }
     }
 
     pub(crate) fn records(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::source::format::Format;
 /// What is sent, where to and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files of orders, also compressed with gzip or zstd; `-` is standard input.
+    /// Files of orders, also compressed with gzip, zstd or zip; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// Address of ingest.
     pub to: String,
@@ -19,8 +19,10 @@ pub struct Settings {
     pub query: Option<String>,
     /// Format of the files; without it their names and first bytes tell.
     pub format: Option<Format>,
-    /// Which columns of a CSV or Parquet file make an order (TOML).
+    /// What of a file makes an order (TOML).
     pub map: Option<PathBuf>,
+    /// A name that tells the file from others, for the ids of orders that have none; without it its contents do.
+    pub source: Option<String>,
     /// Orders per second, at most.
     pub rate: Option<NonZeroU32>,
     /// Requests under way at the same time.
@@ -50,6 +52,7 @@ impl Settings {
             query: None,
             format: None,
             map: None,
+            source: None,
             rate: None,
             connections: 4,
             resume: false,

@@ -22,7 +22,7 @@ use forebay_service::settings::units;
 #[derive(Debug, Clone, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
-    /// Files of orders, also compressed with gzip or zstd; `-` is standard input
+    /// Files of orders, also compressed with gzip, zstd or zip; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -42,9 +42,13 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<FormatArg>,
 
-    /// Which columns of a CSV or Parquet file make an order (TOML)
+    /// What of a file makes an order (TOML)
     #[arg(long, value_name = "MAP.toml")]
     pub map: Option<PathBuf>,
+
+    /// A name that tells the file from others, for orders without an id; without it its contents do
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
 
     /// Orders per second, at most
     #[arg(long, value_name = "N")]
@@ -120,6 +124,7 @@ impl From<Args> for Settings {
             query: (!args.no_wait).then_some(args.query),
             format: args.format.map(Into::into),
             map: args.map,
+            source: args.source,
             rate: args.rate,
             connections: args.connections,
             resume: args.resume,

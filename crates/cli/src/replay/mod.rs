@@ -3,10 +3,12 @@
 //! | module | concept |
 //! |---|---|
 //! | [`args`] | what it can be told |
+//! | `report` | what a dry run has found |
 //! | `screen` | what a person sees meanwhile |
 //! | `summary` | what a person reads at the end |
 
 pub mod args;
+mod report;
 mod screen;
 mod summary;
 

@@ -66,10 +66,12 @@ impl Ended {
         let sent_lines = chunk.file_lines(delivered.settled).saturating_sub(blank);
         let sent_rejected: u64 = delivered.rejected.iter().map(|line| u64::from(chunk.place(line.index).lines)).sum();
         let accepted_lines = sent_lines.saturating_sub(sent_rejected);
+        let passed_over_lines = if whole { chunk.passed_over } else { 0 };
         let tally = Tally {
-            lines: accepted_lines + rejected_lines,
+            lines: accepted_lines + rejected_lines + passed_over_lines,
             accepted_lines,
             rejected_lines,
+            passed_over_lines,
             records: delivered.accepted + rejects.len() as u64,
             accepted: delivered.accepted,
             rejected: rejects.len() as u64,

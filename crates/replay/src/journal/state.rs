@@ -84,12 +84,17 @@ impl StateDir {
         Self(asked.unwrap_or_else(usual))
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// What an earlier run has saved about the file.
     ///
     /// # Errors
     /// One sentence, where going on from there would be wrong, because the file or its reading has changed.
     pub(crate) fn load(&self, file: &Identity, to: &str, reading: &str) -> Result<Option<Saved>> {
-        let path = self.path(file, to);
+        let path = self.path_of(file, to);
         let Ok(text) = std::fs::read(&path) else { return Ok(None) };
         let saved = Saved::read(&text).with_context(|| format!("{} cannot be gone on with", path.display()))?;
         let name = file.path.display();
@@ -107,7 +112,7 @@ impl StateDir {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn save(&self, saved: &Saved) -> Result<()> {
-        let path = self.path(&saved.file, &saved.to);
+        let path = self.path_of(&saved.file, &saved.to);
         let write = || {
             std::fs::create_dir_all(&self.0)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
@@ -121,10 +126,10 @@ impl StateDir {
 
     /// Forgets the file.
     pub(crate) fn forget(&self, file: &Identity, to: &str) {
-        let _ = std::fs::remove_file(self.path(file, to));
+        let _ = std::fs::remove_file(self.path_of(file, to));
     }
 
-    fn path(&self, file: &Identity, to: &str) -> PathBuf {
+    fn path_of(&self, file: &Identity, to: &str) -> PathBuf {
         let name = file.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let print = Fingerprint::default().of(file.path.as_os_str().as_encoded_bytes()).of(b"\0").of(to.as_bytes());
         // Names have at most 255 bytes.

@@ -9,6 +9,7 @@ use super::tally::{Counts, Tally};
 use super::{Account, Journal};
 use crate::chunk::LineSpan;
 use crate::fate::Fates;
+use crate::report::Report;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Summary {
     pub total: Tally,
     /// What became of those that were accepted, where that was asked.
     pub fates: Option<Fates>,
+    /// What a dry run has found.
+    pub report: Option<Report>,
     /// How long it took.
     pub seconds: f64,
     /// Accepted orders in that time.
@@ -106,6 +109,7 @@ impl Summary {
             dry_run,
             total: journal.total,
             fates,
+            report: None,
             seconds: elapsed,
             orders_per_s: journal.total.accepted as f64 / elapsed,
             files,

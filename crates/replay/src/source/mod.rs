@@ -5,19 +5,17 @@
 //! | [`format`] | the formats of files |
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
-//! | [`ndjson`], [`json`], [`parquet`] | a source for each format |
-//! | [`rejected`] | what an earlier run has rejected |
-//! | [`item_rows`] | lines of items, in CSV or Parquet, gathered into orders |
+//! | [`records`] | records of JSON |
+//! | [`rows`] | rows of tables, made into orders by a map |
+//! | [`parquet`] | Parquet files, as orders or as rows |
 
 pub mod format;
 pub(crate) mod input;
-pub(crate) mod item_rows;
-pub(crate) mod json;
-pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;
 pub(crate) mod reader;
-pub(crate) mod rejected;
+pub(crate) mod records;
+pub(crate) mod rows;
 
 use std::io;
 

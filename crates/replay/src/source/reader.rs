@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::event::{Event, Tell};
-use crate::fingerprint::Fingerprint;
+use crate::source::input::name::SourceName;
 use crate::source::RecordSource;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
@@ -19,7 +19,7 @@ use crate::source::plan::Plan;
 pub(crate) struct Handed {
     pub(crate) chunk: Chunk,
     /// A name for its file's contents.
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) source_name: SourceName,
     /// Whether its file ends with it.
     pub(crate) ends_file: bool,
     /// Goes when everything up to this chunk is acknowledged.
@@ -55,7 +55,7 @@ struct Stopping;
 struct Reading<'f> {
     reader: &'f Reader,
     file: usize,
-    fingerprint: Fingerprint,
+    source_name: SourceName,
     bytes_read: Arc<AtomicU64>,
     bytes_told: u64,
     builder: ChunkBuilder,
@@ -88,10 +88,11 @@ impl Reader {
     fn read(&self, file: usize, number: &mut u64) -> Result<Result<(), Stopping>> {
         let input = &self.plan.inputs[file];
         let (opening, source) = self.plan.open(input)?;
+        opening.tell(input, &self.tell);
         let mut reading = Reading {
             reader: self,
             file,
-            fingerprint: opening.fingerprint,
+            source_name: opening.name,
             bytes_read: opening.bytes_read,
             bytes_told: 0,
             builder: ChunkBuilder::new(self.size),
@@ -159,10 +160,10 @@ impl Reading<'_> {
         self.records += chunk.records();
         *number += 1;
         let Reader { ahead, chunks, shutdown, handle, .. } = self.reader;
-        let fingerprint = self.fingerprint;
+        let source_name = self.source_name.clone();
         let handed = async {
             let permit = Arc::clone(ahead).acquire_owned().await.ok()?;
-            chunks.send(Handed { chunk, fingerprint, ends_file, permit }).await.ok()
+            chunks.send(Handed { chunk, source_name, ends_file, permit }).await.ok()
         };
         handle.block_on(shutdown.soft().run_until_cancelled(handed)).flatten().ok_or(Stopping)
     }

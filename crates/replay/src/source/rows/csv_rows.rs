@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, Position, Terminator};
 
-use super::Rows;
+use super::{RowPlace, Rows};
 
 /// No row is longer.
 const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -58,13 +58,13 @@ impl<R: Read> CsvRows<R> {
 }
 
 impl<R: Read + Send> Rows for CsvRows<R> {
-    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<RowPlace>> {
         loop {
             self.reader.get_mut().budget = ROW_BYTES_MAX;
             let before = self.reader.position().line();
             match self.reader.read_byte_record(row) {
                 Ok(true) if drop_carriage_return(row) => {}
-                Ok(true) => return Ok(Some(self.begins_on(row))),
+                Ok(true) => return Ok(Some(RowPlace { line: self.begins_on(row), is_late: false })),
                 Ok(false) => return Ok(None),
                 Err(error) => return Err(self.explain(error, before)),
             }
@@ -109,7 +109,7 @@ mod tests {
         ] {
             let mut rows = CsvRows::new(text.as_bytes(), b',');
             let (mut row, mut found) = (ByteRecord::new(), Vec::new());
-            while let Some(line) = rows.next(&mut row).unwrap() {
+            while let Some(RowPlace { line, .. }) = rows.next(&mut row).unwrap() {
                 found.push((line, String::from_utf8(row.get(1).unwrap().to_vec()).unwrap().replace('\r', "")));
             }
             let expected = [(1, "b"), (4, "2\n3"), (6, "5"), (8, "7")].map(|(line, text)| (line, text.to_owned()));

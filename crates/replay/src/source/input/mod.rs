@@ -1,23 +1,33 @@
-//! Opens files: decompresses them, drops a byte order mark, counts what was read.
+//! Opens files: decompresses them, makes UTF-8 of them, counts what was read.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `compression` | gzip, zstd and zip |
+//! | [`encoding`] | encodings, named or found |
+//! | [`name`] | what tells a file from others, and from what it has grown from |
+
+mod compression;
+pub(crate) mod encoding;
+pub(crate) mod name;
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::Fingerprint;
+use self::compression::decompressed;
+use self::encoding::{Decoded, Encoded};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 /// So much of a file is looked at before it is read.
-const HEAD_BYTES: usize = 4096;
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const HEAD_BYTES: usize = 1024 * 1024;
+/// So much of what may be slow in coming.
+const STREAM_HEAD_BYTES: usize = 4096;
 
 /// A file to read, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +66,14 @@ impl FileId {
 
 /// A file that is being read.
 pub(crate) struct Opened {
-    /// Its contents, decompressed and without a byte order mark.
+    /// Its contents, decompressed, as UTF-8 and without a byte order mark.
     pub(crate) reader: Box<dyn BufRead + Send>,
-    /// Its first bytes: at least the first line, up to 4 KiB.
+    /// Its first bytes, decompressed: up to 1 MiB, and of a stream no more than its first line.
+    pub(crate) raw_head: Vec<u8>,
+    /// The same as UTF-8, without a byte order mark.
     pub(crate) head: Vec<u8>,
+    /// How its text is encoded.
+    pub(crate) encoded: Encoded,
     /// How many bytes were read from the disk.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
@@ -121,31 +135,45 @@ impl Input {
         Ok(Some(Identity { path, bytes: meta.len(), modified_s, modified_ns }))
     }
 
-    /// Opens it and reads its first bytes.
+    /// Opens it and reads its first bytes. Without the name of an encoding it is found.
     ///
     /// # Errors
-    /// One sentence: it is not there, a directory, not readable, or in UTF-16.
-    pub(crate) fn open(&self) -> Result<Opened> {
+    /// One sentence: it is not there, a directory, not readable, or there is no such encoding.
+    pub(crate) fn open(&self, encoding: Option<&str>) -> Result<Opened> {
         let bytes_read = Arc::new(AtomicU64::new(0));
-        let raw: Box<dyn Read + Send> = match &self.path {
-            None => Box::new(io::stdin()),
-            Some(path) => Box::new(open_file(path)?),
-        };
-        let counted = Counted { inner: raw, bytes_read: Arc::clone(&bytes_read) };
-        let (head, reader) =
-            decompressed(counted).and_then(decoded).with_context(|| format!("cannot read {}", self.name()))?;
-        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            bail!("{} is in UTF-16: save it as UTF-8", self.name());
+        let cannot = || format!("cannot read {}", self.name());
+        let mut raw = match &self.path {
+            None => decompressed(io::stdin(), None, &bytes_read),
+            Some(path) => {
+                let file = open_file(path)?;
+                let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
+                decompressed(file, again, &bytes_read)
+            }
         }
-        Ok(Opened { reader, head, bytes_read })
+        .with_context(cannot)?;
+        let raw_head = self.read_head(&mut raw).with_context(cannot)?;
+        let encoded = Encoded::find(&raw_head, encoding)?;
+        let head = encoded.decode_head(&raw_head);
+        let reader = Decoded::new(raw_head.clone(), raw, encoded.encoding);
+        Ok(Opened { reader, raw_head, head, encoded, bytes_read })
     }
-}
 
-impl Opened {
-    /// A name for the contents that copies and compressed copies share, and that stays when lines are added.
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let first_line = self.head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        Fingerprint::default().of(first_line)
+    fn read_head(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        if self.can_be_read_again() {
+            reader.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+            return Ok(head);
+        }
+        let mut piece = [0; STREAM_HEAD_BYTES];
+        while head.len() < STREAM_HEAD_BYTES && !head.contains(&b'\n') {
+            match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => head.extend_from_slice(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(head)
     }
 }
 
@@ -155,71 +183,6 @@ fn open_file(path: &Path) -> Result<File> {
         bail!("{} is a directory: name the files in it", path.display());
     }
     Ok(file)
-}
-
-fn decompressed(mut raw: Counted) -> io::Result<Box<dyn Read + Send>> {
-    let mut magic = Vec::new();
-    raw.by_ref().take(ZSTD.len() as u64).read_to_end(&mut magic)?;
-    let (is_gzip, is_zstd) = (magic.starts_with(GZIP), magic.starts_with(ZSTD));
-    let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(magic).chain(raw));
-    Ok(if is_gzip {
-        Box::new(Whole { inner: flate2::bufread::MultiGzDecoder::new(whole), format: "gzip" })
-    } else if is_zstd {
-        Box::new(Whole { inner: zstd::stream::read::Decoder::with_buffer(whole)?, format: "zstd" })
-    } else {
-        Box::new(whole)
-    })
-}
-
-/// Reads the head, and puts it back in front, without a byte order mark.
-fn decoded(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn BufRead + Send>)> {
-    let mut head = vec![0; HEAD_BYTES];
-    let mut filled = 0;
-    while filled < HEAD_BYTES && !head[..filled].contains(&b'\n') {
-        match reader.read(&mut head[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    head.truncate(filled);
-    if head.starts_with(BYTE_ORDER_MARK) {
-        head.drain(..BYTE_ORDER_MARK.len());
-    }
-    let whole = Cursor::new(head.clone()).chain(reader);
-    Ok((head, Box::new(BufReader::with_capacity(BUFFER_BYTES, whole))))
-}
-
-/// Counts what is read.
-struct Counted {
-    inner: Box<dyn Read + Send>,
-    bytes_read: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.bytes_read.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
-}
-
-/// Says of compressed data that ends too early what that means.
-struct Whole<R> {
-    inner: R,
-    format: &'static str,
-}
-
-impl<R: Read> Read for Whole<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let format = self.format;
-        self.inner.read(buffer).map_err(|error| match error.kind() {
-            ErrorKind::Interrupted => error,
-            ErrorKind::UnexpectedEof => io::Error::other(format!("the {format} data is torn: it ends too early")),
-            _ => io::Error::other(format!("the {format} data is damaged: {error}")),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -237,7 +200,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<String> {
         let file = written(bytes);
         let mut text = String::new();
-        Input::new(file.path()).open()?.reader.read_to_string(&mut text)?;
+        Input::new(file.path()).open(None)?.reader.read_to_string(&mut text)?;
         Ok(text)
     }
 
@@ -259,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_dropped_and_utf_16_is_named() {
+    fn a_byte_order_mark_is_dropped_and_utf_16_is_read() {
         assert_eq!(read("\u{feff}{}".as_bytes()).unwrap(), "{}");
         assert_eq!(read(&gzip("\u{feff}{}".as_bytes())).unwrap(), "{}");
-        assert!(read(&[0xff, 0xfe, b'{', 0]).unwrap_err().to_string().contains("UTF-16"));
+        assert_eq!(read(&[0xff, 0xfe, b'{', 0, b'}', 0]).unwrap(), "{}");
     }
 
     #[test]
@@ -284,16 +247,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_one_sentence() {
-        let said = |path: &Path| format!("{:#}", Input::new(path).open().err().unwrap());
+        let said = |path: &Path| format!("{:#}", Input::new(path).open(None).err().unwrap());
         let dir = tempfile::tempdir().unwrap();
         assert!(said(dir.path()).ends_with("is a directory: name the files in it"));
         assert!(said(&dir.path().join("none")).contains("none: No such file"));
-    }
-
-    #[test]
-    fn a_copy_and_a_longer_version_have_one_fingerprint() {
-        let of = |bytes: &[u8]| Input::new(written(bytes).path()).open().unwrap().fingerprint();
-        assert_eq!(of(b"{\"a\":1}\n"), of(&gzip(b"{\"a\":1}\n{\"b\":1}\n")));
-        assert_ne!(of(b"{\"a\":1}\n"), of(b"{\"a\":2}\n"));
     }
 }
