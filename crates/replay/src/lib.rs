@@ -24,6 +24,7 @@
 //! | [`suggest`] | a map for a file |
 //! | [`event`] | what there is to know meanwhile |
 //! | [`generate`] | plausible orders, where there is no file |
+//! | `follow` | files that grow |
 //! | `fingerprint` | short names for long things |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -33,6 +34,7 @@ mod delivery;
 pub mod event;
 mod fate;
 mod fingerprint;
+mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
@@ -56,7 +58,8 @@ pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::{Counts, Tally};
 pub use report::Report;
 pub use map::named::{NAMED_MAPS, NamedMap};
+pub use follow::follow;
 pub use run::run;
 pub use suggest::{Suggestion, suggest};
-pub use settings::Settings;
+pub use settings::{Database, Settings};
 pub use source::format::Format;

@@ -62,6 +62,15 @@ struct Replay {
 /// One sentence about what is wrong before anything is sent; what happens later is told, and stands in the summary.
 pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
     let plan = Plan::new(&settings, StateDir::find(settings.state_dir.clone()).path())?;
+    run_plan(settings, plan, tell, interrupt).await
+}
+
+/// Sends what is planned.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) async fn run_plan(settings: Settings, plan: Plan, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
+    let is_part = plan.inputs.iter().any(|input| input.window().is_some());
     tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
     let replay = Replay { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default(), reporting: Reporting::default() };
     let JournalStart { mut journal, skip, resumed } = JournalStart::new(&replay.settings, &replay.plan, &replay.tell)?;
@@ -84,7 +93,7 @@ pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<
         () if waits => Ending::Stored,
         () => Ending::Accepted,
     };
-    if journal.is_complete() && journal.open_orders() == 0 {
+    if journal.is_complete() && journal.open_orders() == 0 && !is_part {
         journal.forget();
     }
     let places = if waits { Some(replay.places(&journal).await) } else { None };
@@ -191,7 +200,7 @@ impl Replay {
         let mut workers = JoinSet::new();
         let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
-        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(Input::can_be_read_again).collect();
+        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(Input::has_places).collect();
         for _ in 0..connections {
             let worker = Worker {
                 work: work.clone(),

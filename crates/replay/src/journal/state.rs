@@ -24,6 +24,9 @@ pub(crate) struct Saved {
     pub(crate) reading: String,
     /// So many leading records are accepted or rejected.
     pub(crate) records: u64,
+    /// The key of the row that they end with, where rows have one.
+    #[serde(default)]
+    pub(crate) key: Option<String>,
     /// Whether these are all.
     pub(crate) complete: bool,
     /// What is known of them.
@@ -107,6 +110,17 @@ impl StateDir {
         Ok(Some(saved))
     }
 
+    /// What an earlier run has saved about a part of a file that is followed or, where that is all sent, about the part before
+    /// it: rejected records of all of them go to one file. So many records stand before the part.
+    pub(crate) fn load_part(&self, part: &Identity, to: &str, records_before: u64) -> Option<Saved> {
+        let saved = Saved::read(&std::fs::read(self.path_of(part, to)).ok()?).ok()?;
+        if saved.file == *part {
+            return Some(saved);
+        }
+        let is_before = saved.complete && saved.records == records_before;
+        is_before.then(|| Saved { file: part.clone(), complete: false, ..saved })
+    }
+
     /// Keeps how far a run has come; a reader finds either what was there before or all of this.
     ///
     /// # Errors
@@ -152,6 +166,7 @@ mod tests {
             to: "http://a".to_owned(),
             reading: "ndjson".to_owned(),
             records: 7,
+            key: None,
             complete: false,
             known: Known::default(),
             rejects: PathBuf::from("/data/r"),

@@ -62,6 +62,9 @@ pub struct FileSummary {
     pub can_resume: bool,
     /// How many records an earlier run had sent.
     pub resumed_behind: u64,
+    /// How many leading records are sent, in all.
+    #[serde(skip)]
+    pub(crate) records_done: u64,
     /// Its figures, of this run.
     #[serde(flatten)]
     pub tally: Tally,
@@ -74,6 +77,37 @@ pub struct FileSummary {
 }
 
 impl Summary {
+    /// That of a run in which nothing came.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            ending: Ending::Interrupted,
+            dry_run: false,
+            total: Tally::default(),
+            fates: None,
+            report: None,
+            seconds: 0.0,
+            orders_per_s: 0.0,
+            files: Vec::new(),
+        }
+    }
+
+    /// With what another run has sent, file by file.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.seconds += other.seconds;
+        self.orders_per_s = self.total.accepted as f64 / self.seconds.max(f64::EPSILON);
+        for file in other.files {
+            match self.files.iter_mut().find(|known| known.file == file.file) {
+                Some(known) => {
+                    let mut tally = known.tally;
+                    tally += file.tally;
+                    *known = FileSummary { tally, ..file };
+                }
+                None => self.files.push(file),
+            }
+        }
+    }
+
     /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of the orders.
     pub(crate) fn new(
         journal: &Journal,
@@ -92,6 +126,7 @@ impl Summary {
             complete: account.complete,
             can_resume: account.saved.is_some(),
             resumed_behind,
+            records_done: account.saved.as_ref().map_or(0, |saved| saved.records),
             tally: account.tally,
             all_runs: account.all_runs(),
             fates: fates(number, account),

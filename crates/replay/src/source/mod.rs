@@ -31,6 +31,14 @@ pub(crate) trait RecordSource: Send {
     /// # Errors
     /// When the file cannot be read on; what was found before stays in the builder.
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool>;
+
+    /// Leaves a record at the end that may go on, where a file grows.
+    fn leave_last(&mut self) {}
+
+    /// The byte of what was read at which the record begins that was left.
+    fn left_at(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A record longer than [`RECORD_BYTES_MAX`].

@@ -11,9 +11,10 @@ use serde::de::IgnoredAny;
 use crate::event::{Event, Tell};
 use crate::fingerprint::Fingerprint;
 use crate::map::Map;
-use crate::settings::Settings;
+use crate::settings::{Database, Settings};
 use crate::source::RecordSource;
 use crate::source::format::Format;
+use crate::source::input::listing::files;
 use crate::source::input::name::{KnownNames, Named, SourceName};
 use crate::source::input::{Input, Opened};
 use crate::source::parquet;
@@ -21,7 +22,8 @@ use crate::source::records::json::Json;
 use crate::source::records::mapped::MappedLines;
 use crate::source::records::ndjson::Ndjson;
 use crate::source::records::rejected::{RejectedRecords, is_rejected};
-use crate::source::rows::orders_of_csv;
+use crate::source::rows::query_rows::Query;
+use crate::source::rows::{orders_of, orders_of_csv};
 
 /// The files of a run.
 #[derive(Clone, Debug)]
@@ -43,7 +45,23 @@ impl Plan {
     /// # Errors
     /// One sentence about the first thing that is wrong.
     pub(crate) fn new(settings: &Settings, state_dir: &Path) -> Result<Self> {
-        let inputs: Vec<Input> = settings.files.iter().map(|path| Input::new(path)).collect();
+        let mut inputs: Vec<Input> = files(&settings.files, false)?.iter().map(|path| Input::new(path)).collect();
+        inputs.extend(settings.database.as_ref().map(Database::input).transpose()?);
+        let plan = Self::of_inputs(inputs, settings, state_dir)?;
+        // Standard input and pipes can be read only once.
+        for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
+            if !input.is_stream()? {
+                plan.open(input)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// These files, which are not looked at yet.
+    ///
+    /// # Errors
+    /// One sentence about settings that do not fit together.
+    pub(crate) fn of_inputs(inputs: Vec<Input>, settings: &Settings, state_dir: &Path) -> Result<Self> {
         let (map, map_print) = load_map(settings.map.as_deref())?;
         let plan = Self {
             inputs,
@@ -54,13 +72,21 @@ impl Plan {
             names: (!settings.dry_run).then(|| KnownNames::new(state_dir)),
         };
         plan.check(settings.resume)?;
-        // Standard input and pipes can be read only once.
-        for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
-            if !input.is_stream()? {
-                plan.open(input)?;
-            }
-        }
         Ok(plan)
+    }
+
+    /// How the file would be read.
+    ///
+    /// # Errors
+    /// One sentence: it cannot be, or its format is not known.
+    pub(crate) fn how(&self, input: &Input) -> Result<Reading> {
+        let opened = input.open(self.map.as_ref().and_then(|map| map.encoding.as_deref()))?;
+        Ok(Reading {
+            format: self.format_of(input, &opened)?,
+            is_plain: !opened.is_compressed && opened.encoded.is_utf_8(),
+            delimiter: self.map.as_ref().map_or(b',', |map| map.delimiter),
+            lines_apart: self.map.as_ref().and_then(|map| map.lines_apart),
+        })
     }
 
     /// One file, read by a map, of which nothing is sent.
@@ -76,7 +102,7 @@ impl Plan {
     }
 
     fn check(&self, resume: bool) -> Result<(), BadSetting> {
-        let stdin = self.inputs.iter().filter(|input| input.path().is_none()).count();
+        let stdin = self.inputs.iter().filter(|input| input.is_stdin()).count();
         if stdin > 1 {
             return Err(BadSetting::new("standard input can be read only once"));
         }
@@ -103,13 +129,17 @@ impl Plan {
     /// # Errors
     /// One sentence: the file cannot be read, its format is not known, a column is missing.
     pub(crate) fn open(&self, input: &Input) -> Result<(Opening, Option<Box<dyn RecordSource>>)> {
+        if let Some(query) = input.query() {
+            return self.open_query(query);
+        }
         let encoding = self.map.as_ref().and_then(|map| map.encoding.as_deref());
         let opened = input.open(encoding)?;
         let guessed = opened.encoded.is_guessed.then(|| opened.encoded.encoding.name());
         let bytes_read = Arc::clone(&opened.bytes_read);
+        let mark_bytes = if opened.raw_head.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
         let opening = |format| {
             let Named { name, grown_from } = self.name(input, &opened.raw_head, format)?;
-            anyhow::Ok(Opening { name, grown_from, guessed, bytes_read })
+            anyhow::Ok(Opening { name, grown_from, guessed, mark_bytes, bytes_read })
         };
         if opened.head.is_empty() {
             return Ok((opening(Format::Ndjson)?, None));
@@ -143,6 +173,17 @@ impl Plan {
             }
         };
         Ok((opening, source))
+    }
+
+    fn open_query(&self, query: &Query) -> Result<(Opening, Option<Box<dyn RecordSource>>)> {
+        let map = self.map.as_ref().filter(|map| !map.is_of_json() && map.lines_apart.is_none());
+        let why = "a query needs a --map for tables, without lines_apart: it can bring the rows of an order together itself";
+        let map = map.ok_or_else(|| BadSetting::new(why))?;
+        let name = self.given_name.clone().unwrap_or_else(|| SourceName::given(&query.name()));
+        let opening = Opening { name, grown_from: None, guessed: None, mark_bytes: 0, bytes_read: Arc::default() };
+        let Some((rows, header)) = query.open().with_context(|| query.title())? else { return Ok((opening, None)) };
+        let source = orders_of(rows, header, Arc::clone(map)).with_context(|| query.title())?;
+        Ok((opening, Some(source)))
     }
 
     /// How the file is read, in short: positions in it mean something only as long as this stays.
@@ -192,6 +233,16 @@ fn is_document(line: &[u8]) -> bool {
     serde::Deserialize::deserialize(&mut line).is_ok_and(|IgnoredAny| line.end().is_ok())
 }
 
+/// How a file is read.
+pub(crate) struct Reading {
+    pub(crate) format: Format,
+    /// Whether it is UTF-8, and not compressed.
+    pub(crate) is_plain: bool,
+    pub(crate) delimiter: u8,
+    /// See [`Map::lines_apart`].
+    pub(crate) lines_apart: Option<u64>,
+}
+
 /// A file that was opened.
 pub(crate) struct Opening {
     /// What tells it from others.
@@ -200,6 +251,8 @@ pub(crate) struct Opening {
     pub(crate) grown_from: Option<String>,
     /// Its encoding, where that was guessed.
     pub(crate) guessed: Option<&'static str>,
+    /// How many bytes of it are no text: a byte order mark.
+    pub(crate) mark_bytes: u64,
     /// How many of its bytes were read.
     pub(crate) bytes_read: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -220,7 +273,9 @@ impl Opening {
 /// Where rejected records of a file go if nothing is said: beside it, or into the working directory where one may not
 /// write beside it.
 pub(crate) fn default_rejects(input: &Input) -> PathBuf {
-    let Some(path) = input.path() else { return PathBuf::from("stdin.rejects.ndjson") };
+    let Some(path) = input.path() else {
+        return PathBuf::from(if input.is_stdin() { "stdin.rejects.ndjson" } else { "query.rejects.ndjson" });
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".rejects.ndjson");
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {

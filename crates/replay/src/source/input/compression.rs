@@ -5,12 +5,15 @@ use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::BUFFER_BYTES;
+use super::{BUFFER_BYTES, zip};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZIP: &[u8] = b"PK\x03\x04";
 const MAGIC_BYTES: u64 = 4;
+
+/// What is in a file, and whether it is compressed.
+type Content = (Box<dyn Read + Send>, bool);
 
 /// Reads what is in the file. `again` is the same file once more, where it can be read from any place.
 ///
@@ -20,55 +23,37 @@ pub(super) fn decompressed(
     raw: impl Read + Send + 'static,
     again: Option<File>,
     bytes_read: &Arc<AtomicU64>,
-) -> io::Result<Box<dyn Read + Send>> {
+) -> io::Result<Content> {
     let mut raw = Counted { inner: raw, bytes_read: Arc::clone(bytes_read) };
     let mut magic = Vec::new();
     raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
     if magic == ZIP {
         let file = again.ok_or_else(|| io::Error::other("zip is read from its end, and this has none: name a file"))?;
-        return only_file(file, bytes_read);
+        return Ok((only_file(file, bytes_read)?, true));
     }
     let (is_gzip, is_zstd) = (magic.starts_with(GZIP), magic == ZSTD);
     let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(magic).chain(raw));
-    Ok(if is_gzip {
+    let content: Box<dyn Read + Send> = if is_gzip {
         Box::new(Whole { inner: flate2::bufread::MultiGzDecoder::new(whole), format: "gzip" })
     } else if is_zstd {
         Box::new(Whole { inner: zstd::stream::read::Decoder::with_buffer(whole)?, format: "zstd" })
     } else {
         Box::new(whole)
-    })
+    };
+    Ok((content, is_gzip || is_zstd))
 }
 
 /// The one file in a zip file. The directory at its end says where it begins and how it is compressed.
-fn only_file(file: File, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
-    let mut archive = zip::ZipArchive::new(file).map_err(|error| io::Error::other(format!("the zip file is damaged: {error}")))?;
-    let names = archive.file_names().map(|name| name.map_or_else(|_| "?".to_owned(), std::borrow::Cow::into_owned));
-    let content: Vec<(usize, String)> = names.enumerate().filter(|(_, name)| is_content(name)).collect();
-    let [(index, _)] = content[..] else {
-        let (count, names) = (content.len(), content.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(", "));
-        return Err(io::Error::other(format!("the zip file has {count} files in it, and it must have one: {names}")));
+fn only_file(mut file: File, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+    let entry = zip::only_entry(&file)?;
+    file.seek(SeekFrom::Start(entry.start))?;
+    let counted = Counted { inner: file, bytes_read: Arc::clone(bytes_read) };
+    let raw = BufReader::with_capacity(BUFFER_BYTES, counted.take(entry.bytes));
+    let inner: Box<dyn Read + Send> = match entry.method {
+        zip::Method::Stored => Box::new(raw),
+        zip::Method::Deflated => Box::new(flate2::bufread::DeflateDecoder::new(raw)),
     };
-    let entry = archive.by_index_raw(index).map_err(io::Error::other)?;
-    if entry.encrypted() {
-        return Err(io::Error::other("the zip file is encrypted"));
-    }
-    let (method, bytes, checksum) = (entry.compression(), entry.compressed_size(), entry.crc32());
-    let start = entry.data_start().ok_or_else(|| io::Error::other("the zip file is damaged"))?;
-    drop(entry);
-    let mut file = archive.into_inner();
-    file.seek(SeekFrom::Start(start))?;
-    let raw = BufReader::with_capacity(BUFFER_BYTES, Counted { inner: file, bytes_read: Arc::clone(bytes_read) }.take(bytes));
-    let inner: Box<dyn Read + Send> = match method {
-        zip::CompressionMethod::STORE => Box::new(raw),
-        zip::CompressionMethod::DEFLATE => Box::new(flate2::bufread::DeflateDecoder::new(raw)),
-        other => return Err(io::Error::other(format!("the zip file is compressed by {other}, and only deflate is known"))),
-    };
-    Ok(Box::new(Whole { inner: Checked { inner, found: flate2::Crc::new(), checksum }, format: "zip" }))
-}
-
-/// Directories are none, nor what macOS adds.
-fn is_content(name: &str) -> bool {
-    !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
+    Ok(Box::new(Whole { inner: Checked { inner, found: flate2::Crc::new(), checksum: entry.checksum }, format: "zip" }))
 }
 
 /// Counts what is read.
@@ -126,30 +111,19 @@ mod tests {
 
     use super::*;
 
-    /// A zip file of stored files.
-    fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::STORE);
-        for (name, text) in files {
-            writer.start_file(*name, stored).unwrap();
-            writer.write_all(text.as_bytes()).unwrap();
-        }
-        writer.finish().unwrap().into_inner()
-    }
-
     fn read(bytes: &[u8]) -> io::Result<String> {
         let mut file = tempfile::tempfile()?;
         file.write_all(bytes)?;
         file.rewind()?;
         let again = file.try_clone()?;
         let mut text = String::new();
-        decompressed(file, Some(again), &Arc::default())?.read_to_string(&mut text)?;
+        decompressed(file, Some(again), &Arc::default())?.0.read_to_string(&mut text)?;
         Ok(text)
     }
 
     #[test]
     fn the_one_file_of_a_zip_file_is_read_and_its_checksum_compared() {
-        let whole = zip(&[("__MACOSX/a", "x"), ("orders.csv", "a,b\n1,2\n")]);
+        let whole = zip::tests::zip(&[("__MACOSX/a", "x"), ("orders.csv", "a,b\n1,2\n")]);
         assert_eq!(read(&whole).unwrap(), "a,b\n1,2\n");
         let mut damaged = whole;
         let at = damaged.windows(4).position(|window| window == b"1,2\n").unwrap();
@@ -159,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_zip_file_with_several_files_or_none_is_named() {
-        let said = |files: &[(&str, &str)]| read(&zip(files)).unwrap_err().to_string();
+        let said = |files: &[(&str, &str)]| read(&zip::tests::zip(files)).unwrap_err().to_string();
         assert_eq!(said(&[("a", ""), ("b", "")]), "the zip file has 2 files in it, and it must have one: a, b");
-        let torn = zip(&[("a", "text")]);
+        let torn = zip::tests::zip(&[("a", "text")]);
         assert!(read(&torn[..torn.len() - 10]).unwrap_err().to_string().contains("damaged"));
     }
 }

@@ -48,6 +48,11 @@ impl Encoded {
         Ok(Self { encoding: detector.guess(None, Utf8Detection::Deny), is_guessed: true })
     }
 
+    /// Whether nothing is to be done.
+    pub(crate) fn is_utf_8(&self) -> bool {
+        self.encoding == UTF_8
+    }
+
     /// The first bytes of a file as UTF-8. What is torn or wrong in them is left out or replaced: they are only looked at.
     pub(crate) fn decode_head(&self, head: &[u8]) -> Vec<u8> {
         if self.encoding == UTF_8 {

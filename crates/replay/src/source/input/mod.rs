@@ -2,14 +2,20 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `compression` | gzip, zstd and zip |
+//! | `compression`, `zip` | gzip, zstd and zip |
 //! | [`encoding`] | encodings, named or found |
+//! | [`listing`] | files by name, by pattern, or in a directory |
+//! | [`window`] | a part of a file that grows |
 //! | [`name`] | what tells a file from others, and from what it has grown from |
 
 mod compression;
 pub(crate) mod encoding;
+pub(crate) mod listing;
 pub(crate) mod name;
+pub(crate) mod window;
+mod zip;
 
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, Read};
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use self::compression::decompressed;
 use self::encoding::{Decoded, Encoded};
+use self::name::SourceName;
+use self::window::Window;
+use crate::source::reader::Skip;
+use crate::source::rows::query_rows::Query;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 /// So much of a file is looked at before it is read.
@@ -32,8 +42,12 @@ const STREAM_HEAD_BYTES: usize = 4096;
 /// A file to read, or standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Input {
-    /// Nothing is standard input.
+    /// Nothing is standard input, or a query.
     path: Option<PathBuf>,
+    /// Of a file that is followed, the part that is read.
+    part: Option<(Window, FileId)>,
+    /// What is asked instead of a file.
+    query: Option<Query>,
 }
 
 /// Which file it is, and in which state: what a file must still be for a run to go on in its middle.
@@ -46,7 +60,7 @@ pub(crate) struct Identity {
 }
 
 /// A file, by whatever name it is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     device: u64,
     inode: u64,
@@ -64,6 +78,12 @@ impl FileId {
     }
 }
 
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.device, self.inode)
+    }
+}
+
 /// A file that is being read.
 pub(crate) struct Opened {
     /// Its contents, decompressed, as UTF-8 and without a byte order mark.
@@ -74,6 +94,7 @@ pub(crate) struct Opened {
     pub(crate) head: Vec<u8>,
     /// How its text is encoded.
     pub(crate) encoded: Encoded,
+    pub(crate) is_compressed: bool,
     /// How many bytes were read from the disk.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
@@ -81,7 +102,40 @@ pub(crate) struct Opened {
 impl Input {
     /// `-` is standard input.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: (path != Path::new("-")).then(|| path.to_owned()) }
+        Self { path: (path != Path::new("-")).then(|| path.to_owned()), part: None, query: None }
+    }
+
+    /// The rows of a query.
+    pub(crate) fn of_query(query: Query) -> Self {
+        Self { path: None, part: None, query: Some(query) }
+    }
+
+    /// The query, where it is one.
+    pub(crate) fn query(&self) -> Option<&Query> {
+        self.query.as_ref()
+    }
+
+    /// The same, without what was passed over by its key.
+    pub(crate) fn behind(&self, skip: &Skip) -> Self {
+        match (&self.query, skip) {
+            (Some(query), Skip::Behind { key, .. }) => Self::of_query(query.after(Some(key.clone()))),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether it is standard input.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.path.is_none() && self.query.is_none()
+    }
+
+    /// A part of a file that is followed.
+    pub(crate) fn part(path: &Path, window: Window, id: FileId) -> Self {
+        Self { path: Some(path.to_owned()), part: Some((window, id)), query: None }
+    }
+
+    /// The part that is read, where that is not all of it.
+    pub(crate) fn window(&self) -> Option<&Window> {
+        self.part.as_ref().map(|(window, _)| window)
     }
 
     /// Where the file is; nothing for standard input.
@@ -91,7 +145,11 @@ impl Input {
 
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
-        self.path.as_ref().map_or_else(|| "standard input".to_owned(), |path| path.display().to_string())
+        match (&self.path, &self.query) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(query)) => query.title(),
+            (None, None) => "standard input".to_owned(),
+        }
     }
 
     /// Its length on the disk, where it has one.
@@ -105,9 +163,14 @@ impl Input {
         self.bytes().is_some()
     }
 
+    /// Whether its records have the same places whenever it is read.
+    pub(crate) fn has_places(&self) -> bool {
+        self.can_be_read_again() || self.query.as_ref().is_some_and(Query::has_key)
+    }
+
     /// Which file it is, a file on standard input too.
     pub(crate) fn id(&self) -> Option<FileId> {
-        FileId::of(self.path().unwrap_or(Path::new("/dev/stdin")))
+        FileId::of(self.path().unwrap_or(Path::new(if self.is_stdin() { "/dev/stdin" } else { "" })))
     }
 
     /// Whether it is a pipe or the like.
@@ -125,7 +188,17 @@ impl Input {
     /// # Errors
     /// When it is not there.
     pub(crate) fn identity(&self) -> Result<Option<Identity>> {
+        if let Some(query) = self.query.as_ref().filter(|query| query.has_key()) {
+            let path = PathBuf::from(format!("query-{}", SourceName::given(&query.name())));
+            return Ok(Some(Identity { path, bytes: 0, modified_s: 0, modified_ns: 0 }));
+        }
         let Some(path) = &self.path else { return Ok(None) };
+        if let Some((window, id)) = &self.part {
+            // Whatever it is called, and whatever was added to it.
+            let (from, takes_last) = (window.from.bytes as i64, i64::from(window.takes_last));
+            let path = PathBuf::from(format!("followed-{id}"));
+            return Ok(Some(Identity { path, bytes: window.to, modified_s: from, modified_ns: takes_last }));
+        }
         let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
         if !meta.is_file() {
             return Ok(None);
@@ -142,20 +215,32 @@ impl Input {
     pub(crate) fn open(&self, encoding: Option<&str>) -> Result<Opened> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let cannot = || format!("cannot read {}", self.name());
-        let mut raw = match &self.path {
+        let (mut raw, is_compressed) = match &self.path {
             None => decompressed(io::stdin(), None, &bytes_read),
             Some(path) => {
                 let file = open_file(path)?;
                 let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
-                decompressed(file, again, &bytes_read)
+                match &self.part {
+                    Some((window, _)) => window.open(&file).map(|part| (part, false)),
+                    None => decompressed(file, again, &bytes_read),
+                }
             }
         }
         .with_context(cannot)?;
-        let raw_head = self.read_head(&mut raw).with_context(cannot)?;
-        let encoded = Encoded::find(&raw_head, encoding)?;
-        let head = encoded.decode_head(&raw_head);
-        let reader = Decoded::new(raw_head.clone(), raw, encoded.encoding);
-        Ok(Opened { reader, raw_head, head, encoded, bytes_read })
+        let read_head = self.read_head(&mut raw).with_context(cannot)?;
+        let encoded = Encoded::find(&read_head, encoding)?;
+        let head = encoded.decode_head(&read_head);
+        let reader = Decoded::new(read_head.clone(), raw, encoded.encoding);
+        let raw_head = self.first_bytes(read_head).with_context(cannot)?;
+        Ok(Opened { reader, raw_head, head, encoded, is_compressed, bytes_read })
+    }
+
+    /// The first bytes of the file, of which these were read.
+    fn first_bytes(&self, read: Vec<u8>) -> io::Result<Vec<u8>> {
+        let (Some(path), Some(window)) = (&self.path, self.window()) else { return Ok(read) };
+        let mut head = Vec::new();
+        File::open(path)?.take(window.to.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
+        Ok(head)
     }
 
     fn read_head(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {

@@ -12,6 +12,8 @@ const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The rows of a CSV file.
 pub(crate) struct CsvRows<R> {
     reader: csv::Reader<Watched<R>>,
+    /// The byte behind the row before the one that was read last.
+    row_start: u64,
 }
 
 /// Reads no more than a budget that is filled up again for every row, and knows what it read last.
@@ -32,7 +34,12 @@ impl<R: Read> CsvRows<R> {
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(64 * 1024)
             .from_reader(Watched { inner, budget: ROW_BYTES_MAX, bytes: 0, last: b'\n' });
-        Self { reader }
+        Self { reader, row_start: 0 }
+    }
+
+    /// How many bytes the rows have that were read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.reader.position().byte()
     }
 
     /// The line that the row just read begins on. Blank lines before it were passed over, so it is counted from its end.
@@ -62,6 +69,7 @@ impl<R: Read + Send> Rows for CsvRows<R> {
         loop {
             self.reader.get_mut().budget = ROW_BYTES_MAX;
             let before = self.reader.position().line();
+            self.row_start = self.bytes();
             match self.reader.read_byte_record(row) {
                 Ok(true) if drop_carriage_return(row) => {}
                 Ok(true) => return Ok(Some(RowPlace { line: self.begins_on(row), is_late: false })),
@@ -69,6 +77,10 @@ impl<R: Read + Send> Rows for CsvRows<R> {
                 Err(error) => return Err(self.explain(error, before)),
             }
         }
+    }
+
+    fn begins_at(&self) -> Option<u64> {
+        Some(self.row_start)
     }
 }
 

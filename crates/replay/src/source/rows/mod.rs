@@ -10,10 +10,12 @@
 //! |---|---|
 //! | `columns` | where the map's columns stand in a certain file |
 //! | `csv_rows` | the rows of a CSV file, of a bounded length |
+//! | [`query_rows`] | the rows of a query |
 //! | `scattered`, `row_log` | lines of an order that do not stand together |
 
 mod columns;
 pub(crate) mod csv_rows;
+pub(crate) mod query_rows;
 mod row_log;
 mod scattered;
 
@@ -38,6 +40,16 @@ pub(crate) trait Rows: Send {
     /// # Errors
     /// When the file cannot be read, or a row does not end.
     fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<RowPlace>>;
+
+    /// The byte at which the row begins that was read last, where that is known.
+    fn begins_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// The key of the row that was read last, where rows have one to go on behind.
+    fn key(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Where a row stands.
@@ -61,6 +73,11 @@ pub(crate) struct Lines<R> {
     order: Option<Assembly>,
     /// Whether the rows of that order came too late.
     is_late: bool,
+    /// The byte at which that order begins.
+    begins_at: Option<u64>,
+    /// The key of the last row of that order.
+    key: Option<String>,
+    leaves_last: bool,
 }
 
 /// Opens the orders of rows that have these columns.
@@ -101,7 +118,7 @@ pub(crate) fn orders_of_csv(
 impl<R: Rows> Lines<R> {
     fn new(rows: R, header: ByteRecord, map: Arc<Map>, columns: Arc<Columns>) -> Self {
         let items = map.items.as_ref().map(|_| MappedItems::new(&map));
-        Self { map, columns, header, items, rows, row: ByteRecord::new(), order: None, is_late: false }
+        Self { map, columns, header, items, rows, row: ByteRecord::new(), order: None, is_late: false, begins_at: None, key: None, leaves_last: false }
     }
 
     /// Takes the row in hand.
@@ -114,7 +131,9 @@ impl<R: Rows> Lines<R> {
         let order = self.order.as_mut().filter(|_| self.is_late == is_late);
         if let Some(order) = order.filter(|order| continues(&self.map, order, &row)) {
             check_width(order, &row, line);
-            return order.add(&self.map, &row, line);
+            order.add(&self.map, &row, line);
+            self.key = self.rows.key().map(str::to_owned);
+            return;
         }
         let mut order = Assembly::begin(&self.map, &row, line);
         check_width(&mut order, &row, line);
@@ -127,10 +146,13 @@ impl<R: Rows> Lines<R> {
             None => order.add(&self.map, &row, line),
         }
         self.is_late = is_late;
+        self.begins_at = self.rows.begins_at();
         let whole = self.order.replace(order);
         if let Some(whole) = whole {
             whole.finish(&self.map, builder);
+            builder.end_at(self.key.take());
         }
+        self.key = self.rows.key().map(str::to_owned);
     }
 }
 
@@ -166,13 +188,22 @@ impl<R: Rows> RecordSource for Lines<R> {
         match self.rows.next(&mut self.row)? {
             Some(place) => self.take(place, builder),
             None => {
-                if let Some(order) = self.order.take() {
+                if let Some(order) = self.order.take_if(|_| !self.leaves_last) {
                     order.finish(&self.map, builder);
+                    builder.end_at(self.key.take());
                 }
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn leave_last(&mut self) {
+        self.leaves_last = true;
+    }
+
+    fn left_at(&self) -> Option<u64> {
+        self.begins_at.filter(|_| self.order.is_some())
     }
 }
 
