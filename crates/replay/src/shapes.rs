@@ -89,8 +89,9 @@ const LINES_APART: &str = "Order,Customer,Date,SKU,Qty,Price\nF1,C1,2026-01-02 1
 fn lines_of_an_order_that_stand_apart_are_one_order() {
     let file = Shape::new("apart.csv", LINES_APART);
     for (orders, chunk) in [file.by(&format!("lines_apart = 2\n{PLAIN}")), file.by_suggestion()] {
-        assert_eq!((ids(&orders), totals(&orders)), (vec!["F1", "F2"], vec![1750, 400]));
-        assert_eq!((orders[0].4, chunk.place(0).line, chunk.place(0).lines), (2, 2, 2));
+        // An order goes when it ends.
+        assert_eq!((ids(&orders), totals(&orders)), (vec!["F2", "F1"], vec![400, 1750]));
+        assert_eq!((orders[1].4, chunk.place(1).line, chunk.place(1).lines), (2, 2, 2));
     }
     // One line less, and the second line is told and not lost.
     let (orders, chunk) = file.by(&format!("lines_apart = 1\n{PLAIN}"));
@@ -229,6 +230,47 @@ fn prices_say_their_currency_and_a_sign_of_several_is_not_guessed() {
     let (orders, chunk) = file.by(&format!("currency = {{ constant = \"USD\" }}\n{map}"));
     assert_eq!(totals(&orders), [500]);
     assert!(chunk.refused[0].detail.contains("is in EUR, and the order in USD"), "{}", chunk.refused[0].detail);
+}
+
+/// What is left of a file behind so many records, as a run reads it that goes on there: the orders, and the places of what is refused.
+fn behind(path: &Path, map: &str, records: usize) -> (Vec<String>, Vec<u64>) {
+    let map = Map::parse(map).unwrap();
+    let (_, source) = Plan::of_file(path, map).open(&Input::new(path)).unwrap();
+    let mut source = source.unwrap();
+    let mut passed = 0;
+    let mut has_more = true;
+    while passed < records && has_more {
+        let mut builder = ChunkBuilder::new(ChunkSize { records: (records - passed).min(3), bytes: usize::MAX });
+        has_more = source.fill(&mut builder).unwrap();
+        passed += builder.records();
+    }
+    let mut builder = ChunkBuilder::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
+    while has_more {
+        has_more = source.fill(&mut builder).unwrap();
+    }
+    let chunk = builder.take(0, 0, 0, 0);
+    let lines = String::from_utf8(chunk.body.to_vec()).unwrap();
+    (lines.lines().map(str::to_owned).collect(), chunk.refused.iter().map(|refusal| refusal.place.line).collect())
+}
+
+#[test]
+fn a_run_that_goes_on_anywhere_finds_what_it_would_have_found() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("maps/samples");
+    let scattered = Shape::new("scattered.csv", LINES_APART.to_owned() + "F2,C2,2026-01-02 10:00:00,S9,1,x\nF3,C1,2026-01-02 10:00:00,S,1,1\n");
+    let mut files = vec![(scattered.path(), format!("lines_apart = 2\n{PLAIN}"))];
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let named = NAMED_MAPS.iter().find(|map| path.file_stem().is_some_and(|stem| stem == map.name)).unwrap();
+        files.push((path, named.text.to_owned()));
+    }
+    for (path, map) in files {
+        let (orders, refused) = behind(&path, &map, 0);
+        for records in 0..=orders.len() + refused.len() {
+            let (orders_left, refused_left) = behind(&path, &map, records);
+            assert_eq!(orders_left.len() + refused_left.len() + records, orders.len() + refused.len());
+            assert!(orders.ends_with(&orders_left) && refused.ends_with(&refused_left), "{} behind {records}", path.display());
+        }
+    }
 }
 
 /// For each map that comes with Forebay: its sample's orders, and what is refused.

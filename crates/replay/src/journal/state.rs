@@ -25,7 +25,7 @@ pub(crate) struct Saved {
     /// So many leading records are accepted or rejected.
     pub(crate) records: u64,
     /// The key of the row that they end with, where rows have one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
     /// Whether these are all.
     pub(crate) complete: bool,

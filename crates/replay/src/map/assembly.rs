@@ -4,10 +4,10 @@ use forebay_model::Currency;
 use forebay_model::order::ORDER_BYTES_MAX;
 use serde_json::ser::to_writer;
 
-use super::currency::{Mark, named};
-use super::number::Number;
+use super::fields::currency::{Mark, named};
+use super::fields::number::Number;
 use super::returns::{Kind, Numbers, Rule, as_return, kind};
-use super::text::{Content, Text, shown};
+use super::fields::text::{Content, Text, shown};
 use super::value::{Fault, Row};
 use super::Map;
 use crate::chunk::{ChunkBuilder, LineSpan, Refusal};

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::number::{Number, Scale, Separators};
-use super::text::{Text, shown};
+use super::fields::number::{Number, Scale, Separators};
+use super::fields::text::{Text, shown};
 use super::value::Row;
 
 /// One condition; all that it says must hold.

@@ -5,11 +5,10 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `parse`, `field` | the TOML, as it is written |
+//! | `parse` | the TOML, as it is written |
 //! | [`path`] | places in JSON |
 //! | [`value`] | what stands in a row |
-//! | [`text`], [`number`], [`time`] | fields, and how they are read |
-//! | [`decimal`], [`currency`] | exact integers of minor units |
+//! | [`fields`] | fields: texts, exact numbers, times |
 //! | [`condition`] | when a rule applies |
 //! | [`assembly`] | an order while it is made |
 //! | [`named`] | the maps that come with Forebay |
@@ -17,16 +16,11 @@
 
 pub(crate) mod assembly;
 mod condition;
-pub(crate) mod currency;
-pub(crate) mod decimal;
-mod field;
+pub(crate) mod fields;
 pub(crate) mod named;
-pub(crate) mod number;
 mod parse;
 pub(crate) mod path;
 mod returns;
-pub(crate) mod text;
-pub(crate) mod time;
 pub(crate) mod value;
 
 use std::path::Path as FilePath;
@@ -34,12 +28,12 @@ use std::path::Path as FilePath;
 use forebay_service::BadSetting;
 
 use self::condition::Condition;
-pub(crate) use self::field::Name;
+pub(crate) use self::fields::Name;
 use self::named::NamedMap;
-use self::number::Number;
+use self::fields::number::Number;
 use self::path::Path;
-use self::text::Text;
-use self::time::Time;
+use self::fields::text::Text;
+use self::fields::time::Time;
 use self::value::{NameNo, Row};
 use crate::source::format::Format;
 
@@ -158,7 +152,7 @@ impl Map {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::number::Scale;
+    use super::fields::number::Scale;
     use super::*;
 
     /// The map of the manual.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::condition::{Condition, RawCondition};
-use super::field::{Names, RawField, separators};
-use super::number::Separators;
-use super::path::{Path, Root};
-use super::text::Text;
+use super::fields::{Names, RawField, separators};
+use super::fields::number::Separators;
+use super::path::{Path, Root, Step};
+use super::fields::text::Text;
 use super::{Envelope, Map, Name};
 use crate::source::format::Format;
 
@@ -175,6 +175,10 @@ fn check(map: &Map) -> Result<(), String> {
     let set = map.of_order.iter().find(|(name, _)| ORDER_FIELDS.contains(&name.as_str()));
     if let Some((name, _)) = set {
         return Err(format!("attributes: `{name}` is a field that every order has already"));
+    }
+    let is_inner = |path: &Path| path.steps.split_last().is_some_and(|(_, before)| before.contains(&Step::Each));
+    if let Some((_, path)) = map.paths().find(|(_, path)| is_inner(path)) {
+        return Err(format!("the path {path} has a [*] that is not its end: a field has one value"));
     }
     let is_json = map.is_of_json();
     let has_item_paths = map.paths().any(|(_, path)| path.root == Root::Item);

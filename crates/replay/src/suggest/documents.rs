@@ -22,24 +22,17 @@ pub(super) fn find(head: &[u8], is_whole: bool) -> Option<Sample> {
         let Ok(document) = document else { break };
         documents.push(document);
     }
-    if documents.len() > 1 || (documents.len() == 1 && looks_like_order(&documents[0])) {
-        return of_lines(&documents);
-    }
-    match documents.pop() {
-        Some(document) => of_document(&document),
-        None if is_whole => None,
-        None => of_torn(head),
+    match &documents[..] {
+        [] if is_whole => None,
+        [] => of_torn(head),
+        [first, ..] if looks_like_order(first) => of_lines(&documents),
+        [first, rest @ ..] => of_document(first, !rest.is_empty()).or_else(|| of_lines(&documents)),
     }
 }
 
 fn of_lines(lines: &[Value]) -> Option<Sample> {
     let envelope = envelope(lines.first()?);
-    let inner = |line: &Value| match envelope {
-        Some("cdc") => line.get("payload").unwrap_or(line).get("after").cloned(),
-        Some(_) => line.get("data").cloned(),
-        None => Some(line.clone()),
-    };
-    let orders: Vec<Value> = lines.iter().filter_map(inner).collect();
+    let orders: Vec<Value> = lines.iter().filter_map(|line| inner(line, envelope)).collect();
     sample(&orders, None, envelope, true)
 }
 
@@ -51,26 +44,36 @@ fn envelope(record: &Value) -> Option<&'static str> {
     (change.get("op").is_some() && change.get("after").is_some()).then_some("cdc")
 }
 
-fn looks_like_order(value: &Value) -> bool {
-    items_of(value).is_some() || envelope(value).is_some()
+/// What is in the envelope.
+fn inner(record: &Value, envelope: Option<&str>) -> Option<Value> {
+    match envelope {
+        Some("cdc") => record.get("payload").unwrap_or(record).get("after").cloned(),
+        Some(_) => record.get("data").cloned(),
+        None => Some(record.clone()),
+    }
 }
 
-fn of_document(document: &Value) -> Option<Sample> {
+/// Documents that hold orders have little else; an order has an id, a time and the like.
+fn looks_like_order(value: &Value) -> bool {
+    let scalars = |members: &serde_json::Map<String, Value>| {
+        members.values().filter(|value| !value.is_array() && !value.is_object()).count()
+    };
+    let has_items = ITEMS.iter().any(|key| value.get(*key).is_some_and(is_items));
+    envelope(value).is_some() || (has_items && value.as_object().is_some_and(|members| scalars(members) > 2))
+}
+
+/// Of one document, or of lines that are documents such as this one.
+fn of_document(document: &Value, is_lines: bool) -> Option<Sample> {
     if let Value::Array(orders) = document {
         let envelope = orders.first().and_then(envelope);
-        let inner = |record: &Value| match envelope {
-            Some("cdc") => record.get("payload").unwrap_or(record).get("after").cloned(),
-            Some(_) => record.get("data").cloned(),
-            None => Some(record.clone()),
-        };
-        let inside: Vec<Value> = orders.iter().filter_map(inner).collect();
-        return sample(&inside, Some("$[*]".to_owned()), envelope, false);
+        let inside: Vec<Value> = orders.iter().filter_map(|record| inner(record, envelope)).collect();
+        return sample(&inside, Some("$[*]".to_owned()), envelope, is_lines);
     }
     let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
     arrays("", document, 3, &mut places);
     let found = |place: &String| {
         let orders = at(document, place)?.as_array().filter(|orders| !orders.is_empty())?;
-        sample(orders, Some(format!("$.{place}[*]")), None, false)
+        sample(orders, Some(format!("$.{place}[*]")), None, is_lines)
     };
     places.iter().find_map(found)
 }
@@ -109,9 +112,12 @@ fn arrays(path: &str, value: &Value, depth: usize, places: &mut Vec<String>) {
     }
 }
 
+fn is_items(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().any(Value::is_object))
+}
+
 /// The key under which an order has its items.
 fn items_of(order: &Value) -> Option<String> {
-    let is_items = |value: &Value| value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
     let known = ITEMS.iter().find(|key| order.get(**key).is_some_and(is_items)).map(|key| (*key).to_owned());
     known.or_else(|| {
         let members = order.as_object()?;

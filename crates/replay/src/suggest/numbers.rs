@@ -1,6 +1,6 @@
 //! How a column writes its numbers.
 
-use crate::map::number::{Scale, Separators, amount};
+use crate::map::fields::number::{Scale, Separators, amount};
 use crate::suggest::sample::Column;
 
 const WAYS: [(char, Option<char>); 7] = [

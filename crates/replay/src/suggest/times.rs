@@ -1,6 +1,6 @@
 //! How a column writes its times.
 
-use crate::map::time::TimeFormat;
+use crate::map::fields::time::TimeFormat;
 use crate::suggest::sample::Column;
 
 const DATES: [&str; 14] = [

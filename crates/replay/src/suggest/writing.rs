@@ -7,7 +7,7 @@ use super::numbers::{self, NumbersFound};
 use super::roles::Roles;
 use super::sample::{Column, Sample, Shape};
 use super::times::{self, TimesFound};
-use crate::map::number::Separators;
+use crate::map::fields::number::Separators;
 
 /// A map, and its doubts.
 pub(super) struct Written {

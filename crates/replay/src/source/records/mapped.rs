@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::envelope::{Opened, open};
+use super::items::MappedItems;
 use super::lines::{Line, LineReader};
-use super::tree::{Found, Tree};
+use super::tree::{Found, Tree, of_map};
 use crate::chunk::{ChunkBuilder, ChunkSize, LineSpan, Refusal};
 use crate::map::assembly::Assembly;
 use crate::map::path::{Root, Step};
-use crate::map::value::{Fault, NameNo, Row, Value};
+use crate::map::value::{NameNo, Row, Value};
 use crate::map::Map;
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
@@ -23,13 +24,6 @@ pub(crate) struct MappedOrders {
     items: MappedItems,
 }
 
-/// Makes items of what stands in one array.
-pub(crate) struct MappedItems {
-    tree: Tree,
-    /// Which of the map's names are those of an item.
-    is_of_item: Vec<bool>,
-}
-
 /// The NDJSON of a file, each line a record or a document with several.
 pub(crate) struct MappedLines<R> {
     lines: LineReader<R>,
@@ -38,94 +32,16 @@ pub(crate) struct MappedLines<R> {
 
 struct OrderRow<'j>(Found<'j>);
 
-struct ItemRow<'r, R> {
-    order: &'r R,
-    is_of_item: &'r [bool],
-    values: Found<'r>,
-}
-
 impl Row for OrderRow<'_> {
     fn value(&self, name: NameNo) -> Value<'_> {
         Value::of_json(self.0[name.0])
     }
 }
 
-impl<R: Row> Row for ItemRow<'_, R> {
-    fn value(&self, name: NameNo) -> Value<'_> {
-        if self.is_of_item[name.0] { Value::of_json(self.values[name.0]) } else { self.order.value(name) }
-    }
-}
-
-/// The paths of a map that begin there.
-fn tree(map: &Map, root: Root) -> Tree {
-    let mut tree = Tree::default();
-    for (name, path) in map.paths().filter(|(_, path)| path.root == root) {
-        tree.add(&path.steps, name);
-    }
-    tree
-}
-
-impl MappedItems {
-    pub(crate) fn new(map: &Map) -> Self {
-        let mut is_of_item = vec![false; map.names.len()];
-        for (name, path) in map.paths() {
-            is_of_item[name.0] = path.root == Root::Item;
-        }
-        Self { tree: tree(map, Root::Item), is_of_item }
-    }
-
-    /// Adds the items that stand in a row which is a whole order.
-    pub(crate) fn add_all(&self, order: &mut Assembly, map: &Map, row: &impl Row, line: u64) {
-        order.on_one_line();
-        let Some(field) = &map.items else { return };
-        let stands = match crate::map::text::first(&field.names, row) {
-            Value::Absent => return,
-            Value::Json(raw) => raw.get().to_owned(),
-            Value::Text(text) if text.trim().is_empty() => return,
-            Value::Text(text) => text.into_owned(),
-            Value::NotUtf8(text) => {
-                return order.refuse(line, &Fault::new(&field.title, text, "is not UTF-8").to_string());
-            }
-        };
-        let read = elements(&stands).and_then(|elements| {
-            elements.into_iter().try_for_each(|element| self.add(order, map, row, element, line))
-        });
-        if let Err(error) = read {
-            let shown: String = stands.chars().take(80).collect();
-            let what = format_args!("is no array of items: {error}");
-            order.refuse(line, &Fault::new(&field.title, shown, what).to_string());
-        }
-    }
-
-    fn add(
-        &self,
-        order: &mut Assembly,
-        map: &Map,
-        row: &impl Row,
-        element: &RawValue,
-        line: u64,
-    ) -> serde_json::Result<()> {
-        let mut values = vec![None; self.is_of_item.len()];
-        self.tree.find(element, &mut values)?;
-        let item = ItemRow { order: row, is_of_item: &self.is_of_item, values };
-        if !map.skips_item(&item) {
-            order.add_item(map, &item, line);
-        }
-        Ok(())
-    }
-}
-
-/// The elements of an array. Programs that make JSON of XML write one item without an array around it.
-fn elements(json: &str) -> serde_json::Result<Vec<&RawValue>> {
-    if json.trim_start().starts_with('{') {
-        return Ok(vec![serde_json::from_str(json)?]);
-    }
-    serde_json::from_str(json)
-}
-
 impl MappedOrders {
     pub(crate) fn new(map: Arc<Map>) -> Self {
-        let (order, envelope, items) = (tree(&map, Root::Order), tree(&map, Root::Envelope), MappedItems::new(&map));
+        let (order, envelope) = (of_map(&map, Root::Order), of_map(&map, Root::Envelope));
+        let items = MappedItems::new(&map);
         Self { map, order, envelope, items }
     }
 

@@ -6,10 +6,12 @@
 //! | [`json`], `seek` | records anywhere in a document, read as a stream |
 //! | [`rejected`] | what an earlier run has rejected |
 //! | [`mapped`], `tree` | records that a map makes orders of |
+//! | [`items`] | items that stand in one array |
 //! | `lines` | lines of a bounded length |
 //! | `envelope` | what records come in when they come from another system's log |
 
 mod envelope;
+pub(crate) mod items;
 pub(crate) mod json;
 mod lines;
 pub(crate) mod mapped;

@@ -6,7 +6,8 @@ use serde::Deserializer;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::map::path::Step;
+use crate::map::Map;
+use crate::map::path::{Root, Step};
 use crate::map::value::NameNo;
 
 /// Paths, joined where they begin alike.
@@ -20,6 +21,15 @@ pub(super) struct Tree {
 
 /// What was found, for each name of a map.
 pub(super) type Found<'j> = Vec<Option<&'j RawValue>>;
+
+/// The paths of a map that begin there.
+pub(super) fn of_map(map: &Map, root: Root) -> Tree {
+    let mut tree = Tree::default();
+    for (name, path) in map.paths().filter(|(_, path)| path.root == root) {
+        tree.add(&path.steps, name);
+    }
+    tree
+}
 
 impl Tree {
     /// Adds a path.

@@ -35,7 +35,7 @@ impl Columns {
         let places: Vec<Option<usize>> = map.names.iter().map(place).collect::<Result<_, String>>()?;
         let is_there = |names: &[NameNo]| names.is_empty() || names.iter().any(|name| places[name.0].is_some());
         let needed = [Some(&map.customer_id), map.order_id.as_ref(), map.items.as_ref()];
-        let lost = needed.into_iter().flatten().find(|field| !is_there(&field.names));
+        let lost = needed.into_iter().flatten().find(|field| field.default.is_empty() && !is_there(&field.names));
         match lost {
             Some(field) => Err(missing(&field.title, header)),
             None => Ok(Self { count: header.len(), places }),

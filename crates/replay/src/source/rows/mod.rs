@@ -31,7 +31,7 @@ use crate::chunk::ChunkBuilder;
 use crate::map::Map;
 use crate::map::assembly::Assembly;
 use crate::source::RecordSource;
-use crate::source::records::mapped::MappedItems;
+use crate::source::records::items::MappedItems;
 
 /// Rows of a table, whatever kind of file they stand in.
 pub(crate) trait Rows: Send {

@@ -62,8 +62,10 @@ impl Query {
     /// # Errors
     /// [`BadSetting`] where the address is none.
     pub(crate) fn new(url: &str, sql: &str, key: Option<&str>) -> Result<Self, BadSetting> {
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| BadSetting::new("--from: expected an address such as postgres://user@host:5432/database"))?;
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);
+        let expected = "--from: expected an address such as postgres://user@host:5432/database";
+        let options = options.ok_or_else(|| BadSetting::new(expected))?;
         let sql = sql.trim().trim_end_matches(';').to_owned();
         if sql.is_empty() {
             return Err(BadSetting::new("--query is empty"));

@@ -39,6 +39,9 @@ pub(super) struct Scattered<R> {
     gone: Gone,
     /// The rows of the order that is being given out, the next one last.
     ready: Vec<(ByteRecord, RowPlace)>,
+    /// The row that was read, and its place until it is kept.
+    read: ByteRecord,
+    read_place: Option<RowPlace>,
     /// The order of the row before.
     before: Option<OrderKey>,
     /// The line of the row that was read last.
@@ -76,6 +79,8 @@ impl<R: Rows> Scattered<R> {
             ends: VecDeque::new(),
             gone: Gone::default(),
             ready: Vec::new(),
+            read: ByteRecord::new(),
+            read_place: None,
             before: None,
             line: 0,
             is_at_end: false,
@@ -162,20 +167,26 @@ impl<R: Rows> Rows for Scattered<R> {
                 *row = fields;
                 return Ok(Some(place));
             }
+            // What ends before the row in hand goes before it.
             if self.end_one()? {
                 continue;
+            }
+            if let Some(place) = self.read_place.take() {
+                let read = std::mem::take(&mut self.read);
+                let is_kept = self.keep(&read, place.line)?;
+                self.read = read;
+                if !is_kept {
+                    std::mem::swap(row, &mut self.read);
+                    return Ok(Some(place));
+                }
             }
             if self.is_at_end {
                 return Ok(None);
             }
-            match self.inner.next(row)? {
+            self.read_place = self.inner.next(&mut self.read)?;
+            match self.read_place {
                 None => self.is_at_end = true,
-                Some(place) => {
-                    self.line = place.line;
-                    if !self.keep(row, place.line)? {
-                        return Ok(Some(place));
-                    }
-                }
+                Some(place) => self.line = place.line,
             }
         }
     }
@@ -214,7 +225,8 @@ mod tests {
         let ids = ["a", "b", "b", "a", "b", "b", "b", "b", "a"].map(str::to_owned);
         let lines = |apart| gathered(&ids, apart).into_iter().map(|(_, line, late)| (line, late)).collect::<Vec<_>>();
         let (on_time, late) = (|line| (line, false), |line| (line, true));
-        assert_eq!(lines(5), [2, 5, 10, 3, 4, 6, 7, 8, 9].map(on_time));
+        // An order goes when it ends.
+        assert_eq!(lines(5), [3, 4, 6, 7, 8, 9, 2, 5, 10].map(on_time));
         let mut expected = [2, 5, 3, 4, 6, 7, 8, 9].map(on_time).to_vec();
         expected.push(late(10));
         assert_eq!(lines(3), expected);

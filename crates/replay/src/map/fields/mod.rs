@@ -1,12 +1,25 @@
 //! Fields as the TOML of a map says them, and what they are made into.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`text`] | texts, and whatever else is taken as it is |
+//! | [`number`] | numbers as files write them |
+//! | [`decimal`], [`currency`] | exact integers of minor units |
+//! | [`time`] | times as files write them |
+
+pub(crate) mod currency;
+pub(crate) mod decimal;
+pub(crate) mod number;
+pub(crate) mod text;
+pub(crate) mod time;
 
 use serde::Deserialize;
 
-use super::number::{Number, SCALE_MAX, Scale, Separators};
-use super::path::Path;
-use super::text::Text;
-use super::time::{Time, TimeFormat};
-use super::value::NameNo;
+use self::number::{Number, SCALE_MAX, Scale, Separators};
+use crate::map::path::Path;
+use self::text::Text;
+use self::time::{Time, TimeFormat};
+use crate::map::value::NameNo;
 
 /// A name of a map: what stands there differs from row to row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +38,7 @@ pub(crate) enum Name {
     untagged,
     expecting = "expected a column's name, or a table such as { column = \"…\" } with keys that fit the field"
 )]
-pub(super) enum RawField {
+pub(in crate::map) enum RawField {
     Name(String),
     Full(Box<RawKeys>),
 }
@@ -33,7 +46,7 @@ pub(super) enum RawField {
 /// Everything that may be said of a field.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawKeys {
+pub(in crate::map) struct RawKeys {
     column: Option<String>,
     columns: Option<Vec<String>>,
     constant: Option<Scalar>,
@@ -45,8 +58,8 @@ pub(super) struct RawKeys {
     json: Option<bool>,
     blank: Option<Blank>,
     scale: Option<RawScale>,
-    pub(super) decimal: Option<char>,
-    pub(super) thousands: Option<char>,
+    pub(in crate::map) decimal: Option<char>,
+    pub(in crate::map) thousands: Option<char>,
     of: Option<PriceOf>,
     format: Option<OneOrMore>,
     zone: Option<String>,
@@ -104,14 +117,14 @@ enum Kind {
 
 /// The names of a map, each once.
 #[derive(Default)]
-pub(super) struct Names(pub(super) Vec<Name>);
+pub(in crate::map) struct Names(pub(in crate::map) Vec<Name>);
 
 impl Names {
     /// The number of a name.
     ///
     /// # Errors
     /// One sentence, where it is a path that cannot be read.
-    pub(super) fn number(&mut self, text: &str, is_optional: bool) -> Result<NameNo, String> {
+    pub(in crate::map) fn number(&mut self, text: &str, is_optional: bool) -> Result<NameNo, String> {
         let name = if Path::is_meant(text) {
             Name::Path(Path::parse(text)?)
         } else {
@@ -143,11 +156,11 @@ impl RawField {
     }
 
     /// Whether an empty value means that of the line before.
-    pub(super) fn is_as_before(&self) -> bool {
+    pub(in crate::map) fn is_as_before(&self) -> bool {
         matches!(self, Self::Full(keys) if keys.blank == Some(Blank::AsBefore))
     }
 
-    pub(super) fn into_text(self, names: &mut Names) -> Result<Text, String> {
+    pub(in crate::map) fn into_text(self, names: &mut Names) -> Result<Text, String> {
         let keys = self.keys();
         keys.fits(Kind::Text)?;
         let (names, title, default) = keys.place(names)?;
@@ -161,7 +174,7 @@ impl RawField {
         })
     }
 
-    pub(super) fn into_number(self, names: &mut Names, usual: Separators) -> Result<Number, String> {
+    pub(in crate::map) fn into_number(self, names: &mut Names, usual: Separators) -> Result<Number, String> {
         let keys = self.keys();
         keys.fits(Kind::Number)?;
         let (names, title, default) = keys.place(names)?;
@@ -178,7 +191,7 @@ impl RawField {
         Ok(Number { names, title, default, scale, separators, is_of_line })
     }
 
-    pub(super) fn into_time(self, names: &mut Names) -> Result<Time, String> {
+    pub(in crate::map) fn into_time(self, names: &mut Names) -> Result<Time, String> {
         let keys = self.keys();
         keys.fits(Kind::Time)?;
         let (names, title, default) = keys.place(names)?;
@@ -238,7 +251,7 @@ impl RawKeys {
 ///
 /// # Errors
 /// One sentence, where they cannot be told apart.
-pub(super) fn separators(
+pub(in crate::map) fn separators(
     decimal: Option<char>,
     thousands: Option<char>,
     usual: Separators,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::value::{Fault, NameNo, Row, Value};
+use crate::map::value::{Fault, NameNo, Row, Value};
 
 /// A field that is a text, or JSON.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ pub(crate) fn first<'r>(names: &[NameNo], row: &'r impl Row) -> Value<'r> {
 }
 
 /// What stands there, whatever it is, to be compared or told.
-pub(super) fn shown<'r>(names: &[NameNo], row: &'r impl Row) -> Cow<'r, str> {
+pub(crate) fn shown<'r>(names: &[NameNo], row: &'r impl Row) -> Cow<'r, str> {
     match first(names, row) {
         Value::Absent => Cow::Borrowed(""),
         Value::Text(text) => text,

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::decimal::scaled;
 use super::text::first;
-use super::value::{Fault, NameNo, Row, Value};
+use crate::map::value::{Fault, NameNo, Row, Value};
 
 /// A field that is taken as a time.
 #[derive(Clone, Debug)]

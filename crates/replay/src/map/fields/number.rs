@@ -10,7 +10,7 @@ use forebay_model::Currency;
 use super::currency::{Mark, mark, minor_digits};
 use super::decimal::{DecimalError, scaled};
 use super::text::first;
-use super::value::{Fault, NameNo, Row, Value};
+use crate::map::value::{Fault, NameNo, Row, Value};
 
 /// The largest scale.
 pub(crate) const SCALE_MAX: u32 = 18;
@@ -182,6 +182,11 @@ impl<'t> Written<'t> {
         if word.is_empty() {
             return Ok(());
         }
+        // The point of `$.50` is the number's.
+        let (word, rest) = match word.strip_suffix('.') {
+            Some(sign) if start > 0 && mark(word).is_none() => (sign, &text[sign.len()..]),
+            _ => (word, rest),
+        };
         let found = mark(word).ok_or(DecimalError::Shape)?;
         if self.mark.replace(found).is_some() {
             return Err(DecimalError::Shape);
