@@ -62,9 +62,8 @@ pub struct FileSummary {
     pub can_resume: bool,
     /// How many records an earlier run had sent.
     pub resumed_behind: u64,
-    /// How many leading records are sent, in all.
-    #[serde(skip)]
-    pub(crate) records_done: u64,
+    /// How many leading records are sent, by all runs.
+    pub records_done: u64,
     /// Its figures, of this run.
     #[serde(flatten)]
     pub tally: Tally,

@@ -1,6 +1,6 @@
 //! How a column writes its numbers.
 
-use crate::map::fields::number::{Scale, Separators, amount};
+use crate::map::fields::number::{Amount, Scale, Separators, amount};
 use crate::suggest::sample::Column;
 
 const WAYS: [(char, Option<char>); 7] = [
@@ -21,6 +21,8 @@ pub(super) struct NumbersFound {
     pub(super) separators: Separators,
     /// The most decimals that one has, zeros at its end left out.
     pub(super) decimals: u32,
+    /// Whether the sign for decimals stands in one, if only before zeros.
+    pub(super) shows_decimals: bool,
     /// A value with two readings: `1,234`.
     pub(super) ambiguous: Option<String>,
     /// A value that is read in no way.
@@ -32,22 +34,27 @@ pub(super) struct NumbersFound {
 
 /// Looks for the way in which most values are written.
 pub(super) fn find(column: &Column) -> NumbersFound {
-    let separators = |(decimal, thousands)| Separators { decimal, thousands };
-    let read = |value: &str, way: Separators| amount(value, way, Scale::Digits(DECIMALS_MAX), None).ok();
-    let fitting = |way: Separators| column.filled().filter(|value| read(value, way).is_some()).count();
-    let best = WAYS.into_iter().map(separators).rev().max_by_key(|way| fitting(*way)).unwrap_or_default();
-    let amounts: Vec<_> = column.filled().filter_map(|value| read(value, best)).collect();
+    let values: Vec<&str> = column.filled().collect();
+    let read = |separators| values.iter().map(|value| amount(value, separators, Scale::Digits(DECIMALS_MAX), None).ok()).collect();
+    let ways: Vec<(Separators, Vec<Option<Amount>>)> = WAYS
+        .into_iter()
+        .map(|(decimal, thousands)| Separators { decimal, thousands })
+        .map(|separators| (separators, read(separators)))
+        .collect();
+    let fitting = |read: &[Option<Amount>]| read.iter().flatten().count();
+    let most = ways.iter().map(|(_, read)| fitting(read)).max().unwrap_or(0);
+    let fits: Vec<_> = ways.iter().filter(|(_, read)| fitting(read) == most).collect();
+    let (best, read) = fits[0];
+    let amounts: Vec<Amount> = read.iter().flatten().copied().collect();
     let decimals = |units: i64| (0..=DECIMALS_MAX).find(|zeros| units % 10_i64.pow(DECIMALS_MAX - zeros) == 0).unwrap_or(0);
-    let other = |value: &&str| {
-        WAYS.into_iter().map(separators).any(|way| {
-            fitting(way) == fitting(best) && read(value, way).is_some_and(|other| Some(other) != read(value, best))
-        })
-    };
+    let differs = |at: usize| fits.iter().any(|(_, other)| other[at].is_some() && other[at] != read[at]);
+    let value_at = |at: Option<usize>| at.map(|at| values[at].to_owned());
     NumbersFound {
-        separators: best,
+        separators: *best,
         decimals: amounts.iter().map(|amount| decimals(amount.units)).max().unwrap_or(0),
-        ambiguous: column.filled().find(other).map(str::to_owned),
-        unread: column.filled().find(|value| read(value, best).is_none()).map(str::to_owned),
+        ambiguous: value_at((0..values.len()).find(|at| differs(*at))),
+        unread: value_at(read.iter().position(Option::is_none)),
+        shows_decimals: values.iter().any(|value| value.contains(best.decimal)),
         has_negative: amounts.iter().any(|amount| amount.units < 0),
         has_marks: amounts.iter().any(|amount| amount.mark.is_some()),
     }

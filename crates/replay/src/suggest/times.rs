@@ -1,5 +1,7 @@
 //! How a column writes its times.
 
+use std::collections::BTreeSet;
+
 use crate::map::fields::time::TimeFormat;
 use crate::suggest::sample::Column;
 
@@ -28,46 +30,39 @@ pub(super) struct TimesFound {
 
 /// Looks for the format that all values have.
 pub(super) fn find(column: &Column) -> TimesFound {
-    let fitting = |candidates: &mut dyn Iterator<Item = String>| -> Vec<String> {
-        candidates.filter(|format| fits(column, format)).collect()
-    };
-    if column.filled().all(|value| TimeFormat::new(&[], None).is_ok_and(|format| format.read(value).is_ok())) {
+    // Times repeat themselves from line to line.
+    let distinct: BTreeSet<&str> = column.filled().collect();
+    let values: Vec<&str> = distinct.into_iter().collect();
+    if TimeFormat::new(&[], None).is_ok_and(|format| values.iter().all(|value| format.read(value).is_ok())) {
         return TimesFound::default();
     }
     let formats = DATES.iter().flat_map(|date| CLOCKS.iter().map(move |clock| format!("{date}{clock}")));
-    let mut found = fitting(&mut formats.chain(["epoch", "excel", "iso"].map(str::to_owned)));
+    let formats = formats.chain(["epoch", "excel", "iso"].map(str::to_owned));
+    let read = |format: String| readings(&values, &format).map(|readings| (format, readings));
+    let mut found: Vec<(String, Vec<String>)> = formats.filter_map(read).collect();
     // A clock that is read to the second fits as well as one with fractions of it.
-    found.retain(|format| !format.ends_with("%.f") || column.filled().any(|value| value.contains('.') && value.contains(':')));
-    let Some(format) = found.first().cloned() else {
-        let unread = column.filled().find(|value| !fits_value(value, "iso")).map(str::to_owned);
+    found.retain(|(format, _)| !format.ends_with("%.f") || values.iter().any(|value| value.contains('.') && value.contains(':')));
+    let Some((format, first)) = found.first() else {
+        let unread = values.iter().find(|value| readings(&[**value], "iso").is_none()).map(|value| (*value).to_owned());
         return TimesFound { unread, ..TimesFound::default() };
     };
-    // Years of two digits fit years of four no more than the other way around, but 1/2/26 may be a year, too.
-    let or = found.iter().skip(1).find(|other| is_other_reading(column, &format, other)).cloned();
-    let example = column.filled().find(|value| or.as_ref().is_some_and(|or| reads(value, or) != reads(value, &format)));
+    let differing = |(other, readings): &(String, Vec<String>)| {
+        let at = first.iter().zip(readings).position(|(one, other)| one != other)?;
+        Some((other.clone(), values[at].to_owned()))
+    };
     TimesFound {
         needs_zone: format != "epoch" && !format.contains("%z"),
-        or: or.zip(example.map(str::to_owned)),
-        format: Some(format),
+        or: found.iter().skip(1).find_map(differing),
+        format: Some(format.clone()),
         unread: None,
     }
 }
 
-fn fits(column: &Column, format: &str) -> bool {
-    column.filled().next().is_some() && column.filled().all(|value| fits_value(value, format))
-}
-
-/// Whether a value is read, as a time that an order may have.
-fn fits_value(value: &str, format: &str) -> bool {
-    reads(value, format).is_some_and(|at| at.as_str() >= "2000" && at.as_str() < "2100")
-}
-
-fn reads(value: &str, format: &str) -> Option<String> {
-    TimeFormat::new(&[format.to_owned()], Some(TRIAL_ZONE)).ok()?.read(value).ok()
-}
-
-fn is_other_reading(column: &Column, format: &str, other: &str) -> bool {
-    column.filled().any(|value| reads(value, format) != reads(value, other))
+/// What the values are by a format; nothing where one is no time that an order may have.
+fn readings(values: &[&str], format: &str) -> Option<Vec<String>> {
+    let format = TimeFormat::new(&[format.to_owned()], Some(TRIAL_ZONE)).ok()?;
+    let reading = |value: &&str| format.read(value).ok().filter(|at| at.as_str() >= "2000" && at.as_str() < "2100");
+    values.iter().map(reading).collect::<Option<Vec<_>>>().filter(|readings| !readings.is_empty())
 }
 
 #[cfg(test)]

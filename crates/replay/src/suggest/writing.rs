@@ -192,7 +192,7 @@ impl Writing {
 
     /// A quantity or, with a scale, a price.
     fn number(&mut self, name: &str, column: &Column, has_currency: Option<bool>, more: &str) {
-        let NumbersFound { separators, decimals, ambiguous, unread, .. } = numbers::find(column);
+        let NumbersFound { separators, decimals, shows_decimals, ambiguous, unread, .. } = numbers::find(column);
         let mut keys = match has_currency {
             None => String::new(),
             Some(true) => ", scale = \"currency\"".to_owned(),
@@ -201,7 +201,7 @@ impl Writing {
         if has_currency == Some(false) && decimals > 2 {
             self.doubt(format!("{} has up to {decimals} decimals: scale says how many make the minor unit", column.name));
         }
-        if has_currency.is_some() && decimals == 0 {
+        if has_currency.is_some() && !shows_decimals {
             self.doubt(format!("{} has no decimals: taken for whole units, and not for cents (scale = 0)", column.name));
         }
         if let Some(ambiguous) = ambiguous {
