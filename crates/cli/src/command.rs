@@ -9,7 +9,7 @@ use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
 use crate::operate::{backfill, dead, doctor, log, migrate, settings, shards, verify, views};
-use crate::{generate, print, replay, serve, up, version};
+use crate::{generate, map, print, replay, serve, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ enum Command {
     /// Write plausible orders to standard output, as NDJSON; the same for the same seed
     Generate(generate::Args),
     Replay(replay::Args),
+    /// Maps, which say what of a file makes an order: show those that come with Forebay, suggest one for a file
+    #[command(subcommand)]
+    Map(map::Command),
     /// Make or update the tables of the shards, the streams of the log, and the first shard map
     Migrate(migrate::Args),
     /// Show the shard map and each shard's figures
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(args) => Ok(serve::run(&args)),
         Command::Generate(args) => generate::run(&args),
         Command::Replay(args) => in_runtime(replay::run(args)),
+        Command::Map(command) => map::run(command),
         Command::Migrate(args) => in_runtime(migrate::run(args)),
         Command::Shards(args) => in_runtime(shards::run(args)),
         Command::Settings(command) => in_runtime(settings::run(command)),

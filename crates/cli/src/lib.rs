@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`command`] | the command line |
 //! | [`generate`] | plausible orders, the same for the same seed |
+//! | `map` | maps that say what of a file makes an order |
 //! | [`replay`] | files of orders, sent to ingest |
 //! | [`serve`] | several services as one process |
 //! | [`operate`] | commands for operators |
@@ -23,6 +24,7 @@ mod print;
 
 pub mod command;
 pub mod generate;
+mod map;
 pub mod operate;
 pub mod replay;
 pub mod serve;

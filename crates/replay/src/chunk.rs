@@ -50,6 +50,10 @@ pub(crate) struct Chunk {
     pub(crate) body: Bytes,
     /// Records that are not sent.
     pub(crate) refused: Vec<Refusal>,
+    /// How many lines are no part of any record.
+    pub(crate) passed_over: u64,
+    /// The key of the row that it ends with, where rows have one.
+    pub(crate) key: Option<String>,
     /// How many bytes of the file were read for it.
     pub(crate) input_bytes: u64,
     places: LineSpans,
@@ -95,7 +99,11 @@ pub(crate) struct ChunkBuilder {
     body: Vec<u8>,
     places: LineSpans,
     refused: Vec<Refusal>,
+    passed_over: u64,
+    key: Option<String>,
     closed: bool,
+    /// How many lines of the file stand before what is read.
+    lines_before: u64,
 }
 
 impl ChunkBuilder {
@@ -106,8 +114,16 @@ impl ChunkBuilder {
             body: Vec::new(),
             places: LineSpans::Each(Vec::new()),
             refused: Vec::new(),
+            passed_over: 0,
+            key: None,
             closed: false,
+            lines_before: 0,
         }
+    }
+
+    /// Of a part of a file that has so many lines before it.
+    pub(crate) fn behind(self, lines_before: u64) -> Self {
+        Self { lines_before, ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -133,14 +149,15 @@ impl ChunkBuilder {
         self.body.extend_from_slice(record);
         self.body.push(b'\n');
         self.lines += 1;
-        self.each().push(place);
+        let line = place.line + self.lines_before;
+        self.each().push(LineSpan { line, ..place });
     }
 
     /// Takes lines that follow each other in the file, `count` line feeds in all pieces together, the last of them at
     /// the end. A builder takes its records either this way or by [`ChunkBuilder::push`].
     pub(crate) fn extend(&mut self, pieces: [&[u8]; 2], count: usize, first_line: u64) {
         if self.lines == 0 {
-            self.places = LineSpans::Consecutive(first_line);
+            self.places = LineSpans::Consecutive(first_line + self.lines_before);
             self.body.reserve(self.size.bytes.min(pieces[1].len() * 16));
         }
         self.body.extend_from_slice(pieces[0]);
@@ -149,8 +166,19 @@ impl ChunkBuilder {
     }
 
     /// Takes a record that will not be sent.
-    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+    pub(crate) fn refuse(&mut self, mut refusal: Refusal) {
+        refusal.place.line += self.lines_before;
         self.refused.push(refusal);
+    }
+
+    /// Counts lines that are no part of any record.
+    pub(crate) fn pass_over(&mut self, lines: u64) {
+        self.passed_over += lines;
+    }
+
+    /// Notes the key of the row that the last record ends with.
+    pub(crate) fn end_at(&mut self, key: Option<String>) {
+        self.key = key;
     }
 
     /// Counts as full from now on.
@@ -160,9 +188,9 @@ impl ChunkBuilder {
 
     /// Makes the chunk, and leaves an empty builder.
     pub(crate) fn take(&mut self, number: u64, file: usize, start: u64, input_bytes: u64) -> Chunk {
-        let full = std::mem::replace(self, Self::new(self.size));
-        let Self { lines, body, places, refused, .. } = full;
-        Chunk { number, file, start, lines, body: body.into(), refused, input_bytes, places }
+        let full = std::mem::replace(self, Self::new(self.size).behind(self.lines_before));
+        let Self { lines, body, places, refused, passed_over, key, .. } = full;
+        Chunk { number, file, start, lines, body: body.into(), refused, passed_over, key, input_bytes, places }
     }
 
     pub(crate) fn records(&self) -> usize {

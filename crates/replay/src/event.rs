@@ -43,6 +43,20 @@ pub enum Event {
         /// Which.
         file: String,
     },
+    /// A file begins with all of one that was sent before, and so is taken for it.
+    Grown {
+        /// Which.
+        file: String,
+        /// Where that one lay.
+        from: String,
+    },
+    /// The encoding of a file was guessed.
+    Guessed {
+        /// Which.
+        file: String,
+        /// The name of the encoding.
+        encoding: &'static str,
+    },
     /// Some more is settled.
     Advanced {
         /// Bytes of the files.

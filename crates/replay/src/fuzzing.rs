@@ -10,13 +10,14 @@ use forebay_model::Timestamp;
 use serde_json::Value;
 
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
+use crate::map::Map;
+use crate::map::fields::decimal::scaled;
+use crate::map::fields::number::{Amount, Scale, Separators, amount};
+use crate::map::fields::time::TimeFormat;
 use crate::source::RecordSource;
-use crate::source::item_rows::csv_rows::CsvRows;
-use crate::source::item_rows::decimal::scaled;
-use crate::source::item_rows::local_time::TimeFormat;
-use crate::source::item_rows::map::Map;
-use crate::source::item_rows::{Lines, Rows};
-use crate::source::json::Json;
+use crate::source::records::json::Json;
+use crate::source::rows::csv_rows::CsvRows;
+use crate::source::rows::{Rows, orders_of_csv};
 
 /// What stands between a map and its file.
 const BEHIND_MAP: &[u8] = b"\n---\n";
@@ -30,6 +31,18 @@ item = { sku = "sku", quantity = "quantity", price = { column = "price", scale =
 attributes = { country = "country" }
 "#;
 
+/// The map of JSON documents.
+const JSON_MAP: &str = r#"
+orders = "$.orders[*]"
+order_id = "$.id"
+customer_id = { columns = ["$.customer.id", "$.email"], default = "guest" }
+timestamp = { column = "$.at", format = ["iso", "epoch"], zone = "UTC" }
+items = "$.items[*]"
+skip_when = [{ column = "@.sku", equals = "none" }]
+item = { sku = "@.sku", quantity = "@.n", price = { column = "@.price", scale = 2 }, note = "@.note" }
+attributes = { meta = "$.meta" }
+"#;
+
 /// A map makes of every row of a CSV file a part of an order that is sent or refused, and what is sent is JSON, a line an
 /// order. Without a map before it the bytes are the file alone.
 ///
@@ -40,17 +53,19 @@ pub fn map(bytes: &[u8]) {
     let (map, file) = at.map_or((MAP.as_bytes(), bytes), |at| (&bytes[..at], &bytes[at + BEHIND_MAP.len()..]));
     let Ok(map) = Map::parse(&String::from_utf8_lossy(map)) else { return };
     let delimiter = map.delimiter;
-    let Ok(Some(mut lines)) = Lines::of_csv(file, Arc::new(map)) else { return };
-    let (chunk, outcome) = read(&mut lines);
+    let has_own_items = map.items.is_some() || map.price.is_of_line;
+    let Ok(Some(mut lines)) = orders_of_csv(io::Cursor::new(file.to_vec()), Arc::new(map)) else { return };
+    let (chunk, outcome) = read(lines.as_mut());
     outcome.expect("a file in memory can be read");
     let mut items = 0;
     for line in chunk.body.split_inclusive(|&byte| byte == b'\n') {
         let order: Value = serde_json::from_slice(line).expect("an order that is sent is JSON");
         items += order["items"].as_array().expect("an order has items").len() as u64;
     }
-    assert_eq!(items, chunk.file_lines(chunk.lines));
+    let sent = chunk.file_lines(chunk.lines);
+    assert!(has_own_items || items == sent);
     let refused: u64 = chunk.refused.iter().map(|refusal| u64::from(refusal.place.lines)).sum();
-    assert_eq!(items + refused, rows_behind_header(file, delimiter));
+    assert_eq!(sent + refused + chunk.passed_over, rows_behind_header(file, delimiter));
 }
 
 /// A JSON file has the same records however it is read; each takes one line. The first byte says in what pieces.
@@ -99,14 +114,57 @@ pub fn local_time(bytes: &[u8]) {
     let mut lines = text.splitn(3, '\n');
     let (Some(format), Some(zone), Some(text)) = (lines.next(), lines.next(), lines.next()) else { return };
     let zone = (!zone.is_empty()).then_some(zone);
-    let Ok(format) = TimeFormat::new(Some(format.to_owned()), zone) else { return };
+    let Ok(format) = TimeFormat::new(&[format.to_owned()], zone) else { return };
     let Ok(read) = format.read(text) else { return };
     let at = Timestamp::parse(&read);
     assert!(read.starts_with('-') || at.is_ok_and(|at| at.to_string() == read), "{read}");
 }
 
+/// Orders that a map finds in a JSON document are the same however it is read, and what is sent is JSON. The first byte says in what
+/// pieces.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn mapped(bytes: &[u8]) {
+    let Some((&first, file)) = bytes.split_first() else { return };
+    let map = Arc::new(Map::parse(JSON_MAP).expect("it is a map"));
+    let orders = |buffer: usize| {
+        let reader = BufReader::with_capacity(buffer, io::Cursor::new(file.to_vec()));
+        let (chunk, outcome) = read(&mut Json::mapped(reader, Arc::clone(&map)));
+        let places: Vec<_> = (0..chunk.lines).map(|index| chunk.place(index)).collect();
+        (chunk.body, places, chunk.refused, outcome.map_err(|error| error.to_string()))
+    };
+    let whole = orders(bytes.len());
+    assert_eq!(orders(usize::from(first) + 1), whole);
+    for line in whole.0.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        serde_json::from_slice::<Value>(line).expect("an order that is sent is JSON");
+    }
+    if let Ok(document) = serde_json::from_slice::<Value>(file) {
+        let orders = document.get("orders").and_then(Value::as_array).map_or(0, Vec::len);
+        assert!(whole.1.len() + whole.2.len() >= orders || whole.3.is_err(), "every element is sent or refused");
+    }
+}
+
+/// A number that is accepted is the same when it is written plainly. The first byte says what separates its digits.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn number(bytes: &[u8]) {
+    let Some((&first, text)) = bytes.split_first() else { return };
+    let separators = match first % 4 {
+        0 => Separators::default(),
+        1 => Separators { decimal: ',', thousands: Some('.') },
+        2 => Separators { decimal: '.', thousands: Some(',') },
+        _ => Separators { decimal: ',', thousands: Some(' ') },
+    };
+    let scale = Scale::Digits(u32::from(first) % 7);
+    let Ok(Amount { units, .. }) = amount(&String::from_utf8_lossy(text), separators, scale, None) else { return };
+    let plain = amount(&units.to_string(), Separators::default(), Scale::Digits(0), None);
+    assert_eq!(plain.map(|amount| amount.units), Ok(units));
+}
+
 /// Everything in one chunk, up to the end or an error.
-fn read(source: &mut impl RecordSource) -> (Chunk, io::Result<()>) {
+fn read(source: &mut dyn RecordSource) -> (Chunk, io::Result<()>) {
     let mut builder = ChunkBuilder::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
     loop {
         match source.fill(&mut builder) {
@@ -138,5 +196,7 @@ mod tests {
         seeds::each("json", json);
         seeds::each("decimal", decimal);
         seeds::each("local_time", local_time);
+        seeds::each("mapped", mapped);
+        seeds::each("number", number);
     }
 }

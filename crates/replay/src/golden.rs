@@ -28,6 +28,7 @@ fn states() {
         to: "http://127.0.0.1:8080".to_owned(),
         reading: "csv 0123456789abcdef".to_owned(),
         records: 4711,
+        key: None,
         complete: false,
         known,
         rejects: PathBuf::from("/data/caf\u{e9}.ndjson.rejects"),

@@ -13,14 +13,18 @@
 //! | module | concept |
 //! |---|---|
 //! | [`settings`] | what it can be told |
+//! | `map` | what of a file makes an order |
 //! | [`source`] | files as sequences of records |
 //! | `chunk` | some records, as one request sends them |
 //! | `worker`, `delivery` | bring chunks to ingest |
 //! | `fate` | what became of orders that were accepted |
 //! | `journal` | what is acknowledged, rejected, done |
+//! | [`report`] | what a dry run finds out |
 //! | [`run`] | a run from its beginning to its end |
+//! | [`suggest`] | a map for a file |
 //! | [`event`] | what there is to know meanwhile |
 //! | [`generate`] | plausible orders, where there is no file |
+//! | `follow` | files that grow |
 //! | `fingerprint` | short names for long things |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -30,15 +34,21 @@ mod delivery;
 pub mod event;
 mod fate;
 mod fingerprint;
+mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod shapes;
 mod journal;
+mod map;
+pub mod report;
 pub mod run;
 pub mod settings;
 pub mod source;
+pub mod suggest;
 mod worker;
 
 pub use chunk::LineSpan;
@@ -46,6 +56,10 @@ pub use event::{Event, Tell};
 pub use fate::{DeadRecord, Fates};
 pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::{Counts, Tally};
+pub use report::Report;
+pub use map::named::{NAMED_MAPS, NamedMap};
+pub use follow::follow;
 pub use run::run;
-pub use settings::Settings;
+pub use suggest::{Suggestion, suggest};
+pub use settings::{Database, Settings};
 pub use source::format::Format;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use forebay_model::{Currency, OrderParser};
+use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
@@ -22,8 +22,10 @@ use crate::fate::ask::Asker;
 use crate::fate::lines;
 use crate::fate::watch::Watch;
 use crate::journal::start::JournalStart;
+use crate::journal::state::StateDir;
 use crate::journal::summary::{Ending, Summary};
 use crate::journal::{Ended, Journal, SAVE_EVERY};
+use crate::report::Reporting;
 use crate::settings::Settings;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
@@ -38,6 +40,8 @@ const CHUNK_RECORDS: usize = 20_000;
 const AHEAD: usize = 4;
 /// How far ahead of now an order's time may lie in a dry run: what ingest allows if nothing else is said.
 const AHEAD_MAX_US: i64 = 86_400_000_000;
+/// Orders that name no currency are told under the one that ISO 4217 has for them.
+const UNNAMED_CURRENCY: &str = "XXX";
 /// How long answers are waited for when the run is interrupted.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -48,6 +52,7 @@ struct Replay {
     tell: Tell,
     shutdown: Shutdown,
     failure: Failure,
+    reporting: Reporting,
 }
 
 /// Sends the files, until everything is delivered or nothing more can be. When `interrupt` starts, it stops once what was sent
@@ -56,9 +61,18 @@ struct Replay {
 /// # Errors
 /// One sentence about what is wrong before anything is sent; what happens later is told, and stands in the summary.
 pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
-    let plan = Plan::new(&settings.files, settings.format, settings.map.as_deref(), settings.resume)?;
+    let plan = Plan::new(&settings, StateDir::find(settings.state_dir.clone()).path())?;
+    run_plan(settings, plan, tell, interrupt).await
+}
+
+/// Sends what is planned.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) async fn run_plan(settings: Settings, plan: Plan, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
+    let is_part = plan.inputs.iter().any(|input| input.window().is_some());
     tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
-    let replay = Replay { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default() };
+    let replay = Replay { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default(), reporting: Reporting::default() };
     let JournalStart { mut journal, skip, resumed } = JournalStart::new(&replay.settings, &replay.plan, &replay.tell)?;
     let unread = tokio::select! {
         unread = replay.work(&mut journal, skip) => unread?,
@@ -79,11 +93,16 @@ pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<
         () if waits => Ending::Stored,
         () => Ending::Accepted,
     };
-    if journal.is_complete() && journal.open_orders() == 0 {
+    if journal.is_complete() && journal.open_orders() == 0 && !is_part {
         journal.forget();
     }
     let places = if waits { Some(replay.places(&journal).await) } else { None };
-    Ok(Summary::new(&journal, ending, replay.settings.dry_run, &resumed, places.as_deref()))
+    let mut summary = Summary::new(&journal, ending, replay.settings.dry_run, &resumed, places.as_deref());
+    if replay.settings.dry_run {
+        let files: Vec<String> = replay.plan.inputs.iter().map(Input::name).collect();
+        summary.report = Some(replay.reporting.report(&files));
+    }
+    Ok(summary)
 }
 
 impl Replay {
@@ -181,7 +200,7 @@ impl Replay {
         let mut workers = JoinSet::new();
         let work = self.work_of_workers(rate)?;
         let chunks = Arc::new(Mutex::new(handed));
-        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(Input::can_be_read_again).collect();
+        let can_be_read_again: Arc<[bool]> = self.plan.inputs.iter().map(Input::has_places).collect();
         for _ in 0..connections {
             let worker = Worker {
                 work: work.clone(),
@@ -199,9 +218,9 @@ impl Replay {
     fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
         let Settings { to, token, views, dry_run, give_up, .. } = &self.settings;
         // Whatever the system's currency is: an order is right or wrong without it.
-        let parser = OrderParser::new(views.clone(), Currency::DEFAULT, AHEAD_MAX_US);
+        let parser = OrderParser::new(views.clone(), UNNAMED_CURRENCY.parse()?, AHEAD_MAX_US);
         if *dry_run {
-            return Ok(Work::Check(parser));
+            return Ok(Work::Check(parser, self.reporting.clone()));
         }
         Ok(Work::Deliver(Sender {
             client: Client::new(to, token.clone())?,

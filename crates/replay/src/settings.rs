@@ -1,26 +1,34 @@
 //! What a run can be told.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::ViewSet;
+use forebay_service::BadSetting;
 
 use crate::source::format::Format;
+use crate::source::input::Input;
+use crate::source::rows::query_rows::Query;
 
 /// What is sent, where to and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files of orders, also compressed with gzip or zstd; `-` is standard input.
+    /// Files of orders, also compressed with gzip, zstd or zip; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// Address of ingest.
     pub to: String,
     /// Address of query, to go on until it is decided what became of the orders; without it the run ends when they are accepted.
     pub query: Option<String>,
+    /// A database that orders are read from, instead of files or beside them.
+    pub database: Option<Database>,
     /// Format of the files; without it their names and first bytes tell.
     pub format: Option<Format>,
-    /// Which columns of a CSV or Parquet file make an order (TOML).
+    /// What of a file makes an order (TOML).
     pub map: Option<PathBuf>,
+    /// A name that tells the file from others, for the ids of orders that have none; without it its contents do.
+    pub source: Option<String>,
     /// Orders per second, at most.
     pub rate: Option<NonZeroU32>,
     /// Requests under way at the same time.
@@ -41,6 +49,30 @@ pub struct Settings {
     pub views: ViewSet,
 }
 
+/// A query to a database, whose rows a map makes orders of.
+#[derive(Clone)]
+pub struct Database {
+    /// Where it is: `postgres://…`.
+    pub url: String,
+    /// What is asked.
+    pub sql: String,
+    /// The column that rows are ordered by, so that a run can be gone on with.
+    pub key: Option<String>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may have a password in it.
+        f.debug_struct("Database").field("sql", &self.sql).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    pub(crate) fn input(&self) -> Result<Input, BadSetting> {
+        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::of_query)
+    }
+}
+
 impl Settings {
     /// These files, to the ingest at that address; everything else as it is where nothing is said.
     pub fn new(files: Vec<PathBuf>, to: String) -> Self {
@@ -48,8 +80,10 @@ impl Settings {
             files,
             to,
             query: None,
+            database: None,
             format: None,
             map: None,
+            source: None,
             rate: None,
             connections: 4,
             resume: false,

@@ -3,13 +3,13 @@
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Error;
-use forebay_model::{OrderParser, Timestamp};
+use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::chunk::Chunk;
-use crate::delivery::sender::{Delivered, Sender, Undelivered, check};
+use crate::delivery::sender::{Delivered, Sender, Undelivered};
 use crate::journal::Ended;
+use crate::report::Reporting;
 use crate::source::reader::Handed;
 
 /// What is done with chunks.
@@ -18,7 +18,7 @@ pub(crate) enum Work {
     /// They are sent to ingest.
     Deliver(Sender),
     /// They are only checked here.
-    Check(OrderParser),
+    Check(OrderParser, Reporting),
 }
 
 /// The first thing that made the run fail.
@@ -57,26 +57,13 @@ impl Worker {
     }
 
     async fn work_on(&self, handed: &Handed) -> (Delivered, Result<(), Undelivered>) {
-        let Handed { chunk, fingerprint, .. } = handed;
+        let Handed { chunk, source_name, .. } = handed;
         match &self.work {
             Work::Deliver(sender) => {
-                let fingerprint = self.can_be_read_again[chunk.file].then_some(*fingerprint);
-                sender.deliver(chunk, fingerprint).await
+                let source_name = self.can_be_read_again[chunk.file].then(|| source_name.clone());
+                sender.deliver(chunk, source_name).await
             }
-            Work::Check(parser) => (check_all(parser, chunk), Ok(())),
+            Work::Check(parser, reporting) => (reporting.check(parser, chunk), Ok(())),
         }
     }
-}
-
-fn check_all(parser: &OrderParser, chunk: &Chunk) -> Delivered {
-    let now = Timestamp::now();
-    let mut delivered = Delivered { settled: chunk.lines, ..Delivered::default() };
-    let lines = chunk.body.split(|&byte| byte == b'\n').take(chunk.lines);
-    for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        match check(parser, index, line, now) {
-            Some(rejected) => delivered.rejected.push(rejected),
-            None => delivered.accepted += 1,
-        }
-    }
-    delivered
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{DEFAULT_VIEWS, ViewSet};
-use forebay_replay::{Format, Settings};
+use forebay_replay::{Database, Format, Settings};
 use forebay_service::settings::units;
 
 /// Send files of orders to a running system.
@@ -22,17 +22,30 @@ use forebay_service::settings::units;
 #[derive(Debug, Clone, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
-    /// Files of orders, also compressed with gzip or zstd; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Files of orders, also compressed with gzip, zstd or zip, directories of them, or patterns such as 'orders-*.csv'; `-` is
+    /// standard input
+    #[arg(required_unless_present = "from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Address of ingest
     #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub to: String,
 
-    /// Address of query, which says what became of the orders
+    /// Address of query, which says what became of the orders; with --from, what the database is asked
+    #[arg(long, value_name = "URL or SQL")]
+    pub query: Option<String>,
+
+    /// Address of query, where --query is what the database is asked
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
-    pub query: String,
+    pub query_url: String,
+
+    /// A database to read orders from, by the map: postgres://user@host/database. Its password may stand in PGPASSWORD
+    #[arg(long, env = "FOREBAY_REPLAY_FROM", value_name = "URL", hide_env_values = true, requires = "query", requires = "map")]
+    pub from: Option<String>,
+
+    /// The column of the query that its rows are ordered by: --resume goes on behind it
+    #[arg(long, value_name = "COLUMN", requires = "from")]
+    pub key: Option<String>,
 
     /// End when the orders are accepted, without asking what becomes of them
     #[arg(long)]
@@ -42,9 +55,13 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<FormatArg>,
 
-    /// Which columns of a CSV or Parquet file make an order (TOML)
-    #[arg(long, value_name = "MAP.toml")]
+    /// What of a file makes an order: a TOML file, or the name of a map that comes with Forebay (`forebay map list`)
+    #[arg(long, value_name = "MAP")]
     pub map: Option<PathBuf>,
+
+    /// A name that tells the file from others, for orders without an id; without it its contents do
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
 
     /// Orders per second, at most
     #[arg(long, value_name = "N")]
@@ -57,6 +74,11 @@ pub struct Args {
     /// Go on behind the last record that an interrupted run has seen acknowledged
     #[arg(long, conflicts_with = "dry_run")]
     pub resume: bool,
+
+    /// Go on as the files grow, are rotated, or new ones appear in a directory, until it is interrupted; the same command goes on
+    /// from there. It does not wait until orders are stored
+    #[arg(long, conflicts_with_all = ["dry_run", "resume"])]
+    pub follow: bool,
 
     /// Where rejected records go [default: FILE.rejects.ndjson beside each file]
     #[arg(long, value_name = "FILE")]
@@ -114,12 +136,18 @@ impl From<FormatArg> for Format {
 
 impl From<Args> for Settings {
     fn from(args: Args) -> Self {
+        let (query, database) = match args.from {
+            Some(url) => (None, Some(Database { url, sql: args.query.unwrap_or_default(), key: args.key })),
+            None => (args.query, None),
+        };
         Self {
             files: args.files,
             to: args.to,
-            query: (!args.no_wait).then_some(args.query),
+            query: (!args.no_wait).then(|| query.unwrap_or(args.query_url)),
+            database,
             format: args.format.map(Into::into),
             map: args.map,
+            source: args.source,
             rate: args.rate,
             connections: args.connections,
             resume: args.resume,

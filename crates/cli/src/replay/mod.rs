@@ -3,10 +3,12 @@
 //! | module | concept |
 //! |---|---|
 //! | [`args`] | what it can be told |
+//! | `report` | what a dry run has found |
 //! | `screen` | what a person sees meanwhile |
 //! | `summary` | what a person reads at the end |
 
 pub mod args;
+mod report;
 mod screen;
 mod summary;
 
@@ -25,8 +27,15 @@ pub(crate) use screen::Screen;
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let json = args.json;
     let (screen, interrupt) = (Screen::new(), Shutdown::new());
+    let follows = args.follow;
+    let work = async {
+        match follows {
+            true => forebay_replay::follow(args.into(), screen.tell(), interrupt.clone()).await,
+            false => forebay_replay::run(args.into(), screen.tell(), interrupt.clone()).await,
+        }
+    };
     let outcome = tokio::select! {
-        outcome = forebay_replay::run(args.into(), screen.tell(), interrupt.clone()) => outcome,
+        outcome = work => outcome,
         failed = obey_signals(&interrupt) => match failed? {},
     };
     screen.close();

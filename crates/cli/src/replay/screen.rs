@@ -54,6 +54,12 @@ impl Screen {
                 self.say(&format!("{file}: going on behind record {}", grouped(behind)));
             }
             Event::Empty { file } => self.say(&format!("{file} is empty")),
+            Event::Grown { file, from } => self.say(&format!(
+                "{file} begins with all of {from}, which was sent before: it is taken for the same file, grown; --source NAME tells them apart"
+            )),
+            Event::Guessed { file, encoding } => self.say(&format!(
+                "{file} is not UTF-8 and is read as {encoding}, by what it looks like: encoding = \"…\" in the map says it"
+            )),
             Event::Waits { orders } => self.waits(orders),
             Event::HeldUp { what } => self.say(&format!("{what}; trying again")),
             Event::Resumed { after } => self.say(&format!("going on after {:.1} s", after.as_secs_f64())),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
 
+use crate::replay::report;
 use crate::text::grouped;
 
 /// The summary for people.
@@ -18,6 +19,9 @@ pub(super) fn text(summary: &Summary) -> String {
         if let Some(fates) = &summary.fates {
             let _ = writeln!(out, "  {}", fates_text(fates));
         }
+    }
+    if let Some(report) = &summary.report {
+        out.push_str(&report::text(report));
     }
     let _ = write!(out, "{:.1} s, {} orders/s", summary.seconds, grouped(summary.orders_per_s.round() as u64));
     if summary.total.retries > 0 {
@@ -115,23 +119,28 @@ fn dead_text(dead: &DeadRecord) -> String {
 }
 
 fn place_text(&LineSpan { line, lines }: &LineSpan) -> String {
-    if lines > 1 { format!("lines {line}–{}", line + u64::from(lines) - 1) } else { format!("line {line}") }
+    // They need not stand together.
+    if lines > 1 { format!("{lines} lines from line {line} on") } else { format!("line {line}") }
 }
 
 /// Orders, and lines where these are something else.
 fn counts(tally: &Tally, dry_run: bool) -> String {
-    let Tally { lines, accepted_lines, rejected_lines, records, accepted, rejected, .. } = *tally;
+    let Tally { lines, accepted_lines, rejected_lines, passed_over_lines, records, accepted, rejected, .. } = *tally;
+    let passed_over = match passed_over_lines {
+        0 => String::new(),
+        lines => format!(", {} lines passed over", grouped(lines)),
+    };
     let accepted_as = if dry_run { "valid" } else { "accepted" };
-    if lines == records {
+    if lines - passed_over_lines == records {
         return format!(
-            "{} orders, {} {accepted_as}, {} rejected",
+            "{} orders, {} {accepted_as}, {} rejected{passed_over}",
             grouped(records),
             grouped(accepted),
             grouped(rejected)
         );
     }
     format!(
-        "{} lines in {} orders, {} lines in {} orders {accepted_as}, {} lines in {} orders rejected",
+        "{} lines in {} orders, {} lines in {} orders {accepted_as}, {} lines in {} orders rejected{passed_over}",
         grouped(lines),
         grouped(records),
         grouped(accepted_lines),
@@ -152,6 +161,7 @@ mod tests {
             lines: 54_000,
             accepted_lines: 53_990,
             rejected_lines: 10,
+            passed_over_lines: 0,
             records: 2500,
             accepted: 2498,
             rejected: 2,
@@ -162,6 +172,7 @@ mod tests {
             file: String::from(file),
             complete,
             can_resume: true,
+            records_done: 0,
             resumed_behind: if complete { 0 } else { 40_000 },
             tally,
             all_runs: Counts { accepted: tally.accepted, rejected: tally.rejected },
@@ -173,6 +184,7 @@ mod tests {
             dry_run: false,
             total,
             fates: None,
+            report: None,
             seconds: 2.0,
             orders_per_s: 1749.4,
             files,

@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::delivery::answer::Reply;
-use crate::fingerprint::Fingerprint;
+use crate::source::input::name::SourceName;
 
 /// A peer that is not there any more is noticed after about this time.
 const PEER_GONE: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ pub(crate) struct Client {
 pub(crate) struct BatchRequest {
     pub(crate) body: Bytes,
     /// A name for the file's contents; nothing where it cannot be read again.
-    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) source_name: Option<SourceName>,
     /// How many records of the file stand before it.
     pub(crate) start: u64,
 }
@@ -48,7 +48,7 @@ impl Client {
 
     /// Sends a part of a file.
     pub(crate) async fn send(&self, part: BatchRequest) -> Reply {
-        let source = part.fingerprint.map_or_else(|| format!("run-{:016x}", self.run), |file| format!("file-{file}"));
+        let source = part.source_name.map_or_else(|| format!("run-{:016x}", self.run), |name| name.to_string());
         let mut request = self
             .http
             .post(self.batch.clone())

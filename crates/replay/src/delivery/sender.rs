@@ -10,6 +10,7 @@ use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_api::{BatchReport, Code, Problem, RejectedLine};
+use forebay_model::order::fault::Rejection;
 use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
 use forebay_task::Backoff;
@@ -20,7 +21,7 @@ use crate::delivery::answer::Reply;
 use crate::delivery::client::{BatchRequest, Client};
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
-use crate::fingerprint::Fingerprint;
+use crate::source::input::name::SourceName;
 
 /// How long to wait before a request is sent again, where ingest does not say it.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
@@ -90,7 +91,7 @@ struct Untold {
 struct Round<'c> {
     sender: &'c Sender,
     chunk: &'c Chunk,
-    fingerprint: Option<Fingerprint>,
+    source_name: Option<SourceName>,
     delivered: Delivered,
     untold: Vec<Untold>,
     backoff: Backoff,
@@ -101,12 +102,12 @@ impl Sender {
     pub(crate) async fn deliver(
         &self,
         chunk: &Chunk,
-        fingerprint: Option<Fingerprint>,
+        source_name: Option<SourceName>,
     ) -> (Delivered, Result<(), Undelivered>) {
         let mut round = Round {
             sender: self,
             chunk,
-            fingerprint,
+            source_name,
             delivered: Delivered::default(),
             untold: Vec::new(),
             backoff: RETRY,
@@ -181,7 +182,7 @@ impl Round<'_> {
             return Err(Undelivered::Stopped);
         }
         let start = self.chunk.start + first as u64;
-        let request = BatchRequest { body: self.body(first, end), fingerprint: self.fingerprint, start };
+        let request = BatchRequest { body: self.body(first, end), source_name: self.source_name.clone(), start };
         // A request under way is waited for when the run stops, because its answer is worth having, but not for ever.
         shutdown.hard().run_until_cancelled(client.send(request)).await.ok_or(Undelivered::Stopped)
     }
@@ -292,13 +293,17 @@ fn only_line_too_large(problem: Option<Problem>) -> BatchReport {
 }
 
 /// Rejects a line as ingest would; blank lines are no records.
-pub(crate) fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timestamp) -> Option<Rejected> {
+fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timestamp) -> Option<Rejected> {
     if line.trim_ascii().is_empty() {
         return None;
     }
-    let rejection = parser.parse(line, now).err()?;
+    parser.parse(line, now).err().map(|rejection| rejected(&rejection, index, line))
+}
+
+/// A line that is rejected for that.
+pub(crate) fn rejected(rejection: &Rejection, index: usize, line: &[u8]) -> Rejected {
     let (code, detail) = (rejection.code().to_owned(), rejection.to_string());
-    Some(Rejected { index, order_id: order_id(line), code, detail })
+    Rejected { index, order_id: order_id(line), code, detail }
 }
 
 /// The order id that a line has, if it can be read.

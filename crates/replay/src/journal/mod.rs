@@ -48,6 +48,8 @@ pub(crate) struct Ended {
     counts: bool,
     /// How many records of the file are done with it.
     records_done: u64,
+    /// The key of the row that it ends with, where rows have one.
+    key: Option<String>,
     /// Whether nothing of it is left.
     whole: bool,
     ends_file: bool,
@@ -66,10 +68,12 @@ impl Ended {
         let sent_lines = chunk.file_lines(delivered.settled).saturating_sub(blank);
         let sent_rejected: u64 = delivered.rejected.iter().map(|line| u64::from(chunk.place(line.index).lines)).sum();
         let accepted_lines = sent_lines.saturating_sub(sent_rejected);
+        let passed_over_lines = if whole { chunk.passed_over } else { 0 };
         let tally = Tally {
-            lines: accepted_lines + rejected_lines,
+            lines: accepted_lines + rejected_lines + passed_over_lines,
             accepted_lines,
             rejected_lines,
+            passed_over_lines,
             records: delivered.accepted + rejects.len() as u64,
             accepted: delivered.accepted,
             rejected: rejects.len() as u64,
@@ -82,7 +86,8 @@ impl Ended {
         let granted = delivered.granted.iter().cloned();
         let open = granted.map(|Granted { receipt, accepted }| Open { receipt, accepted, records }).collect();
         let (number, file, input_bytes) = (chunk.number, chunk.file, chunk.input_bytes);
-        Self { number, file, tally, rejects, open, counts, records_done, whole, ends_file, input_bytes, permit }
+        let key = chunk.key;
+        Self { number, file, tally, rejects, open, counts, records_done, key, whole, ends_file, input_bytes, permit }
     }
 }
 
@@ -300,7 +305,11 @@ impl Journal {
             }
         }
         if let Some(saved) = &mut account.saved {
-            saved.records = ended.records_done;
+            // Behind a key it is gone on only where a whole chunk ends.
+            if ended.whole || saved.key.is_none() {
+                saved.records = ended.records_done;
+                saved.key = ended.key.or(saved.key.take());
+            }
             saved.complete = account.complete;
             saved.rejects_bytes = self.rejects[account.rejects].bytes();
             account.changed = true;

@@ -24,6 +24,9 @@ pub(crate) struct Saved {
     pub(crate) reading: String,
     /// So many leading records are accepted or rejected.
     pub(crate) records: u64,
+    /// The key of the row that they end with, where rows have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
     /// Whether these are all.
     pub(crate) complete: bool,
     /// What is known of them.
@@ -84,12 +87,17 @@ impl StateDir {
         Self(asked.unwrap_or_else(usual))
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// What an earlier run has saved about the file.
     ///
     /// # Errors
     /// One sentence, where going on from there would be wrong, because the file or its reading has changed.
     pub(crate) fn load(&self, file: &Identity, to: &str, reading: &str) -> Result<Option<Saved>> {
-        let path = self.path(file, to);
+        let path = self.path_of(file, to);
         let Ok(text) = std::fs::read(&path) else { return Ok(None) };
         let saved = Saved::read(&text).with_context(|| format!("{} cannot be gone on with", path.display()))?;
         let name = file.path.display();
@@ -102,12 +110,23 @@ impl StateDir {
         Ok(Some(saved))
     }
 
+    /// What an earlier run has saved about a part of a file that is followed or, where that is all sent, about the part before
+    /// it: rejected records of all of them go to one file. So many records stand before the part.
+    pub(crate) fn load_part(&self, part: &Identity, to: &str, records_before: u64) -> Option<Saved> {
+        let saved = Saved::read(&std::fs::read(self.path_of(part, to)).ok()?).ok()?;
+        if saved.file == *part {
+            return Some(saved);
+        }
+        let is_before = saved.complete && saved.records == records_before;
+        is_before.then(|| Saved { file: part.clone(), complete: false, ..saved })
+    }
+
     /// Keeps how far a run has come; a reader finds either what was there before or all of this.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn save(&self, saved: &Saved) -> Result<()> {
-        let path = self.path(&saved.file, &saved.to);
+        let path = self.path_of(&saved.file, &saved.to);
         let write = || {
             std::fs::create_dir_all(&self.0)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
@@ -121,10 +140,10 @@ impl StateDir {
 
     /// Forgets the file.
     pub(crate) fn forget(&self, file: &Identity, to: &str) {
-        let _ = std::fs::remove_file(self.path(file, to));
+        let _ = std::fs::remove_file(self.path_of(file, to));
     }
 
-    fn path(&self, file: &Identity, to: &str) -> PathBuf {
+    fn path_of(&self, file: &Identity, to: &str) -> PathBuf {
         let name = file.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let print = Fingerprint::default().of(file.path.as_os_str().as_encoded_bytes()).of(b"\0").of(to.as_bytes());
         // Names have at most 255 bytes.
@@ -147,6 +166,7 @@ mod tests {
             to: "http://a".to_owned(),
             reading: "ndjson".to_owned(),
             records: 7,
+            key: None,
             complete: false,
             known: Known::default(),
             rejects: PathBuf::from("/data/r"),

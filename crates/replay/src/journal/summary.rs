@@ -9,6 +9,7 @@ use super::tally::{Counts, Tally};
 use super::{Account, Journal};
 use crate::chunk::LineSpan;
 use crate::fate::Fates;
+use crate::report::Report;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Summary {
     pub total: Tally,
     /// What became of those that were accepted, where that was asked.
     pub fates: Option<Fates>,
+    /// What a dry run has found.
+    pub report: Option<Report>,
     /// How long it took.
     pub seconds: f64,
     /// Accepted orders in that time.
@@ -59,6 +62,8 @@ pub struct FileSummary {
     pub can_resume: bool,
     /// How many records an earlier run had sent.
     pub resumed_behind: u64,
+    /// How many leading records are sent, by all runs.
+    pub records_done: u64,
     /// Its figures, of this run.
     #[serde(flatten)]
     pub tally: Tally,
@@ -71,6 +76,37 @@ pub struct FileSummary {
 }
 
 impl Summary {
+    /// That of a run in which nothing came.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            ending: Ending::Interrupted,
+            dry_run: false,
+            total: Tally::default(),
+            fates: None,
+            report: None,
+            seconds: 0.0,
+            orders_per_s: 0.0,
+            files: Vec::new(),
+        }
+    }
+
+    /// With what another run has sent, file by file.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.seconds += other.seconds;
+        self.orders_per_s = self.total.accepted as f64 / self.seconds.max(f64::EPSILON);
+        for file in other.files {
+            match self.files.iter_mut().find(|known| known.file == file.file) {
+                Some(known) => {
+                    let mut tally = known.tally;
+                    tally += file.tally;
+                    *known = FileSummary { tally, ..file };
+                }
+                None => self.files.push(file),
+            }
+        }
+    }
+
     /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of the orders.
     pub(crate) fn new(
         journal: &Journal,
@@ -89,6 +125,7 @@ impl Summary {
             complete: account.complete,
             can_resume: account.saved.is_some(),
             resumed_behind,
+            records_done: account.saved.as_ref().map_or(0, |saved| saved.records),
             tally: account.tally,
             all_runs: account.all_runs(),
             fates: fates(number, account),
@@ -106,6 +143,7 @@ impl Summary {
             dry_run,
             total: journal.total,
             fates,
+            report: None,
             seconds: elapsed,
             orders_per_s: journal.total.accepted as f64 / elapsed,
             files,

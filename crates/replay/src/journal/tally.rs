@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 /// What became of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Lines that hold records: for CSV, lines of items.
+    /// Lines that were read: those of accepted records, of rejected ones, and those that are passed over.
     pub lines: u64,
     /// Lines of accepted records.
     pub accepted_lines: u64,
     /// Lines of rejected records.
     pub rejected_lines: u64,
+    /// Lines that the map passes over.
+    pub passed_over_lines: u64,
     /// Records: orders, good or bad.
     pub records: u64,
     /// Records that ingest accepted.
@@ -60,6 +62,7 @@ impl AddAssign for Tally {
         self.lines += other.lines;
         self.accepted_lines += other.accepted_lines;
         self.rejected_lines += other.rejected_lines;
+        self.passed_over_lines += other.passed_over_lines;
         self.records += other.records;
         self.accepted += other.accepted;
         self.rejected += other.rejected;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 /// How a file holds its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// A record on each line.
     Ndjson,
-    /// A JSON array of records.
+    /// A JSON array of records, or a document in which a map finds them.
     Json,
     /// Lines of items, made into orders by a map.
     Csv,
@@ -16,14 +17,14 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name tells; a name may have `.gz` or `.zst` behind it.
+    /// The format that a file's name tells; a name may have `.gz`, `.zst` or `.zip` behind it.
     pub(crate) fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-        let plain = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        let plain = [".gz", ".zst", ".zstd", ".zip"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         match plain.rsplit_once('.')?.1 {
             "ndjson" | "jsonl" | "ldjson" => Some(Self::Ndjson),
             "json" => Some(Self::Json),
-            "csv" => Some(Self::Csv),
+            "csv" | "tsv" => Some(Self::Csv),
             "parquet" => Some(Self::Parquet),
             _ => None,
         }

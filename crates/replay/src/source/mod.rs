@@ -5,19 +5,17 @@
 //! | [`format`] | the formats of files |
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
-//! | [`ndjson`], [`json`], [`parquet`] | a source for each format |
-//! | [`rejected`] | what an earlier run has rejected |
-//! | [`item_rows`] | lines of items, in CSV or Parquet, gathered into orders |
+//! | [`records`] | records of JSON |
+//! | [`rows`] | rows of tables, made into orders by a map |
+//! | [`parquet`] | Parquet files, as orders or as rows |
 
 pub mod format;
 pub(crate) mod input;
-pub(crate) mod item_rows;
-pub(crate) mod json;
-pub(crate) mod ndjson;
 pub(crate) mod parquet;
 pub(crate) mod plan;
 pub(crate) mod reader;
-pub(crate) mod rejected;
+pub(crate) mod records;
+pub(crate) mod rows;
 
 use std::io;
 
@@ -33,6 +31,14 @@ pub(crate) trait RecordSource: Send {
     /// # Errors
     /// When the file cannot be read on; what was found before stays in the builder.
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool>;
+
+    /// Leaves a record at the end that may go on, where a file grows.
+    fn leave_last(&mut self) {}
+
+    /// The byte of what was read at which the record begins that was left.
+    fn left_at(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A record longer than [`RECORD_BYTES_MAX`].

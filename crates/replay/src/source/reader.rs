@@ -10,16 +10,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::event::{Event, Tell};
-use crate::fingerprint::Fingerprint;
+use crate::source::input::name::SourceName;
 use crate::source::RecordSource;
 use crate::source::input::Input;
+use crate::source::input::window::Window;
 use crate::source::plan::Plan;
 
 /// A chunk on its way, with the permit that keeps the files from being read too far ahead of what is acknowledged.
 pub(crate) struct Handed {
     pub(crate) chunk: Chunk,
     /// A name for its file's contents.
-    pub(crate) fingerprint: Fingerprint,
+    pub(crate) source_name: SourceName,
     /// Whether its file ends with it.
     pub(crate) ends_file: bool,
     /// Goes when everything up to this chunk is acknowledged.
@@ -40,10 +41,12 @@ pub(crate) struct Reader {
 }
 
 /// What of a file is not sent, because an earlier run has sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
     /// So many records.
     Records(u64),
+    /// The rows up to that key, which were so many records.
+    Behind { key: String, records: u64 },
     /// All of them.
     Everything,
 }
@@ -55,7 +58,7 @@ struct Stopping;
 struct Reading<'f> {
     reader: &'f Reader,
     file: usize,
-    fingerprint: Fingerprint,
+    source_name: SourceName,
     bytes_read: Arc<AtomicU64>,
     bytes_told: u64,
     builder: ChunkBuilder,
@@ -86,31 +89,42 @@ impl Reader {
     }
 
     fn read(&self, file: usize, number: &mut u64) -> Result<Result<(), Stopping>> {
-        let input = &self.plan.inputs[file];
+        let (input, skip) = (&self.plan.inputs[file].behind(&self.skip[file]), &self.skip[file]);
         let (opening, source) = self.plan.open(input)?;
+        opening.tell(input, &self.tell);
         let mut reading = Reading {
             reader: self,
             file,
-            fingerprint: opening.fingerprint,
+            source_name: opening.name,
             bytes_read: opening.bytes_read,
             bytes_told: 0,
-            builder: ChunkBuilder::new(self.size),
-            records: 0,
-            is_live: !input.can_be_read_again(),
+            builder: ChunkBuilder::new(self.size).behind(input.window().map_or(0, Window::lines_before)),
+            records: match skip {
+                Skip::Behind { records, .. } => *records,
+                _ => input.window().map_or(0, |window| window.from.records),
+            },
+            is_live: !input.can_be_read_again() && input.query().is_none(),
         };
         let Some(mut source) = source else {
             (self.tell)(Event::Empty { file: input.name() });
             return Ok(reading.hand_over(number, true));
         };
-        reading.pass_over(source.as_mut(), self.skip[file], input)?;
-        reading.run(source.as_mut(), number, input)
+        if input.window().is_some_and(|window| !window.takes_last) {
+            source.leave_last();
+        }
+        reading.pass_over(source.as_mut(), skip, input)?;
+        let ran = reading.run(source.as_mut(), number, input);
+        if let Some(window) = input.window() {
+            window.hold(source.left_at().map(|at| at + opening.mark_bytes));
+        }
+        ran
     }
 }
 
 impl Reading<'_> {
     /// Passes over the records that an earlier run has sent.
-    fn pass_over(&mut self, source: &mut dyn RecordSource, skip: Skip, input: &Input) -> Result<()> {
-        let Skip::Records(skip) = skip else { return Ok(()) };
+    fn pass_over(&mut self, source: &mut dyn RecordSource, skip: &Skip, input: &Input) -> Result<()> {
+        let Skip::Records(skip) = *skip else { return Ok(()) };
         while self.records < skip && !self.reader.shutdown.is_started() {
             let left = usize::try_from(skip - self.records).unwrap_or(usize::MAX);
             let records = left.min(self.reader.size.records);
@@ -159,10 +173,10 @@ impl Reading<'_> {
         self.records += chunk.records();
         *number += 1;
         let Reader { ahead, chunks, shutdown, handle, .. } = self.reader;
-        let fingerprint = self.fingerprint;
+        let source_name = self.source_name.clone();
         let handed = async {
             let permit = Arc::clone(ahead).acquire_owned().await.ok()?;
-            chunks.send(Handed { chunk, fingerprint, ends_file, permit }).await.ok()
+            chunks.send(Handed { chunk, source_name, ends_file, permit }).await.ok()
         };
         handle.block_on(shutdown.soft().run_until_cancelled(handed)).flatten().ok_or(Stopping)
     }

@@ -76,16 +76,15 @@ async fn a_csv_file_goes_in_whole_and_every_line_is_accounted_for() {
     let ran = forebay.run(&["replay", "day.csv", "--map", "map.toml", "--to", &ingest.url(), "--json"]).await;
     assert_eq!(ran.code, Some(2), "{ran:?}");
     let figures = ["lines", "accepted_lines", "rejected_lines", "records", "accepted", "rejected"];
-    assert_eq!(ran.figures(&figures), [6, 3, 3, 4, 2, 2]);
+    assert_eq!(ran.figures(&figures), [6, 4, 2, 4, 3, 1]);
     let ids: Vec<String> = ingest.logged().await.into_keys().collect();
-    assert_eq!(ids, ["536365", "536414"]);
+    assert_eq!(ids, ["536365", "536414", "C536379"]);
     let rejects = forebay.read_lines("day.csv.rejects.ndjson");
     let told = |reject: &Value| (reject["line"].clone(), reject["lines"].clone(), reject["order_id"].clone());
-    let expected = [(json!(4), json!(1), json!("C536379")), (json!(6), json!(2), json!("536415"))];
+    let expected = [(json!(6), json!(2), json!("536415"))];
     assert_eq!(rejects.iter().map(told).collect::<Vec<_>>(), expected);
-    assert!(rejects[0]["detail"].as_str().unwrap().contains("/items/0/quantity"), "{}", rejects[0]);
-    assert_eq!(rejects[1]["detail"], "line 6: UnitPrice \"0.001\" has more than 2 decimals");
-    assert_eq!(rejects[1]["record"]["items"][1]["sku"], "22140");
+    assert_eq!(rejects[0]["detail"], "line 6: UnitPrice \"0.001\" has more than 2 decimals");
+    assert_eq!(rejects[0]["record"]["items"][1]["sku"], "22140");
 }
 
 #[tokio::test]

@@ -20,10 +20,10 @@ use forebay_service::BadSetting;
 use self::file::PlacedFile;
 use self::orders::Orders;
 use self::table_rows::TableRows;
+use crate::map::Map;
 use crate::source::RecordSource;
 use crate::source::input::Input;
-use crate::source::item_rows::Lines;
-use crate::source::item_rows::map::Map;
+use crate::source::rows::orders_of;
 
 /// The records of a file, and how many of its bytes were read.
 pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
@@ -41,7 +41,7 @@ pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn Rec
     let source: Box<dyn RecordSource> = match map {
         Some(map) => {
             let (rows, header) = TableRows::new(table, map);
-            Box::new(Lines::of_rows(rows, &header, Arc::clone(map)).with_context(|| name)?)
+            orders_of(rows, header, Arc::clone(map)).with_context(|| name)?
         }
         None => Box::new(Orders::new(table).map_err(|what| BadSetting::new(format!("{name}: {what}")))?),
     };

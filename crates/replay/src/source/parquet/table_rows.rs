@@ -5,8 +5,8 @@ use std::io;
 use csv::ByteRecord;
 use forebay_parquet::Table;
 
-use crate::source::item_rows::Rows;
-use crate::source::item_rows::map::Map;
+use crate::map::Map;
+use crate::source::rows::{RowPlace, Rows};
 
 /// The rows of a file, with the columns of a map.
 pub(super) struct TableRows {
@@ -26,7 +26,7 @@ impl TableRows {
 }
 
 impl Rows for TableRows {
-    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<RowPlace>> {
         if !self.table.next_row().map_err(io::Error::other)? {
             return Ok(None);
         }
@@ -36,6 +36,6 @@ impl Rows for TableRows {
             row.push_field(self.table.cell(column).unwrap_or_default());
         }
         self.count += 1;
-        Ok(Some(self.count))
+        Ok(Some(RowPlace { line: self.count, is_late: false }))
     }
 }

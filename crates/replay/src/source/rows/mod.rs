@@ -1,97 +1,209 @@
-//! Lines of items, as CSV and Parquet files have them, gathered into orders by a map.
+//! Rows of tables, as CSV and Parquet files and databases have them, made into orders by a map.
 //!
-//! Lines with the same order id that stand together are one order. Its time and attributes are those of its first line,
-//! so an order whose lines were written over two minutes keeps every line; its customer must be the same on every line. If
-//! anything is wrong with one of its lines, the whole order is refused, for an order without some of its lines would be
-//! another order. So always: lines read = lines of orders that are sent + lines of orders that are refused.
+//! Rows with the same order id that stand together are one order; those that stand apart are brought together before, where
+//! the map says how far. Its time and attributes are those of its first row, so an order whose lines were written over two
+//! minutes keeps every line; its customer must be the same on every line that names one. If anything is wrong with one of its
+//! lines, the whole order is refused, for an order without some of its lines would be another order. So always: lines read =
+//! lines of orders that are sent + lines of orders that are refused + lines that are passed over.
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`map`] | the map, as its TOML file says it |
 //! | `columns` | where the map's columns stand in a certain file |
 //! | `csv_rows` | the rows of a CSV file, of a bounded length |
-//! | `gathering` | an order whose lines are being gathered |
-//! | `decimal` | decimal numbers as exact integers |
-//! | `local_time` | times as a file writes them |
+//! | [`query_rows`] | the rows of a query |
+//! | `scattered`, `row_log` | lines of an order that do not stand together |
 
 mod columns;
 pub(crate) mod csv_rows;
-pub(crate) mod decimal;
-mod gathering;
-pub(crate) mod local_time;
-pub(crate) mod map;
+pub(crate) mod query_rows;
+mod row_log;
+mod scattered;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use csv::ByteRecord;
 
-use self::columns::Columns;
+use self::columns::{Columns, TableRow};
 use self::csv_rows::CsvRows;
-use self::gathering::Gathering;
-use self::map::Map;
+use self::scattered::Scattered;
 use crate::chunk::ChunkBuilder;
+use crate::map::Map;
+use crate::map::assembly::Assembly;
 use crate::source::RecordSource;
+use crate::source::records::items::MappedItems;
 
-/// Rows of lines of items, whatever kind of file they stand in.
+/// Rows of a table, whatever kind of file they stand in.
 pub(crate) trait Rows: Send {
-    /// Reads the next row that is not blank, and gives the line, from 1 on, that it begins on. `None` at the end.
+    /// Reads the next row that is not blank, and says where it stands. `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read, or a row does not end.
-    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>>;
-}
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<RowPlace>>;
 
-/// The orders of lines of items.
-pub(crate) struct Lines<R> {
-    map: Arc<Map>,
-    columns: Columns,
-    rows: R,
-    row: ByteRecord,
-    order: Option<Gathering>,
-}
+    /// The byte at which the row begins that was read last, where that is known.
+    fn begins_at(&self) -> Option<u64> {
+        None
+    }
 
-impl<R: Read + Send> Lines<CsvRows<R>> {
-    /// Reads the header of a CSV file. `None` for an empty file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or lacks a column of the map.
-    pub(crate) fn of_csv(reader: R, map: Arc<Map>) -> io::Result<Option<Self>> {
-        let mut rows = CsvRows::new(reader, map.delimiter);
-        let mut row = ByteRecord::new();
-        if rows.next(&mut row)?.is_none() {
-            return Ok(None);
-        }
-        Self::of_rows(rows, &row, map).map(Some)
+    /// The key of the row that was read last, where rows have one to go on behind.
+    fn key(&self) -> Option<&str> {
+        None
     }
 }
 
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowPlace {
+    /// The line, from 1 on, that it begins on.
+    pub(crate) line: u64,
+    /// Whether the order that it belongs to was given out before it came.
+    pub(crate) is_late: bool,
+}
+
+/// The orders of rows.
+pub(crate) struct Lines<R> {
+    map: Arc<Map>,
+    columns: Arc<Columns>,
+    header: ByteRecord,
+    /// What makes items, where they stand within a row.
+    items: Option<MappedItems>,
+    rows: R,
+    row: ByteRecord,
+    order: Option<Assembly>,
+    /// Whether the rows of that order came too late.
+    is_late: bool,
+    /// The byte at which that order begins.
+    begins_at: Option<u64>,
+    /// The key of the last row of that order.
+    key: Option<String>,
+    leaves_last: bool,
+}
+
+/// Opens the orders of rows that have these columns.
+///
+/// # Errors
+/// When a column of the map is not among them.
+pub(crate) fn orders_of(
+    rows: impl Rows + 'static,
+    header: ByteRecord,
+    map: Arc<Map>,
+) -> io::Result<Box<dyn RecordSource>> {
+    let columns = Arc::new(Columns::find(&map, &header).map_err(io::Error::other)?);
+    Ok(match map.lines_apart {
+        Some(lines) => {
+            let rows = Scattered::new(rows, header.clone(), Arc::clone(&map), Arc::clone(&columns), lines);
+            Box::new(Lines::new(rows, header, map, columns))
+        }
+        None => Box::new(Lines::new(rows, header, map, columns)),
+    })
+}
+
+/// Opens the orders of a CSV file. `None` for an empty file.
+///
+/// # Errors
+/// When the file cannot be read, or lacks a column of the map.
+pub(crate) fn orders_of_csv(
+    reader: impl Read + Send + 'static,
+    map: Arc<Map>,
+) -> io::Result<Option<Box<dyn RecordSource>>> {
+    let mut rows = CsvRows::new(reader, map.delimiter);
+    let mut header = ByteRecord::new();
+    if rows.next(&mut header)?.is_none() {
+        return Ok(None);
+    }
+    orders_of(rows, header, map).map(Some)
+}
+
 impl<R: Rows> Lines<R> {
-    /// The orders of rows that have these columns.
-    ///
-    /// # Errors
-    /// When a column of the map is not among them.
-    pub(crate) fn of_rows(rows: R, header: &ByteRecord, map: Arc<Map>) -> io::Result<Self> {
-        let columns = Columns::find(&map, header).map_err(io::Error::other)?;
-        Ok(Self { map, columns, rows, row: ByteRecord::new(), order: None })
+    fn new(rows: R, header: ByteRecord, map: Arc<Map>, columns: Arc<Columns>) -> Self {
+        let items = map.items.as_ref().map(|_| MappedItems::new(&map));
+        Self { map, columns, header, items, rows, row: ByteRecord::new(), order: None, is_late: false, begins_at: None, key: None, leaves_last: false }
+    }
+
+    /// Takes the row in hand.
+    fn take(&mut self, place: RowPlace, builder: &mut ChunkBuilder) {
+        let RowPlace { line, is_late } = place;
+        let row = TableRow { columns: &self.columns, fields: &self.row };
+        if is_passed_over(&self.map, &row, &self.header) {
+            return builder.pass_over(1);
+        }
+        let order = self.order.as_mut().filter(|_| self.is_late == is_late);
+        if let Some(order) = order.filter(|order| continues(&self.map, order, &row)) {
+            check_width(order, &row, line);
+            order.add(&self.map, &row, line);
+            self.key = self.rows.key().map(str::to_owned);
+            return;
+        }
+        let mut order = Assembly::begin(&self.map, &row, line);
+        check_width(&mut order, &row, line);
+        if is_late {
+            let apart = self.map.lines_apart.unwrap_or_default();
+            order.refuse(line, &format!("it stands more than lines_apart = {apart} lines behind the lines of its order, which has gone without it"));
+        }
+        match &mut self.items {
+            Some(items) => items.add_all(&mut order, &self.map, &row, line),
+            None => order.add(&self.map, &row, line),
+        }
+        self.is_late = is_late;
+        self.begins_at = self.rows.begins_at();
+        let whole = self.order.replace(order);
+        if let Some(whole) = whole {
+            whole.finish(&self.map, builder);
+            builder.end_at(self.key.take());
+        }
+        self.key = self.rows.key().map(str::to_owned);
+    }
+}
+
+/// Whether a row is no part of any order.
+fn is_passed_over(map: &Map, row: &TableRow<'_>, header: &ByteRecord) -> bool {
+    (map.skips_headers && row.fields == header) || map.skips(row)
+}
+
+/// Whether a row is a further one of an order. A row that is too short to have an order id is taken for one: better refuse an
+/// order that is whole than send one that is not.
+fn continues(map: &Map, order: &Assembly, row: &TableRow<'_>) -> bool {
+    let Some(order_id) = map.order_id.as_ref().filter(|_| map.items.is_none()) else { return false };
+    if row.fields.len() < row.columns.count && order_id.is_blank(row) {
+        return true;
+    }
+    match order_id.text(row) {
+        Ok(id) if id.is_empty() => map.blank_is_as_before,
+        Ok(id) => id == order.order_id,
+        Err(fault) => fault.text == order.order_id,
+    }
+}
+
+fn check_width(order: &mut Assembly, row: &TableRow<'_>, line: u64) {
+    let (has, wanted) = (row.fields.len(), row.columns.count);
+    if has != wanted {
+        let what = format!("it has {has} fields and the header has {wanted}: is a quote missing or unescaped?");
+        order.refuse(line, &what);
     }
 }
 
 impl<R: Rows> RecordSource for Lines<R> {
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
-        let Some(line) = self.rows.next(&mut self.row)? else {
-            if let Some(order) = self.order.take() {
-                order.finish(builder);
+        match self.rows.next(&mut self.row)? {
+            Some(place) => self.take(place, builder),
+            None => {
+                if let Some(order) = self.order.take_if(|_| !self.leaves_last) {
+                    order.finish(&self.map, builder);
+                    builder.end_at(self.key.take());
+                }
+                return Ok(false);
             }
-            return Ok(false);
-        };
-        let (columns, row) = (&self.columns, &self.row);
-        if let Some(order) = self.order.as_mut().filter(|order| order.is_of(columns, row)) {
-            order.add(columns, row, line);
-        } else if let Some(whole) = self.order.replace(Gathering::begin(&self.map, columns, row, line)) {
-            whole.finish(builder);
         }
         Ok(true)
+    }
+
+    fn leave_last(&mut self) {
+        self.leaves_last = true;
+    }
+
+    fn left_at(&self) -> Option<u64> {
+        self.begins_at.filter(|_| self.order.is_some())
     }
 }
 
@@ -100,15 +212,15 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::map::tests::RETAIL;
     use super::*;
     use crate::chunk::{Chunk, ChunkSize, LineSpan};
+    use crate::map::tests::RETAIL;
 
     const HEADER: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
 
     fn read(map: &str, text: &[u8]) -> io::Result<Chunk> {
         let map = Arc::new(Map::parse(map).expect("a map"));
-        let mut source = Lines::of_csv(text, map)?.expect("a header");
+        let mut source = orders_of_csv(io::Cursor::new(text.to_vec()), map)?.expect("a header");
         let mut builder = ChunkBuilder::new(ChunkSize { records: 1 << 20, bytes: 1 << 30 });
         while source.fill(&mut builder)? {}
         Ok(builder.take(0, 0, 0, 0))

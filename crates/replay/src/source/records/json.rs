@@ -1,11 +1,15 @@
 //! A JSON array of records, or records one behind the other, read as a stream.
 //!
 //! It only finds where records begin and end; whether a record is right JSON is for ingest to say, which tells it with
-//! the line.
+//! the line, or for the map that makes an order of it. A map also says where in the document records stand.
 
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
+use super::mapped::MappedOrders;
+use super::seek::Seeker;
 use crate::chunk::{ChunkBuilder, LineSpan};
+use crate::map::Map;
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// The records of a file.
@@ -17,6 +21,12 @@ pub(crate) struct Json<R> {
 /// Finds the records in bytes that come piece by piece.
 struct Splitter {
     at: At,
+    /// Finds the records, where a map says where they stand.
+    seek: Option<Seeker>,
+    /// Whether what stands there is an array of records, and not a record.
+    seeks_array: bool,
+    /// Makes orders of them.
+    mapped: Option<MappedOrders>,
     /// The line that is being read, from 1 on.
     line: u64,
     /// Whether the records stand in an array.
@@ -30,6 +40,8 @@ struct Splitter {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
+    /// On the way to where the records stand.
+    Seeking,
     /// Before anything.
     Start,
     /// Where a record must follow, or the end of an array without records.
@@ -50,6 +62,9 @@ impl<R: BufRead> Json<R> {
     pub(crate) fn new(reader: R) -> Self {
         let splitter = Splitter {
             at: At::Start,
+            seek: None,
+            seeks_array: false,
+            mapped: None,
             line: 1,
             in_array: false,
             record: Vec::new(),
@@ -59,6 +74,18 @@ impl<R: BufRead> Json<R> {
             escaped: false,
         };
         Self { reader, splitter }
+    }
+
+    /// With orders made by a map.
+    pub(crate) fn mapped(reader: R, map: Arc<Map>) -> Self {
+        let mut json = Self::new(reader);
+        if let Some(orders) = &map.orders {
+            json.splitter.at = At::Seeking;
+            json.splitter.seeks_array = orders.split_each().1;
+            json.splitter.seek = Some(Seeker::new(orders));
+        }
+        json.splitter.mapped = Some(MappedOrders::new(map));
+        json
     }
 }
 
@@ -91,12 +118,17 @@ impl Splitter {
                     self.finish(builder);
                     return self.step(byte, builder);
                 }
+                b'}' if self.seek.is_some() => {
+                    self.finish(builder);
+                    return self.step(byte, builder);
+                }
                 _ => self.keep(byte),
             },
+            At::Seeking => return self.seek(byte),
             _ if byte.is_ascii_whitespace() => {}
             At::Start if byte == b'[' => (self.in_array, self.at) = (true, At::BeforeFirst),
             At::Behind if byte == b',' && self.in_array => self.at = At::BeforeNext,
-            At::BeforeFirst | At::Behind if byte == b']' && self.in_array => self.at = At::End,
+            At::BeforeFirst | At::Behind if byte == b']' && self.in_array => self.at = self.behind_array(),
             At::Start | At::BeforeFirst | At::BeforeNext => self.begin(byte)?,
             At::Behind if !self.in_array => self.begin(byte)?,
             At::Behind => return Err(self.fault("there is no comma between two records")),
@@ -104,6 +136,34 @@ impl Splitter {
         }
         self.line += u64::from(byte == b'\n');
         Ok(())
+    }
+
+    /// Goes on to where the records stand.
+    fn seek(&mut self, byte: u8) -> io::Result<()> {
+        if !self.seek.as_mut().is_some_and(|seeker| seeker.step(byte)) {
+            self.line += u64::from(byte == b'\n');
+            return Ok(());
+        }
+        if self.seeks_array && byte != b'[' {
+            return Err(self.fault("what stands where the map says that orders are is no array"));
+        }
+        self.in_array = self.seeks_array;
+        self.at = At::Start;
+        if self.seeks_array {
+            self.at = At::BeforeFirst;
+            return Ok(());
+        }
+        self.begin(byte)
+    }
+
+    /// Behind an array of records, or a record that stands alone, the document goes on.
+    fn behind_array(&self) -> At {
+        if self.seek.is_some() { At::Seeking } else { At::End }
+    }
+
+    /// Behind a record that stands in no array, the next one may follow.
+    fn behind_record(&self) -> At {
+        if self.seek.is_some() { At::Seeking } else { At::Behind }
     }
 
     fn begin(&mut self, byte: u8) -> io::Result<()> {
@@ -156,11 +216,13 @@ impl Splitter {
         let place = LineSpan { line: self.record_line, lines: 1 };
         if self.record.len() > RECORD_BYTES_MAX {
             builder.refuse(too_long(place));
+        } else if let Some(mapped) = &self.mapped {
+            mapped.take(&self.record, place, builder);
         } else {
             builder.push(&self.record, place);
         }
         self.record.clear();
-        self.at = At::Behind;
+        self.at = if self.in_array { At::Behind } else { self.behind_record() };
     }
 
     fn end(&mut self, builder: &mut ChunkBuilder) -> io::Result<()> {
@@ -168,10 +230,20 @@ impl Splitter {
             self.finish(builder);
         }
         match self.at {
+            At::Seeking => self.end_of_seeking(),
             At::Start | At::End => Ok(()),
             At::Behind if !self.in_array => Ok(()),
             At::InNested | At::InScalar => Err(self.fault("the file ends in the middle of a record")),
             _ => Err(self.fault("the file ends in the middle of the array")),
+        }
+    }
+
+    fn end_of_seeking(&self) -> io::Result<()> {
+        let Some((seeker, map)) = self.seek.as_ref().zip(self.mapped.as_ref()) else { return Ok(()) };
+        match (seeker.is_at_end(), seeker.found) {
+            (false, _) => Err(self.fault("the file ends in the middle of the document")),
+            (true, 0) => Err(io::Error::other(format!("there is no {} in it", map.place()))),
+            (true, _) => Ok(()),
         }
     }
 

@@ -1,13 +1,14 @@
 //! A file of rejected records, as a run leaves it: each line stands for the record in it, as that is there now.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
+use super::lines::{Line, LineReader};
+use crate::chunk::{ChunkBuilder, Refusal};
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// A record may stand there as a text, with six bytes for each of its own, and has the reason in front of it.
@@ -29,12 +30,7 @@ fn behind_number(text: &str) -> &str {
 }
 
 /// The records in such a file.
-pub(crate) struct RejectedRecords<R> {
-    reader: R,
-    line: Vec<u8>,
-    /// How many lines were read.
-    lines: u64,
-}
+pub(crate) struct RejectedRecords<R>(LineReader<R>);
 
 /// What stands on a line.
 #[derive(Deserialize)]
@@ -53,36 +49,24 @@ struct Told<'a> {
 
 impl<R: BufRead> RejectedRecords<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, line: Vec::new(), lines: 0 }
+        Self(LineReader::new(reader, LINE_BYTES_MAX))
     }
 }
 
 impl<R: BufRead + Send> RecordSource for RejectedRecords<R> {
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
-        self.line.clear();
-        let read = self.reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut self.line)?;
-        if read == 0 {
-            return Ok(false);
-        }
-        self.lines += 1;
-        let place = LineSpan { line: self.lines, lines: 1 };
-        if read == LINE_BYTES_MAX && self.line.last() != Some(&b'\n') {
-            self.reader.skip_until(b'\n')?;
+        let Some((place, line)) = self.0.next()? else { return Ok(false) };
+        let Line::Text(line) = line else {
             builder.refuse(too_long(place));
             return Ok(true);
-        }
-        match record(self.line.trim_ascii()) {
+        };
+        match record(line.trim_ascii()) {
             Ok(record) if record.len() > RECORD_BYTES_MAX => builder.refuse(too_long(place)),
             Ok(record) if record.is_empty() => {}
             Ok(record) => builder.push(&record, place),
             Err(detail) => {
-                builder.refuse(Refusal {
-                    place,
-                    order_id: None,
-                    code: "malformed",
-                    detail: detail.to_owned(),
-                    record: None,
-                });
+                let detail = detail.to_owned();
+                builder.refuse(Refusal { place, order_id: None, code: "malformed", detail, record: None });
             }
         }
         Ok(true)
@@ -109,7 +93,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::chunk::{Chunk, ChunkSize};
+    use crate::chunk::{Chunk, ChunkSize, LineSpan};
     use crate::journal::rejects::{Reject, lines};
 
     fn read(text: &[u8]) -> Chunk {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use csv::{ByteRecord, Position, Terminator};
 
-use super::Rows;
+use super::{RowPlace, Rows};
 
 /// No row is longer.
 const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -12,6 +12,8 @@ const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The rows of a CSV file.
 pub(crate) struct CsvRows<R> {
     reader: csv::Reader<Watched<R>>,
+    /// The byte behind the row before the one that was read last.
+    row_start: u64,
 }
 
 /// Reads no more than a budget that is filled up again for every row, and knows what it read last.
@@ -32,7 +34,12 @@ impl<R: Read> CsvRows<R> {
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(64 * 1024)
             .from_reader(Watched { inner, budget: ROW_BYTES_MAX, bytes: 0, last: b'\n' });
-        Self { reader }
+        Self { reader, row_start: 0 }
+    }
+
+    /// How many bytes the rows have that were read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.reader.position().byte()
     }
 
     /// The line that the row just read begins on. Blank lines before it were passed over, so it is counted from its end.
@@ -58,17 +65,22 @@ impl<R: Read> CsvRows<R> {
 }
 
 impl<R: Read + Send> Rows for CsvRows<R> {
-    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<u64>> {
+    fn next(&mut self, row: &mut ByteRecord) -> io::Result<Option<RowPlace>> {
         loop {
             self.reader.get_mut().budget = ROW_BYTES_MAX;
             let before = self.reader.position().line();
+            self.row_start = self.bytes();
             match self.reader.read_byte_record(row) {
                 Ok(true) if drop_carriage_return(row) => {}
-                Ok(true) => return Ok(Some(self.begins_on(row))),
+                Ok(true) => return Ok(Some(RowPlace { line: self.begins_on(row), is_late: false })),
                 Ok(false) => return Ok(None),
                 Err(error) => return Err(self.explain(error, before)),
             }
         }
+    }
+
+    fn begins_at(&self) -> Option<u64> {
+        Some(self.row_start)
     }
 }
 
@@ -109,7 +121,7 @@ mod tests {
         ] {
             let mut rows = CsvRows::new(text.as_bytes(), b',');
             let (mut row, mut found) = (ByteRecord::new(), Vec::new());
-            while let Some(line) = rows.next(&mut row).unwrap() {
+            while let Some(RowPlace { line, .. }) = rows.next(&mut row).unwrap() {
                 found.push((line, String::from_utf8(row.get(1).unwrap().to_vec()).unwrap().replace('\r', "")));
             }
             let expected = [(1, "b"), (4, "2\n3"), (6, "5"), (8, "7")].map(|(line, text)| (line, text.to_owned()));

@@ -1,0 +1,105 @@
+//! Files that grow.
+
+use std::io::Write;
+
+use forebay_stack::Signal;
+use forebay_testkit::eventually;
+use serde_json::Value;
+use tokio::process::Child;
+
+use crate::forebay::Forebay;
+use crate::replaying::ingest::Ingest;
+
+const MAP: &str = r#"
+order_id = "id"
+customer_id = "customer"
+timestamp = "at"
+item = { sku = "sku", quantity = "qty", price = "price" }
+"#;
+
+/// The ids of orders in the log, all of which are there once.
+async fn assert_there(ingest: &Ingest, ids: impl Iterator<Item = String>) {
+    let mut expected: Vec<String> = ids.collect();
+    expected.sort();
+    eventually("the orders are there", async || {
+        let logged = ingest.logged().await;
+        let found: Vec<String> = logged.keys().cloned().collect();
+        (found == expected, format!("{} of {}", found.len(), expected.len()))
+    })
+    .await;
+}
+
+fn order(id: usize) -> String {
+    format!(
+        "{{\"order_id\":\"F{id}\",\"customer_id\":\"C\",\"timestamp\":\"2026-01-02T10:00:00Z\",\"items\":[{{\"sku\":\"s\",\"quantity\":1,\"price\":1}}]}}\n"
+    )
+}
+
+fn append(forebay: &Forebay, name: &str, text: &str) {
+    let mut file = std::fs::File::options().append(true).create(true).open(forebay.path(name)).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+async fn end(child: Child, signal: Signal) -> String {
+    signal.send(child.id().unwrap());
+    let output = child.wait_with_output().await.unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn names(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    range.map(|id| format!("F{id}"))
+}
+
+#[tokio::test]
+async fn a_file_is_followed_as_it_grows_is_rotated_and_after_a_kill() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("follow", &[]).await;
+    std::fs::create_dir(forebay.path("in")).unwrap();
+    let command = ["replay", "--follow", "in/orders.ndjson", "--to", &ingest.url()];
+    // It may come later.
+    let child = forebay.start(&command);
+    append(&forebay, "in/orders.ndjson", &(0..100).map(order).collect::<String>());
+    assert_there(&ingest, names(0..100)).await;
+    // A line counts once it ends.
+    let torn = order(100);
+    append(&forebay, "in/orders.ndjson", &torn[..40]);
+    append(&forebay, "in/orders.ndjson", &torn[40..]);
+    append(&forebay, "in/orders.ndjson", "{\"bad\": 1}\n");
+    assert_there(&ingest, names(0..101)).await;
+    end(child, Signal::Kill).await;
+
+    // Meanwhile it grows, and is rotated.
+    append(&forebay, "in/orders.ndjson", &(101..150).map(order).collect::<String>());
+    std::fs::rename(forebay.path("in/orders.ndjson"), forebay.path("in/orders.ndjson.1")).unwrap();
+    append(&forebay, "in/orders.ndjson", &(150..200).map(order).collect::<String>());
+    let child = forebay.start(&["replay", "--follow", "in", "--to", &ingest.url()]);
+    assert_there(&ingest, names(0..200)).await;
+    append(&forebay, "in/orders.ndjson", &order(200));
+    append(&forebay, "in/other.ndjson", &order(201));
+    assert_there(&ingest, names(0..202)).await;
+    let said = end(child, Signal::Interrupt).await;
+    let rejects: Vec<Value> =
+        forebay.read_lines("in/orders.ndjson.rejects.ndjson").iter().map(|reject| reject["line"].clone()).collect();
+    assert_eq!(rejects, [102], "{said}");
+    let most = ingest.logged().await.into_iter().filter(|(_, times)| *times > 1).count();
+    assert!(most <= 1, "what was sent is not sent again: {most}");
+}
+
+#[tokio::test]
+async fn the_lines_of_an_order_are_waited_for_and_the_last_one_is_whole_when_nothing_comes() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("lines", &[]).await;
+    forebay.write("map.toml", MAP);
+    append(&forebay, "orders.csv", "id,customer,at,sku,qty,price\nF0,C,2026-01-02T10:00:00Z,a,1,1\n");
+    let child = forebay.start(&["replay", "--follow", "orders.csv", "--map", "map.toml", "--to", &ingest.url()]);
+    append(&forebay, "orders.csv", "F0,C,2026-01-02T10:00:00Z,b,1,1\nF1,C,2026-01-02T10:00:00Z,a,1,1\n");
+    assert_there(&ingest, names(0..1)).await;
+    append(&forebay, "orders.csv", "F1,C,2026-01-02T10:00:00Z,b,1,\nF2,C,2026-01-02T10:00:00Z,a,1,1\nF3,C,2026-01-02T10:00:00Z,a,1,1\n");
+    // The last one after a while, and the one with a fault never.
+    let expected = || ["F0", "F2", "F3"].map(str::to_owned).into_iter();
+    assert_there(&ingest, expected()).await;
+    end(child, Signal::Interrupt).await;
+    let reject = &forebay.read_lines("orders.csv.rejects.ndjson")[0];
+    assert_eq!((&reject["line"], &reject["lines"], &reject["order_id"]), (&4.into(), &2.into(), &"F1".into()));
+    assert!(reject["detail"].as_str().unwrap().starts_with("line 5: price"), "{reject}");
+}

@@ -1,0 +1,155 @@
+//! Files that grow, are rotated, or appear.
+//!
+//! A file is read in parts, each a run of its own that goes on where an interrupted one has stopped: a part is kept before
+//! anything of it is sent, so that the same records have the same numbers whatever happens. A file is known by itself, not by
+//! its name. While it grows, the order whose lines end it waits for the next one; when it has not grown for a while, it
+//! is whole.
+//!
+//! What cannot be read from a place in its middle, because it is compressed, a JSON document, in another encoding than UTF-8, or
+//! has lines of orders that stand apart, is sent as a whole when it has not grown for a while.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `state` | how far each file was read, kept where the next run finds it |
+//! | `part` | the next part of a file |
+
+mod part;
+mod state;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use forebay_service::{BadSetting, Shutdown};
+
+use self::part::next_part;
+use self::state::FollowedFiles;
+use crate::event::{Event, Tell};
+use crate::journal::state::StateDir;
+use crate::journal::summary::{Ending, Summary};
+use crate::run::run_plan;
+use crate::settings::Settings;
+use crate::source::input::listing::files;
+use crate::source::input::{FileId, Input};
+use crate::source::plan::Plan;
+
+/// How often files are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Sends what the files have and what they get, until it is interrupted.
+///
+/// # Errors
+/// One sentence about what is wrong before anything is sent, or when it is not known any more how far files were read.
+pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
+    if settings.files.iter().any(|file| file.as_os_str() == "-") {
+        return Err(BadSetting::new("standard input is followed anyway: leave out --follow").into());
+    }
+    let state = StateDir::find(settings.state_dir.clone());
+    let mut following = Following {
+        known: FollowedFiles::new(state.path(), &settings.to),
+        settings: Settings { resume: true, query: None, ..settings },
+        state,
+        seen: HashMap::new(),
+        tell,
+        interrupt,
+        sum: None,
+    };
+    (following.tell)(Event::Begins { bytes: None });
+    loop {
+        let has_sent = following.look().await?;
+        if following.interrupt.is_started() {
+            break;
+        }
+        if !has_sent {
+            following.interrupt.soft().run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
+        }
+        if following.interrupt.is_started() {
+            break;
+        }
+    }
+    Ok(following.sum.take().map_or_else(Summary::nothing, |sum| Summary { ending: Ending::Interrupted, ..sum }))
+}
+
+struct Following {
+    settings: Settings,
+    state: StateDir,
+    known: FollowedFiles,
+    /// Where each file was last, so that it is found again when it is called otherwise.
+    seen: HashMap<FileId, PathBuf>,
+    tell: Tell,
+    interrupt: Shutdown,
+    sum: Option<Summary>,
+}
+
+impl Following {
+    /// Looks at every file once, and sends what it has. Says whether there was something.
+    async fn look(&mut self) -> Result<bool> {
+        let mut has_sent = false;
+        for path in self.files()? {
+            if self.interrupt.is_started() {
+                return Ok(true);
+            }
+            match self.send_part(path.clone()).await {
+                Ok(sent) => has_sent |= sent,
+                Err(error) if error.is::<BadSetting>() && self.sum.is_none() => return Err(error),
+                Err(error) => (self.tell)(Event::Failed { what: format!("{}: {error:#}", path.display()) }),
+            }
+        }
+        Ok(has_sent)
+    }
+
+    /// The files that are named, and those that were and are called otherwise now.
+    fn files(&mut self) -> Result<Vec<PathBuf>> {
+        let mut found = files(&self.settings.files, true)?;
+        let ids: HashMap<FileId, PathBuf> = found.iter().filter_map(|path| Some((FileId::of(path)?, path.clone()))).collect();
+        let gone: Vec<FileId> = self.seen.keys().filter(|id| !ids.contains_key(id)).copied().collect();
+        for id in gone {
+            let renamed = self.seen.get(&id).and_then(|path| renamed(path, id));
+            match renamed {
+                Some(path) => {
+                    self.seen.insert(id, path.clone());
+                    // What is older is sent first.
+                    found.insert(0, path);
+                }
+                None => {
+                    self.seen.remove(&id);
+                }
+            }
+        }
+        self.seen.extend(ids);
+        Ok(found)
+    }
+
+    async fn send_part(&mut self, path: PathBuf) -> Result<bool> {
+        let Some(id) = FileId::of(&path) else { return Ok(false) };
+        let settings = Settings { files: vec![path.clone()], ..self.settings.clone() };
+        let followed = self.known.get(id, &path)?;
+        let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
+        self.known.keep(id, &part)?;
+        let input = match &part.window {
+            Some(window) => Input::part(&path, window.clone(), id),
+            None => Input::new(&path),
+        };
+        let plan = Plan::of_inputs(vec![input], &settings, self.state.path())?;
+        let ran = run_plan(settings, plan, Tell::clone(&self.tell), self.interrupt.clone()).await?;
+        let is_sent = ran.files.iter().all(|file| file.complete);
+        if is_sent {
+            let next = part.sent(&path, ran.files.iter().map(|file| file.records_done).sum())?;
+            self.known.keep(id, &next)?;
+        }
+        let sent_something = is_sent && ran.total.records > 0;
+        match &mut self.sum {
+            Some(sum) => sum.add(ran),
+            None => self.sum = Some(ran),
+        }
+        Ok(sent_something)
+    }
+}
+
+/// Where a file lies that was called so.
+fn renamed(path: &Path, id: FileId) -> Option<PathBuf> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let entries = std::fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
+    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| FileId::of(path) == Some(id))
+}

@@ -1,0 +1,206 @@
+//! The map that says what of a file makes an order (TOML), and how.
+//!
+//! Whatever kind of file it is, its rows are read through one trait, [`Row`](value::Row), and orders are made of them in one
+//! place, [`assembly`]. What a map does not say is not guessed.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `parse` | the TOML, as it is written |
+//! | [`path`] | places in JSON |
+//! | [`value`] | what stands in a row |
+//! | [`fields`] | fields: texts, exact numbers, times |
+//! | [`condition`] | when a rule applies |
+//! | [`assembly`] | an order while it is made |
+//! | [`named`] | the maps that come with Forebay |
+//! | `returns` | sales, returns and write-offs |
+
+pub(crate) mod assembly;
+mod condition;
+pub(crate) mod fields;
+pub(crate) mod named;
+mod parse;
+pub(crate) mod path;
+mod returns;
+pub(crate) mod value;
+
+use std::path::Path as FilePath;
+
+use forebay_service::BadSetting;
+
+use self::condition::Condition;
+pub(crate) use self::fields::Name;
+use self::named::NamedMap;
+use self::fields::number::Number;
+use self::path::Path;
+use self::fields::text::Text;
+use self::fields::time::Time;
+use self::value::{NameNo, Row};
+use crate::source::format::Format;
+
+/// What makes an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Map {
+    /// Every column and path that it names.
+    pub(crate) names: Vec<Name>,
+    /// The format of its files, where it says it.
+    pub(crate) format: Option<Format>,
+    /// What separates the columns, a comma if nothing is said.
+    pub(crate) delimiter: u8,
+    /// The encoding, where it says it.
+    pub(crate) encoding: Option<String>,
+    /// Where in a JSON document the orders stand.
+    pub(crate) orders: Option<Path>,
+    /// What each of them comes in.
+    pub(crate) envelope: Option<Envelope>,
+    /// Without it a line is an order.
+    pub(crate) order_id: Option<Text>,
+    /// Whether a line without an order id belongs to the order before it.
+    pub(crate) blank_is_as_before: bool,
+    /// How many lines may stand between two lines of an order; without it they stand together.
+    pub(crate) lines_apart: Option<u64>,
+    pub(crate) customer_id: Text,
+    pub(crate) timestamp: Time,
+    pub(crate) currency: Option<Text>,
+    /// Where the items stand: a path, or a column that is JSON. Without it a row is an item.
+    pub(crate) items: Option<Text>,
+    pub(crate) sku: Text,
+    pub(crate) quantity: Number,
+    pub(crate) price: Number,
+    /// Further fields of items.
+    pub(crate) of_item: Vec<(String, Text)>,
+    /// Further fields of orders.
+    pub(crate) of_order: Vec<(String, Text)>,
+    /// Rows for which one of these holds are no part of any order.
+    skip_when: Vec<Condition>,
+    /// Whether rows that repeat the header are passed over.
+    pub(crate) skips_headers: bool,
+    /// Whether write-offs are passed over, and not refused.
+    skips_write_offs: bool,
+    /// Orders for whose every item one of these holds are returns.
+    return_when: Vec<Condition>,
+}
+
+/// What records come in when they come from another system's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Envelope {
+    /// That of change data capture: `op`, `before`, `after`, with or without `schema` and `payload` around it.
+    Cdc,
+    /// That of the CloudEvents specification 1.0: the order is the `data`.
+    CloudEvents,
+}
+
+impl Map {
+    /// Reads the map of a file, or the one of that name that comes with Forebay. Gives its text, too.
+    ///
+    /// # Errors
+    /// [`BadSetting`] with the file and, where it is known, the line.
+    pub(crate) fn load(path: &FilePath) -> Result<(Self, String), BadSetting> {
+        let named = path.to_str().and_then(NamedMap::find);
+        let text = match (std::fs::read_to_string(path), named) {
+            (Ok(text), _) => text,
+            (Err(error), Some(named)) if error.kind() == std::io::ErrorKind::NotFound => named.text.to_owned(),
+            (Err(error), _) => {
+                return Err(BadSetting::new(format!("cannot read the map {}: {error}", path.display())));
+            }
+        };
+        let map = Self::parse(&text).map_err(|reason| BadSetting::new(format!("the map {}: {reason}", path.display())))?;
+        Ok((map, text))
+    }
+
+    /// Reads a map.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        parse::parse(text)
+    }
+
+    /// The columns that it names.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        let columns = self.names.iter().filter_map(|name| match name {
+            Name::Column { title, .. } => Some(title.as_str()),
+            Name::Path(_) => None,
+        });
+        columns.collect()
+    }
+
+    /// The paths that it names, each with its number.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (NameNo, &Path)> {
+        self.names.iter().enumerate().filter_map(|(at, name)| match name {
+            Name::Path(path) => Some((NameNo(at), path)),
+            Name::Column { .. } => None,
+        })
+    }
+
+    /// Whether it is for JSON, and not for tables.
+    pub(crate) fn is_of_json(&self) -> bool {
+        let is_of_order = |path: &Path| path.root != path::Root::Item;
+        self.orders.is_some() || self.envelope.is_some() || self.paths().any(|(_, path)| is_of_order(path))
+    }
+
+    /// Whether a row of a table, or an order of JSON, is passed over.
+    pub(crate) fn skips(&self, row: &impl Row) -> bool {
+        self.skip_when.iter().any(|condition| !condition.is_of_item && condition.holds(row))
+    }
+
+    /// Whether an item within an order is passed over.
+    pub(crate) fn skips_item(&self, row: &impl Row) -> bool {
+        self.skip_when.iter().any(|condition| condition.is_of_item && condition.holds(row))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::fields::number::Scale;
+    use super::*;
+
+    /// The map of the manual.
+    pub(crate) const RETAIL: &str = r#"
+order_id = "InvoiceNo"
+customer_id = { column = "CustomerID", strip_suffix = ".0", default = "guest" }
+timestamp = { column = "InvoiceDate", format = "%Y-%m-%d %H:%M:%S", zone = "Europe/London" }
+[item]
+sku = "StockCode"
+quantity = "Quantity"
+price = { column = "UnitPrice", scale = 2 }
+description = "Description"
+[attributes]
+country = "Country"
+"#;
+
+    #[test]
+    fn the_map_of_the_manual_is_read() {
+        let map = Map::parse(RETAIL).unwrap();
+        assert_eq!((map.customer_id.strip_suffix.as_str(), map.customer_id.default.as_str()), (".0", "guest"));
+        assert_eq!((map.price.scale, map.quantity.scale), (Scale::Digits(2), Scale::Digits(0)));
+        assert_eq!(map.of_item[0].0, "description");
+        assert_eq!((map.of_order[0].0.as_str(), map.delimiter), ("country", b','));
+    }
+
+    #[test]
+    fn a_map_that_is_wrong_is_told_in_one_sentence() {
+        let said = |from: &str, to: &str| {
+            let changed = RETAIL.replace(from, to);
+            assert_ne!(changed, RETAIL);
+            let said = Map::parse(&changed).unwrap_err();
+            assert!(!said.contains('\n'), "{said}");
+            said
+        };
+        assert!(said("sku = \"StockCode\"", "").contains("sku"));
+        assert!(said("strip_suffix", "strip_sufix").contains("line 3"));
+        assert!(said("order_id = \"InvoiceNo\"", "order_id = 7").contains("line 2"));
+        assert!(said("[attributes]", "[atributes]").contains("atributes"));
+        assert!(said("country =", "total =").contains("total"));
+        assert!(said("Europe/London", "Europe/Paradise").contains("Europe/Paradise"));
+        assert!(said("scale = 2", "scale = -2").contains("expected a column"));
+        assert!(said("scale = 2", "zone = \"UTC\"").contains("price: `zone` is for times"));
+        assert!(said("scale = 2", "constant = 7").contains("a `constant` stands alone"));
+        assert!(said("[item]", "decimal = \";\"\n[item]").contains("decimal"));
+        assert!(said("[item]", "skip_when = [{ column = \"A\" }]\n[item]").contains("says nothing"));
+        assert!(said("[item]", "orders = \"$.a\"\n[item]").contains("column"));
+        assert!(said("sku = \"StockCode\"", "sku = \"@.sku\"").contains("items"));
+        assert!(said("[item]", "[item").contains("line"));
+        assert!(said("order_id =", "delimiter = \"€\"\norder_id =").contains("delimiter"));
+    }
+}

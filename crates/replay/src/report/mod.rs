@@ -1,0 +1,140 @@
+//! What a dry run finds out: what would be sent, what would be rejected, and what to put into the map.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`faults`] | faults of one kind, counted, and what helps |
+//! | `twice` | orders that stand in the files more than once |
+
+pub mod faults;
+mod twice;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use forebay_model::order::Draft;
+use forebay_model::{OrderKind, OrderParser, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use self::faults::{FaultGroup, Faults};
+use self::twice::Twice;
+pub use self::twice::TwiceReport;
+use crate::chunk::Chunk;
+use crate::delivery::sender::{Delivered, rejected};
+
+/// What a dry run has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Orders and sums of each currency. Orders that name none have that of the system, and stand under `XXX`.
+    pub currencies: BTreeMap<String, CurrencyReport>,
+    /// Orders without an id, which get one.
+    pub without_id: u64,
+    /// The time of the earliest order.
+    pub first: Option<String>,
+    /// The time of the latest order.
+    pub last: Option<String>,
+    /// What is wrong with rejected records, the most frequent first.
+    pub faults: Vec<FaultGroup>,
+    /// Orders that stand there more than once.
+    pub twice: TwiceReport,
+}
+
+/// Orders of one currency, in its minor unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrencyReport {
+    /// How many sales.
+    pub sales: u64,
+    /// How many returns.
+    pub returns: u64,
+    /// What the sales come to.
+    pub gross: i128,
+    /// What the returns come to; never above zero.
+    pub returned: i128,
+}
+
+/// A report while it is made. Clones make the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Reporting(Arc<Mutex<Findings>>);
+
+#[derive(Default)]
+struct Findings {
+    currencies: BTreeMap<String, CurrencyReport>,
+    without_id: u64,
+    times: Option<(Timestamp, Timestamp)>,
+    faults: Faults,
+    twice: Twice,
+}
+
+impl Reporting {
+    /// Checks the records of a chunk as ingest would, and takes note of what is found.
+    pub(crate) fn check(&self, parser: &OrderParser, chunk: &Chunk) -> Delivered {
+        let now = Timestamp::now();
+        let mut delivered = Delivered { settled: chunk.lines, ..Delivered::default() };
+        let mut found = Findings::default();
+        let lines = chunk.body.split(|&byte| byte == b'\n').take(chunk.lines);
+        for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+            match parser.parse(line, now) {
+                Ok(draft) => {
+                    delivered.accepted += 1;
+                    found.note(&draft, chunk, index);
+                }
+                Err(rejection) => {
+                    let rejected = rejected(&rejection, index, line);
+                    found.faults.note(&rejected.code, &rejected.detail, chunk.file, chunk.place(index).line);
+                    delivered.rejected.push(rejected);
+                }
+            }
+        }
+        for refusal in &chunk.refused {
+            found.faults.note(refusal.code, &refusal.detail, chunk.file, refusal.place.line);
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(found);
+        delivered
+    }
+
+    /// What was found, in files of these names.
+    pub(crate) fn report(&self, files: &[String]) -> Report {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            currencies: found.currencies.clone(),
+            without_id: found.without_id,
+            first: found.times.map(|(first, _)| first.to_string()),
+            last: found.times.map(|(_, last)| last.to_string()),
+            faults: found.faults.groups(files),
+            twice: found.twice.report(files),
+        }
+    }
+}
+
+impl Findings {
+    fn note(&mut self, draft: &Draft<'_>, chunk: &Chunk, index: usize) {
+        let sums = self.currencies.entry(draft.currency.to_string()).or_default();
+        match draft.kind {
+            OrderKind::Sale => (sums.sales, sums.gross) = (sums.sales + 1, sums.gross + i128::from(draft.total)),
+            OrderKind::Return => {
+                (sums.returns, sums.returned) = (sums.returns + 1, sums.returned + i128::from(draft.total));
+            }
+        }
+        if let Some(at) = draft.timestamp {
+            self.times = Some(self.times.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        self.without_id += u64::from(draft.order_id.is_none());
+        self.twice.note(draft, chunk.file, chunk.place(index).line);
+    }
+
+    fn add(&mut self, other: Self) {
+        for (currency, sums) in other.currencies {
+            let all = self.currencies.entry(currency).or_default();
+            all.sales += sums.sales;
+            all.returns += sums.returns;
+            all.gross += sums.gross;
+            all.returned += sums.returned;
+        }
+        self.without_id += other.without_id;
+        if let Some((first, last)) = other.times {
+            let (earlier, later) = self.times.unwrap_or((first, last));
+            self.times = Some((first.min(earlier), last.max(later)));
+        }
+        self.faults.add(other.faults);
+        self.twice.add(other.twice);
+    }
+}

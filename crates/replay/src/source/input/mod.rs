@@ -1,0 +1,340 @@
+//! Opens files: decompresses them, makes UTF-8 of them, counts what was read.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `compression`, `zip` | gzip, zstd and zip |
+//! | [`encoding`] | encodings, named or found |
+//! | [`listing`] | files by name, by pattern, or in a directory |
+//! | [`window`] | a part of a file that grows |
+//! | [`name`] | what tells a file from others, and from what it has grown from |
+
+mod compression;
+pub(crate) mod encoding;
+pub(crate) mod listing;
+pub(crate) mod name;
+pub(crate) mod window;
+mod zip;
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use self::compression::decompressed;
+use self::encoding::{Decoded, Encoded};
+use self::name::SourceName;
+use self::window::Window;
+use crate::source::reader::Skip;
+use crate::source::rows::query_rows::Query;
+
+const BUFFER_BYTES: usize = 256 * 1024;
+/// So much of a file is looked at before it is read.
+pub(crate) const HEAD_BYTES: usize = 1024 * 1024;
+/// So much of what may be slow in coming.
+const STREAM_HEAD_BYTES: usize = 4096;
+
+/// A file to read, or standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Input {
+    /// Nothing is standard input, or a query.
+    path: Option<PathBuf>,
+    /// Of a file that is followed, the part that is read.
+    part: Option<(Window, FileId)>,
+    /// What is asked instead of a file.
+    query: Option<Query>,
+}
+
+/// Which file it is, and in which state: what a file must still be for a run to go on in its middle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) modified_s: i64,
+    pub(crate) modified_ns: i64,
+}
+
+/// A file, by whatever name it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of what is there, links followed; nothing where there is no file.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().and_then(|meta| Self::of_found(&meta))
+    }
+
+    /// The same, of what was found of it.
+    pub(crate) fn of_found(meta: &Metadata) -> Option<Self> {
+        meta.is_file().then(|| Self { device: meta.dev(), inode: meta.ino() })
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.device, self.inode)
+    }
+}
+
+/// A file that is being read.
+pub(crate) struct Opened {
+    /// Its contents, decompressed, as UTF-8 and without a byte order mark.
+    pub(crate) reader: Box<dyn BufRead + Send>,
+    /// Its first bytes, decompressed: up to 1 MiB, and of a stream no more than its first line.
+    pub(crate) raw_head: Vec<u8>,
+    /// The same as UTF-8, without a byte order mark.
+    pub(crate) head: Vec<u8>,
+    /// How its text is encoded.
+    pub(crate) encoded: Encoded,
+    pub(crate) is_compressed: bool,
+    /// How many bytes were read from the disk.
+    pub(crate) bytes_read: Arc<AtomicU64>,
+}
+
+impl Input {
+    /// `-` is standard input.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: (path != Path::new("-")).then(|| path.to_owned()), part: None, query: None }
+    }
+
+    /// The rows of a query.
+    pub(crate) fn of_query(query: Query) -> Self {
+        Self { path: None, part: None, query: Some(query) }
+    }
+
+    /// The query, where it is one.
+    pub(crate) fn query(&self) -> Option<&Query> {
+        self.query.as_ref()
+    }
+
+    /// The same, without what was passed over by its key.
+    pub(crate) fn behind(&self, skip: &Skip) -> Self {
+        match (&self.query, skip) {
+            (Some(query), Skip::Behind { key, .. }) => Self::of_query(query.after(Some(key.clone()))),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether it is standard input.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.path.is_none() && self.query.is_none()
+    }
+
+    /// A part of a file that is followed.
+    pub(crate) fn part(path: &Path, window: Window, id: FileId) -> Self {
+        Self { path: Some(path.to_owned()), part: Some((window, id)), query: None }
+    }
+
+    /// The part that is read, where that is not all of it.
+    pub(crate) fn window(&self) -> Option<&Window> {
+        self.part.as_ref().map(|(window, _)| window)
+    }
+
+    /// Where the file is; nothing for standard input.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> String {
+        match (&self.path, &self.query) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(query)) => query.title(),
+            (None, None) => "standard input".to_owned(),
+        }
+    }
+
+    /// Its length on the disk, where it has one.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let meta = std::fs::metadata(self.path.as_ref()?).ok()?;
+        meta.is_file().then_some(meta.len())
+    }
+
+    /// Whether it has an end that is known, and can be read from its beginning at any time.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        self.bytes().is_some()
+    }
+
+    /// Whether its records have the same places whenever it is read.
+    pub(crate) fn has_places(&self) -> bool {
+        self.can_be_read_again() || self.query.as_ref().is_some_and(Query::has_key)
+    }
+
+    /// Which file it is, a file on standard input too.
+    pub(crate) fn id(&self) -> Option<FileId> {
+        FileId::of(self.path().unwrap_or(Path::new(if self.is_stdin() { "/dev/stdin" } else { "" })))
+    }
+
+    /// Whether it is a pipe or the like.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn is_stream(&self) -> Result<bool> {
+        let Some(path) = &self.path else { return Ok(true) };
+        let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(!meta.is_file() && !meta.is_dir())
+    }
+
+    /// Which file it is now. Nothing for standard input, and for pipes and the like, which cannot be read again.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>> {
+        if let Some(query) = self.query.as_ref().filter(|query| query.has_key()) {
+            let path = PathBuf::from(format!("query-{}", SourceName::given(&query.name())));
+            return Ok(Some(Identity { path, bytes: 0, modified_s: 0, modified_ns: 0 }));
+        }
+        let Some(path) = &self.path else { return Ok(None) };
+        if let Some((window, id)) = &self.part {
+            // Whatever it is called, and whatever was added to it.
+            let (from, takes_last) = (window.from.bytes as i64, i64::from(window.takes_last));
+            let path = PathBuf::from(format!("followed-{id}"));
+            return Ok(Some(Identity { path, bytes: window.to, modified_s: from, modified_ns: takes_last }));
+        }
+        let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
+        if !meta.is_file() {
+            return Ok(None);
+        }
+        let path = path.canonicalize().with_context(|| format!("cannot open {}", path.display()))?;
+        let (modified_s, modified_ns) = (meta.mtime(), meta.mtime_nsec());
+        Ok(Some(Identity { path, bytes: meta.len(), modified_s, modified_ns }))
+    }
+
+    /// Opens it and reads its first bytes. Without the name of an encoding it is found.
+    ///
+    /// # Errors
+    /// One sentence: it is not there, a directory, not readable, or there is no such encoding.
+    pub(crate) fn open(&self, encoding: Option<&str>) -> Result<Opened> {
+        let bytes_read = Arc::new(AtomicU64::new(0));
+        let cannot = || format!("cannot read {}", self.name());
+        let (mut raw, is_compressed) = match &self.path {
+            None => decompressed(io::stdin(), None, &bytes_read),
+            Some(path) => {
+                let file = open_file(path)?;
+                let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
+                match &self.part {
+                    Some((window, _)) => window.open(&file).map(|part| (part, false)),
+                    None => decompressed(file, again, &bytes_read),
+                }
+            }
+        }
+        .with_context(cannot)?;
+        let read_head = self.read_head(&mut raw).with_context(cannot)?;
+        let encoded = Encoded::find(&read_head, encoding)?;
+        let head = encoded.decode_head(&read_head);
+        let reader = Decoded::new(read_head.clone(), raw, encoded.encoding);
+        let raw_head = self.first_bytes(read_head).with_context(cannot)?;
+        Ok(Opened { reader, raw_head, head, encoded, is_compressed, bytes_read })
+    }
+
+    /// The first bytes of the file, of which these were read.
+    fn first_bytes(&self, read: Vec<u8>) -> io::Result<Vec<u8>> {
+        let (Some(path), Some(window)) = (&self.path, self.window()) else { return Ok(read) };
+        let mut head = Vec::new();
+        File::open(path)?.take(window.to.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
+        Ok(head)
+    }
+
+    fn read_head(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        if self.can_be_read_again() {
+            reader.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+            return Ok(head);
+        }
+        let mut piece = [0; STREAM_HEAD_BYTES];
+        while head.len() < STREAM_HEAD_BYTES && !head.contains(&b'\n') {
+            match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => head.extend_from_slice(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(head)
+    }
+}
+
+fn open_file(path: &Path) -> Result<File> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+        bail!("{} is a directory: name the files in it", path.display());
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn written(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn read(bytes: &[u8]) -> Result<String> {
+        let file = written(bytes);
+        let mut text = String::new();
+        Input::new(file.path()).open(None)?.reader.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_files_are_known_by_their_bytes_and_may_have_several_parts() {
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 0).unwrap();
+        for whole in
+            [b"{}\n[]\n".to_vec(), [gzip(b"{}\n"), gzip(b"[]\n")].concat(), [zstd(b"{}\n"), zstd(b"[]\n")].concat()]
+        {
+            assert_eq!(read(&whole).unwrap(), "{}\n[]\n");
+        }
+        assert_eq!(read(b"").unwrap(), "");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_and_utf_16_is_read() {
+        assert_eq!(read("\u{feff}{}".as_bytes()).unwrap(), "{}");
+        assert_eq!(read(&gzip("\u{feff}{}".as_bytes())).unwrap(), "{}");
+        assert_eq!(read(&[0xff, 0xfe, b'{', 0, b'}', 0]).unwrap(), "{}");
+    }
+
+    #[test]
+    fn torn_and_damaged_files_are_named() {
+        // Letters that do not compress, so that the tear is far behind the head.
+        let numbers = (0..200_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string());
+        let text = numbers.collect::<Vec<String>>().join("\n");
+        let whole = gzip(text.as_bytes());
+        let said = read(&whole[..whole.len() / 2]).unwrap_err().to_string();
+        assert_eq!(said, "the gzip data is torn: it ends too early");
+        let zstd = zstd::encode_all(text.as_bytes(), 0).unwrap();
+        let said = read(&zstd[..zstd.len() / 2]).unwrap_err().to_string();
+        assert_eq!(said, "the zstd data is torn: it ends too early");
+        let mut damaged = whole;
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 100].fill(0xff);
+        assert!(read(&damaged).unwrap_err().to_string().contains("damaged"));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_one_sentence() {
+        let said = |path: &Path| format!("{:#}", Input::new(path).open(None).err().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        assert!(said(dir.path()).ends_with("is a directory: name the files in it"));
+        assert!(said(&dir.path().join("none")).contains("none: No such file"));
+    }
+}
