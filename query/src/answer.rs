@@ -43,7 +43,7 @@ pub(crate) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     out.extend_from_slice(b",\"customer_id\":");
     push_text(out, fact.customer_id);
     out.extend_from_slice(b",\"timestamp\":\"");
-    push_display(out, fact.ordered_at);
+    push_display(out, fact.ordered_at.in_full());
     out.extend_from_slice(b"\",\"currency\":\"");
     out.extend_from_slice(fact.currency.as_bytes());
     out.extend_from_slice(b"\",\"items\":");
@@ -97,7 +97,7 @@ fn push_members(out: &mut Vec<u8>, object: &str) {
 }
 
 /// A JSON string. Ids have no control characters, but a cautious writer escapes them too.
-fn push_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn further_fields_stand_beside_the_known_ones() {
-        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z", "currency": "GBP",
+        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00.000000Z", "currency": "GBP",
             "items": [{"sku": "x"}], "total": -5});
         assert_eq!(parsed(&fact(Sum::Total(-5, "{}"))), expected);
         let mut with_more = expected;

@@ -28,6 +28,8 @@ pub enum Parameter {
     WaitMs,
     /// Whether shards that are down may be left out.
     Partial,
+    /// `orders` or `items`: what a row of an export is.
+    Rows,
 }
 
 impl Parameter {
@@ -42,6 +44,7 @@ impl Parameter {
             Self::After => "after",
             Self::WaitMs => "wait_ms",
             Self::Partial => "partial",
+            Self::Rows => "rows",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parameter::Parameter::{self, After, Cursor, From, Limit, Order, Partial, To, WaitMs};
+use crate::parameter::Parameter::{self, After, Cursor, From, Limit, Order, Partial, Rows, To, WaitMs};
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +31,9 @@ pub enum Method {
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
-const LIST: &[Parameter] = &[From, To, Limit, Cursor, After, WaitMs, Partial];
+const LIST: &[Parameter] = &[From, To, Limit, Cursor, After, WaitMs, Partial, Rows];
 /// Parameters of the list of all orders.
-const RANGE: &[Parameter] = &[From, To, Limit, Cursor, Order, After, WaitMs, Partial];
+const RANGE: &[Parameter] = &[From, To, Limit, Cursor, Order, After, WaitMs, Partial, Rows];
 
 macro_rules! routes {
     ($( $route:ident $method:ident $path:literal $role:expr, $parameters:expr; )+) => {

@@ -35,7 +35,7 @@ pub(super) fn lines() -> Value {
 
 pub(super) fn accepted() -> Value {
     of::<AcceptedOrder>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "shard": 0, "receipt": RECEIPT,
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00.000000Z", "shard": 0, "receipt": RECEIPT,
     }))
 }
 
@@ -49,7 +49,7 @@ pub(super) fn report() -> Value {
 
 pub(super) fn order() -> Value {
     of::<Order<Value>>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "currency": "EUR", "total": 2999,
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00.000000Z", "currency": "EUR", "total": 2999,
         "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
     }))
 }
@@ -93,8 +93,8 @@ pub(super) fn stats() -> Value {
 pub(super) fn streams() -> Value {
     let at = json!({"incarnation": 1_764_388_800_000_000_u64, "seq": 4711});
     of::<Streams>(json!({"streams": [{
-        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "halted_by": null, "since": "2025-06-30T12:00:00Z",
-        "position": at, "lanes": {"orders": {"stored": 990, "duplicate": 7, "dead": 1}}, "committed_at": "2025-06-30T12:30:00Z",
+        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "halted_by": null, "since": "2025-06-30T12:00:00.000000Z",
+        "position": at, "lanes": {"orders": {"stored": 990, "duplicate": 7, "dead": 1}}, "committed_at": "2025-06-30T12:30:00.000000Z",
         "lag_frames": 0, "lag_seconds": 0.0,
         "log": {"incarnation": 1_764_388_800_000_000_u64, "first_seq": 1, "last_seq": 4711, "bytes": 1_048_576, "bytes_max": 1_073_741_824},
     }]}))

@@ -38,7 +38,8 @@ fn join_names(schema: &mut Value) {
     let name_of = |choice: &Value| Some((choice.get("const")?.clone(), choice["description"].clone()));
     let Some(names) = choices.iter().map(name_of).collect::<Option<Vec<_>>>() else { return };
     let said = names.iter().map(|(name, said)| format!("- `{}`: {}", name.as_str().unwrap(), said.as_str().unwrap()));
-    let said: Vec<String> = std::iter::once(schema["description"].as_str().unwrap().to_owned() + "\n").chain(said).collect();
+    let said: Vec<String> =
+        std::iter::once(schema["description"].as_str().unwrap().to_owned() + "\n").chain(said).collect();
     let names: Vec<Value> = names.into_iter().map(|(name, _)| name).collect();
     *schema = json!({"type": "string", "enum": names, "description": said.join("\n")});
 }

@@ -24,7 +24,7 @@ async fn each_mistake_is_named() {
         ("/v1/customers/C1/orders?from=2025-07-01T00:00:00Z&to=2025-06-30T00:00:00Z", "`from` must be before `to`"),
         (
             "/v1/customers/C1/orders?order=asc",
-            "there is no parameter `order` here: there are from, to, limit, cursor, after, wait_ms, partial",
+            "there is no parameter `order` here: there are from, to, limit, cursor, after, wait_ms, partial, rows",
         ),
         ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are after, wait_ms, partial"),
         ("/v1/orders/X1?partial=yes", "`partial` must be true or false"),
