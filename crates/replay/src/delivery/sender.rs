@@ -9,6 +9,7 @@ use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, Refusal, RejectedLine, Settled, Then};
+use forebay_model::order::Draft;
 use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
 use forebay_task::Backoff;
@@ -252,7 +253,8 @@ pub(crate) fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timest
     if line.trim_ascii().is_empty() {
         return None;
     }
-    let rejection = parser.parse(line, now).err()?;
+    // A record without an id gets one of the file and its line, for which it must bring its time.
+    let rejection = parser.parse(line, now).and_then(Draft::repeatable).err()?;
     let (code, detail) = (rejection.code().to_owned(), rejection.to_string());
     Some(Rejected { index, order_id: order_id(line), code, detail })
 }

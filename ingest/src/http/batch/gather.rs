@@ -5,10 +5,11 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
-use forebay_model::{Claimant, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
+use crate::admission::Admission;
 use crate::assign::Assigner;
 use crate::limit::memory::Held;
 use crate::metrics::count_rejected;
@@ -63,15 +64,16 @@ impl Gather {
     }
 
     /// Reads one record.
-    pub(super) fn take(&mut self, record: Record<'_>, parser: &OrderParser, assigner: &Assigner, now: Timestamp) {
+    pub(super) fn take(&mut self, record: Record<'_>, admission: &Admission, assigner: &Assigner, now: Timestamp) {
         self.last_line = record.line;
         let draft = match record.text {
-            Some(text) => parser.parse(text, now).map(|draft| (draft, text)),
+            Some(text) => admission.read(text, now).and_then(|draft| assigner.admit(draft)),
             None => Err(Rejection::TooLarge { bytes_max: ORDER_TEXT_BYTES_MAX }),
         };
         match draft {
-            Ok((draft, text)) => {
-                let order = draft.settle(Tenant::none(), &self.map, now, assigner.random(record.line, text));
+            Ok(draft) => {
+                let random = assigner.for_line(record.line, &draft);
+                let order = draft.settle(Tenant::none(), &self.map, now, random);
                 self.facts.add(&order, &self.map);
                 self.orders += 1;
             }

@@ -155,8 +155,8 @@ impl BatchStream {
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
         let before = gather.orders;
-        let (parser, assigner, now) = (self.app.parser(gather.map()), &self.assigner, Timestamp::now());
-        let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &parser, assigner, now));
+        let (admission, assigner, now) = (self.app.admission(gather.map()), &self.assigner, Timestamp::now());
+        let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &admission, assigner, now));
         self.owed += gather.orders - before;
         outcome.map_err(|error| Problem::malformed(error.to_string()))
     }
