@@ -4,12 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use forebay_log::Log;
 use forebay_model::{EventParser, OrderParser, ShardMap};
-use forebay_service::{Problem, Service, Shutdown};
+use forebay_service::{BadSetting, Problem, Service, Shutdown};
 use metrics::{Counter, counter};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::Settings;
+use crate::admission::{Admission, OrderSchema};
 use crate::append::Appender;
+use crate::keys::Keys;
 use crate::limit::memory::Memory;
 use crate::limit::rate::Rates;
 use crate::metrics::{ACCEPTED_EVENTS, ACCEPTED_ORDERS};
@@ -20,8 +23,10 @@ pub(crate) struct App(Arc<Inner>);
 
 struct Inner {
     ahead_max_us: i64,
+    order_schema: Option<OrderSchema>,
     memory: Memory,
     rates: Rates,
+    keys: Keys,
     shutdown: Shutdown,
     batch_bytes_max: u64,
     accepted: Counter,
@@ -36,19 +41,24 @@ struct Connected {
 }
 
 impl App {
-    pub(crate) fn new(settings: &Settings, service: &Service) -> Self {
+    /// # Errors
+    /// [`BadSetting`].
+    pub(crate) fn new(settings: &Settings, service: &Service) -> Result<Self, BadSetting> {
         let options = &settings.options;
         let ahead_max_us = i64::try_from(options.ahead_max.as_micros()).unwrap_or(i64::MAX);
-        Self(Arc::new(Inner {
+        let order_schema = options.order_schema.as_deref().map(OrderSchema::in_file).transpose()?;
+        Ok(Self(Arc::new(Inner {
             ahead_max_us,
+            order_schema,
             memory: Memory::new(options.memory_max.as_u64() as usize),
             rates: Rates::new(options.orders_per_s),
+            keys: Keys::new(Instant::now()),
             shutdown: service.shutdown().clone(),
             batch_bytes_max: options.batch_bytes_max.as_u64(),
             accepted: counter!(ACCEPTED_ORDERS.name),
             accepted_events: counter!(ACCEPTED_EVENTS.name),
             log: OnceLock::new(),
-        }))
+        })))
     }
 
     /// Notes that the log was reached.
@@ -61,10 +71,11 @@ impl App {
         self.0.log.get().ok_or_else(|| Problem::log_unreachable("the log has not been reached yet"))
     }
 
-    /// Reads orders by the settings of the system, as a map has them.
-    pub(crate) fn parser(&self, map: &ShardMap) -> OrderParser {
+    /// Reads orders by the settings of the system, as a map has them, and of this process.
+    pub(crate) fn admission(&self, map: &ShardMap) -> Admission {
         let settings = map.settings();
-        OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us)
+        let parser = OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us);
+        Admission { parser, schema: self.0.order_schema.clone() }
     }
 
     /// Reads events by the settings of the system, as a map has them.
@@ -95,6 +106,10 @@ impl App {
 
     pub(crate) fn rates(&self) -> &Rates {
         &self.0.rates
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(crate) fn shutdown(&self) -> &Shutdown {

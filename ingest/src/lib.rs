@@ -8,19 +8,24 @@
 //! | [`settings`] | flags and environment variables |
 //! | [`start`](mod@start) | how the service comes to be |
 //! | [`app`] | what handlers share |
+//! | [`admission`] | what an order must be to be taken |
 //! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
+//! | [`keys`], [`meaning`] | which idempotency keys were used of late, and what for |
 //! | [`limit`] | rate limits per client, counted in orders; the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
 //! | [`append`] | a request's orders, logged: those of concurrent requests become frames, per shard |
 
+mod admission;
 mod app;
 mod append;
 mod assign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
+mod keys;
 mod limit;
+mod meaning;
 mod metrics;
 mod settings;
 mod start;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_log::LogArgs;
@@ -39,6 +40,10 @@ pub struct IngestOptions {
     /// How far ahead of now an order's time may lie, in seconds
     #[arg(long = "ahead-max-s", env = "FOREBAY_AHEAD_MAX_S", default_value = "86400", value_parser = units::seconds)]
     pub ahead_max: Duration,
+
+    /// File of rules for orders beside Forebay's own: a JSON Schema (2020-12) that stands on its own
+    #[arg(long, env = "FOREBAY_ORDER_SCHEMA", value_name = "FILE")]
+    pub order_schema: Option<PathBuf>,
 
     /// Bytes of requests that may be in hand at one time; beyond them requests wait, then get 503
     #[arg(long, env = "FOREBAY_MEMORY_MAX", default_value = "48MiB")]

@@ -17,7 +17,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     settings.service.failpoints.check(&[])?;
     metrics::begin();
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
-    let app = App::new(settings, service);
+    let app = App::new(settings, service)?;
     let watch = LogWatch::new(app.clone(), log, settings.options.ack_timeout, service);
     service.lifecycle.spawn("log", watch.run());
     let rates = app.clone();

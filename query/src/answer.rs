@@ -53,7 +53,7 @@ pub(crate) fn push_open_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     out.extend_from_slice(b",\"customer_id\":");
     push_text(out, fact.customer_id);
     out.extend_from_slice(b",\"timestamp\":\"");
-    push_display(out, fact.ordered_at);
+    push_display(out, fact.ordered_at.in_full());
     out.extend_from_slice(b"\",\"kind\":\"");
     out.extend_from_slice(fact.kind.as_bytes());
     out.extend_from_slice(b"\",\"currency\":\"");
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn further_fields_stand_beside_the_known_ones() {
-        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00Z", "kind": "return",
+        let expected = json!({"order_id": "a\"\\b", "customer_id": "Ünï", "timestamp": "2025-06-30T12:30:00.000000Z", "kind": "return",
             "currency": "GBP", "items": [{"sku": "x"}], "total": -5});
         assert_eq!(parsed(&fact(Sum::Total(-5, "{}"))), expected);
         let mut with_more = expected;

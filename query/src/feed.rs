@@ -175,7 +175,7 @@ fn event(shard: ShardId, event: &EventRow) -> Vec<u8> {
     out.extend_from_slice(b",\"kind\":");
     push_text(&mut out, &event.kind);
     out.extend_from_slice(b",\"at\":\"");
-    push_display(&mut out, event.at);
+    push_display(&mut out, event.at.in_full());
     out.push(b'"');
     push_members(&mut out, &event.content);
     out.extend_from_slice(b"}}");

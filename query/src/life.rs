@@ -74,8 +74,8 @@ impl Members {
     fn of(life: &Life) -> Self {
         let text = |text: &dyn std::fmt::Display| format!("\"{text}\"");
         let quantities = |quantities: &BTreeMap<String, i64>| serde_json::json!(quantities).to_string();
-        let mut members = vec![("status", text(&life.status)), ("status_at", text(&life.status_at))];
-        members.extend(life.amended_at.map(|at| ("amended_at", text(&at))));
+        let mut members = vec![("status", text(&life.status)), ("status_at", text(&life.status_at.in_full()))];
+        members.extend(life.amended_at.map(|at| ("amended_at", text(&at.in_full()))));
         for (name, counted) in [("returned", &life.returned), ("returned_beyond", &life.returned_beyond)] {
             if !counted.is_empty() {
                 members.push((name, quantities(counted)));
@@ -143,7 +143,7 @@ pub(crate) fn push_timeline(out: &mut Vec<u8>, row: &OrderRow) -> Result<(), Rea
         out.extend_from_slice(b",\"kind\":");
         push_text(out, event.kind.as_str());
         out.extend_from_slice(b",\"at\":\"");
-        push_display(out, event.at);
+        push_display(out, event.at.in_full());
         out.push(b'"');
         crate::answer::push_members(out, event.content);
         out.push(b'}');
@@ -181,16 +181,16 @@ mod tests {
     fn what_happened_stands_beside_the_order_and_over_fields_of_its_own_with_such_names() {
         let attributes = r#"{"status":"new","note":"a status","paid":7}"#;
         let order = now(Sum::Total(10, attributes), &json!([]));
-        assert_eq!((&order["status"], &order["status_at"]), (&json!("placed"), &json!("2000-01-01T00:00:00Z")));
+        assert_eq!((&order["status"], &order["status_at"]), (&json!("placed"), &json!("2000-01-01T00:00:00.000000Z")));
         assert_eq!((&order["note"], &order["paid"]), (&json!("a status"), &json!(7)), "nothing says what was paid");
         let events = json!([
             ["1", "paid", 946_684_801_000_000i64, {"amount": 10}],
             ["2", "returned", 946_684_802_000_000i64, {"items": [{"sku": "A", "quantity": 3}]}],
         ]);
         let order = now(Sum::Total(10, attributes), &events);
-        let expected = json!({"order_id": "O", "customer_id": "C", "timestamp": "2000-01-01T00:00:00Z", "kind": "sale", "currency": "EUR",
+        let expected = json!({"order_id": "O", "customer_id": "C", "timestamp": "2000-01-01T00:00:00.000000Z", "kind": "sale", "currency": "EUR",
             "items": [{"sku": "A", "quantity": 2, "price": 5}], "total": 10, "note": "a status",
-            "status": "returned", "status_at": "2000-01-01T00:00:02Z", "returned": {"A": 3}, "returned_beyond": {"A": 1},
+            "status": "returned", "status_at": "2000-01-01T00:00:02.000000Z", "returned": {"A": 3}, "returned_beyond": {"A": 1},
             "paid": 10});
         assert_eq!(order, expected);
     }
@@ -202,7 +202,7 @@ mod tests {
         let order = now(Sum::Total(10, r#"{"a":1,"c":3}"#), &events);
         assert_eq!(
             (&order["items"], &order["total"], &order["amended_at"]),
-            (&items, &json!(3), &json!("2000-01-01T00:00:01Z"))
+            (&items, &json!(3), &json!("2000-01-01T00:00:01.000000Z"))
         );
         assert_eq!((&order["a"], &order["b"], &order["c"]), (&json!([2]), &json!(1.5), &json!(3)));
     }

@@ -33,10 +33,10 @@ fn stream(status: &Status) -> StreamReport {
         leader: now.state == State::Draining,
         reason: now.reason.clone(),
         halted_by: now.halted_by,
-        since: now.since.to_string(),
+        since: now.since.in_full().to_string(),
         position: now.position.map(Into::into),
         lanes: kind.lanes().map(|lane| (lane, rows(lane))).collect(),
-        committed_at: now.committed_at.map(|at| at.to_string()),
+        committed_at: now.committed_at.map(|at| at.in_full().to_string()),
         lag_frames: now.lag_frames(),
         lag_seconds: now.lag.as_secs_f64(),
         log: now.log.map(|log| LogReport {
@@ -55,6 +55,6 @@ fn derived(standing: Standing) -> DerivedReport {
         target: standing.target,
         through: standing.through.into(),
         frames_owed: standing.frames_owed,
-        owed_since: standing.owed_since.map(|at| at.to_string()),
+        owed_since: standing.owed_since.map(|at| at.in_full().to_string()),
     }
 }

@@ -36,6 +36,8 @@ pub enum Parameter {
     AsPlaced,
     /// The position behind which changes are asked for.
     Since,
+    /// `orders` or `items`: what a row of an export is.
+    Rows,
 }
 
 impl Parameter {
@@ -54,6 +56,7 @@ impl Parameter {
             Self::Partial => "partial",
             Self::AsPlaced => "as_placed",
             Self::Since => "since",
+            Self::Rows => "rows",
         }
     }
 }

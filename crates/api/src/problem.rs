@@ -22,10 +22,12 @@ macro_rules! problem_codes {
             Ambiguous ambiguous 409 "More than one thing answers to this";
             ReceiptGone receipt_gone 410 "What became of the request is not known any more";
             TooLarge too_large 413 "The request is too large";
+            UriTooLong uri_too_long 414 "The address of the request is too long";
             UnsupportedMediaType unsupported_media_type 415 "The content type is not supported";
             Invalid invalid 422 "The content breaks a rule";
             WriteOff write_off 422 "A write-off of stock is no order";
             RateLimited rate_limited 429 "The client sends faster than it may";
+            HeadTooLarge head_too_large 431 "What stands before the body of the request is too much";
             Internal internal 500 "Something unexpected went wrong here";
             Overloaded overloaded 503 "The service has as much in hand as it can hold";
             LogFull log_full 503 "The log is full";

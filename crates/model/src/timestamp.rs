@@ -69,6 +69,11 @@ impl Timestamp {
         Self(self.0.saturating_add(us))
     }
 
+    /// As answers have it, to be written.
+    pub fn in_full(self) -> InFull {
+        InFull(self)
+    }
+
     /// How long after another instant it is; nothing where it is before that.
     pub const fn since(self, earlier: Self) -> Duration {
         let us = self.0.saturating_sub(earlier.0);
@@ -162,6 +167,17 @@ fn after_fraction(rest: &[u8]) -> Option<&[u8]> {
     (digits > 0).then(|| &fraction[digits..])
 }
 
+/// A time as answers have it.
+#[derive(Clone, Copy, Debug)]
+pub struct InFull(Timestamp);
+
+/// RFC 3339 in UTC, with six digits of a second: as texts, such times follow each other as they do as times.
+impl fmt::Display for InFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.0)
+    }
+}
+
 /// RFC 3339 in UTC, with as many digits of a second as are needed.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,6 +251,7 @@ mod tests {
         assert_eq!(Timestamp::parse("2025-06-30T14:30:00.123456999+02:00"), Ok(utc));
         assert_eq!(Timestamp::parse("2025-06-30T12:30:00.12345699999999999Z"), Ok(utc));
         assert_eq!(utc.to_string(), "2025-06-30T12:30:00.123456Z");
+        assert_eq!(utc.plus_us(-123_456).in_full().to_string(), "2025-06-30T12:30:00.000000Z");
     }
 
     proptest! {

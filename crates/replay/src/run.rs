@@ -13,7 +13,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::chunk::{ChunkSize, LineSpan};
-use crate::delivery::client::Client;
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::delivery::sender::Sender;
@@ -185,9 +184,11 @@ impl Replay {
 
     /// Who asks what became of the orders, where that is wanted.
     fn asker(&self) -> Result<Option<Asker>> {
-        let Settings { query, token, give_up, dry_run, .. } = &self.settings;
-        let Some(query) = query.as_ref().filter(|_| !dry_run) else { return Ok(None) };
-        Asker::new(query, token.clone(), Tell::clone(&self.tell), *give_up).map(Some)
+        let Settings { query, give_up, dry_run, .. } = &self.settings;
+        if *dry_run || query.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Asker::new(self.settings.client()?, Tell::clone(&self.tell), *give_up)))
     }
 
     fn start_workers(
@@ -216,14 +217,15 @@ impl Replay {
     }
 
     fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
-        let Settings { to, token, views, dry_run, give_up, .. } = &self.settings;
+        let Settings { views, dry_run, give_up, .. } = &self.settings;
         // Whatever the system's currency is: an order is right or wrong without it.
         let parser = OrderParser::new(views.clone(), UNNAMED_CURRENCY.parse()?, AHEAD_MAX_US);
         if *dry_run {
             return Ok(Work::Check(parser, self.reporting.clone()));
         }
         Ok(Work::Deliver(Sender {
-            client: Client::new(to, token.clone())?,
+            client: self.settings.client()?,
+            run: run_number(),
             rate: Arc::new(rate),
             outage: Arc::new(Outage::new(Tell::clone(&self.tell), *give_up)),
             parser,
@@ -245,6 +247,12 @@ impl Replay {
         self.shutdown.force();
         std::future::pending().await
     }
+}
+
+/// A number that no other run has.
+fn run_number() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }
 
 fn chunk_size(rate: &RateLimit) -> ChunkSize {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_client::{BadAddress, Client};
 use forebay_model::ViewSet;
 use forebay_service::BadSetting;
 
@@ -94,5 +95,21 @@ impl Settings {
             state_dir: None,
             views: ViewSet::default(),
         }
+    }
+
+    /// A client of these addresses.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where one of them is none.
+    pub(crate) fn client(&self) -> Result<Client, BadSetting> {
+        let bad = |flag: &'static str| move |error: BadAddress| BadSetting::new(format!("{flag} {error}"));
+        let mut client = Client::new(&self.to).map_err(bad("--to"))?;
+        if let Some(query) = &self.query {
+            client = client.reading_from(query).map_err(bad("--query"))?;
+        }
+        Ok(match &self.token {
+            Some(token) => client.with_token(token),
+            None => client,
+        })
     }
 }

@@ -54,7 +54,7 @@ fn accepted(event: &Event, shard: ShardId, receipt: String) -> AcceptedEvent {
         order_id: event.order_id.to_string(),
         event_id: event.event_id.to_string(),
         kind: event.kind.to_string(),
-        at: event.at.to_string(),
+        at: event.at.in_full().to_string(),
         shard,
         receipt,
     }

@@ -14,11 +14,13 @@ use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, RequestId, ShardI
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::append::group::Origin;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
+use crate::meaning::meaning_of;
 use crate::metrics::count_rejected;
 
 /// How long one order's body may take to arrive.
@@ -44,11 +46,18 @@ pub(crate) async fn post_order(
     let (facts, answer, request) = {
         let now = Timestamp::now();
         let request = RequestId::new(now, rand::random());
-        let draft = app.parser(&map).parse(&bytes, now).map_err(|rejection| {
+        let draft = app.admission(&map).read(&bytes, now).and_then(|draft| assigner.admit(draft));
+        let draft = draft.map_err(|rejection| {
             count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;
-        let order = draft.settle(Tenant::none(), &map, now, assigner.random(1, &bytes));
+        if let Some(key) = assigner.key()
+            && !app.keys().take(&client.name, key, meaning_of(&draft), Instant::now())
+        {
+            return Err(key_reused());
+        }
+        let random = assigner.for_order(&draft);
+        let order = draft.settle(Tenant::none(), &map, now, random);
         let mut facts = Facts::default();
         facts.set_claimant(Some(Claimant { request, letter: None }));
         let shard = facts.add(&order, &map);
@@ -67,7 +76,7 @@ fn accepted(order: &Order<'_>, shard: ShardId) -> AcceptedOrder {
     AcceptedOrder {
         order_id: order.order_id.to_string(),
         customer_id: order.customer_id().to_string(),
-        timestamp: order.ordered_at.to_string(),
+        timestamp: order.ordered_at.in_full().to_string(),
         shard,
         receipt: String::new(),
     }
@@ -101,6 +110,12 @@ pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
 pub(crate) fn expected_bytes(headers: &HeaderMap) -> usize {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     length.unwrap_or(ORDER_TEXT_BYTES_MAX).min(ORDER_TEXT_BYTES_MAX) * 2
+}
+
+/// The problem of a key that another order has.
+fn key_reused() -> Problem {
+    let detail = "the Idempotency-Key was used for another order; a new order needs a new key".to_owned();
+    Problem::invalid(detail.clone()).with_faults(vec![FaultEntry { pointer: String::new(), detail }])
 }
 
 /// The problem that tells a client why its order is not accepted.

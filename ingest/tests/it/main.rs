@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
+mod admission;
 mod batches;
 mod faults;
 mod harness;

@@ -21,7 +21,7 @@ pub(super) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
         Sum::Subtotal(subtotal) => (subtotal, None),
     };
     // Writing into a Vec cannot fail.
-    let _ = write!(out, ",{},{},{},{sum},", fact.ordered_at, fact.kind, fact.currency);
+    let _ = write!(out, ",{},{},{},{sum},", fact.ordered_at.in_full(), fact.kind, fact.currency);
     push_field(out, fact.items);
     if let Some(attributes) = attributes {
         out.push(b',');
@@ -30,7 +30,7 @@ pub(super) fn push_fact(out: &mut Vec<u8>, fact: &Fact<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn push_field(out: &mut Vec<u8>, text: &str) {
+pub(super) fn push_field(out: &mut Vec<u8>, text: &str) {
     let needs_quotes = text.bytes().any(|byte| matches!(byte, b'"' | b',' | b'\r' | b'\n'))
         || text.starts_with(char::is_whitespace)
         || text.ends_with(char::is_whitespace);
@@ -71,7 +71,7 @@ mod tests {
             push_fact(&mut out, &Fact { sum: Sum::Total(7, "{}"), ..fact });
             let mut reader = csv::Reader::from_reader(out.as_slice());
             let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-            let (at, total) = (ordered_at.to_string(), total.to_string());
+            let (at, total) = (ordered_at.in_full().to_string(), total.to_string());
             prop_assert_eq!(&rows[0], &vec![&*order_id, &*customer_id, &*at, "sale", "EUR", &*total, &*items, &*attributes]);
             prop_assert_eq!(&rows[1], &vec![&*order_id, &*customer_id, &*at, "sale", "EUR", "7", &*items, "{}"]);
         }
@@ -84,6 +84,6 @@ mod tests {
         let (kind, currency, items, sum) = ("return", "EUR", "[]", Sum::Subtotal(-5));
         let fact = Fact { order_id: "=1+1", customer_id: "a\"b", ordered_at, kind, currency, items, sum };
         push_fact(&mut out, &fact);
-        assert_eq!(String::from_utf8(out).unwrap(), "=1+1,\"a\"\"b\",2025-06-30T12:30:00Z,return,EUR,-5,[]\r\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "=1+1,\"a\"\"b\",2025-06-30T12:30:00.000000Z,return,EUR,-5,[]\r\n");
     }
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use forebay_parquet::{Order, OrderWriter, ParquetError, Shape};
 use forebay_shard::read::OrderRow;
 
-use super::csv;
 use super::format::Format;
+use super::{csv, items};
 use crate::answer::{Fact, Sum, push_fact};
 
 /// Bytes go out in chunks of this size, or a little more.
@@ -23,19 +23,37 @@ enum Form {
     Ndjson,
     Csv,
     Parquet(Box<OrderWriter>),
+    ItemsNdjson,
+    ItemsCsv,
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// An order.
+    Whole,
+    /// What the key of a view sees of one.
+    OfView,
+    /// An item of what either would be. There is no such Parquet file.
+    Items,
 }
 
 impl Encoder {
-    pub(crate) fn new(format: Format, is_view: bool) -> Result<Self, ParquetError> {
+    pub(crate) fn new(format: Format, rows: Rows) -> Result<Self, ParquetError> {
         let mut out = Vec::new();
         let form = match format {
+            Format::Ndjson if rows == Rows::Items => Form::ItemsNdjson,
+            Format::Csv if rows == Rows::Items => {
+                out.extend_from_slice(items::HEADER);
+                Form::ItemsCsv
+            }
             Format::Ndjson => Form::Ndjson,
             Format::Csv => {
-                out.extend_from_slice(if is_view { csv::VIEW } else { csv::WHOLE });
+                out.extend_from_slice(if rows == Rows::OfView { csv::VIEW } else { csv::WHOLE });
                 Form::Csv
             }
             Format::Parquet => {
-                let shape = if is_view { Shape::View } else { Shape::Whole };
+                let shape = if rows == Rows::OfView { Shape::View } else { Shape::Whole };
                 Form::Parquet(Box::new(OrderWriter::new(shape)?))
             }
         };
@@ -53,6 +71,8 @@ impl Encoder {
                 self.out.push(b'\n');
             }
             Form::Csv => csv::push_fact(&mut self.out, &Fact::of(row)),
+            Form::ItemsNdjson => items::push_ndjson(&mut self.out, &Fact::of(row)),
+            Form::ItemsCsv => items::push_csv(&mut self.out, &Fact::of(row)),
             Form::Parquet(writer) => writer.push(&order(&Fact::of(row))),
         }
     }
@@ -89,7 +109,7 @@ impl Encoder {
     pub(super) async fn finish(self) -> Result<Bytes, ParquetError> {
         let Self { form, mut out, .. } = self;
         match form {
-            Form::Ndjson | Form::Csv => Ok(out.into()),
+            Form::Ndjson | Form::Csv | Form::ItemsNdjson | Form::ItemsCsv => Ok(out.into()),
             Form::Parquet(writer) => {
                 aside(move || {
                     out.append(&mut writer.finish()?);

@@ -12,7 +12,7 @@
 //! | `format` | the forms of an export |
 //! | `limits` | what all exports together may hold |
 //! | `feed`, `feeds` | the rows of one source, read ahead; those of several as one list |
-//! | `encoder`, `csv` | rows as bytes |
+//! | `encoder`, `csv`, `items` | rows as bytes |
 //! | `pump`, `stream` | rows on their way to the client; what the client sees |
 
 mod csv;
@@ -20,6 +20,7 @@ mod encoder;
 mod feed;
 mod feeds;
 mod format;
+mod items;
 mod limits;
 mod pump;
 mod stream;
@@ -28,7 +29,7 @@ use axum::body::Body;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-pub(crate) use self::encoder::Encoder;
+pub(crate) use self::encoder::{Encoder, Rows};
 pub(crate) use self::feed::ROWS_MAX as ROWS_FIRST;
 use self::feeds::Feeds;
 pub(crate) use self::format::Format;

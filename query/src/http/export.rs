@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 
 use crate::app::App;
 use crate::error::ReadError;
-use crate::export::{self, Encoder, Format};
+use crate::export::{self, Encoder, Format, Rows};
 use crate::http::query_string::QueryString;
 use crate::http::{accept, response};
 use crate::list::merge::Merge;
@@ -25,6 +25,7 @@ static SHARDS_MISSING: HeaderName = HeaderName::from_static(forebay_api::header:
 /// An export that is asked for.
 pub(crate) struct ExportRequest {
     format: Format,
+    is_by_item: bool,
     scan: Scan,
     patience: Patience,
 }
@@ -51,10 +52,14 @@ impl ExportRequest {
             &[Parameter::Limit, Parameter::Cursor],
             "an export is the whole list; pages come as application/json",
         )?;
+        let is_by_item = query.is_by_item()?;
+        if is_by_item && format == Format::Parquet {
+            return Err(Problem::malformed("a row for each item comes as text/csv or application/x-ndjson"));
+        }
         let (direction, filter, span) = (query.direction()?, query.filter()?, query.span()?);
         let (tenant, last, partial) = (tenant.clone(), span.start(direction), query.partial()?);
         let scan = Scan { tenant, direction, filter, span, last, partial };
-        Ok(Some(Self { format, scan, patience: query.patience(headers)? }))
+        Ok(Some(Self { format, is_by_item, scan, patience: query.patience(headers)? }))
     }
 
     /// Begins the export from these shards, each with the subject to read there. When it answers, each of them has given its
@@ -65,7 +70,7 @@ impl ExportRequest {
         reads: Vec<(ShardId, Subject)>,
         is_building: bool,
     ) -> Result<Response, Problem> {
-        let Self { format, scan, patience } = self;
+        let Self { format, is_by_item, scan, patience } = self;
         let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
         app.check_receipt(&patience.receipt)?;
         let admitted = app.exports().admit(format, reads.len()).await?;
@@ -74,7 +79,14 @@ impl ExportRequest {
         let streams: Vec<StreamId> = merge.sources().iter().map(Source::stream).collect();
         let owed = response::owed(app.shards().derivations(), &streams, is_building);
         let head = head(format, &merge, owed)?;
-        let encoder = Encoder::new(format, is_view).map_err(|error| Problem::internal(error.to_string()))?;
+        let rows = if is_by_item {
+            Rows::Items
+        } else if is_view {
+            Rows::OfView
+        } else {
+            Rows::Whole
+        };
+        let encoder = Encoder::new(format, rows).map_err(|error| Problem::internal(error.to_string()))?;
         let body = export::start(encoder, merge, &patience, app.exports(), admitted);
         Ok(head.map(|_| body))
     }

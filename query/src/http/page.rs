@@ -50,6 +50,12 @@ impl PageRequest {
         names: &[&str],
     ) -> Result<Self, ReadError> {
         let query = QueryString::read(uri, route)?;
+        if query.is_by_item()? {
+            return Err(Problem::malformed(
+                "a row for each item is a form of exports: ask for text/csv or application/x-ndjson",
+            )
+            .into());
+        }
         let (direction, filter, span, partial) = (query.direction()?, query.filter()?, query.span()?, query.partial()?);
         let list = ListDigest::new(tenant, names, span, direction, filter);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));

@@ -135,6 +135,15 @@ impl QueryString {
         }
     }
 
+    /// `rows`: whether they are items.
+    pub(crate) fn is_by_item(&self) -> Result<bool, Problem> {
+        match self.get(Parameter::Rows) {
+            None | Some("orders") => Ok(false),
+            Some("items") => Ok(true),
+            Some(_) => Err(malformed("`rows` must be orders or items")),
+        }
+    }
+
     /// `after` and `wait_ms`. The receipt may stand in a header too; the parameter is preferred.
     pub(crate) fn patience(&self, headers: &HeaderMap) -> Result<Patience, Problem> {
         let (name, text) = match (self.get(Parameter::After), headers.get(AFTER)) {

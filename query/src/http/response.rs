@@ -55,7 +55,7 @@ pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building:
     let targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
     let debtors = derivations.debtors(&targets);
     let building = is_building.then(|| "building".to_owned());
-    let debts = debtors.iter().map(|(source, since)| format!("{source} since {since}"));
+    let debts = debtors.iter().map(|(source, since)| format!("{source} since {}", since.in_full()));
     let debts: Vec<String> = building.into_iter().chain(debts).collect();
     HeaderValue::from_maybe_shared(Bytes::from(debts.join(", "))).ok().filter(|_| !debts.is_empty())
 }

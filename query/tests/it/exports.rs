@@ -123,7 +123,7 @@ async fn what_cannot_be_had_is_one_sentence() {
             NDJSON,
             400,
             "malformed",
-            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial, rows",
         ),
     ] {
         let answer = Answer::of(accepting(&scene, path, accept)).await;
@@ -179,5 +179,34 @@ async fn large_orders_are_as_whole_as_small_ones() {
         let ids: Vec<&str> = got.iter().map(|order| order["order_id"].as_str().unwrap()).collect();
         assert_eq!(ids, (0..60).rev().map(|n| format!("L{n:02}")).collect::<Vec<_>>(), "{form}");
         assert!(got.iter().all(|order| order["note"].as_str().unwrap().len() == 250_000));
+    }
+}
+
+#[tokio::test]
+async fn an_export_by_item_has_each_item_of_the_list_once() {
+    let mut scene = Scene::start("byitem").await;
+    scene.writing.write(&orders()).await;
+    for path in ["/v1/orders?rows=items", "/v1/sellers/S1/orders?rows=items"] {
+        let mut expected = Vec::new();
+        for order in pages(&scene, &path.replace("rows=items", "limit=1000")).await {
+            for (number, item) in (1..).zip(order["items"].as_array().unwrap()) {
+                let amount = item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
+                expected.push((order["order_id"].clone(), json!(number), json!(amount), item.clone()));
+            }
+        }
+        let lines = export(&scene, path, NDJSON).await.text().await.unwrap();
+        let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let row = |row: &Value| {
+            assert_eq!((&row["sku"], &row["price"]), (&row["item"]["sku"], &row["item"]["price"]));
+            (row["order_id"].clone(), row["number"].clone(), row["amount"].clone(), row["item"].clone())
+        };
+        assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected, "{path}");
+        let records = export(&scene, path, CSV).await.bytes().await.unwrap();
+        let records = csv::Reader::from_reader(&records[..]).records().map(Result::unwrap).count();
+        assert_eq!(records, expected.len(), "{path}");
+        for form in [PARQUET, "application/json"] {
+            let answer = Answer::of(accepting(&scene, path, form)).await;
+            assert!(answer.problem(400, "malformed").contains("text/csv"), "{form}");
+        }
     }
 }

@@ -69,7 +69,7 @@ async fn what_is_owed_is_told_by_target() {
         assert_eq!([0, 1, 2].map(through), [3, 1, 3], "{derived}");
         let owed = |field: &str| [0, 1, 2].map(|place: usize| targets[place][field].clone());
         assert_eq!(owed("frames_owed"), [json!(0), json!(2), json!(0)], "{derived}");
-        (owed("owed_since") == [Value::Null, json!(since.to_string()), Value::Null], derived.to_string())
+        (owed("owed_since") == [Value::Null, json!(since.in_full().to_string()), Value::Null], derived.to_string())
     })
     .await;
 }

@@ -34,6 +34,8 @@ pub struct FrameReport {
     pub bytes: usize,
     /// Each fact by column; of a control frame, what it says.
     pub facts: Vec<Box<RawValue>>,
+    /// How many of its facts are not shown.
+    pub left_out: u64,
     /// Whether it is not as it was published.
     pub is_damaged: bool,
     /// What is wrong with the message, or with what stands behind its last readable fact.
@@ -56,6 +58,7 @@ impl FrameReport {
             id: stored.id.as_ref().map(FrameId::to_string),
             bytes: stored.payload().len(),
             facts: Vec::new(),
+            left_out: 0,
             is_damaged: false,
             fault: None,
             headers: None,
@@ -88,11 +91,22 @@ impl FrameReport {
             id: unread.id.as_ref().map(FrameId::to_string),
             bytes: unread.payload.len(),
             facts: Vec::new(),
+            left_out: 0,
             is_damaged: matches!(unread.why, Unreadable::Damaged(_)),
             fault: Some(format!("this frame {}", unread.why)),
             headers: Some(unread.headers.to_string()),
             unreadable: Some(beginning(&unread.payload)),
         }
+    }
+
+    /// Leaves out that many of its facts, and then all but so many. How many there are is what it counts for; one that has none counts for one.
+    pub(super) fn cut(&mut self, skip: u64, most: u64) -> u64 {
+        let all = self.facts.len();
+        let bound = |facts: u64| usize::try_from(facts).unwrap_or(usize::MAX).min(all);
+        self.facts.drain(..bound(skip));
+        self.facts.truncate(bound(most));
+        self.left_out = (all - self.facts.len()) as u64;
+        (self.facts.len() as u64).max(1)
     }
 
     fn read(&mut self, payload: &[u8]) {

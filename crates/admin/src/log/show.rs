@@ -10,8 +10,8 @@ use forebay_model::{Position, ShardId, StreamId, StreamKind};
 use super::frame::FrameReport;
 use crate::system::System;
 
-/// How many frames are shown where nothing else is said.
-const FRAMES: u64 = 20;
+/// How many facts are shown where nothing else is said.
+const FACTS: u64 = 20;
 /// The most bytes of frames that are taken at a time.
 const BYTES: usize = 4 << 20;
 /// For how long a frame that is there may not come.
@@ -26,9 +26,9 @@ pub struct Selection {
     pub shard: ShardId,
     /// that carry this, or whatever they carry.
     pub kind: Option<FrameKind>,
-    /// The first frame, by its sequence number; else the last ones are shown.
+    /// The first frame, by its sequence number; else the last facts are shown.
     pub from: Option<u64>,
-    /// The most frames: 20, or as many as come, where nothing is said.
+    /// The most facts, where a frame that has none counts for one: 20, or as many as come, where nothing is said.
     pub limit: Option<u64>,
     /// Wait for further frames.
     pub follow: bool,
@@ -52,8 +52,10 @@ struct Frames<'a> {
     kind: Option<FrameKind>,
     follow: bool,
     state: StreamState,
-    /// How many may still be shown.
+    /// How many facts may still be shown.
     left: u64,
+    /// How many facts of the first frame are not.
+    skip: u64,
     next: u64,
 }
 
@@ -70,8 +72,8 @@ pub async fn show(
     system.check_shard(shard)?;
     let (log, stream) = (system.connect_log().await?, stream.on(shard));
     let state = log.stream_state(stream).await?;
-    let left = limit.unwrap_or(if follow { u64::MAX } else { FRAMES });
-    let mut frames = Frames { log: &log, stream, kind, follow, state, left, next: state.first_seq };
+    let left = limit.unwrap_or(if follow { u64::MAX } else { FACTS });
+    let mut frames = Frames { log: &log, stream, kind, follow, state, left, skip: 0, next: state.first_seq };
     match from {
         Some(from) if from > state.last_seq + 1 => bail!("the stream ends at frame {}", state.last_seq),
         Some(from) if from < state.first_seq => {
@@ -80,42 +82,41 @@ pub async fn show(
             }
         }
         Some(from) => frames.next = from,
-        None => frames.next = frames.last_ones(left.min(FRAMES)).await?,
+        None => (frames.next, frames.skip) = frames.last_ones(limit.unwrap_or(FACTS)).await?,
     }
     frames.show(to).await
 }
 
 impl Frames<'_> {
-    /// The sequence number of the first of so many last frames of the kind. Where only one kind is wanted, the stream is read from
-    /// its end, in steps of which each is twice the one before.
-    async fn last_ones(&self, count: u64) -> Result<u64> {
+    /// The sequence number of the frame with the first of so many last facts of the kind, and how many stand before that one in it. The stream is
+    /// read from its end, in steps of which each is twice the one before.
+    async fn last_ones(&self, count: u64) -> Result<(u64, u64)> {
         let StreamState { first_seq, last_seq, .. } = self.state;
         let (mut behind, mut step, mut found) = (last_seq + 1, count.max(1), 0);
         while behind > first_seq && found < count {
             let from = behind.saturating_sub(step).max(first_seq);
-            let wanted = self.wanted(from, behind).await?;
-            if found + wanted.len() as u64 >= count {
-                return Ok(wanted[wanted.len() - (count - found) as usize]);
+            for (seq, facts) in self.wanted(from, behind).await?.into_iter().rev() {
+                found += facts;
+                if found >= count {
+                    return Ok((seq, found - count));
+                }
             }
-            found += wanted.len() as u64;
             (behind, step) = (from, step * 2);
         }
-        Ok(behind)
+        Ok((behind, 0))
     }
 
-    /// The sequence numbers of the wanted frames from one frame to before another.
-    async fn wanted(&self, from: u64, behind: u64) -> Result<Vec<u64>> {
-        let Some(kind) = self.kind else {
-            return Ok((from..behind).collect());
-        };
+    /// The sequence numbers of the wanted frames from one frame to before another, and for how many facts each counts.
+    async fn wanted(&self, from: u64, behind: u64) -> Result<Vec<(u64, u64)>> {
+        let is_wanted = |kind| self.kind.is_none_or(|wanted| wanted == kind);
         let (mut next, mut found) = (from, Vec::new());
         let mut reader = self.open(next).await?;
         while next < behind {
             match reader.next_batch_within(usize::MAX, BYTES, FRAME_MAX).await {
                 Ok(batch) if batch.is_empty() => bail!("frame {next} does not come"),
                 Ok(batch) => {
-                    let wanted = batch.iter().filter(|stored| stored.kind == kind && stored.position.seq < behind);
-                    found.extend(wanted.map(|stored| stored.position.seq));
+                    let wanted = batch.iter().filter(|stored| is_wanted(stored.kind) && stored.position.seq < behind);
+                    found.extend(wanted.map(|stored| (stored.position.seq, u64::from(stored.rows()).max(1))));
                     next = batch.last().map_or(next, |stored| stored.position.seq + 1);
                 }
                 Err(ReadError::Gap { next: there, .. }) => {
@@ -124,7 +125,7 @@ impl Frames<'_> {
                 }
                 Err(ReadError::Unreadable { seq, .. }) => {
                     let there = self.log.frame(self.stream, seq).await?;
-                    found.extend(there.and_then(Result::err).filter(|unread| unread.kind == kind).map(|_| seq));
+                    found.extend(there.and_then(Result::err).filter(|unread| is_wanted(unread.kind)).map(|_| (seq, 1)));
                     next = seq + 1;
                     reader = self.open(next).await?;
                 }
@@ -148,10 +149,9 @@ impl Frames<'_> {
                         if self.kind.is_some_and(|kind| kind != stored.kind) {
                             continue;
                         }
-                        if to(Met::Frame(Box::new(FrameReport::new(stored))))?.is_break() {
+                        if self.tell(FrameReport::new(stored), &mut to)?.is_break() {
                             return Ok(());
                         }
-                        self.left -= 1;
                     }
                 }
                 Err(ReadError::Gap { next, .. }) => {
@@ -170,15 +170,25 @@ impl Frames<'_> {
                     if self.kind.is_some_and(|kind| kind != unread.kind) {
                         continue;
                     }
-                    if to(Met::Frame(Box::new(FrameReport::unreadable(&unread))))?.is_break() {
+                    if self.tell(FrameReport::unreadable(&unread), &mut to)?.is_break() {
                         return Ok(());
                     }
-                    self.left -= 1;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// Shows as much of a frame as may be.
+    fn tell(
+        &mut self,
+        mut frame: FrameReport,
+        to: &mut impl FnMut(Met) -> Result<ControlFlow<()>>,
+    ) -> Result<ControlFlow<()>> {
+        let counts = frame.cut(std::mem::take(&mut self.skip), self.left);
+        self.left = self.left.saturating_sub(counts);
+        to(Met::Frame(Box::new(frame)))
     }
 
     async fn open(&self, next: u64) -> Result<FrameReader> {

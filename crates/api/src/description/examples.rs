@@ -52,13 +52,13 @@ pub(super) fn event_of_order() -> Value {
 
 pub(super) fn accepted_event() -> Value {
     of::<AcceptedEvent>(json!({
-        "order_id": "ORD123456", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z", "shard": 0, "receipt": RECEIPT,
+        "order_id": "ORD123456", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00.000000Z", "shard": 0, "receipt": RECEIPT,
     }))
 }
 
 pub(super) fn timeline() -> Value {
     of::<Timeline<Value>>(json!({"order_id": "ORD123456", "customer_id": "CUST789", "data": [
-        {"event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z", "carrier": "X"},
+        {"event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00.000000Z", "carrier": "X"},
     ]}))
 }
 
@@ -66,7 +66,7 @@ pub(super) fn changes() -> Value {
     let mut order = order();
     let members = order.as_object_mut().unwrap();
     members.retain(|name, _| !name.starts_with("status"));
-    let event = json!({"order_id": "ORD123456", "customer_id": "CUST789", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00Z"});
+    let event = json!({"order_id": "ORD123456", "customer_id": "CUST789", "event_id": "EV1", "kind": "shipped", "at": "2025-07-01T08:00:00.000000Z"});
     of::<ChangesPage<Value>>(json!({
         "data": [{"shard": 0, "type": "order", "order": order}, {"shard": 0, "type": "event", "event": event}],
         "has_more": false, "next": POSITION_OF_CHANGES, "shards_missing": [],
@@ -75,7 +75,7 @@ pub(super) fn changes() -> Value {
 
 pub(super) fn accepted() -> Value {
     of::<AcceptedOrder>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "shard": 0, "receipt": RECEIPT,
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00.000000Z", "shard": 0, "receipt": RECEIPT,
     }))
 }
 
@@ -89,9 +89,9 @@ pub(super) fn report() -> Value {
 
 pub(super) fn order() -> Value {
     of::<Order<Value>>(json!({
-        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00Z", "kind": "sale", "currency": "EUR",
+        "order_id": "ORD123456", "customer_id": "CUST789", "timestamp": "2025-06-30T12:30:00.000000Z", "kind": "sale", "currency": "EUR",
         "total": 2999, "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}],
-        "status": "shipped", "status_at": "2025-07-01T08:00:00Z",
+        "status": "shipped", "status_at": "2025-07-01T08:00:00.000000Z",
     }))
 }
 
@@ -149,8 +149,8 @@ pub(super) fn stats() -> Value {
 pub(super) fn streams() -> Value {
     let at = json!({"incarnation": 1_764_388_800_000_000_u64, "seq": 4711});
     of::<Streams>(json!({"streams": [{
-        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "halted_by": null, "since": "2025-06-30T12:00:00Z",
-        "position": at, "lanes": {"orders": {"stored": 990, "duplicate": 7, "dead": 1}}, "committed_at": "2025-06-30T12:30:00Z",
+        "stream": "logged", "shard": 0, "state": "draining", "leader": true, "reason": null, "halted_by": null, "since": "2025-06-30T12:00:00.000000Z",
+        "position": at, "lanes": {"orders": {"stored": 990, "duplicate": 7, "dead": 1}}, "committed_at": "2025-06-30T12:30:00.000000Z",
         "lag_frames": 0, "lag_seconds": 0.0,
         "log": {"incarnation": 1_764_388_800_000_000_u64, "first_seq": 1, "last_seq": 4711, "bytes": 1_048_576, "bytes_max": 1_073_741_824},
     }]}))

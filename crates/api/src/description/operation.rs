@@ -122,13 +122,19 @@ impl Operation {
     fn problem(&self, codes: &[Code], schemas: &mut Schemas) -> Value {
         let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
         let text: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}.", code.title())).collect();
-        let mut all = vec![schemas.of::<crate::Problem>(), json!({"properties": {"code": {"enum": names}}})];
-        all.extend(self.members.iter().filter(|(code, _)| codes.contains(code)).map(|(_, schema)| schema.clone()));
+        let members = self.members.iter().filter(|(code, _)| codes.contains(code)).map(|(_, schema)| schema.clone());
+        // What stands beside a reference counts as well (JSON Schema 2020-12), and clients that are made of this have one type of problems.
+        let mut schema = schemas.of::<crate::Problem>();
+        schema["properties"] = json!({"code": {"enum": names}});
+        let members: Vec<Value> = members.collect();
+        if !members.is_empty() {
+            schema["allOf"] = members.into();
+        }
         let example = examples::problem(codes[0]);
         json!({
             "description": text.join(" "),
             "headers": parts::answered(parts::of_status(codes[0].status())),
-            "content": {PROBLEM_JSON: {"schema": {"allOf": all}, "example": example}},
+            "content": {PROBLEM_JSON: {"schema": schema, "example": example}},
         })
     }
 }

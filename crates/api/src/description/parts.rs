@@ -49,6 +49,7 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::Partial,
         Parameter::AsPlaced,
         Parameter::Since,
+        Parameter::Rows,
     ];
     let in_query = in_query.into_iter().map(|parameter| {
         let (text, schema) = query_parameter(parameter);
@@ -63,8 +64,8 @@ pub(super) fn parameters() -> Map<String, Value> {
         ),
         (
             "Idempotency-Key",
-            "Ids that are assigned to orders which bring a `timestamp` become a function of this key, the line and its bytes, so that \
-             sending them again stores nothing twice.",
+            "Makes sending again safe for orders without an `order_id`: one that comes again with this key, however it is written, is the same \
+             order. It must bring its `timestamp`. Another order with the same key is 422 for ten minutes.",
             json!({"type": "string", "minLength": 1, "maxLength": 128}),
         ),
         (
@@ -129,6 +130,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
         Parameter::Partial => (
             "Answer without the shards that are down, and list them in `shards_missing`. By default that is 503 `shard_unavailable`.",
             json!({"type": "boolean", "default": false}),
+        ),
+        Parameter::Rows => (
+            "What a row of an export is: an order, or, as CSV and as NDJSON, an item of one.",
+            json!({"type": "string", "enum": ["orders", "items"], "default": "orders"}),
         ),
     }
 }

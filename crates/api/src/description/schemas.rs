@@ -29,8 +29,22 @@ impl Schemas {
     }
 
     pub(super) fn into_json(mut self) -> Map<String, Value> {
-        self.0.take_definitions(true)
+        let mut schemas = self.0.take_definitions(true);
+        schemas.values_mut().for_each(join_names);
+        schemas
     }
+}
+
+/// Makes one of a choice among names, which some generators of clients take for as many types.
+fn join_names(schema: &mut Value) {
+    let Some(choices) = schema["oneOf"].as_array() else { return };
+    let name_of = |choice: &Value| Some((choice.get("const")?.clone(), choice["description"].clone()));
+    let Some(names) = choices.iter().map(name_of).collect::<Option<Vec<_>>>() else { return };
+    let said = names.iter().map(|(name, said)| format!("- `{}`: {}", name.as_str().unwrap(), said.as_str().unwrap()));
+    let said: Vec<String> =
+        std::iter::once(schema["description"].as_str().unwrap().to_owned() + "\n").chain(said).collect();
+    let names: Vec<Value> = names.into_iter().map(|(name, _)| name).collect();
+    *schema = json!({"type": "string", "enum": names, "description": said.join("\n")});
 }
 
 impl JsonSchema for Code {
@@ -73,8 +87,10 @@ pub(crate) fn kind(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)})
 }
 
-/// An order with an id needs its time, or sending it again would store it twice.
+/// An order with an id needs its time, or sending it again would store it twice. Said as a condition, and not as two kinds of orders: clients that
+/// are made of the description have one type of them.
 pub(crate) fn id_and_time(schema: &mut Schema) {
-    let has_time = json!({"required": ["timestamp"], "properties": {"timestamp": {"type": "string"}}});
-    schema.insert("anyOf".to_owned(), json!([has_time, {"properties": {"order_id": {"type": "null"}}}]));
+    let given = |name: &str| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}});
+    schema.insert("if".to_owned(), given("order_id"));
+    schema.insert("then".to_owned(), given("timestamp"));
 }

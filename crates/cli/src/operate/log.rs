@@ -17,7 +17,7 @@ use crate::text::or_dash;
 /// What `forebay log` can do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Show frames of a stream, decoded: the last ones, or those from --from on
+    /// Show frames of a stream, decoded: their last facts, or those from --from on
     Show(Show),
     /// Show what a stream has lost, and with --yes go on without it
     AcceptLoss(AcceptLoss),
@@ -49,7 +49,7 @@ pub struct Show {
     #[arg(long, value_name = "SEQ")]
     pub from: Option<u64>,
 
-    /// The most frames to show [default: 20, and no end with --follow]
+    /// The most facts to show, such as orders; a frame without any counts for one [default: 20, and no end with --follow]
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 
@@ -146,6 +146,9 @@ fn frame_text(frame: &FrameReport) -> String {
     for fact in &frame.facts {
         // Writing into a String cannot fail.
         let _ = write!(text, "\n  {fact}");
+    }
+    if frame.left_out > 0 {
+        let _ = write!(text, "\n  … and {} more", frame.left_out);
     }
     for line in frame.headers.iter().flat_map(|headers| headers.lines()) {
         let _ = write!(text, "\n  {line}");

@@ -32,10 +32,19 @@ pub struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Print SQL instead: run by psql in a database of your own, it makes the tables of all shards there (`postgres_fdw`), in the schema
+    /// `forebay`. It holds the passwords of --shards
+    #[arg(long, conflicts_with_all = ["wait", "json"])]
+    pub foreign_tables: bool,
 }
 
 /// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    if args.foreign_tables {
+        out!("{}", args.system.shards.foreign_tables())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let system = System::from(args.system);
     let log = system.connect_log().await?;
     let mut figures = read(&log, &system).await?;

@@ -145,6 +145,20 @@ async fn a_role_that_it_has_not_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_schema_of_orders_that_is_none_is_one_clear_error() {
+    let forebay = Forebay::new();
+    forebay.write("schema.json", r#"{"properties": {"channel": {"type": "texts"}}}"#);
+    for (role, file, said) in
+        [("serve", "schema.json", "/properties/channel/type"), ("ingest", "absent.json", "No such file or directory")]
+    {
+        let bad = forebay.run(&[role, "--order-schema", file]).await;
+        let last = bad.stderr.lines().last().unwrap();
+        assert!(bad.code == Some(64) && last.contains(&format!("--order-schema {file}: ")), "{bad:?}");
+        assert!(last.contains(said), "{bad:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_shard_that_is_away_does_not_hold_up_the_end() {
     let operated = Operated::idle("serveaway", 2).await;
     let serve = Serve::start(&operated, &["--shutdown-grace-s", "600"]).await;

@@ -12,6 +12,8 @@ pub(crate) mod size;
 
 pub use parser::OrderParser;
 
+use fault::{Fault, Rejection};
+
 use crate::{Bucket, Currency, CustomerId, Identity, OrderId, OrderKind, ShardMap, Tenant, Timestamp};
 
 /// The most bytes of one order's items and further fields, as JSON without white space and with numbers written out: what an order has
@@ -60,6 +62,18 @@ pub struct Order<'j> {
 }
 
 impl<'j> Draft<'j> {
+    /// The same order, where it is the same each time that it is sent: it brings its time, if not its id.
+    ///
+    /// # Errors
+    /// [`Rejection`] of one whose time, and so its identity, would be another each time.
+    pub fn repeatable(self) -> Result<Self, Rejection> {
+        if self.timestamp.is_some() {
+            return Ok(self);
+        }
+        let reason = "is required in a request with an Idempotency-Key: without it, sending the order again would store it twice";
+        Err(Rejection::Invalid(vec![Fault { pointer: "/timestamp".to_owned(), reason: reason.to_owned() }]))
+    }
+
     /// Gives the draft its identity, as an order of that tenant. What the client left out is filled in: the time by `now`, the
     /// id by a new one made of the time, the bucket and `random`.
     pub fn settle(mut self, tenant: &Tenant, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {

@@ -3,12 +3,9 @@
 //! | module | concept |
 //! |---|---|
 //! | [`sender`] | one chunk, sent until each of its lines is settled |
-//! | [`client`], [`answer`] | one request, and what its answer means |
 //! | [`rate`] | the rate that is not exceeded |
 //! | [`outage`] | what holds up sending, and when to give up |
 
-pub(crate) mod answer;
-pub(crate) mod client;
 pub(crate) mod outage;
 pub(crate) mod rate;
 pub(crate) mod sender;

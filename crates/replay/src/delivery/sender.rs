@@ -1,15 +1,15 @@
 //! Delivers one chunk: sends it, again and again if need be, until each of its lines is accepted or rejected.
-//!
-//! A request that was cut short says how many leading lines are settled, and sending goes on behind them. A request without
-//! an answer is sent again as a whole; what was stored of it is recognised by the ids of its orders.
+//! Which lines are sent next, the client says ([`Lines`]); here is when, and what is kept of the answers.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use forebay_api::accepted::ERRORS_MAX;
-use forebay_api::{BatchReport, Code, Problem, RejectedLine};
+use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, Refusal, RejectedLine, Settled, Then};
+use forebay_model::order::Draft;
 use forebay_model::order::fault::Rejection;
 use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
@@ -17,8 +17,6 @@ use forebay_task::Backoff;
 use tokio::time::Instant;
 
 use crate::chunk::Chunk;
-use crate::delivery::answer::Reply;
-use crate::delivery::client::{BatchRequest, Client};
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::source::input::name::SourceName;
@@ -74,6 +72,8 @@ pub(crate) enum Undelivered {
 #[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) client: Client,
+    /// Ids that ingest derives for records of standard input are this run's own.
+    pub(crate) run: u64,
     pub(crate) rate: Arc<RateLimit>,
     pub(crate) outage: Arc<Outage>,
     pub(crate) parser: OrderParser,
@@ -120,71 +120,49 @@ impl Sender {
 
 impl Round<'_> {
     async fn run(&mut self) -> Result<(), Undelivered> {
-        let sent = self.send_lines(0, self.chunk.lines, self.chunk.lines, |round, report, first, end| {
-            round.settle(report, first, end);
-        });
-        sent.await?;
+        let lines = Lines::new(0..self.chunk.lines, self.chunk.lines);
+        self.send_lines(lines, Self::settle).await?;
         for untold in std::mem::take(&mut self.untold) {
             self.find_out(&untold).await?;
         }
         Ok(())
     }
 
-    /// Sends the lines from `first` to before `end`, at most `lines_max` at a time, until all are settled. `settle` gets
-    /// each answer with the lines that it settles.
-    async fn send_lines(
-        &mut self,
-        mut first: usize,
-        end: usize,
-        mut lines_max: usize,
-        settle: impl Fn(&mut Self, &BatchReport, usize, usize),
-    ) -> Result<(), Undelivered> {
-        while first < end {
-            let until = end.min(first + lines_max);
-            match self.send_once(first, until).await? {
-                Reply::Settled(report) => {
-                    settle(self, &report, first, until);
-                    first = until;
-                    self.made_progress();
-                }
-                Reply::CutShort { report, problem, after } => {
-                    let settled = settled_of(&report, until - first);
-                    settle(self, &report, first, first + settled);
-                    first += settled;
-                    self.wait_before_retry(problem, settled, after).await?;
-                }
-                Reply::TooLarge { report, problem } => {
-                    let settled = settled_of(&report, until - first);
-                    settle(self, &report, first, first + settled);
-                    first += settled;
-                    if settled == 0 && until - first == 1 {
-                        settle(self, &only_line_too_large(problem), first, until);
-                        first = until;
-                    } else if settled == 0 {
-                        lines_max = (until - first).div_ceil(2);
-                    }
-                    self.delivered.retries += 1;
-                }
-                Reply::Refused(what) => return Err(Undelivered::Failed(anyhow!(what))),
-                Reply::Lost { what, was_sent } => {
-                    self.delivered.resent_lines += if was_sent { (until - first) as u64 } else { 0 };
-                    self.wait_after_loss(what).await?;
+    /// Sends lines until all are settled. `settle` gets each answer with the lines that it settles.
+    async fn send_lines(&mut self, mut lines: Lines, settle: impl Fn(&mut Self, Settled)) -> Result<(), Undelivered> {
+        while let Some(next) = lines.next() {
+            let sent = next.len() as u64;
+            let (settled, then) = lines.take(self.send_once(next).await?);
+            let is_progress = !settled.lines.is_empty();
+            settle(self, settled);
+            if is_progress {
+                self.made_progress();
+            }
+            match then {
+                Then::Next => {}
+                Then::Smaller => self.delivered.retries += 1,
+                Then::Later(refusal, after) => self.wait_before_retry(&refusal, after).await?,
+                Then::Stop(refusal) => return Err(Undelivered::Failed(anyhow!("ingest answers {refusal}"))),
+                Then::Lost(lost) => {
+                    self.delivered.resent_lines += if lost.was_sent { sent } else { 0 };
+                    self.wait_after_loss(&lost).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn send_once(&mut self, first: usize, end: usize) -> Result<Reply, Undelivered> {
-        let Sender { client, rate, shutdown, .. } = self.sender;
-        let go = rate.book(end - first, Instant::now());
+    async fn send_once(&mut self, lines: Range<usize>) -> Result<BatchAnswer, Undelivered> {
+        let Sender { client, run, rate, shutdown, .. } = self.sender;
+        let go = rate.book(lines.len(), Instant::now());
         if shutdown.soft().run_until_cancelled(tokio::time::sleep_until(go)).await.is_none() {
             return Err(Undelivered::Stopped);
         }
-        let start = self.chunk.start + first as u64;
-        let request = BatchRequest { body: self.body(first, end), source_name: self.source_name.clone(), start };
+        let source = self.source_name.as_ref().map_or_else(|| format!("run-{run:016x}"), ToString::to_string);
+        let first_line = self.chunk.start + lines.start as u64 + 1;
+        let batch = Batch { lines: self.body(lines.start, lines.end), source: Some(&source), first_line };
         // A request under way is waited for when the run stops, because its answer is worth having, but not for ever.
-        shutdown.hard().run_until_cancelled(client.send(request)).await.ok_or(Undelivered::Stopped)
+        shutdown.hard().run_until_cancelled(client.send(batch)).await.ok_or(Undelivered::Stopped)
     }
 
     /// The lines from `first` to before `end`.
@@ -199,26 +177,29 @@ impl Round<'_> {
         body.slice(from..to)
     }
 
-    /// Books what an answer says of the lines from `first` to before `end`.
-    fn settle(&mut self, report: &BatchReport, first: usize, end: usize) {
-        self.delivered.settled = end;
+    /// Books what an answer says.
+    fn settle(&mut self, settled: Settled) {
+        let Settled { lines, report } = &settled;
+        self.delivered.settled = lines.end;
         self.delivered.accepted += report.accepted;
         if let Some(receipt) = report.receipt.clone() {
             self.delivered.granted.push(Granted { receipt, accepted: report.accepted });
         }
-        self.note_rejected(report, first, end);
-        let told = report.errors.len() as u64;
-        if report.rejected > told {
+        let untold = report.rejected.saturating_sub(report.errors.len() as u64);
+        let Range { start: first, end } = lines.clone();
+        self.note_rejected(settled);
+        if untold > 0 {
             let last_told = self.delivered.rejected.last().map_or(first, |last| last.index + 1);
-            self.untold.push(Untold { first: last_told.max(first), end, count: report.rejected - told });
+            self.untold.push(Untold { first: last_told.max(first), end, count: untold });
         }
     }
 
-    fn note_rejected(&mut self, report: &BatchReport, first: usize, end: usize) {
-        for error in &report.errors {
+    fn note_rejected(&mut self, settled: Settled) {
+        let Range { start: first, end } = settled.lines;
+        for error in settled.report.errors {
             let index = first + usize::try_from(error.line.saturating_sub(1)).unwrap_or(usize::MAX - first);
             if index < end {
-                let (order_id, code, detail) = (error.order_id.clone(), error.code.clone(), error.detail.clone());
+                let RejectedLine { order_id, code, detail, .. } = error;
                 self.delivered.rejected.push(Rejected { index, order_id, code, detail });
             }
         }
@@ -232,7 +213,7 @@ impl Round<'_> {
             self.delivered.rejected.extend(found);
             return Ok(());
         }
-        self.send_lines(untold.first, untold.end, LINES_ALL_TOLD, Self::note_rejected).await
+        self.send_lines(Lines::new(untold.first..untold.end, LINES_ALL_TOLD), Self::note_rejected).await
     }
 
     fn reject_here(&self, first: usize, end: usize) -> Vec<Rejected> {
@@ -247,27 +228,15 @@ impl Round<'_> {
         self.sender.outage.is_over();
     }
 
-    async fn wait_before_retry(
-        &mut self,
-        problem: Option<Problem>,
-        settled: usize,
-        after: Option<Duration>,
-    ) -> Result<(), Undelivered> {
-        if settled > 0 {
-            self.made_progress();
-        }
-        let what = match problem {
-            None => "ingest cannot take more now".to_owned(),
-            Some(Problem { code, detail, .. }) => format!("ingest cannot take more now: {code}: {detail}"),
-        };
-        self.sender.outage.refused(&what);
+    async fn wait_before_retry(&mut self, refusal: &Refusal, after: Option<Duration>) -> Result<(), Undelivered> {
+        self.sender.outage.refused(&format!("ingest cannot take more now: {refusal}"));
         let pause = self.backoff.after_failure();
         self.wait(after.unwrap_or(pause)).await
     }
 
-    async fn wait_after_loss(&mut self, what: String) -> Result<(), Undelivered> {
-        if !self.sender.outage.lost(&what) {
-            return Err(Undelivered::Failed(anyhow!("{what}; giving up")));
+    async fn wait_after_loss(&mut self, lost: &Lost) -> Result<(), Undelivered> {
+        if !self.sender.outage.lost(&lost.to_string()) {
+            return Err(Undelivered::Failed(anyhow!("{lost}; giving up")));
         }
         let pause = self.backoff.after_failure();
         self.wait(pause).await
@@ -280,24 +249,14 @@ impl Round<'_> {
     }
 }
 
-/// How many of `sent` lines an answer that was cut short settles.
-fn settled_of(report: &BatchReport, sent: usize) -> usize {
-    usize::try_from(report.settled_lines.unwrap_or_default()).unwrap_or(sent).min(sent)
-}
-
-/// What a request of one line comes to that is too large as a whole.
-fn only_line_too_large(problem: Option<Problem>) -> BatchReport {
-    let detail = problem.map_or_else(|| "the request is too large".to_owned(), |problem| problem.detail);
-    let line = RejectedLine { line: 1, order_id: None, code: Code::TooLarge.to_string(), detail };
-    BatchReport { rejected: 1, errors: vec![line], ..BatchReport::default() }
-}
-
 /// Rejects a line as ingest would; blank lines are no records.
 fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timestamp) -> Option<Rejected> {
     if line.trim_ascii().is_empty() {
         return None;
     }
-    parser.parse(line, now).err().map(|rejection| rejected(&rejection, index, line))
+    // A record without an id gets one of the file and its line, for which it must bring its time.
+    let rejection = parser.parse(line, now).and_then(Draft::repeatable).err()?;
+    Some(rejected(&rejection, index, line))
 }
 
 /// A line that is rejected for that.

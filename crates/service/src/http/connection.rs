@@ -26,6 +26,7 @@ use tower::Service;
 
 use super::body::RequestBody;
 use super::limits::HttpLimits;
+use super::unparsed::Unparsed;
 use crate::http::peer::Peer;
 
 /// How long a connection that was told to close may stay without a request.
@@ -83,7 +84,7 @@ impl HttpServer {
         // that the answer holds, for ever.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_stall_timeout));
-        let io = TokioIo::new(Box::pin(stream));
+        let io = TokioIo::new(Unparsed::new(Box::pin(stream)));
         let mut connection = pin!(builder.serve_connection(io, service));
         // How a connection ends matters to nobody: its requests have been answered, or their peer has gone.
         tokio::select! {

@@ -12,6 +12,7 @@ mod limits;
 mod observe;
 pub(crate) mod peer;
 mod request_name;
+mod unparsed;
 
 use std::net::SocketAddr;
 

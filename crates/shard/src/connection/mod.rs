@@ -1,6 +1,7 @@
 //! One connection to a shard: where it is, how it begins, and what its errors mean.
 
 pub mod address;
+mod foreign;
 pub mod session;
 mod socket;
 pub mod sqlstate;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
-use forebay_model::{Claimant, EventParser, Facts, OrderParser, Rejection, RequestId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, EventParser, Facts, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
+use crate::admission::Admission;
 use crate::app::App;
 use crate::assign::Assigner;
 use crate::limit::memory::Held;
@@ -26,7 +27,7 @@ pub(super) enum Kind {
 
 /// Reads records of one kind.
 pub(super) enum Reader {
-    Orders(OrderParser),
+    Orders(Admission),
     Events(EventParser),
 }
 
@@ -42,7 +43,7 @@ impl Kind {
     /// Reads them by the settings of the system, as a map has them.
     pub(super) fn reader(self, app: &App, map: &ShardMap) -> Reader {
         match self {
-            Self::Orders => Reader::Orders(app.parser(map)),
+            Self::Orders => Reader::Orders(app.admission(map)),
             Self::Events => Reader::Events(app.event_parser(map)),
         }
     }
@@ -122,9 +123,10 @@ impl Gather {
         now: Timestamp,
     ) -> Result<(), Rejection> {
         match reader {
-            Reader::Orders(parser) => {
-                let draft = parser.parse(text, now)?;
-                let order = draft.settle(Tenant::none(), &self.map, now, assigner.random(line, text));
+            Reader::Orders(admission) => {
+                let draft = admission.read(text, now).and_then(|draft| assigner.admit(draft))?;
+                let random = assigner.for_line(line, &draft);
+                let order = draft.settle(Tenant::none(), &self.map, now, random);
                 self.facts.add(&order, &self.map);
             }
             Reader::Events(parser) => {

@@ -40,7 +40,7 @@ async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivation
         through: derived.through.into(),
         // The note may have moved on since the position was read.
         frames_owed: committed.and_then(|committed| committed.frames_behind(derived.through)),
-        owed_since: derivations.owed_since(shard, derived.target).map(|since| since.to_string()),
+        owed_since: derivations.owed_since(shard, derived.target).map(|since| since.in_full().to_string()),
     });
     ShardState::Up {
         orders: lanes.get(&Lane::Orders).copied().unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::caching::cache::heard;
 use crate::scene::{Scene, order_ids, start_query};
 
 const SELLER: &str = "/v1/sellers/S1/orders";
-const NOW: &str = "2025-06-30T12:30:00Z";
+const NOW: &str = "2025-06-30T12:30:00.000000Z";
 
 fn order(id: &str, customer: &str) -> Value {
     json!({
@@ -274,7 +274,7 @@ async fn an_answer_that_may_lack_what_is_owed_says_so() {
     // A second one.
     pair.scene.writing.owe(pair.target, pair.target, Some(Timestamp::parse("2025-07-01T00:00:00Z").unwrap()));
     pair.scene.writing.beat().await;
-    let second = format!("{} since 2025-07-01T00:00:00Z", pair.target);
+    let second = format!("{} since 2025-07-01T00:00:00.000000Z", pair.target);
     let both = if pair.source < pair.target { format!("{owed}, {second}") } else { format!("{second}, {owed}") };
     pair.is_owed(SELLER, &both).await;
     // Nobody says anything any more: it is as it was last known.

@@ -24,7 +24,7 @@ async fn each_mistake_is_named() {
         ("/v1/customers/C1/orders?from=2025-07-01T00:00:00Z&to=2025-06-30T00:00:00Z", "`from` must be before `to`"),
         (
             "/v1/customers/C1/orders?by=day",
-            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial, rows",
         ),
         ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are as_placed, after, wait_ms, partial"),
         ("/v1/sellers/S1/orders?kind=gift", "`kind` must be `sale` or `return`"),

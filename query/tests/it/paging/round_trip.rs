@@ -202,7 +202,7 @@ fn identity(order: &Json) -> (Json, Json) {
 fn answered(text: &str, total: i64) -> Json {
     let Json::Object(mut fields) = Json::read(text) else { panic!("no object: {text}") };
     let Json::Text(at) = &fields["timestamp"] else { panic!("no time: {text}") };
-    fields.insert("timestamp".to_owned(), Json::Text(Timestamp::parse(at).unwrap().to_string()));
+    fields.insert("timestamp".to_owned(), Json::Text(Timestamp::parse(at).unwrap().in_full().to_string()));
     fields.insert("total".to_owned(), Json::number(&total.to_string()));
     for (name, usual) in [("kind", "sale"), ("currency", "EUR")] {
         if matches!(fields.get(name), None | Some(Json::Null)) {

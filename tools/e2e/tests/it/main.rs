@@ -4,6 +4,7 @@
 
 mod audit;
 mod backfill;
+mod client;
 mod conflicts;
 mod events;
 mod examples;

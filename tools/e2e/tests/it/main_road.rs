@@ -40,7 +40,8 @@ async fn orders_go_in_land_in_the_shards_and_come_back() {
         assert_eq!(found.len(), orders.len(), "{customer}");
         for (found, mut sent) in found.iter().zip(orders) {
             // The same instant, as Forebay writes it.
-            sent["timestamp"] = Timestamp::parse(sent["timestamp"].as_str().unwrap()).unwrap().to_string().into();
+            sent["timestamp"] =
+                Timestamp::parse(sent["timestamp"].as_str().unwrap()).unwrap().in_full().to_string().into();
             assert_eq!(*found, sent, "{customer}");
         }
     }

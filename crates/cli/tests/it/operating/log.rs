@@ -314,3 +314,23 @@ async fn orders_are_at(system: &Operated, count: u64) {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_limit_of_one_shows_one_order_however_many_share_its_frame() {
+    let system = Operated::idle("logone", 1).await;
+    system.log_orders(&orders(0..50)).await;
+    let shown = async |more: &[&str]| {
+        let ran = system.run(&[&["log", "show", "orders", "0", "--json"], more].concat()).await;
+        let frames: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids = |frame: &Value| {
+            frame["facts"].as_array().unwrap().iter().map(|fact| fact["order_id"].clone()).collect::<Vec<_>>()
+        };
+        (frames.len(), frames.iter().flat_map(ids).collect::<Vec<Value>>(), frames[0]["left_out"].clone())
+    };
+    let all = shown(&["--limit", "100"]).await.1;
+    assert_eq!(all.len(), 50);
+    assert_eq!(shown(&["--limit", "1"]).await, (1, vec![all[49].clone()], 49.into()));
+    assert_eq!(shown(&["--from", "1", "--limit", "2"]).await, (1, all[..2].to_vec(), 48.into()));
+    let text = system.run(&["log", "show", "orders", "0", "--limit", "1"]).await.stdout;
+    assert!(text.lines().count() == 3 && text.ends_with("… and 49 more\n"), "{text}");
+}

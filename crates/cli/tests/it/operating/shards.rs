@@ -2,10 +2,11 @@
 
 use forebay_model::StreamKind;
 use forebay_testkit::command::Finished;
+use forebay_testkit::{Databases, eventually};
 use serde_json::Value;
 
 use crate::forebay::Forebay;
-use crate::operating::operated::Operated;
+use crate::operating::operated::{Operated, order};
 
 async fn settings(name: &str, shards: usize) -> Vec<String> {
     let shared = forebay_stack::shared().await;
@@ -104,4 +105,28 @@ async fn a_log_that_is_down_or_no_address_is_one_sentence() {
         let ran = forebay.run(&["shards", flags[0], flags[1]]).await;
         assert_eq!((ran.code, ran.stderr.lines().count()), (Some(64), 1), "{ran:?}");
     }
+}
+
+#[tokio::test]
+async fn the_tables_of_all_shards_are_those_of_one_database() {
+    let operated = Operated::new("foreign", 2).await;
+    let orders: Vec<String> = (0..20).map(|number| order(&format!("C{number}"), &format!("O{number}"), 5)).collect();
+    operated.log_orders(&orders).await;
+    eventually("they are stored", async || {
+        let stored = operated.shards.sum("select count(*) from orders").await;
+        (stored == 20, stored)
+    })
+    .await;
+    let own = Databases::new("foreignall", 1).await;
+    // Twice: the second time it makes the same anew.
+    for _ in 0..2 {
+        let ran = operated.run(&["shards", "--foreign-tables"]).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        own.sql(0, &ran.stdout).await;
+    }
+    let found = own.sql(0, "select count(distinct shard), count(*), sum(total) from forebay.orders").await;
+    assert_eq!(found, "2|20|200");
+    assert_eq!(own.sql(0, "select sum(quantity) from forebay.order_items where customer_id = 'C7'").await, "5");
+    assert_eq!(own.sql(0, "select sum(orders) from forebay.revenue_by_day").await, "20");
+    assert_eq!(own.sql(0, "select count(*) from forebay.dead_letter, forebay.lane_tally where false").await, "0");
 }

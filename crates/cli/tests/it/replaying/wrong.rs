@@ -166,5 +166,5 @@ async fn an_ingest_that_is_none_or_lets_nobody_in_ends_the_run() {
     forebay.write("clients.toml", "");
     let ingest = Ingest::start("other", &[]).await;
     let ran = forebay.run(&["replay", "orders.ndjson", "--to", &format!("{}/elsewhere", ingest.url())]).await;
-    assert_said(&ran, 1, "forebay: answer 404 not_found: there is no such path");
+    assert_said(&ran, 1, "forebay: ingest answers 404 not_found: there is no such path");
 }

@@ -75,7 +75,8 @@ async fn header_flood_is_refused() {
     let server = TestService::start(hello()).await;
     let mut wire = server.connect().await;
     let many = "x: y\r\n".repeat(65);
-    assert_eq!(wire.ask(&format!("GET /hello HTTP/1.1\r\n{many}\r\n")).await.status, 431);
+    let answer = wire.ask(&format!("GET /hello HTTP/1.1\r\n{many}\r\n")).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (431, Some("head_too_large")));
 
     let mut wire = server.connect().await;
     let large = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
@@ -85,6 +86,29 @@ async fn header_flood_is_refused() {
         assert_eq!(answer.status, 431, "{answer:?}");
     }
     assert_eq!(server.get("/hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_answered_with_a_problem() {
+    let server = TestService::start(hello()).await;
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_534));
+    for (sent, status, code) in [
+        ("nonsense\r\n\r\n", 400, "malformed"),
+        ("GET /hello HTTP/1.1\r\nbad header\r\n\r\n", 400, "malformed"),
+        ("POST /hello HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400, "malformed"),
+        (&long, 414, "uri_too_long"),
+    ] {
+        let mut wire = server.connect().await;
+        let answer = wire.ask(sent).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!(answer.json()["request_id"].as_str(), answer.header("x-request-id"));
+        wire.closed().await;
+    }
+    // Behind an answer that was given on the same connection, too.
+    let mut wire = server.connect().await;
+    assert_eq!(wire.ask("GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
+    assert_eq!(wire.ask("nonsense\r\n\r\n").await.json()["code"], "malformed");
 }
 
 #[tokio::test]

@@ -1,0 +1,110 @@
+//! The tables of all shards as those of one database, for questions over all of them: SQL that makes them there, by `postgres_fdw`.
+
+use std::fmt::Write as _;
+
+use percent_encoding::percent_decode_str;
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgSslMode;
+
+use super::address::{ShardAddress, ShardList};
+
+/// What docs/SQL.md tells of.
+const RELATIONS: [&str; 8] = [
+    "orders",
+    "order_views",
+    "order_index",
+    "dead_letter",
+    "lane_tally",
+    "view_in_force",
+    "order_items",
+    "revenue_by_day",
+];
+
+/// The schema in which they are one.
+const SCHEMA: &str = "forebay";
+
+impl ShardList {
+    /// SQL that makes, in the database in which it is run, the schema `forebay`: a view for each table and view that is for people, with the rows of
+    /// all shards, and in front of each row its `shard`. Reads only, and anew each time. It holds the passwords of the addresses.
+    pub fn foreign_tables(&self) -> String {
+        let mut sql =
+            format!("begin;\ncreate extension if not exists postgres_fdw;\ndrop schema if exists {SCHEMA} cascade;\n");
+        for (shard, addresses) in self.iter() {
+            // Of several servers of a shard the first is the primary.
+            if let Some(address) = addresses.iter().next() {
+                push_server(&mut sql, &format!("{SCHEMA}_shard_{shard}"), address);
+            }
+        }
+        // Writing to a text does not fail.
+        let _ = writeln!(sql, "create schema {SCHEMA};");
+        for relation in RELATIONS {
+            let of_shard = |shard| format!("select {shard} as shard, * from {SCHEMA}_shard_{shard}.{relation}");
+            let all: Vec<String> = self.iter().map(|(shard, _)| of_shard(shard)).collect();
+            let _ = writeln!(sql, "create view {SCHEMA}.{relation} as {};", all.join(" union all "));
+        }
+        sql + "commit;\n"
+    }
+}
+
+/// Makes a shard's server, and its tables in a schema, both of that name.
+fn push_server(sql: &mut String, name: &str, address: &ShardAddress) {
+    let options = address.options();
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
+    let mut server = vec![
+        ("host", host),
+        ("port", options.get_port().to_string()),
+        ("dbname", options.get_database().unwrap_or_default().to_owned()),
+        ("updatable", "false".to_owned()),
+        ("async_capable", "true".to_owned()),
+        ("fetch_size", "10000".to_owned()),
+    ];
+    server.extend(ssl_mode(options.get_ssl_mode()).map(|mode| ("sslmode", mode.to_owned())));
+    let mut user = vec![("user", options.get_username().to_owned())];
+    let url = options.to_url_lossy();
+    user.extend(url.password().map(|text| ("password", percent_decode_str(text).decode_utf8_lossy().into_owned())));
+    let relations = RELATIONS.join(", ");
+    for statement in [
+        format!("drop schema if exists {name} cascade"),
+        format!("drop server if exists {name} cascade"),
+        format!("create server {name} foreign data wrapper postgres_fdw options ({})", written(&server)),
+        format!("create user mapping for current_user server {name} options ({})", written(&user)),
+        format!("create schema {name}"),
+        format!("import foreign schema public limit to ({relations}) from server {name} into {name}"),
+    ] {
+        *sql += &statement;
+        *sql += ";\n";
+    }
+}
+
+/// How encryption is asked for, where that is not what a client does anyway.
+fn ssl_mode(mode: PgSslMode) -> Option<&'static str> {
+    match mode {
+        PgSslMode::Disable => Some("disable"),
+        PgSslMode::Allow => Some("allow"),
+        PgSslMode::Prefer => None,
+        PgSslMode::Require => Some("require"),
+        PgSslMode::VerifyCa => Some("verify-ca"),
+        PgSslMode::VerifyFull => Some("verify-full"),
+    }
+}
+
+fn written(options: &[(&str, String)]) -> String {
+    let options = options.iter().map(|(name, value)| format!("{name} '{}'", value.replace('\'', "''")));
+    options.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_address_says_stands_in_the_server_and_its_user() {
+        let shards: ShardList =
+            "postgres://o'n:p%20'w@h.example:5/d?sslmode=require,postgres://u@127.0.0.1/d".parse().unwrap();
+        let sql = shards.foreign_tables();
+        assert!(sql.contains("host 'h.example', port '5', dbname 'd'") && sql.contains("sslmode 'require'"), "{sql}");
+        assert!(sql.contains("(user 'o''n', password 'p ''w')") && sql.contains("(user 'u')"), "{sql}");
+        assert_eq!(sql.matches("sslmode").count(), 1, "{sql}");
+    }
+}
