@@ -29,6 +29,14 @@ impl Sums {
         }
     }
 
+    /// Adds sums that were added up already.
+    pub(crate) fn add_total(&mut self, total: &Total) {
+        let sum = self.0.entry((None, total.currency.clone())).or_default();
+        sum.count += total.count;
+        sum.gross += i128::from(total.gross);
+        sum.returned += i128::from(total.returned);
+    }
+
     /// Adds one order.
     pub(crate) fn add_order(&mut self, row: &OrderRow, by: Option<Period>) {
         let period = by.map(|by| beginning(by, row.ordered_at()));

@@ -6,6 +6,7 @@ use forebay_model::{Epoch, Lane, ShardId, StreamKind};
 use serde::{Deserialize, Serialize};
 
 use crate::streams::DerivedReport;
+use crate::totals::Total;
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Stats {
     pub duplicates: u64,
     /// Orders that could not be stored.
     pub dead_letters: u64,
+    /// What the stored orders come to, by currency.
+    pub totals: Vec<Total>,
     /// Whether every shard is up, holds everything that is logged for it, and owes nothing of what follows from that.
     pub drained: bool,
     /// Each shard.
@@ -53,6 +56,8 @@ pub enum ShardState {
         /// How far its logged stream is, by which orders come.
         #[serde(flatten)]
         logged: StreamStats,
+        /// What its orders come to, by currency.
+        totals: Vec<Total>,
         /// Partitions of the table of orders.
         partitions: u64,
         /// Bytes of the database on disk.
@@ -129,6 +134,14 @@ pub struct CacheStats {
 }
 
 impl ShardStats {
+    /// What its orders come to; nothing where it is down.
+    pub fn totals(&self) -> &[Total] {
+        match &self.state {
+            ShardState::Up { totals, .. } => totals,
+            ShardState::Down { .. } => &[],
+        }
+    }
+
     /// Whether it holds everything that is logged for it, and owes nothing of what follows from that.
     pub fn is_drained(&self) -> bool {
         match &self.state {

@@ -44,6 +44,10 @@ pub struct Args {
     /// Over how many days the orders are spread
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub days: u32,
+
+    /// Which share of the orders are returns of what was sold before, such as 0.15
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub returns: f64,
 }
 
 /// Who gives orders their ids.
@@ -81,6 +85,7 @@ impl Args {
             with_ids: self.ids == Ids::Client,
             from,
             span_ms,
+            returns: self.returns,
         }
     }
 }
@@ -104,6 +109,13 @@ fn skew(text: &str) -> Result<f64, String> {
     }
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to below 1".to_owned()),
+    }
+}
+
 fn from(text: &str) -> Result<From, String> {
     if text == "now" {
         return Ok(From::UntilNow);
@@ -123,5 +135,6 @@ mod tests {
         assert_eq!(from("2025-06-01T02:00:00+02:00"), Ok(From::At(june)));
         assert_eq!(from("now"), Ok(From::UntilNow));
         assert!(from("yesterday").is_err() && skew("-1").is_err() && skew("NaN").is_err());
+        assert!(share("1").is_err() && share("-0.1").is_err() && share("0.15") == Ok(0.15));
     }
 }

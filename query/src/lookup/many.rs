@@ -57,7 +57,7 @@ impl Lookup<'_> {
                 wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
             }
         }
-        let rows = self.ask_each(&wanted, |wanted| Batch::Homes(wanted)).await?;
+        let rows = self.ask_each(&wanted, Batch::Homes).await?;
         let mut found = ById::new();
         for row in rows {
             // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
@@ -78,7 +78,7 @@ impl Lookup<'_> {
                 wanted.entry(shard).or_default().push((bucket, id.as_str()));
             }
         }
-        let rows = self.ask_each(&wanted, |wanted| Batch::Index(wanted)).await?;
+        let rows = self.ask_each(&wanted, Batch::Index).await?;
         Ok(rows.iter().filter_map(Entry::of).collect())
     }
 
@@ -88,7 +88,7 @@ impl Lookup<'_> {
         for (shard, order, at) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
             wanted.entry(shard).or_default().push((order, at));
         }
-        for row in self.ask_each(&wanted, |wanted| Batch::Orders(wanted)).await? {
+        for row in self.ask_each(&wanted, Batch::Orders).await? {
             keep(found, row);
         }
         let is_unseen = |entry: &&Entry| {
@@ -103,7 +103,7 @@ impl Lookup<'_> {
         for (shard, order, _) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
             wanted.entry(shard).or_default().push(order);
         }
-        for row in self.ask_each(&wanted, |wanted| Batch::Searched(wanted)).await? {
+        for row in self.ask_each(&wanted, Batch::Searched).await? {
             keep(found, row);
         }
         Ok(())

@@ -22,6 +22,9 @@ async fn stored_duplicates_and_lag_are_counted() {
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!((&stats["orders"], &stats["duplicates"], &stats["dead_letters"]), (&json!(30), &json!(10), &json!(0)));
     assert_eq!(stats["epoch"], 1);
+    assert_eq!(stats["totals"], json!([{"currency": "EUR", "count": 30, "gross": 150, "returned": 0, "net": 150}]));
+    let of_shards = stats["shards"].as_array().unwrap().iter().map(|shard| shard["totals"][0]["net"].as_i64().unwrap());
+    assert_eq!(of_shards.sum::<i64>(), 150, "{stats}");
     assert_eq!(stats["cache"], json!({"hits": 0, "misses": 0, "rate": null, "l1": 0, "redis": 0, "bypassed": 0}));
     let shards = stats["shards"].as_array().unwrap();
     let sum = |field: &str| shards.iter().map(|shard| shard[field].as_u64().unwrap()).sum::<u64>();

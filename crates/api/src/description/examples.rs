@@ -133,15 +133,16 @@ pub(super) fn receipt() -> Value {
 pub(super) fn stats() -> Value {
     let lane = json!({"orders": 990, "duplicates": 7, "dead_letters": 1});
     let stream = json!({"position": "1764388800000000.4711", "lag_frames": 0, "lag_seconds": 0.0});
+    let totals = json!([{"currency": "EUR", "count": 990, "gross": 2_969_010, "returned": 2999, "net": 2_966_011}]);
     let mut shard = json!({
-        "shard": 0, "state": "up", "partitions": 3, "bytes": 9_437_184, "lanes": {"orders": lane}, "streams": {"logged": stream},
+        "shard": 0, "state": "up", "totals": totals, "partitions": 3, "bytes": 9_437_184, "lanes": {"orders": lane}, "streams": {"logged": stream},
         "derived": [{"target": 0, "through": {"incarnation": 1_764_388_800_000_000_u64, "seq": 4711}, "frames_owed": 0, "owed_since": null}],
     });
     for part in [lane, stream] {
         shard.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
     }
     of::<Stats>(json!({
-        "orders": 990, "duplicates": 7, "dead_letters": 1, "drained": true, "shards": [shard], "epoch": 1,
+        "orders": 990, "duplicates": 7, "dead_letters": 1, "totals": totals, "drained": true, "shards": [shard], "epoch": 1,
         "cache": {"hits": 90, "misses": 10, "rate": 0.9, "l1": 80, "redis": 10, "bypassed": 0},
     }))
 }

@@ -60,6 +60,7 @@ pub(super) fn make(home: &Path, orders: u64) -> Result<PathBuf> {
         with_ids: true,
         from,
         span_ms: DAYS * DAY_MS,
+        returns: 0.1,
     };
     // A file that a killed run has left half written must not count as the sample.
     let unfinished = home.join("sample.ndjson.new");

@@ -19,6 +19,8 @@ pub(crate) struct Items {
 /// The fields of one item as they are read.
 #[derive(Default)]
 struct Fields {
+    /// Of the order.
+    kind: OrderKind,
     sku: Slot<()>,
     quantity: Slot<i64>,
     price: Slot<i64>,
@@ -71,15 +73,12 @@ impl Items {
 
 impl Fields {
     fn read(reader: &mut Reader<'_>, index: usize, views: &ViewSet, kind: OrderKind) -> Result<Self, Broken> {
-        let mut fields = Self::default();
+        let mut fields = Self { kind, ..Self::default() };
         let mut before_key = reader.jiter.current_index();
         let mut next = reader.jiter.known_object()?.map(|key| classify(key, views));
         while let Some((key, is_of_view)) = next {
             let peek = reader.jiter.peek()?;
-            match key {
-                Key::Quantity => fields.read_quantity(reader, index, peek, kind)?,
-                _ => fields.read_field(reader, index, &key, is_of_view, peek, before_key)?,
-            }
+            fields.read_field(reader, index, &key, is_of_view, peek, before_key)?;
             before_key = reader.jiter.current_index();
             next = reader.jiter.next_key()?.map(|key| classify(key, views));
         }
@@ -118,7 +117,8 @@ impl Fields {
                 let price = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
                 self.price.fill(reader, place, price);
             }
-            Key::Quantity | Key::Other => {
+            Key::Quantity => self.read_quantity(reader, index, peek)?,
+            Key::Other => {
                 let place = Pointer::OfItem(index, reader.raw_key_since(before_key));
                 check_key(reader, place);
                 if is_of_view && peek != Peek::Null {
@@ -132,18 +132,12 @@ impl Fields {
     }
 
     /// Keeps a quantity that some kind of order can have, and notes where this one cannot.
-    fn read_quantity(
-        &mut self,
-        reader: &mut Reader<'_>,
-        index: usize,
-        peek: Peek,
-        kind: OrderKind,
-    ) -> Result<(), Broken> {
+    fn read_quantity(&mut self, reader: &mut Reader<'_>, index: usize, peek: Peek) -> Result<(), Broken> {
         let place = Pointer::OfItem(index, "quantity");
         let found = reader.whole(peek, place)?;
         let number = found.map(|found| i64::try_from(found).unwrap_or_default());
-        if number.is_some_and(|number| !kind.quantities().contains(&number)) {
-            reader.fault(place, out_of(&kind.quantities()));
+        if number.is_some_and(|number| !self.kind.quantities().contains(&number)) {
+            reader.fault(place, out_of(&self.kind.quantities()));
         }
         let is_of_any = |number: &i64| OrderKind::ALL.iter().any(|kind| kind.quantities().contains(number));
         self.quantity.fill(reader, place, number.filter(is_of_any));

@@ -11,6 +11,8 @@ use crate::fingerprint::Fingerprint;
 const PRODUCTS: u32 = 5_000;
 /// How unevenly products sell.
 const PRODUCT_SKEW: f64 = 0.6;
+/// How many sales are remembered, for what comes back of them.
+const SOLD_MAX: usize = 1000;
 /// Room for any one order.
 const ORDER_BYTES: usize = 512;
 
@@ -33,6 +35,21 @@ pub struct Recipe {
     pub from: Timestamp,
     /// Over how many milliseconds they are spread; not 0.
     pub span_ms: u64,
+    /// Which share of the orders are returns, from 0 to below 1: each of something that was sold lately.
+    pub returns: f64,
+}
+
+/// An order whose goods may come back.
+#[derive(Clone, Debug)]
+struct Sold {
+    customer: u32,
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    product: u32,
+    quantity: u64,
 }
 
 /// Makes the orders of a recipe, in the order of their times.
@@ -45,6 +62,8 @@ pub struct Orders {
     products: Skew,
     clock: Clock,
     id_prefix: String,
+    /// Sales of which nothing has come back yet.
+    sold: Vec<Sold>,
 }
 
 impl Orders {
@@ -57,6 +76,7 @@ impl Orders {
             products: Skew::new(PRODUCTS, PRODUCT_SKEW),
             clock: Clock::default(),
             id_prefix: id_prefix(&recipe),
+            sold: Vec::new(),
             recipe,
         }
     }
@@ -68,36 +88,67 @@ impl Orders {
         }
         out.reserve(ORDER_BYTES);
         let mut line = Line(out);
-        self.append_head(&mut line);
-        for item in 0..self.item_count() {
-            if item > 0 {
-                line.text(",");
-            }
-            self.append_item(&mut line);
+        let back = self.draw_return();
+        let customer = back.as_ref().map_or_else(|| self.customers.draw(&mut self.random), |sold| sold.customer);
+        self.append_head(&mut line, customer, back.is_some());
+        let is_sale = back.is_none();
+        let sold = back.unwrap_or_else(|| Sold { customer, items: self.draw_items() });
+        for (place, item) in sold.items.iter().enumerate() {
+            line.text(if place > 0 { "," } else { "" });
+            self.append_item(&mut line, *item, is_sale);
         }
         line.text("]}\n");
+        if is_sale && self.recipe.returns > 0.0 {
+            self.remember(sold);
+        }
         self.made += 1;
         true
     }
 
+    /// What comes back, if anything does now: something that was sold lately.
+    fn draw_return(&mut self) -> Option<Sold> {
+        if self.recipe.returns == 0.0 || self.sold.is_empty() {
+            return None;
+        }
+        let comes_back = f64::from(self.random.below(1_000_000)) < self.recipe.returns * 1e6;
+        comes_back.then(|| {
+            let place = self.random.below(self.sold.len() as u32);
+            self.sold.swap_remove(place as usize)
+        })
+    }
+
+    fn remember(&mut self, sold: Sold) {
+        if self.sold.len() < SOLD_MAX {
+            self.sold.push(sold);
+        } else {
+            let place = self.random.below(SOLD_MAX as u32);
+            self.sold[place as usize] = sold;
+        }
+    }
+
     /// Everything up to the first item.
-    fn append_head(&mut self, line: &mut Line<'_>) {
+    fn append_head(&mut self, line: &mut Line<'_>, customer: u32, is_return: bool) {
         line.text("{");
         if self.recipe.with_ids {
             line.text("\"order_id\":\"").text(&self.id_prefix).number(self.made + 1, 7).text("\",");
         }
-        let customer = self.customers.draw(&mut self.random);
         line.text("\"customer_id\":\"CUST").number(customer.into(), 5).text("\",\"timestamp\":\"");
         let at_ms = self.next_time_ms();
         self.clock.append(line.0, at_ms);
-        line.text("\",\"currency\":\"").text(currency(customer)).text("\",\"items\":[");
+        line.text("\",\"currency\":\"").text(currency(customer));
+        line.text(if is_return { "\",\"kind\":\"return\",\"items\":[" } else { "\",\"items\":[" });
     }
 
-    fn append_item(&mut self, line: &mut Line<'_>) {
-        let product = self.products.draw(&mut self.random);
+    fn draw_items(&mut self) -> Vec<Item> {
+        let Self { random, products, .. } = self;
+        let count = item_count(random);
+        (0..count).map(|_| Item { product: products.draw(random), quantity: quantity(random) }).collect()
+    }
+
+    fn append_item(&self, line: &mut Line<'_>, Item { product, quantity }: Item, is_sale: bool) {
         let traits = mix(u64::from(product) + 1);
         line.text("{\"sku\":\"SKU").number(product.into(), 4);
-        line.text("\",\"quantity\":").number(self.quantity(), 1);
+        line.text(if is_sale { "\",\"quantity\":" } else { "\",\"quantity\":-" }).number(quantity, 1);
         line.text(",\"price\":").number(traits % 200 * 100 + 99, 1);
         line.text(",\"seller_id\":\"S").number((traits >> 32) % u64::from(self.recipe.sellers), 1).text("\"}");
     }
@@ -108,22 +159,22 @@ impl Orders {
         let passed = slice * u128::from(self.recipe.span_ms) / (u128::from(self.recipe.orders) << 32);
         self.recipe.from.unix_ms().saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
     }
+}
 
-    /// Most orders are of one item.
-    fn item_count(&mut self) -> usize {
-        match self.random.below(100) {
-            0..60 => 1,
-            60..88 => 2,
-            _ => 3,
-        }
+/// Most orders are of one item.
+fn item_count(random: &mut Random) -> usize {
+    match random.below(100) {
+        0..60 => 1,
+        60..88 => 2,
+        _ => 3,
     }
+}
 
-    fn quantity(&mut self) -> u64 {
-        match self.random.below(100) {
-            0..75 => 1,
-            75..92 => 2,
-            _ => 3 + u64::from(self.random.below(8)),
-        }
+fn quantity(random: &mut Random) -> u64 {
+    match random.below(100) {
+        0..75 => 1,
+        75..92 => 2,
+        _ => 3 + u64::from(random.below(8)),
     }
 }
 
@@ -137,10 +188,13 @@ fn currency(customer: u32) -> &'static str {
 
 /// Orders of different recipes must not share ids: they would count as conflicts. So the ids carry the recipe's hash.
 fn id_prefix(recipe: &Recipe) -> String {
-    let Recipe { orders, customers, sellers, skew, seed, with_ids: _, from, span_ms } = recipe;
+    let Recipe { orders, customers, sellers, skew, seed, with_ids: _, from, span_ms, returns } = recipe;
     let mut hash = Fingerprint::default();
     for part in [*orders, u64::from(*customers), u64::from(*sellers), skew.to_bits(), *seed, *span_ms] {
         hash = hash.of(&part.to_le_bytes());
+    }
+    if *returns > 0.0 {
+        hash = hash.of(&returns.to_bits().to_le_bytes());
     }
     format!("ORD{:06x}-", mix(hash.of(&from.unix_us().to_le_bytes()).get()) & 0xff_ffff)
 }
@@ -167,7 +221,7 @@ impl Line<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use forebay_model::{Currency, OrderParser, ViewSet};
+    use forebay_model::{Currency, OrderKind, OrderParser, ViewSet};
 
     use super::*;
 
@@ -181,6 +235,7 @@ mod tests {
             with_ids: true,
             from: Timestamp::parse("2025-06-01T00:00:00Z").unwrap(),
             span_ms: 30 * 86_400_000,
+            returns: 0.0,
         }
     }
 
@@ -220,6 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn a_share_comes_back_of_what_was_sold_before() {
+        let bytes = make(Recipe { returns: 0.2, ..recipe(1) });
+        let parser = OrderParser::new(ViewSet::default(), Currency::DEFAULT, 0);
+        let now = Timestamp::parse("2025-07-01T00:00:00Z").unwrap();
+        let (mut sold, mut returned) = (BTreeSet::new(), 0);
+        for line in bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+            let order = parser.parse(line, now).unwrap();
+            let items = order.items.replace("\"quantity\":-", "\"quantity\":");
+            let what = (order.customer_id.to_string(), order.currency, items);
+            if order.kind == OrderKind::Sale {
+                sold.insert(what);
+            } else {
+                assert!(sold.contains(&what), "{what:?} was not sold");
+                returned += 1;
+            }
+        }
+        assert!((340..460).contains(&returned), "{returned}");
+    }
+
+    #[test]
     fn without_ids_the_orders_are_the_same_otherwise() {
         let bare = String::from_utf8(make(Recipe { with_ids: false, ..recipe(1) })).unwrap();
         let full = String::from_utf8(make(recipe(1))).unwrap();
@@ -238,10 +313,11 @@ mod tests {
             Recipe { customers: 301, ..recipe(1) },
             Recipe { skew: 0.9, ..recipe(1) },
             Recipe { span_ms: 1, ..recipe(1) },
+            Recipe { returns: 0.1, ..recipe(1) },
         ]
         .iter()
         .map(id_prefix)
         .collect();
-        assert_eq!(prefixes.len(), 6);
+        assert_eq!(prefixes.len(), 7);
     }
 }

@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use super::sums::SumRow;
 use crate::derived::Derived;
 use crate::position::StreamPosition;
 
@@ -13,6 +14,8 @@ pub struct ShardFigures {
     pub positions: Vec<StreamPosition>,
     /// How far facts are derived for each shard that they go to.
     pub derived: Vec<Derived>,
+    /// What its orders come to, by kind and currency.
+    pub sums: Vec<SumRow>,
     /// Partitions of the table of orders.
     pub partitions: u64,
     /// Bytes of the database on disk.
@@ -26,8 +29,9 @@ impl ShardFigures {
             pg_database_size(current_database()) as bytes";
         let positions = StreamPosition::all(connection).await?;
         let derived = Derived::all(connection).await?;
+        let sums = SumRow::all(connection).await?;
         let row = sqlx::query(SQL).fetch_one(connection).await?;
         let unsigned = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
-        Ok(Self { positions, derived, partitions: unsigned("partitions")?, bytes: unsigned("bytes")? })
+        Ok(Self { positions, derived, sums, partitions: unsigned("partitions")?, bytes: unsigned("bytes")? })
     }
 }

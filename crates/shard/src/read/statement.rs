@@ -228,7 +228,8 @@ impl<'a> Statement<'a> {
     /// Reads totals of a tenant's orders.
     pub fn sums(tenant: &'a Tenant, summing: Summing<'a>) -> Self {
         let (stream, text, parameters) = (summing.stream(), summing.text().into(), Parameters::Sums(tenant, summing));
-        Self { name: "totals", stream, text, is_kept: false, parameters, bytes_max: 0 }
+        let is_kept = summing.is_kept();
+        Self { name: "totals", stream, text, is_kept, parameters, bytes_max: 0 }
     }
 
     /// The index entries of a tenant's order id, which has that bucket.

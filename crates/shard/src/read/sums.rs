@@ -7,12 +7,13 @@ use std::fmt;
 
 use forebay_model::touched::HOUR_US;
 use forebay_model::{Lane, OrderKind, StreamKind, Tenant, Timestamp};
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
 use super::row::{bytes, decode, number};
 use super::sql::{POSITION, column};
 use super::statement::{self, Subject, with};
+use crate::timestamptz::Timestamptz;
 
 /// By what orders are summed; hours, days and months are those of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,16 +77,20 @@ impl Summing<'_> {
         self.subject.lane().kind()
     }
 
+    /// Whether the text is the same for every range and key: then its plan, of all partitions, is made once per connection, and the range
+    /// prunes what is executed. That of everybody has its range in it: it looks into two partitions at most.
+    pub(super) fn is_kept(&self) -> bool {
+        !matches!(self.subject, Subject::Everybody)
+    }
+
     pub(super) fn text(&self) -> String {
-        let Span { from, to } = self.span;
         let parts = match self.subject {
             Subject::Everybody => self.by_hours(),
             Subject::Customer { .. } => {
-                vec![self.rows(Lane::Orders, "total", from, to, "and bucket = $3 and tenant = $2 and customer_id = $4")]
+                vec![self.of_key(Lane::Orders, "total", "bucket = $5 and customer_id = $6", "$7")]
             }
             Subject::View { .. } => {
-                let of_key = "and bucket = $3 and tenant = $2 and view = $4 and key = $5";
-                vec![self.rows(Lane::Views, "subtotal", from, to, of_key)]
+                vec![self.of_key(Lane::Views, "subtotal", "bucket = $5 and view = $6 and key = $7", "$8")]
             }
         };
         format!(
@@ -95,13 +100,26 @@ impl Summing<'_> {
         )
     }
 
+    /// The rows of a key, within a range of time that is a parameter, as the period is.
+    fn of_key(&self, lane: Lane, sum: &str, key: &str, by: &str) -> String {
+        let period = match self.by {
+            Some(_) => format!("date_trunc({by}::text, ordered_at, 'UTC')"),
+            None => "null::timestamptz".to_owned(),
+        };
+        format!(
+            "select {period} as period, kind, currency, 1::int8 as orders, {sum} as total from {} \
+             where tenant = $2 and ordered_at >= $3 and ordered_at < $4 and {key}",
+            lane.table()
+        )
+    }
+
     /// The whole hours of the range, and what is left of it at its ends.
     fn by_hours(&self) -> Vec<String> {
         let Span { from, to } = self.span;
         let whole = |us: i64| Timestamp::from_unix_us(us * HOUR_US);
         let first = whole(from.unix_us().div_euclid(HOUR_US) + i64::from(from.unix_us().rem_euclid(HOUR_US) > 0));
         let end = whole(to.unix_us().div_euclid(HOUR_US));
-        let cut = |from, to| self.rows(Lane::Orders, "total", from, to, "and tenant = $2");
+        let cut = |from, to| self.rows(from, to);
         if first >= end {
             return vec![cut(from, to)];
         }
@@ -116,13 +134,11 @@ impl Summing<'_> {
         parts
     }
 
-    /// The rows of a table within a range of time, whose ends stand there as literals, so that they prune partitions.
-    fn rows(&self, lane: Lane, sum: &str, from: Timestamp, to: Timestamp, condition: &str) -> String {
+    /// The orders within a range of time, whose ends stand there as literals, so that they prune partitions.
+    fn rows(&self, from: Timestamp, to: Timestamp) -> String {
         format!(
-            "select {} as period, kind, currency, 1::int8 as orders, {sum} as total from {} \
-             where {} {condition}",
+            "select {} as period, kind, currency, 1::int8 as orders, total from orders where tenant = $2 and {}",
             self.period("ordered_at"),
-            lane.table(),
             within("ordered_at", from, to)
         )
     }
@@ -134,15 +150,20 @@ impl Summing<'_> {
 
     pub(super) fn arguments(&self, tenant: &Tenant) -> PgArguments {
         let list = with(with(PgArguments::default(), self.stream().as_str()), tenant.as_str());
-        match self.subject {
-            Subject::Everybody => list,
+        let of_range = |list| with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
+        let list = match self.subject {
+            Subject::Everybody => return list,
             Subject::Customer { bucket, customer_id } => {
-                with(with(list, statement::number(*bucket)), customer_id.as_ref())
+                with(with(of_range(list), statement::number(*bucket)), customer_id.as_ref())
             }
             Subject::View { bucket, view, key } => {
-                let list = with(list, statement::number(*bucket));
+                let list = with(of_range(list), statement::number(*bucket));
                 with(with(list, view.number().cast_signed()), key.as_ref())
             }
+        };
+        match self.by {
+            Some(by) => with(list, by.as_str()),
+            None => list,
         }
     }
 }
@@ -156,6 +177,13 @@ fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
 }
 
 impl SumRow {
+    /// What all orders of a shard come to, whoever's they are.
+    pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
+        const SQL: &str = "select sum(total)::text, null, null::timestamptz, sum(orders)::int8, null, null, null, currency, kind \
+            from order_sums group by currency, kind";
+        sqlx::query(SQL).fetch_all(connection).await?.iter().map(Self::of).collect()
+    }
+
     pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
         let text = |column| {
             let bytes = bytes(row, column)?.ok_or_else(|| decode("a sum without what it is of"))?;

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::http::query_string::QueryString;
+use crate::totals::Sums;
 
 /// How often it is looked again whether everything is drained.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -37,11 +38,14 @@ pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Respon
 async fn read(app: &App) -> Stats {
     let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
     let shards = join_all(shards).await;
+    let mut sums = Sums::default();
+    shards.iter().flat_map(ShardStats::totals).for_each(|total| sums.add_total(total));
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
     Stats {
         orders: sum(|lane| lane.stored),
         duplicates: sum(|lane| lane.duplicates),
         dead_letters: sum(|lane| lane.dead_letters),
+        totals: sums.into_totals(),
         cache: app.cache().figures(),
         epoch: app.map().ok().map(|map| map.epoch()),
         drained: shards.iter().all(ShardStats::is_drained),

@@ -14,6 +14,7 @@ use futures::FutureExt;
 use super::lag::Lag;
 use crate::position::derivations::Derivations;
 use crate::replica::shard::Shard;
+use crate::totals::Sums;
 
 /// Reads the figures of a shard.
 pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>, derivations: &Derivations) -> ShardStats {
@@ -42,9 +43,12 @@ async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivation
         frames_owed: committed.and_then(|committed| committed.frames_behind(derived.through)),
         owed_since: derivations.owed_since(shard, derived.target).map(|since| since.in_full().to_string()),
     });
+    let mut sums = Sums::default();
+    figures.sums.into_iter().for_each(|sum| sums.add(sum));
     ShardState::Up {
         orders: lanes.get(&Lane::Orders).copied().unwrap_or_default(),
         logged: streams.get(&StreamKind::Logged).cloned().unwrap_or_default(),
+        totals: sums.into_totals(),
         partitions: figures.partitions,
         bytes: figures.bytes,
         derived: derived.collect(),

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use forebay_e2e::System;
 use forebay_stack::{Durability, ServiceName};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NDJSON: &str = "application/x-ndjson";
 const PARQUET: &str = "application/vnd.apache.parquet";
@@ -9,7 +11,7 @@ const PARQUET: &str = "application/vnd.apache.parquet";
 async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
     let (from, to) = tokio::join!(System::start(3, Durability::Fast, &[]), System::start(2, Durability::Fast, &[]));
     let (from, to) = (from.unwrap(), to.unwrap());
-    let generate = ["generate", "--orders", "5000", "--seed", "11"];
+    let generate = ["generate", "--orders", "5000", "--seed", "11", "--returns", "0.2"];
     let orders = from.forebay(&generate, b"").await.unwrap().ok().unwrap().stdout.into_bytes();
     from.replay(&["-"], &orders).await.unwrap();
     from.wait_for_orders(5000).await.unwrap();
@@ -26,12 +28,35 @@ async fn an_export_replayed_into_an_empty_system_gives_the_same_orders() {
         (from.export("/v1/orders", NDJSON).await.unwrap(), to.export("/v1/orders", NDJSON).await.unwrap());
     assert_eq!(lines(&sent), 5000);
     assert!(sent == arrived, "the exports of both systems differ");
+    let expected = totals(&orders);
+    for system in [&from, &to] {
+        let url = system.url(ServiceName::Query, "/v1/orders/totals");
+        let found: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        assert_eq!(found["data"], expected);
+    }
+    let verified = to.forebay(&["verify", "--full"], b"").await.unwrap();
+    assert_eq!(verified.code, Some(0), "{verified:?}");
 
     // Where it came from, every one of its orders is known already.
     from.replay(&[file], b"").await.unwrap();
     from.wait_for("select rows_duplicate from lane_tally where lane = 'orders'", 5000).await.unwrap();
     assert_eq!(from.process(ServiceName::Query).stop().await.map(|status| status.success()), Some(true));
     to.stop().await.unwrap();
+}
+
+/// What lines of orders come to.
+fn totals(lines: &[u8]) -> Value {
+    let mut sums: BTreeMap<String, [i64; 3]> = BTreeMap::new();
+    for order in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let order: Value = serde_json::from_slice(order).unwrap();
+        let items = order["items"].as_array().unwrap().iter();
+        let total: i64 = items.map(|item| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap()).sum();
+        let [count, gross, returned] = sums.entry(order["currency"].as_str().unwrap().to_owned()).or_default();
+        *count += 1;
+        *(if order["kind"] == "return" { returned } else { gross }) += total;
+    }
+    let total = |(currency, [count, gross, returned]): (&String, &[i64; 3])| json!({"currency": currency, "count": count, "gross": gross, "returned": -returned, "net": gross + returned});
+    sums.iter().map(total).collect()
 }
 
 fn lines(text: &[u8]) -> usize {
