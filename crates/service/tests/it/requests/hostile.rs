@@ -96,7 +96,7 @@ async fn what_is_no_request_is_answered_with_a_problem() {
         ("nonsense\r\n\r\n", 400, "malformed"),
         ("GET /hello HTTP/1.1\r\nbad header\r\n\r\n", 400, "malformed"),
         ("POST /hello HTTP/1.1\r\ncontent-length: x\r\n\r\n", 400, "malformed"),
-        (&long, 414, "uri_too_long"),
+        (&long, 431, "head_too_large"),
     ] {
         let mut wire = server.connect().await;
         let answer = wire.ask(sent).await;
