@@ -167,7 +167,7 @@ impl<'j> Fields<'j> {
             }
             // A null stands for a field that was left out, as many clients write it.
             Key::OrderId | Key::Timestamp | Key::Kind | Key::Currency if peek == Peek::Null => {
-                reader.jiter.known_null()?
+                reader.jiter.known_null()?;
             }
             Key::OrderId => {
                 let place = Pointer::Order("order_id");

@@ -46,7 +46,15 @@ enum At {
 impl Seeker {
     pub(super) fn new(path: &Path) -> Self {
         let steps = path.split_each().0.to_vec();
-        Self { steps, open: Vec::new(), at: At::Value(Some(0)), in_text: false, escaped: false, key: Vec::new(), found: 0 }
+        Self {
+            steps,
+            open: Vec::new(),
+            at: At::Value(Some(0)),
+            in_text: false,
+            escaped: false,
+            key: Vec::new(),
+            found: 0,
+        }
     }
 
     /// Whether the byte is the first one of what is looked for. Otherwise it was passed over.
