@@ -208,8 +208,7 @@ item = { sku = "@.sku", quantity = "@.quantity", price = { column = "@.price", s
 #[test]
 fn sums_and_headers_in_the_middle_are_passed_over() {
     let text = format!(
-        "{}Order,Customer,Date,SKU,Qty,Price\nF3,C1,2026-01-02 10:00:00,S2,1,5.00\nTotal,,,,4,24.50\n",
-        LINES_APART
+        "{LINES_APART}Order,Customer,Date,SKU,Qty,Price\nF3,C1,2026-01-02 10:00:00,S2,1,5.00\nTotal,,,,4,24.50\n"
     );
     let (orders, chunk) = Shape::new("sums.csv", text).by_suggestion();
     assert_eq!(

@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: String,
 
-    /// A database to read orders from, by the map: postgres://user@host/database. Its password may stand in PGPASSWORD
+    /// A database to read orders from, by the map: `postgres://user@host/database`. Its password may stand in PGPASSWORD
     #[arg(
         long,
         env = "FOREBAY_REPLAY_FROM",

@@ -86,7 +86,7 @@ pub(crate) struct Map {
 pub(crate) enum Envelope {
     /// That of change data capture: `op`, `before`, `after`, with or without `schema` and `payload` around it.
     Cdc,
-    /// That of the CloudEvents specification 1.0: the order is the `data`.
+    /// That of the `CloudEvents` specification 1.0: the order is the `data`.
     CloudEvents,
 }
 

@@ -252,7 +252,7 @@ impl Writing {
     /// What else there is, to be uncommented. Of a table it is not known what is the order's and what the item's.
     fn further(&mut self, sample: &Sample, roles: &Roles<'_>, root: &str) {
         let is_table = matches!(sample.shape, Shape::Table { .. });
-        let others = sample.columns.iter().filter(|column| !roles.has(column) && !(is_table && root == "@"));
+        let others = sample.columns.iter().filter(|column| !(roles.has(column) || is_table && root == "@"));
         for column in others.filter(|column| column.name.starts_with(root)) {
             self.line(&format!("# {} = {}", key_of(&column.name), quoted(&column.name)));
         }

@@ -197,10 +197,9 @@ fn epoch(text: &str, unit: EpochUnit) -> Result<String, String> {
     let decimals = match unit {
         EpochUnit::Seconds => 6,
         EpochUnit::Milliseconds => 3,
-        EpochUnit::Microseconds => 0,
         EpochUnit::BySize if whole.abs() < SECONDS_MAX => 6,
         EpochUnit::BySize if whole.abs() < SECONDS_MAX * 1000 => 3,
-        EpochUnit::BySize => 0,
+        EpochUnit::Microseconds | EpochUnit::BySize => 0,
     };
     let us = scaled(text, decimals).map_err(|error| format!("{WRONG}: it {error}"))?;
     let at = jiff::Timestamp::from_microsecond(us).map_err(|_| "is not a time that can be stored")?;
