@@ -84,7 +84,8 @@ fn write_beside(file: &Path, text: &str) -> Result<PathBuf> {
     let written = made.and_then(|mut made| std::io::Write::write_all(&mut made, text.as_bytes()));
     match written {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(BadSetting::new(format!("{} is there already: remove it, or leave out --write", place.display())).into())
+            Err(BadSetting::new(format!("{} is there already: remove it, or leave out --write", place.display()))
+                .into())
         }
         written => {
             written.with_context(|| format!("cannot write {}", place.display()))?;

@@ -102,8 +102,6 @@ pub(crate) struct ChunkBuilder {
     passed_over: u64,
     key: Option<String>,
     closed: bool,
-    /// How many lines of the file stand before what is read.
-    lines_before: u64,
 }
 
 impl ChunkBuilder {
@@ -117,13 +115,7 @@ impl ChunkBuilder {
             passed_over: 0,
             key: None,
             closed: false,
-            lines_before: 0,
         }
-    }
-
-    /// Of a part of a file that has so many lines before it.
-    pub(crate) fn behind(self, lines_before: u64) -> Self {
-        Self { lines_before, ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -149,15 +141,14 @@ impl ChunkBuilder {
         self.body.extend_from_slice(record);
         self.body.push(b'\n');
         self.lines += 1;
-        let line = place.line + self.lines_before;
-        self.each().push(LineSpan { line, ..place });
+        self.each().push(place);
     }
 
     /// Takes lines that follow each other in the file, `count` line feeds in all pieces together, the last of them at
     /// the end. A builder takes its records either this way or by [`ChunkBuilder::push`].
     pub(crate) fn extend(&mut self, pieces: [&[u8]; 2], count: usize, first_line: u64) {
         if self.lines == 0 {
-            self.places = LineSpans::Consecutive(first_line + self.lines_before);
+            self.places = LineSpans::Consecutive(first_line);
             self.body.reserve(self.size.bytes.min(pieces[1].len() * 16));
         }
         self.body.extend_from_slice(pieces[0]);
@@ -166,8 +157,7 @@ impl ChunkBuilder {
     }
 
     /// Takes a record that will not be sent.
-    pub(crate) fn refuse(&mut self, mut refusal: Refusal) {
-        refusal.place.line += self.lines_before;
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
         self.refused.push(refusal);
     }
 
@@ -188,7 +178,7 @@ impl ChunkBuilder {
 
     /// Makes the chunk, and leaves an empty builder.
     pub(crate) fn take(&mut self, number: u64, file: usize, start: u64, input_bytes: u64) -> Chunk {
-        let full = std::mem::replace(self, Self::new(self.size).behind(self.lines_before));
+        let full = std::mem::replace(self, Self::new(self.size));
         let Self { lines, body, places, refused, passed_over, key, .. } = full;
         Chunk { number, file, start, lines, body: body.into(), refused, passed_over, key, input_bytes, places }
     }

@@ -40,13 +40,13 @@ pub mod fuzzing;
 pub mod generate;
 #[cfg(test)]
 mod golden;
-#[cfg(test)]
-mod shapes;
 mod journal;
 mod map;
 pub mod report;
 pub mod run;
 pub mod settings;
+#[cfg(test)]
+mod shapes;
 pub mod source;
 pub mod suggest;
 mod worker;
@@ -54,12 +54,12 @@ mod worker;
 pub use chunk::LineSpan;
 pub use event::{Event, Tell};
 pub use fate::{DeadRecord, Fates};
+pub use follow::follow;
 pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::{Counts, Tally};
-pub use report::Report;
 pub use map::named::{NAMED_MAPS, NamedMap};
-pub use follow::follow;
+pub use report::Report;
 pub use run::run;
-pub use suggest::{Suggestion, suggest};
 pub use settings::{Database, Settings};
 pub use source::format::Format;
+pub use suggest::{Suggestion, suggest};

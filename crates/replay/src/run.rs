@@ -71,7 +71,14 @@ pub async fn run(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<
 pub(crate) async fn run_plan(settings: Settings, plan: Plan, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
     let is_part = plan.inputs.iter().any(|input| input.window().is_some());
     tell(Event::Begins { bytes: plan.inputs.iter().map(Input::bytes).sum() });
-    let replay = Replay { settings, plan, tell, shutdown: Shutdown::new(), failure: Failure::default(), reporting: Reporting::default() };
+    let replay = Replay {
+        settings,
+        plan,
+        tell,
+        shutdown: Shutdown::new(),
+        failure: Failure::default(),
+        reporting: Reporting::default(),
+    };
     let JournalStart { mut journal, skip, resumed } = JournalStart::new(&replay.settings, &replay.plan, &replay.tell)?;
     let unread = tokio::select! {
         unread = replay.work(&mut journal, skip) => unread?,

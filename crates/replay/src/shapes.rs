@@ -111,7 +111,10 @@ fn what_further_lines_leave_empty_is_that_of_the_first() {
     assert_eq!((ids(&orders), totals(&orders)), (vec!["#1001", "#1002"], vec![1750, 2500]));
     assert_eq!((orders[0].0.as_str(), orders[0].2.as_str(), orders[0].4), ("a@example.com", "2026-01-05T17:30:00Z", 2));
     // Even the id may be left out.
-    let file = Shape::new("id.csv", "Order,Customer,Date,SKU,Qty,Price\nA,C,2026-01-02 10:00:00,S,1,1\n,,,T,1,2\nB,C,2026-01-02 10:00:00,S,1,4\n");
+    let file = Shape::new(
+        "id.csv",
+        "Order,Customer,Date,SKU,Qty,Price\nA,C,2026-01-02 10:00:00,S,1,1\n,,,T,1,2\nB,C,2026-01-02 10:00:00,S,1,4\n",
+    );
     let map = PLAIN.replace("order_id = \"Order\"", "order_id = { column = \"Order\", blank = \"as_before\" }");
     assert_eq!(totals(&file.by(&map).0), [300, 400]);
     assert_eq!(totals(&file.by(&format!("lines_apart = 9\n{map}")).0), [300, 400]);
@@ -133,7 +136,10 @@ fn utf_16(text: &str) -> Vec<u8> {
 
 #[test]
 fn without_an_id_a_line_is_an_order() {
-    let file = Shape::new("no-id.csv", "customer,date,qty,dollars\n00001,20210101,1,11.77\n00002,20210112,1,12.00\n00002,20210112,5,77.00\n");
+    let file = Shape::new(
+        "no-id.csv",
+        "customer,date,qty,dollars\n00001,20210101,1,11.77\n00002,20210112,1,12.00\n00002,20210112,5,77.00\n",
+    );
     let (orders, _) = file.by_suggestion();
     assert_eq!((ids(&orders), totals(&orders)), (vec!["-", "-", "-"], vec![1177, 1200, 7700]));
     assert_eq!(orders[2].2, "2021-01-12T00:00:00Z");
@@ -141,7 +147,10 @@ fn without_an_id_a_line_is_an_order() {
 
 #[test]
 fn times_since_1970_in_whatever_unit() {
-    let file = Shape::new("epoch.csv", "Order,Customer,At,SKU,Qty,Price\nI1,C1,1767349445123,S1,1,12.50\nI2,C1,1767349446,S1,1,12.50\n");
+    let file = Shape::new(
+        "epoch.csv",
+        "Order,Customer,At,SKU,Qty,Price\nI1,C1,1767349445123,S1,1,12.50\nI2,C1,1767349446,S1,1,12.50\n",
+    );
     let (orders, _) = file.by_suggestion();
     let times: Vec<&str> = orders.iter().map(|order| order.2.as_str()).collect();
     assert_eq!(times, ["2026-01-02T10:24:05.123Z", "2026-01-02T10:24:06Z"]);
@@ -154,7 +163,9 @@ const RETURNS: &str = "Invoice,Customer,Date,SKU,Qty,Price\n536365,17850,2010-12
 #[test]
 fn returns_and_vouchers_are_what_they_are() {
     let file = Shape::new("returns.csv", RETURNS);
-    let by_hand = PLAIN.replace("\"Order\"", "\"Invoice\"").replace("\"Customer\"", "{ column = \"Customer\", default = \"guest\" }");
+    let by_hand = PLAIN
+        .replace("\"Order\"", "\"Invoice\"")
+        .replace("\"Customer\"", "{ column = \"Customer\", default = \"guest\" }");
     let with_rule = format!("return_when = [{{ column = \"Invoice\", prefix = \"C\" }}]\n{by_hand}");
     for (orders, _) in [file.by(&by_hand), file.by(&with_rule), file.by_suggestion()] {
         assert_eq!(totals(&orders), [1530, -2750, 0, 1500]);
@@ -196,9 +207,16 @@ item = { sku = "@.sku", quantity = "@.quantity", price = { column = "@.price", s
 
 #[test]
 fn sums_and_headers_in_the_middle_are_passed_over() {
-    let text = format!("{}Order,Customer,Date,SKU,Qty,Price\nF3,C1,2026-01-02 10:00:00,S2,1,5.00\nTotal,,,,4,24.50\n", LINES_APART);
+    let text = format!(
+        "{LINES_APART}Order,Customer,Date,SKU,Qty,Price\nF3,C1,2026-01-02 10:00:00,S2,1,5.00\nTotal,,,,4,24.50\n"
+    );
     let (orders, chunk) = Shape::new("sums.csv", text).by_suggestion();
-    assert_eq!((totals(&orders).iter().sum::<i64>(), orders.len(), chunk.passed_over), (2650, 3, 2), "{:?}", chunk.refused);
+    assert_eq!(
+        (totals(&orders).iter().sum::<i64>(), orders.len(), chunk.passed_over),
+        (2650, 3, 2),
+        "{:?}",
+        chunk.refused
+    );
 }
 
 #[test]
@@ -256,7 +274,10 @@ fn behind(path: &Path, map: &str, records: usize) -> (Vec<String>, Vec<u64>) {
 #[test]
 fn a_run_that_goes_on_anywhere_finds_what_it_would_have_found() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("maps/samples");
-    let scattered = Shape::new("scattered.csv", LINES_APART.to_owned() + "F2,C2,2026-01-02 10:00:00,S9,1,x\nF3,C1,2026-01-02 10:00:00,S,1,1\n");
+    let scattered = Shape::new(
+        "scattered.csv",
+        LINES_APART.to_owned() + "F2,C2,2026-01-02 10:00:00,S9,1,x\nF3,C1,2026-01-02 10:00:00,S,1,1\n",
+    );
     let mut files = vec![(scattered.path(), format!("lines_apart = 2\n{PLAIN}"))];
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -268,7 +289,11 @@ fn a_run_that_goes_on_anywhere_finds_what_it_would_have_found() {
         for records in 0..=orders.len() + refused.len() {
             let (orders_left, refused_left) = behind(&path, &map, records);
             assert_eq!(orders_left.len() + refused_left.len() + records, orders.len() + refused.len());
-            assert!(orders.ends_with(&orders_left) && refused.ends_with(&refused_left), "{} behind {records}", path.display());
+            assert!(
+                orders.ends_with(&orders_left) && refused.ends_with(&refused_left),
+                "{} behind {records}",
+                path.display()
+            );
         }
     }
 }

@@ -39,8 +39,15 @@ pub struct Args {
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: String,
 
-    /// A database to read orders from, by the map: postgres://user@host/database. Its password may stand in PGPASSWORD
-    #[arg(long, env = "FOREBAY_REPLAY_FROM", value_name = "URL", hide_env_values = true, requires = "query", requires = "map")]
+    /// A database to read orders from, by the map: `postgres://user@host/database`. Its password may stand in PGPASSWORD
+    #[arg(
+        long,
+        env = "FOREBAY_REPLAY_FROM",
+        value_name = "URL",
+        hide_env_values = true,
+        requires = "query",
+        requires = "map"
+    )]
     pub from: Option<String>,
 
     /// The column of the query that its rows are ordered by: --resume goes on behind it
@@ -77,7 +84,7 @@ pub struct Args {
 
     /// Go on as the files grow, are rotated, or new ones appear in a directory, until it is interrupted; the same command goes on
     /// from there. It does not wait until orders are stored
-    #[arg(long, conflicts_with_all = ["dry_run", "resume"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "resume", "rejects", "from"])]
     pub follow: bool,
 
     /// Where rejected records go [default: FILE.rejects.ndjson beside each file]

@@ -29,9 +29,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let (screen, interrupt) = (Screen::new(), Shutdown::new());
     let follows = args.follow;
     let work = async {
-        match follows {
-            true => forebay_replay::follow(args.into(), screen.tell(), interrupt.clone()).await,
-            false => forebay_replay::run(args.into(), screen.tell(), interrupt.clone()).await,
+        if follows {
+            forebay_replay::follow(args.into(), screen.tell(), interrupt.clone()).await
+        } else {
+            forebay_replay::run(args.into(), screen.tell(), interrupt.clone()).await
         }
     };
     let outcome = tokio::select! {

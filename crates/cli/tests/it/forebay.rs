@@ -45,7 +45,8 @@ impl Forebay {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FOREBAY_")) {
             command.env_remove(name);
         }
-        let is_alone = arguments.first() == Some(&"replay") && !["--query", "--no-wait"].iter().any(|flag| arguments.contains(flag));
+        let is_alone = arguments.first() == Some(&"replay")
+            && !["--query", "--no-wait"].iter().any(|flag| arguments.contains(flag));
         let no_wait = if is_alone { Some("--no-wait") } else { None };
         command.args(arguments).args(no_wait).current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -102,7 +102,8 @@ impl Following {
     /// The files that are named, and those that were and are called otherwise now.
     fn files(&mut self) -> Result<Vec<PathBuf>> {
         let mut found = files(&self.settings.files, true)?;
-        let ids: HashMap<FileId, PathBuf> = found.iter().filter_map(|path| Some((FileId::of(path)?, path.clone()))).collect();
+        let ids: HashMap<FileId, PathBuf> =
+            found.iter().filter_map(|path| Some((FileId::of(path)?, path.clone()))).collect();
         let gone: Vec<FileId> = self.seen.keys().filter(|id| !ids.contains_key(id)).copied().collect();
         for id in gone {
             let renamed = self.seen.get(&id).and_then(|path| renamed(path, id));

@@ -71,7 +71,10 @@ impl Beginning {
         let rejects = || settings.rejects.clone().unwrap_or_else(|| default_rejects(input));
         let identity = if settings.dry_run { None } else { input.identity()? };
         if identity.is_none() && settings.resume && input.query().is_some() {
-            return Err(BadSetting::new("a query is gone on with behind a key: say --key COLUMN, in the first run, too").into());
+            return Err(BadSetting::new(
+                "a query is gone on with behind a key: say --key COLUMN, in the first run, too",
+            )
+            .into());
         }
         let Some(file) = identity else {
             return Ok(Self { name: input.name(), saved: None, is_resumed: false, rejects: rejects() });

@@ -4,12 +4,12 @@ use forebay_model::Currency;
 use forebay_model::order::ORDER_BYTES_MAX;
 use serde_json::ser::to_writer;
 
+use super::Map;
 use super::fields::currency::{Mark, named};
 use super::fields::number::Number;
-use super::returns::{Kind, Numbers, Rule, as_return, kind};
 use super::fields::text::{Content, Text, shown};
+use super::returns::{Kind, Numbers, Rule, as_return, kind};
 use super::value::{Fault, Row};
-use super::Map;
 use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
 
 /// One order, so far.
@@ -181,7 +181,10 @@ impl Assembly {
         match map.customer_id.text(row) {
             Ok(customer) if *customer == self.customer_id => {}
             Ok(customer) => {
-                let what = format!("its customer is {customer:?}, and that of the order's first line is {:?}", self.customer_id);
+                let what = format!(
+                    "its customer is {customer:?}, and that of the order's first line is {:?}",
+                    self.customer_id
+                );
                 self.refuse(line, &what);
             }
             Err(fault) => self.refuse(line, &fault.to_string()),

@@ -29,11 +29,11 @@ use forebay_service::BadSetting;
 
 use self::condition::Condition;
 pub(crate) use self::fields::Name;
-use self::named::NamedMap;
 use self::fields::number::Number;
-use self::path::Path;
 use self::fields::text::Text;
 use self::fields::time::Time;
+use self::named::NamedMap;
+use self::path::Path;
 use self::value::{NameNo, Row};
 use crate::source::format::Format;
 
@@ -86,7 +86,7 @@ pub(crate) struct Map {
 pub(crate) enum Envelope {
     /// That of change data capture: `op`, `before`, `after`, with or without `schema` and `payload` around it.
     Cdc,
-    /// That of the CloudEvents specification 1.0: the order is the `data`.
+    /// That of the `CloudEvents` specification 1.0: the order is the `data`.
     CloudEvents,
 }
 
@@ -104,7 +104,8 @@ impl Map {
                 return Err(BadSetting::new(format!("cannot read the map {}: {error}", path.display())));
             }
         };
-        let map = Self::parse(&text).map_err(|reason| BadSetting::new(format!("the map {}: {reason}", path.display())))?;
+        let map =
+            Self::parse(&text).map_err(|reason| BadSetting::new(format!("the map {}: {reason}", path.display())))?;
         Ok((map, text))
     }
 

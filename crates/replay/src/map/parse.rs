@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::condition::{Condition, RawCondition};
-use super::fields::{Names, RawField, separators};
 use super::fields::number::Separators;
-use super::path::{Path, Root, Step};
 use super::fields::text::Text;
+use super::fields::{Names, RawField, separators};
+use super::path::{Path, Root, Step};
 use super::{Envelope, Map, Name};
 use crate::source::format::Format;
 
@@ -158,15 +158,11 @@ impl Rules {
     }
 }
 
-fn condition(
-    rule: &str,
-    mut raw: RawCondition,
-    names: &mut Names,
-    usual: Separators,
-) -> Result<Condition, String> {
+fn condition(rule: &str, mut raw: RawCondition, names: &mut Names, usual: Separators) -> Result<Condition, String> {
     let column = raw.column.take().ok_or_else(|| format!("{rule}: expected `column`"))?;
     let subject = RawField::Name(column).into_text(names)?;
-    let is_of_item = subject.names.iter().any(|name| matches!(&names.0[name.0], Name::Path(path) if path.root == Root::Item));
+    let is_of_item =
+        subject.names.iter().any(|name| matches!(&names.0[name.0], Name::Path(path) if path.root == Root::Item));
     raw.on(subject, usual, is_of_item).map_err(|what| format!("{rule}: {what}"))
 }
 
@@ -184,20 +180,30 @@ fn check(map: &Map) -> Result<(), String> {
     let has_item_paths = map.paths().any(|(_, path)| path.root == Root::Item);
     match (is_json, map.columns().first()) {
         (true, Some(column)) => {
-            return Err(format!("the map is for JSON, and `{column}` is the name of a column: expected a path such as $.{column}"));
+            return Err(format!(
+                "the map is for JSON, and `{column}` is the name of a column: expected a path such as $.{column}"
+            ));
         }
-        (true, None) if map.items.is_none() => return Err("a map for JSON needs `items`, such as \"$.items[*]\"".to_owned()),
+        (true, None) if map.items.is_none() => {
+            return Err("a map for JSON needs `items`, such as \"$.items[*]\"".to_owned());
+        }
         (false, _) if has_item_paths && map.items.is_none() => {
             return Err("the map has paths from @ on, so it needs `items`: where they begin".to_owned());
         }
         _ => {}
     }
-    if is_json && map.format == Some(Format::Csv) || !is_json && matches!(map.format, Some(Format::Json | Format::Ndjson)) {
-        return Err("its format does not fit its fields: JSON is read by paths such as $.name, tables by columns".to_owned());
+    if is_json && map.format == Some(Format::Csv)
+        || !is_json && matches!(map.format, Some(Format::Json | Format::Ndjson))
+    {
+        return Err(
+            "its format does not fit its fields: JSON is read by paths such as $.name, tables by columns".to_owned()
+        );
     }
     match map.lines_apart {
         Some(lines) if lines > LINES_APART_MAX => Err(format!("lines_apart must be at most {LINES_APART_MAX}")),
-        Some(_) if map.order_id.is_none() => Err("lines_apart needs an order_id to know the lines of an order by".to_owned()),
+        Some(_) if map.order_id.is_none() => {
+            Err("lines_apart needs an order_id to know the lines of an order by".to_owned())
+        }
         _ => Ok(()),
     }
 }

@@ -77,7 +77,8 @@ impl Faults {
     }
 
     fn add_group(&mut self, kind: (String, String), other: Group) {
-        let kind = if self.0.len() >= KINDS_MAX && !self.0.contains_key(&kind) { (kind.0, "…".to_owned()) } else { kind };
+        let kind =
+            if self.0.len() >= KINDS_MAX && !self.0.contains_key(&kind) { (kind.0, "…".to_owned()) } else { kind };
         let group = self.0.entry(kind).or_default();
         group.records += other.records;
         group.first.extend(other.first);
@@ -140,11 +141,20 @@ fn behind_quote(text: &str) -> &str {
 fn hint(code: &str, what: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 15] = [
         ("in the map", ""),
-        ("is not a decimal number", "which signs separate the digits: decimal = \",\" and thousands = \".\"; what is no amount at all: skip_when"),
-        ("decimals", "scale = … says how many decimals become the minor unit; scale = \"currency\" takes those of the order's currency"),
+        (
+            "is not a decimal number",
+            "which signs separate the digits: decimal = \",\" and thousands = \".\"; what is no amount at all: skip_when",
+        ),
+        (
+            "decimals",
+            "scale = … says how many decimals become the minor unit; scale = \"currency\" takes those of the order's currency",
+        ),
         ("where no thousands end", "decimal = … and thousands = … say which signs separate the digits"),
         ("is not a time of the form", "format = [\"…\", \"…\"] takes several forms"),
-        ("its customer is", "order ids that stand for several customers: take another column for order_id, or leave it out (a line is an order then)"),
+        (
+            "its customer is",
+            "order ids that stand for several customers: take another column for order_id, or leave it out (a line is an order then)",
+        ),
         ("has … fields", "delimiter = \"…\" where fields are separated by another sign"),
         ("/quantity", "return_when = [{ … }] says which orders are returns, and skip_when which lines are no items"),
         ("must not come to a total", "return_when = [{ … }] says which orders are returns"),
@@ -152,7 +162,10 @@ fn hint(code: &str, what: &str) -> Option<&'static str> {
         ("is no array of items", "items = \"…\" must lead to an array"),
         ("/timestamp", "format = … and zone = … of timestamp say how times are written"),
         ("lines_apart", "a larger lines_apart"),
-        ("is empty", "default = \"…\" where a value may be missing; skip_when = [{ column = \"…\", empty = true }] for lines that are no orders"),
+        (
+            "is empty",
+            "default = \"…\" where a value may be missing; skip_when = [{ column = \"…\", empty = true }] for lines that are no orders",
+        ),
         ("has no unit", "currency = …, or currency = { constant = \"EUR\" }"),
     ];
     if code == "write_off" {
@@ -177,7 +190,10 @@ mod tests {
         assert_eq!(groups[0].what, "Price \"…\" is not a decimal number");
         let lines: Vec<_> = groups[0].examples.iter().map(|example| (example.file.as_str(), example.line)).collect();
         assert_eq!((groups[0].records, lines), (2, vec![("a.csv", 3), ("b.csv", 7)]));
-        assert!(groups[0].hint.as_ref().unwrap().contains("decimal") && groups[1].hint.as_ref().unwrap().contains("skip_when"));
+        assert!(
+            groups[0].hint.as_ref().unwrap().contains("decimal")
+                && groups[1].hint.as_ref().unwrap().contains("skip_when")
+        );
     }
 
     #[test]

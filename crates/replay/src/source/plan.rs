@@ -48,10 +48,11 @@ impl Plan {
         let mut inputs: Vec<Input> = files(&settings.files, false)?.iter().map(|path| Input::new(path)).collect();
         inputs.extend(settings.database.as_ref().map(Database::input).transpose()?);
         let plan = Self::of_inputs(inputs, settings, state_dir)?;
-        // Standard input and pipes can be read only once.
+        // Standard input and pipes can be read only once. What is only looked at is given no name.
+        let look = Self { names: None, ..plan.clone() };
         for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
             if !input.is_stream()? {
-                plan.open(input)?;
+                look.open(input)?;
             }
         }
         Ok(plan)
@@ -177,7 +178,8 @@ impl Plan {
 
     fn open_query(&self, query: &Query) -> Result<(Opening, Option<Box<dyn RecordSource>>)> {
         let map = self.map.as_ref().filter(|map| !map.is_of_json() && map.lines_apart.is_none());
-        let why = "a query needs a --map for tables, without lines_apart: it can bring the rows of an order together itself";
+        let why =
+            "a query needs a --map for tables, without lines_apart: it can bring the rows of an order together itself";
         let map = map.ok_or_else(|| BadSetting::new(why))?;
         let name = self.given_name.clone().unwrap_or_else(|| SourceName::given(&query.name()));
         let opening = Opening { name, grown_from: None, guessed: None, mark_bytes: 0, bytes_read: Arc::default() };
@@ -277,6 +279,11 @@ pub(crate) fn default_rejects(input: &Input) -> PathBuf {
         return PathBuf::from(if input.is_stdin() { "stdin.rejects.ndjson" } else { "query.rejects.ndjson" });
     };
     let mut name = path.file_name().unwrap_or_default().to_owned();
+    // Another file that was called so before has its own.
+    let is_taken = || path.with_added_extension("rejects.ndjson").exists();
+    if let Some(id) = input.followed_id().filter(|_| is_taken()) {
+        name.push(format!(".{id}"));
+    }
     name.push(".rejects.ndjson");
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         Some(dir) if tempfile::NamedTempFile::new_in(dir).is_ok() => dir.join(name),

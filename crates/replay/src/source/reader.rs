@@ -10,10 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::event::{Event, Tell};
-use crate::source::input::name::SourceName;
 use crate::source::RecordSource;
 use crate::source::input::Input;
-use crate::source::input::window::Window;
+use crate::source::input::name::SourceName;
 use crate::source::plan::Plan;
 
 /// A chunk on its way, with the permit that keeps the files from being read too far ahead of what is acknowledged.
@@ -98,7 +97,7 @@ impl Reader {
             source_name: opening.name,
             bytes_read: opening.bytes_read,
             bytes_told: 0,
-            builder: ChunkBuilder::new(self.size).behind(input.window().map_or(0, Window::lines_before)),
+            builder: ChunkBuilder::new(self.size),
             records: match skip {
                 Skip::Behind { records, .. } => *records,
                 _ => input.window().map_or(0, |window| window.from.records),
@@ -109,8 +108,11 @@ impl Reader {
             (self.tell)(Event::Empty { file: input.name() });
             return Ok(reading.hand_over(number, true));
         };
-        if input.window().is_some_and(|window| !window.takes_last) {
-            source.leave_last();
+        if let Some(window) = input.window() {
+            source.begin_behind(window.lines_before());
+            if !window.takes_last {
+                source.leave_last();
+            }
         }
         reading.pass_over(source.as_mut(), skip, input)?;
         let ran = reading.run(source.as_mut(), number, input);

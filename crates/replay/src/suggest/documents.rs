@@ -5,10 +5,21 @@ use serde_json::Value;
 use super::sample::{Sample, Shape, at};
 
 /// Where documents have their orders, where the document is too long to be looked through.
-const PLACES: [&str; 9] = ["orders", "data", "data.orders", "items", "results", "records", "value", "transactions", "invoices"];
+const PLACES: [&str; 9] =
+    ["orders", "data", "data.orders", "items", "results", "records", "value", "transactions", "invoices"];
 /// What orders call their items.
 const ITEMS: [&str; 12] = [
-    "line_items", "lineItems", "items", "lines", "order_lines", "orderLines", "products", "positions", "order_items", "orderItems", "rows",
+    "line_items",
+    "lineItems",
+    "items",
+    "lines",
+    "order_lines",
+    "orderLines",
+    "products",
+    "positions",
+    "order_items",
+    "orderItems",
+    "rows",
     "articles",
 ];
 /// So many orders are looked at.
@@ -92,7 +103,8 @@ fn of_torn(head: &[u8]) -> Option<Sample> {
     };
     let mut found = Vec::new();
     while found.len() < ORDERS_MAX {
-        let mut stream = serde_json::Deserializer::from_str(rest.trim_start_matches([',', ' ', '\n', '\r', '\t'])).into_iter::<Value>();
+        let mut stream = serde_json::Deserializer::from_str(rest.trim_start_matches([',', ' ', '\n', '\r', '\t']))
+            .into_iter::<Value>();
         let Some(Ok(order)) = stream.next() else { break };
         rest = &rest.trim_start_matches([',', ' ', '\n', '\r', '\t'])[stream.byte_offset()..];
         found.push(order);

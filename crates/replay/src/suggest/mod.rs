@@ -57,7 +57,9 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
     let is_whole = opened.raw_head.len() < HEAD_BYTES;
     let format = Format::of_head(&opened.head).or_else(|| Format::of_name(path));
     let (sample, named) = match format {
-        Some(Format::Parquet) => bail!("{name} is a Parquet file: it says itself what its columns are; write the map by hand"),
+        Some(Format::Parquet) => {
+            bail!("{name} is a Parquet file: it says itself what its columns are; write the map by hand")
+        }
         Some(Format::Json | Format::Ndjson) => {
             let found = documents::find(&opened.head, is_whole);
             let sample = found.with_context(|| format!("{name} is JSON, and no orders with items were found in it"))?;
@@ -93,7 +95,9 @@ fn named_for_json(sample: &Sample) -> Option<&'static NamedMap> {
         let orders_of_map = map.orders.as_ref().map(ToString::to_string);
         let there = map.paths().filter(|(_, path)| sample.column(&path.to_string()).is_some()).count();
         let known = map.paths().count();
-        orders_of_map == *orders && map.items.as_ref().is_some_and(|field| field.title == *items) && there * 3 >= known * 2
+        orders_of_map == *orders
+            && map.items.as_ref().is_some_and(|field| field.title == *items)
+            && there * 3 >= known * 2
     })
 }
 

@@ -35,7 +35,9 @@ pub(super) struct NumbersFound {
 /// Looks for the way in which most values are written.
 pub(super) fn find(column: &Column) -> NumbersFound {
     let values: Vec<&str> = column.filled().collect();
-    let read = |separators| values.iter().map(|value| amount(value, separators, Scale::Digits(DECIMALS_MAX), None).ok()).collect();
+    let read = |separators| {
+        values.iter().map(|value| amount(value, separators, Scale::Digits(DECIMALS_MAX), None).ok()).collect()
+    };
     let ways: Vec<(Separators, Vec<Option<Amount>>)> = WAYS
         .into_iter()
         .map(|(decimal, thousands)| Separators { decimal, thousands })
@@ -46,7 +48,8 @@ pub(super) fn find(column: &Column) -> NumbersFound {
     let fits: Vec<_> = ways.iter().filter(|(_, read)| fitting(read) == most).collect();
     let (best, read) = fits[0];
     let amounts: Vec<Amount> = read.iter().flatten().copied().collect();
-    let decimals = |units: i64| (0..=DECIMALS_MAX).find(|zeros| units % 10_i64.pow(DECIMALS_MAX - zeros) == 0).unwrap_or(0);
+    let decimals =
+        |units: i64| (0..=DECIMALS_MAX).find(|zeros| units % 10_i64.pow(DECIMALS_MAX - zeros) == 0).unwrap_or(0);
     let differs = |at: usize| fits.iter().any(|(_, other)| other[at].is_some() && other[at] != read[at]);
     let value_at = |at: Option<usize>| at.map(|at| values[at].to_owned());
     NumbersFound {
@@ -70,7 +73,8 @@ mod tests {
 
     #[test]
     fn separators_are_those_that_all_numbers_have() {
-        let ways = |values: &[&str]| (of(values).separators.decimal, of(values).separators.thousands, of(values).decimals);
+        let ways =
+            |values: &[&str]| (of(values).separators.decimal, of(values).separators.thousands, of(values).decimals);
         assert_eq!(ways(&["2.55", "3", "0.10"]), ('.', None, 2));
         assert_eq!(ways(&["1.234,50", "2,00"]), (',', Some('.'), 1));
         assert_eq!(ways(&["1,234.55", "2"]), ('.', Some(','), 2));

@@ -16,40 +16,183 @@ pub(super) enum Role {
 
 /// Names as they are found: in lower case, letters and digits alone. What stands first is the surest.
 const ORDER_ID: &[&str] = &[
-    "orderid", "ordernumber", "orderno", "ordername", "ordercode", "order", "invoiceno", "invoicenumber", "invoiceid",
-    "invoice", "amazonorderid", "incrementid", "auftragsnummer", "auftragsnr", "auftrag", "bestellnummer", "bestellnr",
-    "bestellung", "belegnummer", "rechnungsnummer", "numerocommande", "commande", "numeropedido", "pedido", "orderref",
-    "orderreference", "salesorder", "receiptid", "receiptno", "receipt", "transactionid", "transaction", "saleid", "name", "number",
-    "reference", "id",
+    "orderid",
+    "ordernumber",
+    "orderno",
+    "ordername",
+    "ordercode",
+    "order",
+    "invoiceno",
+    "invoicenumber",
+    "invoiceid",
+    "invoice",
+    "amazonorderid",
+    "incrementid",
+    "auftragsnummer",
+    "auftragsnr",
+    "auftrag",
+    "bestellnummer",
+    "bestellnr",
+    "bestellung",
+    "belegnummer",
+    "rechnungsnummer",
+    "numerocommande",
+    "commande",
+    "numeropedido",
+    "pedido",
+    "orderref",
+    "orderreference",
+    "salesorder",
+    "receiptid",
+    "receiptno",
+    "receipt",
+    "transactionid",
+    "transaction",
+    "saleid",
+    "name",
+    "number",
+    "reference",
+    "id",
 ];
 const CUSTOMER_ID: &[&str] = &[
-    "customerid", "customernumber", "customerno", "customeremail", "customer", "email", "billingemail", "buyeremail", "buyerid",
-    "buyerusername", "buyer", "clientid", "client", "kundennummer", "kundennr", "kunde", "userid", "useremail", "user",
-    "accountid", "account", "memberid", "member", "household", "cliente", "cust", "custid",
+    "customerid",
+    "customernumber",
+    "customerno",
+    "customeremail",
+    "customer",
+    "email",
+    "billingemail",
+    "buyeremail",
+    "buyerid",
+    "buyerusername",
+    "buyer",
+    "clientid",
+    "client",
+    "kundennummer",
+    "kundennr",
+    "kunde",
+    "userid",
+    "useremail",
+    "user",
+    "accountid",
+    "account",
+    "memberid",
+    "member",
+    "household",
+    "cliente",
+    "cust",
+    "custid",
 ];
 const TIMESTAMP: &[&str] = &[
-    "createdat", "datecreatedgmt", "datecreated", "orderedat", "orderdate", "ordertime", "invoicedate", "purchasedate", "saledate",
-    "transactiondate", "transactiondt", "processedat", "placedat", "bestelldatum", "auftragsdatum", "rechnungsdatum", "datum", "fecha",
-    "datecommande", "timestamp", "datetime", "date", "time", "created", "at", "day",
+    "createdat",
+    "datecreatedgmt",
+    "datecreated",
+    "orderedat",
+    "orderdate",
+    "ordertime",
+    "invoicedate",
+    "purchasedate",
+    "saledate",
+    "transactiondate",
+    "transactiondt",
+    "processedat",
+    "placedat",
+    "bestelldatum",
+    "auftragsdatum",
+    "rechnungsdatum",
+    "datum",
+    "fecha",
+    "datecommande",
+    "timestamp",
+    "datetime",
+    "date",
+    "time",
+    "created",
+    "at",
+    "day",
 ];
-const CURRENCY: &[&str] = &["currency", "currencycode", "ordercurrencycode", "wahrung", "waehrung", "währung", "devise", "moneda", "ccy"];
+const CURRENCY: &[&str] =
+    &["currency", "currencycode", "ordercurrencycode", "wahrung", "waehrung", "währung", "devise", "moneda", "ccy"];
 const SKU: &[&str] = &[
-    "lineitemsku", "itemsku", "productsku", "sku", "stockcode", "productid", "productcode", "itemid", "itemcode", "itemnumber",
-    "articleid", "artikelnummer", "artikelnr", "artikel", "article", "upc", "ean", "gtin", "asin", "product", "item", "referencia",
-    "productname", "itemname", "lineitemname", "title", "description",
+    "lineitemsku",
+    "itemsku",
+    "productsku",
+    "sku",
+    "stockcode",
+    "productid",
+    "productcode",
+    "itemid",
+    "itemcode",
+    "itemnumber",
+    "articleid",
+    "artikelnummer",
+    "artikelnr",
+    "artikel",
+    "article",
+    "upc",
+    "ean",
+    "gtin",
+    "asin",
+    "product",
+    "item",
+    "referencia",
+    "productname",
+    "itemname",
+    "lineitemname",
+    "title",
+    "description",
 ];
 const QUANTITY: &[&str] = &[
-    "lineitemquantity", "itemquantity", "quantity", "qty", "qtyordered", "quantitypurchased", "menge", "anzahl", "units", "pieces", "quantite",
-    "quantité", "cantidad", "count", "stück",
+    "lineitemquantity",
+    "itemquantity",
+    "quantity",
+    "qty",
+    "qtyordered",
+    "quantitypurchased",
+    "menge",
+    "anzahl",
+    "units",
+    "pieces",
+    "quantite",
+    "quantité",
+    "cantidad",
+    "count",
+    "stück",
 ];
 const PRICE: &[&str] = &[
-    "lineitemprice", "unitprice", "itemprice", "priceeach", "saleprice", "price", "einzelpreis", "stückpreis", "preis", "prix",
-    "prixunitaire", "precio", "netprice", "unitcost",
+    "lineitemprice",
+    "unitprice",
+    "itemprice",
+    "priceeach",
+    "saleprice",
+    "price",
+    "einzelpreis",
+    "stückpreis",
+    "preis",
+    "prix",
+    "prixunitaire",
+    "precio",
+    "netprice",
+    "unitcost",
 ];
 /// What a line comes to, where no price of a piece stands there.
 const LINE_TOTAL: &[&str] = &[
-    "linetotal", "lineamount", "itemtotal", "linesubtotal", "subtotal", "total", "amount", "dollars", "sales", "salesprice", "value", "revenue", "betrag", "summe",
-    "montant", "importe",
+    "linetotal",
+    "lineamount",
+    "itemtotal",
+    "linesubtotal",
+    "subtotal",
+    "total",
+    "amount",
+    "dollars",
+    "sales",
+    "salesprice",
+    "value",
+    "revenue",
+    "betrag",
+    "summe",
+    "montant",
+    "importe",
 ];
 
 /// The columns that were found for the roles.
@@ -85,8 +228,7 @@ impl<'s> Roles<'s> {
 
     /// Whether a column has a role.
     pub(super) fn has(&self, column: &Column) -> bool {
-        let all =
-            [self.order_id, self.customer_id, self.timestamp, self.currency, self.sku, self.quantity, self.price];
+        let all = [self.order_id, self.customer_id, self.timestamp, self.currency, self.sku, self.quantity, self.price];
         all.into_iter().flatten().any(|other| other.name == column.name)
     }
 }
@@ -98,7 +240,8 @@ fn find<'s>(sample: &'s Sample, names: &[&str], role: Role) -> Option<&'s Column
         (Shape::Json { .. }, true) => "@",
         (Shape::Json { .. }, false) => "$",
     };
-    let there = || sample.columns.iter().filter(|column| column.name.starts_with(root) && column.filled().next().is_some());
+    let there =
+        || sample.columns.iter().filter(|column| column.name.starts_with(root) && column.filled().next().is_some());
     names.iter().find_map(|name| there().find(|column| plain(&column.name) == *name && fits(column, role)))
 }
 
@@ -126,8 +269,16 @@ mod tests {
     fn columns_are_known_by_the_words_of_shops() {
         let table = |header: &str, row: &str| Sample::of_table(format!("{header}\n{row}\n").as_bytes(), true);
         for (header, row, expected) in [
-            ("Auftrag;Kunde;Datum;Artikel;Menge;Preis", "B1;C1;02.01.2026;S1;1;2,00", ["Auftrag", "Kunde", "Datum", "Artikel", "Menge", "Preis"]),
-            ("Order,Customer,At,SKU,Qty,Price", "I1,C1,1767349446,S,1,2", ["Order", "Customer", "At", "SKU", "Qty", "Price"]),
+            (
+                "Auftrag;Kunde;Datum;Artikel;Menge;Preis",
+                "B1;C1;02.01.2026;S1;1;2,00",
+                ["Auftrag", "Kunde", "Datum", "Artikel", "Menge", "Preis"],
+            ),
+            (
+                "Order,Customer,At,SKU,Qty,Price",
+                "I1,C1,1767349446,S,1,2",
+                ["Order", "Customer", "At", "SKU", "Qty", "Price"],
+            ),
             (
                 "Name,Email,Created at,Lineitem sku,Lineitem quantity,Lineitem price,Total",
                 "#1,a@b,2026-01-05,S,1,2,3",

@@ -6,11 +6,34 @@ use crate::map::fields::time::TimeFormat;
 use crate::suggest::sample::Column;
 
 const DATES: [&str; 14] = [
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y",
-    "%b %d, %Y", "%d %b %Y",
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    "%d.%m.%Y",
+    "%d.%m.%y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%b %d, %Y",
+    "%d %b %Y",
 ];
 const CLOCKS: [&str; 13] = [
-    "", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p", " %H:%M:%S%.f", " %H:%M:%S %z",
+    "",
+    " %H:%M",
+    " %H:%M:%S",
+    "T%H:%M:%S",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    ", %H:%M",
+    ", %H:%M:%S",
+    ", %I:%M %p",
+    ", %I:%M:%S %p",
+    " %H:%M:%S%.f",
+    " %H:%M:%S %z",
     " %H:%M %z",
 ];
 /// A zone to read times with while it is found out how they are written.
@@ -41,7 +64,9 @@ pub(super) fn find(column: &Column) -> TimesFound {
     let read = |format: String| readings(&values, &format).map(|readings| (format, readings));
     let mut found: Vec<(String, Vec<String>)> = formats.filter_map(read).collect();
     // A clock that is read to the second fits as well as one with fractions of it.
-    found.retain(|(format, _)| !format.ends_with("%.f") || values.iter().any(|value| value.contains('.') && value.contains(':')));
+    found.retain(|(format, _)| {
+        !format.ends_with("%.f") || values.iter().any(|value| value.contains('.') && value.contains(':'))
+    });
     let Some((format, first)) = found.first() else {
         let unread = values.iter().find(|value| readings(&[**value], "iso").is_none()).map(|value| (*value).to_owned());
         return TimesFound { unread, ..TimesFound::default() };

@@ -57,7 +57,9 @@ impl Writing {
         match &sample.shape {
             Shape::Table { delimiter } => {
                 if sample.has_no_header {
-                    self.doubt("its first line looks like no header: put one in front of it that names the columns".to_owned());
+                    self.doubt(
+                        "its first line looks like no header: put one in front of it that names the columns".to_owned(),
+                    );
                 }
                 self.line("format = \"csv\"");
                 if *delimiter != b',' {
@@ -79,7 +81,9 @@ impl Writing {
 
     fn order_id(&mut self, sample: &Sample, roles: &Roles<'_>) {
         let Some(column) = roles.order_id else {
-            self.doubt("no column looks like an order's id: every line is an order, which Forebay gives an id".to_owned());
+            self.doubt(
+                "no column looks like an order's id: every line is an order, which Forebay gives an id".to_owned(),
+            );
             return;
         };
         let is_table = matches!(sample.shape, Shape::Table { .. });
@@ -103,7 +107,10 @@ impl Writing {
         // Where an order's further lines leave it empty, it is that of the first.
         let is_missing = roles.order_id.is_none_or(|order_id| !first_of_each(order_id, column));
         if column.has_blanks() && is_missing {
-            self.doubt(format!("{} is empty here and there: such orders are those of the customer \"guest\"", column.name));
+            self.doubt(format!(
+                "{} is empty here and there: such orders are those of the customer \"guest\"",
+                column.name
+            ));
             return self.line(&format!("customer_id = {}", column_of(column, ", default = \"guest\"")));
         }
         self.line(&format!("customer_id = {}", column_of(column, "")));
@@ -116,7 +123,10 @@ impl Writing {
         };
         let TimesFound { format, needs_zone, or, unread } = times::find(column);
         if let Some(unread) = unread {
-            self.doubt(format!("{unread:?} in {} is read by no format that is known here: format = \"…\" says it", column.name));
+            self.doubt(format!(
+                "{unread:?} in {} is read by no format that is known here: format = \"…\" says it",
+                column.name
+            ));
         }
         if let (Some((other, example)), Some(format)) = (or, &format) {
             self.doubt(format!("DECIDE: {example:?} in {} fits {format} and {other}", column.name));
@@ -134,7 +144,9 @@ impl Writing {
         match roles.currency {
             Some(column) => self.line(&format!("currency = {}", quoted(&column.name))),
             None if roles.price.is_some_and(|price| numbers::find(price).has_marks) => {
-                self.line("# currency: that beside each price; a sign such as $ needs currency = { constant = \"USD\" }");
+                self.line(
+                    "# currency: that beside each price; a sign such as $ needs currency = { constant = \"USD\" }",
+                );
             }
             None => {
                 self.line("# No column names a currency: orders have that of the system, or currency = { constant = \"EUR\" }");
@@ -178,7 +190,10 @@ impl Writing {
         }
         match roles.price {
             Some(column) if roles.is_line_total => {
-                self.doubt(format!("{} is taken for what a whole line comes to, and not for the price of a piece", column.name));
+                self.doubt(format!(
+                    "{} is taken for what a whole line comes to, and not for the price of a piece",
+                    column.name
+                ));
                 self.number("price", column, Some(roles.currency.is_some()), ", of = \"line\"");
             }
             Some(column) => self.number("price", column, Some(roles.currency.is_some()), ""),
@@ -199,13 +214,22 @@ impl Writing {
             Some(false) => format!(", scale = {}", decimals.clamp(2, 3)),
         };
         if has_currency == Some(false) && decimals > 2 {
-            self.doubt(format!("{} has up to {decimals} decimals: scale says how many make the minor unit", column.name));
+            self.doubt(format!(
+                "{} has up to {decimals} decimals: scale says how many make the minor unit",
+                column.name
+            ));
         }
         if has_currency.is_some() && !shows_decimals {
-            self.doubt(format!("{} has no decimals: taken for whole units, and not for cents (scale = 0)", column.name));
+            self.doubt(format!(
+                "{} has no decimals: taken for whole units, and not for cents (scale = 0)",
+                column.name
+            ));
         }
         if let Some(ambiguous) = ambiguous {
-            self.doubt(format!("DECIDE: {ambiguous:?} in {} can be read with {:?} for decimals, or for thousands", column.name, separators.decimal));
+            self.doubt(format!(
+                "DECIDE: {ambiguous:?} in {} can be read with {:?} for decimals, or for thousands",
+                column.name, separators.decimal
+            ));
         }
         if let Some(unread) = unread {
             self.doubt(format!("{unread:?} in {} is no number", column.name));
@@ -228,7 +252,7 @@ impl Writing {
     /// What else there is, to be uncommented. Of a table it is not known what is the order's and what the item's.
     fn further(&mut self, sample: &Sample, roles: &Roles<'_>, root: &str) {
         let is_table = matches!(sample.shape, Shape::Table { .. });
-        let others = sample.columns.iter().filter(|column| !roles.has(column) && !(is_table && root == "@"));
+        let others = sample.columns.iter().filter(|column| !(roles.has(column) || is_table && root == "@"));
         for column in others.filter(|column| column.name.starts_with(root)) {
             self.line(&format!("# {} = {}", key_of(&column.name), quoted(&column.name)));
         }
@@ -238,7 +262,8 @@ impl Writing {
 /// The column, with further keys; without any by its name alone. Numbers of accounts that went through a spreadsheet end in `.0`.
 fn column_of(column: &Column, keys: &str) -> String {
     let is_number_key = keys.contains("scale") || keys.contains("decimal");
-    let ends = column.filled().all(|value| value.strip_suffix(".0").is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit())));
+    let ends =
+        column.filled().all(|value| value.strip_suffix(".0").is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit())));
     let strip = if ends && !is_number_key && column.filled().next().is_some() { ", strip_suffix = \".0\"" } else { "" };
     if keys.is_empty() && strip.is_empty() {
         return quoted(&column.name);

@@ -40,12 +40,18 @@ async fn a_table_of_lines_becomes_orders_by_the_map() {
     let query = ["--query", "select * from line order by id, line;"];
     let report = forebay.run(&[&["replay", "--dry-run", "--json"], &from[..], &query].concat()).await;
     let found = report.json().unwrap()["report"].clone();
-    assert_eq!(found["currencies"]["EUR"], json!({"sales": ORDERS, "returns": 0, "gross": ORDERS * 3750, "returned": 0}));
+    assert_eq!(
+        found["currencies"]["EUR"],
+        json!({"sales": ORDERS, "returns": 0, "gross": ORDERS * 3750, "returned": 0})
+    );
     assert_eq!(found["first"], "2026-01-02T09:00:01.5Z");
-    let ran = forebay.run(&[&["replay", "--to", &ingest.url(), "--no-wait", "--json"], &from[..], &query].concat()).await;
+    let ran =
+        forebay.run(&[&["replay", "--to", &ingest.url(), "--no-wait", "--json"], &from[..], &query].concat()).await;
     assert_eq!((ran.code, ran.figures(&["records", "lines"])), (Some(0), vec![5000, 10_000]), "{ran:?}");
     assert_eq!(ingest.logged().await.len(), ORDERS);
-    let wrong = forebay.run(&[&["replay", "--to", &ingest.url(), "--no-wait"], &from[..], &["--query", "select nothing"]].concat()).await;
+    let wrong = forebay
+        .run(&[&["replay", "--to", &ingest.url(), "--no-wait"], &from[..], &["--query", "select nothing"]].concat())
+        .await;
     assert!(wrong.code == Some(1) && wrong.stderr.contains("the database refuses the query"), "{wrong:?}");
     assert!(!wrong.stderr.contains("postgres://"), "{wrong:?}");
 }
@@ -59,8 +65,21 @@ async fn a_run_that_was_killed_goes_on_behind_its_key() {
     let to = format!("http://127.0.0.1:{}", proxy.port());
     let query = "select * from line order by id, line";
     let command = [
-        "replay", "--from", &databases.urls[0], "--query", query, "--key", "id", "--map", "map.toml", "--to", &to, "--rate", "3000",
-        "--no-wait", "--json",
+        "replay",
+        "--from",
+        &databases.urls[0],
+        "--query",
+        query,
+        "--key",
+        "id",
+        "--map",
+        "map.toml",
+        "--to",
+        &to,
+        "--rate",
+        "1000",
+        "--no-wait",
+        "--json",
     ];
     let child = forebay.start(&command);
     eventually("it falls silent", async || (proxy.mode() == Mode::BlackHole, proxy.brought())).await;

@@ -94,7 +94,11 @@ async fn the_lines_of_an_order_are_waited_for_and_the_last_one_is_whole_when_not
     let child = forebay.start(&["replay", "--follow", "orders.csv", "--map", "map.toml", "--to", &ingest.url()]);
     append(&forebay, "orders.csv", "F0,C,2026-01-02T10:00:00Z,b,1,1\nF1,C,2026-01-02T10:00:00Z,a,1,1\n");
     assert_there(&ingest, names(0..1)).await;
-    append(&forebay, "orders.csv", "F1,C,2026-01-02T10:00:00Z,b,1,\nF2,C,2026-01-02T10:00:00Z,a,1,1\nF3,C,2026-01-02T10:00:00Z,a,1,1\n");
+    append(
+        &forebay,
+        "orders.csv",
+        "F1,C,2026-01-02T10:00:00Z,b,1,\nF2,C,2026-01-02T10:00:00Z,a,1,1\nF3,C,2026-01-02T10:00:00Z,a,1,1\n",
+    );
     // The last one after a while, and the one with a fault never.
     let expected = || ["F0", "F2", "F3"].map(str::to_owned).into_iter();
     assert_there(&ingest, expected()).await;

@@ -16,9 +16,9 @@ pub(crate) mod time;
 use serde::Deserialize;
 
 use self::number::{Number, SCALE_MAX, Scale, Separators};
-use crate::map::path::Path;
 use self::text::Text;
 use self::time::{Time, TimeFormat};
+use crate::map::path::Path;
 use crate::map::value::NameNo;
 
 /// A name of a map: what stands there differs from row to row.

@@ -63,7 +63,9 @@ pub(crate) struct Amount {
 pub(crate) enum NumberError {
     #[error("{0}")]
     Decimal(#[from] DecimalError),
-    #[error("has a {0:?}: say in the map whether it is the sign for decimals (decimal = \"{0}\") or for thousands (thousands = \"{0}\")")]
+    #[error(
+        "has a {0:?}: say in the map whether it is the sign for decimals (decimal = \"{0}\") or for thousands (thousands = \"{0}\")"
+    )]
     Separator(char),
     #[error("has a {0:?} where no thousands end")]
     Groups(char),
@@ -334,7 +336,8 @@ mod tests {
 
     #[test]
     fn an_exponent_of_json_moves_the_point() {
-        for (number, plain) in [("1.25e2", "125."), ("125E-2", "1.25"), ("-5e-3", "-0.005"), ("1e3", "1000."), ("7", "7")]
+        for (number, plain) in
+            [("1.25e2", "125."), ("125E-2", "1.25"), ("-5e-3", "-0.005"), ("1e3", "1000."), ("7", "7")]
         {
             assert_eq!(without_exponent(number), plain);
         }

@@ -82,7 +82,8 @@ impl TimeFormat {
     pub(crate) fn new(formats: &[String], zone: Option<&str>) -> Result<Self, String> {
         let zone =
             zone.map(|name| TimeZone::get(name).map_err(|_| format!("there is no time zone {name:?}"))).transpose()?;
-        let mut forms = formats.iter().map(|format| Form::new(format, zone.is_some())).collect::<Result<Vec<_>, _>>()?;
+        let mut forms =
+            formats.iter().map(|format| Form::new(format, zone.is_some())).collect::<Result<Vec<_>, _>>()?;
         if forms.is_empty() {
             forms.push(Form::Iso);
         }
@@ -114,7 +115,11 @@ impl Form {
             "epoch_ms" => Self::Epoch(EpochUnit::Milliseconds),
             "epoch_us" => Self::Epoch(EpochUnit::Microseconds),
             "excel" if has_zone => Self::Excel,
-            "excel" => return Err("the format \"excel\" has no offset, so a zone such as \"Europe/London\" is needed".to_owned()),
+            "excel" => {
+                return Err(
+                    "the format \"excel\" has no offset, so a zone such as \"Europe/London\" is needed".to_owned()
+                );
+            }
             format => Self::strptime(format, has_zone)?,
         })
     }
@@ -122,7 +127,9 @@ impl Form {
     fn strptime(format: &str, has_zone: bool) -> Result<Self, String> {
         let wrong = |error: jiff::Error| format!("the format {format:?}: {error}");
         if !format.contains('%') {
-            return Err(format!("the format {format:?} is none: expected one such as \"%d.%m.%Y %H:%M\", or iso, epoch, epoch_s, epoch_ms, epoch_us, excel"));
+            return Err(format!(
+                "the format {format:?} is none: expected one such as \"%d.%m.%Y %H:%M\", or iso, epoch, epoch_s, epoch_ms, epoch_us, excel"
+            ));
         }
         let sample = Zoned::new(jiff::Timestamp::UNIX_EPOCH, TimeZone::UTC);
         let written = strtime::format(format, &sample).map_err(wrong)?;
@@ -157,8 +164,12 @@ fn iso(text: &str, zone: Option<&TimeZone>) -> Result<String, String> {
     }
     match (trimmed.parse::<DateTime>(), zone) {
         (Ok(clock), Some(zone)) => in_zone(clock, zone).map(written),
-        (Ok(_), None) => Err("has no offset: say in the map which zone the clock hung in (zone = \"Europe/London\")".to_owned()),
-        (Err(_), _) => Err("is not a time as RFC 3339 has it: say in the map how it is written (format = \"…\")".to_owned()),
+        (Ok(_), None) => {
+            Err("has no offset: say in the map which zone the clock hung in (zone = \"Europe/London\")".to_owned())
+        }
+        (Err(_), _) => {
+            Err("is not a time as RFC 3339 has it: say in the map how it is written (format = \"…\")".to_owned())
+        }
     }
 }
 
@@ -186,10 +197,9 @@ fn epoch(text: &str, unit: EpochUnit) -> Result<String, String> {
     let decimals = match unit {
         EpochUnit::Seconds => 6,
         EpochUnit::Milliseconds => 3,
-        EpochUnit::Microseconds => 0,
         EpochUnit::BySize if whole.abs() < SECONDS_MAX => 6,
         EpochUnit::BySize if whole.abs() < SECONDS_MAX * 1000 => 3,
-        EpochUnit::BySize => 0,
+        EpochUnit::Microseconds | EpochUnit::BySize => 0,
     };
     let us = scaled(text, decimals).map_err(|error| format!("{WRONG}: it {error}"))?;
     let at = jiff::Timestamp::from_microsecond(us).map_err(|_| "is not a time that can be stored")?;

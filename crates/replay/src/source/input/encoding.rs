@@ -24,7 +24,11 @@ impl Encoded {
     /// [`BadSetting`] where there is no encoding of that name.
     pub(crate) fn find(head: &[u8], name: Option<&str>) -> Result<Self, BadSetting> {
         if let Some(name) = name {
-            let unknown = || BadSetting::new(format!("there is no encoding {name:?}: expected one such as utf-8, utf-16le, windows-1252"));
+            let unknown = || {
+                BadSetting::new(format!(
+                    "there is no encoding {name:?}: expected one such as utf-8, utf-16le, windows-1252"
+                ))
+            };
             let encoding = Encoding::for_label(name.as_bytes()).ok_or_else(unknown)?;
             return Ok(Self { encoding, is_guessed: false });
         }

@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn a_directory_and_a_pattern_are_their_files_and_none_is_meant_twice() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b.csv", "a.csv", "c.ndjson", ".hidden", "a.csv.rejects.ndjson", "a.csv.rejects.ndjson.1", "x.map.toml"] {
+        for name in
+            ["b.csv", "a.csv", "c.ndjson", ".hidden", "a.csv.rejects.ndjson", "a.csv.rejects.ndjson.1", "x.map.toml"]
+        {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
         std::fs::create_dir(dir.path().join("empty")).unwrap();

@@ -133,6 +133,11 @@ impl Input {
         Self { path: Some(path.to_owned()), part: Some((window, id)), query: None }
     }
 
+    /// Which file is followed, where one is.
+    pub(crate) fn followed_id(&self) -> Option<FileId> {
+        self.part.as_ref().map(|(_, id)| *id)
+    }
+
     /// The part that is read, where that is not all of it.
     pub(crate) fn window(&self) -> Option<&Window> {
         self.part.as_ref().map(|(window, _)| window)
@@ -227,7 +232,10 @@ impl Input {
             }
         }
         .with_context(cannot)?;
-        let read_head = self.read_head(&mut raw).with_context(cannot)?;
+        let (read_head, torn) = self.read_head(&mut raw).with_context(cannot)?;
+        if torn.is_some() {
+            raw = Box::new(Torn(torn));
+        }
         let encoded = Encoded::find(&read_head, encoding)?;
         let head = encoded.decode_head(&read_head);
         let reader = Decoded::new(read_head.clone(), raw, encoded.encoding);
@@ -243,22 +251,31 @@ impl Input {
         Ok(head)
     }
 
-    fn read_head(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {
-        let mut head = Vec::new();
-        if self.can_be_read_again() {
-            reader.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
-            return Ok(head);
-        }
-        let mut piece = [0; STREAM_HEAD_BYTES];
-        while head.len() < STREAM_HEAD_BYTES && !head.contains(&b'\n') {
-            match reader.read(&mut piece) {
+    /// The first bytes, and what kept it from reading on: what stands before a tear is as good as any.
+    fn read_head(&self, reader: &mut dyn Read) -> io::Result<(Vec<u8>, Option<io::Error>)> {
+        let is_stream = !self.can_be_read_again();
+        let bytes_max = if is_stream { STREAM_HEAD_BYTES } else { HEAD_BYTES };
+        let (mut head, mut piece) = (Vec::new(), [0; STREAM_HEAD_BYTES]);
+        while head.len() < bytes_max && !(is_stream && head.contains(&b'\n')) {
+            let room = piece.len().min(bytes_max - head.len());
+            match reader.read(&mut piece[..room]) {
                 Ok(0) => break,
                 Ok(read) => head.extend_from_slice(&piece[..read]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) if head.is_empty() => return Err(error),
+                Err(error) => return Ok((head, Some(error))),
             }
         }
-        Ok(head)
+        Ok((head, None))
+    }
+}
+
+/// What can be read no further, for that reason.
+struct Torn(Option<io::Error>);
+
+impl Read for Torn {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

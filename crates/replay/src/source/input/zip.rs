@@ -63,7 +63,11 @@ pub(super) fn only_entry(file: &File) -> io::Result<Entry> {
     let method = match method {
         0 => Method::Stored,
         8 => Method::Deflated,
-        other => return Err(io::Error::other(format!("the zip file is compressed by method {other}, and only deflate is known"))),
+        other => {
+            return Err(io::Error::other(format!(
+                "the zip file is compressed by method {other}, and only deflate is known"
+            )));
+        }
     };
     let head = read(file, local, LOCAL_BYTES)?;
     let start = local + LOCAL_BYTES as u64 + number(&head, 26, 2) + number(&head, 28, 2);
@@ -79,7 +83,8 @@ fn directory(file: &File) -> io::Result<Vec<Listed>> {
     let bytes = file.metadata()?.len();
     let tail_start = bytes.saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
     let tail = read(file, tail_start, (bytes - tail_start) as usize)?;
-    let at = memchr::memmem::rfind(&tail, END).filter(|at| tail.len() - at >= END_BYTES as usize).ok_or_else(damaged)?;
+    let at =
+        memchr::memmem::rfind(&tail, END).filter(|at| tail.len() - at >= END_BYTES as usize).ok_or_else(damaged)?;
     let (mut length, mut start) = (number(&tail[at..], 12, 4), number(&tail[at..], 16, 4));
     // What does not fit into 32 bits stands further in front.
     let locator = (tail_start + at as u64).checked_sub(LOCATOR_64_BYTES);
@@ -161,10 +166,22 @@ pub(super) mod tests {
             let mut crc = flate2::Crc::new();
             crc.update(text.as_bytes());
             let (start, length) = (whole.len() as u32, text.len() as u32);
-            let common = [&crc.sum().to_le_bytes()[..], &length.to_le_bytes(), &length.to_le_bytes(), &(name.len() as u16).to_le_bytes(), &[0, 0]].concat();
-            whole.extend([b"PK\x03\x04", &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &common, name.as_bytes(), text.as_bytes()].concat());
+            let common = [
+                &crc.sum().to_le_bytes()[..],
+                &length.to_le_bytes(),
+                &length.to_le_bytes(),
+                &(name.len() as u16).to_le_bytes(),
+                &[0, 0],
+            ]
+            .concat();
+            whole.extend(
+                [b"PK\x03\x04", &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &common, name.as_bytes(), text.as_bytes()]
+                    .concat(),
+            );
             let tail = [&[0; 2][..], &[0; 2], &[0; 2], &[0; 4], &start.to_le_bytes()].concat();
-            directory.extend([b"PK\x01\x02", &[20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &common, &tail, name.as_bytes()].concat());
+            directory.extend(
+                [b"PK\x01\x02", &[20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &common, &tail, name.as_bytes()].concat(),
+            );
         }
         let (start, count) = (whole.len() as u32, (files.len() as u16).to_le_bytes());
         let length = (directory.len() as u32).to_le_bytes();

@@ -1,4 +1,4 @@
-//! What records come in when they come from another system's log: change data capture, and CloudEvents 1.0.
+//! What records come in when they come from another system's log: change data capture, and `CloudEvents` 1.0.
 
 use std::borrow::Cow;
 

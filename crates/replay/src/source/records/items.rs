@@ -50,9 +50,8 @@ impl MappedItems {
                 return order.refuse(line, &Fault::new(&field.title, text, "is not UTF-8").to_string());
             }
         };
-        let read = elements(&stands).and_then(|elements| {
-            elements.into_iter().try_for_each(|element| self.add(order, map, row, element, line))
-        });
+        let read = elements(&stands)
+            .and_then(|elements| elements.into_iter().try_for_each(|element| self.add(order, map, row, element, line)));
         if let Err(error) = read {
             let shown: String = stands.chars().take(80).collect();
             let what = format_args!("is no array of items: {error}");

@@ -23,8 +23,6 @@ struct Splitter {
     at: At,
     /// Finds the records, where a map says where they stand.
     seek: Option<Seeker>,
-    /// Whether what stands there is an array of records, and not a record.
-    seeks_array: bool,
     /// Makes orders of them.
     mapped: Option<MappedOrders>,
     /// The line that is being read, from 1 on.
@@ -63,7 +61,6 @@ impl<R: BufRead> Json<R> {
         let splitter = Splitter {
             at: At::Start,
             seek: None,
-            seeks_array: false,
             mapped: None,
             line: 1,
             in_array: false,
@@ -81,7 +78,6 @@ impl<R: BufRead> Json<R> {
         let mut json = Self::new(reader);
         if let Some(orders) = &map.orders {
             json.splitter.at = At::Seeking;
-            json.splitter.seeks_array = orders.split_each().1;
             json.splitter.seek = Some(Seeker::new(orders));
         }
         json.splitter.mapped = Some(MappedOrders::new(map));
@@ -144,12 +140,13 @@ impl Splitter {
             self.line += u64::from(byte == b'\n');
             return Ok(());
         }
-        if self.seeks_array && byte != b'[' {
+        let seeks_array = self.seek.as_ref().is_some_and(|seeker| seeker.seeks_array);
+        if seeks_array && byte != b'[' {
             return Err(self.fault("what stands where the map says that orders are is no array"));
         }
-        self.in_array = self.seeks_array;
+        self.in_array = seeks_array;
         self.at = At::Start;
-        if self.seeks_array {
+        if seeks_array {
             self.at = At::BeforeFirst;
             return Ok(());
         }

@@ -25,6 +25,11 @@ impl<R: BufRead> LineReader<R> {
         Self { reader, bytes_max, line: Vec::new(), lines: 0 }
     }
 
+    /// Counts from behind so many lines.
+    pub(super) fn begin_behind(&mut self, lines: u64) {
+        self.lines = lines;
+    }
+
     /// The next line, without what ends it, and where it stands; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<(LineSpan, Line<'_>)>> {
         self.line.clear();

@@ -10,10 +10,10 @@ use super::items::MappedItems;
 use super::lines::{Line, LineReader};
 use super::tree::{Found, Tree, of_map};
 use crate::chunk::{ChunkBuilder, ChunkSize, LineSpan, Refusal};
+use crate::map::Map;
 use crate::map::assembly::Assembly;
 use crate::map::path::{Root, Step};
 use crate::map::value::{NameNo, Row, Value};
-use crate::map::Map;
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// Makes orders of records.
@@ -172,6 +172,10 @@ impl<R: BufRead + Send> RecordSource for MappedLines<R> {
         }
         Ok(true)
     }
+
+    fn begin_behind(&mut self, lines: u64) {
+        self.lines.begin_behind(lines);
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +232,11 @@ note = "$.note"
 
     #[test]
     fn an_order_under_a_key_is_made_of_its_paths() {
-        let text = format!("{{\"page\":[1,{{\"orders\":7}}],\"orders\":[{},\n{}]}}", shop_order("#1", "\"199.00\""), shop_order("#2", "0.1e1"));
+        let text = format!(
+            "{{\"page\":[1,{{\"orders\":7}}],\"orders\":[{},\n{}]}}",
+            shop_order("#1", "\"199.00\""),
+            shop_order("#2", "0.1e1")
+        );
         let (chunk, fault) = document(&map(SHOP), &text);
         assert_eq!((fault, chunk.refused.len(), chunk.lines), (None, 0, 2), "{:?}", chunk.refused);
         let orders: Vec<serde_json::Value> =
@@ -288,7 +296,9 @@ note = "$.note"
         );
         let event = |kind: &str| {
             let order = shop_order("#1", "1");
-            format!("{{\"specversion\":\"1.0\",\"type\":\"{kind}\",\"id\":\"7\",\"source\":\"/shop\",\"data\":{order}}}")
+            format!(
+                "{{\"specversion\":\"1.0\",\"type\":\"{kind}\",\"id\":\"7\",\"source\":\"/shop\",\"data\":{order}}}"
+            )
         };
         let text_of = format!("[{},{},{{\"id\":1}}]", event("shop.order"), event("shop.refund"));
         let (chunk, fault) = document(&map(&text), &text_of);

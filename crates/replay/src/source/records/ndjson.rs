@@ -77,6 +77,10 @@ impl<R: BufRead + Send> RecordSource for Ndjson<R> {
         self.reader.consume(end);
         Ok(true)
     }
+
+    fn begin_behind(&mut self, lines: u64) {
+        self.lines = lines;
+    }
 }
 
 /// How many whole lines to take from the buffer, at least one if there is one, and where they end.

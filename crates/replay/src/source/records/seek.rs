@@ -9,6 +9,8 @@ const KEY_BYTES_MAX: usize = 1024;
 pub(super) struct Seeker {
     /// Where to, without the `[*]` that ends it: what stands there is an array of records, or a record.
     steps: Vec<Step>,
+    /// Whether what stands there is an array of records, and not a record.
+    pub(super) seeks_array: bool,
     /// What is open, the innermost last.
     open: Vec<Container>,
     at: At,
@@ -45,8 +47,18 @@ enum At {
 
 impl Seeker {
     pub(super) fn new(path: &Path) -> Self {
-        let steps = path.split_each().0.to_vec();
-        Self { steps, open: Vec::new(), at: At::Value(Some(0)), in_text: false, escaped: false, key: Vec::new(), found: 0 }
+        let (steps, seeks_array) = path.split_each();
+        let steps = steps.to_vec();
+        Self {
+            steps,
+            seeks_array,
+            open: Vec::new(),
+            at: At::Value(Some(0)),
+            in_text: false,
+            escaped: false,
+            key: Vec::new(),
+            found: 0,
+        }
     }
 
     /// Whether the byte is the first one of what is looked for. Otherwise it was passed over.

@@ -78,6 +78,8 @@ pub(crate) struct Lines<R> {
     /// The key of the last row of that order.
     key: Option<String>,
     leaves_last: bool,
+    /// How many lines of the file stand before what is read.
+    lines_before: u64,
 }
 
 /// Opens the orders of rows that have these columns.
@@ -118,7 +120,20 @@ pub(crate) fn orders_of_csv(
 impl<R: Rows> Lines<R> {
     fn new(rows: R, header: ByteRecord, map: Arc<Map>, columns: Arc<Columns>) -> Self {
         let items = map.items.as_ref().map(|_| MappedItems::new(&map));
-        Self { map, columns, header, items, rows, row: ByteRecord::new(), order: None, is_late: false, begins_at: None, key: None, leaves_last: false }
+        Self {
+            map,
+            columns,
+            header,
+            items,
+            rows,
+            row: ByteRecord::new(),
+            order: None,
+            is_late: false,
+            begins_at: None,
+            key: None,
+            leaves_last: false,
+            lines_before: 0,
+        }
     }
 
     /// Takes the row in hand.
@@ -186,7 +201,7 @@ fn check_width(order: &mut Assembly, row: &TableRow<'_>, line: u64) {
 impl<R: Rows> RecordSource for Lines<R> {
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool> {
         match self.rows.next(&mut self.row)? {
-            Some(place) => self.take(place, builder),
+            Some(place) => self.take(RowPlace { line: place.line + self.lines_before, ..place }, builder),
             None => {
                 if let Some(order) = self.order.take_if(|_| !self.leaves_last) {
                     order.finish(&self.map, builder);
@@ -196,6 +211,10 @@ impl<R: Rows> RecordSource for Lines<R> {
             }
         }
         Ok(true)
+    }
+
+    fn begin_behind(&mut self, lines: u64) {
+        self.lines_before = lines;
     }
 
     fn leave_last(&mut self) {

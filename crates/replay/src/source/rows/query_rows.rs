@@ -112,9 +112,12 @@ impl Query {
         let mut first = batches.recv().map_err(|_| io::Error::other("the query ended at once"))??;
         let Some(header) = first.pop() else { return Ok(None) };
         let key_at = match &self.key {
-            Some(key) => Some(header.iter().position(|name| name == key.as_bytes()).ok_or_else(|| {
-                io::Error::other(format!("the query has no column `{key}`"))
-            })?),
+            Some(key) => Some(
+                header
+                    .iter()
+                    .position(|name| name == key.as_bytes())
+                    .ok_or_else(|| io::Error::other(format!("the query has no column `{key}`")))?,
+            ),
             None => None,
         };
         Ok(Some((QueryRows { batches, rows: Vec::new(), count: 0, key_at, key: None }, header)))
@@ -209,10 +212,15 @@ mod tests {
     #[test]
     fn a_query_goes_on_behind_its_key_and_is_quoted() {
         let query = Query::new("postgres://me:secret@h:1/d", "select * from o;\n", Some("i\"d")).unwrap();
-        assert_eq!(query.statement(), "select * from (select * from o) as forebay_rows order by forebay_rows.\"i\"\"d\"");
+        assert_eq!(
+            query.statement(),
+            "select * from (select * from o) as forebay_rows order by forebay_rows.\"i\"\"d\""
+        );
         let behind = query.after(Some("O'Hara".to_owned()));
         assert!(behind.statement().contains("where forebay_rows.\"i\"\"d\" > 'O''Hara' order by"));
         assert!(!format!("{query:?} {} {}", query.name(), query.title()).contains("secret"));
-        assert!(Query::new("mysql://x", "select 1", None).is_err() && Query::new("postgres://h/d", " ; ", None).is_err());
+        assert!(
+            Query::new("mysql://x", "select 1", None).is_err() && Query::new("postgres://h/d", " ; ", None).is_err()
+        );
     }
 }

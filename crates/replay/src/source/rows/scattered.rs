@@ -206,7 +206,8 @@ mod tests {
 
     /// The ids and lines that come out, with those that came too late.
     fn gathered(ids: &[String], apart: u64) -> Vec<(String, u64, bool)> {
-        let text: String = ids.iter().map(|id| format!("{id},A,x,1,t,1,C,UK\n")).collect();
+        let lines: Vec<String> = ids.iter().map(|id| format!("{id},A,x,1,t,1,C,UK\n")).collect();
+        let text = lines.concat();
         let map = Arc::new(Map::parse(&format!("lines_apart = {apart}\n{RETAIL}")).unwrap());
         let mut rows = CsvRows::new(Cursor::new(format!("{HEADER}\n{text}")), b',');
         let (mut header, mut row, mut found) = (ByteRecord::new(), ByteRecord::new(), Vec::new());
