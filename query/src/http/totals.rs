@@ -138,7 +138,9 @@ impl TotalsRequest {
                     // Before the first commit there is no position to compare with.
                     summed.is_whole &= after.rows.position.is_some();
                     summed.watched.push(Watched { stream, watch: self.scan.watch(subject, Page::default()) });
-                    after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
+                    for sum in after.rows.sums {
+                        summed.sums.add(sum);
+                    }
                 }
                 Err(ReadError::Shard(error)) if error.is_outage() => {
                     error.log();

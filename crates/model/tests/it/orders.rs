@@ -338,7 +338,9 @@ prop_compose! {
         let mut order = attributes;
         let mut items = items;
         if kind == Some(OrderKind::Return) {
-            items.iter_mut().for_each(|item| item["quantity"] = json!(-item["quantity"].as_i64().unwrap()));
+            for item in &mut items {
+                item["quantity"] = json!(-item["quantity"].as_i64().unwrap());
+            }
         } else if let Some(off) = voucher.filter(|_| items[0]["price"] != 0) {
             items.push(json!({"sku": "VOUCHER", "quantity": 1, "price": -off.min(items[0]["price"].as_i64().unwrap())}));
         }

@@ -39,7 +39,9 @@ async fn read(app: &App) -> Stats {
     let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
     let shards = join_all(shards).await;
     let mut sums = Sums::default();
-    shards.iter().flat_map(ShardStats::totals).for_each(|total| sums.add_total(total));
+    for total in shards.iter().flat_map(ShardStats::totals) {
+        sums.add_total(total);
+    }
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
     Stats {
         orders: sum(|lane| lane.stored),

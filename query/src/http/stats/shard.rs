@@ -44,7 +44,9 @@ async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivation
         owed_since: derivations.owed_since(shard, derived.target).map(|since| since.in_full().to_string()),
     });
     let mut sums = Sums::default();
-    figures.sums.into_iter().for_each(|sum| sums.add(sum));
+    for sum in figures.sums {
+        sums.add(sum);
+    }
     ShardState::Up {
         orders: lanes.get(&Lane::Orders).copied().unwrap_or_default(),
         logged: streams.get(&StreamKind::Logged).cloned().unwrap_or_default(),

@@ -89,7 +89,11 @@ impl Maker {
         }
         match self.rng.random_range(0..8) {
             0 => give_back(&mut json),
-            1 => json["items"].as_array_mut().into_iter().for_each(|items| items.push(voucher(items))),
+            1 => {
+                if let Some(items) = json["items"].as_array_mut() {
+                    items.push(voucher(items));
+                }
+            }
             _ => {}
         }
         Made { mark, customer_id, order_id, at, json }
