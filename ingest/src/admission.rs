@@ -113,9 +113,9 @@ mod tests {
 
     use super::*;
 
-    fn faults(schema: Value, order: Value) -> Vec<String> {
+    fn faults(schema: &Value, order: &Value) -> Vec<String> {
         let parser = OrderParser::new(ViewSet::default(), Currency::DEFAULT, i64::MAX);
-        let admission = Admission { parser, schema: Some(OrderSchema::new(&schema).unwrap()) };
+        let admission = Admission { parser, schema: Some(OrderSchema::new(schema).unwrap()) };
         match admission.read(order.to_string().as_bytes(), Timestamp::now()) {
             Ok(_) => Vec::new(),
             Err(Rejection::Invalid(faults)) => faults.iter().map(ToString::to_string).collect(),
@@ -139,7 +139,7 @@ mod tests {
         });
         let item = json!({"sku": "A", "quantity": 11, "price": 1});
         let order = json!({"customer_id": "C", "items": [item], "channel": "mail", "placed_on": "today", "more": {"x": 1}, "secret": 1});
-        let mut found = faults(schema.clone(), order);
+        let mut found = faults(&schema, &order);
         found.sort();
         let expected = [
             "/a~1b~0c is required",
@@ -152,17 +152,17 @@ mod tests {
         ];
         assert_eq!(found, expected);
         let good = json!({"customer_id": "C", "items": [{"sku": "A", "quantity": 1, "price": 1, "seller_id": "S"}], "channel": "web", "a/b~c": null});
-        assert!(faults(schema, good).is_empty());
+        assert!(faults(&schema, &good).is_empty());
     }
 
     #[test]
     fn our_own_rules_come_first_and_faults_have_an_end() {
         let order = json!({"customer_id": "C", "items": []});
-        let found = faults(json!({"required": ["x"]}), order);
+        let found = faults(&json!({"required": ["x"]}), &order);
         assert!(found.len() == 1 && found[0].starts_with("/items"), "{found:?}");
         let item = json!({"sku": "A", "quantity": 1, "price": 1});
         let order = json!({"customer_id": "C", "items": vec![item; 500]});
-        assert_eq!(faults(json!({"properties": {"items": {"items": {"required": ["x"]}}}}), order).len(), FAULTS_MAX);
+        assert_eq!(faults(&json!({"properties": {"items": {"items": {"required": ["x"]}}}}), &order).len(), FAULTS_MAX);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an order means, as a hash: the same for two texts that Postgres would store as equal.
 
+use forebay_model::Timestamp;
 use forebay_model::order::Draft;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -18,7 +19,7 @@ impl Meaning<'_> {
     /// Whose order it is, and of when.
     pub(crate) fn of_identity(&mut self, draft: &Draft<'_>) {
         self.text(draft.customer_id.as_str());
-        self.0.update(&draft.timestamp.map_or(0, |at| at.unix_us()).to_be_bytes());
+        self.0.update(&draft.timestamp.map_or(0, Timestamp::unix_us).to_be_bytes());
     }
 
     fn of_order(&mut self, draft: &Draft<'_>) {
@@ -48,7 +49,9 @@ impl Meaning<'_> {
             Value::Array(values) => {
                 self.0.update(b"[");
                 self.0.update(&values.len().to_be_bytes());
-                values.iter().for_each(|value| self.value(value));
+                for value in values {
+                    self.value(value);
+                }
             }
             Value::Object(fields) => {
                 let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
@@ -71,7 +74,7 @@ impl Meaning<'_> {
 
 #[cfg(test)]
 mod tests {
-    use forebay_model::{Currency, OrderParser, Timestamp, ViewSet};
+    use forebay_model::{Currency, OrderParser, ViewSet};
 
     use super::*;
 

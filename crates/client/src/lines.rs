@@ -129,9 +129,10 @@ mod tests {
         let mut sent = Vec::new();
         while let Some(next) = lines.next() {
             sent.push(next.clone());
-            let answer = match next.contains(&2) {
-                true => BatchAnswer::TooLarge(BatchReport::default(), refusal(413)),
-                false => BatchAnswer::Settled(BatchReport::default()),
+            let answer = if next.contains(&2) {
+                BatchAnswer::TooLarge(BatchReport::default(), refusal(413))
+            } else {
+                BatchAnswer::Settled(BatchReport::default())
             };
             let (settled, _) = lines.take(answer);
             assert_eq!(settled.report.rejected == 1, settled.lines == (2..3));

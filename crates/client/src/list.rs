@@ -46,8 +46,8 @@ impl List {
 
     /// The same, with that parameter: `List::of_all().with(Parameter::From, "2025-06-30T00:00:00Z")`.
     #[must_use]
-    pub fn with(mut self, parameter: Parameter, value: impl ToString) -> Self {
-        self.parameters.push((parameter, value.to_string()));
+    pub fn with(mut self, parameter: Parameter, value: impl Into<String>) -> Self {
+        self.parameters.push((parameter, value.into()));
         self
     }
 }

@@ -230,14 +230,14 @@ impl Replay {
         if *dry_run {
             return Ok(Work::Check(parser, self.reporting.clone()));
         }
-        Ok(Work::Deliver(Sender {
+        Ok(Work::Deliver(Box::new(Sender {
             client: self.settings.client()?,
             run: run_number(),
             rate: Arc::new(rate),
             outage: Arc::new(Outage::new(Tell::clone(&self.tell), *give_up)),
             parser,
             shutdown: self.shutdown.clone(),
-        }))
+        })))
     }
 
     fn fail(&self, error: Error) {

@@ -16,7 +16,7 @@ use crate::source::reader::Handed;
 #[derive(Clone)]
 pub(crate) enum Work {
     /// They are sent to ingest.
-    Deliver(Sender),
+    Deliver(Box<Sender>),
     /// They are only checked here.
     Check(OrderParser, Reporting),
 }

@@ -22,7 +22,7 @@ async fn rules_of_who_runs_it_are_kept_by_single_orders_and_batches_alike() {
     answer.problem(422, "invalid");
     assert_eq!(answer.body["errors"], json!([{"pointer": "/channel", "detail": "is required"}]));
     assert_eq!(ingest.order(&with(2, "web")).await.status, 202);
-    let lines: String = [with(3, "mail"), with(4, "shop")].iter().map(|order| format!("{order}\n")).collect();
+    let lines = format!("{}\n{}\n", with(3, "mail"), with(4, "shop"));
     let report = ingest.batch(lines).await;
     assert_eq!((&report.body["accepted"], &report.body["rejected"]), (&json!(1), &json!(1)), "{}", report.body);
     assert_eq!(report.body["errors"][0]["detail"], "/channel is not one of \"web\" or \"shop\"");

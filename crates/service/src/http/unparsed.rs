@@ -69,14 +69,13 @@ fn answer(status: StatusCode) -> Vec<u8> {
     };
     let (code, body) = name.within(|| (problem.code(), problem.body().to_string()));
     tracing::debug!(request_id = %name, %code, "what came was no request");
-    let mut head = format!("HTTP/1.1 {}\r\n", problem.status());
-    for (header, value) in problem.into_response().headers() {
-        head += &format!("{header}: {}\r\n", value.to_str().unwrap_or_default());
-    }
-    for (header, value) in [(header::REQUEST_ID, name.as_str()), (standard::CONNECTION.as_str(), "close")] {
-        head += &format!("{header}: {value}\r\n");
-    }
-    format!("{head}{}: {}\r\n\r\n{body}", standard::CONTENT_LENGTH, body.len()).into_bytes()
+    let mut lines = vec![format!("HTTP/1.1 {}", problem.status())];
+    let headers = problem.into_response().into_parts().0.headers;
+    lines.extend(headers.iter().map(|(header, value)| format!("{header}: {}", value.to_str().unwrap_or_default())));
+    lines.push(format!("{}: {name}", header::REQUEST_ID));
+    lines.push(format!("{}: close", standard::CONNECTION));
+    lines.push(format!("{}: {}", standard::CONTENT_LENGTH, body.len()));
+    format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Unparsed<S> {

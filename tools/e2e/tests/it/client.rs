@@ -30,7 +30,7 @@ async fn orders_are_sent_asked_after_and_read_page_by_page() {
         let report = client.became_of(receipt).await.unwrap();
         assert_eq!((report.accepted, report.stored), (24, Some(24)), "{report:?}");
     }
-    let list = List::of_customer("CLIENT").with(Parameter::Limit, 10).with(Parameter::After, &sent.receipts[0]);
+    let list = List::of_customer("CLIENT").with(Parameter::Limit, "10").with(Parameter::After, &sent.receipts[0]);
     let mut pages = client.pages(list);
     let mut lengths = Vec::new();
     while let Some(page) = pages.next().await.unwrap() {
