@@ -51,6 +51,7 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
         settings: Settings { resume: true, query: None, ..settings },
         state,
         seen: HashMap::new(),
+        said: HashMap::new(),
         tell,
         interrupt,
         sum: None,
@@ -77,6 +78,8 @@ struct Following {
     known: FollowedFiles,
     /// Where each file was last, so that it is found again when it is called otherwise.
     seen: HashMap<FileId, PathBuf>,
+    /// What was said last of files that could not be sent.
+    said: HashMap<PathBuf, String>,
     tell: Tell,
     interrupt: Shutdown,
     sum: Option<Summary>,
@@ -93,7 +96,7 @@ impl Following {
             match self.send_part(path.clone()).await {
                 Ok(sent) => has_sent |= sent,
                 Err(error) if error.is::<BadSetting>() && self.sum.is_none() => return Err(error),
-                Err(error) => (self.tell)(Event::Failed { what: format!("{}: {error:#}", path.display()) }),
+                Err(error) => self.say(&path, format!("{}: {error:#}", path.display())),
             }
         }
         Ok(has_sent)
@@ -120,6 +123,14 @@ impl Following {
         }
         self.seen.extend(ids);
         Ok(found)
+    }
+
+    /// Says what is wrong with a file, once.
+    fn say(&mut self, path: &Path, what: String) {
+        if self.said.get(path) != Some(&what) {
+            (self.tell)(Event::Failed { what: what.clone() });
+            self.said.insert(path.to_owned(), what);
+        }
     }
 
     async fn send_part(&mut self, path: PathBuf) -> Result<bool> {

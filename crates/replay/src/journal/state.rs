@@ -118,7 +118,9 @@ impl StateDir {
             return Some(saved);
         }
         let is_before = saved.complete && saved.records == records_before;
-        is_before.then(|| Saved { file: part.clone(), complete: false, ..saved })
+        // Somebody may have taken the rejected records of what is done away.
+        let rejects_bytes = if saved.rejects.exists() { saved.rejects_bytes } else { 0 };
+        is_before.then(|| Saved { file: part.clone(), complete: false, rejects_bytes, ..saved })
     }
 
     /// Keeps how far a run has come; a reader finds either what was there before or all of this.
