@@ -29,12 +29,12 @@ mod app;
 mod cache;
 mod error;
 mod export;
+mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 mod http;
-mod feed;
 mod life;
 mod list;
 mod log_watch;

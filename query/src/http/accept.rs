@@ -46,7 +46,9 @@ fn best<T: Copy>(headers: &HeaderMap, others: &[(T, &str)]) -> Option<Option<T>>
 /// The problem `not_acceptable` where nothing that is on offer is wanted.
 pub(crate) fn wanted_stream(headers: &HeaderMap) -> Result<Option<Framing>, Problem> {
     let offers = Framing::ALL.map(|framing| (framing, framing.content_type()));
-    best(headers, &offers).ok_or_else(|| Problem::not_acceptable("changes come as application/json, application/x-ndjson or text/event-stream"))
+    best(headers, &offers).ok_or_else(|| {
+        Problem::not_acceptable("changes come as application/json, application/x-ndjson or text/event-stream")
+    })
 }
 
 fn liking(ranges: &[Range<'_>], media_type: &str) -> Liking {

@@ -129,7 +129,9 @@ impl Framing {
         match self {
             Self::Ndjson => out.extend_from_slice(format!("{{\"next\":\"{position}\"}}\n").as_bytes()),
             Self::EventStream => {
-                out.extend_from_slice(format!("event: position\nid: {position}\ndata: {{\"next\":\"{position}\"}}\n\n").as_bytes());
+                out.extend_from_slice(
+                    format!("event: position\nid: {position}\ndata: {{\"next\":\"{position}\"}}\n\n").as_bytes(),
+                );
             }
         }
         out.into()

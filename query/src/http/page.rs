@@ -142,5 +142,6 @@ fn key(names: &[&str], scan: &Scan, limit: usize, shown: Shown) -> Arc<str> {
     let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
     let (direction, shown) = (*direction as u8, shown as u8);
     let (names, order_id, customer_id) = (names.join("\n"), &last.order_id, &last.customer_id);
-    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{filter}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}").into()
+    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{filter}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}")
+        .into()
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::problem::{NoMembers, Problem};
 use crate::{
-    AcceptedEvent, AcceptedOrder, BatchReport, ChangesPage, Code, Health, LookedUp, NewEvent, NewOrder, Order, OrderIds, Page,
-    ReceiptReport, Stats, Streams, Timeline, Totals, Welcome,
+    AcceptedEvent, AcceptedOrder, BatchReport, ChangesPage, Code, Health, LookedUp, NewEvent, NewOrder, Order,
+    OrderIds, Page, ReceiptReport, Stats, Streams, Timeline, Totals, Welcome,
 };
 
 pub(super) const RECEIPT: &str = "r13kmq5iwbfx0hv2x9q4.1.1~l0.hod3sf2vcs.4711";

@@ -6,9 +6,7 @@ use super::parts::READ;
 use super::schemas::Schemas;
 use crate::header::{AFTER, CACHE, OWED, POSITION, SHARDS_MISSING};
 use crate::problem::Faults;
-use crate::{
-    ChangesPage, Code, LookedUp, Order, OrderIds, Page, ReceiptReport, Route, Stats, Timeline, Totals,
-};
+use crate::{ChangesPage, Code, LookedUp, Order, OrderIds, Page, ReceiptReport, Route, Stats, Timeline, Totals};
 use serde_json::{Value, json};
 
 const OF_LIST: &[Code] = &[
@@ -203,7 +201,8 @@ fn not_modified() -> Given {
 
 pub(super) fn get_changes(schemas: &mut Schemas) -> Operation {
     let page = Content::json(schemas.of::<ChangesPage<Value>>(), examples::changes());
-    let streams = ["application/x-ndjson", "text/event-stream"].map(|media_type| Content::text(media_type, Value::Null));
+    let streams =
+        ["application/x-ndjson", "text/event-stream"].map(|media_type| Content::text(media_type, Value::Null));
     Operation {
         summary: "Follow what is stored",
         text: "Orders as they were placed and events, each once, those of a shard in the order in which they were committed. Duplicates and dead \

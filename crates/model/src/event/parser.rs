@@ -6,11 +6,11 @@ use super::{EventDraft, EventKind, NotAKind};
 use crate::id::EventId;
 use crate::order::fault::Rejection;
 use crate::order::item::{Items, check_key, check_sku};
+use crate::order::kind::OrderKind;
 use crate::order::parser::{checked_timestamp, object_text};
 use crate::order::reader::{Broken, Pointer, Reader, Slot};
 use crate::order::size::is_larger;
 use crate::order::{ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
-use crate::order::kind::OrderKind;
 use crate::view::ViewSet;
 use crate::{CustomerId, OrderId, Timestamp};
 
@@ -321,7 +321,8 @@ fn returned_item(reader: &mut Reader<'_>, peek: Peek, index: usize) -> Result<()
 /// Of what kind of order items are. An event may be here before its order, which alone says so.
 fn kind_of(items: &str, views: &ViewSet) -> OrderKind {
     let mut reader = Reader::new(items);
-    let read = reader.jiter.peek().map_err(Broken::from).map(|peek| Items::read(&mut reader, peek, views, OrderKind::Sale));
+    let read =
+        reader.jiter.peek().map_err(Broken::from).map(|peek| Items::read(&mut reader, peek, views, OrderKind::Sale));
     match read {
         Ok(Ok(items)) if items.are_returned => OrderKind::Return,
         _ => OrderKind::Sale,

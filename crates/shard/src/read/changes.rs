@@ -121,8 +121,7 @@ impl Changes {
         if behind.is_some_and(|behind| behind.covers(position) || behind.incarnation > position.incarnation) {
             return nothing(behind);
         }
-        let logs: Vec<PlaceLog> =
-            PlaceLog::all(snapshot).await?.into_iter().filter(|log| log.shard == shard).collect();
+        let logs: Vec<PlaceLog> = PlaceLog::all(snapshot).await?.into_iter().filter(|log| log.shard == shard).collect();
         let known = |behind: Position| logs.iter().position(|log| log.incarnation == behind.incarnation);
         let first = match behind {
             None => 0,
@@ -274,7 +273,8 @@ mod tests {
     fn side(rows: &[(u64, usize)], behind: u64, limit: usize) -> Side {
         let mut changes: Vec<Change> = Vec::new();
         for &(seq, id) in rows.iter().filter(|(seq, _)| *seq > behind) {
-            if let Some(last) = changes.last().map(|last| last.seq).filter(|&last| changes.len() >= limit && last < seq) {
+            if let Some(last) = changes.last().map(|last| last.seq).filter(|&last| changes.len() >= limit && last < seq)
+            {
                 return Side { changes, read_to: Some(last) };
             }
             changes.push(event(seq, id));

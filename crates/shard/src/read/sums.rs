@@ -95,7 +95,7 @@ impl Summing<'_> {
         };
         format!(
             "{POSITION} union all (select sum(total)::text, null::text, period, sum(orders)::int8, null::jsonb, null::jsonb, null::int8, \
-                currency, kind from ({}) as part group by period, kind, currency)",
+                currency, kind, null::jsonb from ({}) as part group by period, kind, currency)",
             parts.join(" union all ")
         )
     }

@@ -257,8 +257,15 @@ async fn what_validation_admits_is_stored_and_comes_back_equal_and_is_admitted_a
     let mut found = 0;
     let mut cursor = String::new();
     loop {
-        let page =
-            scene.query.request(&format!("/v1/orders?limit=100&as_placed=true{cursor}")).send().await.unwrap().text().await.unwrap();
+        let page = scene
+            .query
+            .request(&format!("/v1/orders?limit=100&as_placed=true{cursor}"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         let page = Json::read(&page);
         let Json::Array(data) = page.field("data") else { panic!("no list: {page:?}") };
         for order in data {

@@ -124,7 +124,10 @@ async fn a_shard_goes_on_after_its_stream_was_deleted() {
     let report = system.json(&["verify", "--full"], 0).await;
     let lane = report["lanes"].as_array().unwrap().iter().find(|lane| lane["lane"] == "orders").unwrap();
     assert_eq!((&lane["log_is_whole"], &lane["rows_in_log"], &lane["stored"]), (&json!(true), &json!(30), &json!(80)));
-    assert_eq!(system.shards.sql(0, "select before_seq, after_seq, rows_stored from log_loss where lane = 'orders'").await, "1|0|50");
+    assert_eq!(
+        system.shards.sql(0, "select before_seq, after_seq, rows_stored from log_loss where lane = 'orders'").await,
+        "1|0|50"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
