@@ -123,7 +123,9 @@ impl Follower {
             let shards = self.shards()?;
             // Followed before it is read: what is committed meanwhile is seen.
             let mut known: Vec<_> = shards.iter().map(|shard| shard.known().follow(StreamKind::Logged)).collect();
-            known.iter_mut().for_each(|known| known.mark_unchanged());
+            for known in &mut known {
+                known.mark_unchanged();
+            }
             let piece = self.next(rows).await?;
             if !piece.facts.is_empty() || Instant::now() >= until {
                 return Ok(piece);

@@ -24,20 +24,24 @@ type Liking = Option<(u16, u8)>;
 /// # Errors
 /// The problem `not_acceptable` where nothing that is on offer is wanted.
 pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<Format>, Problem> {
-    best(headers, &Format::ALL.map(|format| (format, format.media_type()))).ok_or_else(not_acceptable)
+    best(headers, &Format::ALL.map(|format| (format, format.media_type())), not_acceptable)
 }
 
-/// What is liked best of the page of JSON and these, each with its media type; `None` where nothing of it is.
-fn best<T: Copy>(headers: &HeaderMap, others: &[(T, &str)]) -> Option<Option<T>> {
+/// What is liked best of these, each with its media type; nothing where that is the page of JSON.
+fn best<T: Copy>(
+    headers: &HeaderMap,
+    others: &[(T, &str)],
+    nothing: impl FnOnce() -> Problem,
+) -> Result<Option<T>, Problem> {
     let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     if texts.iter().all(|text| text.trim().is_empty()) {
-        return Some(None);
+        return Ok(None);
     }
     let ranges: Vec<Range<'_>> = texts.iter().flat_map(|text| text.split(',')).filter_map(Range::parse).collect();
     let others = others.iter().map(|&(other, media_type)| (Some(other), liking(&ranges, media_type)));
     let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(others);
     let best = offers.filter(|(_, liking)| liking.is_some()).reduce(|a, b| if b.1 > a.1 { b } else { a });
-    best.map(|(other, _)| other)
+    best.map(|(other, _)| other).ok_or_else(nothing)
 }
 
 /// How a stream of changes is to be written; nothing where pages of JSON are as welcome.
@@ -46,7 +50,7 @@ fn best<T: Copy>(headers: &HeaderMap, others: &[(T, &str)]) -> Option<Option<T>>
 /// The problem `not_acceptable` where nothing that is on offer is wanted.
 pub(crate) fn wanted_stream(headers: &HeaderMap) -> Result<Option<Framing>, Problem> {
     let offers = Framing::ALL.map(|framing| (framing, framing.content_type()));
-    best(headers, &offers).ok_or_else(|| {
+    best(headers, &offers, || {
         Problem::not_acceptable("changes come as application/json, application/x-ndjson or text/event-stream")
     })
 }

@@ -109,7 +109,9 @@ impl Dealer {
         }
         match self.orders.decided(after, eventful, &[]).await {
             Ok(Some(orders)) => {
-                orders.iter().for_each(|order| deriver.derive_views(&order.as_stored(), facts));
+                for order in &orders {
+                    deriver.derive_views(&order.as_stored(), facts);
+                }
                 true
             }
             // Another writer leads, or the shard was set back: the session will see it.

@@ -137,10 +137,16 @@ impl Requeuer {
         facts.set_claimant(letter.request.and_then(claimant));
         match letter.lane {
             Lane::Orders => return Ok(self.add_orders(&orders, facts)),
-            Lane::Index => orders.iter().for_each(|order| self.deriver.derive_index(&order.as_stored(), facts)),
+            Lane::Index => {
+                for order in &orders {
+                    self.deriver.derive_index(&order.as_stored(), facts);
+                }
+            }
             Lane::Events => return Ok(self.add_events(&events, facts)),
             Lane::Views | Lane::ViewEvents => {
-                orders.iter().for_each(|order| self.deriver.derive_views(&order.as_stored(), facts))
+                for order in &orders {
+                    self.deriver.derive_views(&order.as_stored(), facts);
+                }
             }
         }
         Ok(Ok(()))

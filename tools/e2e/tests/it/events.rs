@@ -156,7 +156,9 @@ async fn what_an_order_has_become_is_the_same_in_the_end_whatever_the_order_of_a
         }
         let (_, timeline) = system.get(&format!("/v1/customers/{customer}/orders/{order_id}/events")).await.unwrap();
         let mut expected = order.events.clone();
-        expected.iter_mut().for_each(|event| event["at"] = in_full(event["at"].as_str().unwrap()).into());
+        for event in &mut expected {
+            event["at"] = in_full(event["at"].as_str().unwrap()).into();
+        }
         let told = timeline["data"].as_array().unwrap();
         assert!(told.is_sorted_by_key(|event| event["at"].as_str().unwrap()), "{timeline}");
         let mut told = told.clone();
@@ -257,7 +259,7 @@ async fn follow(system: &System, since: &str, wanted: usize) -> (Vec<String>, St
             kind if kind == "order" => fact["order"]["order_id"].to_string(),
             _ => format!("{} {}", fact["event"]["order_id"], fact["event"]["event_id"]),
         }));
-        next = page["next"].as_str().unwrap().to_owned();
+        page["next"].as_str().unwrap().clone_into(&mut next);
     }
     (told, next)
 }
@@ -308,7 +310,8 @@ async fn who_follows_is_given_each_stored_fact_once_whatever_is_killed() {
     let mut stream = stream.unwrap();
     let mut text = String::new();
     while !text.contains("\"nobody\"") || !text.trim_end().ends_with("\"}") {
-        text.push_str(&String::from_utf8(stream.chunk().await.unwrap().expect("it does not end").to_vec()).unwrap());
+        let chunk = stream.chunk().await.unwrap().expect("it does not end");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
     }
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert!(last["next"].is_string(), "{text}");
