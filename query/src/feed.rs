@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
-use forebay_service::Problem;
 use forebay_shard::read::Statement;
 use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored};
 use futures::FutureExt;
@@ -79,7 +78,7 @@ impl Follower {
     /// What was stored next, about so much of it. Nothing where there is nothing.
     ///
     /// # Errors
-    /// Where a shard does not answer, and is not to be left out; the problem `receipt_gone` where a position is of no log that is known.
+    /// Where a shard does not answer, and is not to be left out.
     pub(crate) async fn next(&mut self, rows: usize) -> Result<Piece, ReadError> {
         let shards = self.shards()?;
         let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
@@ -87,7 +86,7 @@ impl Follower {
         let mut piece = Piece::default();
         for (shard, read) in shards.iter().zip(join_all(reads).await) {
             match read {
-                Ok(changes) => self.take(shard.id(), changes, &mut piece)?,
+                Ok(changes) => self.take(shard.id(), changes, &mut piece),
                 Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
                     error.log();
                     piece.missing.push(shard.id());
@@ -98,11 +97,7 @@ impl Follower {
         Ok(piece)
     }
 
-    fn take(&mut self, shard: ShardId, changes: Option<Changes>, piece: &mut Piece) -> Result<(), ReadError> {
-        let Some(Changes { changes, read_to, is_all }) = changes else {
-            let detail = format!("the position names a log of shard {shard} that is not known: begin anew");
-            return Err(Problem::receipt_gone(detail).with("shard", shard.0).into());
-        };
+    fn take(&mut self, shard: ShardId, Changes { changes, read_to, is_all }: Changes, piece: &mut Piece) {
         for change in &changes {
             piece.facts.push(match &change.fact {
                 Stored::Order(row) => order(shard, &Fact::of(row)),
@@ -111,7 +106,6 @@ impl Follower {
         }
         self.at.extend(read_to.map(|position| (shard, position)));
         piece.has_more |= !is_all;
-        Ok(())
     }
 
     /// The next piece that has something, or what there is when the time is over.
@@ -145,7 +139,7 @@ impl Follower {
     }
 }
 
-async fn read(shard: &Shard, behind: Option<Position>, amount: Amount) -> Result<Option<Changes>, ReadError> {
+async fn read(shard: &Shard, behind: Option<Position>, amount: Amount) -> Result<Changes, ReadError> {
     let id = shard.id();
     let changes = shard
         .with_connection("changes", &move |connection| Changes::read(connection, id, behind, amount).boxed())

@@ -2,7 +2,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 4 |
+//! | 1 | version, 5 |
 //! | 1 | bit 0: there is a body; bit 1: it shows no order |
 //! | 8 | epoch |
 //! | 2 | how many positions, then each: kind of stream (1), shard (2), incarnation (8), sequence number (8) |
@@ -16,7 +16,7 @@ use super::entry::{Entry, Watch, Watched};
 use crate::position::read_at::ReadAt;
 
 /// Which form of entries this version writes and reads.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 const HAS_BODY: u8 = 1;
 const IS_EMPTY: u8 = 2;
 const KEY: u8 = 0;

@@ -10,7 +10,7 @@ use forebay_api::Route;
 use forebay_api::lookup::{IDS_MAX, OrderIds};
 use forebay_api::problem::FaultEntry;
 use forebay_model::touched::id_key;
-use forebay_model::{OrderId, StreamId};
+use forebay_model::{Lane, OrderId, StreamId};
 use forebay_service::{Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, Uri, header};
 
@@ -42,10 +42,14 @@ pub(crate) async fn post_lookup(
     let ids = ids_of(&service_http::read_whole(body, BODY_BYTES_MAX, BODY_DEADLINE).await?)?;
     let (map, tenant) = (app.map()?, tenant());
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let logged: Vec<StreamId> = map.shards().map(|shard| Lane::Events.on(shard)).collect();
     let by_index = wanted.iter().map(|id| (id, index_of(&map, tenant, id)));
     let (mut patience, mut index) = (patience, BTreeSet::<StreamId>::new());
     for (id, streams) in by_index {
-        patience = app.cache().with_floor(patience, &streams, Watch::Key(id_key(tenant, id.as_str())));
+        let watch = Watch::Key(id_key(tenant, id.as_str()));
+        patience = app.cache().with_floor(patience, &streams, watch);
+        // What has happened to it is told by the shard that has it, which is not known yet.
+        patience = app.cache().with_floor(patience, &logged, watch);
         index.extend(streams);
     }
     let mut lookup = Lookup::new(app.shards(), &map, tenant, patience);

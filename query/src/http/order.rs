@@ -141,6 +141,9 @@ async fn find(
 ) -> Result<Entry, ReadError> {
     let watch = Watch::Key(id_key(tenant, order_id.as_str()));
     let patience = app.cache().with_floor(patience, &index_of(map, tenant, order_id), watch);
+    // What has happened to it is told by the shard that has it, which is not known yet.
+    let logged: Vec<StreamId> = map.shards().map(|shard| Lane::Events.on(shard)).collect();
+    let patience = app.cache().with_floor(patience, &logged, watch);
     let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {

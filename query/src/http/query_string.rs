@@ -113,9 +113,9 @@ impl QueryString {
         self.flag(Parameter::Partial)
     }
 
-    /// `since`, or else the position that a header has named: a position, or nothing for `now`.
+    /// The position that a header has named, which whoever begins a stream again has seen since, or `since`; nothing for `now`.
     pub(crate) fn since(&self, last_seen: Option<&str>) -> Result<Option<Receipt>, Problem> {
-        match self.get(Parameter::Since).or(last_seen) {
+        match last_seen.or(self.get(Parameter::Since)) {
             None | Some(BEGINNING) => Ok(Some(Receipt::default())),
             Some("now") => Ok(None),
             Some(text) => text.trim().parse().map(Some).map_err(|error| malformed(format!("`since` {error}"))),

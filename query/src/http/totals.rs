@@ -157,7 +157,10 @@ impl TotalsRequest {
         let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
         let mut summed = Summed::default();
         while let Some(row) = merge.next(ROWS).await? {
-            summed.sums.add_order(&row, self.by);
+            // What came in by an amendment was not there as it was placed.
+            if row.items() != "[]" {
+                summed.sums.add_order(&row, self.by);
+            }
         }
         summed.missing = merge.missing().to_vec();
         for source in merge.sources() {

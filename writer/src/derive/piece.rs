@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_model::fact::FramePart;
 use forebay_model::{Bucket, Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
@@ -9,6 +10,9 @@ use forebay_shard::read::stored_order::{OrderKey, OrderReader};
 use forebay_shard::{DeadRows, IndexedFrame};
 use tokio::sync::{Notify, mpsc};
 use tracing::debug;
+
+/// How long commits may have to wait for the reading of orders.
+const READ_MAX: Duration = Duration::from_secs(2);
 
 /// What a commit has brought.
 #[derive(Debug)]
@@ -107,17 +111,22 @@ impl Dealer {
         if eventful.is_empty() || deriver.views().is_empty() {
             return true;
         }
-        match self.orders.decided(after, eventful, &[]).await {
-            Ok(Some(orders)) => {
+        let read = tokio::time::timeout(READ_MAX, self.orders.decided(after, eventful, &[])).await;
+        match read {
+            Ok(Ok(Some(orders))) => {
                 for order in &orders {
                     deriver.derive_views(&order.as_stored(), facts);
                 }
                 true
             }
             // Another writer leads, or the shard was set back: the session will see it.
-            Ok(None) => false,
-            Err(error) => {
+            Ok(Ok(None)) => false,
+            Ok(Err(error)) => {
                 debug!(%error, "what happened to orders was not read");
+                false
+            }
+            Err(_late) => {
+                debug!("what happened to orders was not read in time");
                 false
             }
         }

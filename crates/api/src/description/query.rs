@@ -223,7 +223,6 @@ pub(super) fn get_changes(schemas: &mut Schemas) -> Operation {
             Code::Unauthenticated,
             Code::Forbidden,
             Code::NotAcceptable,
-            Code::ReceiptGone,
             Code::Internal,
             Code::NotReady,
             Code::ShardUnavailable,

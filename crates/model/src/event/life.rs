@@ -50,18 +50,21 @@ pub struct Amended {
 struct Item<'a> {
     #[serde(borrow)]
     sku: Option<&'a RawValue>,
-    quantity: Option<i64>,
-    price: Option<i64>,
+    #[serde(borrow)]
+    quantity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    price: Option<&'a RawValue>,
 }
 
-/// The further fields of an event, as far as an order's life goes by them.
+/// The further fields of an event that mean something in some kinds. In others they are anything, so each is read only where it does.
 #[derive(Debug, Default, Deserialize)]
 struct Content<'a> {
     #[serde(borrow)]
     items: Option<&'a RawValue>,
-    amount: Option<i64>,
     #[serde(borrow)]
-    set: Option<BTreeMap<String, &'a RawValue>>,
+    amount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    set: Option<&'a RawValue>,
 }
 
 impl Life {
@@ -104,7 +107,9 @@ impl Life {
         for (event, content) in events.iter().filter(|(event, _)| event.kind == EventKind::Amended) {
             life.amend(event.at, content);
         }
-        let ordered = quantities(life.items.as_ref().map_or(items, |amended| &amended.items));
+        let mut ordered = quantities(life.items.as_ref().map_or(items, |amended| &amended.items));
+        // What a credit note has given back does not come back once more.
+        ordered.retain(|_, quantity| *quantity > 0);
         for (event, content) in &events {
             life.take(event, content, &ordered);
         }
@@ -117,13 +122,15 @@ impl Life {
             let sum = parsed(items.get()).iter().map(Item::sum).sum::<i128>() as i64;
             self.items = Some(Amended { items: items.get().to_owned(), sum });
         }
-        for (field, value) in content.set.iter().flatten() {
-            self.set.insert(field.clone(), value.get().to_owned());
+        let set: BTreeMap<String, &RawValue> = content.set.map(read).unwrap_or_default();
+        for (field, value) in set {
+            self.set.insert(field, value.get().to_owned());
         }
     }
 
     fn take(&mut self, event: &StoredEvent<'_>, content: &Content<'_>, ordered: &BTreeMap<String, i64>) {
-        let add = |sum: &mut Option<i64>| *sum = Some(sum.unwrap_or(0).saturating_add(content.amount.unwrap_or(0)));
+        let amount = || content.amount.map_or(0, read::<i64>);
+        let add = |sum: &mut Option<i64>| *sum = Some(sum.unwrap_or(0).saturating_add(amount()));
         match event.kind {
             EventKind::Paid => add(&mut self.paid),
             EventKind::Refunded => add(&mut self.refunded),
@@ -160,8 +167,12 @@ impl Life {
 }
 
 impl Item<'_> {
+    fn quantity(&self) -> i64 {
+        self.quantity.map_or(0, read)
+    }
+
     fn sum(&self) -> i128 {
-        i128::from(self.quantity.unwrap_or(0)) * i128::from(self.price.unwrap_or(0))
+        i128::from(self.quantity()) * i128::from(self.price.map_or(0, read::<i64>))
     }
 }
 
@@ -170,6 +181,11 @@ fn content<'a>(event: &StoredEvent<'a>) -> Content<'a> {
     let has_meaning =
         matches!(event.kind, EventKind::Amended | EventKind::Returned | EventKind::Paid | EventKind::Refunded);
     if has_meaning { serde_json::from_str(event.content).unwrap_or_default() } else { Content::default() }
+}
+
+/// What is not of that type, as only a foreign event can have it, is nothing.
+fn read<'a, T: Deserialize<'a> + Default>(value: &'a RawValue) -> T {
+    serde_json::from_str(value.get()).unwrap_or_default()
 }
 
 fn parsed(items: &str) -> Vec<Item<'_>> {
@@ -184,7 +200,7 @@ fn quantities(items: &str) -> BTreeMap<String, i64> {
         // An integer stands for its decimal text.
         let sku = serde_json::from_str::<String>(sku).map_or(Cow::Borrowed(sku), Cow::Owned);
         let quantity = quantities.entry(sku.into_owned()).or_insert(0i64);
-        *quantity = quantity.saturating_add(item.quantity.unwrap_or(0));
+        *quantity = quantity.saturating_add(item.quantity());
     }
     quantities
 }
@@ -252,6 +268,18 @@ mod tests {
         );
         assert_eq!(json!(life.set), json!({"a": "2", "b": "[1.50]"}));
         assert_eq!((life.amended_at.map(Timestamp::unix_us), &*life.status), (Some(4), "returned"));
+    }
+
+    #[test]
+    fn a_field_that_means_nothing_in_a_kind_may_be_anything() {
+        let part = r#"{"items":[{"sku":"B","quantity":1,"price":"?"}],"amount":"29.99","set":7}"#;
+        let life = life(vec![
+            event("1", "returned", 3, part),
+            event("2", "paid", 4, r#"{"amount":5,"set":"A12","items":{}}"#),
+            event("3", "amended", 5, r#"{"amount":1.5,"set":{"a":1}}"#),
+        ]);
+        assert_eq!((json!(life.returned), &*life.status), (json!({"B": 1}), "placed"));
+        assert_eq!((life.paid, json!(life.set)), (Some(5), json!({"a": "1"})));
     }
 
     #[test]

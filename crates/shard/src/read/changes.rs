@@ -5,9 +5,8 @@
 //! behind the other. Copied rows are of other shards' logs, and are not of this one's.
 
 use forebay_model::{Position, ShardId, StreamKind, Timestamp};
-use futures::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Row as _};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
 
 use super::row::OrderRow;
 use super::sql::ORDER;
@@ -16,6 +15,8 @@ use crate::place::PlaceLog;
 use crate::position::StreamPosition;
 use crate::timestamptz::Timestamptz;
 
+/// Rows that are read together; each may have some 256 KiB.
+const ROWS_AT_A_TIME: usize = 64;
 /// Partitions that one statement is over.
 const PARTITIONS: usize = 32;
 
@@ -90,8 +91,7 @@ struct Side {
 }
 
 impl Changes {
-    /// Reads what follows a position of a shard's logged stream, or its beginning. `None` where the position is of no making of it that is
-    /// known.
+    /// Reads what follows a position of a shard's logged stream, or its beginning.
     ///
     /// # Errors
     /// What the shard says.
@@ -100,8 +100,11 @@ impl Changes {
         shard: ShardId,
         behind: Option<Position>,
         amount: Amount,
-    ) -> Result<Option<Self>, sqlx::Error> {
+    ) -> Result<Self, sqlx::Error> {
+        const LOCK: &str = "lock table only orders in access share mode";
         let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+        // Before there is a snapshot: on a replica, a partition that takes the place of others would look empty in one from before.
+        snapshot.execute(LOCK).await?;
         let found = Self::in_snapshot(&mut snapshot, shard, behind, amount).await?;
         snapshot.commit().await?;
         Ok(found)
@@ -112,8 +115,8 @@ impl Changes {
         shard: ShardId,
         behind: Option<Position>,
         amount: Amount,
-    ) -> Result<Option<Self>, sqlx::Error> {
-        let nothing = |read_to| Ok(Some(Self { changes: Vec::new(), read_to, is_all: true }));
+    ) -> Result<Self, sqlx::Error> {
+        let nothing = |read_to| Ok(Self { changes: Vec::new(), read_to, is_all: true });
         let Some(StreamPosition { position, .. }) = StreamPosition::of(snapshot, StreamKind::Logged).await? else {
             return nothing(behind);
         };
@@ -122,16 +125,10 @@ impl Changes {
             return nothing(behind);
         }
         let logs: Vec<PlaceLog> = PlaceLog::all(snapshot).await?.into_iter().filter(|log| log.shard == shard).collect();
-        let known = |behind: Position| logs.iter().position(|log| log.incarnation == behind.incarnation);
-        let first = match behind {
-            None => 0,
-            Some(behind) => match known(behind) {
-                Some(first) => first,
-                // Nothing was stored of it yet.
-                None if behind.incarnation == position.incarnation => logs.len(),
-                None => return Ok(None),
-            },
-        };
+        // Where nothing was stored of a making, the next one follows: later ones have larger incarnations.
+        let first = behind.map_or(0, |behind| {
+            logs.iter().position(|log| log.incarnation >= behind.incarnation).unwrap_or(logs.len())
+        });
         for log in &logs[first..] {
             let start = behind.filter(|behind| behind.incarnation == log.incarnation).map_or(0, |behind| behind.seq);
             let is_present = log.incarnation == position.incarnation;
@@ -140,14 +137,14 @@ impl Changes {
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let at = |seq| Position { incarnation: log.incarnation, seq };
             if let Some(seq) = read_to {
-                return Ok(Some(Self { changes, read_to: Some(at(seq)), is_all: false }));
+                return Ok(Self { changes, read_to: Some(at(seq)), is_all: false });
             }
             if !changes.is_empty() && !is_present {
                 let last = changes.last().map_or(start, |change| change.seq);
-                return Ok(Some(Self { changes, read_to: Some(at(last)), is_all: false }));
+                return Ok(Self { changes, read_to: Some(at(last)), is_all: false });
             }
             if is_present {
-                return Ok(Some(Self { changes, read_to: Some(position), is_all: true }));
+                return Ok(Self { changes, read_to: Some(position), is_all: true });
             }
         }
         nothing(Some(position))
@@ -170,7 +167,7 @@ impl Part {
         let [from, to] = [window.from, window.to].map(Timestamp::from_unix_us);
         let sql = format!(
             "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
-                and ordered_at >= '{from}' and ordered_at < '{to}' order by place_seq"
+                and ordered_at >= '{from}' and ordered_at < '{to}' order by place_seq fetch first ($4) rows with ties"
         );
         let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
         self.rows(connection, &sql, order, amount).await
@@ -178,7 +175,7 @@ impl Part {
 
     async fn events(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         const SQL: &str = "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
-            where place_log = $1 and place_seq > $2 and place_seq <= $3 order by place_seq";
+            where place_log = $1 and place_seq > $2 and place_seq <= $3 order by place_seq fetch first ($4) rows with ties";
         let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
             Ok((event.content.len() + event.order_id.len(), Stored::Event(event)))
@@ -186,6 +183,7 @@ impl Part {
         self.rows(connection, SQL, event, amount).await
     }
 
+    /// Some at a time, so that nothing is read that is not given: of each piece the last frame is whole.
     async fn rows(
         self,
         connection: &mut PgConnection,
@@ -194,24 +192,30 @@ impl Part {
         amount: Amount,
     ) -> Result<Side, sqlx::Error> {
         let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
-        let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .bind(self.log)
-            .bind(number(self.behind))
-            .bind(number(self.upto))
-            .persistent(false);
-        let mut rows = query.fetch(connection);
-        let (mut changes, mut bytes) = (Vec::<Change>::new(), 0);
-        while let Some(row) = rows.try_next().await? {
-            let seq = row.try_get::<i64, _>("place_seq")?.cast_unsigned();
-            let is_enough = changes.len() >= amount.rows || bytes >= amount.bytes;
-            if let Some(last) = changes.last().map(|last| last.seq).filter(|&last| is_enough && last < seq) {
-                return Ok(Side { changes, read_to: Some(last) });
+        let wanted = amount.rows.clamp(1, ROWS_AT_A_TIME);
+        let (mut changes, mut bytes, mut behind) = (Vec::new(), 0, self.behind);
+        loop {
+            let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+                .bind(self.log)
+                .bind(number(behind))
+                .bind(number(self.upto))
+                .bind(wanted as i64)
+                .persistent(false)
+                .fetch_all(&mut *connection)
+                .await?;
+            for row in &rows {
+                behind = row.try_get::<i64, _>("place_seq")?.cast_unsigned();
+                let (more, fact) = read(row)?;
+                bytes += more;
+                changes.push(Change { seq: behind, fact });
             }
-            let (more, fact) = read(&row)?;
-            bytes += more;
-            changes.push(Change { seq, fact });
+            if rows.len() < wanted {
+                return Ok(Side { changes, read_to: None });
+            }
+            if changes.len() >= amount.rows || bytes >= amount.bytes {
+                return Ok(Side { changes, read_to: Some(behind) });
+            }
         }
-        Ok(Side { changes, read_to: None })
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::stored_order::OrderKey;
+use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
 
 /// The order that an event names.
@@ -45,7 +46,7 @@ impl OrderRef {
     ///
     /// # Errors
     /// Where the row has others there.
-    pub(super) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let bucket = row.try_get::<i16, _>(0)?.cast_unsigned();
         let bucket = Bucket::new(bucket).ok_or_else(|| sqlx::Error::Decode(format!("a bucket {bucket}").into()))?;
         Ok(Self { bucket, tenant: row.try_get(1)?, order_id: row.try_get(2)?, customer_id: row.try_get(3)? })
@@ -55,8 +56,8 @@ impl OrderRef {
     fn home(&self) -> Option<(Timestamp, Timestamp)> {
         let home = Home::of(&self.order_id).filter(|home| home.bucket == self.bucket)?;
         let at = Timestamp::from_unix_us(home.unix_ms * 1000);
-        // Postgres has no other times, and no order has them.
-        (at >= Timestamp::EARLIEST && at.unix_us() < i64::MAX / 2).then(|| (at, at.plus_us(999)))
+        // No order has another time.
+        (Timestamp::EARLIEST..LATEST).contains(&at).then(|| (at, at.plus_us(999)))
     }
 }
 
@@ -106,13 +107,13 @@ async fn at_home(
     connection: &mut PgConnection,
     wanted: &[OrderRef],
 ) -> Result<Vec<(usize, (Bucket, OrderKey))>, sqlx::Error> {
-    // The bounds leave out every partition that no id leads to.
-    const SQL: &str = "select n, o.ordered_at, o.customer_id \
-        from unnest($3::int2[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[]) with ordinality \
-            as wanted(bucket, tenant, order_id, earliest, latest, n) \
-        cross join lateral (select orders.ordered_at, orders.customer_id from orders \
+    // The bounds leave out every partition that no id leads to. By the bucket as well, the planner might walk along the primary key.
+    const SQL: &str = "select n, o.ordered_at, o.customer_id, o.bucket \
+        from unnest($3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[]) with ordinality \
+            as wanted(tenant, order_id, earliest, latest, n) \
+        cross join lateral (select orders.ordered_at, orders.customer_id, orders.bucket from orders \
             where orders.ordered_at between wanted.earliest and wanted.latest and orders.order_id = wanted.order_id \
-            and orders.ordered_at between $1 and $2 and orders.bucket = wanted.bucket and orders.tenant = wanted.tenant \
+            and orders.ordered_at between $1 and $2 and orders.tenant = wanted.tenant \
             limit 1000) as o";
     let homes: Vec<_> = wanted.iter().enumerate().filter_map(|(place, of)| Some((place, of, of.home()?))).collect();
     let spans = || homes.iter().map(|(.., span)| *span);
@@ -122,19 +123,21 @@ async fn at_home(
     let rows = sqlx::query(SQL)
         .bind(Timestamptz(earliest))
         .bind(Timestamptz(latest))
-        .bind(homes.iter().map(|(_, of, _)| of.bucket.number().cast_signed()).collect::<Vec<_>>())
         .bind(homes.iter().map(|(_, of, _)| of.tenant.as_str()).collect::<Vec<_>>())
         .bind(homes.iter().map(|(_, of, _)| of.order_id.as_str()).collect::<Vec<_>>())
         .bind(spans().map(|span| Timestamptz(span.0)).collect::<Vec<_>>())
         .bind(spans().map(|span| Timestamptz(span.1)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-    let mut all: Vec<_> =
-        rows.iter().map(|row| found(row, wanted, |n| homes[n].0)).collect::<Result<_, sqlx::Error>>()?;
-    all.retain(|(place, (_, key))| {
-        let named = &wanted[*place].customer_id;
-        named.is_empty() || *named == key.customer_id
-    });
+    let mut all = Vec::new();
+    for row in &rows {
+        let bucket = row.try_get::<i16, _>(3)?.cast_unsigned();
+        let (place, order) = found(row, wanted, |n| homes[n].0)?;
+        let of = &wanted[place];
+        if of.bucket.number() == bucket && (of.customer_id.is_empty() || of.customer_id == order.1.customer_id) {
+            all.push((place, order));
+        }
+    }
     Ok(all)
 }
 

@@ -90,7 +90,7 @@ impl Summing<'_> {
                 vec![self.of_key(Lane::Orders, "total", "bucket = $5 and customer_id = $6", "$7")]
             }
             Subject::View { .. } => {
-                vec![self.of_key(Lane::Views, "subtotal", "bucket = $5 and view = $6 and key = $7", "$8")]
+                vec![self.of_key(Lane::Views, "subtotal", IN_VIEW, "$8")]
             }
         };
         format!(
@@ -175,6 +175,9 @@ fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
     let ends: Vec<String> = from.into_iter().chain(to).collect();
     if ends.is_empty() { "true".to_owned() } else { ends.join(" and ") }
 }
+
+/// What a key sees as it was placed: what came in by an amendment has no items there.
+const IN_VIEW: &str = "bucket = $5 and view = $6 and key = $7 and items <> '[]'::jsonb";
 
 impl SumRow {
     /// What all orders of a shard come to, whoever's they are.

@@ -4,7 +4,7 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Bucket, Incarnation, PerLane, Position, StreamKind, ViewSet};
+use forebay_model::{Bucket, Incarnation, Lane, PerLane, Position, StreamKind, ViewSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -89,7 +89,8 @@ impl Attempt<'_> {
             outcomes.push(part.store(connection, self.incarnation(), straight, &mut requests).await?);
         }
         requests.write(connection).await?;
-        let eventful = awaited::eventful(connection, self.lanes).await?;
+        let of_events = |error| AttemptError::Rows { lane: Lane::Events, error };
+        let eventful = awaited::eventful(connection, self.lanes).await.map_err(of_events)?;
         if let Some(hook) = self.before_commit {
             hook();
         }

@@ -28,30 +28,31 @@ pub(crate) async fn eventful(
     Ok(eventful.into_iter().collect())
 }
 
-/// The orders of these that events were waiting for.
+/// The stored orders that events were waiting for, and that came by these. (Of two with one id the other may be dead.)
 async fn no_longer_awaited(
     connection: &mut PgConnection,
     orders: &LanePart<'_>,
 ) -> Result<Vec<(Bucket, OrderKey)>, sqlx::Error> {
     const IS_ANY: &str = "select exists (select from order_awaited)";
     // One look at the primary key for each order.
-    const SQL: &str = "delete from order_awaited a using unnest($1::int2[], $2::text[], $3::text[], $4::text[]) with ordinality \
-            as stored(bucket, tenant, order_id, customer_id, n) \
+    const SQL: &str = "delete from order_awaited a using unnest($1::int2[], $2::text[], $3::text[], $4::text[]) \
+            as stored(bucket, tenant, order_id, customer_id) \
         where a.bucket = stored.bucket and a.tenant = stored.tenant and a.order_id = stored.order_id \
-            and a.customer_id in ('', stored.customer_id) returning stored.n";
+            and a.customer_id in ('', stored.customer_id) returning a.bucket, a.tenant, a.order_id, a.customer_id";
     if !sqlx::query_scalar::<_, bool>(IS_ANY).fetch_one(&mut *connection).await? {
         return Ok(Vec::new());
     }
     let tuples = orders.ranges.iter().flat_map(|range| range.tuples());
     let stored: Vec<_> = tuples.filter_map(|(tuple, entry)| order(&Identity::of(tuple, entry.ordered_at))).collect();
-    let numbers: Vec<i64> = sqlx::query_scalar(SQL)
+    let awaited = sqlx::query(SQL)
         .bind(stored.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.order_id.as_str()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.customer_id.as_str()).collect::<Vec<_>>())
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    Ok(numbers.into_iter().map(|number| stored[(number - 1) as usize].clone()).collect())
+    let awaited: Vec<OrderRef> = awaited.iter().map(OrderRef::from_row).collect::<Result<_, _>>()?;
+    Ok(eventful::orders(connection, &awaited).await?.into_iter().map(|(_, order)| order).collect())
 }
 
 /// The stored orders that these events are about. Those that are not here are awaited.
