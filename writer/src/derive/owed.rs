@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use forebay_log::{FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
-use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tenant, Tuples};
+use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tuples};
 use forebay_shard::PlaceLog;
 use forebay_shard::read::eventful::OrderRef;
 use forebay_shard::read::stored_order::{OrderKey, OrderReader, StoredOrder};
@@ -180,13 +180,7 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     for frame in frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Orders)) {
         for tuple in Tuples::new(Lane::Orders, frame.payload()) {
             let Ok(tuple) = tuple else { break };
-            let Identity { bucket, tenant, customer_id, ordered_at, order_id } =
-                Identity::of(tuple.bytes(), tuple.ordered_at());
-            let text = |bytes: &[u8]| str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
-            let texts = (text(tenant).map(Tenant::of_stored), text(customer_id), text(order_id));
-            if let (Some(bucket), (Some(tenant), Some(customer_id), Some(order_id))) = (Bucket::new(bucket), texts) {
-                identities.push((bucket, OrderKey { ordered_at, order_id, customer_id, tenant }));
-            }
+            identities.extend(OrderKey::of(&Identity::of(tuple.bytes(), tuple.ordered_at())));
         }
     }
     identities

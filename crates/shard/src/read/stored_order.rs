@@ -173,6 +173,18 @@ impl OrderKey {
         Self { ordered_at: Timestamp::EARLIEST, order_id, customer_id, tenant: Tenant::default() }
     }
 
+    /// Which order a tuple of lane `orders` is, with its bucket. What cannot be a text of Postgres was not stored.
+    pub fn of(identity: &Identity<'_>) -> Option<(Bucket, Self)> {
+        let text = |bytes: &[u8]| str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
+        let key = Self {
+            ordered_at: identity.ordered_at,
+            order_id: text(identity.order_id)?,
+            customer_id: text(identity.customer_id)?,
+            tenant: Tenant::of_stored(text(identity.tenant)?),
+        };
+        Some((Bucket::new(identity.bucket)?, key))
+    }
+
     /// Reads it from a row that has time, order id, customer and tenant from that column on.
     ///
     /// # Errors

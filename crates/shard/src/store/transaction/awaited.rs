@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forebay_model::{Bucket, Identity, Lane, Tenant};
+use forebay_model::{Bucket, Identity, Lane};
 use sqlx::postgres::PgConnection;
 
 use crate::read::eventful::{self, OrderRef};
@@ -43,7 +43,8 @@ async fn no_longer_awaited(
         return Ok(Vec::new());
     }
     let tuples = orders.ranges.iter().flat_map(|range| range.tuples());
-    let stored: Vec<_> = tuples.filter_map(|(tuple, entry)| order(&Identity::of(tuple, entry.ordered_at))).collect();
+    let stored: Vec<_> =
+        tuples.filter_map(|(tuple, entry)| OrderKey::of(&Identity::of(tuple, entry.ordered_at))).collect();
     let awaited = sqlx::query(SQL)
         .bind(stored.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
@@ -77,15 +78,4 @@ async fn happened_to(
             .await?;
     }
     Ok(found.into_values().collect())
-}
-
-fn order(identity: &Identity<'_>) -> Option<(Bucket, OrderKey)> {
-    let text = |bytes: &[u8]| str::from_utf8(bytes).ok().map(str::to_owned);
-    let key = OrderKey {
-        ordered_at: identity.ordered_at,
-        order_id: text(identity.order_id)?,
-        customer_id: text(identity.customer_id)?,
-        tenant: Tenant::of_stored(text(identity.tenant)?),
-    };
-    Some((Bucket::new(identity.bucket)?, key))
 }
