@@ -7,6 +7,7 @@
 //! | [`system`] | servers and services on free ports, ways between them that can be spoilt, and what can be done to all of them |
 //! | [`load`] | clients that send, and clients that read back; what was sent, and what came of it |
 //! | [`audit`] | what the shards hold, and whether it is what was sent |
+//! | [`patient`] | a client that comes again when it is told to |
 //! | [`matrix`] | the fault cases, and how one is run |
 
 #![allow(clippy::disallowed_methods, reason = "a tool is no service: whoever runs it sees what dies")]
@@ -14,6 +15,7 @@
 pub mod audit;
 pub mod load;
 pub mod matrix;
+pub mod patient;
 pub mod system;
 
 pub use system::System;

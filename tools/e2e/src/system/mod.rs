@@ -15,6 +15,8 @@ use serde_json::Value;
 
 use links::Links;
 
+use crate::patient::answer_of;
+
 /// How long anything may take that is waited for.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 /// How often it is looked at the log.
@@ -179,33 +181,34 @@ impl System {
         self.forebay(&[&fixed, arguments].concat(), input).await?.ok()?.json()
     }
 
-    /// Sends an order and gives the answer's status and body.
+    /// Sends an order, as often as it takes, and gives the answer's status and body.
     ///
     /// # Errors
-    /// Where there is no answer.
+    /// As [`answer_of`].
     pub async fn post(&self, order: &Value) -> Result<(u16, Value)> {
         self.post_to("/v1/orders", order).await
     }
 
-    /// Sends JSON to the ingest service and gives the answer's status and body.
+    /// Sends JSON to the ingest service, as often as it takes, and gives the answer's status and body.
     ///
     /// # Errors
-    /// Where there is no answer.
+    /// As [`answer_of`].
     pub async fn post_to(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         let request = self.http.post(self.url(ServiceName::Ingest, path)).header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await?;
+        let answer = answer_of(request.body(body.to_string())).await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
-    /// Asks the query service and gives the answer's status and body.
+    /// Asks the query service, as often as it takes, and gives the answer's status and body.
     ///
     /// # Errors
-    /// Where there is no answer.
+    /// As [`answer_of`].
     pub async fn get(&self, path: &str) -> Result<(u16, Value)> {
-        self.ask(ServiceName::Query, path).await
+        let answer = answer_of(self.http.get(self.url(ServiceName::Query, path))).await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
     }
 
-    /// Asks a service and gives the answer's status and body.
+    /// Asks a service once and gives the answer's status and body.
     ///
     /// # Errors
     /// Where there is no answer.
@@ -213,7 +216,7 @@ impl System {
         self.ask_at(&self.url(service, path)).await
     }
 
-    /// Asks an address and gives the answer's status and body.
+    /// Asks an address once and gives the answer's status and body.
     ///
     /// # Errors
     /// Where there is no answer.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_e2e::System;
+use forebay_e2e::patient::answer_of;
 use forebay_model::Timestamp;
 use forebay_stack::{Durability, ServiceName};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ async fn post_and_read(http: reqwest::Client, ingest: String, queries: [String; 
         order["order_id"] = format!("RYW-{place}").into();
         order["timestamp"] = Timestamp::now().to_string().into();
     }
-    let posted = http.post(ingest).json(&order).send().await.map_err(|error| error.to_string())?;
+    let posted = answer_of(http.post(ingest).json(&order)).await.map_err(|error| error.to_string())?;
     let (status, posted) = (posted.status(), posted.json::<Value>().await.map_err(|error| error.to_string())?);
     if status != 202 {
         return Err(format!("{status}: {posted}"));
@@ -40,7 +41,7 @@ async fn post_and_read(http: reqwest::Client, ingest: String, queries: [String; 
     };
     let query = &queries[(place / 5 % 2) as usize];
     let url = format!("{query}{path}&after={receipt}&wait_ms=60000");
-    let answer = http.get(&url).send().await.map_err(|error| error.to_string())?;
+    let answer = answer_of(http.get(&url)).await.map_err(|error| error.to_string())?;
     let (status, from) = (answer.status(), answer.headers().get("forebay-cache").cloned());
     let body: Value = answer.json().await.map_err(|error| error.to_string())?;
     let is = |order: &Value| order["order_id"] == id.as_str();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_e2e::System;
+use forebay_e2e::patient::answer_of;
 use forebay_model::Receipt;
 use forebay_stack::{Durability, Server, ServiceName};
 use serde_json::{Value, json};
@@ -51,9 +52,8 @@ async fn no_answer_lacks_what_was_committed_before_its_position() {
                 let customer = place % CUSTOMERS;
                 let known = acked.lock().unwrap().iter().filter(|order| order.customer == customer).cloned().collect();
                 let path = format!("/v1/customers/C{customer}/orders?limit=1000");
-                let answer =
-                    http.get(format!("{}{path}", queries[(place / CUSTOMERS % 2) as usize])).send().await.unwrap();
-                check(answer, &path, known).await;
+                let url = format!("{}{path}", queries[(place / CUSTOMERS % 2) as usize]);
+                check(answer_of(http.get(url)).await.unwrap(), &path, known).await;
                 reads.fetch_add(1, Ordering::Relaxed);
             }
         }
