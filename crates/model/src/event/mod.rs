@@ -1,6 +1,7 @@
 //! An event: something that happened to an order. A fact of its own, with an id of its own: orders do not change, and what an order has
 //! become is folded from it and its events where it is read ([`life`]). So events may come late, twice, in any order, or before their order.
 
+mod items;
 mod kind;
 pub mod life;
 mod parser;

@@ -2,20 +2,18 @@
 
 use jiter::Peek;
 
-use super::{EventDraft, EventKind, NotAKind};
+use super::items::{check_amended, check_returned};
+use super::{EventDraft, EventKind};
 use crate::id::EventId;
 use crate::order::fault::Rejection;
-use crate::order::item::{Items, check_key, check_sku};
-use crate::order::kind::OrderKind;
-use crate::order::parser::{checked_timestamp, object_text};
-use crate::order::reader::{Broken, Pointer, Reader, Slot};
+use crate::order::item::check_key;
+use crate::order::parser::object_text;
+use crate::order::reader::{Broken, Pointer, Reader};
 use crate::order::size::is_larger;
+use crate::order::slot::Slot;
 use crate::order::{ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
 use crate::view::ViewSet;
 use crate::{CustomerId, OrderId, Timestamp};
-
-/// The most items that one event may name.
-const ITEMS_MAX: usize = crate::order::ITEMS_MAX;
 
 /// Fields of an order that no event can set: what it is, when it was, what it comes to.
 const NOT_SET: [&str; 7] = ["order_id", "customer_id", "timestamp", "currency", "kind", "items", "total"];
@@ -94,7 +92,7 @@ impl EventParser {
         match &fields.kind.value {
             Some(EventKind::Returned) => {
                 if let Some(items) = fields.items.value {
-                    reader.within(items, returned_items)?;
+                    reader.within(items, check_returned)?;
                 }
             }
             Some(EventKind::Paid | EventKind::Refunded) => {
@@ -106,8 +104,7 @@ impl EventParser {
             }
             Some(EventKind::Amended) => {
                 if let Some(items) = fields.items.value {
-                    let kind = kind_of(items, &self.views);
-                    reader.within(items, |reader, peek| amended_items(reader, peek, &self.views, kind))?;
+                    check_amended(reader, items, &self.views)?;
                 }
                 if let Some(set) = fields.set.value {
                     reader.within(set, |reader, peek| self.amended_fields(reader, peek))?;
@@ -170,34 +167,13 @@ impl<'j> Fields<'j> {
         match key {
             // A null stands for a field that was left out, as many clients write it.
             Key::CustomerId | Key::OrderId if peek == Peek::Null => reader.jiter.known_null()?,
-            Key::OrderId => {
-                let place = Pointer::Order("order_id");
-                let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
-                self.order_id.fill(reader, place, id);
-            }
+            Key::OrderId => self.order_id.read_id(reader, peek, Pointer::Order("order_id"), OrderId::new)?,
             Key::CustomerId => {
-                let place = Pointer::Order("customer_id");
-                let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
-                self.customer_id.fill(reader, place, id);
+                self.customer_id.read_id(reader, peek, Pointer::Order("customer_id"), CustomerId::new)?
             }
-            Key::EventId => {
-                let place = Pointer::Order("event_id");
-                let id = reader.id(peek, place)?.and_then(|id| EventId::new(id).ok());
-                self.event_id.fill(reader, place, id);
-            }
-            Key::Kind => {
-                let place = Pointer::Order("kind");
-                let kind =
-                    reader.text(peek, place)?.map(|text| text.parse().map_err(|error: NotAKind| error.to_string()));
-                let kind = kind.and_then(|kind| kind.map_err(|reason| reader.fault(place, reason)).ok());
-                self.kind.fill(reader, place, kind);
-            }
-            Key::At => {
-                let place = Pointer::Order("at");
-                let text = reader.text(peek, place)?;
-                let at = text.and_then(|text| checked_timestamp(reader, place, &text, latest));
-                self.at.fill(reader, place, at);
-            }
+            Key::EventId => self.event_id.read_id(reader, peek, Pointer::Order("event_id"), EventId::new)?,
+            Key::Kind => self.kind.read_word(reader, peek, Pointer::Order("kind"))?,
+            Key::At => self.at.read_time(reader, peek, Pointer::Order("at"), latest)?,
             Key::Items | Key::Amount | Key::Set | Key::Other => self.read_content(reader, key, peek, before_key)?,
         }
         Ok(())
@@ -265,76 +241,6 @@ fn classify(key: &str) -> Key {
         "set" => Key::Set,
         _ => Key::Other,
     }
-}
-
-/// What came back: `[{"sku": …, "quantity": …}, …]`.
-fn returned_items(reader: &mut Reader<'_>, peek: Peek) -> Result<(), Broken> {
-    if peek != Peek::Array {
-        return reader.wrong_type(peek, Pointer::Order("items"), "must be an array");
-    }
-    let mut next = reader.jiter.known_array()?;
-    let mut index = 0;
-    while let Some(peek) = next {
-        returned_item(reader, peek, index)?;
-        next = reader.jiter.array_step()?;
-        index += 1;
-    }
-    if index == 0 || index > ITEMS_MAX {
-        reader.fault(Pointer::Order("items"), format!("must have 1 to {ITEMS_MAX} items, or be left out: all of them"));
-    }
-    Ok(())
-}
-
-fn returned_item(reader: &mut Reader<'_>, peek: Peek, index: usize) -> Result<(), Broken> {
-    if peek != Peek::Object {
-        return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
-    }
-    let (mut sku, mut quantity) = (Slot::<()>::default(), Slot::<i64>::default());
-    let mut next = reader.jiter.known_object()?.map(str::to_owned);
-    while let Some(field) = next {
-        let peek = reader.jiter.peek()?;
-        let place = Pointer::OfItem(index, &field);
-        match &*field {
-            "sku" => {
-                let text = reader.id(peek, place)?;
-                sku.fill(reader, place, Some(()));
-                if let Some(text) = text {
-                    check_sku(reader, &text, place);
-                }
-            }
-            "quantity" => {
-                let value = reader.integer(peek, place, 1..=1_000_000)?;
-                quantity.fill(reader, place, value);
-            }
-            _ => reader.jiter.known_skip(peek)?,
-        }
-        next = reader.jiter.next_key()?.map(str::to_owned);
-    }
-    for (is_missing, field) in [(sku.is_missing(), "sku"), (quantity.is_missing(), "quantity")] {
-        if is_missing {
-            reader.fault(Pointer::OfItem(index, field), "is required");
-        }
-    }
-    Ok(())
-}
-
-/// Of what kind of order items are. An event may be here before its order, which alone says so.
-fn kind_of(items: &str, views: &ViewSet) -> OrderKind {
-    let mut reader = Reader::new(items);
-    let read =
-        reader.jiter.peek().map_err(Broken::from).map(|peek| Items::read(&mut reader, peek, views, OrderKind::Sale));
-    match read {
-        Ok(Ok(items)) if items.are_returned => OrderKind::Return,
-        _ => OrderKind::Sale,
-    }
-}
-
-fn amended_items(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet, kind: OrderKind) -> Result<(), Broken> {
-    let items = Items::read(reader, peek, views, kind)?;
-    if i64::try_from(items.total).is_err() {
-        reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

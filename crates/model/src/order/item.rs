@@ -4,7 +4,8 @@ use jiter::Peek;
 
 use super::ITEMS_MAX;
 use super::kind::OrderKind;
-use super::reader::{Broken, Pointer, Reader, Slot, out_of};
+use super::reader::{Broken, Pointer, Reader, out_of};
+use super::slot::Slot;
 use crate::view::ViewSet;
 
 /// What the items of an order come to.

@@ -9,6 +9,7 @@ pub(crate) mod parser;
 mod passthrough;
 pub(crate) mod reader;
 pub(crate) mod size;
+pub(crate) mod slot;
 
 pub use parser::OrderParser;
 

@@ -1,12 +1,11 @@
 //! Parses one order and checks it completely: whatever Postgres would refuse is refused here.
 
-use std::str::FromStr;
-
 use jiter::Peek;
 
 use super::item::{Items, check_key};
-use super::reader::{Broken, Pointer, Reader, Slot};
+use super::reader::{Broken, Pointer, Reader};
 use super::size::is_larger;
+use super::slot::Slot;
 use super::{Draft, ORDER_BYTES_MAX, ORDER_TEXT_BYTES_MAX};
 use crate::order::fault::Rejection;
 use crate::view::ViewSet;
@@ -151,27 +150,16 @@ impl<'j> Fields<'j> {
     fn read_scalar(&mut self, reader: &mut Reader<'j>, key: &Key, peek: Peek, latest: Timestamp) -> Result<(), Broken> {
         match key {
             Key::CustomerId => {
-                let place = Pointer::Order("customer_id");
-                let id = reader.id(peek, place)?.and_then(|id| CustomerId::new(id).ok());
-                self.customer_id.fill(reader, place, id);
+                self.customer_id.read_id(reader, peek, Pointer::Order("customer_id"), CustomerId::new)?;
             }
             // A null stands for a field that was left out, as many clients write it.
             Key::OrderId | Key::Timestamp | Key::Kind | Key::Currency if peek == Peek::Null => {
                 reader.jiter.known_null()?;
             }
-            Key::OrderId => {
-                let place = Pointer::Order("order_id");
-                let id = reader.id(peek, place)?.and_then(|id| OrderId::new(id).ok());
-                self.order_id.fill(reader, place, id);
-            }
-            Key::Timestamp => {
-                let place = Pointer::Order("timestamp");
-                let text = reader.text(peek, place)?;
-                let timestamp = text.and_then(|text| checked_timestamp(reader, place, &text, latest));
-                self.timestamp.fill(reader, place, timestamp);
-            }
-            Key::Kind => read_word(&mut self.kind, reader, peek, Pointer::Order("kind"))?,
-            Key::Currency => read_word(&mut self.currency, reader, peek, Pointer::Order("currency"))?,
+            Key::OrderId => self.order_id.read_id(reader, peek, Pointer::Order("order_id"), OrderId::new)?,
+            Key::Timestamp => self.timestamp.read_time(reader, peek, Pointer::Order("timestamp"), latest)?,
+            Key::Kind => self.kind.read_word(reader, peek, Pointer::Order("kind"))?,
+            Key::Currency => self.currency.read_word(reader, peek, Pointer::Order("currency"))?,
             _ => {
                 let place = Pointer::Order("total");
                 let total = reader.integer(peek, place, i64::MIN..=i64::MAX)?;
@@ -248,19 +236,6 @@ impl<'j> Fields<'j> {
     }
 }
 
-/// A text that stands for something.
-fn read_word<T: FromStr<Err: ToString>>(
-    slot: &mut Slot<T>,
-    reader: &mut Reader<'_>,
-    peek: Peek,
-    place: Pointer<'_>,
-) -> Result<(), Broken> {
-    let word = reader.text(peek, place)?.map(|text| text.parse());
-    let value = word.and_then(|word| word.map_err(|error: T::Err| reader.fault(place, error.to_string())).ok());
-    slot.fill(reader, place, value);
-    Ok(())
-}
-
 /// What should be the text of a JSON object: of bytes from anywhere, where it is not too large.
 pub(crate) fn object_text<'j>(json: &'j [u8], bytes_max: usize, what: &str) -> Result<&'j str, Rejection> {
     if json.len() > bytes_max {
@@ -274,20 +249,4 @@ pub(crate) fn object_text<'j>(json: &'j [u8], bytes_max: usize, what: &str) -> R
         return Err(Rejection::Malformed(format!("there is no {what}: the body is empty")));
     }
     Ok(json)
-}
-
-/// The instant that a text names, where it may be one of an order or of what happens to it.
-pub(crate) fn checked_timestamp(
-    reader: &mut Reader<'_>,
-    place: Pointer<'_>,
-    text: &str,
-    latest: Timestamp,
-) -> Option<Timestamp> {
-    match Timestamp::parse(text) {
-        Ok(at) if at < Timestamp::EARLIEST => reader.fault(place, "must not be before 2000-01-01T00:00:00Z"),
-        Ok(at) if at > latest => reader.fault(place, format!("must not be after {latest}: too far ahead of now")),
-        Ok(at) => return Some(at),
-        Err(error) => reader.fault(place, error.to_string()),
-    }
-    None
 }

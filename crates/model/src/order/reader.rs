@@ -39,33 +39,6 @@ pub(crate) struct Reader<'j> {
     faults: Vec<Fault>,
 }
 
-/// A known field of an object: whether it stood there, and its value where that was right.
-pub(crate) struct Slot<T> {
-    seen: bool,
-    pub(crate) value: Option<T>,
-}
-
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self { seen: false, value: None }
-    }
-}
-
-impl<T> Slot<T> {
-    pub(crate) fn is_missing(&self) -> bool {
-        !self.seen
-    }
-
-    /// Takes the field's value. A known field that stands there twice would mean different things to different readers.
-    pub(crate) fn fill(&mut self, reader: &mut Reader<'_>, place: Pointer<'_>, value: Option<T>) {
-        if self.seen {
-            reader.fault(place, "must not stand there twice");
-        }
-        self.seen = true;
-        self.value = value;
-    }
-}
-
 /// The JSON is broken; what stands behind cannot be read.
 pub(crate) struct Broken(JiterError);
 
