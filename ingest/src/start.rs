@@ -1,7 +1,7 @@
 //! How the service comes to be: its tasks and its routes.
 
 use forebay_api::Route;
-use forebay_service::{BadSetting, Right, Routes, Service};
+use forebay_service::{BadSetting, Routes, Service};
 
 use crate::app::App;
 use crate::append::log_watch::LogWatch;
@@ -25,12 +25,11 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
         rates.rates().forget_quiet_clients(rates.shutdown()).await;
         Ok(())
     });
-    Ok(Routes::new()
+    Ok(Routes::of(&service.clients)
         .on(Route::PostOrder, order::post_order)
         .on(Route::PostOrders, batch::post_batch)
         .on(Route::PostEvent, event::post_event)
         .on(Route::PostEvents, batch::post_events)
-        .behind(service.clients.guard(Right::Write))
         .without_parameters()
         .with_state(app))
 }

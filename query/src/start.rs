@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_service::telemetry::metrics::describe;
-use forebay_service::{BadSetting, Right, Routes, Service};
+use forebay_service::{BadSetting, Routes, Service};
 
 use crate::app::App;
 use crate::cache::{Cache, Redis};
@@ -35,5 +35,5 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    Ok(http::routes().behind(service.clients.guard(Right::Read)).with_state(app))
+    Ok(http::routes(&service.clients).with_state(app))
 }

@@ -6,7 +6,7 @@ use forebay_model::StreamId;
 use forebay_service::health::Need;
 use forebay_service::lifecycle::Lifecycle;
 use forebay_service::telemetry::metrics::describe;
-use forebay_service::{BadSetting, Right, Routes, Service};
+use forebay_service::{BadSetting, Routes, Service};
 use tokio::sync::watch;
 
 use crate::backlog::Backlog;
@@ -43,8 +43,8 @@ pub fn start_with_backlog(settings: &Settings, service: &Service) -> anyhow::Res
     let backlog = Backlog::new(streams.clone());
     let run = run(settings.clone(), log, service.clone(), backlog.clone());
     service.lifecycle.spawn("log", Box::pin(run));
-    let routes = Routes::new().on(Route::GetStreams, report::get_streams);
-    Ok((routes.behind(service.clients.guard(Right::Read)).with_state(streams), backlog))
+    let routes = Routes::of(&service.clients).on(Route::GetStreams, report::get_streams);
+    Ok((routes.with_state(streams), backlog))
 }
 
 /// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.

@@ -9,6 +9,7 @@
 //! | [`system`] | where the log and the shards are |
 //! | [`migrate`] | tables, streams and the first shard map |
 //! | [`settings`] | what holds for the whole system, read and changed |
+//! | [`keys`] | API keys, in the clients file |
 //! | [`views`] | the views of the system, added and dropped |
 //! | `control` | decisions of the map, put in force |
 //! | [`shards`] | the shard map and each shard's figures |
@@ -32,6 +33,7 @@ mod control;
 pub mod dead;
 pub mod doctor;
 mod hex;
+pub mod keys;
 pub mod log;
 pub mod migrate;
 mod owed;

@@ -8,6 +8,7 @@
 //! | module | concept | answered by |
 //! |---|---|---|
 //! | [`route`], [`parameter`], [`header`] | every route, what may stand behind its `?`, and the headers that are Forebay's own | every service |
+//! | [`right`] | what a client may do | |
 //! | [`welcome`] | what a service says of itself | every service |
 //! | [`problem`] | an error (RFC 9457) and the codes of all of them | every service |
 //! | [`health`] | what a service depends on, and how that is | `/readyz` of every service |
@@ -38,6 +39,7 @@ pub mod order;
 pub mod parameter;
 pub mod problem;
 pub mod receipt;
+pub mod right;
 pub mod route;
 pub mod stats;
 pub mod streams;
@@ -54,6 +56,7 @@ pub use order::{Order, Page};
 pub use parameter::Parameter;
 pub use problem::{Code, Problem};
 pub use receipt::ReceiptReport;
+pub use right::Right;
 pub use route::{Role, Route};
 pub use stats::Stats;
 pub use streams::Streams;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::Right;
 use crate::parameter::Parameter::{
     self, After, AsPlaced, By, Cursor, From, Kind, Limit, Order, Partial, Rows, Since, To, WaitMs,
 };
@@ -30,6 +31,12 @@ pub enum Method {
     Post,
 }
 
+const ORDERS_IN: Option<(Role, Right)> = Some((Role::Ingest, Right::OrdersWrite));
+const EVENTS_IN: Option<(Role, Right)> = Some((Role::Ingest, Right::EventsWrite));
+const ORDERS_OUT: Option<(Role, Right)> = Some((Role::Query, Right::OrdersRead));
+const INSIDE: Option<(Role, Right)> = Some((Role::Writer, Right::Ops));
+const EVERYBODY: Option<(Role, Right)> = None;
+
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
@@ -40,7 +47,7 @@ const ORDER: &[Parameter] = &[AsPlaced, After, WaitMs, Partial];
 const TOTALS: &[Parameter] = &[From, To, By, After, WaitMs, Partial];
 
 macro_rules! routes {
-    ($( $route:ident $method:ident $path:literal $role:expr, $parameters:expr; )+) => {
+    ($( $route:ident $method:ident $path:literal $door:expr, $parameters:expr; )+) => {
         /// A route of the interface.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Route {
@@ -61,9 +68,9 @@ macro_rules! routes {
                 match self { $( Self::$route => $path, )+ }
             }
 
-            /// Who answers it; `None` is everybody.
-            pub const fn role(self) -> Option<Role> {
-                match self { $( Self::$route => $role, )+ }
+            /// Who answers it, and what a client must be allowed to where access is not open. `None` is everybody, and nothing.
+            pub const fn door(self) -> Option<(Role, Right)> {
+                match self { $( Self::$route => $door, )+ }
             }
 
             /// What may stand behind its `?`.
@@ -75,32 +82,44 @@ macro_rules! routes {
 }
 
 routes! {
-    PostOrder Post "/v1/orders" Some(Role::Ingest), &[];
-    PostOrders Post "/v1/orders/batch" Some(Role::Ingest), &[];
-    PostEvent Post "/v1/orders/{order_id}/events" Some(Role::Ingest), &[];
-    PostEvents Post "/v1/events/batch" Some(Role::Ingest), &[];
-    GetOrders Get "/v1/orders" Some(Role::Query), LIST;
-    GetTotals Get "/v1/orders/totals" Some(Role::Query), TOTALS;
-    GetOrder Get "/v1/orders/{order_id}" Some(Role::Query), ORDER;
-    GetEventsOfOrder Get "/v1/orders/{order_id}/events" Some(Role::Query), READ;
-    PostLookup Post "/v1/orders/lookup" Some(Role::Query), READ;
-    GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" Some(Role::Query), LIST;
-    GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" Some(Role::Query), ORDER;
-    GetEventsOfOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}/events" Some(Role::Query), READ;
-    GetOrdersOfView Get "/v1/{view}/{key}/orders" Some(Role::Query), LIST;
-    GetTotalsOfCustomer Get "/v1/customers/{customer_id}/totals" Some(Role::Query), TOTALS;
-    GetTotalsOfView Get "/v1/{view}/{key}/totals" Some(Role::Query), TOTALS;
-    GetChanges Get "/v1/changes" Some(Role::Query), &[Since, Limit, WaitMs, Partial];
-    GetReceipt Get "/v1/receipts/{receipt}" Some(Role::Query), &[WaitMs];
-    GetStats Get "/v1/stats" Some(Role::Query), &[WaitMs];
-    GetStreams Get "/v1/streams" Some(Role::Writer), &[];
-    Welcome Get "/" None, &[];
-    Description Get "/openapi.json" None, &[];
-    Docs Get "/docs" None, &[];
-    DocsViewer Get "/docs/viewer.js" None, &[];
-    Livez Get "/livez" None, &[];
-    Readyz Get "/readyz" None, &[];
-    Metrics Get "/metrics" None, &[];
+    PostOrder Post "/v1/orders" ORDERS_IN, &[];
+    PostOrders Post "/v1/orders/batch" ORDERS_IN, &[];
+    PostEvent Post "/v1/orders/{order_id}/events" EVENTS_IN, &[];
+    PostEvents Post "/v1/events/batch" EVENTS_IN, &[];
+    GetOrders Get "/v1/orders" ORDERS_OUT, LIST;
+    GetTotals Get "/v1/orders/totals" ORDERS_OUT, TOTALS;
+    GetOrder Get "/v1/orders/{order_id}" ORDERS_OUT, ORDER;
+    GetEventsOfOrder Get "/v1/orders/{order_id}/events" ORDERS_OUT, READ;
+    PostLookup Post "/v1/orders/lookup" ORDERS_OUT, READ;
+    GetOrdersOfCustomer Get "/v1/customers/{customer_id}/orders" ORDERS_OUT, LIST;
+    GetOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}" ORDERS_OUT, ORDER;
+    GetEventsOfOrderOfCustomer Get "/v1/customers/{customer_id}/orders/{order_id}/events" ORDERS_OUT, READ;
+    GetOrdersOfView Get "/v1/{view}/{key}/orders" ORDERS_OUT, LIST;
+    GetTotalsOfCustomer Get "/v1/customers/{customer_id}/totals" ORDERS_OUT, TOTALS;
+    GetTotalsOfView Get "/v1/{view}/{key}/totals" ORDERS_OUT, TOTALS;
+    GetChanges Get "/v1/changes" ORDERS_OUT, &[Since, Limit, WaitMs, Partial];
+    GetReceipt Get "/v1/receipts/{receipt}" ORDERS_OUT, &[WaitMs];
+    GetStats Get "/v1/stats" ORDERS_OUT, &[WaitMs];
+    GetStreams Get "/v1/streams" INSIDE, &[];
+    Welcome Get "/" EVERYBODY, &[];
+    Description Get "/openapi.json" EVERYBODY, &[];
+    Docs Get "/docs" EVERYBODY, &[];
+    DocsViewer Get "/docs/viewer.js" EVERYBODY, &[];
+    Livez Get "/livez" EVERYBODY, &[];
+    Readyz Get "/readyz" EVERYBODY, &[];
+    Metrics Get "/metrics" EVERYBODY, &[];
+}
+
+impl Route {
+    /// Who answers it; `None` is everybody.
+    pub fn role(self) -> Option<Role> {
+        self.door().map(|(role, _)| role)
+    }
+
+    /// What a client must be allowed to, where access is not open; `None` is nothing.
+    pub fn right(self) -> Option<Right> {
+        self.door().map(|(_, right)| right)
+    }
 }
 
 impl Role {

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
-use crate::operate::{backfill, dead, doctor, log, migrate, settings, shards, verify, views};
+use crate::operate::{backfill, dead, doctor, keys, log, migrate, settings, shards, verify, views};
 use crate::{generate, map, print, replay, serve, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
@@ -46,6 +46,9 @@ enum Command {
     /// Show, add and drop the fields that orders are read by
     #[command(subcommand)]
     Views(views::Command),
+    /// Add, rotate, revoke and list API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
     Doctor(doctor::Args),
     /// Look after index entries and views
     #[command(subcommand)]
@@ -99,6 +102,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Shards(args) => in_runtime(shards::run(args)),
         Command::Settings(command) => in_runtime(settings::run(command)),
         Command::Views(command) => in_runtime(views::run(command)),
+        Command::Keys(command) => keys::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Index(IndexCommand::Backfill(args)) => in_runtime(backfill::run(args)),
         Command::Dead(command) => in_runtime(dead::run(command)),

@@ -81,7 +81,7 @@ impl Args {
     fn start(&self, service: &Service) -> anyhow::Result<(Parts, Routes)> {
         let part = |role| self.roles.contains(&role).then(|| service.part_of(role));
         let mut parts = Parts { ingest: None, writer: None, query: None, front: service.part() };
-        let mut routes = Routes::new();
+        let mut routes = Routes::of(&service.clients);
         if let Some(writer) = part(Role::Writer) {
             let (own, backlog) = forebay_writer::start_with_backlog(&self.writer_settings(), &writer)?;
             routes = routes.merge(own);

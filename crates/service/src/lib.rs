@@ -12,16 +12,18 @@
 //! | [`lifecycle`] | tasks that must not die, signals, drain, the exit code |
 //! | [`failpoint`] | places where a test makes a service fail |
 //! | [`http`] | the accept loop and its limits, request bodies with time-outs, request metrics |
+//! | `followed` | files that are read again when they change |
 //! | [`interface`] | the routes that a service has, those that all have, the description and its page |
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |
 //! | [`health`] | dependencies and their states, `/livez` and `/readyz` |
-//! | [`auth`] | API clients, their tokens and their rights |
+//! | [`auth`] | API clients, their keys and their rights |
 //! | [`service`] | all of it together: what a service's `main` holds |
 
 pub mod auth;
 pub mod extract;
 pub mod failpoint;
+mod followed;
 pub mod health;
 pub mod http;
 pub mod interface;

@@ -15,7 +15,7 @@ use tracing::{error, info};
 
 use crate::auth::Clients;
 use crate::health::Health;
-use crate::http::{self, Cors, Encode, HttpLimits, Observe};
+use crate::http::{self, Cors, Encode, HttpLimits, Observe, Tls};
 use crate::interface::{self, Routes};
 use crate::lifecycle::{Lifecycle, signals};
 use crate::problem::Problem;
@@ -36,12 +36,13 @@ pub struct Service {
     pub clients: Clients,
     /// What peers may hold on to.
     pub http_limits: HttpLimits,
+    tls: Option<Tls>,
     cors: Option<Cors>,
     metrics: Metrics,
 }
 
 impl Service {
-    /// The shared parts, from the settings. Touches nothing outside the process but the clients file.
+    /// The shared parts, from the settings. Touches nothing outside the process but the files of clients and certificates.
     pub fn new(settings: &ServiceSettings) -> Result<Self, BadSetting> {
         settings.failpoints.install();
         let lifecycle = Lifecycle::with_failpoints(settings.shutdown_grace, settings.failpoints.clone());
@@ -50,6 +51,7 @@ impl Service {
             health: Health::new(lifecycle.shutdown().clone()),
             clients: Clients::load(settings.clients_file.as_deref())?,
             http_limits: HttpLimits { connections_max, ..HttpLimits::default() },
+            tls: Tls::load(&settings.tls)?,
             cors: settings.cors_origins.as_ref().map(Cors::new),
             metrics: Metrics::install(),
             lifecycle,
@@ -83,6 +85,7 @@ impl Service {
         let server = http::serve(
             listener,
             self.router(routes),
+            self.tls.clone(),
             self.http_limits.clone().within_open_files(),
             self.shutdown().clone(),
         );
@@ -93,6 +96,18 @@ impl Service {
         self.lifecycle.spawn("metrics upkeep", self.metrics.upkeep(self.shutdown().answered().clone()));
     }
 
+    /// Reads clients and certificates again whenever they change, as tasks of the lifecycle.
+    pub fn follow_files(&self, settings: &ServiceSettings) {
+        let stop = self.shutdown().answered();
+        if let Some(tls) = self.tls.clone() {
+            self.lifecycle.spawn("certificate", quietly(tls.follow(stop.clone())));
+        }
+        if let Some(file) = settings.clients_file.clone() {
+            let (clients, stop) = (self.clients.clone(), stop.clone());
+            self.lifecycle.spawn("clients file", quietly(async move { clients.follow(&file, stop).await }));
+        }
+    }
+
     /// These routes with those that every service has, with problems for unknown paths and methods, named, counted and timed.
     pub fn router(&self, routes: impl Into<Routes>) -> Router {
         interface::complete(routes.into(), self.health.clone(), self.metrics)
@@ -101,6 +116,12 @@ impl Service {
             .method_not_allowed_fallback(other_method)
             .layer((Observe, option_layer(self.cors.clone()), Encode))
     }
+}
+
+/// Work that cannot fail, as a task.
+async fn quietly(work: impl Future<Output = ()>) -> anyhow::Result<()> {
+    work.await;
+    Ok(())
 }
 
 /// What is allowed stands in `Allow`, which the router writes.
@@ -135,7 +156,10 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(start_and_drain(name, service, start));
+    let code = runtime.block_on(async {
+        service.follow_files(settings);
+        start_and_drain(name, service, start).await
+    });
     // Nothing that still runs may hold up the exit.
     runtime.shutdown_background();
     code

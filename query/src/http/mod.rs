@@ -24,24 +24,24 @@ mod totals;
 mod view;
 
 use forebay_api::Route;
-use forebay_api::route::Method;
 use forebay_model::Tenant;
 use forebay_service::Routes;
+use forebay_service::auth::Clients;
 
 use crate::app::App;
 
-/// The routes of all endpoints.
-pub(crate) fn routes() -> Routes<App> {
-    Routes::new()
+/// The routes of all endpoints, for those clients.
+pub(crate) fn routes(clients: &Clients) -> Routes<App> {
+    Routes::of(clients)
         .on(Route::GetOrders, range::get_orders)
         .on(Route::GetTotals, range::get_totals)
         .on(Route::GetTotalsOfCustomer, customer::get_totals)
         .on(Route::GetTotalsOfView, view::get_totals)
         .on(Route::GetOrder, order::get_order)
         .on(Route::PostLookup, lookup::post_lookup)
-        .also_at(Route::PostOrders.path(), Method::Get, order::get_order_batch)
+        .also_at(Route::PostOrders.path(), Route::GetOrder, order::get_order_batch)
         .on(Route::GetEventsOfOrder, order::get_events)
-        .also_at(Route::PostLookup.path(), Method::Get, order::get_order_lookup)
+        .also_at(Route::PostLookup.path(), Route::GetOrder, order::get_order_lookup)
         .on(Route::GetOrdersOfCustomer, customer::get_orders)
         .on(Route::GetOrderOfCustomer, order::get_order_of_customer)
         .on(Route::GetEventsOfOrderOfCustomer, order::get_events_of_customer)

@@ -38,7 +38,7 @@ Sending the same order again is harmless at any time: with an `order_id` and a `
 - **To page**, give `next_cursor` to `cursor`, with the same filter, as long as `has_more`.
 - **Errors** are problems (RFC 9457) with a stable `code`. Each answer has an `X-Request-Id`; a client may choose it by sending one.
 - **Amounts** are integers in minor units of the order's currency. **Times** are RFC 3339.
-- With a clients file, requests to `/v1` need `Authorization: Bearer TOKEN`; without one, access is open.
+- With a clients file, requests to `/v1` need `Authorization: Bearer API_KEY`, of a client that has the right (`x-right`); without one, access is open.
 ";
 
 /// The whole description.
@@ -73,7 +73,7 @@ fn document() -> Value {
             "headers": parts::headers(),
             "securitySchemes": {"token": {
                 "type": "http", "scheme": "bearer",
-                "description": "A token of the clients file: with the right `write` for ingest, `read` for query and writer.",
+                "description": "An API key of the clients file. Each operation names the right that it takes (`x-right`).",
             }},
         },
     })

@@ -89,8 +89,9 @@ impl Operation {
         if !self.takes.is_empty() {
             operation["requestBody"] = json!({"required": true, "content": contents(&self.takes)});
         }
-        if route.path().starts_with("/v1") {
+        if let Some(right) = route.right() {
             operation["security"] = json!([{}, {"token": []}]);
+            operation["x-right"] = right.as_str().into();
         }
         operation
     }

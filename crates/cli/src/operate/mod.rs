@@ -7,6 +7,7 @@
 //! | [`shards`] | `forebay shards` |
 //! | [`settings`] | `forebay settings` |
 //! | [`views`] | `forebay views` |
+//! | [`keys`] | `forebay keys` |
 //! | [`doctor`] | `forebay doctor` |
 //! | [`verify`] | `forebay verify` |
 //! | [`backfill`] | `forebay index backfill` |
@@ -16,6 +17,7 @@
 pub mod backfill;
 pub mod dead;
 pub mod doctor;
+pub mod keys;
 pub mod log;
 pub mod migrate;
 pub mod settings;

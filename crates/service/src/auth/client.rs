@@ -2,24 +2,13 @@
 
 use std::num::NonZeroU32;
 
-use crate::http::peer::ClientName;
+use forebay_api::Right;
 
-/// What a client may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Right {
-    /// Ask questions.
-    Read,
-    /// Send orders.
-    Write,
-}
+use crate::http::peer::ClientName;
 
 /// A set of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rights {
-    read: bool,
-    write: bool,
-}
+pub struct Rights(u8);
 
 /// Who sends a request. An extractor for handlers of routes behind a [`Guard`].
 #[derive(Debug, Clone)]
@@ -34,22 +23,20 @@ pub struct Client {
 
 impl Rights {
     /// Everything: what open access gives.
-    pub const ALL: Self = Self { read: true, write: true };
+    pub const ALL: Self = Self(u8::MAX);
 
     /// Whether the right is in the set.
     pub fn has(self, right: Right) -> bool {
-        match right {
-            Right::Read => self.read,
-            Right::Write => self.write,
-        }
+        self.0 & bit(right) != 0
     }
 }
 
 impl FromIterator<Right> for Rights {
     fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
-        rights.into_iter().fold(Self::default(), |set, right| match right {
-            Right::Read => Self { read: true, ..set },
-            Right::Write => Self { write: true, ..set },
-        })
+        Self(rights.into_iter().fold(0, |set, right| set | bit(right)))
     }
+}
+
+fn bit(right: Right) -> u8 {
+    1 << right as u8
 }

@@ -1,25 +1,28 @@
-//! Who sends a request, by its token or its address.
+//! Who sends a request, by its API key or its address.
 
 use std::sync::Arc;
 
+use forebay_api::Right;
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
-use super::client::{Client, Right, Rights};
+use super::client::{Client, Rights};
 use crate::http::peer::Peer;
 use crate::problem::Problem;
 
-/// All clients. Cloning it is cheap.
+/// All clients. Cloning it is cheap, and all clones know the same.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     /// None: access is open.
-    pub(super) listed: Option<Arc<[Listed]>>,
+    pub(super) listed: Option<Arc<watch::Sender<Arc<[Listed]>>>>,
 }
 
-#[derive(Debug)]
+/// A key, and whose it is.
+#[derive(Debug, Clone)]
 pub(super) struct Listed {
-    pub(super) token_sha256: [u8; 32],
+    pub(super) key_sha256: [u8; 32],
     pub(super) client: Client,
 }
 
@@ -34,9 +37,10 @@ impl Clients {
         let Some(listed) = &self.listed else {
             return Ok(Client { name: peer.name.clone(), rights: Rights::ALL, orders_per_s: None });
         };
-        let token = bearer_token(headers)?;
-        let client = find(listed, token).ok_or_else(|| {
-            unauthenticated("the token is not known").header(
+        let key = bearer_token(headers)?;
+        let listed = Arc::clone(&listed.borrow());
+        let client = find(&listed, key).ok_or_else(|| {
+            unauthenticated("the API key is not known").header(
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"forebay\", error=\"invalid_token\""),
             )
@@ -44,11 +48,7 @@ impl Clients {
         if client.rights.has(right) {
             Ok(client.clone())
         } else {
-            let right = match right {
-                Right::Read => "read",
-                Right::Write => "write",
-            };
-            Err(Problem::forbidden(format!("client {:?} has no right to {right}", client.name.as_str())))
+            Err(Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str())))
         }
     }
 }
@@ -60,17 +60,17 @@ fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Problem> {
         .as_bytes()
         .split_at_checked(7)
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
-        .map(|(_, token)| token.trim_ascii())
-        .ok_or_else(|| unauthenticated("the header Authorization must be: Bearer <token>"))
+        .map(|(_, key)| key.trim_ascii())
+        .ok_or_else(|| unauthenticated("the header Authorization must be: Bearer <API key>"))
 }
 
-/// Looks at every client, whichever matches, so that the time taken tells nothing.
-fn find<'a>(listed: &'a [Listed], token: &[u8]) -> Option<&'a Client> {
-    let sum: [u8; 32] = Sha256::digest(token).into();
+/// Looks at every key, whichever matches, so that the time taken tells nothing.
+fn find<'a>(listed: &'a [Listed], key: &[u8]) -> Option<&'a Client> {
+    let sum: [u8; 32] = Sha256::digest(key).into();
     listed.iter().fold(
         None,
         |found, entry| {
-            if bool::from(entry.token_sha256.ct_eq(&sum)) { Some(&entry.client) } else { found }
+            if bool::from(entry.key_sha256.ct_eq(&sum)) { Some(&entry.client) } else { found }
         },
     )
 }

@@ -1,26 +1,33 @@
-//! The TOML file of API clients.
+//! The TOML file of API clients. It is read again when it changes.
 //!
 //! ```toml
 //! [[client]]
 //! name = "shop"
-//! token_sha256 = "…64 hexadecimal digits…"   # printf %s "$TOKEN" | sha256sum
-//! rights = ["write", "read"]
+//! key_sha256 = "…64 hexadecimal digits…"     # printf %s "$KEY" | sha256sum; a list while keys are rotated
+//! rights = ["orders:write", "events:write"]  # or "write"
 //! orders_per_s = 500                         # optional
 //! ```
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 
+use forebay_api::Right;
 use serde::Deserialize;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use super::client::{Client, Right};
+use super::client::Client;
 use super::clients::{Clients, Listed};
+use crate::followed::Followed;
 use crate::settings::command_line::BadSetting;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
     client: Vec<Entry>,
 }
 
@@ -28,56 +35,110 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
-    token_sha256: String,
-    rights: Vec<Right>,
+    key_sha256: Keys,
+    rights: Vec<String>,
     orders_per_s: Option<NonZeroU32>,
 }
 
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected 64 hexadecimal digits, or a list of such texts")]
+enum Keys {
+    One(String),
+    Several(Vec<String>),
+}
+
 impl Clients {
-    /// The clients of a file; open access without one. Every fault of the file is a line that says where it is.
+    /// The clients of a file; open access without one.
+    ///
+    /// # Errors
+    /// Every fault of the file is a line that says where it is.
     pub fn load(file: Option<&Path>) -> Result<Self, BadSetting> {
         let Some(path) = file else { return Ok(Self::open()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| BadSetting::new(format!("clients file {}: {error}", path.display())))?;
-        let listed =
-            parse(&text).map_err(|fault| BadSetting::new(format!("clients file {}: {fault}", path.display())))?;
-        Ok(Self { listed: Some(listed.into()) })
+        let listed = read(path).map_err(BadSetting::new)?;
+        Ok(Self { listed: Some(Arc::new(watch::Sender::new(listed.into()))) })
     }
+
+    /// What is wrong with the text of a clients file, if something is.
+    ///
+    /// # Errors
+    /// A line that says what, and where.
+    pub fn check(text: &str) -> Result<(), String> {
+        parse(text).map(|_| ())
+    }
+
+    /// Reads the file again whenever it changes, until `stop`. While a changed file is wrong, the clients stay who they were.
+    pub(crate) async fn follow(self, path: &Path, stop: CancellationToken) {
+        let Some(clients) = self.listed else { return };
+        let mut file = Followed::new([path]);
+        while stop.run_until_cancelled(file.changed()).await.is_some() {
+            match read(path) {
+                Ok(listed) => {
+                    info!(file = %path.display(), keys = listed.len(), "the clients file has changed and is in force");
+                    clients.send_replace(listed.into());
+                }
+                Err(fault) => warn!(%fault, "the clients file has changed and is wrong: it stays as it was"),
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Listed>, String> {
+    let said = |fault: String| format!("clients file {}: {fault}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
+    parse(&text).map_err(said)
 }
 
 fn parse(text: &str) -> Result<Vec<Listed>, String> {
     let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
-    let (mut names, mut tokens) = (HashSet::new(), HashSet::new());
-    file.client
-        .into_iter()
-        .map(|entry| {
-            let name = entry.name.clone();
-            let listed = listed(entry).map_err(|fault| format!("client {name:?}: {fault}"))?;
-            if !tokens.insert(listed.token_sha256) {
-                return Err(format!("client {name:?}: another client has the same token"));
+    let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+    let mut all = Vec::new();
+    for entry in file.client {
+        let name = entry.name.clone();
+        let listed = listed(entry).map_err(|fault| format!("client {name:?}: {fault}"))?;
+        for key in &listed {
+            if !keys.insert(key.key_sha256) {
+                return Err(format!("client {name:?}: a key is there twice"));
             }
-            if !names.insert(name.clone()) {
-                return Err(format!("client {name:?} is there twice"));
-            }
-            Ok(listed)
-        })
-        .collect()
+        }
+        if !names.insert(name.clone()) {
+            return Err(format!("client {name:?} is there twice"));
+        }
+        all.extend(listed);
+    }
+    Ok(all)
 }
 
-fn listed(entry: Entry) -> Result<Listed, &'static str> {
+fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     if entry.name.is_empty() || entry.name.chars().any(char::is_control) {
-        return Err("the name is empty or has control characters");
+        return Err("the name is empty or has control characters".to_owned());
     }
-    if entry.rights.is_empty() {
-        return Err("rights must name read, write or both");
+    let mut rights = Vec::new();
+    for name in &entry.rights {
+        rights.extend(Right::named(name).ok_or_else(|| format!("there is no right {name:?}: {}", known_rights()))?);
     }
-    let token_sha256 = sha256_from_hex(&entry.token_sha256).ok_or("token_sha256 must be 64 hexadecimal digits")?;
+    if rights.is_empty() {
+        return Err(format!("rights must name one: {}", known_rights()));
+    }
     let client = Client {
         name: entry.name.as_str().into(),
-        rights: entry.rights.into_iter().collect(),
+        rights: rights.into_iter().collect(),
         orders_per_s: entry.orders_per_s,
     };
-    Ok(Listed { token_sha256, client })
+    let keys = match entry.key_sha256 {
+        Keys::One(key) => vec![key],
+        Keys::Several(keys) if keys.is_empty() => return Err("key_sha256 must name a key".to_owned()),
+        Keys::Several(keys) => keys,
+    };
+    let listed = |key: String| {
+        let key_sha256 = sha256_from_hex(&key).ok_or("key_sha256 must be 64 hexadecimal digits")?;
+        Ok(Listed { key_sha256, client: client.clone() })
+    };
+    keys.into_iter().map(listed).collect()
+}
+
+fn known_rights() -> String {
+    let names: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).chain(["write", "read"]).collect();
+    format!("there are {}", names.join(", "))
 }
 
 fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
@@ -110,36 +171,41 @@ mod tests {
 
     #[test]
     fn a_good_file_is_read() {
+        let other = SUM.to_uppercase().replace('9', "8");
         let text = format!(
-            "[[client]]\nname='shop'\ntoken_sha256='{SUM}'\nrights=['write']\norders_per_s=500\n\
-             [[client]]\nname='desk'\ntoken_sha256='{}'\nrights=['read','write']\n",
-            SUM.to_uppercase().replace('9', "8")
+            "[[client]]\nname='shop'\nkey_sha256='{SUM}'\nrights=['write']\norders_per_s=500\n\
+             [[client]]\nname='desk'\nkey_sha256=['{other}', '{}']\nrights=['orders:read', 'ops']\n",
+            other.replace('8', "7")
         );
         let listed = parse(&text).expect("the file is good");
-        assert_eq!(listed[0].token_sha256[..2], [0x9f, 0x86]);
-        assert!(listed[0].client.rights.has(Right::Write) && !listed[0].client.rights.has(Right::Read));
+        let has = |at: usize| Right::ALL.map(|right| listed[at].client.rights.has(right));
+        assert_eq!(listed[0].key_sha256[..2], [0x9f, 0x86]);
+        assert_eq!((has(0), has(1)), ([true, true, false, false], [false, false, true, true]));
         assert_eq!(listed[0].client.orders_per_s, NonZeroU32::new(500));
-        assert_eq!(listed[1].client.name.as_str(), "desk");
+        assert!(listed.len() == 3 && listed[1..].iter().all(|key| key.client.name.as_str() == "desk"));
+        assert!(parse("").expect("nobody may come in").is_empty());
     }
 
     #[test]
     fn every_fault_is_one_line_that_says_where() {
-        let good = format!("[[client]]\nname='a'\ntoken_sha256='{SUM}'\nrights=['read']\n");
+        let good = format!("[[client]]\nname='a'\nkey_sha256='{SUM}'\nrights=['read']\n");
+        let known = "there are orders:write, events:write, orders:read, ops, write, read";
         for (text, expected) in [
-            (good.replace("9f86", "xx86"), "client \"a\": token_sha256 must be 64 hexadecimal digits"),
-            (good.replace("9f86", ""), "client \"a\": token_sha256 must be 64 hexadecimal digits"),
-            (good.replace("['read']", "[]"), "client \"a\": rights must name read, write or both"),
-            (good.replace("'a'", "''"), "client \"\": the name is empty or has control characters"),
-            (good.replace("['read']", "['admin']"), "line 4: unknown variant `admin`, expected `read` or `write`"),
-            (good.clone() + "limit=1", "line 5: unknown field `limit`"),
-            (good.clone() + "orders_per_s=0", "line 5: invalid value: integer `0`, expected a nonzero u32"),
-            (good.clone() + &good.replace("9f86", "8f86"), "client \"a\" is there twice"),
-            (good.clone() + &good.replace("'a'", "'b'"), "client \"b\": another client has the same token"),
-            ("client = [".to_owned(), "line 1: "),
-            (String::new(), "missing field `client`"),
+            (good.replace("9f86", "xx86"), "client \"a\": key_sha256 must be 64 hexadecimal digits".to_owned()),
+            (good.replace("9f86", ""), "client \"a\": key_sha256 must be 64 hexadecimal digits".to_owned()),
+            (good.replace(&format!("'{SUM}'"), "7"), "line 3: expected 64 hexadecimal digits".to_owned()),
+            (good.replace(&format!("'{SUM}'"), "[]"), "client \"a\": key_sha256 must name a key".to_owned()),
+            (good.replace("['read']", "[]"), format!("client \"a\": rights must name one: {known}")),
+            (good.replace("'a'", "''"), "client \"\": the name is empty or has control characters".to_owned()),
+            (good.replace("'read'", "'admin'"), format!("client \"a\": there is no right \"admin\": {known}")),
+            (good.clone() + "limit=1", "line 5: unknown field `limit`".to_owned()),
+            (good.clone() + "orders_per_s=0", "line 5: invalid value: integer `0`, expected a nonzero u32".to_owned()),
+            (good.clone() + &good.replace("9f86", "8f86"), "client \"a\" is there twice".to_owned()),
+            (good.clone() + &good.replace("'a'", "'b'"), "client \"b\": a key is there twice".to_owned()),
+            ("client = [".to_owned(), "line 1: ".to_owned()),
         ] {
-            let fault = parse(&text).expect_err(expected);
-            assert!(fault.contains(expected) && !fault.contains('\n'), "{fault:?} is not {expected:?}");
+            let fault = parse(&text).expect_err(&expected);
+            assert!(fault.contains(&expected) && !fault.contains('\n'), "{fault:?} is not {expected:?}");
         }
     }
 }

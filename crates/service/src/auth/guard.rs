@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use forebay_api::Right;
 use futures::future::Either;
 use http::request::Parts;
 use tower::{Layer, Service};
 
-use super::client::{Client, Right};
+use super::client::Client;
 use super::clients::Clients;
 use crate::http::peer::Peer;
 use crate::problem::Problem;
@@ -30,7 +31,7 @@ pub struct Guarded<S> {
 }
 
 impl Clients {
-    /// A layer for routes that need `right`: `routes.route_layer(clients.guard(Right::Write))`.
+    /// A layer for what needs `right`.
     pub fn guard(&self, right: Right) -> Guard {
         Guard { clients: self.clone(), right }
     }

@@ -1,15 +1,16 @@
-//! API clients, their tokens and their rights.
+//! API clients, their keys and their rights.
 //!
 //! Without a clients file access is open to everybody, and a client is known by its address. With one, every request needs
-//! `Authorization: Bearer <token>` (RFC 6750). Only SHA-256 sums of tokens are kept; they are compared in constant time.
+//! `Authorization: Bearer <API key>` (RFC 6750). Only SHA-256 sums of keys are kept; they are compared in constant time.
 
 mod client;
 mod clients;
 mod clients_file;
 mod guard;
 
-pub use client::{Client, Right, Rights};
+pub use client::{Client, Rights};
 pub use clients::Clients;
+pub use forebay_api::Right;
 pub use guard::Guard;
 
 pub use crate::http::peer::ClientName;

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::connection::HttpServer;
 use super::limits::HttpLimits;
+use super::tls::Tls;
 use crate::http::peer::Peer;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::{ACCEPT_ERRORS, CONNECTIONS, CONNECTIONS_ACCEPTED};
@@ -23,6 +24,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 pub(super) struct Acceptor {
     server: HttpServer,
+    tls: Option<Tls>,
     connections_max: usize,
     drain_linger: Duration,
     shutdown: Shutdown,
@@ -33,7 +35,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(router: Router, limits: HttpLimits, shutdown: Shutdown) -> Self {
+    pub(super) fn new(router: Router, tls: Option<Tls>, limits: HttpLimits, shutdown: Shutdown) -> Self {
         // Whoever watches how they grow would not see the first otherwise.
         counter!(CONNECTIONS_ACCEPTED.name).increment(0);
         counter!(ACCEPT_ERRORS.name).increment(0);
@@ -41,6 +43,7 @@ impl Acceptor {
             connections_max: limits.connections_max,
             drain_linger: limits.drain_linger,
             server: HttpServer::new(router, limits),
+            tls,
             shutdown,
             closing: CancellationToken::new(),
             connections: JoinSet::new(),
@@ -105,7 +108,16 @@ impl Acceptor {
         // Child tokens, because a token shared by all connections would be a lock shared by all of them.
         let stopping = self.shutdown.soft().child_token();
         let closing = self.closing.child_token();
-        self.connections.spawn(self.server.clone().run(stream, Peer::new(address), stopping, closing));
+        let (server, peer) = (self.server.clone(), Peer::new(address));
+        match self.tls.clone() {
+            None => self.connections.spawn(server.run(stream, peer, stopping, closing)),
+            Some(tls) => self.connections.spawn(async move {
+                let accepted = closing.run_until_cancelled(tls.accept(stream)).await;
+                if let Some(Some(stream)) = accepted {
+                    server.run(stream, peer, stopping, closing).await;
+                }
+            }),
+        };
     }
 
     fn count(&self) {

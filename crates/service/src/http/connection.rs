@@ -17,7 +17,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ impl HttpServer {
     /// as soon as it has no request underway.
     pub(super) async fn run(
         self,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
         peer: Peer,
         stopping: CancellationToken,
         closing: CancellationToken,

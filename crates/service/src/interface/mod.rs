@@ -8,6 +8,7 @@ use bytes::Bytes;
 use forebay_api::{DESCRIPTION, Role, Route, Welcome};
 use serde_json::Value;
 
+use crate::auth::Clients;
 use crate::health::Health;
 use crate::telemetry::Metrics;
 
@@ -22,7 +23,7 @@ const VIEWER_LASTS: &str = "public, max-age=3600";
 
 /// The routes with those that every service has.
 pub(crate) fn complete(own: Routes, health: Health, metrics: Metrics) -> Routes {
-    let common = Routes::new()
+    let common = Routes::of(&Clients::open())
         .on(Route::Livez, async || "alive\n")
         .on(Route::Readyz, async move || health.readyz())
         .on(Route::Metrics, async move || prometheus_text(metrics))

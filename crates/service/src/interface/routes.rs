@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use forebay_api::Route;
 use forebay_api::route::Method;
 
-use crate::auth::Guard;
+use crate::auth::Clients;
 use crate::lifecycle::Lifecycle;
 use crate::problem::Problem;
 
@@ -18,15 +18,16 @@ use crate::problem::Problem;
 /// It takes only what stands in the table of routes, and so nothing that is not described.
 #[derive(Debug, Clone)]
 pub struct Routes<S = ()> {
+    clients: Clients,
     router: Router<S>,
     routes: Vec<Route>,
     has_others: bool,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// None yet.
-    pub fn new() -> Self {
-        Self { router: Router::new(), routes: Vec::new(), has_others: false }
+    /// None yet. Each that is added takes only who has the right that it needs.
+    pub fn of(clients: &Clients) -> Self {
+        Self { clients: clients.clone(), router: Router::new(), routes: Vec::new(), has_others: false }
     }
 
     /// With one more.
@@ -37,28 +38,27 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T: 'static,
     {
         self.routes.push(route);
-        self.also_at(route.path(), route.method(), handler)
+        self.also_at(route.path(), route, handler)
     }
 
-    /// With a path that another service has for something else: on one address with it, what is in the place of a parameter would be
-    /// hidden by it.
+    /// With a route at a path that another service has for something else: on one address with it, what is in the place of a parameter
+    /// would be hidden by it.
     #[must_use]
-    pub fn also_at<H, T>(self, path: &str, method: Method, handler: H) -> Self
+    pub fn also_at<H, T>(self, path: &str, route: Route, handler: H) -> Self
     where
         H: Handler<T, S>,
         T: 'static,
     {
-        let method = match method {
+        let method = match route.method() {
             Method::Get => MethodFilter::GET,
             Method::Post => MethodFilter::POST,
         };
-        Self { router: self.router.route(path, MethodRouter::new().on(method, handler)), ..self }
-    }
-
-    /// Only for clients with a right.
-    #[must_use]
-    pub fn behind(self, guard: Guard) -> Self {
-        Self { router: self.router.route_layer(guard), ..self }
+        let answering = MethodRouter::new().on(method, handler);
+        let answering = match route.right() {
+            Some(right) => answering.route_layer(self.clients.guard(right)),
+            None => answering,
+        };
+        Self { router: self.router.route(path, answering), ..self }
     }
 
     /// Refuses whatever stands behind a `?`: who writes `?dry_run=true` must not find the order stored.
@@ -73,8 +73,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// With what the handlers want.
     pub fn with_state(self, state: S) -> Routes {
-        let Self { router, routes, has_others } = self;
-        Routes { router: router.with_state(state), routes, has_others }
+        let Self { clients, router, routes, has_others } = self;
+        Routes { clients, router: router.with_state(state), routes, has_others }
     }
 
     /// Which they are.
@@ -104,7 +104,7 @@ impl Routes {
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
         let has_others = self.has_others || other.has_others;
-        Self { router: self.router.merge(other.router), routes: self.routes, has_others }
+        Self { router: self.router.merge(other.router), has_others, ..self }
     }
 
     pub(crate) fn into_router(self) -> Router {
@@ -112,15 +112,9 @@ impl Routes {
     }
 }
 
-impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Routes that are no part of the interface: a test's.
 impl From<Router> for Routes {
     fn from(router: Router) -> Self {
-        Self { router, routes: Vec::new(), has_others: true }
+        Self { clients: Clients::open(), router, routes: Vec::new(), has_others: true }
     }
 }

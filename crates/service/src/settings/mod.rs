@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use crate::failpoint::Failpoints;
-use crate::http::Origins;
+use crate::http::{Origins, TlsSettings};
 
 /// The settings that every service has; `#[command(flatten)]` them into a service's own.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,9 +24,13 @@ pub struct ServiceSettings {
         default_value = "20", value_parser = units::seconds)]
     pub shutdown_grace: Duration,
 
-    /// TOML file of the API clients; without it access is open to everybody
+    /// TOML file of the API clients (`forebay keys` writes it), read again when it changes; without it access is open to everybody
     #[arg(long, env = "FOREBAY_CLIENTS_FILE", value_name = "FILE")]
     pub clients_file: Option<PathBuf>,
+
+    /// Whether connections are TLS.
+    #[command(flatten)]
+    pub tls: TlsSettings,
 
     /// Connections served at the same time; further ones wait to be accepted
     #[arg(long, env = "FOREBAY_CONNECTIONS_MAX", value_name = "NUMBER", default_value = "4096",
@@ -77,6 +81,7 @@ impl Default for ServiceSettings {
             logging: LoggingSettings::default(),
             shutdown_grace: Duration::from_secs(20),
             clients_file: None,
+            tls: TlsSettings::default(),
             connections_max: 4096,
             cors_origins: None,
             failpoints: Failpoints::default(),
@@ -158,6 +163,9 @@ mod tests {
             "FOREBAY_LOG_LEVEL",
             "FOREBAY_SHUTDOWN_GRACE_S",
             "FOREBAY_CLIENTS_FILE",
+            "FOREBAY_TLS_CERT",
+            "FOREBAY_TLS_KEY",
+            "FOREBAY_TLS_CLIENT_CA",
             "FOREBAY_CONNECTIONS_MAX",
             "FOREBAY_CORS_ORIGINS",
         ] {

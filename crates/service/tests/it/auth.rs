@@ -4,7 +4,8 @@ use std::io::Write;
 
 use axum::Router;
 use axum::routing::{get, post};
-use forebay_service::{Client, Right, Service, ServiceSettings};
+use forebay_api::Route;
+use forebay_service::{Client, Right, Routes, Service, ServiceSettings};
 
 use crate::server::TestService;
 use crate::wire::Answer;
@@ -13,19 +14,19 @@ use crate::wire::Answer;
 const CLIENTS: &str = "
     [[client]]
     name = 'shop'
-    token_sha256 = '12f27fa94cbef259460ca7b4abf73b50ab8ade216ef714aeec3f7957ac270e63'
+    key_sha256 = '12f27fa94cbef259460ca7b4abf73b50ab8ade216ef714aeec3f7957ac270e63'
     rights = ['write']
     orders_per_s = 500
     [[client]]
     name = 'desk'
-    token_sha256 = '5cd79f555d6c17fe43ce8557b57957d2328207a997658957cf2c5a74443db7b8'
+    key_sha256 = '5cd79f555d6c17fe43ce8557b57957d2328207a997658957cf2c5a74443db7b8'
     rights = ['read']
 ";
 
 fn api(service: &Service) -> Router {
     let name = async |client: Client| format!("{} {:?}", client.name, client.orders_per_s);
-    let write = Router::new().route("/orders", post(name)).route_layer(service.clients.guard(Right::Write));
-    let read = Router::new().route("/orders", get(name)).route_layer(service.clients.guard(Right::Read));
+    let write = Router::new().route("/orders", post(name)).route_layer(service.clients.guard(Right::OrdersWrite));
+    let read = Router::new().route("/orders", get(name)).route_layer(service.clients.guard(Right::OrdersRead));
     write.merge(read)
 }
 
@@ -89,4 +90,35 @@ fn clients_file_that_is_not_there_is_a_bad_setting() {
     let settings = ServiceSettings { clients_file: Some("/nowhere/clients.toml".into()), ..ServiceSettings::default() };
     let bad = Service::new(&settings).expect_err("there is no such file").to_string();
     assert_eq!(bad, "clients file /nowhere/clients.toml: No such file or directory (os error 2)");
+}
+
+#[tokio::test]
+async fn no_route_of_the_interface_is_open_to_who_has_not_its_right() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(CLIENTS.as_bytes()).unwrap();
+    let settings = ServiceSettings { clients_file: Some(file.path().to_owned()), ..ServiceSettings::default() };
+    let service = Service::new(&settings).unwrap();
+    let all = || Route::ALL.iter().copied().filter_map(|route| Some((route, route.right()?)));
+    let none = Routes::of(&service.clients);
+    let routes = all().fold(none, |routes, (route, _)| routes.on(route, async || "secret")).with_state(());
+    let server = TestService::of(service, routes).await;
+    for (route, right) in all() {
+        let (method, path) = (route.method().as_str(), route.path().replace(['{', '}'], ""));
+        for (key, has) in [
+            (None, None),
+            (Some("secret-of-shop"), Some([Right::OrdersWrite, Right::EventsWrite].contains(&right))),
+            (Some("secret-of-desk"), Some(right == Right::OrdersRead)),
+        ] {
+            let authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+            let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n{authorization}\r\n");
+            let answer = server.connect().await.ask(&request).await;
+            let expected = match has {
+                None => 401,
+                Some(false) => 403,
+                Some(true) => 200,
+            };
+            assert_eq!(answer.status, expected, "{route} with {key:?}");
+            assert_eq!(answer.body == "secret", expected == 200, "{route} with {key:?}");
+        }
+    }
 }

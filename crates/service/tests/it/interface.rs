@@ -3,13 +3,15 @@
 use axum::Router;
 use forebay_api::{Role, Route, Welcome};
 use forebay_service::Routes;
+use forebay_service::auth::Clients;
 use serde_json::Value;
 
 use crate::server::TestService;
 
 #[tokio::test]
 async fn a_service_says_what_it_is_and_describes_what_can_be_asked_there_and_nothing_else() {
-    let routes = Routes::new().on(Route::GetStreams, async || "streams").on(Route::PostOrder, async || "order");
+    let routes =
+        Routes::of(&Clients::open()).on(Route::GetStreams, async || "streams").on(Route::PostOrder, async || "order");
     let server = TestService::of_routes(routes).await;
     let welcome: Welcome = serde_json::from_value(server.get("/").await.json()).unwrap();
     assert_eq!(welcome.roles, [Role::Ingest.as_str(), Role::Writer.as_str()]);

@@ -15,4 +15,5 @@ mod names;
 mod requests;
 mod running;
 mod server;
+mod tls;
 mod wire;

@@ -17,7 +17,8 @@ const ASKED: &str = "GET /asked HTTP/1.1\r\nhost: x\r\nx-request-id: given-7\r\n
 #[tokio::test]
 async fn every_answer_has_the_name_that_the_request_brought_or_a_new_one() {
     let service = Service::new(&ServiceSettings::default()).unwrap();
-    let guarded = Router::new().route("/guarded", get(async || "")).route_layer(service.clients.guard(Right::Read));
+    let guarded =
+        Router::new().route("/guarded", get(async || "")).route_layer(service.clients.guard(Right::OrdersRead));
     let routes = guarded
         .route("/asked", get(async || "here"))
         .route("/panic", get(async || if true { panic!("on purpose") } else { "never" }));

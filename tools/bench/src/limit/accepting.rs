@@ -49,7 +49,7 @@ pub fn run(settings: &Settings) -> ExitCode {
         let parser = OrderParser::new(SELLER_VIEW.parse()?, Currency::DEFAULT, AHEAD_MAX_US);
         let app = Arc::new(App { parser, map: ShardMap::even(SHARDS, Hash::Md5) });
         let routes =
-            Router::new().route("/v1/orders", post(post_order)).route_layer(service.clients.guard(Right::Write));
+            Router::new().route("/v1/orders", post(post_order)).route_layer(service.clients.guard(Right::OrdersWrite));
         Ok(routes.with_state(app))
     })
 }

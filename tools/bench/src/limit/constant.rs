@@ -31,6 +31,6 @@ pub fn run(settings: &Settings) -> ExitCode {
             let body = body.clone();
             async move { ([(header::CONTENT_TYPE, "application/json")], body) }
         };
-        Ok(Router::new().route("/constant", get(answer)).route_layer(service.clients.guard(Right::Read)))
+        Ok(Router::new().route("/constant", get(answer)).route_layer(service.clients.guard(Right::OrdersRead)))
     })
 }

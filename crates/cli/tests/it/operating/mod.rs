@@ -3,6 +3,7 @@
 mod dead;
 mod disagree;
 mod doctor;
+mod keys;
 mod log;
 mod metrics;
 pub(crate) mod operated;

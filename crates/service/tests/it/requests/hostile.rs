@@ -200,7 +200,7 @@ async fn few_descriptors() {
     let address = listener.local_addr().unwrap();
     // Without the bound that `Service::serve` puts on connections.
     let routes = service.router(hello());
-    tokio::spawn(http::serve(listener, routes, HttpLimits::default(), service.shutdown().clone()));
+    tokio::spawn(http::serve(listener, routes, None, HttpLimits::default(), service.shutdown().clone()));
     let mut asking = Wire::connect(address).await;
     let metrics = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
     assert_eq!(asking.ask(metrics).await.status, 200);

@@ -1,0 +1,160 @@
+//! `forebay keys`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use forebay_admin::keys::{ClientsFile, ListedClient, NewKey, Which};
+use forebay_api::Right;
+
+use crate::text::or_dash;
+
+/// API keys of the clients file, which services read again when it changes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Add a client, and print its key: that is shown once, and kept nowhere
+    Add(Add),
+    /// Give a client one more key, and print it; those that it has go on until they are revoked
+    Rotate(Rotate),
+    /// End a client's keys
+    Revoke(Revoke),
+    /// Show the clients, and how their keys begin
+    List(List),
+}
+
+/// Which file.
+#[derive(Debug, Clone, Args)]
+pub struct FileArgs {
+    /// TOML file of the API clients
+    #[arg(long, env = "FOREBAY_CLIENTS_FILE", value_name = "FILE")]
+    pub clients_file: PathBuf,
+}
+
+/// What `keys add` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Add {
+    /// Which file.
+    #[command(flatten)]
+    pub file: FileArgs,
+
+    /// Its name, by which logs and metrics know it
+    #[arg(value_name = "CLIENT")]
+    pub name: String,
+
+    /// What it may do, separated by commas: orders:write, events:write, orders:read, ops; write is the first two, read the third
+    #[arg(long, value_name = "RIGHTS", value_delimiter = ',', required = true, value_parser = right)]
+    pub rights: Vec<String>,
+
+    /// A rate limit of its own, in orders per second
+    #[arg(long, value_name = "NUMBER")]
+    pub orders_per_s: Option<NonZeroU32>,
+}
+
+/// What `keys rotate` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Rotate {
+    /// Which file.
+    #[command(flatten)]
+    pub file: FileArgs,
+
+    /// Whose
+    #[arg(value_name = "CLIENT")]
+    pub name: String,
+}
+
+/// What `keys revoke` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Revoke {
+    /// Which file.
+    #[command(flatten)]
+    pub file: FileArgs,
+
+    /// Whose; without more all of them end, and the client with them
+    #[arg(value_name = "CLIENT")]
+    pub name: String,
+
+    /// Only the key whose sum begins like that, as `list` shows it
+    #[arg(long, value_name = "DIGITS", conflicts_with = "old")]
+    pub key: Option<String>,
+
+    /// All but the newest, once that is in use
+    #[arg(long)]
+    pub old: bool,
+}
+
+/// What `keys list` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct List {
+    /// Which file.
+    #[command(flatten)]
+    pub file: FileArgs,
+
+    /// Print the clients as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Does it.
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Add(args) => edit(&args.file, |file| {
+            let key = file.add(&args.name, &args.rights, args.orders_per_s)?;
+            Ok((Some(key), format!("client {:?} may come in", args.name)))
+        })?,
+        Command::Rotate(args) => edit(&args.file, |file| {
+            let key = file.rotate(&args.name)?;
+            Ok((Some(key), format!("client {:?} has one more key; its others end by `revoke --old`", args.name)))
+        })?,
+        Command::Revoke(args) => edit(&args.file, |file| {
+            let which = match (args.key, args.old) {
+                (Some(digits), _) => Which::One(digits),
+                (None, true) => Which::Old,
+                (None, false) => Which::All,
+            };
+            let ended = file.revoke(&args.name, &which)?;
+            let what = if which == Which::All { ", and is none any more" } else { "" };
+            Ok((None, format!("client {:?} has lost {ended} keys{what}", args.name)))
+        })?,
+        Command::List(args) => {
+            let clients = ClientsFile::open(&args.file.clients_file)?.list();
+            out!("{}", if args.json { serde_json::to_string_pretty(&clients)? } else { table(&clients) })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Edits the file, and says what was done: the key alone to standard output, so that it can be kept in a file at once.
+fn edit(file: &FileArgs, edit: impl FnOnce(&mut ClientsFile) -> Result<(Option<NewKey>, String)>) -> Result<()> {
+    let mut clients = ClientsFile::open(&file.clients_file)?;
+    let (key, said) = edit(&mut clients)?;
+    clients.save()?;
+    if let Some(key) = key {
+        out!("{}", key.reveal())?;
+    }
+    note!("{said}");
+    Ok(())
+}
+
+fn table(clients: &[ListedClient]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["client", "rights", "orders/s", "keys"]);
+    for client in clients {
+        table.add_row([
+            client.name.clone(),
+            client.rights.join(" "),
+            or_dash(client.orders_per_s),
+            client.keys.join(" "),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn right(text: &str) -> Result<String, String> {
+    let names: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
+    Right::named(text).map(|_| text.to_owned()).ok_or_else(|| format!("there are {}, write and read", names.join(", ")))
+}
