@@ -20,6 +20,9 @@ create table orders (
     -- The place in the log where it was first stored: which log, and the sequence number of the frame. No client sees it.
     place_seq   int8        not null,
     place_log   int2        not null,
+    -- What has become of it: the fold over it and its events, as the transaction that stores either leaves it; 0 is placed. Derived, so it
+    -- is the one column that changes.
+    status      int2        not null default 0,
     items       jsonb       not null,
     -- A JSON object of every top-level field of the order that has no column; `{}` when there is none.
     attributes  jsonb       not null,
@@ -61,8 +64,9 @@ create table place_log (
 );
 
 -- No statement looks for the insides of a fact, and sorting them is most of what `analyze` would do: several times what
--- storing them has cost. New partitions take over what is set here.
-alter table orders alter column items set statistics 0, alter column attributes set statistics 0;
+-- storing them has cost. New partitions take over what is set here. Nor is it known how many orders have which status: that changes
+-- faster than it is gathered, and without figures each is taken for rare, so that the indexes by status, where there are such, are the way.
+alter table orders alter column items set statistics 0, alter column attributes set statistics 0, alter column status set statistics 0;
 
 -- The time of every order whose id does not tell it. `orders` is partitioned by time, so its key has the time in it, and a
 -- customer's second order with the same id at another time would fit beside the first. Here it does not: the first stays, and

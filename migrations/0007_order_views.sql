@@ -11,6 +11,8 @@ create table order_views (
     kind        text        collate "C" not null check (kind in ('sale', 'return')),
     currency    text        collate "C" not null check (currency ~ '^[A-Z]{3}$'),
     subtotal    int8        not null,
+    -- As of `orders`: the fold over what the key sees.
+    status      int2        not null default 0,
     items       jsonb       not null,
     primary key (bucket, tenant, view, key, ordered_at, order_id, customer_id)
 ) partition by range (ordered_at);
@@ -19,4 +21,4 @@ create table order_views (
 create index order_views_returns on order_views (bucket, tenant, view, key, ordered_at, order_id, customer_id) where kind = 'return';
 
 -- As of `orders`, too.
-alter table order_views alter column items set statistics 0;
+alter table order_views alter column items set statistics 0, alter column status set statistics 0;

@@ -50,7 +50,7 @@ comment on function forebay_orders_of is 'A customer''s orders of this shard, by
 comment on view order_items is 'A row for each item of each order';
 comment on view revenue_by_day is 'What the sales and the returns of a day (UTC) come to, in minor units of each currency';
 
-comment on table orders is 'Orders, as their clients sent them; a row never changes. Partitioned by ordered_at';
+comment on table orders is 'Orders, as their clients sent them; a row never changes, but for its status. Partitioned by ordered_at';
 comment on column orders.bucket is 'The customer''s bucket: forebay_bucket(customer_id). The primary key begins with it';
 comment on column orders.tenant is 'Whose orders they are; empty where tenants are not used';
 comment on column orders.customer_id is 'Who ordered';
@@ -61,6 +61,7 @@ comment on column orders.currency is 'What prices and total are in: three letter
 comment on column orders.total is 'Sum of quantity × price of the items, in minor units of the currency';
 comment on column orders.place_seq is 'Of Forebay''s own: the frame of the log in which it first came';
 comment on column orders.place_log is 'Of Forebay''s own: which log, as place_log numbers it';
+comment on column orders.status is 'What has become of it by its events: 0 placed, 1 confirmed, 2 packed, 3 shipped, 4 delivered, 5 cancelled, 6 returned';
 comment on column orders.items is 'Array of objects with sku, quantity, price and whatever else was sent; see order_items';
 comment on column orders.attributes is 'Object of every further field of the order';
 
@@ -97,6 +98,7 @@ comment on column order_views.customer_id is 'As in orders';
 comment on column order_views.kind is 'As in orders';
 comment on column order_views.currency is 'As in orders';
 comment on column order_views.subtotal is 'Sum of quantity × price of these items, in minor units of the currency';
+comment on column order_views.status is 'As in orders, by what the key sees';
 comment on column order_views.items is 'The items that have the key';
 
 comment on table view_in_force is 'The views that new orders are derived with';

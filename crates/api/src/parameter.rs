@@ -24,6 +24,8 @@ pub enum Parameter {
     Order,
     /// `sale` or `return`.
     Kind,
+    /// What has become of an order, in a word.
+    Status,
     /// `hour`, `day` or `month`.
     By,
     /// A receipt: what it names is waited for.
@@ -50,6 +52,7 @@ impl Parameter {
             Self::Cursor => "cursor",
             Self::Order => "order",
             Self::Kind => "kind",
+            Self::Status => "status",
             Self::By => "by",
             Self::After => "after",
             Self::WaitMs => "wait_ms",

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::Right;
 use crate::parameter::Parameter::{
-    self, After, AsPlaced, By, Cursor, From, Kind, Limit, Order, Partial, Rows, Since, To, WaitMs,
+    self, After, AsPlaced, By, Cursor, From, Kind, Limit, Order, Partial, Rows, Since, Status, To, WaitMs,
 };
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
@@ -40,7 +40,7 @@ const EVERYBODY: Option<(Role, Right)> = None;
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
-const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, AsPlaced, After, WaitMs, Partial, Rows];
+const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, Status, AsPlaced, After, WaitMs, Partial, Rows];
 /// Parameters of reads of one order.
 const ORDER: &[Parameter] = &[AsPlaced, After, WaitMs, Partial];
 /// Parameters of totals.

@@ -51,7 +51,7 @@ pub use frame::{IndexedFrame, LogFrame};
 pub use identity::Identity;
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
-pub use partition::{Build, Granularity, Merger, Period, Swap};
+pub use partition::{Build, Granularity, Merger, Period, StatusIndexes, Swap, Touch};
 pub use place::PlaceLog;
 pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
 pub use position::{StreamPosition, Tally};

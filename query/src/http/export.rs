@@ -73,7 +73,8 @@ impl ExportRequest {
         let Self { format, is_by_item, scan, patience } = self;
         let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
         app.check_receipt(&patience.receipt)?;
-        let admitted = app.exports().admit(format, reads.len()).await?;
+        let sources = reads.len() * scan.filter.parts().count();
+        let admitted = app.exports().admit(format, sources).await?;
         let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
         merge.begin(export::ROWS_FIRST).await?;
         let streams: Vec<StreamId> = merge.sources().iter().map(Source::stream).collect();

@@ -95,10 +95,14 @@ impl QueryString {
         }
     }
 
-    /// What is wanted of a list: `kind`.
+    /// What is wanted of a list: `kind` and `status`.
     pub(crate) fn filter(&self) -> Result<Filter, Problem> {
         let kind = self.get(Parameter::Kind).map(str::parse).transpose();
-        Ok(Filter { kind: kind.map_err(|error| malformed(format!("`kind` {error}")))? })
+        let status = self.get(Parameter::Status).map(str::parse).transpose();
+        Ok(Filter {
+            kind: kind.map_err(|error| malformed(format!("`kind` {error}")))?,
+            status: status.map_err(|error| malformed(format!("`status` {error}")))?,
+        })
     }
 
     /// `by`.
@@ -215,6 +219,8 @@ mod tests {
         }
         assert_eq!(refused("order=up", QueryString::direction), "`order` must be asc or desc");
         assert_eq!(refused("kind=Sale", QueryString::filter), "`kind` must be `sale` or `return`");
+        let statuses = "placed, confirmed, packed, shipped, delivered, cancelled, returned";
+        assert_eq!(refused("status=open", QueryString::filter), format!("`status` must be one of {statuses}"));
         assert_eq!(refused("partial=1", QueryString::partial), "`partial` must be true or false");
         assert!(refused("form=x", |_| Ok(())).starts_with("there is no parameter `form` here: there are from, to,"));
         assert_eq!(refused("limit=1&limit=2", |_| Ok(())), "`limit` stands there twice");

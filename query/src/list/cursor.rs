@@ -26,7 +26,7 @@ pub(crate) enum CursorError {
     #[error("`cursor` is not a cursor that Forebay gave")]
     Foreign,
     #[error(
-        "`cursor` belongs to another list: go on with the path, `from`, `to`, `order` and `kind` that it was given for"
+        "`cursor` belongs to another list: go on with the path, `from`, `to`, `order`, `kind` and `status` that it was given for"
     )]
     OtherList,
 }
@@ -113,7 +113,7 @@ fn head<const N: usize>(digest: Sha256) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::OrderKind;
+    use forebay_model::{OrderKind, Status};
     use proptest::prelude::*;
 
     fn list(names: &[&str]) -> ListDigest {
@@ -124,7 +124,8 @@ mod tests {
     fn lists_that_differ_in_anything_have_other_digests() {
         let (at, newest, all) = (Timestamp::from_unix_us, Direction::NewestFirst, Filter::default());
         let orders = |span, direction, filter| ListDigest::new(Tenant::none(), &["orders"], span, direction, filter);
-        let of_kind = |kind| orders(Span::ALL, newest, Filter { kind: Some(kind) });
+        let of_kind = |kind| orders(Span::ALL, newest, Filter { kind: Some(kind), ..all });
+        let of_status = |status| orders(Span::ALL, newest, Filter { status: Some(status), ..all });
         let of_tenant = |tenant: &str, names: &[&str]| {
             ListDigest::new(&Tenant::new(tenant).unwrap(), names, Span::ALL, Direction::NewestFirst, Filter::default())
         };
@@ -139,6 +140,8 @@ mod tests {
             orders(Span { to: at(1), ..Span::ALL }, newest, all),
             of_kind(OrderKind::Sale),
             of_kind(OrderKind::Return),
+            of_status(Status::Placed),
+            of_status(Status::Shipped),
         ];
         for (place, one) in lists.iter().enumerate() {
             assert!(!lists[..place].contains(one), "{place}");

@@ -39,7 +39,11 @@ impl Merge {
         let mut unknown = Vec::new();
         for (shard, subject) in reads {
             match shards.get(shard) {
-                Ok(shard) => sources.push(Source::new(shards.clone(), Arc::clone(shard), subject, scan)),
+                Ok(shard) => sources.extend(
+                    scan.filter
+                        .parts()
+                        .map(|part| Source::new(shards.clone(), Arc::clone(shard), subject.clone(), scan, part)),
+                ),
                 Err(error) => unknown.push(error),
             }
         }

@@ -45,9 +45,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// What a scan finds on a shard.
-    pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan) -> Self {
-        let Scan { tenant, direction, filter, span, last, .. } = scan.clone();
+    /// What a scan finds on a shard, as far as a part of its filter leaves it.
+    pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan, filter: Filter) -> Self {
+        let Scan { tenant, direction, span, last, .. } = scan.clone();
         let windows = shard.windows(subject.lane());
         let window = Some(windows.first(&last, span, direction));
         let (rows, position, target) = (VecDeque::new(), None, None);

@@ -123,7 +123,7 @@ async fn what_cannot_be_had_is_one_sentence() {
             NDJSON,
             400,
             "malformed",
-            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial, rows",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, status, as_placed, after, wait_ms, partial, rows",
         ),
     ] {
         let answer = Answer::of(accepting(&scene, path, accept)).await;

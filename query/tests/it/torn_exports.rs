@@ -28,7 +28,7 @@ async fn long_list(name: &str, flags: &[&str]) -> Scene {
     let orders: Vec<Value> = (0..3).map(order).collect();
     scene.writing.write(&orders).await;
     let fill = format!(
-        "insert into orders select bucket, tenant, customer_id, ordered_at + n * interval '1 ms', 'Y' || n, kind, currency, total, place_seq, place_log, items, \
+        "insert into orders select bucket, tenant, customer_id, ordered_at + n * interval '1 ms', 'Y' || n, kind, currency, total, place_seq, place_log, status, items, \
             jsonb_build_object('note', (select string_agg(md5(n || '.' || k), '') from generate_series(1, 60) k)) \
             from orders, generate_series(1, {MANY}) n"
     );

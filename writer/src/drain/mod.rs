@@ -62,11 +62,11 @@ impl Drain {
         let mut session = session?;
         self.health.up();
         self.continuity.up();
-        let merging = session.merging();
+        let upkeep = session.upkeep();
         // Whatever it is doing when the session ends is given up; what it leaves behind is dropped by the next attempt.
         tokio::select! {
             drained = session.drain(stop, retries) => drained,
-            () = merging => Ok(()),
+            () = upkeep => Ok(()),
         }
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, Notice, ReadError};
-use forebay_model::{DerivedThrough, Position, Timestamp};
+use forebay_model::{DerivedThrough, Lane, Position, StreamKind, Timestamp};
 use forebay_shard::{DerivedNote, IndexedFrame, StreamStore};
-use futures::future::join_all;
+use futures::future::{join, join_all};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -19,6 +20,7 @@ use crate::drain::opening::{begin, derive, read};
 use crate::failpoint;
 use crate::status::{CommitFigures, State};
 use crate::upkeep::day_activity::{DayActivity, Days};
+use crate::upkeep::indexing::Indexing;
 use crate::upkeep::merging::Merging;
 
 /// How often a sign of life is given when nothing comes, and the lead is looked after.
@@ -45,6 +47,8 @@ pub(crate) struct Session<'a> {
     /// When it was last seen that this writer leads.
     led_at: Instant,
     activity: Arc<DayActivity>,
+    /// Told when events were stored.
+    happened: Arc<Notify>,
     /// Of a logged stream.
     deriving: Option<Deriving>,
 }
@@ -93,6 +97,7 @@ impl<'a> Session<'a> {
             partitions_at: now,
             led_at: now,
             activity,
+            happened: Arc::default(),
             deriving,
         };
         session.beat().await;
@@ -101,16 +106,19 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// What merges partitions for as long as the session lasts.
-    pub(crate) fn merging(&self) -> impl Future<Output = ()> + use<> {
+    /// What merges partitions, and indexes them by status, for as long as the session lasts.
+    pub(crate) fn upkeep(&self) -> impl Future<Output = ()> + use<> {
         let StreamContext { of, merge_quiet, .. } = *self.context;
         let merging = |lane| {
             let (address, activity) = (self.store.address().clone(), Arc::clone(&self.activity));
             Merging::new(lane, of.shard, address, activity, merge_quiet).run()
         };
-        let all: Vec<_> = of.lanes().map(merging).collect();
+        let merges: Vec<_> = of.lanes().map(merging).collect();
+        // The lane whose orders a stream's events are about.
+        let lane = if of.kind == StreamKind::Logged { Lane::Orders } else { Lane::Views };
+        let indexing = Indexing::new(lane, self.store.address().clone(), Arc::clone(&self.happened)).run();
         async move {
-            join_all(all).await;
+            join(join_all(merges), indexing).await;
         }
     }
 
@@ -182,12 +190,15 @@ impl<'a> Session<'a> {
         let stream = self.context.of;
         let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
         let touched = touched(&frames);
-        self.activity.begin(Days::of(&touched), Position { seq: last, ..before });
+        self.activity.begin(Days::of(&touched), before, Position { seq: last, ..before });
         let notes = self.deriving.as_ref().map(|deriving| deriving.board().notes()).unwrap_or_default();
         let committed = self.store.commit(&frames, before, &notes).await;
         let committed = committed.map_err(|error| Failure::of_commit(error, before))?;
         failpoint::AFTER_COMMIT.pass();
-        self.activity.end(Instant::now());
+        self.activity.end(Instant::now(), &committed.restated);
+        if [Lane::Events, Lane::ViewEvents].iter().any(|&lane| committed.rows[lane].stored > 0) {
+            self.happened.notify_one();
+        }
         self.position = committed.position;
         let derived = self.noted(notes);
         let now = Timestamp::now();

@@ -4,12 +4,16 @@
 //! it touches, knows which days were touched in between: also where it was not this process that committed them. For that
 //! a commit is noted *before* it is sent, and counts as touching its days until it was answered. What was before the session
 //! began, nobody knows: it counts as having touched everything.
+//!
+//! A commit also changes the status of orders that something has happened to, of whatever day. Of which, only its answer says. So where
+//! one is committed and not answered yet, it is not known what it has touched; before it is committed, it has touched nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forebay_model::{Position, Timestamp, Touched};
+use forebay_shard::Touch;
 use tokio::time::Instant;
 
 /// What one session of a lane has written, and when.
@@ -25,8 +29,12 @@ struct Notes {
     /// What a commit that was not answered yet may touch; empty while no commit is under way.
     under_way: Days,
     begun_at: Position,
+    /// Where the last commit that was sent came from.
+    before: Position,
     /// The last frame of the last commit that was sent.
     sent: Position,
+    /// Whether that one was answered.
+    is_answered: bool,
 }
 
 /// Days, counted from 1970, that a commit may touch.
@@ -62,27 +70,39 @@ impl Days {
 impl DayActivity {
     /// A session that begins behind a position.
     pub(crate) fn since(now: Instant, position: Position) -> Self {
-        let (days, under_way) = (BTreeMap::new(), Days::none());
-        Self(Mutex::new(Notes { everything: now, days, under_way, begun_at: position, sent: position }))
+        let (days, under_way, is_answered) = (BTreeMap::new(), Days::none(), true);
+        let (begun_at, before, sent) = (position, position, position);
+        Self(Mutex::new(Notes { everything: now, days, under_way, begun_at, before, sent, is_answered }))
     }
 
-    /// A commit up to a position is about to be sent.
-    pub(crate) fn begin(&self, days: Days, to: Position) {
+    /// A commit from one position to another is about to be sent.
+    pub(crate) fn begin(&self, days: Days, before: Position, to: Position) {
         let mut notes = self.notes();
         notes.under_way = days;
-        notes.sent = to;
+        (notes.before, notes.sent, notes.is_answered) = (before, to, false);
     }
 
-    /// The commit was answered. (One that is not answered ends the session.)
-    pub(crate) fn end(&self, now: Instant) {
+    /// The commit was answered, and has changed the status of orders of these times. (One that is not answered ends the session.)
+    pub(crate) fn end(&self, now: Instant, restated: &[Timestamp]) {
         let mut notes = self.notes();
+        notes.is_answered = true;
         match std::mem::replace(&mut notes.under_way, Days::none()) {
             Days::These(days) => notes.days.extend(days.into_iter().map(|day| (day, now))),
             Days::Any => notes.everything = now,
         }
+        notes.days.extend(restated.iter().map(|&at| (day_of(at), now)));
     }
 
-    /// Whether nothing has touched these days since then.
+    /// What has touched these days since then, where the shard is at a position, and stays there for now.
+    pub(crate) fn touch(&self, position: Position, days: Range<i64>, since: Instant) -> Touch {
+        if !self.accounts_for(position) || !self.is_quiet(days, since) {
+            return Touch::Yes;
+        }
+        let notes = self.notes();
+        if notes.is_answered || position == notes.before { Touch::No } else { Touch::Unanswered }
+    }
+
+    /// Whether nothing is known to have touched these days since then.
     pub(crate) fn is_quiet(&self, days: Range<i64>, since: Instant) -> bool {
         let notes = self.notes();
         let is_under_way = match &notes.under_way {
@@ -93,7 +113,7 @@ impl DayActivity {
     }
 
     /// Whether every frame up to a position, from where the session began, was noted.
-    pub(crate) fn accounts_for(&self, position: Position) -> bool {
+    fn accounts_for(&self, position: Position) -> bool {
         let notes = self.notes();
         position.covers(notes.begun_at) && notes.sent.covers(position)
     }
@@ -119,9 +139,9 @@ mod tests {
         let second = |s| begun + Duration::from_secs(s);
         let activity = DayActivity::since(begun, position(5));
         assert!(!activity.is_quiet(0..10, begun) && activity.is_quiet(0..10, second(1)));
-        activity.begin(Days::These([3, 20].into()), position(9));
+        activity.begin(Days::These([3, 20].into()), position(5), position(9));
         assert!(!activity.is_quiet(0..10, second(9)) && activity.is_quiet(4..10, second(1)));
-        activity.end(second(2));
+        activity.end(second(2), &[]);
         assert!(!activity.is_quiet(0..10, second(2)) && activity.is_quiet(0..10, second(3)));
         assert!(!activity.is_quiet(20..21, second(1)) && activity.is_quiet(0..3, second(1)));
     }
@@ -131,16 +151,32 @@ mod tests {
         let begun = Instant::now();
         let second = |s| begun + Duration::from_secs(s);
         let activity = DayActivity::since(begun, position(5));
-        activity.begin(Days::Any, position(6));
+        activity.begin(Days::Any, position(5), position(6));
         assert!(!activity.is_quiet(0..1, second(9)));
-        activity.end(second(2));
+        activity.end(second(2), &[]);
         assert!(!activity.is_quiet(0..1, second(2)) && activity.is_quiet(0..1, second(3)));
+    }
+
+    #[test]
+    fn what_a_commit_has_restated_is_not_known_before_its_answer() {
+        let begun = Instant::now();
+        let second = |s| begun + Duration::from_secs(s);
+        let activity = DayActivity::since(begun, position(5));
+        let touch = |seq| activity.touch(position(seq), 2..4, second(1));
+        assert_eq!(touch(5), Touch::No);
+        activity.begin(Days::These([20].into()), position(5), position(9));
+        assert_eq!(
+            (touch(5), touch(7), touch(9), touch(10)),
+            (Touch::No, Touch::Unanswered, Touch::Unanswered, Touch::Yes)
+        );
+        activity.end(second(2), &[Timestamp::from_unix_us(3 * 86_400_000_000)]);
+        assert_eq!((touch(9), activity.touch(position(9), 4..9, second(1))), (Touch::Yes, Touch::No));
     }
 
     #[test]
     fn a_position_that_was_not_noted_is_somebody_else_s() {
         let activity = DayActivity::since(Instant::now(), position(5));
-        activity.begin(Days::none(), position(9));
+        activity.begin(Days::none(), position(5), position(9));
         assert!(
             activity.accounts_for(position(5))
                 && activity.accounts_for(position(7))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::{Lane, ShardId, Timestamp};
-use forebay_shard::{Build, ErrorClass, Merger, Period, ShardAddress, StoreError, Swap};
+use forebay_shard::{Build, ErrorClass, Merger, Period, ShardAddress, StoreError, Swap, Touch};
 use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep};
 use tracing::{info, instrument, warn};
@@ -175,9 +175,8 @@ impl Merging {
         let mut pause = least;
         while begun.elapsed() < SWAP_WITHIN {
             let is_quiet = || self.activity.is_quiet(days.clone(), since);
-            let swap = merger
-                .swap(build, |position| position.is_some_and(|at| self.activity.accounts_for(at)) && is_quiet())
-                .await?;
+            let touch = |at| self.activity.touch(at, days.clone(), since);
+            let swap = merger.swap(build, |position| position.map_or(Touch::Yes, touch)).await?;
             match swap {
                 Swap::Done => return Ok(Outcome::Merged),
                 Swap::Stale => return Ok(Outcome::Touched),

@@ -1,6 +1,8 @@
-//! What is done beside the commits: the log is trimmed behind the position, and partitions that are no longer written to are merged.
+//! What is done beside the commits: the log is trimmed behind the position, partitions that are no longer written to are merged, and
+//! where something happens to orders, they are indexed by their status.
 
 pub(crate) mod commit_history;
 pub(crate) mod day_activity;
+pub(crate) mod indexing;
 pub(crate) mod merging;
 pub(crate) mod trimming;

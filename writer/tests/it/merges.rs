@@ -134,7 +134,7 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
     // It is committed in the moment in which the lock is waited for, so nobody but who gets the lock can notice.
     let waits = "exists (select from pg_locks where relation = 'orders'::regclass \
         and mode = 'AccessExclusiveLock' and not granted)";
-    let store = "insert into orders select bucket, tenant, customer_id, ordered_at, 'another', kind, currency, total, place_seq, place_log, items, attributes \
+    let store = "insert into orders select bucket, tenant, customer_id, ordered_at, 'another', kind, currency, total, place_seq, place_log, status, items, attributes \
             from orders limit 1; \
         update stream_position set stream_seq = stream_seq + 1 where stream = 'logged';";
     let another = transaction(&scene, "perform count(*) from orders;", waits, store);

@@ -100,6 +100,8 @@ pub enum DifferenceKind {
     Origin,
     /// An order and the time that is noted for its id.
     OrderTime,
+    /// The status of an order, and what happened to it.
+    Status,
     /// What the orders of an hour come to, and what is kept of it.
     Sum,
 }

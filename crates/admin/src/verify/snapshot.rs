@@ -61,15 +61,20 @@ impl Snapshot {
         depth: Depth,
         rows: u64,
     ) -> Result<Cursor> {
-        let sample = match depth {
-            Depth::Full => String::new(),
+        let sampled = Self::sampled(table, depth, rows);
+        self.declare(&format!("select {columns} from {sampled}")).await
+    }
+
+    /// A table, or about so many of its rows, as a statement has it.
+    pub(super) fn sampled(table: &'static str, depth: Depth, rows: u64) -> String {
+        match depth {
+            Depth::Full => table.to_owned(),
             // Whole blocks are taken or left, which costs as much as it brings.
             Depth::Sample(wanted) => {
                 let percent = (f64::from(wanted) * 100.0 / rows.max(1) as f64).min(100.0);
-                format!(" tablesample system ({percent:.6})")
+                format!("{table} tablesample system ({percent:.6})")
             }
-        };
-        self.declare(&format!("select {columns} from {table}{sample}")).await
+        }
     }
 
     /// Opens a cursor over the identities of the orders that a table is about, for [`Snapshot::keys`].

@@ -75,6 +75,10 @@ impl<'a> Verification<'a> {
         self.scope.tell(shard, Step::Orders);
         let orders = rows(&self.report, Lane::Orders);
         self.facts_of_orders(&mut snapshot, orders).await?;
+        for lane in [Lane::Orders, Lane::Views] {
+            let there = rows(&self.report, lane);
+            self.statuses(&mut snapshot, lane, there).await?;
+        }
         self.scope.tell(shard, Step::Times);
         self.orders_of_times(&mut snapshot).await?;
         if self.scope.depth == Depth::Full {

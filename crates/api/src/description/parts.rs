@@ -1,6 +1,6 @@
 //! Parameters and headers, each described once.
 
-use forebay_model::OrderKind;
+use forebay_model::{OrderKind, Status};
 use serde_json::{Map, Value, json};
 
 use super::examples::{CURSOR, POSITION_OF_CHANGES, RECEIPT};
@@ -43,6 +43,7 @@ pub(super) fn parameters() -> Map<String, Value> {
         Parameter::Cursor,
         Parameter::Order,
         Parameter::Kind,
+        Parameter::Status,
         Parameter::By,
         Parameter::After,
         Parameter::WaitMs,
@@ -105,6 +106,10 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
         Parameter::Kind => (
             "Sales, or returns; both where nothing is said.",
             json!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)}),
+        ),
+        Parameter::Status => (
+            "Orders of that status, as they are now, and in a view as its key sees them; all where nothing is said.",
+            json!({"type": "string", "enum": Status::ALL.map(Status::as_str)}),
         ),
         Parameter::By => (
             "By which periods of UTC it is summed; as a whole where nothing is said.",

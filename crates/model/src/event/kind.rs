@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Status;
+
 /// The most characters of a kind of the client's own.
 const OWN_CHARS_MAX: usize = 64;
 
@@ -71,15 +73,15 @@ impl EventKind {
         }
     }
 
-    /// Where it is a state of the order: its place among those of the same instant, of which the last counts.
-    pub fn state_rank(&self) -> Option<u8> {
+    /// The state that it brings an order to, where it does.
+    pub fn state(&self) -> Option<Status> {
         match self {
-            Self::Confirmed => Some(0),
-            Self::Packed => Some(1),
-            Self::Shipped => Some(2),
-            Self::Delivered => Some(3),
-            Self::Cancelled => Some(4),
-            Self::Returned => Some(5),
+            Self::Confirmed => Some(Status::Confirmed),
+            Self::Packed => Some(Status::Packed),
+            Self::Shipped => Some(Status::Shipped),
+            Self::Delivered => Some(Status::Delivered),
+            Self::Cancelled => Some(Status::Cancelled),
+            Self::Returned => Some(Status::Returned),
             Self::Amended | Self::Paid | Self::Refunded | Self::Note | Self::Own(_) => None,
         }
     }

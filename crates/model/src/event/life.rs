@@ -7,17 +7,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{EventKind, StoredEvent, StoredEvents};
+use super::{EventKind, Status, StoredEvent, StoredEvents};
 use crate::Timestamp;
-
-/// The status of an order that no event has changed.
-pub const PLACED: &str = "placed";
 
 /// What an order has become.
 #[derive(Clone, Debug)]
 pub struct Life {
-    /// `placed`, or the kind of the latest event that is a state.
-    pub status: String,
+    /// The state that the latest event has brought that brings one.
+    pub status: Status,
     /// Since when: the time of that event, or of the order.
     pub status_at: Timestamp,
     /// When it was last amended.
@@ -93,7 +90,7 @@ impl Life {
 
     fn fold(ordered_at: Timestamp, items: &str, events: &StoredEvents<'_>) -> (Self, BTreeMap<String, i64>) {
         let mut life = Self {
-            status: PLACED.to_owned(),
+            status: Status::Placed,
             status_at: ordered_at,
             amended_at: None,
             items: None,
@@ -139,8 +136,8 @@ impl Life {
         }
         // Some of it came back: that is no state of the order.
         let is_part = event.kind == EventKind::Returned && !self.is_returned(ordered);
-        if event.kind.state_rank().is_some() && !is_part {
-            self.status = event.kind.to_string();
+        if let Some(state) = event.kind.state().filter(|_| !is_part) {
+            self.status = state;
             self.status_at = event.at;
         }
     }
@@ -223,7 +220,7 @@ mod tests {
 
     fn status(events: Vec<StoredEvent<'_>>) -> (String, i64) {
         let life = life(events);
-        (life.status, life.status_at.unix_us())
+        (life.status.to_string(), life.status_at.unix_us())
     }
 
     #[test]
@@ -267,7 +264,7 @@ mod tests {
             Amended { items: r#"[{"sku":"B","quantity":2,"price":7}]"#.to_owned(), sum: 14 }
         );
         assert_eq!(json!(life.set), json!({"a": "2", "b": "[1.50]"}));
-        assert_eq!((life.amended_at.map(Timestamp::unix_us), &*life.status), (Some(4), "returned"));
+        assert_eq!((life.amended_at.map(Timestamp::unix_us), life.status), (Some(4), Status::Returned));
     }
 
     #[test]
@@ -278,7 +275,7 @@ mod tests {
             event("2", "paid", 4, r#"{"amount":5,"set":"A12","items":{}}"#),
             event("3", "amended", 5, r#"{"amount":1.5,"set":{"a":1}}"#),
         ]);
-        assert_eq!((json!(life.returned), &*life.status), (json!({"B": 1}), "placed"));
+        assert_eq!((json!(life.returned), life.status), (json!({"B": 1}), Status::Placed));
         assert_eq!((life.paid, json!(life.set)), (Some(5), json!({"a": "1"})));
     }
 

@@ -5,10 +5,12 @@ mod items;
 mod kind;
 pub mod life;
 mod parser;
+mod status;
 pub mod stored;
 
 pub use kind::{EventKind, NotAKind};
 pub use parser::EventParser;
+pub use status::{NotAStatus, Status};
 pub use stored::{BadEvents, StoredEvent, StoredEvents};
 
 use crate::id::EventId;

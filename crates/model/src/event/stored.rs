@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::EventKind;
+use super::{EventKind, Status};
 use crate::Timestamp;
 
 /// An event as far as an order's life goes by it.
@@ -19,7 +19,7 @@ pub struct StoredEvent<'a> {
     pub content: &'a str,
 }
 
-/// The events of one order, in the order of their own times; of the same instant, states in the order of their ranks behind all others,
+/// The events of one order, in the order of their own times; of the same instant, states in their order behind all others,
 /// then by id.
 #[derive(Clone, Debug, Default)]
 pub struct StoredEvents<'a>(Vec<StoredEvent<'a>>);
@@ -64,6 +64,6 @@ impl<'a> StoredEvents<'a> {
     }
 }
 
-fn place<'e>(event: &'e StoredEvent<'_>) -> (Timestamp, Option<u8>, &'e str) {
-    (event.at, event.kind.state_rank(), &event.event_id)
+fn place<'e>(event: &'e StoredEvent<'_>) -> (Timestamp, Option<Status>, &'e str) {
+    (event.at, event.kind.state(), &event.event_id)
 }

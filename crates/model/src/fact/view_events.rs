@@ -79,7 +79,7 @@ fn happened<'e>(events: &[&StoredEvent<'_>], amended: impl Iterator<Item = Optio
             // An event that leaves the key nothing is what it goes out by.
             (EventKind::Amended, Some(_)) => format!(r#"{{"items":{}}}"#, amended.unwrap_or("[]")),
             (EventKind::Returned, Some(items)) => format!(r#"{{"items":{items}}}"#),
-            (kind, _) if kind.state_rank().is_some() => "{}".to_owned(),
+            (kind, _) if kind.state().is_some() => "{}".to_owned(),
             _ => continue,
         };
         seen.push((place, content));

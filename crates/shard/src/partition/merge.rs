@@ -5,7 +5,8 @@
 //! 1. Rows come only through commits of the lane, and a commit moves the lane's position in its transaction. The process that merges
 //!    has noted, before each commit was sent, which days it touches. The table takes the partitions' place under a lock that
 //!    no commit passes, and only where the noted commits account for the position as it then is, and none since the copying
-//!    began touched the period. Otherwise it is dropped.
+//!    began touched the period. Otherwise it is dropped. (Rows of a day change by its commits as well: their status by what
+//!    happened to their orders, of which it is known only when the commit is answered whose they are.)
 //! 2. The period must then still consist of exactly the partitions that were copied.
 //! 3. A transaction that began before the table was filled may read under a snapshot in which it is empty, so all of those
 //!    must have ended before.
@@ -42,6 +43,17 @@ pub struct Merger {
     connection: PgConnection,
 }
 
+/// What is known of what commits did to a period since the copying began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// Nothing.
+    No,
+    /// Something, or nobody can tell.
+    Yes,
+    /// One was committed just now, and its writer will know when it has heard of that.
+    Unanswered,
+}
+
 /// What became of the attempt to put a table in the place of its period's partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swap {
@@ -49,7 +61,7 @@ pub enum Swap {
     Done,
     /// Somebody may still read under a snapshot in which the table is empty. Nothing was locked.
     Early,
-    /// Somebody holds a lock: later it may succeed.
+    /// Somebody holds a lock, or has just committed: later it may succeed.
     Busy,
     /// Something was written since the copying began: the table is of no use any more.
     Stale,
@@ -93,17 +105,17 @@ impl Merger {
         merging(build.step(&mut self.connection, self.lane)).await
     }
 
-    /// Puts the table in the place of its period's partitions, if `is_quiet` says of the position that nothing touched the period
+    /// Puts the table in the place of its period's partitions, if `touch` says of the position that nothing touched the period
     /// up to there since before [`Merger::begin`].
     pub async fn swap(
         &mut self,
         build: &mut Build,
-        is_quiet: impl FnOnce(Option<Position>) -> bool,
+        touch: impl FnOnce(Option<Position>) -> Touch,
     ) -> Result<Swap, StoreError> {
         if self.is_early(build).await? {
             return Ok(Swap::Early);
         }
-        let swap = merging(swap(&mut self.connection, self.lane, build, is_quiet)).await;
+        let swap = merging(swap(&mut self.connection, self.lane, build, touch)).await;
         match swap {
             Err(error) if error.class() == ErrorClass::Contention => Ok(Swap::Busy),
             swap => swap,
@@ -129,7 +141,7 @@ async fn swap(
     connection: &mut PgConnection,
     lane: Lane,
     build: &Build,
-    is_quiet: impl FnOnce(Option<Position>) -> bool,
+    touch: impl FnOnce(Option<Position>) -> Touch,
 ) -> Result<Swap, sqlx::Error> {
     let table = lane.table();
     let mut transaction = connection.begin().await?;
@@ -139,9 +151,11 @@ async fn swap(
     execute(&mut transaction, format!("lock table only {table} in access exclusive mode")).await?;
     let stored = StreamPosition::of(&mut transaction, lane.kind()).await?;
     let partitions = read_partitions(&mut transaction, table, false).await?.unwrap_or_default();
-    if !build.period.is_made_of(&partitions) || !is_quiet(stored.map(|stored| stored.position)) {
+    let touch =
+        if build.period.is_made_of(&partitions) { touch(stored.map(|stored| stored.position)) } else { Touch::Yes };
+    if touch != Touch::No {
         transaction.rollback().await?;
-        return Ok(Swap::Stale);
+        return Ok(if touch == Touch::Unanswered { Swap::Busy } else { Swap::Stale });
     }
     let replace = replace(lane, build);
     sqlx::raw_sql(AssertSqlSafe(replace)).execute(&mut *transaction).await?;

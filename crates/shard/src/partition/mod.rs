@@ -14,6 +14,7 @@
 //! | `period` | which partitions may become one |
 //! | `build` | the table that is to take their place |
 //! | `merge` | how it takes their place |
+//! | `status_index` | the indexes by status, made when they are needed |
 
 mod build;
 mod catalogue;
@@ -21,11 +22,13 @@ mod granularity;
 mod merge;
 mod period;
 mod range;
+mod status_index;
 
 pub use build::Build;
 pub(crate) use catalogue::{create, read_ranges};
 pub use granularity::{Granularity, UnknownGranularity};
 pub(crate) use merge::MERGE_LOCK;
-pub use merge::{Merger, Swap};
+pub use merge::{Merger, Swap, Touch};
 pub use period::Period;
 pub(crate) use range::{Ranges, Span};
+pub use status_index::StatusIndexes;

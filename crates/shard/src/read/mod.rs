@@ -14,7 +14,9 @@
 //! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
+//! | [`status`] | the status of orders, as it stands in rows and as it follows |
 //! | `sums` | totals |
+//! | `filter` | which orders of a list are wanted |
 //! | `fate` | what became of a request |
 //! | `derived_through` | how far facts are derived |
 //! | `figures` | what the database says of itself |
@@ -27,10 +29,12 @@ mod derived_through;
 pub mod eventful;
 mod fate;
 mod figures;
+mod filter;
 mod key;
 mod row;
 pub mod sql;
 mod statement;
+pub mod status;
 pub mod stored_order;
 pub mod stretch;
 mod sums;
@@ -41,9 +45,9 @@ pub use batch::{Batch, OrderOf};
 pub use derived_through::DerivedAt;
 pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
+pub use filter::Filter;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
-pub use sql::Filter;
 pub use statement::{Read, Rows, Statement, Subject};
 pub use sums::{Period, SumRow, Summing};
 pub use window::Window;

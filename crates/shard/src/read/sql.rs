@@ -3,9 +3,9 @@
 //! Every statement gives the position of the lane's stream and the rows together: one round trip, one snapshot. The first row is the
 //! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
 
-use std::fmt;
+use forebay_model::Lane;
 
-use forebay_model::{Lane, OrderKind};
+use super::filter::Filter;
 
 /// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
 /// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
@@ -64,7 +64,7 @@ pub(super) use events_of_orders;
 pub(super) const EVENTS: &str = events_of_orders!();
 
 /// The same of a row of `order_views`, as far as the key of the view sees it.
-const VIEW_EVENTS: &str = "case when (select exists (select from view_events)) then (\
+pub(super) const VIEW_EVENTS: &str = "case when (select exists (select from view_events)) then (\
     select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
     from (select * from view_events e where e.bucket = order_views.bucket and e.tenant = order_views.tenant and e.view = order_views.view \
         and e.key = order_views.key and e.ordered_at = order_views.ordered_at and e.order_id = order_views.order_id \
@@ -127,6 +127,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is a list of everybody's orders.
+    pub(super) const fn is_of_everybody(self) -> bool {
+        matches!(self, Self::EverybodyNewest | Self::EverybodyOldest)
+    }
+
     /// Its name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -149,31 +154,6 @@ pub struct Bounds {
     pub end: bool,
 }
 
-/// Which orders of a list are wanted: by default all. Its `Display` tells it from every other one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Filter {
-    /// Those of that kind.
-    pub kind: Option<OrderKind>,
-}
-
-impl Filter {
-    /// Whether everything is wanted.
-    pub fn is_open(self) -> bool {
-        self == Self::default()
-    }
-
-    /// As a condition in SQL. Its values are literals, so that the planner knows the indexes of few rows among many.
-    fn condition(self) -> String {
-        self.kind.map(|kind| format!("and kind = '{kind}'")).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.map_or(Ok(()), |kind| write!(f, "kind={kind}"))
-    }
-}
-
 /// The text of a statement over a window, which is a condition in SQL. Bounds and filter are for lists.
 pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String {
     let (stream, table) = (kind.lane().kind(), kind.lane().table());
@@ -181,7 +161,7 @@ pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String 
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
-    let filter = filter.condition();
+    let filter = filter.condition(kind);
     format!(
         "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
              from stream_position where stream = '{stream}' \

@@ -10,9 +10,10 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
 use tokio::time::Instant;
 
 use super::batch::Batch;
+use super::filter::Filter;
 use super::key::{Direction, KeyRef, Span};
 use super::row::{OrderRow, Row};
-use super::sql::{Bounds, Filter, INDEX, Kind, POSITION, TIMES};
+use super::sql::{Bounds, INDEX, Kind, POSITION, TIMES};
 use super::sums::{SumRow, Summing};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};

@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use forebay_model::Timestamp;
 
+use super::filter::Filter;
 use super::key::{Direction, Key, KeyRef, Span};
-use super::sql::{Bounds, Filter, Kind, text};
+use super::sql::{Bounds, Kind, text};
 
 /// A part of time, and the statements over it.
 #[derive(Debug)]

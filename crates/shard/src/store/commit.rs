@@ -9,7 +9,7 @@ use super::error::{AttemptError, CommitError, StoreError};
 use super::lane::sift::Sifted;
 use super::lane::{LanePart, LaneState};
 use super::step::{Fault, Step, StepError, step};
-use super::transaction::attempt::{Attempt, End, Session};
+use super::transaction::attempt::{Attempt, Done, End, Session};
 use super::transaction::bisect::{Sessions, bisect};
 use crate::control::ViewsInForce;
 use crate::dead_letter::RowPosition;
@@ -95,14 +95,14 @@ impl StreamStore {
                 },
             };
             let (lane, error) = match attempt.run(session).await {
-                Ok((session, outcomes, views, eventful)) => {
+                Ok((session, Done { outcomes, views, eventful, restated })) => {
                     let was_staged = parts.iter().any(|part| part.straight.is_none());
                     let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
                     for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
                         lane.committed(committed.rows[lane.lane], sifted);
                     }
-                    return Ok(Some(Committed { was_staged, views, eventful, ..committed }));
+                    return Ok(Some(Committed { was_staged, views, eventful, restated, ..committed }));
                 }
                 Err(AttemptError::Rows { lane, error }) => (lane, error),
                 Err(error) => return Err(error.into()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Bucket, Lane, PerLane, Position, ViewSet};
+use forebay_model::{Bucket, Lane, PerLane, Position, Timestamp, ViewSet};
 
 use super::lane::LanePart;
 use super::transaction::attempt::Outcome;
@@ -29,6 +29,8 @@ pub struct Committed {
     pub views: Option<ViewSet>,
     /// The stored orders that events are about, where one of both came with these frames.
     pub eventful: Vec<(Bucket, OrderKey)>,
+    /// The times of the rows whose status is another now.
+    pub restated: Vec<Timestamp>,
 }
 
 /// Rows of the log that died together.
@@ -45,7 +47,8 @@ pub struct DeadRows {
 impl Committed {
     pub(super) fn nothing(position: Position) -> Self {
         let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
-        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views: None, eventful: Vec::new() }
+        let (views, eventful, restated) = (None, Vec::new(), Vec::new());
+        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views, eventful, restated }
     }
 
     pub(super) fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {

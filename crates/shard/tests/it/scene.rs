@@ -104,6 +104,7 @@ impl Writer {
             was_staged: false,
             views: None,
             eventful: Vec::new(),
+            restated: Vec::new(),
         };
         while !rest.is_empty() {
             let committed = self.store.commit(rest, self.position, &[]).await?;
@@ -117,6 +118,7 @@ impl Writer {
             sum.dead_rows.extend(committed.dead_rows);
             sum.was_staged |= committed.was_staged;
             sum.eventful.extend(committed.eventful);
+            sum.restated.extend(committed.restated);
             sum.views = committed.views.or(sum.views);
         }
         Ok(sum)

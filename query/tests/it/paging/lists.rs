@@ -174,7 +174,7 @@ async fn merge(url: &str, lane: Lane) -> usize {
         while let Some(part) = merger.periods(Timestamp::now()).await.unwrap().into_iter().next() {
             let mut build = merger.begin(part).await.unwrap();
             while merger.step(&mut build).await.unwrap() {}
-            match merger.swap(&mut build, |_| true).await.unwrap() {
+            match merger.swap(&mut build, |_| forebay_shard::Touch::No).await.unwrap() {
                 Swap::Done => merges += 1,
                 other => return (false, format!("{other:?}")),
             }

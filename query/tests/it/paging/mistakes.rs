@@ -24,10 +24,14 @@ async fn each_mistake_is_named() {
         ("/v1/customers/C1/orders?from=2025-07-01T00:00:00Z&to=2025-06-30T00:00:00Z", "`from` must be before `to`"),
         (
             "/v1/customers/C1/orders?by=day",
-            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, as_placed, after, wait_ms, partial, rows",
+            "there is no parameter `by` here: there are from, to, limit, cursor, order, kind, status, as_placed, after, wait_ms, partial, rows",
         ),
         ("/v1/orders/X1?limit=1", "there is no parameter `limit` here: there are as_placed, after, wait_ms, partial"),
         ("/v1/sellers/S1/orders?kind=gift", "`kind` must be `sale` or `return`"),
+        (
+            "/v1/orders?status=open",
+            "`status` must be one of placed, confirmed, packed, shipped, delivered, cancelled, returned",
+        ),
         ("/v1/orders/X1?partial=yes", "`partial` must be true or false"),
         ("/v1/stats?x=1", "there is no parameter `x` here: there are wait_ms"),
         ("/v1/orders?cursor=x", "`cursor` is not a cursor that Forebay gave"),

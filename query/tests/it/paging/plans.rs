@@ -1,8 +1,9 @@
 //! Every read is a walk along an index, over the partitions that it needs.
 
-use forebay_model::{OrderKind, ShardId};
+use forebay_model::{Lane, OrderKind, ShardId, Status};
 use forebay_shard::read::Filter;
 use forebay_shard::read::sql::{Bounds, INDEX, Kind, POSITION, SESSION, TIMES, text};
+use forebay_shard::{ShardAddresses, StatusIndexes};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -158,7 +159,8 @@ async fn returns_are_found_without_a_look_at_the_sales_between_them() {
     let mut scene = Scene::start("returnplans").await;
     a_hundred_days(&mut scene).await;
     let month = "ordered_at >= '2025-03-01T00:00:00Z' and ordered_at < '2025-04-01T00:00:00Z'";
-    let (bounds, returns) = (Bounds { last: true, end: true }, Filter { kind: Some(OrderKind::Return) });
+    let (bounds, returns) =
+        (Bounds { last: true, end: true }, Filter { kind: Some(OrderKind::Return), ..Filter::default() });
     for is_analyzed in [false, true] {
         if is_analyzed {
             scene.sql(ShardId(0), "analyze").await;
@@ -171,6 +173,67 @@ async fn returns_are_found_without_a_look_at_the_sales_between_them() {
                 .filter(|node| node["Relation Name"].as_str().is_some_and(|name| name.starts_with("order")));
             let read = read.filter_map(|node| node["Actual Rows"].as_f64()).sum::<f64>();
             assert_eq!((looked, read), (0, 0.0), "{kind:?} looks at what is not wanted: {nodes:?}");
+        }
+    }
+}
+
+/// A history of a customer and of a seller, minute by minute: almost all of it is on its way.
+async fn a_long_history(scene: &Scene) {
+    let each = "'2025-03-01Z'::timestamptz + n * interval '1 minute', 'H' || n";
+    let rest = "case when n % 7 = 0 then 'return' else 'sale' end, 'EUR', 1";
+    let status = "case when n % 1000 = 1 then 0 else 3 end, '[]'";
+    let orders = format!(
+        "insert into orders (bucket, tenant, customer_id, ordered_at, order_id, kind, currency, total, status, items, attributes, place_seq, place_log) \
+         select 1, '', 'C1', {each}, {rest}, {status}, '{{}}', 1, 1 from generate_series(1, 20000) n"
+    );
+    let views = format!(
+        "insert into order_views (bucket, tenant, view, key, ordered_at, order_id, customer_id, kind, currency, subtotal, status, items) \
+         select 1, '', 1, 'S1', {each}, 'C1', {rest}, {status} from generate_series(1, 20000) n"
+    );
+    let events = "insert into order_events values (1, '', 'H2', 'C1', 'E', 'shipped', now(), 1, 1, '{}'); \
+        insert into view_events values (1, '', 1, 'S1', now(), 'H2', 'C1', 'E', 'shipped', now(), '{}')";
+    for insert in [&orders, &views, events] {
+        scene.sql(ShardId(0), insert).await;
+    }
+}
+
+#[tokio::test]
+async fn orders_of_a_status_are_found_without_a_look_at_the_history_between_them() {
+    let mut scene = Scene::start("statusplans").await;
+    a_hundred_days(&mut scene).await;
+    let addresses: ShardAddresses = scene.shards.urls[0].parse().unwrap();
+    let address = addresses.iter().next().unwrap();
+    for lane in [Lane::Orders, Lane::Views] {
+        assert_eq!(StatusIndexes::make(address, lane).await.unwrap(), StatusIndexes::NotNeeded);
+    }
+    a_long_history(&scene).await;
+    for (lane, indexes) in [(Lane::Orders, 2), (Lane::Views, 1)] {
+        let partitions = format!("select count(*) from pg_inherits where inhparent = '{}'::regclass", lane.table());
+        let partitions: usize = scene.sql(ShardId(0), &partitions).await.parse().unwrap();
+        // What a crash has left half made is made anew.
+        let half = format!("create index {0}_20250310_status on {0}_20250310 (kind)", lane.table());
+        scene.sql(ShardId(0), &half).await;
+        assert_eq!(StatusIndexes::make(address, lane).await.unwrap(), StatusIndexes::Made(indexes * partitions));
+        assert_eq!(StatusIndexes::make(address, lane).await.unwrap(), StatusIndexes::Made(0));
+    }
+    let month = "ordered_at >= '2025-03-01T00:00:00Z' and ordered_at < '2025-04-01T00:00:00Z'";
+    let bounds = Bounds { last: true, end: true };
+    for is_analyzed in [false, true] {
+        if is_analyzed {
+            scene.sql(ShardId(0), "analyze").await;
+        }
+        for (kind, types, values) in &KINDS[..6] {
+            for status in [Status::Placed, Status::Packed, Status::Shipped] {
+                for part in (Filter { status: Some(status), ..Filter::default() }).parts() {
+                    let nodes = plan(&scene, &text(*kind, month, bounds, part), types, values).await;
+                    let looked: i64 = nodes.iter().filter_map(|node| node["Rows Removed by Filter"].as_i64()).sum();
+                    assert_eq!(looked, 0, "{kind:?} {part} looks at what is not wanted: {nodes:?}");
+                    let walked = names(&nodes, "Index Name");
+                    let others =
+                        walked.iter().filter(|index| !index.contains("status") && *index != "stream_position_pkey");
+                    assert_eq!(others.count(), 0, "{kind:?} {part} walks {walked:?}");
+                }
+            }
         }
     }
 }

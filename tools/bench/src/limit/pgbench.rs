@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use forebay_model::Lane;
 use forebay_model::lane::{Column, ColumnType};
-use forebay_shard::read::sql::{self, Bounds, Filter, Kind};
+use forebay_shard::read::Filter;
+use forebay_shard::read::sql::{self, Bounds, Kind};
 
 use crate::servers::Servers;
 

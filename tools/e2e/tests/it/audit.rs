@@ -124,7 +124,7 @@ async fn whatever_is_lost_doubled_or_changed_is_seen() {
     assert_eq!(faults().await, "");
 
     // The same order of another customer, as if it had been routed twice.
-    spoil(format!("insert into orders select bucket, tenant, 'C-other', ordered_at, order_id, kind, currency, total, place_seq, place_log, items, attributes from orders where order_id = {an_order}")).await;
+    spoil(format!("insert into orders select bucket, tenant, 'C-other', ordered_at, order_id, kind, currency, total, place_seq, place_log, status, items, attributes from orders where order_id = {an_order}")).await;
     assert!(faults().await.contains("doubled 1: "), "{}", faults().await);
     spoil("delete from orders where customer_id = 'C-other'".to_owned()).await;
 

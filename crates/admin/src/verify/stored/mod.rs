@@ -3,6 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `counters` | rows that were counted against rows that are there |
+//! | `statuses` | the status of orders, against what happened to them |
 //! | `sums` | what orders are said to come to, against the orders |
 //! | `derived` | what follows from stored orders |
 //! | `whole_order` | a stored order against itself |
@@ -16,6 +17,7 @@ pub(super) mod dead_letters;
 pub(super) mod derived;
 pub(super) mod in_force;
 pub(super) mod origins;
+mod statuses;
 mod sums;
 pub(super) mod times;
 mod whole_order;

@@ -72,12 +72,12 @@ impl Statements {
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
             create_staged: format!(
-                "create temporary table {staged} (n int8 generated always as identity (cache 1000) primary key, like {table}) \
-                 on commit delete rows; {create_times}"
+                "create temporary table {staged} (n int8 generated always as identity (cache 1000) primary key, \
+                 like {table} including defaults) on commit delete rows; {create_times}"
             ),
             create_compared: format!(
-                "create temporary table {staged} (n int8 generated always as identity (cache 1000), like {table}) \
-                 on commit delete rows"
+                "create temporary table {staged} (n int8 generated always as identity (cache 1000), \
+                 like {table} including defaults) on commit delete rows"
             ),
             copy_staged: format!("copy {staged} ({columns}) from stdin (format binary)"),
             insert_staged: format!(
@@ -152,7 +152,7 @@ fn bury(staged: &str, time: &str, stored: &str) -> String {
 
 /// A row as a JSON object by column, with the columns that its tuple has.
 fn fact(row: &str) -> String {
-    format!("(to_jsonb({row}) - array['n', 'place_log', 'place_seq'])")
+    format!("(to_jsonb({row}) - array['n', 'place_log', 'place_seq', 'status'])")
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>, prefix: &str, separator: &str) -> String {

@@ -4,13 +4,14 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Bucket, Incarnation, Lane, PerLane, Position, StreamKind, ViewSet};
+use forebay_model::{Bucket, Incarnation, Lane, PerLane, Position, StreamKind, Timestamp, ViewSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
 use super::awaited;
 use super::requests::Requests;
+use super::restate::restate;
 use super::sums::Sums;
 use super::times::Times;
 use crate::control::ViewsInForce;
@@ -56,6 +57,19 @@ pub(crate) struct Outcome {
     pub(crate) conflicts: Vec<RowPosition>,
 }
 
+/// What a transaction has done.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    /// What became of each lane's part, in the order of the parts.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The views that are in force from now on, where that has changed.
+    pub(crate) views: Option<ViewSet>,
+    /// The orders of which it is known by this batch what happened to them.
+    pub(crate) eventful: Vec<(Bucket, OrderKey)>,
+    /// The times of the rows whose status is another now.
+    pub(crate) restated: Vec<Timestamp>,
+}
+
 /// Where the position goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End<'a> {
@@ -64,13 +78,8 @@ pub(crate) struct End<'a> {
 }
 
 impl Attempt<'_> {
-    /// Runs the transaction to its COMMIT. What became of each lane's part is in the order of the parts; the views are those that
-    /// are in force from now on, where that has changed; and the orders are those of which it is known by this batch what happened to
-    /// them.
-    pub(crate) async fn run(
-        &self,
-        mut session: Session,
-    ) -> Result<(Session, Vec<Outcome>, Option<ViewSet>, Vec<(Bucket, OrderKey)>), AttemptError> {
+    /// Runs the transaction to its COMMIT.
+    pub(crate) async fn run(&self, mut session: Session) -> Result<(Session, Done), AttemptError> {
         for part in self.lanes {
             part.make_staged(&mut session).await?;
         }
@@ -89,13 +98,15 @@ impl Attempt<'_> {
             outcomes.push(part.store(connection, self.incarnation(), straight, &mut requests).await?);
         }
         requests.write(connection).await?;
-        let of_events = |error| AttemptError::Rows { lane: Lane::Events, error };
+        let lane = if self.stream == StreamKind::Logged { Lane::Events } else { Lane::ViewEvents };
+        let of_events = |error| AttemptError::Rows { lane, error };
         let eventful = awaited::eventful(connection, self.lanes).await.map_err(of_events)?;
+        let restated = restate(connection, self.stream, self.lanes, &eventful).await.map_err(of_events)?;
         if let Some(hook) = self.before_commit {
             hook();
         }
         step(Step::Commit, session.connection.execute("commit")).await?;
-        Ok((session, outcomes, views, eventful))
+        Ok((session, Done { outcomes, views, eventful, restated }))
     }
 
     async fn take_controls(&self, connection: &mut PgConnection) -> Result<Option<ViewSet>, StepError> {

@@ -5,6 +5,7 @@ pub(super) mod attempt;
 mod awaited;
 pub(super) mod bisect;
 pub(super) mod requests;
+mod restate;
 mod staging;
 mod sums;
 mod times;

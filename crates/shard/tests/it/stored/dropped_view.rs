@@ -19,7 +19,7 @@ async fn all_rows_of_a_view_go_and_are_counted_once() {
     scene
         .sql(
             "insert into order_views select bucket, tenant, case n % 4 when 0 then 1 else 2 end, key || n, '2030-01-05', \
-                order_id, customer_id, kind, currency, subtotal, jsonb_build_array(repeat('x', 900), n) \
+                order_id, customer_id, kind, currency, subtotal, 0, jsonb_build_array(repeat('x', 900), n) \
                 from order_views cross join generate_series(1, 40) n",
         )
         .await;

@@ -1,7 +1,7 @@
 //! Partitions of a part that is over become one, and not a row is lost by it, whoever writes and reads meanwhile.
 
 use forebay_model::{Lane, Position, Timestamp};
-use forebay_shard::{Build, Granularity, Merger, StoreSettings, Swap};
+use forebay_shard::{Build, Granularity, Merger, StatusIndexes, StoreSettings, Swap, Touch};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -44,7 +44,7 @@ async fn merge_all(merger: &mut Merger) -> usize {
 /// Maintenance may hold a lock for a moment, so being busy is nothing unusual.
 async fn swapped(merger: &mut Merger, build: &mut Build, expected: Swap) {
     for _ in 0..200 {
-        let swap = merger.swap(build, |_| true).await.unwrap();
+        let swap = merger.swap(build, |_| Touch::No).await.unwrap();
         if !matches!(swap, Swap::Busy | Swap::Early) {
             assert_eq!(swap, expected);
             return;
@@ -120,7 +120,7 @@ async fn every_row_of_random_orders_is_there_after_merging() {
         assert_eq!(content(&scene, lane).await, before, "{lane}");
         let table = lane.table();
         assert_eq!(partitions(&scene, table).await, format!("{table}_2023 {table}_2024"));
-        let inside = if lane == Lane::Orders { "items attributes" } else { "items" };
+        let inside = if lane == Lane::Orders { "status items attributes" } else { "status items" };
         assert_eq!(scene.unanalyzed(&format!("{table}_2023")).await, inside);
         // All of them are there, and known as duplicates.
         let again: Vec<_> = frames
@@ -167,7 +167,7 @@ async fn what_was_written_since_the_copying_began_makes_it_stale() {
     let seen = std::cell::Cell::new(None);
     let swap = merger.swap(&mut built, |position| {
         seen.set(position);
-        false
+        Touch::Yes
     });
     assert_eq!(swap.await.unwrap(), Swap::Stale);
     assert_eq!(seen.get(), Some(Position { seq: 2, ..writer.position }));
@@ -195,7 +195,7 @@ async fn a_lock_that_is_not_free_in_time_is_given_up_and_tried_again() {
         let before = std::time::Instant::now();
         let mut swap = Swap::Early;
         while swap == Swap::Early {
-            swap = merger.swap(&mut built, |_| true).await.unwrap();
+            swap = merger.swap(&mut built, |_| Touch::No).await.unwrap();
         }
         assert_eq!(swap, Swap::Busy, "{held}");
         assert!(before.elapsed() < std::time::Duration::from_secs(3), "waited {:?}", before.elapsed());
@@ -221,7 +221,7 @@ async fn a_reader_with_an_older_snapshot_is_waited_for() {
     reader.execute("select stream_seq from stream_position").await.unwrap();
     let mut merger = merger(&scene, Lane::Orders).await;
     let mut built = build(&mut merger).await;
-    assert_eq!(merger.swap(&mut built, |_| true).await.unwrap(), Swap::Early);
+    assert_eq!(merger.swap(&mut built, |_| Touch::No).await.unwrap(), Swap::Early);
     let seen: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut reader).await.unwrap();
     assert_eq!(seen, 18);
     reader.execute("rollback").await.unwrap();
@@ -268,4 +268,37 @@ async fn a_default_partition_keeps_everything_as_it_is() {
     writer.commit(&[frame(1, &orders(&june(3..=20)))]).await.unwrap();
     scene.sql("create table rest partition of orders default").await;
     assert_eq!(merge_all(&mut merger(&scene, Lane::Orders).await).await, 0);
+}
+
+#[tokio::test]
+async fn a_merged_partition_has_the_status_of_its_orders_and_the_indexes_by_it() {
+    let scene = Scene::new("mergedstatus").await;
+    let mut writer = scene.writer(Lane::Orders).await;
+    writer.commit(&[frame(1, &orders(&june(1..=20)))]).await.unwrap();
+    let happened = "insert into order_events values (0, '', 'O1', 'CUST1', 'E', 'shipped', now(), 1, 1, '{}'); \
+        update orders set status = 3 where order_id in ('O1', 'O20')";
+    scene.sql(happened).await;
+    let address = scene.addresses().iter().next().unwrap().clone();
+    let mut merger = merger(&scene, Lane::Orders).await;
+    assert_eq!(StatusIndexes::make(&address, Lane::Orders).await.unwrap(), StatusIndexes::Busy);
+    drop(merger);
+    let days: usize =
+        scene.sql("select count(*) from pg_inherits where inhparent = 'orders'::regclass").await.parse().unwrap();
+    let mut made = None;
+    eventually("nobody merges any more", async || {
+        made = Some(StatusIndexes::make(&address, Lane::Orders).await.unwrap());
+        (made != Some(StatusIndexes::Busy), ())
+    })
+    .await;
+    assert_eq!(made, Some(StatusIndexes::Made(2 * days)));
+    merger = self::merger(&scene, Lane::Orders).await;
+    assert_eq!(merge_all(&mut merger).await, 1);
+    // A day that comes now has them, too.
+    writer.commit(&[frame(2, &[fact("new").at("2025-09-01T12:00:00Z").order()])]).await.unwrap();
+    let lacking = "select count(*) from pg_inherits t where t.inhparent = 'orders'::regclass and (select count(*) from pg_index x \
+        join pg_inherits i on i.inhrelid = x.indexrelid join pg_class p on p.oid = i.inhparent \
+        where x.indrelid = t.inhrelid and x.indisvalid and p.relname in ('orders_status', 'orders_customer_status')) <> 2";
+    assert_eq!(scene.sql(lacking).await, "0");
+    let shipped = "select string_agg(order_id, ' ' order by order_id) from only orders_202506 where status = 3";
+    assert_eq!(scene.sql(shipped).await, "O1 O20");
 }

@@ -33,7 +33,7 @@ async fn partitions_are_made_ahead_and_on_demand() {
     writer.commit(&[frame(1, &tuples)]).await.unwrap();
     assert_eq!(names(&scene, "orders").await, "orders_201112 orders_202511 orders_202512 orders_202601");
     assert_eq!(scene.sql("select order_id from only orders_201112").await, "A");
-    assert_eq!(scene.unanalyzed("orders_201112").await, "items attributes");
+    assert_eq!(scene.unanalyzed("orders_201112").await, "status items attributes");
     // Of the other stream's lanes the index has none.
     let mut derived = scene.writer_with(Lane::Index, by(Granularity::Month)).await;
     assert_eq!(derived.store.make_partitions_ahead(now).await.unwrap(), 3);

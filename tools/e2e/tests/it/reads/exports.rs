@@ -84,7 +84,7 @@ async fn a_long_export_holds_little_memory() {
     system.wait_for_orders(5000).await.unwrap();
     let copy = format!(
         "insert into orders select bucket, tenant, customer_id, ordered_at + n * interval '1 us', md5(order_id || n), kind, currency, total, \
-            place_seq, place_log, items, attributes from orders, generate_series(1, {}) n; analyze orders",
+            place_seq, place_log, status, items, attributes from orders, generate_series(1, {}) n; analyze orders",
         COPIES - 1
     );
     for shard in 0..3 {

@@ -175,7 +175,7 @@ async fn a_view_that_was_dropped_and_is_added_again_shows_nothing_old() {
     assert_eq!(system.forebay(&drop, b"").await.unwrap().code, Some(64), "there is none any more");
 
     // Something old that nobody has deleted, as a restored shard may have it.
-    let ghost = "insert into order_views select 0, '', 2, 'W1', ordered_at, order_id, customer_id, kind, currency, 1, items from orders limit 1";
+    let ghost = "insert into order_views select 0, '', 2, 'W1', ordered_at, order_id, customer_id, kind, currency, 1, 0, items from orders limit 1";
     system.stack.sql(0, ghost).await.unwrap();
     system.forebay(&ADD, b"").await.unwrap().ok().unwrap();
     let orders = load.end().await;

@@ -1,0 +1,112 @@
+//! The status of orders, set in the transaction that stores what it follows from, by the very fold that readers make. So at every
+//! position it is what follows from what is stored there, whatever was first, comes again, or is restored with its shard.
+
+use std::collections::BTreeSet;
+
+use forebay_model::{Bucket, Lane, StreamKind, Timestamp, Tuples};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use crate::read::status::{KEYS, RowKey, Standing, is_wanted, standings};
+use crate::read::stored_order::OrderKey;
+use crate::store::lane::LanePart;
+use crate::store::step::{Step, StepError, step};
+use crate::timestamptz::Timestamptz;
+
+/// So many rows are read at a time, with what happened to their orders.
+const ROWS: usize = 2000;
+
+/// Sets the status of what these parts of a transaction have brought, whose rows are stored; `eventful` are the orders that events are
+/// about, where one of both is of these parts. Gives the times of the rows that are changed by it.
+pub(crate) async fn restate(
+    connection: &mut PgConnection,
+    stream: StreamKind,
+    parts: &[LanePart<'_>],
+    eventful: &[(Bucket, OrderKey)],
+) -> Result<Vec<Timestamp>, StepError> {
+    let (lane, rows) = match stream {
+        StreamKind::Logged => {
+            let orders = eventful.iter().map(|(bucket, order)| RowKey::of_order(*bucket, order));
+            (Lane::Orders, orders.collect::<BTreeSet<_>>())
+        }
+        StreamKind::Derived => (Lane::Views, step(Step::Rows, eventful_views(connection, parts)).await?),
+    };
+    let mut changed = Vec::new();
+    for rows in rows.iter().collect::<Vec<_>>().chunks(ROWS) {
+        let standings = step(Step::Rows, standings(connection, lane, rows)).await?;
+        let others: Vec<&Standing> =
+            standings.iter().filter(|standing| standing.stored != standing.follows.number()).collect();
+        if !others.is_empty() {
+            step(Step::Rows, set(connection, lane, rows, &others)).await?;
+            changed.extend(others.iter().map(|standing| rows[standing.place].ordered_at()));
+        }
+    }
+    Ok(changed)
+}
+
+async fn set(
+    connection: &mut PgConnection,
+    lane: Lane,
+    rows: &[&RowKey],
+    standings: &[&Standing],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<&RowKey> = standings.iter().map(|standing| rows[standing.place]).collect();
+    let times = || rows.iter().map(|row| row.ordered_at());
+    let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Ok(()) };
+    let (table, same, keys) = (lane.table(), is_wanted(lane), KEYS.trim_end_matches(')'));
+    let sql = format!(
+        "update {table} set status = wanted.status from {keys}, $10::int2[]) \
+            as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, status) \
+         where {same} and {table}.ordered_at between $8 and $9"
+    );
+    RowKey::bind(sqlx::query(AssertSqlSafe(sql)), &rows)
+        .bind(Timestamptz(earliest))
+        .bind(Timestamptz(latest))
+        .bind(standings.iter().map(|standing| standing.follows.number()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The rows of views that events are about, where one of both is of these parts.
+async fn eventful_views(
+    connection: &mut PgConnection,
+    parts: &[LanePart<'_>],
+) -> Result<BTreeSet<RowKey>, sqlx::Error> {
+    let mut rows = BTreeSet::new();
+    for part in parts.iter().filter(|part| !part.ranges.is_empty()) {
+        match part.lane {
+            Lane::Views => rows.extend(preceded(connection, part).await?),
+            Lane::ViewEvents => rows.extend(keys(part)),
+            Lane::Orders | Lane::Events | Lane::Index => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// Those of these rows of views whose events are here already.
+async fn preceded(connection: &mut PgConnection, views: &LanePart<'_>) -> Result<Vec<RowKey>, sqlx::Error> {
+    const IS_ANY: &str = "select exists (select from view_events)";
+    if !sqlx::query_scalar::<_, bool>(IS_ANY).fetch_one(&mut *connection).await? {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<RowKey> = keys(views).collect();
+    // One look at the primary key for each.
+    let sql = format!(
+        "select n from {KEYS} with ordinality as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, n) \
+         cross join lateral (select from view_events e where e.bucket = wanted.bucket and e.tenant = wanted.tenant \
+            and e.view = wanted.view and e.key = wanted.key and e.ordered_at = wanted.ordered_at \
+            and e.order_id = wanted.order_id and e.customer_id = wanted.customer_id limit 1) as found"
+    );
+    let wanted: Vec<&RowKey> = rows.iter().collect();
+    let found = RowKey::bind(sqlx::query(AssertSqlSafe(sql)), &wanted).fetch_all(connection).await?;
+    let place =
+        |row: &sqlx::postgres::PgRow| Ok::<_, sqlx::Error>((sqlx::Row::try_get::<i64, _>(row, 0)? - 1) as usize);
+    found.iter().map(|row| Ok(rows[place(row)?].clone())).collect()
+}
+
+fn keys<'a>(part: &LanePart<'a>) -> impl Iterator<Item = RowKey> + use<'a> {
+    let lane = part.lane;
+    let tuples = part.ranges.iter().flat_map(move |range| Tuples::new(lane, range.bytes()).map_while(Result::ok));
+    tuples.filter_map(|tuple| RowKey::of_view(&tuple))
+}
