@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{DEFAULT_VIEWS, ViewSet};
-use forebay_replay::{Database, Format, Settings};
+use forebay_replay::{Database, Format, RecordKind, Settings};
 use forebay_service::settings::units;
 
-/// Send files of orders to a running system.
+/// Send files of orders, or of what happened to orders, to a running system.
 ///
 /// A record that ingest rejects goes into the rejects file with its line and the reason, and the rest goes on. Sending
 /// the same file again stores nothing twice: orders are known by their ids; where they have none, Forebay derives it from
@@ -26,6 +26,10 @@ pub struct Args {
     /// standard input
     #[arg(required_unless_present = "from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// The files are of events: of what happened to orders
+    #[arg(long)]
+    pub events: bool,
 
     /// Address of ingest
     #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
@@ -148,6 +152,7 @@ impl From<Args> for Settings {
             None => (args.query, None),
         };
         Self {
+            kind: if args.events { RecordKind::Events } else { RecordKind::Orders },
             files: args.files,
             to: args.to,
             query: (!args.no_wait).then(|| query.unwrap_or(args.query_url)),

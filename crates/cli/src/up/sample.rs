@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use forebay_model::Timestamp;
 use forebay_replay::generate::{self, Orders, Recipe};
-use forebay_replay::{Ending, Format, Settings, Summary};
+use forebay_replay::{Ending, Format, RecordKind, Settings, Summary};
 use forebay_service::Shutdown;
 use forebay_shard::Tally;
 use serde::Deserialize;
@@ -85,7 +85,7 @@ pub(super) async fn send(home: &Path, path: &Path, ingest: String, token: Option
         state_dir: Some(home.join("replay")),
         ..Settings::new(vec![path.to_owned()], ingest)
     };
-    let screen = Screen::new();
+    let screen = Screen::new(RecordKind::Orders);
     // Signals are watched by the one who waits for this.
     let summary = forebay_replay::run(settings, screen.tell(), Shutdown::new()).await;
     screen.close();

@@ -45,9 +45,9 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
     if settings.files.iter().any(|file| file.as_os_str() == "-") {
         return Err(BadSetting::new("standard input is followed anyway: leave out --follow").into());
     }
-    let state = StateDir::find(settings.state_dir.clone());
+    let (kind, state) = (settings.kind, StateDir::find(settings.state_dir.clone()));
     let mut following = Following {
-        known: FollowedFiles::new(state.path(), &settings.to),
+        known: FollowedFiles::new(state.path(), &settings.destination()),
         settings: Settings { resume: true, query: None, ..settings },
         state,
         seen: HashMap::new(),
@@ -69,7 +69,10 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
             break;
         }
     }
-    Ok(following.sum.take().map_or_else(Summary::nothing, |sum| Summary { ending: Ending::Interrupted, ..sum }))
+    Ok(following
+        .sum
+        .take()
+        .map_or_else(|| Summary::nothing(kind), |sum| Summary { ending: Ending::Interrupted, ..sum }))
 }
 
 struct Following {

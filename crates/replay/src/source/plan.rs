@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use forebay_client::RecordKind;
 use forebay_service::BadSetting;
 use serde::de::IgnoredAny;
 
@@ -28,6 +29,7 @@ use crate::source::rows::{orders_of, orders_of_csv};
 /// The files of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    kind: RecordKind,
     pub(crate) inputs: Vec<Input>,
     format: Option<Format>,
     map: Option<Arc<Map>>,
@@ -65,12 +67,14 @@ impl Plan {
     pub(crate) fn of_inputs(inputs: Vec<Input>, settings: &Settings, state_dir: &Path) -> Result<Self> {
         let (map, map_print) = load_map(settings.map.as_deref())?;
         let plan = Self {
+            kind: settings.kind,
             inputs,
             format: settings.format.or_else(|| map.as_ref().and_then(|map| map.format)),
             map,
             map_print,
             given_name: settings.source.as_deref().map(SourceName::given),
-            names: (!settings.dry_run).then(|| KnownNames::new(state_dir)),
+            // Events have ids of their own, whatever file they stand in.
+            names: (!settings.dry_run && settings.kind == RecordKind::Orders).then(|| KnownNames::new(state_dir)),
         };
         plan.check(settings.resume)?;
         Ok(plan)
@@ -93,6 +97,7 @@ impl Plan {
     /// One file, read by a map, of which nothing is sent.
     pub(crate) fn of_file(file: &Path, map: Map) -> Self {
         Self {
+            kind: map.kind(),
             inputs: vec![Input::new(file)],
             format: map.format,
             map: Some(Arc::new(map)),
@@ -112,6 +117,16 @@ impl Plan {
         }
         if self.given_name.is_some() && self.inputs.len() > 1 {
             return Err(BadSetting::new("--source names one file, and there are several"));
+        }
+        match (self.kind, self.map.as_ref().map(|map| map.kind())) {
+            (RecordKind::Orders, Some(RecordKind::Events)) => {
+                return Err(BadSetting::new("the map is for events, as its event_id says: say --events"));
+            }
+            (RecordKind::Events, Some(RecordKind::Orders)) => {
+                let why = "the map is for orders: one for events has an event_id, and kind and at";
+                return Err(BadSetting::new(why));
+            }
+            _ => {}
         }
         match (self.format, &self.map) {
             (Some(Format::Csv), None) => Err(BadSetting::new("the format csv needs a --map")),
@@ -150,7 +165,7 @@ impl Plan {
         let Opened { reader, head, .. } = opened;
         let source: Option<Box<dyn RecordSource>> = match (format, &self.map) {
             (Format::Parquet, map) => {
-                let (source, bytes_read) = parquet::open(input, map.as_ref())?;
+                let (source, bytes_read) = parquet::open(input, map.as_ref(), self.kind)?;
                 return Ok((Opening { bytes_read, ..opening }, Some(source)));
             }
             (Format::Ndjson, _) if is_rejected(&head) => Some(Box::new(RejectedRecords::new(reader))),
@@ -168,7 +183,7 @@ impl Plan {
             (Format::Csv, None) => {
                 let name = input.name();
                 return Err(BadSetting::new(format!(
-                    "{name}: a CSV file needs a --map that says which columns make an order"
+                    "{name}: a CSV file needs a --map that says which columns make a record"
                 ))
                 .into());
             }
@@ -274,17 +289,22 @@ impl Opening {
 
 /// Where rejected records of a file go if nothing is said: beside it, or into the working directory where one may not
 /// write beside it.
-pub(crate) fn default_rejects(input: &Input) -> PathBuf {
+pub(crate) fn default_rejects(input: &Input, kind: RecordKind) -> PathBuf {
+    let end = match kind {
+        RecordKind::Orders => "rejects.ndjson",
+        // A file may bring both.
+        RecordKind::Events => "events.rejects.ndjson",
+    };
     let Some(path) = input.path() else {
-        return PathBuf::from(if input.is_stdin() { "stdin.rejects.ndjson" } else { "query.rejects.ndjson" });
+        return PathBuf::from(format!("{}.{end}", if input.is_stdin() { "stdin" } else { "query" }));
     };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // Another file that was called so before has its own.
-    let is_taken = || path.with_added_extension("rejects.ndjson").exists();
+    let is_taken = || path.with_added_extension(end).exists();
     if let Some(id) = input.followed_id().filter(|_| is_taken()) {
         name.push(format!(".{id}"));
     }
-    name.push(".rejects.ndjson");
+    name.push(format!(".{end}"));
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         Some(dir) if tempfile::NamedTempFile::new_in(dir).is_ok() => dir.join(name),
         _ => PathBuf::from(name),

@@ -3,9 +3,11 @@
 mod apart;
 mod database;
 mod delivery;
+mod events;
 mod fates;
 pub(crate) mod files;
 mod follow;
 pub(crate) mod ingest;
 mod resume;
+pub(crate) mod system;
 mod wrong;
