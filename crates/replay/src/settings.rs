@@ -18,12 +18,14 @@ use crate::source::rows::query_rows::Query;
 pub struct Settings {
     /// What the files are of.
     pub kind: RecordKind,
-    /// Files of records, also compressed with gzip, zstd or zip; `-` is standard input.
+    /// Files of records, also compressed with gzip, zstd or zip; `s3://…` is an object, or all under it; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// Address of ingest.
     pub to: String,
     /// Address of query, to go on until it is decided what became of the records; without it the run ends when they are accepted.
     pub query: Option<String>,
+    /// Where objects (`s3://…`) lie, where that is not AWS.
+    pub s3_endpoint: Option<String>,
     /// A database that records are read from, instead of files or beside them.
     pub database: Option<Database>,
     /// Format of the files; without it their names and first bytes tell.
@@ -72,7 +74,7 @@ impl fmt::Debug for Database {
 
 impl Database {
     pub(crate) fn input(&self) -> Result<Input, BadSetting> {
-        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::of_query)
+        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::Query)
     }
 }
 
@@ -84,6 +86,7 @@ impl Settings {
             files,
             to,
             query: None,
+            s3_endpoint: None,
             database: None,
             format: None,
             map: None,

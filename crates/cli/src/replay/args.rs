@@ -23,7 +23,8 @@ use forebay_service::settings::units;
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// Files of orders, also compressed with gzip, zstd or zip, directories of them, or patterns such as 'orders-*.csv'; `-` is
-    /// standard input
+    /// standard input, `s3://BUCKET/NAME` an object, and `s3://BUCKET/PREFIX/` all under it. Keys and region come from
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and so on
     #[arg(required_unless_present = "from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -42,6 +43,10 @@ pub struct Args {
     /// Address of query, where --query is what the database is asked
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: String,
+
+    /// Where objects lie, where that is not AWS, such as http://127.0.0.1:9000
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    pub s3_endpoint: Option<String>,
 
     /// A database to read orders from, by the map: `postgres://user@host/database`. Its password may stand in PGPASSWORD
     #[arg(
@@ -156,6 +161,7 @@ impl From<Args> for Settings {
             files: args.files,
             to: args.to,
             query: (!args.no_wait).then(|| query.unwrap_or(args.query_url)),
+            s3_endpoint: args.s3_endpoint,
             database,
             format: args.format.map(Into::into),
             map: args.map,

@@ -31,6 +31,7 @@ use crate::journal::summary::{Ending, Summary};
 use crate::run::run_plan;
 use crate::settings::Settings;
 use crate::source::input::listing::files;
+use crate::source::input::object::Object;
 use crate::source::input::{FileId, Input};
 use crate::source::plan::Plan;
 
@@ -44,6 +45,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Result<Summary> {
     if settings.files.iter().any(|file| file.as_os_str() == "-") {
         return Err(BadSetting::new("standard input is followed anyway: leave out --follow").into());
+    }
+    if settings.files.iter().any(|file| Object::is_meant(file)) {
+        return Err(BadSetting::new("objects do not grow: leave out --follow").into());
     }
     let (kind, state) = (settings.kind, StateDir::find(settings.state_dir.clone()));
     let mut following = Following {
@@ -143,7 +147,7 @@ impl Following {
         let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
         self.known.keep(id, &part)?;
         let input = match &part.window {
-            Some(window) => Input::part(&path, window.clone(), id),
+            Some(window) => Input::Part(path.clone(), window.clone(), id),
             None => Input::new(&path),
         };
         let plan = Plan::of_inputs(vec![input], &settings, self.state.path())?;

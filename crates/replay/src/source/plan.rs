@@ -17,6 +17,7 @@ use crate::source::RecordSource;
 use crate::source::format::Format;
 use crate::source::input::listing::files;
 use crate::source::input::name::{KnownNames, Named, SourceName};
+use crate::source::input::object::Object;
 use crate::source::input::{Input, Opened};
 use crate::source::parquet;
 use crate::source::records::json::Json;
@@ -47,13 +48,16 @@ impl Plan {
     /// # Errors
     /// One sentence about the first thing that is wrong.
     pub(crate) fn new(settings: &Settings, state_dir: &Path) -> Result<Self> {
-        let mut inputs: Vec<Input> = files(&settings.files, false)?.iter().map(|path| Input::new(path)).collect();
+        let mut inputs = Vec::new();
+        for path in files(&settings.files, false)? {
+            inputs.extend(inputs_of(&path, settings)?);
+        }
         inputs.extend(settings.database.as_ref().map(Database::input).transpose()?);
         let plan = Self::of_inputs(inputs, settings, state_dir)?;
         // Standard input and pipes can be read only once. What is only looked at is given no name.
         let look = Self { names: None, ..plan.clone() };
-        for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
-            if !input.is_stream()? {
+        for input in &plan.inputs {
+            if input.can_be_looked_at()? {
                 look.open(input)?;
             }
         }
@@ -181,11 +185,10 @@ impl Plan {
             (Format::Json, Some(map)) => Some(Box::new(Json::mapped(reader, Arc::clone(map)))),
             (Format::Csv, Some(map)) => orders_of_csv(reader, Arc::clone(map)).with_context(|| input.name())?,
             (Format::Csv, None) => {
+                let record = if self.kind == RecordKind::Events { "an event" } else { "an order" };
                 let name = input.name();
-                return Err(BadSetting::new(format!(
-                    "{name}: a CSV file needs a --map that says which columns make a record"
-                ))
-                .into());
+                let why = format!("{name}: a CSV file needs a --map that says which columns make {record}");
+                return Err(BadSetting::new(why).into());
             }
         };
         Ok((opening, source))
@@ -205,7 +208,7 @@ impl Plan {
 
     /// How the file is read, in short: positions in it mean something only as long as this stays.
     pub(crate) fn reading(&self, input: &Input) -> String {
-        let format = self.format.or_else(|| Format::of_name(input.path()?)).map_or("by its content", Format::name);
+        let format = self.format.or_else(|| Format::of_name(input.file_name()?)).map_or("by its content", Format::name);
         format!("{format}, map {}", self.map_print)
     }
 
@@ -220,7 +223,7 @@ impl Plan {
 
     fn format_of(&self, input: &Input, opened: &Opened) -> Result<Format> {
         let is_of_json = self.map.as_ref().map(|map| map.is_of_json());
-        let by_name = || input.path().and_then(Format::of_name);
+        let by_name = || input.file_name().and_then(Format::of_name);
         let by_head = || Format::of_head(&opened.head);
         let by_map = || match is_of_json? {
             // Whether each line is a document, or all of them are one.
@@ -237,6 +240,15 @@ impl Plan {
                 anyhow!("cannot tell the format of {}: say --format ndjson, json, csv or parquet", input.name())
             })
     }
+}
+
+/// What a name means: a file, or objects.
+fn inputs_of(name: &Path, settings: &Settings) -> Result<Vec<Input>> {
+    if !Object::is_meant(name) {
+        return Ok(vec![Input::new(name)]);
+    }
+    let objects = Object::find(&name.to_string_lossy(), settings.s3_endpoint.as_deref())?;
+    Ok(objects.into_iter().map(Input::Object).collect())
 }
 
 fn load_map(path: Option<&Path>) -> Result<(Option<Arc<Map>>, Fingerprint)> {
@@ -295,6 +307,9 @@ pub(crate) fn default_rejects(input: &Input, kind: RecordKind) -> PathBuf {
         // A file may bring both.
         RecordKind::Events => "events.rejects.ndjson",
     };
+    if let Some(name) = input.object().and_then(|object| object.name().file_name()) {
+        return Path::new(name).with_added_extension(end);
+    }
     let Some(path) = input.path() else {
         return PathBuf::from(format!("{}.{end}", if input.is_stdin() { "stdin" } else { "query" }));
     };

@@ -33,10 +33,11 @@ pub(crate) fn open(
     kind: RecordKind,
 ) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
     let name = input.name();
-    let Some(path) = input.path().filter(|_| input.can_be_read_again()) else {
-        bail!("{name} cannot be read as Parquet, which is read from its end: name a file");
+    let file = match (input.object(), input.path().filter(|_| input.can_be_read_again())) {
+        (Some(object), _) => PlacedFile::of_object(object),
+        (None, Some(path)) => PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?,
+        (None, None) => bail!("{name} cannot be read as Parquet, which is read from its end: name a file"),
     };
-    let file = PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?;
     if !file.has_magic().with_context(|| format!("cannot read {name}"))? {
         bail!("{name} is not a Parquet file; if it is a compressed one, decompress it: Parquet is read from its end");
     }
