@@ -8,6 +8,7 @@ mod fates;
 pub(crate) mod files;
 mod follow;
 pub(crate) mod ingest;
+mod killed;
 mod objects;
 mod resume;
 pub(crate) mod system;
