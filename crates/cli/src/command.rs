@@ -30,7 +30,7 @@ enum Command {
     /// Answer questions about orders over HTTP
     Query(Box<forebay_query::Settings>),
     Serve(Box<serve::Args>),
-    /// Write plausible orders to standard output, as NDJSON; the same for the same seed
+    /// Write plausible orders, or what happened to them, to standard output, as NDJSON; the same for the same seed
     Generate(generate::Args),
     Replay(replay::Args),
     /// Maps, which say what of a file makes an order: show those that come with Forebay, suggest one for a file

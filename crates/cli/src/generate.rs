@@ -1,11 +1,12 @@
-//! `forebay generate`: NDJSON of plausible orders, the same for the same seed.
+//! `forebay generate`: NDJSON of plausible orders, or of what happened to them, the same for the same seed.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use forebay_model::Timestamp;
-use forebay_replay::generate::{Orders, Recipe, write};
+use forebay_replay::generate::{Events, Orders, Recipe, write};
+use forebay_service::BadSetting;
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -48,6 +49,11 @@ pub struct Args {
     /// Which share of the orders are returns of what was sold before, such as 0.15
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub returns: f64,
+
+    /// Write what happened to these orders instead of the orders: confirmed, paid, sometimes amended or cancelled, packed, shipped,
+    /// delivered and, with --returns, returned and refunded
+    #[arg(long)]
+    pub events: bool,
 }
 
 /// Who gives orders their ids.
@@ -90,13 +96,17 @@ impl Args {
     }
 }
 
-/// Writes the orders to standard output.
+/// Writes the orders, or what happened to them, to standard output.
 ///
 /// # Errors
-/// When they cannot be written; a reader that has had enough is no error.
+/// When they cannot be written; a reader that has had enough is no error. [`BadSetting`] where events would not know their orders.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let orders = Orders::new(args.recipe(Timestamp::now()));
-    match write(orders, std::io::stdout().lock()) {
+    if args.events && args.ids == Ids::None {
+        return Err(BadSetting::new("events name their orders by id: leave out --ids none").into());
+    }
+    let (recipe, out) = (args.recipe(Timestamp::now()), std::io::stdout().lock());
+    let written = if args.events { write(Events::new(recipe), out) } else { write(Orders::new(recipe), out) };
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
         _ => Ok(ExitCode::SUCCESS),
     }

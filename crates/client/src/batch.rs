@@ -1,17 +1,31 @@
-//! Many orders in one request, and what the answer means for its lines.
+//! Many records in one request, and what the answer means for its lines.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_api::BatchReport;
 use reqwest::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{Refusal, after, may_pass};
 use crate::service::{Lost, Response};
 
-/// Orders as one request: NDJSON, a line each.
+/// What the records of a batch are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// Orders.
+    #[default]
+    Orders,
+    /// What happened to orders.
+    Events,
+}
+
+/// Records as one request: NDJSON, a line each.
 #[derive(Clone, Debug)]
 pub struct Batch<'s> {
+    /// What they are.
+    pub kind: RecordKind,
     /// The lines.
     pub lines: Bytes,
     /// What they are a part of: an order without an id gets the same one each time that its line of this source is sent (`Idempotency-Key`).
@@ -33,6 +47,16 @@ pub enum BatchAnswer {
     Refused(Refusal),
     /// There is no answer.
     Lost(Lost),
+}
+
+impl RecordKind {
+    /// Several of them, as messages say it: `orders`, `events`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Events => "events",
+        }
+    }
 }
 
 impl BatchAnswer {

@@ -57,7 +57,7 @@ impl Client {
     pub async fn send(&self, batch: Batch<'_>) -> BatchAnswer {
         let mut request = self
             .ingest
-            .post(["v1", "orders", "batch"])
+            .post(["v1", batch.kind.as_str(), "batch"])
             .header(CONTENT_TYPE, "application/x-ndjson")
             .header(header::FIRST_LINE, batch.first_line)
             .body(batch.lines);

@@ -10,7 +10,7 @@
 //! | `client` | the services' addresses, and single requests |
 //! | `service` | one of them: connections, and what an answer is at all |
 //! | `answer` | what an answer means |
-//! | `batch`, `lines` | many orders in one request; which of them are sent next |
+//! | `batch`, `lines` | many records in one request; which of them are sent next |
 //! | `list` | lists, page by page |
 //! | `send`, `read` | what is tried again until it is done |
 //! | `patience` | how long that is |
@@ -28,7 +28,7 @@ mod send;
 mod service;
 
 pub use answer::{Answer, Error, Refusal};
-pub use batch::{Batch, BatchAnswer};
+pub use batch::{Batch, BatchAnswer, RecordKind};
 pub use client::Client;
 pub use forebay_api::{AcceptedOrder, BatchReport, Code, Problem, ReceiptReport, RejectedLine};
 pub use lines::{Lines, Settled, Then};

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::NewOrder;
 use crate::answer::{Answer, Error};
-use crate::batch::Batch;
+use crate::batch::{Batch, RecordKind};
 use crate::client::{ANSWER_MAX, Client};
 use crate::lines::{Lines, Settled, Then};
 use crate::patience::Patience;
@@ -100,7 +100,8 @@ impl Client {
         let mut lines = Lines::new(0..part.ends.len(), usize::MAX);
         while let Some(next) = lines.next() {
             let first_line = (before + next.start + 1) as u64;
-            let batch = Batch { lines: part.lines(next), source: Some(key), first_line };
+            let kind = RecordKind::Orders;
+            let batch = Batch { kind, lines: part.lines(next), source: Some(key), first_line };
             let (settled, then) = lines.take(self.send(batch).await);
             if !settled.lines.is_empty() {
                 patience.renew();

@@ -61,17 +61,17 @@ pub enum Event {
     Advanced {
         /// Bytes of the files.
         bytes: u64,
-        /// Orders that were accepted, in all.
-        orders: u64,
+        /// Records that were accepted, in all.
+        records: u64,
         /// Since when.
         seconds: f64,
     },
     /// Everything is sent, and it is waited until it is decided what becomes of it.
     Waits {
-        /// Of how many orders that is not known.
-        orders: u64,
+        /// Of how many records that is not known.
+        records: u64,
     },
-    /// Sending, or asking what became of orders, is held up.
+    /// Sending, or asking what became of records, is held up.
     HeldUp {
         /// By what.
         what: String,

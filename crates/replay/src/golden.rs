@@ -24,6 +24,7 @@ fn states() {
             bytes: u64::MAX,
             modified_s: -1,
             modified_ns: 2,
+            etag: None,
         },
         to: "http://127.0.0.1:8080".to_owned(),
         reading: "csv 0123456789abcdef".to_owned(),

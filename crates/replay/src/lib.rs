@@ -1,4 +1,4 @@
-//! Files of orders, sent to ingest.
+//! Files of orders, and of what happened to orders, sent to ingest.
 //!
 //! One thread reads the files and cuts them into chunks of whole records; several connections send these, each chunk as
 //! one request, and send it again until every record of it is accepted or rejected; one journal notes the outcome in the
@@ -13,22 +13,24 @@
 //! | module | concept |
 //! |---|---|
 //! | [`settings`] | what it can be told |
-//! | `map` | what of a file makes an order |
+//! | `map` | what of a file makes an order or an event |
 //! | [`source`] | files as sequences of records |
 //! | `chunk` | some records, as one request sends them |
+//! | `check` | records, checked as ingest does |
 //! | `worker`, `delivery` | bring chunks to ingest |
-//! | `fate` | what became of orders that were accepted |
+//! | `fate` | what became of records that were accepted |
 //! | `journal` | what is acknowledged, rejected, done |
 //! | [`report`] | what a dry run finds out |
 //! | [`run`] | a run from its beginning to its end |
 //! | [`suggest`] | a map for a file |
 //! | [`event`] | what there is to know meanwhile |
-//! | [`generate`] | plausible orders, where there is no file |
+//! | [`generate`] | plausible orders and events, where there is no file |
 //! | `follow` | files that grow |
 //! | `fingerprint` | short names for long things |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod check;
 mod chunk;
 mod delivery;
 pub mod event;
@@ -55,6 +57,7 @@ pub use chunk::LineSpan;
 pub use event::{Event, Tell};
 pub use fate::{DeadRecord, Fates};
 pub use follow::follow;
+pub use forebay_client::RecordKind;
 pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::{Counts, Tally};
 pub use map::named::{NAMED_MAPS, NamedMap};

@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::check::Checker;
 use crate::chunk::{ChunkSize, LineSpan};
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
@@ -37,10 +37,6 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 const CHUNK_RECORDS: usize = 20_000;
 /// How many chunks per connection files are read ahead of what is acknowledged without a gap.
 const AHEAD: usize = 4;
-/// How far ahead of now an order's time may lie in a dry run: what ingest allows if nothing else is said.
-const AHEAD_MAX_US: i64 = 86_400_000_000;
-/// Orders that name no currency are told under the one that ISO 4217 has for them.
-const UNNAMED_CURRENCY: &str = "XXX";
 /// How long answers are waited for when the run is interrupted.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -99,11 +95,11 @@ pub(crate) async fn run_plan(settings: Settings, plan: Plan, tell: Tell, interru
         () if waits => Ending::Stored,
         () => Ending::Accepted,
     };
-    if journal.is_complete() && journal.open_orders() == 0 && !is_part {
+    if journal.is_complete() && journal.open_records() == 0 && !is_part {
         journal.forget();
     }
     let places = if waits { Some(replay.places(&journal).await) } else { None };
-    let mut summary = Summary::new(&journal, ending, replay.settings.dry_run, &resumed, places.as_deref());
+    let mut summary = Summary::new(&journal, ending, &replay.settings, &resumed, places.as_deref());
     if replay.settings.dry_run {
         let files: Vec<String> = replay.plan.inputs.iter().map(Input::name).collect();
         summary.report = Some(replay.reporting.report(&files));
@@ -164,12 +160,12 @@ impl Replay {
     /// Waits until it is decided what became of every order, or nobody tells.
     async fn wait_for_fates(&self, watch: &mut Watch, journal: &mut Journal) {
         let mut due = Instant::now() + SAVE_EVERY;
-        while watch.is_asking() && journal.open_orders() > 0 {
+        while watch.is_asking() && journal.open_records() > 0 {
             tokio::select! {
                 told = watch.told(journal.oldest_open()) => watch.note(told, journal),
                 () = tokio::time::sleep_until(due) => {
                     due += SAVE_EVERY;
-                    (self.tell)(Event::Waits { orders: journal.open_orders() });
+                    (self.tell)(Event::Waits { records: journal.open_records() });
                     if let Err(error) = journal.save_if_due() {
                         return self.fail(error);
                     }
@@ -224,18 +220,18 @@ impl Replay {
     }
 
     fn work_of_workers(&self, rate: RateLimit) -> Result<Work> {
-        let Settings { views, dry_run, give_up, .. } = &self.settings;
-        // Whatever the system's currency is: an order is right or wrong without it.
-        let parser = OrderParser::new(views.clone(), UNNAMED_CURRENCY.parse()?, AHEAD_MAX_US);
+        let Settings { kind, views, dry_run, give_up, .. } = &self.settings;
+        let checker = Checker::new(*kind, views.clone())?;
         if *dry_run {
-            return Ok(Work::Check(parser, self.reporting.clone()));
+            return Ok(Work::Check(checker, self.reporting.clone()));
         }
         Ok(Work::Deliver(Box::new(Sender {
             client: self.settings.client()?,
             run: run_number(),
             rate: Arc::new(rate),
             outage: Arc::new(Outage::new(Tell::clone(&self.tell), *give_up)),
-            parser,
+            kind: *kind,
+            checker,
             shutdown: self.shutdown.clone(),
         })))
     }

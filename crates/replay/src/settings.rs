@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forebay_client::{BadAddress, Client};
+use forebay_client::{BadAddress, Client, RecordKind};
 use forebay_model::ViewSet;
 use forebay_service::BadSetting;
 
@@ -16,21 +16,25 @@ use crate::source::rows::query_rows::Query;
 /// What is sent, where to and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files of orders, also compressed with gzip, zstd or zip; `-` is standard input.
+    /// What the files are of.
+    pub kind: RecordKind,
+    /// Files of records, also compressed with gzip, zstd or zip; `s3://…` is an object, or all under it; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// Address of ingest.
     pub to: String,
-    /// Address of query, to go on until it is decided what became of the orders; without it the run ends when they are accepted.
+    /// Address of query, to go on until it is decided what became of the records; without it the run ends when they are accepted.
     pub query: Option<String>,
-    /// A database that orders are read from, instead of files or beside them.
+    /// Where objects (`s3://…`) lie, where that is not AWS.
+    pub s3_endpoint: Option<String>,
+    /// A database that records are read from, instead of files or beside them.
     pub database: Option<Database>,
     /// Format of the files; without it their names and first bytes tell.
     pub format: Option<Format>,
-    /// What of a file makes an order (TOML).
+    /// What of a file makes a record (TOML).
     pub map: Option<PathBuf>,
     /// A name that tells the file from others, for the ids of orders that have none; without it its contents do.
     pub source: Option<String>,
-    /// Orders per second, at most.
+    /// Records per second, at most.
     pub rate: Option<NonZeroU32>,
     /// Requests under way at the same time.
     pub connections: u16,
@@ -50,7 +54,7 @@ pub struct Settings {
     pub views: ViewSet,
 }
 
-/// A query to a database, whose rows a map makes orders of.
+/// A query to a database, whose rows a map makes records of.
 #[derive(Clone)]
 pub struct Database {
     /// Where it is: `postgres://…`.
@@ -70,17 +74,19 @@ impl fmt::Debug for Database {
 
 impl Database {
     pub(crate) fn input(&self) -> Result<Input, BadSetting> {
-        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::of_query)
+        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::Query)
     }
 }
 
 impl Settings {
-    /// These files, to the ingest at that address; everything else as it is where nothing is said.
+    /// These files of orders, to the ingest at that address; everything else as it is where nothing is said.
     pub fn new(files: Vec<PathBuf>, to: String) -> Self {
         Self {
+            kind: RecordKind::Orders,
             files,
             to,
             query: None,
+            s3_endpoint: None,
             database: None,
             format: None,
             map: None,
@@ -94,6 +100,14 @@ impl Settings {
             give_up: Duration::from_mins(5),
             state_dir: None,
             views: ViewSet::default(),
+        }
+    }
+
+    /// Where the records go: how far a file is sent is kept for each place, and the same file may bring orders and events.
+    pub(crate) fn destination(&self) -> String {
+        match self.kind {
+            RecordKind::Orders => self.to.clone(),
+            RecordKind::Events => format!("{} events", self.to),
         }
     }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Error;
-use forebay_model::OrderParser;
 use forebay_service::Shutdown;
 use tokio::sync::{Mutex, mpsc};
 
+use crate::check::Checker;
 use crate::delivery::sender::{Delivered, Sender, Undelivered};
 use crate::journal::Ended;
 use crate::report::Reporting;
@@ -18,7 +18,7 @@ pub(crate) enum Work {
     /// They are sent to ingest.
     Deliver(Box<Sender>),
     /// They are only checked here.
-    Check(OrderParser, Reporting),
+    Check(Checker, Reporting),
 }
 
 /// The first thing that made the run fail.
@@ -63,7 +63,7 @@ impl Worker {
                 let source_name = self.can_be_read_again[chunk.file].then(|| source_name.clone());
                 sender.deliver(chunk, source_name).await
             }
-            Work::Check(parser, reporting) => (reporting.check(parser, chunk), Ok(())),
+            Work::Check(checker, reporting) => (reporting.check(checker, chunk), Ok(())),
         }
     }
 }

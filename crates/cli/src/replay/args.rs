@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{DEFAULT_VIEWS, ViewSet};
-use forebay_replay::{Database, Format, Settings};
+use forebay_replay::{Database, Format, RecordKind, Settings};
 use forebay_service::settings::units;
 
-/// Send files of orders to a running system.
+/// Send files of orders, or of what happened to orders, to a running system.
 ///
 /// A record that ingest rejects goes into the rejects file with its line and the reason, and the rest goes on. Sending
 /// the same file again stores nothing twice: orders are known by their ids; where they have none, Forebay derives it from
@@ -23,9 +23,14 @@ use forebay_service::settings::units;
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Args {
     /// Files of orders, also compressed with gzip, zstd or zip, directories of them, or patterns such as 'orders-*.csv'; `-` is
-    /// standard input
+    /// standard input, `s3://BUCKET/NAME` an object, and `s3://BUCKET/PREFIX/` all under it. Keys and region come from
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and so on
     #[arg(required_unless_present = "from", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+
+    /// The files are of events: of what happened to orders
+    #[arg(long)]
+    pub events: bool,
 
     /// Address of ingest
     #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
@@ -38,6 +43,10 @@ pub struct Args {
     /// Address of query, where --query is what the database is asked
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: String,
+
+    /// Where objects lie, where that is not AWS, such as http://127.0.0.1:9000
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    pub s3_endpoint: Option<String>,
 
     /// A database to read orders from, by the map: `postgres://user@host/database`. Its password may stand in PGPASSWORD
     #[arg(
@@ -148,9 +157,11 @@ impl From<Args> for Settings {
             None => (args.query, None),
         };
         Self {
+            kind: if args.events { RecordKind::Events } else { RecordKind::Orders },
             files: args.files,
             to: args.to,
             query: (!args.no_wait).then(|| query.unwrap_or(args.query_url)),
+            s3_endpoint: args.s3_endpoint,
             database,
             format: args.format.map(Into::into),
             map: args.map,

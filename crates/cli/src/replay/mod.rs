@@ -1,4 +1,4 @@
-//! `forebay replay`: files of orders, sent to ingest, and what became of them.
+//! `forebay replay`: files of orders or events, sent to ingest, and what became of them.
 //!
 //! | module | concept |
 //! |---|---|
@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use forebay_replay::Ending;
+use forebay_replay::{Ending, Settings};
 use forebay_service::Shutdown;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,13 +26,13 @@ pub(crate) use screen::Screen;
 /// Sends the files, and tells what has become of them.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let json = args.json;
-    let (screen, interrupt) = (Screen::new(), Shutdown::new());
-    let follows = args.follow;
+    let (follows, settings) = (args.follow, Settings::from(args));
+    let (screen, interrupt) = (Screen::new(settings.kind), Shutdown::new());
     let work = async {
         if follows {
-            forebay_replay::follow(args.into(), screen.tell(), interrupt.clone()).await
+            forebay_replay::follow(settings, screen.tell(), interrupt.clone()).await
         } else {
-            forebay_replay::run(args.into(), screen.tell(), interrupt.clone()).await
+            forebay_replay::run(settings, screen.tell(), interrupt.clone()).await
         }
     };
     let outcome = tokio::select! {

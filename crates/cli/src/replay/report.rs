@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use forebay_replay::Report;
 use forebay_replay::report::faults::FaultGroup;
 use forebay_replay::report::{CurrencyReport, TwiceReport};
+use forebay_replay::{RecordKind, Report};
 
 use crate::text::grouped;
 
@@ -12,8 +12,13 @@ use crate::text::grouped;
 const FAULTS_TOLD: usize = 3;
 
 /// The report, one finding on each line.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &Report, of: RecordKind) -> String {
     let mut out = String::new();
+    if !report.kinds.is_empty() {
+        let kinds: Vec<String> =
+            report.kinds.iter().map(|(kind, events)| format!("{kind} {}", grouped(*events))).collect();
+        let _ = writeln!(out, "{}", kinds.join(", "));
+    }
     for (currency, sums) in &report.currencies {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "{}", currency_text(currency, sums));
@@ -24,7 +29,7 @@ pub(super) fn text(report: &Report) -> String {
     if report.without_id > 0 {
         let _ = writeln!(out, "{} orders have no id and get one", grouped(report.without_id));
     }
-    out.push_str(&twice_text(&report.twice));
+    out.push_str(&twice_text(&report.twice, of));
     for (number, fault) in report.faults.iter().enumerate() {
         out.push_str(&fault_text(fault, number < FAULTS_TOLD));
     }
@@ -41,16 +46,17 @@ fn currency_text(currency: &str, sums: &CurrencyReport) -> String {
     text
 }
 
-fn twice_text(twice: &TwiceReport) -> String {
+fn twice_text(twice: &TwiceReport, of: RecordKind) -> String {
     let TwiceReport { same, conflicts, examples, is_partial } = twice;
     let mut text = String::new();
+    let (whose, of) = (if of == RecordKind::Events { "their order" } else { "their customer" }, of.as_str());
     if *same > 0 {
-        let _ = writeln!(text, "{} orders stand there once more as they are: they are stored once", grouped(*same));
+        let _ = writeln!(text, "{} {of} stand there once more as they are: they are stored once", grouped(*same));
     }
     if *conflicts > 0 {
         let _ = writeln!(
             text,
-            "{} orders have an id that their customer's order with another content has: they would be dead letters; lines of one order that stand apart need lines_apart = … in the map",
+            "{} {of} have an id that another one of {whose} has, with another content: they would be dead letters; lines of one order that stand apart need lines_apart = … in the map",
             grouped(*conflicts)
         );
     }
@@ -58,7 +64,7 @@ fn twice_text(twice: &TwiceReport) -> String {
         let _ = writeln!(text, "  {}, line {}: {}", example.file, example.line, example.detail);
     }
     if *is_partial {
-        text.push_str("Only the first million orders were compared with each other\n");
+        text.push_str("Only the first million were compared with each other\n");
     }
     text
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use forebay_replay::{Event, Tell};
+use forebay_replay::{Event, RecordKind, Tell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::text::grouped;
@@ -16,14 +16,16 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     bar: ProgressBar,
+    /// What is sent.
+    kind: RecordKind,
     /// When it was last said that it is waited.
     waiting_said: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Screen {
     /// Without a terminal there is no bar.
-    pub(crate) fn new() -> Self {
-        Self { bar: ProgressBar::hidden(), waiting_said: Arc::default() }
+    pub(crate) fn new(kind: RecordKind) -> Self {
+        Self { bar: ProgressBar::hidden(), kind, waiting_said: Arc::default() }
     }
 
     /// Shows what it is told.
@@ -40,10 +42,10 @@ impl Screen {
     fn show(&self, event: Event) {
         match event {
             Event::Begins { bytes } => self.begin(bytes),
-            Event::Advanced { bytes, orders, seconds } => {
+            Event::Advanced { bytes, records, seconds } => {
                 self.bar.inc(bytes);
-                let per_s = orders as f64 / seconds.max(0.001);
-                self.bar.set_message(format!("{} orders, {per_s:.0}/s", grouped(orders)));
+                let per_s = records as f64 / seconds.max(0.001);
+                self.bar.set_message(format!("{} {}, {per_s:.0}/s", grouped(records), self.kind.as_str()));
             }
             Event::Kept { file, kept } => self.say(&format!("{file} of an earlier run is kept as {kept}")),
             Event::SentBefore { file } => self.say(&format!("{file}: the interrupted run has sent it to its end")),
@@ -60,7 +62,7 @@ impl Screen {
             Event::Guessed { file, encoding } => self.say(&format!(
                 "{file} is not UTF-8 and is read as {encoding}, by what it looks like: encoding = \"…\" in the map says it"
             )),
-            Event::Waits { orders } => self.waits(orders),
+            Event::Waits { records } => self.waits(records),
             Event::HeldUp { what } => self.say(&format!("{what}; trying again")),
             Event::Resumed { after } => self.say(&format!("going on after {:.1} s", after.as_secs_f64())),
             Event::Failed { what } => self.say(&what),
@@ -87,8 +89,8 @@ impl Screen {
         self.bar.enable_steady_tick(Duration::from_millis(250));
     }
 
-    fn waits(&self, orders: u64) {
-        let message = format!("waiting for {} orders to be stored", grouped(orders));
+    fn waits(&self, records: u64) {
+        let message = format!("waiting for {} {} to be stored", grouped(records), self.kind.as_str());
         let mut said = self.waiting_said.lock().unwrap_or_else(PoisonError::into_inner);
         if self.bar.is_hidden() && said.is_none_or(|then| then.elapsed() >= SAY_EVERY) {
             *said = Some(Instant::now());

@@ -9,28 +9,28 @@ use crate::text::grouped;
 
 /// The summary for people.
 pub(super) fn text(summary: &Summary) -> String {
-    let mut out = String::new();
+    let (mut out, of) = (String::new(), summary.of.as_str());
     for file in &summary.files {
         // Writing into a String cannot fail.
-        let _ = writeln!(out, "{}", file_text(file, summary.dry_run));
+        let _ = writeln!(out, "{}", file_text(file, summary));
     }
     if summary.files.len() > 1 {
-        let _ = writeln!(out, "All files: {}", counts(&summary.total, summary.dry_run));
+        let _ = writeln!(out, "All files: {}", counts(&summary.total, summary));
         if let Some(fates) = &summary.fates {
             let _ = writeln!(out, "  {}", fates_text(fates));
         }
     }
     if let Some(report) = &summary.report {
-        out.push_str(&report::text(report));
+        out.push_str(&report::text(report, summary.of));
     }
-    let _ = write!(out, "{:.1} s, {} orders/s", summary.seconds, grouped(summary.orders_per_s.round() as u64));
+    let _ = write!(out, "{:.1} s, {} {of}/s", summary.seconds, grouped(summary.records_per_s.round() as u64));
     if summary.total.retries > 0 {
         let _ = write!(out, ", {} requests sent again", grouped(summary.total.retries));
     }
     if summary.total.resent_lines > 0 {
         let _ = write!(
             out,
-            " ({} orders of unknown fate among them; only those without order_id and timestamp can be stored twice by that)",
+            " ({} {of} of unknown fate among them; only orders without order_id and timestamp can be stored twice by that)",
             grouped(summary.total.resent_lines)
         );
     }
@@ -47,22 +47,22 @@ fn ending_text(summary: &Summary) -> &'static str {
             "\nNot everything was delivered: the same command with --resume goes on from here."
         }
         (Ending::Undecided, true) => {
-            "\nEverything was accepted or rejected, but what became of all orders is not known: the same command with --resume asks again."
+            "\nEverything was accepted or rejected, but what became of all of them is not known: the same command with --resume asks again."
         }
         (Ending::Interrupted, false) if summary.dry_run => "\nInterrupted.",
         (Ending::Undelivered, false) if summary.dry_run => "\nNot everything was checked.",
         (Ending::Interrupted | Ending::Undelivered, false) => {
-            "\nNot everything was delivered, and what cannot be read again cannot be resumed: send all of it again, which is harmless for orders with an id."
+            "\nNot everything was delivered, and what cannot be read again cannot be resumed: send all of it again, which is harmless for what has an id."
         }
         (Ending::Undecided, false) => {
-            "\nEverything was accepted or rejected, but what became of all orders is not known; their receipts are not kept for what cannot be read again."
+            "\nEverything was accepted or rejected, but what became of all of them is not known; their receipts are not kept for what cannot be read again."
         }
         (Ending::Accepted | Ending::Stored | Ending::RejectedOrDead, _) => "",
     }
 }
 
-fn file_text(file: &FileSummary, dry_run: bool) -> String {
-    let mut text = format!("{}: {}", file.file, counts(&file.tally, dry_run));
+fn file_text(file: &FileSummary, summary: &Summary) -> String {
+    let mut text = format!("{}: {}", file.file, counts(&file.tally, summary));
     if file.resumed_behind > 0 {
         let Counts { accepted, rejected } = file.all_runs;
         let _ = write!(
@@ -123,24 +123,25 @@ fn place_text(&LineSpan { line, lines }: &LineSpan) -> String {
     if lines > 1 { format!("{lines} lines from line {line} on") } else { format!("line {line}") }
 }
 
-/// Orders, and lines where these are something else.
-fn counts(tally: &Tally, dry_run: bool) -> String {
+/// Records, and lines where these are something else.
+fn counts(tally: &Tally, summary: &Summary) -> String {
+    let of = summary.of.as_str();
     let Tally { lines, accepted_lines, rejected_lines, passed_over_lines, records, accepted, rejected, .. } = *tally;
     let passed_over = match passed_over_lines {
         0 => String::new(),
         lines => format!(", {} lines passed over", grouped(lines)),
     };
-    let accepted_as = if dry_run { "valid" } else { "accepted" };
+    let accepted_as = if summary.dry_run { "valid" } else { "accepted" };
     if lines - passed_over_lines == records {
         return format!(
-            "{} orders, {} {accepted_as}, {} rejected{passed_over}",
+            "{} {of}, {} {accepted_as}, {} rejected{passed_over}",
             grouped(records),
             grouped(accepted),
             grouped(rejected)
         );
     }
     format!(
-        "{} lines in {} orders, {} lines in {} orders {accepted_as}, {} lines in {} orders rejected{passed_over}",
+        "{} lines in {} {of}, {} lines in {} {of} {accepted_as}, {} lines in {} {of} rejected{passed_over}",
         grouped(lines),
         grouped(records),
         grouped(accepted_lines),
@@ -152,6 +153,8 @@ fn counts(tally: &Tally, dry_run: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use forebay_replay::RecordKind;
+
     use super::*;
 
     #[test]
@@ -181,12 +184,13 @@ mod tests {
         };
         let summary = |ending, total, files| Summary {
             ending,
+            of: RecordKind::Orders,
             dry_run: false,
             total,
             fates: None,
             report: None,
             seconds: 2.0,
-            orders_per_s: 1749.4,
+            records_per_s: 1749.4,
             files,
         };
         let accepted = text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]));

@@ -9,6 +9,7 @@ use forebay_stack::Signal;
 
 use super::args::DownArgs;
 use super::detach::report_path;
+use super::sample::Files;
 
 /// Services drain, then servers stop: each has its own limit below this.
 const STOPPED_WITHIN: Duration = Duration::from_mins(2);
@@ -46,7 +47,9 @@ fn stop(home: &Path, pid: u32) -> Result<()> {
 
 fn wipe(home: &Path) -> Result<()> {
     forebay_stack::wipe(home)?;
-    for file in [home.join("sample.ndjson"), home.join("sample.ndjson.rejects.ndjson"), report_path(home)] {
+    let Files { orders, events } = Files::of(home);
+    let rejects = [orders.with_added_extension("rejects.ndjson"), events.with_added_extension("events.rejects.ndjson")];
+    for file in [orders, events, report_path(home)].into_iter().chain(rejects) {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot delete {}", file.display()));

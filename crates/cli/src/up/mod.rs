@@ -30,7 +30,7 @@ mod services;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use forebay_admin::doctor::free_bytes;
@@ -38,6 +38,7 @@ use forebay_admin::migrate;
 use forebay_admin::system::System;
 use forebay_log::Log;
 use forebay_model::{ShardMap, StreamId};
+use forebay_replay::RecordKind;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::Tally;
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
@@ -149,19 +150,24 @@ impl LocalSystem {
         let system = system_on(args, &self.stack)?;
         let log = system.connect_log().await?;
         let writer = Writer::new(&services::url(ServiceName::Writer, args), args.token.clone())?;
-        let path = sample::make(home, args.sample)?;
+        let files = sample::make(home, args.sample)?;
         let before = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
-        let (orders, took) =
-            sample::send(home, &path, services::url(ServiceName::Ingest, args), args.token.clone()).await?;
+        let started = Instant::now();
+        let send = async |kind, path| {
+            sample::send(home, kind, path, services::url(ServiceName::Ingest, args), args.token.clone()).await
+        };
+        let orders = send(RecordKind::Orders, &files.orders).await?;
+        let events = send(RecordKind::Events, &files.events).await?;
+        let took = started.elapsed();
         let after = figures::when_drained(&system, &log, &writer, SAMPLE_WITHIN).await?;
         let added = Tally {
             stored: after.stored.saturating_sub(before.stored),
             duplicate: after.duplicate.saturating_sub(before.duplicate),
             dead: after.dead.saturating_sub(before.dead),
         };
-        let last = sample::last(&path)?;
-        let back = read_back::read_back(&services::url(ServiceName::Query, args), args.token.as_deref(), &last).await?;
-        Ok((Sample { path, orders, took, added, last }, back))
+        let ends = sample::ends(&files.orders)?;
+        let back = read_back::read_back(&services::url(ServiceName::Query, args), args.token.as_deref(), &ends).await?;
+        Ok((Sample { files, orders, events, took, added, ends }, back))
     }
 
     /// Starts again what dies, says so, and passes on what services complain about.

@@ -100,7 +100,7 @@ fn flags(args: &UpArgs, stack: &Stack) -> String {
 }
 
 fn describe_sample(sample: &Sample) -> String {
-    let Sample { path, orders, took, added, .. } = sample;
+    let Sample { files, orders, events, took, added, .. } = sample;
     let news = match (added.stored, added.duplicate) {
         (0, duplicate) => format!("all were there already ({} duplicates dropped)", grouped(duplicate)),
         (stored, 0) => format!("{} stored", grouped(stored)),
@@ -108,19 +108,23 @@ fn describe_sample(sample: &Sample) -> String {
     };
     let seconds = took.as_secs_f64();
     format!(
-        "The sample {} was replayed: {} orders accepted in {seconds:.2} s, {news}.",
-        path.display(),
-        grouped(*orders)
+        "The sample {} was replayed: {} orders and {} events accepted in {seconds:.2} s; of the orders {news}.",
+        files.orders.display(),
+        grouped(*orders),
+        grouped(*events)
     )
 }
 
 fn describe_read_back(sample: &Sample, back: &ReadBack) -> String {
     format!(
-        "Read back: {} of customer {}, {} of one hour; the newest is {} in both.",
+        "Read back: {} of customer {}, {} of one hour; the newest is {} in both. The oldest, {}, is {} after {} events.",
         back.of_customer.count(),
-        sample.last.customer_id,
+        sample.ends.last.customer_id,
         back.of_hour.count(),
-        sample.last.order_id,
+        sample.ends.last.order_id,
+        back.first.order_id,
+        back.first.status,
+        back.first.events,
     )
 }
 
@@ -149,6 +153,7 @@ fn to_try(args: &UpArgs, back: Option<&ReadBack>) -> String {
     if let Some(back) = back {
         let _ = writeln!(text, "  curl '{}'", back.of_customer.url);
         let _ = writeln!(text, "  curl '{}'", back.of_hour.url);
+        let _ = writeln!(text, "  curl '{}'", back.first.url);
     }
     let _ = writeln!(text, "  curl {query}/v1/stats");
     text

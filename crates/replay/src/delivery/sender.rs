@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use forebay_api::accepted::ERRORS_MAX;
-use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, Refusal, RejectedLine, Settled, Then};
-use forebay_model::order::Draft;
+use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, RecordKind, Refusal, RejectedLine, Settled, Then};
+use forebay_model::Timestamp;
 use forebay_model::order::fault::Rejection;
-use forebay_model::{OrderParser, Timestamp};
 use forebay_service::Shutdown;
 use forebay_task::Backoff;
 use tokio::time::Instant;
 
+use crate::check::{Checked, Checker};
 use crate::chunk::Chunk;
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
@@ -45,7 +45,7 @@ pub(crate) struct Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Granted {
     pub(crate) receipt: String,
-    /// How many orders were accepted.
+    /// How many records were accepted.
     pub(crate) accepted: u64,
 }
 
@@ -71,12 +71,13 @@ pub(crate) enum Undelivered {
 /// What delivers chunks. Clones share rate, outages and connections.
 #[derive(Clone)]
 pub(crate) struct Sender {
+    pub(crate) kind: RecordKind,
     pub(crate) client: Client,
     /// Ids that ingest derives for records of standard input are this run's own.
     pub(crate) run: u64,
     pub(crate) rate: Arc<RateLimit>,
     pub(crate) outage: Arc<Outage>,
-    pub(crate) parser: OrderParser,
+    pub(crate) checker: Checker,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -153,14 +154,14 @@ impl Round<'_> {
     }
 
     async fn send_once(&mut self, lines: Range<usize>) -> Result<BatchAnswer, Undelivered> {
-        let Sender { client, run, rate, shutdown, .. } = self.sender;
+        let Sender { kind, client, run, rate, shutdown, .. } = self.sender;
         let go = rate.book(lines.len(), Instant::now());
         if shutdown.soft().run_until_cancelled(tokio::time::sleep_until(go)).await.is_none() {
             return Err(Undelivered::Stopped);
         }
         let source = self.source_name.as_ref().map_or_else(|| format!("run-{run:016x}"), ToString::to_string);
         let first_line = self.chunk.start + lines.start as u64 + 1;
-        let batch = Batch { lines: self.body(lines.start, lines.end), source: Some(&source), first_line };
+        let batch = Batch { kind: *kind, lines: self.body(lines.start, lines.end), source: Some(&source), first_line };
         // A request under way is waited for when the run stops, because its answer is worth having, but not for ever.
         shutdown.hard().run_until_cancelled(client.send(batch)).await.ok_or(Undelivered::Stopped)
     }
@@ -205,7 +206,7 @@ impl Round<'_> {
         }
     }
 
-    /// Finds the rejected lines that an answer has only counted. The parser of ingest is at hand here too; where it finds
+    /// Finds the rejected lines that an answer has only counted. What ingest checks is at hand here too; where it finds
     /// another number of them, because ingest has other settings, ingest is asked again in batches that hide nothing.
     async fn find_out(&mut self, untold: &Untold) -> Result<(), Undelivered> {
         let found = self.reject_here(untold.first, untold.end);
@@ -220,7 +221,7 @@ impl Round<'_> {
         let now = Timestamp::now();
         let lines = self.body(first, end);
         let lines = lines.split(|&byte| byte == b'\n').take(end - first).enumerate();
-        lines.filter_map(|(line, text)| check(&self.sender.parser, first + line, text, now)).collect()
+        lines.filter_map(|(line, text)| check(&self.sender.checker, first + line, text, now)).collect()
     }
 
     fn made_progress(&mut self) {
@@ -250,12 +251,12 @@ impl Round<'_> {
 }
 
 /// Rejects a line as ingest would; blank lines are no records.
-fn check(parser: &OrderParser, index: usize, line: &[u8], now: Timestamp) -> Option<Rejected> {
+fn check(checker: &Checker, index: usize, line: &[u8], now: Timestamp) -> Option<Rejected> {
     if line.trim_ascii().is_empty() {
         return None;
     }
     // A record without an id gets one of the file and its line, for which it must bring its time.
-    let rejection = parser.parse(line, now).and_then(Draft::repeatable).err()?;
+    let rejection = checker.check(line, now).and_then(Checked::repeatable).err()?;
     Some(rejected(&rejection, index, line))
 }
 

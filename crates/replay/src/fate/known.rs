@@ -74,8 +74,8 @@ impl Known {
         }
     }
 
-    /// How many orders are open.
-    pub(crate) fn open_orders(&self) -> u64 {
+    /// How many records are open.
+    pub(crate) fn open_records(&self) -> u64 {
         self.open.iter().map(|open| open.accepted).sum()
     }
 

@@ -47,9 +47,7 @@ impl Watch {
                 journal.close_oldest(None);
             }
             Err(what) => {
-                (self.tell)(Event::Failed {
-                    what: format!("{what}; what becomes of the orders is not asked any more"),
-                });
+                (self.tell)(Event::Failed { what: format!("{what}; what becomes of them is not asked any more") });
                 self.asker = None;
             }
         }

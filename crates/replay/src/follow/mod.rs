@@ -31,6 +31,7 @@ use crate::journal::summary::{Ending, Summary};
 use crate::run::run_plan;
 use crate::settings::Settings;
 use crate::source::input::listing::files;
+use crate::source::input::object::Object;
 use crate::source::input::{FileId, Input};
 use crate::source::plan::Plan;
 
@@ -45,9 +46,12 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
     if settings.files.iter().any(|file| file.as_os_str() == "-") {
         return Err(BadSetting::new("standard input is followed anyway: leave out --follow").into());
     }
-    let state = StateDir::find(settings.state_dir.clone());
+    if settings.files.iter().any(|file| Object::is_meant(file)) {
+        return Err(BadSetting::new("objects do not grow: leave out --follow").into());
+    }
+    let (kind, state) = (settings.kind, StateDir::find(settings.state_dir.clone()));
     let mut following = Following {
-        known: FollowedFiles::new(state.path(), &settings.to),
+        known: FollowedFiles::new(state.path(), &settings.destination()),
         settings: Settings { resume: true, query: None, ..settings },
         state,
         seen: HashMap::new(),
@@ -69,7 +73,10 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
             break;
         }
     }
-    Ok(following.sum.take().map_or_else(Summary::nothing, |sum| Summary { ending: Ending::Interrupted, ..sum }))
+    Ok(following
+        .sum
+        .take()
+        .map_or_else(|| Summary::nothing(kind), |sum| Summary { ending: Ending::Interrupted, ..sum }))
 }
 
 struct Following {
@@ -140,7 +147,7 @@ impl Following {
         let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
         self.known.keep(id, &part)?;
         let input = match &part.window {
-            Some(window) => Input::part(&path, window.clone(), id),
+            Some(window) => Input::Part(path.clone(), window.clone(), id),
             None => Input::new(&path),
         };
         let plan = Plan::of_inputs(vec![input], &settings, self.state.path())?;

@@ -1,10 +1,10 @@
 //! Makes orders, one after the other, as lines of JSON.
 
-use forebay_model::Timestamp;
-
 use super::clock::Clock;
+use super::line::Line;
 use super::random::{Random, mix};
 use super::skew::Skew;
+use super::{Lines, Recipe};
 use crate::fingerprint::Fingerprint;
 
 /// How many products the imagined shops have together.
@@ -16,54 +16,36 @@ const SOLD_MAX: usize = 1000;
 /// Room for any one order.
 const ORDER_BYTES: usize = 512;
 
-/// Which orders are made.
+/// An order that was made.
 #[derive(Clone, Debug)]
-pub struct Recipe {
-    /// How many orders.
-    pub orders: u64,
-    /// How many customers order; not 0.
-    pub customers: u32,
-    /// How many sellers sell; not 0.
-    pub sellers: u32,
-    /// How unevenly customers order: 0 is evenly, 1 is Zipf's law.
-    pub skew: f64,
-    /// Another seed makes other orders.
-    pub seed: u64,
-    /// Whether orders carry an id.
-    pub with_ids: bool,
-    /// The time from which on orders come.
-    pub from: Timestamp,
-    /// Over how many milliseconds they are spread; not 0.
-    pub span_ms: u64,
-    /// Which share of the orders are returns, from 0 to below 1: each of something that was sold lately.
-    pub returns: f64,
-}
-
-/// An order whose goods may come back.
-#[derive(Clone, Debug)]
-struct Sold {
-    customer: u32,
-    items: Vec<Item>,
+pub(super) struct Made {
+    /// Which it is, counted from 1.
+    pub(super) number: u64,
+    pub(super) customer: u32,
+    pub(super) at_ms: i64,
+    pub(super) items: Vec<Item>,
+    /// The sale that comes back by it.
+    pub(super) back_of: Option<Box<Made>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Item {
-    product: u32,
-    quantity: u64,
+pub(super) struct Item {
+    pub(super) product: u32,
+    pub(super) quantity: u64,
 }
 
 /// Makes the orders of a recipe, in the order of their times.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    recipe: Recipe,
+    pub(super) recipe: Recipe,
+    pub(super) id_prefix: String,
     made: u64,
     random: Random,
     customers: Skew,
     products: Skew,
     clock: Clock,
-    id_prefix: String,
     /// Sales of which nothing has come back yet.
-    sold: Vec<Sold>,
+    sold: Vec<Made>,
 }
 
 impl Orders {
@@ -81,32 +63,28 @@ impl Orders {
         }
     }
 
-    /// Appends the next order and a line feed. False when all orders are made.
-    pub fn append_next(&mut self, out: &mut Vec<u8>) -> bool {
+    /// Makes the next order; and gives with it a sale of which nothing will come back any more, where it has come to that.
+    pub(super) fn make(&mut self) -> Option<(Made, Option<Made>)> {
         if self.made == self.recipe.orders {
-            return false;
+            return None;
         }
-        out.reserve(ORDER_BYTES);
-        let mut line = Line(out);
-        let back = self.draw_return();
-        let customer = back.as_ref().map_or_else(|| self.customers.draw(&mut self.random), |sold| sold.customer);
-        self.append_head(&mut line, customer, back.is_some());
-        let is_sale = back.is_none();
-        let sold = back.unwrap_or_else(|| Sold { customer, items: self.draw_items() });
-        for (place, item) in sold.items.iter().enumerate() {
-            line.text(if place > 0 { "," } else { "" });
-            self.append_item(&mut line, *item, is_sale);
-        }
-        line.text("]}\n");
-        if is_sale && self.recipe.returns > 0.0 {
-            self.remember(sold);
-        }
+        let back_of = self.draw_return();
+        let customer = back_of.as_ref().map_or_else(|| self.customers.draw(&mut self.random), |sale| sale.customer);
+        let at_ms = self.next_time_ms();
+        let items = back_of.as_ref().map_or_else(|| self.draw_items(), |sale| sale.items.clone());
         self.made += 1;
-        true
+        let made = Made { number: self.made, customer, at_ms, items, back_of: back_of.map(Box::new) };
+        let settled = self.remember(&made);
+        Some((made, settled))
+    }
+
+    /// A sale of which nothing has come back when all orders are made; each is given once.
+    pub(super) fn next_unsettled(&mut self) -> Option<Made> {
+        self.sold.pop()
     }
 
     /// What comes back, if anything does now: something that was sold lately.
-    fn draw_return(&mut self) -> Option<Sold> {
+    fn draw_return(&mut self) -> Option<Made> {
         if self.recipe.returns == 0.0 || self.sold.is_empty() {
             return None;
         }
@@ -117,26 +95,37 @@ impl Orders {
         })
     }
 
-    fn remember(&mut self, sold: Sold) {
-        if self.sold.len() < SOLD_MAX {
-            self.sold.push(sold);
-        } else {
-            let place = self.random.below(SOLD_MAX as u32);
-            self.sold[place as usize] = sold;
+    /// Remembers a sale, and gives the one that it takes the place of.
+    fn remember(&mut self, made: &Made) -> Option<Made> {
+        if made.back_of.is_some() || self.recipe.returns == 0.0 {
+            return None;
         }
+        if self.sold.len() < SOLD_MAX {
+            self.sold.push(made.clone());
+            return None;
+        }
+        let place = self.random.below(SOLD_MAX as u32);
+        Some(std::mem::replace(&mut self.sold[place as usize], made.clone()))
     }
 
-    /// Everything up to the first item.
-    fn append_head(&mut self, line: &mut Line<'_>, customer: u32, is_return: bool) {
+    fn append(&mut self, made: &Made, out: &mut Vec<u8>) {
+        out.reserve(ORDER_BYTES);
+        let mut line = Line(out);
         line.text("{");
         if self.recipe.with_ids {
-            line.text("\"order_id\":\"").text(&self.id_prefix).number(self.made + 1, 7).text("\",");
+            line.text("\"order_id\":\"");
+            append_order_id(&mut line, &self.id_prefix, made.number);
+            line.text("\",");
         }
-        line.text("\"customer_id\":\"CUST").number(customer.into(), 5).text("\",\"timestamp\":\"");
-        let at_ms = self.next_time_ms();
-        self.clock.append(line.0, at_ms);
-        line.text("\",\"currency\":\"").text(currency(customer));
-        line.text(if is_return { "\",\"kind\":\"return\",\"items\":[" } else { "\",\"items\":[" });
+        line.text("\"customer_id\":\"CUST").number(made.customer.into(), 5).text("\",\"timestamp\":\"");
+        line.time(&mut self.clock, made.at_ms).text("\",\"currency\":\"").text(currency(made.customer));
+        let is_sale = made.back_of.is_none();
+        line.text(if is_sale { "\",\"items\":[" } else { "\",\"kind\":\"return\",\"items\":[" });
+        for (place, item) in made.items.iter().enumerate() {
+            line.text(if place > 0 { "," } else { "" });
+            append_item(&mut line, &self.recipe, *item, is_sale);
+        }
+        line.text("]}\n");
     }
 
     fn draw_items(&mut self) -> Vec<Item> {
@@ -145,20 +134,48 @@ impl Orders {
         (0..count).map(|_| Item { product: products.draw(random), quantity: quantity(random) }).collect()
     }
 
-    fn append_item(&self, line: &mut Line<'_>, Item { product, quantity }: Item, is_sale: bool) {
-        let traits = mix(u64::from(product) + 1);
-        line.text("{\"sku\":\"SKU").number(product.into(), 4);
-        line.text(if is_sale { "\",\"quantity\":" } else { "\",\"quantity\":-" }).number(quantity, 1);
-        line.text(",\"price\":").number(traits % 200 * 100 + 99, 1);
-        line.text(",\"seller_id\":\"S").number((traits >> 32) % u64::from(self.recipe.sellers), 1).text("\"}");
-    }
-
     /// Each order lies somewhere in its own slice of the time, so that times only grow.
     fn next_time_ms(&mut self) -> i64 {
         let slice = (u128::from(self.made) << 32) | u128::from(self.random.next_u32());
         let passed = slice * u128::from(self.recipe.span_ms) / (u128::from(self.recipe.orders) << 32);
         self.recipe.from.unix_ms().saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
     }
+}
+
+impl Lines for Orders {
+    fn append_next(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some((made, _)) = self.make() else { return false };
+        self.append(&made, out);
+        true
+    }
+}
+
+impl Item {
+    /// What all of its pieces cost.
+    pub(super) fn total(&self) -> u64 {
+        self.quantity * price(self.product)
+    }
+}
+
+pub(super) fn append_order_id(line: &mut Line<'_>, prefix: &str, number: u64) {
+    line.text(prefix).number(number, 7);
+}
+
+/// An item as a sale has it, or with a quantity below zero.
+pub(super) fn append_item(line: &mut Line<'_>, recipe: &Recipe, item: Item, is_sale: bool) {
+    let Item { product, quantity } = item;
+    line.text("{\"sku\":\"SKU").number(product.into(), 4);
+    line.text(if is_sale { "\",\"quantity\":" } else { "\",\"quantity\":-" }).number(quantity, 1);
+    line.text(",\"price\":").number(price(product), 1);
+    line.text(",\"seller_id\":\"S").number((traits(product) >> 32) % u64::from(recipe.sellers), 1).text("\"}");
+}
+
+fn traits(product: u32) -> u64 {
+    mix(u64::from(product) + 1)
+}
+
+fn price(product: u32) -> u64 {
+    traits(product) % 200 * 100 + 99
 }
 
 /// Most orders are of one item.
@@ -199,33 +216,15 @@ fn id_prefix(recipe: &Recipe) -> String {
     format!("ORD{:06x}-", mix(hash.of(&from.unix_us().to_le_bytes()).get()) & 0xff_ffff)
 }
 
-/// Appends texts and numbers to a line.
-struct Line<'a>(&'a mut Vec<u8>);
-
-impl Line<'_> {
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    /// A number with at least that many digits.
-    fn number(&mut self, number: u64, digits_min: usize) -> &mut Self {
-        let mut buffer = itoa::Buffer::new();
-        let digits = buffer.format(number);
-        self.0.extend(std::iter::repeat_n(b'0', digits_min.saturating_sub(digits.len())));
-        self.text(digits)
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
-    use forebay_model::{Currency, OrderKind, OrderParser, ViewSet};
+    use forebay_model::{Currency, OrderKind, OrderParser, Timestamp, ViewSet};
 
     use super::*;
 
-    fn recipe(seed: u64) -> Recipe {
+    pub(in crate::generate) fn recipe(seed: u64) -> Recipe {
         Recipe {
             orders: 2_000,
             customers: 300,
@@ -239,7 +238,7 @@ mod tests {
         }
     }
 
-    fn make(recipe: Recipe) -> Vec<u8> {
+    pub(in crate::generate) fn make(recipe: Recipe) -> Vec<u8> {
         let mut out = Vec::new();
         let mut orders = Orders::new(recipe);
         while orders.append_next(&mut out) {}

@@ -209,8 +209,8 @@ impl Journal {
         let account = &mut self.accounts[ended.file];
         account.tally += ended.tally;
         account.uncounted += ended.tally.counts();
-        let (orders, seconds) = (self.total.accepted, self.started.elapsed().as_secs_f64());
-        (self.tell)(Event::Advanced { bytes: ended.input_bytes, orders, seconds });
+        let (records, seconds) = (self.total.accepted, self.started.elapsed().as_secs_f64());
+        (self.tell)(Event::Advanced { bytes: ended.input_bytes, records, seconds });
         self.waiting.insert(ended.number, ended);
         while !self.has_gap {
             let Some(ended) = self.waiting.remove(&self.next) else { break };
@@ -242,7 +242,7 @@ impl Journal {
         }
     }
 
-    /// Of how many accepted orders it is not known what became of them.
+    /// Of how many accepted records it is not known what became of them.
     pub(crate) fn undecided(&self) -> u64 {
         self.accounts
             .iter()
@@ -255,9 +255,9 @@ impl Journal {
         self.total.rejected > 0 || self.accounts.iter().any(|account| account.known.has_losses())
     }
 
-    /// Of how many orders it is still asked what became of them.
-    pub(crate) fn open_orders(&self) -> u64 {
-        self.accounts.iter().map(|account| account.known.open_orders()).sum()
+    /// Of how many records it is still asked what became of them.
+    pub(crate) fn open_records(&self) -> u64 {
+        self.accounts.iter().map(|account| account.known.open_records()).sum()
     }
 
     /// Ends the journal: what waits for a chunk that never came is told all the same, and the state is saved.

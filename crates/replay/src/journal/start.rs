@@ -68,7 +68,7 @@ impl JournalStart {
 
 impl Beginning {
     fn of(settings: &Settings, plan: &Plan, state: &StateDir, input: &Input) -> Result<Self> {
-        let rejects = || settings.rejects.clone().unwrap_or_else(|| default_rejects(input));
+        let rejects = || settings.rejects.clone().unwrap_or_else(|| default_rejects(input, settings.kind));
         let identity = if settings.dry_run { None } else { input.identity()? };
         if identity.is_none() && settings.resume && input.query().is_some() {
             return Err(BadSetting::new(
@@ -81,11 +81,11 @@ impl Beginning {
         };
         let reading = plan.reading(input);
         let earlier = match input.window() {
-            Some(window) => state.load_part(&file, &settings.to, window.from.records),
-            None if settings.resume => state.load(&file, &settings.to, &reading)?,
+            Some(window) => state.load_part(&file, &settings.destination(), window.from.records),
+            None if settings.resume => state.load(&file, &settings.destination(), &reading)?,
             None => None,
         };
-        let to = settings.to.clone();
+        let to = settings.destination();
         if let Some(saved) = earlier {
             if let Some(other) = settings.rejects.as_ref().filter(|other| !is_same(other, &saved.rejects)) {
                 let (other, before) = (other.display(), saved.rejects.display());

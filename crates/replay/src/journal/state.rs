@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { path: PathBuf::from("/data/orders.ndjson"), bytes: 10, modified_s: 1, modified_ns: 2 }
+        Identity { path: PathBuf::from("/data/orders.ndjson"), bytes: 10, modified_s: 1, modified_ns: 2, etag: None }
     }
 
     fn saved() -> Saved {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_client::RecordKind;
 use serde::{Deserialize, Serialize};
 
 use super::tally::{Counts, Tally};
@@ -10,6 +11,7 @@ use super::{Account, Journal};
 use crate::chunk::LineSpan;
 use crate::fate::Fates;
 use crate::report::Report;
+use crate::settings::Settings;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub enum Ending {
 pub struct Summary {
     /// How it ended.
     pub ending: Ending,
+    /// What its records are.
+    pub of: RecordKind,
     /// Whether records were only checked.
     pub dry_run: bool,
     /// Figures of all files, of this run.
@@ -45,8 +49,8 @@ pub struct Summary {
     pub report: Option<Report>,
     /// How long it took.
     pub seconds: f64,
-    /// Accepted orders in that time.
-    pub orders_per_s: f64,
+    /// How many were accepted a second.
+    pub records_per_s: f64,
     /// Each file.
     pub files: Vec<FileSummary>,
 }
@@ -77,15 +81,16 @@ pub struct FileSummary {
 
 impl Summary {
     /// That of a run in which nothing came.
-    pub(crate) fn nothing() -> Self {
+    pub(crate) fn nothing(of: RecordKind) -> Self {
         Self {
             ending: Ending::Interrupted,
+            of,
             dry_run: false,
             total: Tally::default(),
             fates: None,
             report: None,
             seconds: 0.0,
-            orders_per_s: 0.0,
+            records_per_s: 0.0,
             files: Vec::new(),
         }
     }
@@ -94,7 +99,7 @@ impl Summary {
     pub(crate) fn add(&mut self, other: Self) {
         self.total += other.total;
         self.seconds += other.seconds;
-        self.orders_per_s = self.total.accepted as f64 / self.seconds.max(f64::EPSILON);
+        self.records_per_s = self.total.accepted as f64 / self.seconds.max(f64::EPSILON);
         for file in other.files {
             match self.files.iter_mut().find(|known| known.file == file.file) {
                 Some(known) => {
@@ -107,11 +112,11 @@ impl Summary {
         }
     }
 
-    /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of the orders.
+    /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of them.
     pub(crate) fn new(
         journal: &Journal,
         ending: Ending,
-        dry_run: bool,
+        settings: &Settings,
         resumed: &[u64],
         places: Option<&[Vec<Vec<LineSpan>>]>,
     ) -> Self {
@@ -140,12 +145,13 @@ impl Summary {
         });
         Self {
             ending,
-            dry_run,
+            of: settings.kind,
+            dry_run: settings.dry_run,
             total: journal.total,
             fates,
             report: None,
             seconds: elapsed,
-            orders_per_s: journal.total.accepted as f64 / elapsed,
+            records_per_s: journal.total.accepted as f64 / elapsed,
             files,
         }
     }

@@ -1,30 +1,34 @@
-//! The map that says what of a file makes an order (TOML), and how.
+//! The map that says what of a file makes an order, or an event, and how (TOML).
 //!
-//! Whatever kind of file it is, its rows are read through one trait, [`Row`](value::Row), and orders are made of them in one
-//! place, [`assembly`]. What a map does not say is not guessed.
+//! Whatever kind of file it is, its rows are read through one trait, [`Row`](value::Row), and orders and events are made of them
+//! in one place, [`assembly`]. What a map does not say is not guessed.
 //!
 //! | module | concept |
 //! |---|---|
-//! | `parse` | the TOML, as it is written |
+//! | `parse`, `check` | the TOML, as it is written; whether it makes sense |
 //! | [`path`] | places in JSON |
 //! | [`value`] | what stands in a row |
 //! | [`fields`] | fields: texts, exact numbers, times |
-//! | [`condition`] | when a rule applies |
-//! | [`assembly`] | an order while it is made |
+//! | [`condition`], `rules` | when a rule applies, and the rules |
+//! | [`assembly`], `json` | an order or an event while it is made |
 //! | [`named`] | the maps that come with Forebay |
 //! | `returns` | sales, returns and write-offs |
 
 pub(crate) mod assembly;
+mod check;
 mod condition;
 pub(crate) mod fields;
+mod json;
 pub(crate) mod named;
 mod parse;
 pub(crate) mod path;
 mod returns;
+mod rules;
 pub(crate) mod value;
 
 use std::path::Path as FilePath;
 
+use forebay_client::RecordKind;
 use forebay_service::BadSetting;
 
 use self::condition::Condition;
@@ -37,7 +41,7 @@ use self::path::Path;
 use self::value::{NameNo, Row};
 use crate::source::format::Format;
 
-/// What makes an order.
+/// What makes an order or an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Map {
     /// Every column and path that it names.
@@ -48,29 +52,30 @@ pub(crate) struct Map {
     pub(crate) delimiter: u8,
     /// The encoding, where it says it.
     pub(crate) encoding: Option<String>,
-    /// Where in a JSON document the orders stand.
-    pub(crate) orders: Option<Path>,
+    /// Where in a JSON document the records stand.
+    pub(crate) records: Option<Path>,
     /// What each of them comes in.
     pub(crate) envelope: Option<Envelope>,
-    /// Without it a line is an order.
+    /// Without it a line is an order; events have one.
     pub(crate) order_id: Option<Text>,
+    /// What events have, and orders have not.
+    pub(crate) event: Option<EventFields>,
     /// Whether a line without an order id belongs to the order before it.
     pub(crate) blank_is_as_before: bool,
     /// How many lines may stand between two lines of an order; without it they stand together.
     pub(crate) lines_apart: Option<u64>,
-    pub(crate) customer_id: Text,
-    pub(crate) timestamp: Time,
+    /// Orders have one.
+    pub(crate) customer_id: Option<Text>,
+    /// When the order was, or what happened to it.
+    pub(crate) time: Time,
     pub(crate) currency: Option<Text>,
     /// Where the items stand: a path, or a column that is JSON. Without it a row is an item.
     pub(crate) items: Option<Text>,
-    pub(crate) sku: Text,
-    pub(crate) quantity: Number,
-    pub(crate) price: Number,
-    /// Further fields of items.
-    pub(crate) of_item: Vec<(String, Text)>,
-    /// Further fields of orders.
-    pub(crate) of_order: Vec<(String, Text)>,
-    /// Rows for which one of these holds are no part of any order.
+    /// What makes an item. Orders have some.
+    pub(crate) item: Option<ItemFields>,
+    /// Further fields.
+    further: Further,
+    /// Rows for which one of these holds are no part of any record.
     skip_when: Vec<Condition>,
     /// Whether rows that repeat the header are passed over.
     pub(crate) skips_headers: bool,
@@ -78,6 +83,29 @@ pub(crate) struct Map {
     skips_write_offs: bool,
     /// Orders for whose every item one of these holds are returns.
     return_when: Vec<Condition>,
+}
+
+/// Fields that are taken as they are, each with its name.
+pub(crate) type Further = Vec<(String, Text)>;
+
+/// What makes an item.
+#[derive(Clone, Debug)]
+pub(crate) struct ItemFields {
+    sku: Text,
+    quantity: Number,
+    /// Items of orders have one.
+    price: Option<Number>,
+    further: Further,
+}
+
+/// What makes an event.
+#[derive(Clone, Debug)]
+pub(crate) struct EventFields {
+    pub(crate) id: Text,
+    pub(crate) kind: Text,
+    amount: Option<Number>,
+    /// What an amendment sets.
+    set: Further,
 }
 
 /// What records come in when they come from another system's log.
@@ -134,10 +162,21 @@ impl Map {
         })
     }
 
+    /// What it makes.
+    pub(crate) fn kind(&self) -> RecordKind {
+        if self.event.is_some() { RecordKind::Events } else { RecordKind::Orders }
+    }
+
+    /// Whether prices are for whole lines, of which one may be two items.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn has_prices_of_lines(&self) -> bool {
+        self.item.iter().filter_map(|item| item.price.as_ref()).any(|price| price.is_of_line)
+    }
+
     /// Whether it is for JSON, and not for tables.
     pub(crate) fn is_of_json(&self) -> bool {
         let is_of_order = |path: &Path| path.root != path::Root::Item;
-        self.orders.is_some() || self.envelope.is_some() || self.paths().any(|(_, path)| is_of_order(path))
+        self.records.is_some() || self.envelope.is_some() || self.paths().any(|(_, path)| is_of_order(path))
     }
 
     /// Whether a row of a table, or an order of JSON, is passed over.
@@ -173,10 +212,11 @@ country = "Country"
     #[test]
     fn the_map_of_the_manual_is_read() {
         let map = Map::parse(RETAIL).unwrap();
-        assert_eq!((map.customer_id.strip_suffix.as_str(), map.customer_id.default.as_str()), (".0", "guest"));
-        assert_eq!((map.price.scale, map.quantity.scale), (Scale::Digits(2), Scale::Digits(0)));
-        assert_eq!(map.of_item[0].0, "description");
-        assert_eq!((map.of_order[0].0.as_str(), map.delimiter), ("country", b','));
+        let (customer_id, item) = (map.customer_id.unwrap(), map.item.unwrap());
+        assert_eq!((customer_id.strip_suffix.as_str(), customer_id.default.as_str()), (".0", "guest"));
+        assert_eq!((item.price.unwrap().scale, item.quantity.scale), (Scale::Digits(2), Scale::Digits(0)));
+        assert_eq!(item.further[0].0, "description");
+        assert_eq!((map.further[0].0.as_str(), map.delimiter), ("country", b','));
     }
 
     #[test]
@@ -203,5 +243,33 @@ country = "Country"
         assert!(said("sku = \"StockCode\"", "sku = \"@.sku\"").contains("items"));
         assert!(said("[item]", "[item").contains("line"));
         assert!(said("order_id =", "delimiter = \"€\"\norder_id =").contains("delimiter"));
+        assert!(said("customer_id =", "kind = \"K\"\n#").contains("`kind` is a field of events"));
+        assert!(said("[item]", "[x]").contains("x"));
+    }
+
+    /// One of events.
+    pub(crate) const SHIPPING: &str = r#"
+event_id = { constant = "out" }
+order_id = "Order"
+customer_id = "Customer"
+kind = { column = "Status", values = { sent = "shipped", back = "returned" } }
+at = { column = "When", zone = "UTC" }
+amount = { column = "Amount", scale = 2 }
+item = { sku = "Sku", quantity = "Pieces" }
+set = { note = "Note" }
+attributes = { carrier = "Carrier" }
+"#;
+
+    #[test]
+    fn a_map_of_events_is_read_and_what_only_orders_have_is_refused() {
+        assert_eq!(Map::parse(SHIPPING).unwrap().kind(), RecordKind::Events);
+        let said = |from: &str, to: &str| Map::parse(&SHIPPING.replace(from, to)).unwrap_err();
+        assert!(said("at =", "timestamp =").contains("`timestamp` is a field of orders"));
+        assert!(said("order_id = \"Order\"", "").contains("missing field `order_id`"));
+        assert!(said("kind =", "#").contains("missing field `kind`"));
+        assert!(said("item =", "return_when = [{ column = \"A\", empty = true }]\nitem =").contains("return_when"));
+        assert!(said("item =", "skip_when = [{ write_off = true }]\nitem =").contains("write_off"));
+        assert!(said("carrier =", "kind =").contains("`kind` is a field"));
+        assert!(said("item = { sku = \"Sku\", quantity = \"Pieces\" }", "lines_apart = 7").contains("lines_apart"));
     }
 }

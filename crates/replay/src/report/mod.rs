@@ -3,7 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`faults`] | faults of one kind, counted, and what helps |
-//! | `twice` | orders that stand in the files more than once |
+//! | `twice` | records that stand in the files more than once |
 
 pub mod faults;
 mod twice;
@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forebay_model::order::Draft;
-use forebay_model::{OrderKind, OrderParser, Timestamp};
+use forebay_model::{Event, EventKind, OrderKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::faults::{FaultGroup, Faults};
 use self::twice::Twice;
 pub use self::twice::TwiceReport;
+use crate::check::{Checked, Checker};
 use crate::chunk::Chunk;
 use crate::delivery::sender::{Delivered, rejected};
 
@@ -26,15 +27,17 @@ use crate::delivery::sender::{Delivered, rejected};
 pub struct Report {
     /// Orders and sums of each currency. Orders that name none have that of the system, and stand under `XXX`.
     pub currencies: BTreeMap<String, CurrencyReport>,
+    /// Events of each kind; those of kinds of the client's own are together, as `x-…`.
+    pub kinds: BTreeMap<String, u64>,
     /// Orders without an id, which get one.
     pub without_id: u64,
-    /// The time of the earliest order.
+    /// The earliest time.
     pub first: Option<String>,
-    /// The time of the latest order.
+    /// The latest time.
     pub last: Option<String>,
     /// What is wrong with rejected records, the most frequent first.
     pub faults: Vec<FaultGroup>,
-    /// Orders that stand there more than once.
+    /// Records that stand there more than once.
     pub twice: TwiceReport,
 }
 
@@ -58,6 +61,7 @@ pub(crate) struct Reporting(Arc<Mutex<Findings>>);
 #[derive(Default)]
 struct Findings {
     currencies: BTreeMap<String, CurrencyReport>,
+    kinds: BTreeMap<String, u64>,
     without_id: u64,
     times: Option<(Timestamp, Timestamp)>,
     faults: Faults,
@@ -66,16 +70,16 @@ struct Findings {
 
 impl Reporting {
     /// Checks the records of a chunk as ingest would, and takes note of what is found.
-    pub(crate) fn check(&self, parser: &OrderParser, chunk: &Chunk) -> Delivered {
+    pub(crate) fn check(&self, checker: &Checker, chunk: &Chunk) -> Delivered {
         let now = Timestamp::now();
         let mut delivered = Delivered { settled: chunk.lines, ..Delivered::default() };
         let mut found = Findings::default();
         let lines = chunk.body.split(|&byte| byte == b'\n').take(chunk.lines);
         for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
-            match parser.parse(line, now) {
-                Ok(draft) => {
+            match checker.check(line, now) {
+                Ok(checked) => {
                     delivered.accepted += 1;
-                    found.note(&draft, chunk, index);
+                    found.note(&checked, chunk, index);
                 }
                 Err(rejection) => {
                     let rejected = rejected(&rejection, index, line);
@@ -96,6 +100,7 @@ impl Reporting {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Report {
             currencies: found.currencies.clone(),
+            kinds: found.kinds.clone(),
             without_id: found.without_id,
             first: found.times.map(|(first, _)| first.to_string()),
             last: found.times.map(|(_, last)| last.to_string()),
@@ -106,7 +111,21 @@ impl Reporting {
 }
 
 impl Findings {
-    fn note(&mut self, draft: &Draft<'_>, chunk: &Chunk, index: usize) {
+    fn note(&mut self, checked: &Checked<'_>, chunk: &Chunk, index: usize) {
+        match checked {
+            Checked::Order(draft) => self.note_order(draft),
+            Checked::Event(event) => self.note_event(event),
+        }
+        self.twice.note(checked, chunk.file, chunk.place(index).line);
+    }
+
+    fn note_event(&mut self, event: &Event) {
+        let kind = if let EventKind::Own(_) = event.kind { "x-…" } else { event.kind.as_str() };
+        *self.kinds.entry(kind.to_owned()).or_default() += 1;
+        self.note_times(event.at, event.at);
+    }
+
+    fn note_order(&mut self, draft: &Draft<'_>) {
         let sums = self.currencies.entry(draft.currency.to_string()).or_default();
         match draft.kind {
             OrderKind::Sale => (sums.sales, sums.gross) = (sums.sales + 1, sums.gross + i128::from(draft.total)),
@@ -115,10 +134,14 @@ impl Findings {
             }
         }
         if let Some(at) = draft.timestamp {
-            self.times = Some(self.times.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+            self.note_times(at, at);
         }
         self.without_id += u64::from(draft.order_id.is_none());
-        self.twice.note(draft, chunk.file, chunk.place(index).line);
+    }
+
+    fn note_times(&mut self, first: Timestamp, last: Timestamp) {
+        let (earlier, later) = self.times.unwrap_or((first, last));
+        self.times = Some((first.min(earlier), last.max(later)));
     }
 
     fn add(&mut self, other: Self) {
@@ -130,9 +153,11 @@ impl Findings {
             all.returned += sums.returned;
         }
         self.without_id += other.without_id;
+        for (kind, events) in other.kinds {
+            *self.kinds.entry(kind).or_default() += events;
+        }
         if let Some((first, last)) = other.times {
-            let (earlier, later) = self.times.unwrap_or((first, last));
-            self.times = Some((first.min(earlier), last.max(later)));
+            self.note_times(first, last);
         }
         self.faults.add(other.faults);
         self.twice.add(other.twice);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use forebay_client::RecordKind;
 use forebay_service::BadSetting;
 use serde::de::IgnoredAny;
 
@@ -16,6 +17,7 @@ use crate::source::RecordSource;
 use crate::source::format::Format;
 use crate::source::input::listing::files;
 use crate::source::input::name::{KnownNames, Named, SourceName};
+use crate::source::input::object::Object;
 use crate::source::input::{Input, Opened};
 use crate::source::parquet;
 use crate::source::records::json::Json;
@@ -28,6 +30,7 @@ use crate::source::rows::{orders_of, orders_of_csv};
 /// The files of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    kind: RecordKind,
     pub(crate) inputs: Vec<Input>,
     format: Option<Format>,
     map: Option<Arc<Map>>,
@@ -45,13 +48,16 @@ impl Plan {
     /// # Errors
     /// One sentence about the first thing that is wrong.
     pub(crate) fn new(settings: &Settings, state_dir: &Path) -> Result<Self> {
-        let mut inputs: Vec<Input> = files(&settings.files, false)?.iter().map(|path| Input::new(path)).collect();
+        let mut inputs = Vec::new();
+        for path in files(&settings.files, false)? {
+            inputs.extend(inputs_of(&path, settings)?);
+        }
         inputs.extend(settings.database.as_ref().map(Database::input).transpose()?);
         let plan = Self::of_inputs(inputs, settings, state_dir)?;
         // Standard input and pipes can be read only once. What is only looked at is given no name.
         let look = Self { names: None, ..plan.clone() };
-        for input in plan.inputs.iter().filter(|input| input.path().is_some()) {
-            if !input.is_stream()? {
+        for input in &plan.inputs {
+            if input.can_be_looked_at()? {
                 look.open(input)?;
             }
         }
@@ -65,12 +71,14 @@ impl Plan {
     pub(crate) fn of_inputs(inputs: Vec<Input>, settings: &Settings, state_dir: &Path) -> Result<Self> {
         let (map, map_print) = load_map(settings.map.as_deref())?;
         let plan = Self {
+            kind: settings.kind,
             inputs,
             format: settings.format.or_else(|| map.as_ref().and_then(|map| map.format)),
             map,
             map_print,
             given_name: settings.source.as_deref().map(SourceName::given),
-            names: (!settings.dry_run).then(|| KnownNames::new(state_dir)),
+            // Events have ids of their own, whatever file they stand in.
+            names: (!settings.dry_run && settings.kind == RecordKind::Orders).then(|| KnownNames::new(state_dir)),
         };
         plan.check(settings.resume)?;
         Ok(plan)
@@ -93,6 +101,7 @@ impl Plan {
     /// One file, read by a map, of which nothing is sent.
     pub(crate) fn of_file(file: &Path, map: Map) -> Self {
         Self {
+            kind: map.kind(),
             inputs: vec![Input::new(file)],
             format: map.format,
             map: Some(Arc::new(map)),
@@ -112,6 +121,16 @@ impl Plan {
         }
         if self.given_name.is_some() && self.inputs.len() > 1 {
             return Err(BadSetting::new("--source names one file, and there are several"));
+        }
+        match (self.kind, self.map.as_ref().map(|map| map.kind())) {
+            (RecordKind::Orders, Some(RecordKind::Events)) => {
+                return Err(BadSetting::new("the map is for events, as its event_id says: say --events"));
+            }
+            (RecordKind::Events, Some(RecordKind::Orders)) => {
+                let why = "the map is for orders: one for events has an event_id, and kind and at";
+                return Err(BadSetting::new(why));
+            }
+            _ => {}
         }
         match (self.format, &self.map) {
             (Some(Format::Csv), None) => Err(BadSetting::new("the format csv needs a --map")),
@@ -150,7 +169,7 @@ impl Plan {
         let Opened { reader, head, .. } = opened;
         let source: Option<Box<dyn RecordSource>> = match (format, &self.map) {
             (Format::Parquet, map) => {
-                let (source, bytes_read) = parquet::open(input, map.as_ref())?;
+                let (source, bytes_read) = parquet::open(input, map.as_ref(), self.kind)?;
                 return Ok((Opening { bytes_read, ..opening }, Some(source)));
             }
             (Format::Ndjson, _) if is_rejected(&head) => Some(Box::new(RejectedRecords::new(reader))),
@@ -166,11 +185,10 @@ impl Plan {
             (Format::Json, Some(map)) => Some(Box::new(Json::mapped(reader, Arc::clone(map)))),
             (Format::Csv, Some(map)) => orders_of_csv(reader, Arc::clone(map)).with_context(|| input.name())?,
             (Format::Csv, None) => {
+                let record = if self.kind == RecordKind::Events { "an event" } else { "an order" };
                 let name = input.name();
-                return Err(BadSetting::new(format!(
-                    "{name}: a CSV file needs a --map that says which columns make an order"
-                ))
-                .into());
+                let why = format!("{name}: a CSV file needs a --map that says which columns make {record}");
+                return Err(BadSetting::new(why).into());
             }
         };
         Ok((opening, source))
@@ -190,7 +208,7 @@ impl Plan {
 
     /// How the file is read, in short: positions in it mean something only as long as this stays.
     pub(crate) fn reading(&self, input: &Input) -> String {
-        let format = self.format.or_else(|| Format::of_name(input.path()?)).map_or("by its content", Format::name);
+        let format = self.format.or_else(|| Format::of_name(input.file_name()?)).map_or("by its content", Format::name);
         format!("{format}, map {}", self.map_print)
     }
 
@@ -205,7 +223,7 @@ impl Plan {
 
     fn format_of(&self, input: &Input, opened: &Opened) -> Result<Format> {
         let is_of_json = self.map.as_ref().map(|map| map.is_of_json());
-        let by_name = || input.path().and_then(Format::of_name);
+        let by_name = || input.file_name().and_then(Format::of_name);
         let by_head = || Format::of_head(&opened.head);
         let by_map = || match is_of_json? {
             // Whether each line is a document, or all of them are one.
@@ -222,6 +240,15 @@ impl Plan {
                 anyhow!("cannot tell the format of {}: say --format ndjson, json, csv or parquet", input.name())
             })
     }
+}
+
+/// What a name means: a file, or objects.
+fn inputs_of(name: &Path, settings: &Settings) -> Result<Vec<Input>> {
+    if !Object::is_meant(name) {
+        return Ok(vec![Input::new(name)]);
+    }
+    let objects = Object::find(&name.to_string_lossy(), settings.s3_endpoint.as_deref())?;
+    Ok(objects.into_iter().map(Input::Object).collect())
 }
 
 fn load_map(path: Option<&Path>) -> Result<(Option<Arc<Map>>, Fingerprint)> {
@@ -274,17 +301,25 @@ impl Opening {
 
 /// Where rejected records of a file go if nothing is said: beside it, or into the working directory where one may not
 /// write beside it.
-pub(crate) fn default_rejects(input: &Input) -> PathBuf {
+pub(crate) fn default_rejects(input: &Input, kind: RecordKind) -> PathBuf {
+    let end = match kind {
+        RecordKind::Orders => "rejects.ndjson",
+        // A file may bring both.
+        RecordKind::Events => "events.rejects.ndjson",
+    };
+    if let Some(name) = input.object().and_then(|object| object.name().file_name()) {
+        return Path::new(name).with_added_extension(end);
+    }
     let Some(path) = input.path() else {
-        return PathBuf::from(if input.is_stdin() { "stdin.rejects.ndjson" } else { "query.rejects.ndjson" });
+        return PathBuf::from(format!("{}.{end}", if input.is_stdin() { "stdin" } else { "query" }));
     };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     // Another file that was called so before has its own.
-    let is_taken = || path.with_added_extension("rejects.ndjson").exists();
+    let is_taken = || path.with_added_extension(end).exists();
     if let Some(id) = input.followed_id().filter(|_| is_taken()) {
         name.push(format!(".{id}"));
     }
-    name.push(".rejects.ndjson");
+    name.push(format!(".{end}"));
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         Some(dir) if tempfile::NamedTempFile::new_in(dir).is_ok() => dir.join(name),
         _ => PathBuf::from(name),

@@ -92,7 +92,7 @@ fn named_for_json(sample: &Sample) -> Option<&'static NamedMap> {
     let Shape::Json { orders, items, .. } = &sample.shape else { return None };
     NAMED_MAPS.iter().find(|named| {
         let Ok(map) = Map::parse(named.text) else { return false };
-        let orders_of_map = map.orders.as_ref().map(ToString::to_string);
+        let orders_of_map = map.records.as_ref().map(ToString::to_string);
         let there = map.paths().filter(|(_, path)| sample.column(&path.to_string()).is_some()).count();
         let known = map.paths().count();
         orders_of_map == *orders

@@ -64,7 +64,12 @@ impl Ingest {
 
     /// The orders that lie in the log: for each id how often.
     pub(crate) async fn logged(&self) -> BTreeMap<String, usize> {
-        order_ids(&self.log, Lane::Orders, SHARDS).await
+        self.logged_of(Lane::Orders).await
+    }
+
+    /// The same, of what lies there in any lane.
+    pub(crate) async fn logged_of(&self, lane: Lane) -> BTreeMap<String, usize> {
+        order_ids(&self.log, lane, SHARDS).await
     }
 
     /// How many rows the orders lane has, duplicates and all.

@@ -40,7 +40,7 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
             64,
             "forebay: cannot read the map none.toml: No such file or directory (os error 2)",
         ),
-        (&["orders.csv", "--map", "map.toml"], 64, "forebay: the map map.toml: line 1: missing field `customer_id`"),
+        (&["orders.csv", "--map", "map.toml"], 64, "forebay: the map map.toml: missing field `customer_id`"),
         (
             &["torn.parquet"],
             1,

@@ -13,6 +13,8 @@ pub(crate) mod number;
 pub(crate) mod text;
 pub(crate) mod time;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use self::number::{Number, SCALE_MAX, Scale, Separators};
@@ -55,6 +57,7 @@ pub(in crate::map) struct RawKeys {
     optional: bool,
     strip_prefix: Option<String>,
     strip_suffix: Option<String>,
+    values: Option<BTreeMap<String, String>>,
     json: Option<bool>,
     blank: Option<Blank>,
     scale: Option<RawScale>,
@@ -170,6 +173,7 @@ impl RawField {
             default,
             strip_prefix: keys.strip_prefix.unwrap_or_default(),
             strip_suffix: keys.strip_suffix.unwrap_or_default(),
+            values: keys.values.unwrap_or_default(),
             is_json: keys.json.unwrap_or(false),
         })
     }
@@ -210,6 +214,7 @@ impl RawKeys {
         let of = [
             ("strip_prefix", Kind::Text, self.strip_prefix.is_some()),
             ("strip_suffix", Kind::Text, self.strip_suffix.is_some()),
+            ("values", Kind::Text, self.values.is_some()),
             ("json", Kind::Text, self.json.is_some()),
             ("blank", Kind::Text, self.blank.is_some()),
             ("scale", Kind::Number, self.scale.is_some()),

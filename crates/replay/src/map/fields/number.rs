@@ -76,6 +76,11 @@ pub(crate) enum NumberError {
 }
 
 impl Number {
+    /// Whether nothing stands there, and nothing stands for that.
+    pub(crate) fn is_blank(&self, row: &impl Row) -> bool {
+        !self.names.is_empty() && self.default.is_empty() && first(&self.names, row).is_empty()
+    }
+
     /// The number in a row, of an order in that currency, where that is known.
     ///
     /// # Errors

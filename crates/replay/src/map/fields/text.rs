@@ -1,6 +1,7 @@
 //! Fields that are taken as they are: ids, names, and whatever else an order or an item has.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
@@ -19,6 +20,8 @@ pub(crate) struct Text {
     pub(crate) strip_suffix: String,
     /// What stands for an empty value.
     pub(crate) default: String,
+    /// What texts of the file stand for; those that are not among them stand for themselves.
+    pub(crate) values: BTreeMap<String, String>,
     /// Whether a text holds JSON.
     pub(crate) is_json: bool,
 }
@@ -67,7 +70,8 @@ impl Text {
             Value::Json(raw) => return Err(Fault::new(&self.title, raw.get(), "is no text and no integer")),
         };
         let text = self.stripped(text);
-        Ok(if text.is_empty() { Cow::Borrowed(&self.default) } else { text })
+        let text = if text.is_empty() { Cow::Borrowed(self.default.as_str()) } else { text };
+        Ok(self.values.get(&*text).map_or(text, |value| Cow::Borrowed(value.as_str())))
     }
 
     /// Whether nothing stands there, whatever the default.

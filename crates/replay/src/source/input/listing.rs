@@ -57,7 +57,8 @@ fn is_pattern(name: &Path) -> bool {
     name.to_string_lossy().contains(['*', '?', '['])
 }
 
-fn is_meant(path: &Path) -> bool {
+/// Whether a file is meant where all of a directory is.
+pub(super) fn is_meant(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     !name.starts_with('.') && !NOT_MEANT.iter().any(|end| name.ends_with(end) || name.contains(".rejects.ndjson."))
 }

@@ -5,6 +5,7 @@
 //! | `compression`, `zip` | gzip, zstd and zip |
 //! | [`encoding`] | encodings, named or found |
 //! | [`listing`] | files by name, by pattern, or in a directory |
+//! | [`object`] | objects in S3 |
 //! | [`window`] | a part of a file that grows |
 //! | [`name`] | what tells a file from others, and from what it has grown from |
 
@@ -12,6 +13,7 @@ mod compression;
 pub(crate) mod encoding;
 pub(crate) mod listing;
 pub(crate) mod name;
+pub(crate) mod object;
 pub(crate) mod window;
 mod zip;
 
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use self::compression::decompressed;
 use self::encoding::{Decoded, Encoded};
 use self::name::SourceName;
+use self::object::Object;
 use self::window::Window;
 use crate::source::reader::Skip;
 use crate::source::rows::query_rows::Query;
@@ -39,15 +42,16 @@ pub(crate) const HEAD_BYTES: usize = 1024 * 1024;
 /// So much of what may be slow in coming.
 const STREAM_HEAD_BYTES: usize = 4096;
 
-/// A file to read, or standard input.
+/// What is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Input {
-    /// Nothing is standard input, or a query.
-    path: Option<PathBuf>,
-    /// Of a file that is followed, the part that is read.
-    part: Option<(Window, FileId)>,
-    /// What is asked instead of a file.
-    query: Option<Query>,
+pub(crate) enum Input {
+    Stdin,
+    File(PathBuf),
+    /// A part of a file that is followed.
+    Part(PathBuf, Window, FileId),
+    /// The rows of a query.
+    Query(Query),
+    Object(Object),
 }
 
 /// Which file it is, and in which state: what a file must still be for a run to go on in its middle.
@@ -57,6 +61,9 @@ pub(crate) struct Identity {
     pub(crate) bytes: u64,
     pub(crate) modified_s: i64,
     pub(crate) modified_ns: i64,
+    /// What names its content, where its store does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) etag: Option<String>,
 }
 
 /// A file, by whatever name it is called.
@@ -102,64 +109,68 @@ pub(crate) struct Opened {
 impl Input {
     /// `-` is standard input.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: (path != Path::new("-")).then(|| path.to_owned()), part: None, query: None }
-    }
-
-    /// The rows of a query.
-    pub(crate) fn of_query(query: Query) -> Self {
-        Self { path: None, part: None, query: Some(query) }
+        if path == Path::new("-") { Self::Stdin } else { Self::File(path.to_owned()) }
     }
 
     /// The query, where it is one.
     pub(crate) fn query(&self) -> Option<&Query> {
-        self.query.as_ref()
+        if let Self::Query(query) = self { Some(query) } else { None }
+    }
+
+    /// The object, where it is one.
+    pub(crate) fn object(&self) -> Option<&Object> {
+        if let Self::Object(object) = self { Some(object) } else { None }
     }
 
     /// The same, without what was passed over by its key.
     pub(crate) fn behind(&self, skip: &Skip) -> Self {
-        match (&self.query, skip) {
-            (Some(query), Skip::Behind { key, .. }) => Self::of_query(query.after(Some(key.clone()))),
+        match (self, skip) {
+            (Self::Query(query), Skip::Behind { key, .. }) => Self::Query(query.after(Some(key.clone()))),
             _ => self.clone(),
         }
     }
 
     /// Whether it is standard input.
     pub(crate) fn is_stdin(&self) -> bool {
-        self.path.is_none() && self.query.is_none()
-    }
-
-    /// A part of a file that is followed.
-    pub(crate) fn part(path: &Path, window: Window, id: FileId) -> Self {
-        Self { path: Some(path.to_owned()), part: Some((window, id)), query: None }
+        *self == Self::Stdin
     }
 
     /// Which file is followed, where one is.
     pub(crate) fn followed_id(&self) -> Option<FileId> {
-        self.part.as_ref().map(|(_, id)| *id)
+        if let Self::Part(_, _, id) = self { Some(*id) } else { None }
     }
 
     /// The part that is read, where that is not all of it.
     pub(crate) fn window(&self) -> Option<&Window> {
-        self.part.as_ref().map(|(window, _)| window)
+        if let Self::Part(_, window, _) = self { Some(window) } else { None }
     }
 
-    /// Where the file is; nothing for standard input.
+    /// Where the file is; nothing for what is none.
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        if let Self::File(path) | Self::Part(path, ..) = self { Some(path) } else { None }
+    }
+
+    /// A name that may say something of what is in it.
+    pub(crate) fn file_name(&self) -> Option<&Path> {
+        self.path().or_else(|| self.object().map(Object::name))
     }
 
     /// What messages call it.
     pub(crate) fn name(&self) -> String {
-        match (&self.path, &self.query) {
-            (Some(path), _) => path.display().to_string(),
-            (None, Some(query)) => query.title(),
-            (None, None) => "standard input".to_owned(),
+        match self {
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) | Self::Part(path, ..) => path.display().to_string(),
+            Self::Query(query) => query.title(),
+            Self::Object(object) => object.url(),
         }
     }
 
-    /// Its length on the disk, where it has one.
+    /// Its length where it lies, where it has one.
     pub(crate) fn bytes(&self) -> Option<u64> {
-        let meta = std::fs::metadata(self.path.as_ref()?).ok()?;
+        if let Self::Object(object) = self {
+            return Some(object.bytes());
+        }
+        let meta = std::fs::metadata(self.path()?).ok()?;
         meta.is_file().then_some(meta.len())
     }
 
@@ -170,7 +181,7 @@ impl Input {
 
     /// Whether its records have the same places whenever it is read.
     pub(crate) fn has_places(&self) -> bool {
-        self.can_be_read_again() || self.query.as_ref().is_some_and(Query::has_key)
+        self.can_be_read_again() || self.query().is_some_and(Query::has_key)
     }
 
     /// Which file it is, a file on standard input too.
@@ -178,14 +189,14 @@ impl Input {
         FileId::of(self.path().unwrap_or(Path::new(if self.is_stdin() { "/dev/stdin" } else { "" })))
     }
 
-    /// Whether it is a pipe or the like.
+    /// Whether it can be looked at before it is read: pipes and the like, and rows of queries, come only once.
     ///
     /// # Errors
     /// When it is not there.
-    pub(crate) fn is_stream(&self) -> Result<bool> {
-        let Some(path) = &self.path else { return Ok(true) };
+    pub(crate) fn can_be_looked_at(&self) -> Result<bool> {
+        let Some(path) = self.path() else { return Ok(self.object().is_some()) };
         let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(!meta.is_file() && !meta.is_dir())
+        Ok(meta.is_file() || meta.is_dir())
     }
 
     /// Which file it is now. Nothing for standard input, and for pipes and the like, which cannot be read again.
@@ -193,24 +204,28 @@ impl Input {
     /// # Errors
     /// When it is not there.
     pub(crate) fn identity(&self) -> Result<Option<Identity>> {
-        if let Some(query) = self.query.as_ref().filter(|query| query.has_key()) {
-            let path = PathBuf::from(format!("query-{}", SourceName::given(&query.name())));
-            return Ok(Some(Identity { path, bytes: 0, modified_s: 0, modified_ns: 0 }));
-        }
-        let Some(path) = &self.path else { return Ok(None) };
-        if let Some((window, id)) = &self.part {
+        let named = |name: String, bytes, modified_s, modified_ns| {
+            Some(Identity { path: PathBuf::from(name), bytes, modified_s, modified_ns, etag: None })
+        };
+        match self {
+            Self::Query(query) if query.has_key() => {
+                Ok(named(format!("query-{}", SourceName::given(&query.name())), 0, 0, 0))
+            }
+            Self::Stdin | Self::Query(_) => Ok(None),
+            Self::Object(object) => {
+                // The same content is the same object, whenever it was written.
+                let etag = object.etag().map(str::to_owned);
+                let modified_s = if etag.is_some() { 0 } else { object.modified_s() };
+                let named = named(object.url(), object.bytes(), modified_s, 0);
+                Ok(named.map(|identity| Identity { etag, ..identity }))
+            }
             // Whatever it is called, and whatever was added to it.
-            let (from, takes_last) = (window.from.bytes as i64, i64::from(window.takes_last));
-            let path = PathBuf::from(format!("followed-{id}"));
-            return Ok(Some(Identity { path, bytes: window.to, modified_s: from, modified_ns: takes_last }));
+            Self::Part(_, window, id) => {
+                let (from, takes_last) = (window.from.bytes as i64, i64::from(window.takes_last));
+                Ok(named(format!("followed-{id}"), window.to, from, takes_last))
+            }
+            Self::File(path) => identity_of_file(path),
         }
-        let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
-        if !meta.is_file() {
-            return Ok(None);
-        }
-        let path = path.canonicalize().with_context(|| format!("cannot open {}", path.display()))?;
-        let (modified_s, modified_ns) = (meta.mtime(), meta.mtime_nsec());
-        Ok(Some(Identity { path, bytes: meta.len(), modified_s, modified_ns }))
     }
 
     /// Opens it and reads its first bytes. Without the name of an encoding it is found.
@@ -220,16 +235,15 @@ impl Input {
     pub(crate) fn open(&self, encoding: Option<&str>) -> Result<Opened> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let cannot = || format!("cannot read {}", self.name());
-        let (mut raw, is_compressed) = match &self.path {
-            None => decompressed(io::stdin(), None, &bytes_read),
-            Some(path) => {
+        let (mut raw, is_compressed) = match self {
+            Self::Stdin | Self::Query(_) => decompressed(io::stdin(), None, &bytes_read),
+            Self::File(path) => {
                 let file = open_file(path)?;
                 let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
-                match &self.part {
-                    Some((window, _)) => window.open(&file).map(|part| (part, false)),
-                    None => decompressed(file, again, &bytes_read),
-                }
+                decompressed(file, again, &bytes_read)
             }
+            Self::Part(path, window, _) => window.open(&open_file(path)?).map(|part| (part, false)),
+            Self::Object(object) => decompressed(object.open(), None, &bytes_read),
         }
         .with_context(cannot)?;
         let (read_head, torn) = self.read_head(&mut raw).with_context(cannot)?;
@@ -245,7 +259,7 @@ impl Input {
 
     /// The first bytes of the file, of which these were read.
     fn first_bytes(&self, read: Vec<u8>) -> io::Result<Vec<u8>> {
-        let (Some(path), Some(window)) = (&self.path, self.window()) else { return Ok(read) };
+        let Self::Part(path, window, _) = self else { return Ok(read) };
         let mut head = Vec::new();
         File::open(path)?.take(window.to.min(HEAD_BYTES as u64)).read_to_end(&mut head)?;
         Ok(head)
@@ -277,6 +291,16 @@ impl Read for Torn {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         self.0.take().map_or(Ok(0), Err)
     }
+}
+
+fn identity_of_file(path: &Path) -> Result<Option<Identity>> {
+    let meta = std::fs::metadata(path).with_context(|| format!("cannot open {}", path.display()))?;
+    if !meta.is_file() {
+        return Ok(None);
+    }
+    let path = path.canonicalize().with_context(|| format!("cannot open {}", path.display()))?;
+    let (modified_s, modified_ns) = (meta.mtime(), meta.mtime_nsec());
+    Ok(Some(Identity { path, bytes: meta.len(), modified_s, modified_ns, etag: None }))
 }
 
 fn open_file(path: &Path) -> Result<File> {

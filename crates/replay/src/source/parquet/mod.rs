@@ -1,24 +1,25 @@
-//! A Parquet file: an export, whose rows are orders, or lines of items, gathered into orders by a map.
+//! A Parquet file: an export, whose rows are orders (or events), or lines that a map makes orders (or events) of.
 //!
 //! | module | concept |
 //! |---|---|
 //! | `file` | the file, read from any place |
-//! | `orders` | the rows of an export |
-//! | `table_rows` | its rows as those of lines of items |
+//! | `records` | the rows of an export |
+//! | `table_rows` | its rows as those of a table |
 
 mod file;
-mod orders;
+mod records;
 mod table_rows;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, bail};
+use forebay_client::RecordKind;
 use forebay_parquet::Table;
 use forebay_service::BadSetting;
 
 use self::file::PlacedFile;
-use self::orders::Orders;
+use self::records::Records;
 use self::table_rows::TableRows;
 use crate::map::Map;
 use crate::source::RecordSource;
@@ -26,12 +27,17 @@ use crate::source::input::Input;
 use crate::source::rows::orders_of;
 
 /// The records of a file, and how many of its bytes were read.
-pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
+pub(crate) fn open(
+    input: &Input,
+    map: Option<&Arc<Map>>,
+    kind: RecordKind,
+) -> Result<(Box<dyn RecordSource>, Arc<AtomicU64>)> {
     let name = input.name();
-    let Some(path) = input.path().filter(|_| input.can_be_read_again()) else {
-        bail!("{name} cannot be read as Parquet, which is read from its end: name a file");
+    let file = match (input.object(), input.path().filter(|_| input.can_be_read_again())) {
+        (Some(object), _) => PlacedFile::of_object(object),
+        (None, Some(path)) => PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?,
+        (None, None) => bail!("{name} cannot be read as Parquet, which is read from its end: name a file"),
     };
-    let file = PlacedFile::open(path).with_context(|| format!("cannot open {name}"))?;
     if !file.has_magic().with_context(|| format!("cannot read {name}"))? {
         bail!("{name} is not a Parquet file; if it is a compressed one, decompress it: Parquet is read from its end");
     }
@@ -43,7 +49,7 @@ pub(crate) fn open(input: &Input, map: Option<&Arc<Map>>) -> Result<(Box<dyn Rec
             let (rows, header) = TableRows::new(table, map);
             orders_of(rows, header, Arc::clone(map)).with_context(|| name)?
         }
-        None => Box::new(Orders::new(table).map_err(|what| BadSetting::new(format!("{name}: {what}")))?),
+        None => Box::new(Records::new(table, kind).map_err(|what| BadSetting::new(format!("{name}: {what}")))?),
     };
     Ok((source, bytes_read))
 }

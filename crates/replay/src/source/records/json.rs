@@ -76,7 +76,7 @@ impl<R: BufRead> Json<R> {
     /// With orders made by a map.
     pub(crate) fn mapped(reader: R, map: Arc<Map>) -> Self {
         let mut json = Self::new(reader);
-        if let Some(orders) = &map.orders {
+        if let Some(orders) = &map.records {
             json.splitter.at = At::Seeking;
             json.splitter.seek = Some(Seeker::new(orders));
         }

@@ -47,7 +47,7 @@ impl MappedOrders {
 
     /// Where the map says that orders stand.
     pub(super) fn place(&self) -> String {
-        self.map.orders.as_ref().map_or_else(|| "order".to_owned(), ToString::to_string)
+        self.map.records.as_ref().map_or_else(|| self.map.kind().as_str().to_owned(), ToString::to_string)
     }
 
     /// Makes an order of a record, and puts it into the builder.
@@ -122,7 +122,7 @@ impl MappedOrders {
 
     /// Makes orders of every record that the map finds in a document.
     fn take_document(&self, text: &[u8], place: LineSpan, builder: &mut ChunkBuilder) {
-        let Some(orders) = &self.map.orders else { return self.take(text, place, builder) };
+        let Some(orders) = &self.map.records else { return self.take(text, place, builder) };
         let mut take = |record: &RawValue| self.take_record(record, place, builder);
         let taken = serde_json::from_slice(text).and_then(|document| each(&orders.steps, document, &mut take));
         if let Err(error) = taken {

@@ -34,7 +34,9 @@ impl Columns {
         };
         let places: Vec<Option<usize>> = map.names.iter().map(place).collect::<Result<_, String>>()?;
         let is_there = |names: &[NameNo]| names.is_empty() || names.iter().any(|name| places[name.0].is_some());
-        let needed = [Some(&map.customer_id), map.order_id.as_ref(), map.items.as_ref()];
+        let customer_id = map.customer_id.as_ref().filter(|_| map.event.is_none());
+        let (event_id, kind) = map.event.as_ref().map(|event| (&event.id, &event.kind)).unzip();
+        let needed = [customer_id, map.order_id.as_ref(), map.items.as_ref(), event_id, kind];
         let lost = needed.into_iter().flatten().find(|field| field.default.is_empty() && !is_there(&field.names));
         match lost {
             Some(field) => Err(missing(&field.title, header)),

@@ -1,6 +1,6 @@
-//! Rows of tables, as CSV and Parquet files and databases have them, made into orders by a map.
+//! Rows of tables, as CSV and Parquet files and databases have them, made into orders or events by a map.
 //!
-//! Rows with the same order id that stand together are one order; those that stand apart are brought together before, where
+//! Rows with the same order id (of events, and event id) that stand together are one order; those that stand apart are brought together before, where
 //! the map says how far. Its time and attributes are those of its first row, so an order whose lines were written over two
 //! minutes keeps every line; its customer must be the same on every line that names one. If anything is wrong with one of its
 //! lines, the whole order is refused, for an order without some of its lines would be another order. So always: lines read =
@@ -30,6 +30,7 @@ use self::scattered::Scattered;
 use crate::chunk::ChunkBuilder;
 use crate::map::Map;
 use crate::map::assembly::Assembly;
+use crate::map::fields::text::Text;
 use crate::source::RecordSource;
 use crate::source::records::items::MappedItems;
 
@@ -179,15 +180,20 @@ fn is_passed_over(map: &Map, row: &TableRow<'_>, header: &ByteRecord) -> bool {
 /// Whether a row is a further one of an order. A row that is too short to have an order id is taken for one: better refuse an
 /// order that is whole than send one that is not.
 fn continues(map: &Map, order: &Assembly, row: &TableRow<'_>) -> bool {
-    let Some(order_id) = map.order_id.as_ref().filter(|_| map.items.is_none()) else { return false };
+    // Where a row is a whole record, none goes on.
+    if map.items.is_some() || map.item.is_none() {
+        return false;
+    }
+    let Some(order_id) = &map.order_id else { return false };
     if row.fields.len() < row.columns.count && order_id.is_blank(row) {
         return true;
     }
-    match order_id.text(row) {
+    let is_same = |field: &Text, before: &str| match field.text(row) {
         Ok(id) if id.is_empty() => map.blank_is_as_before,
-        Ok(id) => id == order.order_id,
-        Err(fault) => fault.text == order.order_id,
-    }
+        Ok(id) => id == before,
+        Err(fault) => fault.text == before,
+    };
+    is_same(order_id, &order.order_id) && map.event.as_ref().is_none_or(|event| is_same(&event.id, &order.event_id))
 }
 
 fn check_width(order: &mut Assembly, row: &TableRow<'_>, line: u64) {

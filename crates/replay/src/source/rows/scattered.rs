@@ -7,6 +7,7 @@
 //! Of orders that are gone the last [`GONE_MAX`] are known. A row that is later still is an order of its own, which meets in
 //! Forebay what is stored under its id, and is a conflict, which is told, too.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -19,6 +20,7 @@ use super::columns::{Columns, TableRow};
 use super::row_log::{RowAt, RowLog};
 use super::{RowPlace, Rows};
 use crate::map::Map;
+use crate::map::value::Fault;
 
 /// So many bytes of rows wait in memory.
 const MEMORY_BYTES: usize = 16 * 1024 * 1024;
@@ -115,7 +117,7 @@ impl<R: Rows> Scattered<R> {
         let order_id = self.map.order_id.as_ref()?;
         let row = TableRow { columns: &self.columns, fields: row };
         match order_id.text(&row) {
-            Ok(id) if !id.is_empty() => Some(xxh3_128(id.as_bytes())),
+            Ok(id) if !id.is_empty() => Some(key(&id, self.map.event.as_ref().map(|event| event.id.text(&row)))),
             // A row that is too short to have an id is taken for a part of the order before it.
             Ok(_) if self.map.blank_is_as_before || row.fields.len() < self.columns.count => self.before,
             _ => None,
@@ -145,6 +147,13 @@ impl<R: Rows> Scattered<R> {
         }
         Ok(false)
     }
+}
+
+/// That of an order, or of one of its events.
+fn key(order_id: &str, event_id: Option<Result<Cow<'_, str>, Fault>>) -> OrderKey {
+    let Some(event_id) = event_id else { return xxh3_128(order_id.as_bytes()) };
+    let event_id = event_id.unwrap_or_else(|fault| Cow::Owned(fault.text));
+    xxh3_128([order_id, &event_id].join("\0").as_bytes())
 }
 
 impl Gone {
