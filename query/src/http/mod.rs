@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `customer`, `order`, `lookup`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
 //! | `query_string`, `accept` | what a request says, checked strictly |
-//! | `list`, `page`, `export`, `totals` | a list; a list by the page; a whole list in one answer; what it comes to |
+//! | `list`, `listed`, `page`, `export`, `totals` | a list; a question about one; a list by the page; a whole list in one answer; what it comes to |
 //! | `response` | the headers of answers |
 
 mod accept;
@@ -12,6 +12,7 @@ mod changes;
 mod customer;
 mod export;
 mod list;
+mod listed;
 mod lookup;
 mod order;
 mod page;

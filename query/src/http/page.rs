@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use forebay_api::Route;
-use forebay_model::{ShardId, ShardMap, Tenant};
+use forebay_model::{ShardMap, Tenant};
 use forebay_service::Problem;
-use forebay_shard::read::{OrderRow, Subject};
+use forebay_shard::read::OrderRow;
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
 use crate::answer::{LIST_START, push_list_end};
 use crate::app::App;
-use crate::cache::{Entry, Question, Watched};
+use crate::cache::{Entry, Watched};
 use crate::error::ReadError;
+use crate::http::listed::{Listed, Reads};
 use crate::http::query_string::QueryString;
-use crate::http::response;
 use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
@@ -31,13 +31,9 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 pub(crate) struct PageRequest {
     /// What its cursors are bound to.
     list: ListDigest,
-    /// What tells it from other pages.
-    key: Arc<str>,
-    scan: Scan,
+    listed: Listed,
     limit: usize,
-    patience: Patience,
     shown: Shown,
-    headers: HeaderMap,
 }
 
 impl PageRequest {
@@ -62,43 +58,25 @@ impl PageRequest {
         let scan = Scan { tenant: tenant.clone(), direction, filter, span, last, partial };
         let (limit, shown) = (query.limit()?, query.shown()?);
         let key = key(names, &scan, limit, shown);
-        Ok(Self { list, key, scan, limit, patience: query.patience(&headers)?, shown, headers })
+        let listed = Listed { key, scan, patience: query.patience(&headers)?, headers };
+        Ok(Self { list, listed, limit, shown })
     }
 
-    /// Answers with the page, of these shards, each with the subject to read there; it may be of a view that is building.
+    /// Answers with the page, of where the list is; it may be of a view that is building.
     pub(crate) async fn answer(
         &self,
         app: &App,
         map: &ShardMap,
-        reads: Vec<(ShardId, Subject)>,
+        reads: Reads,
         is_building: bool,
     ) -> Result<Response, Problem> {
-        app.check_receipt(&self.patience.receipt)?;
-        let question = Question {
-            key: Arc::clone(&self.key),
-            streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
-            epoch: map.epoch(),
-            patience: &self.patience,
-            partial: self.scan.partial,
-        };
-        let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
-        let served = app.cache().serve(&question, &read).await?;
-        let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
-        response::json(&self.headers, &served, owed, || Problem::internal("a page without a body"))
+        let read = |reads, patience| self.read(app, map, reads, patience).boxed();
+        self.listed.answer(app, map, reads, is_building, read).await
     }
 
-    async fn read(
-        &self,
-        app: &App,
-        map: &ShardMap,
-        reads: Vec<(ShardId, Subject)>,
-        patience: Patience,
-    ) -> Result<Entry, ReadError> {
-        let patience = reads.iter().fold(patience, |patience, (shard, subject)| {
-            let (stream, watch) = (subject.lane().on(*shard), self.scan.watch(subject, Page::default()));
-            app.cache().with_floor(patience, &[stream], watch)
-        });
-        let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
+    async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
+        let scan = &self.listed.scan;
+        let mut merge = Merge::new(app.shards(), reads, scan, patience)?;
         let mut body = LIST_START.to_vec();
         let mut last = None;
         for place in 0..self.limit {
@@ -130,7 +108,7 @@ impl PageRequest {
             entry.read_at.note(stream, source.position());
             // Before the first commit there is no position to compare with.
             entry.is_whole &= source.position().is_some();
-            entry.watched.push(Watched { stream, watch: self.scan.watch(source.subject(), page) });
+            entry.watched.push(Watched { stream, watch: scan.watch(source.subject(), page) });
         }
         Ok(entry)
     }

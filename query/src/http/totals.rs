@@ -1,7 +1,5 @@
 //! What the orders of a list come to.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use forebay_api::{Route, Totals};
 use forebay_model::{ShardId, ShardMap, Tenant};
@@ -12,10 +10,10 @@ use futures::future::join_all;
 use http::{HeaderMap, Uri};
 
 use crate::app::App;
-use crate::cache::{Entry, Question, Watched};
+use crate::cache::{Entry, Watched};
 use crate::error::ReadError;
+use crate::http::listed::{Listed, Reads};
 use crate::http::query_string::QueryString;
-use crate::http::response;
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
@@ -30,13 +28,9 @@ const ROWS: usize = 2000;
 /// Totals that are asked for.
 #[derive(Debug)]
 pub(crate) struct TotalsRequest {
-    /// What tells them from other ones.
-    key: Arc<str>,
     /// The list that they are of.
-    scan: Scan,
+    listed: Listed,
     by: Option<Period>,
-    patience: Patience,
-    headers: HeaderMap,
 }
 
 /// What was summed, and where it holds.
@@ -64,42 +58,23 @@ impl TotalsRequest {
         let scan = Scan { tenant: tenant.clone(), direction, filter: Filter::default(), span, last, partial };
         let (from, to, names) = (span.from.unix_us(), span.to.unix_us(), names.join("\n"));
         let key = format!("{tenant}\ntotals\n{names}\n{from}\n{to}\n{}", by.map_or("", Period::as_str));
-        Ok(Self { key: key.into(), scan, by, patience: query.patience(&headers)?, headers })
+        let listed = Listed { key: key.into(), scan, patience: query.patience(&headers)?, headers };
+        Ok(Self { listed, by })
     }
 
-    /// Answers from these shards, each with the subject to read there; it may be of a view that is building.
+    /// Answers from where the list is; it may be of a view that is building.
     pub(crate) async fn answer(
         &self,
         app: &App,
         map: &ShardMap,
-        reads: Vec<(ShardId, Subject)>,
+        reads: Reads,
         is_building: bool,
     ) -> Result<Response, Problem> {
-        app.check_receipt(&self.patience.receipt)?;
-        let question = Question {
-            key: Arc::clone(&self.key),
-            streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
-            epoch: map.epoch(),
-            patience: &self.patience,
-            partial: self.scan.partial,
-        };
-        let read = |patience| self.read(app, map, reads.clone(), patience).boxed();
-        let served = app.cache().serve(&question, &read).await?;
-        let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
-        response::json(&self.headers, &served, owed, || Problem::internal("totals without a body"))
+        let read = |reads, patience| self.read(app, map, reads, patience).boxed();
+        self.listed.answer(app, map, reads, is_building, read).await
     }
 
-    async fn read(
-        &self,
-        app: &App,
-        map: &ShardMap,
-        reads: Vec<(ShardId, Subject)>,
-        patience: Patience,
-    ) -> Result<Entry, ReadError> {
-        let patience = reads.iter().fold(patience, |patience, (shard, subject)| {
-            let (stream, watch) = (subject.lane().on(*shard), self.scan.watch(subject, Page::default()));
-            app.cache().with_floor(patience, &[stream], watch)
-        });
+    async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
         // What two shards have both while its bucket moves must count once, which only the rows tell.
         let is_split = match reads.first() {
             Some((_, Subject::Everybody)) => map.is_moving(),
@@ -121,7 +96,7 @@ impl TotalsRequest {
 
     /// Adds up what the shards sum.
     async fn sum(&self, app: &App, reads: &[(ShardId, Subject)], patience: &Patience) -> Result<Summed, ReadError> {
-        let Scan { tenant, span, partial, .. } = &self.scan;
+        let Scan { tenant, span, partial, .. } = &self.listed.scan;
         let asked = reads.iter().map(async |(shard, subject)| {
             let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
             let answer = match app.shards().get(*shard) {
@@ -137,7 +112,7 @@ impl TotalsRequest {
                     summed.read_at.note(stream, after.rows.position);
                     // Before the first commit there is no position to compare with.
                     summed.is_whole &= after.rows.position.is_some();
-                    summed.watched.push(Watched { stream, watch: self.scan.watch(subject, Page::default()) });
+                    summed.watched.push(Watched { stream, watch: self.listed.scan.watch(subject, Page::default()) });
                     for sum in after.rows.sums {
                         summed.sums.add(sum);
                     }
@@ -153,8 +128,8 @@ impl TotalsRequest {
     }
 
     /// Adds up every order of the list.
-    async fn walk(&self, app: &App, reads: Vec<(ShardId, Subject)>, patience: Patience) -> Result<Summed, ReadError> {
-        let mut merge = Merge::new(app.shards(), reads, &self.scan, patience)?;
+    async fn walk(&self, app: &App, reads: Reads, patience: Patience) -> Result<Summed, ReadError> {
+        let mut merge = Merge::new(app.shards(), reads, &self.listed.scan, patience)?;
         let mut summed = Summed::default();
         while let Some(row) = merge.next(ROWS).await? {
             // What came in by an amendment was not there as it was placed.
@@ -166,7 +141,7 @@ impl TotalsRequest {
         for source in merge.sources() {
             summed.read_at.note(source.stream(), source.position());
             summed.is_whole &= source.position().is_some();
-            let watch = self.scan.watch(source.subject(), Page::default());
+            let watch = self.listed.scan.watch(source.subject(), Page::default());
             summed.watched.push(Watched { stream: source.stream(), watch });
         }
         Ok(summed)

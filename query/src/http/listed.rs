@@ -1,0 +1,65 @@
+//! A question about a list: answered from the cache, or from the shards that have the list.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use forebay_model::{ShardId, ShardMap};
+use forebay_service::Problem;
+use forebay_shard::read::Subject;
+use futures::future::BoxFuture;
+use http::HeaderMap;
+
+use crate::app::App;
+use crate::cache::{Entry, Question};
+use crate::error::ReadError;
+use crate::http::response;
+use crate::list::scan::{Page, Scan};
+use crate::position::patience::Patience;
+
+/// Where a list is: shards, each with what to read there.
+pub(crate) type Reads = Vec<(ShardId, Subject)>;
+
+/// What is asked about a list.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// What tells the answer from other ones.
+    pub(crate) key: Arc<str>,
+    /// The list.
+    pub(crate) scan: Scan,
+    pub(crate) patience: Patience,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Listed {
+    /// Answers with what the cache has, or with what `read` makes of the list, as late as it must be; the list may be of a view that is
+    /// building.
+    pub(crate) async fn answer<'a>(
+        &'a self,
+        app: &'a App,
+        map: &'a ShardMap,
+        reads: Reads,
+        is_building: bool,
+        read: impl Fn(Reads, Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync,
+    ) -> Result<Response, Problem> {
+        app.check_receipt(&self.patience.receipt)?;
+        let question = Question {
+            key: Arc::clone(&self.key),
+            streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
+            epoch: map.epoch(),
+            patience: &self.patience,
+            partial: self.scan.partial,
+        };
+        let read = |patience| read(reads.clone(), self.with_floor(app, &reads, patience));
+        let served = app.cache().serve(&question, &read).await?;
+        let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
+        response::json(&self.headers, &served, owed, || Problem::internal("a list without a body"))
+    }
+
+    /// With that as the least, what this process knows to have touched the list.
+    fn with_floor(&self, app: &App, reads: &[(ShardId, Subject)], patience: Patience) -> Patience {
+        reads.iter().fold(patience, |patience, (shard, subject)| {
+            let (stream, watch) = (subject.lane().on(*shard), self.scan.watch(subject, Page::default()));
+            app.cache().with_floor(patience, &[stream], watch)
+        })
+    }
+}
