@@ -14,7 +14,7 @@ pub const IDS_MAX: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub struct OrderIds {
     /// Which orders; one may be asked for twice.
-    #[cfg_attr(test, schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 128))))]
+    #[cfg_attr(test, schemars(schema_with = "crate::description::ids"))]
     pub ids: Vec<String>,
 }
 

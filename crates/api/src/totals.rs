@@ -26,10 +26,10 @@ pub struct Total {
     pub currency: String,
     /// How many orders, sales and returns.
     pub count: u64,
-    /// What the sales come to, in minor units of the currency.
-    pub gross: i64,
+    /// What the sales come to, in minor units of the currency. Sums are exact: they may have more digits than 64 bits hold.
+    pub gross: i128,
     /// What the returns have given back; not negative, but where prices of returns are.
-    pub returned: i64,
+    pub returned: i128,
     /// Gross less returned.
-    pub net: i64,
+    pub net: i128,
 }

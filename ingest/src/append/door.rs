@@ -1,7 +1,7 @@
 //! Whether the log of a shard takes frames. Where it has let a frame's time pass, those that follow are refused at once, and one a while is
 //! let through to find out: a client that is told so in a millisecond can go elsewhere, or come again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay_log::PublishError;
@@ -35,19 +35,19 @@ impl Door {
         Self { dependency, try_max, state: Mutex::new(State { next_try: None, is_up: true }) }
     }
 
-    /// Whether a frame may be tried now.
+    /// Leave to try a frame now.
     ///
     /// # Errors
     /// Why not; nothing was sent.
-    pub(crate) fn enter(&self, now: Instant) -> Result<(), PublishError> {
+    pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Result<Leave, PublishError> {
         match &mut self.lock().next_try {
             Some(next_try) if now < *next_try => Err(refusal()),
             // Others wait for what becomes of it.
             Some(next_try) => {
                 *next_try = now + self.try_max + TRY_EVERY;
-                Ok(())
+                Ok(Leave(Some((Arc::clone(self), now))))
             }
-            None => Ok(()),
+            None => Ok(Leave(None)),
         }
     }
 
@@ -81,6 +81,29 @@ impl Door {
     }
 }
 
+/// Leave to try a frame. Where it is the one that finds out and is not used, as where a request goes through several doors and another one
+/// is shut, the next comer has it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Leave(Option<(Arc<Door>, Instant)>);
+
+impl Leave {
+    /// The frame is on its way.
+    pub(crate) fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some((door, since)) = self.0.take()
+            && let Some(next_try) = &mut door.lock().next_try
+        {
+            *next_try = since;
+        }
+    }
+}
+
 /// What those are told that are not let through.
 pub(crate) fn refusal() -> PublishError {
     PublishError::Busy("it has not taken the last ones in time, and is tried again every second".to_owned())
@@ -91,23 +114,57 @@ mod tests {
     use super::*;
     use forebay_service::Shutdown;
     use forebay_service::health::{Health, Need};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn who_needs_several_doors_gets_in_as_soon_as_all_may_be_tried(
+            shut_ms in prop::collection::vec(0u64..3000, 2..5),
+            tries in prop::collection::vec((50u64..1500, any::<prop::sample::Index>()), 100),
+        ) {
+            let health = Health::new(Shutdown::new());
+            let start = Instant::now();
+            let at = |ms| start + Duration::from_millis(ms);
+            let door = |(number, &ms): (usize, &u64)| {
+                let dependency = health.dependency(format!("log {number}"), Need::Optional);
+                let door = Arc::new(Door::new(dependency, Duration::from_secs(5)));
+                door.note::<()>(&Err(PublishError::Unknown), at(ms));
+                door
+            };
+            let doors: Vec<Arc<Door>> = shut_ms.iter().enumerate().map(door).collect();
+            let may_be_tried = shut_ms.iter().max().unwrap() + 1000;
+            let mut now = 0;
+            for (pause, first) in tries {
+                now += pause;
+                // Each begins with another door.
+                let (before, from) = doors.split_at(first.index(doors.len()));
+                let leaves: Result<Vec<Leave>, _> = from.iter().chain(before).map(|door| door.enter(at(now))).collect();
+                prop_assert_eq!(leaves.is_ok(), now >= may_be_tried, "after {} ms", now);
+                if leaves.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
 
     #[test]
     fn one_frame_at_a_time_finds_out_whether_the_log_takes_them_again() {
         let health = Health::new(Shutdown::new());
-        let door = Door::new(health.dependency("log", Need::Optional), Duration::from_secs(5));
+        let door = Arc::new(Door::new(health.dependency("log", Need::Optional), Duration::from_secs(5)));
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let enters = |seconds| door.enter(at(seconds)).is_ok();
+        let enters = |seconds| door.enter(at(seconds)).map(Leave::used).is_ok();
         assert!(enters(0) && enters(0));
         assert!(door.note::<()>(&Err(PublishError::Unknown), at(5)));
         assert!(!enters(5), "the log is silent");
         assert!(enters(6) && !enters(6) && !enters(11), "one finds out");
         assert!(door.note::<()>(&Err(PublishError::Unknown), at(11)));
         assert!(!enters(11) && enters(12));
-        // What never comes back lets the next one through.
-        assert!(enters(18));
-        assert!(!door.note(&Ok(()), at(19)) && enters(19) && enters(19));
-        assert!(!door.note::<()>(&Err(PublishError::Full(String::new())), at(20)) && enters(20) && enters(20));
+        // What never comes back lets the next one through, and so does at once who does not try.
+        assert!(enters(18) && !enters(23));
+        drop(door.enter(at(24)).unwrap());
+        assert!(enters(24) && !enters(25));
+        assert!(!door.note(&Ok(()), at(26)) && enters(26) && enters(26));
+        assert!(!door.note::<()>(&Err(PublishError::Full(String::new())), at(27)) && enters(27) && enters(27));
     }
 }

@@ -85,17 +85,20 @@ impl Appender {
     ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
         let ways: Vec<Way> = parts.iter().map(|part| self.way(part.lane, part.shard)).collect();
-        for (part, way) in parts.iter().zip(&ways) {
+        let now = Instant::now();
+        let enter = |(part, way): (&FramePart, &Way)| {
             let (lane, shard) = (part.lane, part.shard);
-            way.door.enter(Instant::now()).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?;
-        }
+            way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })
+        };
+        let leaves = parts.iter().zip(&ways).map(enter).collect::<Result<Vec<_>, _>>()?;
         let mut waits = Vec::with_capacity(parts.len());
-        for (part, way) in parts.into_iter().zip(ways) {
+        for ((part, way), leave) in parts.into_iter().zip(ways).zip(leaves) {
             let (lane, shard) = (part.lane, part.shard);
             let (done, wait) = oneshot::channel();
             waits.push((lane, shard, wait));
             // A group that takes nothing any more drops what waits for it.
             let _ = way.parts.send(Pending { part, origin, epoch, held: held.clone(), done }).await;
+            leave.used();
         }
         let mut receipt = Receipt::default();
         for (lane, shard, wait) in waits {

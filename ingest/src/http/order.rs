@@ -123,7 +123,11 @@ pub(crate) fn problem_of(rejection: Rejection) -> Problem {
     match rejection {
         Rejection::TooLarge { .. } => Problem::too_large(rejection.to_string()),
         Rejection::Malformed(detail) => Problem::malformed(detail),
-        Rejection::WriteOff => Problem::write_off(rejection.to_string()),
+        Rejection::WriteOff => {
+            let detail = rejection.to_string();
+            let entry = FaultEntry { pointer: "/items".to_owned(), detail: detail.clone() };
+            Problem::write_off(detail).with_faults(vec![entry])
+        }
         Rejection::Invalid(ref faults) => {
             let detail = rejection.to_string();
             let entry = |fault: &Fault| FaultEntry { pointer: fault.pointer.clone(), detail: fault.reason.clone() };

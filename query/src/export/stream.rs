@@ -3,6 +3,7 @@
 use axum::body::Body;
 use bytes::Bytes;
 use forebay_service::http::carried;
+use futures::StreamExt;
 use metrics::{counter, gauge};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
@@ -51,7 +52,8 @@ pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, admitted: OwnedSemaphore
     }));
     let running = Running { chunks, format, outcome: Outcome::Abandoned, _tasks: tasks, _admitted: admitted };
     gauge!(EXPORTS_RUNNING.name).increment(1);
-    Body::from_stream(futures::stream::unfold(Some(running), next))
+    // What encodes it asks once more behind the end.
+    Body::from_stream(futures::stream::unfold(Some(running), next).fuse())
 }
 
 /// The next chunk. Only an end that was sent is an end.

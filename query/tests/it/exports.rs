@@ -1,5 +1,8 @@
 //! A whole list in one answer: complete, in every form.
 
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
 use forebay_model::ShardId;
 use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
@@ -207,6 +210,35 @@ async fn an_export_by_item_has_each_item_of_the_list_once() {
         for form in [PARQUET, "application/json"] {
             let answer = Answer::of(accepting(&scene, path, form)).await;
             assert!(answer.problem(400, "malformed").contains("text/csv"), "{form}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_the_same_in_every_encoding() {
+    let mut scene = Scene::start("encoded").await;
+    scene.writing.write(&orders()).await;
+    for path in
+        ["/v1/orders", "/v1/customers/C,7/orders", "/v1/sellers/S1/orders?order=asc", "/v1/customers/nobody/orders"]
+    {
+        for form in [NDJSON, CSV] {
+            let plain = export(&scene, path, form).await.bytes().await.unwrap();
+            for encoding in ["gzip", "zstd"] {
+                let answer = accepting(&scene, path, form).header("accept-encoding", encoding).send().await.unwrap();
+                assert_eq!(answer.headers()["content-encoding"], encoding, "{path} as {form}");
+                let body = answer.bytes().await.unwrap();
+                let mut decoded = Vec::new();
+                match encoding {
+                    "gzip" => drop(MultiGzDecoder::new(&body[..]).read_to_end(&mut decoded).unwrap()),
+                    _ => decoded = zstd::decode_all(&body[..]).unwrap(),
+                }
+                assert!(
+                    decoded == plain,
+                    "{path} as {form} in {encoding}: {} bytes, not {}",
+                    decoded.len(),
+                    plain.len()
+                );
+            }
         }
     }
 }

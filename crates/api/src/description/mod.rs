@@ -25,7 +25,7 @@ use crate::route::{Role, Route};
 use operation::Operation;
 use schemas::Schemas;
 
-pub(crate) use schemas::{event_kind, id, id_and_time, id_or_null, kind, sku};
+pub(crate) use schemas::{event_kind, id, id_and_time, id_or_null, ids, kind, sku};
 
 const TEXT: &str = "\
 Forebay takes orders over HTTP, answers 202 when they are safe in its log, stores each exactly once, and gives them back.

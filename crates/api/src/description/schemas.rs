@@ -1,5 +1,6 @@
 //! The types as JSON Schema (2020-12), which is what OpenAPI 3.1 has.
 
+use crate::lookup::IDS_MAX;
 use std::borrow::Cow;
 
 use forebay_model::EventKind;
@@ -67,6 +68,10 @@ pub(super) fn id_schema() -> Value {
 
 pub(crate) fn sku(_: &mut SchemaGenerator) -> Schema {
     id_schema().try_into().unwrap_or_default()
+}
+
+pub(crate) fn ids(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "minItems": 1, "maxItems": IDS_MAX, "items": id_schema()})
 }
 
 /// An integer is taken, too.

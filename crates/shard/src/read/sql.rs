@@ -48,27 +48,41 @@ pub(super) const ORDER: &str =
     "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
-/// What happened to an order of a row of `orders`, as [`StoredEvents`](forebay_model::StoredEvents) reads it; null where nothing did.
-/// That a shard has no events is seen once for each statement. Of an order with more than a thousand it is the last ones: a `jsonb` has an end.
-macro_rules! events_of_orders {
-    () => {
-        "case when (select exists (select from order_events)) then (\
-            select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
-            from (select * from order_events e where e.bucket = orders.bucket and e.tenant = orders.tenant \
-                and e.order_id = orders.order_id and e.customer_id in ('', orders.customer_id) \
-                order by e.happened_at desc, e.event_id desc limit 1000) as e) end"
+/// What happened to an order, as [`StoredEvents`](forebay_model::StoredEvents) reads it; null where nothing did. That a shard has no events is
+/// seen once for each statement. A `jsonb` has an end: of very many events, or large ones, what the order has become goes before
+/// what is only to be remembered, and then the latest.
+macro_rules! told {
+    ($table:literal, $of:literal) => {
+        concat!(
+            "case when (select exists (select from ", $table, ")) then (\
+                select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
+                from (select e.*, row_number() over first as place, sum(octet_length(e.content::text)) over first as bytes \
+                    from ", $table, " e where ", $of, " window first as (order by e.kind <> 'note' and e.kind not like 'x-%' desc, \
+                    e.happened_at desc, e.event_id desc)) as e where e.place <= 10000 and e.bytes <= 33554432) end"
+        )
     };
 }
-pub(super) use events_of_orders;
+
+/// The same of a row of `orders`.
+macro_rules! events_of_orders {
+    () => {
+        $crate::read::sql::told!(
+            "order_events",
+            "e.bucket = orders.bucket and e.tenant = orders.tenant and e.order_id = orders.order_id \
+                and e.customer_id in ('', orders.customer_id)"
+        )
+    };
+}
+pub(super) use {events_of_orders, told};
 
 pub(super) const EVENTS: &str = events_of_orders!();
 
 /// The same of a row of `order_views`, as far as the key of the view sees it.
-pub(super) const VIEW_EVENTS: &str = "case when (select exists (select from view_events)) then (\
-    select jsonb_agg(jsonb_build_array(e.event_id, e.kind, (extract(epoch from e.happened_at) * 1000000)::int8, e.content)) \
-    from (select * from view_events e where e.bucket = order_views.bucket and e.tenant = order_views.tenant and e.view = order_views.view \
-        and e.key = order_views.key and e.ordered_at = order_views.ordered_at and e.order_id = order_views.order_id \
-        and e.customer_id = order_views.customer_id order by e.happened_at desc, e.event_id desc limit 1000) as e) end";
+pub(super) const VIEW_EVENTS: &str = told!(
+    "view_events",
+    "e.bucket = order_views.bucket and e.tenant = order_views.tenant and e.view = order_views.view and e.key = order_views.key \
+        and e.ordered_at = order_views.ordered_at and e.order_id = order_views.order_id and e.customer_id = order_views.customer_id"
+);
 
 /// Where each column stands.
 pub(super) mod column {

@@ -13,6 +13,7 @@ use super::key::Span;
 use super::row::{bytes, decode, number};
 use super::sql::{POSITION, column};
 use super::statement::{self, Subject, with};
+use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
 
 /// By what orders are summed; hours, days and months are those of UTC.
@@ -115,7 +116,8 @@ impl Summing<'_> {
 
     /// The whole hours of the range, and what is left of it at its ends.
     fn by_hours(&self) -> Vec<String> {
-        let Span { from, to } = self.span;
+        // No order is later, and no later time is a literal.
+        let (from, to) = (self.span.from.min(LATEST), self.span.to.min(LATEST));
         let whole = |us: i64| Timestamp::from_unix_us(us * HOUR_US);
         let first = whole(from.unix_us().div_euclid(HOUR_US) + i64::from(from.unix_us().rem_euclid(HOUR_US) > 0));
         let end = whole(to.unix_us().div_euclid(HOUR_US));

@@ -10,6 +10,7 @@ mod events;
 mod examples;
 mod faults;
 mod main_road;
+mod many_events;
 mod reads;
 mod routing;
 mod stopping;
