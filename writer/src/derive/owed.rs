@@ -189,7 +189,12 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
 /// The orders that events in frames are about.
 fn named_by_events(frames: &[StoredFrame]) -> Vec<OrderRef> {
     let of_events = frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Events));
-    of_events.flat_map(|frame| OrderRef::all_of(frame.payload())).collect::<BTreeSet<_>>().into_iter().collect()
+    of_events
+        .flat_map(|frame| OrderRef::all_of(frame.payload()))
+        .map(|(of, _)| of)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::fact::FramePart;
-use forebay_model::{Bucket, Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_model::{Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_shard::read::eventful::{Eventful, News};
 use forebay_shard::read::stored_order::{OrderKey, OrderReader};
 use forebay_shard::{DeadRows, IndexedFrame};
 use tokio::sync::{Notify, mpsc};
@@ -25,7 +26,7 @@ pub(super) struct Brought {
     /// The rows of them that were not stored, in order.
     pub(super) dead: Vec<DeadRows>,
     /// The stored orders that events are about, where one of both came with the frames.
-    pub(super) eventful: Vec<(Bucket, OrderKey)>,
+    pub(super) eventful: Vec<Eventful>,
 }
 
 /// What a commit has brought for one target: maybe nothing, which moves it on as well.
@@ -99,23 +100,26 @@ impl Dealer {
 }
 
 impl Dealer {
-    /// Adds what follows from orders together with what happened to them. Whether they could be read: where not, every worker finds them by
-    /// itself, with patience.
+    /// Adds what is new of orders together with what happened to them: an event adds to what views see of its order, and does not make all of it
+    /// again. Whether they could be read: where not, every worker finds them by itself, with patience.
     async fn derive_eventful(
         &self,
         deriver: &Deriver,
         after: Position,
-        eventful: &[(Bucket, OrderKey)],
+        eventful: &[Eventful],
         facts: &mut Facts,
     ) -> bool {
         if eventful.is_empty() || deriver.views().is_empty() {
             return true;
         }
-        let read = tokio::time::timeout(READ_MAX, self.orders.decided(after, eventful, &[])).await;
+        let news: BTreeMap<&OrderKey, &News> = eventful.iter().map(|of| (&of.order, &of.news)).collect();
+        let wanted: Vec<_> = eventful.iter().map(|of| (of.bucket, of.order.clone())).collect();
+        let read = tokio::time::timeout(READ_MAX, self.orders.decided(after, &wanted, &[])).await;
         match read {
             Ok(Ok(Some(orders))) => {
                 for order in &orders {
-                    deriver.derive_views(&order.as_stored(), facts);
+                    let is_new = |event_id: &str| news.get(&order.key).is_none_or(|news| news.has(event_id));
+                    deriver.derive_news(&order.as_stored(), is_new, facts);
                 }
                 true
             }

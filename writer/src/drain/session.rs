@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
         self.position = committed.position;
         let derived = self.noted(notes);
         let now = Timestamp::now();
-        let eventful = committed.eventful.iter().map(|(_, order)| order);
+        let eventful = committed.eventful.iter().map(|of| &of.order);
         let touched = touched.and_orders(eventful.map(|order| (&order.tenant, &*order.customer_id, order.ordered_at)));
         let notice = Notice { stream, before, after: committed.position, committed_at: now, touched, derived };
         if !failpoint::NOTICE.pass() {

@@ -17,6 +17,8 @@ use crate::view::{ViewId, ViewSet};
 pub(super) struct Seen<'a> {
     /// As it was placed: nothing, where the key came in by an amendment.
     pub(super) slice: ViewSlice<'a>,
+    /// The places of the amendments that bring the key in; `None` where it has been there from the beginning.
+    pub(super) brought_by: Option<Vec<usize>>,
     /// The places of the events, with what the key sees of each: the text of a JSON object.
     pub(super) events: Vec<(usize, String)>,
 }
@@ -31,21 +33,26 @@ struct Items<'a> {
 pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&StoredEvent<'a>]) -> Vec<Seen<'a>> {
     let placed = slices(views, order);
     if events.is_empty() {
-        return placed.into_iter().map(|slice| Seen { slice, events: Vec::new() }).collect();
+        return placed.into_iter().map(|slice| Seen { slice, brought_by: None, events: Vec::new() }).collect();
     }
     let of_order = order_keys(views, order);
     let amended: Vec<BTreeMap<(ViewId, String), String>> =
         events.iter().map(|event| amended_items(views, event, &of_order)).collect();
-    let mut keys: BTreeMap<(ViewId, String), ViewSlice<'a>> =
-        placed.into_iter().map(|slice| ((slice.view, slice.key.clone()), slice)).collect();
-    for (view, key) in amended.iter().flat_map(BTreeMap::keys) {
+    let mut keys: BTreeMap<(ViewId, String), (ViewSlice<'a>, Option<Vec<usize>>)> =
+        placed.into_iter().map(|slice| ((slice.view, slice.key.clone()), (slice, None))).collect();
+    for (place, (view, key)) in
+        amended.iter().enumerate().flat_map(|(place, items)| items.keys().map(move |key| (place, key)))
+    {
         let nothing = || ViewSlice { view: *view, key: key.clone(), subtotal: 0, items: Vec::new() };
-        keys.entry((*view, key.clone())).or_insert_with(nothing);
+        let (_, brought_by) = keys.entry((*view, key.clone())).or_insert_with(|| (nothing(), Some(Vec::new())));
+        if let Some(brought_by) = brought_by {
+            brought_by.push(place);
+        }
     }
     keys.into_iter()
-        .map(|(key, slice)| {
+        .map(|(key, (slice, brought_by))| {
             let items = amended.iter().map(|items| items.get(&key).map(String::as_str));
-            Seen { slice, events: happened(events, items) }
+            Seen { slice, brought_by, events: happened(events, items) }
         })
         .collect()
 }

@@ -1,6 +1,8 @@
 //! The orders that events are about. An event names its order by its id, and by its customer where the id does not lead there; when the
 //! order was stands beside the orders: in the id itself, or in `order_time`.
 
+use std::collections::BTreeSet;
+
 use forebay_model::id::Home;
 use forebay_model::{Bucket, Lane, Tenant, Timestamp, Tuple, Tuples};
 use sqlx::Row;
@@ -9,6 +11,48 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::stored_order::OrderKey;
 use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
+
+/// A stored order that events are about, where one of both is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eventful {
+    /// The bucket of its customer.
+    pub bucket: Bucket,
+    /// Which order.
+    pub order: OrderKey,
+    /// What is new.
+    pub news: News,
+}
+
+/// What is new of an order together with its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The order is: all that has happened to it is seen from now on.
+    Order,
+    /// Events with these ids are, as far as they are stored.
+    Events(BTreeSet<String>),
+}
+
+impl News {
+    /// Whether an event is.
+    pub fn has(&self, event_id: &str) -> bool {
+        match self {
+            Self::Order => true,
+            Self::Events(new) => new.contains(event_id),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Events(mut one), Self::Events(other)) => {
+                one.extend(other);
+                Self::Events(one)
+            }
+            _ => Self::Order,
+        }
+    }
+}
 
 /// The order that an event names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,19 +71,20 @@ const BUCKET: usize = Lane::Events.place("bucket");
 const TENANT: usize = Lane::Events.place("tenant");
 const ORDER_ID: usize = Lane::Events.place("order_id");
 const CUSTOMER_ID: usize = Lane::Events.place("customer_id");
+const EVENT_ID: usize = Lane::Events.place("event_id");
 
 impl OrderRef {
-    /// Of every event in a payload of lane `events`. What cannot be read was not stored.
-    pub fn all_of(payload: &[u8]) -> impl Iterator<Item = Self> + '_ {
+    /// Of every event in a payload of lane `events`, with the event's id. What cannot be read was not stored.
+    pub fn all_of(payload: &[u8]) -> impl Iterator<Item = (Self, String)> + '_ {
         Tuples::new(Lane::Events, payload).map_while(Result::ok).filter_map(|tuple| Self::of(&tuple))
     }
 
-    fn of(tuple: &Tuple<'_>) -> Option<Self> {
+    fn of(tuple: &Tuple<'_>) -> Option<(Self, String)> {
         let text =
             |place| str::from_utf8(tuple.field(place)).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
         let bucket = tuple.field(BUCKET).try_into().map(u16::from_be_bytes).ok().and_then(Bucket::new)?;
         let (tenant, order_id, customer_id) = (text(TENANT)?, text(ORDER_ID)?, text(CUSTOMER_ID)?);
-        Some(Self { bucket, tenant, order_id, customer_id })
+        Some((Self { bucket, tenant, order_id, customer_id }, text(EVENT_ID)?))
     }
 
     /// Reads it from a row that has bucket, tenant, order id and customer first.

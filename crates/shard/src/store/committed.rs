@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Bucket, Lane, PerLane, Position, Timestamp, ViewSet};
+use forebay_model::{Lane, PerLane, Position, Timestamp, ViewSet};
 
 use super::lane::LanePart;
 use super::transaction::attempt::Outcome;
 use crate::dead_letter::{Reason, RowPosition};
 use crate::position::Tally;
-use crate::read::stored_order::OrderKey;
+use crate::read::eventful::Eventful;
 
 /// What a commit has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Committed {
     /// The views that are in force from now on, where a control frame among them has changed that.
     pub views: Option<ViewSet>,
     /// The stored orders that events are about, where one of both came with these frames.
-    pub eventful: Vec<(Bucket, OrderKey)>,
+    pub eventful: Vec<Eventful>,
     /// The times of the rows whose status is another now.
     pub restated: Vec<Timestamp>,
 }

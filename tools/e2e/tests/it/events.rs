@@ -320,6 +320,9 @@ async fn a_cached_answer_is_not_served_once_something_has_happened() {
             }
         }
     }
+    // Each event has added what it says, and nothing was made once more.
+    let again = "select coalesce(sum(rows_duplicate), 0)::int8 from lane_tally where stream = 'derived'";
+    assert_eq!(system.sum(again).await.unwrap(), 0);
     // A seller comes in, and another goes out.
     let items = json!([{"sku": "A", "quantity": 1, "price": 90, "seller_id": "S1"}, {"sku": "C", "quantity": 1, "price": 7, "seller_id": "S3"}]);
     let amended = json!({"event_id": "E9", "kind": "amended", "at": "2025-07-09T00:00:00Z", "items": items, "set": {"gift": true}});

@@ -4,7 +4,7 @@
 //! within a COPY, a deadline, being dropped), the connection is closed, so no later query can read answers that were meant for
 //! this one.
 
-use forebay_model::{Bucket, Incarnation, Lane, PerLane, Position, StreamKind, Timestamp, ViewSet};
+use forebay_model::{Incarnation, Lane, PerLane, Position, StreamKind, Timestamp, ViewSet};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -20,7 +20,7 @@ use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
 use crate::partition::Ranges;
 use crate::position::Tally;
-use crate::read::stored_order::OrderKey;
+use crate::read::eventful::Eventful;
 use crate::store::copy::copy;
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
@@ -65,7 +65,7 @@ pub(crate) struct Done {
     /// The views that are in force from now on, where that has changed.
     pub(crate) views: Option<ViewSet>,
     /// The orders of which it is known by this batch what happened to them.
-    pub(crate) eventful: Vec<(Bucket, OrderKey)>,
+    pub(crate) eventful: Vec<Eventful>,
     /// The times of the rows whose status is another now.
     pub(crate) restated: Vec<Timestamp>,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use forebay_model::{Bucket, Identity, Lane};
 use sqlx::postgres::PgConnection;
 
-use crate::read::eventful::{self, OrderRef};
+use crate::read::eventful::{self, Eventful, News, OrderRef};
 use crate::read::stored_order::OrderKey;
 use crate::store::lane::LanePart;
 use crate::store::step::{Step, StepError, step};
@@ -16,23 +16,30 @@ use crate::store::step::{Step, StepError, step};
 pub(crate) async fn eventful(
     connection: &mut PgConnection,
     parts: &[LanePart<'_>],
-) -> Result<Vec<(Bucket, OrderKey)>, StepError> {
-    let mut eventful = BTreeSet::new();
+) -> Result<Vec<Eventful>, StepError> {
+    let mut eventful: BTreeMap<(Bucket, OrderKey), News> = BTreeMap::new();
     for part in parts.iter().filter(|part| !part.ranges.is_empty()) {
-        match part.lane {
-            Lane::Orders => eventful.extend(step(Step::Rows, no_longer_awaited(connection, part)).await?),
-            Lane::Events => eventful.extend(step(Step::Rows, happened_to(connection, part)).await?),
-            Lane::Index | Lane::Views | Lane::ViewEvents => {}
+        let found = match part.lane {
+            Lane::Orders => step(Step::Rows, no_longer_awaited(connection, part)).await?,
+            Lane::Events => step(Step::Rows, happened_to(connection, part)).await?,
+            Lane::Index | Lane::Views | Lane::ViewEvents => continue,
+        };
+        for (order, news) in found {
+            let all = match eventful.remove(&order) {
+                Some(known) => known.and(news),
+                None => news,
+            };
+            eventful.insert(order, all);
         }
     }
-    Ok(eventful.into_iter().collect())
+    Ok(eventful.into_iter().map(|((bucket, order), news)| Eventful { bucket, order, news }).collect())
 }
 
 /// The stored orders that events were waiting for, and that came by these. (Of two with one id the other may be dead.)
 async fn no_longer_awaited(
     connection: &mut PgConnection,
     orders: &LanePart<'_>,
-) -> Result<Vec<(Bucket, OrderKey)>, sqlx::Error> {
+) -> Result<Vec<((Bucket, OrderKey), News)>, sqlx::Error> {
     const IS_ANY: &str = "select exists (select from order_awaited)";
     // One look at the primary key for each order.
     const SQL: &str = "delete from order_awaited a using unnest($1::int2[], $2::text[], $3::text[], $4::text[]) \
@@ -53,21 +60,26 @@ async fn no_longer_awaited(
         .fetch_all(&mut *connection)
         .await?;
     let awaited: Vec<OrderRef> = awaited.iter().map(OrderRef::from_row).collect::<Result<_, _>>()?;
-    Ok(eventful::orders(connection, &awaited).await?.into_iter().map(|(_, order)| order).collect())
+    let found = eventful::orders(connection, &awaited).await?;
+    Ok(found.into_iter().map(|(_, order)| (order, News::Order)).collect())
 }
 
 /// The stored orders that these events are about. Those that are not here are awaited.
 async fn happened_to(
     connection: &mut PgConnection,
     events: &LanePart<'_>,
-) -> Result<Vec<(Bucket, OrderKey)>, sqlx::Error> {
+) -> Result<Vec<((Bucket, OrderKey), News)>, sqlx::Error> {
     const SQL: &str = "insert into order_awaited (bucket, tenant, order_id, customer_id) \
         select * from unnest($1::int2[], $2::text[], $3::text[], $4::text[]) on conflict do nothing";
-    let named: BTreeSet<_> = events.ranges.iter().flat_map(|range| OrderRef::all_of(range.bytes())).collect();
-    let named: Vec<_> = named.into_iter().collect();
-    let found: BTreeMap<_, _> = eventful::orders(&mut *connection, &named).await?.into_iter().collect();
+    let mut new: BTreeMap<OrderRef, BTreeSet<String>> = BTreeMap::new();
+    for (of, event_id) in events.ranges.iter().flat_map(|range| OrderRef::all_of(range.bytes())) {
+        new.entry(of).or_default().insert(event_id);
+    }
+    let (named, new): (Vec<OrderRef>, Vec<BTreeSet<String>>) = new.into_iter().unzip();
+    let found = eventful::orders(&mut *connection, &named).await?;
+    let here: BTreeSet<usize> = found.iter().map(|(place, _)| *place).collect();
     let awaited: Vec<_> =
-        named.iter().enumerate().filter(|(place, _)| !found.contains_key(place)).map(|(_, of)| of).collect();
+        named.iter().enumerate().filter(|(place, _)| !here.contains(place)).map(|(_, of)| of).collect();
     if !awaited.is_empty() {
         sqlx::query(SQL)
             .bind(awaited.iter().map(|of| of.bucket.number().cast_signed()).collect::<Vec<_>>())
@@ -77,5 +89,5 @@ async fn happened_to(
             .execute(connection)
             .await?;
     }
-    Ok(found.into_values().collect())
+    Ok(found.into_iter().map(|(place, order)| (order, News::Events(new[place].clone()))).collect())
 }

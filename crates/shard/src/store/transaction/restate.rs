@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use forebay_model::{Bucket, Lane, StreamKind, Timestamp, Tuples};
+use forebay_model::{Lane, StreamKind, Timestamp, Tuples};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use crate::read::eventful::Eventful;
 use crate::read::status::{KEYS, RowKey, Standing, is_wanted, standings};
-use crate::read::stored_order::OrderKey;
 use crate::store::lane::LanePart;
 use crate::store::step::{Step, StepError, step};
 use crate::timestamptz::Timestamptz;
@@ -22,11 +22,11 @@ pub(crate) async fn restate(
     connection: &mut PgConnection,
     stream: StreamKind,
     parts: &[LanePart<'_>],
-    eventful: &[(Bucket, OrderKey)],
+    eventful: &[Eventful],
 ) -> Result<Vec<Timestamp>, StepError> {
     let (lane, rows) = match stream {
         StreamKind::Logged => {
-            let orders = eventful.iter().map(|(bucket, order)| RowKey::of_order(*bucket, order));
+            let orders = eventful.iter().map(|of| RowKey::of_order(of.bucket, &of.order));
             (Lane::Orders, orders.collect::<BTreeSet<_>>())
         }
         StreamKind::Derived => (Lane::Views, step(Step::Rows, eventful_views(connection, parts)).await?),
