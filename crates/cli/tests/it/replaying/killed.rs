@@ -70,7 +70,7 @@ impl Form {
 
     fn write(self, orders: &[Value]) -> String {
         match self {
-            Self::Ndjson => orders.iter().map(|order| format!("{order}\n")).collect(),
+            Self::Ndjson => orders.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
             Self::Document => json!({"shop": {"about": [1], "orders": orders}}).to_string(),
             Self::Lines => table(orders.iter().flat_map(lines)),
             Self::WithoutIds => table(orders.iter().filter_map(|order| lines(order).next())),
