@@ -74,7 +74,7 @@ impl fmt::Debug for Database {
 
 impl Database {
     pub(crate) fn input(&self) -> Result<Input, BadSetting> {
-        Query::new(&self.url, &self.sql, self.key.as_deref()).map(Input::Query)
+        Query::new(&self.url, &self.sql, self.key.as_deref()).map(|query| Input::Query(Box::new(query)))
     }
 }
 

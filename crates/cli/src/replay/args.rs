@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: String,
 
-    /// Where objects lie, where that is not AWS, such as http://127.0.0.1:9000
+    /// Where objects lie, where that is not AWS, such as `http://127.0.0.1:9000`
     #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     pub s3_endpoint: Option<String>,
 

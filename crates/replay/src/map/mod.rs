@@ -244,7 +244,7 @@ country = "Country"
         assert!(said("[item]", "[item").contains("line"));
         assert!(said("order_id =", "delimiter = \"€\"\norder_id =").contains("delimiter"));
         assert!(said("customer_id =", "kind = \"K\"\n#").contains("`kind` is a field of events"));
-        assert!(said("[item]", "[x]").contains("x"));
+        assert!(said("[item]", "[itme]").contains("itme"));
     }
 
     /// One of events.

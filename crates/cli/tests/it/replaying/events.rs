@@ -195,9 +195,10 @@ async fn a_map_and_a_file_must_be_of_what_is_said() {
 async fn a_run_of_events_that_was_killed_goes_on_and_orders_of_the_same_file_do_not_hold_it_up() {
     const EVENTS: usize = 20_000;
     let (forebay, ingest) = (Forebay::new(), Ingest::start("eventkill", &[]).await);
-    let rows: String = (0..EVENTS).map(|n| format!("E1,O{n},C{},sent,2025-07-01 10:00:00,,,DHL\n", n % 9)).collect();
+    let row = |n: usize| format!("E1,O{n},C{},sent,2025-07-01 10:00:00,,,DHL", n % 9);
+    let rows: Vec<String> = (0..EVENTS).map(row).collect();
     let header = csv().lines().next().unwrap();
-    forebay.write("both.csv", format!("{header}\n{rows}"));
+    forebay.write("both.csv", format!("{header}\n{}", rows.join("\n")));
     forebay.write("map.toml", MAP);
     let proxy = Proxy::to(ingest.address.port()).await.unwrap();
     proxy.set(Mode::BlackHoleAfter(1_200_000));

@@ -13,7 +13,11 @@ use crate::forebay::Forebay;
 use crate::replaying::ingest::Ingest;
 
 const ORDERS: usize = 20_000;
-const KILLS: u32 = 3;
+/// About 4 MB are brought, at 0.8 MB/s, and how far it has come is saved every second: so the first kill comes behind something that is kept,
+/// and the others anywhere.
+const RATE: &str = "4000";
+/// Bytes after which each kill comes.
+const KILLS: [std::ops::Range<u64>; 3] = [1_300_000..2_000_000, 1..700_000, 1..700_000];
 
 /// How orders lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ impl Form {
 
     fn write(self, orders: &[Value]) -> String {
         match self {
-            Self::Ndjson => orders.iter().map(|order| format!("{order}\n")).collect(),
+            Self::Ndjson => orders.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
             Self::Document => json!({"shop": {"about": [1], "orders": orders}}).to_string(),
             Self::Lines => table(orders.iter().flat_map(lines)),
             Self::WithoutIds => table(orders.iter().filter_map(|order| lines(order).next())),
@@ -114,9 +118,9 @@ fn spoil(orders: &mut [Value]) -> Vec<usize> {
 struct Chance(u64);
 
 impl Chance {
-    fn between(&mut self, least: u64, most: u64) -> u64 {
+    fn of(&mut self, range: std::ops::Range<u64>) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        least + (self.0 >> 33) % (most - least)
+        range.start + (self.0 >> 33) % (range.end - range.start)
     }
 }
 
@@ -133,17 +137,17 @@ async fn is_the_same_however_often_it_is_killed(form: Form) {
     proxy.set(Mode::Pass);
     let to = format!("http://127.0.0.1:{}", proxy.port());
     let by_map: &[&str] = if form.map().is_some() { &["--map", "map.toml"] } else { &[] };
-    let command = [&["replay", form.name(), "--to", &to, "--json", "--rate", "8000"], by_map].concat();
+    let command = [&["replay", form.name(), "--to", &to, "--json", "--rate", RATE], by_map].concat();
     let resumed = [&command[..], &["--resume"]].concat();
-    for kill in 0..KILLS {
-        let until = proxy.brought() + chance.between(1, 1_200_000);
+    for (kill, after) in KILLS.into_iter().enumerate() {
+        let until = proxy.brought() + chance.of(after);
         let mut child = forebay.start(if kill == 0 { &command } else { &resumed });
         eventually("so much is brought", async || {
             (proxy.brought() >= until || child.try_wait().unwrap().is_some(), proxy.brought())
         })
         .await;
         // Between two looks, too.
-        tokio::time::sleep(Duration::from_micros(chance.between(0, 30_000))).await;
+        tokio::time::sleep(Duration::from_micros(chance.of(0..30_000))).await;
         child.id().inspect(|id| Signal::Kill.send(*id));
         child.wait_with_output().await.unwrap();
     }
@@ -164,6 +168,7 @@ async fn check(
     assert_eq!(last.code, Some(2), "{form:?}, seed {seed}: {last:?}");
     let file = last.json().unwrap()["files"][0].clone();
     let behind = file["resumed_behind"].as_u64().unwrap();
+    assert!(behind > 0, "{form:?}, seed {seed}: {last:?}");
     assert_eq!(behind + last.figures(&["records"])[0], ORDERS as u64, "{form:?}, seed {seed}");
     let counts = json!({"accepted": ORDERS - bad.len(), "rejected": bad.len()});
     assert_eq!(file["all_runs"], counts, "{form:?}, seed {seed}");

@@ -50,7 +50,7 @@ pub(crate) enum Input {
     /// A part of a file that is followed.
     Part(PathBuf, Window, FileId),
     /// The rows of a query.
-    Query(Query),
+    Query(Box<Query>),
     Object(Object),
 }
 
@@ -125,7 +125,7 @@ impl Input {
     /// The same, without what was passed over by its key.
     pub(crate) fn behind(&self, skip: &Skip) -> Self {
         match (self, skip) {
-            (Self::Query(query), Skip::Behind { key, .. }) => Self::Query(query.after(Some(key.clone()))),
+            (Self::Query(query), Skip::Behind { key, .. }) => Self::Query(Box::new(query.after(Some(key.clone())))),
             _ => self.clone(),
         }
     }

@@ -178,6 +178,10 @@ fn retry() -> RetryConfig {
 }
 
 /// Starts work beside whoever asks for it, who may wait for it even within another runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever asks waits for the answer, and gets none where the task has died"
+)]
 fn start<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> io::Result<Receiver<T>> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = match RUNTIME.get() {

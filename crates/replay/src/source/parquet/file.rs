@@ -48,7 +48,7 @@ impl PlacedFile {
 
     /// Whether it begins as every Parquet file does.
     pub(super) fn has_magic(&self) -> io::Result<bool> {
-        Ok(self.bytes(0, MAGIC.len())? == &MAGIC[..])
+        Ok(self.bytes(0, MAGIC.len())? == MAGIC[..])
     }
 
     /// So many bytes from there on, or those up to the end.
