@@ -27,9 +27,61 @@ pub struct Total {
     /// How many orders, sales and returns.
     pub count: u64,
     /// What the sales come to, in minor units of the currency. Sums are exact: they may have more digits than 64 bits hold.
+    #[serde(with = "exact")]
+    #[cfg_attr(test, schemars(with = "i128"))]
     pub gross: i128,
     /// What the returns have given back; not negative, but where prices of returns are.
+    #[serde(with = "exact")]
+    #[cfg_attr(test, schemars(with = "i128"))]
     pub returned: i128,
     /// Gross less returned.
+    #[serde(with = "exact")]
+    #[cfg_attr(test, schemars(with = "i128"))]
     pub net: i128,
+}
+
+/// Numbers as 64 bits where they are enough: a `serde_json::Value` has no more, and holds what is larger as the nearest that it has.
+mod exact {
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like that")]
+    pub(super) fn serialize<S: Serializer>(sum: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(*sum) {
+            Ok(sum) => serializer.serialize_i64(sum),
+            Err(_) => serializer.serialize_i128(*sum),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        deserializer.deserialize_any(Number)
+    }
+
+    struct Number;
+
+    impl Visitor<'_> for Number {
+        type Value = i128;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<i128, E> {
+            Ok(number.into())
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<i128, E> {
+            Ok(number.into())
+        }
+
+        fn visit_i128<E: Error>(self, number: i128) -> Result<i128, E> {
+            Ok(number)
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<i128, E> {
+            Ok(number as i128)
+        }
+    }
 }
