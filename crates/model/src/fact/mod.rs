@@ -1,6 +1,7 @@
 //! Facts, gathered as tuples per lane and shard.
 
 pub mod derive;
+mod news;
 mod view_events;
 
 pub use view_events::view_keys;

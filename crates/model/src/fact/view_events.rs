@@ -38,21 +38,22 @@ pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&Stor
     let of_order = order_keys(views, order);
     let amended: Vec<BTreeMap<(ViewId, String), String>> =
         events.iter().map(|event| amended_items(views, event, &of_order)).collect();
-    let mut keys: BTreeMap<(ViewId, String), (ViewSlice<'a>, Option<Vec<usize>>)> =
-        placed.into_iter().map(|slice| ((slice.view, slice.key.clone()), (slice, None))).collect();
-    for (place, (view, key)) in
-        amended.iter().enumerate().flat_map(|(place, items)| items.keys().map(move |key| (place, key)))
-    {
-        let nothing = || ViewSlice { view: *view, key: key.clone(), subtotal: 0, items: Vec::new() };
-        let (_, brought_by) = keys.entry((*view, key.clone())).or_insert_with(|| (nothing(), Some(Vec::new())));
-        if let Some(brought_by) = brought_by {
-            brought_by.push(place);
+    let new = |slice: ViewSlice<'a>, brought_by| Seen { slice, brought_by, events: Vec::new() };
+    let mut keys: BTreeMap<(ViewId, String), Seen<'a>> =
+        placed.into_iter().map(|slice| ((slice.view, slice.key.clone()), new(slice, None))).collect();
+    for (place, items) in amended.iter().enumerate() {
+        for (view, key) in items.keys() {
+            let nothing = || ViewSlice { view: *view, key: key.clone(), subtotal: 0, items: Vec::new() };
+            let seen = keys.entry((*view, key.clone())).or_insert_with(|| new(nothing(), Some(Vec::new())));
+            if let Some(brought_by) = &mut seen.brought_by {
+                brought_by.push(place);
+            }
         }
     }
     keys.into_iter()
-        .map(|(key, (slice, brought_by))| {
+        .map(|(key, seen)| {
             let items = amended.iter().map(|items| items.get(&key).map(String::as_str));
-            Seen { slice, brought_by, events: happened(events, items) }
+            Seen { events: happened(events, items), ..seen }
         })
         .collect()
 }

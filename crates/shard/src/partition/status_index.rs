@@ -123,7 +123,10 @@ impl StatusIndex {
             let own = format!("\"{}_{suffix}\"", name.replace('"', "\"\""));
             // What a crash has left is of no use, and may be half made.
             execute(connection, format!("drop index if exists {own}")).await?;
+            // It waits for transactions that began before, and nobody waits for it.
+            execute(connection, "set lock_timeout = 0".to_owned()).await?;
             execute(connection, format!("create index concurrently {own} on {partition} {of}")).await?;
+            execute(connection, format!("set lock_timeout = {}", LOCK_MAX.as_millis())).await?;
             execute(connection, format!("alter index {index} attach partition {own}")).await?;
         }
         Ok(lacking.len())

@@ -84,7 +84,8 @@ fn event(random: &mut StdRng, number: usize) -> Value {
     event
 }
 
-/// Sends orders and events in any order, some of them twice. Orders with ids of their own may come behind their events.
+/// Sends orders and events in any order, some of them twice. Orders with ids of their own may come behind their events. Now and then the
+/// writer is killed.
 async fn send(system: &System, random: &mut StdRng, orders: usize) -> Vec<Sent> {
     let mut sent: Vec<Sent> = Vec::new();
     let mut posts: Vec<(String, Value)> = Vec::new();
@@ -134,6 +135,10 @@ async fn send(system: &System, random: &mut StdRng, orders: usize) -> Vec<Sent> 
         let answers = chunk.iter().map(async |(path, body)| (system.post_to(path, body).await.unwrap(), body));
         for ((status, answer), body) in futures::future::join_all(answers).await {
             assert_eq!(status, 202, "{body}: {answer}");
+        }
+        if random.random_bool(0.15) {
+            system.process(ServiceName::Writer).kill().await;
+            system.process(ServiceName::Writer).restart().await.unwrap();
         }
     }
     sent
@@ -202,7 +207,7 @@ async fn lists_by_status(system: &System, sent: &[Sent]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_order_has_become_is_the_same_in_the_end_whatever_the_order_of_arrival() {
+async fn what_an_order_has_become_is_the_same_in_the_end_whatever_comes_when_and_whoever_is_killed() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
