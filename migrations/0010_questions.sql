@@ -27,7 +27,7 @@ create function forebay_orders_of(customer text, tenant text default '') returns
 
 -- A row for each item.
 create view order_items as
-select tenant, customer_id, ordered_at, order_id, kind, currency, number,
+select bucket, tenant, customer_id, ordered_at, order_id, kind, currency, number,
     item ->> 'sku' as sku,
     (item ->> 'quantity')::int8 as quantity,
     (item ->> 'price')::int8 as price,

@@ -203,10 +203,13 @@ async fn say_room(log: &Log, map: &ShardMap, home: &Path) {
     let used = log.room().await.map_or(0, |room| room.used);
     let streams = map.shards().flat_map(StreamId::all_of).count() as u64;
     let promised = map.settings().streams.bytes_max.saturating_mul(streams);
-    if let Some(free) = free_bytes(home).filter(|free| free.saturating_add(used) < promised) {
+    // It may have a disk of its own.
+    if let Some(free) =
+        free_bytes(&home.join("servers").join("nats")).filter(|free| free.saturating_add(used) < promised)
+    {
         let (promised, free, home) = (ByteSize::b(promised), ByteSize::b(free), home.display());
         note!(
-            "the log may become {promised} ({streams} streams), and {free} are free in {home}: a full disk would stop it. \
+            "the log may become {promised} ({streams} streams), and {free} are free for it in {home}: a full disk would stop it. \
              Make room, or `forebay settings set stream-bytes-max=…`"
         );
     }

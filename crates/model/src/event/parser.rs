@@ -169,7 +169,7 @@ impl<'j> Fields<'j> {
             Key::CustomerId | Key::OrderId if peek == Peek::Null => reader.jiter.known_null()?,
             Key::OrderId => self.order_id.read_id(reader, peek, Pointer::Order("order_id"), OrderId::new)?,
             Key::CustomerId => {
-                self.customer_id.read_id(reader, peek, Pointer::Order("customer_id"), CustomerId::new)?
+                self.customer_id.read_id(reader, peek, Pointer::Order("customer_id"), CustomerId::new)?;
             }
             Key::EventId => self.event_id.read_id(reader, peek, Pointer::Order("event_id"), EventId::new)?,
             Key::Kind => self.kind.read_word(reader, peek, Pointer::Order("kind"))?,

@@ -9,8 +9,11 @@ use sqlx::postgres::PgSslMode;
 use super::address::{ShardAddress, ShardList};
 
 /// What docs/SQL.md tells of.
-const RELATIONS: [&str; 8] = [
+const RELATIONS: [&str; 11] = [
     "orders",
+    "order_events",
+    "view_events",
+    "order_sums",
     "order_views",
     "order_index",
     "dead_letter",

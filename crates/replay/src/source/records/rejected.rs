@@ -14,9 +14,14 @@ use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 /// A record may stand there as a text, with six bytes for each of its own, and has the reason in front of it.
 const LINE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
 
-/// Whether a file begins as such a file does.
+/// Whether a file begins as such a file does: with a line that is one, however it is written now, or where that is longer than what there
+/// is to see, with the beginning of one.
 pub(crate) fn is_rejected(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head.split(|&byte| byte == b'\n').next().unwrap_or_default());
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    if line.len() < head.len() {
+        return serde_json::from_slice::<Told<'_>>(line).is_ok();
+    }
+    let text = String::from_utf8_lossy(line);
     let Some((_, behind_name)) = text.strip_prefix("{\"file\":\"").and_then(|text| text.split_once("\",\"line\":"))
     else {
         return false;
@@ -114,7 +119,9 @@ mod tests {
         };
         let rejects = [reject(7, Some("{\"a\": 1e2}\r")), reject(9, Some("{torn")), reject(11, None)];
         let mut text = lines("orders \"of\" today.csv", &rejects);
-        assert!(is_rejected(&text));
+        assert!(is_rejected(&text) && is_rejected(&text[..text.len() / 2]));
+        let other = br#"{ "record": {"a": 1}, "detail": "", "code": "x", "order_id": "7", "lines": 1, "line": 2, "file": "f" }"#;
+        assert!(is_rejected(&[other, &b"\n"[..]].concat()));
         text.write_all(b"\n{\"put\": \"between\"}\n").unwrap();
         let chunk = read(&text);
         assert_eq!(&chunk.body[..], b"{\"a\": 1e2}\n{torn\n{\"put\": \"between\"}\n");
