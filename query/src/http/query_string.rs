@@ -122,7 +122,10 @@ impl QueryString {
         match last_seen.or(self.get(Parameter::Since)) {
             None | Some(BEGINNING) => Ok(Some(Receipt::default())),
             Some("now") => Ok(None),
-            Some(text) => text.trim().parse().map(Some).map_err(|error| malformed(format!("`since` {error}"))),
+            Some(text) => {
+                let parsed = text.trim().parse().map(Some);
+                parsed.map_err(|_| malformed("`since` must be 0, now, or a `next` that Forebay gave"))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use forebay_stack::{Server, ServiceName};
 
 use super::disk;
 use super::processes::{clock, freezes, kills, stops, writers};
-use super::rows::{conflicts, hang_ups, poison, refusals, twice};
+use super::rows::{conflicts, events, hang_ups, poison, refusals, twice};
 use super::storage::targets::Owed;
 use super::storage::{backlog, backups, deletions, full, promotions, targets};
 use super::trial::{Target, Trial};
@@ -63,6 +63,8 @@ pub enum Case {
     RowsRefused,
     /// Orders with ids that are taken.
     Conflicts,
+    /// Events of orders, before them, behind them and twice, while services are killed.
+    Events,
     /// Clients that close their connections at any moment of a request.
     HangUps,
     /// Every request is sent twice.
@@ -84,7 +86,7 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::Kill(Target::Service(ServiceName::Ingest)),
         Self::Kill(Target::Service(ServiceName::Writer)),
         Self::Kill(Target::Service(ServiceName::Query)),
@@ -128,6 +130,7 @@ impl Case {
         Self::TwoWriters,
         Self::RowsRefused,
         Self::Conflicts,
+        Self::Events,
         Self::HangUps,
         Self::RequestsTwice,
         Self::FileTwice,
@@ -170,6 +173,7 @@ impl Case {
             Self::StandbyFreeze => "standby-freeze".to_owned(),
             Self::TwoWriters => "two-writers".to_owned(),
             Self::RowsRefused => "rows-refused".to_owned(),
+            Self::Events => "events".to_owned(),
             Self::Conflicts => "conflicts".to_owned(),
             Self::HangUps => "hang-ups".to_owned(),
             Self::LogDiskFull => "log-disk-full".to_owned(),
@@ -198,7 +202,7 @@ impl Case {
 
     /// Whether `forebay verify --full` has the last word.
     pub(super) fn is_verified(self) -> bool {
-        matches!(self, Self::HangUps | Self::Conflicts | Self::DerivedSetBack)
+        matches!(self, Self::HangUps | Self::Conflicts | Self::Events | Self::DerivedSetBack)
     }
 
     /// Why the case cannot be run on this machine, if it cannot.
@@ -235,6 +239,7 @@ impl Case {
             Self::TwoWriters => writers::two(trial).await,
             Self::RowsRefused => refusals::refuse(trial, SHARD).await,
             Self::Conflicts => conflicts::conflict(trial).await,
+            Self::Events => events::happen(trial).await,
             Self::HangUps => hang_ups::hang_up(trial).await,
             Self::LogDiskFull => full::log_disk(trial).await,
             Self::ShardDiskFull => full::shard_disk(trial, SHARD).await,
