@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::append::door::Door;
+use crate::append::door::{Door, Leave};
 use crate::append::group::{Group, Origin, Pending};
 use crate::limit::memory::Held;
 
@@ -85,21 +85,16 @@ impl Appender {
     ) -> Result<Receipt, AppendError> {
         let held = Arc::new(held);
         let ways: Vec<Way> = parts.iter().map(|part| self.way(part.lane, part.shard)).collect();
-        let now = Instant::now();
-        let enter = |(part, way): (&FramePart, &Way)| {
-            let (lane, shard) = (part.lane, part.shard);
-            way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })
-        };
-        let leaves = parts.iter().zip(&ways).map(enter).collect::<Result<Vec<_>, _>>()?;
+        let leaves = enter(&parts, &ways)?;
         let mut waits = Vec::with_capacity(parts.len());
-        for ((part, way), leave) in parts.into_iter().zip(ways).zip(leaves) {
+        for (part, way) in parts.into_iter().zip(ways) {
             let (lane, shard) = (part.lane, part.shard);
             let (done, wait) = oneshot::channel();
             waits.push((lane, shard, wait));
             // A group that takes nothing any more drops what waits for it.
             let _ = way.parts.send(Pending { part, origin, epoch, held: held.clone(), done }).await;
-            leave.used();
         }
+        leaves.into_iter().for_each(|(_, leave)| leave.used());
         let mut receipt = Receipt::default();
         for (lane, shard, wait) in waits {
             let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
@@ -127,6 +122,20 @@ impl Appender {
         };
         groups.entry((lane, shard)).or_insert_with(start).clone()
     }
+}
+
+/// Leave of each log that these parts are for; several parts of one log need one.
+fn enter(parts: &[FramePart], ways: &[Way]) -> Result<Vec<((Lane, ShardId), Leave)>, AppendError> {
+    let now = Instant::now();
+    let mut leaves: Vec<((Lane, ShardId), Leave)> = Vec::new();
+    for (part, way) in parts.iter().zip(ways) {
+        let (lane, shard) = (part.lane, part.shard);
+        if leaves.iter().all(|(of, _)| *of != (lane, shard)) {
+            let leave = way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?;
+            leaves.push(((lane, shard), leave));
+        }
+    }
+    Ok(leaves)
 }
 
 impl From<AppendError> for Problem {

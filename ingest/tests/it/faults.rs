@@ -93,6 +93,30 @@ async fn while_the_log_is_silent_orders_are_refused_at_once_and_it_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batches_of_several_shards_find_out_by_themselves_that_the_log_is_back() {
+    let stack = Stack::temporary(0, Durability::Fast).await.unwrap();
+    let port = stack.nats_url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let proxy = Proxy::to(port).await.unwrap();
+    let through = settings_at(format!("nats://127.0.0.1:{}", proxy.port()), "batchback");
+    let ingest = Ingest::start_on(through, &StreamKind::ALL, &["--ack-timeout-ms", "1500"]).await;
+    let batch = || ingest.batch(ndjson((1..=3000).map(order)));
+    assert_eq!(batch().await.status, 202);
+    proxy.set(Mode::Stall);
+    for _ in 0..3 {
+        batch().await.problem(503, "log_unreachable");
+    }
+    proxy.set(Mode::Pass);
+    // Nobody sends anything else; it comes again when it is told to, and a client may be told so a few times.
+    let mut attempts = 0;
+    while batch().await.status != 202 {
+        attempts += 1;
+        assert!(attempts < 5, "it is refused again and again");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_cuts_an_endless_batch_short_and_settles_what_it_says() {
     let ingest = Ingest::start("stop", &[]).await;
     let numbers = futures::stream::unfold(1u32, async |number| {
