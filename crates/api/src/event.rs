@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// An event as a client sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewEvent"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewEvent", transform = crate::description::by_kind))]
 pub struct NewEvent<V> {
     /// Which event of its order: whoever sends it again sends the same id.
     #[cfg_attr(test, schemars(schema_with = "crate::description::id"))]

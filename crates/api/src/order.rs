@@ -45,7 +45,7 @@ pub struct Order<V> {
     /// What those come to that the key of a view sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subtotal: Option<i64>,
-    /// `placed`, or the kind of the latest event that is a state; not where orders are shown as they were placed.
+    /// `placed`, or the latest state: `confirmed`, `packed`, `shipped`, `delivered`, `cancelled`, or `returned` once all of it has come back; not where orders are shown as they were placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// Since when: the time of that event, or of the order.
@@ -65,7 +65,7 @@ pub struct Order<V> {
     /// Whether the key of the view has no part in the order any more, since it was amended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdrawn: bool,
-    /// Whatever else was sent with the order; and `paid` and `refunded`, where there are such events: sums in minor units of the currency.
+    /// Whatever else was sent with the order, but for what stands here; and `paid` and `refunded`, where there are such events: sums in minor units of the currency.
     #[serde(flatten)]
     pub attributes: BTreeMap<String, V>,
 }

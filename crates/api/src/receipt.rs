@@ -44,7 +44,7 @@ pub enum ReceiptState {
 pub struct DeadOrder {
     /// Its id, where it can be read.
     pub order_id: Option<String>,
-    /// Why it is dead.
+    /// Why it is dead: `conflict` where its customer had another order with that id already, or what the database said.
     pub reason: String,
     /// The address of its dead letter, such as `0/17`.
     pub letter: String,

@@ -95,6 +95,15 @@ pub(super) fn order() -> Value {
     }))
 }
 
+/// As exports have it.
+pub(super) fn order_as_placed() -> Value {
+    let mut order = order();
+    if let Some(members) = order.as_object_mut() {
+        members.retain(|name, _| !name.starts_with("status"));
+    }
+    order
+}
+
 pub(super) fn page() -> Value {
     of::<Page<Order<Value>>>(json!({"data": [order()], "has_more": true, "next_cursor": CURSOR, "shards_missing": []}))
 }

@@ -78,7 +78,8 @@ pub(super) fn post_orders(schemas: &mut Schemas) -> Operation {
          read as a stream and logged as it comes, and may be of any length. Lines that are no orders are rejected one by one, and the first \
          100 of them are told; where nothing was accepted, that is 422 with the same members. A stream that is faster than the client's \
          rate is slowed down. A batch that has to be cut short (400 torn body, 408, 413, 429, 503) is a problem with the same members and \
-         `settled_lines`: every line up to that one is accepted or rejected for good. Go on behind it, or send all of it again.",
+         `settled_lines`: every line up to that one is accepted or rejected for good. Go on behind it, or send all of it again. Orders without an `order_id` are stored twice \
+         by that, unless the request has an `Idempotency-Key` and, where it goes on behind a line, says in `Forebay-First-Line` with which one.",
         vec![
             Content::new("application/x-ndjson", json!({"type": "string"}), examples::lines()),
             Content::json(orders, json!([examples::new_order()])),
@@ -124,7 +125,14 @@ pub(super) fn post_events(schemas: &mut Schemas) -> Operation {
 fn batch(schemas: &mut Schemas, summary: &'static str, text: &'static str, takes: Vec<Content>) -> Operation {
     let report = schemas.of::<BatchReport>();
     let settled = "Where the batch was begun: every line up to this one is accepted or rejected for good.";
-    let cut_short = json!({"properties": {"settled_lines": {"type": "integer", "minimum": 0, "description": settled}}});
+    // One that was never begun has none of them.
+    let cut_short = json!({"properties": {
+        "settled_lines": {"type": "integer", "minimum": 0, "description": settled},
+        "accepted": {"type": "integer", "minimum": 0, "description": "How many of these lines are safe."},
+        "rejected": {"type": "integer", "minimum": 0, "description": "How many of them are no orders."},
+        "errors": {"type": "array", "description": "The first 100 of those, as in the answer to a whole batch."},
+        "receipt": {"type": ["string", "null"], "description": "Of what is safe."},
+    }});
     Operation {
         summary,
         text,

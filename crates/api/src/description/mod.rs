@@ -25,19 +25,21 @@ use crate::route::{Role, Route};
 use operation::Operation;
 use schemas::Schemas;
 
-pub(crate) use schemas::{event_kind, id, id_and_time, id_or_null, ids, kind, sku};
+pub(crate) use schemas::{by_kind, event_kind, id, id_and_time, id_or_null, ids, kind, sku};
 
 const TEXT: &str = "\
 Forebay takes orders over HTTP, answers 202 when they are safe in its log, stores each exactly once, and gives them back.
 
-- **To send orders**, one: `POST /v1/orders`; many: `POST /v1/orders/batch`. The answer 202 is a promise: the order is on disk, and will be stored. \
-Sending the same order again is harmless at any time: with an `order_id` and a `timestamp` it is stored once. 429 and 503 say in `Retry-After` \
+- **To send orders**, one: `POST /v1/orders`; many: `POST /v1/orders/batch`. The answer 202 is a promise: the order is on disk, and will be stored, \
+or kept as a dead letter with its reason: such as `conflict` where its customer had another order with that id already, of which the first stays. Sending the same order again is \
+harmless at any time where it says which order it is: with an `order_id` and a `timestamp` it is stored once, and so it is without an id where request and order have an `Idempotency-Key` and a \
+`timestamp`. Without both, each is an order of its own. 429 and 503 say in `Retry-After` \
 (seconds) when to try again; a batch that was cut short says in `settled_lines` how many leading lines need not be sent again.
 - **To read what was just written**, give the `receipt` of the answer to `after` of any read: it waits until what the receipt names is there. \
-`GET /v1/receipts/{receipt}` says what became of it.
+`GET /v1/receipts/{receipt}` says what became of it. Receipts come from ingest, and are read at query, which may have another address.
 - **To page**, give `next_cursor` to `cursor`, with the same filter, as long as `has_more`.
 - **Errors** are problems (RFC 9457) with a stable `code`. Each answer has an `X-Request-Id`; a client may choose it by sending one.
-- **Amounts** are integers in minor units of the order's currency. **Times** are RFC 3339.
+- **Amounts** are integers in minor units of the order's currency; sums of many may be beyond 2^53, which some programs round. **Times** are RFC 3339.
 - With a clients file, requests to `/v1` need `Authorization: Bearer API_KEY`, of a client that has the right (`x-right`); without one, access is open.
 ";
 

@@ -66,12 +66,13 @@ pub(super) fn parameters() -> Map<String, Value> {
         (
             "Idempotency-Key",
             "Makes sending again safe for orders without an `order_id`: one that comes again with this key, however it is written, is the same \
-             order. It must bring its `timestamp`. Another order with the same key is 422 for ten minutes.",
+             order. It must bring its `timestamp`. Another order with the same key is 422 for ten minutes, where it comes by itself. Of a batch it makes, with \
+             `Forebay-First-Line`, each line one order; events have ids of their own and need none.",
             json!({"type": "string", "minLength": 1, "maxLength": 128}),
         ),
         (
             "Forebay-First-Line",
-            "Where the first line of this body stands in its source, for assigning ids by `Idempotency-Key`.",
+            "Where the first line of this body stands in its source, for assigning ids by `Idempotency-Key`: who goes on behind line 2 of a batch says 3.",
             json!({"type": "integer", "minimum": 1, "default": 1}),
         ),
         (
@@ -129,7 +130,7 @@ fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
             json!({"type": "string", "examples": [POSITION_OF_CHANGES]}),
         ),
         Parameter::AsPlaced => (
-            "Show orders as they were placed, and not what has happened to them since.",
+            "Show orders as they were placed, and not what has happened to them since. Exports always do.",
             json!({"type": "boolean", "default": false}),
         ),
         Parameter::Partial => (

@@ -49,7 +49,7 @@ pub(super) fn get_orders(schemas: &mut Schemas) -> Operation {
         schemas,
         "List all orders",
         "Of all customers, newest first, or with `order=asc` oldest first; `kind` leaves out sales or returns. With another `Accept` than JSON it is the whole list in one answer, \
-         streamed: there is no `limit` and no `cursor` then, and a transfer that ends is whole.",
+         streamed: there is no `limit` and no `cursor` then, a transfer that ends is whole, and orders are as they were placed, so that they can be sent again. `rows=items` has a row for each item.",
         examples::page(),
     )
 }
@@ -77,7 +77,7 @@ pub(super) fn get_orders_of_view(schemas: &mut Schemas) -> Operation {
 fn list(schemas: &mut Schemas, summary: &'static str, text: &'static str, example: Value) -> Operation {
     let csv = "order_id,customer_id,timestamp,kind,currency,total,items,attributes\r\n";
     let parquet = json!({"type": "string", "contentMediaType": "application/vnd.apache.parquet"});
-    let lines = format!("{}\n", examples::order());
+    let lines = format!("{}\n", examples::order_as_placed());
     let contents = vec![
         Content::json(schemas.of::<Page<Order<Value>>>(), example),
         Content::text("application/x-ndjson", lines),
@@ -136,7 +136,7 @@ pub(super) fn get_totals(route: Route, schemas: &mut Schemas) -> Operation {
             "However many there are, it is read from sums that are kept by the hour. (An order with the id `totals` is read as its customer's.) ",
         ),
     };
-    let text = "Sums are per currency, and exact at the positions of the answer. `gross` is what sales come to, `returned` what returns have given \
+    let text = "Of orders as they were placed: a return is an order of kind `return`, and events change nothing of it. Sums are per currency, and exact at the positions of the answer. `gross` is what sales come to, `returned` what returns have given \
                 back, `net` the difference. At most 20,000 totals come at once.";
     Operation {
         summary,
@@ -161,8 +161,8 @@ pub(super) fn post_lookup(schemas: &mut Schemas) -> Operation {
     Operation {
         summary: "Read many orders by their ids",
         text: "Up to 1,000 at once, in the order of their ids. Where an id is nobody's there is null, and also where several customers have it: \
-               those are named under `ambiguous`. An id whose index entry is still to come (`Forebay-Owed`) is null, too; asked for alone, it is \
-               looked for on every shard. Together they may have 16 MiB.",
+               those are named under `ambiguous`. An id whose index entry is still to come is null, too (`Forebay-Owed` names who owes such entries, a moment after they began to), \
+               but with the receipt in `after`, which waits for it; asked for alone, it is looked for on every shard. Together they may have 16 MiB.",
         takes: vec![Content::json(schemas.of::<OrderIds>(), examples::order_ids())],
         headers: &[AFTER],
         gives: vec![Given {

@@ -92,6 +92,29 @@ pub(crate) fn kind(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": OrderKind::ALL.map(OrderKind::as_str)})
 }
 
+/// Adds what an event of some kinds says; of the others it is a field like any other.
+pub(crate) fn by_kind(schema: &mut Schema) {
+    let members = [
+        (
+            "items",
+            "Of `returned`: what came back; without it, all of the order. Of `amended`: what the order's items are from then on, as in an order.",
+            json!([{"sku": "SHOE001", "quantity": 1}]),
+        ),
+        ("amount", "Of `paid` and `refunded`: in minor units of the order's currency, not negative.", json!(2999)),
+        (
+            "set",
+            "Of `amended`, which has this or `items`: fields of the order, and what they are from then on. Not its id, customer, time, \
+             currency or kind, nor what a view goes by.",
+            json!({"note": "leave it at the door"}),
+        ),
+    ];
+    if let Some(properties) = schema.ensure_object().get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, text, example) in members {
+            properties.insert(name.to_owned(), json!({"description": text, "examples": [example]}));
+        }
+    }
+}
+
 /// An order with an id needs its time, or sending it again would store it twice. Said as a condition, and not as two kinds of orders: clients that
 /// are made of the description have one type of them.
 pub(crate) fn id_and_time(schema: &mut Schema) {
