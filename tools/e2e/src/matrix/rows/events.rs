@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
-use forebay_model::Receipt;
+use forebay_model::{Lane, Receipt};
 use forebay_stack::ServiceName;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -44,7 +44,7 @@ struct Follower {
 pub(crate) async fn happen(trial: &mut Trial) -> Result<()> {
     let mut maker = Maker::new("happen", StdRng::from_rng(&mut trial.rng));
     let mut follower = Follower { since: Receipt::default(), given: BTreeSet::new(), went_back: 0 };
-    let (mut events, mut becomes) = (BTreeSet::new(), BTreeMap::new());
+    let (mut events, mut becomes, mut posted) = (BTreeSet::new(), BTreeMap::new(), 0);
     for _ in 0..trial.span.rounds() * 4 {
         let mut sent = Vec::new();
         for made in (0..ORDERS).map(|_| maker.make(true)) {
@@ -57,6 +57,7 @@ pub(crate) async fn happen(trial: &mut Trial) -> Result<()> {
             let Made { mark, json, .. } = made;
             sent.push(Sent { path: "/v1/orders".to_owned(), json, mark: Some(mark) });
         }
+        posted += sent.iter().filter(|sent| sent.mark.is_none()).count();
         sent.shuffle(&mut trial.rng);
         let (first, second) = sent.split_at(sent.len() / 2);
         let service = if trial.rng.random() { ServiceName::Writer } else { ServiceName::Query };
@@ -67,6 +68,7 @@ pub(crate) async fn happen(trial: &mut Trial) -> Result<()> {
         // Where nobody answers, it goes on the next time.
         let _ = follower.go_on(&trial.system).await;
     }
+    trial.known.logged_again(Lane::Events, (posted - events.len()) as u64);
     trial
         .must("whoever follows is given every event", WITHIN, async |system| {
             follower.go_on(system).await?;
