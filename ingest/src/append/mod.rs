@@ -94,7 +94,9 @@ impl Appender {
             // A group that takes nothing any more drops what waits for it.
             let _ = way.parts.send(Pending { part, origin, epoch, held: held.clone(), done }).await;
         }
-        leaves.into_iter().for_each(|(_, leave)| leave.used());
+        for leave in leaves {
+            leave.used();
+        }
         let mut receipt = Receipt::default();
         for (lane, shard, wait) in waits {
             let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
@@ -125,14 +127,13 @@ impl Appender {
 }
 
 /// Leave of each log that these parts are for; several parts of one log need one.
-fn enter(parts: &[FramePart], ways: &[Way]) -> Result<Vec<((Lane, ShardId), Leave)>, AppendError> {
-    let now = Instant::now();
-    let mut leaves: Vec<((Lane, ShardId), Leave)> = Vec::new();
+fn enter(parts: &[FramePart], ways: &[Way]) -> Result<Vec<Leave>, AppendError> {
+    let (now, mut entered, mut leaves) = (Instant::now(), Vec::new(), Vec::new());
     for (part, way) in parts.iter().zip(ways) {
         let (lane, shard) = (part.lane, part.shard);
-        if leaves.iter().all(|(of, _)| *of != (lane, shard)) {
-            let leave = way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?;
-            leaves.push(((lane, shard), leave));
+        if !entered.contains(&(lane, shard)) {
+            entered.push((lane, shard));
+            leaves.push(way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?);
         }
     }
     Ok(leaves)
