@@ -34,11 +34,18 @@ impl Right {
         match name {
             "write" => Some(&[Self::OrdersWrite, Self::EventsWrite]),
             "read" => Some(&[Self::OrdersRead]),
-            _ => Self::ALL.iter().position(|right| right.as_str() == name).map(|at| &Self::ALL_IN_PLACE[at..=at]),
+            _ => {
+                const ALL: &[Right] = &Right::ALL;
+                ALL.chunks(1).find(|one| one[0].as_str() == name)
+            }
         }
     }
 
-    const ALL_IN_PLACE: &'static [Self] = &Self::ALL;
+    /// Says which names there are.
+    pub fn known() -> String {
+        let names: Vec<&str> = Self::ALL.iter().map(|right| right.as_str()).chain(["write", "read"]).collect();
+        format!("there are {}", names.join(", "))
+    }
 }
 
 impl fmt::Display for Right {

@@ -1,46 +1,83 @@
-//! Files that are read again when they change.
+//! What is read from files, and read again when they change.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 /// How often they are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Files, and how they were when they were last looked at. Made before they are read, so that no change falls between.
+/// What was read from files. Cloning it is cheap, and all clones have the same.
 #[derive(Debug)]
-pub(crate) struct Followed {
+pub(crate) struct Followed<T>(Arc<Inner<T>>);
+
+#[derive(Debug)]
+struct Inner<T> {
+    what: &'static str,
     paths: Vec<PathBuf>,
-    seen: Vec<Option<Version>>,
+    /// How the files were before they were read first, so that no change falls between that and the following.
+    first_seen: Vec<Option<Version>>,
+    now: watch::Sender<Arc<T>>,
 }
 
 /// What a change of a file changes: a new file in its place has another number.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Version {
     modified: SystemTime,
     bytes: u64,
     inode: u64,
 }
 
-impl Followed {
-    pub(crate) fn new<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
-        let paths: Vec<PathBuf> = paths.into_iter().map(Path::to_owned).collect();
-        let seen = versions(&paths);
-        Self { paths, seen }
+impl<T> Followed<T> {
+    /// Reads these files; `what` they are stands in the log when they change.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub(crate) fn new(
+        what: &'static str,
+        paths: Vec<PathBuf>,
+        read: impl FnOnce() -> Result<T, String>,
+    ) -> Result<Self, String> {
+        let first_seen = versions(&paths);
+        let now = watch::Sender::new(Arc::new(read()?));
+        Ok(Self(Arc::new(Inner { what, paths, first_seen, now })))
     }
 
-    /// Returns when one of them is another than it was. Nothing is forgotten when it is dropped half-way.
-    pub(crate) async fn changed(&mut self) {
-        loop {
-            sleep(EVERY).await;
-            let now = versions(&self.paths);
-            if now != self.seen {
-                self.seen = now;
-                return;
+    /// What was read last.
+    pub(crate) fn now(&self) -> Arc<T> {
+        Arc::clone(&self.0.now.borrow())
+    }
+
+    /// Reads the files again whenever one of them changes, until `stop`. While they are wrong, what was read before stays.
+    pub(crate) async fn follow(&self, read: impl Fn() -> Result<T, String>, stop: &CancellationToken) {
+        let Inner { what, paths, first_seen, now } = &*self.0;
+        let mut seen = first_seen.clone();
+        while stop.run_until_cancelled(sleep(EVERY)).await.is_some() {
+            let current = versions(paths);
+            if current == seen {
+                continue;
+            }
+            seen = current;
+            match read() {
+                Ok(read) => {
+                    info!(files = ?paths, "the {what} changed and is in force");
+                    now.send_replace(Arc::new(read));
+                }
+                Err(fault) => warn!(%fault, "the {what} changed and is wrong: what was there before stays in force"),
             }
         }
+    }
+}
+
+impl<T> Clone for Followed<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

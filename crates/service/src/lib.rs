@@ -12,7 +12,7 @@
 //! | [`lifecycle`] | tasks that must not die, signals, drain, the exit code |
 //! | [`failpoint`] | places where a test makes a service fail |
 //! | [`http`] | the accept loop and its limits, request bodies with time-outs, request metrics |
-//! | `followed` | files that are read again when they change |
+//! | `followed` | what is read from files, and read again when they change |
 //! | [`interface`] | the routes that a service has, those that all have, the description and its page |
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |

@@ -100,11 +100,12 @@ impl Service {
     pub fn follow_files(&self, settings: &ServiceSettings) {
         let stop = self.shutdown().answered();
         if let Some(tls) = self.tls.clone() {
-            self.lifecycle.spawn("certificate", quietly(tls.follow(stop.clone())));
+            let stop = stop.clone();
+            self.lifecycle.spawn("certificate", quietly(async move { tls.follow(&stop).await }));
         }
         if let Some(file) = settings.clients_file.clone() {
             let (clients, stop) = (self.clients.clone(), stop.clone());
-            self.lifecycle.spawn("clients file", quietly(async move { clients.follow(&file, stop).await }));
+            self.lifecycle.spawn("clients file", quietly(async move { clients.follow(&file, &stop).await }));
         }
     }
 

@@ -35,19 +35,19 @@ impl Door {
         Self { dependency, try_max, state: Mutex::new(State { next_try: None, is_up: true }) }
     }
 
-    /// Leave to try a frame now.
+    /// Leave to try a frame now; none is needed where it is open.
     ///
     /// # Errors
     /// Why not; nothing was sent.
-    pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Result<Leave, PublishError> {
+    pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Result<Option<Leave>, PublishError> {
         match &mut self.lock().next_try {
             Some(next_try) if now < *next_try => Err(refusal()),
             // Others wait for what becomes of it.
             Some(next_try) => {
                 *next_try = now + self.try_max + TRY_EVERY;
-                Ok(Leave(Some((Arc::clone(self), now))))
+                Ok(Some(Leave { door: Arc::clone(self), since: now, is_used: false }))
             }
-            None => Ok(Leave(None)),
+            None => Ok(None),
         }
     }
 
@@ -81,25 +81,34 @@ impl Door {
     }
 }
 
-/// Leave to try a frame. Where it is the one that finds out and is not used, as where a request goes through several doors and another one
-/// is shut, the next comer has it.
+/// Leave to find out whether a door is still shut. Where it is not used, as where a request goes through several doors and another one is
+/// shut, the next comer has it.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Leave(Option<(Arc<Door>, Instant)>);
+pub(crate) struct Leave {
+    door: Arc<Door>,
+    since: Instant,
+    is_used: bool,
+}
 
 impl Leave {
+    /// Whether it is leave of that door.
+    pub(crate) fn is_of(&self, door: &Arc<Door>) -> bool {
+        Arc::ptr_eq(&self.door, door)
+    }
+
     /// The frame is on its way.
     pub(crate) fn used(mut self) {
-        self.0 = None;
+        self.is_used = true;
     }
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        if let Some((door, since)) = self.0.take()
-            && let Some(next_try) = &mut door.lock().next_try
+        if !self.is_used
+            && let Some(next_try) = &mut self.door.lock().next_try
         {
-            *next_try = since;
+            *next_try = self.since;
         }
     }
 }
@@ -138,7 +147,7 @@ mod tests {
                 now += pause;
                 // Each begins with another door.
                 let (before, from) = doors.split_at(first.index(doors.len()));
-                let leaves: Result<Vec<Leave>, _> = from.iter().chain(before).map(|door| door.enter(at(now))).collect();
+                let leaves: Result<Vec<Option<Leave>>, _> = from.iter().chain(before).map(|door| door.enter(at(now))).collect();
                 prop_assert_eq!(leaves.is_ok(), now >= may_be_tried, "after {} ms", now);
                 if leaves.is_ok() {
                     break;
@@ -153,7 +162,7 @@ mod tests {
         let door = Arc::new(Door::new(health.dependency("log", Need::Optional), Duration::from_secs(5)));
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let enters = |seconds| door.enter(at(seconds)).map(Leave::used).is_ok();
+        let enters = |seconds| door.enter(at(seconds)).map(|leave| leave.map(Leave::used)).is_ok();
         assert!(enters(0) && enters(0));
         assert!(door.note::<()>(&Err(PublishError::Unknown), at(5)));
         assert!(!enters(5), "the log is silent");

@@ -126,14 +126,14 @@ impl Appender {
     }
 }
 
-/// Leave of each log that these parts are for; several parts of one log need one.
+/// Leave of each shut log that these parts are for; several parts of one log need one.
 fn enter(parts: &[FramePart], ways: &[Way]) -> Result<Vec<Leave>, AppendError> {
-    let (now, mut entered, mut leaves) = (Instant::now(), Vec::new(), Vec::new());
+    let now = Instant::now();
+    let mut leaves: Vec<Leave> = Vec::new();
     for (part, way) in parts.iter().zip(ways) {
-        let (lane, shard) = (part.lane, part.shard);
-        if !entered.contains(&(lane, shard)) {
-            entered.push((lane, shard));
-            leaves.push(way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?);
+        if leaves.iter().all(|leave| !leave.is_of(&way.door)) {
+            let (lane, shard) = (part.lane, part.shard);
+            leaves.extend(way.door.enter(now).map_err(|cause| AppendError { lane, shard, cause: Arc::new(cause) })?);
         }
     }
     Ok(leaves)

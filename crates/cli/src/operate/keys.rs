@@ -155,6 +155,5 @@ fn table(clients: &[ListedClient]) -> String {
 }
 
 fn right(text: &str) -> Result<String, String> {
-    let names: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).collect();
-    Right::named(text).map(|_| text.to_owned()).ok_or_else(|| format!("there are {}, write and read", names.join(", ")))
+    Right::named(text).map(|_| text.to_owned()).ok_or_else(Right::known)
 }

@@ -1,14 +1,12 @@
 //! Who sends a request, by its API key or its address.
 
-use std::sync::Arc;
-
 use forebay_api::Right;
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
 
 use super::client::{Client, Rights};
+use crate::followed::Followed;
 use crate::http::peer::Peer;
 use crate::problem::Problem;
 
@@ -16,7 +14,7 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     /// None: access is open.
-    pub(super) listed: Option<Arc<watch::Sender<Arc<[Listed]>>>>,
+    pub(super) listed: Option<Followed<Vec<Listed>>>,
 }
 
 /// A key, and whose it is.
@@ -38,7 +36,7 @@ impl Clients {
             return Ok(Client { name: peer.name.clone(), rights: Rights::ALL, orders_per_s: None });
         };
         let key = bearer_token(headers)?;
-        let listed = Arc::clone(&listed.borrow());
+        let listed = listed.now();
         let client = find(&listed, key).ok_or_else(|| {
             unauthenticated("the API key is not known").header(
                 header::WWW_AUTHENTICATE,

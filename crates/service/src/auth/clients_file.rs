@@ -11,13 +11,10 @@
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::Arc;
 
 use forebay_api::Right;
 use serde::Deserialize;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use super::client::Client;
 use super::clients::{Clients, Listed};
@@ -54,8 +51,8 @@ impl Clients {
     /// Every fault of the file is a line that says where it is.
     pub fn load(file: Option<&Path>) -> Result<Self, BadSetting> {
         let Some(path) = file else { return Ok(Self::open()) };
-        let listed = read(path).map_err(BadSetting::new)?;
-        Ok(Self { listed: Some(Arc::new(watch::Sender::new(listed.into()))) })
+        let listed = Followed::new("clients file", vec![path.to_owned()], || read(path)).map_err(BadSetting::new)?;
+        Ok(Self { listed: Some(listed) })
     }
 
     /// What is wrong with the text of a clients file, if something is.
@@ -66,18 +63,10 @@ impl Clients {
         parse(text).map(|_| ())
     }
 
-    /// Reads the file again whenever it changes, until `stop`. While a changed file is wrong, the clients stay who they were.
-    pub(crate) async fn follow(self, path: &Path, stop: CancellationToken) {
-        let Some(clients) = self.listed else { return };
-        let mut file = Followed::new([path]);
-        while stop.run_until_cancelled(file.changed()).await.is_some() {
-            match read(path) {
-                Ok(listed) => {
-                    info!(file = %path.display(), keys = listed.len(), "the clients file has changed and is in force");
-                    clients.send_replace(listed.into());
-                }
-                Err(fault) => warn!(%fault, "the clients file has changed and is wrong: it stays as it was"),
-            }
+    /// Reads the file again whenever it changes, until `stop`.
+    pub(crate) async fn follow(self, path: &Path, stop: &CancellationToken) {
+        if let Some(listed) = self.listed {
+            listed.follow(|| read(path), stop).await;
         }
     }
 }
@@ -114,10 +103,10 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     }
     let mut rights = Vec::new();
     for name in &entry.rights {
-        rights.extend(Right::named(name).ok_or_else(|| format!("there is no right {name:?}: {}", known_rights()))?);
+        rights.extend(Right::named(name).ok_or_else(|| format!("there is no right {name:?}: {}", Right::known()))?);
     }
     if rights.is_empty() {
-        return Err(format!("rights must name one: {}", known_rights()));
+        return Err(format!("rights must name one: {}", Right::known()));
     }
     let client = Client {
         name: entry.name.as_str().into(),
@@ -134,11 +123,6 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
         Ok(Listed { key_sha256, client: client.clone() })
     };
     keys.into_iter().map(listed).collect()
-}
-
-fn known_rights() -> String {
-    let names: Vec<&str> = Right::ALL.iter().map(|right| right.as_str()).chain(["write", "read"]).collect();
-    format!("there are {}", names.join(", "))
 }
 
 fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {

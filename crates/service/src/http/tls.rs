@@ -10,12 +10,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::followed::Followed;
 use crate::settings::command_line::BadSetting;
@@ -43,7 +42,7 @@ pub struct TlsSettings {
 #[derive(Debug, Clone)]
 pub struct Tls {
     files: Files,
-    config: Arc<watch::Sender<Arc<ServerConfig>>>,
+    config: Followed<ServerConfig>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,29 +60,18 @@ impl Tls {
     pub fn load(settings: &TlsSettings) -> Result<Option<Self>, BadSetting> {
         let TlsSettings { cert: Some(cert), key: Some(key), client_ca } = settings.clone() else { return Ok(None) };
         let files = Files { cert, key, client_ca };
-        let config = files.read().map_err(BadSetting::new)?;
-        Ok(Some(Self { files, config: Arc::new(watch::Sender::new(Arc::new(config))) }))
+        let config = Followed::new("certificate", files.all(), || files.read()).map_err(BadSetting::new)?;
+        Ok(Some(Self { files, config }))
     }
 
-    /// Reads the files again whenever one changes, until `stop`. Open connections stay as they are; while the files do not fit each other,
-    /// new ones are made as before.
-    pub(crate) async fn follow(self, stop: CancellationToken) {
-        let mut followed = Followed::new(self.files.all());
-        while stop.run_until_cancelled(followed.changed()).await.is_some() {
-            match self.files.read() {
-                Ok(config) => {
-                    info!(file = %self.files.cert.display(), "the certificate has changed and is in force");
-                    self.config.send_replace(Arc::new(config));
-                }
-                Err(fault) => warn!(%fault, "the certificate has changed and cannot be used: it stays as it was"),
-            }
-        }
+    /// Reads the files again whenever one changes, until `stop`. Open connections stay as they are.
+    pub(crate) async fn follow(self, stop: &CancellationToken) {
+        self.config.follow(|| self.files.read(), stop).await;
     }
 
     /// The connection behind the handshake; nothing where the peer does not come to one.
     pub(super) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let config = Arc::clone(&self.config.borrow());
-        match timeout(HANDSHAKE_MAX, TlsAcceptor::from(config).accept(stream)).await {
+        match timeout(HANDSHAKE_MAX, TlsAcceptor::from(self.config.now()).accept(stream)).await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
                 debug!(%error, "a connection ended in its handshake");
@@ -95,8 +83,8 @@ impl Tls {
 }
 
 impl Files {
-    fn all(&self) -> impl Iterator<Item = &Path> {
-        [Some(&self.cert), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().map(PathBuf::as_path)
+    fn all(&self) -> Vec<PathBuf> {
+        [Some(&self.cert), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().cloned().collect()
     }
 
     fn read(&self) -> Result<ServerConfig, String> {

@@ -98,13 +98,13 @@ pub(crate) async fn happen(trial: &mut Trial) -> Result<()> {
 
 /// What happens to an order; the ids tell nothing of the times.
 fn happened(rng: &mut StdRng, made: &Made) -> Vec<Value> {
+    let count = rng.random_range(0..6);
     let event = |number: usize| {
         let kind = if rng.random_ratio(1, 6) { "note" } else { STATES.choose(rng).copied().unwrap_or_default() };
         let second = rng.random_range(0..6);
         json!({"customer_id": made.customer_id, "event_id": format!("E{number}"), "kind": kind,
             "at": format!("2025-07-01T00:00:{second:02}Z")})
     };
-    let count = made.mark.len() % 3 + made.customer_id.bytes().map(usize::from).sum::<usize>() % 4;
     (0..count).map(event).collect()
 }
 
