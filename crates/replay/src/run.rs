@@ -102,7 +102,7 @@ pub(crate) async fn run_plan(settings: Settings, plan: Plan, tell: Tell, interru
     let mut summary = Summary::new(&journal, ending, &replay.settings, &resumed, places.as_deref());
     if replay.settings.dry_run {
         let files: Vec<String> = replay.plan.inputs.iter().map(Input::name).collect();
-        summary.report = Some(replay.reporting.report(&files));
+        summary.report = Some(replay.reporting.report(&files)?);
     }
     Ok(summary)
 }

@@ -63,7 +63,10 @@ impl Worker {
                 let source_name = self.can_be_read_again[chunk.file].then(|| source_name.clone());
                 sender.deliver(chunk, source_name).await
             }
-            Work::Check(checker, reporting) => (reporting.check(checker, chunk), Ok(())),
+            Work::Check(checker, reporting) => {
+                let (delivered, kept) = reporting.check(checker, chunk);
+                (delivered, kept.map_err(|error| Undelivered::Failed(Error::from(error).context("a temporary file of what was seen"))))
+            }
         }
     }
 }

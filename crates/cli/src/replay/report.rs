@@ -47,7 +47,7 @@ fn currency_text(currency: &str, sums: &CurrencyReport) -> String {
 }
 
 fn twice_text(twice: &TwiceReport, of: RecordKind) -> String {
-    let TwiceReport { same, conflicts, examples, is_partial } = twice;
+    let TwiceReport { same, conflicts, examples } = twice;
     let mut text = String::new();
     let (whose, of) = (if of == RecordKind::Events { "their order" } else { "their customer" }, of.as_str());
     if *same > 0 {
@@ -62,9 +62,6 @@ fn twice_text(twice: &TwiceReport, of: RecordKind) -> String {
     }
     for example in examples {
         let _ = writeln!(text, "  {}, line {}: {}", example.file, example.line, example.detail);
-    }
-    if *is_partial {
-        text.push_str("Only the first million were compared with each other\n");
     }
     text
 }

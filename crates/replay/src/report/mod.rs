@@ -4,11 +4,14 @@
 //! |---|---|
 //! | [`faults`] | faults of one kind, counted, and what helps |
 //! | `twice` | records that stand in the files more than once |
+//! | `runs` | items that are sorted and may be more than memory holds |
 
 pub mod faults;
+mod runs;
 mod twice;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forebay_model::order::Draft;
@@ -69,8 +72,9 @@ struct Findings {
 }
 
 impl Reporting {
-    /// Checks the records of a chunk as ingest would, and takes note of what is found.
-    pub(crate) fn check(&self, checker: &Checker, chunk: &Chunk) -> Delivered {
+    /// Checks the records of a chunk as ingest would, and takes note of what is found. With it, whether the note could be kept:
+    /// it fails when no temporary file can be written.
+    pub(crate) fn check(&self, checker: &Checker, chunk: &Chunk) -> (Delivered, io::Result<()>) {
         let now = Timestamp::now();
         let mut delivered = Delivered { settled: chunk.lines, ..Delivered::default() };
         let mut found = Findings::default();
@@ -91,22 +95,25 @@ impl Reporting {
         for refusal in &chunk.refused {
             found.faults.note(refusal.code, &refusal.detail, chunk.file, refusal.place.line);
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(found);
-        delivered
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).add(found);
+        (delivered, kept)
     }
 
     /// What was found, in files of these names.
-    pub(crate) fn report(&self, files: &[String]) -> Report {
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub(crate) fn report(&self, files: &[String]) -> io::Result<Report> {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Report {
+        Ok(Report {
             currencies: found.currencies.clone(),
             kinds: found.kinds.clone(),
             without_id: found.without_id,
             first: found.times.map(|(first, _)| first.to_string()),
             last: found.times.map(|(_, last)| last.to_string()),
             faults: found.faults.groups(files),
-            twice: found.twice.report(files),
-        }
+            twice: found.twice.report(files)?,
+        })
     }
 }
 
@@ -144,7 +151,7 @@ impl Findings {
         self.times = Some((first.min(earlier), last.max(later)));
     }
 
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) -> io::Result<()> {
         for (currency, sums) in other.currencies {
             let all = self.currencies.entry(currency).or_default();
             all.sales += sums.sales;
@@ -160,6 +167,6 @@ impl Findings {
             self.note_times(first, last);
         }
         self.faults.add(other.faults);
-        self.twice.add(other.twice);
+        self.twice.add(&other.twice)
     }
 }

@@ -1,7 +1,6 @@
 //! Records that stand in the files more than once: with the same content they are one, with another they are a conflict.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::io;
 
 use forebay_model::order::Draft;
 use forebay_model::{Event, Timestamp};
@@ -9,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 use super::faults::{FaultExample, FoundFault};
+use super::runs::{ITEM_BYTES, Item, Runs};
 use crate::check::Checked;
 
-/// So many records are remembered.
-const RECORDS_MAX: usize = 1_000_000;
+/// So many records wait in memory: twelve megabytes.
+const IN_MEMORY: usize = 1 << 18;
 /// So many places are told.
 const PLACES_MAX: usize = 3;
 
@@ -25,19 +25,34 @@ pub struct TwiceReport {
     pub conflicts: u64,
     /// The first conflicts.
     pub examples: Vec<FaultExample>,
-    /// Whether only a part of the records was compared, because there are too many to remember.
-    pub is_partial: bool,
 }
 
-/// Records that were seen.
+/// Records that were seen, however many: those that memory does not hold are in a temporary file.
 #[derive(Default)]
 pub(super) struct Twice {
-    /// By a hash of what makes it the same: a hash of the content, and where it stands.
-    seen: HashMap<u128, (u64, usize, u64)>,
+    newest: Vec<Seen>,
+    runs: Runs,
+}
+
+/// A record that was seen. Those that are the same stand side by side in order, as they stand in the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    /// A hash of what makes it the same.
+    key: u128,
+    file: u64,
+    line: u64,
+    /// A hash of its content.
+    content: u64,
+}
+
+/// Records that are met in their order.
+#[derive(Default)]
+struct Met {
+    /// The first one of those that are the same.
+    first: Option<Seen>,
     same: u64,
     conflicts: u64,
-    first: Vec<FoundFault>,
-    is_partial: bool,
+    examples: Vec<FoundFault>,
 }
 
 impl Twice {
@@ -46,53 +61,65 @@ impl Twice {
             Checked::Order(draft) => of_order(draft),
             Checked::Event(event) => Some(of_event(event)),
         };
-        if let Some((key, content)) = hashes {
-            self.meet(key, (content, file, line));
-        }
+        self.newest.extend(hashes.map(|(key, content)| Seen { key, file: file as u64, line, content }));
     }
 
-    pub(super) fn add(&mut self, other: Self) {
-        self.same += other.same;
-        self.conflicts += other.conflicts;
-        self.is_partial |= other.is_partial;
-        self.first.extend(other.first);
-        for (key, seen) in other.seen {
-            self.meet(key, seen);
+    /// Takes in what was seen in a part of the files.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub(super) fn add(&mut self, other: &Self) -> io::Result<()> {
+        if self.newest.len() + other.newest.len() > IN_MEMORY {
+            self.runs.push(std::mem::take(&mut self.newest))?;
         }
-        self.first.sort();
-        self.first.truncate(PLACES_MAX);
+        self.newest.extend(&other.newest);
+        Ok(())
     }
 
-    fn meet(&mut self, key: u128, seen: (u64, usize, u64)) {
-        let is_full = self.seen.len() >= RECORDS_MAX;
-        match self.seen.entry(key) {
-            Entry::Vacant(_) if is_full => self.is_partial = true,
-            Entry::Vacant(entry) => {
-                entry.insert(seen);
-            }
-            Entry::Occupied(entry) if entry.get().0 == seen.0 => self.same += 1,
-            Entry::Occupied(mut entry) => {
+    /// What was seen, in files of these names.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read.
+    pub(super) fn report(&self, files: &[String]) -> io::Result<TwiceReport> {
+        let mut met = Met::default();
+        self.runs.merge(self.newest.clone(), |seen| met.meet(seen))?;
+        Ok(TwiceReport {
+            same: met.same,
+            conflicts: met.conflicts,
+            examples: met.examples.iter().map(|found| found.told(files)).collect(),
+        })
+    }
+}
+
+impl Met {
+    fn meet(&mut self, seen: Seen) {
+        match self.first.filter(|first| first.key == seen.key) {
+            None => self.first = Some(seen),
+            Some(first) if first.content == seen.content => self.same += 1,
+            Some(first) => {
                 self.conflicts += 1;
-                // Chunks are met in any order: what stands further up is the first.
-                let mut both = [*entry.get(), seen];
-                both.sort_by_key(|&(_, file, line)| (file, line));
-                let [before, after] = both;
-                entry.insert(before);
-                let detail = format!("it stands with another content on line {}", before.2);
-                self.first.push(FoundFault { file: after.1, line: after.2, detail });
-                self.first.sort();
-                self.first.truncate(PLACES_MAX);
+                let detail = format!("it stands with another content on line {}", first.line);
+                self.examples.push(FoundFault { file: seen.file as usize, line: seen.line, detail });
+                self.examples.sort();
+                self.examples.truncate(PLACES_MAX);
             }
         }
     }
+}
 
-    pub(super) fn report(&self, files: &[String]) -> TwiceReport {
-        TwiceReport {
-            same: self.same,
-            conflicts: self.conflicts,
-            examples: self.first.iter().map(|found| found.told(files)).collect(),
-            is_partial: self.is_partial,
+impl Item for Seen {
+    fn to_bytes(self) -> [u8; ITEM_BYTES] {
+        let mut bytes = [0; ITEM_BYTES];
+        bytes[..16].copy_from_slice(&self.key.to_le_bytes());
+        for (place, number) in bytes[16..].as_chunks_mut().0.iter_mut().zip([self.file, self.line, self.content]) {
+            *place = number.to_le_bytes();
         }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; ITEM_BYTES]) -> Self {
+        let [low, high, file, line, content] = std::array::from_fn(|at| u64::from_le_bytes(bytes.as_chunks().0[at]));
+        Self { key: u128::from(high) << 64 | u128::from(low), file, line, content }
     }
 }
 
@@ -114,4 +141,47 @@ fn of_event(event: &Event) -> (u128, u64) {
     content.update(event.content.as_bytes());
     content.update(&event.at.unix_us().to_le_bytes());
     (xxh3_128(key.as_bytes()), content.digest() ^ xxh3_64(event.kind.as_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a list of all of them says.
+    fn listed(mut all: Vec<Seen>) -> (u64, u64) {
+        all.sort_by_key(|seen| (seen.file, seen.line));
+        let (mut firsts, mut same, mut conflicts) = (Vec::<Seen>::new(), 0, 0);
+        for seen in all {
+            match firsts.iter().find(|first| first.key == seen.key) {
+                None => firsts.push(seen),
+                Some(first) if first.content == seen.content => same += 1,
+                Some(_) => conflicts += 1,
+            }
+        }
+        (same, conflicts)
+    }
+
+    proptest! {
+        #[test]
+        fn runs_in_a_file_tell_what_a_list_in_memory_tells(
+            parts in proptest::collection::vec(proptest::collection::vec((0_u128..40, 0_u64..3), 0..300), 0..6),
+        ) {
+            let (mut twice, mut all) = (Twice::default(), Vec::new());
+            for (file, part) in parts.into_iter().rev().enumerate() {
+                let seen = |(line, (key, content)): (usize, (u128, u64))| {
+                    Seen { key: key << 70 | key, file: file as u64, line: line as u64, content }
+                };
+                let seen: Vec<Seen> = part.into_iter().enumerate().map(seen).collect();
+                all.extend(&seen);
+                match file % 2 {
+                    0 => twice.runs.push(seen).unwrap(),
+                    _ => twice.add(&Twice { newest: seen, ..Twice::default() }).unwrap(),
+                }
+            }
+            let report = twice.report(&[]).unwrap();
+            prop_assert_eq!((report.same, report.conflicts), listed(all));
+        }
+    }
 }
