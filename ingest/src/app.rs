@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use forebay_log::Log;
 use forebay_model::{EventParser, OrderParser, ShardMap};
+use forebay_service::limit::{Policy, Rates};
 use forebay_service::{BadSetting, Problem, Service, Shutdown};
 use metrics::{Counter, counter};
 use tokio::sync::watch;
@@ -13,8 +14,7 @@ use crate::Settings;
 use crate::admission::{Admission, OrderSchema};
 use crate::append::Appender;
 use crate::keys::Keys;
-use crate::limit::memory::Memory;
-use crate::limit::rate::Rates;
+use crate::memory::Memory;
 use crate::metrics::{ACCEPTED_EVENTS, ACCEPTED_ORDERS};
 
 /// What handlers share. Cloning it is cheap.
@@ -51,7 +51,11 @@ impl App {
             ahead_max_us,
             order_schema,
             memory: Memory::new(options.memory_max.as_u64() as usize),
-            rates: Rates::new(options.orders_per_s),
+            rates: Rates::new(Policy {
+                unit: "orders",
+                default: options.orders_per_s,
+                own: |client| client.orders_per_s,
+            }),
             keys: Keys::new(Instant::now()),
             shutdown: service.shutdown().clone(),
             batch_bytes_max: options.batch_bytes_max.as_u64(),

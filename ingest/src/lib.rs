@@ -12,7 +12,7 @@
 //! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
 //! | [`keys`], [`meaning`] | which idempotency keys were used of late, and what for |
-//! | [`limit`] | rate limits per client, counted in orders; the bound on bytes in hand |
+//! | [`memory`] | the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
 //! | [`append`] | a request's orders, logged: those of concurrent requests become frames, per shard |
 
@@ -24,8 +24,8 @@ mod assign;
 pub mod fuzzing;
 mod http;
 mod keys;
-mod limit;
 mod meaning;
+mod memory;
 mod metrics;
 mod settings;
 mod start;

@@ -1,9 +1,11 @@
 //! Reaches the log, keeps `/readyz` true to it, and listens to commit notices.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, LogSettings, LogState, Notice, check_shards};
 use forebay_service::health::{Dependency, Need};
+use forebay_service::limit::Rates;
 use forebay_service::{BadSetting, Service, Shutdown};
 
 use crate::app::App;
@@ -16,17 +18,19 @@ pub(crate) struct LogWatch {
     settings: LogSettings,
     nats: Dependency,
     map: Dependency,
+    rates: Arc<Rates>,
     shutdown: Shutdown,
 }
 
 impl LogWatch {
     /// Once there is a shard map, reads go on without the log: only notices and the lag are missing then.
-    pub(crate) fn new(app: App, settings: LogSettings, service: &Service) -> Self {
+    pub(crate) fn new(app: App, settings: LogSettings, rates: &Arc<Rates>, service: &Service) -> Self {
         Self {
             app,
             settings,
             nats: service.health.dependency("nats", Need::Optional),
             map: service.health.dependency("shard map", Need::Required),
+            rates: Arc::clone(rates),
             shutdown: service.shutdown().clone(),
         }
     }
@@ -40,6 +44,7 @@ impl LogWatch {
             Err(bad) = self.check(&log) => Err(bad.into()),
             ended = log.follow(|state| self.tell(state)) => Ok(ended?),
             () = self.listen(&log) => Ok(()),
+            () = self.share_limits(&log) => Ok(()),
             () = self.shutdown.answered().cancelled() => Ok(()),
         }
     }
@@ -63,6 +68,13 @@ impl LogWatch {
         if state.connection.is_err() {
             self.app.cache().deafen();
             self.app.shards().derivations().deafen();
+        }
+    }
+
+    /// Ends once the log is closed for good.
+    async fn share_limits(&self, log: &Log) {
+        if let Ok((tell, heard)) = log.talk("limits.requests").await {
+            self.rates.share(tell, heard).await;
         }
     }
 

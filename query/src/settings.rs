@@ -1,6 +1,7 @@
 //! Flags and environment variables of the query service.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ pub struct QueryOptions {
     /// How much of the cache is kept in this process's memory
     #[arg(long, env = "FOREBAY_CACHE_BYTES", default_value = "32MiB")]
     pub cache_bytes: ByteSize,
+
+    /// Requests per second that each client may send
+    #[arg(long, env = "FOREBAY_REQUESTS_PER_S", default_value = "100000")]
+    pub requests_per_s: NonZeroU32,
 
     /// How far behind a shard a replica may be to be read in place of its primary, in milliseconds
     #[arg(long = "replica-lag-max-ms", env = "FOREBAY_REPLICA_LAG_MAX_MS", default_value = "1000",

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forebay_service::limit::{Policy, Rates};
 use forebay_service::telemetry::metrics::describe;
 use forebay_service::{BadSetting, Routes, Service};
 
@@ -29,11 +30,18 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let redis = settings.options.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
     let derivations = Arc::clone(shards.derivations());
     let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
+    let default = settings.options.requests_per_s;
+    let rates = Arc::new(Rates::new(Policy { unit: "requests", default, own: |client| client.requests_per_s }));
+    let (forgetting, shutdown) = (Arc::clone(&rates), service.shutdown().clone());
+    service.lifecycle.spawn("rate limits", async move {
+        forgetting.forget_quiet_clients(&shutdown).await;
+        Ok(())
+    });
     let app = App::new(shards, cache, Limits::new(settings), service.shutdown().clone());
-    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, service).run());
+    service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, &rates, service).run());
     for shard in app.shards().iter() {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    Ok(http::routes(&service.clients).with_state(app))
+    Ok(http::routes(&service.clients, &rates).with_state(app))
 }

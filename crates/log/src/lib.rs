@@ -43,6 +43,7 @@ pub mod reach;
 pub mod reader;
 mod settings;
 pub mod stream;
+mod talk;
 
 pub use error::{LogError, MapError};
 pub use founding::{Disagreement, FoundingArgs, FoundingError, check_shards};

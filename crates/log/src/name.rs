@@ -58,6 +58,11 @@ impl LogName {
         format!("{}.notice.*.*", self.0)
     }
 
+    /// The subject of what processes tell each other of a topic.
+    pub(crate) fn talk_subject(&self, topic: &str) -> String {
+        format!("{}.talk.{topic}", self.0)
+    }
+
     /// The key-value bucket that holds the shard map.
     pub fn map_bucket(&self) -> String {
         format!("{}-map", self.0)

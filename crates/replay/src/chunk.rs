@@ -27,6 +27,14 @@ pub(crate) struct Refusal {
     pub(crate) record: Option<Vec<u8>>,
 }
 
+impl Refusal {
+    /// How many bytes it takes in memory.
+    fn bytes(&self) -> usize {
+        let texts = [self.order_id.as_deref(), Some(&self.detail)].into_iter().flatten().map(str::len).sum::<usize>();
+        size_of::<Self>() + texts + self.record.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// Where the lines of a chunk's body stand in their file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum LineSpans {
@@ -87,7 +95,7 @@ impl Chunk {
 pub(crate) struct ChunkSize {
     /// A chunk with so many records is full; not 0.
     pub(crate) records: usize,
-    /// A chunk with so many bytes is full; its last record may go beyond.
+    /// A chunk with so many bytes, of what is sent and what is not, is full; its last record may go beyond.
     pub(crate) bytes: usize,
 }
 
@@ -99,6 +107,7 @@ pub(crate) struct ChunkBuilder {
     body: Vec<u8>,
     places: LineSpans,
     refused: Vec<Refusal>,
+    refused_bytes: usize,
     passed_over: u64,
     key: Option<String>,
     closed: bool,
@@ -112,6 +121,7 @@ impl ChunkBuilder {
             body: Vec::new(),
             places: LineSpans::Each(Vec::new()),
             refused: Vec::new(),
+            refused_bytes: 0,
             passed_over: 0,
             key: None,
             closed: false,
@@ -123,7 +133,7 @@ impl ChunkBuilder {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.closed || self.records() >= self.size.records || self.body.len() >= self.size.bytes
+        self.closed || self.records() >= self.size.records || self.bytes_left() == 0
     }
 
     /// How many more records fit.
@@ -133,7 +143,7 @@ impl ChunkBuilder {
 
     /// How many more bytes fit.
     pub(crate) fn bytes_left(&self) -> usize {
-        self.size.bytes.saturating_sub(self.body.len())
+        self.size.bytes.saturating_sub(self.body.len() + self.refused_bytes)
     }
 
     /// Takes a record, which must have no line feed.
@@ -158,6 +168,7 @@ impl ChunkBuilder {
 
     /// Takes a record that will not be sent.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refused_bytes += refusal.bytes();
         self.refused.push(refusal);
     }
 
@@ -196,5 +207,37 @@ impl ChunkBuilder {
             LineSpans::Each(places) => places,
             LineSpans::Consecutive(_) => unreachable!("just changed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_fills_a_chunk_as_what_is_sent_does() {
+        let filled = |record: Option<Vec<u8>>| {
+            let mut builder = ChunkBuilder::new(ChunkSize { records: usize::MAX, bytes: 1 << 20 });
+            for line in 1.. {
+                let place = LineSpan { line, lines: 1 };
+                match &record {
+                    None => builder.push(&[b'x'; 1023], place),
+                    Some(_) => builder.refuse(Refusal {
+                        place,
+                        order_id: None,
+                        code: "invalid",
+                        detail: "it is wrong".to_owned(),
+                        record: record.clone(),
+                    }),
+                }
+                if builder.is_full() {
+                    return line;
+                }
+            }
+            0
+        };
+        assert_eq!(filled(None), 1024);
+        assert!((800..1024).contains(&filled(Some(vec![b'x'; 1023]))));
+        assert!(filled(Some(Vec::new())) < 10_000);
     }
 }

@@ -36,7 +36,7 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// Records of a request.
 const CHUNK_RECORDS: usize = 20_000;
 /// How many chunks per connection files are read ahead of what is acknowledged without a gap.
-const AHEAD: usize = 4;
+const AHEAD: usize = 3;
 /// How long answers are waited for when the run is interrupted.
 const GRACE: Duration = Duration::from_secs(10);
 

@@ -65,7 +65,12 @@ impl Worker {
             }
             Work::Check(checker, reporting) => {
                 let (delivered, kept) = reporting.check(checker, chunk);
-                (delivered, kept.map_err(|error| Undelivered::Failed(Error::from(error).context("a temporary file of what was seen"))))
+                (
+                    delivered,
+                    kept.map_err(|error| {
+                        Undelivered::Failed(Error::from(error).context("a temporary file of what was seen"))
+                    }),
+                )
             }
         }
     }

@@ -18,6 +18,7 @@
 //! | [`extract`] | path and query extractors that answer with problems |
 //! | [`health`] | dependencies and their states, `/livez` and `/readyz` |
 //! | [`auth`] | API clients, their keys and their rights |
+//! | [`limit`] | rate limits per client, over all processes of a service |
 //! | [`service`] | all of it together: what a service's `main` holds |
 
 pub mod auth;
@@ -28,6 +29,7 @@ pub mod health;
 pub mod http;
 pub mod interface;
 pub mod lifecycle;
+pub mod limit;
 pub mod problem;
 pub mod service;
 pub mod settings;

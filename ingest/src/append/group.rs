@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::instrument;
 
 use crate::append::door::{Door, refusal};
-use crate::limit::memory::Held;
+use crate::memory::Held;
 use crate::metrics::{ACK_SECONDS, FRAME_BYTES, FRAME_ROWS, FRAMES, ROWS};
 
 /// Full frames that may be in flight at one time, per lane and shard. Each more is one more that a single order waits for.
@@ -233,7 +233,7 @@ impl Meters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::memory::Memory;
+    use crate::memory::Memory;
     use proptest::prelude::*;
 
     fn pending(origin: Origin, number: u32, bytes: usize) -> Pending {

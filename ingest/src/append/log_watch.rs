@@ -38,11 +38,23 @@ impl LogWatch {
         self.map.down("the log is not reached yet");
         let reached = Log::reach(&self.settings, |reason| self.nats.down(reason));
         let Some(log) = shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
-        self.app.set_log(&log, Appender::new(log.clone(), self.ack_timeout, self.lifecycle, self.health));
+        self.app
+            .set_log(&log, Appender::new(log.clone(), self.ack_timeout, self.lifecycle.clone(), self.health.clone()));
         let followed = log.follow(|state| {
             self.nats.set(state.connection);
             self.map.set(state.map);
         });
-        Ok(shutdown.answered().run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
+        tokio::select! {
+            ended = followed => Ok(ended?),
+            () = self.share_limits(&log) => Ok(()),
+            () = shutdown.answered().cancelled() => Ok(()),
+        }
+    }
+
+    /// Ends once the log is closed for good.
+    async fn share_limits(&self, log: &Log) {
+        if let Ok((tell, heard)) = log.talk("limits.orders").await {
+            self.app.rates().share(tell, heard).await;
+        }
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::append::door::{Door, Leave};
 use crate::append::group::{Group, Origin, Pending};
-use crate::limit::memory::Held;
+use crate::memory::Held;
 
 /// Parts that wait for one group's attention. Their bytes are bounded elsewhere.
 const GROUP_QUEUE: usize = 1024;

@@ -148,6 +148,21 @@ async fn a_batch_faster_than_its_rate_is_slowed_down_and_not_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_over_all_processes_together() {
+    const FLAGS: [&str; 2] = ["--orders-per-s", "1000"];
+    let first = Ingest::start("together", &FLAGS).await;
+    let second = Ingest::serve(&first.log, &FLAGS).await;
+    second.ready_without(&[]).await;
+    let orders = |first: u32| ndjson((first..first + 3000).map(order));
+    let begin = std::time::Instant::now();
+    let other = second.post("/v1/orders/batch", "application/x-ndjson", orders(3000));
+    let (one, other) = tokio::join!(first.batch(orders(0)), Answer::of(other));
+    assert_eq!((&one.body["accepted"], &other.body["accepted"]), (&json!(3000), &json!(3000)));
+    // Each has a second's orders at first; the other four thousand come at a thousand a second, and not at two.
+    assert!(begin.elapsed().as_millis() >= 3200, "6000 orders at 1000 a second took {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn batches_at_the_same_time_never_starve_each_other_of_memory() {
     let ingest = Ingest::start("memory", &["--memory-max", "1MiB"]).await;
     let batches = (0..16u32).map(|batch| ingest.batch(ndjson((batch * 3000..(batch + 1) * 3000).map(order))));

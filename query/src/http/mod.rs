@@ -24,16 +24,20 @@ mod stats;
 mod totals;
 mod view;
 
+use std::sync::Arc;
+
 use forebay_api::Route;
 use forebay_model::Tenant;
 use forebay_service::Routes;
 use forebay_service::auth::Clients;
+use forebay_service::limit::Rates;
 
 use crate::app::App;
 
-/// The routes of all endpoints, for those clients.
-pub(crate) fn routes(clients: &Clients) -> Routes<App> {
+/// The routes of all endpoints, for those clients, within their limits.
+pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>) -> Routes<App> {
     Routes::of(clients)
+        .limited_by(rates)
         .on(Route::GetOrders, range::get_orders)
         .on(Route::GetTotals, range::get_totals)
         .on(Route::GetTotalsOfCustomer, customer::get_totals)

@@ -19,6 +19,8 @@ pub struct Client {
     pub rights: Rights,
     /// The client's own rate limit, where the clients file gives one.
     pub orders_per_s: Option<NonZeroU32>,
+    /// The like for questions.
+    pub requests_per_s: Option<NonZeroU32>,
 }
 
 impl Rights {

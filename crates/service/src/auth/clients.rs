@@ -33,7 +33,12 @@ impl Clients {
     /// Who sends a request with these headers from this peer, if it may do what needs `right`.
     pub(super) fn admit(&self, headers: &HeaderMap, peer: &Peer, right: Right) -> Result<Client, Problem> {
         let Some(listed) = &self.listed else {
-            return Ok(Client { name: peer.name.clone(), rights: Rights::ALL, orders_per_s: None });
+            return Ok(Client {
+                name: peer.name.clone(),
+                rights: Rights::ALL,
+                orders_per_s: None,
+                requests_per_s: None,
+            });
         };
         let key = bearer_token(headers)?;
         let listed = listed.now();

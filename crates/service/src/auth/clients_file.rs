@@ -5,7 +5,8 @@
 //! name = "shop"
 //! key_sha256 = "…64 hexadecimal digits…"     # printf %s "$KEY" | sha256sum; a list while keys are rotated
 //! rights = ["orders:write", "events:write"]  # or "write"
-//! orders_per_s = 500                         # optional
+//! orders_per_s = 500                         # optional, and so is
+//! requests_per_s = 100
 //! ```
 
 use std::collections::HashSet;
@@ -35,6 +36,7 @@ struct Entry {
     key_sha256: Keys,
     rights: Vec<String>,
     orders_per_s: Option<NonZeroU32>,
+    requests_per_s: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +114,7 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
         name: entry.name.as_str().into(),
         rights: rights.into_iter().collect(),
         orders_per_s: entry.orders_per_s,
+        requests_per_s: entry.requests_per_s,
     };
     let keys = match entry.key_sha256 {
         Keys::One(key) => vec![key],

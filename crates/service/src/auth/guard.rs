@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
@@ -14,6 +15,7 @@ use tower::{Layer, Service};
 use super::client::Client;
 use super::clients::Clients;
 use crate::http::peer::Peer;
+use crate::limit::Rates;
 use crate::problem::Problem;
 
 /// Lets a request pass if its client has the right, and tells the handler who the client is. From [`Clients::guard`].
@@ -21,6 +23,7 @@ use crate::problem::Problem;
 pub struct Guard {
     clients: Clients,
     right: Right,
+    rates: Option<Arc<Rates>>,
 }
 
 /// A service behind a [`Guard`].
@@ -33,16 +36,26 @@ pub struct Guarded<S> {
 impl Clients {
     /// A layer for what needs `right`.
     pub fn guard(&self, right: Right) -> Guard {
-        Guard { clients: self.clone(), right }
+        Guard { clients: self.clone(), right, rates: None }
     }
 }
 
 impl Guard {
+    /// The same, for requests that are limited: each takes one.
+    #[must_use]
+    pub fn limited(self, rates: Option<Arc<Rates>>) -> Self {
+        Self { rates, ..self }
+    }
+
     fn admit(&self, request: &Request) -> Result<Client, Problem> {
         let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() else {
             return Err(Problem::internal("the request came from nowhere"));
         };
-        self.clients.admit(request.headers(), peer, self.right)
+        let client = self.clients.admit(request.headers(), peer, self.right)?;
+        if let Some(rates) = &self.rates {
+            rates.take_one(&client)?;
+        }
+        Ok(client)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Routes of the interface, each with what answers it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -11,6 +13,7 @@ use forebay_api::route::Method;
 
 use crate::auth::Clients;
 use crate::lifecycle::Lifecycle;
+use crate::limit::Rates;
 use crate::problem::Problem;
 
 /// Routes of the interface, each with what answers it. `S` is what the handlers still want to be given.
@@ -19,6 +22,7 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub struct Routes<S = ()> {
     clients: Clients,
+    rates: Option<Arc<Rates>>,
     router: Router<S>,
     routes: Vec<Route>,
     has_others: bool,
@@ -27,7 +31,13 @@ pub struct Routes<S = ()> {
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// None yet. Each that is added takes only who has the right that it needs.
     pub fn of(clients: &Clients) -> Self {
-        Self { clients: clients.clone(), router: Router::new(), routes: Vec::new(), has_others: false }
+        Self { clients: clients.clone(), rates: None, router: Router::new(), routes: Vec::new(), has_others: false }
+    }
+
+    /// Of each request to those that are added now, and need a right, one is taken from its client's bucket.
+    #[must_use]
+    pub fn limited_by(self, rates: &Arc<Rates>) -> Self {
+        Self { rates: Some(Arc::clone(rates)), ..self }
     }
 
     /// With one more.
@@ -55,7 +65,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         };
         let answering = MethodRouter::new().on(method, handler);
         let answering = match route.right() {
-            Some(right) => answering.route_layer(self.clients.guard(right)),
+            Some(right) => answering.route_layer(self.clients.guard(right).limited(self.rates.clone())),
             None => answering,
         };
         Self { router: self.router.route(path, answering), ..self }
@@ -73,8 +83,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// With what the handlers want.
     pub fn with_state(self, state: S) -> Routes {
-        let Self { clients, router, routes, has_others } = self;
-        Routes { clients, router: router.with_state(state), routes, has_others }
+        let Self { clients, rates, router, routes, has_others } = self;
+        Routes { clients, rates, router: router.with_state(state), routes, has_others }
     }
 
     /// Which they are.
@@ -115,6 +125,6 @@ impl Routes {
 /// Routes that are no part of the interface: a test's.
 impl From<Router> for Routes {
     fn from(router: Router) -> Self {
-        Self { clients: Clients::open(), router, routes: Vec::new(), has_others: true }
+        Self { clients: Clients::open(), rates: None, router, routes: Vec::new(), has_others: true }
     }
 }

@@ -12,7 +12,7 @@ use super::report::rejected;
 use crate::admission::Admission;
 use crate::app::App;
 use crate::assign::Assigner;
-use crate::limit::memory::Held;
+use crate::memory::Held;
 use crate::metrics::count_rejected;
 
 /// Frames are filled part by part, so small parts fill them best.
