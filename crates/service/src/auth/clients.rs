@@ -33,7 +33,7 @@ impl Clients {
     /// Who sends a request with these headers from this peer, if it may do what needs `right`.
     pub(super) fn admit(&self, headers: &HeaderMap, peer: &Peer, right: Right) -> Result<Client, Problem> {
         let Some(listed) = &self.listed else {
-            return Ok(Client { name: peer.name.clone(), rights: Rights::ALL, orders_per_s: None });
+            return Ok(Client { name: peer.name.clone(), rights: Rights::ALL, orders_per_s: None, binding: None });
         };
         let key = bearer_token(headers)?;
         let listed = listed.now();
@@ -43,7 +43,7 @@ impl Clients {
                 HeaderValue::from_static("Bearer realm=\"forebay\", error=\"invalid_token\""),
             )
         })?;
-        if client.rights.has(right) {
+        if client.may(right) {
             Ok(client.clone())
         } else {
             Err(Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str())))
