@@ -35,5 +35,5 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    Ok(http::routes(&service.clients).with_state(app))
+    Ok(http::routes(&service.clients, app))
 }

@@ -170,7 +170,7 @@ impl Requeuer {
     fn add_events(&self, events: &[(Tenant, String)], facts: &mut Facts) -> Result<(), String> {
         let (now, map) = (Timestamp::now(), self.deriver.map());
         let event = |(tenant, text): &(Tenant, String)| {
-            self.events.parse(text.as_bytes(), None, now).and_then(|draft| draft.settle(tenant, map))
+            self.events.parse(text.as_bytes(), None, now).and_then(|draft| draft.settle_as_named(tenant, map))
         };
         let events: Result<Vec<Event>, _> = events.iter().map(event).collect();
         for event in events.map_err(|rejection| format!("validation refuses it: {rejection}"))? {

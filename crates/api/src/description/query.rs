@@ -249,6 +249,7 @@ pub(super) fn get_receipt(schemas: &mut Schemas) -> Operation {
             Code::Malformed,
             Code::Unauthenticated,
             Code::Forbidden,
+            Code::NotFound,
             Code::ReceiptGone,
             Code::Internal,
             Code::NotReady,
