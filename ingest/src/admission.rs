@@ -9,9 +9,7 @@ use std::sync::Arc;
 use forebay_model::event::check_sender;
 use forebay_model::order::Draft;
 use forebay_model::order::fault::{FAULTS_MAX, Fault};
-use forebay_model::{
-    CustomerId, Event, EventParser, OrderId, OrderParser, Rejection, ShardMap, Tenant, Timestamp,
-};
+use forebay_model::{CustomerId, Event, EventParser, OrderId, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
 use forebay_service::BadSetting;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
 use forebay_service::Problem;
-use forebay_shard::read::{Statement, Subject};
 use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored};
+use forebay_shard::read::{Statement, Subject};
 use futures::FutureExt;
 use futures::future::{join_all, select_all};
 use tokio::time::{Duration, Instant, sleep_until};

@@ -160,7 +160,12 @@ mod tests {
     use forebay_service::auth::Rights;
 
     fn client(name: &str, orders_per_s: Option<u32>) -> Client {
-        Client { name: name.into(), rights: Rights::ALL, orders_per_s: orders_per_s.and_then(NonZeroU32::new), binding: None }
+        Client {
+            name: name.into(),
+            rights: Rights::ALL,
+            orders_per_s: orders_per_s.and_then(NonZeroU32::new),
+            binding: None,
+        }
     }
 
     #[test]

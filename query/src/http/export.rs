@@ -65,12 +65,7 @@ impl ExportRequest {
     }
 
     /// Begins the export of what is in sight of the list. When it answers, each of its shards has given its first rows.
-    pub(crate) async fn answer(
-        self,
-        app: &App,
-        map: &ShardMap,
-        subject: Option<Subject>,
-    ) -> Result<Response, Problem> {
+    pub(crate) async fn answer(self, app: &App, map: &ShardMap, subject: Option<Subject>) -> Result<Response, Problem> {
         let Self { format, is_by_item, scan, patience } = self;
         let (reads, is_building) = (reads(map, subject.as_ref()), is_building(map, subject.as_ref()));
         let is_view = matches!(subject, Some(Subject::View { .. }));

@@ -4,7 +4,7 @@
 //! client, without which there is nothing to ask a shard for, and an [`Overview`] is for who sees everything.
 
 use axum::extract::FromRequestParts;
-use forebay_model::{ShardMap, Tenant};
+use forebay_model::{ShardMap, Tenant, ViewState};
 use forebay_service::auth::Binding;
 use forebay_service::{Client, Problem};
 use forebay_shard::read::{OtherSide, Scope, Sight, Subject, Unbound};
@@ -64,7 +64,9 @@ fn scope_of(client: &Client, app: &App) -> Result<Scope, Problem> {
             let map = app.map()?;
             let found = map.settings().views.in_force().iter().find(|found| found.spec.name() == view);
             let view = found.ok_or_else(|| {
-                Problem::forbidden(format!("the client is bound to a key of the view {view}, and there is no such view"))
+                Problem::forbidden(format!(
+                    "the client is bound to a key of the view {view}, and there is no such view"
+                ))
             })?;
             Sight::Key { view: view.id, key: key.clone() }
         }
@@ -74,12 +76,13 @@ fn scope_of(client: &Client, app: &App) -> Result<Scope, Problem> {
 
 /// What a client is told that asks by what it is not bound to. Whether there is anything does not matter.
 pub(crate) fn other_side(_: OtherSide) -> Problem {
-    Problem::forbidden("a client that is bound to a customer reads no views, and one that is bound to a view no customers")
+    Problem::forbidden(
+        "a client that is bound to a customer reads no views, and one that is bound to a view no customers",
+    )
 }
 
 /// Whether what is read is of a view that is building.
 pub(crate) fn is_building(map: &ShardMap, subject: Option<&Subject>) -> bool {
-    use forebay_model::ViewState;
     let Some(Subject::View { view, .. }) = subject else { return false };
     map.settings().views.get(*view).is_some_and(|view| view.state == ViewState::Building)
 }

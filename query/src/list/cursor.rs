@@ -40,7 +40,13 @@ pub(crate) struct ListDigest([u8; LIST_BYTES]);
 impl ListDigest {
     /// What is in sight, as the text of a scope, of the list under a path with these names (its kind and whatever it is of), over a range, in a direction, of what
     /// a filter leaves.
-    pub(crate) fn new(scope: &dyn fmt::Display, names: &[&str], span: Span, direction: Direction, filter: Filter) -> Self {
+    pub(crate) fn new(
+        scope: &dyn fmt::Display,
+        names: &[&str],
+        span: Span,
+        direction: Direction,
+        filter: Filter,
+    ) -> Self {
         let mut digest = Sha256::new();
         let scope = scope.to_string();
         for name in [&*scope].iter().chain(names) {

@@ -123,12 +123,7 @@ impl Lookup<'_> {
     }
 
     /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
-    async fn many_searched(
-        &mut self,
-        subject: &Subject,
-        entries: &[Entry],
-        found: &mut ById,
-    ) -> Result<(), ReadError> {
+    async fn many_searched(&mut self, subject: &Subject, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
         let mut wanted: ByShard<OrderOf<'_>> = ByShard::new();
         for (shard, order, _) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
             wanted.entry(shard).or_default().push(order);

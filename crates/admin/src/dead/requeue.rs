@@ -13,11 +13,13 @@ use forebay_model::{
 };
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
+use serde_json::json;
 
 use super::address::LetterAddress;
 use super::pool::pool_settings;
 use super::rebuild::{Origin, origins};
 use super::selection::Selection;
+use crate::audit::recorded;
 use crate::publish;
 use crate::stored_order::{OrderKey, StoredOrder, find, json};
 use crate::system::System;
@@ -62,6 +64,12 @@ struct Requeuer {
 /// Where it is not clear which letters are meant, or what cannot be reached.
 pub async fn requeue(system: &System, selection: &Selection) -> Result<Requeued> {
     selection.check(system)?;
+    let asked = json!({"letters": selection.to_string()});
+    let done = |requeued: &Requeued| json!({"requeued": requeued.requeued.len(), "stay": requeued.stay.len()});
+    recorded(system, selection.filters.shard, ("dead requeue", asked), done, requeue_them(system, selection)).await
+}
+
+async fn requeue_them(system: &System, selection: &Selection) -> Result<Requeued> {
     let meant = system.pools(selection.filters.shard, &pool_settings())?;
     let log = system.connect_log().await?;
     let map = system.map(&log).await?;

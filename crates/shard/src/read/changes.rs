@@ -145,7 +145,8 @@ impl Changes {
             let upto = if is_present { position.seq } else { i64::MAX.cast_unsigned() };
             let customer_id = subject.only_customer();
             // Of a making that is over, everything is looked through at once.
-            let at_once = customer_id.filter(|_| is_present).map_or(upto, |_| upto.min(start.saturating_add(FRAMES_OF_ONE)));
+            let at_once =
+                customer_id.filter(|_| is_present).map_or(upto, |_| upto.min(start.saturating_add(FRAMES_OF_ONE)));
             let part = Part { log: log.number, behind: start, upto: at_once, customer_id };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let read_to = read_to.or((at_once < upto).then_some(at_once));
@@ -193,7 +194,8 @@ impl Part<'_> {
             "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
                 where place_log = $1 and place_seq > $2 and place_seq <= $3 {} order by place_seq fetch first ($4) rows with ties",
             self.customer_id.map_or("", |_| OF_CUSTOMER)
-        );        let event = |row: &PgRow| {
+        );
+        let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
             Ok((event.content.len() + event.order_id.len(), Stored::Event(event)))
         };

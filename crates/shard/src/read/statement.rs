@@ -183,13 +183,7 @@ impl<'a> Statement<'a> {
 
     /// Looks for many orders of a tenant at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
     /// row that exceeds `bytes_max`. What the key of a view sees is not looked for so: of that it gives nothing.
-    pub fn batch(
-        subject: &'a Subject,
-        tenant: &'a Tenant,
-        batch: Batch<'a>,
-        limit: usize,
-        bytes_max: usize,
-    ) -> Self {
+    pub fn batch(subject: &'a Subject, tenant: &'a Tenant, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
         let stream = batch.stream();
         let Some(text) = batch.text(subject) else { return Self::position(stream) };
         let parameters = Parameters::Batch { subject, tenant, batch, limit };
@@ -280,7 +274,9 @@ impl<'a> Statement<'a> {
         match self.parameters {
             Parameters::Read(tenant, read) => read.arguments(tenant),
             Parameters::Sums(tenant, summing) => summing.arguments(tenant),
-            Parameters::Batch { subject, tenant, batch, limit } => with_customer(batch.arguments(tenant, limit), subject),
+            Parameters::Batch { subject, tenant, batch, limit } => {
+                with_customer(batch.arguments(tenant, limit), subject)
+            }
             Parameters::Index { subject, bucket, tenant, order_id, limit } => {
                 let list = with(with(with(list, number(bucket)), tenant.as_str()), order_id);
                 with_customer(with(list, limit as i64), subject)

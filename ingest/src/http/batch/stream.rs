@@ -78,7 +78,21 @@ impl BatchStream {
         let request = sender.request(Timestamp::now());
         let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);
-        Ok(Self { app, client, sender, kind, splitter, assigner, bytes, owed, request, pieces, gather, in_flight, report })
+        Ok(Self {
+            app,
+            client,
+            sender,
+            kind,
+            splitter,
+            assigner,
+            bytes,
+            owed,
+            request,
+            pieces,
+            gather,
+            in_flight,
+            report,
+        })
     }
 
     /// Takes the whole batch, as far as that is possible.

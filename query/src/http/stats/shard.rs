@@ -23,9 +23,7 @@ pub(super) async fn read(
     log: Option<&Log>,
     derivations: &Derivations,
 ) -> ShardStats {
-    let figures = shard
-        .with_connection("stats", &|connection| ShardFigures::read(connection, unbound).boxed())
-        .await;
+    let figures = shard.with_connection("stats", &|connection| ShardFigures::read(connection, unbound).boxed()).await;
     let state = match figures {
         Ok(figures) => up(shard.id(), figures, log, derivations).await,
         Err(error) => {
