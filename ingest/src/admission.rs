@@ -6,9 +6,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use forebay_model::event::check_sender;
 use forebay_model::order::Draft;
 use forebay_model::order::fault::{FAULTS_MAX, Fault};
-use forebay_model::{OrderParser, Rejection, Timestamp};
+use forebay_model::{CustomerId, Event, EventParser, OrderId, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
 use forebay_service::BadSetting;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
@@ -21,20 +22,43 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 #[derive(Clone)]
 pub(crate) struct OrderSchema(Arc<Validator>);
 
-/// Reads orders that are to be taken.
+/// Reads orders that are to be taken from a sender.
 pub(crate) struct Admission {
     pub(crate) parser: OrderParser,
     pub(crate) schema: Option<OrderSchema>,
+    /// The customer, where the sender speaks for one alone.
+    pub(crate) only: Option<CustomerId>,
+}
+
+/// Reads events that are to be taken from a sender.
+pub(crate) struct EventAdmission {
+    pub(crate) parser: EventParser,
+    /// As of [`Admission`].
+    pub(crate) only: Option<CustomerId>,
 }
 
 impl Admission {
     /// Reads one order. `now` bounds its time.
     pub(crate) fn read<'j>(&self, text: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
         let draft = self.parser.parse(text, now)?;
+        check_sender(&draft.customer_id, self.only.as_ref())?;
         if let Some(schema) = &self.schema {
             schema.check(text)?;
         }
         Ok(draft)
+    }
+}
+
+impl EventAdmission {
+    /// Reads one event, of that order where the request says of which.
+    pub(crate) fn read(
+        &self,
+        text: &[u8],
+        of: Option<&OrderId>,
+        map: &ShardMap,
+        now: Timestamp,
+    ) -> Result<Event, Rejection> {
+        self.parser.parse(text, of, now)?.settle(Tenant::none(), map, self.only.as_ref())
     }
 }
 
@@ -115,7 +139,7 @@ mod tests {
 
     fn faults(schema: &Value, order: &Value) -> Vec<String> {
         let parser = OrderParser::new(ViewSet::default(), Currency::DEFAULT, i64::MAX);
-        let admission = Admission { parser, schema: Some(OrderSchema::new(schema).unwrap()) };
+        let admission = Admission { parser, schema: Some(OrderSchema::new(schema).unwrap()), only: None };
         match admission.read(order.to_string().as_bytes(), Timestamp::now()) {
             Ok(_) => Vec::new(),
             Err(Rejection::Invalid(faults)) => faults.iter().map(ToString::to_string).collect(),

@@ -11,11 +11,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Settings;
-use crate::admission::{Admission, OrderSchema};
+use crate::admission::{Admission, EventAdmission, OrderSchema};
 use crate::append::Appender;
 use crate::keys::Keys;
 use crate::memory::Memory;
 use crate::metrics::{ACCEPTED_EVENTS, ACCEPTED_ORDERS};
+use crate::sender::Sender;
 
 /// What handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -75,16 +76,17 @@ impl App {
         self.0.log.get().ok_or_else(|| Problem::log_unreachable("the log has not been reached yet"))
     }
 
-    /// Reads orders by the settings of the system, as a map has them, and of this process.
-    pub(crate) fn admission(&self, map: &ShardMap) -> Admission {
+    /// Reads a sender's orders by the settings of the system, as a map has them, and of this process.
+    pub(crate) fn admission(&self, map: &ShardMap, sender: &Sender) -> Admission {
         let settings = map.settings();
         let parser = OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us);
-        Admission { parser, schema: self.0.order_schema.clone() }
+        Admission { parser, schema: self.0.order_schema.clone(), only: sender.only().cloned() }
     }
 
-    /// Reads events by the settings of the system, as a map has them.
-    pub(crate) fn event_parser(&self, map: &ShardMap) -> EventParser {
-        EventParser::new(map.settings().views.in_force().clone(), self.0.ahead_max_us)
+    /// Reads a sender's events by the settings of the system, as a map has them.
+    pub(crate) fn event_admission(&self, map: &ShardMap, sender: &Sender) -> EventAdmission {
+        let parser = EventParser::new(map.settings().views.in_force().clone(), self.0.ahead_max_us);
+        EventAdmission { parser, only: sender.only().cloned() }
     }
 
     /// The shard map as it stands.

@@ -9,6 +9,7 @@
 //! | [`start`](mod@start) | how the service comes to be |
 //! | [`app`] | what handlers share |
 //! | [`admission`] | what an order must be to be taken |
+//! | [`sender`] | for whom a client may speak |
 //! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
 //! | [`keys`], [`meaning`] | which idempotency keys were used of late, and what for |
@@ -27,6 +28,7 @@ mod keys;
 mod meaning;
 mod memory;
 mod metrics;
+mod sender;
 mod settings;
 mod start;
 

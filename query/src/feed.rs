@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
-use forebay_shard::read::Statement;
+use forebay_service::Problem;
 use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored};
+use forebay_shard::read::{Statement, Subject};
 use futures::FutureExt;
 use futures::future::{join_all, select_all};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
-use crate::app::App;
 use crate::error::ReadError;
+use crate::http::reader::Reader;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
 
@@ -27,7 +28,7 @@ pub(crate) const BEGINNING: &str = "0";
 
 /// Somebody who follows.
 pub(crate) struct Follower {
-    app: App,
+    reader: Reader,
     /// How far each shard's facts are given.
     at: BTreeMap<ShardId, Position>,
     /// Whether to go on without shards that are down.
@@ -47,10 +48,10 @@ pub(crate) struct Piece {
 
 impl Follower {
     /// From a position on, or from the beginning.
-    pub(crate) fn new(app: App, since: &Receipt, partial: bool) -> Self {
+    pub(crate) fn new(reader: Reader, since: &Receipt, partial: bool) -> Self {
         let logged = since.positions().filter(|(stream, _)| stream.kind == StreamKind::Logged);
         let at = logged.map(|(stream, position)| (stream.shard, position)).collect();
-        Self { app, at, partial }
+        Self { reader, at, partial }
     }
 
     /// Begins at what is stored now.
@@ -58,9 +59,9 @@ impl Follower {
     /// # Errors
     /// Where a shard does not answer.
     pub(crate) async fn begin_now(&mut self) -> Result<(), ReadError> {
-        for shard in self.shards()? {
+        for shard in self.shards(&self.subject()?)? {
             let statement = Statement::position(StreamKind::Logged);
-            let rows = self.app.shards().read_after(&shard, &statement, &Patience::none()).await?.rows;
+            let rows = self.reader.app.shards().read_after(&shard, &statement, &Patience::none()).await?.rows;
             self.at.extend(rows.position.map(|position| (shard.id(), position)));
         }
         Ok(())
@@ -80,9 +81,10 @@ impl Follower {
     /// # Errors
     /// Where a shard does not answer, and is not to be left out.
     pub(crate) async fn next(&mut self, rows: usize) -> Result<Piece, ReadError> {
-        let shards = self.shards()?;
+        let subject = self.subject()?;
+        let shards = self.shards(&subject)?;
         let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
-        let reads = shards.iter().map(|shard| read(shard, self.at.get(&shard.id()).copied(), amount));
+        let reads = shards.iter().map(|shard| read(shard, &subject, self.at.get(&shard.id()).copied(), amount));
         let mut piece = Piece::default();
         for (shard, read) in shards.iter().zip(join_all(reads).await) {
             match read {
@@ -114,7 +116,7 @@ impl Follower {
     /// As [`Follower::next`].
     pub(crate) async fn next_until(&mut self, rows: usize, until: Instant) -> Result<Piece, ReadError> {
         loop {
-            let shards = self.shards()?;
+            let shards = self.shards(&self.subject()?)?;
             // Followed before it is read: what is committed meanwhile is seen.
             let mut known: Vec<_> = shards.iter().map(|shard| shard.known().follow(StreamKind::Logged)).collect();
             for known in &mut known {
@@ -123,6 +125,10 @@ impl Follower {
             let piece = self.next(rows).await?;
             if !piece.facts.is_empty() || Instant::now() >= until {
                 return Ok(piece);
+            }
+            if piece.has_more {
+                // It was looked through, and has nothing for who follows.
+                continue;
             }
             let news = known.iter_mut().map(|known| known.changed().boxed());
             let look = until.min(Instant::now() + LOOK_EVERY);
@@ -133,16 +139,32 @@ impl Follower {
         }
     }
 
-    fn shards(&self) -> Result<Vec<Arc<Shard>>, ReadError> {
-        let map = self.app.map()?;
-        map.shards().map(|shard| Ok(Arc::clone(self.app.shards().get(shard)?))).collect()
+    /// Whose orders are followed. What the key of a view sees is in no log.
+    fn subject(&self) -> Result<Subject, ReadError> {
+        match self.reader.scope.everything(&*self.reader.app.map()?) {
+            Subject::View { .. } => Err(Problem::forbidden("there is no feed of what a view shows").into()),
+            subject => Ok(subject),
+        }
+    }
+
+    fn shards(&self, subject: &Subject) -> Result<Vec<Arc<Shard>>, ReadError> {
+        let app = &self.reader.app;
+        subject.shards(&*app.map()?).into_iter().map(|shard| Ok(Arc::clone(app.shards().get(shard)?))).collect()
     }
 }
 
-async fn read(shard: &Shard, behind: Option<Position>, amount: Amount) -> Result<Changes, ReadError> {
+async fn read(
+    shard: &Shard,
+    subject: &Subject,
+    behind: Option<Position>,
+    amount: Amount,
+) -> Result<Changes, ReadError> {
     let id = shard.id();
     let changes = shard
-        .with_connection("changes", &move |connection| Changes::read(connection, id, behind, amount).boxed())
+        .with_connection("changes", &|connection| {
+            let subject = subject.clone();
+            async move { Changes::read(connection, &subject, id, behind, amount).await }.boxed()
+        })
         .await?;
     Ok(changes)
 }

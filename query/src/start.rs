@@ -43,5 +43,5 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
         let watch = ShardWatch::new(Arc::clone(shard), service);
         service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
     }
-    Ok(http::routes(&service.clients, &rates).with_state(app))
+    Ok(http::routes(&service.clients, &rates, app))
 }

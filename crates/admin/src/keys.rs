@@ -43,6 +43,8 @@ pub struct ListedClient {
     pub rights: Vec<String>,
     /// Its own rate limit.
     pub orders_per_s: Option<u64>,
+    /// What it is bound to, such as `customer=C1`.
+    pub bound: Option<String>,
     /// The first eight digits of the sum of each of its keys, the newest last.
     pub keys: Vec<String>,
 }
@@ -96,11 +98,17 @@ impl ClientsFile {
         clients.into_iter().flatten().map(listed).collect()
     }
 
-    /// Adds a client with a key.
+    /// Adds a client with a key, which may be bound: to `customer`, or a view, and whose.
     ///
     /// # Errors
     /// Where there is one of that name, or a right is none.
-    pub fn add(&mut self, name: &str, rights: &[String], orders_per_s: Option<NonZeroU32>) -> Result<NewKey> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        rights: &[String],
+        orders_per_s: Option<NonZeroU32>,
+        bound: Option<&(String, String)>,
+    ) -> Result<NewKey> {
         if self.client(name).is_ok() {
             bail!("there is a client {name:?} already: `rotate` gives it another key");
         }
@@ -111,6 +119,9 @@ impl ClientsFile {
         client["rights"] = value(Array::from_iter(rights));
         if let Some(limit) = orders_per_s {
             client["orders_per_s"] = value(i64::from(limit.get()));
+        }
+        if let Some((name, whose)) = bound {
+            client[name] = value(whose);
         }
         let clients = self.document.entry("client").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
         clients.as_array_of_tables_mut().context("`client` is no list of tables: write [[client]]")?.push(client);
@@ -191,11 +202,15 @@ impl ClientsFile {
 }
 
 fn listed(client: &Table) -> ListedClient {
+    const OTHERS: [&str; 4] = ["name", "key_sha256", "rights", "orders_per_s"];
+    let mut bound = client.iter().filter(|(name, _)| !OTHERS.contains(name));
+    let bound = bound.find_map(|(name, whose)| Some(format!("{name}={}", whose.as_str()?)));
     let rights = client.get("rights").and_then(Item::as_array);
     ListedClient {
         name: client.get("name").and_then(Item::as_str).unwrap_or_default().to_owned(),
         rights: rights.into_iter().flatten().filter_map(|right| right.as_str().map(str::to_owned)).collect(),
         orders_per_s: client.get("orders_per_s").and_then(Item::as_integer).and_then(|limit| limit.try_into().ok()),
+        bound,
         keys: sums(client).into_iter().map(|sum| sum.chars().take(SHOWN_DIGITS).collect()).collect(),
     }
 }

@@ -9,6 +9,7 @@
 //! | [`system`] | where the log and the shards are |
 //! | [`migrate`] | tables, streams and the first shard map |
 //! | [`settings`] | what holds for the whole system, read and changed |
+//! | [`audit`] | the record of what operators do |
 //! | [`keys`] | API keys, in the clients file |
 //! | [`views`] | the views of the system, added and dropped |
 //! | `control` | decisions of the map, put in force |
@@ -27,6 +28,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod audit;
 pub mod backfill;
 mod columns;
 mod control;

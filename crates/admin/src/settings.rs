@@ -1,12 +1,15 @@
 //! The settings of the system, which stand in the map: read, and changed by compare-and-swap.
 
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use forebay_log::{Log, MapError};
 use forebay_model::{Currency, ShardMap, SystemSettings};
 use forebay_service::BadSetting;
+use serde_json::json;
 
+use crate::audit::recorded;
 use crate::system::{NO_MAP, System};
 
 /// One setting, as it is to be.
@@ -18,6 +21,16 @@ pub enum Change {
     StreamBytesMax(u64),
     /// NATS servers that keep each stream.
     StreamReplicas(u8),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Currency(currency) => write!(f, "currency={currency}"),
+            Self::StreamBytesMax(bytes_max) => write!(f, "stream-bytes-max={bytes_max}"),
+            Self::StreamReplicas(replicas) => write!(f, "stream-replicas={replicas}"),
+        }
+    }
 }
 
 /// The map of now, with the settings.
@@ -33,6 +46,12 @@ pub async fn read(system: &System) -> Result<Arc<ShardMap>> {
 /// # Errors
 /// As [`read`], or where a stream cannot be as it should. Doing it again is harmless.
 pub async fn set(system: &System, changes: &[Change]) -> Result<Arc<ShardMap>> {
+    let asked = json!({"settings": changes.iter().map(ToString::to_string).collect::<Vec<_>>()});
+    let done = |map: &Arc<ShardMap>| json!({"epoch": map.epoch()});
+    recorded(system, None, ("settings set", asked), done, set_them(system, changes)).await
+}
+
+async fn set_them(system: &System, changes: &[Change]) -> Result<Arc<ShardMap>> {
     let log = system.connect_log().await?;
     let map = change(&log, |settings| {
         for &change in changes {

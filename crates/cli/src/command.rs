@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
 
-use crate::operate::{backfill, dead, doctor, keys, log, migrate, settings, shards, verify, views};
+use crate::operate::{audit, backfill, dead, doctor, keys, log, migrate, settings, shards, verify, views};
 use crate::{generate, map, print, replay, serve, up, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
@@ -60,6 +60,7 @@ enum Command {
     /// Look at the frames of a stream, and go on after a loss
     #[command(subcommand)]
     Log(log::Command),
+    Audit(audit::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,12 +103,13 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Shards(args) => in_runtime(shards::run(args)),
         Command::Settings(command) => in_runtime(settings::run(command)),
         Command::Views(command) => in_runtime(views::run(command)),
-        Command::Keys(command) => keys::run(command),
+        Command::Keys(command) => in_runtime(keys::run(command)),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Index(IndexCommand::Backfill(args)) => in_runtime(backfill::run(args)),
         Command::Dead(command) => in_runtime(dead::run(command)),
         Command::Verify(args) => in_runtime(verify::run(args)),
         Command::Log(command) => in_runtime(log::run(command)),
+        Command::Audit(args) => in_runtime(audit::run(args)),
     }
 }
 

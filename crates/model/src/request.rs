@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Timestamp;
+use crate::touched::id_key;
+use crate::{CustomerId, Tenant, Timestamp};
 
 /// How many bytes a request's number has.
 pub const REQUEST_BYTES: usize = 12;
@@ -15,7 +16,33 @@ pub const FATES_KEPT_US: i64 = 30 * 86_400_000_000;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId([u8; REQUEST_BYTES]);
 
+/// Who alone may ask what became of a request, beside those who may ask of all: a customer, as 24 bits of a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(u32);
+
+/// How many bits tell a request from others of the same owner and second.
+const OF_OWNER_BITS: u32 = 39;
+
+impl Owner {
+    /// A tenant's customer.
+    pub fn of(tenant: &Tenant, customer_id: &CustomerId) -> Self {
+        Self((id_key(tenant, customer_id.as_str()) >> 40) as u32)
+    }
+}
+
 impl RequestId {
+    /// A new one that belongs to somebody. The owner is a part of its number, and what became of a request is kept by its number: so who
+    /// writes another owner into a receipt asks of a request that there never was.
+    pub fn of_owner(at: Timestamp, owner: Owner, random: u64) -> Self {
+        let random = random >> (u64::BITS - OF_OWNER_BITS);
+        Self::new(at, (u64::from(owner.0) << OF_OWNER_BITS | random) << 1)
+    }
+
+    /// Whether it belongs to them. One that belongs to nobody does with a probability of one in 16 million.
+    pub fn is_of(self, owner: Owner) -> bool {
+        (self.number() as u64) >> OF_OWNER_BITS == u64::from(owner.0)
+    }
+
     /// A new one. The top bit of `random` is not used: pieces are counted up without reaching the time.
     pub fn new(at: Timestamp, random: u64) -> Self {
         let second = u32::try_from(at.unix_us() / 1_000_000).unwrap_or(if at.unix_us() < 0 { 0 } else { u32::MAX });
@@ -78,6 +105,15 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_request_belongs_to_its_owner_alone(s in 0i64..4_102_444_800, random: u64, one in "[a-z]{1,3}", other in "[a-z]{1,3}") {
+            let owner = |id: &str| Owner::of(Tenant::none(), &CustomerId::new(id).unwrap());
+            let request = RequestId::of_owner(Timestamp::from_unix_us(s * 1_000_000), owner(&one), random);
+            prop_assert!(request.is_of(owner(&one)));
+            prop_assert_eq!(request.is_of(owner(&other)), one == other);
+            prop_assert_eq!(request.arrived_at().unix_us(), s * 1_000_000);
+        }
+
         #[test]
         fn pieces_follow_each_other_within_the_second_of_their_request(
             s in 0i64..4_102_444_800,

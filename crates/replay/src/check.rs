@@ -48,7 +48,9 @@ impl Checker {
     pub(crate) fn check<'j>(&self, json: &'j [u8], now: Timestamp) -> Result<Checked<'j>, Rejection> {
         match self {
             Self::Orders(parser) => parser.parse(json, now).map(Checked::Order),
-            Self::Events(parser, map) => parser.parse(json, None, now)?.settle(Tenant::none(), map).map(Checked::Event),
+            Self::Events(parser, map) => {
+                parser.parse(json, None, now)?.settle(Tenant::none(), map, None).map(Checked::Event)
+            }
         }
     }
 }

@@ -17,7 +17,7 @@
 //! | [`problem`] | errors as RFC 9457 problems, with one table of codes |
 //! | [`extract`] | path and query extractors that answer with problems |
 //! | [`health`] | dependencies and their states, `/livez` and `/readyz` |
-//! | [`auth`] | API clients, their keys and their rights |
+//! | [`auth`] | API clients, their keys, their rights, and what they are bound to |
 //! | [`limit`] | rate limits per client, over all processes of a service |
 //! | [`service`] | all of it together: what a service's `main` holds |
 

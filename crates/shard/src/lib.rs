@@ -5,6 +5,7 @@
 //!
 //! | module | concept |
 //! |---|---|
+//! | [`audit`] | the record of what operators have done |
 //! | [`connection`] | where the shards are; one connection: which address, what time, which settings, what an error means |
 //! | [`identity`] | whose database it is |
 //! | [`system`] | of which system they all are |
@@ -23,6 +24,7 @@
 //! | [`position`] | how far a stream has come, and what became of its rows |
 //! | [`timestamptz`] | instants as parameters and columns |
 
+pub mod audit;
 pub mod connection;
 pub mod control;
 pub mod dead_letter;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use forebay_api::AcceptedEvent;
-use forebay_model::{Accepted, Claimant, Event, Facts, OrderId, RequestId, ShardId, Tenant, Timestamp};
+use forebay_model::{Accepted, Claimant, Event, Facts, OrderId, ShardId, Timestamp};
 use forebay_service::extract::Path;
 use forebay_service::{Client, Problem};
 use http::{HeaderMap, StatusCode};
@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::append::group::Origin;
 use crate::http::order::{check_headers, expected_bytes, json, problem_of, read};
 use crate::metrics::count_rejected;
+use crate::sender::Sender;
 
 /// Takes one event of an order, which may come later itself.
 pub(crate) async fn post_event(
@@ -27,16 +28,16 @@ pub(crate) async fn post_event(
     }
     check_headers(&headers)?;
     let order_id = OrderId::new(order_id).map_err(|error| Problem::malformed(format!("an order id {error}")))?;
+    let sender = Sender::of(&client)?;
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
     let bytes = read(body).await?;
     let (map, now) = (app.map()?, Timestamp::now());
-    let draft = app.event_parser(&map).parse(&bytes, Some(&order_id), now);
-    let event = draft.and_then(|draft| draft.settle(Tenant::none(), &map)).map_err(|rejection| {
+    let event = app.event_admission(&map, &sender).read(&bytes, Some(&order_id), &map, now).map_err(|rejection| {
         count_rejected(rejection.code(), 1);
         problem_of(rejection)
     })?;
-    let request = RequestId::new(now, rand::random());
+    let request = sender.request(now);
     let mut facts = Facts::default();
     facts.set_claimant(Some(Claimant { request, letter: None }));
     let shard = facts.add_event(&event, &map);

@@ -10,7 +10,7 @@ use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::order::fault::{Fault, Rejection};
-use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, RequestId, ShardId, Tenant, Timestamp};
+use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, ShardId, Tenant, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -22,6 +22,7 @@ use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
 use crate::meaning::meaning_of;
 use crate::metrics::count_rejected;
+use crate::sender::Sender;
 
 /// How long one order's body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
@@ -37,7 +38,7 @@ pub(crate) async fn post_order(
         return Err(Problem::shutting_down("the service is stopping"));
     }
     check_headers(&headers)?;
-    let assigner = Assigner::from_headers(&headers)?;
+    let (sender, assigner) = (Sender::of(&client)?, Assigner::from_headers(&headers)?);
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
     let bytes = read(body).await?;
@@ -45,8 +46,8 @@ pub(crate) async fn post_order(
     // What borrows the body ends before the wait for the log begins.
     let (facts, answer, request) = {
         let now = Timestamp::now();
-        let request = RequestId::new(now, rand::random());
-        let draft = app.admission(&map).read(&bytes, now).and_then(|draft| assigner.admit(draft));
+        let request = sender.request(now);
+        let draft = app.admission(&map, &sender).read(&bytes, now).and_then(|draft| assigner.admit(draft));
         let draft = draft.map_err(|rejection| {
             count_rejected(rejection.code(), 1);
             problem_of(rejection)

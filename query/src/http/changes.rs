@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_api::Route;
@@ -16,6 +15,7 @@ use crate::answer::{LIST_START, push_display};
 use crate::app::App;
 use crate::feed::{Follower, Piece};
 use crate::http::query_string::QueryString;
+use crate::http::reader::Reader;
 use crate::http::{accept, response};
 
 /// Facts of a piece of a stream.
@@ -35,15 +35,15 @@ pub(crate) enum Framing {
 }
 
 /// What was stored behind a position.
-pub(crate) async fn get_changes(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn get_changes(reader: Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetChanges)?;
     let framing = accept::wanted_stream(&headers)?;
     let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|_| framing.is_some());
     let since = query.since(last_seen)?;
     let (limit, partial, wait) = (query.limit()?, query.partial()?, query.wait()?.unwrap_or_default());
     let position = since.clone().unwrap_or_default();
-    app.check_receipt(&position)?;
-    let mut follower = Follower::new(app.clone(), &position, partial);
+    reader.app.check_receipt(&position)?;
+    let mut follower = Follower::new(reader.clone(), &position, partial);
     if since.is_none() {
         follower.begin_now().await?;
     }
@@ -55,7 +55,7 @@ pub(crate) async fn get_changes(State(app): State<App>, uri: Uri, headers: Heade
         Some(framing) => {
             // Whatever is wrong with the request is said before the stream begins.
             let first = follower.next(STREAM_ROWS).await?;
-            Ok(follow(app, follower, first, framing))
+            Ok(follow(reader.app, follower, first, framing))
         }
     }
 }

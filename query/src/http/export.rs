@@ -4,15 +4,17 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use forebay_api::{Parameter, Route};
-use forebay_model::{ShardId, StreamId, Tenant};
+use forebay_model::{ShardId, ShardMap, StreamId};
 use forebay_service::Problem;
-use forebay_shard::read::Subject;
+use forebay_shard::read::{Scope, Subject};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 
 use crate::app::App;
 use crate::error::ReadError;
 use crate::export::{self, Encoder, Format, Rows};
+use crate::http::listed::reads;
 use crate::http::query_string::QueryString;
+use crate::http::reader::is_building;
 use crate::http::{accept, response};
 use crate::list::merge::Merge;
 use crate::list::scan::Scan;
@@ -31,7 +33,7 @@ pub(crate) struct ExportRequest {
 }
 
 impl ExportRequest {
-    /// What a request to a tenant's list asks for; nothing where it asks for a page.
+    /// What a request to a list asks for; nothing where it asks for a page.
     ///
     /// # Errors
     /// The problem `not_acceptable` where it asks for a form that there is not, `malformed` for its parameters.
@@ -40,7 +42,7 @@ impl ExportRequest {
         version: Version,
         headers: &HeaderMap,
         route: Route,
-        tenant: &Tenant,
+        scope: &Scope,
     ) -> Result<Option<Self>, Problem> {
         let Some(format) = accept::wanted(headers)? else { return Ok(None) };
         if version < Version::HTTP_11 {
@@ -57,21 +59,16 @@ impl ExportRequest {
             return Err(Problem::malformed("a row for each item comes as text/csv or application/x-ndjson"));
         }
         let (direction, filter, span) = (query.direction()?, query.filter()?, query.span()?);
-        let (tenant, last, partial) = (tenant.clone(), span.start(direction), query.partial()?);
+        let (tenant, last, partial) = (scope.tenant().clone(), span.start(direction), query.partial()?);
         let scan = Scan { tenant, direction, filter, span, last, partial };
         Ok(Some(Self { format, is_by_item, scan, patience: query.patience(headers)? }))
     }
 
-    /// Begins the export from these shards, each with the subject to read there. When it answers, each of them has given its
-    /// first rows.
-    pub(crate) async fn answer(
-        self,
-        app: &App,
-        reads: Vec<(ShardId, Subject)>,
-        is_building: bool,
-    ) -> Result<Response, Problem> {
+    /// Begins the export of what is in sight of the list. When it answers, each of its shards has given its first rows.
+    pub(crate) async fn answer(self, app: &App, map: &ShardMap, subject: Option<Subject>) -> Result<Response, Problem> {
         let Self { format, is_by_item, scan, patience } = self;
-        let is_view = reads.iter().any(|(_, subject)| matches!(subject, Subject::View { .. }));
+        let (reads, is_building) = (reads(map, subject.as_ref()), is_building(map, subject.as_ref()));
+        let is_view = matches!(subject, Some(Subject::View { .. }));
         app.check_receipt(&patience.receipt)?;
         let sources = reads.len() * scan.filter.parts().count();
         let admitted = app.exports().admit(format, sources).await?;

@@ -12,12 +12,19 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::cache::{Entry, Question};
 use crate::error::ReadError;
+use crate::http::reader::is_building;
 use crate::http::response;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 
 /// Where a list is: shards, each with what to read there.
 pub(crate) type Reads = Vec<(ShardId, Subject)>;
+
+/// Where that is which is in sight of a list.
+pub(crate) fn reads(map: &ShardMap, subject: Option<&Subject>) -> Reads {
+    let on_shards = |subject: &Subject| subject.shards(map).into_iter().map(|shard| (shard, subject.clone())).collect();
+    subject.map(on_shards).unwrap_or_default()
+}
 
 /// What is asked about a list.
 #[derive(Debug)]
@@ -31,17 +38,16 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Answers with what the cache has, or with what `read` makes of the list, as late as it must be; the list may be of a view that is
-    /// building.
+    /// Answers with what the cache has, or with what `read` makes of what is in sight of the list, as late as it must be.
     pub(crate) async fn answer<'a>(
         &'a self,
         app: &'a App,
         map: &'a ShardMap,
-        reads: Reads,
-        is_building: bool,
+        subject: Option<Subject>,
         read: impl Fn(Reads, Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync,
     ) -> Result<Response, Problem> {
         app.check_receipt(&self.patience.receipt)?;
+        let reads = reads(map, subject.as_ref());
         let question = Question {
             key: Arc::clone(&self.key),
             streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
@@ -51,7 +57,7 @@ impl Listed {
         };
         let read = |patience| read(reads.clone(), self.with_floor(app, &reads, patience));
         let served = app.cache().serve(&question, &read).await?;
-        let owed = response::owed(app.shards().derivations(), &question.streams, is_building);
+        let owed = response::owed(app.shards().derivations(), &question.streams, is_building(map, subject.as_ref()));
         response::json(&self.headers, &served, owed, || Problem::internal("a list without a body"))
     }
 

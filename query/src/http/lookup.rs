@@ -4,23 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::Route;
 use forebay_api::lookup::{IDS_MAX, OrderIds};
 use forebay_api::problem::FaultEntry;
-use forebay_model::touched::id_key;
-use forebay_model::{Lane, OrderId, StreamId};
+use forebay_model::{OrderId, StreamKind};
 use forebay_service::{Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::answer::{LIST_START, push_looked_up_end};
-use crate::app::App;
-use crate::cache::Watch;
 use crate::error::ReadError;
-use crate::http::order::index_of;
+use crate::http::order::with_floor;
 use crate::http::query_string::QueryString;
-use crate::http::{response, tenant};
+use crate::http::reader::{Reader, is_building};
+use crate::http::response;
 use crate::life::Shown;
 use crate::lookup::Lookup;
 use crate::lookup::many::ById;
@@ -31,7 +28,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The orders with these ids, in their order. It is read anew each time: there are as many of these questions as there are sets of ids.
 pub(crate) async fn post_lookup(
-    State(app): State<App>,
+    Reader { app, scope }: Reader,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -40,22 +37,15 @@ pub(crate) async fn post_lookup(
     let (partial, patience) = (query.partial()?, query.patience(&headers)?);
     app.check_receipt(&patience.receipt)?;
     let ids = ids_of(&service_http::read_whole(body, BODY_BYTES_MAX, BODY_DEADLINE).await?)?;
-    let (map, tenant) = (app.map()?, tenant());
+    let map = app.map()?;
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let logged: Vec<StreamId> = map.shards().map(|shard| Lane::Events.on(shard)).collect();
-    let by_index = wanted.iter().map(|id| (id, index_of(&map, tenant, id)));
-    let (mut patience, mut index) = (patience, BTreeSet::<StreamId>::new());
-    for (id, streams) in by_index {
-        let watch = Watch::Key(id_key(tenant, id.as_str()));
-        patience = app.cache().with_floor(patience, &streams, watch);
-        // What has happened to it is told by the shard that has it, which is not known yet.
-        patience = app.cache().with_floor(patience, &logged, watch);
-        index.extend(streams);
-    }
-    let mut lookup = Lookup::new(app.shards(), &map, tenant, patience);
+    let subject = scope.everything(&map);
+    let floor = |patience, id| with_floor(&app, &map, &scope, &subject, id, patience);
+    let mut lookup = Lookup::new(app.shards(), &map, &scope, wanted.iter().fold(patience, floor));
     let found = lookup.with_ids(&wanted, partial).await?;
-    let index: Vec<StreamId> = index.into_iter().filter(|&stream| lookup.read_at().has(stream)).collect();
-    let owed = response::owed(app.shards().derivations(), &index, false);
+    let derived = lookup.read_at().iter().map(|(stream, _)| stream).filter(|stream| stream.kind == StreamKind::Derived);
+    let owed =
+        response::owed(app.shards().derivations(), &derived.collect::<Vec<_>>(), is_building(&map, Some(&subject)));
     let mut response = ([(header::CONTENT_TYPE, "application/json")], answer(&ids, &found, &lookup)?).into_response();
     let headers = response.headers_mut();
     headers.insert(response::CACHE.clone(), HeaderValue::from_static("bypass"));

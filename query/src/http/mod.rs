@@ -3,6 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `customer`, `order`, `lookup`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
+//! | `reader` | who asks, and so what may be seen |
 //! | `query_string`, `accept` | what a request says, checked strictly |
 //! | `list`, `listed`, `page`, `export`, `totals` | a list; a question about one; a list by the page; a whole list in one answer; what it comes to |
 //! | `response` | the headers of answers |
@@ -18,6 +19,7 @@ mod order;
 mod page;
 mod query_string;
 mod range;
+pub(crate) mod reader;
 mod receipt;
 mod response;
 mod stats;
@@ -27,16 +29,16 @@ mod view;
 use std::sync::Arc;
 
 use forebay_api::Route;
-use forebay_model::Tenant;
 use forebay_service::Routes;
 use forebay_service::auth::Clients;
 use forebay_service::limit::Rates;
 
 use crate::app::App;
+use reader::Closed;
 
 /// The routes of all endpoints, for those clients, within their limits.
-pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>) -> Routes<App> {
-    Routes::of(clients)
+pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>, app: App) -> Routes {
+    let routes = Routes::of(clients)
         .limited_by(rates)
         .on(Route::GetOrders, range::get_orders)
         .on(Route::GetTotals, range::get_totals)
@@ -53,10 +55,6 @@ pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>) -> Routes<App> {
         .on(Route::GetChanges, changes::get_changes)
         .on(Route::GetReceipt, receipt::get_receipt)
         .on(Route::GetStats, stats::get_stats)
-        .on(Route::GetOrdersOfView, view::get_orders)
-}
-
-/// Whose orders a request asks for. Nothing names a tenant yet.
-fn tenant() -> &'static Tenant {
-    Tenant::none()
+        .on(Route::GetOrdersOfView, view::get_orders);
+    routes.with_state(Closed::new(app))
 }

@@ -1,14 +1,13 @@
 //! One order: `GET /v1/orders/{order_id}` and `GET /v1/customers/{customer_id}/orders/{order_id}`, and what happened to it: the same
 //! with `/events` behind.
 
-use axum::extract::State;
 use axum::response::Response;
 use forebay_api::Route;
-use forebay_model::touched::id_key;
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
+use forebay_model::touched::{id_key, view_key};
+use forebay_model::{Bucket, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
-use forebay_shard::read::OrderRow;
+use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
@@ -17,7 +16,8 @@ use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
 use crate::http::customer::customer_id_of;
 use crate::http::query_string::QueryString;
-use crate::http::{response, tenant};
+use crate::http::reader::{Reader, is_building, other_side};
+use crate::http::response;
 use crate::life::{Shown, push_timeline};
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
@@ -31,120 +31,120 @@ enum Asked {
 
 /// The order with an id.
 pub(crate) async fn get_order(
-    State(app): State<App>,
+    reader: Reader,
     Path(order_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetOrder)?;
     let asked = Asked::Order(query.shown()?);
-    answer(&app, order_id, asked, &query, &headers).await
+    answer(&reader, order_id, asked, &query, &headers).await
 }
 
 /// What happened to the order with an id.
 pub(crate) async fn get_events(
-    State(app): State<App>,
+    reader: Reader,
     Path(order_id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetEventsOfOrder)?;
-    answer(&app, order_id, Asked::Events, &query, &headers).await
+    answer(&reader, order_id, Asked::Events, &query, &headers).await
 }
 
 /// The order with the id `batch`, whose path is one of ingest's, too.
-pub(crate) async fn get_order_batch(app: State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    get_order(app, Path("batch".to_owned()), uri, headers).await
+pub(crate) async fn get_order_batch(reader: Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    get_order(reader, Path("batch".to_owned()), uri, headers).await
 }
 
 /// The order with the id `lookup`, likewise.
-pub(crate) async fn get_order_lookup(app: State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    get_order(app, Path("lookup".to_owned()), uri, headers).await
+pub(crate) async fn get_order_lookup(reader: Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    get_order(reader, Path("lookup".to_owned()), uri, headers).await
 }
 
 /// A customer's order.
 pub(crate) async fn get_order_of_customer(
-    State(app): State<App>,
+    reader: Reader,
     Path(names): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetOrderOfCustomer)?;
     let asked = Asked::Order(query.shown()?);
-    answer_of_customer(&app, names, asked, &query, &headers).await
+    answer_of_customer(&reader, names, asked, &query, &headers).await
 }
 
 /// What happened to a customer's order.
 pub(crate) async fn get_events_of_customer(
-    State(app): State<App>,
+    reader: Reader,
     Path(names): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetEventsOfOrderOfCustomer)?;
-    answer_of_customer(&app, names, Asked::Events, &query, &headers).await
+    answer_of_customer(&reader, names, Asked::Events, &query, &headers).await
 }
 
 async fn answer(
-    app: &App,
+    Reader { app, scope }: &Reader,
     order_id: String,
     asked: Asked,
     query: &QueryString,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (tenant, order_id, patience) = (tenant(), order_id_of(order_id)?, patience(app, query, headers)?);
+    let (order_id, patience) = (order_id_of(order_id)?, patience(app, query, headers)?);
     let map = app.map()?;
-    let index = index_of(&map, tenant, &order_id);
-    let streams = match order_id.home() {
-        Some(home) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
-        None => index.clone(),
+    let subject = scope.everything(&map);
+    let by = index_of(&map, &subject, scope.tenant(), &order_id);
+    let streams = match (&subject, order_id.home()) {
+        (Subject::Everybody { .. }, Some(home)) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
+        (Subject::Everybody { .. }, None) => by.clone(),
+        (Subject::Customer { .. } | Subject::View { .. }, _) => of_lane(subject.lane(), &subject.shards(&map)),
     };
-    let load = |patience| find(app, &map, tenant, &order_id, asked, patience).boxed();
-    let key = format!("{tenant}\n{}\n{order_id}", asked.name());
+    let load = |patience| find(app, &map, scope, &order_id, asked, patience).boxed();
+    let key = format!("{scope}\n{}\n{order_id}", asked.name());
     let (key, epoch) = (key.into(), map.epoch());
     let question = Question { key, streams, epoch, patience: &patience, partial: false };
     let served = app.cache().serve(&question, &load).await?;
     // An order that was found where its id says is there, whatever the index lacks.
-    let is_by_index = index.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
-    let owed = response::owed(app.shards().derivations(), if is_by_index { &index } else { &[] }, false);
+    let is_by_index = by.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
+    let is_building = is_building(&map, Some(&subject));
+    let owed = response::owed(app.shards().derivations(), if is_by_index { &by } else { &[] }, is_building);
     response::json(headers, &served, owed, || Problem::not_found(format!("there is no order {order_id}")))
 }
 
 async fn answer_of_customer(
-    app: &App,
+    Reader { app, scope }: &Reader,
     (customer_id, order_id): (String, String),
     asked: Asked,
     query: &QueryString,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (tenant, customer_id, order_id) = (tenant(), customer_id_of(customer_id)?, order_id_of(order_id)?);
+    let (customer_id, order_id) = (customer_id_of(customer_id)?, order_id_of(order_id)?);
     let patience = patience(app, query, headers)?;
     let map = app.map()?;
-    let streams = of_lane(Lane::Orders, map.read_shards(map.bucket_of(tenant, &customer_id)));
-    let key = format!("{tenant}\n{} of customer\n{customer_id}\n{order_id}", asked.name());
+    let nothing = || Problem::not_found(format!("customer {customer_id} has no order {order_id}"));
+    let subject = scope.customer(&map, &customer_id).map_err(other_side)?.ok_or_else(nothing)?;
+    let streams = of_lane(Lane::Orders, &subject.shards(&map));
+    let key = format!("{scope}\n{} of customer\n{customer_id}\n{order_id}", asked.name());
     let (key, epoch) = (key.into(), map.epoch());
     let question = Question { key, streams, epoch, patience: &patience, partial: false };
-    let load = |patience| find_of_customer(app, &map, tenant, &customer_id, &order_id, asked, patience).boxed();
+    let load = |patience| find_of_customer(app, &map, scope, &subject, &order_id, asked, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
-    response::json(headers, &served, None, || {
-        Problem::not_found(format!("customer {customer_id} has no order {order_id}"))
-    })
+    response::json(headers, &served, None, nothing)
 }
 
 async fn find(
     app: &App,
     map: &ShardMap,
-    tenant: &Tenant,
+    scope: &Scope,
     order_id: &OrderId,
     asked: Asked,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let watch = Watch::Key(id_key(tenant, order_id.as_str()));
-    let patience = app.cache().with_floor(patience, &index_of(map, tenant, order_id), watch);
-    // What has happened to it is told by the shard that has it, which is not known yet.
-    let logged: Vec<StreamId> = map.shards().map(|shard| Lane::Events.on(shard)).collect();
-    let patience = app.cache().with_floor(patience, &logged, watch);
-    let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
+    let subject = scope.everything(map);
+    let patience = with_floor(app, map, scope, &subject, order_id, patience);
+    let mut lookup = Lookup::new(app.shards(), map, scope, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {
         return Err(ambiguous(order_id, found.into_keys().collect(), may_be_more).into());
@@ -156,17 +156,40 @@ async fn find(
 async fn find_of_customer(
     app: &App,
     map: &ShardMap,
-    tenant: &Tenant,
-    customer_id: &CustomerId,
+    scope: &Scope,
+    subject: &Subject,
     order_id: &OrderId,
     asked: Asked,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let (bucket, watch) = (map.bucket_of(tenant, customer_id), Watch::Key(id_key(tenant, customer_id.as_str())));
-    let patience = app.cache().with_floor(patience, &of_lane(Lane::Orders, map.read_shards(bucket)), watch);
-    let mut lookup = Lookup::new(app.shards(), map, tenant, patience);
-    let found = lookup.of_customer(customer_id, order_id).await?;
+    let patience = with_floor(app, map, scope, subject, order_id, patience);
+    let mut lookup = Lookup::new(app.shards(), map, scope, patience);
+    let Subject::Customer { bucket, customer_id, .. } = subject else { return lookup.into_entry(None, &|_, _| Ok(())) };
+    let found = lookup.of_customer(subject, *bucket, customer_id, order_id).await?;
     lookup.into_entry(found.as_ref(), &move |out, row| asked.write(out, row))
+}
+
+/// With that as the least, what this process knows to have touched the order.
+pub(super) fn with_floor(
+    app: &App,
+    map: &ShardMap,
+    scope: &Scope,
+    subject: &Subject,
+    order_id: &OrderId,
+    patience: Patience,
+) -> Patience {
+    let (tenant, own) = (scope.tenant(), of_lane(subject.lane(), &subject.shards(map)));
+    let (streams, watch) = match subject {
+        Subject::Customer { customer_id, .. } => (own, Watch::Key(id_key(tenant, customer_id))),
+        Subject::View { view, key, .. } => (own, Watch::Key(view_key(tenant, *view, key))),
+        // What has happened to it is told by the shard that has it, which is not known yet.
+        _ => {
+            let logged = map.shards().map(|shard| Lane::Events.on(shard));
+            let streams = index_of(map, subject, tenant, order_id).into_iter().chain(logged).collect();
+            (streams, Watch::Key(id_key(tenant, order_id.as_str())))
+        }
+    };
+    app.cache().with_floor(patience, &streams, watch)
 }
 
 impl Asked {
@@ -195,9 +218,13 @@ fn patience(app: &App, query: &QueryString, headers: &HeaderMap) -> Result<Patie
     Ok(patience)
 }
 
-/// The streams by which index entries of a tenant's order id come.
-pub(super) fn index_of(map: &ShardMap, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
-    of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str())))
+/// The derived streams by which it is known whether a subject has an order: of the index for everybody, of the view for its key.
+pub(super) fn index_of(map: &ShardMap, subject: &Subject, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
+    match subject {
+        Subject::Customer { .. } => Vec::new(),
+        Subject::View { .. } => of_lane(Lane::Views, &subject.shards(map)),
+        _ => of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str()))),
+    }
 }
 
 fn of_lane(lane: Lane, shards: &[ShardId]) -> Vec<StreamId> {

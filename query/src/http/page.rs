@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use forebay_api::Route;
-use forebay_model::{ShardMap, Tenant};
+use forebay_model::ShardMap;
 use forebay_service::Problem;
-use forebay_shard::read::OrderRow;
+use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
@@ -37,12 +37,12 @@ pub(crate) struct PageRequest {
 }
 
 impl PageRequest {
-    /// What a request to a tenant's list asks for. `names` are the list's kind and whatever it is of.
+    /// What a request to a list asks for. `names` are the list's kind and whatever it is of.
     pub(crate) fn parse(
         uri: &Uri,
         headers: HeaderMap,
         route: Route,
-        tenant: &Tenant,
+        scope: &Scope,
         names: &[&str],
     ) -> Result<Self, ReadError> {
         let query = QueryString::read(uri, route)?;
@@ -53,25 +53,24 @@ impl PageRequest {
             .into());
         }
         let (direction, filter, span, partial) = (query.direction()?, query.filter()?, query.span()?, query.partial()?);
-        let list = ListDigest::new(tenant, names, span, direction, filter);
+        let list = ListDigest::new(scope, names, span, direction, filter);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
-        let scan = Scan { tenant: tenant.clone(), direction, filter, span, last, partial };
+        let scan = Scan { tenant: scope.tenant().clone(), direction, filter, span, last, partial };
         let (limit, shown) = (query.limit()?, query.shown()?);
-        let key = key(names, &scan, limit, shown);
+        let key = key(scope, names, &scan, limit, shown);
         let listed = Listed { key, scan, patience: query.patience(&headers)?, headers };
         Ok(Self { list, listed, limit, shown })
     }
 
-    /// Answers with the page, of where the list is; it may be of a view that is building.
+    /// Answers with the page, of what is in sight of the list.
     pub(crate) async fn answer(
         &self,
         app: &App,
         map: &ShardMap,
-        reads: Reads,
-        is_building: bool,
+        subject: Option<Subject>,
     ) -> Result<Response, Problem> {
         let read = |reads, patience| self.read(app, map, reads, patience).boxed();
-        self.listed.answer(app, map, reads, is_building, read).await
+        self.listed.answer(app, map, subject, read).await
     }
 
     async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
@@ -114,12 +113,13 @@ impl PageRequest {
     }
 }
 
-/// The key of a page in the cache. Tenants, names and ids have no line breaks.
-fn key(names: &[&str], scan: &Scan, limit: usize, shown: Shown) -> Arc<str> {
-    let Scan { tenant, direction, filter, span, last, .. } = scan;
+/// The key of a page in the cache: who sees less is answered from what was read for who sees as much. Scopes, names and ids have no line
+/// breaks.
+fn key(scope: &Scope, names: &[&str], scan: &Scan, limit: usize, shown: Shown) -> Arc<str> {
+    let Scan { direction, filter, span, last, .. } = scan;
     let (from, to, at) = (span.from.unix_us(), span.to.unix_us(), last.ordered_at.unix_us());
     let (direction, shown) = (*direction as u8, shown as u8);
     let (names, order_id, customer_id) = (names.join("\n"), &last.order_id, &last.customer_id);
-    format!("{tenant}\n{names}\n{from}\n{to}\n{direction}\n{filter}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}")
+    format!("{scope}\n{names}\n{from}\n{to}\n{direction}\n{filter}\n{shown}\n{limit}\n{at}\n{order_id}\n{customer_id}")
         .into()
 }

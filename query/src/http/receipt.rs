@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::Route;
 use forebay_api::receipt::{DeadOrder, ReceiptReport, ReceiptState};
@@ -16,7 +15,7 @@ use forebay_model::request::FATES_KEPT_US;
 use forebay_model::{Accepted, Position, Receipt, ShardId, StreamKind, Timestamp};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
-use forebay_shard::read::{LETTERS_MAX, Loss, RequestFate, Statement};
+use forebay_shard::read::{LETTERS_MAX, Loss, RequestFate, Scope, Statement};
 use futures::FutureExt;
 use futures::future::{join_all, try_join_all};
 use http::{Uri, header};
@@ -24,6 +23,7 @@ use http::{Uri, header};
 use crate::app::App;
 use crate::error::ReadError;
 use crate::http::query_string::QueryString;
+use crate::http::reader::Reader;
 use crate::position::derivations::logged_parts;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
@@ -33,7 +33,7 @@ const CLOCKS_DIFFER_US: i64 = 60_000_000;
 
 /// What became of a request.
 pub(crate) async fn get_receipt(
-    State(app): State<App>,
+    Reader { app, scope }: Reader,
     Path(receipt): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -43,11 +43,14 @@ pub(crate) async fn get_receipt(
         Problem::malformed("these are the positions of an answer, and no receipt of a request: nothing became of them")
     })?;
     app.check_receipt(&receipt)?;
+    if !scope.sees(accepted.request) {
+        return Err(Problem::not_found("there is no such request of this client"));
+    }
     check_age(accepted)?;
-    let mut fates = read_all(&app, accepted, &receipt).await?;
+    let mut fates = read_all(&app, &scope, accepted, &receipt).await?;
     if !wait.is_zero() && fates.iter().any(|fate| !fate.is_decided) {
         wait_for(&app, &receipt, wait).await?;
-        fates = read_all(&app, accepted, &receipt).await?;
+        fates = read_all(&app, &scope, accepted, &receipt).await?;
     }
     let is_derived = fates.iter().all(|fate| fate.is_decided) && is_derived(&app, &receipt).await?;
     let body = serde_json::to_vec(&report(accepted, fates, is_derived)?);
@@ -73,18 +76,31 @@ fn check_age(accepted: Accepted) -> Result<(), Problem> {
     Err(Problem::receipt_gone(format!("the request is of {arrived_at}: what became of it is told for {days} days")))
 }
 
-async fn read_all(app: &App, accepted: Accepted, receipt: &Receipt) -> Result<Vec<FateOnShard>, Problem> {
+async fn read_all(
+    app: &App,
+    scope: &Scope,
+    accepted: Accepted,
+    receipt: &Receipt,
+) -> Result<Vec<FateOnShard>, Problem> {
     let read = logged_parts(receipt).map(async |(shard, target)| {
-        let fate = read(app.shards().get(shard)?, accepted).await?;
+        let fate = read(app.shards().get(shard)?, scope, accepted).await?;
         let is_decided = is_decided(&fate, shard, target, accepted.request.arrived_at())?;
         Ok::<_, ReadError>(FateOnShard { shard, is_decided, fate })
     });
     Ok(try_join_all(read).await?)
 }
 
-async fn read(shard: &Shard, Accepted { request, pieces, .. }: Accepted) -> Result<RequestFate, ReadError> {
-    let fate =
-        shard.with_connection("receipt", &|connection| RequestFate::read(connection, request, pieces).boxed()).await?;
+async fn read(
+    shard: &Shard,
+    scope: &Scope,
+    Accepted { request, pieces, .. }: Accepted,
+) -> Result<RequestFate, ReadError> {
+    let fate = shard
+        .with_connection("receipt", &|connection| {
+            let scope = scope.clone();
+            async move { RequestFate::read(connection, &scope, request, pieces).await }.boxed()
+        })
+        .await?;
     Ok(fate)
 }
 

@@ -2,9 +2,9 @@
 
 use axum::response::Response;
 use forebay_api::{Route, Totals};
-use forebay_model::{ShardId, ShardMap, Tenant};
+use forebay_model::{ShardId, ShardMap};
 use forebay_service::Problem;
-use forebay_shard::read::{Direction, Filter, Period, Statement, Subject, Summing};
+use forebay_shard::read::{Direction, Filter, Period, Scope, Statement, Subject, Summing};
 use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, Uri};
@@ -43,41 +43,40 @@ struct Summed {
 }
 
 impl TotalsRequest {
-    /// What a request for totals of a tenant's list asks for. `names` are the list's kind and whatever it is of.
+    /// What a request for totals of a list asks for. `names` are the list's kind and whatever it is of.
     pub(crate) fn parse(
         uri: &Uri,
         headers: HeaderMap,
         route: Route,
-        tenant: &Tenant,
+        scope: &Scope,
         names: &[&str],
     ) -> Result<Self, Problem> {
         let query = QueryString::read(uri, route)?;
         let (span, by, partial) = (query.span()?, query.by()?, query.partial()?);
         let direction = Direction::NewestFirst;
         let last = span.start(direction);
-        let scan = Scan { tenant: tenant.clone(), direction, filter: Filter::default(), span, last, partial };
+        let scan = Scan { tenant: scope.tenant().clone(), direction, filter: Filter::default(), span, last, partial };
         let (from, to, names) = (span.from.unix_us(), span.to.unix_us(), names.join("\n"));
-        let key = format!("{tenant}\ntotals\n{names}\n{from}\n{to}\n{}", by.map_or("", Period::as_str));
+        let key = format!("{scope}\ntotals\n{names}\n{from}\n{to}\n{}", by.map_or("", Period::as_str));
         let listed = Listed { key: key.into(), scan, patience: query.patience(&headers)?, headers };
         Ok(Self { listed, by })
     }
 
-    /// Answers from where the list is; it may be of a view that is building.
+    /// Answers from what is in sight of the list.
     pub(crate) async fn answer(
         &self,
         app: &App,
         map: &ShardMap,
-        reads: Reads,
-        is_building: bool,
+        subject: Option<Subject>,
     ) -> Result<Response, Problem> {
         let read = |reads, patience| self.read(app, map, reads, patience).boxed();
-        self.listed.answer(app, map, reads, is_building, read).await
+        self.listed.answer(app, map, subject, read).await
     }
 
     async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
         // What two shards have both while its bucket moves must count once, which only the rows tell.
         let is_split = match reads.first() {
-            Some((_, Subject::Everybody)) => map.is_moving(),
+            Some((_, Subject::Everybody { .. })) => map.is_moving(),
             _ => reads.len() > 1,
         };
         let Summed { sums, read_at, watched, missing, is_whole } =

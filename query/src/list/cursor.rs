@@ -1,13 +1,15 @@
 //! Cursors: where the next page of a list begins, as an opaque text.
 //!
-//! A cursor is bound to the list that it was made for: tenant, path, range, direction and filter. It holds, in base64url, a version, a
+//! A cursor is bound to the list that it was made for: what its reader may see, path, range, direction and filter. It holds, in base64url, a version, a
 //! digest of the list, the last key of the page, and a digest of all of that. The digests keep mistakes out; they are no
 //! secret, and need none: a cursor that is made up can only point to another place of the same list.
+
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use forebay_model::id::ID_CHARS_MAX;
-use forebay_model::{CustomerId, OrderId, Tenant, Timestamp};
+use forebay_model::{CustomerId, OrderId, Timestamp};
 use forebay_shard::read::{Direction, Filter, Key, KeyRef, Span};
 use sha2::{Digest, Sha256};
 
@@ -36,11 +38,18 @@ pub(crate) enum CursorError {
 pub(crate) struct ListDigest([u8; LIST_BYTES]);
 
 impl ListDigest {
-    /// The tenant's list under a path with these names (its kind and whatever it is of), over a range, in a direction, of what
+    /// What is in sight, as the text of a scope, of the list under a path with these names (its kind and whatever it is of), over a range, in a direction, of what
     /// a filter leaves.
-    pub(crate) fn new(tenant: &Tenant, names: &[&str], span: Span, direction: Direction, filter: Filter) -> Self {
+    pub(crate) fn new(
+        scope: &dyn fmt::Display,
+        names: &[&str],
+        span: Span,
+        direction: Direction,
+        filter: Filter,
+    ) -> Self {
         let mut digest = Sha256::new();
-        for name in [tenant.as_str()].iter().chain(names) {
+        let scope = scope.to_string();
+        for name in [&*scope].iter().chain(names) {
             digest.update((name.len() as u64).to_be_bytes());
             digest.update(name);
         }
@@ -113,7 +122,7 @@ fn head<const N: usize>(digest: Sha256) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{OrderKind, Status};
+    use forebay_model::{OrderKind, Status, Tenant};
     use proptest::prelude::*;
 
     fn list(names: &[&str]) -> ListDigest {

@@ -33,7 +33,7 @@ impl Scan {
         match subject {
             Subject::Customer { customer_id, .. } => Watch::Key(id_key(&self.tenant, customer_id)),
             Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, *view, key)),
-            Subject::Everybody => self.hours(page),
+            Subject::Everybody { .. } => self.hours(page),
         }
     }
 

@@ -106,7 +106,7 @@ impl Source {
     pub(crate) async fn fill(&mut self, wanted: usize, patience: &Patience) -> Result<(), ReadError> {
         let windows = Arc::clone(&self.windows);
         // Of few among many there is seldom a page in one partition.
-        let is_of_everybody = matches!(self.subject, Subject::Everybody) && self.filter.is_open();
+        let is_of_everybody = matches!(self.subject, Subject::Everybody { .. }) && self.filter.is_open();
         let mut look_near = windows.is_dense();
         while let Some(place) = self.window.filter(|_| self.rows.len() < wanted) {
             let Some(part) = windows.get(place) else { break };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use forebay_model::{Bucket, CustomerId, OrderId, ShardId, Timestamp};
 use forebay_service::Problem;
-use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement};
+use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement, Subject};
 use futures::future::join_all;
 
 use super::{Found, Lookup, SAME_ID_MAX};
@@ -29,11 +29,11 @@ impl Lookup<'_> {
     /// # Errors
     /// Where they are too large together, or a shard cannot be asked and `partial` does not say that it may be left out.
     pub(crate) async fn with_ids(&mut self, ids: &[OrderId], partial: bool) -> Result<ById, ReadError> {
-        let mut found = self.many_at_home(ids).await?;
-        let rest: Vec<&OrderId> = ids.iter().filter(|id| !found.contains_key(id.as_str())).collect();
-        let entries = self.many_entries(&rest).await?;
-        let unseen = self.many_of_entries(&entries, &mut found).await?;
-        self.many_searched(&unseen, &mut found).await?;
+        let subject = self.scope.everything(self.map);
+        let found = match &subject {
+            Subject::View { .. } => self.many_in_view(&subject, ids).await?,
+            Subject::Everybody { .. } | Subject::Customer { .. } => self.many_of(&subject, ids).await?,
+        };
         self.missing.sort_unstable();
         self.missing.dedup();
         let bytes: usize = found.values().flat_map(Found::values).map(OrderRow::bytes).sum();
@@ -44,20 +44,40 @@ impl Lookup<'_> {
         }
     }
 
+    /// One after the other: most have rows of their own to look through.
+    async fn many_in_view(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
+        let mut found = ById::new();
+        for id in ids {
+            for row in self.in_view(subject, id).await? {
+                keep(&mut found, row);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn many_of(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
+        let mut found = self.many_at_home(subject, ids).await?;
+        let rest: Vec<&OrderId> = ids.iter().filter(|id| !found.contains_key(id.as_str())).collect();
+        let entries = self.many_entries(subject, &rest).await?;
+        let unseen = self.many_of_entries(subject, &entries, &mut found).await?;
+        self.many_searched(subject, &unseen, &mut found).await?;
+        Ok(found)
+    }
+
     /// The shards that could not be asked.
     pub(crate) fn missing(&self) -> &[ShardId] {
         &self.missing
     }
 
     /// Those that lie where assigned ids say.
-    async fn many_at_home(&mut self, ids: &[OrderId]) -> Result<ById, ReadError> {
+    async fn many_at_home(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
         let mut wanted: ByShard<(&str, Span)> = ByShard::new();
         for (id, home) in ids.iter().filter_map(|id| Some((id, id.home()?))) {
             for &shard in self.map.read_shards(home.bucket) {
                 wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
             }
         }
-        let rows = self.ask_each(&wanted, Batch::Homes).await?;
+        let rows = self.ask_each(subject, &wanted, Batch::Homes).await?;
         let mut found = ById::new();
         for row in rows {
             // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
@@ -70,25 +90,30 @@ impl Lookup<'_> {
     }
 
     /// Whose orders with these ids are, and when they were, as the index has it.
-    async fn many_entries(&mut self, ids: &[&OrderId]) -> Result<Vec<Entry>, ReadError> {
+    async fn many_entries(&mut self, subject: &Subject, ids: &[&OrderId]) -> Result<Vec<Entry>, ReadError> {
         let mut wanted: ByShard<(Bucket, &str)> = ByShard::new();
         for id in ids {
-            let bucket = Bucket::of_key(self.tenant, id.as_str());
+            let bucket = Bucket::of_key(self.tenant(), id.as_str());
             for &shard in self.map.read_shards(bucket) {
                 wanted.entry(shard).or_default().push((bucket, id.as_str()));
             }
         }
-        let rows = self.ask_each(&wanted, Batch::Index).await?;
+        let rows = self.ask_each(subject, &wanted, Batch::Index).await?;
         Ok(rows.iter().filter_map(Entry::of).collect())
     }
 
     /// Adds the orders that entries lead to. Gives the entries that have led to none.
-    async fn many_of_entries(&mut self, entries: &[Entry], found: &mut ById) -> Result<Vec<Entry>, ReadError> {
+    async fn many_of_entries(
+        &mut self,
+        subject: &Subject,
+        entries: &[Entry],
+        found: &mut ById,
+    ) -> Result<Vec<Entry>, ReadError> {
         let mut wanted: ByShard<(OrderOf<'_>, Timestamp)> = ByShard::new();
         for (shard, order, at) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
             wanted.entry(shard).or_default().push((order, at));
         }
-        for row in self.ask_each(&wanted, Batch::Orders).await? {
+        for row in self.ask_each(subject, &wanted, Batch::Orders).await? {
             keep(found, row);
         }
         let is_unseen = |entry: &&Entry| {
@@ -98,12 +123,12 @@ impl Lookup<'_> {
     }
 
     /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
-    async fn many_searched(&mut self, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
+    async fn many_searched(&mut self, subject: &Subject, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
         let mut wanted: ByShard<OrderOf<'_>> = ByShard::new();
         for (shard, order, _) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
             wanted.entry(shard).or_default().push(order);
         }
-        for row in self.ask_each(&wanted, Batch::Searched).await? {
+        for row in self.ask_each(subject, &wanted, Batch::Searched).await? {
             keep(found, row);
         }
         Ok(())
@@ -111,7 +136,7 @@ impl Lookup<'_> {
 
     /// The shards that may have an entry's order.
     fn on_shards<'e>(&self, entry: &'e Entry) -> impl Iterator<Item = (ShardId, OrderOf<'e>, Timestamp)> + use<'e, '_> {
-        let bucket = self.map.bucket_of(self.tenant, &entry.customer_id);
+        let bucket = self.map.bucket_of(self.tenant(), &entry.customer_id);
         let order = OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id };
         self.map.read_shards(bucket).iter().map(move |&shard| (shard, order, entry.at))
     }
@@ -119,12 +144,13 @@ impl Lookup<'_> {
     /// Asks each shard that something is wanted of, all at the same time. One that is out is noted and gives nothing.
     async fn ask_each<'w, T>(
         &mut self,
+        subject: &Subject,
         wanted: &'w ByShard<T>,
         batch: impl Fn(&'w [T]) -> Batch<'w>,
     ) -> Result<Vec<OrderRow>, ReadError> {
-        let (shards, tenant, patience) = (self.shards, self.tenant, &self.patience);
+        let (shards, tenant, patience) = (self.shards, self.tenant(), &self.patience);
         let asked = wanted.iter().filter(|(shard, _)| !self.missing.contains(shard)).map(async |(&shard, wanted)| {
-            let statement = Statement::batch(tenant, batch(wanted), SAME_ID_MAX, BYTES_MAX);
+            let statement = Statement::batch(subject, tenant, batch(wanted), SAME_ID_MAX, BYTES_MAX);
             let answer = match shards.get(shard) {
                 Ok(known) => shards.read_after(known, &statement, patience).await,
                 Err(error) => Err(error.into()),

@@ -4,6 +4,9 @@
 //! an index entry, which says the customer and the time. And a customer's history has all of the customer's orders; that
 //! is the slowest way, and the last. An index entry alone shows nothing: only the order's own row does.
 //!
+//! Who sees one customer's orders alone is answered from that customer's history, whatever the id; and who sees what a key of a view shows,
+//! from the rows of that key, by a walk along all of them where the id does not tell the time.
+//!
 //! The order is stored first, and its index entry comes behind it: in a moment most often, and much later where the index's
 //! shard could not take it. While facts may be owed to the index, it does not say that there is no order: every shard is asked.
 
@@ -15,7 +18,7 @@ use std::time::Duration;
 
 use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Tenant, Timestamp};
-use forebay_shard::read::{OrderRow, Span};
+use forebay_shard::read::{OrderRow, Scope, Span, Subject};
 
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
@@ -45,11 +48,11 @@ pub(crate) struct WithId {
     pub(crate) may_be_more: bool,
 }
 
-/// A search for one order of a tenant.
+/// A search for one order among those that may be seen.
 pub(crate) struct Lookup<'a> {
     shards: &'a Shards,
     map: &'a ShardMap,
-    tenant: &'a Tenant,
+    scope: &'a Scope,
     patience: Patience,
     read_at: ReadAt,
     /// Shards that could not be asked.
@@ -61,9 +64,9 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, tenant: &'a Tenant, patience: Patience) -> Self {
+    pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, scope: &'a Scope, patience: Patience) -> Self {
         let (read_at, missing, watched) = (ReadAt::default(), Vec::new(), Vec::new());
-        Self { shards, map, tenant, patience, read_at, missing, watched, is_whole: true }
+        Self { shards, map, scope, patience, read_at, missing, watched, is_whole: true }
     }
 
     /// The positions at which what was found holds.
@@ -78,10 +81,11 @@ impl<'a> Lookup<'a> {
             let mut written = Vec::with_capacity(row.bytes() + 256);
             write(&mut written, row)?;
             body = Some(written.into());
-            // An order that was found stays; what happens to it may not be all yet.
-            if let Ok(customer_id) = CustomerId::new(row.customer_id()) {
-                let bucket = self.map.bucket_of(self.tenant, &customer_id);
-                self.watch(Lane::Events, bucket, Watch::Key(id_key(self.tenant, row.order_id())));
+            // An order that was found stays; what happens to it may not be all yet. What a view shows of it has its own watch.
+            if row.attributes().is_some()
+                && let Some(bucket) = self.bucket_of(row)
+            {
+                self.watch(Lane::Events, bucket, Watch::Key(id_key(self.tenant(), row.order_id())));
             }
         }
         // Before a lane's first commit there is no position to compare with.
@@ -96,18 +100,40 @@ impl<'a> Lookup<'a> {
         })
     }
 
+    fn tenant(&self) -> &'a Tenant {
+        self.scope.tenant()
+    }
+
+    /// Whatever may be seen of orders with an id: almost always one.
+    ///
+    /// # Errors
+    /// Where a shard that may have one could not be asked.
+    pub(crate) async fn with_id(&mut self, order_id: &OrderId) -> Result<WithId, ReadError> {
+        let subject = self.scope.everything(self.map);
+        let found = match &subject {
+            Subject::Everybody { .. } => return self.of_everybody(&subject, order_id).await,
+            Subject::Customer { bucket, customer_id, .. } => {
+                self.of_customer(&subject, *bucket, customer_id, order_id).await?.into_iter().collect()
+            }
+            Subject::View { .. } => self.in_view(&subject, order_id).await?,
+        };
+        let found: Found = found.into_iter().map(|row: OrderRow| (row.customer_id().to_owned(), row)).collect();
+        Ok(WithId { may_be_more: found.len() >= SAME_ID_MAX, found })
+    }
+
     /// A customer's order.
     ///
     /// # Errors
     /// Where it was not found, and a shard that may have it could not be asked.
     pub(crate) async fn of_customer(
         &mut self,
-        customer_id: &CustomerId,
+        subject: &Subject,
+        bucket: Bucket,
+        customer_id: &str,
         order_id: &OrderId,
     ) -> Result<Option<OrderRow>, ReadError> {
-        let bucket = self.map.bucket_of(self.tenant, customer_id);
         if let Some(home) = order_id.home().filter(|home| home.bucket == bucket)
-            && let Some(found) = self.at(customer_id, order_id, Span::of_home(home)).await?
+            && let Some(found) = self.at(subject, order_id, Span::of_home(home)).await?
         {
             return Ok(Some(found));
         }
@@ -115,28 +141,25 @@ impl<'a> Lookup<'a> {
         // answer says nothing of it.
         let (missing, read_at) = (self.missing.clone(), self.read_at.clone());
         let at_once = Patience::none();
-        let index = tokio::time::timeout(SHORT_CUT_MAX, self.index(order_id, &at_once));
+        let index = tokio::time::timeout(SHORT_CUT_MAX, self.index(subject, order_id, &at_once));
         let entries = index.await.unwrap_or_else(|_late| Ok(Entries::new()))?;
         (self.missing, self.read_at) = (missing, read_at);
-        if let Some(&at) = entries.get(customer_id.as_str())
-            && let Some(found) = self.at(customer_id, order_id, Span::of_instant(at)).await?
+        if let Some(&at) = entries.get(customer_id)
+            && let Some(found) = self.at(subject, order_id, Span::of_instant(at)).await?
         {
             return Ok(Some(found));
         }
-        let found = self.search(customer_id, order_id).await?;
+        let found = self.search(subject, order_id).await?;
         if found.is_none() {
-            self.watch(Lane::Orders, bucket, Watch::Key(id_key(self.tenant, customer_id.as_str())));
+            self.watch(Lane::Orders, bucket, Watch::Key(id_key(self.tenant(), customer_id)));
         }
         self.unless_missing(found)
     }
 
-    /// Every order with an id: almost always one.
-    ///
-    /// # Errors
-    /// Where a shard that may have one could not be asked.
-    pub(crate) async fn with_id(&mut self, order_id: &OrderId) -> Result<WithId, ReadError> {
+    /// Every order with an id.
+    async fn of_everybody(&mut self, subject: &Subject, order_id: &OrderId) -> Result<WithId, ReadError> {
         if let Some(home) = order_id.home() {
-            let found = self.at_home(order_id, home).await?;
+            let found = self.at_home(subject, order_id, home).await?;
             if !found.is_empty() {
                 return Ok(WithId { found, may_be_more: false });
             }
@@ -145,18 +168,18 @@ impl<'a> Lookup<'a> {
         }
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
-        let index = Bucket::of_key(self.tenant, order_id.as_str());
+        let index = Bucket::of_key(self.tenant(), order_id.as_str());
         let owing = self.shards.derivations().owing(self.map.shards(), self.map.read_shards(index));
         let is_named = logged_parts(&self.patience.receipt).next().is_some();
         // What is owed to the index is not waited for: the shards that have the orders are asked.
         let is_passed_by = owing == Owing::Something && is_named;
         let patience = if is_passed_by { self.patience.without_orders() } else { self.patience.clone() };
-        let mut entries = self.index(order_id, &patience).await?;
-        self.watch(Lane::Index, index, Watch::Key(id_key(self.tenant, order_id.as_str())));
+        let mut entries = self.index(subject, order_id, &patience).await?;
+        self.watch(Lane::Index, index, Watch::Key(id_key(self.tenant(), order_id.as_str())));
         let mut found = self.of_entries(order_id, &entries).await?;
         if is_passed_by || found.is_empty() && owing != Owing::Nothing {
             let owed: Entries = self
-                .everywhere(order_id)
+                .everywhere(subject, order_id)
                 .await?
                 .into_iter()
                 .filter(|(customer, _)| !found.contains_key(customer))
@@ -183,10 +206,11 @@ impl<'a> Lookup<'a> {
                 break;
             }
             let Ok(customer_id) = CustomerId::new(customer.as_str()) else { continue };
-            let mut row = self.at(&customer_id, order_id, Span::of_instant(at)).await?;
+            let Ok(Some(subject)) = self.scope.customer(self.map, &customer_id) else { continue };
+            let mut row = self.at(&subject, order_id, Span::of_instant(at)).await?;
             if row.is_none() {
                 // The entry may be of an order whose shard was set back, and which was then sent again with another time.
-                row = self.search(&customer_id, order_id).await?;
+                row = self.search(&subject, order_id).await?;
             }
             found.extend(row.map(|row| (customer.clone(), row)));
         }

@@ -24,9 +24,11 @@ use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
+use serde_json::json;
 
 use self::progress::{Advanced, Progress};
 use self::stretch::Stretch;
+use crate::audit::recorded;
 use crate::publish;
 use crate::settings::stored_map;
 use crate::system::System;
@@ -72,6 +74,13 @@ pub struct Filled {
 /// # Errors
 /// When the log cannot be reached, or has no map.
 pub async fn run(system: &System, settings: &Settings) -> Result<Report> {
+    let lanes: Vec<&str> = settings.lanes.iter().map(|lane| lane.as_str()).collect();
+    let asked = json!({"lanes": lanes, "restart": settings.restart});
+    let done = |report: &Report| json!(report);
+    recorded(system, None, ("index backfill", asked), done, fill(system, settings)).await
+}
+
+async fn fill(system: &System, settings: &Settings) -> Result<Report> {
     let log = system.connect_log().await?;
     let map = stored_map(&log).await?;
     let views = map.settings().views.in_force().clone();

@@ -4,10 +4,12 @@
 use anyhow::{Context, Result};
 use forebay_shard::{DeadLetter, LetterFilter};
 use serde::Serialize;
+use serde_json::json;
 
 use super::address::LetterAddress;
 use super::pool::pool_settings;
 use super::selection::Selection;
+use crate::audit::recorded;
 use crate::system::System;
 
 /// What was deleted.
@@ -27,6 +29,13 @@ pub struct Purged {
 /// Where it is not clear which letters are meant, or what cannot be reached.
 pub async fn purge(system: &System, selection: &Selection, unrequeued: bool) -> Result<Purged> {
     selection.check(system)?;
+    let asked = json!({"letters": selection.to_string(), "unrequeued": unrequeued});
+    let done = |purged: &Purged| json!({"purged": purged.purged, "kept": purged.kept});
+    recorded(system, selection.filters.shard, ("dead purge", asked), done, purge_them(system, selection, unrequeued))
+        .await
+}
+
+async fn purge_them(system: &System, selection: &Selection, unrequeued: bool) -> Result<Purged> {
     let missing = selection.missing(system).await?;
     let (mut purged, mut kept) = (0, 0);
     for pool in system.pools(selection.filters.shard, &pool_settings())? {

@@ -13,11 +13,13 @@ use forebay_model::{
 };
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
+use serde_json::json;
 
 use super::address::LetterAddress;
 use super::pool::pool_settings;
 use super::rebuild::{Origin, origins};
 use super::selection::Selection;
+use crate::audit::recorded;
 use crate::publish;
 use crate::stored_order::{OrderKey, StoredOrder, find, json};
 use crate::system::System;
@@ -62,6 +64,12 @@ struct Requeuer {
 /// Where it is not clear which letters are meant, or what cannot be reached.
 pub async fn requeue(system: &System, selection: &Selection) -> Result<Requeued> {
     selection.check(system)?;
+    let asked = json!({"letters": selection.to_string()});
+    let done = |requeued: &Requeued| json!({"requeued": requeued.requeued.len(), "stay": requeued.stay.len()});
+    recorded(system, selection.filters.shard, ("dead requeue", asked), done, requeue_them(system, selection)).await
+}
+
+async fn requeue_them(system: &System, selection: &Selection) -> Result<Requeued> {
     let meant = system.pools(selection.filters.shard, &pool_settings())?;
     let log = system.connect_log().await?;
     let map = system.map(&log).await?;
@@ -170,7 +178,7 @@ impl Requeuer {
     fn add_events(&self, events: &[(Tenant, String)], facts: &mut Facts) -> Result<(), String> {
         let (now, map) = (Timestamp::now(), self.deriver.map());
         let event = |(tenant, text): &(Tenant, String)| {
-            self.events.parse(text.as_bytes(), None, now).and_then(|draft| draft.settle(tenant, map))
+            self.events.parse(text.as_bytes(), None, now).and_then(|draft| draft.settle_as_named(tenant, map))
         };
         let events: Result<Vec<Event>, _> = events.iter().map(event).collect();
         for event in events.map_err(|rejection| format!("validation refuses it: {rejection}"))? {

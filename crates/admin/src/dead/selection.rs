@@ -1,5 +1,7 @@
 //! Which letters are meant.
 
+use std::fmt;
+
 use anyhow::{Context, Result};
 use forebay_model::{Lane, ShardId, Timestamp};
 use forebay_service::BadSetting;
@@ -44,6 +46,22 @@ impl Filters {
     /// Whether every letter passes.
     pub fn is_empty(&self) -> bool {
         self.filter() == LetterFilter::default() && self.shard.is_none()
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Filters { shard, lane, reason, from, to } = &self.filters;
+        let named = self.letters.iter().map(ToString::to_string);
+        let words = [
+            self.all.then(|| "all".to_owned()),
+            shard.map(|shard| format!("shard={shard}")),
+            lane.map(|lane| format!("lane={lane}")),
+            reason.map(|reason| format!("reason={reason}")),
+            from.map(|from| format!("from={from}")),
+            to.map(|to| format!("to={to}")),
+        ];
+        f.write_str(&named.chain(words.into_iter().flatten()).collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -15,8 +15,10 @@ use forebay_log::{Log, LogError};
 use forebay_model::{Position, ShardId, StreamKind};
 use forebay_shard::{AcceptedLoss, PoolSettings, ShardPool, StreamPosition, ViewsInForce};
 use serde::Serialize;
+use serde_json::json;
 
 use super::loss::{Loss, LossKind};
+use crate::audit::recorded;
 use crate::system::System;
 
 /// How a stream's position stands to its log.
@@ -83,7 +85,13 @@ pub async fn accept_loss(system: &System, stream: StreamKind, shard: ShardId, ye
         _ => error,
     });
     let Some(loss) = found? else { return Ok(LossReport { stream, shard, position, loss: None, known: None }) };
-    let after = if yes { Some(accept(&log, pool, &loss).await?) } else { None };
+    let after = if yes {
+        let asked = json!({"stream": stream.as_str(), "shard": shard, "position": &position, "loss": loss.reason});
+        let done = |after: &Position| json!({"after": after.to_string()});
+        Some(recorded(system, Some(shard), ("log accept-loss", asked), done, accept(&log, pool, &loss)).await?)
+    } else {
+        None
+    };
     Ok(LossReport { stream, shard, position, loss: Some(loss.kind), known: Some(KnownLoss::new(&loss, after)) })
 }
 

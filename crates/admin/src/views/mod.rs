@@ -22,8 +22,10 @@ use forebay_log::Log;
 use forebay_model::{ShardId, ShardMap, SystemView, ViewId, ViewSpec, ViewState};
 use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardPool};
+use serde_json::json;
 
 use crate::Tell;
+use crate::audit::recorded;
 use crate::backfill::{self, Filled};
 use crate::control::{has_taken, pool_of, put_in_force};
 use crate::settings::change;
@@ -69,6 +71,14 @@ pub async fn list(system: &System) -> Result<Vec<SystemView>> {
 /// # Errors
 /// [`BadSetting`] where there cannot be such a view; else what could not be done. Running it again goes on from there.
 pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Result<Added> {
+    let done = |added: &Added| match added {
+        Added::Now(id) => json!({"view": id}),
+        Added::Before(id) => json!({"view": id, "was_there": true}),
+    };
+    recorded(system, None, ("views add", json!({"view": spec.to_string()})), done, add_it(system, spec, tell)).await
+}
+
+async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Result<Added> {
     let log = system.connect_log().await?;
     let mut id = None;
     let map = change(&log, |settings| {
@@ -125,6 +135,11 @@ async fn set_ready(log: &Log, id: ViewId) -> Result<()> {
 /// # Errors
 /// [`BadSetting`] where there is none; else what could not be done. Running it again goes on from there.
 pub async fn drop(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u64> {
+    let done = |rows: &u64| json!({"rows": rows});
+    recorded(system, None, ("views drop", json!({"view": name})), done, drop_it(system, name, tell)).await
+}
+
+async fn drop_it(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u64> {
     let log = system.connect_log().await?;
     let mut dropped = None;
     let map = change(&log, |settings| {

@@ -255,6 +255,7 @@ pub(super) fn get_receipt(schemas: &mut Schemas) -> Operation {
             Code::Unauthenticated,
             Code::Forbidden,
             Code::RateLimited,
+            Code::NotFound,
             Code::ReceiptGone,
             Code::Internal,
             Code::NotReady,

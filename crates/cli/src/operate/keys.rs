@@ -8,8 +8,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use forebay_admin::audit;
 use forebay_admin::keys::{ClientsFile, ListedClient, NewKey, Which};
 use forebay_api::Right;
+use forebay_service::auth::Binding;
+use forebay_shard::ShardList;
+use serde_json::{Value, json};
 
 use crate::text::or_dash;
 
@@ -34,12 +38,24 @@ pub struct FileArgs {
     pub clients_file: PathBuf,
 }
 
-/// What `keys add` can be told.
+/// Which file is changed, and where that is recorded.
 #[derive(Debug, Clone, Args)]
-pub struct Add {
+pub struct ChangeArgs {
     /// Which file.
     #[command(flatten)]
     pub file: FileArgs,
+
+    /// The shards of the system, whose record (`forebay audit`) then has what was done; without them it has nothing of it
+    #[arg(long, env = "FOREBAY_SHARDS", value_name = "URLS", hide_env_values = true)]
+    pub shards: Option<ShardList>,
+}
+
+/// What `keys add` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Add {
+    /// Which file, and where it is recorded.
+    #[command(flatten)]
+    pub change: ChangeArgs,
 
     /// Its name, by which logs and metrics know it
     #[arg(value_name = "CLIENT")]
@@ -52,14 +68,18 @@ pub struct Add {
     /// A rate limit of its own, in orders per second
     #[arg(long, value_name = "NUMBER")]
     pub orders_per_s: Option<NonZeroU32>,
+
+    /// What it sees of the system, and nothing else: `customer=C1`, or a key of a view, such as `seller=S7`
+    #[arg(long, value_name = "NAME=ID", value_parser = bound)]
+    pub bound: Option<(String, String)>,
 }
 
 /// What `keys rotate` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct Rotate {
-    /// Which file.
+    /// Which file, and where it is recorded.
     #[command(flatten)]
-    pub file: FileArgs,
+    pub change: ChangeArgs,
 
     /// Whose
     #[arg(value_name = "CLIENT")]
@@ -69,9 +89,9 @@ pub struct Rotate {
 /// What `keys revoke` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct Revoke {
-    /// Which file.
+    /// Which file, and where it is recorded.
     #[command(flatten)]
-    pub file: FileArgs,
+    pub change: ChangeArgs,
 
     /// Whose; without more all of them end, and the client with them
     #[arg(value_name = "CLIENT")]
@@ -99,26 +119,38 @@ pub struct List {
 }
 
 /// Does it.
-pub(crate) fn run(command: Command) -> Result<ExitCode> {
+pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Add(args) => edit(&args.file, |file| {
-            let key = file.add(&args.name, &args.rights, args.orders_per_s)?;
-            Ok((Some(key), format!("client {:?} may come in", args.name)))
-        })?,
-        Command::Rotate(args) => edit(&args.file, |file| {
-            let key = file.rotate(&args.name)?;
-            Ok((Some(key), format!("client {:?} has one more key; its others end by `revoke --old`", args.name)))
-        })?,
-        Command::Revoke(args) => edit(&args.file, |file| {
-            let which = match (args.key, args.old) {
-                (Some(digits), _) => Which::One(digits),
-                (None, true) => Which::Old,
-                (None, false) => Which::All,
+        Command::Add(args) => {
+            let binding = args.bound.as_ref().map(|(name, whose)| json!({"to": name, "whose": whose}));
+            let asked = json!({"client": args.name, "rights": args.rights, "bound": binding});
+            let add = |file: &mut ClientsFile| {
+                let key = file.add(&args.name, &args.rights, args.orders_per_s, args.bound.as_ref())?;
+                Ok((Some(key), format!("client {:?} may come in", args.name)))
             };
-            let ended = file.revoke(&args.name, &which)?;
-            let what = if which == Which::All { ", and is none any more" } else { "" };
-            Ok((None, format!("client {:?} has lost {ended} keys{what}", args.name)))
-        })?,
+            edit(&args.change, ("keys add", asked), add).await?;
+        }
+        Command::Rotate(args) => {
+            let rotate = |file: &mut ClientsFile| {
+                let key = file.rotate(&args.name)?;
+                Ok((Some(key), format!("client {:?} has one more key; its others end by `revoke --old`", args.name)))
+            };
+            edit(&args.change, ("keys rotate", json!({"client": args.name})), rotate).await?;
+        }
+        Command::Revoke(args) => {
+            let asked = json!({"client": args.name, "key": args.key, "old": args.old});
+            let revoke = |file: &mut ClientsFile| {
+                let which = match (&args.key, args.old) {
+                    (Some(digits), _) => Which::One(digits.clone()),
+                    (None, true) => Which::Old,
+                    (None, false) => Which::All,
+                };
+                let ended = file.revoke(&args.name, &which)?;
+                let what = if which == Which::All { ", and is none any more" } else { "" };
+                Ok((None, format!("client {:?} has lost {ended} keys{what}", args.name)))
+            };
+            edit(&args.change, ("keys revoke", asked), revoke).await?;
+        }
         Command::List(args) => {
             let clients = ClientsFile::open(&args.file.clients_file)?.list();
             out!("{}", if args.json { serde_json::to_string_pretty(&clients)? } else { table(&clients) })?;
@@ -127,11 +159,20 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Edits the file, and says what was done: the key alone to standard output, so that it can be kept in a file at once.
-fn edit(file: &FileArgs, edit: impl FnOnce(&mut ClientsFile) -> Result<(Option<NewKey>, String)>) -> Result<()> {
-    let mut clients = ClientsFile::open(&file.clients_file)?;
-    let (key, said) = edit(&mut clients)?;
-    clients.save()?;
+/// Edits the file, and says what was done: the key alone to standard output, so that it can be kept in a file at once. The record has no key.
+async fn edit(
+    change: &ChangeArgs,
+    act: (&'static str, Value),
+    edit: impl FnOnce(&mut ClientsFile) -> Result<(Option<NewKey>, String)>,
+) -> Result<()> {
+    let work = async {
+        let mut clients = ClientsFile::open(&change.file.clients_file)?;
+        let edited = edit(&mut clients)?;
+        clients.save()?;
+        Ok(edited)
+    };
+    let (key, said) =
+        audit::recorded_beside(change.shards.as_ref(), act, |(_, said)| json!({"said": said}), work).await?;
     if let Some(key) = key {
         out!("{}", key.reveal())?;
     }
@@ -142,16 +183,22 @@ fn edit(file: &FileArgs, edit: impl FnOnce(&mut ClientsFile) -> Result<(Option<N
 fn table(clients: &[ListedClient]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["client", "rights", "orders/s", "keys"]);
+    table.set_header(["client", "rights", "orders/s", "bound to", "keys"]);
     for client in clients {
         table.add_row([
             client.name.clone(),
             client.rights.join(" "),
             or_dash(client.orders_per_s),
+            or_dash(client.bound.as_ref()),
             client.keys.join(" "),
         ]);
     }
     table.trim_fmt()
+}
+
+fn bound(text: &str) -> Result<(String, String), String> {
+    let (name, whose) = text.split_once('=').ok_or("write customer=ID, or the name of a view, = and its key")?;
+    Binding::of(name, whose).map(|_| (name.to_owned(), whose.to_owned()))
 }
 
 fn right(text: &str) -> Result<String, String> {

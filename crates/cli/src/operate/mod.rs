@@ -13,7 +13,9 @@
 //! | [`backfill`] | `forebay index backfill` |
 //! | [`dead`] | `forebay dead` |
 //! | [`log`] | `forebay log` |
+//! | [`audit`] | `forebay audit` |
 
+pub mod audit;
 pub mod backfill;
 pub mod dead;
 pub mod doctor;

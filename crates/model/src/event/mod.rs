@@ -56,12 +56,19 @@ pub struct Event {
 }
 
 impl EventDraft {
-    /// Gives the event its place, as one of that tenant.
+    /// Gives the event its place, as one of that tenant. Where its sender speaks for a customer alone, it is one of that customer's orders,
+    /// and names the customer wherever the order's id leads: that may be to another one of the same bucket.
     ///
     /// # Errors
-    /// Where neither a customer is named nor the order's id leads to one.
-    pub fn settle(self, tenant: &Tenant, map: &ShardMap) -> Result<Event, Rejection> {
+    /// Where neither a customer is named nor the order's id leads to one, or another one is named than its sender speaks for.
+    pub fn settle(self, tenant: &Tenant, map: &ShardMap, only: Option<&CustomerId>) -> Result<Event, Rejection> {
         let Self { order_id, customer_id, event_id, kind, at, content } = self;
+        if let Some(only) = only {
+            let customer_id = customer_id.unwrap_or_else(|| only.clone());
+            check_sender(&customer_id, Some(only))?;
+            let (bucket, customer_id) = (map.bucket_of(tenant, &customer_id), Some(customer_id));
+            return Ok(Event { bucket, tenant: tenant.clone(), order_id, customer_id, event_id, kind, at, content });
+        }
         let home = order_id.home().map(|home| home.bucket);
         let of_customer = customer_id.as_ref().map(|customer_id| map.bucket_of(tenant, customer_id));
         let (bucket, customer_id) = match (home, of_customer) {
@@ -74,6 +81,31 @@ impl EventDraft {
             }
         };
         Ok(Event { bucket, tenant: tenant.clone(), order_id, customer_id, event_id, kind, at, content })
+    }
+}
+
+impl EventDraft {
+    /// The same of one that was settled before: it names its customer only where it did then.
+    ///
+    /// # Errors
+    /// As [`EventDraft::settle`].
+    pub fn settle_as_named(self, tenant: &Tenant, map: &ShardMap) -> Result<Event, Rejection> {
+        let named = self.customer_id.clone();
+        self.settle(tenant, map, named.as_ref())
+    }
+}
+
+/// Checks that an order, or an event of one, is of the customer that its sender speaks for, where that is only one.
+///
+/// # Errors
+/// [`Rejection`], which says nothing of whether there is such a customer or order.
+pub fn check_sender(customer_id: &CustomerId, only: Option<&CustomerId>) -> Result<(), Rejection> {
+    match only {
+        Some(only) if only != customer_id => {
+            let reason = "must be the customer that the client is bound to".to_owned();
+            Err(Rejection::Invalid(vec![Fault { pointer: "/customer_id".to_owned(), reason }]))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -92,6 +124,10 @@ mod tests {
     use crate::Hash;
 
     fn settled(order_id: &OrderId, customer_id: Option<&str>) -> Result<Event, Rejection> {
+        settled_by(order_id, customer_id, None)
+    }
+
+    fn settled_by(order_id: &OrderId, customer_id: Option<&str>, only: Option<&str>) -> Result<Event, Rejection> {
         let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
         let draft = EventDraft {
             order_id: order_id.clone(),
@@ -101,7 +137,25 @@ mod tests {
             at: Timestamp::EARLIEST,
             content: "{}".to_owned(),
         };
-        draft.settle(Tenant::none(), &map)
+        draft.settle(Tenant::none(), &map, only.map(|id| CustomerId::new(id).unwrap()).as_ref())
+    }
+
+    #[test]
+    fn who_speaks_for_a_customer_says_nothing_of_the_orders_of_another() {
+        let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
+        let bucket = |id: &str| map.bucket_of(Tenant::none(), &CustomerId::new(id).unwrap());
+        let of_other = OrderId::assign(Timestamp::EARLIEST, bucket("C2"), 7);
+        let of_neighbour = OrderId::assign(Timestamp::EARLIEST, bucket("C1"), 7);
+        for order_id in [&of_other, &of_neighbour, &OrderId::new("ORD1").unwrap()] {
+            for customer_id in [None, Some("C1")] {
+                let event = settled_by(order_id, customer_id, Some("C1")).unwrap();
+                assert_eq!((event.bucket, event.customer_text()), (bucket("C1"), "C1"));
+            }
+            let Err(Rejection::Invalid(faults)) = settled_by(order_id, Some("C2"), Some("C1")) else {
+                panic!("it was accepted")
+            };
+            assert_eq!(faults[0].pointer, "/customer_id");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The events of an order as a shard gives them: one JSON array of `[event id, kind, time in microseconds since 1970, content]`.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -47,9 +49,14 @@ impl<'a> StoredEvents<'a> {
         Ok(Self::new(raw.into_iter().map(event).collect::<Result<_, _>>()?))
     }
 
-    /// These events, which may stand in any order. None of them stands there twice.
+    /// These events, which may stand in any order. Of two with one id, as an order has them where one sender has named its customer and one
+    /// has not, the first counts.
     pub fn new(mut events: Vec<StoredEvent<'a>>) -> Self {
         events.sort_by(|a, b| place(a).cmp(&place(b)));
+        let mut ids = HashSet::new();
+        let is_first: Vec<bool> = events.iter().map(|event| ids.insert(&*event.event_id)).collect();
+        let mut is_first = is_first.into_iter();
+        events.retain(|_| is_first.next().unwrap_or(true));
         Self(events)
     }
 

@@ -4,23 +4,33 @@ use std::num::NonZeroU32;
 
 use forebay_api::Right;
 
+use super::binding::Binding;
 use crate::http::peer::ClientName;
 
 /// A set of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights(u8);
 
-/// Who sends a request. An extractor for handlers of routes behind a [`Guard`].
+/// Who sends a request. An extractor for handlers of routes behind a [`Guard`](super::Guard).
 #[derive(Debug, Clone)]
 pub struct Client {
     /// The name that the client is known by.
     pub name: ClientName,
-    /// What the client may do.
+    /// What the client was given to do. What it may do is less where it is bound: see [`Client::may`].
     pub rights: Rights,
-    /// The client's own rate limit, where the clients file gives one.
+    /// The client's own rate limit, where it has one.
     pub orders_per_s: Option<NonZeroU32>,
     /// The like for questions.
     pub requests_per_s: Option<NonZeroU32>,
+    /// What the client sees of the system and nothing else; `None` is all of it.
+    pub binding: Option<Binding>,
+}
+
+impl Client {
+    /// Whether the client may do what needs that right.
+    pub fn may(&self, right: Right) -> bool {
+        self.rights.has(right) && self.binding.as_ref().is_none_or(|binding| binding.leaves(right))
+    }
 }
 
 impl Rights {

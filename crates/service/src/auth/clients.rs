@@ -38,6 +38,7 @@ impl Clients {
                 rights: Rights::ALL,
                 orders_per_s: None,
                 requests_per_s: None,
+                binding: None,
             });
         };
         let key = bearer_token(headers)?;
@@ -48,7 +49,7 @@ impl Clients {
                 HeaderValue::from_static("Bearer realm=\"forebay\", error=\"invalid_token\""),
             )
         })?;
-        if client.rights.has(right) {
+        if client.may(right) {
             Ok(client.clone())
         } else {
             Err(Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str())))

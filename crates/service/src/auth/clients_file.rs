@@ -7,16 +7,25 @@
 //! rights = ["orders:write", "events:write"]  # or "write"
 //! orders_per_s = 500                         # optional, and so is
 //! requests_per_s = 100
+//!
+//! [[client]]
+//! name = "shop of C1"
+//! key_sha256 = "…"
+//! rights = ["read"]
+//! customer = "C1"                            # it is bound to that customer; or to a key of a view: seller = "S7"
 //! ```
 
 use std::collections::HashSet;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 
 use forebay_api::Right;
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
 
+use super::binding::Binding;
 use super::client::Client;
 use super::clients::{Clients, Listed};
 use crate::followed::Followed;
@@ -29,14 +38,15 @@ struct File {
     client: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 struct Entry {
-    name: String,
-    key_sha256: Keys,
-    rights: Vec<String>,
+    name: Option<String>,
+    key_sha256: Option<Keys>,
+    rights: Option<Vec<String>>,
     orders_per_s: Option<NonZeroU32>,
     requests_per_s: Option<NonZeroU32>,
+    /// Every other field is the name of something to be bound to: which views there are, a process finds out later.
+    bindings: Vec<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +54,37 @@ struct Entry {
 enum Keys {
     One(String),
     Several(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a client")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Entry, A::Error> {
+        let mut entry = Entry::default();
+        while let Some(field) = fields.next_key::<String>()? {
+            match field.as_str() {
+                "name" => entry.name = Some(fields.next_value()?),
+                "key_sha256" => entry.key_sha256 = Some(fields.next_value()?),
+                "rights" => entry.rights = Some(fields.next_value()?),
+                "orders_per_s" => entry.orders_per_s = Some(fields.next_value()?),
+                "requests_per_s" => entry.requests_per_s = Some(fields.next_value()?),
+                _ => entry.bindings.push((field, fields.next_value()?)),
+            }
+        }
+        Ok(entry)
+    }
 }
 
 impl Clients {
@@ -84,7 +125,7 @@ fn parse(text: &str) -> Result<Vec<Listed>, String> {
     let (mut names, mut keys) = (HashSet::new(), HashSet::new());
     let mut all = Vec::new();
     for entry in file.client {
-        let name = entry.name.clone();
+        let name = entry.name.clone().ok_or("a client has no name")?;
         let listed = listed(entry).map_err(|fault| format!("client {name:?}: {fault}"))?;
         for key in &listed {
             if !keys.insert(key.key_sha256) {
@@ -100,32 +141,42 @@ fn parse(text: &str) -> Result<Vec<Listed>, String> {
 }
 
 fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
-    if entry.name.is_empty() || entry.name.chars().any(char::is_control) {
+    let name = entry.name.unwrap_or_default();
+    if name.is_empty() || name.chars().any(char::is_control) {
         return Err("the name is empty or has control characters".to_owned());
     }
-    let mut rights = Vec::new();
-    for name in &entry.rights {
-        rights.extend(Right::named(name).ok_or_else(|| format!("there is no right {name:?}: {}", Right::known()))?);
-    }
-    if rights.is_empty() {
-        return Err(format!("rights must name one: {}", Right::known()));
-    }
-    let client = Client {
-        name: entry.name.as_str().into(),
-        rights: rights.into_iter().collect(),
-        orders_per_s: entry.orders_per_s,
-        requests_per_s: entry.requests_per_s,
+    let rights = rights(&entry.rights.unwrap_or_default())?;
+    let binding = match entry.bindings.as_slice() {
+        [] => None,
+        [(name, whose)] => Some(Binding::of(name, whose)?),
+        several => return Err(format!("it is bound to one thing, not to {}", several.len())),
     };
+    if let Some(binding) = &binding
+        && let Some(right) = rights.iter().find(|&&right| !binding.leaves(right))
+    {
+        return Err(format!("who is bound to {binding} cannot have the right {right}"));
+    }
+    let (orders_per_s, requests_per_s) = (entry.orders_per_s, entry.requests_per_s);
+    let rights = rights.into_iter().collect();
+    let client = Client { name: name.as_str().into(), rights, orders_per_s, requests_per_s, binding };
     let keys = match entry.key_sha256 {
-        Keys::One(key) => vec![key],
-        Keys::Several(keys) if keys.is_empty() => return Err("key_sha256 must name a key".to_owned()),
-        Keys::Several(keys) => keys,
+        Some(Keys::One(key)) => vec![key],
+        Some(Keys::Several(keys)) if !keys.is_empty() => keys,
+        _ => return Err("key_sha256 must name a key".to_owned()),
     };
     let listed = |key: String| {
         let key_sha256 = sha256_from_hex(&key).ok_or("key_sha256 must be 64 hexadecimal digits")?;
         Ok(Listed { key_sha256, client: client.clone() })
     };
     keys.into_iter().map(listed).collect()
+}
+
+fn rights(names: &[String]) -> Result<Vec<Right>, String> {
+    let mut rights = Vec::new();
+    for name in names {
+        rights.extend(Right::named(name).ok_or_else(|| format!("there is no right {name:?}: {}", Right::known()))?);
+    }
+    if rights.is_empty() { Err(format!("rights must name one: {}", Right::known())) } else { Ok(rights) }
 }
 
 fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
@@ -174,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn a_client_may_be_bound() {
+        let bound = |field: &str| {
+            let text = format!("[[client]]\nname='a'\nkey_sha256='{SUM}'\nrights=['read']\n{field}");
+            parse(&text).expect("the file is good").remove(0).client.binding
+        };
+        assert_eq!(bound(""), None);
+        assert_eq!(bound("customer='C1'"), Binding::of("customer", "C1").ok());
+        assert_eq!(bound("seller='S7'"), Binding::of("seller", "S7").ok());
+    }
+
+    #[test]
     fn every_fault_is_one_line_that_says_where() {
         let good = format!("[[client]]\nname='a'\nkey_sha256='{SUM}'\nrights=['read']\n");
         let known = "there are orders:write, events:write, orders:read, ops, write, read";
@@ -185,7 +247,18 @@ mod tests {
             (good.replace("['read']", "[]"), format!("client \"a\": rights must name one: {known}")),
             (good.replace("'a'", "''"), "client \"\": the name is empty or has control characters".to_owned()),
             (good.replace("'read'", "'admin'"), format!("client \"a\": there is no right \"admin\": {known}")),
-            (good.clone() + "limit=1", "line 5: unknown field `limit`".to_owned()),
+            (good.clone() + "limit=1", "line 5: invalid type: integer `1`, expected a string".to_owned()),
+            (good.clone() + "seller=''", "client \"a\": seller must not be empty".to_owned()),
+            (good.clone() + "seller='S'\ncustomer='C'", "client \"a\": it is bound to one thing, not to 2".to_owned()),
+            (
+                good.replace("'read'", "'ops'") + "customer='C'",
+                "client \"a\": who is bound to a customer cannot have the right ops".to_owned(),
+            ),
+            (
+                good.replace("'read'", "'write'") + "seller='S'",
+                "client \"a\": who is bound to a key of the view seller cannot have the right orders:write".to_owned(),
+            ),
+            (good.replace("name='a'\n", ""), "a client has no name".to_owned()),
             (good.clone() + "orders_per_s=0", "line 5: invalid value: integer `0`, expected a nonzero u32".to_owned()),
             (good.clone() + &good.replace("9f86", "8f86"), "client \"a\" is there twice".to_owned()),
             (good.clone() + &good.replace("'a'", "'b'"), "client \"b\": a key is there twice".to_owned()),

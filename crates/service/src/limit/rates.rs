@@ -217,7 +217,7 @@ mod tests {
 
     fn client(name: &str, orders_per_s: Option<u32>) -> Client {
         let orders_per_s = orders_per_s.and_then(NonZeroU32::new);
-        Client { name: name.into(), rights: Rights::ALL, orders_per_s, requests_per_s: None }
+        Client { name: name.into(), rights: Rights::ALL, orders_per_s, requests_per_s: None, binding: None }
     }
 
     fn rates(default: u32) -> Rates {

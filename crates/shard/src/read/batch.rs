@@ -7,6 +7,7 @@ use forebay_model::{Bucket, StreamKind, Tenant, Timestamp};
 use sqlx::postgres::PgArguments;
 
 use super::key::Span;
+use super::scope::Subject;
 use super::sql::{EVENTS, ORDER, POSITION};
 use super::statement::{number, with};
 use crate::timestamptz::Timestamptz;
@@ -44,23 +45,33 @@ impl Batch<'_> {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// Of orders of that subject. What the key of a view sees is not found so.
+    pub(super) fn text(&self, subject: &Subject) -> Option<String> {
+        // The customer is the parameter behind those of the batch.
+        let of = match (subject, self) {
+            (Subject::View { .. }, _) => return None,
+            (Subject::Everybody { .. }, _) => "",
+            (Subject::Customer { .. }, Self::Index(_)) => "and customer_id = $6",
+            (Subject::Customer { .. }, Self::Homes(_) | Self::Searched(_)) => "and customer_id = $7",
+            (Subject::Customer { .. }, Self::Orders(_)) => "and customer_id = $8",
+        };
         let found = match self {
             Self::Homes(wanted) => format!(
                 "unnest($4::timestamptz[], $5::timestamptz[], $6::text[]) as wanted(earliest, latest, id) \
                  cross join lateral (select {ORDER}, {EVENTS} from orders where {} and ordered_at >= wanted.earliest \
-                    and ordered_at < wanted.latest and order_id = wanted.id and tenant = $2 limit $3) as found",
+                    and ordered_at < wanted.latest and order_id = wanted.id and tenant = $2 {of} limit $3) as found",
                 window(wanted.iter().map(|(_, span)| *span))
             ),
-            Self::Index(_) => "unnest($4::int2[], $5::text[]) as wanted(bucket, id) \
+            Self::Index(_) => format!(
+                "unnest($4::int2[], $5::text[]) as wanted(bucket, id) \
                  cross join lateral (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, \
                     null::text, null::text, null::jsonb from order_index \
-                    where bucket = wanted.bucket and tenant = $2 and order_id = wanted.id order by customer_id limit $3) as found"
-                .to_owned(),
+                    where bucket = wanted.bucket and tenant = $2 and order_id = wanted.id {of} order by customer_id limit $3) as found"
+            ),
             Self::Orders(wanted) => format!(
                 "unnest($4::int2[], $5::text[], $6::text[], $7::timestamptz[]) as wanted(in_bucket, customer, id, at) \
                  cross join lateral (select {ORDER}, {EVENTS} from orders where {} and ordered_at = wanted.at and bucket = wanted.in_bucket \
-                    and tenant = $2 and customer_id = wanted.customer and order_id = wanted.id limit $3) as found",
+                    and tenant = $2 and customer_id = wanted.customer and order_id = wanted.id {of} limit $3) as found",
                 window(wanted.iter().map(|(_, at)| Span::of_instant(*at)))
             ),
             Self::Searched(_) => format!(
@@ -68,10 +79,10 @@ impl Batch<'_> {
                  cross join lateral (select t.ordered_at from order_time t where t.bucket = wanted.in_bucket and t.tenant = $2 \
                     and t.order_id = wanted.id and t.customer_id = wanted.customer) as placed(at) \
                  cross join lateral (select {ORDER}, {EVENTS} from orders where ordered_at = placed.at and bucket = wanted.in_bucket \
-                    and tenant = $2 and customer_id = wanted.customer and order_id = wanted.id limit $3) as found"
+                    and tenant = $2 and customer_id = wanted.customer and order_id = wanted.id {of} limit $3) as found"
             ),
         };
-        format!("{POSITION} union all (select found.* from {found})")
+        Some(format!("{POSITION} union all (select found.* from {found})"))
     }
 
     /// For each thing that is looked for, at most so many rows.

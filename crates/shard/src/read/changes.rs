@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
 
 use super::row::OrderRow;
+use super::scope::Subject;
 use super::sql::ORDER;
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
@@ -19,6 +20,8 @@ use crate::timestamptz::Timestamptz;
 const ROWS_AT_A_TIME: usize = 64;
 /// Partitions that one statement is over.
 const PARTITIONS: usize = 32;
+/// Frames that are looked through at a time for what few of them have: of one customer.
+const FRAMES_OF_ONE: u64 = 2000;
 
 /// A fact that was stored.
 #[derive(Debug)]
@@ -75,12 +78,13 @@ pub struct Amount {
     pub bytes: usize,
 }
 
-/// Frames of one log.
+/// Frames of one log, and of which customer alone.
 #[derive(Clone, Copy)]
-struct Part {
+struct Part<'a> {
     log: i16,
     behind: u64,
     upto: u64,
+    customer_id: Option<&'a str>,
 }
 
 /// What was read of a table.
@@ -91,27 +95,33 @@ struct Side {
 }
 
 impl Changes {
-    /// Reads what follows a position of a shard's logged stream, or its beginning.
+    /// Reads what follows a position of a shard's logged stream, or its beginning, of a subject's orders. Of what the key of a view sees it
+    /// gives nothing: that has no place in a log.
     ///
     /// # Errors
     /// What the shard says.
     pub async fn read(
         connection: &mut PgConnection,
+        subject: &Subject,
         shard: ShardId,
         behind: Option<Position>,
         amount: Amount,
     ) -> Result<Self, sqlx::Error> {
         const LOCK: &str = "lock table only orders in access share mode";
+        if matches!(subject, Subject::View { .. }) {
+            return Ok(Self { changes: Vec::new(), read_to: behind, is_all: true });
+        }
         let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
         // Before there is a snapshot: on a replica, a partition that takes the place of others would look empty in one from before.
         snapshot.execute(LOCK).await?;
-        let found = Self::in_snapshot(&mut snapshot, shard, behind, amount).await?;
+        let found = Self::in_snapshot(&mut snapshot, subject, shard, behind, amount).await?;
         snapshot.commit().await?;
         Ok(found)
     }
 
     async fn in_snapshot(
         snapshot: &mut PgConnection,
+        subject: &Subject,
         shard: ShardId,
         behind: Option<Position>,
         amount: Amount,
@@ -133,8 +143,13 @@ impl Changes {
             let start = behind.filter(|behind| behind.incarnation == log.incarnation).map_or(0, |behind| behind.seq);
             let is_present = log.incarnation == position.incarnation;
             let upto = if is_present { position.seq } else { i64::MAX.cast_unsigned() };
-            let part = Part { log: log.number, behind: start, upto };
+            let customer_id = subject.only_customer();
+            // Of a making that is over, everything is looked through at once.
+            let at_once =
+                customer_id.filter(|_| is_present).map_or(upto, |_| upto.min(start.saturating_add(FRAMES_OF_ONE)));
+            let part = Part { log: log.number, behind: start, upto: at_once, customer_id };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
+            let read_to = read_to.or((at_once < upto).then_some(at_once));
             let at = |seq| Position { incarnation: log.incarnation, seq };
             if let Some(seq) = read_to {
                 return Ok(Self { changes, read_to: Some(at(seq)), is_all: false });
@@ -151,7 +166,7 @@ impl Changes {
     }
 }
 
-impl Part {
+impl Part<'_> {
     /// The first of its rows: of so many whole frames as have the amount.
     async fn read(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         let ranges = read_ranges(&mut *connection, "orders").await?;
@@ -167,20 +182,24 @@ impl Part {
         let [from, to] = [window.from, window.to].map(Timestamp::from_unix_us);
         let sql = format!(
             "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
-                and ordered_at >= '{from}' and ordered_at < '{to}' order by place_seq fetch first ($4) rows with ties"
+                and ordered_at >= '{from}' and ordered_at < '{to}' {} order by place_seq fetch first ($4) rows with ties",
+            self.customer_id.map_or("", |_| "and customer_id = $5")
         );
         let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
         self.rows(connection, &sql, order, amount).await
     }
 
     async fn events(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
-        const SQL: &str = "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
-            where place_log = $1 and place_seq > $2 and place_seq <= $3 order by place_seq fetch first ($4) rows with ties";
+        let sql = format!(
+            "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
+                where place_log = $1 and place_seq > $2 and place_seq <= $3 {} order by place_seq fetch first ($4) rows with ties",
+            self.customer_id.map_or("", |_| OF_CUSTOMER)
+        );
         let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
             Ok((event.content.len() + event.order_id.len(), Stored::Event(event)))
         };
-        self.rows(connection, SQL, event, amount).await
+        self.rows(connection, &sql, event, amount).await
     }
 
     /// Some at a time, so that nothing is read that is not given: of each piece the last frame is whole.
@@ -195,14 +214,16 @@ impl Part {
         let wanted = amount.rows.clamp(1, ROWS_AT_A_TIME);
         let (mut changes, mut bytes, mut behind) = (Vec::new(), 0, self.behind);
         loop {
-            let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
                 .bind(self.log)
                 .bind(number(behind))
                 .bind(number(self.upto))
-                .bind(wanted as i64)
-                .persistent(false)
-                .fetch_all(&mut *connection)
-                .await?;
+                .bind(wanted as i64);
+            let query = match self.customer_id {
+                Some(customer_id) => query.bind(customer_id),
+                None => query,
+            };
+            let rows = query.persistent(false).fetch_all(&mut *connection).await?;
             for row in &rows {
                 behind = row.try_get::<i64, _>("place_seq")?.cast_unsigned();
                 let (more, fact) = read(row)?;
@@ -218,6 +239,15 @@ impl Part {
         }
     }
 }
+
+/// That an event is one of a customer's orders. An id that leads to its order itself leads to a bucket, which others are in, too: there the
+/// order says whose it is. It tells its time in its first twelve digits.
+const OF_CUSTOMER: &str = "and (customer_id = $5 or customer_id = '' and exists (select from orders o \
+    where o.bucket = order_events.bucket and o.tenant = order_events.tenant and o.customer_id = $5 and o.order_id = order_events.order_id \
+        and o.ordered_at >= 'epoch'::timestamptz + ('x' || left(replace(order_events.order_id, '-', ''), 12))::bit(48)::int8 * interval '1 ms' \
+        and o.ordered_at < 'epoch'::timestamptz + (('x' || left(replace(order_events.order_id, '-', ''), 12))::bit(48)::int8 + 1) * interval '1 ms') \
+    or customer_id = '' and exists (select from order_time t where t.bucket = order_events.bucket and t.tenant = order_events.tenant \
+        and t.order_id = order_events.order_id and t.customer_id = $5))";
 
 impl EventRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {

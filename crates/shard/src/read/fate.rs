@@ -5,6 +5,8 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use super::scope::Scope;
+
 /// The most dead letters that are named.
 pub const LETTERS_MAX: usize = 100;
 
@@ -48,9 +50,10 @@ pub struct DeadOrder {
     pub reason: String,
 }
 
-/// Its parameters are the first piece and the one behind the last.
+/// Its parameters are the first piece, the one behind the last, how many letters are named, and the only customer that may be seen.
 const SQL: &str = "\
-    with letters as (select id, order_id, reason from dead_letter where request >= $1 and request < $2), \
+    with letters as (select id, order_id, reason from dead_letter where request >= $1 and request < $2 \
+        and ($4::text is null or customer_id = $4)), \
     fates as (select coalesce(sum(rows_duplicate), 0)::int8 as duplicate, coalesce(sum(rows_dead), 0)::int8 as dead \
         from request_fate where request >= $1 and request < $2) \
     select duplicate, dead, \
@@ -64,14 +67,22 @@ const SQL: &str = "\
     from fates";
 
 impl RequestFate {
-    /// Reads it, of so many pieces: one statement, one snapshot.
+    /// Reads it, of so many pieces: one statement, one snapshot. Nothing where the request is out of sight.
     ///
     /// # Errors
     /// What the shard says.
-    pub async fn read(connection: &mut PgConnection, first: RequestId, pieces: u32) -> Result<Self, sqlx::Error> {
+    pub async fn read(
+        connection: &mut PgConnection,
+        scope: &Scope,
+        first: RequestId,
+        pieces: u32,
+    ) -> Result<Self, sqlx::Error> {
+        if !scope.sees(first) {
+            return Ok(Self::default());
+        }
         let behind = first.piece(pieces);
         let query = sqlx::query(SQL).bind(&first.as_bytes()[..]).bind(&behind.as_bytes()[..]).bind(LETTERS_MAX as i64);
-        let row = query.fetch_one(connection).await?;
+        let row = query.bind(scope.only_customer()).fetch_one(connection).await?;
         // A row that is in the log once more is taken from the dead before it is anything else, never more than once.
         let count = |column| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or(0));
         let position: Option<(u64, u64)> = match row.try_get::<Option<&str>, _>("position")? {

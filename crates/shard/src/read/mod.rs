@@ -8,6 +8,7 @@
 //! | [`sql`] | its text |
 //! | `batch` | many orders at once |
 //! | `windows`, `window` | the parts of time that statements are over |
+//! | `scope` | what may be seen, and of that what is read |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
 //! | [`changes`] | what was stored, in the order of the log |
@@ -32,6 +33,7 @@ mod figures;
 mod filter;
 mod key;
 mod row;
+mod scope;
 pub mod sql;
 mod statement;
 pub mod status;
@@ -48,7 +50,8 @@ pub use figures::ShardFigures;
 pub use filter::Filter;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
-pub use statement::{Read, Rows, Statement, Subject};
+pub use scope::{OtherSide, Scope, Sight, Subject, Unbound};
+pub use statement::{Read, Rows, Statement};
 pub use sums::{Period, SumRow, Summing};
 pub use window::Window;
 pub use windows::Windows;

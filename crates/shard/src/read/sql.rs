@@ -6,6 +6,7 @@
 use forebay_model::Lane;
 
 use super::filter::Filter;
+use super::scope::Subject;
 
 /// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
 /// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
@@ -42,6 +43,9 @@ pub enum Kind {
     WithId,
     /// An order of a customer, whenever it was. Parameters: bucket, tenant, customer, order id.
     Search,
+    /// What a key of a view sees of the orders with an id within a range of time. Parameters: bucket, tenant, view, key, from, to, order id,
+    /// limit.
+    InView,
 }
 
 pub(super) const ORDER: &str =
@@ -103,23 +107,64 @@ pub(super) mod column {
     pub(crate) const EVENTS: usize = 9;
 }
 
-/// Index entries of an order id. Parameters: bucket, tenant, order id, limit.
-pub const INDEX: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
-        from stream_position where stream = 'derived' \
-    union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb \
-        from order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4)";
+/// The position of a kind of stream, before facts that have no more than an order's id, customer and time.
+macro_rules! after_position {
+    ($stream:literal, $of:literal) => {
+        concat!(
+            "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
+                from stream_position where stream = '", $stream, "' \
+            union all \
+            (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb from ",
+            $of, ")"
+        )
+    };
+}
+
+/// Index entries of an order id. Parameters: bucket, tenant, order id, limit; of a customer alone, the customer.
+pub const INDEX: [&str; 2] = [
+    after_position!(
+        "derived",
+        "order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4"
+    ),
+    after_position!(
+        "derived",
+        "order_index where bucket = $1 and tenant = $2 and order_id = $3 and customer_id = $5 limit $4"
+    ),
+];
 
 /// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
-/// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit.
-pub const TIMES: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
-        from stream_position where stream = 'logged' \
-    union all \
-    (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb \
-        from order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
-        order by customer_id limit $3)";
+/// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit; of a customer
+/// alone, the customer.
+pub const TIMES: [&str; 2] = [
+    after_position!(
+        "logged",
+        "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
+            order by customer_id limit $3"
+    ),
+    after_position!(
+        "logged",
+        "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
+            and customer_id = $4 limit $3"
+    ),
+];
+
+/// [`INDEX`] of a subject. What the key of a view sees is not found by an index.
+pub(super) fn index(subject: &Subject) -> Option<&'static str> {
+    of_orders(subject, INDEX)
+}
+
+/// [`TIMES`] of a subject, likewise.
+pub(super) fn times(subject: &Subject) -> Option<&'static str> {
+    of_orders(subject, TIMES)
+}
+
+fn of_orders(subject: &Subject, [of_everybody, of_customer]: [&'static str; 2]) -> Option<&'static str> {
+    match subject {
+        Subject::Everybody { .. } => Some(of_everybody),
+        Subject::Customer { .. } => Some(of_customer),
+        Subject::View { .. } => None,
+    }
+}
 
 /// A stream's position alone. Parameter: the kind of stream.
 pub const POSITION: &str = "\
@@ -130,7 +175,7 @@ impl Kind {
     /// The lane whose facts it reads.
     pub const fn lane(self) -> Lane {
         match self {
-            Self::ViewNewest | Self::ViewOldest => Lane::Views,
+            Self::ViewNewest | Self::ViewOldest | Self::InView => Lane::Views,
             Self::CustomerNewest
             | Self::CustomerOldest
             | Self::EverybodyNewest
@@ -152,7 +197,7 @@ impl Kind {
             Self::CustomerNewest | Self::CustomerOldest => "customer",
             Self::EverybodyNewest | Self::EverybodyOldest => "range",
             Self::ViewNewest | Self::ViewOldest => "view",
-            Self::OfCustomer | Self::WithId => "order",
+            Self::OfCustomer | Self::WithId | Self::InView => "order",
             Self::Search => "search",
         }
     }
@@ -225,6 +270,12 @@ const fn conditions(kind: Kind) -> (&'static str, &'static str, &'static str) {
              and order_id = $6 limit 1",
         ),
         Kind::WithId => ("", "", "and ordered_at >= $1 and ordered_at < $2 and order_id = $3 and tenant = $5 limit $4"),
+        Kind::InView => (
+            "",
+            "",
+            "and bucket = $1 and tenant = $2 and view = $3 and key = $4 and ordered_at >= $5 and ordered_at < $6 \
+             and order_id = $7 limit $8",
+        ),
         Kind::Search => (
             "",
             "",

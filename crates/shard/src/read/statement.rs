@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Lane, Position, StreamKind, Tenant, ViewId};
+use forebay_model::{Bucket, Position, StreamKind, Tenant};
 use futures::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
@@ -13,34 +13,12 @@ use super::batch::Batch;
 use super::filter::Filter;
 use super::key::{Direction, KeyRef, Span};
 use super::row::{OrderRow, Row};
-use super::sql::{Bounds, INDEX, Kind, POSITION, TIMES};
+use super::scope::Subject;
+use super::sql::{Bounds, Kind, POSITION, index, times};
 use super::sums::{SumRow, Summing};
 use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
-
-/// Whose orders a list has.
-#[derive(Clone, Debug)]
-pub enum Subject {
-    /// All of them.
-    Everybody,
-    /// A customer's.
-    Customer {
-        /// The customer's bucket.
-        bucket: Bucket,
-        /// Which customer.
-        customer_id: Arc<str>,
-    },
-    /// Those that one key of a view sees.
-    View {
-        /// The key's bucket.
-        bucket: Bucket,
-        /// Which view.
-        view: ViewId,
-        /// Which of its keys.
-        key: Arc<str>,
-    },
-}
 
 /// What is read over a window.
 #[derive(Clone, Copy, Debug)]
@@ -60,34 +38,16 @@ pub enum Read<'a> {
         /// The most rows.
         limit: usize,
     },
-    /// A customer's order within a range of time.
-    OfCustomer {
-        /// The customer's bucket.
-        bucket: Bucket,
-        /// Which customer.
-        customer_id: &'a str,
-        /// When.
-        span: Span,
-        /// Which order.
-        order_id: &'a str,
-    },
-    /// The orders with an id within a range of time.
+    /// The orders of a subject with an id: of a customer one at most.
     WithId {
-        /// When.
-        span: Span,
+        /// Whose orders.
+        subject: &'a Subject,
+        /// When they were, where that is known. Everybody's are not looked for without: no index is by the id alone.
+        span: Option<Span>,
         /// The id.
         order_id: &'a str,
         /// The most rows.
         limit: usize,
-    },
-    /// A customer's order, whenever it was.
-    Search {
-        /// The customer's bucket.
-        bucket: Bucket,
-        /// Which customer.
-        customer_id: &'a str,
-        /// Which order.
-        order_id: &'a str,
     },
 }
 
@@ -106,10 +66,10 @@ pub struct Statement<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Parameters<'a> {
     Read(&'a Tenant, Read<'a>),
-    Batch { tenant: &'a Tenant, batch: Batch<'a>, limit: usize },
+    Batch { subject: &'a Subject, tenant: &'a Tenant, batch: Batch<'a>, limit: usize },
     Sums(&'a Tenant, Summing<'a>),
-    Index { bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize },
-    Times { tenant: &'a Tenant, order_id: &'a str, limit: usize },
+    Index { subject: &'a Subject, bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize },
+    Times { subject: &'a Subject, tenant: &'a Tenant, order_id: &'a str, limit: usize },
     Position,
 }
 
@@ -127,19 +87,11 @@ pub struct Rows {
 }
 
 impl Subject {
-    /// The lane whose facts they are.
-    pub fn lane(&self) -> Lane {
-        match self {
-            Self::View { .. } => Lane::Views,
-            Self::Everybody | Self::Customer { .. } => Lane::Orders,
-        }
-    }
-
     /// The statement that reads a piece of the list.
     fn kind(&self, direction: Direction) -> Kind {
         match (self, direction) {
-            (Self::Everybody, Direction::NewestFirst) => Kind::EverybodyNewest,
-            (Self::Everybody, Direction::OldestFirst) => Kind::EverybodyOldest,
+            (Self::Everybody { .. }, Direction::NewestFirst) => Kind::EverybodyNewest,
+            (Self::Everybody { .. }, Direction::OldestFirst) => Kind::EverybodyOldest,
             (Self::Customer { .. }, Direction::NewestFirst) => Kind::CustomerNewest,
             (Self::Customer { .. }, Direction::OldestFirst) => Kind::CustomerOldest,
             (Self::View { .. }, Direction::NewestFirst) => Kind::ViewNewest,
@@ -152,23 +104,26 @@ impl Read<'_> {
     fn kind(&self) -> Kind {
         match self {
             Self::List { subject, direction, .. } => subject.kind(*direction),
-            Self::OfCustomer { .. } => Kind::OfCustomer,
-            Self::WithId { .. } => Kind::WithId,
-            Self::Search { .. } => Kind::Search,
+            Self::WithId { subject, span, .. } => match (subject, span) {
+                (Subject::Everybody { .. }, _) => Kind::WithId,
+                (Subject::Customer { .. }, Some(_)) => Kind::OfCustomer,
+                (Subject::Customer { .. }, None) => Kind::Search,
+                (Subject::View { .. }, _) => Kind::InView,
+            },
         }
     }
 
     fn bounds(&self, window: &Window) -> Bounds {
         match self {
             Self::List { direction, span, last, .. } => window.bounds(*last, *span, *direction),
-            Self::OfCustomer { .. } | Self::WithId { .. } | Self::Search { .. } => Bounds::default(),
+            Self::WithId { .. } => Bounds::default(),
         }
     }
 
     fn filter(&self) -> Filter {
         match self {
             Self::List { filter, .. } => *filter,
-            Self::OfCustomer { .. } | Self::WithId { .. } | Self::Search { .. } => Filter::default(),
+            Self::WithId { .. } => Filter::default(),
         }
     }
 
@@ -185,7 +140,7 @@ impl Read<'_> {
                 let range = with(with(with(list, Timestamptz(lower)), Timestamptz(upper)), last.order_id);
                 let limit = limit as i64;
                 match subject {
-                    Subject::Everybody => of_tenant(with(with(range, last.customer_id), limit)),
+                    Subject::Everybody { .. } => of_tenant(with(with(range, last.customer_id), limit)),
                     Subject::Customer { bucket, customer_id } => {
                         with(of_tenant(with(with(range, limit), number(*bucket))), customer_id.as_ref())
                     }
@@ -195,16 +150,23 @@ impl Read<'_> {
                     }
                 }
             }
-            Self::OfCustomer { bucket, customer_id, span, order_id } => {
-                let of = with(of_tenant(with(list, number(bucket))), customer_id);
-                with(with(with(of, Timestamptz(span.from)), Timestamptz(span.to)), order_id)
-            }
-            Self::WithId { span, order_id, limit } => {
-                let range = with(with(list, Timestamptz(span.from)), Timestamptz(span.to));
-                of_tenant(with(with(range, order_id), limit as i64))
-            }
-            Self::Search { bucket, customer_id, order_id } => {
-                with(with(of_tenant(with(list, number(bucket))), customer_id), order_id)
+            Self::WithId { subject, span, order_id, limit } => {
+                let within = |list| {
+                    let Span { from, to } = span.unwrap_or(Span::ALL);
+                    with(with(with(list, Timestamptz(from)), Timestamptz(to)), order_id)
+                };
+                let limit = limit as i64;
+                match subject {
+                    Subject::Everybody { .. } => of_tenant(with(within(list), limit)),
+                    Subject::Customer { bucket, customer_id } => {
+                        let of = with(of_tenant(with(list, number(*bucket))), customer_id.as_ref());
+                        if span.is_some() { within(of) } else { with(of, order_id) }
+                    }
+                    Subject::View { bucket, view, key } => {
+                        let of = with(of_tenant(with(list, number(*bucket))), view.number().cast_signed());
+                        with(within(with(of, key.as_ref())), limit)
+                    }
+                }
             }
         }
     }
@@ -220,10 +182,12 @@ impl<'a> Statement<'a> {
     }
 
     /// Looks for many orders of a tenant at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
-    /// row that exceeds `bytes_max`.
-    pub fn batch(tenant: &'a Tenant, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
-        let (name, stream, text) = ("lookup", batch.stream(), batch.text().into());
-        Self { name, stream, text, is_kept: false, parameters: Parameters::Batch { tenant, batch, limit }, bytes_max }
+    /// row that exceeds `bytes_max`. What the key of a view sees is not looked for so: of that it gives nothing.
+    pub fn batch(subject: &'a Subject, tenant: &'a Tenant, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
+        let stream = batch.stream();
+        let Some(text) = batch.text(subject) else { return Self::position(stream) };
+        let parameters = Parameters::Batch { subject, tenant, batch, limit };
+        Self { name: "lookup", stream, text: text.into(), is_kept: false, parameters, bytes_max }
     }
 
     /// Reads totals of a tenant's orders.
@@ -233,17 +197,26 @@ impl<'a> Statement<'a> {
         Self { name: "totals", stream, text, is_kept, parameters, bytes_max: 0 }
     }
 
-    /// The index entries of a tenant's order id, which has that bucket.
-    pub fn index(bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
-        let parameters = Parameters::Index { bucket, tenant, order_id, limit };
-        Self { name: "index", stream: StreamKind::Derived, text: INDEX.into(), is_kept: true, parameters, bytes_max }
+    /// The index entries of a tenant's order id, which has that bucket. What the key of a view sees has none.
+    pub fn index(
+        subject: &'a Subject,
+        bucket: Bucket,
+        tenant: &'a Tenant,
+        order_id: &'a str,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Self {
+        let Some(text) = index(subject) else { return Self::position(StreamKind::Derived) };
+        let parameters = Parameters::Index { subject, bucket, tenant, order_id, limit };
+        Self { name: "index", stream: StreamKind::Derived, text: text.into(), is_kept: true, parameters, bytes_max }
     }
 
     /// The customers and times of a tenant's orders with an id that are stored on this very shard, where the id does not tell: what the
     /// index will have of them.
-    pub fn times(tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
-        let parameters = Parameters::Times { tenant, order_id, limit };
-        Self { name: "times", stream: StreamKind::Logged, text: TIMES.into(), is_kept: true, parameters, bytes_max }
+    pub fn times(subject: &'a Subject, tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+        let Some(text) = times(subject) else { return Self::position(StreamKind::Logged) };
+        let parameters = Parameters::Times { subject, tenant, order_id, limit };
+        Self { name: "times", stream: StreamKind::Logged, text: text.into(), is_kept: true, parameters, bytes_max }
     }
 
     /// The position of a stream alone.
@@ -301,15 +274,26 @@ impl<'a> Statement<'a> {
         match self.parameters {
             Parameters::Read(tenant, read) => read.arguments(tenant),
             Parameters::Sums(tenant, summing) => summing.arguments(tenant),
-            Parameters::Batch { tenant, batch, limit } => batch.arguments(tenant, limit),
-            Parameters::Index { bucket, tenant, order_id, limit } => {
-                with(with(with(with(list, number(bucket)), tenant.as_str()), order_id), limit as i64)
+            Parameters::Batch { subject, tenant, batch, limit } => {
+                with_customer(batch.arguments(tenant, limit), subject)
             }
-            Parameters::Times { tenant, order_id, limit } => {
-                with(with(with(list, tenant.as_str()), order_id), limit as i64)
+            Parameters::Index { subject, bucket, tenant, order_id, limit } => {
+                let list = with(with(with(list, number(bucket)), tenant.as_str()), order_id);
+                with_customer(with(list, limit as i64), subject)
+            }
+            Parameters::Times { subject, tenant, order_id, limit } => {
+                with_customer(with(with(with(list, tenant.as_str()), order_id), limit as i64), subject)
             }
             Parameters::Position => with(list, self.stream.as_str()),
         }
+    }
+}
+
+/// The customer that a statement is about as its last parameter, where it is about one.
+fn with_customer(list: PgArguments, subject: &Subject) -> PgArguments {
+    match subject.only_customer() {
+        Some(customer_id) => with(list, customer_id),
+        None => list,
     }
 }
 

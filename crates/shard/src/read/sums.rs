@@ -11,8 +11,9 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
 use super::row::{bytes, decode, number};
+use super::scope::Subject;
 use super::sql::{POSITION, column};
-use super::statement::{self, Subject, with};
+use super::statement::{self, with};
 use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
 
@@ -81,12 +82,12 @@ impl Summing<'_> {
     /// Whether the text is the same for every range and key: then its plan, of all partitions, is made once per connection, and the range
     /// prunes what is executed. That of everybody has its range in it: it looks into two partitions at most.
     pub(super) fn is_kept(&self) -> bool {
-        !matches!(self.subject, Subject::Everybody)
+        !matches!(self.subject, Subject::Everybody { .. })
     }
 
     pub(super) fn text(&self) -> String {
         let parts = match self.subject {
-            Subject::Everybody => self.by_hours(),
+            Subject::Everybody { .. } => self.by_hours(),
             Subject::Customer { .. } => {
                 vec![self.of_key(Lane::Orders, "total", "bucket = $5 and customer_id = $6", "$7")]
             }
@@ -154,7 +155,7 @@ impl Summing<'_> {
         let list = with(with(PgArguments::default(), self.stream().as_str()), tenant.as_str());
         let of_range = |list| with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
         let list = match self.subject {
-            Subject::Everybody => return list,
+            Subject::Everybody { .. } => return list,
             Subject::Customer { bucket, customer_id } => {
                 with(with(of_range(list), statement::number(*bucket)), customer_id.as_ref())
             }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
-use forebay_model::{Claimant, EventParser, Facts, Rejection, RequestId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Tenant, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
-use crate::admission::Admission;
+use crate::admission::{Admission, EventAdmission};
 use crate::app::App;
 use crate::assign::Assigner;
 use crate::memory::Held;
 use crate::metrics::count_rejected;
+use crate::sender::Sender;
 
 /// Frames are filled part by part, so small parts fill them best.
 const PART_BYTES_MAX: usize = 8 * 1024;
@@ -28,7 +29,7 @@ pub(super) enum Kind {
 /// Reads records of one kind.
 pub(super) enum Reader {
     Orders(Admission),
-    Events(EventParser),
+    Events(EventAdmission),
 }
 
 impl Kind {
@@ -40,11 +41,11 @@ impl Kind {
         }
     }
 
-    /// Reads them by the settings of the system, as a map has them.
-    pub(super) fn reader(self, app: &App, map: &ShardMap) -> Reader {
+    /// Reads a sender's by the settings of the system, as a map has them.
+    pub(super) fn reader(self, app: &App, map: &ShardMap, sender: &Sender) -> Reader {
         match self {
-            Self::Orders => Reader::Orders(app.admission(map)),
-            Self::Events => Reader::Events(app.event_parser(map)),
+            Self::Orders => Reader::Orders(app.admission(map, sender)),
+            Self::Events => Reader::Events(app.event_admission(map, sender)),
         }
     }
 }
@@ -129,8 +130,8 @@ impl Gather {
                 let order = draft.settle(Tenant::none(), &self.map, now, random);
                 self.facts.add(&order, &self.map);
             }
-            Reader::Events(parser) => {
-                let event = parser.parse(text, None, now)?.settle(Tenant::none(), &self.map)?;
+            Reader::Events(admission) => {
+                let event = admission.read(text, None, &self.map, now)?;
                 self.facts.add_event(&event, &self.map);
             }
         }

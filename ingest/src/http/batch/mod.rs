@@ -60,5 +60,5 @@ async fn take(app: App, client: Client, kind: Kind, headers: HeaderMap, body: Bo
     };
     let chunks = body::chunks(body, Encoding::of(&headers)?);
     let assigner = Assigner::from_headers(&headers)?;
-    Ok(BatchStream::new(app, client, kind, splitter, assigner).run(chunks).await)
+    Ok(BatchStream::new(app, client, kind, splitter, assigner)?.run(chunks).await)
 }

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::append::AppendError;
 use crate::append::group::Origin;
 use crate::assign::Assigner;
+use crate::sender::Sender;
 
 /// Bytes of orders that are logged together even though something is in flight. They are shared out among all shards, so it
 /// takes many to fill each one's frames.
@@ -39,6 +40,7 @@ const ROOM_PER_BYTE: usize = 2;
 pub(super) struct BatchStream {
     app: App,
     client: Client,
+    sender: Sender,
     kind: Kind,
     splitter: Splitter,
     assigner: Assigner,
@@ -63,11 +65,34 @@ struct InFlight {
 }
 
 impl BatchStream {
-    pub(super) fn new(app: App, client: Client, kind: Kind, splitter: Splitter, assigner: Assigner) -> Self {
-        let request = RequestId::new(Timestamp::now(), rand::random());
+    /// # Errors
+    /// Where the client may not send anything.
+    pub(super) fn new(
+        app: App,
+        client: Client,
+        kind: Kind,
+        splitter: Splitter,
+        assigner: Assigner,
+    ) -> Result<Self, Problem> {
+        let sender = Sender::of(&client)?;
+        let request = sender.request(Timestamp::now());
         let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);
-        Self { app, client, kind, splitter, assigner, bytes, owed, request, pieces, gather, in_flight, report }
+        Ok(Self {
+            app,
+            client,
+            sender,
+            kind,
+            splitter,
+            assigner,
+            bytes,
+            owed,
+            request,
+            pieces,
+            gather,
+            in_flight,
+            report,
+        })
     }
 
     /// Takes the whole batch, as far as that is possible.
@@ -159,7 +184,7 @@ impl BatchStream {
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
         let before = gather.orders;
-        let reader = self.kind.reader(&self.app, gather.map());
+        let reader = self.kind.reader(&self.app, gather.map(), &self.sender);
         let (assigner, now) = (&self.assigner, Timestamp::now());
         let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &reader, assigner, now));
         self.owed += gather.orders - before;

@@ -7,36 +7,38 @@ mod shard;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use forebay_api::stats::{LaneStats, ShardStats};
 use forebay_api::{Route, Stats};
 use forebay_service::Problem;
+use forebay_shard::read::Unbound;
 use futures::future::join_all;
 use http::{Uri, header};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::http::query_string::QueryString;
+use crate::http::reader::Overview;
 use crate::totals::Sums;
 
 /// How often it is looked again whether everything is drained.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The statistics of all shards. With `wait_ms`, as soon as everything is drained; when the time is over, as they are then.
-pub(crate) async fn get_stats(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+pub(crate) async fn get_stats(Overview { app, unbound }: Overview, uri: Uri) -> Result<Response, Problem> {
     let until = Instant::now() + QueryString::read(&uri, Route::GetStats)?.wait()?.unwrap_or_default();
-    let mut stats = read(&app).await;
+    let mut stats = read(&app, unbound).await;
     while !stats.drained && Instant::now() < until {
         sleep_until(until.min(Instant::now() + LOOK_EVERY)).await;
-        stats = read(&app).await;
+        stats = read(&app, unbound).await;
     }
     let body = serde_json::to_vec(&stats).map_err(|error| Problem::internal(error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-async fn read(app: &App) -> Stats {
-    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), app.log(), app.shards().derivations()));
+async fn read(app: &App, unbound: Unbound) -> Stats {
+    let derivations = app.shards().derivations();
+    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), unbound, app.log(), derivations));
     let shards = join_all(shards).await;
     let mut sums = Sums::default();
     for total in shards.iter().flat_map(ShardStats::totals) {

@@ -7,7 +7,7 @@ use forebay_api::stats::{LaneStats, ShardState, ShardStats, StreamStats};
 use forebay_api::streams::DerivedReport;
 use forebay_log::Log;
 use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
-use forebay_shard::read::ShardFigures;
+use forebay_shard::read::{ShardFigures, Unbound};
 use forebay_shard::{StreamPosition, Tally};
 use futures::FutureExt;
 
@@ -17,8 +17,14 @@ use crate::replica::shard::Shard;
 use crate::totals::Sums;
 
 /// Reads the figures of a shard.
-pub(super) async fn read(shard: Arc<Shard>, log: Option<&Log>, derivations: &Derivations) -> ShardStats {
-    let state = match shard.with_connection("stats", &|connection| ShardFigures::read(connection).boxed()).await {
+pub(super) async fn read(
+    shard: Arc<Shard>,
+    unbound: Unbound,
+    log: Option<&Log>,
+    derivations: &Derivations,
+) -> ShardStats {
+    let figures = shard.with_connection("stats", &|connection| ShardFigures::read(connection, unbound).boxed()).await;
+    let state = match figures {
         Ok(figures) => up(shard.id(), figures, log, derivations).await,
         Err(error) => {
             error.log();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::scene::Scene;
 
-const KINDS: [(Kind, &str, &str); 9] = [
+const KINDS: [(Kind, &str, &str); 10] = [
     (
         Kind::CustomerNewest,
         "timestamptz, timestamptz, text, int8, int2, text, text",
@@ -50,6 +50,11 @@ const KINDS: [(Kind, &str, &str); 9] = [
         "'2025-03-07Z', '2025-03-07 00:00:00.001Z', 'x', 100, ''",
     ),
     (Kind::Search, "int2, text, text, text", "1::int2, '', 'C1', 'x'"),
+    (
+        Kind::InView,
+        "int2, text, int2, text, timestamptz, timestamptz, text, int8",
+        "1::int2, '', 1::int2, 'S1', '2025-03-07Z', '2025-03-07 00:00:00.001Z', 'x', 100",
+    ),
 ];
 
 /// The plan nodes of a statement, as a session of the service makes it.
@@ -108,7 +113,7 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             scene.sql(ShardId(0), "analyze").await;
         }
         for (kind, types, values) in KINDS {
-            let is_single = matches!(kind, Kind::OfCustomer | Kind::WithId);
+            let is_single = matches!(kind, Kind::OfCustomer | Kind::WithId | Kind::InView);
             let window = if is_single { day } else { month };
             let bounds = Bounds { last: true, end: true };
             let everything = Filter::default();
@@ -120,7 +125,7 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             let table = kind.lane().table();
             let partitions = scanned.iter().filter(|name| name.starts_with(table)).count();
             let needed = match kind {
-                Kind::OfCustomer | Kind::WithId => 1,
+                Kind::OfCustomer | Kind::WithId | Kind::InView => 1,
                 Kind::Search => 31,
                 // The far end of the range prunes, the last row is only looked for.
                 _ => 21,
@@ -140,8 +145,12 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
             let partitions = scanned.iter().filter(|name| name.starts_with("orders")).count();
             assert_eq!(partitions, 1, "{kind:?} scans {scanned:?} for the first rows");
         }
-        let statements =
-            [(INDEX, "int2, text, text, int8", "1::int2, '', 'X1', 100"), (TIMES, "text, text, int8", "'', 'X1', 100")];
+        let statements = [
+            (INDEX[0], "int2, text, text, int8", "1::int2, '', 'X1', 100"),
+            (INDEX[1], "int2, text, text, int8, text", "1::int2, '', 'X1', 100, 'C1'"),
+            (TIMES[0], "text, text, int8", "'', 'X1', 100"),
+            (TIMES[1], "text, text, int8, text", "'', 'X1', 100, 'C1'"),
+        ];
         for (statement, types, values) in statements {
             let nodes = plan(&scene, statement, types, values).await;
             let shape = names(&nodes, "Node Type");

@@ -4,6 +4,7 @@
 
 mod audit;
 mod backfill;
+mod bound;
 mod client;
 mod conflicts;
 mod events;

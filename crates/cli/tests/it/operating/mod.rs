@@ -1,5 +1,6 @@
 //! The commands for those who run it.
 
+mod audit;
 mod dead;
 mod disagree;
 mod doctor;

@@ -77,6 +77,11 @@ impl Operated {
         self.forebay.run(&[command, &flags].concat()).await
     }
 
+    /// Runs a command that is not told of this system but by its arguments.
+    pub(crate) async fn run_alone(&self, command: &[String]) -> Finished {
+        self.forebay.run(&command.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
     /// Runs the command as somebody who knows only the first shard.
     pub(crate) async fn run_on_first_shard(&self, command: &[&str]) -> Finished {
         let mut flags = self.flags();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Claimant, Lane, RequestId, Timestamp};
-use forebay_shard::read::RequestFate;
+use forebay_model::{Claimant, Lane, RequestId, Tenant, Timestamp};
+use forebay_shard::read::{RequestFate, Scope, Sight};
 use forebay_shard::{LogFrame, PoolSettings, Reason, ShardPool, StoreSettings};
 use forebay_testkit::order::patched;
 use proptest::prelude::*;
@@ -167,8 +167,12 @@ impl Model {
     }
 }
 
+fn everything() -> Scope {
+    Scope::new(Tenant::default(), Sight::All)
+}
+
 async fn fate(pool: &ShardPool, first: RequestId, pieces: u32) -> RequestFate {
-    RequestFate::read(&mut pool.acquire().await.unwrap(), first, pieces).await.unwrap()
+    RequestFate::read(&mut pool.acquire().await.unwrap(), &everything(), first, pieces).await.unwrap()
 }
 
 fn pool(scene: &Scene) -> ShardPool {
