@@ -41,12 +41,23 @@ pub struct ListedClient {
     pub name: String,
     /// What it may do.
     pub rights: Vec<String>,
-    /// Its own rate limit.
+    /// Its own rate limits.
     pub orders_per_s: Option<u64>,
+    /// The like for questions.
+    pub requests_per_s: Option<u64>,
     /// What it is bound to, such as `customer=C1`.
     pub bound: Option<String>,
     /// The first eight digits of the sum of each of its keys, the newest last.
     pub keys: Vec<String>,
+}
+
+/// A client's own rate limits, per second.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Of orders that it sends.
+    pub orders_per_s: Option<NonZeroU32>,
+    /// Of questions that it asks.
+    pub requests_per_s: Option<NonZeroU32>,
 }
 
 /// Which keys of a client end.
@@ -106,7 +117,7 @@ impl ClientsFile {
         &mut self,
         name: &str,
         rights: &[String],
-        orders_per_s: Option<NonZeroU32>,
+        limits: Limits,
         bound: Option<&(String, String)>,
     ) -> Result<NewKey> {
         if self.client(name).is_ok() {
@@ -117,8 +128,10 @@ impl ClientsFile {
         client["name"] = value(name);
         client["key_sha256"] = value(Array::from_iter([key.sum()]));
         client["rights"] = value(Array::from_iter(rights));
-        if let Some(limit) = orders_per_s {
-            client["orders_per_s"] = value(i64::from(limit.get()));
+        for (name, limit) in [("orders_per_s", limits.orders_per_s), ("requests_per_s", limits.requests_per_s)] {
+            if let Some(limit) = limit {
+                client[name] = value(i64::from(limit.get()));
+            }
         }
         if let Some((name, whose)) = bound {
             client[name] = value(whose);
@@ -202,14 +215,16 @@ impl ClientsFile {
 }
 
 fn listed(client: &Table) -> ListedClient {
-    const OTHERS: [&str; 4] = ["name", "key_sha256", "rights", "orders_per_s"];
+    const OTHERS: [&str; 5] = ["name", "key_sha256", "rights", "orders_per_s", "requests_per_s"];
     let mut bound = client.iter().filter(|(name, _)| !OTHERS.contains(name));
     let bound = bound.find_map(|(name, whose)| Some(format!("{name}={}", whose.as_str()?)));
     let rights = client.get("rights").and_then(Item::as_array);
+    let limit = |name| client.get(name).and_then(Item::as_integer).and_then(|limit| limit.try_into().ok());
     ListedClient {
         name: client.get("name").and_then(Item::as_str).unwrap_or_default().to_owned(),
         rights: rights.into_iter().flatten().filter_map(|right| right.as_str().map(str::to_owned)).collect(),
-        orders_per_s: client.get("orders_per_s").and_then(Item::as_integer).and_then(|limit| limit.try_into().ok()),
+        orders_per_s: limit("orders_per_s"),
+        requests_per_s: limit("requests_per_s"),
         bound,
         keys: sums(client).into_iter().map(|sum| sum.chars().take(SHOWN_DIGITS).collect()).collect(),
     }

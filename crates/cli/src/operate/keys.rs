@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::audit;
-use forebay_admin::keys::{ClientsFile, ListedClient, NewKey, Which};
+use forebay_admin::keys::{ClientsFile, Limits, ListedClient, NewKey, Which};
 use forebay_api::Right;
 use forebay_service::auth::Binding;
 use forebay_shard::ShardList;
@@ -69,6 +69,10 @@ pub struct Add {
     #[arg(long, value_name = "NUMBER")]
     pub orders_per_s: Option<NonZeroU32>,
 
+    /// The like for questions, in requests per second
+    #[arg(long, value_name = "NUMBER")]
+    pub requests_per_s: Option<NonZeroU32>,
+
     /// What it sees of the system, and nothing else: `customer=C1`, or a key of a view, such as `seller=S7`
     #[arg(long, value_name = "NAME=ID", value_parser = bound)]
     pub bound: Option<(String, String)>,
@@ -125,7 +129,12 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
             let binding = args.bound.as_ref().map(|(name, whose)| json!({"to": name, "whose": whose}));
             let asked = json!({"client": args.name, "rights": args.rights, "bound": binding});
             let add = |file: &mut ClientsFile| {
-                let key = file.add(&args.name, &args.rights, args.orders_per_s, args.bound.as_ref())?;
+                let key = file.add(
+                    &args.name,
+                    &args.rights,
+                    Limits { orders_per_s: args.orders_per_s, requests_per_s: args.requests_per_s },
+                    args.bound.as_ref(),
+                )?;
                 Ok((Some(key), format!("client {:?} may come in", args.name)))
             };
             edit(&args.change, ("keys add", asked), add).await?;
@@ -183,12 +192,13 @@ async fn edit(
 fn table(clients: &[ListedClient]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["client", "rights", "orders/s", "bound to", "keys"]);
+    table.set_header(["client", "rights", "orders/s", "requests/s", "bound to", "keys"]);
     for client in clients {
         table.add_row([
             client.name.clone(),
             client.rights.join(" "),
             or_dash(client.orders_per_s),
+            or_dash(client.requests_per_s),
             or_dash(client.bound.as_ref()),
             client.keys.join(" "),
         ]);

@@ -71,16 +71,16 @@ async fn keys_come_and_go_while_a_service_runs() {
 async fn what_else_stands_in_the_file_stays_and_what_cannot_be_is_refused() {
     let keys = Keys(Forebay::new());
     keys.0.write(FILE, "# who may come in\n");
-    let key = keys.run(&["add", "desk", "--rights", "read", "--orders-per-s", "9"]).await;
+    let key = keys.run(&["add", "desk", "--rights", "read", "--orders-per-s", "9", "--requests-per-s", "90"]).await;
     let listed = keys.run(&["list"]).await;
     let listed: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(listed[..4], ["desk", "read", "9", "–"]);
+    assert_eq!(listed[..5], ["desk", "read", "9", "90", "–"]);
     let text = keys.0.read(FILE);
     assert!(text.contains("# who may come in\n") && !text.contains(&key), "{text}");
     assert!(keys.refused(&["add", "desk", "--rights", "read"]).await.contains("already"));
     assert!(keys.refused(&["add", "x", "--rights", "admin"]).await.contains("there are orders:write"));
     assert!(keys.refused(&["rotate", "nobody"]).await.contains("no client \"nobody\""));
-    assert!(keys.refused(&["revoke", "desk", "--key", listed[4]]).await.contains("the only key"));
+    assert!(keys.refused(&["revoke", "desk", "--key", listed[5]]).await.contains("the only key"));
     assert!(keys.refused(&["revoke", "desk", "--key", "xyz"]).await.contains("no key"));
     assert_eq!(keys.0.read(FILE), text, "what is refused changes nothing");
     keys.0.write(FILE, "[[client]]\nname = 1\n");
