@@ -183,7 +183,7 @@ pub(super) fn with_floor(
         Subject::Customer { customer_id, .. } => (own, Watch::Key(id_key(tenant, customer_id))),
         Subject::View { view, key, .. } => (own, Watch::Key(view_key(tenant, *view, key))),
         // What has happened to it is told by the shard that has it, which is not known yet.
-        _ => {
+        Subject::Everybody { .. } => {
             let logged = map.shards().map(|shard| Lane::Events.on(shard));
             let streams = index_of(map, subject, tenant, order_id).into_iter().chain(logged).collect();
             (streams, Watch::Key(id_key(tenant, order_id.as_str())))
@@ -223,7 +223,7 @@ pub(super) fn index_of(map: &ShardMap, subject: &Subject, tenant: &Tenant, order
     match subject {
         Subject::Customer { .. } => Vec::new(),
         Subject::View { .. } => of_lane(Lane::Views, &subject.shards(map)),
-        _ => of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str()))),
+        Subject::Everybody { .. } => of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str()))),
     }
 }
 

@@ -182,6 +182,7 @@ impl Subject {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "what is tested is what a scope gives")]
 mod tests {
     use std::num::NonZeroU16;
 

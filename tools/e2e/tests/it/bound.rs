@@ -125,7 +125,7 @@ impl Scene {
                 self.receipts.push(accepted["receipt"].as_str().unwrap().to_owned());
             }
             if order["order_id"].is_null() {
-                self.assigned = accepted["order_id"].as_str().unwrap().to_owned();
+                accepted["order_id"].as_str().unwrap().clone_into(&mut self.assigned);
             }
         }
         for (order_id, of) in [("own-O1", "own"), ("xother-O2", OTHER)] {
@@ -292,9 +292,10 @@ fn event(customer: &str, order: &str) -> String {
     format!(r#"{{"event_id":"forged",{customer}{order}"kind":"cancelled","at":"2025-07-02T08:00:00Z"}}"#)
 }
 
+/// In hexadecimal digits.
 fn sha256(text: &str) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]
