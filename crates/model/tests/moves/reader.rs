@@ -1,0 +1,174 @@
+//! Readers: in one moment, and slow ones between whose looks anything happens.
+
+use std::rc::Rc;
+
+use forebay_model::ShardId;
+use forebay_model::ownership::{Pick, Reading, Sighting};
+
+use crate::fact::Facts;
+use crate::moves::Moves;
+use crate::rules::Mistake;
+use crate::search::{Broken, Visit};
+use crate::world::{A, B, C, Db, SHARDS, World, at, name};
+
+/// A reader that is about to look at a shard.
+#[derive(Clone, Hash)]
+pub(crate) struct SlowReader {
+    start: ShardId,
+    /// Whose receipt it presents.
+    request: Option<u8>,
+    /// What readers had been shown when it began.
+    shown: Facts,
+    looks: Vec<(ShardId, Rc<Db>)>,
+    next: ShardId,
+}
+
+/// A reader of all shards: what it has seen of each so far.
+#[derive(Clone, Hash)]
+pub(crate) struct Overview {
+    shown: Facts,
+    looks: [Option<Rc<Db>>; SHARDS],
+}
+
+fn sighting(shard: ShardId, looked: u32, db: &Db) -> Sighting<'_> {
+    let parked_from = db.parked.first().map(|&(seq, _)| at(seq));
+    Sighting { shard, looked, position: db.position(), ownership: &db.ownership, parked_from }
+}
+
+impl Moves {
+    /// What a reader is shown that begins at this shard, because its map, however old, says so; `None` where it waits.
+    pub(crate) fn answer(&self, world: &World, start: ShardId, request: Option<u8>) -> Option<Facts> {
+        let seen = [A, B, C].map(|shard| sighting(shard, 0, world.db(shard)));
+        match self.rules.reading(start, self.receipt(world, request), &seen) {
+            Reading::Answer(shard) => Some(world.db(shard).visible()),
+            Reading::Wait(_) => None,
+            Reading::Look(_) => unreachable!("all shards were looked at in one moment"),
+        }
+    }
+
+    /// What readers without a receipt have been shown up to now, this moment included.
+    pub(crate) fn shown(&self, world: &World) -> Facts {
+        if !self.is_monotone() {
+            return Facts::default();
+        }
+        let now = world.published.iter().filter_map(|&start| self.answer(world, start, None));
+        now.fold(world.shown, Facts::and)
+    }
+
+    fn receipt(&self, world: &World, request: Option<u8>) -> Option<(ShardId, forebay_model::Position)> {
+        let (shard, seq) = world.receipts[usize::from(request?)]?;
+        Some((shard, at(seq)))
+    }
+
+    /// A reader that is slow: what happens between its looks is anything.
+    pub(crate) fn slow_reader(&self, world: &World, visit: Visit<'_, World>) {
+        if let Some(reader) = &world.reader {
+            return self.look(world, SlowReader::clone(reader), visit);
+        }
+        if world.budget.slow_readers == 0 {
+            return;
+        }
+        let given = (0u8..).zip(&world.receipts).filter(|(_, receipt)| receipt.is_some()).map(|(request, _)| Some(request));
+        for request in given.chain([None]) {
+            for &start in &world.published {
+                let mut begun = world.clone();
+                begun.budget.slow_readers -= 1;
+                let reader = SlowReader { start, request, shown: world.shown, looks: Vec::new(), next: start };
+                self.look(&begun, reader, visit);
+            }
+        }
+    }
+
+    fn look(&self, world: &World, mut reader: SlowReader, visit: Visit<'_, World>) {
+        let at = reader.next;
+        reader.looks.push((at, Rc::clone(&world.shards[usize::from(at.0)].db)));
+        let looks = reader.looks.iter().zip(0..);
+        let seen: Vec<_> = looks.map(|((shard, db), looked)| sighting(*shard, looked, db)).collect();
+        let reading = self.rules.reading(reader.start, self.receipt(world, reader.request), &seen);
+        let mut next = World { reader: None, ..world.clone() };
+        let what = match reading {
+            Reading::Look(shard) => {
+                reader.next = shard;
+                next.reader = Some(Rc::new(reader.clone()));
+                format!("has to look at {}", name(shard))
+            }
+            Reading::Wait(_) => "begins anew".to_owned(),
+            Reading::Answer(shard) => {
+                let rows = reader.last_look(shard).visible();
+                let whose = format!("a slow reader, in the end from {},", name(shard));
+                if let Err(broken) = self.check_rows(&whose, rows, reader.shown, world, reader.request) {
+                    return visit(&|| format!("the reader looks at {}", name(at)), Err(broken));
+                }
+                format!("is shown {rows} of {}", name(shard))
+            }
+        };
+        let receipt = if reader.request.is_some() { "with a receipt " } else { "" };
+        visit(&|| format!("a reader {receipt}that began at {} looks at {}, {what}", name(reader.start), name(at)), Ok(next));
+    }
+
+    /// A reader of all shards, that looks at one after the other.
+    pub(crate) fn slow_overview(&self, world: &World, visit: Visit<'_, World>) {
+        let begun = Overview { shown: world.shown, looks: [None, None, None] };
+        let mut overview = match &world.overview {
+            Some(overview) => Overview::clone(overview),
+            None if world.budget.overviews > 0 => begun,
+            None => return,
+        };
+        let mut next = world.clone();
+        next.budget.overviews -= u8::from(world.overview.is_none());
+        if overview.looks.iter().any(Option::is_none) {
+            for shard in [A, B, C].into_iter().filter(|shard| overview.looks[usize::from(shard.0)].is_none()) {
+                let mut looked = overview.clone();
+                looked.looks[usize::from(shard.0)] = Some(Rc::clone(&world.shards[usize::from(shard.0)].db));
+                let next = World { overview: Some(Rc::new(looked)), ..next.clone() };
+                visit(&|| format!("a reader of all shards looks at {}", name(shard)), Ok(next));
+            }
+            return;
+        }
+        let dbs = overview.looks.clone().map(|look| look.unwrap_or_default());
+        match self.rules.pick([A, B, C].into_iter().zip(dbs.iter().map(|db| &db.ownership))) {
+            Pick::Again(shard) => {
+                overview.looks[usize::from(shard.0)] = None;
+                let next = World { overview: Some(Rc::new(overview)), ..next };
+                visit(&|| format!("the reader of all shards has to look at {} again", name(shard)), Ok(next));
+            }
+            Pick::From(shard) => {
+                let rows = dbs[usize::from(shard.0)].visible();
+                let whose = format!("a reader of all shards, who takes the unit from {},", name(shard));
+                let checked = self.check_rows(&whose, rows, overview.shown, world, None);
+                let next = World { overview: None, ..next };
+                visit(&|| format!("the reader of all shards is shown {rows} of {}", name(shard)), checked.map(|()| next));
+            }
+            Pick::Nobody => visit(&|| "the reader of all shards finds no owner".to_owned(), self.nobody(next)),
+        }
+    }
+
+    fn nobody(&self, world: World) -> Result<World, Broken> {
+        if self.is_monotone() {
+            return Err("a reader of all shards finds no owner".to_owned());
+        }
+        Ok(World { overview: None, ..world })
+    }
+
+    /// What a reader of all shards is shown who looks at them in one moment.
+    pub(crate) fn check_overview(&self, world: &World) -> Result<(), Broken> {
+        let ownerships = [A, B, C].into_iter().map(|shard| (shard, &world.db(shard).ownership));
+        match self.rules.pick(ownerships) {
+            Pick::From(shard) => {
+                let whose = format!("a reader of all shards, who takes the unit from {},", name(shard));
+                self.check_rows(&whose, world.db(shard).visible(), world.shown, world, None)
+            }
+            _ if self.is_monotone() && !self.rules.has(Mistake::CleansBesideTheLog) => {
+                Err("no shard has the unit in this moment".to_owned())
+            }
+            Pick::Again(_) | Pick::Nobody => Ok(()),
+        }
+    }
+}
+
+impl SlowReader {
+    fn last_look(&self, shard: ShardId) -> &Db {
+        let look = self.looks.iter().rfind(|(at, _)| *at == shard);
+        look.map(|(_, db)| &**db).expect("a shard that was looked at")
+    }
+}
