@@ -30,6 +30,9 @@
 //! | [`mover`] | what is to be done next, to move a unit |
 //! | [`reader`] | which shard answers for a unit |
 //! | [`sums`] | what rows come to, so that two shards can be compared |
+//!
+//! What is stored or sent of it ([`Ownership`] in a shard's table, [`Change`] in control frames, [`Entry`] in the map) is JSON of the version
+//! [`VERSION`]. A field or a state that is not known is refused, never passed over.
 
 pub mod change;
 pub mod entry;
@@ -50,3 +53,6 @@ pub use state::{MoveId, Ownership, State, Tenure};
 pub use sums::{DailySums, Sum, Sums};
 pub use taking::{Duty, Taken};
 pub use unit::Unit;
+
+/// The version of what is stored and sent of all this.
+pub const VERSION: u8 = 1;

@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use crate::ownership::{Ownership, State};
 use crate::{Position, ShardId};
 
-/// What a reader has seen of a shard: the unit, position and rows in one snapshot.
+/// What a reader has seen of a shard, when it looked at it last: the unit, position and rows in one snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting<'a> {
     /// Whose.
     pub shard: ShardId,
-    /// When it was looked at: later ones have higher numbers, those of one moment the same.
-    pub looked: u32,
     /// How far its log is committed.
     pub position: Position,
     /// What it says of the unit.
@@ -28,7 +26,7 @@ pub struct Sighting<'a> {
 pub enum Reading {
     /// Look at that shard: take the unit, position and rows in one snapshot, and ask again.
     Look(ShardId),
-    /// The rows in the last snapshot of that shard are the answer.
+    /// The rows in the snapshot of that shard are the answer.
     Answer(ShardId),
     /// Forget what was seen, wait until that shard has come further, and begin anew with the newest map.
     Wait(ShardId),
@@ -48,7 +46,7 @@ pub enum Pick {
 /// Longer ways from shard to shard are those of shards that were set back; they come further.
 const STEPS_MAX: usize = 8;
 
-/// What a reader does that has seen these shards, begins at the shard `start` of its map, and presents a receipt: the shard whose
+/// What a reader does that has seen these shards, each once, begins at the shard `start` of its map, and presents a receipt: the shard whose
 /// logged stream holds its order, and where. A receipt of an earlier making of that stream is for the caller to judge.
 pub fn next(start: ShardId, receipt: Option<(ShardId, Position)>, seen: &[Sighting<'_>]) -> Reading {
     let seen = Seen(seen);
@@ -81,10 +79,9 @@ pub fn pick<'a>(seen: impl Iterator<Item = (ShardId, &'a Ownership)> + Clone) ->
 struct Seen<'a>(&'a [Sighting<'a>]);
 
 impl<'a> Seen<'a> {
-    /// The last snapshot of a shard.
+    /// The snapshot of a shard.
     fn of(&self, shard: ShardId) -> Result<&'a Sighting<'a>, Reading> {
-        let of_shard = self.0.iter().filter(|sighting| sighting.shard == shard);
-        of_shard.max_by_key(|sighting| sighting.looked).ok_or(Reading::Look(shard))
+        self.0.iter().find(|sighting| sighting.shard == shard).ok_or(Reading::Look(shard))
     }
 
     /// The shard whose rows are the unit's.
@@ -128,20 +125,17 @@ impl<'a> Seen<'a> {
             return Ok(holder.shard);
         }
         let followed = self.follow(shard, position)?;
-        let ahead = followed.iter().filter(|other| other.ownership.epoch > holder.ownership.epoch);
-        if let Some(ahead) = ahead.max_by_key(|other| other.ownership.epoch) {
+        let newest = followed.iter().copied().max_by_key(|other| other.ownership.epoch);
+        let ahead = newest.filter(|newest| newest.ownership.epoch > holder.ownership.epoch);
+        let holder = match ahead {
+            None => holder,
+            Some(ahead) if ahead.ownership.state.owns() => ahead,
             // The holder was set back, and will hear of it.
-            let owner = ahead.ownership.state.owns().then_some(ahead).ok_or(Reading::Wait(holder.shard))?;
-            return self.last_looked_at(owner.shard, &followed);
-        }
-        self.last_looked_at(holder.shard, &followed)
-    }
-
-    /// What was decided elsewhere may have come into the rows after these were read.
-    fn last_looked_at(&self, holder: ShardId, followed: &[&Sighting<'_>]) -> Result<ShardId, Reading> {
-        let looked = self.of(holder)?.looked;
-        let is_last = followed.iter().all(|other| other.looked <= looked);
-        is_last.then_some(holder).ok_or(Reading::Look(holder))
+            Some(_) => return Err(Reading::Wait(holder.shard)),
+        };
+        let second = followed.iter().find(|other| other.shard != holder.shard && other.ownership.state.owns());
+        // Another owner was set back, and takes to be its own what it will not have decided.
+        second.map_or(Ok(holder.shard), |second| Err(Reading::Wait(second.shard)))
     }
 
     /// Every shard on the ways that rows of a frame may have taken, each in a snapshot in which nothing of that waits there.

@@ -14,6 +14,7 @@ impl Moves {
     pub(crate) fn faults(&self, world: &World, visit: Visit<'_, World>) {
         self.fail_over(world, visit);
         self.fill(world, visit);
+        echo(world, visit);
         self.archive(world, visit);
         self.lose(world, visit);
         if self.rules.has(Mistake::CleansBesideTheLog) {
@@ -67,9 +68,12 @@ impl Moves {
         }
     }
 
-    /// A row that was copied is gone at the target: somebody has deleted it, or a disk has.
+    /// A row that was copied is gone at the target: somebody has deleted it, or a disk has. The source still has it, and nothing in its
+    /// log says that it may go.
     fn lose(&self, world: &World, visit: Visit<'_, World>) {
-        if world.budget.losses == 0 || !matches!(world.db(B).ownership.state, State::Awaiting { .. }) {
+        let Some(entry) = world.map.entry.as_ref().filter(|_| world.budget.losses > 0) else { return };
+        let has_source = world.db(A).rows.has_all(world.db(B).rows) && !world.logged.contains(&(A, entry.epoch));
+        if !has_source || !matches!(world.db(B).ownership.state, State::Awaiting { .. }) {
             return;
         }
         for fact in world.db(B).rows.iter() {
@@ -113,5 +117,15 @@ impl Moves {
 
     fn is_used(&self, shard: forebay_model::ShardId) -> bool {
         shard == A || self.plan.contains(&shard)
+    }
+}
+
+/// The first attempt of a publish that was repeated arrives.
+fn echo(world: &World, visit: Visit<'_, World>) {
+    let Some((shard, frame)) = &world.echo else { return };
+    if !world.log(*shard).is_full {
+        let mut next = World { echo: None, ..world.clone() };
+        let seq = next.append(*shard, frame.clone());
+        visit(&|| format!("the first attempt of a publish arrives on {} at {seq}", name(*shard)), Ok(next));
     }
 }

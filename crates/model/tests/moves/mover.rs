@@ -60,14 +60,16 @@ impl Moves {
         };
         let scene = Scene {
             entry,
-            source: Side { ownership: &source.ownership, is_empty: source.rows.is_empty() },
-            target: Side { ownership: &target.ownership, is_empty: target.rows.is_empty() },
+            source: Side { ownership: &source.ownership, is_empty: self.is_hasty || source.rows.is_empty() },
+            target: Side { ownership: &target.ownership, is_empty: self.is_hasty || target.rows.is_empty() },
             compared: Some(&compared),
             logged,
         };
         let is_less = source.rows.without(target.rows.and(target.dead)).is_empty();
         let Next { act, may_copy } = scene.next(wishes);
-        (self.rules.acts(scene, wishes, act, is_less), may_copy)
+        let is_over = self.is_hasty && matches!(entry.phase, Phase::Active(_)) && target.ownership.epoch >= entry.epoch;
+        let hasty = is_over.then_some(Act::Finish);
+        (self.rules.acts(scene, wishes, act, is_less).into_iter().chain(hasty).collect(), may_copy)
     }
 
     fn act(&self, world: &World, entry: &Rc<Entry>, act: Act, visit: Visit<'_, World>) {

@@ -17,6 +17,8 @@ pub(crate) struct Moves {
     pub(crate) budget: Budget,
     /// Whose database fails over.
     pub(crate) failing: ShardId,
+    /// Whether the next move begins once the target owns the unit, and not only when nothing is left at the source.
+    pub(crate) is_hasty: bool,
     pub(crate) rules: Rules,
 }
 
@@ -24,7 +26,7 @@ impl Moves {
     /// One move from A to B, without faults.
     pub(crate) fn of(requests: &str) -> Self {
         let requests = requests.chars().map(Fact::of).collect();
-        Self { requests, plan: vec![B], budget: Budget::default(), failing: B, rules: Rules::default() }
+        Self { requests, plan: vec![B], budget: Budget::default(), failing: B, is_hasty: false, rules: Rules::default() }
     }
 
     pub(crate) fn to(self, plan: &[ShardId]) -> Self {
@@ -37,6 +39,10 @@ impl Moves {
 
     pub(crate) fn failing(self, failing: ShardId) -> Self {
         Self { failing, budget: Budget { failovers: 1, replicas: 1, ..self.budget }, ..self }
+    }
+
+    pub(crate) fn hastily(self) -> Self {
+        Self { is_hasty: true, ..self }
     }
 
     pub(crate) fn planting(self, mistakes: &[Mistake]) -> Self {
@@ -72,6 +78,7 @@ impl Model for Moves {
             accepted: Vec::new(),
             logged: Rc::default(),
             slow: None,
+            echo: None,
             cleaner: None,
             reader: None,
             overview: None,
@@ -155,11 +162,20 @@ impl Moves {
         };
         let accepted = |what: Fact| world.accepted.iter().position(|&request| self.requests[usize::from(request)] == what);
         let place = world.accepted.iter().position(|&request| request == row.request);
-        if row.is_prompt && row.hops == 0 && place < accepted(first) {
+        if (row.is_prompt && row.hops == 0 && place < accepted(first)) || self.is_overtaken(world, row, first) {
             return Err(format!("{fact} was logged by the current map and acknowledged before {first}, yet {first} stays"));
         }
         db.dead = db.dead.with(fact);
         Ok(format!("{fact} conflicts with {first}, dead letter"))
+    }
+
+    /// Whether the first of two in one log comes behind the other. Only of one move that is not turned back this can be said.
+    fn is_overtaken(&self, world: &World, row: Row, first: Fact) -> bool {
+        let Some((shard, seq)) = world.receipts[usize::from(row.request)] else { return false };
+        let places = self.requests.iter().zip(&world.receipts).filter(|&(&fact, _)| fact == first);
+        self.plan.len() == 1
+            && self.budget.turn_backs + self.budget.losses == 0
+            && places.flat_map(|(_, receipt)| receipt).all(|&(other, behind)| other == shard && behind > seq)
     }
 
     /// A row on its way to another shard.

@@ -30,15 +30,15 @@ pub(crate) struct Overview {
     looks: [Option<Rc<Db>>; SHARDS],
 }
 
-fn sighting(shard: ShardId, looked: u32, db: &Db) -> Sighting<'_> {
+fn sighting(shard: ShardId, db: &Db) -> Sighting<'_> {
     let parked_from = db.parked.first().map(|&(seq, _)| at(seq));
-    Sighting { shard, looked, position: db.position(), ownership: &db.ownership, parked_from }
+    Sighting { shard, position: db.position(), ownership: &db.ownership, parked_from }
 }
 
 impl Moves {
     /// What a reader is shown that begins at this shard, because its map, however old, says so; `None` where it waits.
     pub(crate) fn answer(&self, world: &World, start: ShardId, request: Option<u8>) -> Option<Facts> {
-        let seen = [A, B, C].map(|shard| sighting(shard, 0, world.db(shard)));
+        let seen = [A, B, C].map(|shard| sighting(shard, world.db(shard)));
         match self.rules.reading(start, self.receipt(world, request), &seen) {
             Reading::Answer(shard) => Some(world.db(shard).visible()),
             Reading::Wait(_) => None,
@@ -82,8 +82,7 @@ impl Moves {
     fn look(&self, world: &World, mut reader: SlowReader, visit: Visit<'_, World>) {
         let at = reader.next;
         reader.looks.push((at, Rc::clone(&world.shards[usize::from(at.0)].db)));
-        let looks = reader.looks.iter().zip(0..);
-        let seen: Vec<_> = looks.map(|((shard, db), looked)| sighting(*shard, looked, db)).collect();
+        let seen: Vec<_> = reader.looks.iter().map(|(shard, db)| sighting(*shard, db)).collect();
         let reading = self.rules.reading(reader.start, self.receipt(world, reader.request), &seen);
         let mut next = World { reader: None, ..world.clone() };
         let what = match reading {
@@ -94,7 +93,7 @@ impl Moves {
             }
             Reading::Wait(_) => "begins anew".to_owned(),
             Reading::Answer(shard) => {
-                let rows = reader.last_look(shard).visible();
+                let rows = reader.look_at(shard).visible();
                 let whose = format!("a slow reader, in the end from {},", name(shard));
                 if let Err(broken) = self.check_rows(&whose, rows, reader.shown, world, reader.request) {
                     return visit(&|| format!("the reader looks at {}", name(at)), Err(broken));
@@ -167,8 +166,8 @@ impl Moves {
 }
 
 impl SlowReader {
-    fn last_look(&self, shard: ShardId) -> &Db {
-        let look = self.looks.iter().rfind(|(at, _)| *at == shard);
+    fn look_at(&self, shard: ShardId) -> &Db {
+        let look = self.looks.iter().find(|(at, _)| *at == shard);
         look.map(|(_, db)| &**db).expect("a shard that was looked at")
     }
 }

@@ -32,7 +32,6 @@ pub(crate) enum Mistake {
     OriginsHaveNoBeginning,
     OvertakesWhatIsParked,
     PicksAnyOwner,
-    AnswersFromAnEarlierLook,
     KeepsWhatItDecided,
     ForgetsThatItRefused,
 }
@@ -172,7 +171,6 @@ impl Rules {
         let seen = sightings.iter().zip(&ownerships).map(|(sighting, ownership)| Sighting {
             ownership,
             parked_from: sighting.parked_from.filter(|_| !self.has(Mistake::CountsParkedAsStored)),
-            looked: if self.has(Mistake::AnswersFromAnEarlierLook) { 0 } else { sighting.looked },
             ..*sighting
         });
         if self.is_any() { reader::next(start, receipt, &seen.collect::<Vec<_>>()) } else { reader::next(start, receipt, sightings) }

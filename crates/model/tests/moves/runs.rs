@@ -9,6 +9,7 @@ use crate::world::{A, B, C, Budget};
 
 const NONE: Budget = Budget {
     crashes: 0,
+    echoes: 0,
     slow_movers: 0,
     failovers: 0,
     replicas: 0,
@@ -65,6 +66,7 @@ mod sound {
     fn movers() {
         holds("writers die after publishing, a slow mover", Moves::of("xy").with(Budget { crashes: 1, slow_movers: 1, ..NONE }));
         holds("turned back", Moves::of("xyw").with(Budget { turn_backs: 1, ..NONE }));
+        holds("a publish arrives late, turned back", Moves::of("xy").with(Budget { echoes: 1, turn_backs: 1, ..NONE }));
         holds("turned back, a slow mover", Moves::of("x").with(Budget { turn_backs: 1, slow_movers: 1, ..NONE }));
     }
 
@@ -86,6 +88,7 @@ mod sound {
     fn again_and_elsewhere() {
         holds("there and back", Moves::of("xy").to(&[B, A]));
         holds("there, back, and there again", Moves::of("x").to(&[B, A, B]));
+        holds("there, back, and there again, hastily", Moves::of("x").to(&[B, A, B]).hastily());
         holds("on to a third shard", Moves::of("x").to(&[B, C]));
         holds("there and back, A fails over", Moves::of("x").to(&[B, A]).failing(A));
     }
@@ -115,14 +118,14 @@ mod mistakes {
     #[test]
     fn of_movers() {
         finds("compares while the source stores", &[ComparesWhileTheSourceStores], Moves::of("x"));
-        finds("compares before the target awaits", &[ComparesBeforeTheTargetAwaits], Moves::of("x").to(&[B, A]));
+        finds("compares before the target awaits", &[ComparesBeforeTheTargetAwaits], Moves::of("x").to(&[B, A]).hastily());
         finds("routes before the release is logged", &[RoutesBeforeTheReleaseIsLogged], Moves::of("xy"));
         finds("releases before the target is told to wait", &[ForgetsToLetTheTargetWait], Moves::of("x"));
         finds("copies into the tables, B fails over", &[CopiesIntoTheTables], Moves::of("x").failing(B));
         finds("turns back what is activated", &[TurnsBackWhatIsActivated], Moves::of("x").with(Budget { turn_backs: 1, ..NONE }));
         finds("sends the target away before the source owns again", &[SendsTheTargetAwayFirst], Moves::of("x").with(Budget { turn_backs: 1, ..NONE }));
-        finds("cleans beside the log without looking again", &[CleansBesideTheLog, DoesNotLookAgain], Moves::of("x").to(&[B, A]).with(Budget { cleaners: 1, ..NONE }));
-        finds("cleans beside the log, A fails over", &[CleansBesideTheLog], Moves::of("x").to(&[B, A]).with(Budget { cleaners: 1, ..NONE }).failing(A));
+        finds("cleans beside the log without looking again", &[CleansBesideTheLog, DoesNotLookAgain], Moves::of("x").to(&[B, A]).hastily().with(Budget { cleaners: 1, ..NONE }));
+        finds("cleans beside the log, A fails over", &[CleansBesideTheLog], Moves::of("x").to(&[B, A]).hastily().with(Budget { cleaners: 1, ..NONE }).failing(A));
         finds("forgets that the target refused", &[ForgetsThatItRefused], Moves::of("xw").with(Budget { losses: 1, ..NONE }).failing(B));
     }
 
@@ -132,8 +135,92 @@ mod mistakes {
         finds("takes cleaned for empty", &[TakesCleanedForEmpty], Moves::of("x").with(Budget { slow_readers: 1, ..NONE }));
         finds("forgets what was sent on", &[ForgetsWhatWasSentOn], Moves::of("x"));
         finds("counts parked as stored", &[CountsParkedAsStored], Moves::of("x"));
-        finds("origins have no beginning", &[OriginsHaveNoBeginning], Moves::of("x").to(&[B, A, B]));
+        finds("origins have no beginning", &[OriginsHaveNoBeginning], Moves::of("x").to(&[B, A, B]).hastily());
         finds("picks any owner", &[PicksAnyOwner], Moves::of("x"));
-        finds("answers from an earlier look", &[AnswersFromAnEarlierLook], Moves::of("x").with(Budget { slow_readers: 1, ..NONE }));
+    }
+}
+
+/// More faults at once: minutes each. Run by `./dev explore`.
+mod deep {
+    use super::*;
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn movers() {
+        holds("a conflict, writers die, turned back", Moves::of("xyw").with(Budget { crashes: 1, turn_backs: 1, ..NONE }));
+        holds("a conflict, writers die, slow movers", Moves::of("xyw").with(Budget { crashes: 1, slow_movers: 1, ..NONE }));
+        holds("turned back, slow movers, writers die", Moves::of("xw").with(Budget { crashes: 1, turn_backs: 1, slow_movers: 1, ..NONE }));
+        holds("a publish arrives late, turned back, there and back", Moves::of("x").to(&[B, A]).with(Budget { echoes: 1, turn_backs: 1, ..NONE }));
+        holds("a publish arrives late, A fails over", Moves::of("xw").with(Budget { echoes: 1, ..NONE }).failing(A));
+        holds("turned back, two slow movers", Moves::of("x").with(Budget { turn_backs: 1, slow_movers: 2, ..NONE }));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn failovers() {
+        let turned = Budget { turn_backs: 1, ..NONE };
+        holds("A fails over, turned back", Moves::of("xw").with(turned).failing(A));
+        holds("B fails over, turned back", Moves::of("xw").with(turned).failing(B));
+        holds("B fails over, a conflict", Moves::of("xyw").failing(B));
+        holds("A fails over, slow movers, writers die", Moves::of("x").with(Budget { slow_movers: 1, crashes: 1, ..NONE }).failing(A));
+        holds("B fails over, slow movers, writers die", Moves::of("xw").with(Budget { slow_movers: 1, crashes: 1, ..NONE }).failing(B));
+        holds("A fails over, a slow reader", Moves::of("xw").with(Budget { slow_readers: 1, ..NONE }).failing(A));
+        holds("B fails over, a slow reader", Moves::of("xw").with(Budget { slow_readers: 1, ..NONE }).failing(B));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn full_logs() {
+        holds("full twice, a conflict", Moves::of("xy").with(Budget { fulls: 2, ..NONE }));
+        holds("full, a conflict, turned back", Moves::of("xy").with(Budget { fulls: 1, turn_backs: 1, ..NONE }));
+        holds("full, writers die, slow movers", Moves::of("xw").with(Budget { fulls: 1, crashes: 1, slow_movers: 1, ..NONE }));
+        holds("full, A fails over", Moves::of("xw").with(Budget { fulls: 1, ..NONE }).failing(A));
+        holds("full, B fails over, turned back", Moves::of("x").with(Budget { fulls: 1, turn_backs: 1, ..NONE }).failing(B));
+        holds("full, there and back, a slow reader", Moves::of("x").to(&[B, A]).with(Budget { fulls: 1, slow_readers: 1, ..NONE }));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn again() {
+        let (back, again) = ([B, A], [B, A, B]);
+        holds("there and back, turned back", Moves::of("xy").to(&back).with(Budget { turn_backs: 1, ..NONE }));
+        holds("there, back and there, turned back, full", Moves::of("x").to(&again).with(Budget { turn_backs: 1, fulls: 1, ..NONE }));
+        holds("there, back and there, hastily, turned back", Moves::of("x").to(&again).hastily().with(Budget { turn_backs: 1, ..NONE }));
+        holds("there and back, hastily, B fails over, turned back", Moves::of("x").to(&back).hastily().with(Budget { turn_backs: 1, ..NONE }).failing(B));
+        holds("there and back, hastily, A fails over", Moves::of("xy").to(&back).hastily().failing(A));
+        holds("there and back, writers die, slow movers", Moves::of("x").to(&back).with(Budget { crashes: 1, slow_movers: 1, ..NONE }));
+        holds("there, back and there, hastily, a slow reader", Moves::of("x").to(&again).hastily().with(Budget { slow_readers: 1, ..NONE }));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn three_shards() {
+        let on = [B, C];
+        holds("on, a conflict", Moves::of("xy").to(&on));
+        holds("on, hastily, a conflict", Moves::of("xy").to(&on).hastily());
+        holds("on, turned back, a slow reader", Moves::of("x").to(&on).with(Budget { turn_backs: 1, slow_readers: 1, ..NONE }));
+        holds("on, B fails over", Moves::of("xw").to(&on).failing(B));
+        holds("on, hastily, B fails over, turned back", Moves::of("x").to(&on).hastily().with(Budget { turn_backs: 1, ..NONE }).failing(B));
+        holds("on, C fails over, turned back", Moves::of("x").to(&on).with(Budget { turn_backs: 1, ..NONE }).failing(C));
+        holds("on and back, full, writers die", Moves::of("x").to(&[B, C, A]).with(Budget { fulls: 1, crashes: 1, ..NONE }));
+        holds("on and back, hastily, a slow reader", Moves::of("x").to(&[B, C, A]).hastily().with(Budget { slow_readers: 1, ..NONE }));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn readers_of_all_shards() {
+        holds("a conflict", Moves::of("xy").with(Budget { overviews: 1, ..NONE }));
+        holds("turned back", Moves::of("x").with(Budget { overviews: 1, turn_backs: 1, ..NONE }));
+        holds("there and back", Moves::of("x").to(&[B, A]).with(Budget { overviews: 1, ..NONE }));
+        holds("on, hastily", Moves::of("x").to(&[B, C]).hastily().with(Budget { overviews: 1, ..NONE }));
+    }
+
+    #[test]
+    #[ignore = "deep: ./dev explore"]
+    fn losses() {
+        let lost = Budget { losses: 1, ..NONE };
+        holds("writers die, slow movers", Moves::of("xw").with(Budget { crashes: 1, slow_movers: 1, ..lost }));
+        holds("full, B fails over", Moves::of("xw").with(Budget { fulls: 1, ..lost }).failing(B));
+        holds("a conflict, B fails over", Moves::of("xy").with(lost).failing(B));
     }
 }

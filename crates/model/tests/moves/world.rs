@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) logged: Rc<BTreeSet<(ShardId, Epoch)>>,
     /// What a slow mover is about to do.
     pub(crate) slow: Option<Rc<Pending>>,
+    /// A publish that was repeated, and whose first attempt is still under way.
+    pub(crate) echo: Option<(ShardId, Frame)>,
     /// A cleaner beside the log that is about to delete: where, and the epoch that it has seen. Only by mistake.
     pub(crate) cleaner: Option<(ShardId, Epoch)>,
     pub(crate) reader: Option<Rc<SlowReader>>,
@@ -117,6 +119,8 @@ pub(crate) enum PendingAct {
 pub(crate) struct Budget {
     /// A writer dies between what it publishes and its commit.
     pub(crate) crashes: u8,
+    /// A writer repeats a publish, and the first attempt arrives much later.
+    pub(crate) echoes: u8,
     /// A mover decides something, and does it later.
     pub(crate) slow_movers: u8,
     /// A database fails over to its replica.

@@ -51,6 +51,7 @@ impl Moves {
         let what = format!("writer {} at {}: {what}", name(shard), db.seq);
         let mut sent = world.clone();
         let is_any_published = !published.is_empty();
+        let mut echo = published.first().cloned().filter(|_| world.budget.echoes > 0 && world.echo.is_none());
         for (to, frame) in published {
             let is_row = matches!(frame, Frame::Row(_));
             let seq = sent.append(to, frame);
@@ -71,6 +72,11 @@ impl Moves {
             visit(&|| format!("{what}, {how}"), Ok(died));
         }
         *sent.db_mut(shard) = db;
+        if echo.is_some() {
+            let mut again = World { echo: echo.take(), ..sent.clone() };
+            again.budget.echoes -= 1;
+            visit(&|| format!("{what}, and publishes it twice: the first attempt is still under way"), Ok(again));
+        }
         visit(&|| what.clone(), Ok(sent));
     }
 
@@ -124,6 +130,9 @@ impl Moves {
         let what = match self.rules.take(&db.ownership, change, db.position(), || db.rows.sums()) {
             Taken::Late => format!("passes over {frame}"),
             Taken::Unfit => return Err(format!("{frame} comes behind {}", db.ownership.state.as_str())),
+            Taken::Refused(_) if self.budget.losses == 0 => {
+                return Err(format!("{frame} is refused, though nothing was lost: has {}", db.rows));
+            }
             Taken::Refused(refused) => {
                 db.ownership = refused;
                 format!("refuses {frame}: has {}", db.rows)
