@@ -52,11 +52,14 @@ impl Entry {
     #[must_use]
     pub fn followed_by(&self, phase: Phase, epoch: Epoch) -> Option<Self> {
         use Phase::{Active, Copying, Refused, Releasing, Routed, TurnedBack};
-        let can_follow = match (&self.phase, &phase) {
-            (Copying, Releasing) | (Releasing, Routed) | (Routed, Active(_)) | (Active(_), Refused) => true,
-            (Copying | Releasing | Routed | Refused, TurnedBack) => true,
-            _ => false,
-        };
+        let can_follow = matches!(
+            (&self.phase, &phase),
+            (Copying, Releasing)
+                | (Releasing, Routed)
+                | (Routed, Active(_))
+                | (Active(_), Refused)
+                | (Copying | Releasing | Routed | Refused, TurnedBack)
+        );
         (can_follow && epoch > self.epoch).then(|| Self { epoch, phase, ..self.clone() })
     }
 

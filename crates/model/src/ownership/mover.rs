@@ -110,7 +110,7 @@ impl Scene<'_> {
         if !is_received && !self.target.is_empty {
             return Act::Wait(self.entry.to);
         }
-        match self.first_to_append([self.to_target(), self.to_source()]) {
+        match self.first_to_append([self.of_target(), self.of_source()]) {
             Some(append) => append,
             None if self.source.ownership.epoch < self.entry.epoch => Act::Wait(self.entry.from),
             None if wishes.may_release => Act::Decide(Phase::Releasing),
@@ -121,7 +121,7 @@ impl Scene<'_> {
     /// The target must be told to wait before the source lets go: what the source sends on would come back. And ingest must not
     /// write to the target before the source's log says so: what is logged there later would be decided first.
     fn releasing(&self) -> Act {
-        self.first_to_append([self.to_target(), self.to_source()]).unwrap_or(Act::Decide(Phase::Routed))
+        self.first_to_append([self.of_target(), self.of_source()]).unwrap_or(Act::Decide(Phase::Routed))
     }
 
     fn routed(&self) -> Act {
@@ -150,10 +150,10 @@ impl Scene<'_> {
             return Act::Decide(Phase::Refused);
         }
         if target.ownership.epoch < epoch {
-            return self.first_to_append([self.to_target()]).unwrap_or(Act::Wait(to));
+            return self.first_to_append([self.of_target()]).unwrap_or(Act::Wait(to));
         }
         let is_over = source.ownership.epoch >= epoch && source.is_empty;
-        let clean = wishes.may_clean.then(|| self.first_to_append([self.to_source()])).flatten();
+        let clean = wishes.may_clean.then(|| self.first_to_append([self.of_source()])).flatten();
         if is_over { Act::Finish } else { clean.unwrap_or(Act::Wait(from)) }
     }
 
@@ -161,30 +161,30 @@ impl Scene<'_> {
         if self.target.ownership.epoch >= self.entry.epoch {
             return Act::Decide(Phase::TurnedBack);
         }
-        self.first_to_append([self.to_target()]).unwrap_or(Act::Wait(self.entry.to))
+        self.first_to_append([self.of_target()]).unwrap_or(Act::Wait(self.entry.to))
     }
 
     /// The source must own the unit before the target sends it what is parked: it would come back.
     fn turned_back(&self) -> Act {
         let Entry { epoch, from, to, .. } = *self.entry;
-        if let Some(append) = self.first_to_append([self.to_source()]) {
+        if let Some(append) = self.first_to_append([self.of_source()]) {
             return append;
         }
         if self.source.ownership.epoch < epoch {
             return Act::Wait(from);
         }
-        if let Some(append) = self.first_to_append([self.to_target()]) {
+        if let Some(append) = self.first_to_append([self.of_target()]) {
             return append;
         }
         let is_over = self.target.ownership.epoch >= epoch && self.target.is_empty;
         if is_over { Act::Finish } else { Act::Wait(to) }
     }
 
-    fn to_source(&self) -> Frame<'_> {
+    fn of_source(&self) -> Frame<'_> {
         (self.entry.from, self.entry.to_source(), self.source.ownership)
     }
 
-    fn to_target(&self) -> Frame<'_> {
+    fn of_target(&self) -> Frame<'_> {
         (self.entry.to, self.entry.to_target(), self.target.ownership)
     }
 

@@ -58,21 +58,32 @@ pub fn next(start: ShardId, receipt: Option<(ShardId, Position)>, seen: &[Sighti
 }
 
 /// Which of the snapshots of all shards, of whatever moments, a read over all of them takes a unit from: that of the highest epoch
-/// among those that own it or have released it. Exactly one, so that nothing is shown twice.
+/// among those that own it or have released it. Exactly one, so that nothing is shown twice. Where another shard says of a higher
+/// epoch that it has the unit no more, or that it takes it once more, the one that it names is read again.
 pub fn pick<'a>(seen: impl Iterator<Item = (ShardId, &'a Ownership)> + Clone) -> Pick {
     let holds = |ownership: &Ownership| ownership.state.owns() || matches!(ownership.state, State::Released { .. });
     let holder = seen.clone().filter(|(_, ownership)| holds(ownership)).max_by_key(|(_, ownership)| ownership.epoch);
-    let cleaned = seen.filter_map(|(_, ownership)| match ownership.state {
-        State::Cleaned { to } => Some((ownership.epoch, to)),
-        _ => None,
-    });
-    let cleaned = cleaned.max();
-    match (holder, cleaned) {
-        (Some((shard, ownership)), Some((epoch, _))) if epoch <= ownership.epoch => Pick::From(shard),
-        (_, Some((_, to))) => Pick::Again(to),
-        (Some((shard, _)), None) => Pick::From(shard),
+    let named = seen.filter_map(|(_, other)| Some((other.epoch, named_by(other, holder.map(|(_, holder)| holder))?)));
+    match (named.max(), holder) {
+        (Some((_, named)), _) => Pick::Again(named),
+        (None, Some((shard, _))) => Pick::From(shard),
         (None, None) => Pick::Nobody,
     }
+}
+
+/// The shard that has to be read again, because this one says what the holder that was seen cannot know.
+fn named_by(other: &Ownership, holder: Option<&Ownership>) -> Option<ShardId> {
+    let named = match other.state {
+        State::Cleaned { to } => to,
+        // While a shard owns a unit, others may receive it. One that has released it is the unit's only until its target owns it.
+        State::Receiving { from } | State::Awaiting { from }
+            if holder.is_none_or(|holder| !holder.state.owns() && holder.of != other.of) =>
+        {
+            from
+        }
+        _ => return None,
+    };
+    holder.is_none_or(|holder| other.epoch > holder.epoch).then_some(named)
 }
 
 /// The snapshots that a reader has.
@@ -115,12 +126,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The shard whose rows answer a receipt.
-    fn with_receipt(
-        &self,
-        holder: &Sighting<'_>,
-        shard: ShardId,
-        position: Position,
-    ) -> Result<ShardId, Reading> {
+    fn with_receipt(&self, holder: &Sighting<'_>, shard: ShardId, position: Position) -> Result<ShardId, Reading> {
         if holder.has(shard, position) {
             return Ok(holder.shard);
         }

@@ -62,3 +62,41 @@ impl Ownership {
         matches!(self.state, State::Cleaned { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Epoch;
+
+    const HERE: ShardId = ShardId(0);
+    const OTHER: ShardId = ShardId(1);
+    const MAP: ShardId = ShardId(2);
+    const OF: MoveId = MoveId(Epoch(7));
+
+    fn in_state(state: State) -> Ownership {
+        Ownership { state, of: Some(OF), ..Ownership::default() }
+    }
+
+    #[test]
+    fn a_row_and_a_copy_go_by_the_state() {
+        use CopyFate::{PassOver, Store};
+        use RowFate::{Decide, Park, SendOn};
+        let (from, to) = (OTHER, OTHER);
+        for (state, row, copy) in [
+            (State::None, SendOn(MAP), PassOver),
+            (State::Owned, Decide { copy_to: None }, PassOver),
+            (State::Copying { to }, Decide { copy_to: Some((OTHER, OF)) }, PassOver),
+            (State::Receiving { from }, SendOn(OTHER), Store),
+            (State::Awaiting { from }, Park, Store),
+            (State::Released { to }, SendOn(OTHER), PassOver),
+            (State::Cleaned { to }, SendOn(OTHER), PassOver),
+        ] {
+            let ownership = in_state(state);
+            assert_eq!((ownership.row(HERE, MAP, false), ownership.copy(OF)), (row, copy), "{state:?}");
+            assert_eq!(ownership.copy(MoveId(Epoch(6))), PassOver, "of another move: {state:?}");
+            let behind_parked = if matches!(row, SendOn(_)) { Park } else { row };
+            assert_eq!(ownership.row(HERE, MAP, true), behind_parked, "{state:?}");
+        }
+        assert_eq!(Ownership::default().row(HERE, HERE, false), Park, "the map names this very shard");
+    }
+}

@@ -86,7 +86,9 @@ impl Ownership {
             NewState::Awaiting { .. } => is_same && (self.state.takes_copies() || self.state == State::Owned),
             NewState::Released { .. } => is_same && self.state.owns(),
             NewState::Owned { inherits: Some(_) } => is_same && matches!(self.state, State::Awaiting { .. }),
-            NewState::Owned { inherits: None } => self.state.owns() || (is_same && matches!(self.state, State::Released { .. })),
+            NewState::Owned { inherits: None } => {
+                self.state.owns() || (is_same && matches!(self.state, State::Released { .. }))
+            }
             NewState::Cleaned { .. } => is_gone || (is_same && self.state.takes_copies()),
         }
     }
@@ -98,5 +100,90 @@ impl Ownership {
         let mut origins = self.origins.clone();
         origins.insert(here, self.tenure?);
         Some(Inheritance { sums, origins })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ownership::{MoveId, Unit};
+    use crate::{Bucket, Epoch, Incarnation, Lane};
+    use proptest::prelude::*;
+
+    const OTHER: ShardId = ShardId(1);
+
+    fn here() -> Sums {
+        let mut sums = Sums::default();
+        sums.add(Lane::Orders, 7);
+        sums
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let inherits = |sums| Some(Inheritance { sums, origins: [(OTHER, Tenure::since(at(3)))].into() });
+        let state = proptest::sample::select(vec![
+            NewState::Receiving { from: OTHER },
+            NewState::Copying { to: OTHER },
+            NewState::Awaiting { from: OTHER },
+            NewState::Released { to: OTHER },
+            NewState::Owned { inherits: None },
+            NewState::Owned { inherits: inherits(here()) },
+            NewState::Owned { inherits: inherits(Sums::default()) },
+            NewState::Cleaned { to: OTHER },
+        ]);
+        (1u64..12, 1u64..4, state).prop_map(|(epoch, of, state)| {
+            let unit = Unit::Bucket(Bucket::new(0).unwrap());
+            Change { unit, epoch: Epoch(epoch), of: MoveId(Epoch(of)), state }
+        })
+    }
+
+    fn at(seq: u64) -> Position {
+        Position { incarnation: Incarnation::new(1), seq }
+    }
+
+    proptest! {
+        /// Whatever a log holds: what a shard says changes only to a higher epoch, and what was taken once is late from then on.
+        #[test]
+        fn frames_are_taken_once_and_only_to_higher_epochs(is_owner in any::<bool>(), changes in proptest::collection::vec(change(), 1..20)) {
+            let mut ownership = if is_owner { Ownership::first(Epoch(1), at(0)) } else { Ownership::default() };
+            for (change, seq) in changes.iter().zip(1..) {
+                let before = ownership.clone();
+                match before.take(change, at(seq), here) {
+                    Taken::Late => prop_assert!(change.epoch <= before.epoch),
+                    Taken::Unfit => prop_assert!(change.epoch > before.epoch),
+                    Taken::Refused(refused) => {
+                        let expected = Ownership { refused: Some(change.epoch), ..before };
+                        prop_assert_eq!(&refused, &expected);
+                        ownership = refused;
+                    }
+                    Taken::Changed(next, duty) => {
+                        prop_assert!(next.epoch > before.epoch);
+                        prop_assert_eq!(next.state, change.state.state());
+                        prop_assert_eq!(next.take(change, at(seq + 1), here), Taken::Late);
+                        // Rows are never thrown away by an owner, and only what owns has decided what was parked.
+                        prop_assert!(duty != Duty::DeleteRows || !before.state.owns());
+                        prop_assert!(duty != Duty::DecideParked || (next.state.owns() && !before.state.owns()));
+                        ownership = next;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_with_other_rows_refuses_and_stays_where_it_is() {
+        let awaiting = Ownership {
+            state: State::Awaiting { from: OTHER },
+            epoch: Epoch(8),
+            of: Some(MoveId(Epoch(7))),
+            ..Ownership::default()
+        };
+        let inherits = Some(Inheritance { sums: here(), origins: [(OTHER, Tenure::since(at(3)))].into() });
+        let unit = Unit::Bucket(Bucket::new(0).unwrap());
+        let owned = Change { unit, epoch: Epoch(10), of: MoveId(Epoch(7)), state: NewState::Owned { inherits } };
+        let refused = Ownership { refused: Some(Epoch(10)), ..awaiting.clone() };
+        assert_eq!(awaiting.take(&owned, at(5), Sums::default), Taken::Refused(refused));
+        let Taken::Changed(owner, Duty::DecideParked) = awaiting.take(&owned, at(5), here) else { panic!("not taken") };
+        assert_eq!((owner.state, owner.tenure), (State::Owned, Some(Tenure::since(at(5)))));
+        assert_eq!(owner.origins, [(OTHER, Tenure::since(at(3)))].into());
     }
 }

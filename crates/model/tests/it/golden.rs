@@ -5,13 +5,11 @@ use std::fmt::Debug;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use forebay_model::ownership::{
-    self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit,
-};
+use forebay_model::ownership::{self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit};
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
-    Accepted, Bucket, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId, ShardMap, StoredOrder,
-    StreamKind, Tenant, Timestamp,
+    Accepted, Bucket, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId, ShardMap,
+    StoredOrder, StreamKind, Tenant, Timestamp,
 };
 use forebay_testkit::golden;
 use serde::Serialize;

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod fact;
+mod fault;
 mod faults;
 mod mover;
 mod moves;

@@ -8,6 +8,7 @@ use forebay_model::ShardId;
 use forebay_model::ownership::{Act, Compared, Entry, MoveId, Next, Phase, Scene, Side, Wishes};
 
 use crate::fact::Facts;
+use crate::fault::Fault;
 use crate::moves::Moves;
 use crate::rules::Mistake;
 use crate::search::Visit;
@@ -18,33 +19,20 @@ const GO_ON: Wishes = Wishes { turn_back: false, may_release: true, may_clean: t
 
 impl Moves {
     pub(crate) fn mover(&self, world: &World, visit: Visit<'_, World>) {
-        let Some(entry) = &world.map.entry else { return self.begin(world, visit) };
+        let Some(entry) = &world.map.entry else { return begin(world, visit) };
         for act in self.acts(world, &world.logged, GO_ON).0 {
             self.act(world, entry, act, visit);
         }
         self.copies(world, entry, visit);
-        if world.budget.turn_backs > 0 {
+        if world.budget.has(Fault::TurnBack) {
             for act in self.acts(world, &world.logged, Wishes { turn_back: true, ..GO_ON }).0 {
                 if act == Act::Decide(Phase::TurnedBack) {
                     let mut next = world.clone();
-                    next.budget.turn_backs -= 1;
+                    next.budget.spend(Fault::TurnBack);
                     self.act(&next, entry, act, visit);
                 }
             }
         }
-    }
-
-    fn begin(&self, world: &World, visit: Visit<'_, World>) {
-        let mut next = world.clone();
-        let Some(to) = next.map.plan.pop() else { return };
-        if to == next.map.home {
-            // It was turned back before: it is there.
-            return visit(&|| format!("it is on {} already", name(to)), Ok(next));
-        }
-        next.map.epoch = Epoch(next.map.epoch.0 + 1);
-        let entry = Entry::begin(unit(), next.map.epoch, next.map.home, to);
-        next.map.entry = Some(Rc::new(entry));
-        visit(&|| format!("map {}: copying from {} to {}", world.map.epoch.0 + 1, name(world.map.home), name(to)), Ok(next));
     }
 
     /// What a mover that knows these frames to be logged may do next, and whether it may copy.
@@ -98,7 +86,8 @@ impl Moves {
         let what = format!("{phase:?}").split(['(', ' ']).next().unwrap_or_default().to_lowercase();
         next.map.epoch = Epoch(next.map.epoch.0 + 1);
         let epoch = next.map.epoch;
-        let Some(entry) = self.rules.followed_by(seen, phase, epoch).filter(|_| next.map.entry.as_ref() == Some(seen)) else {
+        let Some(entry) = self.rules.followed_by(seen, phase, epoch).filter(|_| next.map.entry.as_ref() == Some(seen))
+        else {
             return;
         };
         next.publish(entry.shard());
@@ -136,7 +125,7 @@ impl Moves {
         if let Some(pending) = &world.slow {
             return self.act_late(world, pending, visit);
         }
-        let Some(entry) = world.map.entry.as_ref().filter(|_| world.budget.slow_movers > 0) else { return };
+        let Some(entry) = world.map.entry.as_ref().filter(|_| world.budget.has(Fault::SlowMover)) else { return };
         let nothing = BTreeSet::new();
         let mut pending = Vec::new();
         for logged in [&*world.logged, &nothing] {
@@ -148,7 +137,7 @@ impl Moves {
         }
         for pending in pending {
             let mut next = world.clone();
-            next.budget.slow_movers -= 1;
+            next.budget.spend(Fault::SlowMover);
             let what = pending.to_string();
             next.slow = Some(Rc::new(pending));
             visit(&|| format!("a slow mover is about to {what}"), Ok(next));
@@ -173,6 +162,22 @@ impl Moves {
         }
         visit(&|| format!("the slow mover does it: {pending}"), Ok(next));
     }
+}
+
+fn begin(world: &World, visit: Visit<'_, World>) {
+    let mut next = world.clone();
+    let Some(to) = next.map.plan.pop() else { return };
+    if to == next.map.home {
+        // It was turned back before: it is there.
+        return visit(&|| format!("it is on {} already", name(to)), Ok(next));
+    }
+    next.map.epoch = Epoch(next.map.epoch.0 + 1);
+    let entry = Entry::begin(unit(), next.map.epoch, next.map.home, to);
+    next.map.entry = Some(Rc::new(entry));
+    visit(
+        &|| format!("map {}: copying from {} to {}", world.map.epoch.0 + 1, name(world.map.home), name(to)),
+        Ok(next),
+    );
 }
 
 fn copy(fact: crate::fact::Fact, of: MoveId) -> Frame {

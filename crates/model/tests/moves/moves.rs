@@ -6,9 +6,10 @@ use forebay_model::ownership::{MoveId, Ownership};
 use forebay_model::{Epoch, ShardId};
 
 use crate::fact::{Fact, Facts};
+use crate::fault::{Budget, Fault};
 use crate::rules::{Mistake, Rules};
 use crate::search::{Broken, Model, Visit};
-use crate::world::{A, B, Budget, Db, Frame, Log, Map, Row, Shard, World, at, name};
+use crate::world::{A, B, Db, Frame, Log, Map, Row, Shard, World, at, name};
 
 /// What is explored: which orders come, where the unit is moved to, and how often each fault happens.
 pub(crate) struct Moves {
@@ -26,19 +27,27 @@ impl Moves {
     /// One move from A to B, without faults.
     pub(crate) fn of(requests: &str) -> Self {
         let requests = requests.chars().map(Fact::of).collect();
-        Self { requests, plan: vec![B], budget: Budget::default(), failing: B, is_hasty: false, rules: Rules::default() }
+        Self {
+            requests,
+            plan: vec![B],
+            budget: Budget::default(),
+            failing: B,
+            is_hasty: false,
+            rules: Rules::default(),
+        }
     }
 
     pub(crate) fn to(self, plan: &[ShardId]) -> Self {
         Self { plan: plan.to_vec(), ..self }
     }
 
-    pub(crate) fn with(self, budget: Budget) -> Self {
-        Self { budget, ..self }
+    /// Each of these faults may happen, as often as it is named.
+    pub(crate) fn with(self, faults: &[Fault]) -> Self {
+        Self { budget: self.budget.and(faults), ..self }
     }
 
     pub(crate) fn failing(self, failing: ShardId) -> Self {
-        Self { failing, budget: Budget { failovers: 1, replicas: 1, ..self.budget }, ..self }
+        Self { failing, ..self.with(&[Fault::Failover, Fault::Replica]) }
     }
 
     pub(crate) fn hastily(self) -> Self {
@@ -51,12 +60,12 @@ impl Moves {
 
     /// Where a database goes back, what readers see without a receipt may go back with it, as with any lagging replica.
     pub(crate) fn is_monotone(&self) -> bool {
-        self.budget.failovers == 0 && self.budget.archives == 0
+        !self.budget.has(Fault::Failover) && !self.budget.has(Fault::Archive)
     }
 
     /// No change of owner sends a row on more than once.
     pub(crate) fn hops_max(&self) -> u8 {
-        self.plan.len() as u8 + self.budget.turn_backs + self.budget.losses
+        self.plan.len() as u8 + self.budget.of(Fault::TurnBack) + self.budget.of(Fault::Loss)
     }
 }
 
@@ -67,7 +76,7 @@ impl Model for Moves {
         let shard = |number: usize| {
             let owner = Db { ownership: Ownership::first(Epoch(1), at(0)), ..Db::default() };
             let db = Rc::new(if number == 0 { owner } else { Db::default() });
-            let fails = self.budget.failovers > 0 && usize::from(self.failing.0) == number;
+            let fails = self.budget.has(Fault::Failover) && usize::from(self.failing.0) == number;
             Shard { log: Rc::new(Log::default()), replica: fails.then(|| Rc::clone(&db)), db }
         };
         World {
@@ -84,6 +93,7 @@ impl Model for Moves {
             overview: None,
             shown: Facts::default(),
             archived: Facts::default(),
+            dead: Facts::default(),
             budget: self.budget,
         }
     }
@@ -98,10 +108,13 @@ impl Model for Moves {
             &known
         };
         let visit: Visit<'_, World> = &mut |name, next: Result<World, Broken>| {
-            visit(name, next.map(|mut next| {
-                next.forget();
-                next
-            }));
+            visit(
+                name,
+                next.map(|mut next| {
+                    next.forget();
+                    next
+                }),
+            );
         };
         self.ingest(world, visit);
         for shard in [A, B, crate::world::C] {
@@ -128,7 +141,10 @@ impl Moves {
     fn ingest(&self, world: &World, visit: Visit<'_, World>) {
         for (request, &fact) in self.requests.iter().enumerate() {
             // Equal requests are accepted in their order: exchanged, they would be the same.
-            let is_next = !self.requests[..request].iter().zip(&world.receipts).any(|(&other, receipt)| other == fact && receipt.is_none());
+            let is_next = !self.requests[..request]
+                .iter()
+                .zip(&world.receipts)
+                .any(|(&other, receipt)| other == fact && receipt.is_none());
             if world.receipts[request].is_some() || !is_next {
                 continue;
             }
@@ -147,7 +163,7 @@ impl Moves {
     /// Decides a row as the owner: stored, duplicate, or dead, for the first stays.
     pub(crate) fn decide(&self, world: &World, db: &mut Db, seq: u64, row: Row) -> Result<String, Broken> {
         let fact = row.fact;
-        if self.budget.losses > 0 {
+        if self.budget.has(Fault::Loss) {
             db.decided.push((seq, row));
         }
         if db.rows.has(fact) {
@@ -155,15 +171,18 @@ impl Moves {
         }
         let Some(first) = db.rows.rival(fact) else {
             db.rows = db.rows.with(fact);
-            if self.budget.losses > 0 {
+            if self.budget.has(Fault::Loss) {
                 db.own = db.own.with(fact);
             }
             return Ok(format!("stores {fact}"));
         };
-        let accepted = |what: Fact| world.accepted.iter().position(|&request| self.requests[usize::from(request)] == what);
+        let accepted =
+            |what: Fact| world.accepted.iter().position(|&request| self.requests[usize::from(request)] == what);
         let place = world.accepted.iter().position(|&request| request == row.request);
         if (row.is_prompt && row.hops == 0 && place < accepted(first)) || self.is_overtaken(world, row, first) {
-            return Err(format!("{fact} was logged by the current map and acknowledged before {first}, yet {first} stays"));
+            return Err(format!(
+                "{fact} was logged by the current map and acknowledged before {first}, yet {first} stays"
+            ));
         }
         db.dead = db.dead.with(fact);
         Ok(format!("{fact} conflicts with {first}, dead letter"))
@@ -174,7 +193,8 @@ impl Moves {
         let Some((shard, seq)) = world.receipts[usize::from(row.request)] else { return false };
         let places = self.requests.iter().zip(&world.receipts).filter(|&(&fact, _)| fact == first);
         self.plan.len() == 1
-            && self.budget.turn_backs + self.budget.losses == 0
+            && !self.budget.has(Fault::TurnBack)
+            && !self.budget.has(Fault::Loss)
             && places.flat_map(|(_, receipt)| receipt).all(|&(other, behind)| other == shard && behind > seq)
     }
 

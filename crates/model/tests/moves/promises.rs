@@ -18,7 +18,7 @@ impl Moves {
             if let Some(rows) = self.answer(world, start, None) {
                 self.check_rows(&whose(), rows, world.shown, world, None)?;
             }
-            for request in self.accepted(world) {
+            for request in world.accepted.iter().copied() {
                 if let Some(rows) = self.answer(world, start, Some(request)) {
                     self.check_rows(&whose(), rows, Facts::default(), world, Some(request))?;
                 }
@@ -28,18 +28,28 @@ impl Moves {
     }
 
     /// What a reader may be shown: no order twice, nothing missing that was shown before, and what its receipt names.
-    pub(crate) fn check_rows(&self, whose: &str, rows: Facts, shown: Facts, world: &World, request: Option<u8>) -> Result<(), Broken> {
+    pub(crate) fn check_rows(
+        &self,
+        whose: &str,
+        rows: Facts,
+        shown: Facts,
+        world: &World,
+        request: Option<u8>,
+    ) -> Result<(), Broken> {
         if rows.has_rivals() {
             return Err(format!("{whose} is shown {rows}: one order twice"));
         }
         if self.is_monotone() && !rows.has_all(shown) {
             return Err(format!("{whose} is shown {rows}; before, {shown} was shown"));
         }
-        let Some((request, Some((shard, seq)))) = request.map(|request| (request, world.receipts[usize::from(request)])) else {
+        let Some((request, Some((shard, seq)))) =
+            request.map(|request| (request, world.receipts[usize::from(request)]))
+        else {
             return Ok(());
         };
         let fact = self.requests[usize::from(request)];
-        if rows.has(fact) || self.is_dead(world, fact, rows) || world.archived.has(fact) {
+        let is_dead = world.dead.has(fact) && rows.rival(fact).is_some();
+        if rows.has(fact) || is_dead || world.archived.has(fact) {
             return Ok(());
         }
         Err(format!("{whose} with the receipt of {fact} ({} {seq}) is shown {rows}", name(shard)))
@@ -72,25 +82,30 @@ impl Moves {
             if is_stored(owner) {
                 return Err(format!("{fact} was archived, and is back"));
             }
-        } else if !is_stored(owner) && !self.is_dead(world, fact, world.db(owner).rows) {
-            return Err(format!("in the end, {fact} is neither stored nor a dead letter: it was acknowledged and is lost"));
+        } else if !is_stored(owner) && !is_dead(world, fact, world.db(owner).rows) {
+            return Err(format!(
+                "in the end, {fact} is neither stored nor a dead letter: it was acknowledged and is lost"
+            ));
         }
-        if let Some(other) = [A, B, C].into_iter().find(|&shard| shard != owner && is_stored(shard) && !self.rules.is_any() && !self.is_hasty) {
+        if let Some(other) = [A, B, C]
+            .into_iter()
+            .find(|&shard| shard != owner && is_stored(shard) && !self.rules.is_any() && !self.is_hasty)
+        {
             return Err(format!("in the end, {fact} is stored on {} still", name(other)));
         }
         for &start in &world.published {
             if self.answer(world, start, Some(request)).is_none() {
-                return Err(format!("in the end, a reader with the receipt of {fact} that begins at {} waits for ever", name(start)));
+                return Err(format!(
+                    "in the end, a reader with the receipt of {fact} that begins at {} waits for ever",
+                    name(start)
+                ));
             }
         }
         Ok(())
     }
+}
 
-    fn accepted(&self, world: &World) -> impl Iterator<Item = u8> {
-        (0u8..).zip(world.receipts.clone()).filter(|(_, receipt)| receipt.is_some()).map(|(request, _)| request)
-    }
-
-    fn is_dead(&self, world: &World, fact: Fact, rows: Facts) -> bool {
-        rows.rival(fact).is_some() && [A, B, C].into_iter().any(|shard| world.db(shard).dead.has(fact))
-    }
+/// Whether it is a dead letter of some shard, because of one of these.
+fn is_dead(world: &World, fact: Fact, rows: Facts) -> bool {
+    rows.rival(fact).is_some() && [A, B, C].into_iter().any(|shard| world.db(shard).dead.has(fact))
 }

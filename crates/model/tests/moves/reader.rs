@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use forebay_model::ShardId;
 use forebay_model::ownership::{Pick, Reading, Sighting};
+use forebay_model::{Position, ShardId};
 
 use crate::fact::Facts;
+use crate::fault::Fault;
 use crate::moves::Moves;
 use crate::rules::Mistake;
 use crate::search::{Broken, Visit};
@@ -35,11 +36,16 @@ fn sighting(shard: ShardId, db: &Db) -> Sighting<'_> {
     Sighting { shard, position: db.position(), ownership: &db.ownership, parked_from }
 }
 
+fn receipt(world: &World, request: Option<u8>) -> Option<(ShardId, Position)> {
+    let (shard, seq) = world.receipts[usize::from(request?)]?;
+    Some((shard, at(seq)))
+}
+
 impl Moves {
     /// What a reader is shown that begins at this shard, because its map, however old, says so; `None` where it waits.
     pub(crate) fn answer(&self, world: &World, start: ShardId, request: Option<u8>) -> Option<Facts> {
         let seen = [A, B, C].map(|shard| sighting(shard, world.db(shard)));
-        match self.rules.reading(start, self.receipt(world, request), &seen) {
+        match self.rules.reading(start, receipt(world, request), &seen) {
             Reading::Answer(shard) => Some(world.db(shard).visible()),
             Reading::Wait(_) => None,
             Reading::Look(_) => unreachable!("all shards were looked at in one moment"),
@@ -55,24 +61,20 @@ impl Moves {
         now.fold(world.shown, Facts::and)
     }
 
-    fn receipt(&self, world: &World, request: Option<u8>) -> Option<(ShardId, forebay_model::Position)> {
-        let (shard, seq) = world.receipts[usize::from(request?)]?;
-        Some((shard, at(seq)))
-    }
-
     /// A reader that is slow: what happens between its looks is anything.
     pub(crate) fn slow_reader(&self, world: &World, visit: Visit<'_, World>) {
         if let Some(reader) = &world.reader {
             return self.look(world, SlowReader::clone(reader), visit);
         }
-        if world.budget.slow_readers == 0 {
+        if !world.budget.has(Fault::SlowReader) {
             return;
         }
-        let given = (0u8..).zip(&world.receipts).filter(|(_, receipt)| receipt.is_some()).map(|(request, _)| Some(request));
+        let given =
+            (0u8..).zip(&world.receipts).filter(|(_, receipt)| receipt.is_some()).map(|(request, _)| Some(request));
         for request in given.chain([None]) {
             for &start in &world.published {
                 let mut begun = world.clone();
-                begun.budget.slow_readers -= 1;
+                begun.budget.spend(Fault::SlowReader);
                 let reader = SlowReader { start, request, shown: world.shown, looks: Vec::new(), next: start };
                 self.look(&begun, reader, visit);
             }
@@ -83,7 +85,7 @@ impl Moves {
         let at = reader.next;
         reader.looks.push((at, Rc::clone(&world.shards[usize::from(at.0)].db)));
         let seen: Vec<_> = reader.looks.iter().map(|(shard, db)| sighting(*shard, db)).collect();
-        let reading = self.rules.reading(reader.start, self.receipt(world, reader.request), &seen);
+        let reading = self.rules.reading(reader.start, receipt(world, reader.request), &seen);
         let mut next = World { reader: None, ..world.clone() };
         let what = match reading {
             Reading::Look(shard) => {
@@ -101,8 +103,11 @@ impl Moves {
                 format!("is shown {rows} of {}", name(shard))
             }
         };
-        let receipt = if reader.request.is_some() { "with a receipt " } else { "" };
-        visit(&|| format!("a reader {receipt}that began at {} looks at {}, {what}", name(reader.start), name(at)), Ok(next));
+        let comes = if reader.request.is_some() { "with a receipt " } else { "" };
+        visit(
+            &|| format!("a reader {comes}that began at {} looks at {}, {what}", name(reader.start), name(at)),
+            Ok(next),
+        );
     }
 
     /// A reader of all shards, that looks at one after the other.
@@ -110,11 +115,13 @@ impl Moves {
         let begun = Overview { shown: world.shown, looks: [None, None, None] };
         let mut overview = match &world.overview {
             Some(overview) => Overview::clone(overview),
-            None if world.budget.overviews > 0 => begun,
+            None if world.budget.has(Fault::Overview) => begun,
             None => return,
         };
         let mut next = world.clone();
-        next.budget.overviews -= u8::from(world.overview.is_none());
+        if world.overview.is_none() {
+            next.budget.spend(Fault::Overview);
+        }
         if overview.looks.iter().any(Option::is_none) {
             for shard in [A, B, C].into_iter().filter(|shard| overview.looks[usize::from(shard.0)].is_none()) {
                 let mut looked = overview.clone();
@@ -124,7 +131,7 @@ impl Moves {
             }
             return;
         }
-        let dbs = overview.looks.clone().map(|look| look.unwrap_or_default());
+        let dbs = overview.looks.clone().map(Option::unwrap_or_default);
         match self.rules.pick([A, B, C].into_iter().zip(dbs.iter().map(|db| &db.ownership))) {
             Pick::Again(shard) => {
                 overview.looks[usize::from(shard.0)] = None;
@@ -136,7 +143,10 @@ impl Moves {
                 let whose = format!("a reader of all shards, who takes the unit from {},", name(shard));
                 let checked = self.check_rows(&whose, rows, overview.shown, world, None);
                 let next = World { overview: None, ..next };
-                visit(&|| format!("the reader of all shards is shown {rows} of {}", name(shard)), checked.map(|()| next));
+                visit(
+                    &|| format!("the reader of all shards is shown {rows} of {}", name(shard)),
+                    checked.map(|()| next),
+                );
             }
             Pick::Nobody => visit(&|| "the reader of all shards finds no owner".to_owned(), self.nobody(next)),
         }

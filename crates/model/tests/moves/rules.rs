@@ -32,6 +32,7 @@ pub(crate) enum Mistake {
     OriginsHaveNoBeginning,
     OvertakesWhatIsParked,
     PicksAnyOwner,
+    AsksAgainOnlyWhereCleaned,
     KeepsWhatItDecided,
     ForgetsThatItRefused,
 }
@@ -72,7 +73,13 @@ impl Rules {
         if takes { CopyFate::Store } else { ownership.copy(of) }
     }
 
-    pub(crate) fn take(&self, ownership: &Ownership, change: &Change, at: Position, sums: impl FnOnce() -> Sums) -> Taken {
+    pub(crate) fn take(
+        &self,
+        ownership: &Ownership,
+        change: &Change,
+        at: Position,
+        sums: impl FnOnce() -> Sums,
+    ) -> Taken {
         let sums = || match &change.state {
             NewState::Owned { inherits: Some(expected) } if self.has(Mistake::StoresBeforeTheActivation) => {
                 expected.sums.clone()
@@ -82,7 +89,10 @@ impl Rules {
         match ownership.take(change, at, sums) {
             Taken::Late | Taken::Unfit if self.has(Mistake::IgnoresEpochs) => {
                 let state = change.state.state();
-                Taken::Changed(Ownership { state, epoch: change.epoch, of: Some(change.of), ..ownership.clone() }, Duty::Nothing)
+                Taken::Changed(
+                    Ownership { state, epoch: change.epoch, of: Some(change.of), ..ownership.clone() },
+                    Duty::Nothing,
+                )
             }
             Taken::Changed(next, Duty::DeleteRows) if self.has(Mistake::CleansBesideTheLog) => {
                 Taken::Changed(next, Duty::Nothing)
@@ -111,12 +121,16 @@ impl Rules {
                 vec![Scene { logged: &logged, ..scene }.next(wishes).act]
             }
             Phase::Routed => vec![self.routed(scene, wishes, act, is_less)],
-            Phase::Active(_) if self.has(Mistake::TurnsBackWhatIsActivated) && wishes.turn_back && target.epoch < epoch => {
+            Phase::Active(_)
+                if self.has(Mistake::TurnsBackWhatIsActivated) && wishes.turn_back && target.epoch < epoch =>
+            {
                 vec![Act::Decide(Phase::TurnedBack)]
             }
             Phase::Active(_) if self.has(Mistake::CleansBesideTheLog) && target.epoch >= epoch => vec![Act::Finish],
             Phase::Refused if self.has(Mistake::ForgetsThatItRefused) => vec![Act::Decide(Phase::TurnedBack)],
-            Phase::TurnedBack if self.has(Mistake::SendsTheTargetAwayFirst) && is_logged(from) && source.epoch < epoch => {
+            Phase::TurnedBack
+                if self.has(Mistake::SendsTheTargetAwayFirst) && is_logged(from) && source.epoch < epoch =>
+            {
                 let away = scene.entry.to_target().filter(|_| !is_logged(to));
                 away.map(|change| Act::Append(to, change)).into_iter().collect()
             }
@@ -127,7 +141,10 @@ impl Rules {
     fn routed(&self, scene: Scene<'_>, wishes: Wishes, act: Act, is_less: bool) -> Act {
         let Entry { of, from, to, epoch, .. } = *scene.entry;
         let (source, target) = (scene.source.ownership, scene.target.ownership);
-        if self.has(Mistake::RoutesBeforeTheReleaseIsLogged) && source.state.owns() && !scene.logged.iter().any(|&(at, by)| at == from && by > of.0) {
+        if self.has(Mistake::RoutesBeforeTheReleaseIsLogged)
+            && source.state.owns()
+            && !scene.logged.iter().any(|&(at, by)| at == from && by > of.0)
+        {
             let state = NewState::Released { to };
             return Act::Append(from, Change { unit: scene.entry.unit, epoch, of, state });
         }
@@ -154,13 +171,19 @@ impl Rules {
 
     /// What the map says next.
     pub(crate) fn followed_by(&self, entry: &Entry, phase: Phase, epoch: Epoch) -> Option<Entry> {
-        let forced = self.has(Mistake::TurnsBackWhatIsActivated).then(|| Entry { epoch, phase: phase.clone(), ..entry.clone() });
+        let forced =
+            self.has(Mistake::TurnsBackWhatIsActivated).then(|| Entry { epoch, phase: phase.clone(), ..entry.clone() });
         entry.followed_by(phase, epoch).or(forced)
     }
 
     // --- readers ---------------------------------------------------------------------------------------------------
 
-    pub(crate) fn reading(&self, start: ShardId, receipt: Option<(ShardId, Position)>, sightings: &[Sighting<'_>]) -> Reading {
+    pub(crate) fn reading(
+        &self,
+        start: ShardId,
+        receipt: Option<(ShardId, Position)>,
+        sightings: &[Sighting<'_>],
+    ) -> Reading {
         if self.has(Mistake::BelievesItsMap) {
             let here = sightings.iter().rfind(|sighting| sighting.shard == start);
             let is_reached = |position: Position| here.is_some_and(|here| here.position.covers(position));
@@ -173,7 +196,11 @@ impl Rules {
             parked_from: sighting.parked_from.filter(|_| !self.has(Mistake::CountsParkedAsStored)),
             ..*sighting
         });
-        if self.is_any() { reader::next(start, receipt, &seen.collect::<Vec<_>>()) } else { reader::next(start, receipt, sightings) }
+        if self.is_any() {
+            reader::next(start, receipt, &seen.collect::<Vec<_>>())
+        } else {
+            reader::next(start, receipt, sightings)
+        }
     }
 
     /// What a reader makes of what a shard says.
@@ -196,7 +223,13 @@ impl Rules {
         let mut seen = seen;
         if self.has(Mistake::PicksAnyOwner) {
             let holds = |state: State| state.owns() || matches!(state, State::Released { .. });
-            return seen.find(|(_, ownership)| holds(ownership.state)).map_or(Pick::Nobody, |(shard, _)| Pick::From(shard));
+            return seen
+                .find(|(_, ownership)| holds(ownership.state))
+                .map_or(Pick::Nobody, |(shard, _)| Pick::From(shard));
+        }
+        if self.has(Mistake::AsksAgainOnlyWhereCleaned) {
+            let is_target = |ownership: &Ownership| ownership.state.takes_copies();
+            return reader::pick(seen.filter(|(_, ownership)| !is_target(ownership)));
         }
         reader::pick(seen)
     }

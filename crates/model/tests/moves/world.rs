@@ -7,6 +7,7 @@ use forebay_model::ownership::{Act, Change, Entry, MoveId, Ownership, Phase, Uni
 use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId};
 
 use crate::fact::{Fact, Facts};
+use crate::fault::Budget;
 use crate::reader::{Overview, SlowReader};
 
 pub(crate) const SHARDS: usize = 3;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     /// What readers without a receipt have been shown.
     pub(crate) shown: Facts,
     pub(crate) archived: Facts,
+    /// What has ever become a dead letter: a database that fails over has forgotten that for a while.
+    pub(crate) dead: Facts,
     pub(crate) budget: Budget,
 }
 
@@ -112,35 +115,6 @@ pub(crate) enum PendingAct {
     Append(ShardId, Rc<Change>),
     Decide(Phase),
     Copy(Fact),
-}
-
-/// How often each fault may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Budget {
-    /// A writer dies between what it publishes and its commit.
-    pub(crate) crashes: u8,
-    /// A writer repeats a publish, and the first attempt arrives much later.
-    pub(crate) echoes: u8,
-    /// A mover decides something, and does it later.
-    pub(crate) slow_movers: u8,
-    /// A database fails over to its replica.
-    pub(crate) failovers: u8,
-    /// The replica comes as far as the database.
-    pub(crate) replicas: u8,
-    /// A move is turned back.
-    pub(crate) turn_backs: u8,
-    /// A log takes no frames for a while.
-    pub(crate) fulls: u8,
-    /// A reader is slow between its looks.
-    pub(crate) slow_readers: u8,
-    /// A reader of all shards is slow between them.
-    pub(crate) overviews: u8,
-    /// `x` is archived.
-    pub(crate) archives: u8,
-    /// A row that was copied is lost at the target.
-    pub(crate) losses: u8,
-    /// Somebody cleans beside the log. Only by mistake.
-    pub(crate) cleaners: u8,
 }
 
 /// The place of a frame. No log is made anew here.

@@ -6,6 +6,7 @@ use forebay_model::ShardId;
 use forebay_model::ownership::{Change, CopyFate, Duty, RowFate, State, Taken};
 
 use crate::fact::Facts;
+use crate::fault::Fault;
 use crate::moves::Moves;
 use crate::rules::Mistake;
 use crate::search::{Broken, Visit};
@@ -51,7 +52,7 @@ impl Moves {
         let what = format!("writer {} at {}: {what}", name(shard), db.seq);
         let mut sent = world.clone();
         let is_any_published = !published.is_empty();
-        let mut echo = published.first().cloned().filter(|_| world.budget.echoes > 0 && world.echo.is_none());
+        let mut echo = published.first().cloned().filter(|_| world.budget.has(Fault::Echo) && world.echo.is_none());
         for (to, frame) in published {
             let is_row = matches!(frame, Frame::Row(_));
             let seq = sent.append(to, frame);
@@ -59,9 +60,9 @@ impl Moves {
                 db.ownership.note_edge(to, at(seq));
             }
         }
-        if is_any_published && world.budget.crashes > 0 {
+        if is_any_published && world.budget.has(Fault::Crash) {
             let mut died = if self.rules.has(Mistake::CommitsBeforeItSendsOn) { world.clone() } else { sent.clone() };
-            died.budget.crashes -= 1;
+            died.budget.spend(Fault::Crash);
             let how = if self.rules.has(Mistake::CommitsBeforeItSendsOn) {
                 let unsent = Db { ownership: world.db(shard).ownership.clone(), ..db.clone() };
                 *died.db_mut(shard) = unsent;
@@ -71,10 +72,11 @@ impl Moves {
             };
             visit(&|| format!("{what}, {how}"), Ok(died));
         }
+        sent.dead = sent.dead.and(db.dead);
         *sent.db_mut(shard) = db;
         if echo.is_some() {
             let mut again = World { echo: echo.take(), ..sent.clone() };
-            again.budget.echoes -= 1;
+            again.budget.spend(Fault::Echo);
             visit(&|| format!("{what}, and publishes it twice: the first attempt is still under way"), Ok(again));
         }
         visit(&|| what.clone(), Ok(sent));
@@ -90,7 +92,9 @@ impl Moves {
                     db.rows = db.rows.with(*fact);
                     Batch { db, published: Vec::new(), what: format!("stores the copy of {fact}") }
                 }
-                CopyFate::PassOver => Batch { db, published: Vec::new(), what: format!("passes over a copy of {fact}") },
+                CopyFate::PassOver => {
+                    Batch { db, published: Vec::new(), what: format!("passes over a copy of {fact}") }
+                }
             }),
             Frame::Control(change) => self.take_control(world, db, change),
         }
@@ -130,7 +134,7 @@ impl Moves {
         let what = match self.rules.take(&db.ownership, change, db.position(), || db.rows.sums()) {
             Taken::Late => format!("passes over {frame}"),
             Taken::Unfit => return Err(format!("{frame} comes behind {}", db.ownership.state.as_str())),
-            Taken::Refused(_) if self.budget.losses == 0 => {
+            Taken::Refused(_) if !self.budget.has(Fault::Loss) => {
                 return Err(format!("{frame} is refused, though nothing was lost: has {}", db.rows));
             }
             Taken::Refused(refused) => {
