@@ -48,7 +48,7 @@ pub enum State {
     },
 }
 
-/// The frames of one log whose rows a shard decided as the owner: those behind one position, up to another.
+/// The frames of one log whose rows a shard decided as the owner: from one control frame to another, neither of which has rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tenure {
@@ -118,7 +118,7 @@ impl Tenure {
 
     /// Whether the rows of the frame at `position` were, or will be, decided in it.
     pub fn holds(self, position: Position) -> bool {
-        position.covers(self.since) && position != self.since && self.left.is_none_or(|left| left.covers(position))
+        position.covers(self.since) && self.left.is_none_or(|left| left.covers(position))
     }
 }
 

@@ -21,6 +21,10 @@ impl Moves {
     pub(crate) fn mover(&self, world: &World, visit: Visit<'_, World>) {
         let Some(entry) = &world.map.entry else { return begin(world, visit) };
         for act in self.acts(world, &world.logged, GO_ON).0 {
+            if act == Act::Decide(Phase::TurnedBack) && !self.budget.has(Fault::Loss) {
+                let promise = "a move turns back by itself, though nothing was lost";
+                visit(&|| "mover compares".to_owned(), Err(promise.to_owned()));
+            }
             self.act(world, entry, act, visit);
         }
         self.copies(world, entry, visit);

@@ -42,6 +42,11 @@ fn full_logs() {
 #[test]
 #[ignore = "deep: ./dev explore"]
 fn again() {
+    holds("turned back twice, and there once more", &Moves::of("xy").to(&[B, B, B]).with(&[TurnBack, TurnBack]));
+    holds("turned back, and there once more, full", &Moves::of("xy").to(&[B, B]).with(&[TurnBack, Full]));
+    holds("turned back, there and back, hastily", &Moves::of("x").to(&[B, B, A]).hastily().with(&[TurnBack, Full]));
+    holds("turned back, there once more, B fails over", &Moves::of("x").to(&[B, B]).with(&[TurnBack]).failing(B));
+    holds("turned back, there once more, A fails over", &Moves::of("x").to(&[B, B]).with(&[TurnBack]).failing(A));
     let (back, again) = ([B, A], [B, A, B]);
     holds("there and back, turned back", &Moves::of("xy").to(&back).with(&[TurnBack]));
     holds("there, back and there, turned back, full", &Moves::of("x").to(&again).with(&[TurnBack, Full]));

@@ -47,6 +47,8 @@ fn again_and_elsewhere() {
     holds("there and back", &Moves::of("xy").to(&[B, A]));
     holds("there, back, and there again", &Moves::of("x").to(&[B, A, B]));
     holds("there, back, and there again, hastily", &Moves::of("x").to(&[B, A, B]).hastily());
+    holds("there and back, hastily, a row is archived", &Moves::of("xw").to(&[B, A]).hastily().with(&[Archive]));
+    holds("turned back, and there once more", &Moves::of("x").to(&[B, B]).with(&[TurnBack]));
     holds("on to a third shard", &Moves::of("x").to(&[B, C]));
     holds("there and back, A fails over", &Moves::of("x").to(&[B, A]).failing(A));
 }
