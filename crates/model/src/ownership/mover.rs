@@ -11,7 +11,7 @@ use crate::{Epoch, ShardId};
 pub struct Side<'a> {
     /// What the shard says of the unit.
     pub ownership: &'a Ownership,
-    /// Whether none of the unit's rows are there, visible or not.
+    /// Whether none of the unit's rows are there, visible or not, and none are parked.
     pub is_empty: bool,
 }
 
@@ -94,14 +94,11 @@ impl Scene<'_> {
         Next { act, may_copy: self.may_copy() }
     }
 
-    /// Both sides have to be in this move, and the source has to have what it will ever have, or to copy what comes by itself.
+    /// Both sides have to be in this move: then the source copies by itself whatever it stores, and the target takes copies.
     fn may_copy(&self) -> bool {
-        let (source, target) = (self.source.ownership, self.target.ownership);
         matches!(self.entry.phase, Phase::Copying | Phase::Releasing | Phase::Routed)
-            && source.is_of(self.entry.of)
-            && matches!(source.state, State::Copying { .. } | State::Released { .. })
-            && target.is_of(self.entry.of)
-            && target.state.takes_copies()
+            && self.source.ownership.is_of(self.entry.of)
+            && self.target.ownership.is_of(self.entry.of)
     }
 
     fn copying(&self, wishes: Wishes) -> Act {
@@ -112,6 +109,7 @@ impl Scene<'_> {
         }
         match self.first_to_append([self.of_target(), self.of_source()]) {
             Some(append) => append,
+            // Behind that frame it copies by itself. If it is far behind its log, what it releases would wait for it.
             None if self.source.ownership.epoch < self.entry.epoch => Act::Wait(self.entry.from),
             None if wishes.may_release => Act::Decide(Phase::Releasing),
             None => Act::Copy,

@@ -43,7 +43,8 @@ pub enum Pick {
     Nobody,
 }
 
-/// Longer ways from shard to shard are those of shards that were set back; they come further.
+/// A longer way from shard to shard is that of a very old map, or of shards that were set back: who begins anew has a newer one, and they
+/// come further.
 const STEPS_MAX: usize = 8;
 
 /// What a reader does that has seen these shards, each once, begins at the shard `start` of its map, and presents a receipt: the shard whose

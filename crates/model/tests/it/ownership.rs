@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use forebay_model::ownership::{
-    Act, Compared, Entry, Ownership, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit, Wishes, reader,
+    Act, Compared, Entry, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit, Wishes,
+    reader,
 };
 use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId};
 
@@ -110,6 +111,19 @@ fn what_is_activated_is_not_turned_back() {
     assert!(matches!(act, Act::Append(B, _)), "{act:?}");
     assert!(trial.step(GO_ON));
     assert_eq!(trial.next(Wishes::default()), Act::Wait(A), "what A has is kept until it may be cleaned");
+}
+
+#[test]
+fn a_source_that_is_behind_its_log_is_not_made_to_release() {
+    let mut trial = Trial::begin();
+    trial.step(GO_ON);
+    let Act::Append(A, change) = trial.next(GO_ON) else { panic!("not told to copy") };
+    trial.logged.insert((A, change.epoch));
+    assert_eq!(trial.next(GO_ON), Act::Wait(A));
+    trial.logged.clear();
+    assert!(trial.step(GO_ON));
+    assert_eq!(trial.next(GO_ON), Act::Decide(Phase::Releasing));
+    assert_eq!(trial.next(Wishes::default()), Act::Copy, "until little is missing");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use forebay_model::ShardId;
 use forebay_model::ownership::{Phase, State};
 
 use crate::fact::{Fact, Facts};
@@ -13,33 +14,15 @@ use crate::world::{A, B, C, World, name};
 
 impl Moves {
     pub(crate) fn faults(&self, world: &World, visit: Visit<'_, World>) {
-        self.fail_over(world, visit);
+        for &failing in &self.failing {
+            fail_over(world, failing, visit);
+        }
         self.fill(world, visit);
         echo(world, visit);
         archive(world, visit);
         lose(world, visit);
         if self.rules.has(Mistake::CleansBesideTheLog) {
             self.clean(world, visit);
-        }
-    }
-
-    fn fail_over(&self, world: &World, visit: Visit<'_, World>) {
-        let failing = self.failing;
-        let shard = &world.shards[usize::from(failing.0)];
-        let Some(replica) = &shard.replica else { return };
-        if world.budget.has(Fault::Replica) {
-            let mut next = world.clone();
-            next.budget.spend(Fault::Replica);
-            next.shards[usize::from(failing.0)].replica = Some(Rc::clone(&shard.db));
-            visit(&|| format!("{}'s replica has come so far", name(failing)), Ok(next));
-        }
-        if world.budget.has(Fault::Failover) && replica.seq != shard.db.seq {
-            let mut next = world.clone();
-            next.budget.spend(Fault::Failover);
-            let shard = &mut next.shards[usize::from(failing.0)];
-            shard.db = Rc::clone(replica);
-            shard.replica = (next.budget.has(Fault::Failover)).then(|| Rc::clone(replica));
-            visit(&|| format!("{} fails over to its replica, which is at {}", name(failing), replica.seq), Ok(next));
         }
     }
 
@@ -91,7 +74,7 @@ impl Moves {
         visit(&|| format!("the cleaner of {} {what}", name(shard)), Ok(next));
     }
 
-    fn is_used(&self, shard: forebay_model::ShardId) -> bool {
+    fn is_used(&self, shard: ShardId) -> bool {
         shard == A || self.plan.contains(&shard)
     }
 }
@@ -137,5 +120,26 @@ fn lose(world: &World, visit: Visit<'_, World>) {
         let rows = next.db(B).rows.without(Facts::default().with(fact));
         next.db_mut(B).rows = rows;
         visit(&|| format!("B loses its copy of {fact}"), Ok(next));
+    }
+}
+
+fn fail_over(world: &World, failing: ShardId, visit: Visit<'_, World>) {
+    let shard = &world.shards[usize::from(failing.0)];
+    let Some(replica) = &shard.replica else { return };
+    if world.budget.has(Fault::Replica) {
+        let mut next = world.clone();
+        next.budget.spend(Fault::Replica);
+        next.shards[usize::from(failing.0)].replica = Some(Rc::clone(&shard.db));
+        visit(&|| format!("{}'s replica has come so far", name(failing)), Ok(next));
+    }
+    if world.budget.has(Fault::Failover) && replica.seq != shard.db.seq {
+        let mut next = world.clone();
+        next.budget.spend(Fault::Failover);
+        next.shards[usize::from(failing.0)].db = Rc::clone(replica);
+        if !next.budget.has(Fault::Failover) {
+            // Nobody will ever need them.
+            next.shards.iter_mut().for_each(|shard| shard.replica = None);
+        }
+        visit(&|| format!("{} fails over to its replica, which is at {}", name(failing), replica.seq), Ok(next));
     }
 }

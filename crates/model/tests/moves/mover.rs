@@ -52,8 +52,8 @@ impl Moves {
         };
         let scene = Scene {
             entry,
-            source: Side { ownership: &source.ownership, is_empty: self.is_hasty || source.rows.is_empty() },
-            target: Side { ownership: &target.ownership, is_empty: self.is_hasty || target.rows.is_empty() },
+            source: Side { ownership: &source.ownership, is_empty: self.is_hasty || source.is_empty() },
+            target: Side { ownership: &target.ownership, is_empty: self.is_hasty || target.is_empty() },
             compared: Some(&compared),
             logged,
         };

@@ -16,8 +16,8 @@ pub(crate) struct Moves {
     pub(crate) requests: Vec<Fact>,
     pub(crate) plan: Vec<ShardId>,
     pub(crate) budget: Budget,
-    /// Whose database fails over.
-    pub(crate) failing: ShardId,
+    /// Whose databases fail over.
+    pub(crate) failing: Vec<ShardId>,
     /// Whether the next move begins once the target owns the unit, and not only when nothing is left at the source.
     pub(crate) is_hasty: bool,
     pub(crate) rules: Rules,
@@ -31,7 +31,7 @@ impl Moves {
             requests,
             plan: vec![B],
             budget: Budget::default(),
-            failing: B,
+            failing: Vec::new(),
             is_hasty: false,
             rules: Rules::default(),
         }
@@ -47,7 +47,8 @@ impl Moves {
     }
 
     pub(crate) fn failing(self, failing: ShardId) -> Self {
-        Self { failing, ..self.with(&[Fault::Failover, Fault::Replica]) }
+        let all = [&self.failing[..], &[failing]].concat();
+        Self { failing: all, ..self.with(&[Fault::Failover, Fault::Replica]) }
     }
 
     pub(crate) fn hastily(self) -> Self {
@@ -76,7 +77,7 @@ impl Model for Moves {
         let shard = |number: usize| {
             let owner = Db { ownership: Ownership::first(Epoch(1), at(0)), ..Db::default() };
             let db = Rc::new(if number == 0 { owner } else { Db::default() });
-            let fails = self.budget.has(Fault::Failover) && usize::from(self.failing.0) == number;
+            let fails = self.failing.iter().any(|failing| usize::from(failing.0) == number);
             Shard { log: Rc::new(Log::default()), replica: fails.then(|| Rc::clone(&db)), db }
         };
         World {

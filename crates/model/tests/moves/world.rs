@@ -194,6 +194,11 @@ impl Db {
         at(self.seq)
     }
 
+    /// Whether nothing of the unit is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.parked.is_empty()
+    }
+
     /// What readers can see: what was cleaned is invisible at once.
     pub(crate) fn visible(&self) -> Facts {
         if self.ownership.may_delete() { Facts::default() } else { self.rows }

@@ -143,6 +143,10 @@ impl Moves {
             }
             Taken::Changed(ownership, duty) => {
                 db.ownership = ownership;
+                if db.ownership.may_delete() {
+                    // What is parked is to be sent on: it counts from where it arrives.
+                    db.parked.iter_mut().for_each(|(_, row)| row.is_prompt = false);
+                }
                 self.perform(world, &mut db, duty)?;
                 frame
             }

@@ -22,6 +22,8 @@ fn failovers() {
     holds("A fails over, turned back", &Moves::of("xw").with(&[TurnBack]).failing(A));
     holds("B fails over, turned back", &Moves::of("xw").with(&[TurnBack]).failing(B));
     holds("B fails over, a conflict", &Moves::of("xyw").failing(B));
+    holds("A and B fail over", &Moves::of("x").failing(A).failing(B));
+    holds("A and B fail over, turned back", &Moves::of("x").with(&[TurnBack]).failing(A).failing(B));
     holds("A fails over, slow movers, writers die", &Moves::of("x").with(&[SlowMover, Crash]).failing(A));
     holds("B fails over, slow movers, writers die", &Moves::of("xw").with(&[SlowMover, Crash]).failing(B));
     holds("A fails over, a slow reader", &Moves::of("xw").with(&[SlowReader]).failing(A));
