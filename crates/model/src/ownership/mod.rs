@@ -47,7 +47,7 @@ pub mod unit;
 pub use change::{Change, Inheritance, NewState};
 pub use entry::{Entry, Phase};
 pub use mover::{Act, Compared, Next, Scene, Side, Wishes};
-pub use reader::{Pick, Reading, Sighting};
+pub use reader::{Logged, Pick, Reading, Sighting};
 pub use rows::{CopyFate, RowFate};
 pub use state::{MoveId, Ownership, State, Tenure};
 pub use sums::{DailySums, Sum, Sums};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ownership::{Ownership, State};
+use crate::ownership::{Ownership, State, Tenure};
 use crate::{Position, ShardId};
 
 /// What a reader has seen of a shard, when it looked at it last: the unit, position and rows in one snapshot.
@@ -19,6 +19,18 @@ pub struct Sighting<'a> {
     pub ownership: &'a Ownership,
     /// The position of the first of the unit's rows that are parked there.
     pub parked_from: Option<Position>,
+}
+
+/// Where in one log what a receipt names lies: in frames from the first to the last. Who knows only the last, as of a batch, says that the
+/// first is the one of sequence 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The shard whose log it is.
+    pub shard: ShardId,
+    /// The first frame.
+    pub first: Position,
+    /// The last frame.
+    pub last: Position,
 }
 
 /// What a reader does next.
@@ -47,14 +59,11 @@ pub enum Pick {
 /// come further.
 const STEPS_MAX: usize = 8;
 
-/// What a reader does that has seen these shards, each once, begins at the shard `start` of its map, and presents a receipt: the shard whose
-/// logged stream holds its order, and where. A receipt of an earlier making of that stream is for the caller to judge.
-pub fn next(start: ShardId, receipt: Option<(ShardId, Position)>, seen: &[Sighting<'_>]) -> Reading {
+/// What a reader does that has seen these shards, each once, begins at the shard `start` of its map, and presents a receipt: of each log
+/// that it names at most one place. Places in an earlier making of a log are for the caller to judge.
+pub fn next(start: ShardId, receipt: &[Logged], seen: &[Sighting<'_>]) -> Reading {
     let seen = Seen(seen);
-    let answered = seen.holder(start).and_then(|holder| match receipt {
-        Some((shard, position)) => seen.with_receipt(holder, shard, position),
-        None => Ok(holder.shard),
-    });
+    let answered = seen.holder(start).and_then(|holder| seen.with_receipt(holder, receipt));
     answered.map_or_else(|not_yet| not_yet, Reading::Answer)
 }
 
@@ -127,11 +136,8 @@ impl<'a> Seen<'a> {
     }
 
     /// The shard whose rows answer a receipt.
-    fn with_receipt(&self, holder: &Sighting<'_>, shard: ShardId, position: Position) -> Result<ShardId, Reading> {
-        if holder.has(shard, position) {
-            return Ok(holder.shard);
-        }
-        let followed = self.follow(shard, position)?;
+    fn with_receipt(&self, holder: &Sighting<'_>, receipt: &[Logged]) -> Result<ShardId, Reading> {
+        let followed = self.follow(receipt.iter().filter(|logged| !holder.has(logged)))?;
         let newest = followed.iter().copied().max_by_key(|other| other.ownership.epoch);
         let ahead = newest.filter(|newest| newest.ownership.epoch > holder.ownership.epoch);
         let holder = match ahead {
@@ -145,23 +151,23 @@ impl<'a> Seen<'a> {
         second.map_or(Ok(holder.shard), |second| Err(Reading::Wait(second.shard)))
     }
 
-    /// Every shard on the ways that rows of a frame may have taken, each in a snapshot in which nothing of that waits there.
-    fn follow(&self, shard: ShardId, position: Position) -> Result<Vec<&'a Sighting<'a>>, Reading> {
-        let mut needs = BTreeMap::from([(shard, position)]);
+    /// Every shard on the ways that rows of these frames may have taken, each in a snapshot in which nothing of that waits there.
+    fn follow<'l>(&self, logged: impl Iterator<Item = &'l Logged>) -> Result<Vec<&'a Sighting<'a>>, Reading> {
+        let mut followed = Vec::new();
+        let mut needs = BTreeMap::new();
+        for logged in logged {
+            let here = self.through(logged.shard, logged.last)?;
+            if here.decided(logged) {
+                followed.push(here);
+            } else {
+                needs.insert(logged.shard, logged.last);
+            }
+        }
         loop {
             let mut more = needs.clone();
-            let mut followed = Vec::new();
             for (&at, &needed) in &needs {
-                let here = self.of(at)?;
-                if !here.is_through(needed) {
-                    return Err(Reading::Wait(at));
-                }
-                followed.push(here);
-                // An edge is the last of several positions, so only of the receipt's own it can be told that it was decided there.
-                if (at, needed) == (shard, position) && here.decided(needed) {
-                    continue;
-                }
-                for (&to, &edge) in &here.ownership.edges {
+                // An edge is the last of several, which may have been decided there or not: the next edges are followed, too.
+                for (&to, &edge) in &self.through(at, needed)?.ownership.edges {
                     let need = more.entry(to).or_insert(edge);
                     if !need.covers(edge) {
                         *need = edge;
@@ -169,27 +175,39 @@ impl<'a> Seen<'a> {
                 }
             }
             if more == needs {
-                return Ok(followed);
+                break;
             }
             needs = more;
         }
+        for &at in needs.keys() {
+            followed.push(self.of(at)?);
+        }
+        Ok(followed)
+    }
+
+    /// The snapshot of a shard, where nothing up to that position waits there.
+    fn through(&self, shard: ShardId, position: Position) -> Result<&'a Sighting<'a>, Reading> {
+        let here = self.of(shard)?;
+        let is_parked = here.parked_from.is_some_and(|parked| position.covers(parked));
+        if here.position.covers(position) && !is_parked { Ok(here) } else { Err(Reading::Wait(shard)) }
     }
 }
 
 impl Sighting<'_> {
-    /// Whether what a frame brought was decided here or where this shard has its rows from, and is here.
-    fn has(&self, shard: ShardId, position: Position) -> bool {
-        let was_decided = self.ownership.origins.get(&shard).is_some_and(|tenure| tenure.holds(position));
-        was_decided || (shard == self.shard && self.position.covers(position) && self.decided(position))
+    /// Whether what these frames brought was decided here or where this shard has its rows from, and is here.
+    fn has(&self, logged: &Logged) -> bool {
+        let was_decided = self.ownership.origins.get(&logged.shard).is_some_and(|tenure| tenure.has(logged));
+        was_decided || (logged.shard == self.shard && self.position.covers(logged.last) && self.decided(logged))
     }
 
-    /// Whether the frame's rows were decided here when it was committed.
-    fn decided(&self, position: Position) -> bool {
-        self.ownership.tenure.is_some_and(|tenure| tenure.holds(position))
+    /// Whether the rows of these frames of this shard's log were decided here when they were committed.
+    fn decided(&self, logged: &Logged) -> bool {
+        self.ownership.tenure.is_some_and(|tenure| tenure.has(logged))
     }
+}
 
-    /// Whether nothing up to that position waits here.
-    fn is_through(&self, position: Position) -> bool {
-        self.position.covers(position) && !self.parked_from.is_some_and(|parked| position.covers(parked))
+impl Tenure {
+    fn has(self, logged: &Logged) -> bool {
+        self.holds(logged.first) && self.holds(logged.last)
     }
 }

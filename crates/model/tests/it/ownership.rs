@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use forebay_model::ownership::{
-    Act, Compared, Entry, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit, Wishes,
-    reader,
+    Act, Compared, Entry, Logged, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit,
+    Wishes, reader,
 };
 use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId};
 
@@ -139,6 +139,10 @@ fn a_mover_that_knows_nothing_appends_again_what_may_be_logged() {
     assert_eq!(format!("{}@{} to 1", change.state.state().as_str(), change.epoch), told[3]);
 }
 
+fn one(shard: ShardId, position: Position) -> [Logged; 1] {
+    [Logged { shard, first: position, last: position }]
+}
+
 fn sighting(shard: ShardId, seq: u64, ownership: &Ownership) -> Sighting<'_> {
     Sighting { shard, position: at(seq), ownership, parked_from: None }
 }
@@ -150,18 +154,18 @@ fn one_look_answers_who_comes_with_a_receipt_from_before_the_move() {
     let owner = &trial.shards[1];
     let left = trial.shards[0].tenure.unwrap().left.unwrap();
     let looked = [sighting(B, 3, owner)];
-    assert_eq!(reader::next(B, Some((A, left)), &looked), Reading::Answer(B));
-    assert_eq!(reader::next(B, Some((B, at(9))), &looked), Reading::Wait(B), "its own, and not there yet");
+    assert_eq!(reader::next(B, &one(A, left), &looked), Reading::Answer(B));
+    assert_eq!(reader::next(B, &one(B, at(9)), &looked), Reading::Wait(B), "its own, and not there yet");
     // What came to A later was sent on.
     let later = at(left.seq + 1);
-    assert_eq!(reader::next(B, Some((A, later)), &looked), Reading::Look(A));
+    assert_eq!(reader::next(B, &one(A, later), &looked), Reading::Look(A));
     let mut source = trial.shards[0].clone();
     source.note_edge(B, at(4));
     let both = [sighting(B, 3, owner), sighting(A, later.seq, &source)];
-    assert_eq!(reader::next(B, Some((A, later)), &both), Reading::Wait(B));
+    assert_eq!(reader::next(B, &one(A, later), &both), Reading::Wait(B));
     let both = [sighting(B, 4, owner), sighting(A, later.seq, &source)];
-    assert_eq!(reader::next(B, Some((A, later)), &both), Reading::Answer(B));
-    assert_eq!(reader::next(A, Some((A, later)), &both), Reading::Answer(B), "a map of before leads there, too");
+    assert_eq!(reader::next(B, &one(A, later), &both), Reading::Answer(B));
+    assert_eq!(reader::next(A, &one(A, later), &both), Reading::Answer(B), "a map of before leads there, too");
 }
 
 #[test]

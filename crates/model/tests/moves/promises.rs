@@ -4,6 +4,7 @@ use forebay_model::ShardId;
 
 use crate::fact::{Fact, Facts};
 use crate::moves::Moves;
+use crate::reader::Asked;
 use crate::search::Broken;
 use crate::world::{A, B, C, World, name};
 
@@ -15,12 +16,12 @@ impl Moves {
         }
         for &start in &world.published {
             let whose = || format!("a reader that begins at {}", name(start));
-            if let Some(rows) = self.answer(world, start, None) {
-                self.check_rows(&whose(), rows, world.shown, world, None)?;
+            if let Some(rows) = self.answer(world, start, Asked::NOTHING) {
+                self.check_rows(&whose(), rows, world.shown, world, Asked::NOTHING)?;
             }
-            for request in world.accepted.iter().copied() {
-                if let Some(rows) = self.answer(world, start, Some(request)) {
-                    self.check_rows(&whose(), rows, Facts::default(), world, Some(request))?;
+            for asked in Asked::each(&world.accepted) {
+                if let Some(rows) = self.answer(world, start, asked) {
+                    self.check_rows(&whose(), rows, Facts::default(), world, asked)?;
                 }
             }
         }
@@ -34,7 +35,7 @@ impl Moves {
         rows: Facts,
         shown: Facts,
         world: &World,
-        request: Option<u8>,
+        asked: Asked,
     ) -> Result<(), Broken> {
         if rows.has_rivals() {
             return Err(format!("{whose} is shown {rows}: one order twice"));
@@ -42,17 +43,15 @@ impl Moves {
         if self.is_monotone() && !rows.has_all(shown) {
             return Err(format!("{whose} is shown {rows}; before, {shown} was shown"));
         }
-        let Some((request, Some((shard, seq)))) =
-            request.map(|request| (request, world.receipts[usize::from(request)]))
-        else {
-            return Ok(());
-        };
-        let fact = self.requests[usize::from(request)];
-        let is_dead = world.dead.has(fact) && rows.rival(fact).is_some();
-        if rows.has(fact) || is_dead || world.archived.has(fact) {
-            return Ok(());
+        for request in asked.iter() {
+            let fact = self.requests[usize::from(request)];
+            let is_dead = world.dead.has(fact) && rows.rival(fact).is_some();
+            let Some((shard, seq)) = world.receipts[usize::from(request)] else { continue };
+            if !rows.has(fact) && !is_dead && !world.archived.has(fact) {
+                return Err(format!("{whose} with the receipt of {fact} ({} {seq}) is shown {rows}", name(shard)));
+            }
         }
-        Err(format!("{whose} with the receipt of {fact} ({} {seq}) is shown {rows}", name(shard)))
+        Ok(())
     }
 
     /// Nothing can happen any more: every order has one fate, and who reads finds it.
@@ -94,7 +93,7 @@ impl Moves {
             return Err(format!("in the end, {fact} is stored on {} still", name(other)));
         }
         for &start in &world.published {
-            if self.answer(world, start, Some(request)).is_none() {
+            if self.answer(world, start, Asked::of(request)).is_none() {
                 return Err(format!(
                     "in the end, a reader with the receipt of {fact} that begins at {} waits for ever",
                     name(start)

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use forebay_model::ownership::{Pick, Reading, Sighting};
-use forebay_model::{Position, ShardId};
+use forebay_model::ShardId;
+use forebay_model::ownership::{Logged, Pick, Reading, Sighting};
 
 use crate::fact::Facts;
 use crate::fault::Fault;
@@ -16,12 +16,34 @@ use crate::world::{A, B, C, Db, SHARDS, World, at, name};
 #[derive(Clone, Hash)]
 pub(crate) struct SlowReader {
     start: ShardId,
-    /// Whose receipt it presents.
-    request: Option<u8>,
+    /// Whose receipts it presents.
+    asked: Asked,
     /// What readers had been shown when it began.
     shown: Facts,
     looks: Vec<(ShardId, Rc<Db>)>,
     next: ShardId,
+}
+
+/// The requests whose receipts a reader presents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Asked(u8);
+
+impl Asked {
+    pub(crate) const NOTHING: Self = Self(0);
+
+    pub(crate) fn of(request: u8) -> Self {
+        Self(1 << request)
+    }
+
+    /// Each request that was accepted, and where there are several, all of them as one batch.
+    pub(crate) fn each(accepted: &[u8]) -> impl Iterator<Item = Self> {
+        let all = accepted.iter().fold(Self::NOTHING, |all, request| Self(all.0 | 1 << request));
+        accepted.iter().map(|&request| Self::of(request)).chain((accepted.len() > 1).then_some(all))
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..8).filter(move |request| self.0 & (1 << request) != 0)
+    }
 }
 
 /// A reader of all shards: what it has seen of each so far.
@@ -36,16 +58,26 @@ fn sighting(shard: ShardId, db: &Db) -> Sighting<'_> {
     Sighting { shard, position: db.position(), ownership: &db.ownership, parked_from }
 }
 
-fn receipt(world: &World, request: Option<u8>) -> Option<(ShardId, Position)> {
-    let (shard, seq) = world.receipts[usize::from(request?)]?;
-    Some((shard, at(seq)))
+/// The receipts of these requests, as one: of each log, from where to where it names something.
+fn receipt(world: &World, asked: Asked) -> Vec<Logged> {
+    let mut receipt: Vec<Logged> = Vec::new();
+    for (shard, seq) in asked.iter().filter_map(|request| world.receipts[usize::from(request)]) {
+        match receipt.iter_mut().find(|logged| logged.shard == shard) {
+            Some(logged) => {
+                logged.first = at(logged.first.seq.min(seq));
+                logged.last = at(logged.last.seq.max(seq));
+            }
+            None => receipt.push(Logged { shard, first: at(seq), last: at(seq) }),
+        }
+    }
+    receipt
 }
 
 impl Moves {
     /// What a reader is shown that begins at this shard, because its map, however old, says so; `None` where it waits.
-    pub(crate) fn answer(&self, world: &World, start: ShardId, request: Option<u8>) -> Option<Facts> {
+    pub(crate) fn answer(&self, world: &World, start: ShardId, asked: Asked) -> Option<Facts> {
         let seen = [A, B, C].map(|shard| sighting(shard, world.db(shard)));
-        match self.rules.reading(start, receipt(world, request), &seen) {
+        match self.rules.reading(start, &receipt(world, asked), &seen) {
             Reading::Answer(shard) => Some(world.db(shard).visible()),
             Reading::Wait(_) => None,
             Reading::Look(_) => unreachable!("all shards were looked at in one moment"),
@@ -57,7 +89,7 @@ impl Moves {
         if !self.is_monotone() {
             return Facts::default();
         }
-        let now = world.published.iter().filter_map(|&start| self.answer(world, start, None));
+        let now = world.published.iter().filter_map(|&start| self.answer(world, start, Asked::NOTHING));
         now.fold(world.shown, Facts::and)
     }
 
@@ -69,13 +101,11 @@ impl Moves {
         if !world.budget.has(Fault::SlowReader) {
             return;
         }
-        let given =
-            (0u8..).zip(&world.receipts).filter(|(_, receipt)| receipt.is_some()).map(|(request, _)| Some(request));
-        for request in given.chain([None]) {
+        for asked in Asked::each(&world.accepted).chain([Asked::NOTHING]) {
             for &start in &world.published {
                 let mut begun = world.clone();
                 begun.budget.spend(Fault::SlowReader);
-                let reader = SlowReader { start, request, shown: world.shown, looks: Vec::new(), next: start };
+                let reader = SlowReader { start, asked, shown: world.shown, looks: Vec::new(), next: start };
                 self.look(&begun, reader, visit);
             }
         }
@@ -85,7 +115,7 @@ impl Moves {
         let at = reader.next;
         reader.looks.push((at, Rc::clone(&world.shards[usize::from(at.0)].db)));
         let seen: Vec<_> = reader.looks.iter().map(|(shard, db)| sighting(*shard, db)).collect();
-        let reading = self.rules.reading(reader.start, receipt(world, reader.request), &seen);
+        let reading = self.rules.reading(reader.start, &receipt(world, reader.asked), &seen);
         let mut next = World { reader: None, ..world.clone() };
         let what = match reading {
             Reading::Look(shard) => {
@@ -97,13 +127,13 @@ impl Moves {
             Reading::Answer(shard) => {
                 let rows = reader.look_at(shard).visible();
                 let whose = format!("a slow reader, in the end from {},", name(shard));
-                if let Err(broken) = self.check_rows(&whose, rows, reader.shown, world, reader.request) {
+                if let Err(broken) = self.check_rows(&whose, rows, reader.shown, world, reader.asked) {
                     return visit(&|| format!("the reader looks at {}", name(at)), Err(broken));
                 }
                 format!("is shown {rows} of {}", name(shard))
             }
         };
-        let comes = if reader.request.is_some() { "with a receipt " } else { "" };
+        let comes = if reader.asked == Asked::NOTHING { "" } else { "with a receipt " };
         visit(
             &|| format!("a reader {comes}that began at {} looks at {}, {what}", name(reader.start), name(at)),
             Ok(next),
@@ -141,7 +171,7 @@ impl Moves {
             Pick::From(shard) => {
                 let rows = dbs[usize::from(shard.0)].visible();
                 let whose = format!("a reader of all shards, who takes the unit from {},", name(shard));
-                let checked = self.check_rows(&whose, rows, overview.shown, world, None);
+                let checked = self.check_rows(&whose, rows, overview.shown, world, Asked::NOTHING);
                 let next = World { overview: None, ..next };
                 visit(
                     &|| format!("the reader of all shards is shown {rows} of {}", name(shard)),
@@ -165,7 +195,7 @@ impl Moves {
         match self.rules.pick(ownerships) {
             Pick::From(shard) => {
                 let whose = format!("a reader of all shards, who takes the unit from {},", name(shard));
-                self.check_rows(&whose, world.db(shard).visible(), world.shown, world, None)
+                self.check_rows(&whose, world.db(shard).visible(), world.shown, world, Asked::NOTHING)
             }
             _ if self.is_monotone() && !self.rules.has(Mistake::CleansBesideTheLog) => {
                 Err("no shard has the unit in this moment".to_owned())

@@ -1,8 +1,8 @@
 //! The decisions of the crate, and mistakes that can be planted in them: each changes one decision, and nothing else.
 
 use forebay_model::ownership::{
-    Act, Change, CopyFate, Duty, Entry, MoveId, NewState, Ownership, Phase, Pick, Reading, RowFate, Scene, Side,
-    Sighting, State, Sums, Taken, Tenure, Wishes, reader,
+    Act, Change, CopyFate, Duty, Entry, Logged, MoveId, NewState, Ownership, Phase, Pick, Reading, RowFate, Scene,
+    Side, Sighting, State, Sums, Taken, Tenure, Wishes, reader,
 };
 use forebay_model::{Epoch, Position, ShardId};
 
@@ -33,6 +33,7 @@ pub(crate) enum Mistake {
     OvertakesWhatIsParked,
     PicksAnyOwner,
     AsksAgainOnlyWhereCleaned,
+    GoesByTheEndOfABatch,
     KeepsWhatItDecided,
     ForgetsThatItRefused,
 }
@@ -178,18 +179,15 @@ impl Rules {
 
     // --- readers ---------------------------------------------------------------------------------------------------
 
-    pub(crate) fn reading(
-        &self,
-        start: ShardId,
-        receipt: Option<(ShardId, Position)>,
-        sightings: &[Sighting<'_>],
-    ) -> Reading {
+    pub(crate) fn reading(&self, start: ShardId, receipt: &[Logged], sightings: &[Sighting<'_>]) -> Reading {
         if self.has(Mistake::BelievesItsMap) {
             let here = sightings.iter().rfind(|sighting| sighting.shard == start);
             let is_reached = |position: Position| here.is_some_and(|here| here.position.covers(position));
-            let is_behind = receipt.is_some_and(|(shard, position)| shard == start && !is_reached(position));
+            let is_behind = receipt.iter().any(|logged| logged.shard == start && !is_reached(logged.last));
             return if is_behind { Reading::Wait(start) } else { Reading::Answer(start) };
         }
+        let batch: Vec<Logged> = receipt.iter().map(|logged| Logged { first: logged.last, ..*logged }).collect();
+        let receipt = if self.has(Mistake::GoesByTheEndOfABatch) { &batch[..] } else { receipt };
         let ownerships: Vec<Ownership> = sightings.iter().map(|sighting| self.seen(sighting.ownership)).collect();
         let seen = sightings.iter().zip(&ownerships).map(|(sighting, ownership)| Sighting {
             ownership,

@@ -147,5 +147,11 @@ fn of_readers() {
         "finds no owner",
         Moves::of("x").to(&[B, A]).with(&[Overview]),
     );
+    finds(
+        "goes by the end of a batch",
+        &[GoesByTheEndOfABatch],
+        "with the receipt of x",
+        Moves::of("xw").to(&[B, A]).hastily(),
+    );
     finds("picks any owner", &[PicksAnyOwner], "before, {x} was shown", Moves::of("x"));
 }
