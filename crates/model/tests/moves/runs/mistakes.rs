@@ -34,6 +34,10 @@ fn of_writers() {
         "with the receipt of x",
         Moves::of("xz"),
     );
+}
+
+#[test]
+fn of_writers_with_faults() {
     finds(
         "obeys control frames of an old epoch",
         &[IgnoresEpochs],
@@ -92,6 +96,10 @@ fn of_movers() {
         "is refused, though nothing was lost",
         Moves::of("x").failing(B),
     );
+}
+
+#[test]
+fn of_movers_that_end_a_move() {
     finds(
         "turns back what is activated",
         &[TurnsBackWhatIsActivated],
