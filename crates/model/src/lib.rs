@@ -15,6 +15,7 @@
 //! | [`settings`] | what holds for the whole system: views, currency, limits of streams |
 //! | [`system_id`] | which system it is |
 //! | [`routing`] | where facts go: the 4096 buckets, the hashes that lead to them, the shard map |
+//! | [`ownership`] | which shard owns a part of the key space, and how that changes while orders flow |
 //! | [`control`] | what a control frame of the log says |
 //! | [`lane`] | the kinds of facts: one table of what they are |
 //! | [`fact`] | facts gathered as frames; what follows from a stored order: one pure function |
@@ -33,6 +34,7 @@ pub mod fuzzing;
 pub mod id;
 pub mod lane;
 pub mod order;
+pub mod ownership;
 mod per;
 pub mod place;
 pub mod request;

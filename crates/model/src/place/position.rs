@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Which making of a stream: its creation time in microseconds since 1970, or the time since when it counts as another one.
 /// A stream that was deleted and made anew has another incarnation, so a position in the old one is never taken for one in
 /// the new; later ones are larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Incarnation(u64);
 
 impl Incarnation {
@@ -27,7 +30,8 @@ impl fmt::Display for Incarnation {
 }
 
 /// A place in the log of one lane and shard: the frame with this sequence number. Sequence 0 is before every frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// Which making of the stream.
     pub incarnation: Incarnation,

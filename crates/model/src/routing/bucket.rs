@@ -13,7 +13,8 @@ use crate::tenant::routing_key;
 pub const BUCKETS: u16 = 4096;
 
 /// One of the [`BUCKETS`] parts of the key space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct Bucket(u16);
 
 impl Bucket {
@@ -42,6 +43,25 @@ impl Bucket {
     /// Every bucket, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..BUCKETS).map(Self)
+    }
+}
+
+/// A number that no bucket has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no bucket {0}: they are 0 to 4095")]
+pub struct NoSuchBucket(u16);
+
+impl TryFrom<u16> for Bucket {
+    type Error = NoSuchBucket;
+
+    fn try_from(number: u16) -> Result<Self, NoSuchBucket> {
+        Self::new(number).ok_or(NoSuchBucket(number))
+    }
+}
+
+impl From<Bucket> for u16 {
+    fn from(bucket: Bucket) -> Self {
+        bucket.0
     }
 }
 

@@ -1,14 +1,19 @@
 //! What tuples, receipts and the map look like, byte for byte.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use forebay_model::ownership::{self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit};
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
-    Accepted, Deriver, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId, ShardMap, StoredOrder,
-    StreamKind, Tenant, Timestamp,
+    Accepted, Bucket, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId, ShardMap,
+    StoredOrder, StreamKind, Tenant, Timestamp,
 };
 use forebay_testkit::golden;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::orders::{now, parser};
 
@@ -96,4 +101,78 @@ fn maps() {
     assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), moving);
     let later = with_read.replace("\"epoch\"", "\"later\":1,\"epoch\"");
     assert!(serde_json::from_str::<ShardMap>(&later).unwrap_err().to_string().contains("unknown field `later`"));
+}
+
+/// Compares some values of a form with their golden file, one a line, and reads the file.
+fn lines_of<T: Serialize + DeserializeOwned + PartialEq + Debug>(form: &str, values: &[T]) {
+    let written: Vec<String> = values.iter().map(|value| serde_json::to_string(value).unwrap()).collect();
+    let kept = golden!(format!("{form}-{}.ndjson", ownership::VERSION), written.join("\n") + "\n");
+    let kept = std::str::from_utf8(&kept).unwrap();
+    let read: Vec<T> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(read, values);
+    // Nothing is decided about what a later version says besides.
+    for line in kept.lines() {
+        let later = line.replacen('{', "{\"later\":1,", 1);
+        assert!(serde_json::from_str::<T>(&later).unwrap_err().to_string().contains("later"), "{later}");
+    }
+}
+
+fn place(seq: u64) -> Position {
+    Position { incarnation: Incarnation::new(1_750_000_000_000_001), seq }
+}
+
+fn inheritance() -> Inheritance {
+    let mut sums = Sums::default();
+    sums.add(Lane::Orders, u64::MAX);
+    sums.add(Lane::Orders, 3);
+    sums.add(Lane::Views, 7);
+    let left = Tenure { since: place(4), left: Some(place(4711)) };
+    Inheritance { sums, origins: BTreeMap::from([(ShardId(0), left)]) }
+}
+
+/// A move of each bucket's kind, in all its phases.
+fn entries() -> Vec<Entry> {
+    let begun = Entry::begin(Unit::Bucket(Bucket::new(4095).unwrap()), Epoch(7), ShardId(0), ShardId(12));
+    let after = |entry: &Entry, phase: Phase| entry.followed_by(phase, Epoch(entry.epoch.0 + 1)).unwrap();
+    let releasing = after(&begun, Phase::Releasing);
+    let routed = after(&releasing, Phase::Routed);
+    let active = after(&routed, Phase::Active(inheritance()));
+    let refused = after(&active, Phase::Refused);
+    let turned_back = after(&refused, Phase::TurnedBack);
+    vec![begun, releasing, routed, active, refused, turned_back]
+}
+
+#[test]
+fn units_under_way() {
+    lines_of("unit-entry", &entries());
+    let changes = entries().into_iter().flat_map(|entry| [entry.to_target(), entry.to_source()]).flatten();
+    lines_of("unit-change", &changes.collect::<Vec<Change>>());
+}
+
+#[test]
+fn units_of_a_shard() {
+    let from = ShardId(0);
+    let to = ShardId(12);
+    let every = Ownership {
+        state: State::Cleaned { to },
+        epoch: Epoch(10),
+        of: Some(MoveId(Epoch(7))),
+        tenure: inheritance().origins.get(&from).copied(),
+        origins: inheritance().origins,
+        edges: BTreeMap::from([(to, place(u64::MAX))]),
+        refused: Some(Epoch(9)),
+    };
+    let in_state = |state| Ownership { state, ..Ownership::first(Epoch(1), place(0)) };
+    lines_of(
+        "unit-ownership",
+        &[
+            Ownership::default(),
+            in_state(State::Owned),
+            in_state(State::Copying { to }),
+            in_state(State::Receiving { from }),
+            in_state(State::Awaiting { from }),
+            in_state(State::Released { to }),
+            every,
+        ],
+    );
 }
