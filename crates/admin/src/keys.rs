@@ -45,6 +45,8 @@ pub struct ListedClient {
     pub orders_per_s: Option<u64>,
     /// The first eight digits of the sum of each of its keys, the newest last.
     pub keys: Vec<String>,
+    /// The names of its certificates, and the first eight digits of the sums of them.
+    pub certificates: Vec<String>,
 }
 
 /// Which keys of a client end.
@@ -136,7 +138,7 @@ impl ClientsFile {
     /// Where there is no such client or key, or the client would have none left: then the client itself is to go.
     pub fn revoke(&mut self, name: &str, which: &Which) -> Result<usize> {
         let client = self.client(name)?;
-        let all = sums(client);
+        let (all, has_certificate) = (sums(client), !certificates(client).is_empty());
         let kept: Vec<String> = match which {
             Which::All => Vec::new(),
             Which::Old => all.last().cloned().into_iter().collect(),
@@ -145,13 +147,15 @@ impl ClientsFile {
         match (which, all.len() - kept.len()) {
             (Which::One(digits), 0) => bail!("client {name:?} has no key {digits:?}: `list` shows them"),
             (Which::One(digits), 2..) => bail!("client {name:?} has several keys that begin with {digits:?}"),
-            (Which::One(_), _) if kept.is_empty() => {
+            (Which::One(_), _) if kept.is_empty() && !has_certificate => {
                 bail!("it is the only key of client {name:?}: leave out --key to remove the client")
             }
             _ => {}
         }
-        if kept.is_empty() {
+        if kept.is_empty() && (*which == Which::All || !has_certificate) {
             self.remove(name);
+        } else if kept.is_empty() {
+            client.remove("key_sha256");
         } else {
             client["key_sha256"] = value(Array::from_iter(&kept));
         }
@@ -196,16 +200,30 @@ fn listed(client: &Table) -> ListedClient {
         name: client.get("name").and_then(Item::as_str).unwrap_or_default().to_owned(),
         rights: rights.into_iter().flatten().filter_map(|right| right.as_str().map(str::to_owned)).collect(),
         orders_per_s: client.get("orders_per_s").and_then(Item::as_integer).and_then(|limit| limit.try_into().ok()),
-        keys: sums(client).into_iter().map(|sum| sum.chars().take(SHOWN_DIGITS).collect()).collect(),
+        keys: sums(client).into_iter().map(|sum| shortened(&sum)).collect(),
+        certificates: certificates(client),
     }
 }
 
 /// The sums of a client's keys, in small letters.
 fn sums(client: &Table) -> Vec<String> {
-    let item = client.get("key_sha256");
-    let one = item.and_then(Item::as_str);
+    texts(client, "key_sha256").map(str::to_lowercase).collect()
+}
+
+fn certificates(client: &Table) -> Vec<String> {
+    let names = texts(client, "cert_san").map(str::to_owned);
+    names.chain(texts(client, "cert_sha256").map(|sum| shortened(&sum.to_lowercase()))).collect()
+}
+
+/// One text, or a list of them.
+fn texts<'a>(client: &'a Table, field: &str) -> impl Iterator<Item = &'a str> {
+    let item = client.get(field);
     let several = item.and_then(Item::as_array).into_iter().flatten().filter_map(toml_edit::Value::as_str);
-    one.into_iter().chain(several).map(str::to_lowercase).collect()
+    item.and_then(Item::as_str).into_iter().chain(several)
+}
+
+fn shortened(sum: &str) -> String {
+    sum.chars().take(SHOWN_DIGITS).collect()
 }
 
 fn is_named(client: &Table, name: &str) -> bool {

@@ -142,13 +142,13 @@ fn edit(file: &FileArgs, edit: impl FnOnce(&mut ClientsFile) -> Result<(Option<N
 fn table(clients: &[ListedClient]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["client", "rights", "orders/s", "keys"]);
+    table.set_header(["client", "rights", "orders/s", "keys and certificates"]);
     for client in clients {
         table.add_row([
             client.name.clone(),
             client.rights.join(" "),
             or_dash(client.orders_per_s),
-            client.keys.join(" "),
+            [client.keys.as_slice(), &client.certificates].concat().join(" "),
         ]);
     }
     table.trim_fmt()
