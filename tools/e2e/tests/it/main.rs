@@ -13,5 +13,6 @@ mod main_road;
 mod many_events;
 mod reads;
 mod routing;
+mod secured;
 mod stopping;
 mod verify;
