@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use forebay_log::LogArgs;
@@ -10,7 +9,7 @@ use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
 use forebay_shard::ShardArgs;
 
-use crate::cache::RedisUrl;
+use crate::cache::RedisArgs;
 use crate::replica::shard::ReadSettings;
 
 /// Answers questions about orders over HTTP.
@@ -51,9 +50,9 @@ pub struct QueryOptions {
         value_parser = units::millis)]
     pub shard_timeout: Duration,
 
-    /// The Redis server that query processes share their cache through, or `none`
-    #[arg(long, env = "FOREBAY_REDIS", default_value = "redis://127.0.0.1:6381", hide_env_values = true)]
-    pub redis: SharedCache,
+    /// The shared part of the cache.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 
     /// How much of the cache is kept in this process's memory
     #[arg(long, env = "FOREBAY_CACHE_BYTES", default_value = "32MiB")]
@@ -73,17 +72,5 @@ impl QueryOptions {
     pub(crate) fn reads(&self) -> ReadSettings {
         let Self { shard_connections: connections_max, shard_timeout: timeout, replica_lag_max, .. } = *self;
         ReadSettings { connections_max, timeout, replica_lag_max }
-    }
-}
-
-/// Where the shared part of the cache is, if there is one.
-#[derive(Clone, Debug)]
-pub struct SharedCache(pub(crate) Option<RedisUrl>);
-
-impl FromStr for SharedCache {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
     }
 }

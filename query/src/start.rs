@@ -27,7 +27,8 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let log = log.spawned_by(service.lifecycle.spawner());
     let shards = Shards::new(&settings.shards, settings.options.reads());
-    let redis = settings.options.redis.0.clone().map(|url| Redis::start(url, &settings.log.log_prefix, service));
+    let redis = settings.options.redis.client()?;
+    let redis = redis.map(|client| Redis::start(client, &settings.log.log_prefix, service));
     let derivations = Arc::clone(shards.derivations());
     let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
     let default = settings.options.requests_per_s;

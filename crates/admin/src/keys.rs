@@ -49,6 +49,8 @@ pub struct ListedClient {
     pub bound: Option<String>,
     /// The first eight digits of the sum of each of its keys, the newest last.
     pub keys: Vec<String>,
+    /// The names of its certificates, and the first eight digits of the sums of them.
+    pub certificates: Vec<String>,
 }
 
 /// A client's own rate limits, per second.
@@ -160,7 +162,7 @@ impl ClientsFile {
     /// Where there is no such client or key, or the client would have none left: then the client itself is to go.
     pub fn revoke(&mut self, name: &str, which: &Which) -> Result<usize> {
         let client = self.client(name)?;
-        let all = sums(client);
+        let (all, has_certificate) = (sums(client), !certificates(client).is_empty());
         let kept: Vec<String> = match which {
             Which::All => Vec::new(),
             Which::Old => all.last().cloned().into_iter().collect(),
@@ -169,13 +171,15 @@ impl ClientsFile {
         match (which, all.len() - kept.len()) {
             (Which::One(digits), 0) => bail!("client {name:?} has no key {digits:?}: `list` shows them"),
             (Which::One(digits), 2..) => bail!("client {name:?} has several keys that begin with {digits:?}"),
-            (Which::One(_), _) if kept.is_empty() => {
+            (Which::One(_), _) if kept.is_empty() && !has_certificate => {
                 bail!("it is the only key of client {name:?}: leave out --key to remove the client")
             }
             _ => {}
         }
-        if kept.is_empty() {
+        if kept.is_empty() && (*which == Which::All || !has_certificate) {
             self.remove(name);
+        } else if kept.is_empty() {
+            client.remove("key_sha256");
         } else {
             client["key_sha256"] = value(Array::from_iter(&kept));
         }
@@ -215,7 +219,8 @@ impl ClientsFile {
 }
 
 fn listed(client: &Table) -> ListedClient {
-    const OTHERS: [&str; 5] = ["name", "key_sha256", "rights", "orders_per_s", "requests_per_s"];
+    const OTHERS: [&str; 7] =
+        ["name", "key_sha256", "cert_sha256", "cert_san", "rights", "orders_per_s", "requests_per_s"];
     let mut bound = client.iter().filter(|(name, _)| !OTHERS.contains(name));
     let bound = bound.find_map(|(name, whose)| Some(format!("{name}={}", whose.as_str()?)));
     let rights = client.get("rights").and_then(Item::as_array);
@@ -226,16 +231,30 @@ fn listed(client: &Table) -> ListedClient {
         orders_per_s: limit("orders_per_s"),
         requests_per_s: limit("requests_per_s"),
         bound,
-        keys: sums(client).into_iter().map(|sum| sum.chars().take(SHOWN_DIGITS).collect()).collect(),
+        keys: sums(client).into_iter().map(|sum| shortened(&sum)).collect(),
+        certificates: certificates(client),
     }
 }
 
 /// The sums of a client's keys, in small letters.
 fn sums(client: &Table) -> Vec<String> {
-    let item = client.get("key_sha256");
-    let one = item.and_then(Item::as_str);
+    texts(client, "key_sha256").map(str::to_lowercase).collect()
+}
+
+fn certificates(client: &Table) -> Vec<String> {
+    let names = texts(client, "cert_san").map(str::to_owned);
+    names.chain(texts(client, "cert_sha256").map(|sum| shortened(&sum.to_lowercase()))).collect()
+}
+
+/// One text, or a list of them.
+fn texts<'a>(client: &'a Table, field: &str) -> impl Iterator<Item = &'a str> {
+    let item = client.get(field);
     let several = item.and_then(Item::as_array).into_iter().flatten().filter_map(toml_edit::Value::as_str);
-    one.into_iter().chain(several).map(str::to_lowercase).collect()
+    item.and_then(Item::as_str).into_iter().chain(several)
+}
+
+fn shortened(sum: &str) -> String {
+    sum.chars().take(SHOWN_DIGITS).collect()
 }
 
 fn is_named(client: &Table, name: &str) -> bool {

@@ -44,7 +44,7 @@ pub struct Migrated {
 pub async fn run(system: &System, founding: &FoundingArgs, tell: Tell<'_, TablesReady>) -> Result<Migrated> {
     let map = found(system, &system.connect_log().await?, founding).await?;
     migrate_shards(system, tell).await?;
-    let (log_prefix, shards) = (system.log_prefix.to_string(), map.shards().len());
+    let (log_prefix, shards) = (system.log.log_prefix.to_string(), map.shards().len());
     Ok(Migrated { log_prefix, shards, epoch: map.epoch() })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use forebay_log::{Log, LogName, LogSettings};
+use forebay_log::{Log, LogArgs, LogSettings};
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardList, ShardPool};
@@ -18,10 +18,8 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 /// Where the log and the shards are.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// NATS servers, separated by commas.
-    pub nats: String,
-    /// What the names of streams and subjects begin with.
-    pub log_prefix: LogName,
+    /// The log.
+    pub log: LogArgs,
     /// The shards.
     pub shards: ShardList,
 }
@@ -40,9 +38,7 @@ impl System {
     /// # Errors
     /// [`BadSetting`] where the address is none.
     pub fn log_settings(&self) -> Result<LogSettings, BadSetting> {
-        let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
-        settings.check().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
-        Ok(settings)
+        self.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))
     }
 
     /// The shard map of now. From then on each shard that is connected to must be one of this system.

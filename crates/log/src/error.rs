@@ -1,5 +1,7 @@
 //! Why something with the log did not work.
 
+use std::path::PathBuf;
+
 use forebay_model::Epoch;
 
 /// Why something with the log did not work.
@@ -8,6 +10,14 @@ pub enum LogError {
     /// The address cannot be read.
     #[error("`{0}` is no address of a NATS server, such as nats://127.0.0.1:4225")]
     Address(String),
+    /// A file that a connection needs cannot be used. Says nothing of what is in it.
+    #[error("the file {}: {reason}", file.display())]
+    File {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No server answers, or not in time.
     #[error("NATS does not answer at {address}: {reason}")]
     Unreachable {

@@ -20,6 +20,7 @@
 //! | [`frame`] | a frame, how it looks as a message, its checksum, and one message asked for by its place |
 //! | [`publish`] | putting a frame into the log, and how that fails |
 //! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
+//! | `security` | how a connection shows who it is, and whom it trusts |
 //! | [`reach`] | reaching a log however long it takes, and following it |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
@@ -41,6 +42,7 @@ pub mod notice;
 pub mod publish;
 pub mod reach;
 pub mod reader;
+mod security;
 mod settings;
 pub mod stream;
 mod talk;
@@ -59,6 +61,7 @@ pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
+pub use security::NatsSecurity;
 pub use settings::{LOCAL_NATS, LogArgs, LogSettings};
 pub use stream::StreamState;
 pub use stream::inspect::{NatsServer, Room};

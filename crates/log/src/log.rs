@@ -70,6 +70,7 @@ impl Log {
                 events.note(&event);
                 std::future::ready(())
             });
+        let options = settings.security.apply(options, &addresses)?;
         let address = shown(&settings.url);
         let unreachable = |reason: String| LogError::Unreachable { address: address.clone(), reason };
         let client = options.connect(addresses).await.map_err(|error| unreachable(causes(&error)))?;

@@ -8,29 +8,54 @@ use forebay_task::Spawner;
 
 use crate::error::LogError;
 use crate::name::LogName;
+use crate::security::NatsSecurity;
 
 /// The servers of a system on this machine.
 pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";
 
 /// Which log: the flags of everything that uses one.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct LogArgs {
-    /// NATS servers, separated by commas
-    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS)]
+    /// NATS servers, separated by commas; `tls://user:password@host:4222` where they ask for that
+    #[arg(long, env = "FOREBAY_NATS", value_name = "URLS", default_value = LOCAL_NATS, hide_env_values = true)]
     pub nats: String,
+
+    /// How connections to it are made safe.
+    #[command(flatten)]
+    pub security: NatsSecurity,
 
     /// What the names of streams and subjects begin with
     #[arg(long, env = "FOREBAY_LOG_PREFIX", value_name = "PREFIX", default_value = "forebay")]
     pub log_prefix: LogName,
 }
 
+impl Default for LogArgs {
+    /// What stands in `--help`.
+    fn default() -> Self {
+        Self { nats: LOCAL_NATS.to_owned(), security: NatsSecurity::default(), log_prefix: LogName::default() }
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for LogArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nats, security, log_prefix } = self;
+        f.debug_struct("LogArgs")
+            .field("nats", &shown(nats))
+            .field("security", security)
+            .field("log_prefix", log_prefix)
+            .finish()
+    }
+}
+
 impl LogArgs {
     /// The log that they name.
     ///
     /// # Errors
-    /// [`LogError::Address`] where the addresses cannot be read.
+    /// [`LogError::Address`] where the addresses cannot be read, [`LogError::File`] where a file cannot be used.
     pub fn settings(&self) -> Result<LogSettings, LogError> {
         let settings = LogSettings::new(&self.nats, self.log_prefix.clone());
+        let settings = LogSettings { security: self.security.clone(), ..settings };
         settings.check()?;
         Ok(settings)
     }
@@ -41,6 +66,8 @@ impl LogArgs {
 pub struct LogSettings {
     /// Addresses of NATS servers of one cluster, separated by commas, such as `nats://127.0.0.1:4225`.
     pub url: String,
+    /// How connections to them are made safe.
+    pub security: NatsSecurity,
     /// The prefix of the log's streams, subjects and buckets.
     pub name: LogName,
     /// For how long a second frame with the same id is recognised and not stored.
@@ -57,6 +84,7 @@ impl LogSettings {
     pub fn new(url: impl Into<String>, name: LogName) -> Self {
         Self {
             url: url.into(),
+            security: NatsSecurity::default(),
             name,
             duplicate_window: Duration::from_mins(2),
             read_ahead_bytes: 4 << 20,
@@ -70,12 +98,13 @@ impl LogSettings {
         Self { spawner, ..self }
     }
 
-    /// Whether the addresses can be read.
+    /// Whether the addresses can be read, and the files.
     ///
     /// # Errors
-    /// [`LogError::Address`].
+    /// [`LogError::Address`], [`LogError::File`].
     pub fn check(&self) -> Result<(), LogError> {
-        addresses(&self.url).map(drop)
+        addresses(&self.url)?;
+        self.security.check()
     }
 }
 
@@ -84,6 +113,7 @@ impl fmt::Debug for LogSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogSettings")
             .field("url", &shown(&self.url))
+            .field("security", &self.security)
             .field("name", &self.name)
             .field("duplicate_window", &self.duplicate_window)
             .field("read_ahead_bytes", &self.read_ahead_bytes)

@@ -14,7 +14,7 @@ use tower::util::option_layer;
 use tracing::{error, info};
 
 use crate::auth::Clients;
-use crate::health::Health;
+use crate::health::{Health, Need};
 use crate::http::{self, Cors, Encode, HttpLimits, Observe, Tls};
 use crate::interface::{self, Routes};
 use crate::lifecycle::{Lifecycle, signals};
@@ -49,7 +49,7 @@ impl Service {
         let connections_max = usize::try_from(settings.connections_max).unwrap_or(usize::MAX);
         Ok(Self {
             health: Health::new(lifecycle.shutdown().clone()),
-            clients: Clients::load(settings.clients_file.as_deref())?,
+            clients: Clients::load(settings.clients_file.as_deref(), &settings.jwt)?,
             http_limits: HttpLimits { connections_max, ..HttpLimits::default() },
             tls: Tls::load(&settings.tls)?,
             cors: settings.cors_origins.as_ref().map(Cors::new),
@@ -96,7 +96,7 @@ impl Service {
         self.lifecycle.spawn("metrics upkeep", self.metrics.upkeep(self.shutdown().answered().clone()));
     }
 
-    /// Reads clients and certificates again whenever they change, as tasks of the lifecycle.
+    /// Reads clients, keys of tokens and certificates again whenever they change, as tasks of the lifecycle.
     pub fn follow_files(&self, settings: &ServiceSettings) {
         let stop = self.shutdown().answered();
         if let Some(tls) = self.tls.clone() {
@@ -105,7 +105,13 @@ impl Service {
         }
         if let Some(file) = settings.clients_file.clone() {
             let (clients, stop) = (self.clients.clone(), stop.clone());
-            self.lifecycle.spawn("clients file", quietly(async move { clients.follow(&file, &stop).await }));
+            self.lifecycle.spawn("clients file", quietly(async move { clients.follow_file(&file, &stop).await }));
+        }
+        if let Some(keys) = self.clients.keys() {
+            // Without a clients file nobody can come in before the keys are there.
+            let need = if settings.clients_file.is_none() { Need::Required } else { Need::Optional };
+            let (health, stop) = (self.health.clone(), stop.clone());
+            self.lifecycle.spawn("key set", quietly(async move { keys.follow(&health, need, &stop).await }));
         }
     }
 

@@ -3,8 +3,6 @@
 //! Entries are read over one connection and written over another, so that no command waits behind a large entry. A command
 //! that fails or takes too long takes the connection out of use at once; it is made anew, and tried, in the background.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -43,10 +41,6 @@ const QUEUE_BYTES_MAX: usize = 8 << 20;
 const WRITE_EVERY: Duration = Duration::from_millis(10);
 const BATCH: usize = 256;
 
-/// Where Redis is: a `redis://` URL. Written out, it hides the password.
-#[derive(Clone)]
-pub(crate) struct RedisUrl(Client);
-
 /// What is shared through Redis.
 #[derive(Debug)]
 pub(crate) struct Redis {
@@ -65,23 +59,9 @@ struct Shared {
     dropped: Counter,
 }
 
-impl FromStr for RedisUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Client::open(text).map(Self).map_err(|error| format!("not the address of a Redis server: {error}"))
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "redis://{}", self.0.get_connection_info().addr())
-    }
-}
-
 impl Redis {
     /// Starts to connect. Entries are named after the log, so that several systems can share a server.
-    pub(crate) fn start(url: RedisUrl, log: &LogName, service: &Service) -> Self {
+    pub(crate) fn start(client: Client, log: &LogName, service: &Service) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE_ENTRIES);
         let shared = Arc::new(Shared {
             connection: RwLock::default(),
@@ -91,7 +71,7 @@ impl Redis {
             dropped: counter!(REDIS_DROPPED.name),
         });
         let keeper = Keeper {
-            client: url.0,
+            client,
             shared: Arc::clone(&shared),
             dependency: service.health.dependency("redis", Need::Optional),
             entries,

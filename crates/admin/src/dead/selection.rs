@@ -107,7 +107,7 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
-    use forebay_log::LogName;
+    use forebay_log::LogArgs;
 
     use super::*;
 
@@ -117,7 +117,7 @@ mod tests {
 
     fn check(letters: Vec<LetterAddress>, filters: Filters, all: bool) -> Result<(), String> {
         let shards = "postgres://x@a/x,postgres://x@b/x,postgres://x@c/x".parse().unwrap();
-        let system = System { nats: String::new(), log_prefix: LogName::default(), shards };
+        let system = System { log: LogArgs::default(), shards };
         Selection { letters, filters, all }.check(&system).map_err(|error| error.to_string())
     }
 

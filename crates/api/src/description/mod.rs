@@ -40,7 +40,7 @@ harmless at any time where it says which order it is: with an `order_id` and a `
 - **To page**, give `next_cursor` to `cursor`, with the same filter, as long as `has_more`.
 - **Errors** are problems (RFC 9457) with a stable `code`. Each answer has an `X-Request-Id`; a client may choose it by sending one.
 - **Amounts** are integers in minor units of the order's currency; sums of many may be beyond 2^53, which some programs round. **Times** are RFC 3339.
-- With a clients file, requests to `/v1` need `Authorization: Bearer API_KEY`, of a client that has the right (`x-right`); without one, access is open.
+- Where it is said who may come in, requests to `/v1` need `Authorization: Bearer API_KEY_OR_JWT`, or a client certificate, of a client that has the right (`x-right`); else access is open.
 ";
 
 /// The whole description.
@@ -75,7 +75,7 @@ fn document() -> Value {
             "headers": parts::headers(),
             "securitySchemes": {"token": {
                 "type": "http", "scheme": "bearer",
-                "description": "An API key of the clients file. Each operation names the right that it takes (`x-right`).",
+                "description": "An API key of the clients file, or a token (JWT) of the issuer. Each operation names the right that it takes (`x-right`).",
             }},
         },
     })

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_admin::doctor::{Report, Settings, Verdict, examine};
 use forebay_admin::system::System;
+use forebay_query::RedisArgs;
 
 use super::system::SystemArgs;
 
@@ -16,10 +17,9 @@ pub struct Args {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// The Redis server that query processes share their cache through, or `none`
-    #[arg(long, env = "FOREBAY_REDIS", value_name = "URL", default_value = "redis://127.0.0.1:6381", hide_env_values = true,
-        value_parser = redis_client)]
-    pub redis: RedisClient,
+    /// The shared part of the cache.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 
     /// The monitoring port of NATS, to see whether it syncs before it acknowledges; by default port 8222 is tried
     #[arg(long, env = "FOREBAY_NATS_MONITOR", value_name = "URL")]
@@ -30,21 +30,11 @@ pub struct Args {
     pub json: bool,
 }
 
-/// A client of Redis, if there is to be one.
-pub type RedisClient = Option<redis::Client>;
-
-fn redis_client(text: &str) -> Result<RedisClient, String> {
-    if text == "none" {
-        return Ok(None);
-    }
-    redis::Client::open(text).map(Some).map_err(|error| format!("not the address of a Redis server: {error}"))
-}
-
 /// Looks, and prints what was found. The exit code is 1 where something has failed.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, redis, nats_monitor, json } = args;
     let system = System::from(system);
-    let log = system.log_settings()?;
+    let (log, redis) = (system.log_settings()?, redis.client()?);
     let report = examine(&Settings { log, shards: system.shards, redis, nats_monitor }).await;
     if json {
         out!("{}", serde_json::to_string_pretty(&report)?)?;

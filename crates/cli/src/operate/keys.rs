@@ -192,7 +192,7 @@ async fn edit(
 fn table(clients: &[ListedClient]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["client", "rights", "orders/s", "requests/s", "bound to", "keys"]);
+    table.set_header(["client", "rights", "orders/s", "requests/s", "bound to", "keys and certificates"]);
     for client in clients {
         table.add_row([
             client.name.clone(),
@@ -200,7 +200,7 @@ fn table(clients: &[ListedClient]) -> String {
             or_dash(client.orders_per_s),
             or_dash(client.requests_per_s),
             or_dash(client.bound.as_ref()),
-            client.keys.join(" "),
+            [client.keys.as_slice(), &client.certificates].concat().join(" "),
         ]);
     }
     table.trim_fmt()

@@ -18,8 +18,8 @@ pub struct SystemArgs {
 }
 
 impl From<SystemArgs> for System {
-    fn from(SystemArgs { log: LogArgs { nats, log_prefix }, shards }: SystemArgs) -> Self {
-        Self { nats, log_prefix, shards: shards.shards }
+    fn from(SystemArgs { log, shards }: SystemArgs) -> Self {
+        Self { log, shards: shards.shards }
     }
 }
 

@@ -36,7 +36,7 @@ use anyhow::{Context, Result, bail};
 use forebay_admin::doctor::free_bytes;
 use forebay_admin::migrate;
 use forebay_admin::system::System;
-use forebay_log::Log;
+use forebay_log::{Log, LogArgs};
 use forebay_model::{ShardMap, StreamId};
 use forebay_replay::RecordKind;
 use forebay_service::settings::units::ByteSize;
@@ -195,7 +195,8 @@ async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
 /// The system that runs on these servers.
 fn system_on(args: &UpArgs, stack: &Stack) -> Result<System> {
     let shards = stack.shards().parse().context("the addresses of the shards")?;
-    Ok(System { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), shards })
+    let log = LogArgs { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), ..LogArgs::default() };
+    Ok(System { log, shards })
 }
 
 /// Says where the streams may become larger than the disk lets them.

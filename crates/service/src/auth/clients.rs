@@ -1,4 +1,7 @@
-//! Who sends a request, by its API key or its address.
+//! Who sends a request, by its API key, its token, its certificate or its address.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use forebay_api::Right;
 use http::{HeaderMap, HeaderValue, header};
@@ -6,22 +9,52 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::client::{Client, Rights};
+use super::jwt::{self, JwtSettings, KeySource, Refused, Tokens};
 use crate::followed::Followed;
-use crate::http::peer::Peer;
+use crate::http::peer::{Certificate, Peer};
 use crate::problem::Problem;
+use crate::settings::command_line::BadSetting;
 
 /// All clients. Cloning it is cheap, and all clones know the same.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
-    /// None: access is open.
+    /// The clients file, where there is one.
     pub(super) listed: Option<Followed<Vec<Listed>>>,
+    /// Who verifies tokens, where they are taken.
+    pub(super) tokens: Option<Tokens>,
 }
 
-/// A key, and whose it is.
+/// What a client is known by, and which it is.
 #[derive(Debug, Clone)]
 pub(super) struct Listed {
-    pub(super) key_sha256: [u8; 32],
+    pub(super) credential: Credential,
     pub(super) client: Client,
+}
+
+/// What a client of the clients file is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Credential {
+    /// The SHA-256 sum of an API key.
+    Key([u8; 32]),
+    /// The SHA-256 sum of a certificate (DER).
+    Certificate([u8; 32]),
+    /// One of a certificate's other names (SAN): a URI or a host.
+    Name(String),
+}
+
+/// Why a request is not let in.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// There is nothing to be done about it.
+    Now(Problem),
+    /// Newer keys of the issuer could show that its token is a good one.
+    Perhaps(Problem, KeySource),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Now(problem)
+    }
 }
 
 impl Clients {
@@ -30,9 +63,23 @@ impl Clients {
         Self::default()
     }
 
+    /// Those of the clients file, and whoever has a token; open access where the settings name neither.
+    ///
+    /// # Errors
+    /// Every fault of the files is a line that says where it is.
+    pub fn load(clients_file: Option<&Path>, tokens: &JwtSettings) -> Result<Self, BadSetting> {
+        let listed = clients_file.map(super::clients_file::follow).transpose()?;
+        Ok(Self { listed, tokens: Tokens::load(tokens)? })
+    }
+
+    /// The keys of tokens, where those are taken; they are to be followed.
+    pub(crate) fn keys(&self) -> Option<KeySource> {
+        self.tokens.as_ref().map(|tokens| tokens.keys.clone())
+    }
+
     /// Who sends a request with these headers from this peer, if it may do what needs `right`.
-    pub(super) fn admit(&self, headers: &HeaderMap, peer: &Peer, right: Right) -> Result<Client, Problem> {
-        let Some(listed) = &self.listed else {
+    pub(super) fn admit(&self, headers: &HeaderMap, peer: &Peer, right: Right) -> Result<Client, Refusal> {
+        if self.listed.is_none() && self.tokens.is_none() {
             return Ok(Client {
                 name: peer.name.clone(),
                 rights: Rights::ALL,
@@ -40,46 +87,85 @@ impl Clients {
                 requests_per_s: None,
                 binding: None,
             });
-        };
-        let key = bearer_token(headers)?;
-        let listed = listed.now();
-        let client = find(&listed, key).ok_or_else(|| {
-            unauthenticated("the API key is not known").header(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"forebay\", error=\"invalid_token\""),
-            )
-        })?;
-        if client.may(right) {
-            Ok(client.clone())
-        } else {
-            Err(Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str())))
         }
+        let client = self.identify(headers, peer)?;
+        if client.may(right) {
+            return Ok(client);
+        }
+        let challenge = format!("Bearer realm=\"forebay\", error=\"insufficient_scope\", scope=\"{right}\"");
+        let problem = Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str()));
+        Err(challenging(problem, &challenge).into())
+    }
+
+    fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Client, Refusal> {
+        match (bearer_token(headers)?, &self.tokens, &peer.certificate) {
+            (Some(token), Some(tokens), _) if jwt::is_token(token) => {
+                tokens.client(token).map_err(|refused| refusal(refused, tokens))
+            }
+            (Some(key), ..) => self.by_key(key).ok_or_else(|| invalid_token("the API key is not known").into()),
+            (None, _, Some(certificate)) => self
+                .by_certificate(certificate)
+                .ok_or_else(|| unauthenticated("the client certificate is not one of the clients file").into()),
+            (None, ..) => Err(unauthenticated("the header Authorization is missing").into()),
+        }
+    }
+
+    /// Looks at every key, whichever matches, so that the time taken tells nothing.
+    fn by_key(&self, key: &[u8]) -> Option<Client> {
+        let sum: [u8; 32] = Sha256::digest(key).into();
+        let listed = self.listed.as_ref()?.now();
+        let found = listed.iter().fold(None, |found, entry| match &entry.credential {
+            Credential::Key(key_sha256) if bool::from(key_sha256.ct_eq(&sum)) => Some(&entry.client),
+            _ => found,
+        });
+        found.cloned()
+    }
+
+    fn by_certificate(&self, certificate: &Arc<Certificate>) -> Option<Client> {
+        let listed = self.listed.as_ref()?.now();
+        let found = listed.iter().find(|entry| match &entry.credential {
+            Credential::Key(_) => false,
+            Credential::Certificate(sha256) => *sha256 == certificate.sha256,
+            Credential::Name(name) => certificate.names.contains(name),
+        });
+        found.map(|entry| entry.client.clone())
     }
 }
 
-fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Problem> {
-    let value =
-        headers.get(header::AUTHORIZATION).ok_or_else(|| unauthenticated("the header Authorization is missing"))?;
+/// What stands behind `Bearer`; none where there is no such header.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     value
         .as_bytes()
         .split_at_checked(7)
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
-        .map(|(_, key)| key.trim_ascii())
-        .ok_or_else(|| unauthenticated("the header Authorization must be: Bearer <API key>"))
+        .map(|(_, token)| Some(token.trim_ascii()))
+        .ok_or_else(|| unauthenticated("the header Authorization must be: Bearer <API key or JWT>"))
 }
 
-/// Looks at every key, whichever matches, so that the time taken tells nothing.
-fn find<'a>(listed: &'a [Listed], key: &[u8]) -> Option<&'a Client> {
-    let sum: [u8; 32] = Sha256::digest(key).into();
-    listed.iter().fold(
-        None,
-        |found, entry| {
-            if bool::from(entry.key_sha256.ct_eq(&sum)) { Some(&entry.client) } else { found }
-        },
-    )
+fn refusal(refused: Refused, tokens: &Tokens) -> Refusal {
+    let problem = match refused {
+        Refused::NoKeys => Problem::not_ready(refused.to_string()),
+        _ => invalid_token(&refused.to_string()),
+    };
+    if refused.may_change() && tokens.keys.is_fetched() {
+        Refusal::Perhaps(problem, tokens.keys.clone())
+    } else {
+        Refusal::Now(problem)
+    }
 }
 
 fn unauthenticated(detail: &str) -> Problem {
-    Problem::unauthenticated(detail)
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"forebay\""))
+    challenging(Problem::unauthenticated(detail), "Bearer realm=\"forebay\"")
+}
+
+fn invalid_token(detail: &str) -> Problem {
+    challenging(Problem::unauthenticated(detail), "Bearer realm=\"forebay\", error=\"invalid_token\"")
+}
+
+fn challenging(problem: Problem, challenge: &str) -> Problem {
+    match HeaderValue::from_str(challenge) {
+        Ok(challenge) => problem.header(header::WWW_AUTHENTICATE, challenge),
+        Err(_) => problem,
+    }
 }

@@ -13,6 +13,11 @@
 //! key_sha256 = "…"
 //! rights = ["read"]
 //! customer = "C1"                            # it is bound to that customer; or to a key of a view: seller = "S7"
+//!
+//! [[client]]
+//! name = "warehouse"
+//! cert_san = "spiffe://example.org/warehouse" # a URI or host of its certificate; or cert_sha256: the sum of all of it (DER)
+//! rights = ["read"]
 //! ```
 
 use std::collections::HashSet;
@@ -27,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::binding::Binding;
 use super::client::Client;
-use super::clients::{Clients, Listed};
+use super::clients::{Clients, Credential, Listed};
 use crate::followed::Followed;
 use crate::settings::command_line::BadSetting;
 
@@ -41,7 +46,9 @@ struct File {
 #[derive(Default)]
 struct Entry {
     name: Option<String>,
-    key_sha256: Option<Keys>,
+    key_sha256: Option<Texts>,
+    cert_sha256: Option<Texts>,
+    cert_san: Option<Texts>,
     rights: Option<Vec<String>>,
     orders_per_s: Option<NonZeroU32>,
     requests_per_s: Option<NonZeroU32>,
@@ -50,8 +57,8 @@ struct Entry {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected 64 hexadecimal digits, or a list of such texts")]
-enum Keys {
+#[serde(untagged, expecting = "expected a text, or a list of texts")]
+enum Texts {
     One(String),
     Several(Vec<String>),
 }
@@ -77,6 +84,8 @@ impl<'de> Visitor<'de> for EntryVisitor {
             match field.as_str() {
                 "name" => entry.name = Some(fields.next_value()?),
                 "key_sha256" => entry.key_sha256 = Some(fields.next_value()?),
+                "cert_sha256" => entry.cert_sha256 = Some(fields.next_value()?),
+                "cert_san" => entry.cert_san = Some(fields.next_value()?),
                 "rights" => entry.rights = Some(fields.next_value()?),
                 "orders_per_s" => entry.orders_per_s = Some(fields.next_value()?),
                 "requests_per_s" => entry.requests_per_s = Some(fields.next_value()?),
@@ -87,17 +96,15 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 }
 
-impl Clients {
-    /// The clients of a file; open access without one.
-    ///
-    /// # Errors
-    /// Every fault of the file is a line that says where it is.
-    pub fn load(file: Option<&Path>) -> Result<Self, BadSetting> {
-        let Some(path) = file else { return Ok(Self::open()) };
-        let listed = Followed::new("clients file", vec![path.to_owned()], || read(path)).map_err(BadSetting::new)?;
-        Ok(Self { listed: Some(listed) })
-    }
+/// The clients of a file, which is to be read again when it changes.
+///
+/// # Errors
+/// Every fault of the file is a line that says where it is.
+pub(super) fn follow(path: &Path) -> Result<Followed<Vec<Listed>>, BadSetting> {
+    Followed::new("clients file", vec![path.to_owned()], || read(path)).map_err(BadSetting::new)
+}
 
+impl Clients {
     /// What is wrong with the text of a clients file, if something is.
     ///
     /// # Errors
@@ -106,8 +113,8 @@ impl Clients {
         parse(text).map(|_| ())
     }
 
-    /// Reads the file again whenever it changes, until `stop`.
-    pub(crate) async fn follow(self, path: &Path, stop: &CancellationToken) {
+    /// Reads the clients file again whenever it changes, until `stop`.
+    pub(crate) async fn follow_file(self, path: &Path, stop: &CancellationToken) {
         if let Some(listed) = self.listed {
             listed.follow(|| read(path), stop).await;
         }
@@ -122,14 +129,14 @@ fn read(path: &Path) -> Result<Vec<Listed>, String> {
 
 fn parse(text: &str) -> Result<Vec<Listed>, String> {
     let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
-    let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+    let (mut names, mut credentials) = (HashSet::new(), HashSet::new());
     let mut all = Vec::new();
     for entry in file.client {
         let name = entry.name.clone().ok_or("a client has no name")?;
         let listed = listed(entry).map_err(|fault| format!("client {name:?}: {fault}"))?;
-        for key in &listed {
-            if !keys.insert(key.key_sha256) {
-                return Err(format!("client {name:?}: a key is there twice"));
+        for entry in &listed {
+            if !credentials.insert(entry.credential.clone()) {
+                return Err(format!("client {name:?}: {} is there twice", entry.credential));
             }
         }
         if !names.insert(name.clone()) {
@@ -159,16 +166,36 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     let (orders_per_s, requests_per_s) = (entry.orders_per_s, entry.requests_per_s);
     let rights = rights.into_iter().collect();
     let client = Client { name: name.as_str().into(), rights, orders_per_s, requests_per_s, binding };
-    let keys = match entry.key_sha256 {
-        Some(Keys::One(key)) => vec![key],
-        Some(Keys::Several(keys)) if !keys.is_empty() => keys,
-        _ => return Err("key_sha256 must name a key".to_owned()),
+    let mut credentials = Vec::new();
+    for text in texts("key_sha256", entry.key_sha256)? {
+        credentials.push(Credential::Key(sum("key_sha256", &text)?));
+    }
+    for text in texts("cert_sha256", entry.cert_sha256)? {
+        credentials.push(Credential::Certificate(sum("cert_sha256", &text)?));
+    }
+    for text in texts("cert_san", entry.cert_san)? {
+        credentials.push(Credential::Name(text));
+    }
+    if credentials.is_empty() {
+        return Err("there is none of key_sha256, cert_sha256 and cert_san".to_owned());
+    }
+    Ok(credentials.into_iter().map(|credential| Listed { credential, client: client.clone() }).collect())
+}
+
+fn texts(field: &str, value: Option<Texts>) -> Result<Vec<String>, String> {
+    let texts = match value {
+        None => return Ok(Vec::new()),
+        Some(Texts::One(text)) => vec![text],
+        Some(Texts::Several(texts)) => texts,
     };
-    let listed = |key: String| {
-        let key_sha256 = sha256_from_hex(&key).ok_or("key_sha256 must be 64 hexadecimal digits")?;
-        Ok(Listed { key_sha256, client: client.clone() })
-    };
-    keys.into_iter().map(listed).collect()
+    if texts.is_empty() || texts.iter().any(String::is_empty) {
+        return Err(format!("{field} must name one"));
+    }
+    Ok(texts)
+}
+
+fn sum(field: &str, text: &str) -> Result<[u8; 32], String> {
+    sha256_from_hex(text).ok_or_else(|| format!("{field} must be 64 hexadecimal digits"))
 }
 
 fn rights(names: &[String]) -> Result<Vec<Right>, String> {
@@ -190,6 +217,16 @@ fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
         *byte = (high << 4 | low) as u8;
     }
     Some(sum)
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "a key",
+            Self::Certificate(_) => "a certificate",
+            Self::Name(_) => "a name of a certificate",
+        })
+    }
 }
 
 /// The error's own text draws the place over several lines; a line number says the same.
@@ -217,10 +254,16 @@ mod tests {
         );
         let listed = parse(&text).expect("the file is good");
         let has = |at: usize| Right::ALL.map(|right| listed[at].client.rights.has(right));
-        assert_eq!(listed[0].key_sha256[..2], [0x9f, 0x86]);
+        assert!(matches!(listed[0].credential, Credential::Key([0x9f, 0x86, ..])));
         assert_eq!((has(0), has(1)), ([true, true, false, false], [false, false, true, true]));
         assert_eq!(listed[0].client.orders_per_s, NonZeroU32::new(500));
         assert!(listed.len() == 3 && listed[1..].iter().all(|key| key.client.name.as_str() == "desk"));
+        let text = format!(
+            "[[client]]\nname='shop'\ncert_sha256='{SUM}'\ncert_san=['spiffe://x/shop', 'shop.x']\nrights=['read']\n"
+        );
+        let listed = parse(&text).expect("keys are not needed").into_iter().map(|entry| entry.credential);
+        let names = ["spiffe://x/shop", "shop.x"].map(|name| Credential::Name(name.to_owned()));
+        assert_eq!(listed.skip(1).collect::<Vec<_>>(), names);
         assert!(parse("").expect("nobody may come in").is_empty());
     }
 
@@ -242,8 +285,11 @@ mod tests {
         for (text, expected) in [
             (good.replace("9f86", "xx86"), "client \"a\": key_sha256 must be 64 hexadecimal digits".to_owned()),
             (good.replace("9f86", ""), "client \"a\": key_sha256 must be 64 hexadecimal digits".to_owned()),
-            (good.replace(&format!("'{SUM}'"), "7"), "line 3: expected 64 hexadecimal digits".to_owned()),
-            (good.replace(&format!("'{SUM}'"), "[]"), "client \"a\": key_sha256 must name a key".to_owned()),
+            (good.replace(&format!("'{SUM}'"), "7"), "line 3: expected a text, or a list of texts".to_owned()),
+            (good.replace(&format!("'{SUM}'"), "[]"), "client \"a\": key_sha256 must name one".to_owned()),
+            (good.replace("key_sha256", "cert_sha256").replace("9f86", ""), "cert_sha256 must be 64 hex".to_owned()),
+            (good.replace("key_sha256", "cert_san").replace(SUM, ""), "cert_san must name one".to_owned()),
+            (good.replace("key_sha256", "#"), "client \"a\": there is none of key_sha256, cert_sha256".to_owned()),
             (good.replace("['read']", "[]"), format!("client \"a\": rights must name one: {known}")),
             (good.replace("'a'", "''"), "client \"\": the name is empty or has control characters".to_owned()),
             (good.replace("'read'", "'admin'"), format!("client \"a\": there is no right \"admin\": {known}")),

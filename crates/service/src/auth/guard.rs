@@ -8,12 +8,15 @@ use std::task::{Context, Poll};
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use forebay_api::Right;
-use futures::future::Either;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Either};
 use http::request::Parts;
-use tower::{Layer, Service};
+use http::{Extensions, HeaderMap};
+use tower::{Layer, Service, ServiceExt};
 
 use super::client::Client;
-use super::clients::Clients;
+use super::clients::{Clients, Refusal};
+use super::jwt::KeySource;
 use crate::http::peer::Peer;
 use crate::limit::Rates;
 use crate::problem::Problem;
@@ -47,15 +50,25 @@ impl Guard {
         Self { rates, ..self }
     }
 
-    fn admit(&self, request: &Request) -> Result<Client, Problem> {
-        let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<Peer>>() else {
-            return Err(Problem::internal("the request came from nowhere"));
+    fn admit(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Client, Refusal> {
+        let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<Peer>>() else {
+            return Err(Problem::internal("the request came from nowhere").into());
         };
-        let client = self.clients.admit(request.headers(), peer, self.right)?;
+        let client = self.clients.admit(headers, peer, self.right)?;
         if let Some(rates) = &self.rates {
             rates.take_one(&client)?;
         }
         Ok(client)
+    }
+
+    /// The same, with keys of the issuer that are not older than the request.
+    async fn admit_later(&self, head: &Parts, keys: &KeySource) -> Result<Client, Problem> {
+        if keys.renewed().await.is_err() {
+            return Err(Problem::not_ready("too many requests wait for newer keys of the issuer of their tokens"));
+        }
+        self.admit(&head.headers, &head.extensions).map_err(|refusal| match refusal {
+            Refusal::Now(problem) | Refusal::Perhaps(problem, _) => problem,
+        })
     }
 }
 
@@ -67,26 +80,47 @@ impl<S> Layer<S> for Guard {
     }
 }
 
+type Answer = Result<Response, Infallible>;
+
 impl<S> Service<Request> for Guarded<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible>,
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<S::Future, Ready<Result<Response, Infallible>>>;
+    type Future = Either<S::Future, Either<Ready<Answer>, BoxFuture<'static, Answer>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        match self.guard.admit(&request) {
+        match self.guard.admit(request.headers(), request.extensions()) {
             Ok(client) => {
                 request.extensions_mut().insert(client);
                 Either::Left(self.inner.call(request))
             }
-            Err(problem) => Either::Right(ready(Ok(problem.into_response()))),
+            Err(Refusal::Now(problem)) => Either::Right(Either::Left(ready(Ok(problem.into_response())))),
+            Err(Refusal::Perhaps(_, keys)) => {
+                let Self { inner, guard } = self.clone();
+                Either::Right(Either::Right(call_later(inner, guard, request, keys).boxed()))
+            }
         }
+    }
+}
+
+async fn call_later<S>(inner: S, guard: Guard, request: Request, keys: KeySource) -> Answer
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    let (mut head, body) = request.into_parts();
+    match guard.admit_later(&head, &keys).await {
+        Ok(client) => {
+            head.extensions.insert(client);
+            inner.oneshot(Request::from_parts(head, body)).await
+        }
+        Err(problem) => Ok(problem.into_response()),
     }
 }
 

@@ -1,7 +1,9 @@
-//! API clients, their keys and their rights.
+//! Clients, how they are known, and their rights.
 //!
-//! Without a clients file access is open to everybody, and a client is known by its address. With one, every request needs
-//! `Authorization: Bearer <API key>` (RFC 6750). Only SHA-256 sums of keys are kept; they are compared in constant time.
+//! Where nothing names clients, access is open to everybody, and a client is known by its address. Else every request comes with one of:
+//! - `Authorization: Bearer <API key>` (RFC 6750): a key of the clients file, of which only SHA-256 sums are kept; they are compared in constant time.
+//! - `Authorization: Bearer <JWT>`: a token of the issuer whose keys are known.
+//! - a client certificate that the clients file lists, where there is no `Authorization`.
 //!
 //! What a client is bound to stands in [`Client::binding`], whoever it is known by. Handlers build what they read and write from it.
 
@@ -10,11 +12,13 @@ mod client;
 mod clients;
 mod clients_file;
 mod guard;
+mod jwt;
 
 pub use binding::Binding;
 pub use client::{Client, Rights};
 pub use clients::Clients;
 pub use forebay_api::Right;
 pub use guard::Guard;
+pub use jwt::{Jwks, JwtSettings};
 
 pub use crate::http::peer::ClientName;

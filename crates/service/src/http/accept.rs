@@ -113,8 +113,8 @@ impl Acceptor {
             None => self.connections.spawn(server.run(stream, peer, stopping, closing)),
             Some(tls) => self.connections.spawn(async move {
                 let accepted = closing.run_until_cancelled(tls.accept(stream)).await;
-                if let Some(Some(stream)) = accepted {
-                    server.run(stream, peer, stopping, closing).await;
+                if let Some(Some((stream, certificate))) = accepted {
+                    server.run(stream, peer.with_certificate(certificate), stopping, closing).await;
                 }
             }),
         };

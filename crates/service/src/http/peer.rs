@@ -4,6 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
+use webpki::EndEntityCert;
+
 /// The other end of a connection; handlers get it as `ConnectInfo<Peer>`.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -11,6 +15,17 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The name that a client without a token is known by.
     pub name: ClientName,
+    /// The certificate that it has shown, and that an authority of ours has signed.
+    pub(crate) certificate: Option<Arc<Certificate>>,
+}
+
+/// A client's certificate.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    /// The SHA-256 sum of all of it (DER).
+    pub(crate) sha256: [u8; 32],
+    /// Its other names (SAN): hosts and URIs.
+    pub(crate) names: Vec<String>,
 }
 
 /// The name that a client is known by, in rate limits and logs: its name in the clients file, or its address.
@@ -26,7 +41,21 @@ pub fn is_this_machine(host: &str) -> bool {
 
 impl Peer {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, name: ClientName::of_address(address.ip()) }
+        Self { address, name: ClientName::of_address(address.ip()), certificate: None }
+    }
+
+    /// The same, with the certificate that it has shown.
+    pub(crate) fn with_certificate(self, certificate: Option<Certificate>) -> Self {
+        Self { certificate: certificate.map(Arc::new), ..self }
+    }
+}
+
+impl Certificate {
+    /// Of one that was verified.
+    pub(crate) fn of(der: &CertificateDer<'_>) -> Self {
+        let parsed = EndEntityCert::try_from(der);
+        let names = parsed.iter().flat_map(|parsed| parsed.valid_dns_names().chain(parsed.valid_uri_names()));
+        Self { sha256: Sha256::digest(der).into(), names: names.map(str::to_owned).collect() }
     }
 }
 

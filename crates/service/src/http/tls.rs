@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::followed::Followed;
+use crate::http::peer::Certificate;
 use crate::settings::command_line::BadSetting;
 
 /// How long a peer may take to come to an understanding.
@@ -69,10 +70,14 @@ impl Tls {
         self.config.follow(|| self.files.read(), stop).await;
     }
 
-    /// The connection behind the handshake; nothing where the peer does not come to one.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    /// The connection behind the handshake, and the certificate of the peer, where it has shown one that is good; nothing where the
+    /// peer does not come to a handshake.
+    pub(super) async fn accept(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Option<Certificate>)> {
         match timeout(HANDSHAKE_MAX, TlsAcceptor::from(self.config.now()).accept(stream)).await {
-            Ok(Ok(stream)) => Some(stream),
+            Ok(Ok(stream)) => {
+                let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(Certificate::of);
+                Some((stream, certificate))
+            }
             Ok(Err(error)) => {
                 debug!(%error, "a connection ended in its handshake");
                 None

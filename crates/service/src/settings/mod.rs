@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+use crate::auth::JwtSettings;
 use crate::failpoint::Failpoints;
 use crate::http::{Origins, TlsSettings};
 
@@ -27,6 +28,10 @@ pub struct ServiceSettings {
     /// TOML file of the API clients (`forebay keys` writes it), read again when it changes; without it access is open to everybody
     #[arg(long, env = "FOREBAY_CLIENTS_FILE", value_name = "FILE")]
     pub clients_file: Option<PathBuf>,
+
+    /// Whose tokens let clients in.
+    #[command(flatten)]
+    pub jwt: JwtSettings,
 
     /// Whether connections are TLS.
     #[command(flatten)]
@@ -81,6 +86,7 @@ impl Default for ServiceSettings {
             logging: LoggingSettings::default(),
             shutdown_grace: Duration::from_secs(20),
             clients_file: None,
+            jwt: JwtSettings::default(),
             tls: TlsSettings::default(),
             connections_max: 4096,
             cors_origins: None,
@@ -163,6 +169,9 @@ mod tests {
             "FOREBAY_LOG_LEVEL",
             "FOREBAY_SHUTDOWN_GRACE_S",
             "FOREBAY_CLIENTS_FILE",
+            "FOREBAY_JWT_ISSUER",
+            "FOREBAY_JWT_AUDIENCE",
+            "FOREBAY_JWKS",
             "FOREBAY_TLS_CERT",
             "FOREBAY_TLS_KEY",
             "FOREBAY_TLS_CLIENT_CA",

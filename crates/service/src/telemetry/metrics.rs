@@ -81,6 +81,10 @@ metric_table! {
     REQUEST_SECONDS Histogram "forebay_http_request_seconds" ["route", "method"]
         "Time from a request's head to the head of its answer";
     PROBLEMS Counter "forebay_http_problems_total" ["route", "code"] "Answers that are problems, by their code";
+    TOKENS Counter "forebay_tokens_total" ["result"] "Tokens (JWT) that came: known from before (cached), verified, or refused";
+    JWKS_KEYS Gauge "forebay_jwks_keys" [] "Keys of the issuer of tokens that can be used";
+    JWKS_FETCHES Counter "forebay_jwks_fetches_total" ["result"] "Attempts to fetch the issuer's keys: ok or failed";
+    JWKS_FETCHED Gauge "forebay_jwks_fetched_timestamp_seconds" [] "When the issuer's keys were fetched last";
     RESIDENT_BYTES Gauge "process_resident_memory_bytes" [] "Memory of the process";
     CPU_SECONDS Counter "process_cpu_seconds_total" [] "Processor time, user and system";
     OPEN_FILES Gauge "process_open_fds" [] "Open file descriptors";

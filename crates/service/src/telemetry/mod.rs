@@ -58,6 +58,11 @@ pub fn install(log: &LoggingSettings) {
     if tracing::dispatcher::set_global_default(logs).is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
+    install_tls_provider();
+}
+
+/// Installs the TLS provider of the process. Later calls change nothing.
+pub(crate) fn install_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -16,4 +16,5 @@ mod requests;
 mod running;
 mod server;
 mod tls;
+mod tokens;
 mod wire;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use axum::routing::get;
 use forebay_service::http::TlsSettings;
-use forebay_service::{Service, ServiceSettings};
+use forebay_service::{Right, Service, ServiceSettings};
 use forebay_testkit::eventually;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::server::TestService;
@@ -28,9 +29,18 @@ impl Authority {
 
     /// Certificate and key for that name, as PEM.
     fn issue(&self, name: &str) -> (String, String) {
+        let (certificate, key) = self.issue_for(&CertificateParams::new(vec![name.to_owned()]).unwrap());
+        (certificate.pem(), key)
+    }
+
+    fn issue_for(&self, params: &CertificateParams) -> (rcgen::Certificate, String) {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        (certificate.pem(), key.serialize_pem())
+        (params.signed_by(&key, &self.issuer).unwrap(), key.serialize_pem())
+    }
+
+    /// A client that shows a certificate.
+    fn client_with(&self, certificate: &rcgen::Certificate, key: &str) -> Client {
+        self.client(Some(Identity::from_pem((certificate.pem() + key).as_bytes()).unwrap()))
     }
 
     fn settings(&self, name: &str, asks_for_client: bool) -> TlsSettings {
@@ -103,6 +113,52 @@ async fn only_clients_with_a_certificate_are_let_in_where_that_is_asked_for() {
     let (certificate, key) = Authority::new().issue("shop");
     let stranger = Identity::from_pem((certificate + &key).as_bytes()).unwrap();
     assert!(version(&authority.client(Some(stranger)), &server).await.is_err());
+}
+
+fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"))
+}
+
+#[tokio::test]
+async fn a_certificate_that_the_clients_file_lists_is_who_the_client_is() {
+    let authority = Authority::new();
+    let uri = SanType::URI("spiffe://example.org/warehouse".try_into().unwrap());
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.subject_alt_names.push(uri);
+    let (by_uri, uri_key) = authority.issue_for(&params);
+    let named = |name: &str| authority.issue_for(&CertificateParams::new(vec![name.to_owned()]).unwrap());
+    let ((by_host, host_key), (by_sum, sum_key), (unlisted, unlisted_key)) = (named("shop"), named("desk"), named("x"));
+    let (sum, key_sha256) = (sum(by_sum.der()), sum(b"secret-of-ops"));
+    let clients = authority.path("clients.toml");
+    let listed = format!(
+        "[[client]]\nname = 'warehouse'\ncert_san = 'spiffe://example.org/warehouse'\nrights = ['read']\n\
+         [[client]]\nname = 'shop'\ncert_san = ['shop']\nrights = ['write']\n\
+         [[client]]\nname = 'desk'\ncert_sha256 = '{sum}'\nrights = ['read']\n\
+         [[client]]\nname = 'ops'\nkey_sha256 = '{key_sha256}'\nrights = ['read']\n"
+    );
+    std::fs::write(&clients, listed).unwrap();
+    let tls = authority.settings("localhost", true);
+    let settings = ServiceSettings { tls, clients_file: Some(clients), ..ServiceSettings::default() };
+    let service = Service::new(&settings).unwrap();
+    let who = async |client: forebay_service::Client| client.name.to_string();
+    let guard = service.clients.guard(Right::OrdersRead);
+    let server = TestService::of(service, axum::Router::new().route("/who", get(who)).route_layer(guard)).await;
+    let ask = async |client: Client, key: Option<&str>| {
+        let mut request = client.get(format!("https://localhost:{}/who", server.address.port()));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask(authority.client_with(&by_uri, &uri_key), None).await, (200, "warehouse".to_owned()));
+    assert_eq!(ask(authority.client_with(&by_sum, &sum_key), None).await, (200, "desk".to_owned()));
+    assert_eq!(ask(authority.client_with(&by_host, &host_key), None).await.0, 403);
+    let stranger = || authority.client_with(&unlisted, &unlisted_key);
+    assert_eq!(ask(stranger(), None).await.0, 401);
+    assert_eq!(ask(stranger(), Some("secret-of-ops")).await, (200, "ops".to_owned()));
+    let wrong_key = ask(authority.client_with(&by_uri, &uri_key), Some("wrong")).await;
+    assert_eq!(wrong_key.0, 401, "who names itself is that, or nobody");
 }
 
 #[tokio::test]

@@ -43,6 +43,14 @@ impl System {
         Self::start_on(Stack::temporary(shards, durability).await?, None, settings).await
     }
 
+    /// The same, on servers that run.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_with(stack: Stack, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_on(stack, None, settings).await
+    }
+
     /// The same, with a proxy on every way from a service to a server.
     ///
     /// # Errors

@@ -14,5 +14,6 @@ mod main_road;
 mod many_events;
 mod reads;
 mod routing;
+mod secured;
 mod stopping;
 mod verify;

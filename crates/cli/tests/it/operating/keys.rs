@@ -83,6 +83,19 @@ async fn what_else_stands_in_the_file_stays_and_what_cannot_be_is_refused() {
     assert!(keys.refused(&["revoke", "desk", "--key", listed[5]]).await.contains("the only key"));
     assert!(keys.refused(&["revoke", "desk", "--key", "xyz"]).await.contains("no key"));
     assert_eq!(keys.0.read(FILE), text, "what is refused changes nothing");
+    keys.0.write(FILE, "[[client]]\nname = 'dock'\ncert_san = 'dock.example'\nrights = ['read']\n");
+    assert!(keys.run(&["list"]).await.contains("dock.example"));
+    keys.run(&["revoke", "dock", "--old"]).await;
+    let key = keys.run(&["rotate", "dock"]).await;
+    let digits = keys.run(&["list"]).await.split_whitespace().rev().nth(1).unwrap().to_owned();
+    keys.run(&["revoke", "dock", "--key", &digits]).await;
+    let text = keys.0.read(FILE);
+    assert!(
+        text.contains("dock.example") && !text.contains("key_sha256"),
+        "without {key} it has its certificate: {text}"
+    );
+    keys.run(&["revoke", "dock"]).await;
+    assert!(!keys.0.read(FILE).contains("dock"));
     keys.0.write(FILE, "[[client]]\nname = 1\n");
     assert!(keys.refused(&["list"]).await.contains("clients file"), "a wrong file is told");
 }
