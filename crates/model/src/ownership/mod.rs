@@ -21,7 +21,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`unit`] | what has one owner |
+//! | [`unit`](mod@unit) | what has one owner |
 //! | [`state`] | what a shard says of a unit |
 //! | [`change`] | what a control frame says of a unit |
 //! | [`taking`] | what a control frame does |
