@@ -21,11 +21,13 @@ create table orders (
     place_seq   int8        not null,
     place_log   int2        not null,
     -- What has become of it: the fold over it and its events, as the transaction that stores either leaves it; 0 is placed. Derived, so it
-    -- is the one column that changes.
+    -- changes, and no other column does but `amended`.
     status      int2        not null default 0,
     items       jsonb       not null,
     -- A JSON object of every top-level field of the order that has no column; `{}` when there is none.
     attributes  jsonb       not null,
+    -- What the items come to as they are now, where they were amended; null where `total` still says it. Derived as `status` is.
+    amended     int8,
     primary key (bucket, tenant, customer_id, ordered_at, order_id)
 ) partition by range (ordered_at);
 
@@ -38,8 +40,8 @@ create index orders_returns_by_time on orders (ordered_at, order_id) where kind 
 -- What lies between two places of a log, in its order. The rows of a frame have one place, which the index has once.
 create index orders_by_place on orders (place_log, place_seq);
 
--- What the orders of each hour come to, by tenant, kind and currency: kept in the transaction that stores them, so it is exact at every
--- position. Totals of any time are read from it, but for the hours that a range cuts.
+-- What the orders of each hour come to as they are now, by tenant, kind and currency: kept in the transaction that stores them, or what
+-- amends them, so it is exact at every position. Totals of any time are read from it, but for the hours that a range cuts.
 create table order_sums (
     tenant   text        collate "C" not null,
     -- When it begins (UTC).

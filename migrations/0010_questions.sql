@@ -35,22 +35,36 @@ select bucket, tenant, customer_id, ordered_at, order_id, kind, currency, number
     item
 from orders, jsonb_array_elements(items) with ordinality as each (item, number);
 
--- What orders of a day (UTC) come to.
+-- What orders of a day (UTC) come to, as they are now.
 create view revenue_by_day as
 select (ordered_at at time zone 'UTC')::date as day, currency, count(*) as orders,
-    coalesce(sum(total) filter (where kind = 'sale'), 0) as gross,
-    coalesce(-sum(total) filter (where kind = 'return'), 0) as returned,
-    sum(total) as net
+    coalesce(sum(coalesce(amended, total)) filter (where kind = 'sale'), 0) as gross,
+    coalesce(-sum(coalesce(amended, total)) filter (where kind = 'return'), 0) as returned,
+    sum(coalesce(amended, total)) as net
 from orders
 group by 1, 2;
 
+-- Makes the sums of this shard anew, of the orders that there are. For an operator who has changed rows, while the shard's writer is stopped.
+create procedure forebay_sum_anew()
+    language sql
+    as $$
+        truncate order_sums, view_sums;
+        insert into order_sums
+            select tenant, date_trunc('hour', ordered_at, 'UTC'), kind, currency, count(*), sum(coalesce(amended, total))
+            from orders group by 1, 2, 3, 4;
+        insert into view_sums
+            select bucket, tenant, view, key, date_trunc('hour', ordered_at, 'UTC'), kind, currency, count(*), sum(coalesce(amended, subtotal))
+            from order_views where coalesce(has_items, items <> '[]') group by 1, 2, 3, 4, 5, 6, 7;
+    $$;
+
+comment on procedure forebay_sum_anew is 'Makes order_sums and view_sums of this shard anew, while its writer is stopped';
 comment on function forebay_key_bucket is 'The bucket of a key: of an order id for order_index, of a view''s key for order_views';
 comment on function forebay_bucket is 'The bucket of a customer: with it, where customer_id = … uses the primary key of orders';
 comment on function forebay_orders_of is 'A customer''s orders of this shard, by the primary key';
 comment on view order_items is 'A row for each item of each order';
 comment on view revenue_by_day is 'What the sales and the returns of a day (UTC) come to, in minor units of each currency';
 
-comment on table orders is 'Orders, as their clients sent them; a row never changes, but for its status. Partitioned by ordered_at';
+comment on table orders is 'Orders, as their clients sent them; a row never changes, but for status and amended. Partitioned by ordered_at';
 comment on column orders.bucket is 'The customer''s bucket: forebay_bucket(customer_id). The primary key begins with it';
 comment on column orders.tenant is 'Whose orders they are; empty where tenants are not used';
 comment on column orders.customer_id is 'Who ordered';
@@ -63,15 +77,27 @@ comment on column orders.place_seq is 'Of Forebay''s own: the frame of the log i
 comment on column orders.place_log is 'Of Forebay''s own: which log, as place_log numbers it';
 comment on column orders.status is 'What has become of it by its events: 0 placed, 1 confirmed, 2 packed, 3 shipped, 4 delivered, 5 cancelled, 6 returned';
 comment on column orders.items is 'Array of objects with sku, quantity, price and whatever else was sent; see order_items';
+comment on column orders.amended is 'What its items come to now, where they were amended: coalesce(amended, total)';
 comment on column orders.attributes is 'Object of every further field of the order';
 
 comment on table order_sums is 'What the orders of each hour (UTC) come to: the quick way to totals over a long time';
+comment on table view_sums is 'What the orders of each hour (UTC) come to for each key of a view. Lies on the shard of the key''s bucket';
+comment on column view_sums.bucket is 'forebay_key_bucket(key)';
+comment on column view_sums.tenant is 'As in orders';
+comment on column view_sums.view is 'Which view: id in view_in_force';
+comment on column view_sums.key is 'Whose view: a seller''s id, say';
+comment on column view_sums.hour is 'When it begins';
+comment on column view_sums.kind is 'As in orders';
+comment on column view_sums.currency is 'As in orders';
+comment on column view_sums.orders is 'How many there are of which the key has items';
+comment on column view_sums.total is 'Sum of their subtotals as they are now, in minor units of the currency';
+
 comment on column order_sums.tenant is 'As in orders';
 comment on column order_sums.hour is 'When it begins';
 comment on column order_sums.kind is 'As in orders';
 comment on column order_sums.currency is 'As in orders';
 comment on column order_sums.orders is 'How many there are';
-comment on column order_sums.total is 'Sum of their totals, in minor units of the currency';
+comment on column order_sums.total is 'Sum of their totals as they are now, in minor units of the currency';
 
 comment on table order_time is 'The time of every order whose id does not tell it, so that an id does not come twice';
 comment on column order_time.bucket is 'The customer''s bucket';
@@ -99,7 +125,9 @@ comment on column order_views.kind is 'As in orders';
 comment on column order_views.currency is 'As in orders';
 comment on column order_views.subtotal is 'Sum of quantity × price of these items, in minor units of the currency';
 comment on column order_views.status is 'As in orders, by what the key sees';
-comment on column order_views.items is 'The items that have the key';
+comment on column order_views.items is 'The items that have the key; none where it has come in by an amendment';
+comment on column order_views.amended is 'What its items come to now, where they were amended: coalesce(amended, subtotal)';
+comment on column order_views.has_items is 'Whether it has any now, where they were amended';
 
 comment on table view_in_force is 'The views that new orders are derived with';
 comment on column view_in_force.id is 'Never given to another view';

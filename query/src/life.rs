@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use forebay_model::StoredEvents;
-use forebay_model::event::life::Life;
+use forebay_model::event::life::{Amended, Life};
+use forebay_model::{AmendedItems, StoredEvents, Worth};
 use forebay_shard::read::OrderRow;
 use serde_json::value::RawValue;
 
@@ -43,12 +43,27 @@ pub(crate) fn events(row: &OrderRow) -> Result<StoredEvents<'_>, ReadError> {
     StoredEvents::read(row.events()).map_err(|error| ReadError::unreadable(row.key(), &error))
 }
 
-/// Everything but the end of the object.
-fn push_now(out: &mut Vec<u8>, placed: &Fact<'_>, events: &StoredEvents<'_>) {
-    let life = match placed.sum {
+/// What an order counts for in sums, as it is now.
+///
+/// # Errors
+/// Where what happened to it cannot be read.
+pub(crate) fn worth_now(row: &OrderRow) -> Result<Worth, ReadError> {
+    let placed = Fact::of(row);
+    // What came in by an amendment was not there as it was placed.
+    let worth = Worth::of(row.sum(), placed.items != "[]");
+    Ok(worth.amended(AmendedItems::of(&life(&placed, &events(row)?))))
+}
+
+fn life(placed: &Fact<'_>, events: &StoredEvents<'_>) -> Life {
+    match placed.sum {
         Sum::Total(..) => Life::of(placed.ordered_at, placed.items, events),
         Sum::Subtotal(_) => Life::of_part(placed.ordered_at, placed.items, events),
-    };
+    }
+}
+
+/// Everything but the end of the object.
+fn push_now(out: &mut Vec<u8>, placed: &Fact<'_>, events: &StoredEvents<'_>) {
+    let life = life(placed, events);
     let members = Members::of(&life);
     let attributes = match placed.sum {
         Sum::Total(_, attributes) => attributes_now(attributes, &life, &members),
@@ -62,7 +77,7 @@ fn push_now(out: &mut Vec<u8>, placed: &Fact<'_>, events: &StoredEvents<'_>) {
     };
     push_open_fact(out, &Fact { items, sum, ..*placed });
     members.push(out);
-    if matches!(placed.sum, Sum::Subtotal(_)) && life.items.as_ref().is_some_and(|amended| amended.items == "[]") {
+    if matches!(placed.sum, Sum::Subtotal(_)) && life.items.as_ref().is_some_and(Amended::is_nothing) {
         out.extend_from_slice(b",\"withdrawn\":true");
     }
 }

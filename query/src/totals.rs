@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forebay_api::totals::Total;
-use forebay_model::{OrderKind, Timestamp};
+use forebay_model::{OrderKind, Timestamp, Worth};
 use forebay_shard::read::{OrderRow, Period, SumRow};
 
 /// Sums by period and currency.
@@ -37,11 +37,14 @@ impl Sums {
         sum.returned += total.returned;
     }
 
-    /// Adds one order.
-    pub(crate) fn add_order(&mut self, row: &OrderRow, by: Option<Period>) {
-        let period = by.map(|by| beginning(by, row.ordered_at()));
-        let kind = row.kind().parse().unwrap_or_default();
-        self.add(SumRow { period, kind, currency: row.currency().to_owned(), orders: 1, total: row.sum().into() });
+    /// Adds one order, where it counts.
+    pub(crate) fn add_order(&mut self, row: &OrderRow, worth: Worth, by: Option<Period>) {
+        let (orders, total) = (worth.orders.unsigned_abs(), worth.total);
+        if orders > 0 {
+            let period = by.map(|by| beginning(by, row.ordered_at()));
+            let kind = row.kind().parse().unwrap_or_default();
+            self.add(SumRow { period, kind, currency: row.currency().to_owned(), orders, total });
+        }
     }
 
     /// How many periods and currencies there are.

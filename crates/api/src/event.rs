@@ -26,8 +26,7 @@ pub struct NewEvent<V> {
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub at: String,
     /// `returned`: `items`, each with `sku` and `quantity`; without them all of it. `paid`, `refunded`: an `amount` in minor units.
-    /// `amended`: `set`, fields of the order and what they are now (not what it is, its time, currency, items, or what a view goes by), and
-    /// `items` anew. Whatever else is kept and given back.
+    /// `amended`: `set`, fields of the order and what they are now (not what it is, its time, currency or items), and `items` anew. Whatever else is kept and given back.
     #[serde(flatten)]
     pub content: BTreeMap<String, V>,
 }

@@ -50,7 +50,7 @@ pub mod view;
 
 pub use claim::{Claim, Claimant, Claims};
 pub use control::Control;
-pub use event::{Event, EventDraft, EventKind, EventParser, Status, StoredEvents};
+pub use event::{AmendedItems, Event, EventDraft, EventKind, EventParser, Status, StoredEvents, Worth};
 pub use fact::Facts;
 pub use fact::derive::{Deriver, StoredOrder};
 pub use id::{CustomerId, EventId, OrderId};

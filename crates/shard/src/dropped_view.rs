@@ -21,23 +21,31 @@ const UNDEFINED_TABLE: &str = "42P01";
 /// How long to wait for a merge.
 const MERGE_POLL: Duration = Duration::from_millis(500);
 
-/// The lanes whose rows are of views.
-const LANES: [Lane; 2] = [Lane::Views, Lane::ViewEvents];
+/// A table whose rows are of views.
+#[derive(Clone, Copy)]
+enum ViewTable {
+    /// Facts, which are counted.
+    Of(Lane),
+    /// What they come to.
+    Sums,
+}
 
-/// Deletes every row of a view. Returns how many were deleted, now and before.
+const TABLES: [ViewTable; 3] = [ViewTable::Of(Lane::Views), ViewTable::Of(Lane::ViewEvents), ViewTable::Sums];
+
+/// Deletes every row of a view, and what they come to. Returns how many rows were deleted, now and before.
 ///
 /// # Errors
 /// Whatever the server says. Run again, it goes on.
 pub async fn delete_dropped(connection: &mut PgConnection, view: ViewId) -> Result<u64, sqlx::Error> {
     const ROWS: &str = "select coalesce(sum(rows), 0)::int8 from view_dropped where id = $1";
-    for lane in LANES {
+    for table in TABLES {
         let mut done: BTreeSet<String> = BTreeSet::new();
         // Partitions are made and merged meanwhile, so they are listed until there is none that was not looked through.
-        while let Some(partition) = partitions(connection, lane).await?.into_iter().find(|name| !done.contains(name)) {
+        while let Some(partition) = partitions(connection, table).await?.into_iter().find(|name| !done.contains(name)) {
             let (mut block, mut goes_on) = (0, true);
             while goes_on {
                 let begun = Instant::now();
-                goes_on = delete_piece(connection, lane, &partition, block, view).await?;
+                goes_on = delete_piece(connection, table, &partition, block, view).await?;
                 block += BLOCKS;
                 // Half of the time is others'.
                 sleep(begun.elapsed()).await;
@@ -49,26 +57,29 @@ pub async fn delete_dropped(connection: &mut PgConnection, view: ViewId) -> Resu
     Ok(rows.unsigned_abs())
 }
 
-/// The tables that hold a lane's rows.
-async fn partitions(connection: &mut PgConnection, lane: Lane) -> Result<Vec<String>, sqlx::Error> {
+/// What a table consists of.
+async fn partitions(connection: &mut PgConnection, table: ViewTable) -> Result<Vec<String>, sqlx::Error> {
     const SQL: &str =
         "select inhrelid::regclass::text from pg_inherits where inhparent = $1::text::regclass order by 1";
-    if !lane.is_partitioned_by_time() {
-        return Ok(vec![lane.table().to_owned()]);
+    match table {
+        ViewTable::Of(lane) if lane.is_partitioned_by_time() => {
+            sqlx::query_scalar(SQL).bind(lane.table()).fetch_all(connection).await
+        }
+        ViewTable::Of(lane) => Ok(vec![lane.table().to_owned()]),
+        ViewTable::Sums => Ok(vec!["view_sums".to_owned()]),
     }
-    sqlx::query_scalar(SQL).bind(lane.table()).fetch_all(connection).await
 }
 
 /// Returns whether the partition goes on behind this piece.
 async fn delete_piece(
     connection: &mut PgConnection,
-    lane: Lane,
+    table: ViewTable,
     partition: &str,
     block: i64,
     view: ViewId,
 ) -> Result<bool, sqlx::Error> {
     loop {
-        match try_piece(connection, lane, partition, block, view).await {
+        match try_piece(connection, table, partition, block, view).await {
             Ok(Some(goes_on)) => return Ok(goes_on),
             Ok(None) => sleep(MERGE_POLL).await,
             // It was merged: what it became is another one.
@@ -81,7 +92,7 @@ async fn delete_piece(
 /// `None` while something is being merged.
 async fn try_piece(
     connection: &mut PgConnection,
-    lane: Lane,
+    table: ViewTable,
     partition: &str,
     block: i64,
     view: ViewId,
@@ -93,10 +104,14 @@ async fn try_piece(
         transaction.rollback().await?;
         return Ok(None);
     }
+    let counted_as = match table {
+        ViewTable::Of(lane) => Some(lane.as_str()),
+        ViewTable::Sums => None,
+    };
     // The name is the catalogue's, quoted where that is needed.
     let delete = format!(
         "with gone as (delete from only {partition} where ctid >= $1::text::tid and ctid < $2::text::tid and view = $3 returning 1), \
-            counted as (insert into view_dropped as d (id, lane, rows) select $3, $6, count(*) from gone having count(*) > 0 \
+            counted as (insert into view_dropped as d (id, lane, rows) select $3, $6, count(*) from gone having count(*) > 0 and $6 is not null \
                 on conflict (id, lane) do update set rows = d.rows + excluded.rows) \
         select pg_relation_size($4::text::regclass) > $5 * current_setting('block_size')::int8"
     );
@@ -106,7 +121,7 @@ async fn try_piece(
         .bind(number(view))
         .bind(partition)
         .bind(block + BLOCKS)
-        .bind(lane.as_str())
+        .bind(counted_as)
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;

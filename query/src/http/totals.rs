@@ -14,6 +14,7 @@ use crate::cache::{Entry, Watched};
 use crate::error::ReadError;
 use crate::http::listed::{Listed, Reads};
 use crate::http::query_string::QueryString;
+use crate::life::worth_now;
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
@@ -131,10 +132,7 @@ impl TotalsRequest {
         let mut merge = Merge::new(app.shards(), reads, &self.listed.scan, patience)?;
         let mut summed = Summed::default();
         while let Some(row) = merge.next(ROWS).await? {
-            // What came in by an amendment was not there as it was placed.
-            if row.items() != "[]" {
-                summed.sums.add_order(&row, self.by);
-            }
+            summed.sums.add_order(&row, worth_now(&row)?, self.by);
         }
         summed.missing = merge.missing().to_vec();
         for source in merge.sources() {

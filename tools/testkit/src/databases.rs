@@ -51,10 +51,30 @@ impl Databases {
         self.allow_connections(shard, true).await;
     }
 
+    /// Keeps a copy of a database as it is now. Whoever is connected is cut off.
+    pub async fn keep_copy(&self, shard: usize) {
+        let name = self.name(shard);
+        self.take_down(shard).await;
+        self.administrate(shard, &format!("create database \"{name}_kept\" template \"{name}\"")).await;
+        self.bring_back(shard).await;
+    }
+
+    /// Puts the copy in the place of the database, as a backup is restored.
+    pub async fn put_copy_back(&self, shard: usize) {
+        let name = self.name(shard);
+        self.take_down(shard).await;
+        self.administrate(shard, &format!("drop database \"{name}\"")).await;
+        self.administrate(shard, &format!("alter database \"{name}_kept\" rename to \"{name}\"")).await;
+    }
+
     async fn allow_connections(&self, shard: usize, allowed: bool) -> &str {
-        let (_, name) = self.urls[shard].rsplit_once('/').expect("an address names a database");
+        let name = self.name(shard);
         self.administrate(shard, &format!("alter database \"{name}\" allow_connections {allowed}")).await;
         name
+    }
+
+    fn name(&self, shard: usize) -> &str {
+        self.urls[shard].rsplit_once('/').expect("an address names a database").1
     }
 
     async fn administrate(&self, shard: usize, statement: &str) {

@@ -132,14 +132,15 @@ pub(super) fn get_totals(route: Route, schemas: &mut Schemas) -> Operation {
         Route::GetTotalsOfCustomer => ("See what a customer's orders come to", ""),
         Route::GetTotalsOfView => (
             "See what the orders of a seller, or of another view, come to",
-            "Of the items that each sees: the sums are those of `subtotal`. ",
+            "Of the items that each sees: the sums are those of `subtotal`, and an order that has left it none is not among them. However many there are, \
+             it is read from sums that are kept by the hour. ",
         ),
         _ => (
             "See what all orders come to",
             "However many there are, it is read from sums that are kept by the hour. (An order with the id `totals` is read as its customer's.) ",
         ),
     };
-    let text = "Of orders as they were placed: a return is an order of kind `return`, and events change nothing of it. Sums are per currency, and exact at the positions of the answer. `gross` is what sales come to, `returned` what returns have given \
+    let text = "Of orders as they are now: they follow amendments. A return is an order of kind `return`; events of that kind change nothing. Sums are per currency, and exact at the positions of the answer. `gross` is what sales come to, `returned` what returns have given \
                 back, `net` the difference. At most 20,000 totals come at once.";
     Operation {
         summary,

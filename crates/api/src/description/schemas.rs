@@ -104,7 +104,7 @@ pub(crate) fn by_kind(schema: &mut Schema) {
         (
             "set",
             "Of `amended`, which has this or `items`: fields of the order, and what they are from then on. Not its id, customer, time, \
-             currency or kind, nor what a view goes by.",
+             currency or kind. By a field that a view goes by it moves to another of the view's keys, or with null to none.",
             json!({"note": "leave it at the door"}),
         ),
     ];

@@ -6,6 +6,7 @@ mod forebay;
 mod hangup;
 mod help;
 mod interface;
+mod living;
 mod operating;
 mod replaying;
 mod serve;

@@ -7,11 +7,13 @@ pub mod life;
 mod parser;
 mod status;
 pub mod stored;
+pub mod worth;
 
 pub use kind::{EventKind, NotAKind};
 pub use parser::EventParser;
 pub use status::{NotAStatus, Status};
 pub use stored::{BadEvents, StoredEvent, StoredEvents};
+pub use worth::{AmendedItems, Worth};
 
 use crate::id::EventId;
 use crate::order::fault::{Fault, Rejection};

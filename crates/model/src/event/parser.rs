@@ -127,11 +127,13 @@ impl EventParser {
             let place = Pointer::OfSet(&field);
             if NOT_SET.contains(&&*field) {
                 reader.fault(place, "cannot be amended here: an order keeps what it is, and items stand beside set");
-            } else if self.views.of_order_field(&field).is_some() {
-                reader.fault(place, "cannot be amended: a view goes by it");
             }
             let peek = reader.jiter.peek()?;
-            reader.jiter.known_skip(peek)?;
+            if peek != Peek::Null && self.views.of_order_field(&field).is_some() {
+                reader.id(peek, place)?;
+            } else {
+                reader.jiter.known_skip(peek)?;
+            }
             next = reader.jiter.next_key()?.map(str::to_owned);
         }
         Ok(())
@@ -299,7 +301,12 @@ mod tests {
         assert_eq!(faults(&event(&json!({"kind": "paid", "amount": -1}))), ["/amount"]);
         assert_eq!(faults(&event(&json!({"kind": "amended"}))), ["/set"]);
         let set = json!({"note": 1, "timestamp": "x", "warehouse_id": "W2"});
-        assert_eq!(faults(&event(&json!({"kind": "amended", "set": set}))), ["/set/timestamp", "/set/warehouse_id"]);
+        assert_eq!(faults(&event(&json!({"kind": "amended", "set": set}))), ["/set/timestamp"]);
+        let set = json!({"note": [1], "warehouse_id": [1]});
+        assert_eq!(faults(&event(&json!({"kind": "amended", "set": set}))), ["/set/warehouse_id"]);
+        for key in [json!("W2"), json!(7), Value::Null] {
+            parse(&event(&json!({"kind": "amended", "set": {"warehouse_id": key}}))).unwrap();
+        }
         let items = json!([{"sku": "A", "quantity": 1, "price": 1, "seller_id": [1]}]);
         assert_eq!(faults(&event(&json!({"kind": "amended", "items": items}))), ["/items/0/seller_id"]);
     }

@@ -142,10 +142,9 @@ pub(super) fn item_slices<'a>(views: &ViewSet, items: &'a str) -> Vec<ViewSlice<
     try_slices(views, items, "{}").unwrap_or_default()
 }
 
-/// The keys that stand in the order itself.
-pub(super) fn order_keys(views: &ViewSet, order: &StoredOrder<'_>) -> Vec<(ViewId, String)> {
-    let attributes = str::from_utf8(order.attributes).unwrap_or_default();
-    read_order_keys(views, attributes).unwrap_or_default()
+/// The views whose keys an amendment sets in the order itself, each with its new key, where it has one.
+pub(super) fn set_keys(views: &ViewSet, set: &str) -> Vec<(ViewId, Option<String>)> {
+    read_order_fields(views, set).unwrap_or_default()
 }
 
 fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Result<Vec<ViewSlice<'a>>, Broken> {
@@ -238,13 +237,19 @@ fn read_item(
 
 /// The views whose key stands in the order itself, with it.
 fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(ViewId, String)>, Broken> {
-    let mut keys: Vec<(ViewId, String)> = Vec::new();
+    let fields = read_order_fields(views, attributes)?;
+    Ok(fields.into_iter().filter_map(|(view, key)| Some((view, key?))).collect())
+}
+
+/// The fields of an object that views go by, each with its key, where it is one.
+fn read_order_fields(views: &ViewSet, object: &str) -> Result<Vec<(ViewId, Option<String>)>, Broken> {
+    let mut fields: Vec<(ViewId, Option<String>)> = Vec::new();
     if !views.have_order_fields() {
-        return Ok(keys);
+        return Ok(fields);
     }
-    let mut reader = Reader::new(attributes);
+    let mut reader = Reader::new(object);
     if reader.jiter.peek()? != Peek::Object {
-        return Ok(keys);
+        return Ok(fields);
     }
     let view_of = |key: &str| views.of_order_field(key).map(|view| view.id);
     let mut next = reader.jiter.known_object()?.map(view_of);
@@ -252,15 +257,15 @@ fn read_order_keys(views: &ViewSet, attributes: &str) -> Result<Vec<(ViewId, Str
         let peek = reader.jiter.peek()?;
         match view {
             Some(view) => {
-                keys.retain(|(known, _)| *known != view);
-                keys.extend(key_of(&mut reader, peek, Pointer::Item(0))?.map(|key| (view, key)));
+                fields.retain(|(known, _)| *known != view);
+                fields.push((view, key_of(&mut reader, peek, Pointer::Item(0))?));
             }
             None => reader.jiter.known_skip(peek)?,
         }
         next = reader.jiter.next_key()?.map(view_of);
     }
-    keys.sort_unstable();
-    Ok(keys)
+    fields.sort_unstable();
+    Ok(fields)
 }
 
 /// A null stands for a field that is not there.

@@ -68,6 +68,10 @@ mod tests {
             1 => ("returned", json!({"items": [{"sku": "A", "quantity": 1}]})),
             2 => ("note", json!({})),
             3 => ("amended", json!({"items": items(&["x", "z"])})),
+            4 => {
+                let depot = ["D", "E", "F"][number % 3];
+                ("amended", json!({"set": {"d": depot}}))
+            }
             _ => ("amended", json!({"items": items(&["z", "w"])})),
         };
         json!([format!("E{number}"), kind, number, content])
@@ -120,7 +124,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_each_event_adds_is_in_the_end_all_that_follows_whatever_comes_when(
-            arrivals in (prop::collection::vec((0usize..5, 0usize..5), 0..8), 0usize..5),
+            arrivals in (prop::collection::vec((0usize..6, 0usize..5), 0..8), 0usize..5),
             later in 0usize..3,
         ) {
             let mut derived = derived_by_commits(&arrivals, later);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::derive::{StoredOrder, ViewSlice, item_slices, order_keys, slices};
+use super::derive::{StoredOrder, ViewSlice, item_slices, set_keys, slices};
 use crate::event::{EventKind, StoredEvent, StoredEvents};
 use crate::view::{ViewId, ViewSet};
 
@@ -23,37 +23,54 @@ pub(super) struct Seen<'a> {
     pub(super) events: Vec<(usize, String)>,
 }
 
+/// What an amendment does, as far as views see it.
+struct Amendment<'e> {
+    /// The order's items anew, where it gives some.
+    items: Option<&'e str>,
+    /// Those of each key that stands in an item.
+    of_items: BTreeMap<(ViewId, String), String>,
+    /// The keys that it sets in the order itself; none where no key is the order's from then on.
+    set: Vec<(ViewId, Option<String>)>,
+}
+
 #[derive(Deserialize)]
-struct Items<'a> {
+struct Content<'a> {
     #[serde(borrow)]
     items: Option<&'a RawValue>,
+    #[serde(borrow)]
+    set: Option<&'a RawValue>,
 }
 
 /// What every key sees that sees anything.
 pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&StoredEvent<'a>]) -> Vec<Seen<'a>> {
-    let placed = slices(views, order);
-    if events.is_empty() {
-        return placed.into_iter().map(|slice| Seen { slice, brought_by: None, events: Vec::new() }).collect();
-    }
-    let of_order = order_keys(views, order);
-    let amended: Vec<BTreeMap<(ViewId, String), String>> =
-        events.iter().map(|event| amended_items(views, event, &of_order)).collect();
     let new = |slice: ViewSlice<'a>, brought_by| Seen { slice, brought_by, events: Vec::new() };
+    let placed = slices(views, order).into_iter().map(|slice| new(slice, None));
+    if events.is_empty() {
+        return placed.collect();
+    }
+    let amendments: Vec<Option<Amendment<'_>>> = events.iter().map(|event| Amendment::of(views, event)).collect();
     let mut keys: BTreeMap<(ViewId, String), Seen<'a>> =
-        placed.into_iter().map(|slice| ((slice.view, slice.key.clone()), new(slice, None))).collect();
-    for (place, items) in amended.iter().enumerate() {
-        for (view, key) in items.keys() {
-            let nothing = || ViewSlice { view: *view, key: key.clone(), subtotal: 0, items: Vec::new() };
-            let seen = keys.entry((*view, key.clone())).or_insert_with(|| new(nothing(), Some(Vec::new())));
+        placed.map(|seen| ((seen.slice.view, seen.slice.key.clone()), seen)).collect();
+    for (place, amendment) in amendments.iter().enumerate() {
+        for (view, key) in amendment.iter().flat_map(Amendment::brings) {
+            let nothing = || ViewSlice { view, key: key.clone(), subtotal: 0, items: Vec::new() };
+            let seen = keys.entry((view, key.clone())).or_insert_with(|| new(nothing(), Some(Vec::new())));
             if let Some(brought_by) = &mut seen.brought_by {
                 brought_by.push(place);
             }
         }
     }
+    let items = str::from_utf8(order.items).unwrap_or("[]");
     keys.into_iter()
         .map(|(key, seen)| {
-            let items = amended.iter().map(|items| items.get(&key).map(String::as_str));
-            Seen { events: happened(events, items), ..seen }
+            let is_of_order = views.is_of_order(key.0);
+            // A key that stands in the order itself and comes in later has all that there was.
+            let placed = (is_of_order && seen.brought_by.is_some()).then_some(items);
+            let amended = amendments.iter().map(|amendment| {
+                let amendment = amendment.as_ref()?;
+                if is_of_order { amendment.of_order(&key, placed) } else { amendment.of_item(&key) }
+            });
+            Seen { events: happened(events, amended), ..seen }
         })
         .collect()
 }
@@ -65,38 +82,61 @@ pub fn view_keys(views: &ViewSet, order: &StoredOrder<'_>) -> Vec<(ViewId, Strin
     seen(views, order, &events).into_iter().map(|seen| (seen.slice.view, seen.slice.key)).collect()
 }
 
-/// The items of each key after an event that gives the order others.
-fn amended_items(
-    views: &ViewSet,
-    event: &StoredEvent<'_>,
-    of_order: &[(ViewId, String)],
-) -> BTreeMap<(ViewId, String), String> {
-    let Some(items) = items_of(event).filter(|_| event.kind == EventKind::Amended) else { return BTreeMap::new() };
-    let of_items = item_slices(views, items).into_iter();
-    let mut by_key: BTreeMap<_, _> =
-        of_items.map(|slice| ((slice.view, slice.key), format!("[{}]", slice.items.join(",")))).collect();
-    by_key.extend(of_order.iter().map(|key| (key.clone(), items.to_owned())));
-    by_key
+impl<'e> Amendment<'e> {
+    /// `None` of any other event.
+    fn of(views: &ViewSet, event: &StoredEvent<'e>) -> Option<Self> {
+        let content = content_of(event).filter(|_| event.kind == EventKind::Amended)?;
+        let items = content.items.map(RawValue::get);
+        let of_items = items.map(|items| item_slices(views, items)).unwrap_or_default().into_iter();
+        let of_items =
+            of_items.map(|slice| ((slice.view, slice.key), format!("[{}]", slice.items.join(",")))).collect();
+        let set = content.set.map(|set| set_keys(views, set.get())).unwrap_or_default();
+        Some(Self { items, of_items, set })
+    }
+
+    /// The keys that have the order by it.
+    fn brings(&self) -> impl Iterator<Item = (ViewId, &String)> {
+        let of_order = self.set.iter().filter_map(|(view, key)| Some((*view, key.as_ref()?)));
+        self.of_items.keys().map(|(view, key)| (*view, key)).chain(of_order)
+    }
+
+    /// What a key sees of it that stands in items: its own. One that leaves it nothing is what it goes out by.
+    fn of_item(&self, key: &(ViewId, String)) -> Option<String> {
+        self.items?;
+        let items = self.of_items.get(key).map_or("[]", String::as_str);
+        Some(format!(r#"{{"items":{items}}}"#))
+    }
+
+    /// What a key sees of it that stands in the order itself: all items, and whether the order is its own from then on. Where it has none of
+    /// those that were `placed`, they come with it.
+    fn of_order(&self, (view, key): &(ViewId, String), placed: Option<&str>) -> Option<String> {
+        let here = self.set.iter().find(|(set, _)| set == view).map(|(_, now)| now.as_ref() == Some(key));
+        let items = self.items.map(|items| format!(r#""items":{items}"#));
+        let placed = placed.filter(|_| here == Some(true) && self.items.is_none());
+        let told =
+            [items, here.map(|here| format!(r#""here":{here}"#)), placed.map(|placed| format!(r#""placed":{placed}"#))];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| format!("{{{}}}", told.join(",")))
+    }
 }
 
-/// What a key sees of each event, where it sees anything; `amended` are its items after each that gives the order others.
-fn happened<'e>(events: &[&StoredEvent<'_>], amended: impl Iterator<Item = Option<&'e str>>) -> Vec<(usize, String)> {
+/// What a key sees of each event, where it sees anything; `amended` is what it sees of each that is an amendment.
+fn happened(events: &[&StoredEvent<'_>], amended: impl Iterator<Item = Option<String>>) -> Vec<(usize, String)> {
     let mut seen = Vec::new();
     for (place, (event, amended)) in events.iter().zip(amended).enumerate() {
-        let content = match (&event.kind, items_of(event)) {
-            // An event that leaves the key nothing is what it goes out by.
-            (EventKind::Amended, Some(_)) => format!(r#"{{"items":{}}}"#, amended.unwrap_or("[]")),
-            (EventKind::Returned, Some(items)) => format!(r#"{{"items":{items}}}"#),
-            (kind, _) if kind.state().is_some() => "{}".to_owned(),
-            _ => continue,
+        let returned = || content_of(event)?.items.map(|items| format!(r#"{{"items":{}}}"#, items.get()));
+        let content = match &event.kind {
+            EventKind::Amended => amended,
+            EventKind::Returned => returned().or_else(|| Some("{}".to_owned())),
+            kind => kind.state().map(|_| "{}".to_owned()),
         };
-        seen.push((place, content));
+        seen.extend(content.map(|content| (place, content)));
     }
     seen
 }
 
-fn items_of<'a>(event: &StoredEvent<'a>) -> Option<&'a str> {
-    serde_json::from_str::<Items<'a>>(event.content).ok()?.items.map(RawValue::get)
+fn content_of<'a>(event: &StoredEvent<'a>) -> Option<Content<'a>> {
+    serde_json::from_str(event.content).ok()
 }
 
 impl<'a> StoredOrder<'a> {
@@ -174,5 +214,24 @@ mod tests {
                 format!("D 11 2: {there}"),
             ]
         );
+    }
+
+    #[test]
+    fn an_order_goes_from_one_key_of_its_own_to_another_and_takes_along_what_was_placed() {
+        let items = json!([{"sku": "C", "quantity": 1, "price": 7}]);
+        let events = json!([
+            ["1", "amended", 1, {"set": {"d": "E"}}],
+            ["2", "amended", 2, {"items": items}],
+            ["3", "amended", 3, {"set": {"d": null, "x": 1}}],
+            ["4", "amended", 4, {"set": {"x": 2}}],
+            ["5", "amended", 5, {"items": items, "set": {"d": "D"}}],
+        ]);
+        let all = format!(r#"amended{{"items":{items}}}"#);
+        let (away, back) = (r#"amended{"here":false}"#, format!(r#"amended{{"items":{items},"here":true}}"#));
+        let shown = shown(&events);
+        assert_eq!(shown[2], format!("D 11 2: {away} {all} {away} {back}"));
+        let come = format!(r#"amended{{"here":true,"placed":{ITEMS}}}"#);
+        let gone = format!(r#"amended{{"items":{items},"here":false}}"#);
+        assert_eq!(shown[3], format!("E 0 0: {come} {all} {away} {gone}"));
     }
 }

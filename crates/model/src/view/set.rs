@@ -48,6 +48,11 @@ impl ViewSet {
         self.0.iter().any(|view| matches!(view.spec.field, Field::OfOrder(_)))
     }
 
+    /// Whether the key of that view stands in the order itself.
+    pub(crate) fn is_of_order(&self, id: ViewId) -> bool {
+        self.get(id).is_some_and(|view| matches!(view.spec.field, Field::OfOrder(_)))
+    }
+
     /// The view whose key is that field of an item.
     pub(crate) fn of_item_field(&self, name: &str) -> Option<&View> {
         self.0.iter().find(|view| matches!(&view.spec.field, Field::OfItem(field) if field == name))

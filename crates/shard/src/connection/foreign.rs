@@ -9,11 +9,12 @@ use sqlx::postgres::PgSslMode;
 use super::address::{ShardAddress, ShardList};
 
 /// What docs/SQL.md tells of.
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 12] = [
     "orders",
     "order_events",
     "view_events",
     "order_sums",
+    "view_sums",
     "order_views",
     "order_index",
     "dead_letter",

@@ -1,13 +1,14 @@
-//! The status of stored orders: as it stands in their rows, and as it follows from what is stored.
+//! The status of stored orders, and what they come to since they were amended: as it stands in their rows, and as it follows from what is
+//! stored.
 //!
-//! What happened to an order is folded where it is read. Lists of orders by their status cannot do that to every order of a history, so
-//! the rows of `orders` and `order_views` keep it. This is the one place that says what it is to be: whoever stores something that it
+//! What happened to an order is folded where it is read. Lists of orders by their status, and sums, cannot do that to every order of a
+//! history, so the rows of `orders` and `order_views` keep it. This is the one place that says what it is to be: whoever stores something that it
 //! follows from sets it by this, and whoever verifies compares it with this.
 
 use std::fmt;
 
 use forebay_model::event::life::Life;
-use forebay_model::{Bucket, Lane, Status, StoredEvents, Tenant, Timestamp, Tuple};
+use forebay_model::{AmendedItems, Bucket, Lane, Status, StoredEvents, Tenant, Timestamp, Tuple, Worth};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
@@ -29,15 +30,30 @@ pub struct RowKey {
     customer_id: String,
 }
 
-/// A row's status.
+/// What a row keeps of what happened to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The number of its status.
+    pub status: i16,
+    /// What its items come to since they were amended.
+    pub amended: Option<AmendedItems>,
+}
+
+/// How a row stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The place of its key among those that were asked for.
     pub place: usize,
-    /// As its row has it.
-    pub stored: i16,
-    /// As it follows from what is stored.
-    pub follows: Status,
+    /// What it keeps.
+    pub stored: Kept,
+    /// What it is to keep, by what is stored.
+    pub follows: Kept,
+    /// What it counted for as it was placed.
+    pub placed: Worth,
+    /// Sale or return, by its word.
+    pub kind: String,
+    /// What its sums are in.
+    pub currency: String,
 }
 
 /// The columns of a row that [`RowKey::from_row`] reads, in this order.
@@ -102,6 +118,11 @@ impl RowKey {
         })
     }
 
+    /// Where its owner lies, and who that is: bucket, tenant, and of a view which one and which of its keys.
+    pub(crate) fn owner(&self) -> (i16, &str, i16, &str) {
+        (self.bucket, &self.tenant, self.view, &self.key)
+    }
+
     /// Its order's time.
     pub(crate) fn ordered_at(&self) -> Timestamp {
         self.ordered_at
@@ -147,7 +168,30 @@ pub(crate) fn is_wanted(lane: Lane) -> String {
     lane.identity().iter().map(same).collect::<Vec<_>>().join(" and ")
 }
 
-/// The status of these rows of lane `orders` or `views`, as far as they are stored.
+impl Kept {
+    /// The name of its status, where it has one.
+    pub fn status_text(&self) -> String {
+        let status = usize::try_from(self.status).ok().and_then(|number| Status::ALL.get(number));
+        status.map_or_else(|| format!("status {}", self.status), ToString::to_string)
+    }
+}
+
+impl Standing {
+    /// What its order counts for more in sums, once the row keeps what it is to keep.
+    pub(crate) fn change(&self) -> Worth {
+        self.placed.amended(self.follows.amended) - self.placed.amended(self.stored.amended)
+    }
+}
+
+/// What the rows of a lane's table keep, whether they counted as they were placed, and what for, kind and currency.
+const fn kept_columns(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Views | Lane::ViewEvents => "status, amended, has_items, items <> '[]'::jsonb, subtotal, kind, currency",
+        Lane::Orders | Lane::Events | Lane::Index => "status, amended, null::bool, true, total, kind, currency",
+    }
+}
+
+/// How these rows of lane `orders` or `views` stand, as far as they are stored.
 ///
 /// # Errors
 /// Where the shard does not answer.
@@ -158,14 +202,14 @@ pub async fn standings(
 ) -> Result<Vec<Standing>, sqlx::Error> {
     let times = || wanted.iter().map(|key| key.ordered_at);
     let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Ok(Vec::new()) };
-    let (table, same) = (lane.table(), is_wanted(lane));
+    let (table, same, kept) = (lane.table(), is_wanted(lane), kept_columns(lane));
     let events = if lane == Lane::Views { VIEW_EVENTS } else { EVENTS };
     // One look at the primary key for each, whatever the planner thinks of tables that it has no figures of; the bounds leave out every
     // partition that there is nothing for.
     let sql = format!(
         "select n, found.* from {KEYS} with ordinality \
             as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, n) \
-         cross join lateral (select status, {table}.ordered_at, items::text, ({events})::text from {table} \
+         cross join lateral (select {table}.ordered_at, items::text, ({events})::text, {kept} from {table} \
             where {same} and {table}.ordered_at between $8 and $9 limit 1) as found"
     );
     let query = RowKey::bind(sqlx::query(AssertSqlSafe(sql)), wanted);
@@ -175,10 +219,19 @@ pub async fn standings(
 
 fn standing(row: &PgRow, lane: Lane) -> Result<Standing, sqlx::Error> {
     let place = (row.try_get::<i64, _>(0)? - 1) as usize;
-    let ordered_at = row.try_get::<Timestamptz, _>(2)?.0;
-    let (items, events) = (row.try_get::<&str, _>(3)?, row.try_get::<Option<&str>, _>(4)?);
+    let ordered_at = row.try_get::<Timestamptz, _>(1)?.0;
+    let (items, events) = (row.try_get::<&str, _>(2)?, row.try_get::<Option<&str>, _>(3)?);
     // What cannot be read, as only a foreign row can have it, is nothing: it must not keep what comes behind it from being stored.
     let events = StoredEvents::read(events).unwrap_or_default();
     let fold = if lane == Lane::Views { Life::of_part } else { Life::of };
-    Ok(Standing { place, stored: row.try_get(1)?, follows: fold(ordered_at, items, &events).status })
+    let life = fold(ordered_at, items, &events);
+    let amended = row.try_get::<Option<i64>, _>(5)?;
+    let is_any = row.try_get::<Option<bool>, _>(6)?.unwrap_or(true);
+    let stored = Kept { status: row.try_get(4)?, amended: amended.map(|total| AmendedItems { total, is_any }) };
+    // An order is one whatever its items are.
+    let is_whole = lane != Lane::Views;
+    let amended = AmendedItems::of(&life).map(|items| AmendedItems { is_any: items.is_any || is_whole, ..items });
+    let follows = Kept { status: life.status.number(), amended };
+    let placed = Worth::of(row.try_get(8)?, row.try_get(7)?);
+    Ok(Standing { place, stored, follows, placed, kind: row.try_get(9)?, currency: row.try_get(10)? })
 }

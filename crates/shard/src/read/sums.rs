@@ -1,7 +1,7 @@
 //! Totals: what orders come to, period by period.
 //!
-//! Everybody's are read from the sums that are kept by the hour, and from the orders of those hours that the range cuts. Customers' and
-//! views' are read from their rows.
+//! Everybody's, and those of a view's key, are read from the sums that are kept by the hour, and from the orders of those hours that the range
+//! cuts. Customers' are read from their orders.
 
 use std::fmt;
 
@@ -50,7 +50,7 @@ pub struct SumRow {
     pub currency: String,
     /// How many orders.
     pub orders: u64,
-    /// Sum of their totals, or in a view of their subtotals, in minor units.
+    /// Sum of their totals as they are now, or in a view of their subtotals, in minor units.
     pub total: i128,
 }
 
@@ -80,55 +80,50 @@ impl Summing<'_> {
     }
 
     /// Whether the text is the same for every range and key: then its plan, of all partitions, is made once per connection, and the range
-    /// prunes what is executed. That of everybody has its range in it: it looks into two partitions at most.
+    /// prunes what is executed. Those that are kept by the hour have their range in it: they look into two partitions at most.
     pub(super) fn is_kept(&self) -> bool {
-        !matches!(self.subject, Subject::Everybody { .. })
+        matches!(self.subject, Subject::Customer { .. })
     }
 
     pub(super) fn text(&self) -> String {
         let parts = match self.subject {
-            Subject::Everybody { .. } => self.by_hours(),
-            Subject::Customer { .. } => {
-                vec![self.of_key(Lane::Orders, "total", "bucket = $5 and customer_id = $6", "$7")]
-            }
-            Subject::View { .. } => {
-                vec![self.of_key(Lane::Views, "subtotal", IN_VIEW, "$8")]
-            }
+            Subject::Everybody { .. } => self.by_hours("order_sums", "true"),
+            Subject::View { .. } => self.by_hours("view_sums", "bucket = $3 and view = $4 and key = $5"),
+            Subject::Customer { .. } => vec![self.of_customer()],
         };
         format!(
             "{POSITION} union all (select sum(total)::text, null::text, period, sum(orders)::int8, null::jsonb, null::jsonb, null::int8, \
-                currency, kind, null::jsonb from ({}) as part group by period, kind, currency)",
+                currency, kind, null::jsonb from ({}) as part group by period, kind, currency having sum(orders) > 0)",
             parts.join(" union all ")
         )
     }
 
-    /// The rows of a key, within a range of time that is a parameter, as the period is.
-    fn of_key(&self, lane: Lane, sum: &str, key: &str, by: &str) -> String {
+    /// The orders of a customer, within a range of time that is a parameter, as the period is.
+    fn of_customer(&self) -> String {
         let period = match self.by {
-            Some(_) => format!("date_trunc({by}::text, ordered_at, 'UTC')"),
-            None => "null::timestamptz".to_owned(),
+            Some(_) => "date_trunc($7::text, ordered_at, 'UTC')",
+            None => "null::timestamptz",
         };
         format!(
-            "select {period} as period, kind, currency, 1::int8 as orders, {sum} as total from {} \
-             where tenant = $2 and ordered_at >= $3 and ordered_at < $4 and {key}",
-            lane.table()
+            "select {period} as period, kind, currency, {} from orders \
+             where tenant = $2 and ordered_at >= $3 and ordered_at < $4 and bucket = $5 and customer_id = $6",
+            counted(Lane::Orders)
         )
     }
 
     /// The whole hours of the range, and what is left of it at its ends.
-    fn by_hours(&self) -> Vec<String> {
+    fn by_hours(&self, sums: &str, key: &str) -> Vec<String> {
         // No order is later, and no later time is a literal.
         let (from, to) = (self.span.from.min(LATEST), self.span.to.min(LATEST));
         let whole = |us: i64| Timestamp::from_unix_us(us * HOUR_US);
         let first = whole(from.unix_us().div_euclid(HOUR_US) + i64::from(from.unix_us().rem_euclid(HOUR_US) > 0));
         let end = whole(to.unix_us().div_euclid(HOUR_US));
-        let cut = |from, to| self.rows(from, to);
+        let cut = |from, to| self.rows(key, from, to);
         if first >= end {
             return vec![cut(from, to)];
         }
         let mut parts = vec![format!(
-            "select {} as period, kind, currency, orders, total from order_sums \
-             where tenant = $2 and {}",
+            "select {} as period, kind, currency, orders, total from {sums} where tenant = $2 and {key} and {}",
             self.period("hour"),
             within("hour", first, end)
         )];
@@ -138,10 +133,13 @@ impl Summing<'_> {
     }
 
     /// The orders within a range of time, whose ends stand there as literals, so that they prune partitions.
-    fn rows(&self, from: Timestamp, to: Timestamp) -> String {
+    fn rows(&self, key: &str, from: Timestamp, to: Timestamp) -> String {
+        let lane = self.subject.lane();
         format!(
-            "select {} as period, kind, currency, 1::int8 as orders, total from orders where tenant = $2 and {}",
+            "select {} as period, kind, currency, {} from {} where tenant = $2 and {key} and {}",
             self.period("ordered_at"),
+            counted(lane),
+            lane.table(),
             within("ordered_at", from, to)
         )
     }
@@ -153,21 +151,30 @@ impl Summing<'_> {
 
     pub(super) fn arguments(&self, tenant: &Tenant) -> PgArguments {
         let list = with(with(PgArguments::default(), self.stream().as_str()), tenant.as_str());
-        let of_range = |list| with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
-        let list = match self.subject {
-            Subject::Everybody { .. } => return list,
-            Subject::Customer { bucket, customer_id } => {
-                with(with(of_range(list), statement::number(*bucket)), customer_id.as_ref())
-            }
+        match self.subject {
+            Subject::Everybody { .. } => list,
             Subject::View { bucket, view, key } => {
-                let list = with(of_range(list), statement::number(*bucket));
-                with(with(list, view.number().cast_signed()), key.as_ref())
+                with(with(with(list, statement::number(*bucket)), view.number().cast_signed()), key.as_ref())
             }
-        };
-        match self.by {
-            Some(by) => with(list, by.as_str()),
-            None => list,
+            Subject::Customer { bucket, customer_id } => {
+                let list = with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
+                let list = with(with(list, statement::number(*bucket)), customer_id.as_ref());
+                match self.by {
+                    Some(by) => with(list, by.as_str()),
+                    None => list,
+                }
+            }
         }
+    }
+}
+
+/// What a row counts for, as it is now: how many orders, and what they come to.
+const fn counted(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Views | Lane::ViewEvents => {
+            "case when coalesce(has_items, items <> '[]'::jsonb) then 1 else 0 end::int8 as orders, coalesce(amended, subtotal) as total"
+        }
+        Lane::Orders | Lane::Events | Lane::Index => "1::int8 as orders, coalesce(amended, total) as total",
     }
 }
 
@@ -178,9 +185,6 @@ fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
     let ends: Vec<String> = from.into_iter().chain(to).collect();
     if ends.is_empty() { "true".to_owned() } else { ends.join(" and ") }
 }
-
-/// What a key sees as it was placed: what came in by an amendment has no items there.
-const IN_VIEW: &str = "bucket = $5 and view = $6 and key = $7 and items <> '[]'::jsonb";
 
 impl SumRow {
     /// What all orders of a shard come to, whoever's they are.

@@ -189,6 +189,8 @@ async fn spoil_derived(system: &Operated, spoilt: &Spoilt, expected: &mut Expect
     sql(&format!("insert into order_views select {surplus} from order_views v limit 1")).await;
     expected.add("origin", "index", "SURPLUS".to_owned());
     expected.add("origin", "views", "SURPLUS".to_owned());
+    // What the rows come to now is not what this is about.
+    sql(SUM_ANEW).await;
 }
 
 async fn what_differs_is_named(name: &str, rows: &[usize], seed: u32) {

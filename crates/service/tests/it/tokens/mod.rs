@@ -29,9 +29,9 @@ async fn service(jwks: &str, clients_file: Option<&Path>) -> TestService {
         ServiceSettings { jwt, clients_file: clients_file.map(Path::to_owned), ..ServiceSettings::default() };
     let service = Service::new(&settings).unwrap();
     service.follow_files(&settings);
-    let who = async |client: Client| format!("{} {:?}{}", client.name, client.orders_per_s, bound(&client));
     let bound =
         |client: &Client| client.binding.as_ref().map_or(String::new(), |binding| format!(", bound to {binding:?}"));
+    let who = async move |client: Client| format!("{} {:?}{}", client.name, client.orders_per_s, bound(&client));
     let read = Router::new().route("/orders", get(who)).route_layer(service.clients.guard(Right::OrdersRead));
     let ops = Router::new().route("/ops", get(who)).route_layer(service.clients.guard(Right::Ops));
     TestService::of(service, read.merge(ops)).await

@@ -3,6 +3,7 @@
 use forebay_model::Lane;
 
 use crate::place::{self, Place};
+use crate::store::transaction::sums::SumTable;
 
 /// The staging table of a session for the times of orders, as the one for facts.
 const CREATE_STAGED_TIMES: &str = "create temporary table staged_time \
@@ -59,16 +60,22 @@ impl Statements {
             at("s.ordered_at")
         );
         let time = lane.columns()[lane.spec().time].name;
-        let (create_times, unless, first_at, returned, summed) = match lane {
+        let (create_times, unless, first_at, returned) = match lane {
             Lane::Orders => (
                 CREATE_STAGED_TIMES,
                 NOWHERE_ELSE,
                 format!("case when {is_missing} then {FIRST_AT} else s.ordered_at end"),
-                "tenant, ordered_at, kind, currency, total",
-                SUMMED,
+                "tenant, ordered_at, kind, currency, total, true as counts",
             ),
-            Lane::Events | Lane::Index | Lane::Views | Lane::ViewEvents => ("", "", format!("s.{time}"), "1", ""),
+            Lane::Views => (
+                "",
+                "",
+                format!("s.{time}"),
+                "bucket, tenant, view, key, ordered_at, kind, currency, subtotal as total, items <> '[]'::jsonb as counts",
+            ),
+            Lane::Events | Lane::Index | Lane::ViewEvents => ("", "", format!("s.{time}"), "1"),
         };
+        let summed = SumTable::of(lane).map(summed).unwrap_or_default();
         Self {
             copy: format!("copy {table} ({columns}) from stdin (format binary)"),
             create_staged: format!(
@@ -112,10 +119,14 @@ const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
         and t.ordered_at <> s.ordered_at)";
 
 /// Adds what was stored to the sums by the hour.
-const SUMMED: &str = ", summed as (insert into order_sums as known (tenant, hour, kind, currency, orders, total) \
-    select tenant, date_trunc('hour', ordered_at, 'UTC'), kind, currency, count(*), sum(total) from stored group by 1, 2, 3, 4 \
-    order by 1, 2, 3, 4 on conflict (tenant, hour, kind, currency) do update \
-        set orders = known.orders + excluded.orders, total = known.total + excluded.total)";
+fn summed(table: SumTable) -> String {
+    let of = table.of;
+    let rows = format!(
+        "select {of}, count(*), sum(total) \
+         from (select *, date_trunc('hour', ordered_at, 'UTC') as hour from stored where counts) as counted group by {of}"
+    );
+    format!(", summed as ({})", table.add(&rows))
+}
 
 /// The time of the order that has a staged order's customer and id.
 const FIRST_AT: &str = "(select t.ordered_at from order_time t where t.bucket = s.bucket and t.tenant = s.tenant \
@@ -152,7 +163,7 @@ fn bury(staged: &str, time: &str, stored: &str) -> String {
 
 /// A row as a JSON object by column, with the columns that its tuple has.
 fn fact(row: &str) -> String {
-    format!("(to_jsonb({row}) - array['n', 'place_log', 'place_seq', 'status'])")
+    format!("(to_jsonb({row}) - array['n', 'place_log', 'place_seq', 'status', 'amended', 'has_items'])")
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>, prefix: &str, separator: &str) -> String {

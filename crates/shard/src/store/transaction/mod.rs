@@ -7,5 +7,5 @@ pub(super) mod bisect;
 pub(super) mod requests;
 mod restate;
 mod staging;
-mod sums;
+pub(super) mod sums;
 mod times;

@@ -1,5 +1,6 @@
-//! The status of orders, set in the transaction that stores what it follows from, by the very fold that readers make. So at every
-//! position it is what follows from what is stored there, whatever was first, comes again, or is restored with its shard.
+//! The status of orders and what they come to, set in the transaction that stores what that follows from, by the very fold that readers
+//! make, and sums with them. So at every position they are what follows from what is stored there, whatever was first, comes again, or is
+//! restored with its shard.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +8,7 @@ use forebay_model::{Lane, StreamKind, Timestamp, Tuples};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use super::sums::Sums;
 use crate::read::eventful::Eventful;
 use crate::read::status::{KEYS, RowKey, Standing, is_wanted, standings};
 use crate::store::lane::LanePart;
@@ -16,7 +18,7 @@ use crate::timestamptz::Timestamptz;
 /// So many rows are read at a time, with what happened to their orders.
 const ROWS: usize = 2000;
 
-/// Sets the status of what these parts of a transaction have brought, whose rows are stored; `eventful` are the orders that events are
+/// Sets what is to be kept of what these parts of a transaction have brought, whose rows are stored; `eventful` are the orders that events are
 /// about, where one of both is of these parts. Gives the times of the rows that are changed by it.
 pub(crate) async fn restate(
     connection: &mut PgConnection,
@@ -31,38 +33,40 @@ pub(crate) async fn restate(
         }
         StreamKind::Derived => (Lane::Views, step(Step::Rows, eventful_views(connection, parts)).await?),
     };
-    let mut changed = Vec::new();
+    let mut changed: Vec<(&RowKey, Standing)> = Vec::new();
     for rows in rows.iter().collect::<Vec<_>>().chunks(ROWS) {
         let standings = step(Step::Rows, standings(connection, lane, rows)).await?;
-        let others: Vec<&Standing> =
-            standings.iter().filter(|standing| standing.stored != standing.follows.number()).collect();
-        if !others.is_empty() {
-            step(Step::Rows, set(connection, lane, rows, &others)).await?;
-            changed.extend(others.iter().map(|standing| rows[standing.place].ordered_at()));
-        }
+        let others = standings.into_iter().filter(|standing| standing.stored != standing.follows);
+        let others: Vec<(&RowKey, Standing)> = others.map(|standing| (rows[standing.place], standing)).collect();
+        step(Step::Rows, set(connection, lane, &others)).await?;
+        changed.extend(others);
     }
-    Ok(changed)
+    let mut sums = Sums::none(lane);
+    changed.iter().for_each(|(row, standing)| sums.change(row, standing));
+    sums.add(connection).await?;
+    Ok(changed.iter().map(|(row, _)| row.ordered_at()).collect())
 }
 
-async fn set(
-    connection: &mut PgConnection,
-    lane: Lane,
-    rows: &[&RowKey],
-    standings: &[&Standing],
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<&RowKey> = standings.iter().map(|standing| rows[standing.place]).collect();
+async fn set(connection: &mut PgConnection, lane: Lane, changed: &[(&RowKey, Standing)]) -> Result<(), sqlx::Error> {
+    let (rows, standings): (Vec<&RowKey>, Vec<&Standing>) =
+        changed.iter().map(|(row, standing)| (*row, standing)).unzip();
     let times = || rows.iter().map(|row| row.ordered_at());
     let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Ok(()) };
     let (table, same, keys) = (lane.table(), is_wanted(lane), KEYS.trim_end_matches(')'));
+    let has_items = if lane == Lane::Views { ", has_items = wanted.has_items" } else { "" };
     let sql = format!(
-        "update {table} set status = wanted.status from {keys}, $10::int2[]) \
-            as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, status) \
+        "update {table} set status = wanted.status, amended = wanted.amended{has_items} \
+         from {keys}, $10::int2[], $11::int8[], $12::bool[]) \
+            as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, status, amended, has_items) \
          where {same} and {table}.ordered_at between $8 and $9"
     );
+    let amended = || standings.iter().map(|standing| standing.follows.amended);
     RowKey::bind(sqlx::query(AssertSqlSafe(sql)), &rows)
         .bind(Timestamptz(earliest))
         .bind(Timestamptz(latest))
-        .bind(standings.iter().map(|standing| standing.follows.number()).collect::<Vec<_>>())
+        .bind(standings.iter().map(|standing| standing.follows.status).collect::<Vec<_>>())
+        .bind(amended().map(|items| items.map(|items| items.total)).collect::<Vec<_>>())
+        .bind(amended().map(|items| items.map(|items| items.is_any)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

@@ -1,5 +1,5 @@
-//! What orders come to, by the hour: kept in the transaction of the orders, so that the sums are as true as the position, and totals
-//! over any time need no look at the orders of whole hours.
+//! What orders come to, by the hour: of everybody's, and of those that each key of a view sees. Kept in the transaction of the orders, and of
+//! what amends them, so that the sums are as true as the position, and totals over any time need no look at the orders of whole hours.
 //!
 //! Rows that go straight into the table are summed here, before they are known to be stored: where one is not, none is. Of those that go
 //! through the staging table, the statement that stores what is new sums it.
@@ -7,75 +7,181 @@
 use std::collections::BTreeMap;
 
 use forebay_model::touched::{HOUR_US, hour_of};
-use forebay_model::{Lane, Timestamp, Tuples};
+use forebay_model::{Lane, Timestamp, Tuple, Tuples, Worth};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use crate::read::status::{RowKey, Standing};
 use crate::store::lane::sift::RowRange;
 use crate::store::step::{Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
-/// What the orders of a batch come to.
-#[derive(Debug, Default)]
-pub(crate) struct Sums<'a>(BTreeMap<Key<'a>, Sum>);
+/// What orders of a lane come to.
+#[derive(Debug)]
+pub(crate) struct Sums<'a> {
+    lane: Lane,
+    sums: BTreeMap<Key<'a>, Worth>,
+}
 
-/// Whose orders, of which hour, of which kind, in what. The texts are those of tuples that a shard has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A table of sums.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SumTable {
+    pub(crate) name: &'static str,
+    /// What its sums are of, in the order of its primary key.
+    pub(crate) of: &'static str,
+}
+
+/// Whose orders, of which hour, of which kind, in what. The texts are those of tuples that a shard has taken, or of its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
-    tenant: &'a [u8],
+    /// Of a view's key; 0 of everybody.
+    bucket: i16,
+    tenant: &'a str,
+    /// Of a view; 0 and empty of everybody.
+    view: i16,
+    key: &'a str,
     hour: i32,
-    kind: &'a [u8],
-    currency: &'a [u8],
+    kind: &'a str,
+    currency: &'a str,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sum {
-    orders: i64,
-    total: i128,
+impl SumTable {
+    /// That of a lane.
+    pub(crate) const fn of(lane: Lane) -> Option<Self> {
+        match lane {
+            Lane::Orders => Some(Self { name: "order_sums", of: "tenant, hour, kind, currency" }),
+            Lane::Views => Some(Self { name: "view_sums", of: "bucket, tenant, view, key, hour, kind, currency" }),
+            Lane::Events | Lane::Index | Lane::ViewEvents => None,
+        }
+    }
+
+    /// The statement that adds rows to it: `rows` is a query that gives, for each of what they are of, orders and total.
+    pub(crate) fn add(self, rows: &str) -> String {
+        let Self { name, of } = self;
+        // Always in one order, as whoever locks several rows has to.
+        format!(
+            "insert into {name} as known ({of}, orders, total) {rows} order by {of} on conflict ({of}) do update \
+                set orders = known.orders + excluded.orders, total = known.total + excluded.total"
+        )
+    }
 }
 
-const TENANT: usize = Lane::Orders.place("tenant");
-const KIND: usize = Lane::Orders.place("kind");
-const CURRENCY: usize = Lane::Orders.place("currency");
-const TOTAL: usize = Lane::Orders.place("total");
+mod order {
+    use forebay_model::Lane;
+
+    pub(super) const TENANT: usize = Lane::Orders.place("tenant");
+    pub(super) const KIND: usize = Lane::Orders.place("kind");
+    pub(super) const CURRENCY: usize = Lane::Orders.place("currency");
+    pub(super) const TOTAL: usize = Lane::Orders.place("total");
+}
+
+mod view {
+    use forebay_model::Lane;
+
+    pub(super) const BUCKET: usize = Lane::Views.place("bucket");
+    pub(super) const TENANT: usize = Lane::Views.place("tenant");
+    pub(super) const VIEW: usize = Lane::Views.place("view");
+    pub(super) const KEY: usize = Lane::Views.place("key");
+    pub(super) const KIND: usize = Lane::Views.place("kind");
+    pub(super) const CURRENCY: usize = Lane::Views.place("currency");
+    pub(super) const SUBTOTAL: usize = Lane::Views.place("subtotal");
+    pub(super) const ITEMS: usize = Lane::Views.place("items");
+}
+
+impl<'a> Key<'a> {
+    fn of_order(tuple: &Tuple<'a>) -> Self {
+        let [tenant, kind, currency] = [order::TENANT, order::KIND, order::CURRENCY].map(|place| text(tuple, place));
+        Self { tenant, hour: hour_of(tuple.ordered_at()), kind, currency, ..Self::default() }
+    }
+
+    fn of_view(tuple: &Tuple<'a>) -> Self {
+        let [bucket, view] = [view::BUCKET, view::VIEW].map(|place| small(tuple.field(place)));
+        let places = [view::TENANT, view::KEY, view::KIND, view::CURRENCY];
+        let [tenant, key, kind, currency] = places.map(|place| text(tuple, place));
+        Self { bucket, tenant, view, key, hour: hour_of(tuple.ordered_at()), kind, currency }
+    }
+}
+
+fn placed_order(tuple: &Tuple<'_>) -> Worth {
+    Worth::of(large(tuple.field(order::TOTAL)), true)
+}
+
+/// A key that has come in by an amendment had nothing when the order was placed.
+fn placed_view(tuple: &Tuple<'_>) -> Worth {
+    Worth::of(large(tuple.field(view::SUBTOTAL)), tuple.field(view::ITEMS) != b"[]")
+}
+
+/// What a shard has taken is what its column can hold.
+fn text<'a>(tuple: &Tuple<'a>, place: usize) -> &'a str {
+    str::from_utf8(tuple.field(place)).unwrap_or_default()
+}
+
+fn small(bytes: &[u8]) -> i16 {
+    bytes.try_into().map_or(0, i16::from_be_bytes)
+}
+
+fn large(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, i64::from_be_bytes)
+}
 
 impl<'a> Sums<'a> {
-    /// Those of a batch. Lanes other than `orders` have none.
+    /// None yet.
+    pub(crate) fn none(lane: Lane) -> Self {
+        Self { lane, sums: BTreeMap::new() }
+    }
+
+    /// Those of a batch, as it was placed.
     pub(crate) fn of(lane: Lane, ranges: &[RowRange<'a>]) -> Self {
-        let mut sums = Self::default();
-        if lane != Lane::Orders {
-            return sums;
-        }
-        for tuple in ranges.iter().flat_map(|range| Tuples::new(lane, range.bytes())).flatten() {
-            let hour = hour_of(tuple.ordered_at());
-            let [tenant, kind, currency] = [TENANT, KIND, CURRENCY].map(|place| tuple.field(place));
-            let sum = sums.0.entry(Key { tenant, hour, kind, currency }).or_default();
-            sum.orders += 1;
-            sum.total += tuple.field(TOTAL).try_into().map(i64::from_be_bytes).map_or(0, i128::from);
+        let mut sums = Self::none(lane);
+        let tuples = || ranges.iter().flat_map(|range| Tuples::new(lane, range.bytes())).flatten();
+        match lane {
+            Lane::Orders => tuples().for_each(|tuple| sums.put(Key::of_order(&tuple), placed_order(&tuple))),
+            Lane::Views => tuples().for_each(|tuple| sums.put(Key::of_view(&tuple), placed_view(&tuple))),
+            Lane::Events | Lane::Index | Lane::ViewEvents => {}
         }
         sums
     }
 
+    /// Counts a stored row for what it is to count from now on, and no longer for what it did.
+    pub(crate) fn change(&mut self, row: &'a RowKey, standing: &'a Standing) {
+        let (bucket, tenant, view, key) = row.owner();
+        let (hour, kind, currency) = (hour_of(row.ordered_at()), &*standing.kind, &*standing.currency);
+        let key = if self.lane == Lane::Views {
+            Key { bucket, tenant, view, key, hour, kind, currency }
+        } else {
+            Key { tenant, hour, kind, currency, ..Key::default() }
+        };
+        self.put(key, standing.change());
+    }
+
+    /// What counts for nothing is not there.
+    fn put(&mut self, key: Key<'a>, worth: Worth) {
+        if worth != Worth::default() {
+            *self.sums.entry(key).or_default() += worth;
+        }
+    }
+
     /// Adds them to what is kept.
     pub(crate) async fn add(&self, connection: &mut PgConnection) -> Result<(), StepError> {
+        let Some(table) = SumTable::of(self.lane).filter(|_| !self.sums.is_empty()) else { return Ok(()) };
         // A sum of many totals may have more than 64 bits.
-        const SQL: &str = "insert into order_sums as known (tenant, hour, kind, currency, orders, total) \
-            select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::int8[], $6::text[]::numeric[]) \
-            on conflict (tenant, hour, kind, currency) do update \
-                set orders = known.orders + excluded.orders, total = known.total + excluded.total";
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let texts = |text: fn(&Key<'a>) -> &'a [u8]| {
-            self.0.keys().map(|key| str::from_utf8(text(key)).unwrap_or_default()).collect::<Vec<_>>()
-        };
+        let sql = table.add(&format!(
+            "select {}, orders, total from unnest($1::int2[], $2::text[], $3::int2[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], \
+                $8::int8[], $9::text[]::numeric[]) as new(bucket, tenant, view, key, hour, kind, currency, orders, total)",
+            table.of
+        ));
+        let texts = |text: fn(&Key<'a>) -> &'a str| self.sums.keys().map(text).collect::<Vec<_>>();
         let hour = |key: &Key<'_>| Timestamptz(Timestamp::from_unix_us(i64::from(key.hour) * HOUR_US));
-        let add = sqlx::query(SQL)
+        let add = sqlx::query(AssertSqlSafe(sql))
+            .bind(self.sums.keys().map(|key| key.bucket).collect::<Vec<_>>())
             .bind(texts(|key| key.tenant))
-            .bind(self.0.keys().map(hour).collect::<Vec<_>>())
+            .bind(self.sums.keys().map(|key| key.view).collect::<Vec<_>>())
+            .bind(texts(|key| key.key))
+            .bind(self.sums.keys().map(hour).collect::<Vec<_>>())
             .bind(texts(|key| key.kind))
             .bind(texts(|key| key.currency))
-            .bind(self.0.values().map(|sum| sum.orders).collect::<Vec<_>>())
-            .bind(self.0.values().map(|sum| sum.total.to_string()).collect::<Vec<_>>());
+            .bind(self.sums.values().map(|worth| worth.orders).collect::<Vec<_>>())
+            .bind(self.sums.values().map(|worth| worth.total.to_string()).collect::<Vec<_>>());
         step(Step::Rows, add.execute(connection)).await?;
         Ok(())
     }

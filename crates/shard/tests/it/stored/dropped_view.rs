@@ -24,11 +24,14 @@ async fn all_rows_of_a_view_go_and_are_counted_once() {
         )
         .await;
     scene.sql("update lane_tally set rows_stored = rows_stored + 20000 where lane = 'views'").await;
+    scene.sql("call forebay_sum_anew()").await;
+    assert_eq!(scene.sql("select view, sum(orders) from view_sums group by 1 order by 1").await, "1|5500\n2|15000");
     assert_eq!(scene.sql("select pg_relation_size('more') > 2 * 1024 * 8192").await, "t", "more than two pieces");
     let mut connection = PgConnection::connect(&scene.url).await.unwrap();
     let view = ViewId::new(1).unwrap();
     assert_eq!(delete_dropped(&mut connection, view).await.unwrap(), 5500);
     assert_eq!(scene.sql("select view, count(*) from order_views group by 1").await, "2|15000");
+    assert_eq!(scene.sql("select view, sum(orders) from view_sums group by 1").await, "2|15000");
     assert_eq!(delete_dropped(&mut connection, view).await.unwrap(), 5500, "again, it finds nothing");
     assert_eq!(rows_dropped(&mut connection, Lane::Views).await.unwrap(), 5500);
     let sum = "select rows_stored - (select count(*) from order_views) - (select sum(rows) from view_dropped) \
