@@ -82,7 +82,7 @@ impl Refused {
 
 /// Whether it has the form of a token, rather than that of an API key.
 pub(super) fn is_token(bearer: &[u8]) -> bool {
-    bearer.iter().filter(|&&byte| byte == b'.').count() == 2
+    bearer.split(|&byte| byte == b'.').count() == 3
 }
 
 impl Tokens {
