@@ -65,3 +65,6 @@ impl AddAssign for Worth {
         *self = *self + other;
     }
 }
+
+#[cfg(test)]
+mod tests;
