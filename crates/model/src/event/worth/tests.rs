@@ -97,11 +97,16 @@ fn model<'a>(cases: impl Iterator<Item = (&'a Case, &'a BTreeSet<usize>)>) -> BT
     sums
 }
 
+/// A sum's name, and an order's.
+type Name = (String, String);
+/// A kind of event, when it was, and its content.
+type Told = (String, i64, String);
+
 /// Rows with their events, as a shard has them, and sums that are kept beside them. A row has a sum's name and its order's.
 struct Kept {
     fold: fn(Timestamp, &str, &StoredEvents<'_>) -> Life,
-    rows: BTreeMap<(String, String), (String, Worth, Option<AmendedItems>)>,
-    events: BTreeMap<(String, String), BTreeMap<String, (String, i64, String)>>,
+    rows: BTreeMap<Name, (String, Worth, Option<AmendedItems>)>,
+    events: BTreeMap<Name, BTreeMap<String, Told>>,
     sums: BTreeMap<String, Worth>,
 }
 
@@ -110,20 +115,20 @@ impl Kept {
         Self { fold, rows: BTreeMap::new(), events: BTreeMap::new(), sums: BTreeMap::new() }
     }
 
-    fn store_row(&mut self, name: (String, String), items: String, placed: Worth) {
-        if !self.rows.contains_key(&name) {
+    fn store_row(&mut self, name: &Name, items: String, placed: Worth) {
+        if !self.rows.contains_key(name) {
             *self.sums.entry(name.0.clone()).or_default() += placed;
             self.rows.insert(name.clone(), (items, placed, None));
-            self.restate(&name);
+            self.restate(name);
         }
     }
 
-    fn store_event(&mut self, name: (String, String), event_id: String, event: (String, i64, String)) {
+    fn store_event(&mut self, name: &Name, event_id: String, event: Told) {
         self.events.entry(name.clone()).or_default().entry(event_id).or_insert(event);
-        self.restate(&name);
+        self.restate(name);
     }
 
-    fn restate(&mut self, name: &(String, String)) {
+    fn restate(&mut self, name: &Name) {
         let Some((items, placed, kept)) = self.rows.get_mut(name) else { return };
         let read = |(event_id, (kind, at, content)): (&String, &'_ (String, i64, String))| StoredEvent {
             event_id: event_id.clone(),
@@ -152,9 +157,9 @@ impl Kept {
         if lane == Lane::Views {
             let items = text("items");
             let placed = Worth::of(number("subtotal"), items != "[]");
-            self.store_row(name, items, placed);
+            self.store_row(&name, items, placed);
         } else {
-            self.store_event(name, text("event_id"), (text("kind"), number("happened_at"), text("content")));
+            self.store_event(&name, text("event_id"), (text("kind"), number("happened_at"), text("content")));
         }
     }
 }
@@ -233,13 +238,13 @@ proptest! {
             match fact {
                 None => {
                     let total = case.model(&BTreeSet::new())["all"].total as i64;
-                    all.store_row(name, items(case.items).to_string(), Worth::of(total, true));
+                    all.store_row(&name, items(case.items).to_string(), Worth::of(total, true));
                     follow.extend(derived(case, number, &happened[number], &BTreeSet::new(), true));
                     is_stored[number] = true;
                 }
                 Some(event) => {
                     let (event_id, kind, at, content) = case.event(event);
-                    all.store_event(name, event_id, (kind.to_owned(), at, content.to_string()));
+                    all.store_event(&name, event_id, (kind.to_owned(), at, content.to_string()));
                     happened[number].insert(event);
                     if is_stored[number] {
                         follow.extend(derived(case, number, &happened[number], &[event].into(), false));

@@ -42,7 +42,9 @@ pub(crate) async fn restate(
         changed.extend(others);
     }
     let mut sums = Sums::none(lane);
-    changed.iter().for_each(|(row, standing)| sums.change(row, standing));
+    for (row, standing) in &changed {
+        sums.change(row, standing);
+    }
     sums.add(connection).await?;
     Ok(changed.iter().map(|(row, _)| row.ordered_at()).collect())
 }
