@@ -17,8 +17,11 @@ use crate::http::is_this_machine;
 use crate::settings::command_line::BadSetting;
 use crate::telemetry::metrics::JWKS_KEYS;
 
+/// The claims that bind, where nothing else is said.
+const BINDINGS: &str = "customer,seller";
+
 /// Whose tokens let clients in.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct JwtSettings {
     /// Who issues the tokens (JWT) that let clients in, besides the clients file: their claim `iss`
     #[arg(long = "jwt-issuer", env = "FOREBAY_JWT_ISSUER", value_name = "ISSUER", requires_all = ["audience", "jwks"])]
@@ -41,6 +44,14 @@ pub struct JwtSettings {
         default_value = "customer,seller"
     )]
     pub bindings: Vec<String>,
+}
+
+impl Default for JwtSettings {
+    /// No tokens are taken.
+    fn default() -> Self {
+        let bindings = BINDINGS.split(',').map(str::to_owned).collect();
+        Self { issuer: None, audience: None, jwks: None, bindings }
+    }
 }
 
 /// Where a key set is.
