@@ -83,7 +83,7 @@ impl Problem {
     /// Sets `Retry-After`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 

@@ -77,7 +77,7 @@ fn page(piece: &Piece, next: &str) -> Response {
     body.push(b'}');
     let json = HeaderValue::from_static("application/json");
     let mut answer = ([(header::CONTENT_TYPE, json)], body).into_response();
-    answer.headers_mut().insert(header::VARY, response::ACCEPT);
+    answer.headers_mut().insert(header::VARY, response::VARIES);
     answer
 }
 
@@ -99,7 +99,7 @@ fn follow(app: App, follower: Follower, first: Piece, framing: Framing) -> Respo
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(framing.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, response::ACCEPT);
+    headers.insert(header::VARY, response::VARIES);
     answer
 }
 

@@ -103,7 +103,7 @@ fn head(format: Format, merge: &Merge, owed: Option<HeaderValue>) -> Result<Resp
     headers.extend(owed.map(|owed| (response::OWED.clone(), owed)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition()));
-    headers.insert(header::VARY, response::ACCEPT);
+    headers.insert(header::VARY, response::VARIES);
     if !merge.missing().is_empty() {
         let missing: Vec<String> = merge.missing().iter().map(ShardId::to_string).collect();
         let missing = HeaderValue::from_maybe_shared(Bytes::from(missing.join(", ")));

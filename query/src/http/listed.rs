@@ -58,7 +58,7 @@ impl Listed {
         let read = |patience| read(reads.clone(), self.with_floor(app, &reads, patience));
         let served = app.cache().serve(&question, &read).await?;
         let owed = response::owed(app.shards().derivations(), &question.streams, is_building(map, subject.as_ref()));
-        response::json(&self.headers, &served, owed, || Problem::internal("a list without a body"))
+        response::json(&self.headers, &self.key, &served, owed, || Problem::internal("a list without a body"))
     }
 
     /// With that as the least, what this process knows to have touched the list.

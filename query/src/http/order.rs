@@ -110,7 +110,9 @@ async fn answer(
     let is_by_index = by.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
     let is_building = is_building(&map, Some(&subject));
     let owed = response::owed(app.shards().derivations(), if is_by_index { &by } else { &[] }, is_building);
-    response::json(headers, &served, owed, || Problem::not_found(format!("there is no order {order_id}")))
+    response::json(headers, &question.key, &served, owed, || {
+        Problem::not_found(format!("there is no order {order_id}"))
+    })
 }
 
 async fn answer_of_customer(
@@ -131,7 +133,7 @@ async fn answer_of_customer(
     let question = Question { key, streams, epoch, patience: &patience, partial: false };
     let load = |patience| find_of_customer(app, &map, scope, &subject, &order_id, asked, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
-    response::json(headers, &served, None, nothing)
+    response::json(headers, &question.key, &served, None, nothing)
 }
 
 async fn find(

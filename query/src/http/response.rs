@@ -6,6 +6,7 @@ use forebay_api::header as names;
 use forebay_model::{ShardId, StreamId, StreamKind};
 use forebay_service::Problem;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cache::Served;
 use crate::position::derivations::Derivations;
@@ -15,13 +16,14 @@ pub(crate) static CACHE: HeaderName = HeaderName::from_static(names::CACHE);
 pub(crate) static OWED: HeaderName = HeaderName::from_static(names::OWED);
 pub(crate) static POSITION: HeaderName = HeaderName::from_static(names::POSITION);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// What decides whether a list is a page or an export.
-pub(crate) const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
+/// What an answer depends on beside its address: whether a list is a page or an export, and who asks.
+pub(crate) const VARIES: HeaderValue = HeaderValue::from_static("Accept, Authorization");
 
 /// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from. To a request with these headers,
-/// which may say that its client has the answer.
+/// which may say that its client has the answer. `key` tells the answer from other ones, those of other clients, too.
 pub(crate) fn json(
     request: &HeaderMap,
+    key: &str,
     served: &Served,
     owed: Option<HeaderValue>,
     nothing: impl FnOnce() -> Problem,
@@ -34,7 +36,7 @@ pub(crate) fn json(
         let problem = nothing().header(CACHE.clone(), from);
         return Err(further.fold(problem, |problem, (name, value)| problem.header(name.clone(), value)));
     };
-    let tag = position.as_ref().filter(|_| served.entry.is_whole).and_then(tag);
+    let tag = position.as_ref().filter(|_| served.entry.is_whole).and_then(|position| tag(position, key));
     let mut response = match &tag {
         Some(tag) if is_known(request, tag) => StatusCode::NOT_MODIFIED.into_response(),
         _ => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
@@ -42,7 +44,7 @@ pub(crate) fn json(
     let headers = response.headers_mut();
     headers.extend(tag.map(|tag| (header::ETAG, tag)));
     headers.insert(CACHE.clone(), from);
-    headers.insert(header::VARY, ACCEPT);
+    headers.insert(header::VARY, VARIES);
     headers.extend(position.map(|position| (POSITION.clone(), position)));
     headers.extend(owed.map(|owed| (OWED.clone(), owed)));
     Ok(response)
@@ -60,12 +62,12 @@ pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building:
     HeaderValue::from_maybe_shared(Bytes::from(debts.join(", "))).ok().filter(|_| !debts.is_empty())
 }
 
-/// What tells an answer from others to the same request (RFC 9110, section 8.8.3): the positions that it was read at. A commit moves them
-/// with all that it changes, so at the same ones it is the same. It is a weak one, since the same answer may be encoded in different ways.
+/// What tells an answer from others to the same request (RFC 9110, section 8.8.3): the positions that it was read at, and a hash of its key. A
+/// commit moves them with all that it changes, so at the same ones it is the same. It is a weak one, since the same answer may be encoded in different ways.
 ///
 /// There is none where something is missing: before the first commit there is no position, and a shard that was left out has none here.
-fn tag(position: &HeaderValue) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("W/\"{}\"", position.to_str().ok()?)).ok()
+fn tag(position: &HeaderValue, key: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("W/\"{}.{:x}\"", position.to_str().ok()?, xxh3_64(key.as_bytes()))).ok()
 }
 
 /// Whether a client has the answer with this tag (RFC 9110, section 13.1.2).

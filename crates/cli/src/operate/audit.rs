@@ -67,7 +67,7 @@ fn table(acts: &[ActReport]) -> String {
 fn words(object: &Value) -> String {
     let members = object.as_object().into_iter().flatten();
     let word = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => format!("{name}={text}"),
+        Value::String(text) => format!("{name}={}", text.escape_debug()),
         other => format!("{name}={other}"),
     };
     members.map(word).collect::<Vec<_>>().join(" ")

@@ -21,10 +21,42 @@ pub enum Binding {
     },
 }
 
+/// What stands in the clients file, or in tokens, of a client beside what it is bound to.
+const TAKEN: [&str; 16] = [
+    "name",
+    "key_sha256",
+    "cert_sha256",
+    "cert_san",
+    "rights",
+    "orders_per_s",
+    "requests_per_s",
+    "tenant",
+    "iss",
+    "aud",
+    "sub",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "scope",
+];
+
 /// The name that no view has.
 const CUSTOMER: &str = "customer";
 
 impl Binding {
+    /// Whether something of that name can be bound to: `customer`, or what can be the name of a view.
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    pub fn check_name(name: &str) -> Result<(), String> {
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if is_name && !TAKEN.contains(&name) {
+            return Ok(());
+        }
+        Err(format!("nothing can be bound to {name:?}: it is customer, or the name of a view"))
+    }
+
     /// By a name, which is `customer` or that of a view, and whose: as the clients file has it, or the claims of a token.
     ///
     /// # Errors
@@ -66,6 +98,16 @@ mod tests {
         assert_eq!(Binding::of("customer", "C1"), Ok(Binding::Customer(CustomerId::new("C1").unwrap())));
         assert_eq!(Binding::of("seller", "S7"), Ok(Binding::Key { view: "seller".into(), key: "S7".into() }));
         assert_eq!(Binding::of("seller", ""), Err("seller must not be empty".to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_says_something_else_of_a_client_binds_nothing() {
+        for name in ["customer", "seller", "ware_house-2"] {
+            assert_eq!(Binding::check_name(name), Ok(()));
+        }
+        for name in ["", "name", "rights", "sub", "tenant", "sel ler", "orders_per_s"] {
+            assert!(Binding::check_name(name).unwrap_err().contains(&format!("{name:?}")), "{name}");
+        }
     }
 
     #[test]

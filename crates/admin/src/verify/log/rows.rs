@@ -84,7 +84,7 @@ impl Verification<'_> {
             }
             outcomes.push(outcome);
             for (row, fact) in (0..).zip(readable).filter(|&(row, _)| !is_dead(row)) {
-                if lane == Lane::Views && !self.is_in_force(&fact) {
+                if matches!(lane, Lane::Views | Lane::ViewEvents) && !self.is_in_force(lane, &fact) {
                     continue;
                 }
                 places.push((number, row));
@@ -99,8 +99,8 @@ impl Verification<'_> {
     }
 
     /// Whether a fact is one of a view that there is. What there was of one that was dropped may be gone.
-    fn is_in_force(&self, fact: &Bytes) -> bool {
-        let tuple = Tuples::new(Lane::Views, fact).next().and_then(Result::ok);
+    fn is_in_force(&self, lane: Lane, fact: &Bytes) -> bool {
+        let tuple = Tuples::new(lane, fact).next().and_then(Result::ok);
         let number = tuple.and_then(|tuple| Some(u16::from_be_bytes(tuple.named("view")?.try_into().ok()?)));
         let view = number.and_then(|number| ViewId::new(number).ok());
         view.is_none_or(|view| self.scope.views.get(view).is_some())

@@ -79,6 +79,8 @@ async fn what_else_stands_in_the_file_stays_and_what_cannot_be_is_refused() {
     assert!(text.contains("# who may come in\n") && !text.contains(&key), "{text}");
     assert!(keys.refused(&["add", "desk", "--rights", "read"]).await.contains("already"));
     assert!(keys.refused(&["add", "x", "--rights", "admin"]).await.contains("there are orders:write"));
+    let unbound = keys.refused(&["add", "x", "--rights", "read", "--bound", "name=y"]).await;
+    assert!(unbound.contains("nothing can be bound to"), "{unbound}");
     assert!(keys.refused(&["rotate", "nobody"]).await.contains("no client \"nobody\""));
     assert!(keys.refused(&["revoke", "desk", "--key", listed[5]]).await.contains("the only key"));
     assert!(keys.refused(&["revoke", "desk", "--key", "xyz"]).await.contains("no key"));

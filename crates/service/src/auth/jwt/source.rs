@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::key_set::KeySet;
 use super::published::Published;
+use crate::auth::binding::Binding;
 use crate::followed::Followed;
 use crate::health::{Health, Need};
 use crate::http::is_this_machine;
@@ -41,7 +42,8 @@ pub struct JwtSettings {
         env = "FOREBAY_JWT_BINDINGS",
         value_name = "CLAIMS",
         value_delimiter = ',',
-        default_value = "customer,seller"
+        default_value = BINDINGS,
+        value_parser = binding
     )]
     pub bindings: Vec<String>,
 }
@@ -52,6 +54,10 @@ impl Default for JwtSettings {
         let bindings = BINDINGS.split(',').map(str::to_owned).collect();
         Self { issuer: None, audience: None, jwks: None, bindings }
     }
+}
+
+fn binding(name: &str) -> Result<String, String> {
+    Binding::check_name(name).map(|()| name.to_owned())
 }
 
 /// Where a key set is.
