@@ -1,8 +1,7 @@
 //! Totals are what the orders of a list come to, whatever was asked before, sent twice, or refused.
 
-use std::collections::BTreeMap;
-
 use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_testkit::totals::{sum_of, totals_of};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -39,15 +38,10 @@ fn at(order: &Value) -> i64 {
     Timestamp::parse(order["timestamp"].as_str().unwrap()).unwrap().unix_us()
 }
 
-/// What items come to.
-fn sum<'a>(items: impl Iterator<Item = &'a Value>) -> i64 {
-    items.map(|item| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap()).sum()
-}
-
 /// Orders of a list, each with what it comes to there.
 fn of_list(list: &str, orders: &[Value]) -> Vec<(Value, i64)> {
     let items = |order: &Value| order["items"].as_array().unwrap().clone();
-    let whole = |order: &Value| (order.clone(), sum(items(order).iter()));
+    let whole = |order: &Value| (order.clone(), sum_of(&items(order)));
     match list.rsplit_once('/') {
         Some(("/v1/customers", customer)) => {
             orders.iter().filter(|order| order["customer_id"] == *customer).map(whole).collect()
@@ -57,7 +51,7 @@ fn of_list(list: &str, orders: &[Value]) -> Vec<(Value, i64)> {
                 items(order).into_iter().filter(|item| item["seller_id"] == *seller).collect::<Vec<_>>()
             };
             let seen = orders.iter().filter(|order| !hers(order).is_empty());
-            seen.map(|order| (order.clone(), sum(hers(order).iter()))).collect()
+            seen.map(|order| (order.clone(), sum_of(&hers(order)))).collect()
         }
         _ => orders.iter().map(whole).collect(),
     }
@@ -65,26 +59,8 @@ fn of_list(list: &str, orders: &[Value]) -> Vec<(Value, i64)> {
 
 /// What the totals of a list must be.
 fn model(list: &str, orders: &[Value], range: std::ops::Range<i64>, by: Option<&str>) -> Value {
-    let mut sums: BTreeMap<(Option<String>, String), (u64, i64, i64)> = BTreeMap::new();
-    for (order, sum) in of_list(list, orders).iter().filter(|(order, _)| range.contains(&at(order))) {
-        let text = order["timestamp"].as_str().unwrap();
-        let period = by.map(|by| match by {
-            "hour" => format!("{}:00:00Z", &text[..13]),
-            "day" => format!("{}T00:00:00Z", &text[..10]),
-            _ => format!("{}-01T00:00:00Z", &text[..7]),
-        });
-        let entry = sums.entry((period, order["currency"].as_str().unwrap().to_owned())).or_default();
-        entry.0 += 1;
-        *(if order["kind"] == "sale" { &mut entry.1 } else { &mut entry.2 }) += sum;
-    }
-    let total = |((period, currency), (count, gross, returned)): ((Option<String>, String), (u64, i64, i64))| {
-        let mut total = json!({"currency": currency, "count": count, "gross": gross, "returned": -returned, "net": gross + returned});
-        if let Some(period) = period {
-            total["period"] = period.into();
-        }
-        total
-    };
-    json!({"data": sums.into_iter().map(total).collect::<Vec<_>>(), "shards_missing": []})
+    let seen = of_list(list, orders);
+    totals_of(seen.iter().filter(|(order, _)| range.contains(&at(order))).map(|(order, sum)| (order, *sum)), by)
 }
 
 async fn check(scene: &Scene, orders: &[Value], random: &mut StdRng) {

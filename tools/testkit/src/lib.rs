@@ -17,6 +17,7 @@
 //! | [`frame_sum`] | the checksum of a frame that a test publishes by hand |
 //! | [`order`] | orders as JSON, and tuples that are spoilt |
 //! | [`seeds`] | the seeds of a fuzz target |
+//! | [`totals`] | what the totals of a list must be |
 //! | [`log`] (feature `log`) | a log of a test's own, and frames of orders in it |
 //! | [`service`] (feature `service`) | a service in this process, and its answers |
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
@@ -33,6 +34,7 @@ pub mod proxy;
 pub mod seeds;
 #[cfg(feature = "service")]
 pub mod service;
+pub mod totals;
 pub mod wait;
 
 pub use databases::Databases;

@@ -1,11 +1,12 @@
 //! Orders and what happens to them, and what every list must say of that: a model that sorts everything first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use forebay_model::{EventKind, Timestamp};
 use forebay_testkit::eventually;
 use forebay_testkit::service::Answer;
+use forebay_testkit::totals::{sum_of, totals_of};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -201,32 +202,9 @@ impl History {
     }
 
     fn totals(&self, list: &List, range: &Range<i64>, by: Option<&str>) -> Value {
-        let mut sums: BTreeMap<(Option<String>, String), (u64, i64, i64)> = BTreeMap::new();
-        for sold in self.orders.iter().filter(|sold| range.contains(&sold.at())) {
-            let items = sold.items(list).unwrap_or_default();
-            if items.is_empty() {
-                continue;
-            }
-            let text = sold.order["timestamp"].as_str().unwrap();
-            let period = by.map(|by| match by {
-                "hour" => format!("{}:00:00Z", &text[..13]),
-                "day" => format!("{}T00:00:00Z", &text[..10]),
-                _ => format!("{}-01T00:00:00Z", &text[..7]),
-            });
-            let sum: i64 =
-                items.iter().map(|item| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap()).sum();
-            let entry = sums.entry((period, sold.order["currency"].as_str().unwrap().to_owned())).or_default();
-            entry.0 += 1;
-            *(if sold.order["kind"] == "sale" { &mut entry.1 } else { &mut entry.2 }) += sum;
-        }
-        let total = |((period, currency), (count, gross, returned)): ((Option<String>, String), (u64, i64, i64))| {
-            let mut total = json!({"currency": currency, "count": count, "gross": gross, "returned": -returned, "net": gross + returned});
-            if let Some(period) = period {
-                total["period"] = period.into();
-            }
-            total
-        };
-        json!({"data": sums.into_iter().map(total).collect::<Vec<_>>(), "shards_missing": []})
+        let within = self.orders.iter().filter(|sold| range.contains(&sold.at()));
+        let seen = within.map(|sold| (&sold.order, sold.items(list).unwrap_or_default()));
+        totals_of(seen.filter(|(_, items)| !items.is_empty()).map(|(order, items)| (order, sum_of(&items))), by)
     }
 
     fn ids(&self, list: &List, status: &str) -> BTreeSet<String> {
