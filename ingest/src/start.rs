@@ -20,11 +20,6 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let app = App::new(settings, service)?;
     let watch = LogWatch::new(app.clone(), log, settings.options.ack_timeout, service);
     service.lifecycle.spawn("log", watch.run());
-    let rates = app.clone();
-    service.lifecycle.spawn("rate limits", async move {
-        rates.rates().forget_quiet_clients(rates.shutdown()).await;
-        Ok(())
-    });
     Ok(Routes::of(&service.clients)
         .on(Route::PostOrder, order::post_order)
         .on(Route::PostOrders, batch::post_batch)

@@ -32,12 +32,8 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let derivations = Arc::clone(shards.derivations());
     let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
     let default = settings.options.requests_per_s;
-    let rates = Arc::new(Rates::new(Policy { unit: "requests", default, own: |client| client.requests_per_s }));
-    let (forgetting, shutdown) = (Arc::clone(&rates), service.shutdown().clone());
-    service.lifecycle.spawn("rate limits", async move {
-        forgetting.forget_quiet_clients(&shutdown).await;
-        Ok(())
-    });
+    let policy = Policy { unit: "requests", default, own: |client| client.requests_per_s };
+    let rates = Rates::start(policy, service);
     let app = App::new(shards, cache, Limits::new(settings), service.shutdown().clone());
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, &rates, service).run());
     for shard in app.shards().iter() {

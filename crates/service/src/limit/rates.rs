@@ -19,6 +19,7 @@ use super::takings::{Bucket, TELL, Takings, Telling};
 use crate::auth::Client;
 use crate::http::peer::ClientName;
 use crate::problem::Problem;
+use crate::service::Service;
 use crate::shutdown::Shutdown;
 
 /// How often clients that have been quiet are forgotten. A bucket is full again within a second, and whoever sends from
@@ -65,8 +66,19 @@ pub struct Left {
 
 impl Rates {
     /// Limits by that policy, in which nobody has taken anything.
-    pub fn new(policy: Policy) -> Self {
+    fn new(policy: Policy) -> Self {
         Self { policy, limiters: RwLock::default(), clock: DefaultClock::default(), takings: Takings::default() }
+    }
+
+    /// The limits of a service, which forget who has been quiet.
+    pub fn start(policy: Policy, service: &Service) -> Arc<Self> {
+        let rates = Arc::new(Self::new(policy));
+        let (forgetting, shutdown) = (Arc::clone(&rates), service.shutdown().clone());
+        service.lifecycle.spawn("rate limits", async move {
+            forgetting.forget_quiet_clients(&shutdown).await;
+            Ok(())
+        });
+        rates
     }
 
     /// Takes one from the client's bucket.
@@ -121,7 +133,7 @@ impl Rates {
     }
 
     /// Forgets clients that have been quiet long enough for their bucket to be full.
-    pub async fn forget_quiet_clients(&self, shutdown: &Shutdown) {
+    async fn forget_quiet_clients(&self, shutdown: &Shutdown) {
         while shutdown.soft().run_until_cancelled(tokio::time::sleep(FORGET)).await.is_some() {
             self.forget();
         }
