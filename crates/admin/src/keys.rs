@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use forebay_service::BadSetting;
-use forebay_service::auth::Clients;
+use forebay_service::auth::{Binding, Clients};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
@@ -219,9 +219,7 @@ impl ClientsFile {
 }
 
 fn listed(client: &Table) -> ListedClient {
-    const OTHERS: [&str; 7] =
-        ["name", "key_sha256", "cert_sha256", "cert_san", "rights", "orders_per_s", "requests_per_s"];
-    let mut bound = client.iter().filter(|(name, _)| !OTHERS.contains(name));
+    let mut bound = client.iter().filter(|(name, _)| Binding::check_name(name).is_ok());
     let bound = bound.find_map(|(name, whose)| Some(format!("{name}={}", whose.as_str()?)));
     let rights = client.get("rights").and_then(Item::as_array);
     let limit = |name| client.get(name).and_then(Item::as_integer).and_then(|limit| limit.try_into().ok());

@@ -208,7 +208,6 @@ fn table(clients: &[ListedClient]) -> String {
 
 fn bound(text: &str) -> Result<(String, String), String> {
     let (name, whose) = text.split_once('=').ok_or("write customer=ID, or the name of a view, = and its key")?;
-    Binding::check_name(name)?;
     Binding::of(name, whose).map(|_| (name.to_owned(), whose.to_owned()))
 }
 

@@ -178,7 +178,8 @@ impl From<ViewSpec> for Unchecked {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text can be the name of a view, or a step of a path to its key.
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use forebay_api::Right;
 use forebay_model::CustomerId;
 use forebay_model::id::check_id;
+use forebay_model::view::is_name;
 
 /// What a client is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,7 @@ impl Binding {
     /// # Errors
     /// A sentence that says why not.
     pub fn check_name(name: &str) -> Result<(), String> {
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        if is_name && !TAKEN.contains(&name) {
+        if is_name(name) && !TAKEN.contains(&name) {
             return Ok(());
         }
         Err(format!("nothing can be bound to {name:?}: it is customer, or the name of a view"))
@@ -60,8 +60,9 @@ impl Binding {
     /// By a name, which is `customer` or that of a view, and whose: as the clients file has it, or the claims of a token.
     ///
     /// # Errors
-    /// What is wrong with the id, as a sentence.
+    /// What is wrong with the name or the id, as a sentence.
     pub fn of(name: &str, whose: &str) -> Result<Self, String> {
+        Self::check_name(name)?;
         check_id(whose).map_err(|error| format!("{name} {error}"))?;
         Ok(match CustomerId::new(whose) {
             Ok(customer_id) if name == CUSTOMER => Self::Customer(customer_id),

@@ -155,7 +155,7 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     let rights = rights(&entry.rights.unwrap_or_default())?;
     let binding = match entry.bindings.as_slice() {
         [] => None,
-        [(name, whose)] => Some(Binding::check_name(name).and_then(|()| Binding::of(name, whose))?),
+        [(name, whose)] => Some(Binding::of(name, whose)?),
         several => return Err(format!("it is bound to one thing, not to {}", several.len())),
     };
     if let Some(binding) = &binding
