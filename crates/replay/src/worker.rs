@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use anyhow::Error;
+use anyhow::{Context, Error};
 use forebay_service::Shutdown;
 use tokio::sync::{Mutex, mpsc};
 
@@ -65,12 +65,8 @@ impl Worker {
             }
             Work::Check(checker, reporting) => {
                 let (delivered, kept) = reporting.check(checker, chunk);
-                (
-                    delivered,
-                    kept.map_err(|error| {
-                        Undelivered::Failed(Error::from(error).context("a temporary file of what was seen"))
-                    }),
-                )
+                let kept = kept.context("a temporary file of what was seen").map_err(Undelivered::Failed);
+                (delivered, kept)
             }
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`faults`] | faults of one kind, counted, and what helps |
 //! | `twice` | records that stand in the files more than once |
-//! | `runs` | items that are sorted and may be more than memory holds |
+//! | `runs` | those that were seen, sorted, and perhaps more than memory holds |
 
 pub mod faults;
 mod runs;

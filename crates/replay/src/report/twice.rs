@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 use super::faults::{FaultExample, FoundFault};
-use super::runs::{ITEM_BYTES, Item, Runs};
+use super::runs::{Runs, Seen};
 use crate::check::Checked;
 
 /// So many records wait in memory: twelve megabytes.
@@ -32,17 +32,6 @@ pub struct TwiceReport {
 pub(super) struct Twice {
     newest: Vec<Seen>,
     runs: Runs,
-}
-
-/// A record that was seen. Those that are the same stand side by side in order, as they stand in the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Seen {
-    /// A hash of what makes it the same.
-    key: u128,
-    file: u64,
-    line: u64,
-    /// A hash of its content.
-    content: u64,
 }
 
 /// Records that are met in their order.
@@ -104,22 +93,6 @@ impl Met {
                 self.examples.truncate(PLACES_MAX);
             }
         }
-    }
-}
-
-impl Item for Seen {
-    fn to_bytes(self) -> [u8; ITEM_BYTES] {
-        let mut bytes = [0; ITEM_BYTES];
-        bytes[..16].copy_from_slice(&self.key.to_le_bytes());
-        for (place, number) in bytes[16..].as_chunks_mut().0.iter_mut().zip([self.file, self.line, self.content]) {
-            *place = number.to_le_bytes();
-        }
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8; ITEM_BYTES]) -> Self {
-        let [low, high, file, line, content] = std::array::from_fn(|at| u64::from_le_bytes(bytes.as_chunks().0[at]));
-        Self { key: u128::from(high) << 64 | u128::from(low), file, line, content }
     }
 }
 
