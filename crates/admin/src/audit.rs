@@ -16,8 +16,8 @@ use forebay_shard::{PoolSettings, ShardList, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::hex::hex;
 use crate::system::System;
 
 /// An act, as it is told.
@@ -109,7 +109,7 @@ async fn recorded_in<T>(
 
 impl Act {
     async fn begin(pools: Vec<ShardPool>, command: &'static str, asked: &Value) -> Result<Self> {
-        let mut act = Self { id: random_uuid(), command, by_user: by_user(), by_host: by_host(), pools };
+        let mut act = Self { id: Uuid::new_v4().into_bytes(), command, by_user: by_user(), by_host: by_host(), pools };
         let (mut took, mut refused) = (Vec::new(), None);
         for (pool, added) in act.add(Stage::Begun, asked).await {
             match added {
@@ -179,7 +179,7 @@ fn report(mut rows: Vec<(ShardId, Recorded)>) -> Option<(Timestamp, ActReport)> 
     let detail = |row: &Recorded| serde_json::from_str(&row.detail).unwrap_or(Value::Null);
     let is_over = last.stage != Stage::Begun;
     let report = ActReport {
-        act: uuid_text(first.act),
+        act: Uuid::from_bytes(first.act).to_string(),
         begun_at: first.at.to_string(),
         ended_at: is_over.then(|| last.at.to_string()),
         stage: last.stage,
@@ -220,19 +220,6 @@ fn by_host() -> String {
         Some(from) if !from.is_empty() => format!("{host} from {from}"),
         _ => host.to_owned(),
     }
-}
-
-/// A UUID of version 4.
-fn random_uuid() -> [u8; 16] {
-    let mut bytes: [u8; 16] = rand::random();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    bytes
-}
-
-fn uuid_text(bytes: [u8; 16]) -> String {
-    let digits = hex(&bytes);
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 
 fn pool_settings() -> PoolSettings {
