@@ -38,8 +38,8 @@ impl Backlog {
 
     /// Resolves when every order that is in the log now is stored, or dead.
     ///
-    /// Not waited for is a stream that this writer does not drain at the moment, because another writer does, its shard is away or somebody
-    /// has to decide: its orders are as safe in the log as they are.
+    /// Not waited for is a stream that this writer does not drain, and is not about to, because another writer does, its shard is away or
+    /// somebody has to decide: its orders are as safe in the log as they are.
     pub async fn stored(&self) {
         let Some(log) = self.log.get() else { return };
         let logged = self.streams.iter().filter(|status| status.of().kind == StreamKind::Logged);
@@ -52,7 +52,7 @@ async fn stored(log: &Log, status: &Status) {
     let is_over = || {
         let now = status.now();
         let is_stored = now.position.map_or(stream.last_seq == 0, |position| position.covers(stream.last()));
-        is_stored || now.state != State::Draining
+        is_stored || !matches!(now.state, State::Starting | State::Draining)
     };
     while !is_over() {
         sleep(LOOK).await;

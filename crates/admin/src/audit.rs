@@ -12,13 +12,19 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::audit::{Record, Recorded, Stage};
-use forebay_shard::{PoolSettings, ShardList, ShardPool};
+use forebay_shard::{ErrorClass, PoolSettings, ShardList, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::system::System;
+
+/// How long the tables of a shard are waited for, by a command that comes right after the first start of its writer.
+const TABLES_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether they are there.
+const TABLES_POLL: Duration = Duration::from_millis(50);
 
 /// An act, as it is told.
 #[derive(Debug, Clone, Serialize)]
@@ -136,13 +142,28 @@ impl Act {
         let add = |pool: &ShardPool| {
             let (pool, record) = (pool.clone(), record.clone());
             async move {
-                let added = async { Ok(record.add(&mut *pool.acquire().await?).await?) }.await;
-                let added: Result<()> = added;
+                let added = added(&pool, &record).await;
                 let added = added.with_context(|| format!("shard {} has not recorded it", pool.shard()));
                 (pool, added)
             }
         };
         join_all(pools.iter().map(add)).await
+    }
+}
+
+/// Adds a row to a shard, waiting a while for its tables.
+async fn added(pool: &ShardPool, record: &Record<'_>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match record.add(&mut *pool.acquire().await?).await {
+            Err(error) if ErrorClass::of(&error) == ErrorClass::Schema => {
+                if begun.elapsed() > TABLES_WITHIN {
+                    return Err(error).context("it has not the tables that its writer makes when it starts");
+                }
+                sleep(TABLES_POLL).await;
+            }
+            added => return Ok(added?),
+        }
     }
 }
 
