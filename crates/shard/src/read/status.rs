@@ -54,6 +54,10 @@ pub struct Standing {
     pub kind: String,
     /// What its sums are in.
     pub currency: String,
+    /// The partition that has it, as SQL names it.
+    pub(crate) partition: String,
+    /// Where it is in there, for as long as the transaction lasts that it was read in: its `ctid`.
+    pub(crate) ctid: String,
 }
 
 /// The columns of a row that [`RowKey::from_row`] reads, in this order.
@@ -209,7 +213,8 @@ pub async fn standings(
     let sql = format!(
         "select n, found.* from {KEYS} with ordinality \
             as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, n) \
-         cross join lateral (select {table}.ordered_at, items::text, ({events})::text, {kept} from {table} \
+         cross join lateral (select {table}.ordered_at, items::text, ({events})::text, {kept}, \
+                tableoid::regclass::text, ctid::text from {table} \
             where {same} and {table}.ordered_at between $8 and $9 limit 1) as found"
     );
     let query = RowKey::bind(sqlx::query(AssertSqlSafe(sql)), wanted);
@@ -233,5 +238,6 @@ fn standing(row: &PgRow, lane: Lane) -> Result<Standing, sqlx::Error> {
     let amended = AmendedItems::of(&life).map(|items| AmendedItems { is_any: items.is_any || is_whole, ..items });
     let follows = Kept { status: life.status.number(), amended };
     let placed = Worth::of(row.try_get(8)?, row.try_get(7)?);
-    Ok(Standing { place, stored, follows, placed, kind: row.try_get(9)?, currency: row.try_get(10)? })
+    let (kind, currency, partition, ctid) = (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?);
+    Ok(Standing { place, stored, follows, placed, kind, currency, partition, ctid })
 }

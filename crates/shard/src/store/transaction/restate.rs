@@ -2,7 +2,7 @@
 //! make, and sums with them. So at every position they are what follows from what is stored there, whatever was first, comes again, or is
 //! restored with its shard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use forebay_model::{Lane, StreamKind, Timestamp, Tuples};
 use sqlx::AssertSqlSafe;
@@ -10,10 +10,9 @@ use sqlx::postgres::PgConnection;
 
 use super::sums::Sums;
 use crate::read::eventful::Eventful;
-use crate::read::status::{KEYS, RowKey, Standing, is_wanted, standings};
+use crate::read::status::{KEYS, RowKey, Standing, standings};
 use crate::store::lane::LanePart;
 use crate::store::step::{Step, StepError, step};
-use crate::timestamptz::Timestamptz;
 
 /// So many rows are read at a time, with what happened to their orders.
 const ROWS: usize = 2000;
@@ -33,12 +32,17 @@ pub(crate) async fn restate(
         }
         StreamKind::Derived => (Lane::Views, step(Step::Rows, eventful_views(connection, parts)).await?),
     };
+    // By time, so that those of one partition are read and set together.
+    let mut rows: Vec<&RowKey> = rows.iter().collect();
+    rows.sort_by_key(|row| row.ordered_at());
     let mut changed: Vec<(&RowKey, Standing)> = Vec::new();
-    for rows in rows.iter().collect::<Vec<_>>().chunks(ROWS) {
+    for rows in rows.chunks(ROWS) {
         let standings = step(Step::Rows, standings(connection, lane, rows)).await?;
         let others = standings.into_iter().filter(|standing| standing.stored != standing.follows);
         let others: Vec<(&RowKey, Standing)> = others.map(|standing| (rows[standing.place], standing)).collect();
-        step(Step::Rows, set(connection, lane, &others)).await?;
+        for (partition, others) in by_partition(&others) {
+            step(Step::Rows, set(connection, lane, partition, &others)).await?;
+        }
         changed.extend(others);
     }
     let mut sums = Sums::none(lane);
@@ -49,24 +53,32 @@ pub(crate) async fn restate(
     Ok(changed.iter().map(|(row, _)| row.ordered_at()).collect())
 }
 
-async fn set(connection: &mut PgConnection, lane: Lane, changed: &[(&RowKey, Standing)]) -> Result<(), sqlx::Error> {
-    let (rows, standings): (Vec<&RowKey>, Vec<&Standing>) =
-        changed.iter().map(|(row, standing)| (*row, standing)).unzip();
-    let times = || rows.iter().map(|row| row.ordered_at());
-    let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Ok(()) };
-    let (table, same, keys) = (lane.table(), is_wanted(lane), KEYS.trim_end_matches(')'));
+fn by_partition<'a>(changed: &'a [(&RowKey, Standing)]) -> BTreeMap<&'a str, Vec<&'a Standing>> {
+    let mut partitions: BTreeMap<&str, Vec<&Standing>> = BTreeMap::new();
+    for (_, standing) in changed {
+        partitions.entry(&standing.partition).or_default().push(standing);
+    }
+    partitions
+}
+
+/// Sets rows of a partition where they were read in this transaction. (By their keys, the planner would compare each row of a table that it
+/// has no figures of with each that is wanted.)
+async fn set(
+    connection: &mut PgConnection,
+    lane: Lane,
+    partition: &str,
+    changed: &[&Standing],
+) -> Result<(), sqlx::Error> {
     let has_items = if lane == Lane::Views { ", has_items = wanted.has_items" } else { "" };
     let sql = format!(
-        "update {table} set status = wanted.status, amended = wanted.amended{has_items} \
-         from {keys}, $10::int2[], $11::int8[], $12::bool[]) \
-            as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, status, amended, has_items) \
-         where {same} and {table}.ordered_at between $8 and $9"
+        "update only {partition} as stored set status = wanted.status, amended = wanted.amended{has_items} \
+         from unnest($1::text[]::tid[], $2::int2[], $3::int8[], $4::bool[]) as wanted(ctid, status, amended, has_items) \
+         where stored.ctid = wanted.ctid"
     );
-    let amended = || standings.iter().map(|standing| standing.follows.amended);
-    RowKey::bind(sqlx::query(AssertSqlSafe(sql)), &rows)
-        .bind(Timestamptz(earliest))
-        .bind(Timestamptz(latest))
-        .bind(standings.iter().map(|standing| standing.follows.status).collect::<Vec<_>>())
+    let amended = || changed.iter().map(|standing| standing.follows.amended);
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(changed.iter().map(|standing| standing.ctid.as_str()).collect::<Vec<_>>())
+        .bind(changed.iter().map(|standing| standing.follows.status).collect::<Vec<_>>())
         .bind(amended().map(|items| items.map(|items| items.total)).collect::<Vec<_>>())
         .bind(amended().map(|items| items.map(|items| items.is_any)).collect::<Vec<_>>())
         .execute(connection)
