@@ -6,4 +6,5 @@ mod loss;
 mod merges;
 mod partitions;
 mod places;
+mod statuses;
 mod tenants;
