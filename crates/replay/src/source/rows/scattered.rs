@@ -24,8 +24,9 @@ use crate::map::value::Fault;
 
 /// So many bytes of rows wait in memory.
 const MEMORY_BYTES: usize = 16 * 1024 * 1024;
-/// So many orders that are gone are known.
-const GONE_MAX: usize = 500_000;
+/// So many orders that are gone are known: not more than half of what a table of 2^20 places takes. Where as many come as go, a fuller one
+/// grows, to twice the memory.
+const GONE_MAX: usize = 450_000;
 
 /// The rows of another source, those of an order one behind the other.
 pub(super) struct Scattered<R> {
