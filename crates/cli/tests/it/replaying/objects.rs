@@ -73,6 +73,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A file in a zip file, as another program makes it.
+async fn zip(forebay: &Forebay, name: &str) -> Vec<u8> {
+    let mut command = Command::new("python3");
+    command.args(["-m", "zipfile", "-c"]).args([forebay.path("made.zip"), forebay.path(name)]);
+    assert!(command.status().await.unwrap().success());
+    forebay.read_bytes("made.zip")
+}
+
 #[tokio::test]
 async fn what_lies_under_a_prefix_comes_in_whatever_its_form() {
     let Some(store) = Store::start().await else { return };
@@ -82,16 +90,19 @@ async fn what_lies_under_a_prefix_comes_in_whatever_its_form() {
     store.put("in/a.ndjson", forebay.read_bytes("a.ndjson")).await;
     orders.extend(forebay.generate("b.ndjson", &["--orders", "3000", "--seed", "2"]).await);
     store.put("in/deep/b%20b.ndjson.gz", gzip(&forebay.read_bytes("b.ndjson"))).await;
+    orders.extend(forebay.generate("z.ndjson", &["--orders", "40000", "--seed", "3"]).await);
+    store.put("in/z.zip", zip(&forebay, "z.ndjson").await).await;
     store.put("in/c.parquet", parquet(Shape::Whole, 500)).await;
     orders.extend((0..500).map(|n| json!({"order_id": format!("P{n}")})));
     store.put("in/shop.map.toml", "").await;
     store.put("elsewhere.ndjson", "{torn").await;
     let ran = store.replay(&forebay, &["s3://shop/in/", "--to", &ingest.url()]).await;
-    assert_eq!((ran.code, ran.figures(&["accepted"])), (Some(0), vec![53_500]), "{ran:?}");
+    assert_eq!((ran.code, ran.figures(&["accepted"])), (Some(0), vec![93_500]), "{ran:?}");
     ingest.assert_logged(&orders).await;
     let files: Vec<Value> =
         ran.json().unwrap()["files"].as_array().unwrap().iter().map(|file| file["file"].clone()).collect();
-    assert_eq!(files, ["s3://shop/in/a.ndjson", "s3://shop/in/c.parquet", "s3://shop/in/deep/b b.ndjson.gz"]);
+    let whole = ["a.ndjson", "c.parquet", "deep/b b.ndjson.gz", "z.zip"].map(|name| format!("s3://shop/in/{name}"));
+    assert_eq!(files, whole);
 
     // One alone, at an address that is said; what is rejected goes here.
     let mut command =

@@ -1,10 +1,10 @@
 //! Compressed files, known by their first bytes: gzip, zstd, and zip with one file in it.
 
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::place::Place;
 use super::{BUFFER_BYTES, zip};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -15,21 +15,22 @@ const MAGIC_BYTES: u64 = 4;
 /// What is in a file, and whether it is compressed.
 type Content = (Box<dyn Read + Send>, bool);
 
-/// Reads what is in the file. `again` is the same file once more, where it can be read from any place.
+/// Reads what is in the file. `place` is where the same lies, if it can be read from any place.
 ///
 /// # Errors
 /// When it cannot be read, or a zip file has not one file in it.
 pub(super) fn decompressed(
     raw: impl Read + Send + 'static,
-    again: Option<File>,
+    place: Option<&Place>,
     bytes_read: &Arc<AtomicU64>,
 ) -> io::Result<Content> {
     let mut raw = Counted { inner: raw, bytes_read: Arc::clone(bytes_read) };
     let mut magic = Vec::new();
     raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
     if magic == ZIP {
-        let file = again.ok_or_else(|| io::Error::other("zip is read from its end, and this has none: name a file"))?;
-        return Ok((only_file(file, bytes_read)?, true));
+        let place =
+            place.ok_or_else(|| io::Error::other("zip is read from its end, and this has none: name a file"))?;
+        return Ok((only_file(place, bytes_read)?, true));
     }
     let (is_gzip, is_zstd) = (magic.starts_with(GZIP), magic == ZSTD);
     let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(magic).chain(raw));
@@ -44,10 +45,9 @@ pub(super) fn decompressed(
 }
 
 /// The one file in a zip file. The directory at its end says where it begins and how it is compressed.
-fn only_file(mut file: File, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
-    let entry = zip::only_entry(&file)?;
-    file.seek(SeekFrom::Start(entry.start))?;
-    let counted = Counted { inner: file, bytes_read: Arc::clone(bytes_read) };
+fn only_file(place: &Place, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+    let entry = zip::only_entry(place)?;
+    let counted = Counted { inner: place.stream(entry.start), bytes_read: Arc::clone(bytes_read) };
     let raw = BufReader::with_capacity(BUFFER_BYTES, counted.take(entry.bytes));
     let inner: Box<dyn Read + Send> = match entry.method {
         zip::Method::Stored => Box::new(raw),
@@ -114,10 +114,9 @@ mod tests {
     fn read(bytes: &[u8]) -> io::Result<String> {
         let mut file = tempfile::tempfile()?;
         file.write_all(bytes)?;
-        file.rewind()?;
-        let again = file.try_clone()?;
+        let place = Place::File(Arc::new(file));
         let mut text = String::new();
-        decompressed(file, Some(again), &Arc::default())?.0.read_to_string(&mut text)?;
+        decompressed(place.stream(0), Some(&place), &Arc::default())?.0.read_to_string(&mut text)?;
         Ok(text)
     }
 

@@ -6,6 +6,7 @@
 //! | [`encoding`] | encodings, named or found |
 //! | [`listing`] | files by name, by pattern, or in a directory |
 //! | [`object`] | objects in S3 |
+//! | [`place`] | a file or an object that is read from any place |
 //! | [`window`] | a part of a file that grows |
 //! | [`name`] | what tells a file from others, and from what it has grown from |
 
@@ -14,6 +15,7 @@ pub(crate) mod encoding;
 pub(crate) mod listing;
 pub(crate) mod name;
 pub(crate) mod object;
+pub(crate) mod place;
 pub(crate) mod window;
 mod zip;
 
@@ -32,6 +34,7 @@ use self::compression::decompressed;
 use self::encoding::{Decoded, Encoded};
 use self::name::SourceName;
 use self::object::Object;
+use self::place::Place;
 use self::window::Window;
 use crate::source::reader::Skip;
 use crate::source::rows::query_rows::Query;
@@ -240,10 +243,11 @@ impl Input {
             Self::File(path) => {
                 let file = open_file(path)?;
                 let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
-                decompressed(file, again, &bytes_read)
+                let place = again.map(|file| Place::File(Arc::new(file)));
+                decompressed(file, place.as_ref(), &bytes_read)
             }
             Self::Part(path, window, _) => window.open(&open_file(path)?).map(|part| (part, false)),
-            Self::Object(object) => decompressed(object.open(), None, &bytes_read),
+            Self::Object(object) => decompressed(object.open(), Some(&Place::Object(object.clone())), &bytes_read),
         }
         .with_context(cannot)?;
         let (read_head, torn) = self.read_head(&mut raw).with_context(cannot)?;

@@ -92,12 +92,12 @@ impl Object {
 
     /// Reads it from its beginning.
     pub(crate) fn open(&self) -> Reading {
-        Reading {
-            next: self.ask(0..self.bytes().min(PIECE_BYTES)),
-            asked: 0,
-            piece: Bytes::new(),
-            object: self.clone(),
-        }
+        self.open_at(0)
+    }
+
+    /// Reads it from there on.
+    pub(crate) fn open_at(&self, at: u64) -> Reading {
+        Reading { next: self.ask_piece(at), asked: at, piece: Bytes::new(), object: self.clone() }
     }
 
     /// So many bytes from there on, or those up to the end.
@@ -107,6 +107,10 @@ impl Object {
     pub(crate) fn read_at(&self, place: u64, length: usize) -> io::Result<Bytes> {
         let end = self.bytes().min(place.saturating_add(length as u64));
         self.ask(place..end.max(place)).get()
+    }
+
+    fn ask_piece(&self, at: u64) -> Piece {
+        self.ask(at..self.bytes().min(at.saturating_add(PIECE_BYTES)))
     }
 
     /// Asks for a part.
@@ -153,7 +157,7 @@ impl Read for Reading {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the object ends too early"));
             }
             self.asked += self.piece.len() as u64;
-            self.next = self.object.ask(self.asked..self.object.bytes().min(self.asked + PIECE_BYTES));
+            self.next = self.object.ask_piece(self.asked);
         }
         let count = buffer.len().min(self.piece.len());
         self.piece.copy_to_slice(&mut buffer[..count]);

@@ -1,8 +1,10 @@
 //! The directory of a zip file (APPNOTE 6.3.10, sections 4.3 and 4.5): no more of it than it takes to find the one file in it.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+
+use bytes::Bytes;
+
+use super::place::Place;
 
 const END_BYTES: u64 = 22;
 const END: &[u8] = b"PK\x05\x06";
@@ -50,8 +52,8 @@ struct Listed {
 ///
 /// # Errors
 /// One sentence: there is not one, or it is kept in a way that is not known here.
-pub(super) fn only_entry(file: &File) -> io::Result<Entry> {
-    let mut listed: Vec<Listed> = directory(file)?.into_iter().filter(|entry| is_content(&entry.name)).collect();
+pub(super) fn only_entry(place: &Place) -> io::Result<Entry> {
+    let mut listed: Vec<Listed> = directory(place)?.into_iter().filter(|entry| is_content(&entry.name)).collect();
     if listed.len() != 1 {
         let (count, names) = (listed.len(), listed.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "));
         return Err(io::Error::other(format!("the zip file has {count} files in it, and it must have one: {names}")));
@@ -69,7 +71,7 @@ pub(super) fn only_entry(file: &File) -> io::Result<Entry> {
             )));
         }
     };
-    let head = read(file, local, LOCAL_BYTES)?;
+    let head = read(place, local, LOCAL_BYTES)?;
     let start = local + LOCAL_BYTES as u64 + number(&head, 26, 2) + number(&head, 28, 2);
     Ok(Entry { method, start, bytes, checksum })
 }
@@ -79,19 +81,19 @@ fn is_content(name: &str) -> bool {
     !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
 }
 
-fn directory(file: &File) -> io::Result<Vec<Listed>> {
-    let bytes = file.metadata()?.len();
+fn directory(place: &Place) -> io::Result<Vec<Listed>> {
+    let bytes = place.bytes()?;
     let tail_start = bytes.saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
-    let tail = read(file, tail_start, (bytes - tail_start) as usize)?;
+    let tail = read(place, tail_start, (bytes - tail_start) as usize)?;
     let at =
         memchr::memmem::rfind(&tail, END).filter(|at| tail.len() - at >= END_BYTES as usize).ok_or_else(damaged)?;
     let (mut length, mut start) = (number(&tail[at..], 12, 4), number(&tail[at..], 16, 4));
     // What does not fit into 32 bits stands further in front.
     let locator = (tail_start + at as u64).checked_sub(LOCATOR_64_BYTES);
-    if let Some(locator) = locator.map(|at| read(file, at, LOCATOR_64_BYTES as usize)).transpose()?
+    if let Some(locator) = locator.map(|at| read(place, at, LOCATOR_64_BYTES as usize)).transpose()?
         && locator.starts_with(LOCATOR_64)
     {
-        let end = read(file, number(&locator, 8, 8), 56)?;
+        let end = read(place, number(&locator, 8, 8), 56)?;
         if !end.starts_with(END_64) {
             return Err(damaged());
         }
@@ -100,7 +102,7 @@ fn directory(file: &File) -> io::Result<Vec<Listed>> {
     if length > DIRECTORY_BYTES_MAX {
         return Err(io::Error::other("the zip file has too many files in it, and it must have one"));
     }
-    let directory = read(file, start, length as usize)?;
+    let directory = read(place, start, length as usize)?;
     let (mut rest, mut entries) = (&directory[..], Vec::new());
     while !rest.is_empty() {
         let (entry, behind) = listed(rest).ok_or_else(damaged)?;
@@ -142,10 +144,9 @@ fn field_64(mut fields: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, at).map_err(|_| damaged())?;
-    Ok(bytes)
+fn read(place: &Place, at: u64, length: usize) -> io::Result<Bytes> {
+    let bytes = place.read_at(at, length)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(damaged()) }
 }
 
 /// The number in so many bytes, the lowest first.
