@@ -26,25 +26,19 @@
 //! What is said of all of this to people and to programs, [`DESCRIPTION`], is made of it by a test (`description`): nothing has to be
 //! made while a service runs, and nobody who builds one pays for it.
 
-pub mod accepted;
-pub mod change;
 #[cfg(test)]
 mod description;
-pub mod event;
+mod figures;
 pub mod header;
-pub mod health;
-pub mod lookup;
-pub mod new_order;
-pub mod order;
+mod orders;
 pub mod parameter;
 pub mod problem;
-pub mod receipt;
 pub mod right;
 pub mod route;
-pub mod stats;
-pub mod streams;
-pub mod totals;
 pub mod welcome;
+
+pub use figures::{health, stats, streams, totals};
+pub use orders::{accepted, change, event, lookup, new_order, order, receipt};
 
 pub use accepted::{AcceptedEvent, AcceptedOrder, BatchReport, RejectedLine};
 pub use change::ChangesPage;
