@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
 use crate::error::ReadError;
-use crate::http::reader::Reader;
+use crate::http::request::reader::Reader;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
 

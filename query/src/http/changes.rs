@@ -14,9 +14,10 @@ use tokio::time::{Duration, Instant};
 use crate::answer::{LIST_START, push_display};
 use crate::app::App;
 use crate::feed::{Follower, Piece};
-use crate::http::query_string::QueryString;
-use crate::http::reader::Reader;
-use crate::http::{accept, response};
+use crate::http::request::accept;
+use crate::http::request::query_string::QueryString;
+use crate::http::request::reader::Reader;
+use crate::http::response;
 
 /// Facts of a piece of a stream.
 const STREAM_ROWS: usize = 200;

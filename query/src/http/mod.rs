@@ -2,29 +2,19 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `customer`, `order`, `lookup`, `range`, `view`, `changes`, `receipt`, `stats` | the endpoints |
-//! | `reader` | who asks, and so what may be seen |
-//! | `query_string`, `accept` | what a request says, checked strictly |
-//! | `list`, `listed`, `page`, `export`, `totals` | a list; a question about one; a list by the page; a whole list in one answer; what it comes to |
+//! | [`request`] | who asks, and what for |
+//! | `lists` | lists, and questions about one: a customer's, a view's key's, everybody's |
+//! | `order`, `lookup`, `changes`, `receipt`, `stats` | the other endpoints |
 //! | `response` | the headers of answers |
 
-mod accept;
 mod changes;
-mod customer;
-mod export;
-mod list;
-mod listed;
+mod lists;
 mod lookup;
 mod order;
-mod page;
-mod query_string;
-mod range;
-pub(crate) mod reader;
 mod receipt;
+pub(crate) mod request;
 mod response;
 mod stats;
-mod totals;
-mod view;
 
 use std::sync::Arc;
 
@@ -34,7 +24,8 @@ use forebay_service::auth::Clients;
 use forebay_service::limit::Rates;
 
 use crate::app::App;
-use reader::Closed;
+use lists::{customer, range, view};
+use request::reader::Closed;
 
 /// The routes of all endpoints, for those clients, within their limits.
 pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>, app: App) -> Routes {

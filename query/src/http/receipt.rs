@@ -22,8 +22,8 @@ use http::{Uri, header};
 
 use crate::app::App;
 use crate::error::ReadError;
-use crate::http::query_string::QueryString;
-use crate::http::reader::Reader;
+use crate::http::request::query_string::QueryString;
+use crate::http::request::reader::Reader;
 use crate::position::derivations::logged_parts;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;

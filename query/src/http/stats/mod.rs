@@ -17,8 +17,8 @@ use http::{Uri, header};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
-use crate::http::query_string::QueryString;
-use crate::http::reader::Overview;
+use crate::http::request::query_string::QueryString;
+use crate::http::request::reader::Overview;
 use crate::totals::Sums;
 
 /// How often it is looked again whether everything is drained.

@@ -5,7 +5,7 @@ use axum::response::Response;
 use forebay_api::Route;
 use forebay_service::Problem;
 
-use crate::http::list::ListRequest;
+use crate::http::lists::list::ListRequest;
 
 /// A page of all orders, or all of them.
 pub(crate) async fn get_orders(request: ListRequest) -> Result<Response, Problem> {

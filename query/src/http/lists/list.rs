@@ -11,10 +11,10 @@ use forebay_shard::read::{OtherSide, Scope, Subject};
 use http::request::Parts;
 use http::{HeaderMap, Uri, Version};
 
-use crate::http::export::ExportRequest;
-use crate::http::page::PageRequest;
-use crate::http::reader::{Closed, Reader, other_side};
-use crate::http::totals::TotalsRequest;
+use crate::http::lists::export::ExportRequest;
+use crate::http::lists::page::PageRequest;
+use crate::http::lists::totals::TotalsRequest;
+use crate::http::request::reader::{Closed, Reader, other_side};
 
 /// What a request to a list says beside its path.
 pub(crate) struct ListRequest {

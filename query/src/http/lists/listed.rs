@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::cache::{Entry, Question};
 use crate::error::ReadError;
-use crate::http::reader::is_building;
+use crate::http::request::reader::is_building;
 use crate::http::response;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;

@@ -8,7 +8,7 @@ use forebay_model::id::check_id;
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 
-use crate::http::list::ListRequest;
+use crate::http::lists::list::ListRequest;
 
 /// A page of what a key of a view sees, or all of it. Where there is no such view, there is no such path.
 pub(crate) async fn get_orders(

@@ -6,7 +6,7 @@ use forebay_model::CustomerId;
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 
-use crate::http::list::ListRequest;
+use crate::http::lists::list::ListRequest;
 
 /// A page of a customer's orders, or all of them.
 pub(crate) async fn get_orders(Path(customer_id): Path<String>, request: ListRequest) -> Result<Response, Problem> {

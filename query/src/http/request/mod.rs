@@ -1,0 +1,10 @@
+//! Who asks, and what for.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`reader`] | who asks, and so what may be seen |
+//! | `query_string`, `accept` | what a request says, checked strictly |
+
+pub(in crate::http) mod accept;
+pub(in crate::http) mod query_string;
+pub(crate) mod reader;
