@@ -95,6 +95,7 @@ impl Clients {
                 orders_per_s: None,
                 requests_per_s: None,
                 binding: None,
+                unlisted: Arc::default(),
             });
         }
         let client = self.identify(headers, peer, by_token)?;
