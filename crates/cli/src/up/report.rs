@@ -156,7 +156,7 @@ fn to_try(args: &UpArgs, home: &Path, back: Option<&ReadBack>) -> String {
     let mut curl = String::from("curl");
     if args.secure {
         let _ = writeln!(text, "  . '{}'", secure::variables_path(home).display());
-        let _ = writeln!(text, "  KEY=$(forebay keys add me --rights read,write,ops)");
+        let _ = writeln!(text, "  KEY=$(forebay keys add me --rights read,write,ops)   # good within two seconds");
         curl.push_str(" -H \"Authorization: Bearer $KEY\"");
     }
     let _ = writeln!(text, "  {curl} {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'");

@@ -94,10 +94,6 @@ impl Secrets {
         format!("?sslmode=verify-full&sslrootcert={}", utf8_percent_encode(&ca, OF_PATH))
     }
 
-    pub(crate) fn redis_url(&self, port: u16) -> String {
-        format!("rediss://{}@127.0.0.1:{port}", postgres::NAME)
-    }
-
     /// What `psql` is told: by the certificate it comes to the database that a server is seen after in, by the password to the shard's.
     pub(crate) fn psql(&self) -> Vec<(&'static str, String)> {
         let file = |name: &str| self.path(name).display().to_string();

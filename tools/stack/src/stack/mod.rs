@@ -111,7 +111,11 @@ impl Stack {
     /// The address of Redis.
     pub fn redis_url(&self) -> String {
         let port = self.config.redis_port;
-        self.secrets.as_ref().map_or_else(|| format!("redis://127.0.0.1:{port}"), |secrets| secrets.redis_url(port))
+        if self.secrets.is_some() {
+            format!("rediss://{}@127.0.0.1:{port}", postgres::NAME)
+        } else {
+            format!("redis://127.0.0.1:{port}")
+        }
     }
 
     /// The addresses of the shards, as settings name them.
