@@ -222,8 +222,11 @@ async fn a_secured_system_lets_in_who_has_a_key_and_nobody_listens() {
     let tries: Vec<&str> = up.stdout.lines().skip_while(|line| *line != "Try:").skip(2).map(str::trim).collect();
     let tries: Vec<&str> = tries.into_iter().take_while(|line| !line.is_empty()).collect();
     assert!(tries.len() >= 6 && tries[0].starts_with("KEY="), "{tries:?}");
+    // Each service reads who may come in by itself.
     let until_known = format!(
-        "until curl -sf -o /dev/null -H \"Authorization: Bearer $KEY\" https://127.0.0.1:{query}/v1/stats; do sleep 0.1; done"
+        "asked() {{ curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $KEY\" \"$@\"; }}\n\
+         until [ $(asked https://127.0.0.1:{query}/v1/stats) != 401 ]; do sleep 0.1; done\n\
+         until [ $(asked https://127.0.0.1:{ingest}/v1/orders -d nonsense) != 401 ]; do sleep 0.1; done"
     );
     let script =
         [&[tries[0], until_known.as_str()][..], &tries[1..]].concat().join("\n").replace("\ncurl ", "\ncurl -sSf ");
