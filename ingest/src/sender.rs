@@ -4,6 +4,8 @@ use forebay_model::{CustomerId, Owner, RequestId, Tenant, Timestamp};
 use forebay_service::auth::Binding;
 use forebay_service::{Client, Problem};
 
+use crate::app::App;
+
 /// Who sends: for anybody, or for a customer alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Sender {
@@ -14,9 +16,9 @@ impl Sender {
     /// By what a client is bound to.
     ///
     /// # Errors
-    /// The problem `forbidden` for who is bound to what has no orders of its own.
-    pub(crate) fn of(client: &Client) -> Result<Self, Problem> {
-        match &client.binding {
+    /// The problem `forbidden` for who is bound to what has no orders of its own. Or that there is no map yet, where it depends on its views.
+    pub(crate) fn of(client: &Client, app: &App) -> Result<Self, Problem> {
+        match client.binding(|| Ok(app.map()?.settings().views.in_force().clone()))? {
             None => Ok(Self { only: None }),
             Some(Binding::Customer(customer_id)) => Ok(Self { only: Some(customer_id.clone()) }),
             Some(binding @ Binding::Key { .. }) => {

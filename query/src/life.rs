@@ -149,7 +149,11 @@ pub(crate) fn push_timeline(out: &mut Vec<u8>, row: &OrderRow) -> Result<(), Rea
     out.extend_from_slice(b",\"customer_id\":");
     push_text(out, row.customer_id());
     out.extend_from_slice(b",\"data\":[");
-    for (place, event) in events(row)?.iter().enumerate() {
+    let (placed, mut events) = (Fact::of(row), events(row)?);
+    if matches!(placed.sum, Sum::Subtotal(_)) {
+        events = events.of_part(placed.items);
+    }
+    for (place, event) in events.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
@@ -160,7 +164,7 @@ pub(crate) fn push_timeline(out: &mut Vec<u8>, row: &OrderRow) -> Result<(), Rea
         out.extend_from_slice(b",\"at\":\"");
         push_display(out, event.at.in_full());
         out.push(b'"');
-        crate::answer::push_members(out, event.content);
+        crate::answer::push_members(out, &event.content);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");

@@ -40,11 +40,11 @@ pub fn start_with_backlog(settings: &Settings, service: &Service) -> anyhow::Res
         .flat_map(|(shard, _)| StreamId::all_of(shard))
         .map(|of| Status::new(of, settings.options.keep_behind))
         .collect();
-    let backlog = Backlog::new(streams.clone());
+    let backlog = Backlog::new(streams);
     let run = run(settings.clone(), log, service.clone(), backlog.clone());
     service.lifecycle.spawn("log", Box::pin(run));
     let routes = Routes::of(&service.clients).on(Route::GetStreams, report::get_streams);
-    Ok((routes.with_state(streams), backlog))
+    Ok((routes.with_state(backlog.clone()), backlog))
 }
 
 /// Reaches the log, starts everything that needs it, and keeps `/readyz` true to it.

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forebay_log::Log;
-use forebay_model::StreamKind;
+use forebay_model::{ShardMap, StreamKind};
+use forebay_service::Problem;
 use futures::future::join_all;
 use tokio::time::sleep;
 
@@ -34,6 +35,15 @@ impl Backlog {
     pub(crate) fn set_log(&self, log: Log) {
         // It is reached for the first time only once.
         let _ = self.log.set(log);
+    }
+
+    /// The shard map as it stands.
+    ///
+    /// # Errors
+    /// The problem `not_ready` before the log was reached.
+    pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
+        let map = self.log.get().and_then(|log| log.map().borrow().clone());
+        map.ok_or_else(|| Problem::not_ready("the shard map has not been read yet"))
     }
 
     /// Resolves when every order that is in the log now is stored, or dead.

@@ -6,17 +6,20 @@ use axum::response::{IntoResponse, Response};
 use forebay_api::Streams;
 use forebay_api::streams::{DerivedReport, LogReport, Rows, StreamReport};
 use forebay_model::StreamId;
-use forebay_service::Problem;
+use forebay_service::{Client, Problem};
 
+use crate::backlog::Backlog;
 use crate::derive::Standing;
 use crate::status::{State, Status};
 
 /// Answers with every stream.
-pub(crate) async fn get_streams(Shared(streams): Shared<Vec<Status>>) -> Response {
-    match serde_json::to_vec(&Streams { streams: streams.iter().map(stream).collect() }) {
-        Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => Problem::internal(format!("the answer cannot be written: {error}")).into_response(),
-    }
+pub(crate) async fn get_streams(Shared(backlog): Shared<Backlog>, client: Client) -> Result<Response, Problem> {
+    // Whoever is bound has not the right to come here.
+    client.binding(|| Ok(backlog.map()?.settings().views.in_force().clone()))?;
+    let streams = Streams { streams: backlog.streams().iter().map(stream).collect() };
+    let body = serde_json::to_vec(&streams)
+        .map_err(|error| Problem::internal(format!("the answer cannot be written: {error}")))?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 fn stream(status: &Status) -> StreamReport {

@@ -57,7 +57,7 @@ pub struct ActReport {
 
 /// An act that has begun.
 struct Act {
-    id: [u8; 16],
+    id: String,
     command: &'static str,
     by_user: String,
     by_host: String,
@@ -115,7 +115,7 @@ async fn recorded_in<T>(
 
 impl Act {
     async fn begin(pools: Vec<ShardPool>, command: &'static str, asked: &Value) -> Result<Self> {
-        let mut act = Self { id: Uuid::new_v4().into_bytes(), command, by_user: by_user(), by_host: by_host(), pools };
+        let mut act = Self { id: Uuid::new_v4().to_string(), command, by_user: by_user(), by_host: by_host(), pools };
         let (mut took, mut refused) = (Vec::new(), None);
         for (pool, added) in act.add(Stage::Begun, asked).await {
             match added {
@@ -138,7 +138,7 @@ impl Act {
     async fn add(&self, stage: Stage, detail: &Value) -> Vec<(ShardPool, Result<()>)> {
         let detail = detail.to_string();
         let Self { id, command, by_user, by_host, pools } = self;
-        let record = Record { act: *id, stage, command, detail: &detail, by_user, by_host };
+        let record = Record { act: id, stage, command, detail: &detail, by_user, by_host };
         let add = |pool: &ShardPool| {
             let (pool, record) = (pool.clone(), record.clone());
             async move {
@@ -167,21 +167,24 @@ async fn added(pool: &ShardPool, record: &Record<'_>) -> Result<()> {
     }
 }
 
-/// Every act since a time, the newest last.
+/// Every act of which something was done since a time, whole, the newest last.
 ///
 /// # Errors
 /// Where a shard cannot be read.
 pub async fn list(system: &System, since: Option<Timestamp>) -> Result<Vec<ActReport>> {
-    let mut acts: BTreeMap<[u8; 16], Vec<(ShardId, Recorded)>> = BTreeMap::new();
-    for pool in system.pools(None, &pool_settings())? {
-        let read = async {
-            Ok::<_, anyhow::Error>(
-                Recorded::since(&mut *pool.acquire().await?, since.unwrap_or(Timestamp::EARLIEST)).await?,
-            )
-        };
-        let rows = read.await.with_context(|| format!("the record of shard {} cannot be read", pool.shard()))?;
-        for row in rows {
-            acts.entry(row.act).or_default().push((pool.shard(), row));
+    let (pools, since) = (system.pools(None, &pool_settings())?, since.unwrap_or(Timestamp::EARLIEST));
+    let said = |pool: &ShardPool| format!("the record of shard {} cannot be read", pool.shard());
+    let mut wanted = Vec::new();
+    for pool in &pools {
+        let read = async { Ok::<_, anyhow::Error>(Recorded::acts_since(&mut *pool.acquire().await?, since).await?) };
+        wanted.extend(read.await.with_context(|| said(pool))?);
+    }
+    // A shard may have the beginning of what another one has the end of.
+    let mut acts: BTreeMap<String, Vec<(ShardId, Recorded)>> = BTreeMap::new();
+    for pool in &pools {
+        let read = async { Ok::<_, anyhow::Error>(Recorded::of_acts(&mut *pool.acquire().await?, &wanted).await?) };
+        for row in read.await.with_context(|| said(pool))? {
+            acts.entry(row.act.clone()).or_default().push((pool.shard(), row));
         }
     }
     let mut reports: Vec<(Timestamp, ActReport)> = acts.into_values().filter_map(report).collect();
@@ -189,7 +192,7 @@ pub async fn list(system: &System, since: Option<Timestamp>) -> Result<Vec<ActRe
     Ok(reports.into_iter().map(|(_, report)| report).collect())
 }
 
-/// The rows of one act as one. What was cut off by `since` has its end alone, and is told from that.
+/// The rows of one act as one.
 fn report(mut rows: Vec<(ShardId, Recorded)>) -> Option<(Timestamp, ActReport)> {
     rows.sort_by_key(|(_, row)| (row.stage, row.at));
     let (_, first) = rows.first()?;
@@ -200,12 +203,12 @@ fn report(mut rows: Vec<(ShardId, Recorded)>) -> Option<(Timestamp, ActReport)> 
     let detail = |row: &Recorded| serde_json::from_str(&row.detail).unwrap_or(Value::Null);
     let is_over = last.stage != Stage::Begun;
     let report = ActReport {
-        act: Uuid::from_bytes(first.act).to_string(),
+        act: first.act.clone(),
         begun_at: first.at.to_string(),
         ended_at: is_over.then(|| last.at.to_string()),
         stage: last.stage,
         command: first.command.clone(),
-        asked: if first.stage == Stage::Begun { detail(first) } else { Value::Null },
+        asked: detail(first),
         outcome: is_over.then(|| detail(last)),
         by_user: first.by_user.clone(),
         by_host: first.by_host.clone(),

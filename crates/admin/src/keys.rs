@@ -105,6 +105,15 @@ impl ClientsFile {
         Ok(Self { document: text.parse()?, path, _lock: lock })
     }
 
+    /// Opens a file that is there.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where it is not; as [`ClientsFile::open`].
+    pub fn open_existing(path: &Path) -> Result<Self> {
+        fs::metadata(path).map_err(|error| BadSetting::new(format!("clients file {}: {error}", path.display())))?;
+        Self::open(path)
+    }
+
     /// The clients, in the file's order.
     pub fn list(&self) -> Vec<ListedClient> {
         let clients = self.document.get("client").and_then(Item::as_array_of_tables);

@@ -24,8 +24,8 @@ pub enum Stage {
 /// What is recorded of an act.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
-    /// Which act, of all shards.
-    pub act: [u8; 16],
+    /// Which act, of all shards: a UUID.
+    pub act: &'a str,
     /// How far it is.
     pub stage: Stage,
     /// Which command of `forebay`.
@@ -41,8 +41,8 @@ pub struct Record<'a> {
 /// A row of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Which act, of all shards.
-    pub act: [u8; 16],
+    /// Which act, of all shards: a UUID.
+    pub act: String,
     /// When, by the shard's clock.
     pub at: Timestamp,
     /// How far it was.
@@ -88,9 +88,9 @@ impl Record<'_> {
     /// What the shard says.
     pub async fn add(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         const SQL: &str = "insert into audit (act, stage, command, detail, by_user, by_host) \
-            values (encode($1, 'hex')::uuid, $2, $3, $4::jsonb, $5, $6)";
+            values ($1::uuid, $2, $3, $4::jsonb, $5, $6)";
         sqlx::query(SQL)
-            .bind(&self.act[..])
+            .bind(self.act)
             .bind(self.stage.as_str())
             .bind(self.command)
             .bind(self.detail)
@@ -103,21 +103,29 @@ impl Record<'_> {
 }
 
 impl Recorded {
-    /// All that was recorded since a time, oldest first.
+    /// The acts of which something was recorded at a time or later.
     ///
     /// # Errors
     /// What the shard says.
-    pub async fn since(connection: &mut PgConnection, since: Timestamp) -> Result<Vec<Self>, sqlx::Error> {
-        const SQL: &str = "select uuid_send(act) as act, at, stage, command, detail::text as detail, by_user, by_host, db_user, \
-            host(db_address) as db_address from audit where at >= $1 order by at, id";
-        let rows = sqlx::query(SQL).bind(Timestamptz(since)).fetch_all(connection).await?;
+    pub async fn acts_since(connection: &mut PgConnection, since: Timestamp) -> Result<Vec<String>, sqlx::Error> {
+        let sql = "select distinct act::text from audit where at >= $1";
+        sqlx::query_scalar(sql).bind(Timestamptz(since)).fetch_all(connection).await
+    }
+
+    /// All that was recorded of acts, oldest first.
+    ///
+    /// # Errors
+    /// What the shard says.
+    pub async fn of_acts(connection: &mut PgConnection, acts: &[String]) -> Result<Vec<Self>, sqlx::Error> {
+        const SQL: &str = "select act::text as act, at, stage, command, detail::text as detail, by_user, by_host, db_user, \
+            host(db_address) as db_address from audit where act = any($1::text[]::uuid[]) order by at, id";
+        let rows = sqlx::query(SQL).bind(acts).fetch_all(connection).await?;
         let wrong = |error: String| sqlx::Error::Decode(error.into());
         rows.iter()
             .map(|row| {
-                let act: Vec<u8> = row.try_get("act")?;
                 let stage: String = row.try_get("stage")?;
                 Ok(Self {
-                    act: act.try_into().map_err(|_| wrong("an act is no UUID".to_owned()))?,
+                    act: row.try_get("act")?,
                     at: row.try_get::<Timestamptz, _>("at")?.0,
                     stage: stage.parse().map_err(wrong)?,
                     command: row.try_get("command")?,

@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_api::Route;
 use forebay_service::Problem;
+use forebay_service::auth::Admission;
+use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderValue, Uri, header};
 use tokio::time::{Duration, Instant};
@@ -36,7 +38,12 @@ pub(crate) enum Framing {
 }
 
 /// What was stored behind a position.
-pub(crate) async fn get_changes(reader: Reader, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn get_changes(
+    reader: Reader,
+    admission: Admission,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::GetChanges)?;
     let framing = accept::wanted_stream(&headers)?;
     let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|_| framing.is_some());
@@ -56,7 +63,7 @@ pub(crate) async fn get_changes(reader: Reader, uri: Uri, headers: HeaderMap) ->
         Some(framing) => {
             // Whatever is wrong with the request is said before the stream begins.
             let first = follower.next(STREAM_ROWS).await?;
-            Ok(follow(reader.app, follower, first, framing))
+            Ok(follow(reader.app, admission, follower, first, framing))
         }
     }
 }
@@ -82,19 +89,22 @@ fn page(piece: &Piece, next: &str) -> Response {
     answer
 }
 
-/// A stream of pieces, until the client goes, the service stops, or a shard does not answer any more: then it ends, and whoever reads it goes
-/// on from the last position.
-fn follow(app: App, follower: Follower, first: Piece, framing: Framing) -> Response {
-    let pieces = stream::unfold((app, follower, Some(first)), move |(app, mut follower, first)| async move {
+/// A stream of pieces, until the client goes, or would not come in any more, the service stops, or a shard does not answer any more: then it
+/// ends, and whoever reads it goes on from the last position.
+fn follow(app: App, admission: Admission, follower: Follower, first: Piece, framing: Framing) -> Response {
+    let ended = async move { admission.ended().await }.boxed().shared();
+    let begin = (app, ended, follower, Some(first));
+    let pieces = stream::unfold(begin, move |(app, ended, mut follower, first)| async move {
         let piece = match first {
             Some(first) => first,
             None => tokio::select! {
                 () = app.shutdown().soft().cancelled() => return None,
+                () = ended.clone() => return None,
                 piece = follower.next_until(STREAM_ROWS, Instant::now() + BEAT) => piece.ok()?,
             },
         };
         let written = framing.write(&piece, &follower.position());
-        Some((Ok::<_, Infallible>(written), (app, follower, None)))
+        Some((Ok::<_, Infallible>(written), (app, ended, follower, None)))
     });
     let mut answer = Body::from_stream(pieces.boxed()).into_response();
     let headers = answer.headers_mut();

@@ -37,6 +37,7 @@ pub use process::{Managed, Process};
 pub use server::Server;
 pub use server::installed::Installed;
 pub use server::postgres::Durability;
+pub use server::secrets::Secrets;
 pub use service::{ServiceName, program};
 pub use stack::shared::{SHARED_POSTGRES, Shared, TEST_STACK_VARIABLE, shared};
 pub use stack::{Stack, StackConfig};

@@ -183,7 +183,13 @@ pub(super) fn headers() -> Map<String, Value> {
             "retry-after",
             json!({"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 0}, "example": 1}),
         ),
-        ("www-authenticate", text("What is asked for (RFC 6750).", "Bearer realm=\"forebay\"")),
+        (
+            "www-authenticate",
+            text(
+                "What is asked for (RFC 6750); of 403, where the client has not the right.",
+                "Bearer realm=\"forebay\"",
+            ),
+        ),
     ];
     headers.into_iter().map(|(name, header)| (key(name), header)).collect()
 }
@@ -191,7 +197,7 @@ pub(super) fn headers() -> Map<String, Value> {
 /// The headers that every problem of a status has.
 pub(super) fn of_status(status: u16) -> &'static [&'static str] {
     match status {
-        401 => &["www-authenticate"],
+        401 | 403 => &["www-authenticate"],
         429 => &["retry-after", RATE_LIMIT, RATE_LIMIT_POLICY],
         503 => &["retry-after"],
         _ => &[],

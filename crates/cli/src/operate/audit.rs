@@ -19,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// Only what was done at this time or later
+    /// Only what was done, begun or ended at this time or later
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub since: Option<Timestamp>,
 

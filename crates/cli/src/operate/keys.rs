@@ -127,14 +127,12 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Add(args) => {
             let binding = args.bound.as_ref().map(|(name, whose)| json!({"to": name, "whose": whose}));
-            let asked = json!({"client": args.name, "rights": args.rights, "bound": binding});
+            let (orders_per_s, requests_per_s) = (args.orders_per_s, args.requests_per_s);
+            let asked = json!({"client": args.name, "rights": args.rights, "bound": binding,
+                "orders_per_s": orders_per_s, "requests_per_s": requests_per_s});
             let add = |file: &mut ClientsFile| {
-                let key = file.add(
-                    &args.name,
-                    &args.rights,
-                    Limits { orders_per_s: args.orders_per_s, requests_per_s: args.requests_per_s },
-                    args.bound.as_ref(),
-                )?;
+                let key =
+                    file.add(&args.name, &args.rights, Limits { orders_per_s, requests_per_s }, args.bound.as_ref())?;
                 Ok((Some(key), format!("client {:?} may come in", args.name)))
             };
             edit(&args.change, ("keys add", asked), add).await?;
@@ -161,7 +159,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
             edit(&args.change, ("keys revoke", asked), revoke).await?;
         }
         Command::List(args) => {
-            let clients = ClientsFile::open(&args.file.clients_file)?.list();
+            let clients = ClientsFile::open_existing(&args.file.clients_file)?.list();
             out!("{}", if args.json { serde_json::to_string_pretty(&clients)? } else { table(&clients) })?;
         }
     }

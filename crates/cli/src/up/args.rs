@@ -17,6 +17,10 @@ pub struct UpArgs {
     #[arg(long)]
     pub detach: bool,
 
+    /// Servers and services speak TLS alone, and ask who comes; `. .forebay/secure.env` tells commands, curl and psql
+    #[arg(long)]
+    pub secure: bool,
+
     /// Where data and logs are.
     #[command(flatten)]
     pub home: HomeArgs,

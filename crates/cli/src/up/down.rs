@@ -10,6 +10,7 @@ use forebay_stack::Signal;
 use super::args::DownArgs;
 use super::detach::report_path;
 use super::sample::Files;
+use super::secure;
 
 /// Services drain, then servers stop: each has its own limit below this.
 const STOPPED_WITHIN: Duration = Duration::from_mins(2);
@@ -49,7 +50,8 @@ fn wipe(home: &Path) -> Result<()> {
     forebay_stack::wipe(home)?;
     let Files { orders, events } = Files::of(home);
     let rejects = [orders.with_added_extension("rejects.ndjson"), events.with_added_extension("events.rejects.ndjson")];
-    for file in [orders, events, report_path(home)].into_iter().chain(rejects) {
+    let told = [report_path(home), secure::variables_path(home), secure::clients_path(home)];
+    for file in [orders, events].into_iter().chain(told).chain(rejects) {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot delete {}", file.display()));

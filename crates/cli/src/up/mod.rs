@@ -15,6 +15,7 @@
 //! | `report` | what is told once everything runs |
 //! | `error_log` | errors in the services' logs |
 //! | `detach` | the system in the background |
+//! | `secure` | what is different where servers and services ask who comes |
 //! | `down` | how it is stopped |
 
 pub mod args;
@@ -26,6 +27,7 @@ mod halted;
 mod read_back;
 mod report;
 mod sample;
+mod secure;
 mod services;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +71,12 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
     if args.detach && !args.in_background {
         return detach::start_in_background(&home).await;
     }
+    let args = if args.secure {
+        secure::trust(&home)?;
+        secure::with_clients(args, &home)?
+    } else {
+        args
+    };
     let mut signals = Signals::new(args.in_background)?;
     let mut system = tokio::select! {
         system = LocalSystem::start(&args, &home) => system?,
@@ -114,7 +122,8 @@ impl LocalSystem {
     async fn start(args: &UpArgs, home: &Path) -> Result<Self> {
         let ports = args.postgres_ports.0.clone();
         note!("starting {} Postgres shards, NATS and Redis", ports.len());
-        let stack = Stack::start(StackConfig::new(home, ports, args.nats_port, args.redis_port)).await?;
+        let config = StackConfig::new(home, ports, args.nats_port, args.redis_port);
+        let stack = Stack::start(StackConfig { secured: args.secure, ..config }).await?;
         if let Err(error) = found(args, home, &stack).await {
             stack.stop().await;
             return Err(error);
@@ -122,7 +131,7 @@ impl LocalSystem {
         note!("starting writer, ingest and query");
         let follow = |service: ServiceName| Followed::from_end(service.as_str(), stack.log(service.as_str()));
         let logs = ServiceName::STARTING.map(follow).into();
-        match services::start(args, &stack).await {
+        match services::start(args, &stack, home).await {
             Ok(services) => Ok(Self { services, stack, logs }),
             Err(error) => {
                 stack.stop().await;
@@ -189,13 +198,17 @@ async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
     let log = system.connect_log().await?;
     let map = migrate::found(&system, &log, &args.founding).await?;
     say_room(&log, &map, home).await;
+    if let Some(secrets) = stack.secrets() {
+        secure::leave_variables(args, stack, secrets, home)?;
+    }
     Ok(())
 }
 
 /// The system that runs on these servers.
 fn system_on(args: &UpArgs, stack: &Stack) -> Result<System> {
     let shards = stack.shards().parse().context("the addresses of the shards")?;
-    let log = LogArgs { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), ..LogArgs::default() };
+    let security = stack.secrets().map(secure::of_log).unwrap_or_default();
+    let log = LogArgs { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), security };
     Ok(System { log, shards })
 }
 

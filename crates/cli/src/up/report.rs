@@ -12,7 +12,7 @@ use super::args::UpArgs;
 use super::halted::Halted;
 use super::read_back::ReadBack;
 use super::sample::Sample;
-use super::services;
+use super::{secure, services};
 use crate::text::grouped;
 
 /// What came of the sample.
@@ -45,7 +45,7 @@ pub(super) fn render(args: &UpArgs, stack: &Stack, home: &Path, shown: &Shown) -
         }
     };
     let _ = write!(text, "\n{}", addresses(args, stack));
-    let _ = write!(text, "\nTry:\n{}", to_try(args, back));
+    let _ = write!(text, "\nTry:\n{}", to_try(args, home, back));
     text
 }
 
@@ -90,6 +90,9 @@ fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
 
 /// What commands have to be told where this system is not where they look for one.
 fn flags(args: &UpArgs, stack: &Stack) -> String {
+    if args.secure {
+        return "   # in a shell that has read secure.env".to_owned();
+    }
     let found = [
         ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
         ("--log-prefix", args.log_prefix.to_string(), LogName::default().to_string()),
@@ -138,24 +141,32 @@ fn addresses(args: &UpArgs, stack: &Stack) -> String {
         let _ = writeln!(text, "  {:9} {:24} {what}", service.as_str(), services::url(service, args));
     }
     let ports: Vec<String> = args.postgres_ports.0.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    let _ = writeln!(text, "  {:9} {} (user and database forebay)", "Postgres", ports.join(", "));
+    let asks = if args.secure { "; TLS and a password" } else { "" };
+    let _ = writeln!(text, "  {:9} {} (user and database forebay{asks})", "Postgres", ports.join(", "));
     let _ = writeln!(text, "  {:9} {}", "NATS", stack.nats_url());
     let _ = writeln!(text, "  {:9} {}", "Redis", stack.redis_url());
     text
 }
 
-fn to_try(args: &UpArgs, back: Option<&ReadBack>) -> String {
+fn to_try(args: &UpArgs, home: &Path, back: Option<&ReadBack>) -> String {
     let (ingest, query) = (services::url(ServiceName::Ingest, args), services::url(ServiceName::Query, args));
     let order =
         r#"{"customer_id": "CUST789", "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}]}"#;
-    let mut text = format!("  curl {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'\n");
-    let _ = writeln!(text, "  curl '{query}/v1/customers/CUST789/orders'");
-    if let Some(back) = back {
-        let _ = writeln!(text, "  curl '{}'", back.of_customer.url);
-        let _ = writeln!(text, "  curl '{}'", back.of_hour.url);
-        let _ = writeln!(text, "  curl '{}'", back.first.url);
+    let mut text = String::new();
+    let mut curl = String::from("curl");
+    if args.secure {
+        let _ = writeln!(text, "  . '{}'", secure::variables_path(home).display());
+        let _ = writeln!(text, "  KEY=$(forebay keys add me --rights read,write,ops)   # good within two seconds");
+        curl.push_str(" -H \"Authorization: Bearer $KEY\"");
     }
-    let _ = writeln!(text, "  curl {query}/v1/stats");
+    let _ = writeln!(text, "  {curl} {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'");
+    let _ = writeln!(text, "  {curl} '{query}/v1/customers/CUST789/orders'");
+    if let Some(back) = back {
+        let _ = writeln!(text, "  {curl} '{}'", back.of_customer.url);
+        let _ = writeln!(text, "  {curl} '{}'", back.of_hour.url);
+        let _ = writeln!(text, "  {curl} '{}'", back.first.url);
+    }
+    let _ = writeln!(text, "  {curl} {query}/v1/stats");
     text
 }
 

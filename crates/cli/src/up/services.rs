@@ -1,6 +1,8 @@
 //! The three services as processes: what they are told, and how one sees that they are ready.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use forebay_api::Problem;
@@ -9,6 +11,7 @@ use forebay_log::FoundingArgs;
 use forebay_stack::{Managed, PortInUse, Process, Program, Ready, ServiceName, Stack};
 
 use super::args::UpArgs;
+use super::secure;
 
 /// Where a service listens.
 pub(super) fn listen(service: ServiceName, args: &UpArgs) -> SocketAddr {
@@ -21,7 +24,8 @@ pub(super) fn listen(service: ServiceName, args: &UpArgs) -> SocketAddr {
 
 /// Where it can be reached from here.
 pub(super) fn url(service: ServiceName, args: &UpArgs) -> String {
-    format!("http://{}", reachable(listen(service, args)))
+    let scheme = if args.secure { "https" } else { "http" };
+    format!("{scheme}://{}", reachable(listen(service, args)))
 }
 
 /// Refuses to begin where a service could not listen in the end.
@@ -43,10 +47,10 @@ pub(super) fn check_ports(args: &UpArgs) -> Result<()> {
 ///
 /// # Errors
 /// One sentence for the first that does not become ready.
-pub(super) async fn start(args: &UpArgs, stack: &Stack) -> Result<Vec<Process>> {
+pub(super) async fn start(args: &UpArgs, stack: &Stack, home: &Path) -> Result<Vec<Process>> {
     let mut started = Vec::new();
     for service in ServiceName::STARTING {
-        started.push(Process::start(managed(service, args, stack)?).await?);
+        started.push(Process::start(managed(service, args, stack, home)?).await?);
     }
     Ok(started)
 }
@@ -58,9 +62,11 @@ pub(super) async fn stop(services: &[Process]) {
     }
 }
 
-fn managed(service: ServiceName, args: &UpArgs, stack: &Stack) -> Result<Managed> {
-    let shared = [("FOREBAY_LOG_PREFIX", args.log_prefix.to_string())];
-    let mut managed = stack.service(service, listen(service, args), shared)?;
+fn managed(service: ServiceName, args: &UpArgs, stack: &Stack, home: &Path) -> Result<Managed> {
+    let secured = stack.secrets().map(|secrets| secure::of_service(secrets, home)).unwrap_or_default();
+    let secured = secured.into_iter().map(|(name, file)| (name, file.into_os_string()));
+    let prefix = ("FOREBAY_LOG_PREFIX", OsString::from(args.log_prefix.to_string()));
+    let mut managed = stack.service(service, listen(service, args), [prefix].into_iter().chain(secured))?;
     managed.program = FoundingArgs::VARIABLES.into_iter().fold(managed.program, Program::env_remove);
     let url = format!("{}/readyz", url(service, args));
     let client = reqwest::Client::builder().no_proxy().build().context("cannot make an HTTP client")?;

@@ -195,3 +195,69 @@ async fn a_port_in_use_is_one_sentence_before_anything_is_started() {
     }
     place.wait_until_gone().await;
 }
+
+/// Runs a line of a shell where `secure.env` was read, and gives what it prints.
+async fn in_shell(place: &LocalSystem, line: &str) -> Finished {
+    let script = format!(". .forebay/secure.env; {line}");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_forebay")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut shell = tokio::process::Command::new("bash");
+    shell.args(["-ec", &script]).current_dir(place.forebay.path("")).env("PATH", path).kill_on_drop(true);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FOREBAY_")) {
+        shell.env_remove(name);
+    }
+    Finished::from(shell.output().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_secured_system_lets_in_who_has_a_key_and_nobody_listens() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = LocalSystem::new();
+    let up = place.run_up(&["--secure", "--detach"]).await;
+    assert_eq!(up.code, Some(0), "{up:?}");
+    assert!(up.stdout.contains("2,000 orders and ") && up.stdout.contains("secure.env"), "{up:?}");
+    let [ingest, query] = [4, 5].map(|port| place.ports[port]);
+
+    // What the report says to try, with a key of one's own.
+    let tries: Vec<&str> = up.stdout.lines().skip_while(|line| *line != "Try:").skip(2).map(str::trim).collect();
+    let tries: Vec<&str> = tries.into_iter().take_while(|line| !line.is_empty()).collect();
+    assert!(tries.len() >= 6 && tries[0].starts_with("KEY="), "{tries:?}");
+    // Each service reads who may come in by itself.
+    let until_known = format!(
+        "asked() {{ curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $KEY\" \"$@\"; }}\n\
+         until [ $(asked https://127.0.0.1:{query}/v1/stats) != 401 ]; do sleep 0.1; done\n\
+         until [ $(asked https://127.0.0.1:{ingest}/v1/orders -d nonsense) != 401 ]; do sleep 0.1; done"
+    );
+    let script =
+        [&[tries[0], until_known.as_str()][..], &tries[1..]].concat().join("\n").replace("\ncurl ", "\ncurl -sSf ");
+    let tried = in_shell(&place, &script).await;
+    assert_eq!(tried.code, Some(0), "{tried:?}");
+    assert!(tried.stdout.contains("\"receipt\"") && tried.stdout.contains("\"orders\":200"), "{tried:?}");
+    let shards = in_shell(&place, "forebay shards --json && forebay audit && forebay keys list").await;
+    assert!(shards.code == Some(0) && shards.stdout.contains("keys add"), "{shards:?}");
+
+    // Without a key, or without TLS, nobody comes in.
+    let refused =
+        in_shell(&place, &format!("curl -s -o /dev/null -w '%{{http_code}}' https://127.0.0.1:{query}/v1/stats")).await;
+    assert_eq!(refused.stdout, "401", "{refused:?}");
+    assert!(reqwest::get(format!("http://127.0.0.1:{ingest}/livez")).await.is_err());
+    let stranger = reqwest::get(format!("https://127.0.0.1:{ingest}/livez")).await;
+    assert!(stranger.is_err(), "who does not trust its authority: {stranger:?}");
+    assert!(async_nats::connect(format!("nats://127.0.0.1:{}", place.ports[2])).await.is_err());
+    let postgres = format!("postgres://forebay@127.0.0.1:{}/forebay", place.ports[0]);
+    assert!(sqlx::PgPool::connect(&postgres).await.is_err());
+
+    // Found again, with the same secrets; and by whoever needs none of them.
+    assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
+    let again = place.run_up(&["--secure", "--detach"]).await;
+    assert!(again.stdout.contains("all were there already (2,000 duplicates dropped)"), "{again:?}");
+    let still = in_shell(&place, "forebay keys list").await;
+    assert!(still.stdout.lines().any(|line| line.trim_start().starts_with("me ")), "{still:?}");
+    assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
+    let open = place.run_up(&["--detach"]).await;
+    assert!(open.stdout.contains("all were there already (2,000 duplicates dropped)"), "{open:?}");
+    let wiped = place.forebay.run(&["down", "--wipe"]).await;
+    assert_eq!((wiped.code, place.listening()), (Some(0), vec![]), "{wiped:?}");
+    let home = place.forebay.path(".forebay");
+    assert!(!home.join("secure.env").exists() && !home.join("clients.toml").exists(), "{wiped:?}");
+}

@@ -60,14 +60,12 @@ fn returned_item(reader: &mut Reader<'_>, peek: Peek, index: usize) -> Result<()
     Ok(())
 }
 
-/// The items that an order has from then on. An event may be here before its order, so they alone say of what kind it is.
+/// The items that an order has from then on, by the rules of its own. An event may be here before its order, so they alone say of what kind it
+/// is; of an order of the other kind they change nothing ([`is_returned`](super::life::is_returned)).
 pub(super) fn check_amended<'j>(reader: &mut Reader<'j>, items: &'j str, views: &ViewSet) -> Result<(), Broken> {
     let kind = kind_of(items, views);
     reader.within(items, |reader, peek| {
-        let items = Items::read(reader, peek, views, kind)?;
-        if i64::try_from(items.total).is_err() {
-            reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
-        }
+        Items::read(reader, peek, views, kind)?.checked_total(reader);
         Ok(())
     })
 }

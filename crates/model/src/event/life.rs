@@ -55,19 +55,19 @@ struct Item<'a> {
 
 /// The further fields of an event that mean something in some kinds. In others they are anything, so each is read only where it does.
 #[derive(Debug, Default, Deserialize)]
-struct Content<'a> {
+pub(super) struct Content<'a> {
     #[serde(borrow)]
-    items: Option<&'a RawValue>,
+    pub(super) items: Option<&'a RawValue>,
     #[serde(borrow)]
     amount: Option<&'a RawValue>,
     #[serde(borrow)]
     set: Option<&'a RawValue>,
     /// Of what the key of a view sees, where that key stands in the order itself: whether the order has it from then on.
     #[serde(borrow)]
-    here: Option<&'a RawValue>,
+    pub(super) here: Option<&'a RawValue>,
     /// And where it had another one when it was placed: its items at that time.
     #[serde(borrow)]
-    placed: Option<&'a RawValue>,
+    pub(super) placed: Option<&'a RawValue>,
 }
 
 impl Life {
@@ -83,10 +83,11 @@ impl Life {
         life
     }
 
-    /// Of what the key of a view sees of an order, with these items as it was placed. Events name SKUs and not whose they are, so no more
-    /// of one is told than the key has.
+    /// Of what the key of a view sees of an order, with these items as it was placed, by what the key is [told](StoredEvents::of_part).
+    /// Events name SKUs and not whose they are, so no more of one is told than the key has.
     pub fn of_part(ordered_at: Timestamp, items: &str, events: &StoredEvents<'_>) -> Self {
-        let (mut life, ordered) = Self::fold(ordered_at, items, events, |life, events| life.stay(events, items));
+        let events = events.of_part(items);
+        let (mut life, ordered) = Self::fold(ordered_at, items, &events, |life, events| life.stay(events, items));
         life.returned.retain(|sku, returned| {
             *returned = ordered.get(sku).map_or(0, |&ordered| ordered.min(*returned));
             *returned > 0
@@ -113,7 +114,7 @@ impl Life {
         };
         let events: Vec<(&StoredEvent<'_>, Content<'_>)> = events.iter().map(|event| (event, content(event))).collect();
         for (event, content) in events.iter().filter(|(event, _)| event.kind == EventKind::Amended) {
-            life.amend(event.at, content);
+            life.amend(event.at, content, items);
         }
         amended(&mut life, &events);
         let mut ordered = quantities(life.items.as_ref().map_or(items, |amended| &amended.items));
@@ -125,9 +126,9 @@ impl Life {
         (life, ordered)
     }
 
-    fn amend(&mut self, at: Timestamp, content: &Content<'_>) {
+    fn amend(&mut self, at: Timestamp, content: &Content<'_>, placed: &str) {
         self.amended_at = Some(at);
-        if let Some(items) = content.items {
+        if let Some(items) = content.items.filter(|items| is_of_kind(items.get(), is_returned(placed))) {
             self.items = Some(Amended::to(items.get()));
         }
         let set: BTreeMap<String, &RawValue> = content.set.map(read).unwrap_or_default();
@@ -188,7 +189,9 @@ impl Life {
 
 impl Amended {
     fn to(items: &str) -> Self {
-        let sum = parsed(items).iter().map(Item::sum).sum::<i128>() as i64;
+        // That it fits was seen where it came in; of what is foreign, it is as near as it can be.
+        let sum = parsed(items).iter().map(Item::sum).fold(0, i128::saturating_add);
+        let sum = sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         Self { items: items.to_owned(), sum }
     }
 
@@ -208,15 +211,25 @@ impl Item<'_> {
     }
 }
 
+/// Whether items are those of a return; nothing where there are none.
+pub(crate) fn is_returned(items: &str) -> Option<bool> {
+    parsed(items).first().map(|item| item.quantity() < 0)
+}
+
+/// Whether an order can have these items from then on: a sale stays a sale, and a return a return.
+pub(crate) fn is_of_kind(items: &str, is_order_returned: Option<bool>) -> bool {
+    is_returned(items).is_none_or(|is_returned| is_order_returned.is_none_or(|of_order| of_order == is_returned))
+}
+
 /// What cannot be read, as only a foreign event can have it, says nothing.
-fn content<'a>(event: &StoredEvent<'a>) -> Content<'a> {
+pub(super) fn content<'e>(event: &'e StoredEvent<'_>) -> Content<'e> {
     let has_meaning =
         matches!(event.kind, EventKind::Amended | EventKind::Returned | EventKind::Paid | EventKind::Refunded);
-    if has_meaning { serde_json::from_str(event.content).unwrap_or_default() } else { Content::default() }
+    if has_meaning { serde_json::from_str(&event.content).unwrap_or_default() } else { Content::default() }
 }
 
 /// What is not of that type, as only a foreign event can have it, is nothing.
-fn read<'a, T: Deserialize<'a> + Default>(value: &'a RawValue) -> T {
+pub(super) fn read<'a, T: Deserialize<'a> + Default>(value: &'a RawValue) -> T {
     serde_json::from_str(value.get()).unwrap_or_default()
 }
 
@@ -225,7 +238,7 @@ fn parsed(items: &str) -> Vec<Item<'_>> {
 }
 
 /// How many there are of each SKU.
-fn quantities(items: &str) -> BTreeMap<String, i64> {
+pub(super) fn quantities(items: &str) -> BTreeMap<String, i64> {
     let mut quantities = BTreeMap::new();
     for item in parsed(items) {
         let Some(sku) = item.sku.map(RawValue::get) else { continue };

@@ -5,6 +5,7 @@ mod items;
 mod kind;
 pub mod life;
 mod parser;
+mod part;
 mod status;
 pub mod stored;
 pub mod worth;

@@ -312,6 +312,20 @@ mod tests {
     }
 
     #[test]
+    fn amended_items_come_to_what_those_of_an_order_can_come_to() {
+        let amended = |items: &[(i64, i64)]| {
+            let item = |&(quantity, price): &(i64, i64)| json!({"sku": "A", "quantity": quantity, "price": price});
+            event(&json!({"kind": "amended", "items": items.iter().map(item).collect::<Vec<_>>()}))
+        };
+        for items in [&[(1, 5), (1, -5)][..], &[(-1, 5)], &[(1, i64::MAX)], &[(-1, i64::MAX), (-1, 1)]] {
+            parse(&amended(items)).unwrap();
+        }
+        for items in [&[(1, -1)][..], &[(-1, -1)], &[(1, i64::MAX), (1, i64::MAX), (1, -i64::MAX)], &[(-2, i64::MAX)]] {
+            assert_eq!(faults(&amended(items)), ["/items"], "{items:?}");
+        }
+    }
+
+    #[test]
     fn the_order_of_the_path_may_be_repeated_but_not_be_another() {
         let parser = EventParser::new(ViewSet::default(), 0);
         let of = OrderId::new("O1").unwrap();

@@ -1,5 +1,6 @@
 //! The events of an order as a shard gives them: one JSON array of `[event id, kind, time in microseconds since 1970, content]`.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::Deserialize;
@@ -18,7 +19,7 @@ pub struct StoredEvent<'a> {
     /// When.
     pub at: Timestamp,
     /// The text of a JSON object: every other field.
-    pub content: &'a str,
+    pub content: Cow<'a, str>,
 }
 
 /// The events of one order, in the order of their own times; of the same instant, states in their order behind all others,
@@ -44,7 +45,7 @@ impl<'a> StoredEvents<'a> {
         let raw: Vec<Raw<'a>> = serde_json::from_str(text).map_err(|error| BadEvents(error.to_string()))?;
         let event = |Raw(event_id, kind, unix_us, content): Raw<'a>| {
             let kind = kind.parse().map_err(|_| BadEvents(format!("there is no kind {kind}")))?;
-            Ok(StoredEvent { event_id, kind, at: Timestamp::from_unix_us(unix_us), content: content.get() })
+            Ok(StoredEvent { event_id, kind, at: Timestamp::from_unix_us(unix_us), content: content.get().into() })
         };
         Ok(Self::new(raw.into_iter().map(event).collect::<Result<_, _>>()?))
     }

@@ -126,7 +126,7 @@ impl Deriver {
     }
 }
 
-/// The order as each view's key sees it. What is no JSON, as only a foreign frame can have it, is seen by nobody.
+/// The order as each view's key sees it. What is no order, as only a foreign frame can have it, is seen by nobody.
 pub fn slices<'a>(views: &ViewSet, order: &StoredOrder<'a>) -> Vec<ViewSlice<'a>> {
     if views.is_empty() {
         return Vec::new();
@@ -147,25 +147,27 @@ pub(super) fn set_keys(views: &ViewSet, set: &str) -> Vec<(ViewId, Option<String
     read_order_fields(views, set).unwrap_or_default()
 }
 
-fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Result<Vec<ViewSlice<'a>>, Broken> {
-    let (all, mut keyed) = read_items(views, items)?;
+/// Nothing of what is no JSON, and of what has a sum beyond 64 bits, as no part of an order can have it that was accepted.
+fn try_slices<'a>(views: &ViewSet, items: &'a str, attributes: &'a str) -> Option<Vec<ViewSlice<'a>>> {
+    let (all, mut keyed) = read_items(views, items).ok()?;
     keyed.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
     let mut slices: Vec<ViewSlice<'a>> = Vec::with_capacity(keyed.len());
     for (view, key, index) in keyed {
         let Item { text, sum } = all[index];
         match slices.last_mut() {
             Some(last) if last.view == view && last.key == key => {
-                last.subtotal = last.subtotal.wrapping_add(sum as i64);
+                last.subtotal = i128::from(last.subtotal).checked_add(sum)?.try_into().ok()?;
                 last.items.push(text);
             }
-            _ => slices.push(ViewSlice { view, key, subtotal: sum as i64, items: vec![text] }),
+            _ => slices.push(ViewSlice { view, key, subtotal: sum.try_into().ok()?, items: vec![text] }),
         }
     }
-    let total: i128 = all.iter().map(|item| item.sum).sum();
-    for (view, key) in read_order_keys(views, attributes)? {
-        slices.push(ViewSlice { view, key, subtotal: total as i64, items: all.iter().map(|item| item.text).collect() });
+    for (view, key) in read_order_keys(views, attributes).ok()? {
+        let total = all.iter().try_fold(0i128, |total, item| total.checked_add(item.sum))?;
+        let items = all.iter().map(|item| item.text).collect();
+        slices.push(ViewSlice { view, key, subtotal: total.try_into().ok()?, items });
     }
-    Ok(slices)
+    Some(slices)
 }
 
 /// A view, its key, and the place of the item that it sees.
@@ -279,7 +281,12 @@ fn key_of(reader: &mut Reader<'_>, peek: Peek, pointer: Pointer<'_>) -> Result<O
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+    use crate::order::OrderParser;
+    use crate::{Currency, Timestamp};
 
     fn seen(views: &str, items: &str, attributes: &str) -> Vec<String> {
         let ordered_at = crate::Timestamp::EARLIEST;
@@ -318,5 +325,36 @@ mod tests {
             assert!(seen("a=items[].s", items, "{}").is_empty(), "{items}");
         }
         assert!(seen("a=items[].s", r#"[{"s":[1]}]"#, "{}").is_empty());
+        let item = format!(r#"{{"s":"x","quantity":1,"price":{}}}"#, i64::MAX);
+        assert_eq!(seen("a=items[].s", &format!("[{item}]"), "{}").len(), 1);
+        assert!(seen("a=items[].s", &format!("[{item},{item}]"), "{}").is_empty(), "not as another sum");
+        assert!(seen("a=d", &format!("[{item},{item}]"), r#"{"d":"D"}"#).is_empty(), "not as another sum");
+    }
+
+    /// Prices about which sums of a few begin not to fit.
+    fn prices() -> impl Strategy<Value = i64> {
+        prop_oneof![any::<i64>(), -9i64..9, Just(i64::MAX), Just(i64::MIN), (i64::MAX / 3 - 1)..(i64::MAX / 3 + 2)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+        #[test]
+        fn of_an_order_that_is_accepted_every_subtotal_is_what_its_items_come_to(
+            items in prop::collection::vec((0usize..3, 1i64..4, prices()), 1..5),
+            is_return: bool,
+        ) {
+            let sign = if is_return { -1 } else { 1 };
+            let item = |(key, quantity, price): &(usize, i64, i64)| json!({"sku": "A", "s": key, "quantity": quantity * sign, "price": price});
+            let order = json!({"customer_id": "C", "kind": if is_return { "return" } else { "sale" }, "items": items.iter().map(item).collect::<Vec<_>>()});
+            let views: ViewSet = "a=items[].s".parse().unwrap();
+            let order = order.to_string();
+            // Whatever is accepted, with the view there or before it was added.
+            let parser = OrderParser::new(ViewSet::default(), Currency::DEFAULT, 0);
+            let Ok(draft) = parser.parse(order.as_bytes(), Timestamp::EARLIEST) else { return Ok(()) };
+            let subtotals: Vec<i64> = try_slices(&views, draft.items, "{}").unwrap().iter().map(|slice| slice.subtotal).collect();
+            let sum = |of: usize| items.iter().filter(|(key, ..)| *key == of).map(|(_, quantity, price)| i128::from(quantity * sign) * i128::from(*price)).sum::<i128>();
+            let keys = (0..3).filter(|of| items.iter().any(|(key, ..)| key == of));
+            prop_assert_eq!(subtotals.iter().map(|&sum| i128::from(sum)).collect::<Vec<_>>(), keys.map(sum).collect::<Vec<_>>());
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What each key of each view sees of what happened to an order: the events by which the order's status, what came back of it and its
 //! items follow for that key, and of those no more than that takes. What else an event says is not for everybody.
 //!
-//! What a key sees of an event follows from the order and that event alone, so that it is the same whatever else has arrived.
+//! What a key sees of an event follows from the order and that event alone, so that it is the same whatever else has arrived. Whether what it
+//! names is the key's follows from all of them: what the key is told is less
+//! ([`StoredEvents::of_part`](crate::StoredEvents::of_part)).
 
 use std::collections::BTreeMap;
 
@@ -9,6 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::derive::{StoredOrder, ViewSlice, item_slices, set_keys, slices};
+use crate::OrderKind;
+use crate::event::life::is_of_kind;
 use crate::event::{EventKind, StoredEvent, StoredEvents};
 use crate::view::{ViewId, ViewSet};
 
@@ -48,7 +52,8 @@ pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&Stor
     if events.is_empty() {
         return placed.collect();
     }
-    let amendments: Vec<Option<Amendment<'_>>> = events.iter().map(|event| Amendment::of(views, event)).collect();
+    let amendments: Vec<Option<Amendment<'_>>> =
+        events.iter().map(|event| Amendment::of(views, order, event)).collect();
     let mut keys: BTreeMap<(ViewId, String), Seen<'a>> =
         placed.map(|seen| ((seen.slice.view, seen.slice.key.clone()), seen)).collect();
     for (place, amendment) in amendments.iter().enumerate() {
@@ -84,9 +89,10 @@ pub fn view_keys(views: &ViewSet, order: &StoredOrder<'_>) -> Vec<(ViewId, Strin
 
 impl<'e> Amendment<'e> {
     /// `None` of any other event.
-    fn of(views: &ViewSet, event: &StoredEvent<'e>) -> Option<Self> {
+    fn of(views: &ViewSet, order: &StoredOrder<'_>, event: &'e StoredEvent<'_>) -> Option<Self> {
         let content = content_of(event).filter(|_| event.kind == EventKind::Amended)?;
-        let items = content.items.map(RawValue::get);
+        let is_order_returned = order.kind == OrderKind::Return.as_str().as_bytes();
+        let items = content.items.map(RawValue::get).filter(|items| is_of_kind(items, Some(is_order_returned)));
         let of_items = items.map(|items| item_slices(views, items)).unwrap_or_default().into_iter();
         let of_items =
             of_items.map(|slice| ((slice.view, slice.key), format!("[{}]", slice.items.join(",")))).collect();
@@ -135,8 +141,8 @@ fn happened(events: &[&StoredEvent<'_>], amended: impl Iterator<Item = Option<St
     seen
 }
 
-fn content_of<'a>(event: &StoredEvent<'a>) -> Option<Content<'a>> {
-    serde_json::from_str(event.content).ok()
+fn content_of<'e>(event: &'e StoredEvent<'_>) -> Option<Content<'e>> {
+    serde_json::from_str(&event.content).ok()
 }
 
 impl<'a> StoredOrder<'a> {

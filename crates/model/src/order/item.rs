@@ -12,7 +12,9 @@ use crate::view::ViewSet;
 pub(crate) struct Items {
     /// What they were read as the items of.
     pub(crate) kind: OrderKind,
-    pub(crate) total: i128,
+    /// The sum of what is above zero, and that of what is below.
+    above: i128,
+    below: i128,
     /// Whether they are what a return has, whatever they were read as.
     pub(crate) are_returned: bool,
 }
@@ -37,7 +39,7 @@ enum Key {
 impl Items {
     /// Reads the array of items of such an order.
     pub(crate) fn read(reader: &mut Reader<'_>, peek: Peek, views: &ViewSet, kind: OrderKind) -> Result<Self, Broken> {
-        let mut items = Self { kind, total: 0, are_returned: true };
+        let mut items = Self { kind, above: 0, below: 0, are_returned: true };
         if peek != Peek::Array {
             reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
             return Ok(items);
@@ -62,13 +64,34 @@ impl Items {
         }
         let fields = Fields::read(reader, index, views, self.kind)?;
         self.are_returned &= fields.quantity.value.is_some_and(|quantity| quantity < 0);
-        self.total += fields.sum();
+        let sum = fields.sum();
+        self.above += sum.max(0);
+        self.below += sum.min(0);
         Ok(())
+    }
+
+    /// What they come to, if that is right for what they were read as. Whatever a part of them comes to lies between what is above zero and
+    /// what is below: so that a view can have the sum of any of them, both are to fit 64 bits, and not only the total.
+    pub(crate) fn checked_total(&self, reader: &mut Reader<'_>) -> Option<i64> {
+        let place = Pointer::Order("items");
+        if i64::try_from(self.above).is_err() || i64::try_from(self.below).is_err() {
+            reader.fault(
+                place,
+                "must come to a total (quantity × price) that fits 64 bits, without what is below zero, too",
+            );
+            return None;
+        }
+        let (total, kind) = ((self.above + self.below) as i64, self.kind);
+        if !kind.can_come_to(total) {
+            let side = if total < 0 { "below" } else { "above" };
+            reader.fault(place, format!("must not come to a total {side} zero in a {kind}, and come to {total}"));
+        }
+        Some(total)
     }
 
     /// Whether goods only leave the stock: the order does not say that it is a return, and nobody gets or pays anything.
     pub(super) fn are_written_off(&self) -> bool {
-        self.kind == OrderKind::Sale && self.are_returned && self.total == 0
+        self.kind == OrderKind::Sale && self.are_returned && self.above + self.below == 0
     }
 }
 

@@ -204,18 +204,7 @@ impl<'j> Fields<'j> {
             reader.fault(Pointer::Order("items"), "is required");
         }
         let (items, text) = self.items.value.take()?;
-        let Ok(total) = i64::try_from(items.total) else {
-            reader.fault(Pointer::Order("items"), "must come to a total (quantity × price) that fits 64 bits");
-            return None;
-        };
-        let kind = self.kind.value.unwrap_or_default();
-        if !kind.can_come_to(total) {
-            let side = if total < 0 { "below" } else { "above" };
-            reader.fault(
-                Pointer::Order("items"),
-                format!("must not come to a total {side} zero in a {kind}, and come to {total}"),
-            );
-        }
+        let total = items.checked_total(reader)?;
         if self.total.value.is_some_and(|given| given != total) {
             reader.fault(
                 Pointer::Order("total"),
@@ -227,7 +216,7 @@ impl<'j> Fields<'j> {
             customer_id: self.customer_id.value?,
             order_id: self.order_id.value,
             timestamp: self.timestamp.value,
-            kind,
+            kind: items.kind,
             currency: self.currency.value.unwrap_or(currency),
             total,
             items: text,

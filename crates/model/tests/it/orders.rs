@@ -157,7 +157,13 @@ fn a_total_beyond_64_bits_is_refused() {
     order["items"] = json!([{"sku": "a", "quantity": 1, "price": i64::MAX}]);
     assert_eq!(parser().parse(order.to_string().as_bytes(), now()).unwrap().total, i64::MAX);
     order["items"] = json!([{"sku": "a", "quantity": 2, "price": i64::MAX}]);
-    assert_eq!(faults(&order), ["/items must come to a total (quantity × price) that fits 64 bits"]);
+    let said = "/items must come to a total (quantity × price) that fits 64 bits, without what is below zero, too";
+    assert_eq!(faults(&order), [said]);
+    // A part of them, such as a seller's, would not.
+    order["items"] = json!([
+        {"sku": "a", "quantity": 2, "price": i64::MAX}, {"sku": "voucher", "quantity": 1, "price": -i64::MAX}
+    ]);
+    assert_eq!(faults(&order), [said]);
 }
 
 /// An order of one item for each quantity and price, whose kind stands in front of its items or behind them.

@@ -1,11 +1,14 @@
 //! A client, and what it may do.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use forebay_api::Right;
+use forebay_model::ViewSet;
 
 use super::binding::Binding;
 use crate::http::peer::ClientName;
+use crate::problem::Problem;
 
 /// A set of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,10 +26,31 @@ pub struct Client {
     /// The like for questions.
     pub requests_per_s: Option<NonZeroU32>,
     /// What the client sees of the system and nothing else; `None` is all of it.
-    pub binding: Option<Binding>,
+    pub(crate) binding: Option<Binding>,
+    /// Claims of its token that bind nobody, and that could be called like a view.
+    pub(crate) unlisted: Arc<[String]>,
 }
 
 impl Client {
+    /// What the client sees of a system that has these views, and nothing else; `None` is all of it. They are asked for where it depends on them.
+    ///
+    /// # Errors
+    /// The problem `forbidden` where its token has a claim with the name of a view, by which it is not bound: it could be meant to be. Or
+    /// what asking for the views says.
+    pub fn binding(&self, views: impl FnOnce() -> Result<ViewSet, Problem>) -> Result<Option<&Binding>, Problem> {
+        if self.unlisted.is_empty() {
+            return Ok(self.binding.as_ref());
+        }
+        let views = views()?;
+        let is_view = |name: &&String| views.iter().any(|view| **view.spec.name() == ***name);
+        match self.unlisted.iter().find(is_view) {
+            None => Ok(self.binding.as_ref()),
+            Some(name) => Err(Problem::forbidden(format!(
+                "the token has the claim {name}, which is the name of a view, and --jwt-bindings does not have it"
+            ))),
+        }
+    }
+
     /// Whether the client may do what needs that right.
     pub fn may(&self, right: Right) -> bool {
         self.rights.has(right) && self.binding.as_ref().is_none_or(|binding| binding.leaves(right))

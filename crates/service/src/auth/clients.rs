@@ -42,6 +42,9 @@ pub(super) enum Credential {
     Name(String),
 }
 
+/// Whose a token is: of a request that has come, or of one that is being answered.
+pub(super) type ByToken = fn(&Tokens, &[u8]) -> Result<Client, Refused>;
+
 /// Why a request is not let in.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -77,8 +80,14 @@ impl Clients {
         self.tokens.as_ref().map(|tokens| tokens.keys.clone())
     }
 
-    /// Who sends a request with these headers from this peer, if it may do what needs `right`.
-    pub(super) fn admit(&self, headers: &HeaderMap, peer: &Peer, right: Right) -> Result<Client, Refusal> {
+    /// Who sends a request with these headers from this peer, if it may do what needs `right`; `by_token` says whose a token is.
+    pub(super) fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        right: Right,
+        by_token: ByToken,
+    ) -> Result<Client, Refusal> {
         if self.listed.is_none() && self.tokens.is_none() {
             return Ok(Client {
                 name: peer.name.clone(),
@@ -86,9 +95,10 @@ impl Clients {
                 orders_per_s: None,
                 requests_per_s: None,
                 binding: None,
+                unlisted: Arc::default(),
             });
         }
-        let client = self.identify(headers, peer)?;
+        let client = self.identify(headers, peer, by_token)?;
         if client.may(right) {
             return Ok(client);
         }
@@ -97,10 +107,10 @@ impl Clients {
         Err(challenging(problem, &challenge).into())
     }
 
-    fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Client, Refusal> {
+    fn identify(&self, headers: &HeaderMap, peer: &Peer, by_token: ByToken) -> Result<Client, Refusal> {
         match (bearer_token(headers)?, &self.tokens, &peer.certificate) {
             (Some(token), Some(tokens), _) if jwt::is_token(token) => {
-                tokens.client(token).map_err(|refused| refusal(refused, tokens))
+                by_token(tokens, token).map_err(|refused| refusal(refused, tokens))
             }
             (Some(key), ..) => self.by_key(key).ok_or_else(|| invalid_token("the API key is not known").into()),
             (None, _, Some(certificate)) => self

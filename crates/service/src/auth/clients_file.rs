@@ -24,6 +24,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 
 use forebay_api::Right;
 use serde::de::{MapAccess, Visitor};
@@ -165,7 +166,8 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     }
     let (orders_per_s, requests_per_s) = (entry.orders_per_s, entry.requests_per_s);
     let rights = rights.into_iter().collect();
-    let client = Client { name: name.as_str().into(), rights, orders_per_s, requests_per_s, binding };
+    let unlisted = Arc::default();
+    let client = Client { name: name.as_str().into(), rights, orders_per_s, requests_per_s, binding, unlisted };
     let mut credentials = Vec::new();
     for text in texts("key_sha256", entry.key_sha256)? {
         credentials.push(Credential::Key(sum("key_sha256", &text)?));

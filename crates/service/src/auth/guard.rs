@@ -16,7 +16,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::client::Client;
 use super::clients::{Clients, Refusal};
-use super::jwt::KeySource;
+use super::jwt::{KeySource, Tokens};
 use crate::http::peer::Peer;
 use crate::limit::Rates;
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ pub struct Guard {
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
     inner: S,
-    guard: Guard,
+    guard: Arc<Guard>,
 }
 
 impl Clients {
@@ -54,11 +54,22 @@ impl Guard {
         let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<Peer>>() else {
             return Err(Problem::internal("the request came from nowhere").into());
         };
-        let client = self.clients.admit(headers, peer, self.right)?;
+        let client = self.clients.admit(headers, peer, self.right, Tokens::client)?;
         if let Some(rates) = &self.rates {
             rates.take_one(&client)?;
         }
         Ok(client)
+    }
+
+    /// Tells the handler who was let in, and by whom.
+    fn pass(self: &Arc<Self>, client: Client, extensions: &mut Extensions) {
+        extensions.insert(client);
+        extensions.insert(Arc::clone(self));
+    }
+
+    /// Who sends a request that was let in before, if it still may.
+    pub(super) fn admit_again(&self, headers: &HeaderMap, peer: &Peer) -> Result<Client, Refusal> {
+        self.clients.admit(headers, peer, self.right, Tokens::look)
     }
 
     /// The same, with keys of the issuer that are not older than the request.
@@ -76,7 +87,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, guard: self.clone() }
+        Guarded { inner, guard: Arc::new(self.clone()) }
     }
 }
 
@@ -98,7 +109,7 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         match self.guard.admit(request.headers(), request.extensions()) {
             Ok(client) => {
-                request.extensions_mut().insert(client);
+                self.guard.pass(client, request.extensions_mut());
                 Either::Left(self.inner.call(request))
             }
             Err(Refusal::Now(problem)) => Either::Right(Either::Left(ready(Ok(problem.into_response())))),
@@ -110,14 +121,14 @@ where
     }
 }
 
-async fn call_later<S>(inner: S, guard: Guard, request: Request, keys: KeySource) -> Answer
+async fn call_later<S>(inner: S, guard: Arc<Guard>, request: Request, keys: KeySource) -> Answer
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
     let (mut head, body) = request.into_parts();
     match guard.admit_later(&head, &keys).await {
         Ok(client) => {
-            head.extensions.insert(client);
+            guard.pass(client, &mut head.extensions);
             inner.oneshot(Request::from_parts(head, body)).await
         }
         Err(problem) => Ok(problem.into_response()),

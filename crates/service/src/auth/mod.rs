@@ -7,6 +7,7 @@
 //!
 //! What a client is bound to stands in [`Client::binding`], whoever it is known by. Handlers build what they read and write from it.
 
+mod admission;
 mod binding;
 mod client;
 mod clients;
@@ -14,6 +15,7 @@ mod clients_file;
 mod guard;
 mod jwt;
 
+pub use admission::Admission;
 pub use binding::Binding;
 pub use client::{Client, Rights};
 pub use clients::Clients;

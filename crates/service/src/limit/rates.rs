@@ -1,8 +1,8 @@
-//! What each client has left. A client has a bucket of one second's worth (GCRA, by governor).
+//! What each client has left. A client has a bucket of one second's worth (GCRA, by governor), in which time is kept: whoever may take 100 a
+//! second pays 10 ms for each. So those who have one name share one bucket, whatever number each comes with.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::MissedTickBehavior;
 
-use super::takings::{Bucket, TELL, Takings, Telling};
+use super::takings::{FULL, TELL, Takings, Telling};
 use crate::auth::Client;
 use crate::http::peer::ClientName;
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ const SLOW_STEP: Duration = Duration::from_millis(10);
 const RATE_LIMIT: HeaderName = HeaderName::from_static(header::RATE_LIMIT);
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static(header::RATE_LIMIT_POLICY);
 
-type Limiter = RateLimiter<ClientName, DashMapStateStore<ClientName>, DefaultClock, StateInformationMiddleware>;
+type Buckets = RateLimiter<ClientName, DashMapStateStore<ClientName>, DefaultClock, StateInformationMiddleware>;
 
 /// What is limited, and how much of it a client may have.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +46,11 @@ pub struct Policy {
     pub own: fn(&Client) -> Option<NonZeroU32>,
 }
 
-/// The limits of all clients. Clients with the same rate share a limiter, in which each has its own bucket.
+/// The limits of all clients.
 #[derive(Debug)]
 pub struct Rates {
     policy: Policy,
-    limiters: RwLock<HashMap<NonZeroU32, Arc<Limiter>>>,
+    buckets: Buckets,
     clock: DefaultClock,
     takings: Takings,
 }
@@ -67,7 +67,8 @@ pub struct Left {
 impl Rates {
     /// Limits by that policy, in which nobody has taken anything.
     fn new(policy: Policy) -> Self {
-        Self { policy, limiters: RwLock::default(), clock: DefaultClock::default(), takings: Takings::default() }
+        let buckets = RateLimiter::dashmap(Quota::per_second(FULL)).with_middleware();
+        Self { policy, buckets, clock: DefaultClock::default(), takings: Takings::default() }
     }
 
     /// The limits of a service, which forget who has been quiet.
@@ -86,9 +87,8 @@ impl Rates {
     /// # Errors
     /// The problem `rate_limited` where the bucket is empty.
     pub fn take_one(&self, client: &Client) -> Result<Left, Problem> {
-        let bucket = self.bucket_of(client);
-        self.try_take(&bucket, NonZeroU32::MIN).map_err(|wait| {
-            let (rate, unit) = (bucket.1, self.policy.unit);
+        self.try_take(client, NonZeroU32::MIN).map_err(|wait| {
+            let (rate, unit) = (self.rate_of(client), self.policy.unit);
             let left = Left { unit, rate, count: 0, full_in: wait };
             let mut headers = HeaderMap::new();
             left.write(&mut headers);
@@ -102,8 +102,8 @@ impl Rates {
 
     /// Takes that many from the client's bucket, if it holds them now.
     pub fn try_take_all(&self, client: &Client, count: u32) -> bool {
-        let bucket = self.bucket_of(client);
-        NonZeroU32::new(count).is_none_or(|count| count <= bucket.1 && self.try_take(&bucket, count).is_ok())
+        let rate = self.rate_of(client);
+        NonZeroU32::new(count).is_none_or(|count| count <= rate && self.try_take(client, count).is_ok())
     }
 
     /// Takes that many from the client's bucket, waiting for the bucket to fill: a stream that is faster than
@@ -113,11 +113,10 @@ impl Rates {
     /// # Errors
     /// The problem `shutting_down`, where that begins while it waits.
     pub async fn take_slowly(&self, client: &Client, count: u32, shutdown: &Shutdown) -> Result<(), Problem> {
-        let bucket = self.bucket_of(client);
-        let rate = bucket.1;
+        let rate = self.rate_of(client);
         let (mut rest, mut piece) = (count, rate.get());
         while let Some(count) = NonZeroU32::new(rest.min(piece)) {
-            match self.try_take(&bucket, count) {
+            match self.try_take(client, count) {
                 Ok(_) => {
                     rest -= count.get();
                     piece = piece.saturating_mul(2).min(rate.get());
@@ -157,52 +156,44 @@ impl Rates {
                 }
                 text = heard.next() => {
                     let Some(text) = text else { return };
-                    self.takings.hear(&text, &mut telling, |bucket, count| self.take_here(bucket, count).map(drop));
+                    self.takings.hear(&text, &mut telling, |name, share| self.take_here(name, share).map(drop));
                 }
             }
         }
     }
 
     fn forget(&self) {
-        for limiter in self.limiters.read().unwrap_or_else(PoisonError::into_inner).values() {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
-        }
+        self.buckets.retain_recent();
+        self.buckets.shrink_to_fit();
         self.takings.forget();
     }
 
-    fn bucket_of(&self, client: &Client) -> Bucket {
-        (client.name.clone(), (self.policy.own)(client).unwrap_or(self.policy.default))
+    fn rate_of(&self, client: &Client) -> NonZeroU32 {
+        (self.policy.own)(client).unwrap_or(self.policy.default)
     }
 
     /// `count` is never more than the bucket holds. The error is how long to wait.
-    fn try_take(&self, bucket: &Bucket, count: NonZeroU32) -> Result<Left, Duration> {
-        self.takings.take(bucket, count, |count| self.take_here(bucket, count))
+    fn try_take(&self, client: &Client, count: NonZeroU32) -> Result<Left, Duration> {
+        let (unit, rate) = (self.policy.unit, self.rate_of(client));
+        let left = self.takings.take(&client.name, share(count, rate), |share| self.take_here(&client.name, share))?;
+        let count = u64::from(left) * u64::from(rate.get()) / u64::from(FULL.get());
+        Ok(Left { unit, rate, count: count as u32, full_in: Duration::from_nanos(u64::from(FULL.get() - left)) })
     }
 
-    fn take_here(&self, (name, rate): &Bucket, count: NonZeroU32) -> Result<Left, Duration> {
-        match self.limiter(*rate).check_key_n(name, count) {
-            Ok(Ok(state)) => {
-                let count = state.remaining_burst_capacity();
-                let missing = f64::from(rate.get().saturating_sub(count));
-                let full_in = Duration::from_secs_f64(missing / f64::from(rate.get()));
-                Ok(Left { unit: self.policy.unit, rate: *rate, count, full_in })
-            }
+    /// Takes a share of a bucket, and says what is left in it.
+    fn take_here(&self, name: &ClientName, share: NonZeroU32) -> Result<u32, Duration> {
+        match self.buckets.check_key_n(name, share) {
+            Ok(Ok(state)) => Ok(state.remaining_burst_capacity()),
             Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
             Err(_beyond_the_bucket) => Err(Duration::from_secs(1)),
         }
     }
+}
 
-    fn limiter(&self, rate: NonZeroU32) -> Arc<Limiter> {
-        let limiters = self.limiters.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limiter) = limiters.get(&rate) {
-            return limiter.clone();
-        }
-        drop(limiters);
-        let mut limiters = self.limiters.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(RateLimiter::dashmap(Quota::per_second(rate)).with_middleware());
-        limiters.entry(rate).or_insert_with(new).clone()
-    }
+/// What so many take of a bucket that holds a second's worth: the time in which it fills again. Less than one nanosecond is one.
+fn share(count: NonZeroU32, rate: NonZeroU32) -> NonZeroU32 {
+    let share = u64::from(count.get()) * u64::from(FULL.get()) / u64::from(rate.get());
+    NonZeroU32::new(share.min(u64::from(FULL.get())) as u32).unwrap_or(NonZeroU32::MIN)
 }
 
 impl Left {
@@ -229,7 +220,14 @@ mod tests {
 
     fn client(name: &str, orders_per_s: Option<u32>) -> Client {
         let orders_per_s = orders_per_s.and_then(NonZeroU32::new);
-        Client { name: name.into(), rights: Rights::ALL, orders_per_s, requests_per_s: None, binding: None }
+        Client {
+            name: name.into(),
+            rights: Rights::ALL,
+            orders_per_s,
+            requests_per_s: None,
+            binding: None,
+            unlisted: Arc::default(),
+        }
     }
 
     fn rates(default: u32) -> Rates {
@@ -249,10 +247,29 @@ mod tests {
     }
 
     #[test]
+    fn who_has_one_name_has_one_bucket_whatever_the_number() {
+        let rates = rates(2);
+        let taken = |own| (0..1000).take_while(|_| rates.take_one(&client("a", own)).is_ok()).count();
+        let (slow, fast) = (taken(Some(10)), taken(Some(1000)));
+        assert!((10..15).contains(&slow) && fast < 500, "{slow} of 10, then {fast} of 1000");
+        assert!(rates.take_one(&client("a", None)).is_err(), "nothing is left, by no number");
+    }
+
+    #[test]
+    fn a_bucket_holds_what_the_rate_says_to_the_last_one() {
+        for rate in [1, 3, 7, 999, 300_007, 1_000_000, 3_000_000, u32::MAX] {
+            let (rates, client) = (rates(1), client("a", Some(rate)));
+            assert!(rates.try_take_all(&client, rate), "{rate}");
+            let wait = rates.try_take(&client, NonZeroU32::new(rate).unwrap()).unwrap_err();
+            assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{rate}: {wait:?}");
+        }
+    }
+
+    #[test]
     fn a_million_addresses_are_forgotten_and_the_busy_one_is_not() {
         const ADDRESSES: u32 = 1_000_000;
         let rates = rates(1_000_000);
-        let remembered = || rates.limiters.read().unwrap().values().map(|limiter| limiter.len()).sum::<usize>();
+        let remembered = || rates.buckets.len();
         let busy = client("busy", Some(2));
         let before = resident_bytes();
         for address in 0..ADDRESSES {

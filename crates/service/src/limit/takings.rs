@@ -24,8 +24,10 @@ const GONE: Duration = Duration::from_secs(3);
 const ALONE: u32 = 10;
 /// Of so many clients it is told at once, those that have taken most.
 const TOLD_MAX: usize = 1000;
-/// What is less than this part of a second's rate waits until it is more.
-const PART: u64 = 100;
+/// A full bucket, in which time is kept: a second, in nanoseconds. It holds what a client may take in that time, whatever its rate is.
+pub(super) const FULL: NonZeroU32 = NonZeroU32::new(1_000_000_000).unwrap();
+/// What is less than this waits until it is more: to be told, and to be paid.
+const LITTLE: u32 = FULL.get() / 100;
 
 /// What was taken here, and what is owed for others.
 #[derive(Debug)]
@@ -34,15 +36,12 @@ pub(super) struct Takings {
     process: u64,
     /// Alone, nothing is counted.
     is_alone: AtomicBool,
-    accounts: Mutex<HashMap<Bucket, Account>>,
+    accounts: Mutex<HashMap<ClientName, Account>>,
 }
-
-/// A client's bucket of a rate.
-pub(super) type Bucket = (ClientName, NonZeroU32);
 
 #[derive(Debug, Default)]
 struct Account {
-    /// Taken here, and not told yet.
+    /// Taken here, and not told yet, in nanoseconds of a bucket.
     taken: u64,
     /// Taken elsewhere, and not paid yet.
     owed: u64,
@@ -52,7 +51,7 @@ struct Account {
 #[derive(Debug, Serialize, Deserialize)]
 struct Told {
     process: u64,
-    taken: Vec<(String, NonZeroU32, u64)>,
+    taken: Vec<(String, u64)>,
 }
 
 /// When it is told next, and who was heard.
@@ -69,22 +68,22 @@ impl Default for Takings {
 }
 
 impl Takings {
-    /// Takes out of a bucket by `take`, which says how long to wait where the bucket does not hold as much: first what is owed
-    /// for others, then `count`.
+    /// Takes out of a client's bucket by `take`, which says how long to wait where the bucket does not hold as much: first what is owed
+    /// for others, then `share`.
     pub(super) fn take<T>(
         &self,
-        bucket: &Bucket,
-        count: NonZeroU32,
+        name: &ClientName,
+        share: NonZeroU32,
         take: impl Fn(NonZeroU32) -> Result<T, Duration>,
     ) -> Result<T, Duration> {
         if self.is_alone.load(Ordering::Relaxed) {
-            return take(count);
+            return take(share);
         }
         let mut accounts = self.accounts();
-        let account = accounts.entry(bucket.clone()).or_default();
-        account.pay(bucket.1, &take)?;
-        let taken = take(count)?;
-        account.taken += u64::from(count.get());
+        let account = accounts.entry(name.clone()).or_default();
+        account.pay(&take)?;
+        let taken = take(share)?;
+        account.taken += u64::from(share.get());
         Ok(taken)
     }
 
@@ -106,7 +105,7 @@ impl Takings {
         &self,
         text: &[u8],
         telling: &mut Telling,
-        take: impl Fn(&Bucket, NonZeroU32) -> Result<(), Duration>,
+        take: impl Fn(&ClientName, NonZeroU32) -> Result<(), Duration>,
     ) {
         let Ok(Told { process, taken }) = serde_json::from_slice(text) else { return };
         if process == self.process {
@@ -118,12 +117,12 @@ impl Takings {
         }
         self.is_alone.store(false, Ordering::Relaxed);
         let mut accounts = self.accounts();
-        for (name, rate, count) in taken {
-            let bucket = (ClientName::from(name.as_str()), rate);
-            let account = accounts.entry(bucket.clone()).or_default();
-            account.owed = account.owed.saturating_add(count);
+        for (name, share) in taken {
+            let name = ClientName::from(name.as_str());
+            let account = accounts.entry(name.clone()).or_default();
+            account.owed = account.owed.saturating_add(share);
             // Where there is not enough, the client's next request pays the rest.
-            let _ = account.pay(rate, &|count| take(&bucket, count));
+            let _ = account.pay(&|share| take(&name, share));
         }
     }
 
@@ -134,35 +133,33 @@ impl Takings {
         accounts.shrink_to_fit();
     }
 
-    fn most_taken(&self) -> Vec<(String, NonZeroU32, u64)> {
+    fn most_taken(&self) -> Vec<(String, u64)> {
         let mut accounts = self.accounts();
-        let much = accounts.iter_mut().filter(|((_, rate), account)| {
-            account.taken > 0 && account.taken.saturating_mul(PART) >= u64::from(rate.get())
-        });
-        let mut much: Vec<_> = much.collect();
+        let mut much: Vec<_> = accounts.iter_mut().filter(|(_, account)| account.taken >= u64::from(LITTLE)).collect();
         if much.len() > TOLD_MAX {
             much.select_nth_unstable_by_key(TOLD_MAX, |(_, account)| std::cmp::Reverse(account.taken));
             much.truncate(TOLD_MAX);
         }
-        let told = |((name, rate), account): (&Bucket, &mut Account)| {
-            (name.as_str().to_owned(), *rate, std::mem::take(&mut account.taken))
+        let told = |(name, account): (&ClientName, &mut Account)| {
+            (name.as_str().to_owned(), std::mem::take(&mut account.taken))
         };
         much.into_iter().map(told).collect()
     }
 
-    fn accounts(&self) -> MutexGuard<'_, HashMap<Bucket, Account>> {
+    fn accounts(&self) -> MutexGuard<'_, HashMap<ClientName, Account>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Account {
-    /// Pays what is owed, in pieces down to one: a bucket that holds a little pays a little.
-    fn pay<T>(&mut self, rate: NonZeroU32, take: &impl Fn(NonZeroU32) -> Result<T, Duration>) -> Result<(), Duration> {
-        let mut piece = rate;
-        while let Some(count) = NonZeroU32::new(self.owed.min(u64::from(piece.get())) as u32) {
-            match take(count) {
-                Ok(_) => self.owed -= u64::from(count.get()),
-                Err(wait) => piece = NonZeroU32::new(count.get() / 2).ok_or(wait)?,
+    /// Pays what is owed, in pieces: a bucket that holds a little pays a little.
+    fn pay<T>(&mut self, take: &impl Fn(NonZeroU32) -> Result<T, Duration>) -> Result<(), Duration> {
+        let mut piece = FULL.get();
+        while let Some(share) = NonZeroU32::new(self.owed.min(u64::from(piece)) as u32) {
+            match take(share) {
+                Ok(_) => self.owed -= u64::from(share.get()),
+                Err(wait) if share.get() <= LITTLE => return Err(wait),
+                Err(_) => piece = share.get() / 2,
             }
         }
         Ok(())

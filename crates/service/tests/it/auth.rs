@@ -102,6 +102,7 @@ async fn no_route_of_the_interface_is_open_to_who_has_not_its_right() {
     let none = Routes::of(&service.clients);
     let routes = all().fold(none, |routes, (route, _)| routes.on(route, async || "secret")).with_state(());
     let server = TestService::of(service, routes).await;
+    let described = server.get("/openapi.json").await.json();
     for (route, right) in all() {
         let (method, path) = (route.method().as_str(), route.path().replace(['{', '}'], ""));
         for (key, has) in [
@@ -119,6 +120,11 @@ async fn no_route_of_the_interface_is_open_to_who_has_not_its_right() {
             };
             assert_eq!(answer.status, expected, "{route} with {key:?}");
             assert_eq!(answer.body == "secret", expected == 200, "{route} with {key:?}");
+            let described = described["paths"][route.path()][method.to_lowercase()]["responses"].clone();
+            let is_told = described[expected.to_string()]["headers"].get("www-authenticate").is_some();
+            let is_sent = answer.header("www-authenticate").is_some();
+            assert_eq!(is_sent, expected != 200, "{route}: {expected}");
+            assert_eq!(is_told, is_sent, "{route}: {expected} is described with what it is sent with");
         }
     }
 }

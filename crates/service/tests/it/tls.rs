@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::server::TestService;
 
 /// An authority, and the files that it makes.
-struct Authority {
+pub(crate) struct Authority {
     dir: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -43,7 +43,7 @@ impl Authority {
         self.client(Some(Identity::from_pem((certificate.pem() + key).as_bytes()).unwrap()))
     }
 
-    fn settings(&self, name: &str, asks_for_client: bool) -> TlsSettings {
+    pub(crate) fn settings(&self, name: &str, asks_for_client: bool) -> TlsSettings {
         self.put(name);
         std::fs::write(self.path("ca.pem"), self.issuer.pem()).unwrap();
         let path = |name| Some(self.path(name));
@@ -64,7 +64,14 @@ impl Authority {
         Path::new(self.dir.path()).join(name)
     }
 
-    fn client(&self, identity: Option<Identity>) -> Client {
+    /// It, as who is to be trusted.
+    pub(crate) fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        roots
+    }
+
+    pub(crate) fn client(&self, identity: Option<Identity>) -> Client {
         identity.into_iter().fold(self.builder(), ClientBuilder::identity).build().unwrap()
     }
 

@@ -74,7 +74,7 @@ impl BatchStream {
         splitter: Splitter,
         assigner: Assigner,
     ) -> Result<Self, Problem> {
-        let sender = Sender::of(&client)?;
+        let sender = Sender::of(&client, &app)?;
         let request = sender.request(Timestamp::now());
         let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);

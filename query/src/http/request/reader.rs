@@ -57,7 +57,8 @@ impl FromRequestParts<Closed> for Overview {
 /// Nothing names a tenant yet.
 #[expect(clippy::disallowed_methods, reason = "this is where the scope of a request is made")]
 fn scope_of(client: &Client, app: &App) -> Result<Scope, Problem> {
-    let sight = match &client.binding {
+    let views = || Ok(app.map()?.settings().views.in_force().clone());
+    let sight = match client.binding(views)? {
         None => Sight::All,
         Some(Binding::Customer(customer_id)) => Sight::Customer(customer_id.clone()),
         Some(Binding::Key { view, key }) => {

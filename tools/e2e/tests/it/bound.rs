@@ -128,9 +128,21 @@ impl Scene {
                 accepted["order_id"].as_str().unwrap().clone_into(&mut self.assigned);
             }
         }
-        for (order_id, of) in [("own-O1", "own"), ("xother-O2", OTHER)] {
-            let event = json!({"event_id": format!("{of}-E"), "customer_id": format!("{of}-C"), "kind": "shipped", "at": "2025-07-01T08:00:00Z",
-                "carrier": format!("{of}-X")});
+        let back = |skus: &[&str]| {
+            let item = |sku: &&str| json!({"sku": sku, "quantity": 1});
+            json!({"kind": "returned", "items": skus.iter().map(item).collect::<Vec<_>>()})
+        };
+        let shipped = |of: &str| json!({"kind": "shipped", "carrier": format!("{of}-X")});
+        for (order_id, of, event_id, more) in [
+            ("own-O1", "own", "own-E", shipped("own")),
+            ("xother-O2", OTHER, "xother-E", shipped(OTHER)),
+            // What the other seller of the order has taken back is not for this one.
+            ("own-O3", "own", "own-R", back(&["own-A", "shared-A"])),
+            ("own-O3", "own", "shared-R", back(&["shared-A"])),
+        ] {
+            let mut event =
+                json!({"event_id": event_id, "customer_id": format!("{of}-C"), "at": "2025-07-01T08:00:00Z"});
+            event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let accepted = self.office_posts(&format!("/v1/orders/{order_id}/events"), &event).await;
             self.receipts.push(accepted["receipt"].as_str().unwrap().to_owned());
         }
@@ -192,7 +204,7 @@ impl Scene {
             pages.into_iter().chain(exports).collect::<Vec<_>>()
         };
         let gets = |paths: &[String]| paths.iter().map(|path| Ask::get(path)).collect::<Vec<_>>();
-        let ids = ["xother-O2", "common-O", &self.assigned, "own-O1"];
+        let ids = ["xother-O2", "common-O", &self.assigned, "own-O1", "own-O3"];
         match route {
             Route::PostOrder => vec![Ask::post("/v1/orders", "application/json", &order_of_other())],
             Route::PostOrders => vec![Ask::post("/v1/orders/batch", "application/x-ndjson", &order_of_other())],
@@ -296,7 +308,7 @@ fn event(customer: &str, order: &str) -> String {
 }
 
 /// In hexadecimal digits.
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
@@ -406,7 +418,7 @@ async fn a_bound_client_sees_all_that_is_its_own() {
         );
     }
     let changes = asked("customer", "/v1/changes?since=0").await.json();
-    assert_eq!(changes["data"].as_array().unwrap().len(), 4, "three orders and an event: {changes}");
+    assert_eq!(changes["data"].as_array().unwrap().len(), 6, "three orders and three events: {changes}");
     assert_eq!(asked("seller", "/v1/changes").await.status, 403);
     // Its own requests it may ask after, and send.
     let order = json!({"customer_id": "own-C", "items": [{"sku": "own-A", "quantity": 1, "price": 5}]});
@@ -425,6 +437,6 @@ async fn a_bound_client_sees_all_that_is_its_own() {
     let order = asked("customer", &path).await.json();
     assert_eq!(order["paid"], 5, "{order}");
     let changes = asked("customer", "/v1/changes?since=0").await.json();
-    assert_eq!(changes["data"].as_array().unwrap().len(), 6, "{changes}");
+    assert_eq!(changes["data"].as_array().unwrap().len(), 8, "{changes}");
     scene.system.stop().await.unwrap();
 }

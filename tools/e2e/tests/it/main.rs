@@ -10,6 +10,7 @@ mod conflicts;
 mod events;
 mod examples;
 mod faults;
+mod feeds;
 mod main_road;
 mod many_events;
 mod reads;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 type Answer = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -59,10 +59,14 @@ pub(crate) async fn connect(port: u16) -> Result<TcpStream> {
     TcpStream::connect(("127.0.0.1", port)).await.with_context(|| format!("cannot connect to 127.0.0.1:{port}"))
 }
 
-/// Connects, sends a request, and reads until the answer holds `enough` or the peer stops.
-pub(crate) async fn talk(port: u16, request: &str, enough: &str) -> Result<String> {
-    let mut stream = connect(port).await?;
+/// Sends a request, and reads until the answer holds `enough` or the peer stops.
+pub(crate) async fn talk(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+    enough: &str,
+) -> Result<String> {
     stream.write_all(request.as_bytes()).await.context("cannot send a request")?;
+    stream.flush().await?;
     let mut answer = Vec::new();
     loop {
         let read = stream.read_buf(&mut answer).await.context("cannot read the answer")?;

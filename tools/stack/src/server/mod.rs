@@ -3,7 +3,9 @@
 pub(crate) mod installed;
 pub(crate) mod nats;
 pub(crate) mod postgres;
+pub(crate) mod psql;
 pub(crate) mod redis;
+pub(crate) mod secrets;
 
 use std::fmt;
 

@@ -3,19 +3,28 @@
 use anyhow::{Context, Result, ensure};
 
 use super::installed::Installed;
+use super::secrets::Secrets;
 use crate::home::Home;
 use crate::ports::random;
 use crate::process::Managed;
 use crate::process::program::Program;
-use crate::process::ready::{Ready, talk};
+use crate::process::ready::{Ready, connect, talk};
 
 /// Says how to run the server.
-pub(crate) fn managed(home: &Home, installed: &Installed, port: u16, store_bytes_max: u64) -> Result<Managed> {
+pub(crate) fn managed(
+    home: &Home,
+    installed: &Installed,
+    port: u16,
+    store_bytes_max: u64,
+    secrets: Option<&Secrets>,
+) -> Result<Managed> {
     let dir = home.server_dir("nats")?;
     // The name tells this server from another one that may have been faster on the port.
     let name = format!("forebay-{:016x}", random(u32::from(port)));
     let config = home.servers().join("nats.conf");
-    std::fs::write(&config, configuration(&name, port, store_bytes_max))
+    // It is beside this file that it is looked for.
+    let secured = secrets.map_or("", |_| "include \"secrets/nats.conf\"\n");
+    std::fs::write(&config, configuration(&name, port, store_bytes_max) + secured)
         .with_context(|| format!("cannot write {}", config.display()))?;
     let program = Program::new(home.reachable_program(&installed.nats)?)
         .dir(dir)
@@ -45,7 +54,7 @@ fn ready(name: String, port: u16) -> Ready {
     Ready::new(move |_| {
         let name = name.clone();
         async move {
-            let greeting = talk(port, "", "\r\n").await?;
+            let greeting = talk(connect(port).await?, "", "\r\n").await?;
             ensure!(greeting.contains(&format!("\"server_name\":\"{name}\"")), "another server answers");
             ensure!(greeting.contains("\"jetstream\":true"), "JetStream is not enabled yet");
             Ok(())

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 
 use super::installed::Installed;
+use super::psql::Psql;
+use super::secrets::Secrets;
 use crate::home::Home;
 use crate::process::Managed;
 use crate::process::family::kill_leftovers;
@@ -40,6 +42,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) port: u16,
     pub(crate) durability: Durability,
     pub(crate) settings: &'a [(String, String)],
+    pub(crate) secrets: Option<&'a Secrets>,
 }
 
 /// Makes the cluster where there is none, and says how to run it.
@@ -58,7 +61,7 @@ pub(crate) async fn managed(home: &Home, installed: &Installed, wanted: &Wanted<
     for (name, value) in settings(wanted) {
         program = program.arg("-c").arg(format!("{name}={value}"));
     }
-    let ready = ready(data.clone(), installed.psql(), wanted.port);
+    let ready = ready(data.clone(), Psql::new(installed.psql(), wanted.secrets), wanted.port);
     let mut managed = Managed::new(wanted.name.clone(), program, home.log(file_name), ready).on_port(wanted.port);
     // Interrupt is a fast shutdown; Quit ends sessions and frees shared memory even if nobody is left to ask in order.
     managed.stop_signal = Signal::Interrupt;
@@ -67,23 +70,16 @@ pub(crate) async fn managed(home: &Home, installed: &Installed, wanted: &Wanted<
     Ok(managed)
 }
 
-/// Makes the database `forebay` where there is none.
-pub(crate) async fn ensure_database(psql: &Path, port: u16) -> Result<()> {
-    let found = sql(psql, port, "postgres", &format!("select 1 from pg_database where datname = '{NAME}'")).await?;
+/// Makes the database `forebay` where there is none, and gives its user the password of the secrets.
+pub(crate) async fn ensure_database(psql: &Psql, port: u16, secrets: Option<&Secrets>) -> Result<()> {
+    let found = psql.sql(port, "postgres", &format!("select 1 from pg_database where datname = '{NAME}'")).await?;
     if found.trim().is_empty() {
-        sql(psql, port, "postgres", &format!("create database {NAME} template template0")).await?;
+        psql.sql(port, "postgres", &format!("create database {NAME} template template0")).await?;
     }
-    Ok(())
-}
-
-/// Runs one statement and gives its rows, columns separated by `|`.
-pub(crate) async fn sql(psql: &Path, port: u16, database: &str, statement: &str) -> Result<String> {
-    let program = Program::new(psql).bare_environment().env("PGCONNECT_TIMEOUT", "10").env("PGCLIENTENCODING", "UTF8");
-    let program = program
-        .args(["-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p"])
-        .arg(port.to_string())
-        .args(["-U", NAME, "-d", database, "-c", statement]);
-    output(&program).await
+    match secrets {
+        None => Ok(()),
+        Some(secrets) => psql.file(port, "postgres", &secrets.path("postgres.sql")).await,
+    }
 }
 
 /// The address of a database of a shard.
@@ -136,11 +132,13 @@ fn settings(wanted: &Wanted<'_>) -> Vec<(String, String)> {
     ];
     let fast = if wanted.durability == Durability::Fast { &WITHOUT_DURABILITY[..] } else { &[] };
     let fixed = fixed.iter().chain(fast).map(|&(name, value)| (name.to_owned(), value.to_owned()));
-    fixed.chain(wanted.settings.iter().cloned()).collect()
+    let secured = wanted.secrets.map(Secrets::postgres).unwrap_or_default();
+    let secured = secured.into_iter().map(|(name, value)| (name.to_owned(), value));
+    fixed.chain(secured).chain(wanted.settings.iter().cloned()).collect()
 }
 
 /// Ready when the server's own pid file says so, and a session on its port gets an answer.
-fn ready(data: PathBuf, psql: PathBuf, port: u16) -> Ready {
+fn ready(data: PathBuf, psql: Psql, port: u16) -> Ready {
     Ready::new(move |pid| {
         let (pid_file, psql) = (data.join("postmaster.pid"), psql.clone());
         async move {
@@ -148,7 +146,7 @@ fn ready(data: PathBuf, psql: PathBuf, port: u16) -> Ready {
             let mut lines = text.lines();
             ensure!(lines.next() == Some(pid.to_string().as_str()), "its pid file names another process");
             ensure!(lines.nth(6).map(str::trim) == Some("ready"), "it is starting");
-            sql(&psql, port, "postgres", "select 1").await.map(drop)
+            psql.sql(port, "postgres", "select 1").await.map(drop)
         }
     })
 }

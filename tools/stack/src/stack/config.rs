@@ -23,6 +23,8 @@ pub struct StackConfig {
     pub durability: Durability,
     /// Further settings of every Postgres server; the last one of a name counts.
     pub postgres_settings: Vec<(String, String)>,
+    /// Whether they speak TLS alone, and ask who comes: [`Secrets`](crate::Secrets).
+    pub secured: bool,
     /// How many bytes all streams together may book on disk; by default more than there is, since each has a bound.
     pub nats_store_bytes_max: u64,
 }
@@ -37,6 +39,7 @@ impl StackConfig {
             redis_port,
             durability: Durability::Real,
             postgres_settings: Vec::new(),
+            secured: false,
             nats_store_bytes_max: NATS_STORE_BYTES_MAX,
         }
     }

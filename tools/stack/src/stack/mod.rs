@@ -3,22 +3,25 @@
 mod config;
 mod replica;
 pub(crate) mod shared;
+mod starting;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use tokio::task::JoinSet;
 
 pub use config::StackConfig;
+use starting::start_servers;
 
 use crate::home::Home;
-use crate::ports::{PortInUse, is_taken, on_free_ports};
+use crate::ports::on_free_ports;
 use crate::process::Process;
-use crate::process::family::kill_leftovers;
 use crate::server::installed::Installed;
 use crate::server::postgres::Durability;
-use crate::server::{Server, nats, postgres, redis};
+use crate::server::psql::Psql;
+use crate::server::secrets::Secrets;
+use crate::server::{Server, postgres};
 
 /// Running servers. [`Stack::stop`] stops them in order; dropping it kills what is left.
 pub struct Stack {
@@ -28,6 +31,8 @@ pub struct Stack {
     replica_ports: Vec<u16>,
     config: StackConfig,
     installed: Installed,
+    /// What servers ask for, where they ask for anything.
+    secrets: Option<Secrets>,
     home: Arc<Home>,
 }
 
@@ -35,13 +40,18 @@ impl Stack {
     /// Starts all servers at once, and returns when each of them answers.
     ///
     /// # Errors
-    /// One sentence for what is missing on this machine, for [`PortInUse`], or for a directory that another running
+    /// One sentence for what is missing on this machine, for [`PortInUse`](crate::PortInUse), or for a directory that another running
     /// Forebay holds. What was started before the error is stopped.
     pub async fn start(config: StackConfig) -> Result<Self> {
         let installed = Installed::find()?;
         let home = Arc::new(Home::open(&config.dir)?);
-        let processes = start_servers(&home, &installed, &config).await?;
-        Ok(Self { processes, replica_ports: Vec::new(), config, installed, home })
+        Self::start_in(home, installed, config).await
+    }
+
+    async fn start_in(home: Arc<Home>, installed: Installed, config: StackConfig) -> Result<Self> {
+        let secrets = if config.secured { Some(Secrets::of(&home)?) } else { None };
+        let processes = start_servers(&home, &installed, &config, secrets.as_ref()).await?;
+        Ok(Self { processes, replica_ports: Vec::new(), config, installed, secrets, home })
     }
 
     /// Starts servers for a test: on free ports, in a temporary directory that goes when this value goes.
@@ -49,16 +59,25 @@ impl Stack {
     /// # Errors
     /// As [`Stack::start`].
     pub async fn temporary(postgres: usize, durability: Durability) -> Result<Self> {
+        Self::for_test(postgres, durability, false).await
+    }
+
+    /// The same, of servers that speak TLS alone, and ask who comes.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub async fn temporary_secured(postgres: usize, durability: Durability) -> Result<Self> {
+        Self::for_test(postgres, durability, true).await
+    }
+
+    async fn for_test(postgres: usize, durability: Durability, secured: bool) -> Result<Self> {
         let installed = Installed::find()?;
         let home = Arc::new(Home::temporary()?);
         let start = |ports: Vec<u16>| {
             let mut config = StackConfig::for_tests(&ports, durability);
             home.dir().clone_into(&mut config.dir);
-            let (home, installed) = (Arc::clone(&home), installed.clone());
-            async move {
-                let processes = start_servers(&home, &installed, &config).await?;
-                Ok(Self { processes, replica_ports: Vec::new(), config, installed, home })
-            }
+            config.secured = secured;
+            Self::start_in(Arc::clone(&home), installed.clone(), config)
         };
         on_free_ports(postgres + 2, start).await
     }
@@ -74,7 +93,8 @@ impl Stack {
 
     /// The address of a shard's database `forebay`.
     pub fn postgres_url(&self, shard: usize) -> String {
-        postgres::url(self.config.postgres_ports[shard], postgres::NAME)
+        let url = postgres::url(self.config.postgres_ports[shard], postgres::NAME);
+        url + &self.secrets.as_ref().map(Secrets::of_postgres_url).unwrap_or_default()
     }
 
     /// The number of Postgres servers.
@@ -84,12 +104,18 @@ impl Stack {
 
     /// The address of NATS.
     pub fn nats_url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.config.nats_port)
+        let scheme = if self.secrets.is_some() { "tls" } else { "nats" };
+        format!("{scheme}://127.0.0.1:{}", self.config.nats_port)
     }
 
     /// The address of Redis.
     pub fn redis_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.config.redis_port)
+        let port = self.config.redis_port;
+        if self.secrets.is_some() {
+            format!("rediss://{}@127.0.0.1:{port}", postgres::NAME)
+        } else {
+            format!("redis://127.0.0.1:{port}")
+        }
     }
 
     /// The addresses of the shards, as settings name them.
@@ -99,11 +125,19 @@ impl Stack {
 
     /// The settings by which every Forebay program finds these servers.
     pub fn env(&self) -> Vec<(String, String)> {
-        vec![
-            ("FOREBAY_SHARDS".to_owned(), self.shards()),
-            ("FOREBAY_NATS".to_owned(), self.nats_url()),
-            ("FOREBAY_REDIS".to_owned(), self.redis_url()),
-        ]
+        let addresses =
+            [("FOREBAY_SHARDS", self.shards()), ("FOREBAY_NATS", self.nats_url()), ("FOREBAY_REDIS", self.redis_url())];
+        let addresses = addresses.map(|(name, value)| (name.to_owned(), value)).into_iter();
+        addresses.chain(self.secrets.as_ref().map(Secrets::env).unwrap_or_default()).collect()
+    }
+
+    /// What servers ask for, where they ask for anything.
+    pub fn secrets(&self) -> Option<&Secrets> {
+        self.secrets.as_ref()
+    }
+
+    fn psql(&self) -> Psql {
+        Psql::new(self.installed.psql(), self.secrets.as_ref())
     }
 
     /// Runs one statement in a shard's database `forebay` and gives its rows, columns separated by `|`.
@@ -111,7 +145,7 @@ impl Stack {
     /// # Errors
     /// What `psql` says.
     pub async fn sql(&self, shard: usize, statement: &str) -> Result<String> {
-        postgres::sql(&self.installed.psql(), self.config.postgres_ports[shard], postgres::NAME, statement).await
+        self.psql().sql(self.config.postgres_ports[shard], postgres::NAME, statement).await
     }
 
     /// What was started, and on which ports.
@@ -179,67 +213,5 @@ impl Stack {
     /// As [`Stack::start`].
     pub async fn restart(&self, server: Server) -> Result<()> {
         self.process(server).restart().await
-    }
-}
-
-async fn start_servers(
-    home: &Arc<Home>,
-    installed: &Installed,
-    config: &StackConfig,
-) -> Result<Vec<(Server, Process)>> {
-    let shards = config.postgres_ports.iter().enumerate().map(|(shard, &port)| (Server::Postgres(shard), port));
-    let others = [(Server::Nats, config.nats_port), (Server::Redis, config.redis_port)];
-    let wanted: Vec<(Server, u16)> = shards.chain(others).collect();
-    // All ports first, so that the usual mistake shows before anything is made or started.
-    for &(server, port) in &wanted {
-        if is_taken(port) {
-            return Err(PortInUse { name: server.to_string(), port }.into());
-        }
-    }
-    let mut starting = JoinSet::new();
-    for (server, _) in wanted {
-        let (home, installed, config) = (Arc::clone(home), installed.clone(), config.clone());
-        starting.spawn(async move { Ok((server, start_server(server, &home, &installed, &config).await?)) });
-    }
-    let mut started = Vec::new();
-    let mut first_error: Option<anyhow::Error> = None;
-    while let Some(outcome) = starting.join_next().await {
-        match outcome.unwrap_or_else(|failure| Err(anyhow!("starting a server failed: {failure}"))) {
-            Ok(one) => started.push(one),
-            Err(error) => {
-                // The rest is in the way of the message, and of the next attempt.
-                first_error.get_or_insert(error);
-                starting.abort_all();
-            }
-        }
-    }
-    started.sort_by_key(|(server, _)| *server);
-    let Some(error) = first_error else { return Ok(started) };
-    drop(started);
-    kill_leftovers(home.servers());
-    Err(error)
-}
-
-async fn start_server(server: Server, home: &Home, installed: &Installed, config: &StackConfig) -> Result<Process> {
-    match server {
-        Server::Postgres(shard) => {
-            let port = config.postgres_ports[shard];
-            let wanted = postgres::Wanted {
-                name: server.to_string(),
-                file_name: format!("postgres-{shard}"),
-                follows: None,
-                port,
-                durability: config.durability,
-                settings: &config.postgres_settings,
-            };
-            let process = Process::start(postgres::managed(home, installed, &wanted).await?).await?;
-            postgres::ensure_database(&installed.psql(), port).await?;
-            Ok(process)
-        }
-        Server::Replica(_) => bail!("{server} cannot start before the server that it follows"),
-        Server::Nats => {
-            Process::start(nats::managed(home, installed, config.nats_port, config.nats_store_bytes_max)?).await
-        }
-        Server::Redis => Process::start(redis::managed(home, installed, config.redis_port)?).await,
     }
 }

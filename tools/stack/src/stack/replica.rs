@@ -1,6 +1,6 @@
 //! Replicas: further Postgres servers, each of which follows a shard's by streaming replication.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::Stack;
 use crate::ports::on_free_ports;
@@ -15,6 +15,7 @@ impl Stack {
     /// # Errors
     /// When the shard's server does not run, or what the new one says.
     pub async fn add_replica(&mut self, shard: usize) -> Result<Server> {
+        ensure!(self.secrets.is_none(), "a replica comes to its primary without a password");
         let server = Server::Replica(self.replica_ports.len());
         let started = on_free_ports(1, |ports| self.start_replica(server, shard, ports[0]));
         let (process, port) = started.await?;
@@ -33,7 +34,7 @@ impl Stack {
     /// # Errors
     /// What `psql` says.
     pub async fn replica_sql(&self, replica: usize, statement: &str) -> Result<String> {
-        postgres::sql(&self.installed.psql(), self.replica_ports[replica], postgres::NAME, statement).await
+        self.psql().sql(self.replica_ports[replica], postgres::NAME, statement).await
     }
 
     async fn start_replica(&self, server: Server, shard: usize, port: u16) -> Result<(Process, u16)> {
@@ -44,6 +45,7 @@ impl Stack {
             port,
             durability: self.config.durability,
             settings: &self.config.postgres_settings,
+            secrets: None,
         };
         Ok((Process::start(postgres::managed(&self.home, &self.installed, &wanted).await?).await?, port))
     }

@@ -3,7 +3,7 @@
 //! `forebay-stack run -- COMMAND` starts them once and names them in the environment; a test that is run without it
 //! starts them for its own process. Tests keep out of each other's way by taking databases and prefixes of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use super::Stack;
 use crate::ports::random;
 use crate::server::postgres::{self, Durability};
+use crate::server::psql::Psql;
 
 /// The variable that names the running shared servers.
 pub const TEST_STACK_VARIABLE: &str = "FOREBAY_TEST_STACK";
@@ -26,7 +27,7 @@ pub struct Shared {
     postgres_ports: Vec<u16>,
     nats_port: u16,
     redis_port: u16,
-    psql: PathBuf,
+    psql: Psql,
     /// Where this process has started them itself. Nothing drops a static: the kernel ends them with this process.
     _own: Option<Stack>,
 }
@@ -68,7 +69,8 @@ impl Shared {
             let port = self.postgres_ports[index % self.postgres_ports.len()];
             let name = format!("{prefix}_{index}");
             let statement = format!("create database \"{name}\" template template0");
-            postgres::sql(&self.psql, port, "postgres", &statement)
+            self.psql
+                .sql(port, "postgres", &statement)
                 .await
                 .unwrap_or_else(|error| panic!("cannot make the database {name}: {error:#}"));
             urls.push(postgres::url(port, &name));
@@ -98,7 +100,7 @@ impl Shared {
     /// What `psql` says.
     pub async fn sql(&self, url: &str, statement: &str) -> Result<String> {
         let (port, database) = parse_url(url).with_context(|| format!("not an address of this stack: {url}"))?;
-        postgres::sql(&self.psql, port, database, statement).await
+        self.psql.sql(port, database, statement).await
     }
 }
 
@@ -128,7 +130,7 @@ async fn find_or_start() -> Result<Shared> {
         postgres_ports: config.postgres_ports.clone(),
         nats_port: config.nats_port,
         redis_port: config.redis_port,
-        psql: stack.installed().psql(),
+        psql: Psql::new(stack.installed().psql(), None),
         _own: Some(stack),
     })
 }
@@ -140,7 +142,7 @@ fn parse(text: &str) -> Option<Shared> {
     let postgres_ports = postgres.split(',').map(|port| port.parse().ok()).collect::<Option<Vec<u16>>>()?;
     let nats_port = fields.next()?.strip_prefix("nats=")?.parse().ok()?;
     let redis_port = fields.next()?.strip_prefix("redis=")?.parse().ok()?;
-    Some(Shared { postgres_ports, nats_port, redis_port, psql: PathBuf::from(psql), _own: None })
+    Some(Shared { postgres_ports, nats_port, redis_port, psql: Psql::new(psql, None), _own: None })
 }
 
 fn parse_url(url: &str) -> Option<(u16, &str)> {
@@ -157,7 +159,7 @@ mod tests {
         let text = describe(&[1, 2, 3], 4, 5, Path::new("/a path/psql"));
         let shared = parse(&text).expect("its own text");
         assert_eq!((shared.postgres_ports, shared.nats_port, shared.redis_port), (vec![1, 2, 3], 4, 5));
-        assert_eq!(shared.psql, Path::new("/a path/psql"));
+        assert_eq!(shared.psql, Psql::new("/a path/psql", None));
         assert!(parse("").is_none() && parse("postgres= nats=1 redis=2 psql=x").is_none());
     }
 

@@ -44,7 +44,7 @@ async fn what_operators_do_is_recorded_with_who_and_how_it_ended_and_stays() {
         let last = ["--clients-file", path, "--shards", &shards].map(str::to_owned);
         command.iter().map(|&word| word.to_owned()).chain(last).collect::<Vec<_>>()
     };
-    let add = keys(&["keys", "add", "shop", "--rights", "read", "--bound", "customer=C1"]);
+    let add = keys(&["keys", "add", "shop", "--rights", "read", "--bound", "customer=C1", "--orders-per-s", "7"]);
     let added = operated.run_alone(&add).await;
     assert_eq!(added.code, Some(0), "{added:?}");
     let revoked = operated.run_alone(&keys(&["keys", "revoke", "shop"])).await;
@@ -67,10 +67,29 @@ async fn what_operators_do_is_recorded_with_who_and_how_it_ended_and_stays() {
     assert!(acts[3]["outcome"]["reason"].as_str().unwrap().contains("no view `depot`"), "{}", acts[3]);
     let [user, host, database] = ["by_user", "by_host", "db_user"].map(|name| acts[0][name].as_str().unwrap());
     assert!(!user.is_empty() && !host.is_empty() && database == "forebay", "{}", acts[0]);
+    assert_eq!((&acts[7]["asked"]["orders_per_s"], &acts[7]["asked"]["requests_per_s"]), (&json!(7), &Value::Null));
     let key = added.stdout.trim();
     assert!(!acts.to_string().contains(key), "a key is nobody's business");
     let since = acts[7]["begun_at"].as_str().unwrap();
     assert_eq!(recorded(&operated, &["--since", since]).await.len(), 2);
+    // A time between the beginning of an act and its end, in all shards or in one of them.
+    for shard in [None, Some(0)] {
+        let act = acts[8]["act"].as_str().unwrap();
+        let ends: Vec<String> = shard
+            .map_or(vec![0, 1], |shard| vec![shard])
+            .into_iter()
+            .map(|shard: usize| operated.shards.urls[shard].clone())
+            .collect();
+        let mut since = String::new();
+        for url in ends {
+            let sql = format!(
+                "select to_char(max(at) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from audit where act = '{act}'"
+            );
+            since = since.max(operated.shards.stack.sql(&url, &sql).await.unwrap().trim().to_owned());
+        }
+        let later = operated.json(&["audit", "--since", &since], 0).await;
+        assert_eq!(later, json!([acts[8]]), "since {since}");
+    }
 
     for change in
         ["update audit set by_user = 'nobody'", "delete from audit", "truncate audit", "delete from audit where false"]

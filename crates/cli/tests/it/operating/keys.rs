@@ -70,6 +70,9 @@ async fn keys_come_and_go_while_a_service_runs() {
 #[tokio::test]
 async fn what_else_stands_in_the_file_stays_and_what_cannot_be_is_refused() {
     let keys = Keys(Forebay::new());
+    let absent = keys.0.run(&["keys", "list", "--clients-file", FILE]).await;
+    assert_eq!((absent.code, absent.stdout.as_str()), (Some(64), ""), "{absent:?}");
+    assert!(absent.stderr.contains("clients file clients.toml: No such file"), "{absent:?}");
     keys.0.write(FILE, "# who may come in\n");
     let key = keys.run(&["add", "desk", "--rights", "read", "--orders-per-s", "9", "--requests-per-s", "90"]).await;
     let listed = keys.run(&["list"]).await;

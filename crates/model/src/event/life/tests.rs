@@ -6,7 +6,12 @@ const ITEMS: &str =
     r#"[{"sku":"A","quantity":2,"price":100},{"sku":"B","quantity":1,"price":50},{"sku":"A","quantity":1,"price":90}]"#;
 
 fn event<'a>(id: &str, kind: &str, at: i64, content: &'a str) -> StoredEvent<'a> {
-    StoredEvent { event_id: id.to_owned(), kind: kind.parse().unwrap(), at: Timestamp::from_unix_us(at), content }
+    StoredEvent {
+        event_id: id.to_owned(),
+        kind: kind.parse().unwrap(),
+        at: Timestamp::from_unix_us(at),
+        content: content.into(),
+    }
 }
 
 fn life(events: Vec<StoredEvent<'_>>) -> Life {
@@ -64,6 +69,19 @@ fn a_field_that_means_nothing_in_a_kind_may_be_anything() {
     ]);
     assert_eq!((json!(life.returned), life.status), (json!({"B": 1}), Status::Placed));
     assert_eq!((life.paid, json!(life.set)), (Some(5), json!({"a": "1"})));
+}
+
+#[test]
+fn a_sale_stays_a_sale_whatever_an_amendment_gives() {
+    let back = r#"{"items":[{"sku":"A","quantity":-1,"price":7}],"set":{"a":1}}"#;
+    let amended = life(vec![event("1", "amended", 3, back)]);
+    assert_eq!((amended.items, json!(amended.set)), (None, json!({"a": "1"})));
+    let placed = r#"[{"sku":"A","quantity":-2,"price":7}]"#;
+    let of = |content| {
+        let events = StoredEvents::new(vec![event("1", "amended", 3, content)]);
+        Life::of(Timestamp::from_unix_us(0), placed, &events).items.map(|items| items.sum)
+    };
+    assert_eq!((of(back), of(r#"{"items":[{"sku":"A","quantity":1,"price":7}]}"#)), (Some(-7), None));
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Kept {
             event_id: event_id.clone(),
             kind: kind.parse::<EventKind>().unwrap(),
             at: Timestamp::from_unix_us(*at),
-            content: Box::leak(content.clone().into_boxed_str()),
+            content: content.clone().into(),
         };
         let events = StoredEvents::new(self.events.get(name).into_iter().flatten().map(read).collect());
         let follows = AmendedItems::of(&(self.fold)(Timestamp::EARLIEST, items, &events));

@@ -1,6 +1,7 @@
 //! What a token says of its client.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use forebay_api::Right;
 use serde::Deserialize;
@@ -44,6 +45,7 @@ impl Claims {
             orders_per_s,
             requests_per_s,
             binding: binding(&others, bindings)?,
+            unlisted: unlisted(&others, bindings),
         };
         Ok(Verified { client, until_s: (exp as u64).saturating_add(LEEWAY_S) })
     }
@@ -52,6 +54,11 @@ impl Claims {
 /// The rights that a scope names; it may name what is for others, too.
 fn rights(scope: &str) -> Rights {
     scope.split_ascii_whitespace().filter_map(Right::named).flatten().copied().collect()
+}
+
+/// The claims that bind nobody, and that could be called like a view.
+fn unlisted(claims: &Map<String, Value>, bindings: &[String]) -> Arc<[String]> {
+    claims.keys().filter(|name| !bindings.contains(name) && Binding::check_name(name).is_ok()).cloned().collect()
 }
 
 /// What the claims bind the client to. One that cannot be taken is no token of somebody who is not bound.

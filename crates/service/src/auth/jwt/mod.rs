@@ -113,7 +113,12 @@ impl Tokens {
         }))
     }
 
-    /// Whose token it is.
+    /// Whose token it is, of one that was seen when its request came.
+    pub(super) fn look(&self, token: &[u8]) -> Result<Client, Refused> {
+        self.find(token).1
+    }
+
+    /// Whose token it is that comes.
     pub(super) fn client(&self, token: &[u8]) -> Result<Client, Refused> {
         let (result, client) = self.find(token);
         counter!(TOKENS.name, "result" => result).increment(1);

@@ -186,7 +186,10 @@ fn running_out_of_descriptors_is_waited_out() {
     }
     let test = std::env::current_exe().unwrap();
     let inner = Command::new("sh")
-        .args(["-c", "ulimit -n 64; exec \"$0\" --exact hostile::running_out_of_descriptors_is_waited_out --nocapture"])
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" --exact requests::hostile::running_out_of_descriptors_is_waited_out --nocapture",
+        ])
         .arg(test)
         .env(INNER, "1")
         .status();

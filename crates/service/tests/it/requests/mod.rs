@@ -1,6 +1,7 @@
 //! What comes over HTTP.
 
 mod bodies;
+mod handshakes;
 mod hostile;
 mod http2;
 mod problems;

@@ -9,7 +9,7 @@ use std::path::Path;
 use axum::Router;
 use axum::routing::get;
 use forebay_service::auth::JwtSettings;
-use forebay_service::{Client, Right, Service, ServiceSettings};
+use forebay_service::{Client, Problem, Right, Service, ServiceSettings};
 use forebay_testkit::eventually;
 use serde_json::{Value, json};
 
@@ -29,9 +29,11 @@ async fn service(jwks: &str, clients_file: Option<&Path>) -> TestService {
         ServiceSettings { jwt, clients_file: clients_file.map(Path::to_owned), ..ServiceSettings::default() };
     let service = Service::new(&settings).unwrap();
     service.follow_files(&settings);
-    let bound =
-        |client: &Client| client.binding.as_ref().map_or(String::new(), |binding| format!(", bound to {binding:?}"));
-    let who = async move |client: Client| format!("{} {:?}{}", client.name, client.orders_per_s, bound(&client));
+    let who = async |client: Client| {
+        let binding = client.binding(|| Ok("depot=depot_id".parse().unwrap()))?;
+        let bound = binding.map_or(String::new(), |binding| format!(", bound to {binding:?}"));
+        Ok::<_, Problem>(format!("{} {:?}{bound}", client.name, client.orders_per_s))
+    };
     let read = Router::new().route("/orders", get(who)).route_layer(service.clients.guard(Right::OrdersRead));
     let ops = Router::new().route("/ops", get(who)).route_layer(service.clients.guard(Right::Ops));
     TestService::of(service, read.merge(ops)).await
@@ -86,6 +88,13 @@ async fn a_token_says_who_the_client_is_what_it_may_do_and_how_fast() {
         let answer = ask(&server, &token(claims.clone())).await;
         assert_eq!(answer.body, format!("shop None, bound to {bound}"), "{claims}");
     }
+    // Who issued it may have meant to bind by it, whatever else stands there.
+    for claims in [json!({"depot": "D1"}), json!({"depot": [1]}), json!({"customer": "C1", "depot": "D1"})] {
+        let answer = ask(&server, &token(claims.clone())).await;
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("forbidden")), "{claims}");
+        assert!(answer.body.contains("the claim depot, which is the name of a view"), "{}", answer.body);
+    }
+    assert_eq!(ask(&server, &token(json!({"email": "a@example.org", "depots": "D1"}))).await.body, "shop None");
     for scope in [json!("openid"), json!(""), Value::Null] {
         let answer = ask(&server, &token(json!({"scope": scope}))).await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("forbidden")), "{scope}");

@@ -21,12 +21,13 @@ async fn run(arguments: &[&str], settings: &[(String, String)], others: &[(&str,
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_go_in_and_come_back_where_every_server_asks_who_comes_and_no_secret_is_told() {
     let secured = Secured::start().await;
-    let settings = secured.settings();
-    secured.write("seed", &format!("{}\n", secured.secrets.seed));
-    let nats = format!("tls://127.0.0.1:{}", secured.stack.config().nats_port);
-    let Secured { stack, secrets, files, .. } = secured;
-    let borrowed: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let system = System::start_with(stack, &borrowed).await.unwrap();
+    let (settings, wrong_user) = (secured.settings(), secured.nats("other"));
+    let (nobody, absent) = (secured.stack.nats_url(), secured.file("nothing").display().to_string());
+    let (seed, (_, shards)) = (secured.file("nats.seed").display().to_string(), secured.shards());
+    let Secured { stack, texts, .. } = secured;
+    // They come to NATS by the seed of a key.
+    let of_services = [("FOREBAY_SHARDS", &*shards), ("FOREBAY_LOG_LEVEL", "debug")];
+    let system = System::start_with(stack, &of_services).await.unwrap();
     let order =
         json!({"customer_id": "C1", "items": [{"sku": "SHOE", "quantity": 1, "price": 2999, "seller_id": "S7"}]});
     for n in 0..20 {
@@ -37,7 +38,8 @@ async fn orders_go_in_and_come_back_where_every_server_asks_who_comes_and_no_sec
     system.wait_for_orders(20).await.unwrap();
     let (status, list) = system.get("/v1/customers/C1/orders").await.unwrap();
     assert_eq!((status, list["data"][0]["total"].as_i64()), (200, Some(2999)), "{list}");
-    let open = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'app' and not ssl";
+    let open =
+        "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'forebay' and not ssl";
     assert_eq!(system.sum(open).await.unwrap(), 0, "no connection is in the clear");
     assert!(system.sum(&open.replace("not ssl", "ssl")).await.unwrap() > 2);
     eventually("Redis is used", async || {
@@ -47,39 +49,36 @@ async fn orders_go_in_and_come_back_where_every_server_asks_who_comes_and_no_sec
     .await;
 
     // Commands, by user and password and by the seed of a key; and what they say where that is wrong.
-    let seed = files.join("seed").display().to_string();
-    let by_seed = [("FOREBAY_NATS", nats.as_str()), ("FOREBAY_NATS_CREDS", &seed)];
+    let by_seed = [("FOREBAY_NATS", nobody.as_str()), ("FOREBAY_NATS_CREDS", &seed)];
     let mut said = vec![run(&["shards"], &settings, &[]).await.ok().unwrap(), run(&["doctor"], &settings, &[]).await];
     assert!(said[1].stdout.contains("Redis 7") || said[1].stdout.contains("Redis 8"), "{}", said[1].stdout);
     said.push(run(&["shards"], &settings, &by_seed).await.ok().unwrap());
-    let nobody = [("FOREBAY_NATS", nats.as_str())];
-    let wrong_user = nats.replace("tls://", &format!("tls://other:{}@", secrets.nats));
-    let wrong_pass = files.join("pgpass-of-nobody").display().to_string();
+    let nobody = [("FOREBAY_NATS", nobody.as_str())];
     let wrong_redis = [("FOREBAY_REDIS_PASSWORD_FILE", seed.as_str())];
-    for others in [&nobody[..], &[("FOREBAY_NATS", wrong_user.as_str())], &[("PGPASSFILE", wrong_pass.as_str())]] {
+    for others in [&nobody[..], &[("FOREBAY_NATS", wrong_user.as_str())], &[("PGPASSFILE", absent.as_str())]] {
         let failed = run(&["shards"], &settings, others).await;
         assert_ne!(failed.code, Some(0), "{others:?} let it in: {}", failed.stdout);
         said.push(failed);
     }
     said.push(run(&["doctor"], &settings, &wrong_redis).await);
-    for others in [[("FOREBAY_NATS_CREDS", wrong_pass.as_str())], [("FOREBAY_REDIS_CA", wrong_pass.as_str())]] {
+    for others in [[("FOREBAY_NATS_CREDS", absent.as_str())], [("FOREBAY_REDIS_CA", absent.as_str())]] {
         let failed = run(&["doctor"], &settings, &others).await;
         assert_eq!(failed.code, Some(64), "{}", failed.stderr);
         said.push(failed);
     }
     said.push(run(&["query", "--help"], &settings, &[]).await);
     for finished in &said {
-        secrets.are_not_in("what a command says", &format!("{}{}", finished.stdout, finished.stderr));
+        texts.are_not_in("what a command says", &format!("{}{}", finished.stdout, finished.stderr));
     }
     for service in ServiceName::STARTING {
         for path in ["/metrics", "/readyz", "/v1/nothing?password=x"] {
-            secrets.are_not_in(path, &system.text(service, path).await.unwrap());
+            texts.are_not_in(path, &system.text(service, path).await.unwrap());
         }
     }
     let logs = logs(&system.stack);
     assert!(logs.len() >= 7, "the logs of servers and services: {}", logs.len());
     for (name, text) in logs.iter().chain(&command_lines()) {
-        secrets.are_not_in(name, text);
+        texts.are_not_in(name, text);
     }
     system.stop().await.unwrap();
 }
