@@ -127,7 +127,7 @@ async fn what_is_no_handshake_ends_the_connection_at_once() {
         ("plain HTTP", b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()),
         ("noise", noise),
         ("a damaged beginning", damaged),
-        ("a record longer than one may be", [&[0x16, 3, 1, 0xff, 0xff][..], &[0; 70_000]].concat()),
+        ("a record longer than one may be", [&[0x16, 3, 1, 0xff, 0xff][..], &vec![0; 70_000]].concat()),
         ("a handshake message of 16 MiB", [&[0x16, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff][..], &[0; 16_380]].concat()),
         ("data before the handshake", [0x17, 3, 3, 0, 2, 0, 0].to_vec()),
         ("an old version", [0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10].to_vec()),
