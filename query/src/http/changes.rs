@@ -106,7 +106,8 @@ fn follow(app: App, admission: Admission, follower: Follower, first: Piece, fram
         let written = framing.write(&piece, &follower.position());
         Some((Ok::<_, Infallible>(written), (app, ended, follower, None)))
     });
-    let mut answer = Body::from_stream(pieces.boxed()).into_response();
+    // What compresses it asks once more behind its end.
+    let mut answer = Body::from_stream(pieces.fuse().boxed()).into_response();
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(framing.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -151,7 +151,7 @@ pub(super) fn stats() -> Value {
         shard.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
     }
     of::<Stats>(json!({
-        "orders": 990, "duplicates": 7, "dead_letters": 1, "totals": totals, "drained": true, "shards": [shard], "epoch": 1,
+        "orders": 990, "duplicates": 7, "dead_letters": 1, "shards_missing": [], "totals": totals, "drained": true, "shards": [shard], "epoch": 1,
         "cache": {"hits": 90, "misses": 10, "rate": 0.9, "l1": 80, "redis": 10, "bypassed": 0},
     }))
 }

@@ -14,6 +14,9 @@ use crate::totals::Total;
 pub struct Stats {
     /// Orders that are stored, over the shards that are up.
     pub orders: u64,
+    /// The shards that are not up: what they hold is in no sum.
+    #[cfg_attr(test, schemars(with = "Vec<u16>"))]
+    pub shards_missing: Vec<ShardId>,
     /// Orders that came again.
     pub duplicates: u64,
     /// Orders that could not be stored.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use forebay_model::ShardId;
 use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgSslMode;
@@ -29,25 +30,45 @@ const SCHEMA: &str = "forebay";
 
 impl ShardList {
     /// SQL that makes, in the database in which it is run, the schema `forebay`: a view for each table and view that is for people, with the rows of
-    /// all shards, and in front of each row its `shard`. Reads only, and anew each time. It holds the passwords of the addresses.
+    /// all shards, and in front of each row its `shard`. Reads only. Run again it makes the same views lead to the shards that are named
+    /// then; what others have made of them, or beside them, stays. It holds the passwords of the addresses.
     pub fn foreign_tables(&self) -> String {
         let mut sql =
-            format!("begin;\ncreate extension if not exists postgres_fdw;\ndrop schema if exists {SCHEMA} cascade;\n");
+            "begin;\nset local client_min_messages = warning;\ncreate extension if not exists postgres_fdw;\n"
+                .to_owned();
         for (shard, addresses) in self.iter() {
             // Of several servers of a shard the first is the primary.
             if let Some(address) = addresses.iter().next() {
-                push_server(&mut sql, &format!("{SCHEMA}_shard_{shard}"), address);
+                push_server(&mut sql, &of_shard(shard), address);
             }
         }
         // Writing to a text does not fail.
-        let _ = writeln!(sql, "create schema {SCHEMA};");
+        let _ = writeln!(sql, "create schema if not exists {SCHEMA};");
         for relation in RELATIONS {
-            let of_shard = |shard| format!("select {shard} as shard, * from {SCHEMA}_shard_{shard}.{relation}");
-            let all: Vec<String> = self.iter().map(|(shard, _)| of_shard(shard)).collect();
-            let _ = writeln!(sql, "create view {SCHEMA}.{relation} as {};", all.join(" union all "));
+            let rows = |shard| format!("select {shard} as shard, * from {}.{relation}", of_shard(shard));
+            let all: Vec<String> = self.iter().map(|(shard, _)| rows(shard)).collect();
+            let _ = writeln!(sql, "create or replace view {SCHEMA}.{relation} as {};", all.join(" union all "));
+        }
+        for (shard, _) in self.iter() {
+            push_drop_before(&mut sql, &of_shard(shard));
         }
         sql + "commit;\n"
     }
+}
+
+/// What a shard's server, and the schema of its tables, are called.
+fn of_shard(shard: ShardId) -> String {
+    format!("{SCHEMA}_shard_{shard}")
+}
+
+/// Drops what was made before, to which no view leads any more. What somebody else has made of it keeps it: then all stays as it was.
+fn push_drop_before(sql: &mut String, name: &str) {
+    let tables = RELATIONS.map(|relation| format!("{name}_before.{relation}")).join(", ");
+    let _ = writeln!(
+        sql,
+        "drop foreign table if exists {tables};\ndrop schema if exists {name}_before;\n\
+         drop user mapping if exists for current_user server {name}_before;\ndrop server if exists {name}_before;"
+    );
 }
 
 /// Makes a shard's server, and its tables in a schema, both of that name.
@@ -69,8 +90,11 @@ fn push_server(sql: &mut String, name: &str, address: &ShardAddress) {
     user.extend(url.password().map(|text| ("password", percent_decode_str(text).decode_utf8_lossy().into_owned())));
     let relations = RELATIONS.join(", ");
     for statement in [
-        format!("drop schema if exists {name} cascade"),
-        format!("drop server if exists {name} cascade"),
+        format!(
+            "do $$ begin if to_regnamespace('{name}') is not null then \
+                alter schema {name} rename to {name}_before; alter server {name} rename to {name}_before; \
+             end if; end $$"
+        ),
         format!("create server {name} foreign data wrapper postgres_fdw options ({})", written(&server)),
         format!("create user mapping for current_user server {name} options ({})", written(&user)),
         format!("create schema {name}"),

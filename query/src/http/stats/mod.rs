@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use forebay_api::stats::{LaneStats, ShardStats};
+use forebay_api::stats::{LaneStats, ShardState, ShardStats};
 use forebay_api::{Route, Stats};
 use forebay_service::Problem;
 use forebay_shard::read::Unbound;
@@ -45,8 +45,10 @@ async fn read(app: &App, unbound: Unbound) -> Stats {
         sums.add_total(total);
     }
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
+    let is_missing = |shard: &&ShardStats| !matches!(shard.state, ShardState::Up { .. });
     Stats {
         orders: sum(|lane| lane.stored),
+        shards_missing: shards.iter().filter(is_missing).map(|shard| shard.shard).collect(),
         duplicates: sum(|lane| lane.duplicates),
         dead_letters: sum(|lane| lane.dead_letters),
         totals: sums.into_totals(),

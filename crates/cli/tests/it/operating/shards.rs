@@ -3,7 +3,7 @@
 use forebay_model::StreamKind;
 use forebay_testkit::command::Finished;
 use forebay_testkit::{Databases, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::forebay::Forebay;
 use crate::operating::operated::{Operated, order};
@@ -110,23 +110,43 @@ async fn a_log_that_is_down_or_no_address_is_one_sentence() {
 #[tokio::test]
 async fn the_tables_of_all_shards_are_those_of_one_database() {
     let operated = Operated::new("foreign", 2).await;
-    let orders: Vec<String> = (0..20).map(|number| order(&format!("C{number}"), &format!("O{number}"), 5)).collect();
+    let mut orders: Vec<String> =
+        (0..20).map(|number| order(&format!("C{number}"), &format!("O{number}"), 5)).collect();
+    // Items of more than 64 bits each, which come to 14.
+    let item = |quantity: u8, price: i64| json!({"sku": "L", "quantity": quantity, "price": price, "seller_id": "S1"});
+    let items = [item(1, i64::MAX), item(1, i64::MAX), item(2, -9_223_372_036_854_775_800)];
+    orders.push(
+        json!({"customer_id": "L", "order_id": "L", "timestamp": "2025-06-30T12:00:00Z", "items": items}).to_string(),
+    );
     operated.log_orders(&orders).await;
     eventually("they are stored", async || {
         let stored = operated.shards.sum("select count(*) from orders").await;
-        (stored == 20, stored)
+        (stored == 21, stored)
     })
     .await;
     let own = Databases::new("foreignall", 1).await;
-    // Twice: the second time it makes the same anew.
-    for _ in 0..2 {
+    let make = async || {
         let ran = operated.run(&["shards", "--foreign-tables"]).await;
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        own.sql(0, &ran.stdout).await;
-    }
+        own.sql(0, &ran.stdout).await
+    };
+    make().await;
+    let of_others = "create view report as select count(*) as orders from forebay.orders; \
+        create materialized view days as select day, sum(net) from forebay.revenue_by_day group by 1; \
+        create table forebay.notes as select 'mine' as note";
+    own.sql(0, of_others).await;
+    // The second and the third time the same views lead to the same shards, and what somebody else has made stays.
+    make().await;
+    make().await;
+    assert_eq!(own.sql(0, "select orders, note from report, forebay.notes").await, "21|mine");
+    assert_eq!(own.sql(0, "select count(*) from days").await, "1");
+    let before =
+        "select count(*) from pg_namespace, pg_foreign_server where nspname like '%before' or srvname like '%before'";
+    assert_eq!(own.sql(0, before).await, "0");
     let found = own.sql(0, "select count(distinct shard), count(*), sum(total) from forebay.orders").await;
-    assert_eq!(found, "2|20|200");
+    assert_eq!(found, "2|21|214");
+    assert_eq!(own.sql(0, "select sum(amount) from forebay.order_items where sku = 'L'").await, "14");
     assert_eq!(own.sql(0, "select sum(quantity) from forebay.order_items where customer_id = 'C7'").await, "2");
-    assert_eq!(own.sql(0, "select sum(orders) from forebay.revenue_by_day").await, "20");
+    assert_eq!(own.sql(0, "select sum(orders) from forebay.revenue_by_day").await, "21");
     assert_eq!(own.sql(0, "select count(*) from forebay.dead_letter, forebay.lane_tally where false").await, "0");
 }
