@@ -15,13 +15,21 @@ create table stream_position (
 );
 
 -- What became of the rows of each lane. It moves with the position of the lane's stream. Always:
--- rows in the log up to the position = rows_stored + rows_duplicate + rows_dead.
+-- rows in the log up to the position = rows_stored + rows_duplicate + rows_dead + rows_sent_on + rows_parked.
 create table lane_tally (
     lane           text        collate "C" primary key,
     stream         text        collate "C" not null,
     rows_stored    int8        not null default 0,
     rows_duplicate int8        not null default 0,
-    rows_dead      int8        not null default 0
+    rows_dead      int8        not null default 0,
+    -- Decided by another shard, whose log has them.
+    rows_sent_on   int8        not null default 0,
+    -- In `parked` now.
+    rows_parked    int8        not null default 0,
+    -- Not of the log's rows: copies that a move has brought, and rows that are deleted because they are nobody's any more. In the table are
+    -- rows_stored + rows_copied - rows_cleaned, but for what was dropped with a view.
+    rows_copied    int8        not null default 0,
+    rows_cleaned   int8        not null default 0
 );
 
 -- What became of the rows of requests to ingest, beside what is stored: a request that has neither duplicates nor dead rows has no

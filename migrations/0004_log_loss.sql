@@ -12,6 +12,8 @@ create table log_loss (
     rows_stored        int8        not null,
     rows_duplicate     int8        not null,
     rows_dead          int8        not null,
+    rows_sent_on       int8        not null,
+    rows_parked        int8        not null,
     -- What was lost, as far as it was known.
     detail             text        not null,
     accepted_at        timestamptz not null default now()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_log::StreamState;
 use forebay_model::{Lane, PerLane, Position, ShardId, StreamId, Timestamp};
-use forebay_shard::{Committed, Reason, StreamPosition, Tally};
+use forebay_shard::{Committed, Reason, StreamPosition, Tally, Waiting};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
 
@@ -184,8 +184,22 @@ impl Status {
         for lane in self.of().lanes() {
             now.rows[lane] = now.rows[lane] + committed.rows[lane];
         }
+        for frame in &committed.unparked {
+            if let Some(lane) = frame.lane() {
+                now.rows[lane].parked -= u64::from(frame.frame().rows);
+            }
+        }
         now.committed_at = Some(Timestamp::now());
         now.history.note(Instant::now(), committed.position.seq);
+    }
+
+    /// Rows that were parked are sent on.
+    pub(crate) fn sent_parked(&self, waiting: &Waiting) {
+        let mut now = self.now();
+        for (lane, &rows) in waiting.rows().iter() {
+            now.rows[lane].parked -= rows;
+            now.rows[lane].sent_on += rows;
+        }
     }
 
     pub(crate) fn failed(&self, failure: &Failure) {

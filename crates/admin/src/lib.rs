@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`system`] | where the log and the shards are |
 //! | [`migrate`] | tables, streams and the first shard map |
+//! | [`moves`] | units from one shard to another |
 //! | [`settings`] | what holds for the whole system, read and changed |
 //! | [`audit`] | the record of what operators do |
 //! | [`keys`] | API keys, in the clients file |
@@ -38,6 +39,7 @@ mod hex;
 pub mod keys;
 pub mod log;
 pub mod migrate;
+pub mod moves;
 mod owed;
 mod publish;
 pub mod settings;

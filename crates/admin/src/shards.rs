@@ -31,10 +31,8 @@ pub struct ShardFigures {
     pub shard: ShardId,
     /// Where it is.
     pub addresses: String,
-    /// How many buckets are written to it.
+    /// How many buckets of customers are written to it.
     pub buckets: usize,
-    /// How many buckets are read from it, though they are written elsewhere.
-    pub buckets_read_only: usize,
     /// Why it cannot be asked.
     pub unreachable: Option<String>,
     /// Each of its streams.
@@ -179,8 +177,7 @@ impl ShardFigures {
         Self {
             shard,
             addresses: addresses.map_or_else(String::new, ToString::to_string),
-            buckets: Bucket::all().filter(|&bucket| map.write_shard(bucket) == shard).count(),
-            buckets_read_only: Bucket::all().filter(|&bucket| is_only_read(map, bucket, shard)).count(),
+            buckets: Bucket::all().filter(|&bucket| map.shard(StreamKind::Logged, bucket) == shard).count(),
             unreachable,
             streams: StreamId::all_of(shard).map(stream).collect(),
             lanes: Lane::ALL.map(lane).into(),
@@ -193,7 +190,12 @@ impl LaneFigures {
     /// What became of its rows, as far as that is known.
     pub fn rows(&self) -> Tally {
         let known = |rows: Option<u64>| rows.unwrap_or_default();
-        Tally { stored: known(self.stored), duplicate: known(self.duplicate), dead: known(self.dead) }
+        Tally {
+            stored: known(self.stored),
+            duplicate: known(self.duplicate),
+            dead: known(self.dead),
+            ..Tally::default()
+        }
     }
 
     fn new(lane: Lane, rows: Option<Tally>) -> Self {
@@ -269,10 +271,6 @@ fn lag(state: &StreamState, position: &StreamPosition) -> (Option<u64>, Option<S
             (None, Some(format!("{ends}; see `forebay log accept-loss`")))
         }
     }
-}
-
-fn is_only_read(map: &ShardMap, bucket: Bucket, shard: ShardId) -> bool {
-    map.write_shard(bucket) != shard && map.read_shards(bucket).contains(&shard)
 }
 
 impl Told {

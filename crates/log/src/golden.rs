@@ -62,9 +62,9 @@ fn control_frames() {
     let enqueued_at = Timestamp::from_unix_us(1_750_000_000_000_001);
     let id = "0123456789abcdef0123456789abcdef".parse().unwrap();
     let frame = Frame { enqueued_at, id, ..Frame::of_control(&control) };
-    let format = FrameKind::Control.format().replace('/', "-");
+    let format = FrameKind::Control(StreamKind::Logged).format().replace('/', "-");
     let kept = golden!(format!("frame-{format}.txt"), message(&frame));
-    let read = read(FrameKind::Control, &kept).frame.unwrap();
+    let read = read(FrameKind::Control(StreamKind::Logged), &kept).frame.unwrap();
     assert_eq!((read.control(), read), (Some(control), frame));
 }
 

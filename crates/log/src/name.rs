@@ -106,10 +106,31 @@ mod tests {
         let name: LogName = "shop-1".parse().unwrap();
         assert_eq!(name.stream(Lane::Orders.on(ShardId(2))), "shop-1-logged-2");
         let derived = StreamKind::Derived.on(ShardId(0));
-        assert_eq!(name.subjects(derived), ["shop-1.index.0", "shop-1.views.0", "shop-1.view_events.0"]);
+        assert_eq!(
+            name.subjects(derived),
+            [
+                "shop-1.index.0",
+                "shop-1.views.0",
+                "shop-1.view_events.0",
+                "shop-1.derived_control.0",
+                "shop-1.index_copied.0",
+                "shop-1.views_copied.0",
+                "shop-1.view_events_copied.0",
+            ]
+        );
         let logged = StreamKind::Logged.on(ShardId(0));
-        assert_eq!(name.subjects(logged), ["shop-1.orders.0", "shop-1.events.0", "shop-1.control.0"]);
-        for kind in Lane::ALL.map(FrameKind::Facts).into_iter().chain([FrameKind::Control]) {
+        assert_eq!(
+            name.subjects(logged),
+            [
+                "shop-1.orders.0",
+                "shop-1.events.0",
+                "shop-1.control.0",
+                "shop-1.orders_copied.0",
+                "shop-1.events_copied.0"
+            ]
+        );
+        let lanes = Lane::ALL.map(FrameKind::Facts).into_iter().chain(Lane::ALL.map(FrameKind::Copies));
+        for kind in lanes.chain(StreamKind::ALL.map(FrameKind::Control)) {
             let subject = name.subject(kind, ShardId(0));
             for stream in [logged, derived] {
                 let expected = Some(kind).filter(|kind| kind.stream() == stream.kind);

@@ -223,7 +223,7 @@ impl Replay {
         let Settings { kind, views, dry_run, give_up, .. } = &self.settings;
         let checker = Checker::new(*kind, views.clone())?;
         if *dry_run {
-            return Ok(Work::Check(checker, self.reporting.clone()));
+            return Ok(Work::Check(Box::new(checker), self.reporting.clone()));
         }
         Ok(Work::Deliver(Box::new(Sender {
             client: self.settings.client()?,

@@ -18,7 +18,7 @@ pub(crate) enum Work {
     /// They are sent to ingest.
     Deliver(Box<Sender>),
     /// They are only checked here.
-    Check(Checker, Reporting),
+    Check(Box<Checker>, Reporting),
 }
 
 /// The first thing that made the run fail.

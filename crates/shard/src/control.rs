@@ -59,10 +59,12 @@ impl ViewsInForce {
     }
 }
 
-impl From<&Control> for ViewsInForce {
-    fn from(control: &Control) -> Self {
+impl ViewsInForce {
+    /// What a control frame says of views.
+    pub(crate) fn of(control: &Control) -> Option<Self> {
         match control {
-            Control::Views { epoch, in_force } => Self { epoch: *epoch, views: in_force.clone() },
+            Control::Views { epoch, in_force } => Some(Self { epoch: *epoch, views: in_force.clone() }),
+            Control::Owner(_) => None,
         }
     }
 }

@@ -6,7 +6,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use crate::control::ViewsInForce;
-use crate::position::Tally;
+use crate::owner::units;
+use crate::position::{Tally, tally};
 use crate::timestamptz::Timestamptz;
 
 /// A loss that was accepted.
@@ -42,11 +43,16 @@ impl AcceptedLoss {
         const MOVE: &str = "update stream_position set incarnation = $1, stream_seq = $2, frame_id = '', \
             committed_at = clock_timestamp() where stream = $3 and incarnation = $4 and stream_seq = $5";
         const KEEP: &str = "insert into log_loss (lane, before_incarnation, before_seq, after_incarnation, after_seq, \
-                rows_stored, rows_duplicate, rows_dead, detail) \
+                rows_stored, rows_duplicate, rows_dead, rows_sent_on, rows_parked, detail) \
             select lane, $2, $3, incarnation, stream_seq, coalesce(rows_stored, 0), coalesce(rows_duplicate, 0), \
-                coalesce(rows_dead, 0), $4 \
+                coalesce(rows_dead, 0), coalesce(rows_sent_on, 0), coalesce(rows_parked, 0), $4 \
             from stream_position p cross join unnest($5::text[]) as lanes(lane) left join lane_tally using (lane) \
             where p.stream = $1";
+        if units::is_any(connection, stream).await? {
+            // What is lost may have said whose a unit is.
+            let what = format!("units of the {stream} stream have moved: what its log has lost cannot be given up");
+            return Err(sqlx::Error::Protocol(what));
+        }
         let mut transaction = connection.begin().await?;
         let moved = sqlx::query(MOVE)
             .bind(after.incarnation.get().cast_signed())
@@ -81,7 +87,7 @@ impl AcceptedLoss {
         incarnation: Incarnation,
     ) -> Result<Option<Self>, sqlx::Error> {
         const SQL: &str = "select before_incarnation, before_seq, after_incarnation, after_seq, rows_stored, \
-            rows_duplicate, rows_dead, detail, accepted_at from log_loss \
+            rows_duplicate, rows_dead, rows_sent_on, rows_parked, detail, accepted_at from log_loss \
             where lane = $1 and after_incarnation = $2 order by id desc limit 1";
         let row = sqlx::query(SQL).bind(lane.as_str()).bind(incarnation.get().cast_signed());
         row.fetch_optional(connection).await?.map(|row| Self::from_row(lane, &row)).transpose()
@@ -106,9 +112,9 @@ impl AcceptedLoss {
             lane,
             before: position(0, 1)?,
             after: position(2, 3)?,
-            rows: Tally { stored: unsigned(4)?, duplicate: unsigned(5)?, dead: unsigned(6)? },
-            detail: row.try_get(7)?,
-            accepted_at: row.try_get::<Timestamptz, _>(8)?.0,
+            rows: tally(row)?,
+            detail: row.try_get("detail")?,
+            accepted_at: row.try_get::<Timestamptz, _>("accepted_at")?.0,
         })
     }
 }

@@ -88,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 12;
+pub const TABLES_VERSION: usize = 13;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -111,6 +111,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0010_questions"),
     migration!("0011_events"),
     migration!("0012_audit"),
+    migration!("0013_units"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

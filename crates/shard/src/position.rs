@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::timestamptz::Timestamptz;
 
-/// What became of rows. For every lane and shard: rows in the log up to the position = stored + duplicate + dead.
+/// What became of rows. For every lane and shard: rows in the log up to the position = all of these together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Stored: new facts.
@@ -15,6 +15,10 @@ pub struct Tally {
     pub duplicate: u64,
     /// Put into the dead letters.
     pub dead: u64,
+    /// Sent on to another shard, which decides them.
+    pub sent_on: u64,
+    /// Waiting to be decided or sent on.
+    pub parked: u64,
 }
 
 /// A stream's row in `stream_position`, with the tallies of its lanes.
@@ -37,13 +41,15 @@ pub struct StreamPosition {
 impl Tally {
     /// How many rows those are.
     pub fn rows(self) -> u64 {
-        self.stored + self.duplicate + self.dead
+        self.stored + self.duplicate + self.dead + self.sent_on + self.parked
     }
 }
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} stored, {} duplicate and {} dead", self.stored, self.duplicate, self.dead)
+        let Self { stored, duplicate, dead, sent_on, parked } = self;
+        write!(f, "{stored} stored, {duplicate} duplicate and {dead} dead")?;
+        if sent_on + parked > 0 { write!(f, ", {sent_on} sent on and {parked} parked") } else { Ok(()) }
     }
 }
 
@@ -55,13 +61,15 @@ impl std::ops::Add for Tally {
             stored: self.stored + other.stored,
             duplicate: self.duplicate + other.duplicate,
             dead: self.dead + other.dead,
+            sent_on: self.sent_on + other.sent_on,
+            parked: self.parked + other.parked,
         }
     }
 }
 
 const SQL: &str = "select stream, incarnation, stream_seq, frame_id, committed_at, epoch, \
     lane, coalesce(rows_stored, 0) as rows_stored, coalesce(rows_duplicate, 0) as rows_duplicate, \
-    coalesce(rows_dead, 0) as rows_dead \
+    coalesce(rows_dead, 0) as rows_dead, coalesce(rows_sent_on, 0) as rows_sent_on, coalesce(rows_parked, 0) as rows_parked \
     from stream_position left join lane_tally using (stream) order by stream";
 
 impl StreamPosition {
@@ -104,11 +112,14 @@ impl StreamPosition {
     }
 }
 
-fn tally(row: &PgRow) -> Result<Tally, sqlx::Error> {
+/// The counters of a row.
+pub(crate) fn tally(row: &PgRow) -> Result<Tally, sqlx::Error> {
     Ok(Tally {
         stored: unsigned(row, "rows_stored")?,
         duplicate: unsigned(row, "rows_duplicate")?,
         dead: unsigned(row, "rows_dead")?,
+        sent_on: unsigned(row, "rows_sent_on")?,
+        parked: unsigned(row, "rows_parked")?,
     })
 }
 

@@ -97,7 +97,7 @@ async fn answer(
     let subject = scope.everything(&map);
     let by = index_of(&map, &subject, scope.tenant(), &order_id);
     let streams = match (&subject, order_id.home()) {
-        (Subject::Everybody { .. }, Some(home)) => of_lane(Lane::Orders, map.read_shards(home.bucket)),
+        (Subject::Everybody { .. }, Some(home)) => vec![map.stream(Lane::Orders, home.bucket)],
         (Subject::Everybody { .. }, None) => by.clone(),
         (Subject::Customer { .. } | Subject::View { .. }, _) => of_lane(subject.lane(), &subject.shards(&map)),
     };
@@ -225,7 +225,7 @@ pub(super) fn index_of(map: &ShardMap, subject: &Subject, tenant: &Tenant, order
     match subject {
         Subject::Customer { .. } => Vec::new(),
         Subject::View { .. } => of_lane(Lane::Views, &subject.shards(map)),
-        Subject::Everybody { .. } => of_lane(Lane::Index, map.read_shards(Bucket::of_key(tenant, order_id.as_str()))),
+        Subject::Everybody { .. } => vec![map.stream(Lane::Index, Bucket::of_key(tenant, order_id.as_str()))],
     }
 }
 

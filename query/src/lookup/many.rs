@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::{Bucket, CustomerId, OrderId, ShardId, Timestamp};
+use forebay_model::{Bucket, CustomerId, OrderId, ShardId, StreamKind, Timestamp};
 use forebay_service::Problem;
 use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement, Subject};
 use futures::future::join_all;
@@ -73,9 +73,8 @@ impl Lookup<'_> {
     async fn many_at_home(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
         let mut wanted: ByShard<(&str, Span)> = ByShard::new();
         for (id, home) in ids.iter().filter_map(|id| Some((id, id.home()?))) {
-            for &shard in self.map.read_shards(home.bucket) {
-                wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
-            }
+            let shard = self.map.shard(StreamKind::Logged, home.bucket);
+            wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
         }
         let rows = self.ask_each(subject, &wanted, Batch::Homes).await?;
         let mut found = ById::new();
@@ -94,9 +93,8 @@ impl Lookup<'_> {
         let mut wanted: ByShard<(Bucket, &str)> = ByShard::new();
         for id in ids {
             let bucket = Bucket::of_key(self.tenant(), id.as_str());
-            for &shard in self.map.read_shards(bucket) {
-                wanted.entry(shard).or_default().push((bucket, id.as_str()));
-            }
+            let shard = self.map.shard(StreamKind::Derived, bucket);
+            wanted.entry(shard).or_default().push((bucket, id.as_str()));
         }
         let rows = self.ask_each(subject, &wanted, Batch::Index).await?;
         Ok(rows.iter().filter_map(Entry::of).collect())
@@ -110,7 +108,7 @@ impl Lookup<'_> {
         found: &mut ById,
     ) -> Result<Vec<Entry>, ReadError> {
         let mut wanted: ByShard<(OrderOf<'_>, Timestamp)> = ByShard::new();
-        for (shard, order, at) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
+        for (shard, order, at) in entries.iter().map(|entry| self.on_shard(entry)) {
             wanted.entry(shard).or_default().push((order, at));
         }
         for row in self.ask_each(subject, &wanted, Batch::Orders).await? {
@@ -125,7 +123,7 @@ impl Lookup<'_> {
     /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
     async fn many_searched(&mut self, subject: &Subject, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
         let mut wanted: ByShard<OrderOf<'_>> = ByShard::new();
-        for (shard, order, _) in entries.iter().flat_map(|entry| self.on_shards(entry)) {
+        for (shard, order, _) in entries.iter().map(|entry| self.on_shard(entry)) {
             wanted.entry(shard).or_default().push(order);
         }
         for row in self.ask_each(subject, &wanted, Batch::Searched).await? {
@@ -134,11 +132,11 @@ impl Lookup<'_> {
         Ok(())
     }
 
-    /// The shards that may have an entry's order.
-    fn on_shards<'e>(&self, entry: &'e Entry) -> impl Iterator<Item = (ShardId, OrderOf<'e>, Timestamp)> + use<'e, '_> {
+    /// The shard that has an entry's order.
+    fn on_shard<'e>(&self, entry: &'e Entry) -> (ShardId, OrderOf<'e>, Timestamp) {
         let bucket = self.map.bucket_of(self.tenant(), &entry.customer_id);
         let order = OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id };
-        self.map.read_shards(bucket).iter().map(move |&shard| (shard, order, entry.at))
+        (self.map.shard(StreamKind::Logged, bucket), order, entry.at)
     }
 
     /// Asks each shard that something is wanted of, all at the same time. One that is out is noted and gives nothing.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forebay_model::touched::{hour_of, id_key};
-use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamKind, Tenant, Timestamp};
 use forebay_shard::read::{OrderRow, Scope, Span, Subject};
 
 use crate::cache::{Entry, Watch, Watched};
@@ -169,7 +169,7 @@ impl<'a> Lookup<'a> {
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
         let index = Bucket::of_key(self.tenant(), order_id.as_str());
-        let owing = self.shards.derivations().owing(self.map.shards(), self.map.read_shards(index));
+        let owing = self.shards.derivations().owing(self.map.shards(), &[self.map.shard(StreamKind::Derived, index)]);
         let is_named = logged_parts(&self.patience.receipt).next().is_some();
         // What is owed to the index is not waited for: the shards that have the orders are asked.
         let is_passed_by = owing == Owing::Something && is_named;
@@ -219,8 +219,7 @@ impl<'a> Lookup<'a> {
 
     /// Notes what would change the answer.
     fn watch(&mut self, lane: Lane, bucket: Bucket, watch: Watch) {
-        let shards = self.map.read_shards(bucket);
-        self.watched.extend(shards.iter().map(|&shard| Watched { stream: lane.on(shard), watch }));
+        self.watched.push(Watched { stream: self.map.stream(lane, bucket), watch });
     }
 
     /// Nothing found means nothing where a shard could not be asked.

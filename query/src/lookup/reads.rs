@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forebay_model::id::Home;
 use forebay_model::touched::view_key;
-use forebay_model::{Bucket, CustomerId, OrderId, ShardId, StreamId};
+use forebay_model::{Bucket, CustomerId, OrderId, ShardId, StreamId, StreamKind};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, OrderRow, Read, Span, Statement, Subject};
 use futures::future::join_all;
@@ -29,12 +29,10 @@ impl<'a> Lookup<'a> {
     ) -> Result<Found, ReadError> {
         let span = Span::of_home(home);
         let mut found = Found::new();
-        for &shard in self.map.read_shards(home.bucket) {
-            let rows = self.within(shard, subject, order_id, span).await?;
-            // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
-            let at_home = rows.into_iter().filter(|row| self.bucket_of(row) == Some(home.bucket));
-            found.extend(at_home.map(|row| (row.customer_id().to_owned(), row)));
-        }
+        let rows = self.within(self.map.shard(StreamKind::Logged, home.bucket), subject, order_id, span).await?;
+        // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
+        let at_home = rows.into_iter().filter(|row| self.bucket_of(row) == Some(home.bucket));
+        found.extend(at_home.map(|row| (row.customer_id().to_owned(), row)));
         Ok(found)
     }
 
@@ -124,10 +122,8 @@ impl<'a> Lookup<'a> {
         let mut entries = Entries::new();
         let bucket = Bucket::of_key(self.tenant(), order_id.as_str());
         let statement = Statement::index(subject, bucket, self.tenant(), order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
-        for &shard in self.map.read_shards(bucket) {
-            let rows = self.ask(shard, &statement, patience).await?;
-            entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
-        }
+        let rows = self.ask(self.map.shard(StreamKind::Derived, bucket), &statement, patience).await?;
+        entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
         Ok(entries)
     }
 

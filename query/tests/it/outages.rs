@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use forebay_model::{Bucket, ShardId, Tenant};
+use forebay_model::{Bucket, ShardId, StreamKind, Tenant};
 use forebay_testkit::{Mode, Proxy, eventually};
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ async fn what_one_shard_knows_of_an_id_is_not_taken_for_everything() {
     let last = (0..1000).map(|n| format!("Z{n}")).find(|customer| scene.writing.shard_of(customer) == DOWN).unwrap();
     let customers = [scene.writing.customer_of(ShardId(0)), last];
     // An id whose index entries are on a shard that stays.
-    let index_of = |id: &str| scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id));
+    let index_of = |id: &str| scene.writing.map.shard(StreamKind::Derived, Bucket::of_key(Tenant::none(), id));
     let id = (0..1000).map(|n| format!("TWICE{n}")).find(|id| index_of(id) != DOWN).unwrap();
     let order = |customer: &String| {
         json!({"order_id": id, "customer_id": customer, "timestamp": "2025-06-30T12:30:00Z",

@@ -1,6 +1,6 @@
 //! Totals are what the orders of a list come to, whatever was asked before, sent twice, or refused.
 
-use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_model::{ShardId, Timestamp};
 use forebay_testkit::totals::{sum_of, totals_of};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -129,26 +129,6 @@ async fn totals_are_what_the_orders_come_to_whatever_was_sent_twice() {
     check_kept(&scene).await;
     let answer = scene.get("/v1/orders/totals?by=hour").await;
     assert!(answer.header("forebay-position").contains("l0."), "{}", answer.header("forebay-position"));
-}
-
-#[tokio::test]
-async fn an_order_of_two_shards_counts_once_while_its_bucket_moves() {
-    let mut scene = Scene::start_with("totalsmoving", &[], |mut map| {
-        for bucket in 0..4096_u16 {
-            if map["write"][usize::from(bucket)] == 0 {
-                map["read"][bucket.to_string()] = json!([0, 1]);
-            }
-        }
-        map
-    })
-    .await;
-    let random = &mut StdRng::seed_from_u64(1);
-    let orders = random_orders(random, 100);
-    scene.writing.write(&orders).await;
-    for lane in Lane::ALL {
-        scene.writing.copy(&orders[..50], lane, ShardId(0), ShardId(1)).await;
-    }
-    check(&scene, &orders, random).await;
 }
 
 #[tokio::test]

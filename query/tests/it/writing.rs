@@ -14,7 +14,7 @@ use forebay_model::{
     RequestId, ShardId, ShardMap, StoredOrder, StreamId, StreamKind, Tenant, Timestamp, Touched, ViewSet,
 };
 use forebay_shard::{
-    Derived, DerivedNote, IndexedFrame, LogFrame, Published, ShardAddresses, StoreSettings, StreamStore,
+    Derived, DerivedNote, IndexedFrame, LogFrame, Published, SentOn, ShardAddresses, StoreSettings, StreamStore,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -118,18 +118,6 @@ impl Writing {
         self.commit().await;
     }
 
-    /// Writes those facts of orders that belong to one shard to another.
-    pub(crate) async fn copy(&mut self, orders: &[Value], lane: Lane, from: ShardId, to: ShardId) {
-        let (facts, _) = self.facts(orders);
-        let derived = self.derived(&facts);
-        for part in facts.into_iter().chain(derived) {
-            if (part.lane, part.shard) == (lane, from) {
-                self.publish(FramePart { shard: to, ..part }).await;
-            }
-        }
-        self.commit().await;
-    }
-
     fn facts(&mut self, orders: &[Value]) -> (Vec<FramePart>, Vec<OrderId>) {
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
         self.facts_of_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>())
@@ -192,7 +180,7 @@ impl Writing {
         let mut dead: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
         let mut rest = frames.as_slice();
         while !rest.is_empty() {
-            let committed = written.store.commit(rest, written.position, &[]).await.unwrap();
+            let committed = written.store.commit(rest, written.position, &[], &SentOn::new()).await.unwrap();
             for rows in committed.dead_rows {
                 dead.entry(rows.seq).or_default().extend((rows.row..rows.row + rows.rows).map(|row| row as usize));
             }
@@ -339,7 +327,7 @@ impl Writing {
     /// The shard that a customer's orders go to.
     pub(crate) fn shard_of(&self, customer: &str) -> ShardId {
         let customer = forebay_model::CustomerId::new(customer).unwrap();
-        self.map.write_shard(self.map.bucket_of(Tenant::none(), &customer))
+        self.map.shard(StreamKind::Logged, self.map.bucket_of(Tenant::none(), &customer))
     }
 
     /// A customer of that shard.

@@ -118,7 +118,8 @@ impl Deriving {
 
     /// Frames were committed.
     pub(crate) async fn committed(&self, frames: Vec<IndexedFrame>, before: Position, committed: &Committed) {
-        let dead = committed.dead_rows.clone();
+        let mut dead = [&committed.dead_rows[..], &committed.away].concat();
+        dead.sort_unstable();
         let known = self.committed.borrow().deriver.clone();
         let deriver = committed.views.as_ref().map_or(known.clone(), |views| known.with_views(views.clone()));
         let (after, eventful) = (committed.position, committed.eventful.clone());

@@ -9,9 +9,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use forebay_log::{FrameReader, ReadFrom, StoredFrame};
+use forebay_log::{Frame, FrameReader, ReadFrom, StoredFrame};
 use forebay_model::fact::FramePart;
-use forebay_model::{Bucket, Deriver, Facts, Identity, Lane, Position, ShardId, Tuples};
+use forebay_model::{Bucket, Control, Deriver, Facts, Identity, Lane, Position, ShardId, Tuples};
 use forebay_shard::PlaceLog;
 use forebay_shard::read::eventful::OrderRef;
 use forebay_shard::read::stored_order::{OrderKey, OrderReader, StoredOrder};
@@ -122,12 +122,24 @@ impl Owed {
             }
             Err(error) => return Err(error.into()),
         };
-        let frames: Vec<_> = frames.into_iter().filter(|frame| frame.position.seq <= self.upto.seq).collect();
+        let mut frames: Vec<_> = frames.into_iter().filter(|frame| frame.position.seq <= self.upto.seq).collect();
+        if let Some(place) = frames.iter().position(tells_of_a_unit) {
+            // What was parked until then was first stored there, and stands in the log elsewhere.
+            frames.truncate(place);
+            let behind = frames.last().map_or(stretch.behind, |frame| frame.position.seq);
+            self.reading = Some(Reading::Stored(StretchReader::new(Stretch { behind, ..*stretch }, &self.windows)));
+            return self.decided_of(&frames).await;
+        }
         let Some(last) = frames.last().map(|frame| frame.position) else { return Err(Trouble::Silent(at)) };
         stretch.behind = last.seq;
-        self.through = last;
-        // Which of these are stored, and how: the first of an identity stays, and what is dead is not there.
-        let stored = self.orders.decided(self.upto, &identities(&frames), &named_by_events(&frames)).await?;
+        self.decided_of(&frames).await
+    }
+
+    /// Which orders of frames are stored, and how: the first of an identity stays, and what is dead is not there.
+    async fn decided_of(&mut self, frames: &[StoredFrame]) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+        let Some(last) = frames.last() else { return Ok(None) };
+        self.through = last.position;
+        let stored = self.orders.decided(self.upto, &identities(frames), &named_by_events(frames)).await?;
         Ok(Some(stored.ok_or(Trouble::SetBack)?))
     }
 
@@ -172,6 +184,12 @@ fn stretches(logs: &[PlaceLog], shard: ShardId, through: Position, upto: Positio
 /// Whether a position of a shard's logged stream lies in that log.
 fn is_of(log: &PlaceLog, shard: ShardId, position: Position) -> bool {
     (log.shard, log.incarnation) == (shard, position.incarnation)
+}
+
+/// Whether a frame says whose a unit is.
+fn tells_of_a_unit(frame: &StoredFrame) -> bool {
+    let said = frame.frame.as_ref().ok().and_then(Frame::control);
+    matches!(said, Some(Control::Owner(_)))
 }
 
 /// The identities of the orders in frames. What cannot be read was not stored.

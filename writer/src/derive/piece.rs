@@ -143,7 +143,7 @@ pub(super) fn derive_stored(deriver: &Deriver, frames: &[IndexedFrame], dead: &[
     let mut dead = dead.iter().peekable();
     for indexed in frames.iter().filter(|frame| frame.lane() == Some(Lane::Orders)) {
         let (seq, payload) = (indexed.frame().seq, &indexed.frame().payload);
-        for (row, entry) in (0u32..).zip(indexed.tuples().entries()) {
+        for (row, entry) in (indexed.first_row()..).zip(indexed.tuples().entries()) {
             while dead.next_if(|dead| (dead.seq, dead.row.saturating_add(dead.rows)) <= (seq, row)).is_some() {}
             if dead.peek().is_some_and(|dead| dead.seq == seq && dead.row <= row) {
                 continue;

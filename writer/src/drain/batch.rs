@@ -1,7 +1,8 @@
 //! Frames of the log as the shard takes them, and what they touch.
 
-use forebay_log::{Frame, FrameId, StoredFrame};
-use forebay_model::{Epoch, Touched};
+use forebay_log::{Frame, FrameId, FrameKind, StoredFrame};
+use forebay_model::ownership::Copied;
+use forebay_model::{Epoch, Lane, Touched};
 use forebay_shard::{IndexedFrame, LogFrame};
 use tracing::error;
 
@@ -11,14 +12,33 @@ pub(crate) fn indexed(stored: StoredFrame) -> IndexedFrame {
     if let Some(lane) = stored.kind.lane() {
         return to_log_frame(stored).indexed(lane);
     }
+    if let FrameKind::Copies(lane) = stored.kind {
+        return copies(stored, lane);
+    }
     if let Err(bad) = &stored.frame {
         let (seq, fault) = (stored.position.seq, &bad.fault);
         error!(seq, %fault, "what is no frame stands where control frames do; it is passed over");
     }
     match stored.frame.as_ref().ok().and_then(Frame::control) {
         Some(control) => to_log_frame(stored).saying(control),
-        None => to_log_frame(stored).saying_nothing(),
+        None => {
+            let of = stored.kind.stream();
+            to_log_frame(stored).saying_nothing(of)
+        }
     }
+}
+
+/// Copies that cannot be read are passed over: they are missing then, and are copied once more.
+fn copies(stored: StoredFrame, lane: Lane) -> IndexedFrame {
+    let seq = stored.position.seq;
+    let copied = stored.frame.as_ref().ok().and_then(|frame| Copied::decode(lane, frame.rows, &frame.payload));
+    let frame = to_log_frame(stored);
+    let Some((copied, begin)) = copied else {
+        error!(seq, %lane, "copies that a move has made cannot be read; they are passed over");
+        return frame.saying_nothing(lane.kind());
+    };
+    let payload = frame.payload.slice(begin..);
+    LogFrame { payload, ..frame }.bringing(lane, copied)
 }
 
 fn to_log_frame(stored: StoredFrame) -> LogFrame {
@@ -46,7 +66,7 @@ fn to_log_frame(stored: StoredFrame) -> LogFrame {
 /// What a commit of these frames can touch: the keys by which their facts are read, and their hours. Rows that turn out to be
 /// duplicates are counted too; that makes a notice less precise, never wrong.
 pub(crate) fn touched(frames: &[IndexedFrame]) -> Touched {
-    Touched::by(frames.iter().map(|frame| (frame.lane(), frame.tuples())))
+    Touched::by(frames.iter().map(|frame| (frame.rows_of(), frame.tuples())))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(crate) mod batch_size;
 pub(crate) mod context;
 pub(crate) mod failure;
 pub(crate) mod opening;
+pub(crate) mod send_on;
 pub(crate) mod session;
 
 use std::time::Duration;

@@ -79,7 +79,7 @@ pub(crate) async fn derive(
 }
 
 /// The shard map: the writer has made it, or seen it, before it began to drain.
-async fn map_of(log: &Log) -> Arc<ShardMap> {
+pub(crate) async fn map_of(log: &Log) -> Arc<ShardMap> {
     let mut watched = log.map();
     // Its end is the end of the connection for good, and so of everything that could be asked.
     let known = watched.wait_for(Option::is_some).await.ok().and_then(|map| map.clone());

@@ -1,22 +1,26 @@
 //! One stream while all goes well: take the lead, read on from the stored position, commit, announce.
 
+mod units;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, Notice, ReadError};
-use forebay_model::{DerivedThrough, Lane, Position, StreamKind, Timestamp};
+use forebay_model::{DerivedThrough, Lane, Position, ShardMap, StreamKind, Timestamp, Touched};
 use forebay_shard::{DerivedNote, IndexedFrame, StreamStore};
 use futures::future::{join, join_all};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::units::tell_of;
 use crate::derive::Deriving;
 use crate::drain::batch::{indexed, touched};
 use crate::drain::context::{Retries, StreamContext};
 use crate::drain::failure::Failure;
-use crate::drain::opening::{begin, derive, read};
+use crate::drain::opening::{begin, derive, map_of, read};
+use crate::drain::send_on::Sender;
 use crate::failpoint;
 use crate::status::{CommitFigures, State};
 use crate::upkeep::day_activity::{DayActivity, Days};
@@ -51,6 +55,9 @@ pub(crate) struct Session<'a> {
     happened: Arc<Notify>,
     /// Of a logged stream.
     deriving: Option<Deriving>,
+    /// Where rows go that another shard decides.
+    sender: Sender,
+    map: watch::Receiver<Option<Arc<ShardMap>>>,
 }
 
 /// What a session has to do next.
@@ -85,6 +92,11 @@ impl<'a> Session<'a> {
                 return Err(failure);
             }
         };
+        let map = map_of(&context.log).await;
+        let mut followed = context.log.map();
+        // What came between the two is seen, too.
+        followed.mark_changed();
+        store.know_units(map, stored.position.incarnation).await?;
         context.status.stored(&stored);
         let (position, now) = (stored.position, Instant::now());
         let activity = Arc::new(DayActivity::since(now, position));
@@ -99,6 +111,8 @@ impl<'a> Session<'a> {
             activity,
             happened: Arc::default(),
             deriving,
+            sender: Sender::default(),
+            map: followed,
         };
         session.beat().await;
         context.status.set(State::Draining, None);
@@ -150,6 +164,8 @@ impl<'a> Session<'a> {
             if batch.is_empty() {
                 self.beat().await;
             }
+            self.send_parked().await?;
+            self.clean().await?;
             let mut rest = batch;
             while !rest.is_empty() && !stop.is_cancelled() {
                 rest = self.commit(rest).await?;
@@ -189,10 +205,14 @@ impl<'a> Session<'a> {
         self.commit_not_before = begun + COMMIT_EVERY;
         let stream = self.context.of;
         let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
-        let touched = touched(&frames);
+        // Who owns a unit is part of every answer about it.
+        let is_owner = frames.first().is_some_and(|frame| frame.owner().is_some());
+        let touched = if is_owner { Touched::Everything } else { touched(&frames) };
+        let parts = self.store.to_be_sent_on(&frames).await?;
+        let sent = self.sender.send(&self.context.log, self.epoch(), parts).await;
         self.activity.begin(Days::of(&touched), before, Position { seq: last, ..before });
         let notes = self.deriving.as_ref().map(|deriving| deriving.board().notes()).unwrap_or_default();
-        let committed = self.store.commit(&frames, before, &notes).await;
+        let committed = self.store.commit(&frames, before, &notes, &sent).await;
         let committed = committed.map_err(|error| Failure::of_commit(error, before))?;
         failpoint::AFTER_COMMIT.pass();
         self.activity.end(Instant::now(), &committed.restated);
@@ -220,11 +240,15 @@ impl<'a> Session<'a> {
         if !committed.dead.is_empty() {
             warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
         }
+        if let Some(taken) = &committed.taken {
+            tell_of(taken, committed.position);
+        }
         if let Some(views) = &committed.views {
             info!(%views, position = %committed.position, "these views are in force");
         }
         debug!(position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
         if let Some(deriving) = &self.deriving {
+            frames.extend(committed.unparked.iter().cloned());
             deriving.committed(frames, before, &committed).await;
         }
         Ok(rest)

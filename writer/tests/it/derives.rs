@@ -140,7 +140,8 @@ async fn a_control_frame_of_a_later_version_is_not_passed_over_and_rubbish_among
     let writer = scene.writer(&[]).await;
     let LogSettings { name, .. } = scene.log.settings();
     let nats = async_nats::connect(scene.shards.stack.nats_url()).await.unwrap();
-    let rubbish = nats.request(name.subject(FrameKind::Control, ShardId(0)), "rubbish".into()).await.unwrap();
+    let rubbish =
+        nats.request(name.subject(FrameKind::Control(StreamKind::Logged), ShardId(0)), "rubbish".into()).await.unwrap();
     assert!(str::from_utf8(&rubbish.payload).unwrap().contains("seq"));
     scene.log_orders(0..10).await;
     scene.stored(10).await;

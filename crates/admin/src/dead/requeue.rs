@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use forebay_log::Log;
 use forebay_model::{
-    Claimant, Currency, CustomerId, Deriver, Draft, Event, EventParser, Facts, Lane, OrderParser, Tenant, Timestamp,
+    Claimant, Currency, CustomerId, Deriver, Draft, Event, EventParser, Facts, Lane, OrderParser, StreamKind, Tenant,
+    Timestamp,
 };
 use forebay_shard::{DeadLetter, LetterFilter, ShardPool};
 use serde::Serialize;
@@ -192,14 +193,9 @@ impl Requeuer {
         let Ok(customer) = CustomerId::new(key.customer_id.clone()) else { return Ok(None) };
         let map = self.deriver.map();
         let bucket = map.bucket_of(&key.tenant, &customer);
-        for &shard in map.read_shards(bucket) {
-            let pool = self.shards.iter().find(|pool| pool.shard() == shard);
-            let pool = pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
-            let mut found = find(&mut *pool.acquire().await?, &[(bucket, key.clone())]).await?;
-            if let Some(order) = found.pop() {
-                return Ok(Some(order));
-            }
-        }
-        Ok(None)
+        let shard = map.shard(StreamKind::Logged, bucket);
+        let pool = self.shards.iter().find(|pool| pool.shard() == shard);
+        let pool = pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        Ok(find(&mut *pool.acquire().await?, &[(bucket, key.clone())]).await?.pop())
     }
 }

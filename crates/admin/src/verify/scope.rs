@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use forebay_log::Log;
-use forebay_model::{Bucket, Deriver, Lane, OrderParser, ShardId, ShardMap, StreamId, StreamKind, ViewSet};
-use forebay_shard::{AcceptedLoss, Comparison, Difference, PoolSettings, ShardPool};
+use forebay_model::{Bucket, Deriver, Lane, OrderParser, ShardId, ShardMap, StreamId, StreamKind, Tuples, ViewSet};
+use forebay_shard::owner::has_any_said;
+use forebay_shard::{AcceptedLoss, Comparison, DeadLetter, Difference, PoolSettings, ShardPool};
 
 use super::settings::{Depth, Settings, Step};
 use crate::Tell;
@@ -86,6 +87,49 @@ impl<'a> Scope<'a> {
         differences.with_context(|| format!("shard {shard}, lane {lane}"))
     }
 
+    /// The facts among these that are not stored as they are on the shard where they belong, whichever log they were logged in; but for those that died
+    /// elsewhere, or at another place: they were sent on, or had waited.
+    pub(super) async fn differences_at_home(&self, lane: Lane, facts: &[Bytes]) -> Result<Vec<Difference>> {
+        let mut by_home: BTreeMap<ShardId, (Vec<usize>, Vec<Bytes>)> = BTreeMap::new();
+        for (number, fact) in facts.iter().enumerate() {
+            let tuple = Tuples::new(lane, fact).next().and_then(Result::ok);
+            let bucket = tuple.and_then(|tuple| Some(u16::from_be_bytes(tuple.named("bucket")?.try_into().ok()?)));
+            let Some(bucket) = bucket.and_then(Bucket::new) else { continue };
+            let (numbers, of_home) = by_home.entry(self.map.shard(lane.kind(), bucket)).or_default();
+            numbers.push(number);
+            of_home.push(fact.clone());
+        }
+        let mut all = Vec::new();
+        for (home, (numbers, of_home)) in by_home {
+            let found = self.differences(home, lane, &of_home).await?;
+            all.extend(found.into_iter().map(|found| Difference { fact: numbers[found.fact], ..found }));
+        }
+        let mut is_dead = vec![false; all.len()];
+        if !all.is_empty() && self.has_moved().await? {
+            let wanted: Vec<&[u8]> = all.iter().map(|found| &facts[found.fact][..]).collect();
+            for pool in self.pools.values() {
+                let found = DeadLetter::among(&mut *pool.acquire().await?, lane, &wanted).await?;
+                for (dead, found) in is_dead.iter_mut().zip(found) {
+                    *dead |= found;
+                }
+            }
+        }
+        let mut is_dead = is_dead.into_iter();
+        all.retain(|_| !is_dead.next().unwrap_or_default());
+        all.sort_by_key(|found| found.fact);
+        Ok(all)
+    }
+
+    /// Whether any row was ever decided elsewhere than where it was logged.
+    async fn has_moved(&self) -> Result<bool> {
+        for pool in self.pools.values() {
+            if has_any_said(&mut *pool.acquire().await?).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Identities of orders with their buckets.
     pub(super) fn routed(&self, keys: impl IntoIterator<Item = OrderKey>) -> Vec<(Bucket, OrderKey)> {
         let hash = self.map.hash();
@@ -128,9 +172,8 @@ impl<'a> Scope<'a> {
     ) -> BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> {
         let mut by_shard: BTreeMap<ShardId, Vec<(Bucket, OrderKey)>> = BTreeMap::new();
         for (bucket, key) in wanted {
-            for &shard in self.map.read_shards(bucket) {
-                by_shard.entry(shard).or_default().push((bucket, key.clone()));
-            }
+            let shard = self.map.shard(StreamKind::Logged, bucket);
+            by_shard.entry(shard).or_default().push((bucket, key));
         }
         by_shard
     }

@@ -98,8 +98,8 @@ fn frames(text: &str) -> Result<Frames, String> {
     if let Ok(stream) = text.parse() {
         return Ok(Frames { stream, kind: None });
     }
-    if text == FrameKind::Control.as_str() {
-        return Ok(Frames { stream: StreamKind::Logged, kind: Some(FrameKind::Control) });
+    if let Some(kind) = StreamKind::ALL.map(FrameKind::Control).into_iter().find(|kind| kind.as_str() == text) {
+        return Ok(Frames { stream: kind.stream(), kind: Some(kind) });
     }
     match text.parse::<Lane>() {
         Ok(lane) => Ok(Frames { stream: lane.kind(), kind: Some(lane.into()) }),

@@ -184,7 +184,6 @@ mod tests {
             shard: ShardId(shard),
             addresses: format!("127.0.0.1:544{shard}/forebay"),
             buckets: 2048,
-            buckets_read_only: 0,
             unreachable: unreachable.map(str::to_owned),
             streams: StreamKind::ALL.map(|kind| stream(kind, stored.is_some())).into(),
             lanes: Lane::ALL.map(|of| lane(of, stored)).into(),

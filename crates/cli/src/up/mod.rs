@@ -173,6 +173,7 @@ impl LocalSystem {
             stored: after.stored.saturating_sub(before.stored),
             duplicate: after.duplicate.saturating_sub(before.duplicate),
             dead: after.dead.saturating_sub(before.dead),
+            ..Tally::default()
         };
         let ends = sample::ends(&files.orders)?;
         let back = read_back::read_back(&services::url(ServiceName::Query, args), args.token.as_deref(), &ends).await?;

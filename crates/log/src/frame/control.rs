@@ -12,11 +12,14 @@ impl Frame {
     pub fn of_control(control: &Control) -> Self {
         // Numbers and texts always are JSON.
         let payload = serde_json::to_vec(control).unwrap_or_default();
-        Self::new(FrameKind::Control, 0, control.epoch(), Bytes::from(payload))
+        Self::new(FrameKind::Control(control.stream()), 0, control.epoch(), Bytes::from(payload))
     }
 
     /// What it says, if it is a control frame.
     pub fn control(&self) -> Option<Control> {
-        (self.kind == FrameKind::Control).then(|| kind::said(&self.payload))?
+        match self.kind {
+            FrameKind::Control(stream) => kind::said(stream, &self.payload),
+            FrameKind::Facts(_) | FrameKind::Copies(_) => None,
+        }
     }
 }

@@ -10,30 +10,36 @@ use serde::{Serialize, Serializer};
 pub enum FrameKind {
     /// Facts of a lane.
     Facts(Lane),
-    /// No facts, but what a writer has to take note of at this position of a logged stream.
-    Control,
+    /// No facts, but what a writer has to take note of at this position of such a stream.
+    Control(StreamKind),
+    /// Facts of a lane that a move brings, which another shard has stored.
+    Copies(Lane),
 }
 
 impl FrameKind {
     /// The kinds of a stream's frames.
     pub fn all_of(stream: StreamKind) -> impl Iterator<Item = Self> {
-        let control = (stream == StreamKind::Logged).then_some(Self::Control);
-        stream.lanes().map(Self::Facts).chain(control)
+        stream.lanes().map(Self::Facts).chain([Self::Control(stream)]).chain(stream.lanes().map(Self::Copies))
     }
 
-    /// The lane whose facts it has.
+    /// The lane whose facts it has, which are for this shard to decide.
     pub const fn lane(self) -> Option<Lane> {
         match self {
             Self::Facts(lane) => Some(lane),
-            Self::Control => None,
+            Self::Control(_) | Self::Copies(_) => None,
         }
+    }
+
+    /// Whether it has rows.
+    pub const fn has_rows(self) -> bool {
+        matches!(self, Self::Facts(_) | Self::Copies(_))
     }
 
     /// The kind of stream that such frames are in.
     pub const fn stream(self) -> StreamKind {
         match self {
-            Self::Facts(lane) => lane.kind(),
-            Self::Control => StreamKind::Logged,
+            Self::Facts(lane) | Self::Copies(lane) => lane.kind(),
+            Self::Control(stream) => stream,
         }
     }
 
@@ -41,16 +47,29 @@ impl FrameKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Facts(lane) => lane.as_str(),
-            Self::Control => "control",
+            Self::Copies(lane) => copies(lane),
+            Self::Control(StreamKind::Logged) => "control",
+            Self::Control(StreamKind::Derived) => "derived_control",
         }
     }
 
     /// What a frame declares its payload to be.
     pub const fn format(self) -> &'static str {
         match self {
-            Self::Facts(lane) => lane.format(),
-            Self::Control => "control/1",
+            Self::Facts(lane) | Self::Copies(lane) => lane.format(),
+            Self::Control(_) => "control/1",
         }
+    }
+}
+
+/// The name of copies of a lane's facts.
+const fn copies(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Orders => "orders_copied",
+        Lane::Events => "events_copied",
+        Lane::Index => "index_copied",
+        Lane::Views => "views_copied",
+        Lane::ViewEvents => "view_events_copied",
     }
 }
 
@@ -72,7 +91,7 @@ impl Serialize for FrameKind {
     }
 }
 
-/// What the payload of a control frame says; `None` where this version does not know that.
-pub(super) fn said(payload: &[u8]) -> Option<Control> {
-    serde_json::from_slice(payload).ok()
+/// What the payload of a control frame of a stream says; `None` where this version does not know that, or not there.
+pub(super) fn said(stream: StreamKind, payload: &[u8]) -> Option<Control> {
+    serde_json::from_slice(payload).ok().filter(|said: &Control| said.stream() == stream)
 }

@@ -108,7 +108,7 @@ impl StoredFrame {
 
     /// How many rows it stands for. A message of a lane's subject that is no frame counts as one.
     pub fn rows(&self) -> u32 {
-        self.frame.as_ref().map_or(u32::from(self.kind.lane().is_some()), |frame| frame.rows)
+        self.frame.as_ref().map_or(u32::from(self.kind.has_rows()), |frame| frame.rows)
     }
 }
 
@@ -119,10 +119,13 @@ fn is_readable(kind: FrameKind, headers: &HeaderMap, body: &[u8]) -> Result<(), 
     let unknown = |found: &str| Err(Unreadable::Format { known: kind.format(), found: excerpt(found).into() });
     match only(headers, FORMAT) {
         Ok(format) if format != kind.format() => unknown(format),
-        Ok(format) if kind == FrameKind::Control && kind::said(body).is_none() => {
-            unknown(&format!("{format} {}", String::from_utf8_lossy(body)))
-        }
-        _ => Ok(()),
+        Ok(format) => match kind {
+            FrameKind::Control(stream) if kind::said(stream, body).is_none() => {
+                unknown(&format!("{format} {}", String::from_utf8_lossy(body)))
+            }
+            FrameKind::Control(_) | FrameKind::Facts(_) | FrameKind::Copies(_) => Ok(()),
+        },
+        Err(_) => Ok(()),
     }
 }
 
@@ -133,7 +136,7 @@ fn read(kind: FrameKind, headers: &HeaderMap, body: &Bytes) -> Result<Frame, Fra
     let enqueued_at = Timestamp::from_unix_us(parsed(headers, TIME)?);
     let id = parsed(headers, ID)?;
     let (payload, claims) = split(headers, body, rows)?;
-    if (rows == 0) != (kind == FrameKind::Control) || payload.is_empty() {
+    if (rows > 0) != kind.has_rows() || payload.is_empty() {
         return Err(FrameFault::Empty);
     }
     Ok(Frame { kind, rows, epoch, enqueued_at, id, payload, claims })

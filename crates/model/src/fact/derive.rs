@@ -13,7 +13,7 @@ use super::view_events::seen;
 use crate::order::reader::{Broken, Pointer, Reader};
 use crate::tuple::push_index_of;
 use crate::view::{ViewId, ViewSet};
-use crate::{Bucket, Facts, Identity, Lane, ShardMap, Tuple};
+use crate::{Bucket, Facts, Identity, Lane, ShardMap, StreamKind, Tuple};
 
 /// Derives facts by the views of a system and a version of its map.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Deriver {
             return;
         }
         let bucket = Bucket::of_key_bytes(identity.tenant, identity.order_id);
-        let shard = self.map.write_shard(bucket);
+        let shard = self.map.shard(StreamKind::Derived, bucket);
         facts.push(Lane::Index, shard, |out| push_index_of(out, bucket.number(), identity));
     }
 

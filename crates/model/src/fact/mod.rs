@@ -10,6 +10,7 @@ use crate::claim::{Claimant, Claims};
 use crate::event::Event;
 use crate::lane::Lane;
 use crate::order::Order;
+use crate::place::StreamKind;
 use crate::routing::shard_map::{ShardId, ShardMap};
 use crate::tuple;
 
@@ -63,14 +64,14 @@ impl Facts {
 
     /// Adds an order. Returns the shard that it goes to.
     pub fn add(&mut self, order: &Order<'_>, map: &ShardMap) -> ShardId {
-        let shard = map.write_shard(order.bucket);
+        let shard = map.shard(StreamKind::Logged, order.bucket);
         self.push(Lane::Orders, shard, |out| tuple::push_order(out, order));
         shard
     }
 
     /// Adds an event. Returns the shard that it goes to.
     pub fn add_event(&mut self, event: &Event, map: &ShardMap) -> ShardId {
-        let shard = map.write_shard(event.bucket);
+        let shard = map.shard(StreamKind::Logged, event.bucket);
         self.push(Lane::Events, shard, |out| tuple::push_event(out, event));
         shard
     }

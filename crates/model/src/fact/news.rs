@@ -4,7 +4,7 @@ use super::derive::{Deriver, StoredOrder};
 use super::view_events::{Seen, seen};
 use crate::event::StoredEvent;
 use crate::tuple::{push_view, push_view_event};
-use crate::{Bucket, Facts, Lane};
+use crate::{Bucket, Facts, Lane, StreamKind};
 
 impl Deriver {
     /// Adds what the new ones among an order's events add to what views see, where what follows from the order, and from it together with
@@ -32,7 +32,7 @@ impl Deriver {
         facts: &mut Facts,
     ) {
         let bucket = Bucket::of_key_bytes(order.identity.tenant, slice.key.as_bytes());
-        let shard = self.map().write_shard(bucket);
+        let shard = self.map().shard(StreamKind::Derived, bucket);
         if with_order {
             facts.push(Lane::Views, shard, |out| push_view(out, bucket, order, slice));
         }

@@ -25,6 +25,7 @@
 //! | [`state`] | what a shard says of a unit |
 //! | [`change`] | what a control frame says of a unit |
 //! | [`taking`] | what a control frame does |
+//! | [`copied`] | rows that a move brings, in the log
 //! | [`rows`] | what a writer does with a row, and with a copy |
 //! | [`entry`] | what the map says of a unit that is under way |
 //! | [`mover`] | what is to be done next, to move a unit |
@@ -35,6 +36,7 @@
 //! [`VERSION`]. A field or a state that is not known is refused, never passed over.
 
 pub mod change;
+pub mod copied;
 pub mod entry;
 pub mod mover;
 pub mod reader;
@@ -45,6 +47,7 @@ pub mod taking;
 pub mod unit;
 
 pub use change::{Change, Inheritance, NewState};
+pub use copied::{Copied, CopiedPlace};
 pub use entry::{Entry, Phase};
 pub use mover::{Act, Compared, Next, Scene, Side, Wishes};
 pub use reader::{Logged, Pick, Reading, Sighting};

@@ -107,7 +107,7 @@ impl Ownership {
 mod tests {
     use super::*;
     use crate::ownership::{MoveId, Unit};
-    use crate::{Bucket, Epoch, Incarnation, Lane};
+    use crate::{Bucket, Epoch, Incarnation, Lane, StreamKind};
     use proptest::prelude::*;
 
     const OTHER: ShardId = ShardId(1);
@@ -131,7 +131,7 @@ mod tests {
             NewState::Cleaned { to: OTHER },
         ]);
         (1u64..12, 1u64..4, state).prop_map(|(epoch, of, state)| {
-            let unit = Unit::Bucket(Bucket::new(0).unwrap());
+            let unit = Unit::of(StreamKind::Logged, Bucket::new(0).unwrap());
             Change { unit, epoch: Epoch(epoch), of: MoveId(Epoch(of)), state }
         })
     }
@@ -178,7 +178,7 @@ mod tests {
             ..Ownership::default()
         };
         let inherits = Some(Inheritance { sums: here(), origins: [(OTHER, Tenure::since(at(3)))].into() });
-        let unit = Unit::Bucket(Bucket::new(0).unwrap());
+        let unit = Unit::of(StreamKind::Logged, Bucket::new(0).unwrap());
         let owned = Change { unit, epoch: Epoch(10), of: MoveId(Epoch(7)), state: NewState::Owned { inherits } };
         let refused = Ownership { refused: Some(Epoch(10)), ..awaiting.clone() };
         assert_eq!(awaiting.take(&owned, at(5), Sums::default), Taken::Refused(refused));

@@ -1,7 +1,9 @@
 //! Where facts go: a key leads to its bucket, and the map from there to a shard.
 
 pub mod bucket;
+pub mod decision;
 pub mod shard_map;
 
 pub use bucket::{Bucket, Hash};
+pub use decision::{Decision, NotDecided};
 pub use shard_map::{Epoch, ShardId, ShardMap};

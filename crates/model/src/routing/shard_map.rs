@@ -1,5 +1,5 @@
-//! The shard map: for each bucket, the shard that it is written to and the shards that it is read from; and the settings of the
-//! system beside it.
+//! The shard map: for each bucket, the shard that it is written to, and where readers begin; what is under way from one shard to another; and
+//! the settings of the system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,8 +7,9 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ownership::{Entry, Unit};
 use crate::routing::bucket::BUCKETS;
-use crate::{Bucket, CustomerId, Hash, SystemId, SystemSettings, Tenant};
+use crate::{Bucket, CustomerId, Hash, Lane, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,8 +33,9 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Which shard a bucket is written to and which shards it is read from, for every bucket, and the system's settings. As JSON it has
-/// `epoch`, `system`, `hash`, `settings`, `write` (4096 shard numbers) and `read` (only the buckets that are read from elsewhere too).
+/// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
+/// from one to another; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how many shards the
+/// system began), `logged` and `derived` (4096 shard numbers each), and `moves`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
@@ -41,33 +43,46 @@ pub struct ShardMap {
     system: SystemId,
     hash: Hash,
     settings: SystemSettings,
-    write: Vec<ShardId>,
-    /// Buckets whose read shards are not just the write shard: those that are being moved.
-    read: BTreeMap<u16, Vec<ShardId>>,
-    /// Every shard of either, once, in order.
+    founders: NonZeroU16,
+    places: [Vec<ShardId>; StreamKind::ALL.len()],
+    /// In the order of their units.
+    moves: Vec<Entry>,
+    /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
 }
 
 /// What is wrong with the JSON of a shard map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShardMapError {
-    /// Not exactly one write shard per bucket.
-    #[error("the shard map has {0} write shards instead of 4096")]
-    WriteShards(usize),
-    /// A bucket's read shards leave out its write shard, or the bucket does not exist.
-    #[error("the shard map does not read bucket {0} from the shard that it is written to")]
-    ReadShards(u16),
+    /// Not exactly one shard per bucket.
+    #[error("the shard map has {1} {0} shards instead of 4096")]
+    Places(StreamKind, usize),
+    /// Units under way that stand there twice, or not in order; or one that is not where its move says, or of a later map.
+    #[error("the shard map's moves do not fit its shards")]
+    Moves,
 }
 
 impl ShardMap {
     /// The first map of a system with the usual settings: buckets dealt out in turn to that many shards, so each has its share to
     /// within one bucket.
     pub fn even(shards: NonZeroU16, hash: Hash) -> Self {
-        let write = (0..BUCKETS).map(|bucket| ShardId(bucket % shards)).collect();
-        let settings = SystemSettings::default();
-        let system = SystemId::default();
-        Unchecked { epoch: Epoch(1), system, hash, settings, write, read: BTreeMap::new() }.into_map()
+        let place: Vec<ShardId> = Bucket::all().map(|bucket| founder(shards, bucket)).collect();
+        let (settings, system) = (SystemSettings::default(), SystemId::default());
+        Unchecked {
+            epoch: Self::FIRST_EPOCH,
+            system,
+            hash,
+            settings,
+            founders: shards,
+            logged: place.clone(),
+            derived: place,
+            moves: Vec::new(),
+        }
+        .into_map()
     }
+
+    /// The epoch of a first map.
+    pub const FIRST_EPOCH: Epoch = Epoch(1);
 
     /// The same map of that system: a first one, before anybody has seen it.
     #[must_use]
@@ -112,26 +127,61 @@ impl ShardMap {
         self.hash.bucket_of(tenant, customer_id.as_str())
     }
 
-    /// The shard that a bucket is written to.
-    pub fn write_shard(&self, bucket: Bucket) -> ShardId {
-        self.write[usize::from(bucket.number())]
+    /// The shard that a bucket's facts of a kind of streams are logged to, and where readers of them begin.
+    pub fn shard(&self, stream: StreamKind, bucket: Bucket) -> ShardId {
+        self.places[stream as usize][usize::from(bucket.number())]
     }
 
-    /// The shards that a bucket is read from: almost always one, the write shard.
-    pub fn read_shards(&self, bucket: Bucket) -> &[ShardId] {
-        let place = usize::from(bucket.number());
-        self.read.get(&bucket.number()).map_or_else(|| std::slice::from_ref(&self.write[place]), Vec::as_slice)
+    /// The log of a lane's facts of a bucket.
+    pub fn stream(&self, lane: Lane, bucket: Bucket) -> StreamId {
+        lane.on(self.shard(lane.kind(), bucket))
     }
 
-    /// Whether any bucket is read from several shards.
-    pub fn is_moving(&self) -> bool {
-        !self.read.is_empty()
+    /// The shard that owned a bucket when the system began. It is the same in every map of a system, so that of a unit of which nothing was
+    /// ever said to a shard everybody knows, without asking, whether it owns it.
+    pub fn founder(&self, bucket: Bucket) -> ShardId {
+        founder(self.founders, bucket)
     }
 
-    /// Every shard that is written to or read from, in order.
+    /// What is under way, in the order of the units.
+    pub fn moves(&self) -> &[Entry] {
+        &self.moves
+    }
+
+    /// Of a unit that is under way, what is decided.
+    pub fn moving(&self, unit: Unit) -> Option<&Entry> {
+        self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
+    }
+
+    /// Every shard that has a bucket, or to which one is under way, in order.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()
     }
+
+    /// The next map, with these units under way besides, or as they are now; or, where nothing follows any more, no longer.
+    pub(super) fn next_moving(&self, changed: &[(Unit, Option<Entry>)]) -> Self {
+        let mut next = Unchecked::from(self.clone());
+        next.epoch = Epoch(self.epoch.0 + 1);
+        let mut moves: BTreeMap<Unit, Entry> = next.moves.into_iter().map(|entry| (entry.unit, entry)).collect();
+        for (unit, entry) in changed {
+            let Some(entry) = entry else {
+                moves.remove(unit);
+                continue;
+            };
+            let places = match unit.stream() {
+                StreamKind::Logged => &mut next.logged,
+                StreamKind::Derived => &mut next.derived,
+            };
+            places[usize::from(unit.bucket().number())] = entry.shard();
+            moves.insert(*unit, entry.clone());
+        }
+        next.moves = moves.into_values().collect();
+        next.into_map()
+    }
+}
+
+fn founder(shards: NonZeroU16, bucket: Bucket) -> ShardId {
+    ShardId(bucket.number() % shards)
 }
 
 /// What a later version says of it besides must not be passed over.
@@ -142,16 +192,27 @@ struct Unchecked {
     system: SystemId,
     hash: Hash,
     settings: SystemSettings,
-    write: Vec<ShardId>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    read: BTreeMap<u16, Vec<ShardId>>,
+    founders: NonZeroU16,
+    logged: Vec<ShardId>,
+    derived: Vec<ShardId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moves: Vec<Entry>,
 }
 
 impl Unchecked {
     fn into_map(self) -> ShardMap {
-        let Self { epoch, system, hash, settings, write, read } = self;
-        let shards: BTreeSet<ShardId> = write.iter().chain(read.values().flatten()).copied().collect();
-        ShardMap { epoch, system, hash, settings, write, read, shards: shards.into_iter().collect() }
+        let Self { epoch, system, hash, settings, founders, logged, derived, moves } = self;
+        let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
+        let shards: BTreeSet<ShardId> = logged.iter().chain(&derived).copied().chain(sides).collect();
+        let (places, shards) = ([logged, derived], shards.into_iter().collect());
+        ShardMap { epoch, system, hash, settings, founders, places, moves, shards }
+    }
+
+    fn places(&self, stream: StreamKind) -> &[ShardId] {
+        match stream {
+            StreamKind::Logged => &self.logged,
+            StreamKind::Derived => &self.derived,
+        }
     }
 }
 
@@ -159,69 +220,28 @@ impl TryFrom<Unchecked> for ShardMap {
     type Error = ShardMapError;
 
     fn try_from(map: Unchecked) -> Result<Self, ShardMapError> {
-        if map.write.len() != usize::from(BUCKETS) {
-            return Err(ShardMapError::WriteShards(map.write.len()));
-        }
-        for (&bucket, shards) in &map.read {
-            let write = map.write.get(usize::from(bucket));
-            if !write.is_some_and(|write| shards.contains(write)) {
-                return Err(ShardMapError::ReadShards(bucket));
+        for stream in StreamKind::ALL {
+            let places = map.places(stream).len();
+            if places != usize::from(BUCKETS) {
+                return Err(ShardMapError::Places(stream, places));
             }
         }
-        Ok(map.into_map())
+        let is_there = |entry: &Entry| {
+            let place = map.places(entry.unit.stream())[usize::from(entry.unit.bucket().number())];
+            place == entry.shard() && entry.epoch <= map.epoch && entry.of.0 <= entry.epoch
+        };
+        let rise = map.moves.windows(2).all(|pair| pair[0].unit < pair[1].unit);
+        if rise && map.moves.iter().all(is_there) { Ok(map.into_map()) } else { Err(ShardMapError::Moves) }
     }
 }
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, write, read, shards: _ } = map;
-        Self { epoch, system, hash, settings, write, read }
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, shards: _ } = map;
+        let [logged, derived] = places;
+        Self { epoch, system, hash, settings, founders, logged, derived, moves }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn even(shards: u16, hash: Hash) -> ShardMap {
-        ShardMap::even(NonZeroU16::new(shards).unwrap(), hash)
-    }
-
-    fn share(map: &ShardMap, customers: impl Iterator<Item = String>) -> BTreeMap<ShardId, u32> {
-        let mut share = BTreeMap::new();
-        for customer in customers {
-            let bucket = map.bucket_of(Tenant::none(), &CustomerId::new(customer).unwrap());
-            *share.entry(map.write_shard(bucket)).or_default() += 1;
-        }
-        share
-    }
-
-    #[test]
-    fn integer_customers_by_modulo_on_two_shards_fall_exactly_in_half() {
-        let share = share(&even(2, Hash::Modulo), (0..100).map(|n| n.to_string()));
-        assert_eq!(share, BTreeMap::from([(ShardId(0), 50), (ShardId(1), 50)]));
-    }
-
-    #[test]
-    fn customers_by_md5_on_three_shards_fall_within_three_percent_of_a_third() {
-        let share = share(&even(3, Hash::Md5), (0..50_000).map(|n| format!("CUST{n}")));
-        for (shard, customers) in share {
-            let ratio = f64::from(customers) / (50_000.0 / 3.0);
-            assert!((0.97..=1.03).contains(&ratio), "shard {shard} has {customers} customers");
-        }
-    }
-
-    #[test]
-    fn json_of_a_map_is_checked() {
-        let map = even(3, Hash::Md5);
-        let mut json = serde_json::to_value(&map).unwrap();
-        assert_eq!(serde_json::from_value::<ShardMap>(json.clone()).unwrap(), map);
-        json["read"] = serde_json::json!({"0": [1, 2]});
-        assert!(serde_json::from_value::<ShardMap>(json.clone()).unwrap_err().to_string().contains("bucket 0"));
-        json["read"] = serde_json::json!({"0": [1, 0]});
-        let moving: ShardMap = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(moving.read_shards(Bucket::new(0).unwrap()), [ShardId(1), ShardId(0)]);
-        json["write"].as_array_mut().unwrap().pop();
-        assert!(serde_json::from_value::<ShardMap>(json).unwrap_err().to_string().contains("4095"));
-    }
-}
+mod tests;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use forebay_model::fact::FRAME_BYTES_MAX;
 use forebay_model::fact::derive::slices;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Bucket, Deriver, Facts, Hash, Identity, Lane, ShardId, ShardMap, StoredOrder, Tenant, ViewSet};
+use forebay_model::{
+    Bucket, Deriver, Facts, Hash, Identity, Lane, ShardId, ShardMap, StoredOrder, StreamKind, Tenant, ViewSet,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ fn parts_hold_at_most_what_they_should_and_lose_nothing() {
                 json!({"customer_id": number, "note": note, "items": [{"sku": "a", "quantity": 1, "price": 1}]});
             let text = order.to_string();
             let order = parser().parse(text.as_bytes(), now()).unwrap().settle(Tenant::none(), &map, now(), number);
-            assert_eq!(facts.add(&order, &map), map.write_shard(order.bucket));
+            assert_eq!(facts.add(&order, &map), map.shard(StreamKind::Logged, order.bucket));
         }
         let bytes = facts.bytes();
         let parts = facts.into_parts();
@@ -116,13 +118,13 @@ proptest! {
         let mut expected: BTreeMap<(Lane, ShardId), usize> = BTreeMap::new();
         if order.get("order_id").is_some() {
             let bucket = Bucket::of_key(&tenant, settled.order_id.as_str());
-            *expected.entry((Lane::Index, map.write_shard(bucket))).or_default() += 1;
+            *expected.entry((Lane::Index, map.shard(StreamKind::Derived, bucket))).or_default() += 1;
         }
         let items = order["items"].as_array().unwrap();
         let sum = |item: &Value| item["quantity"].as_i64().unwrap() * item["price"].as_i64().unwrap();
         let slices = slices(&views, &stored);
         for slice in &slices {
-            *expected.entry((Lane::Views, map.write_shard(Bucket::of_key(&tenant, &slice.key)))).or_default() += 1;
+            *expected.entry((Lane::Views, map.shard(StreamKind::Derived, Bucket::of_key(&tenant, &slice.key)))).or_default() += 1;
             let of_key: Vec<&Value> = items.iter().filter(|item| item["seller_id"] == *slice.key).collect();
             prop_assert_eq!(slice.subtotal, of_key.iter().map(|&item| sum(item)).sum::<i64>());
             let seen: Vec<Value> = slice.items.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
@@ -139,7 +141,7 @@ proptest! {
                 let routed_by = if part.lane == Lane::Index { "order_id" } else { "key" };
                 let bucket = Bucket::of_key(&tenant, str::from_utf8(tuple.named(routed_by).unwrap()).unwrap());
                 prop_assert!(tuple.named("bucket") == Some(&bucket.number().to_be_bytes()[..]), "{:?}", tuple);
-                prop_assert_eq!(map.write_shard(bucket), part.shard);
+                prop_assert_eq!(map.shard(StreamKind::Derived, bucket), part.shard);
                 prop_assert_eq!(tuple.named("tenant"), Some(tenant.as_str().as_bytes()));
                 if part.lane == Lane::Views {
                     prop_assert!(tuple.named("kind") == Some(settled.kind().as_str().as_bytes()));

@@ -6,7 +6,7 @@ use forebay_model::ownership::{
     Act, Compared, Entry, Logged, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit,
     Wishes, reader,
 };
-use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId};
+use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId, StreamKind};
 
 const A: ShardId = ShardId(0);
 const B: ShardId = ShardId(1);
@@ -26,7 +26,7 @@ struct Trial {
 
 impl Trial {
     fn begin() -> Self {
-        let entry = Entry::begin(Unit::Bucket(Bucket::new(9).unwrap()), Epoch(7), A, B);
+        let entry = Entry::begin(Unit::of(StreamKind::Logged, Bucket::new(9).unwrap()), Epoch(7), A, B);
         let shards = [Ownership::first(Epoch(1), at(0)), Ownership::default()];
         Self { entry, shards, seqs: [0, 0], logged: BTreeSet::new(), told: Vec::new() }
     }

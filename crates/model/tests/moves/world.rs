@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use forebay_model::ownership::{Act, Change, Entry, MoveId, Ownership, Phase, Unit};
-use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId};
+use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId, StreamKind};
 
 use crate::fact::{Fact, Facts};
 use crate::fault::Budget;
@@ -123,7 +123,7 @@ pub(crate) fn at(seq: u64) -> Position {
 }
 
 pub(crate) fn unit() -> Unit {
-    Unit::Bucket(Bucket::new(17).expect("there is one"))
+    Unit::of(StreamKind::Logged, Bucket::new(17).expect("there is one"))
 }
 
 pub(crate) fn name(shard: ShardId) -> char {

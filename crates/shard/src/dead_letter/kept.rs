@@ -170,6 +170,13 @@ impl DeadLetter {
         Ok(rows.into_iter().map(letter).collect())
     }
 
+    /// Which of these facts of a lane lie among the letters, wherever in a log they stood.
+    pub async fn among(connection: &mut PgConnection, lane: Lane, facts: &[&[u8]]) -> Result<Vec<bool>, sqlx::Error> {
+        const SQL: &str = "select exists (select from dead_letter where lane = $1 and tuple = fact) \
+            from unnest($2::bytea[]) with ordinality as wanted(fact, n) order by n";
+        sqlx::query_scalar(SQL).bind(lane.as_str()).bind(facts).fetch_all(connection).await
+    }
+
     /// The oldest letters of a lane that are of a customer's order, whatever its time.
     pub async fn of_order(
         connection: &mut PgConnection,

@@ -168,7 +168,7 @@ impl Subject {
     pub fn shards(&self, map: &ShardMap) -> Vec<ShardId> {
         match self {
             Self::Everybody { .. } => map.shards().collect(),
-            Self::Customer { bucket, .. } | Self::View { bucket, .. } => map.read_shards(*bucket).to_vec(),
+            Self::Customer { bucket, .. } | Self::View { bucket, .. } => vec![map.shard(self.lane().kind(), *bucket)],
         }
     }
 

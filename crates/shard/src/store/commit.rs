@@ -1,6 +1,7 @@
 //! A batch, committed: once, whatever rows are in it.
 
-use forebay_model::{Incarnation, PerLane, Position, StreamKind};
+use forebay_model::ownership::Ownership;
+use forebay_model::{Bucket, Incarnation, PerLane, Position, StreamKind};
 
 use super::StreamStore;
 use super::committed::Committed;
@@ -11,15 +12,31 @@ use super::lane::{LanePart, LaneState};
 use super::step::{Fault, Step, StepError, step};
 use super::transaction::attempt::{Attempt, Done, End, Session};
 use super::transaction::bisect::{Sessions, bisect};
+use super::transaction::owner::{OwnerFrame, decides_parked};
 use crate::control::ViewsInForce;
 use crate::dead_letter::RowPosition;
 use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
+use crate::owner::away::{Away, SentOn};
 use crate::place::{self, PlaceLog};
+use crate::position::Tally;
+
+/// What is committed together.
+pub(super) struct Work<'a> {
+    /// What the position moves over.
+    pub(super) frames: &'a [IndexedFrame],
+    /// The frames whose rows are decided.
+    pub(super) rows: &'a [IndexedFrame],
+    pub(super) away: &'a Away,
+    pub(super) edges: &'a [(Bucket, Ownership)],
+    pub(super) owner: Option<&'a OwnerFrame>,
+    pub(super) are_copies: bool,
+}
 
 impl StreamStore {
     /// Commits frames that follow `from`, or the first of them, and moves the position there, and with it notes of what is
-    /// derived. What control frames among them say is taken.
+    /// derived. What control frames among them say is taken; one that says whose a unit is, is committed alone. Of the rows that are not decided here
+    /// those whose shard is in `sent` were [sent on](Self::to_be_sent_on), and the others are parked.
     ///
     /// # Errors
     /// [`CommitError::Fenced`] where the position is not at `from`, or a note is not as it was read;
@@ -31,6 +48,7 @@ impl StreamStore {
         frames: &[IndexedFrame],
         from: Position,
         notes: &[DerivedNote],
+        sent: &SentOn,
     ) -> Result<Committed, CommitError> {
         if !follow(from, frames) {
             return Err(CommitError::violated("the frames do not follow the position, or each other"));
@@ -43,13 +61,25 @@ impl StreamStore {
             return Ok(Committed::nothing(from));
         }
         self.name_log(from.incarnation).await?;
-        let mut count = frames.len();
+        let mut count = frames.iter().take_while(|frame| is_alike(frame, &frames[0])).count();
+        if frames[0].owner().is_some() {
+            return self.commit_owner(&frames[0], from, notes).await;
+        }
+        if frames[0].copied().is_some() {
+            return self.commit_copies(&frames[..count], from, notes).await;
+        }
         loop {
-            match self.commit_all(&frames[..count], from, notes).await? {
-                Some(committed) => return Ok(committed),
-                // Some row is refused, or they are too many for the server: the good frames before it go first.
-                None => count = count.div_ceil(2),
+            let frames = &frames[..count];
+            let units = self.units.as_ref();
+            let away = units.map(|units| Away::of(frames, units, sent)).unwrap_or_default();
+            let edges = units.map(|units| away.edges(units, sent)).unwrap_or_default();
+            let work = Work { frames, rows: frames, away: &away, edges: &edges, owner: None, are_copies: false };
+            if let Some(committed) = self.commit_all(&work, from, notes).await? {
+                self.left(&away, edges);
+                return Ok(Committed { away: away.spans(), ..committed });
             }
+            // Some row is refused, or they are too many for the server: the good frames before it go first.
+            count = count.div_ceil(2);
         }
     }
 
@@ -65,26 +95,30 @@ impl StreamStore {
     }
 
     /// `None` where these frames cannot be committed together, but maybe fewer of them.
-    async fn commit_all(
+    pub(super) async fn commit_all(
         &mut self,
-        frames: &[IndexedFrame],
+        &Work { frames, rows, away, edges, owner, are_copies }: &Work<'_>,
         from: Position,
         notes: &[DerivedNote],
     ) -> Result<Option<Committed>, CommitError> {
         let last =
             frames.last().map(IndexedFrame::frame).ok_or_else(|| CommitError::violated("there are no frames"))?;
-        let mut sifted = self.sift(frames).await?;
+        let mut sifted = self.sift(rows, away).await?;
         let mut searched = Vec::new();
         let controls: Vec<(u64, ViewsInForce)> =
-            frames.iter().filter_map(|frame| Some((frame.frame().seq, frame.control()?.into()))).collect();
+            frames.iter().filter_map(|frame| Some((frame.frame().seq, ViewsInForce::of(frame.control()?)?))).collect();
         loop {
             let session = self.take().await?;
             let parts: Vec<LanePart<'_>> =
                 self.lanes.iter().zip(&sifted).filter_map(|(lane, of)| lane.part(of)).collect();
+            let parts: Vec<_> = if are_copies { parts.iter().map(LanePart::as_copies).collect() } else { parts };
             let attempt = Attempt {
                 stream: self.stream,
                 frames,
                 lanes: &parts,
+                away,
+                edges,
+                owner,
                 notes,
                 controls: &controls,
                 before_commit: self.settings.before_commit,
@@ -95,14 +129,15 @@ impl StreamStore {
                 },
             };
             let (lane, error) = match attempt.run(session).await {
-                Ok((session, Done { outcomes, views, eventful, restated })) => {
+                Ok((session, Done { outcomes, views, eventful, restated, taken })) => {
                     let was_staged = parts.iter().any(|part| part.straight.is_none());
                     let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
-                    for (lane, sifted) in self.lanes.iter_mut().zip(&sifted) {
+                    let was_decided = !are_copies && taken.as_ref().is_none_or(decides_parked);
+                    for (lane, sifted) in self.lanes.iter_mut().zip(&sifted).filter(|_| was_decided) {
                         lane.committed(committed.rows[lane.lane], sifted);
                     }
-                    return Ok(Some(Committed { was_staged, views, eventful, restated, ..committed }));
+                    return Ok(Some(Committed { was_staged, views, eventful, restated, taken, ..committed }));
                 }
                 Err(AttemptError::Rows { lane, error }) => (lane, error),
                 Err(error) => return Err(error.into()),
@@ -113,7 +148,7 @@ impl StreamStore {
             let was_straight = self.lanes[place].refused();
             match fault {
                 Fault::Duplicate if was_straight => {}
-                Fault::Data if self.lost_partitions(frames).await? => sifted = self.sift(frames).await?,
+                Fault::Data if self.lost_partitions(rows, away).await? => sifted = self.sift(rows, away).await?,
                 Fault::Data | Fault::TooMuch if frames.len() > 1 => return Ok(None),
                 Fault::Data if !searched.contains(&lane) => {
                     searched.push(lane);
@@ -125,10 +160,10 @@ impl StreamStore {
     }
 
     /// Sees what of each lane can be sent, and makes the partitions that it needs.
-    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame]) -> Result<Vec<Sifted<'a>>, StoreError> {
+    async fn sift<'a>(&mut self, frames: &'a [IndexedFrame], away: &Away) -> Result<Vec<Sifted<'a>>, StoreError> {
         let mut sifted = Vec::with_capacity(self.lanes.len());
         for lane in &mut self.lanes {
-            let of_lane = lane.sift(frames, self.settings.granularity);
+            let of_lane = lane.sift(frames, self.settings.granularity, away);
             lane.make_partitions(&mut self.control, &of_lane.missing).await?;
             sifted.push(of_lane);
         }
@@ -136,11 +171,11 @@ impl StreamStore {
     }
 
     /// Whether facts were refused because a partition that was known is not there any more: somebody detached it.
-    async fn lost_partitions(&mut self, frames: &[IndexedFrame]) -> Result<bool, StoreError> {
+    async fn lost_partitions(&mut self, frames: &[IndexedFrame], away: &Away) -> Result<bool, StoreError> {
         let mut lost = false;
         for lane in &mut self.lanes {
             lane.read_partitions(&mut self.control).await?;
-            lost |= !lane.sift(frames, self.settings.granularity).missing.is_empty();
+            lost |= !lane.sift(frames, self.settings.granularity, away).missing.is_empty();
         }
         Ok(lost)
     }
@@ -159,6 +194,8 @@ impl StreamStore {
             letters,
             rows: 0,
             times: None,
+            away: Tally::default(),
+            is_copied: false,
         };
         let parted = bisect(self, of, &sifted.ranges).await?;
         sifted.ranges = parted.taken;
@@ -185,4 +222,9 @@ impl Sessions for StreamStore {
 /// that the position would silently skip.
 fn follow(from: Position, frames: &[IndexedFrame]) -> bool {
     (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.frame().seq == expected)
+}
+
+/// Whether two frames can be committed together: rows and what changes no unit, or copies. What says whose a unit is, is alone.
+fn is_alike(one: &IndexedFrame, other: &IndexedFrame) -> bool {
+    one.owner().is_none() && other.owner().is_none() && one.copied().is_some() == other.copied().is_some()
 }

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use forebay_model::ownership::Taken;
 use forebay_model::{Lane, PerLane, Position, Timestamp, ViewSet};
 
 use super::lane::LanePart;
 use super::transaction::attempt::Outcome;
 use crate::dead_letter::{Reason, RowPosition};
+use crate::frame::IndexedFrame;
 use crate::position::Tally;
 use crate::read::eventful::Eventful;
 
 /// What a commit has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Committed {
     /// How many of the frames, from the first: the whole batch, except after frames with rows that the server refuses.
     pub frames: usize,
@@ -31,6 +33,12 @@ pub struct Committed {
     pub eventful: Vec<Eventful>,
     /// The times of the rows whose status is another now.
     pub restated: Vec<Timestamp>,
+    /// Which rows are not decided here, in order.
+    pub away: Vec<DeadRows>,
+    /// What a control frame has done that says whose a unit is.
+    pub taken: Option<Taken>,
+    /// What was parked, and is decided by that: as frames that stand where the control frame does.
+    pub unparked: Vec<IndexedFrame>,
 }
 
 /// Rows of the log that died together.
@@ -48,7 +56,22 @@ impl Committed {
     pub(super) fn nothing(position: Position) -> Self {
         let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
         let (views, eventful, restated) = (None, Vec::new(), Vec::new());
-        Self { frames: 0, position, rows, dead, dead_rows, was_staged: false, views, eventful, restated }
+        let (away, taken, unparked) = (Vec::new(), None, Vec::new());
+        let was_staged = false;
+        Self {
+            frames: 0,
+            position,
+            rows,
+            dead,
+            dead_rows,
+            was_staged,
+            views,
+            eventful,
+            restated,
+            away,
+            taken,
+            unparked,
+        }
     }
 
     pub(super) fn of(frames: usize, position: Position, parts: &[LanePart<'_>], outcomes: &[Outcome]) -> Self {

@@ -12,18 +12,24 @@
 //! | `transaction` | one transaction: every lane of the stream, one position |
 //! | `copy` | tuples into a table, with the place in the log that each keeps |
 //! | `comparison` | facts as they should be, against what is stored |
+//! | `copies` | what a move brings |
+//! | `clean` | what is nobody's any more |
+//! | `owned` | which rows go to other shards |
 //! | `connections` | the sessions of a store |
 //! | `step` | one answer of the server, within a bound, and what its failure means |
 
+mod clean;
 mod commit;
 mod committed;
 mod comparison;
 mod connections;
+mod copies;
 mod copy;
 mod error;
 pub(crate) mod lane;
+mod owned;
 pub(crate) mod step;
-mod transaction;
+pub(crate) mod transaction;
 
 use forebay_model::{Incarnation, Lane, Position, ShardId, StreamId, StreamKind, Timestamp};
 use sqlx::Connection;
@@ -42,6 +48,7 @@ use crate::connection::session::connect_primary;
 use crate::control::ViewsInForce;
 use crate::derived::{Derived, DerivedNote};
 use crate::loss::AcceptedLoss;
+use crate::owner::units::Units;
 use crate::partition::Granularity;
 use crate::position::StreamPosition;
 
@@ -74,6 +81,8 @@ pub struct StreamStore {
     placed_in: Option<Incarnation>,
     control: PgConnection,
     session: Option<Session>,
+    /// What the shard says of units, where the store was told the map.
+    units: Option<Units>,
 }
 
 impl StreamStore {
@@ -88,7 +97,7 @@ impl StreamStore {
         for lane in stream.lanes() {
             lanes.push(LaneState::read(&mut control, lane).await?);
         }
-        Ok(Self { stream, shard, settings, address, lanes, placed_in: None, control, session: None })
+        Ok(Self { stream, shard, settings, address, lanes, placed_in: None, control, session: None, units: None })
     }
 
     /// The server that it writes to: the first of the shard's addresses that was a primary.
@@ -183,15 +192,10 @@ impl StreamStore {
     /// # Errors
     /// [`CommitError::Fenced`] where the position is not at `at`, or a note is not as it was read; then nothing was moved.
     pub async fn note_derived(&mut self, at: Position, notes: &[DerivedNote]) -> Result<(), CommitError> {
-        const SQL: &str =
-            "select 1 from stream_position where stream = $1 and incarnation = $2 and stream_seq = $3 for share";
+        let stream = self.stream;
         let noted = async {
             let mut transaction = self.control.begin().await?;
-            let guard = sqlx::query(SQL)
-                .bind(self.stream.as_str())
-                .bind(at.incarnation.get().cast_signed())
-                .bind(at.seq.cast_signed());
-            let holds = guard.fetch_optional(&mut *transaction).await?.is_some();
+            let holds = position_holds(&mut transaction, stream, at).await?;
             let moved = holds && DerivedNote::move_all(&mut transaction, notes).await?;
             if moved {
                 transaction.commit().await?;
@@ -202,4 +206,13 @@ impl StreamStore {
         };
         if step(Step::Commit, noted).await? { Ok(()) } else { Err(CommitError::Fenced) }
     }
+}
+
+/// Whether a stream's position is there, and stays there for as long as the transaction lasts.
+async fn position_holds(connection: &mut PgConnection, stream: StreamKind, at: Position) -> Result<bool, sqlx::Error> {
+    const SQL: &str =
+        "select 1 from stream_position where stream = $1 and incarnation = $2 and stream_seq = $3 for share";
+    let guard =
+        sqlx::query(SQL).bind(stream.as_str()).bind(at.incarnation.get().cast_signed()).bind(at.seq.cast_signed());
+    Ok(guard.fetch_optional(connection).await?.is_some())
 }

@@ -2,8 +2,8 @@
 
 use forebay_model::{Incarnation, Lane, PerLane, Position, ShardId};
 use forebay_shard::{
-    CommitError, Committed, DeadRows, IndexedFrame, LogFrame, Reason, ShardAddresses, StoreError, StoreSettings,
-    StreamStore, Tally, migrate,
+    CommitError, Committed, DeadRows, IndexedFrame, LogFrame, Reason, SentOn, ShardAddresses, StoreError,
+    StoreSettings, StreamStore, Tally, migrate,
 };
 use forebay_testkit::Databases;
 
@@ -105,9 +105,12 @@ impl Writer {
             views: None,
             eventful: Vec::new(),
             restated: Vec::new(),
+            away: Vec::new(),
+            taken: None,
+            unparked: Vec::new(),
         };
         while !rest.is_empty() {
-            let committed = self.store.commit(rest, self.position, &[]).await?;
+            let committed = self.store.commit(rest, self.position, &[], &SentOn::new()).await?;
             assert!(committed.frames > 0, "a commit without progress");
             rest = &rest[committed.frames..];
             self.position = committed.position;
@@ -119,6 +122,9 @@ impl Writer {
             sum.was_staged |= committed.was_staged;
             sum.eventful.extend(committed.eventful);
             sum.restated.extend(committed.restated);
+            sum.away.extend(committed.away);
+            sum.unparked.extend(committed.unparked);
+            sum.taken = committed.taken.or(sum.taken);
             sum.views = committed.views.or(sum.views);
         }
         Ok(sum)
@@ -136,5 +142,5 @@ impl Writer {
 }
 
 pub(crate) fn tally(stored: u64, duplicate: u64, dead: u64) -> Tally {
-    Tally { stored, duplicate, dead }
+    Tally { stored, duplicate, dead, ..Tally::default() }
 }

@@ -77,7 +77,7 @@ impl TotalsRequest {
     async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
         // What two shards have both while its bucket moves must count once, which only the rows tell.
         let is_split = match reads.first() {
-            Some((_, Subject::Everybody { .. })) => map.is_moving(),
+            Some((_, Subject::Everybody { .. })) => !map.moves().is_empty(),
             _ => reads.len() > 1,
         };
         let Summed { sums, read_at, watched, missing, is_whole } =

@@ -66,7 +66,7 @@ async fn up(shard: ShardId, figures: ShardFigures, log: Option<&Log>, derivation
 }
 
 fn lane_stats(lane: Lane, known: Option<&StreamPosition>) -> LaneStats {
-    let Tally { stored, duplicate, dead } = known.map(|known| known.rows[lane]).unwrap_or_default();
+    let Tally { stored, duplicate, dead, .. } = known.map(|known| known.rows[lane]).unwrap_or_default();
     LaneStats { stored, duplicates: duplicate, dead_letters: dead }
 }
 

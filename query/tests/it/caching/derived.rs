@@ -30,7 +30,7 @@ struct Pair {
 impl Pair {
     async fn start(name: &str) -> Self {
         let scene = Scene::start(name).await;
-        let target = scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), "S1"));
+        let target = scene.writing.map.shard(StreamKind::Derived, Bucket::of_key(Tenant::none(), "S1"));
         let source = ShardId((target.0 + 1) % 3);
         let customer = scene.writing.customer_of(source);
         Self { scene, source, target, customer }
@@ -80,7 +80,7 @@ impl Pair {
     }
 
     fn index_shard(&self, id: &str) -> ShardId {
-        self.scene.writing.map.write_shard(Bucket::of_key(Tenant::none(), id))
+        self.scene.writing.map.shard(StreamKind::Derived, Bucket::of_key(Tenant::none(), id))
     }
 
     /// From now on the target is owed what follows from the source's orders.

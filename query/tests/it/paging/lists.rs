@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_model::{Lane, Timestamp};
 use forebay_shard::{Merger, ShardAddresses, Swap};
 use forebay_testkit::eventually;
 use rand::rngs::StdRng;
@@ -105,35 +105,6 @@ async fn every_walk_meets_each_order_once_in_order() {
     check_every_list(&scene, &orders, random).await;
     scene.query = start_query(&scene.log, &scene.shards.urls, &[]).await;
     check_every_list(&scene, &orders, random).await;
-}
-
-#[tokio::test]
-async fn what_two_shards_have_while_a_bucket_moves_is_shown_once() {
-    // Whatever is written to shard 0 is read from shard 1 too.
-    let mut scene = Scene::start_with("moving", &[], |mut map| {
-        for bucket in 0..4096_u16 {
-            if map["write"][usize::from(bucket)] == 0 {
-                map["read"][bucket.to_string()] = json!([0, 1]);
-            }
-        }
-        map
-    })
-    .await;
-    let orders = random_orders(&mut StdRng::seed_from_u64(1), 200);
-    let (copied, _) = orders.split_at(100);
-    scene.writing.write(&orders).await;
-    for lane in Lane::ALL {
-        scene.writing.copy(copied, lane, ShardId(0), ShardId(1)).await;
-    }
-    let random = &mut StdRng::seed_from_u64(2);
-    check_every_list(&scene, &orders, random).await;
-    // A shard that the bucket is moved to may be all there is.
-    for table in ["orders", "order_views"] {
-        scene.sql(ShardId(0), &format!("delete from {table}")).await;
-    }
-    scene.writing.copy(&orders, Lane::Orders, ShardId(0), ShardId(1)).await;
-    let walked = walk(&scene, "/v1/orders?order=asc", &[7]).await;
-    assert_eq!(walked, model(&orders, true, |_| true));
 }
 
 #[tokio::test]

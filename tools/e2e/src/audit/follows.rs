@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use forebay_model::{Bucket, ShardMap, Tenant};
+use forebay_model::{Bucket, ShardMap, StreamKind, Tenant};
 
 use super::sent::slices;
 use super::stored::{Stored, StoredOrder, StoredView};
@@ -66,7 +66,8 @@ fn views(shards: &[Stored]) -> Vec<String> {
 
 /// Every entry and view lies on the shard of its id and its key.
 fn places(number: usize, shard: &Stored, map: &ShardMap) -> Vec<String> {
-    let is_away = |key: &str| usize::from(map.write_shard(Bucket::of_key(Tenant::none(), key)).0) != number;
+    let is_away =
+        |key: &str| usize::from(map.shard(StreamKind::Derived, Bucket::of_key(Tenant::none(), key)).0) != number;
     let tell = |what: &str, order: &str| format!("{what} of {order} lies on shard {number}, where nobody looks for it");
     let entries = shard.index.iter().filter(|entry| is_away(&entry.order_id));
     let views = shard.views.iter().filter(|view| is_away(&view.key));

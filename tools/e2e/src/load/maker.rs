@@ -1,6 +1,6 @@
 //! Orders of every kind that a client may send, each with a mark by which it is known wherever it turns up.
 
-use forebay_model::{CustomerId, ShardMap, Tenant, Timestamp};
+use forebay_model::{CustomerId, ShardMap, StreamKind, Tenant, Timestamp};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Made {
     /// The shard that it is logged for.
     pub fn shard(&self, map: &ShardMap) -> Option<usize> {
         let customer = CustomerId::new(self.customer_id.as_str()).ok()?;
-        Some(usize::from(map.write_shard(map.bucket_of(Tenant::none(), &customer)).0))
+        Some(usize::from(map.shard(StreamKind::Logged, map.bucket_of(Tenant::none(), &customer)).0))
     }
 
     /// Whether it is a sale or a return.

@@ -91,7 +91,7 @@ impl Verification<'_> {
                 facts.push(fact);
             }
         }
-        for Difference { fact, disagreement } in self.scope.differences(shard, lane, &facts).await? {
+        for Difference { fact, disagreement } in self.scope.differences_at_home(lane, &facts).await? {
             let (number, row) = places[fact];
             outcomes[number].add(lane, row, &facts[fact], disagreement);
         }

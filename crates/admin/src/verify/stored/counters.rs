@@ -1,8 +1,11 @@
 //! Rows that a lane has counted, against the rows that are there. Both are of one snapshot, so they must be equal.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use forebay_model::{Lane, StreamKind};
 use forebay_shard::dropped_view::rows_dropped;
+use forebay_shard::owner::rows_moved;
 use forebay_shard::{AcceptedLoss, StreamPosition, Tally};
 
 use crate::verify::log::frames::{Base, Counted};
@@ -33,7 +36,7 @@ impl Verification<'_> {
         lane: Lane,
         position: Option<&StreamPosition>,
     ) -> Result<LaneFigures> {
-        let Tally { stored, duplicate, dead } = position.map(|position| position.rows[lane]).unwrap_or_default();
+        let Tally { stored, duplicate, dead, .. } = position.map(|position| position.rows[lane]).unwrap_or_default();
         let figures = LaneFigures {
             shard: snapshot.shard,
             lane,
@@ -49,9 +52,13 @@ impl Verification<'_> {
         };
         self.sums(snapshot, lane).await?;
         let dropped = rows_dropped(&mut snapshot.connection, lane).await?;
-        if figures.rows_in_table + dropped != stored {
+        let (copied, cleaned) = rows_moved(&mut snapshot.connection, lane).await?;
+        if figures.rows_in_table + dropped + cleaned != stored + copied {
             let (there, table) = (figures.rows_in_table, lane.table());
-            let gone = if dropped > 0 { format!(", {dropped} of dropped views are gone") } else { String::new() };
+            let mut gone = if dropped > 0 { format!(", {dropped} of dropped views are gone") } else { String::new() };
+            if copied + cleaned > 0 {
+                let _ = write!(gone, ", {copied} came with buckets, {cleaned} went with some");
+            }
             let detail = format!("{stored} rows were stored{gone}, and the table {table} has {there}");
             self.report.differs(snapshot.shard, lane, DifferenceKind::Counter, detail);
         }

@@ -71,7 +71,7 @@ impl Verification<'_> {
             if self.scope.views.get(view.view).is_none() || keys.contains(&(view.view, view.key.clone())) {
                 continue;
             }
-            if self.scope.may_have_lost_orders(self.scope.map.read_shards(view.home)[0]).await? {
+            if self.scope.may_have_lost_orders(self.scope.map.shard(StreamKind::Logged, view.home)).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -120,7 +120,7 @@ impl Verification<'_> {
     /// only missing for now where their shard reads its log again: it was restored, or another server has taken over.
     async fn look_for_orders(&mut self, shard: ShardId, lane: Lane, orphans: Vec<Orphan>) -> Result<()> {
         let homes: BTreeSet<ShardId> =
-            orphans.iter().flat_map(|orphan| self.scope.map.read_shards(orphan.bucket).to_vec()).collect();
+            orphans.iter().map(|orphan| self.scope.map.shard(StreamKind::Logged, orphan.bucket)).collect();
         for home in homes {
             if !self.pass(StreamKind::Logged.on(home)).await? {
                 self.report.pending += orphans.len() as u64;
@@ -129,7 +129,7 @@ impl Verification<'_> {
         }
         let stored = self.scope.stored(orphans.iter().map(|orphan| (orphan.bucket, orphan.order.clone()))).await?;
         for Orphan { what, bucket, order } in orphans.iter().filter(|orphan| !stored.contains(&orphan.order)) {
-            if self.scope.may_have_lost_orders(self.scope.map.read_shards(*bucket)[0]).await? {
+            if self.scope.may_have_lost_orders(self.scope.map.shard(StreamKind::Logged, *bucket)).await? {
                 self.report.explained += 1;
                 continue;
             }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::frame::id::NotAFrameId;
-use forebay_model::{Claimant, Control, Incarnation, Lane, RequestId, ViewSet};
+use forebay_model::{Claimant, Control, Incarnation, Lane, RequestId, StreamKind, ViewSet};
 
 fn claims() -> Claims {
     let mut claims = Claims::default();
@@ -83,10 +83,10 @@ fn a_control_frame_that_says_what_is_not_known_is_not_read() {
     let position = Position { incarnation: Incarnation::new(1), seq: 9 };
     let known = Frame::of_control(&Control::Views { epoch: Epoch(2), in_force: ViewSet::default() });
     let (headers, body) = known.message();
-    let read = StoredFrame::from_message(FrameKind::Control, position, &headers, body);
+    let read = StoredFrame::from_message(FrameKind::Control(StreamKind::Logged), position, &headers, body);
     assert_eq!(read.unwrap().frame, Ok(known.clone()));
     let (headers, body) = Frame { payload: r#"{"moves":{"epoch":3}}"#.into(), ..known }.message();
-    let read = StoredFrame::from_message(FrameKind::Control, position, &headers, body);
+    let read = StoredFrame::from_message(FrameKind::Control(StreamKind::Logged), position, &headers, body);
     let found = r#"control/1 {"moves":{"epoch":3}}"#.into();
     assert_eq!(read.unwrap_err().why, Unreadable::Format { known: "control/1", found });
 }

@@ -15,6 +15,7 @@ use self::sift::{RowRange, Sifted, sift};
 use self::statements::Statements;
 use crate::dead_letter::Letter;
 use crate::frame::IndexedFrame;
+use crate::owner::away::Away;
 use crate::partition::{self, Granularity, Ranges, Span};
 use crate::position::Tally;
 use crate::store::error::StoreError;
@@ -44,9 +45,20 @@ pub(crate) struct LanePart<'a> {
     pub(crate) straight: Option<&'a Ranges>,
     pub(crate) ranges: &'a [RowRange<'a>],
     pub(crate) letters: &'a [Letter],
-    /// How many rows of the log it is for: as many must be stored, duplicate or dead.
+    /// How many rows of the log it is for: as many must have a fate.
     pub(crate) rows: u64,
     pub(crate) times: Option<(Timestamp, Timestamp)>,
+    /// Those of its rows that are not decided here.
+    pub(crate) away: Tally,
+    /// Whether they are copies, which are stored as far as they are new, and nothing else.
+    pub(crate) is_copied: bool,
+}
+
+impl LanePart<'_> {
+    /// The same, of rows that a move brings.
+    pub(crate) fn as_copies(&self) -> Self {
+        Self { straight: None, letters: &[], is_copied: true, ..*self }
+    }
 }
 
 impl LaneState {
@@ -93,9 +105,9 @@ impl LaneState {
     }
 
     /// What of the lane's frames among these can be sent.
-    pub(crate) fn sift<'a>(&self, frames: &'a [IndexedFrame], granularity: Granularity) -> Sifted<'a> {
-        let of_lane = frames.iter().filter(|frame| frame.lane() == Some(self.lane));
-        sift(of_lane, &self.ranges, granularity)
+    pub(crate) fn sift<'a>(&self, frames: &'a [IndexedFrame], granularity: Granularity, away: &Away) -> Sifted<'a> {
+        let of_lane = frames.iter().filter(|frame| frame.rows_of() == Some(self.lane));
+        sift(of_lane, &self.ranges, granularity, away)
     }
 
     /// Its part in a transaction; `None` where it has none.
@@ -109,6 +121,8 @@ impl LaneState {
             letters: &sifted.letters,
             rows: sifted.logged,
             times: sifted.times,
+            away: sifted.away,
+            is_copied: false,
         })
     }
 

@@ -9,8 +9,9 @@ use forebay_model::{Lane, Timestamp};
 
 use crate::dead_letter::{Letter, Reason, RowPosition};
 use crate::frame::IndexedFrame;
+use crate::owner::away::{Away, AwayRow, Way};
 use crate::partition::{Granularity, Ranges, Span};
-use crate::place::Place;
+use crate::position::Tally;
 use crate::store::copy::Sent;
 
 /// Tuples that stand together in a frame, and can be sent.
@@ -33,6 +34,8 @@ pub(crate) struct Sifted<'a> {
     pub(crate) times: Option<(Timestamp, Timestamp)>,
     /// How many rows of the log it was made of.
     pub(crate) logged: u64,
+    /// Those of them that are not decided here.
+    pub(crate) away: Tally,
 }
 
 /// 2100-01-01T00:00:00Z. Ingestion refuses what is more than a day ahead; this only keeps a foreign frame from making
@@ -74,9 +77,10 @@ impl<'a> RowRange<'a> {
 
     /// As they are sent, in the order of the log, each with its time: with their place, where rows name its log by that number.
     pub(crate) fn sent(self, place_log: Option<i16>) -> impl Iterator<Item = (Sent<'a>, Timestamp)> {
-        let seq = self.frame.frame().seq;
-        let place = place_log.map(|log| Place { log, seq });
-        self.tuples().map(move |(tuples, entry)| (Sent { tuples, place }, entry.ordered_at))
+        let place = move |row| place_log.map(|log| self.frame.place_of(row, log));
+        (self.first..)
+            .zip(self.tuples())
+            .map(move |(row, (tuples, entry))| (Sent { tuples, place: place(row) }, entry.ordered_at))
     }
 
     /// Each as a range of its own.
@@ -92,13 +96,15 @@ impl Sifted<'_> {
     }
 }
 
-/// Takes frames apart. `partitions` are those that exist, where the lane's table is partitioned by time.
+/// Takes frames apart, but for what is away. `partitions` are those that exist, where the lane's table is partitioned by time.
 pub(crate) fn sift<'a>(
     frames: impl Iterator<Item = &'a IndexedFrame>,
     partitions: &Ranges,
     granularity: Granularity,
+    away: &Away,
 ) -> Sifted<'a> {
-    let mut sieve = Sieve { partitions, granularity, here: None, slots: BTreeSet::new(), sifted: Sifted::default() };
+    let (slots, sifted) = (BTreeSet::new(), Sifted::default());
+    let mut sieve = Sieve { partitions, granularity, away, here: None, slots, sifted };
     for frame in frames {
         sieve.sifted.logged += u64::from(frame.frame().rows);
         sieve.frame(frame);
@@ -110,6 +116,7 @@ pub(crate) fn sift<'a>(
 struct Sieve<'a, 'p> {
     partitions: &'p Ranges,
     granularity: Granularity,
+    away: &'p Away,
     /// The partition of the last fact: the next one most often lies there too.
     here: Option<Span>,
     /// The slots that are missing. The facts of one batch may be of many days.
@@ -124,9 +131,8 @@ impl<'a> Sieve<'a, '_> {
             return self.bury(indexed, 0, frame.rows, Reason::BadFrame, detail.clone(), frame.payload.clone());
         }
         // A frame whose count is wrong is not half trusted: what it holds may be another's, or a part.
-        let rows = tuples.entries().len() as u32;
-        let is_wrong = if tuples.is_torn() { rows >= frame.rows } else { rows != frame.rows };
-        if is_wrong {
+        if !indexed.is_whole() {
+            let rows = tuples.entries().len();
             let detail = format!("the frame declares {} rows and has {rows}", frame.rows);
             return self.bury(indexed, 0, frame.rows, Reason::RowCount, detail, frame.payload.clone());
         }
@@ -137,8 +143,15 @@ impl<'a> Sieve<'a, '_> {
     fn rows(&mut self, indexed: &'a IndexedFrame) {
         let (frame, tuples) = (indexed.frame(), indexed.tuples());
         let mut faults = tuples.faults().iter().peekable();
+        let mut away = self.away.of_frame(frame.seq).iter().peekable();
         let (mut first, mut row, mut end) = (0, 0, 0);
         for entry in tuples.entries() {
+            if let Some(away) = away.next_if(|away| away.row == row) {
+                self.take(indexed, first..row);
+                self.leave(away);
+                (first, row, end) = (row + 1, row + 1, entry.range().end);
+                continue;
+            }
             let fault = match faults.next_if(|fault| fault.row == row) {
                 Some(fault) => Some((Reason::BadTuple, fault.error.to_string())),
                 None => self.time(indexed, entry.ordered_at),
@@ -163,7 +176,7 @@ impl<'a> Sieve<'a, '_> {
         if at < Timestamp::EARLIEST || at >= LATEST {
             return Some((Reason::OutOfRange, format!("ordered_at {at} lies outside 2000 to 2099")));
         }
-        if !frame.lane().is_some_and(Lane::is_partitioned_by_time) {
+        if !frame.rows_of().is_some_and(Lane::is_partitioned_by_time) {
             return None;
         }
         let times = self.sifted.times.get_or_insert((at, at));
@@ -181,6 +194,15 @@ impl<'a> Sieve<'a, '_> {
     fn take(&mut self, frame: &'a IndexedFrame, rows: Range<u32>) {
         if !rows.is_empty() {
             self.sifted.ranges.push(RowRange::new(frame, rows));
+        }
+    }
+
+    fn leave(&mut self, row: &AwayRow) {
+        let away = &mut self.sifted.away;
+        match row.way {
+            Way::SentOn(_) => away.sent_on += 1,
+            Way::Parked => away.parked += 1,
+            Way::PassedOver => {}
         }
     }
 

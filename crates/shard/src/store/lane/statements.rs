@@ -23,6 +23,8 @@ pub(crate) struct Statements {
     /// From there into the table, as far as the identities are new, and with orders into the sums. The first in the log wins. It gives how
     /// many were new.
     pub(crate) insert_staged: String,
+    /// The same for copies. The sums of orders are those of the units that the shard owns, and it does not own these yet.
+    pub(crate) insert_copied: String,
     /// The staged rows that are not in the table, or there with other content: number (from 0), and the time of the fact that
     /// was first.
     pub(crate) conflicts: String,
@@ -90,6 +92,11 @@ impl Statements {
             insert_staged: format!(
                 "with stored as (insert into {table} ({columns}) select {columns} from {staged} s {unless} order by n \
                     on conflict do nothing returning {returned}){summed} select count(*) from stored"
+            ),
+            insert_copied: format!(
+                "with stored as (insert into {table} ({columns}) select {columns} from {staged} s order by n \
+                    on conflict do nothing returning {returned}){} select count(*) from stored",
+                if lane == Lane::Orders { "" } else { summed.as_str() }
             ),
             conflicts: format!("select s.n - (select min(n) from {staged}), {first_at} {different} order by 1"),
             duplicates: duplicates(

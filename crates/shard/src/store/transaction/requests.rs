@@ -24,7 +24,7 @@ const MARGIN_US: i64 = 86_400_000_000;
 /// Whose the rows of a transaction are, and what becomes of them.
 #[derive(Debug)]
 pub(crate) struct Requests<'a> {
-    /// Without gaps.
+    /// In the order of the log.
     frames: &'a [IndexedFrame],
     /// Rows that are in the log once more, and count.
     again: BTreeSet<(u64, u32)>,
@@ -60,20 +60,21 @@ impl<'a> Requests<'a> {
 
     /// The request that a row is counted for.
     pub(crate) fn of_row(&self, row: RowPosition) -> Option<RequestId> {
-        let claimant = self.frame(row.seq)?.frame().claims.of_row(row.row)?;
+        let frame = self.frame(row.seq, row.row)?;
+        let claimant = frame.frame().claims.of_row(row.row - frame.first_row())?;
         self.is_counted((row.seq, row.row), claimant).then_some(claimant.request)
     }
 
     /// The request that a letter is of. One that stands for several rows may be of several, and is nobody's.
     pub(crate) fn of_letter(&self, letter: &Letter) -> Option<RequestId> {
-        let is_of_one_row = letter.rows == 1 && !self.is_unreadable(letter.position.seq);
+        let is_of_one_row = letter.rows == 1 && !self.is_unreadable(letter.position);
         is_of_one_row.then(|| self.of_row(letter.position)).flatten()
     }
 
     /// Whether a frame is dead as a whole, because its headers say that it cannot be read: then it counts as one row, however many
     /// were accepted.
-    fn is_unreadable(&self, seq: u64) -> bool {
-        self.frame(seq).is_some_and(|frame| frame.frame().fault.is_some())
+    fn is_unreadable(&self, row: RowPosition) -> bool {
+        self.frame(row.seq, row.row).is_some_and(|frame| frame.frame().fault.is_some())
     }
 
     /// A row was there before.
@@ -85,11 +86,12 @@ impl<'a> Requests<'a> {
 
     /// So many rows, from this one on, are dead.
     pub(crate) fn note_dead(&mut self, first: RowPosition, rows: u32) {
-        let rows = if self.is_unreadable(first.seq) { u32::MAX } else { rows };
-        let claims = self.frame(first.seq).map(|frame| &frame.frame().claims);
-        for claim in claims.into_iter().flat_map(|claims| claims.of_rows(first.row, rows)) {
+        let rows = if self.is_unreadable(first) { u32::MAX } else { rows };
+        let Some(frame) = self.frame(first.seq, first.row) else { return };
+        let behind = frame.first_row();
+        for claim in frame.frame().claims.of_rows(first.row - behind, rows) {
             let counted = (claim.first..claim.first + claim.rows)
-                .filter(|&row| self.is_counted((first.seq, row), claim.of))
+                .filter(|&row| self.is_counted((first.seq, behind + row), claim.of))
                 .count();
             self.fate(claim.of.request).dead += counted as i64;
         }
@@ -113,9 +115,9 @@ impl<'a> Requests<'a> {
         Ok(())
     }
 
-    fn frame(&self, seq: u64) -> Option<&'a IndexedFrame> {
-        let first = self.frames.first()?.frame().seq;
-        self.frames.get(usize::try_from(seq.checked_sub(first)?).ok()?)
+    fn frame(&self, seq: u64, row: u32) -> Option<&'a IndexedFrame> {
+        let behind = self.frames.partition_point(|frame| (frame.frame().seq, frame.first_row()) <= (seq, row));
+        self.frames[..behind].last().filter(|frame| frame.frame().seq == seq)
     }
 
     fn is_counted(&self, place: (u64, u32), claimant: Claimant) -> bool {

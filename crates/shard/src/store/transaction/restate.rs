@@ -25,6 +25,7 @@ pub(crate) async fn restate(
     parts: &[LanePart<'_>],
     eventful: &[Eventful],
 ) -> Result<Vec<Timestamp>, StepError> {
+    let are_counted = stream == StreamKind::Derived || parts.iter().all(|part| !part.is_copied);
     let (lane, rows) = match stream {
         StreamKind::Logged => {
             let orders = eventful.iter().map(|of| RowKey::of_order(of.bucket, &of.order));
@@ -46,7 +47,7 @@ pub(crate) async fn restate(
         changed.extend(others);
     }
     let mut sums = Sums::none(lane);
-    for (row, standing) in &changed {
+    for (row, standing) in changed.iter().filter(|_| are_counted) {
         sums.change(row, standing);
     }
     sums.add(connection).await?;

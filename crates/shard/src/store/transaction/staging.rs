@@ -51,10 +51,16 @@ impl LanePart<'_> {
             return Err(AttemptError::Violated(format!("of {sent} rows {stored} were stored and {dead} are dead")));
         };
         if duplicate > 0 && requests.has_any_of(self.lane) {
-            self.note_duplicates(connection, &conflicts, Tally { stored, duplicate, dead }, requests).await?;
+            self.note_duplicates(
+                connection,
+                &conflicts,
+                Tally { stored, duplicate, dead, ..Tally::default() },
+                requests,
+            )
+            .await?;
         }
         let conflicts = rows.iter().map(|row| row.position()).collect();
-        Ok(Outcome { tally: Tally { stored, duplicate, dead }, conflicts })
+        Ok(Outcome { tally: Tally { stored, duplicate, dead, ..Tally::default() }, conflicts })
     }
 
     /// Returns how many rows were new.
@@ -63,7 +69,8 @@ impl LanePart<'_> {
         let rows: Vec<_> = rows.map(|(row, _)| row).collect();
         copy(connection, &self.statements.copy_staged, &rows).await?;
         Times::of(self.lane, self.ranges).insert_new(connection).await?;
-        let insert = sqlx::query_scalar(AssertSqlSafe(self.statements.insert_staged.clone())).fetch_one(connection);
+        let insert = if self.is_copied { &self.statements.insert_copied } else { &self.statements.insert_staged };
+        let insert = sqlx::query_scalar(AssertSqlSafe(insert.clone())).fetch_one(connection);
         step(Step::Rows, insert).await.map(i64::cast_unsigned)
     }
 

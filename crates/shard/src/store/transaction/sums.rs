@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use forebay_model::touched::{HOUR_US, hour_of};
-use forebay_model::{Lane, Timestamp, Tuple, Tuples, Worth};
+use forebay_model::{Bucket, Lane, Timestamp, Tuple, Tuples, Worth};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
@@ -122,6 +122,27 @@ fn small(bytes: &[u8]) -> i16 {
 
 fn large(bytes: &[u8]) -> i64 {
     bytes.try_into().map_or(0, i64::from_be_bytes)
+}
+
+/// Counts all orders that are here of a bucket, which the shard owns from now on, or no longer counts them.
+pub(crate) async fn count_unit(
+    connection: &mut PgConnection,
+    bucket: Bucket,
+    is_owned: bool,
+) -> Result<(), sqlx::Error> {
+    const COUNTED: &str = "select tenant, date_trunc('hour', ordered_at, 'UTC') as hour, kind, currency, \
+            $2 * count(*) as orders, $2 * sum(coalesce(amended, total)) as total \
+        from orders where bucket = $1 group by 1, 2, 3, 4";
+    const NOTHING: &str = "delete from order_sums where orders = 0 and total = 0";
+    let Some(table) = SumTable::of(Lane::Orders) else { return Ok(()) };
+    let sign: i32 = if is_owned { 1 } else { -1 };
+    let add = table.add(&format!("select * from ({COUNTED}) as counted"));
+    let add = sqlx::query(AssertSqlSafe(add)).bind(bucket.number().cast_signed()).bind(sign);
+    add.execute(&mut *connection).await?;
+    if !is_owned {
+        sqlx::query(NOTHING).execute(connection).await?;
+    }
+    Ok(())
 }
 
 impl<'a> Sums<'a> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay_model::{Control, Epoch, Incarnation, Lane, Position, ShardId, StreamKind, ViewSet};
-use forebay_shard::{AcceptedLoss, IndexedFrame, LogFrame, StoreSettings, StreamStore, ViewsInForce};
+use forebay_shard::{AcceptedLoss, IndexedFrame, LogFrame, SentOn, StoreSettings, StreamStore, ViewsInForce};
 use proptest::prelude::*;
 use sqlx::{Connection, PgConnection};
 
@@ -66,7 +66,7 @@ async fn a_batch_has_control_frames_among_its_rows_and_a_part_of_it_takes_only_i
     // The frame that is refused is committed apart from what is behind it.
     let refused = frame(6, &[crate::facts::overflowing(&fact("BAD"))]).indexed(Lane::Orders);
     let batch = [control(5, &said(5, &[3])), refused, control(7, &said(6, &[4]))];
-    let first = writer.store.commit(&batch, writer.position, &[]).await.unwrap();
+    let first = writer.store.commit(&batch, writer.position, &[], &SentOn::new()).await.unwrap();
     assert!(first.frames < 3, "{first:?}");
     assert_eq!((first.views, taken(&scene).await), (Some(views(&[3])), Some(said(5, &[3]))));
 }

@@ -11,3 +11,4 @@ mod poison;
 mod requests;
 mod second_times;
 mod times;
+mod units;

@@ -1,7 +1,7 @@
 //! How far facts are derived is noted only where the position and the notes are what their writer has read.
 
 use forebay_model::{Incarnation, Lane, Position, ShardId};
-use forebay_shard::{CommitError, Derived, DerivedNote, Published};
+use forebay_shard::{CommitError, Derived, DerivedNote, Published, SentOn};
 use sqlx::{Connection, PgConnection};
 
 use crate::facts::{fact, frame, frames, indexed};
@@ -60,7 +60,7 @@ async fn notes_move_with_a_commit_and_alone() {
     let mut writer = writer(&scene).await;
     writer.commit(&frames(1, 2)).await.unwrap();
     let both = [moved(0, 0, 2), moved(1, 0, 1)];
-    let committed = writer.store.commit(&indexed(&frames(3, 1)), writer.position, &both).await.unwrap();
+    let committed = writer.store.commit(&indexed(&frames(3, 1)), writer.position, &both, &SentOn::new()).await.unwrap();
     writer.position = committed.position;
     assert_eq!((writer.position.seq, notes(&scene).await), (3, vec![noted(0, 2), noted(1, 1)]));
     let one_transaction = "select count(distinct x) from (select xmin::text x from derived_through union all select xmin::text from stream_position) t";
@@ -69,16 +69,18 @@ async fn notes_move_with_a_commit_and_alone() {
     writer.store.note_derived(writer.position, &[moved(1, 1, 3)]).await.unwrap();
     assert_eq!(notes(&scene).await, [noted(0, 2), noted(1, 3)]);
     writer.store.note_derived(writer.position, &[]).await.unwrap();
-    let committed = writer.store.commit(&[], writer.position, &[moved(1, 3, 4)]).await.unwrap();
+    let committed = writer.store.commit(&[], writer.position, &[moved(1, 3, 4)], &SentOn::new()).await.unwrap();
     assert_eq!((committed.frames, committed.position), (0, writer.position));
     assert_eq!(notes(&scene).await, [noted(0, 2), noted(1, 4)]);
     // They move through staging, and when rows are refused, too.
     let duplicates =
         frames(1, 1).into_iter().map(|frame| forebay_shard::LogFrame { seq: 4, ..frame }).collect::<Vec<_>>();
-    let committed = writer.store.commit(&indexed(&duplicates), writer.position, &[moved(0, 2, 3)]).await.unwrap();
+    let committed =
+        writer.store.commit(&indexed(&duplicates), writer.position, &[moved(0, 2, 3)], &SentOn::new()).await.unwrap();
     writer.position = committed.position;
     let bad = frame(5, &[crate::facts::overflowing(&fact("BAD")), fact("A").order()]);
-    let committed = writer.store.commit(&indexed(&[bad]), writer.position, &[moved(0, 3, 4)]).await.unwrap();
+    let committed =
+        writer.store.commit(&indexed(&[bad]), writer.position, &[moved(0, 3, 4)], &SentOn::new()).await.unwrap();
     assert_eq!(committed.rows[Lane::Orders], tally(1, 0, 1));
     assert_eq!(notes(&scene).await, [noted(0, 4), noted(1, 4)]);
 }
@@ -89,7 +91,8 @@ async fn where_the_first_half_of_a_batch_goes_first_so_do_its_notes_and_only_onc
     let mut writer = writer(&scene).await;
     let mut batch = frames(1, 4);
     batch[3] = frame(4, &[crate::facts::overflowing(&fact("BAD"))]);
-    let committed = writer.store.commit(&indexed(&batch), writer.position, &[moved(0, 0, 0), moved(1, 0, 1)]).await;
+    let committed =
+        writer.store.commit(&indexed(&batch), writer.position, &[moved(0, 0, 0), moved(1, 0, 1)], &SentOn::new()).await;
     let committed = committed.unwrap();
     assert_eq!((committed.frames, notes(&scene).await), (2, vec![noted(0, 0), noted(1, 1)]));
 }
@@ -101,7 +104,7 @@ async fn a_note_that_is_another_fences_the_commit_and_nothing_is_stored_or_noted
     one.store.note_derived(one.position, &[moved(1, 0, 5)]).await.unwrap();
     let batch = indexed(&frames(1, 2));
     for notes in [&[moved(0, 0, 1), moved(1, 0, 1)][..], &[moved(1, 4, 6)], &[moved(2, 0, 1)]] {
-        let refused = other.store.commit(&batch, other.position, notes).await.unwrap_err();
+        let refused = other.store.commit(&batch, other.position, notes, &SentOn::new()).await.unwrap_err();
         assert!(matches!(refused, CommitError::Fenced), "{refused}");
     }
     // Every part of a note counts.
@@ -111,13 +114,13 @@ async fn a_note_that_is_another_fences_the_commit_and_nothing_is_stored_or_noted
     strange[2].before.published.position.seq = 6;
     strange[3].before.published.frame_id.push('x');
     for note in strange {
-        let refused = other.store.commit(&batch, other.position, &[note]).await.unwrap_err();
+        let refused = other.store.commit(&batch, other.position, &[note], &SentOn::new()).await.unwrap_err();
         assert!(matches!(refused, CommitError::Fenced), "{refused}");
     }
     assert_eq!(scene.count("orders").await, 0);
     assert_eq!(other.store.position().await.unwrap().unwrap().position, other.position);
     assert_eq!(notes(&scene).await, [noted(0, 0), noted(1, 5)]);
-    other.store.commit(&batch, other.position, &[moved(0, 0, 1), moved(1, 5, 6)]).await.unwrap();
+    other.store.commit(&batch, other.position, &[moved(0, 0, 1), moved(1, 5, 6)], &SentOn::new()).await.unwrap();
     assert_eq!(notes(&scene).await, [noted(0, 1), noted(1, 6)]);
 }
 
@@ -131,7 +134,7 @@ async fn a_writer_that_another_has_overtaken_notes_nothing() {
     assert!(matches!(refused, CommitError::Fenced), "{refused}");
     let renewed = Position { incarnation: Incarnation::new(8), ..one.position };
     assert!(matches!(one.store.note_derived(renewed, &[moved(0, 0, 1)]).await, Err(CommitError::Fenced)));
-    let late = other.store.commit(&indexed(&frames(1, 1)), other.position, &[moved(0, 0, 1)]).await;
+    let late = other.store.commit(&indexed(&frames(1, 1)), other.position, &[moved(0, 0, 1)], &SentOn::new()).await;
     assert!(matches!(late, Err(CommitError::Fenced)), "{late:?}");
     assert_eq!(notes(&scene).await, [noted(0, 0), noted(1, 0)]);
     // The position is as it was read; one of the notes is not.
@@ -162,7 +165,11 @@ async fn writers_that_race_move_each_note_once() {
             let done = if (at + position.seq) % 2 == 0 {
                 writer.store.note_derived(position, &note).await
             } else {
-                writer.store.commit(&indexed(&frames(position.seq + 1, 1)), position, &note).await.map(drop)
+                writer
+                    .store
+                    .commit(&indexed(&frames(position.seq + 1, 1)), position, &note, &SentOn::new())
+                    .await
+                    .map(drop)
             };
             match done {
                 Ok(()) => moves += 1,

@@ -1,7 +1,7 @@
 //! Connections that die. Nothing is half stored, nothing dies of it, and no later query reads a wrong answer.
 
 use forebay_model::{Lane, ShardId, StreamKind};
-use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};
+use forebay_shard::{CommitError, ErrorClass, SentOn, StoreSettings, StreamStore};
 use forebay_testkit::eventually;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -63,7 +63,8 @@ async fn a_commit_that_is_dropped_in_the_middle_stores_all_or_nothing() {
     for wait_us in (0..6000).step_by(300) {
         let first = writer.position.seq + 1;
         let batch = indexed(&frames(first, 20));
-        let commit = writer.store.commit(&batch, writer.position, &[]);
+        let sent = SentOn::new();
+        let commit = writer.store.commit(&batch, writer.position, &[], &sent);
         let _ = tokio::time::timeout(std::time::Duration::from_micros(wait_us), commit).await;
         // The abandoned transaction may still be on its way; the position's row shows when it has ended.
         let mut again = scene.writer(Lane::Orders).await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay_model::Lane;
-use forebay_shard::{LogFrame, Reason};
+use forebay_shard::{LogFrame, Reason, SentOn};
 use forebay_testkit::order::patched;
 
 use crate::facts::{fact, frame, frames, indexed, overflowing};
@@ -58,7 +58,7 @@ async fn frames_before_the_poison_go_first() {
     let mut batch = frames(1, 16);
     batch[9] = frame(10, &[overflowing(&fact("BAD"))]);
     // However long the search takes, and however often it is interrupted, there is progress.
-    let committed = writer.store.commit(&indexed(&batch), writer.position, &[]).await.unwrap();
+    let committed = writer.store.commit(&indexed(&batch), writer.position, &[], &SentOn::new()).await.unwrap();
     assert_eq!((committed.frames, committed.rows[Lane::Orders]), (8, tally(80, 0, 0)));
     writer.position = committed.position;
     assert_eq!(writer.commit(&batch[8..]).await.unwrap().rows, tally(70, 0, 1));

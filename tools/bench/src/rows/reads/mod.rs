@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use forebay_model::{CustomerId, Hash, ShardMap, Tenant};
+use forebay_model::{CustomerId, Hash, ShardMap, StreamKind, Tenant};
 use http::StatusCode;
 
 use crate::bench::Bench;
@@ -48,7 +48,7 @@ pub(crate) fn customers_of_shard_0(recipe: Recipe) -> Result<Vec<CustomerId>> {
     let map = map()?;
     let all = (0..recipe.customers).map(|customer| CustomerId::new(customer_id(customer)));
     let all = all.collect::<Result<Vec<_>, _>>()?;
-    Ok(all.into_iter().filter(|id| map.write_shard(map.bucket_of(Tenant::none(), id)).0 == 0).collect())
+    Ok(all.into_iter().filter(|id| map.shard(StreamKind::Logged, map.bucket_of(Tenant::none(), id)).0 == 0).collect())
 }
 
 /// The shard map of a world.
