@@ -31,8 +31,7 @@ select bucket, tenant, customer_id, ordered_at, order_id, kind, currency, number
     item ->> 'sku' as sku,
     (item ->> 'quantity')::int8 as quantity,
     (item ->> 'price')::int8 as price,
-    -- One item may come to more than 64 bits, where another takes it back.
-    (item ->> 'quantity')::numeric * (item ->> 'price')::numeric as amount,
+    (item ->> 'quantity')::int8 * (item ->> 'price')::int8 as amount,
     item
 from orders, jsonb_array_elements(items) with ordinality as each (item, number);
 

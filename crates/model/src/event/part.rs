@@ -28,19 +28,25 @@ impl<'a> StoredEvents<'a> {
         let mut told: Vec<StoredEvent<'a>> = self.iter().cloned().collect();
         let stays = told.iter().enumerate().filter(|(_, event)| event.kind == EventKind::Amended);
         let stays: Vec<(usize, Content<'_>)> = stays.map(|(place, event)| (place, content(event))).collect();
-        let of_order = stays.iter().rev().find_map(|(place, content)| Some((*place, read::<bool>(content.here?))));
+        let of_order = stays.iter().filter_map(|(place, content)| Some((*place, read::<bool>(content.here?))));
         // A key that stands in items has the order while it has some of them.
-        let of_items = || stays.iter().rev().find_map(|(place, content)| Some((*place, content.items?.get() != "[]")));
-        let last = of_order.or_else(of_items);
-        if let Some((place, false)) = last {
+        let of_items = stays.iter().filter_map(|(place, content)| Some((*place, content.items?.get() != "[]")));
+        let is_of_order = of_order.clone().next().is_some();
+        let departure = if is_of_order { departure(of_order) } else { departure(of_items) };
+        if let Some(place) = departure {
             told.truncate(place + 1);
-            if of_order.is_some() {
+            if is_of_order {
                 // What else it gives is the next one's.
                 told[place].content = Cow::Borrowed(r#"{"here":false}"#);
             }
         }
         told
     }
+}
+
+/// Of places, with whether the key has the order from there on, the first from which it never has it any more.
+fn departure(stays: impl Iterator<Item = (usize, bool)>) -> Option<usize> {
+    stays.fold(None, |left, (place, is_here)| if is_here { None } else { left.or(Some(place)) })
 }
 
 /// The most of each SKU that a key has had at any time.
@@ -138,6 +144,14 @@ mod tests {
             ("shipped", json!({})),
         ];
         assert_eq!(told(&placed(), &events), [r#"amended{"here":false}"#]);
+    }
+
+    #[test]
+    fn a_key_that_lost_it_is_told_nothing_of_what_happens_until_another_has_lost_it() {
+        for away in [json!({"here": false}), json!({"items": []})] {
+            let events = [("amended", away.clone()), ("shipped", json!({})), ("amended", away)];
+            assert_eq!(told(&placed(), &events).len(), 1);
+        }
     }
 
     #[test]

@@ -140,40 +140,43 @@ impl Sold {
         versions
     }
 
-    /// The items that a list has of it, as they are now; nothing where it never had it.
-    fn items(&self, list: &List) -> Option<Vec<Value>> {
-        let of = |(items, warehouse): &(Value, Value)| -> Vec<Value> {
-            let items = items.as_array().unwrap().clone();
-            match list {
-                List::All => items,
-                List::Customer(customer) => {
-                    if self.order["customer_id"] == **customer {
-                        items
-                    } else {
-                        Vec::new()
-                    }
-                }
-                List::Seller(seller) => items.into_iter().filter(|item| item["seller_id"] == **seller).collect(),
-                List::Warehouse(key) => {
-                    if *warehouse == **key {
-                        items
-                    } else {
-                        Vec::new()
-                    }
-                }
-            }
+    /// The items that a list has of one of its versions.
+    fn items_of(&self, list: &List, (items, warehouse): &(Value, Value)) -> Vec<Value> {
+        let items = items.as_array().unwrap();
+        let has = |item: &Value| match list {
+            List::All => true,
+            List::Customer(customer) => self.order["customer_id"] == **customer,
+            List::Seller(seller) => item["seller_id"] == **seller,
+            List::Warehouse(key) => *warehouse == **key,
         };
-        let versions = self.versions();
-        versions.iter().any(|version| !of(version).is_empty()).then(|| of(versions.last().unwrap()))
+        items.iter().filter(|item| has(item)).cloned().collect()
     }
 
-    /// What it has come to for one who has these items.
-    fn status(&self, items: &[Value]) -> String {
+    /// The items that a list has of it, as they are now; nothing where it never had it.
+    fn items(&self, list: &List) -> Option<Vec<Value>> {
+        let of: Vec<_> = self.versions().iter().map(|version| self.items_of(list, version)).collect();
+        of.iter().any(|items| !items.is_empty()).then(|| of.last().unwrap().clone())
+    }
+
+    /// What a list is told of: up to the amendment, if there is one, from which it has none of it any more.
+    fn told(&self, list: &List) -> Vec<&Value> {
+        let sorted = self.sorted();
+        let versions = self.versions();
+        let has = |version| !self.items_of(list, version).is_empty();
+        let departure = versions.iter().rposition(has).map_or(0, |last| last + 1);
+        let amendments = sorted.iter().enumerate().filter(|(_, event)| event["kind"] == "amended");
+        // The first version is what was placed.
+        let end = amendments.map(|(place, _)| place + 1).nth(departure.wrapping_sub(1));
+        sorted[..end.unwrap_or(sorted.len())].to_vec()
+    }
+
+    /// What it has come to for a list that has these items.
+    fn status(&self, list: &List, items: &[Value]) -> String {
         let has_any = items.iter().any(|item| item["quantity"].as_i64().unwrap() > 0);
         let is_state = |event: &&&Value| {
             STATES.contains(&event["kind"].as_str().unwrap()) && (event["kind"] != "returned" || has_any)
         };
-        self.sorted().iter().rfind(is_state).map_or("placed", |event| event["kind"].as_str().unwrap()).to_owned()
+        self.told(list).iter().rfind(is_state).map_or("placed", |event| event["kind"].as_str().unwrap()).to_owned()
     }
 }
 
@@ -208,7 +211,7 @@ impl History {
     }
 
     fn ids(&self, list: &List, status: &str) -> BTreeSet<String> {
-        let is_of = |sold: &&Sold| sold.items(list).is_some_and(|items| sold.status(&items) == status);
+        let is_of = |sold: &&Sold| sold.items(list).is_some_and(|items| sold.status(list, &items) == status);
         self.orders.iter().filter(is_of).map(|sold| sold.order["order_id"].as_str().unwrap().to_owned()).collect()
     }
 
