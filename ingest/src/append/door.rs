@@ -1,5 +1,5 @@
-//! Whether the log of a shard takes frames. Where it has let a frame's time pass, those that follow are refused at once, and one a while is
-//! let through to find out: a client that is told so in a millisecond can go elsewhere, or come again.
+//! Whether the log of a shard takes frames. Where it has let a frame's time pass, those that follow are refused at once, and one a second is
+//! let through to find out, whatever has become of the one before: a client that is told so in a millisecond can go elsewhere, or come again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +15,6 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Door {
     dependency: Dependency,
-    /// How long a frame may take that finds out.
-    try_max: Duration,
     state: Mutex<State>,
 }
 
@@ -24,15 +22,17 @@ pub(crate) struct Door {
 struct State {
     /// Where it is shut: when the next frame is let through.
     next_try: Option<Instant>,
+    /// When a frame was last taken.
+    taken_at: Option<Instant>,
     /// What the dependency was told last. It is not told again for each frame.
     is_up: bool,
 }
 
 impl Door {
     /// Open, until something else turns out.
-    pub(crate) fn new(dependency: Dependency, try_max: Duration) -> Self {
+    pub(crate) fn new(dependency: Dependency) -> Self {
         dependency.up();
-        Self { dependency, try_max, state: Mutex::new(State { next_try: None, is_up: true }) }
+        Self { dependency, state: Mutex::new(State { next_try: None, taken_at: None, is_up: true }) }
     }
 
     /// Leave to try a frame now; none is needed where it is open.
@@ -42,21 +42,20 @@ impl Door {
     pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Result<Option<Leave>, PublishError> {
         match &mut self.lock().next_try {
             Some(next_try) if now < *next_try => Err(refusal()),
-            // Others wait for what becomes of it.
             Some(next_try) => {
-                *next_try = now + self.try_max + TRY_EVERY;
+                *next_try = now + TRY_EVERY;
                 Ok(Some(Leave { door: Arc::clone(self), since: now, is_used: false }))
             }
             None => Ok(None),
         }
     }
 
-    /// Takes note of what became of a frame. Whether what waits behind it is to be refused.
-    pub(crate) fn note<T>(&self, outcome: &Result<T, PublishError>, now: Instant) -> bool {
+    /// Takes note of what became of a frame that was sent then. Whether what waits behind it is to be refused.
+    pub(crate) fn note<T>(&self, outcome: &Result<T, PublishError>, sent_at: Instant, now: Instant) -> bool {
         let mut state = self.lock();
         let error = match outcome {
             Ok(_) => {
-                state.next_try = None;
+                (state.next_try, state.taken_at) = (None, Some(now));
                 if !std::mem::replace(&mut state.is_up, true) {
                     self.dependency.up();
                 }
@@ -64,6 +63,8 @@ impl Door {
             }
             // That is about the frame.
             Err(PublishError::TooLarge { .. } | PublishError::Refused(_)) => return false,
+            // Later ones were taken since.
+            Err(_) if state.taken_at.is_some_and(|taken_at| sent_at < taken_at) => return false,
             Err(error) => error,
         };
         state.is_up = false;
@@ -136,8 +137,8 @@ mod tests {
             let at = |ms| start + Duration::from_millis(ms);
             let door = |(number, &ms): (usize, &u64)| {
                 let dependency = health.dependency(format!("log {number}"), Need::Optional);
-                let door = Arc::new(Door::new(dependency, Duration::from_secs(5)));
-                door.note::<()>(&Err(PublishError::Unknown), at(ms));
+                let door = Arc::new(Door::new(dependency));
+                door.note::<()>(&Err(PublishError::Unknown), start, at(ms));
                 door
             };
             let doors: Vec<Arc<Door>> = shut_ms.iter().enumerate().map(door).collect();
@@ -157,23 +158,25 @@ mod tests {
     }
 
     #[test]
-    fn one_frame_at_a_time_finds_out_whether_the_log_takes_them_again() {
+    fn one_frame_a_second_finds_out_whether_the_log_takes_them_again() {
         let health = Health::new(Shutdown::new());
-        let door = Arc::new(Door::new(health.dependency("log", Need::Optional), Duration::from_secs(5)));
+        let door = Arc::new(Door::new(health.dependency("log", Need::Optional)));
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let enters = |seconds| door.enter(at(seconds)).map(|leave| leave.map(Leave::used)).is_ok();
+        let silent = |sent, now| door.note::<()>(&Err(PublishError::Unknown), at(sent), at(now));
         assert!(enters(0) && enters(0));
-        assert!(door.note::<()>(&Err(PublishError::Unknown), at(5)));
+        assert!(silent(0, 5));
         assert!(!enters(5), "the log is silent");
-        assert!(enters(6) && !enters(6) && !enters(11), "one finds out");
-        assert!(door.note::<()>(&Err(PublishError::Unknown), at(11)));
-        assert!(!enters(11) && enters(12));
-        // What never comes back lets the next one through, and so does at once who does not try.
-        assert!(enters(18) && !enters(23));
-        drop(door.enter(at(24)).unwrap());
-        assert!(enters(24) && !enters(25));
-        assert!(!door.note(&Ok(()), at(26)) && enters(26) && enters(26));
-        assert!(!door.note::<()>(&Err(PublishError::Full(String::new())), at(27)) && enters(27) && enters(27));
+        assert!(enters(6) && !enters(6) && enters(7) && !enters(7), "one a second finds out");
+        assert!(silent(6, 11));
+        assert!(!enters(11) && enters(12) && !enters(12));
+        // Who does not try lets the next one through at once.
+        drop(door.enter(at(14)).unwrap());
+        assert!(enters(14) && !enters(14));
+        assert!(!door.note(&Ok(()), at(14), at(15)) && enters(15) && enters(15));
+        assert!(!silent(13, 18) && enters(18) && enters(18), "one that was sent before says nothing of now");
+        let full = door.note::<()>(&Err(PublishError::Full(String::new())), at(27), at(27));
+        assert!(!full && enters(27) && enters(27));
     }
 }

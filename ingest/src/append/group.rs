@@ -142,7 +142,7 @@ impl Group {
         async move {
             let begin = Instant::now();
             let outcome = log.publish_until(shard, &frame, begin + ack_timeout).await;
-            let is_shut = door.note(&outcome, Instant::now());
+            let is_shut = door.note(&outcome, begin, Instant::now());
             let outcome = outcome.map_err(Arc::new);
             ack_seconds.record(begin.elapsed());
             for Pending { done, held, .. } in parts {

@@ -116,7 +116,7 @@ impl Appender {
         let start = || {
             let (sender, receiver) = mpsc::channel(GROUP_QUEUE);
             let dependency = self.0.health.dependency(format!("log {}", lane.on(shard)), Need::Optional);
-            let door = Arc::new(Door::new(dependency, self.0.ack_timeout));
+            let door = Arc::new(Door::new(dependency));
             let group = Group::new(self.0.log.clone(), lane, shard, Arc::clone(&door), self.0.ack_timeout);
             let answered = self.0.lifecycle.shutdown().answered().child_token();
             self.0.lifecycle.spawn(format!("group {lane}-{shard}"), group.run(receiver, answered));

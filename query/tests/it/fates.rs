@@ -128,8 +128,8 @@ async fn what_cannot_be_told_is_said_why() {
     let lose = async |before: u32, hours: u32| {
         let sql = format!(
             "delete from log_loss; insert into log_loss (lane, before_incarnation, before_seq, after_incarnation, after_seq, \
-             rows_stored, rows_duplicate, rows_dead, detail, accepted_at) select 'orders', incarnation, {before}, incarnation, \
-             stream_seq, 0, 0, 0, '', now() - interval '{hours} hours' from stream_position where stream = 'logged'"
+             rows_stored, rows_duplicate, rows_dead, rows_sent_on, rows_parked, detail, accepted_at) select 'orders', incarnation, {before}, incarnation, \
+             stream_seq, 0, 0, 0, 0, 0, '', now() - interval '{hours} hours' from stream_position where stream = 'logged'"
         );
         scene.sql(shard, &sql).await;
     };
