@@ -4,15 +4,17 @@ use forebay_model::{Bucket, Lane, StreamKind};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-/// Those of `view_sums`.
-const OF_VIEW_SUMS: [&str; 7] = ["bucket", "tenant", "view", "key", "hour", "kind", "currency"];
+use crate::store::transaction::sums::SumTable;
 
 /// The tables that have rows of buckets of a kind of streams, each with its key, and the lane that they are counted for.
 pub(crate) fn tables(stream: StreamKind) -> Vec<(&'static str, Vec<&'static str>, Option<Lane>)> {
     let of_order = vec!["bucket", "tenant", "order_id", "customer_id"];
     let beside = match stream {
         StreamKind::Logged => vec![("order_time", of_order.clone(), None), ("order_awaited", of_order, None)],
-        StreamKind::Derived => vec![("view_sums", OF_VIEW_SUMS.to_vec(), None)],
+        StreamKind::Derived => {
+            let sums = SumTable::of(Lane::Views).into_iter();
+            sums.map(|sums| (sums.name, sums.of.split(", ").collect(), None)).collect()
+        }
     };
     stream.lanes().map(|lane| (lane.table(), lane.identity().to_vec(), Some(lane))).chain(beside).collect()
 }

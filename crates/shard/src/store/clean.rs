@@ -80,10 +80,10 @@ async fn delete_some(
     key: &[&str],
     bucket: Bucket,
 ) -> Result<u64, sqlx::Error> {
-    let (columns, order) = (key.join(", "), key.join(", "));
+    let columns = key.join(", ");
     let same = key.iter().map(|column| format!("t.{column} = piece.{column}")).collect::<Vec<_>>().join(" and ");
     let sql = format!(
-        "delete from {table} t using (select {columns} from {table} where bucket = $1 order by {order} limit $2) as piece where {same}"
+        "delete from {table} t using (select {columns} from {table} where bucket = $1 order by {columns} limit $2) as piece where {same}"
     );
     let delete = sqlx::query(AssertSqlSafe(sql)).bind(bucket.number().cast_signed()).bind(ROWS);
     Ok(delete.execute(connection).await?.rows_affected())

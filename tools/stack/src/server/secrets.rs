@@ -63,6 +63,11 @@ impl Secrets {
         self.dir.join(name)
     }
 
+    /// The same as text.
+    fn file(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
     /// What one of the files says.
     ///
     /// # Errors
@@ -75,46 +80,43 @@ impl Secrets {
 
     /// The settings by which every Forebay program comes in. None of them is a secret.
     pub(crate) fn env(&self) -> Vec<(String, String)> {
-        let file = |name: &str| self.path(name).display().to_string();
         let set = [
-            ("PGPASSFILE", file("pgpass")),
-            ("FOREBAY_NATS_CREDS", file("nats.seed")),
-            ("FOREBAY_NATS_CA", file("ca.pem")),
-            ("FOREBAY_NATS_CERT", file("client.pem")),
-            ("FOREBAY_NATS_KEY", file("client.key")),
-            ("FOREBAY_REDIS_PASSWORD_FILE", file("redis-password")),
-            ("FOREBAY_REDIS_CA", file("ca.pem")),
+            ("PGPASSFILE", self.file("pgpass")),
+            ("FOREBAY_NATS_CREDS", self.file("nats.seed")),
+            ("FOREBAY_NATS_CA", self.file("ca.pem")),
+            ("FOREBAY_NATS_CERT", self.file("client.pem")),
+            ("FOREBAY_NATS_KEY", self.file("client.key")),
+            ("FOREBAY_REDIS_PASSWORD_FILE", self.file("redis-password")),
+            ("FOREBAY_REDIS_CA", self.file("ca.pem")),
         ];
         set.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
     /// How the address of a database ends.
     pub(crate) fn of_postgres_url(&self) -> String {
-        let ca = self.path("ca.pem").display().to_string();
+        let ca = self.file("ca.pem");
         format!("?sslmode=verify-full&sslrootcert={}", utf8_percent_encode(&ca, OF_PATH))
     }
 
     /// What `psql` is told: by the certificate it comes to the database that a server is seen after in, by the password to the shard's.
     pub(crate) fn psql(&self) -> Vec<(&'static str, String)> {
-        let file = |name: &str| self.path(name).display().to_string();
         vec![
             ("PGSSLMODE", "verify-full".to_owned()),
-            ("PGSSLROOTCERT", file("ca.pem")),
-            ("PGSSLCERT", file("client.pem")),
-            ("PGSSLKEY", file("client.key")),
-            ("PGPASSFILE", file("pgpass")),
+            ("PGSSLROOTCERT", self.file("ca.pem")),
+            ("PGSSLCERT", self.file("client.pem")),
+            ("PGSSLKEY", self.file("client.key")),
+            ("PGPASSFILE", self.file("pgpass")),
         ]
     }
 
     /// What a Postgres server is told.
     pub(crate) fn postgres(&self) -> Vec<(&'static str, String)> {
-        let file = |name: &str| self.path(name).display().to_string();
         vec![
             ("ssl", "on".to_owned()),
-            ("ssl_cert_file", file("server.pem")),
-            ("ssl_key_file", file("server.key")),
-            ("ssl_ca_file", file("ca.pem")),
-            ("hba_file", file("pg_hba.conf")),
+            ("ssl_cert_file", self.file("server.pem")),
+            ("ssl_key_file", self.file("server.key")),
+            ("ssl_ca_file", self.file("ca.pem")),
+            ("hba_file", self.file("pg_hba.conf")),
         ]
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum Place {
 }
 
 /// Reads on from there, asking for as much as there is room for.
-pub(crate) struct From {
+pub(crate) struct ReadFrom {
     place: Place,
     at: u64,
 }
@@ -41,27 +41,27 @@ impl Place {
             Self::File(_) => {
                 // A damaged file may ask for any length; it gets no more memory than there are bytes.
                 let mut bytes = Vec::new();
-                self.from(at).take(length as u64).read_to_end(&mut bytes)?;
+                self.read_from(at).take(length as u64).read_to_end(&mut bytes)?;
                 Ok(bytes.into())
             }
             Self::Object(object) => object.read_at(at, length),
         }
     }
 
-    pub(crate) fn from(&self, at: u64) -> From {
-        From { place: self.clone(), at }
+    pub(crate) fn read_from(&self, at: u64) -> ReadFrom {
+        ReadFrom { place: self.clone(), at }
     }
 
     /// All from there on: of an object piece by piece, each while the one before is read.
     pub(crate) fn stream(&self, at: u64) -> Box<dyn Read + Send> {
         match self {
-            Self::File(_) => Box::new(self.from(at)),
+            Self::File(_) => Box::new(self.read_from(at)),
             Self::Object(object) => Box::new(object.open_at(at)),
         }
     }
 }
 
-impl Read for From {
+impl Read for ReadFrom {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &self.place {
             Place::File(file) => file.read_at(buffer, self.at)?,

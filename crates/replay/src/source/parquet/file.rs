@@ -10,7 +10,7 @@ use forebay_parquet::ParquetError;
 use forebay_parquet::table::{ChunkReader, Length};
 
 use crate::source::input::object::Object;
-use crate::source::input::place::{From, Place};
+use crate::source::input::place::{Place, ReadFrom};
 
 const MAGIC: [u8; 4] = *b"PAR1";
 
@@ -45,10 +45,10 @@ impl Length for PlacedFile {
 }
 
 impl ChunkReader for PlacedFile {
-    type T = BufReader<From>;
+    type T = BufReader<ReadFrom>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let from = self.place.from(start);
+        let from = self.place.read_from(start);
         Ok(match &self.place {
             Place::File(_) => BufReader::new(from),
             Place::Object(_) => BufReader::with_capacity(ASKED_BYTES, from),

@@ -9,5 +9,5 @@ mod part;
 pub(crate) mod requests;
 mod restate;
 mod staging;
-pub(super) mod sums;
+pub(crate) mod sums;
 mod times;
