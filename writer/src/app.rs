@@ -13,6 +13,7 @@ use crate::backlog::Backlog;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::metrics::METRICS;
+use crate::moving::Moving;
 use crate::status::Status;
 use crate::upkeep::trimming;
 use crate::{Settings, bootstrap, failpoint, report};
@@ -86,6 +87,13 @@ async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Ba
             spawn_drain(&service.lifecycle, drain);
         }
     }
+    let moving = Moving {
+        log: log.clone(),
+        shards: settings.shards.shards.clone(),
+        keep: settings.options.keep_behind,
+        at_once: settings.options.moves_at_once.into(),
+    };
+    service.lifecycle.spawn("move units", moving.run(stop.clone()));
     let keep = settings.options.keep_behind_bytes.as_u64();
     service.lifecycle.spawn("trim streams", trimming::run(log.clone(), streams, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));

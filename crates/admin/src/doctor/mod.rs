@@ -16,7 +16,6 @@ use forebay_shard::ShardList;
 use futures::future::join_all;
 
 pub use report::{Check, Report, Verdict};
-pub use room::free_bytes;
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]

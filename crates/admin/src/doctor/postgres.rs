@@ -1,6 +1,5 @@
 //! A shard's servers: version, role, durability, tables, connections, clock, room.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{ShardId, Timestamp};
@@ -14,6 +13,7 @@ use sqlx::postgres::PgConnection;
 use super::clock::Reading;
 use super::report::{Check, Notes, mib};
 use super::room;
+use crate::room::local_directory;
 
 /// The oldest Postgres that is tested.
 const VERSION_MIN: i32 = 150_000;
@@ -221,18 +221,8 @@ async fn clock(connection: &mut PgConnection, notes: &mut Notes) -> Result<(), s
 
 fn disk(said: &Said, notes: &mut Notes) {
     let holds = format!("the database has {}", mib(said.bytes.unsigned_abs()));
-    match local_directory(said) {
+    match local_directory(said.data_directory.as_deref(), said.port, said.started_s) {
         Some(directory) => room::note(notes, &holds, &directory),
         None => notes.ok("room", format!("{holds}; its disk cannot be seen from here")),
     }
-}
-
-/// The data directory, where the server is one of this machine: its pid file says the same port and start.
-fn local_directory(said: &Said) -> Option<PathBuf> {
-    let directory = PathBuf::from(said.data_directory.as_ref()?);
-    let pid_file = std::fs::read_to_string(directory.join("postmaster.pid")).ok()?;
-    let mut lines = pid_file.lines().skip(2);
-    let started_s: f64 = lines.next()?.trim().parse().ok()?;
-    let port: i32 = lines.next()?.trim().parse().ok()?;
-    (said.port == Some(port) && (started_s - said.started_s).abs() < 3.0).then_some(directory)
 }

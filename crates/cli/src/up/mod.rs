@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use forebay_admin::doctor::free_bytes;
+use forebay_admin::room::free_bytes;
 use forebay_admin::migrate;
 use forebay_admin::system::System;
 use forebay_log::{Log, LogArgs};
