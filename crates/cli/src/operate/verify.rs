@@ -1,13 +1,17 @@
 //! `forebay verify`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
+use forebay_admin::moves::buckets::{BucketOnShard, BucketReport, compare_buckets};
+use forebay_admin::system::System;
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
-use forebay_model::ShardId;
+use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
 
+use super::shards::buckets::{These, these};
 use super::system::{self, SystemArgs};
 use crate::text::grouped;
 
@@ -35,6 +39,10 @@ pub struct Args {
     #[arg(long, value_name = "SHARD", value_parser = system::shard)]
     pub shard: Option<ShardId>,
 
+    /// Compare all rows of these buckets on all shards instead, as a move does before a bucket changes hands: `17`, `0-99`, `1,5,9-12`
+    #[arg(long, value_name = "LIST|RANGE", value_parser = these, conflicts_with_all = ["full", "sample", "shard"])]
+    buckets: Option<These>,
+
     /// The longest to wait for what is on its way, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub wait: u64,
@@ -46,6 +54,12 @@ pub struct Args {
 
 /// Checks, and prints what differs. What cannot be reached is told, and has an exit code of its own.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    if let Some(These(these)) = &args.buckets {
+        return Ok(match run_on_buckets(&args.system.into(), these, args.json).await {
+            Ok(code) => code,
+            Err(error) => undecided(&error),
+        });
+    }
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
@@ -61,6 +75,36 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         None if report.pending > 0 => ExitCode::from(UNDECIDED),
         None => ExitCode::SUCCESS,
     })
+}
+
+async fn run_on_buckets(system: &System, these: &BTreeSet<Bucket>, json: bool) -> Result<ExitCode> {
+    let log = system.connect_log().await?;
+    let reports = compare_buckets(system, &log, these).await?;
+    out!("{}", if json { serde_json::to_string_pretty(&reports)? } else { buckets_text(&reports) })?;
+    let is_equal = reports.iter().all(|report| report.differences.is_empty());
+    Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line for each bucket that more than one shard has to do with, and one for each difference.
+fn buckets_text(reports: &[BucketReport]) -> String {
+    let mut lines = Vec::new();
+    let (mut rows, mut differences) = (0, 0);
+    for report in reports {
+        let name = format!("bucket {} ({})", report.bucket, report.stream);
+        rows += report.shards.iter().map(|side| side.rows).sum::<u64>();
+        differences += report.differences.len();
+        if report.shards.len() > 1 {
+            let side = |side: &BucketOnShard| {
+                let missing = if side.missing > 0 { format!(", {} to come", grouped(side.missing as u64)) } else { String::new() };
+                format!("shard {} {}, {} rows{missing}", side.shard, side.state, grouped(side.rows))
+            };
+            lines.push(format!("{name}: {}", report.shards.iter().map(side).collect::<Vec<_>>().join("; ")));
+        }
+        lines.extend(report.differences.iter().map(|difference| format!("! {name}: {difference}")));
+    }
+    lines.push(format!("{} buckets, {} rows compared", grouped(reports.len() as u64 / 2), grouped(rows)));
+    lines.push(if differences == 0 { String::from("No differences.") } else { format!("{differences} differences.") });
+    lines.join("\n")
 }
 
 fn tell((shard, step): (ShardId, Step)) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use forebay_admin::room::Room;
 use forebay_admin::shards::{DerivedFigures, Figures, LaneFigures, ShardFigures, StreamFigures, read};
 use forebay_admin::system::System;
 use forebay_model::Hash;
@@ -59,8 +60,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     }
     out!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) })?;
     let problems = figures.problems();
-    for problem in &problems {
-        note!("forebay: {problem}");
+    for sentence in problems.iter().chain(&figures.scarce()) {
+        note!("forebay: {sentence}");
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -103,6 +104,7 @@ fn table(figures: &Figures) -> String {
     let mut lines =
         vec![format!("Shard map of epoch {}: 4096 buckets on {shards} shards, routed by {hash}.", figures.epoch)];
     lines.push(table.to_string());
+    lines.extend(figures.shards.iter().filter_map(room));
     lines.extend(figures.shards.iter().flat_map(|shard| shard.derived.iter().filter_map(|to| owed(shard, to))));
     lines.join("\n")
 }
@@ -136,6 +138,15 @@ fn cells_of_lane(shard: &ShardFigures, lane: &LaneFigures) -> Vec<String> {
 
 fn number(number: Option<u64>) -> String {
     number.map_or_else(|| UNKNOWN.to_owned(), grouped)
+}
+
+/// What a shard's database takes, and what is free beside it.
+fn room(shard: &ShardFigures) -> Option<String> {
+    let Room { used, free } = shard.room?;
+    let mib = |bytes: u64| grouped(bytes >> 20);
+    let free = free
+        .map_or_else(|| "its disk cannot be seen from here".to_owned(), |free| format!("{} MiB are free", mib(free)));
+    Some(format!("Shard {} takes {} MiB; {free}.", shard.shard, mib(used)))
 }
 
 /// What a shard owes to another, where it does.
@@ -185,6 +196,7 @@ mod tests {
             addresses: format!("127.0.0.1:544{shard}/forebay"),
             buckets: 2048,
             unreachable: unreachable.map(str::to_owned),
+            room: stored.map(|_| Room { used: 700 << 20, free: Some(40 << 30) }),
             streams: StreamKind::ALL.map(|kind| stream(kind, stored.is_some())).into(),
             lanes: Lane::ALL.map(|of| lane(of, stored)).into(),
             derived: stored.map_or_else(Vec::new, |_| {
