@@ -7,9 +7,9 @@ use anyhow::{Error, Result};
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
 use forebay_model::ShardId;
 use forebay_service::BadSetting;
+use forebay_terminal::{grouped, note, out};
 
 use super::system::{self, SystemArgs};
-use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;
