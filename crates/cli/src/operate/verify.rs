@@ -10,10 +10,10 @@ use forebay_admin::system::System;
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
 use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
+use forebay_terminal::{grouped, note, out};
 
 use super::shards::buckets::{These, these};
 use super::system::{self, SystemArgs};
-use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;
@@ -95,7 +95,11 @@ fn buckets_text(reports: &[BucketReport]) -> String {
         differences += report.differences.len();
         if report.shards.len() > 1 {
             let side = |side: &BucketOnShard| {
-                let missing = if side.missing > 0 { format!(", {} to come", grouped(side.missing as u64)) } else { String::new() };
+                let missing = if side.missing > 0 {
+                    format!(", {} to come", grouped(side.missing as u64))
+                } else {
+                    String::new()
+                };
                 format!("shard {} {}, {} rows{missing}", side.shard, side.state, grouped(side.rows))
             };
             lines.push(format!("{name}: {}", report.shards.iter().map(side).collect::<Vec<_>>().join("; ")));

@@ -14,11 +14,11 @@ use forebay_admin::moves::progress::{Watch, Watched};
 use forebay_admin::system::System;
 use forebay_log::Log;
 use forebay_model::{ShardId, StreamKind};
+use forebay_terminal::{grouped, note, out};
 use serde_json::json;
 
 use super::buckets::{Weights, buckets, weights};
 use crate::operate::system::{SystemArgs, shard};
-use crate::text::grouped;
 
 /// How often it is looked how far it has come, and how often that is said.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

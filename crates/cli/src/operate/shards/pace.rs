@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_admin::moves::command::{self, PaceChange};
 use forebay_admin::system::System;
+use forebay_terminal::{grouped, note, out};
 
 use super::buckets::{These, these};
 use crate::operate::system::SystemArgs;
-use crate::text::grouped;
 
 /// What `shards pause` can be told.
 #[derive(Debug, Clone, clap::Args)]

@@ -8,9 +8,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use forebay_admin::moves::progress::{Progress, read};
 use forebay_admin::system::System;
+use forebay_terminal::{grouped, note, out};
 
 use crate::operate::system::SystemArgs;
-use crate::text::grouped;
 
 /// With --wait: how often it is looked, and how often it is said what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

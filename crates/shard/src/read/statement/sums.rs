@@ -1,7 +1,7 @@
 //! Totals: what orders come to, period by period.
 //!
-//! Everybody's, and those of a view's key, are read from the sums that are kept by the hour, and from the orders of those hours that the range
-//! cuts. Customers' are read from their orders.
+//! Everybody's are read from the sums that are kept by the hour, those of a view's key from those that are kept by the day, and both from the
+//! orders of what the range cuts of these. Customers', and those of a view's key by the hour, are read from their orders.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use forebay_model::{Lane, OrderKind, StreamKind, Tenant, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
+use super::parameters::{self, with};
 use super::row::{bytes, decode, number};
-use super::scope::Subject;
 use super::sql::{POSITION, column};
-use super::statement::{self, with};
+use crate::read::scope::Subject;
 use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
 
@@ -27,6 +27,18 @@ pub enum Period {
     /// By the month.
     Month,
 }
+
+/// Sums that are kept.
+struct Kept {
+    table: &'static str,
+    /// The column that says since when an hour or a day is.
+    since: &'static str,
+    /// How long that is.
+    us: i64,
+}
+
+const BY_HOUR: Kept = Kept { table: "order_sums", since: "hour", us: HOUR_US };
+const BY_DAY: Kept = Kept { table: "view_sums", since: "day", us: 24 * HOUR_US };
 
 /// Which totals are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -80,15 +92,15 @@ impl Summing<'_> {
     }
 
     /// Whether the text is the same for every range and key: then its plan, of all partitions, is made once per connection, and the range
-    /// prunes what is executed. Those that are kept by the hour have their range in it: they look into two partitions at most.
+    /// prunes what is executed. Those of what is kept have their range in it: most look into two partitions at most.
     pub(super) fn is_kept(&self) -> bool {
         matches!(self.subject, Subject::Customer { .. })
     }
 
     pub(super) fn text(&self) -> String {
         let parts = match self.subject {
-            Subject::Everybody { .. } => self.by_hours("order_sums", "true"),
-            Subject::View { .. } => self.by_hours("view_sums", "bucket = $3 and view = $4 and key = $5"),
+            Subject::Everybody { .. } => self.of_kept(&BY_HOUR, "true"),
+            Subject::View { .. } => self.of_kept(&BY_DAY, "bucket = $3 and view = $4 and key = $5"),
             Subject::Customer { .. } => vec![self.of_customer()],
         };
         format!(
@@ -111,21 +123,23 @@ impl Summing<'_> {
         )
     }
 
-    /// The whole hours of the range, and what is left of it at its ends.
-    fn by_hours(&self, sums: &str, key: &str) -> Vec<String> {
+    /// What is kept of the range, and what that leaves of it at its ends.
+    fn of_kept(&self, kept: &Kept, key: &str) -> Vec<String> {
         // No order is later, and no later time is a literal.
         let (from, to) = (self.span.from.min(LATEST), self.span.to.min(LATEST));
-        let whole = |us: i64| Timestamp::from_unix_us(us * HOUR_US);
-        let first = whole(from.unix_us().div_euclid(HOUR_US) + i64::from(from.unix_us().rem_euclid(HOUR_US) > 0));
-        let end = whole(to.unix_us().div_euclid(HOUR_US));
+        let whole = |us: i64| Timestamp::from_unix_us(us * kept.us);
+        let first = whole(from.unix_us().div_euclid(kept.us) + i64::from(from.unix_us().rem_euclid(kept.us) > 0));
+        let end = whole(to.unix_us().div_euclid(kept.us));
         let cut = |from, to| self.rows(key, from, to);
-        if first >= end {
+        let is_finer = self.by == Some(Period::Hour) && kept.us > HOUR_US;
+        if first >= end || is_finer {
             return vec![cut(from, to)];
         }
         let mut parts = vec![format!(
-            "select {} as period, kind, currency, orders, total from {sums} where tenant = $2 and {key} and {}",
-            self.period("hour"),
-            within("hour", first, end)
+            "select {} as period, kind, currency, orders, total from {} where tenant = $2 and {key} and {}",
+            self.period(kept.since),
+            kept.table,
+            within(kept.since, first, end)
         )];
         parts.extend((from < first).then(|| cut(from, first)));
         parts.extend((end < to).then(|| cut(end, to)));
@@ -154,11 +168,11 @@ impl Summing<'_> {
         match self.subject {
             Subject::Everybody { .. } => list,
             Subject::View { bucket, view, key } => {
-                with(with(with(list, statement::number(*bucket)), view.number().cast_signed()), key.as_ref())
+                with(with(with(list, parameters::number(*bucket)), view.number().cast_signed()), key.as_ref())
             }
             Subject::Customer { bucket, customer_id } => {
                 let list = with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
-                let list = with(with(list, statement::number(*bucket)), customer_id.as_ref());
+                let list = with(with(list, parameters::number(*bucket)), customer_id.as_ref());
                 match self.by {
                     Some(by) => with(list, by.as_str()),
                     None => list,
@@ -188,7 +202,7 @@ fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
 
 impl SumRow {
     /// What all orders of a shard come to, whoever's they are.
-    pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
+    pub(in crate::read) async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
         const SQL: &str = "select sum(total)::text, null, null::timestamptz, sum(orders)::int8, null, null, null, currency, kind \
             from order_sums group by currency, kind";
         sqlx::query(SQL).fetch_all(connection).await?.iter().map(Self::of).collect()
