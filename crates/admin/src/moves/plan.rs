@@ -330,8 +330,9 @@ async fn lane_loads(
     );
     let counts: Vec<(i16, i64, i64)> =
         sqlx::query_as(AssertSqlSafe(counts)).bind(&buckets).fetch_all(&mut *connection).await?;
-    let size =
-        format!("select coalesce(sum(pg_total_relation_size(relid)), 0)::int8 from pg_partition_tree('{table}')");
+    let size = format!(
+        "select coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size('{table}'))::int8 from pg_partition_tree('{table}')"
+    );
     let size: i64 = sqlx::query_scalar(AssertSqlSafe(size)).fetch_one(&mut *connection).await?;
     let all = match &buckets {
         None => counts.iter().map(|(_, rows, _)| rows).sum(),

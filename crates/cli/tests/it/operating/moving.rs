@@ -255,6 +255,38 @@ async fn a_row_that_does_not_come_as_it_is_stops_its_bucket() {
     }
 }
 
+/// A shard keeps for a while what another one owns. Somebody changes a row of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_shards_have_is_compared_when_somebody_asks() {
+    let operated = begin("movekept", 2).await;
+    let before = map(&operated).await;
+    let customers: Vec<Bucket> = (0..13).map(|n| bucket_of(&before, &format!("CUST{n}"))).collect();
+    let bucket = customers.into_iter().find(|&bucket| before.shard(StreamKind::Logged, bucket) == ShardId(0)).unwrap();
+    let list = format!("{bucket}-{bucket}");
+    let moved = operated.run(&["shards", "move", "--buckets", &list, "--from", "0", "--to", "1", "--yes"]).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    assert_eq!(map(&operated).await.moves().len(), 2, "both are kept");
+    let compare = ["verify", "--buckets", &list];
+    let equal = operated.json(&compare, 0).await;
+    let sides = equal[0]["shards"].as_array().unwrap();
+    assert_eq!(
+        (&equal[0]["owner"], &sides[0]["state"], &sides[0]["rows"]),
+        (&1.into(), &"released".into(), &sides[1]["rows"])
+    );
+    let change = |by: &str| format!("update orders set total = total {by} 1 where bucket = {bucket}");
+    operated.shards.sql(0, &change("+")).await;
+    let differs = operated.run(&compare).await;
+    assert!(
+        differs.code == Some(1)
+            && differs.stdout.contains("shard 0 has a row that shard 1 has not, or otherwise: orders"),
+        "{differs:?}"
+    );
+    operated.shards.sql(0, &change("-")).await;
+    assert_eq!(operated.run(&compare).await.code, Some(0));
+    assert_eq!(operated.run(&["shards", "resume", "--keep-s", "0"]).await.code, Some(0));
+    settled(&operated, 300).await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_moved_is_said_before_anything_is_changed() {
     let operated = begin("movenot", 2).await;
