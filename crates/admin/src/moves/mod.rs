@@ -57,6 +57,8 @@ const POLL: Duration = Duration::from_millis(50);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked at units that are owned where they went.
 const KEPT_EVERY: Duration = Duration::from_millis(500);
+/// How many of these are looked at together.
+const KEPT_TOGETHER: usize = 64;
 /// How long to wait where something went wrong.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// How many units are looked at together.
@@ -117,8 +119,8 @@ pub struct Mover<'a> {
     memory: BTreeMap<(Unit, MoveId), Memory>,
     flows: BTreeMap<StreamId, Flow>,
     pacer: Pacer,
-    /// When it was last looked at units that are owned where they went.
-    kept_at: Option<Instant>,
+    /// When it was last looked at units that are owned where they went, and which was the last.
+    kept: Option<(Instant, Unit)>,
 }
 
 /// What a mover remembers of a move. Whoever knows nothing of it does some things once more.
@@ -181,7 +183,7 @@ impl<'a> Mover<'a> {
     /// One that knows nothing yet. `pools` are those of every shard of the map.
     pub fn new(log: &'a Log, pools: &'a [ShardPool], settings: MoverSettings) -> Self {
         let (memory, flows) = (BTreeMap::new(), BTreeMap::new());
-        Self { log, pools, settings, memory, flows, pacer: Pacer::default(), kept_at: None }
+        Self { log, pools, settings, memory, flows, pacer: Pacer::default(), kept: None }
     }
 
     /// Begins to move units to a shard: all of them, or none.
@@ -235,20 +237,31 @@ impl<'a> Mover<'a> {
         Ok(!map.moves().is_empty() || map.queue().waiting().next().is_some())
     }
 
-    /// What it is to be looked at now.
+    /// What is to be looked at now. Of units that are owned where they went there may be thousands: some at a time, in turn.
     fn due(&mut self, map: &ShardMap) -> Vec<Entry> {
         let MoverSettings { from, part, .. } = self.settings;
-        let is_kept_due = self.kept_at.is_none_or(|at| at.elapsed() >= KEPT_EVERY);
-        if is_kept_due {
-            self.kept_at = Some(Instant::now());
-        }
         let is_due = |entry: &&Entry| match entry.phase {
             Phase::Copying => part != Part::Others && !map.queue().pace.paused,
-            Phase::Owned => part != Part::Copying && is_kept_due,
+            Phase::Owned => false,
             _ => part != Part::Copying,
         };
-        let entries = map.moves().iter().filter(|entry| from.is_none_or(|from| entry.from == from));
-        entries.filter(is_due).cloned().collect()
+        let is_mine = |entry: &&Entry| from.is_none_or(|from| entry.from == from);
+        let mut due: Vec<Entry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
+        if part != Part::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
+            let kept: Vec<&Entry> =
+                map.moves().iter().filter(is_mine).filter(|entry| entry.phase == Phase::Owned).collect();
+            let first = self.kept.map_or(0, |(_, last)| kept.partition_point(|entry| entry.unit <= last));
+            let next: Vec<Entry> = kept
+                .iter()
+                .cycle()
+                .skip(first)
+                .take(kept.len().min(KEPT_TOGETHER))
+                .map(|&entry| entry.clone())
+                .collect();
+            self.kept = next.last().map(|entry| (Instant::now(), entry.unit));
+            due.extend(next);
+        }
+        due
     }
 
     async fn look_at(&mut self, map: &ShardMap, entries: &[Entry], tell: Tell<'_, MoveEvent>) -> Looked {
