@@ -146,8 +146,8 @@ impl Drain {
 async fn run(system: &System, ask: &Ask, how: &How) -> Result<ExitCode> {
     let log = system.connect_log().await?;
     let plan = command::plan(system, &log, ask).await?;
-    let is_shown = !how.json || !how.yes;
-    if is_shown {
+    let is_over = plan.moves.is_empty() && plan.going.is_empty();
+    if !how.json || !how.yes || is_over {
         out!("{}", if how.json { serde_json::to_string_pretty(&plan)? } else { text(&plan) })?;
     }
     for obstacle in &plan.obstacles {
@@ -157,7 +157,7 @@ async fn run(system: &System, ask: &Ask, how: &How) -> Result<ExitCode> {
         note!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    if how.dry_run || (plan.moves.is_empty() && plan.going.is_empty()) {
+    if how.dry_run || is_over {
         return Ok(ExitCode::SUCCESS);
     }
     if !plan.moves.is_empty() {

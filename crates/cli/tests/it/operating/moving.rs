@@ -52,14 +52,19 @@ async fn astray(operated: &Operated) -> (u64, u64) {
     (astray, orders)
 }
 
-/// Nothing moves, every row is where the map says, once, and log and shards agree.
-async fn settled(operated: &Operated, orders: u64) {
+/// Nothing moves, and every row is where the map says, once.
+async fn in_place(operated: &Operated, orders: u64) {
     eventually("nothing is under way, and nothing is left where it was", async || {
         let moves = map(operated).await.moves().len();
         let found = (moves, astray(operated).await);
         (found == (0, (0, orders)), found)
     })
     .await;
+}
+
+/// The same, and log and shards agree.
+async fn settled(operated: &Operated, orders: u64) {
+    in_place(operated, orders).await;
     let verified = operated.run(&["verify", "--full"]).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
@@ -123,20 +128,18 @@ async fn a_drain_goes_on_when_its_command_is_killed() {
     let drained = map(&operated).await;
     assert_eq!(StreamKind::ALL.map(|stream| has(&drained, stream, 1)), [0, 0]);
     settled(&operated, 300).await;
-    let nothing = operated.run(&["shards", "drain", "1"]).await;
-    assert!(nothing.code == Some(0) && nothing.stdout.starts_with("Nothing has to move."), "{nothing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_shard_gets_its_share() {
     let operated = begin("moveshare", 3).await;
-    let weights = ["shards", "rebalance", "--weights", "0=20,1=22,2=20", "--yes", "--keep-s", "0"];
+    let weights = ["shards", "rebalance", "--weights", "0=20,1=26,2=20", "--yes", "--keep-s", "0"];
     let shared = operated.json(&weights, 0).await;
     let planned = shared["planned"]["moves"].as_array().unwrap().len();
-    assert!(planned > 20 && shared["became"]["there"] == planned, "{}", shared["became"]);
+    assert!(planned > 200 && shared["became"]["there"] == planned, "{}", shared["became"]);
     let counts = |map: &ShardMap| [0, 1, 2].map(|shard| has(map, StreamKind::Derived, shard));
     let [first, second, third] = counts(&map(&operated).await);
-    assert!(second > first + 20 && second > third + 20, "{first} {second} {third}");
+    assert!(second > first + 100 && second > third + 100, "{first} {second} {third}");
     settled(&operated, 300).await;
     let again = operated.run(&weights).await;
     assert!(again.code == Some(0) && again.stdout.starts_with("Nothing has to move."), "{again:?}");
@@ -251,7 +254,8 @@ async fn a_row_that_does_not_come_as_it_is_stops_its_bucket() {
         let again = ["shards", "move", "--buckets", &format!("{bucket}-{bucket}"), "--from", "0", "--to", "1", "--yes"];
         let again = operated.run(&again).await;
         assert_eq!(again.code, Some(0), "{again:?}");
-        settled(&operated, 200).await;
+        // What a trigger takes away is missing in the figures, too.
+        in_place(&operated, 200).await;
     }
 }
 
