@@ -8,9 +8,9 @@ use anyhow::Result;
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
 use forebay_model::ShardId;
 use forebay_service::BadSetting;
+use forebay_terminal::{grouped, note, out};
 
 use super::system::{self, SystemArgs};
-use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;

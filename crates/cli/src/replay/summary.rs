@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
+use forebay_terminal::grouped;
 
 use crate::replay::report;
-use crate::text::grouped;
 
 /// The summary for people. `follows` says whether the files were followed.
 pub(super) fn text(summary: &Summary, follows: bool) -> String {

@@ -7,9 +7,9 @@ use forebay_model::{Bucket, StreamKind, Tenant, Timestamp};
 use sqlx::postgres::PgArguments;
 
 use super::key::Span;
-use super::scope::Subject;
+use super::parameters::{number, with};
 use super::sql::{EVENTS, ORDER, POSITION};
-use super::statement::{number, with};
+use crate::read::scope::Subject;
 use crate::timestamptz::Timestamptz;
 
 /// What is looked for on one shard.

@@ -18,6 +18,8 @@
 //! | `secure` | what is different where servers and services ask who comes |
 //! | `down` | how it is stopped |
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod args;
 mod detach;
 mod down;
@@ -44,6 +46,7 @@ use forebay_replay::RecordKind;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::Tally;
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
+use forebay_terminal::{note, out};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use args::{DownArgs, UpArgs};

@@ -10,10 +10,10 @@ use forebay_model::{Lane, OrderKind, StreamKind, Tenant, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
+use super::parameters::{self, with};
 use super::row::{bytes, decode, number};
-use super::scope::Subject;
 use super::sql::{POSITION, column};
-use super::statement::{self, with};
+use crate::read::scope::Subject;
 use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
 
@@ -154,11 +154,11 @@ impl Summing<'_> {
         match self.subject {
             Subject::Everybody { .. } => list,
             Subject::View { bucket, view, key } => {
-                with(with(with(list, statement::number(*bucket)), view.number().cast_signed()), key.as_ref())
+                with(with(with(list, parameters::number(*bucket)), view.number().cast_signed()), key.as_ref())
             }
             Subject::Customer { bucket, customer_id } => {
                 let list = with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
-                let list = with(with(list, statement::number(*bucket)), customer_id.as_ref());
+                let list = with(with(list, parameters::number(*bucket)), customer_id.as_ref());
                 match self.by {
                     Some(by) => with(list, by.as_str()),
                     None => list,

@@ -6,7 +6,7 @@
 use forebay_model::Lane;
 
 use super::filter::Filter;
-use super::scope::Subject;
+use crate::read::scope::Subject;
 
 /// Settings of the sessions. Every statement is a walk along an index, whatever the planner would make of a table that it
 /// has no figures of yet, and is planned once per connection: its parameters never change which plan is best.
@@ -48,7 +48,7 @@ pub enum Kind {
     InView,
 }
 
-pub(super) const ORDER: &str =
+pub(in crate::read) const ORDER: &str =
     "order_id, customer_id, ordered_at, total, items, attributes, null::int8, currency, kind";
 const VIEW: &str = "order_id, customer_id, ordered_at, subtotal, items, null::jsonb, null::int8, currency, kind";
 
@@ -70,26 +70,26 @@ macro_rules! told {
 /// The same of a row of `orders`.
 macro_rules! events_of_orders {
     () => {
-        $crate::read::sql::told!(
+        $crate::read::statement::sql::told!(
             "order_events",
             "e.bucket = orders.bucket and e.tenant = orders.tenant and e.order_id = orders.order_id \
                 and e.customer_id in ('', orders.customer_id)"
         )
     };
 }
-pub(super) use {events_of_orders, told};
+pub(in crate::read) use {events_of_orders, told};
 
-pub(super) const EVENTS: &str = events_of_orders!();
+pub(in crate::read) const EVENTS: &str = events_of_orders!();
 
 /// The same of a row of `order_views`, as far as the key of the view sees it.
-pub(super) const VIEW_EVENTS: &str = told!(
+pub(in crate::read) const VIEW_EVENTS: &str = told!(
     "view_events",
     "e.bucket = order_views.bucket and e.tenant = order_views.tenant and e.view = order_views.view and e.key = order_views.key \
         and e.ordered_at = order_views.ordered_at and e.order_id = order_views.order_id and e.customer_id = order_views.customer_id"
 );
 
 /// Where each column stands.
-pub(super) mod column {
+pub(in crate::read) mod column {
     pub(crate) const ORDER_ID: usize = 0;
     pub(crate) const CUSTOMER_ID: usize = 1;
     pub(crate) const ORDERED_AT: usize = 2;
@@ -220,7 +220,7 @@ pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String 
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
-    let filter = filter.condition(kind);
+    let filter = filter.condition(kind.lane(), kind.is_of_everybody());
     format!(
         "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
              from stream_position where stream = '{stream}' \

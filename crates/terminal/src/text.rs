@@ -1,7 +1,7 @@
 //! Numbers and what is not known, as people read them.
 
 /// A number with its thousands set apart.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let head = digits.len() % 3;
     let mut out = digits[..head].to_owned();
@@ -15,7 +15,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// A value, or a dash where it is not known.
-pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
+pub fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
 

@@ -5,6 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_terminal::note;
+
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So much of one log is looked at in one go.
 const LOOK_BYTES: u64 = 256 * 1024;

@@ -13,9 +13,8 @@ use forebay_replay::generate::{self, Events, Lines, Orders, Recipe};
 use forebay_replay::{Ending, Format, RecordKind, Settings, Summary};
 use forebay_service::Shutdown;
 use forebay_shard::Tally;
+use forebay_terminal::Screen;
 use serde::Deserialize;
-
-use crate::replay::Screen;
 
 const DAY_MS: u64 = 86_400_000;
 const DAYS: u64 = 7;

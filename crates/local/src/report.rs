@@ -7,13 +7,13 @@ use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
 use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
+use forebay_terminal::grouped;
 
 use super::args::UpArgs;
 use super::halted::Halted;
 use super::read_back::ReadBack;
 use super::sample::Sample;
 use super::{secure, services};
-use crate::text::grouped;
 
 /// What came of the sample.
 #[derive(Debug)]

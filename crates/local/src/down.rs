@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use forebay_stack::Signal;
+use forebay_terminal::note;
 
 use super::args::DownArgs;
 use super::detach::report_path;

@@ -1,22 +1,46 @@
-//! A statement with its parameters, and running it on a server.
+//! A statement over lists, single orders, many at once or totals, with its parameters, and running it on a server.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`sql`] | its text |
+//! | `parameters` | values beside it |
+//! | `batch` | many orders at once |
+//! | `windows`, `window` | the parts of time that statements are over |
+//! | `key` | the total order of lists |
+//! | `filter` | which orders of a list are wanted |
+//! | `row` | rows as they come |
+//! | `sums` | totals |
+
+mod batch;
+mod filter;
+mod key;
+mod parameters;
+mod row;
+pub mod sql;
+mod sums;
+mod window;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Position, StreamKind, Tenant};
+use forebay_model::{Bucket, Incarnation, Position, StreamKind, Tenant};
 use futures::TryStreamExt;
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgArguments, PgRow};
 use tokio::time::Instant;
 
-use super::batch::Batch;
-use super::filter::Filter;
-use super::key::{Direction, KeyRef, Span};
-use super::row::{OrderRow, Row};
+pub use self::batch::{Batch, OrderOf};
+pub use self::filter::Filter;
+pub use self::key::{Direction, Key, KeyRef, Span};
+pub use self::row::OrderRow;
+pub use self::sums::{Period, SumRow, Summing};
+pub use self::window::Window;
+pub use self::windows::Windows;
+
+use self::parameters::{number, with};
+use self::sql::{Bounds, Kind, POSITION, column, index, times};
 use super::scope::Subject;
-use super::sql::{Bounds, Kind, POSITION, index, times};
-use super::sums::{SumRow, Summing};
-use super::window::Window;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
 
@@ -84,6 +108,33 @@ pub struct Rows {
     pub sums: Vec<SumRow>,
     /// Whether there are more rows, which were not read because of their bytes.
     pub is_cut: bool,
+}
+
+/// A row that a statement gives.
+#[derive(Debug)]
+enum Row {
+    /// The position of the lane's stream in the snapshot.
+    Position(Position),
+    /// A fact.
+    Fact(OrderRow),
+    /// What a period comes to.
+    Sum(SumRow),
+}
+
+impl Row {
+    /// Reads a row of facts, or one of sums.
+    fn of(row: &PgRow, has_sums: bool) -> Result<Self, sqlx::Error> {
+        match row::number(row, column::INCARNATION)? {
+            Some(incarnation) => {
+                let seq = row::number(row, column::NUMBER)?
+                    .ok_or_else(|| row::decode("a position without a sequence number"))?;
+                let incarnation = Incarnation::new(incarnation.cast_unsigned());
+                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
+            }
+            None if has_sums => SumRow::of(row).map(Self::Sum),
+            None => OrderRow::of(row).map(Self::Fact),
+        }
+    }
 }
 
 impl Subject {
@@ -295,14 +346,4 @@ fn with_customer(list: PgArguments, subject: &Subject) -> PgArguments {
         Some(customer_id) => with(list, customer_id),
         None => list,
     }
-}
-
-pub(super) fn number(bucket: Bucket) -> i16 {
-    bucket.number().cast_signed()
-}
-
-/// One parameter more.
-pub(super) fn with<'t, T: Encode<'t, Postgres> + Type<Postgres>>(mut arguments: PgArguments, value: T) -> PgArguments {
-    arguments.add(value).expect("texts and numbers can be encoded");
-    arguments
 }

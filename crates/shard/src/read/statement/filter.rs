@@ -4,8 +4,6 @@ use std::fmt;
 
 use forebay_model::{Lane, OrderKind, Status};
 
-use super::sql::Kind;
-
 /// Which orders of a list are wanted: by default all. Its `Display` tells it from every other one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
@@ -28,16 +26,16 @@ impl Filter {
         kinds.into_iter().map(move |kind| Self { kind, ..self })
     }
 
-    /// As a condition in SQL. Its values are literals, so that the planner knows the indexes of few rows among many.
-    pub(super) fn condition(self, kind: Kind) -> String {
+    /// As a condition in SQL on the rows of a lane. Its values are literals, so that the planner knows the indexes of few rows among many.
+    pub(super) fn condition(self, lane: Lane, is_of_everybody: bool) -> String {
         let of_kind = self.kind.map(|kind| format!("and kind = '{kind}'")).unwrap_or_default();
         let Some(status) = self.status else { return of_kind };
         // Its value hidden, so that the indexes of returns are none of the ways: most returns are of one status.
         let of_kind = self.kind.map(|kind| format!("and kind = (select '{kind}'::text)")).unwrap_or_default();
         // What opens the index of everybody's orders, and leaves out none of them. A customer's list would do well to keep away from it.
-        let opening = if kind.is_of_everybody() { "and bucket >= 0" } else { "" };
+        let opening = if is_of_everybody { "and bucket >= 0" } else { "" };
         // Where nothing has ever happened, nothing has to be looked through for what has.
-        let events = if kind.lane() == Lane::Views { Lane::ViewEvents } else { Lane::Events }.table();
+        let events = if lane == Lane::Views { Lane::ViewEvents } else { Lane::Events }.table();
         let happened = if status == Status::Placed {
             String::new()
         } else {

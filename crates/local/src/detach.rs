@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use forebay_terminal::out;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -78,7 +79,7 @@ fn pass_on(log_path: &Path, from: u64) -> u64 {
         file.read_to_end(&mut text)
     });
     if read.is_ok() {
-        crate::print::message(format_args!("{}", String::from_utf8_lossy(&text)));
+        forebay_terminal::message(format_args!("{}", String::from_utf8_lossy(&text)));
     }
     from + text.len() as u64
 }

@@ -1,24 +1,12 @@
 //! Rows as they come from Postgres, in the binary format: their texts are copied once, JSON without its white space, and nothing is
 //! parsed.
 
-use forebay_model::{Incarnation, Position, Timestamp};
+use forebay_model::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::{PgRow, PgValueFormat};
 
 use super::key::KeyRef;
 use super::sql::column;
-use super::sums::SumRow;
-
-/// A row of a [statement](super::sql).
-#[derive(Debug)]
-pub(super) enum Row {
-    /// The position of the lane's stream in the snapshot.
-    Position(Position),
-    /// A fact.
-    Fact(OrderRow),
-    /// What a period comes to.
-    Sum(SumRow),
-}
 
 /// The first of the parts of a row that are JSON.
 const FIRST_JSON: usize = 4;
@@ -40,23 +28,8 @@ pub struct OrderRow {
     events: Option<Box<str>>,
 }
 
-impl Row {
-    /// Reads a row of facts, or one of sums.
-    pub(super) fn of(row: &PgRow, has_sums: bool) -> Result<Self, sqlx::Error> {
-        match number(row, column::INCARNATION)? {
-            Some(incarnation) => {
-                let seq = number(row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
-                let incarnation = Incarnation::new(incarnation.cast_unsigned());
-                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
-            }
-            None if has_sums => SumRow::of(row).map(Self::Sum),
-            None => OrderRow::of(row).map(Self::Fact),
-        }
-    }
-}
-
 impl OrderRow {
-    pub(super) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+    pub(in crate::read) fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
         let ordered_at = number(row, column::ORDERED_AT)?
             .and_then(Timestamp::from_postgres_us)
             .ok_or_else(|| decode("a fact without a time"))?;

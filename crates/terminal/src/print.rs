@@ -4,21 +4,23 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Result, Write};
 
-/// Prints a line of data.
+/// Prints a line of data, and gives what [`data`](crate::data) gives.
+#[macro_export]
 macro_rules! out {
-    ($($text:tt)*) => { $crate::print::data(format_args!("{}\n", format_args!($($text)*))) };
+    ($($text:tt)*) => { $crate::data(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// Prints a line of a message.
+#[macro_export]
 macro_rules! note {
-    ($($text:tt)*) => { $crate::print::message(format_args!("{}\n", format_args!($($text)*))) };
+    ($($text:tt)*) => { $crate::message(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// Writes to standard output.
 ///
 /// # Errors
 /// When it cannot be written, though somebody reads.
-pub(crate) fn data(text: Arguments<'_>) -> Result<()> {
+pub fn data(text: Arguments<'_>) -> Result<()> {
     // As one piece, so that a reader who goes takes all of it or nothing.
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.to_string().as_bytes()).and_then(|()| stdout.flush()) {
@@ -28,6 +30,6 @@ pub(crate) fn data(text: Arguments<'_>) -> Result<()> {
 }
 
 /// Writes to standard error, where there is somebody to read it.
-pub(crate) fn message(text: Arguments<'_>) {
+pub fn message(text: Arguments<'_>) {
     let _ = std::io::stderr().lock().write_all(text.to_string().as_bytes());
 }

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use forebay_model::{Lane, PerLane, Timestamp};
 use sqlx::postgres::PgConnection;
 
-use crate::read::key::{Direction, Key, Span};
-use crate::read::window::Window;
+use super::key::{Direction, Key, Span};
+use super::window::Window;
 use crate::timestamptz::Timestamptz;
 
 /// All of time, divided in two ways.

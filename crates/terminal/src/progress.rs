@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use forebay_replay::{Event, RecordKind, Tell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::note;
 use crate::text::grouped;
 
 /// How often it is said, where there is no bar, that it is waited.
@@ -14,7 +15,7 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// The progress bar, if there is one. Clones are the same screen.
 #[derive(Clone, Debug)]
-pub(crate) struct Screen {
+pub struct Screen {
     bar: ProgressBar,
     /// What is sent.
     kind: RecordKind,
@@ -24,18 +25,18 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Without a terminal there is no bar.
-    pub(crate) fn new(kind: RecordKind) -> Self {
+    pub fn new(kind: RecordKind) -> Self {
         Self { bar: ProgressBar::hidden(), kind, waiting_said: Arc::default() }
     }
 
     /// Shows what it is told.
-    pub(crate) fn tell(&self) -> Tell {
+    pub fn tell(&self) -> Tell {
         let screen = self.clone();
         Arc::new(move |event| screen.show(event))
     }
 
     /// Takes the bar away.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.bar.finish_and_clear();
     }
 
