@@ -1,13 +1,14 @@
 //! `forebay verify`.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use forebay_admin::moves::buckets::{BucketOnShard, BucketReport, compare_buckets};
 use forebay_admin::system::System;
-use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
+use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
 use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
 use forebay_terminal::{grouped, note, out};
@@ -57,23 +58,31 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Some(These(these)) = &args.buckets {
         return Ok(match run_on_buckets(&args.system.into(), these, args.json).await {
             Ok(code) => code,
-            Err(error) => undecided(&error),
+            Err(error) => {
+                cannot(format_args!("{error:#}"));
+                ExitCode::from(UNDECIDED)
+            }
         });
     }
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
-    let Verified { report, unfinished } = match verify::run(&args.system.into(), &settings, &tell).await {
-        Ok(verified) => verified,
+    let report = match verify::run(&args.system.into(), &settings, &tell).await {
+        Ok(report) => report,
         Err(error) if error.is::<BadSetting>() => return Err(error),
-        Err(error) => return Ok(undecided(&error)),
+        Err(error) => {
+            cannot(format_args!("{error:#}"));
+            return Ok(ExitCode::from(UNDECIDED));
+        }
     };
     out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) })?;
-    Ok(match unfinished {
-        Some(error) => undecided(&error),
-        None if report.differences > 0 => ExitCode::FAILURE,
-        None if report.pending > 0 => ExitCode::from(UNDECIDED),
-        None => ExitCode::SUCCESS,
+    for Unfinished { shard, why } in &report.unfinished {
+        cannot(format_args!("shard {shard}: {why}"));
+    }
+    Ok(match report.differences {
+        0 if report.unfinished.is_empty() && report.pending == 0 => ExitCode::SUCCESS,
+        0 => ExitCode::from(UNDECIDED),
+        _ => ExitCode::FAILURE,
     })
 }
 
@@ -123,9 +132,8 @@ fn tell((shard, step): (ShardId, Step)) {
     }
 }
 
-fn undecided(error: &Error) -> ExitCode {
-    note!("forebay: this cannot be verified to its end: {error:#}");
-    ExitCode::from(UNDECIDED)
+fn cannot(why: impl Display) {
+    note!("forebay: this cannot be verified to its end: {why}");
 }
 
 /// As people read it.
@@ -161,7 +169,12 @@ fn text(report: &Report) -> String {
     if report.pending > 0 {
         lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
     }
+    let unfinished: Vec<String> = report.unfinished.iter().map(|Unfinished { shard, .. }| shard.to_string()).collect();
+    if !unfinished.is_empty() {
+        lines.push(format!("Not looked at to its end: shard {}", unfinished.join(", ")));
+    }
     lines.push(match report.differences {
+        0 if !unfinished.is_empty() => String::from("No differences in what was looked at."),
         0 if report.pending == 0 => String::from("No differences."),
         differences => format!("{} differences.", grouped(differences)),
     });
@@ -224,11 +237,18 @@ mod tests {
             explained: 4,
             pending: 7,
             notes: vec!["a note".to_owned()],
+            unfinished: Vec::new(),
         };
         insta::assert_snapshot!(text(&report));
         insta::assert_snapshot!(text(&Report::default()), @"
         0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
         No differences.
+        ");
+        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
+        insta::assert_snapshot!(text(&Report { unfinished: unfinished.into(), ..Report::default() }), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        Not looked at to its end: shard 1, 2
+        No differences in what was looked at.
         ");
     }
 }

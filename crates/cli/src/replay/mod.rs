@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     screen.close();
     let summary = outcome?;
-    note!("{}", summary::text(&summary));
+    note!("{}", summary::text(&summary, follows));
     if json {
         out!("{}", serde_json::to_string(&summary)?)?;
     }

@@ -157,6 +157,32 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn addresses_that_were_exchanged_are_named_and_nothing_else_is_advised() {
+    let mut looked = Looked::shared("swapped", 2).await;
+    looked.migrate().await;
+    let urls: Vec<String> = looked.shards.split(',').map(str::to_owned).collect();
+    // That was all that it takes for a shard to know who it is.
+    for (shard, url) in urls.iter().enumerate() {
+        let taken_in = format!("select shard from shard_identity where shard = {shard}");
+        assert_eq!(shared().await.sql(url, &taken_in).await.unwrap().trim(), shard.to_string());
+    }
+    looked.shards = format!("{},{}", urls[1], urls[0]);
+    let failed = looked.found("failed", 1).await;
+    assert_eq!(failed.len(), 2, "{failed:#?}");
+    for (shard, other) in [(0, 1), (1, 0)] {
+        let said = format!("it is shard {other}, and --shards names it in the place of shard {shard}");
+        assert_found(&failed, &format!("shard {shard} at"), &said);
+        assert_found(&failed, &format!("shard {shard} at"), "identity: ");
+        let ok = looked.found("ok", 1).await;
+        assert_found(&ok, &format!("streams of shard {shard} stream"), "positions are not known");
+    }
+
+    looked.shards = urls.join(",");
+    shared().await.sql(&urls[1], "update shard_identity set system = '00000000000000ff'").await.unwrap();
+    assert_found(&looked.found("failed", 1).await, "shard 1 at", "it is shard 1 of another system (00000000000000ff)");
+}
+
+#[tokio::test]
 async fn a_log_that_syncs_late_has_failed() {
     let mut looked = Looked::shared("late", 1).await;
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! An issuer of tokens: its keys, what it publishes, and what others would pass off as its.
+//! An issuer of tokens (JWT, RFC 7519): its keys, what it publishes, and what others would pass off as its.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,12 +13,15 @@ use ring::signature::{
 };
 use serde_json::{Value, json};
 
-pub(super) const ISSUER: &str = "https://issuer.example";
-pub(super) const AUDIENCE: &str = "forebay";
+/// What its tokens name as the issuer.
+pub const ISSUER: &str = "https://issuer.example";
+/// Whom they are for.
+pub const AUDIENCE: &str = "forebay";
 
 /// A key with its name.
-pub(super) struct Key {
-    pub(super) id: String,
+pub struct Key {
+    /// Its name.
+    pub id: String,
     pair: Pair,
 }
 
@@ -29,11 +32,13 @@ enum Pair {
 }
 
 impl Key {
-    pub(super) fn p256(id: &str) -> Self {
+    /// On the curve P-256.
+    pub fn p256(id: &str) -> Self {
         Self::curve(id, "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING)
     }
 
-    pub(super) fn p384(id: &str) -> Self {
+    /// On the curve P-384.
+    pub fn p384(id: &str) -> Self {
         Self::curve(id, "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING)
     }
 
@@ -44,13 +49,14 @@ impl Key {
         Self { id: id.to_owned(), pair: Pair::Curve(curve, pair) }
     }
 
-    pub(super) fn ed25519(id: &str) -> Self {
+    /// On the curve Ed25519.
+    pub fn ed25519(id: &str) -> Self {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self { id: id.to_owned(), pair: Pair::Edwards(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap()) }
     }
 
     /// Ring makes no such keys.
-    pub(super) fn rsa(id: &str) -> Self {
+    pub fn rsa(id: &str) -> Self {
         let made = Command::new("openssl")
             .args(["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-outform", "DER"])
             .output()
@@ -61,7 +67,7 @@ impl Key {
     }
 
     /// As the issuer publishes it.
-    pub(super) fn published(&self) -> Value {
+    pub fn published(&self) -> Value {
         let mut key = match &self.pair {
             Pair::Curve(curve, pair) => {
                 let point = &pair.public_key().as_ref()[1..];
@@ -80,7 +86,7 @@ impl Key {
     }
 
     /// A token with that header and these claims.
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", part(header), part(claims));
         let random = SystemRandom::new();
         let signature = match &self.pair {
@@ -104,26 +110,28 @@ impl Key {
     }
 
     /// A good token by that algorithm.
-    pub(super) fn token(&self, algorithm: &str) -> String {
+    pub fn token(&self, algorithm: &str) -> String {
         self.sign(&self.header(algorithm), &claims())
     }
 
-    pub(super) fn header(&self, algorithm: &str) -> Value {
+    /// The header of a token by that algorithm.
+    pub fn header(&self, algorithm: &str) -> Value {
         json!({"alg": algorithm, "typ": "JWT", "kid": self.id})
     }
 }
 
-pub(super) fn key_set(keys: &[&Key]) -> Value {
+/// The keys as they are published together.
+pub fn key_set(keys: &[&Key]) -> Value {
     json!({"keys": keys.iter().map(|key| key.published()).collect::<Vec<_>>()})
 }
 
 /// What a good token says.
-pub(super) fn claims() -> Value {
+pub fn claims() -> Value {
     json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "shop", "exp": now_s() + 600, "scope": "orders:read openid"})
 }
 
 /// The same, but for some of it; null leaves a claim out.
-pub(super) fn claims_but(others: &Value) -> Value {
+pub fn claims_but(others: &Value) -> Value {
     let mut claims = claims();
     claims.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
     claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -131,22 +139,24 @@ pub(super) fn claims_but(others: &Value) -> Value {
 }
 
 /// A token whose signature is a sum with that secret, as HS256 has it.
-pub(super) fn shared_secret(id: &str, secret: &[u8]) -> String {
+pub fn shared_secret(id: &str, secret: &[u8]) -> String {
     let signed = format!("{}.{}", part(&json!({"alg": "HS256", "kid": id})), part(&claims()));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
     format!("{signed}.{}", base64(ring::hmac::sign(&key, signed.as_bytes()).as_ref()))
 }
 
 /// A token without a signature.
-pub(super) fn unsigned(algorithm: &str) -> String {
+pub fn unsigned(algorithm: &str) -> String {
     format!("{}.{}.", part(&json!({"alg": algorithm})), part(&claims()))
 }
 
-pub(super) fn now_s() -> u64 {
+/// Seconds since 1970.
+pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+/// As tokens write bytes.
+pub fn base64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
