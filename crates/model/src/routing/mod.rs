@@ -2,8 +2,10 @@
 
 pub mod bucket;
 pub mod decision;
+pub mod member;
 pub mod shard_map;
 
 pub use bucket::{Bucket, Hash};
 pub use decision::{Decision, NotDecided};
+pub use member::{Label, Labels, Member};
 pub use shard_map::{Epoch, ShardId, ShardMap};

@@ -1,5 +1,5 @@
-//! The shard map: for each bucket, the shard that it is written to, and where readers begin; what is under way from one shard to another; and
-//! the settings of the system.
+//! The shard map: where the shards are; for each bucket, the shard that it is written to, and where readers begin; what is under way from one
+//! shard to another; and the settings of the system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ownership::{Entry, Unit};
 use crate::routing::bucket::BUCKETS;
-use crate::{Bucket, CustomerId, Hash, Lane, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
+use crate::{Bucket, CustomerId, Hash, Lane, Member, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ impl fmt::Display for Epoch {
 }
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
-/// from one to another; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how many shards the
-/// system began), `logged` and `derived` (4096 shard numbers each), and `moves`.
+/// from one to another; where the shards are; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how
+/// many shards the system began), `shards` (by number), `logged` and `derived` (4096 shard numbers each), and `moves`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
@@ -47,6 +47,8 @@ pub struct ShardMap {
     places: [Vec<ShardId>; StreamKind::ALL.len()],
     /// In the order of their units.
     moves: Vec<Entry>,
+    /// Where shards are. One that is not here is where each process was told.
+    members: BTreeMap<ShardId, Member>,
     /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
 }
@@ -74,6 +76,7 @@ impl ShardMap {
             hash,
             settings,
             founders: shards,
+            shards: BTreeMap::new(),
             logged: place.clone(),
             derived: place,
             moves: Vec::new(),
@@ -94,6 +97,31 @@ impl ShardMap {
     #[must_use]
     pub fn with_settings(self, settings: SystemSettings) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same map with these shards: a first one, before anybody has seen it.
+    #[must_use]
+    pub fn with_members(self, members: BTreeMap<ShardId, Member>) -> Self {
+        Unchecked { shards: members, ..Unchecked::from(self) }.into_map()
+    }
+
+    /// The next map, in which a shard is there, or elsewhere.
+    #[must_use]
+    pub fn next_with_members(&self, members: impl IntoIterator<Item = (ShardId, Member)>) -> Self {
+        let mut next = Unchecked::from(self.clone());
+        next.epoch = Epoch(self.epoch.0 + 1);
+        next.shards.extend(members);
+        next.into_map()
+    }
+
+    /// Where a shard is, where the map says it.
+    pub fn member(&self, shard: ShardId) -> Option<&Member> {
+        self.members.get(&shard)
+    }
+
+    /// The number of the next shard that comes.
+    pub fn next_shard(&self) -> ShardId {
+        ShardId(self.shards.last().map_or(0, |last| last.0 + 1))
     }
 
     /// The next map, which has other settings.
@@ -153,7 +181,7 @@ impl ShardMap {
         self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
     }
 
-    /// Every shard that has a bucket, or to which one is under way, in order.
+    /// Every shard that the map knows, in order: it says where the shard is, or the shard has a bucket, or one is under way to it.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()
     }
@@ -193,6 +221,8 @@ struct Unchecked {
     hash: Hash,
     settings: SystemSettings,
     founders: NonZeroU16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shards: BTreeMap<ShardId, Member>,
     logged: Vec<ShardId>,
     derived: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -201,11 +231,11 @@ struct Unchecked {
 
 impl Unchecked {
     fn into_map(self) -> ShardMap {
-        let Self { epoch, system, hash, settings, founders, logged, derived, moves } = self;
+        let Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves } = self;
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
-        let shards: BTreeSet<ShardId> = logged.iter().chain(&derived).copied().chain(sides).collect();
+        let shards: BTreeSet<ShardId> = members.keys().chain(&logged).chain(&derived).copied().chain(sides).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
-        ShardMap { epoch, system, hash, settings, founders, places, moves, shards }
+        ShardMap { epoch, system, hash, settings, founders, places, moves, members, shards }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -237,9 +267,9 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, shards: _ } = map;
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, members, shards: _ } = map;
         let [logged, derived] = places;
-        Self { epoch, system, hash, settings, founders, logged, derived, moves }
+        Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves }
     }
 }
 
