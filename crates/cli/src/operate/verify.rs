@@ -49,7 +49,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
-    let Verified { report, unfinished } = match verify::run(&args.system.find().await?, &settings, &tell).await {
+    let verified = async { verify::run(&args.system.find().await?, &settings, &tell).await };
+    let Verified { report, unfinished } = match verified.await {
         Ok(verified) => verified,
         Err(error) if error.is::<BadSetting>() => return Err(error),
         Err(error) => return Ok(undecided(&error)),
