@@ -11,8 +11,8 @@ use crate::derive::is_dealt_alike;
 use crate::drain::failure::Failure;
 use crate::drain::opening::derive;
 
-/// How long frames wait at a time for what is just being derived.
-const WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long frames wait, once, for what is just being derived: moments, but where a disk is busy.
+const WAIT_MAX: Duration = Duration::from_secs(3);
 /// How long a session goes on by the map of before, where a shard is owed more than that.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -29,7 +29,8 @@ impl Session<'_> {
             self.places_by = epoch;
             return Ok(());
         }
-        if !self.is_all_derived(Instant::now() + WAIT_MAX).await? {
+        let is_owed = deriving.board().told().iter().any(|told| told.owed_since.is_some());
+        if is_owed || !self.is_all_derived(Instant::now() + WAIT_MAX).await? {
             self.places_at = Instant::now() + AGAIN;
             return Ok(());
         }
