@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::backlog::Backlog;
+use crate::derive::Doors;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::status::Status;
@@ -87,6 +88,8 @@ impl Shards {
     ) {
         let Self { settings, service: Service { lifecycle, health, .. }, .. } = self;
         let dependency = health.dependency(format!("shard {shard}"), Need::Optional);
+        let doors = Doors(health.clone());
+        doors.of(shard).up();
         let (done, migrated) = watch::channel(false);
         let tables = tables(shard, addresses.clone(), dependency.clone(), done, stop.clone());
         lifecycle.spawn(format!("tables of shard {shard}"), tables);
@@ -104,6 +107,7 @@ impl Shards {
                 batch_bytes,
                 log: self.log.clone().reading_ahead(batch_bytes),
                 status,
+                doors: doors.clone(),
             };
             let drain = Drain { context, migrated: migrated.clone(), health: dependency.clone(), continuity };
             lifecycle.spawn(format!("drain {of}"), drain.run(stop.clone()));

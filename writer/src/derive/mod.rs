@@ -35,7 +35,8 @@ mod trouble;
 use std::sync::Arc;
 
 use forebay_log::{Log, LogError};
-use forebay_model::{Bucket, Deriver, Position, ShardMap, StreamId, StreamKind};
+use forebay_model::{Bucket, Deriver, Position, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_service::health::{Dependency, Health, Need};
 use forebay_shard::read::stored_order::OrderReader;
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
@@ -76,6 +77,19 @@ pub(crate) struct Source {
     pub(crate) map: Arc<ShardMap>,
     /// The most bytes of frames that are read of the log at a time.
     pub(crate) batch_bytes: usize,
+    /// That the derived streams take frames, for `/readyz`.
+    pub(crate) doors: Doors,
+}
+
+/// Of each target, that its derived stream takes frames. As long as it does not, its shard is owed facts, and everything else goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors(pub(crate) Health);
+
+impl Doors {
+    /// That of a shard.
+    pub(crate) fn of(&self, shard: ShardId) -> Dependency {
+        self.0.dependency(format!("frames for {}", StreamKind::Derived.on(shard)), Need::Optional)
+    }
 }
 
 /// The notes that targets begin with: nothing is derived, and their streams are not known.

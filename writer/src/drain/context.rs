@@ -8,6 +8,7 @@ use forebay_shard::{ShardAddresses, StoreSettings};
 use forebay_task::Backoff;
 use tokio::sync::watch;
 
+use crate::derive::Doors;
 use crate::drain::batch_size::BatchSize;
 use crate::retry;
 use crate::status::Status;
@@ -24,6 +25,7 @@ pub(crate) struct StreamContext {
     pub(crate) batch_bytes: usize,
     pub(crate) log: Log,
     pub(crate) status: Status,
+    pub(crate) doors: Doors,
 }
 
 /// How hard a stream's writer tries: kept from session to session.

@@ -34,7 +34,7 @@ pub struct Settings {
     pub nats_monitor: Option<String>,
 }
 
-/// Looks at everything, as far as it can be reached.
+/// Looks at everything, as far as it can be reached. The log comes first: its map says which system the shards are to be of.
 pub async fn examine(settings: &Settings) -> Report {
     let ((log, mut checks), redis) = tokio::join!(
         nats::examine(&settings.log, settings.nats_monitor.as_deref()),

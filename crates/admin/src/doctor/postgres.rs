@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::{
-    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardPool, StreamPosition, Timestamptz,
+    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardError, ShardPool, StreamPosition, Timestamptz,
 };
 use futures::future::join_all;
 use sqlx::Row;
@@ -64,6 +64,8 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: 
     let mut notes = Notes::of(format!("shard {shard}"));
     match primaries {
         1 => {}
+        // Whose they are is to be mended first.
+        0 if servers.iter().any(|server| server.is_foreign) => {}
         0 => notes.failed("primary", "none of its servers takes writes", "start its primary, or promote a replica"),
         more => {
             let advice = "end the old primary before it is written to: two servers that write are two truths";
@@ -78,6 +80,8 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: 
 struct ServerFindings {
     notes: Notes,
     is_primary: bool,
+    /// Whether its database is somebody else's.
+    is_foreign: bool,
     positions: Option<Vec<StreamPosition>>,
 }
 
@@ -89,10 +93,16 @@ async fn server(shard: ShardId, address: &ShardAddress, is_new: bool) -> ServerF
         statement_timeout: Duration::from_secs(10),
         ..PoolSettings::default()
     };
-    let mut server =
-        ServerFindings { notes: Notes::of(format!("shard {shard} at {address}")), is_primary: false, positions: None };
+    let notes = Notes::of(format!("shard {shard} at {address}"));
+    let mut server = ServerFindings { notes, is_primary: false, is_foreign: false, positions: None };
     let pool = ShardPool::new(shard, &ShardAddresses::from(address.clone()), &settings);
     match pool.acquire().await {
+        Err(ShardError::Foreign { reason, .. }) => {
+            server.is_foreign = true;
+            let advice =
+                "correct --shards, everywhere alike: until then nothing is read from it, and orders wait in the log";
+            server.notes.failed("identity", reason, advice);
+        }
         Err(error) => {
             let advice = "start it, or correct its address (`forebay shards set`, or --shards); orders wait in the log meanwhile";
             server.notes.failed("reachable", error.to_string(), advice);

@@ -76,7 +76,8 @@ async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[StreamPosi
         judge(&mut notes, stream, &state, position, fault);
     }
     if notes.checks.is_empty() {
-        notes.ok("stream", format!("{} of {} used, positions fit", mib(bytes), mib(bytes_max)));
+        let fit = if positions.is_some() { "positions fit" } else { "positions are not known" };
+        notes.ok("stream", format!("{} of {} used, {fit}", mib(bytes), mib(bytes_max)));
     }
     notes.checks
 }

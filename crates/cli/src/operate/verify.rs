@@ -1,15 +1,16 @@
 //! `forebay verify`.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
-use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
+use anyhow::Result;
+use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
 use forebay_model::ShardId;
 use forebay_service::BadSetting;
+use forebay_terminal::{grouped, note, out};
 
 use super::system::{self, SystemArgs};
-use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;
@@ -50,17 +51,22 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
     let verified = async { verify::run(&args.system.find().await?, &settings, &tell).await };
-    let Verified { report, unfinished } = match verified.await {
-        Ok(verified) => verified,
+    let report = match verified.await {
+        Ok(report) => report,
         Err(error) if error.is::<BadSetting>() => return Err(error),
-        Err(error) => return Ok(undecided(&error)),
+        Err(error) => {
+            cannot(format_args!("{error:#}"));
+            return Ok(ExitCode::from(UNDECIDED));
+        }
     };
     out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) })?;
-    Ok(match unfinished {
-        Some(error) => undecided(&error),
-        None if report.differences > 0 => ExitCode::FAILURE,
-        None if report.pending > 0 => ExitCode::from(UNDECIDED),
-        None => ExitCode::SUCCESS,
+    for Unfinished { shard, why } in &report.unfinished {
+        cannot(format_args!("shard {shard}: {why}"));
+    }
+    Ok(match report.differences {
+        0 if report.unfinished.is_empty() && report.pending == 0 => ExitCode::SUCCESS,
+        0 => ExitCode::from(UNDECIDED),
+        _ => ExitCode::FAILURE,
     })
 }
 
@@ -76,9 +82,8 @@ fn tell((shard, step): (ShardId, Step)) {
     }
 }
 
-fn undecided(error: &Error) -> ExitCode {
-    note!("forebay: this cannot be verified to its end: {error:#}");
-    ExitCode::from(UNDECIDED)
+fn cannot(why: impl Display) {
+    note!("forebay: this cannot be verified to its end: {why}");
 }
 
 /// As people read it.
@@ -114,7 +119,12 @@ fn text(report: &Report) -> String {
     if report.pending > 0 {
         lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
     }
+    let unfinished: Vec<String> = report.unfinished.iter().map(|Unfinished { shard, .. }| shard.to_string()).collect();
+    if !unfinished.is_empty() {
+        lines.push(format!("Not looked at to its end: shard {}", unfinished.join(", ")));
+    }
     lines.push(match report.differences {
+        0 if !unfinished.is_empty() => String::from("No differences in what was looked at."),
         0 if report.pending == 0 => String::from("No differences."),
         differences => format!("{} differences.", grouped(differences)),
     });
@@ -177,11 +187,18 @@ mod tests {
             explained: 4,
             pending: 7,
             notes: vec!["a note".to_owned()],
+            unfinished: Vec::new(),
         };
         insta::assert_snapshot!(text(&report));
         insta::assert_snapshot!(text(&Report::default()), @"
         0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
         No differences.
+        ");
+        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
+        insta::assert_snapshot!(text(&Report { unfinished: unfinished.into(), ..Report::default() }), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        Not looked at to its end: shard 1, 2
+        No differences in what was looked at.
         ");
     }
 }

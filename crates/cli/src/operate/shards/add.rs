@@ -8,6 +8,7 @@ use forebay_admin::members::{self, Plan, Step, Wanted};
 use forebay_model::Label;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::ShardAddresses;
+use forebay_terminal::{note, out};
 
 use crate::operate::system::SystemArgs;
 

@@ -8,9 +8,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use forebay_admin::shards::{DerivedFigures, Figures, LaneFigures, ShardFigures, StreamFigures, read};
 use forebay_model::Hash;
+use forebay_terminal::{grouped, note, or_dash, out};
 
 use crate::operate::system::SystemArgs;
-use crate::text::{grouped, or_dash};
 
 const UNKNOWN: &str = "–";
 /// With --wait: how often it is looked, and how often it is said what is waited for.

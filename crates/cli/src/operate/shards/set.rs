@@ -6,6 +6,7 @@ use anyhow::Result;
 use forebay_admin::members::{self, Change};
 use forebay_model::{Label, ShardId};
 use forebay_shard::ShardAddresses;
+use forebay_terminal::{note, out};
 use serde_json::json;
 
 use crate::operate::system::{self, SystemArgs};
