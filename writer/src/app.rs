@@ -1,7 +1,5 @@
 //! How the writer's tasks come to be.
 
-use std::sync::Arc;
-
 use forebay_api::Route;
 use forebay_log::LogSettings;
 use forebay_service::health::Need;
