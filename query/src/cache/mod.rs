@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Epoch, StreamId, StreamKind};
+use forebay_model::{Epoch, ShardMap, StreamId, StreamKind};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
@@ -66,10 +66,15 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// A cache that keeps at most `bytes_max` bytes in memory, for `shards` shards.
-    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize, derivations: Arc<Derivations>) -> Self {
-        let (kept, freshness) = (Kept::new(bytes_max), Freshness::new(shards));
+    /// A cache that keeps at most `bytes_max` bytes in memory.
+    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, derivations: Arc<Derivations>) -> Self {
+        let (kept, freshness) = (Kept::new(bytes_max), Freshness::default());
         Self { kept, redis, freshness, derivations, meter: Meter::new() }
+    }
+
+    /// The map has these shards.
+    pub(crate) fn follow(&self, map: &ShardMap) {
+        self.freshness.follow(map.shards());
     }
 
     /// Takes note of a commit, or of a sign of life.
@@ -201,7 +206,7 @@ impl Cache {
         }
         let watched = entry.watched.iter().map(|watched| watched.stream);
         let derived = watched.filter(|stream| stream.kind == StreamKind::Derived).map(|stream| stream.shard);
-        self.derivations.owing(self.derivations.sources(), &derived.collect::<Vec<_>>()) != Owing::Nothing
+        self.derivations.owing(self.freshness.shards().into_iter(), &derived.collect::<Vec<_>>()) != Owing::Nothing
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

@@ -26,7 +26,7 @@ impl Feeds {
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let start = |source: Source| {
-            let reads = limits.reads(source.shard_id());
+            let reads = source.export_reads();
             Feed::start(source, patience.clone(), reads, limits.give_up(), tasks)
         };
         Self { feeds: sources.into_iter().map(start).collect(), direction }

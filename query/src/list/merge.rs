@@ -42,7 +42,7 @@ impl Merge {
                 Ok(shard) => sources.extend(
                     scan.filter
                         .parts()
-                        .map(|part| Source::new(shards.clone(), Arc::clone(shard), subject.clone(), scan, part)),
+                        .map(|part| Source::new(shards.clone(), Arc::clone(&shard), subject.clone(), scan, part)),
                 ),
                 Err(error) => unknown.push(error),
             }

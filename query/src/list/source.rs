@@ -7,6 +7,7 @@ use std::sync::Arc;
 use forebay_model::{Position, ShardId, StreamId, Tenant};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Span, Statement, Subject, Windows};
+use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
@@ -57,6 +58,11 @@ impl Source {
     /// The log that its rows came by.
     pub(crate) fn stream(&self) -> StreamId {
         self.subject.lane().on(self.shard.id())
+    }
+
+    /// The permits to read a piece of an export of its shard.
+    pub(crate) fn export_reads(&self) -> Arc<Semaphore> {
+        self.shard.export_reads()
     }
 
     pub(crate) fn shard_id(&self) -> ShardId {

@@ -150,7 +150,7 @@ impl Lookup<'_> {
         let asked = wanted.iter().filter(|(shard, _)| !self.missing.contains(shard)).map(async |(&shard, wanted)| {
             let statement = Statement::batch(subject, tenant, batch(wanted), SAME_ID_MAX, BYTES_MAX);
             let answer = match shards.get(shard) {
-                Ok(known) => shards.read_after(known, &statement, patience).await,
+                Ok(known) => shards.read_after(&known, &statement, patience).await,
                 Err(error) => Err(error.into()),
             };
             (statement.stream().on(shard), answer)

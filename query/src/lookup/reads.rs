@@ -19,7 +19,7 @@ use crate::replica::wait::RowsAfter;
 /// More than any one order.
 const BYTES_MAX: usize = 1 << 26;
 
-impl<'a> Lookup<'a> {
+impl Lookup<'_> {
     /// The orders that lie where an assigned id says.
     pub(super) async fn at_home(
         &mut self,
@@ -133,7 +133,7 @@ impl<'a> Lookup<'a> {
         let (shards, patience) = (self.shards, &self.patience);
         let reads = self.map.shards().filter(|shard| !self.missing.contains(shard)).map(async |shard| {
             let answer = match shards.get(shard) {
-                Ok(known) => shards.read_after(known, &statement, patience).await,
+                Ok(known) => shards.read_after(&known, &statement, patience).await,
                 Err(error) => Err(error.into()),
             };
             (shard, answer)
@@ -172,7 +172,7 @@ impl<'a> Lookup<'a> {
             return Ok(Vec::new());
         }
         let Some(known) = self.shard(shard) else { return Ok(Vec::new()) };
-        let answer = self.shards.read_after(known, statement, patience).await;
+        let answer = self.shards.read_after(&known, statement, patience).await;
         self.note(statement.stream().on(shard), answer)
     }
 
@@ -194,7 +194,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    fn shard(&mut self, shard: ShardId) -> Option<&'a Arc<Shard>> {
+    fn shard(&mut self, shard: ShardId) -> Option<Arc<Shard>> {
         self.shards.get(shard).map_err(|error| self.miss(&error)).ok()
     }
 

@@ -166,9 +166,8 @@ pub(crate) async fn all_said(
     const SQL: &str = "select bucket, version, said::text from unit_owner where stream = $1 and bucket = any ($2)";
     let numbers: Vec<i16> = buckets.iter().map(|bucket| bucket.number().cast_signed()).collect();
     let rows = sqlx::query(SQL).bind(stream.as_str()).bind(numbers).fetch_all(connection).await?;
-    let said = |row: sqlx::postgres::PgRow| {
-        Ok((bucket(row.try_get(0)?)?, ownership(row.try_get(1)?, row.try_get(2)?)?))
-    };
+    let said =
+        |row: sqlx::postgres::PgRow| Ok((bucket(row.try_get(0)?)?, ownership(row.try_get(1)?, row.try_get(2)?)?));
     rows.into_iter().map(said).collect()
 }
 

@@ -100,7 +100,7 @@ impl TotalsRequest {
         let asked = reads.iter().map(async |(shard, subject)| {
             let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
             let answer = match app.shards().get(*shard) {
-                Ok(known) => app.shards().read_after(known, &statement, patience).await,
+                Ok(known) => app.shards().read_after(&known, &statement, patience).await,
                 Err(error) => Err(error.into()),
             };
             (subject, statement.stream().on(*shard), answer)
