@@ -57,8 +57,8 @@ impl Moving {
     async fn every_shard(&self) -> Infallible {
         let mut maps = self.log.map();
         loop {
-            let shards = shards_of(&maps.borrow_and_update());
-            let others = async { maps.wait_for(|map| shards_of(map) != shards).await.is_err() };
+            let shards = shards_of(maps.borrow_and_update().as_deref());
+            let others = async { maps.wait_for(|map| shards_of(map.as_deref()) != shards).await.is_err() };
             let moving = join_all(shards.iter().map(|&shard| self.from_shard(shard)));
             let is_over = tokio::select! {
                 _ = moving, if !shards.is_empty() => false,
@@ -77,8 +77,8 @@ impl Moving {
         let mut backoff = retry::BACKOFF;
         let mut maps = self.log.map();
         loop {
-            let is_wanted = |map: &Option<Arc<ShardMap>>| map.as_ref().is_some_and(|map| has_work(map, from));
-            let is_over = maps.wait_for(is_wanted).await.is_err();
+            let wanted = maps.wait_for(|map| map.as_ref().is_some_and(|map| has_work(map, from)));
+            let is_over = wanted.await.is_err();
             if is_over {
                 std::future::pending::<()>().await;
             }
@@ -129,8 +129,8 @@ impl Moving {
     }
 }
 
-fn shards_of(map: &Option<Arc<ShardMap>>) -> Vec<ShardId> {
-    map.as_ref().map_or_else(Vec::new, |map| map.shards().collect())
+fn shards_of(map: Option<&ShardMap>) -> Vec<ShardId> {
+    map.map_or_else(Vec::new, |map| map.shards().collect())
 }
 
 fn pool_settings() -> PoolSettings {

@@ -23,8 +23,8 @@ use crate::system::System;
 pub struct PaceChange {
     /// Whether everything that can wait does.
     pub paused: Option<bool>,
-    /// Rows that are copied from each shard in a second at most; `Some(None)`: as many as the shards that they go to take.
-    pub rows_per_s: Option<Option<NonZeroU32>>,
+    /// Rows that are copied from each shard in a second at most; 0: as many as the shards that they go to take.
+    pub rows_per_s: Option<u32>,
     /// How long sources keep what others own now, in seconds.
     pub keep_s: Option<u32>,
 }
@@ -74,8 +74,7 @@ pub async fn begin(system: &System, log: &Log, ask: &Ask, plan: &Plan, change: P
 /// Where the map cannot be changed.
 pub async fn set_pace(system: &System, log: &Log, change: PaceChange) -> Result<Arc<ShardMap>> {
     let command = if change.paused == Some(true) { "shards pause" } else { "shards resume" };
-    let rows_per_s = change.rows_per_s.flatten().map(NonZeroU32::get);
-    let asked = json!({"rows_per_s": rows_per_s, "keep_s": change.keep_s});
+    let asked = json!({"rows_per_s": change.rows_per_s, "keep_s": change.keep_s});
     recorded(system, None, (command, asked), |map| json!({"epoch": map.epoch()}), set(log, change)).await
 }
 
@@ -151,7 +150,7 @@ async fn set(log: &Log, change: PaceChange) -> Result<Arc<ShardMap>> {
         let pace = map.queue().pace;
         let next = Pace {
             paused: change.paused.unwrap_or(pace.paused),
-            rows_per_s: change.rows_per_s.unwrap_or(pace.rows_per_s),
+            rows_per_s: change.rows_per_s.map_or(pace.rows_per_s, NonZeroU32::new),
             keep_s: change.keep_s.or(pace.keep_s),
         };
         Ok((next != pace).then(|| map.next_with_pace(next)))

@@ -160,7 +160,7 @@ impl Plan {
                 loads = loads_of(&pools, map, *by, None).await?;
                 let shares = shares.clone().unwrap_or_else(|| even(map.shards()));
                 let sharing = StreamKind::ALL.map(|stream| (stream, weighed(map, stream, &loads).rebalance(&shares)));
-                wanted = plan.can_wait(map, sharing);
+                wanted = can_wait(map, sharing);
                 plan.going = under_way(map);
             }
             Ask::Drain(shard) => {
@@ -168,7 +168,7 @@ impl Plan {
                 let shares = even(map.shards());
                 let draining =
                     StreamKind::ALL.map(|stream| (stream, weighed(map, stream, &loads).drain(*shard, &shares)));
-                wanted = plan.can_wait(map, draining);
+                wanted = can_wait(map, draining);
                 plan.going = under_way(map)
                     .into_iter()
                     .filter(|(unit, _)| map.shard(unit.stream(), unit.bucket()) == *shard)
@@ -215,16 +215,6 @@ impl Plan {
         Ok(wanted)
     }
 
-    /// Those of these that do not move as it is.
-    fn can_wait(&self, map: &ShardMap, shared: [(StreamKind, Vec<(Bucket, ShardId)>); 2]) -> Vec<(Unit, ShardId)> {
-        let units = shared
-            .into_iter()
-            .flat_map(|(stream, moves)| moves.into_iter().map(move |(bucket, to)| (Unit::of(stream, bucket), to)));
-        let is_still = |unit: Unit| map.goes_to(unit) == map.shard(unit.stream(), unit.bucket());
-        let is_over = |unit| map.moving(unit).is_none_or(|entry| entry.phase.is_owned());
-        units.filter(|&(unit, _)| is_still(unit) && is_over(unit)).collect()
-    }
-
     fn of_shard(&self, map: &ShardMap, shard: ShardId, loads: &Loads) -> PlannedShard {
         let is_here = |unit: &&Unit| map.shard(unit.stream(), unit.bucket()) == shard;
         let come = || self.moves.iter().filter(|of| of.to == shard);
@@ -241,6 +231,16 @@ impl Plan {
             bytes_come: come().map(|of| of.bytes).sum(),
         }
     }
+}
+
+/// Those of these that do not move as it is.
+fn can_wait(map: &ShardMap, shared: [(StreamKind, Vec<(Bucket, ShardId)>); 2]) -> Vec<(Unit, ShardId)> {
+    let units = shared
+        .into_iter()
+        .flat_map(|(stream, moves)| moves.into_iter().map(move |(bucket, to)| (Unit::of(stream, bucket), to)));
+    let is_still = |unit: Unit| map.goes_to(unit) == map.shard(unit.stream(), unit.bucket());
+    let is_over = |unit| map.moving(unit).is_none_or(|entry| entry.phase.is_owned());
+    units.filter(|&(unit, _)| is_still(unit) && is_over(unit)).collect()
 }
 
 /// A unit, for people.

@@ -86,6 +86,7 @@ pub struct Drain {
 
 /// How something is moved.
 #[derive(Debug, Clone, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct How {
     /// Do it without asking
     #[arg(long)]
@@ -165,7 +166,7 @@ async fn run(system: &System, ask: &Ask, how: &How) -> Result<ExitCode> {
             note!("nothing was changed; --yes does it");
             return Ok(ExitCode::SUCCESS);
         }
-        let change = PaceChange { paused: None, rows_per_s: how.rows_per_s.map(Some), keep_s: how.keep_s };
+        let change = PaceChange { paused: None, rows_per_s: how.rows_per_s.map(NonZeroU32::get), keep_s: how.keep_s };
         command::begin(system, &log, ask, &plan, change).await?;
     }
     if how.no_wait {
@@ -225,23 +226,20 @@ async fn watch(watch: &Watch, log: &Log) -> Result<Watched> {
 pub(super) fn progress(watched: &Watched, rows: u64, since: Duration) -> String {
     let Watched { units, there, stopped, waiting, rows_left, .. } = *watched;
     let under_way = units - there - stopped - waiting;
-    let mut text = format!(
-        "{} of {} parts are there, {under_way} under way, {} wait",
-        grouped(there as u64),
-        grouped(units as u64),
-        grouped(waiting as u64)
-    );
+    let count = |units: usize| grouped(units as u64);
+    let (there, under_way, waiting) = (count(there), count(under_way), count(waiting));
+    let mut told = vec![format!("{there} of {} parts are there, {under_way} under way, {waiting} wait", count(units))];
     if stopped > 0 {
-        text += &format!(", {} stay where they were", grouped(stopped as u64));
+        told.push(format!(", {} stay where they were", count(stopped)));
     }
     let rate = rows as f64 / since.as_secs_f64().max(0.001);
     if rows > 0 && !watched.is_over() {
-        text += &format!("; {} rows/s, about {:.0} s left", grouped(rate as u64), rows_left as f64 / rate);
+        told.push(format!("; {} rows/s, about {:.0} s left", grouped(rate as u64), rows_left as f64 / rate));
     }
     if watched.paused && !watched.is_over() {
-        text += "; it is held: `forebay shards resume` goes on";
+        told.push("; it is held: `forebay shards resume` goes on".to_owned());
     }
-    text
+    told.concat()
 }
 
 /// What is planned, as people read it.

@@ -1,6 +1,5 @@
 //! `forebay shards pause`, `resume` and `abort`.
 
-use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -65,7 +64,7 @@ impl Resume {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let system = System::from(self.system);
         let log = system.connect_log().await?;
-        let (rows_per_s, keep_s) = (self.rows_per_s.map(NonZeroU32::new), self.keep_s);
+        let (rows_per_s, keep_s) = (self.rows_per_s, self.keep_s);
         command::set_pace(&system, &log, PaceChange { paused: Some(false), rows_per_s, keep_s }).await?;
         note!("what is to move goes on");
         Ok(ExitCode::SUCCESS)

@@ -136,10 +136,10 @@ async fn each_shard_gets_its_share() {
     let weights = ["shards", "rebalance", "--weights", "0=20,1=26,2=20", "--yes", "--keep-s", "0"];
     let shared = operated.json(&weights, 0).await;
     let planned = shared["planned"]["moves"].as_array().unwrap().len();
-    assert!(planned > 200 && shared["became"]["there"] == planned, "{}", shared["became"]);
+    assert!(planned > 50 && shared["became"]["there"] == planned, "{}", shared["became"]);
     let counts = |map: &ShardMap| [0, 1, 2].map(|shard| has(map, StreamKind::Derived, shard));
     let [first, second, third] = counts(&map(&operated).await);
-    assert!(second > first + 100 && second > third + 100, "{first} {second} {third}");
+    assert!(second > first + 20 && second > third + 20, "{first} {second} {third}");
     settled(&operated, 300).await;
     let again = operated.run(&weights).await;
     assert!(again.code == Some(0) && again.stdout.starts_with("Nothing has to move."), "{again:?}");
