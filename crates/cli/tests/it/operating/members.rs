@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use clap::Parser;
 use forebay_admin::members::{self, Step, Wanted};
-use forebay_admin::moves::Mover;
+use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_admin::system::System;
 use forebay_log::{Log, LogArgs, LogSettings};
 use forebay_model::ownership::Unit;
@@ -247,7 +246,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
     let units: Vec<Unit> = units.into_iter().collect();
     let system = growing.system().await;
     let pools = system.pools(None, &PoolSettings::default()).unwrap();
-    let mut mover = Mover::new(&log, &pools, Duration::ZERO);
+    let mut mover = Mover::new(&log, &pools, MoverSettings::default());
     mover.begin(&units, ShardId(3)).await.unwrap();
     mover.run(&|_| ()).await.unwrap();
     let now = log.read_map().await.unwrap();
