@@ -86,13 +86,16 @@ impl Growing {
 
     async fn services(&self) -> Services {
         let flags = self.flags("forebay-writer");
-        let writer = forebay_writer::Settings::try_parse_from(flags).unwrap();
+        let mut writer = forebay_writer::Settings::try_parse_from(flags).unwrap();
+        // The variable may be there, for other tests.
+        writer.shards = ShardArgs::default();
         let writer = Served::start(&writer.service, |service| forebay_writer::start(&writer, service).unwrap()).await;
         let flags = self.flags("forebay-ingest");
         let ingest = forebay_ingest::Settings::try_parse_from(flags).unwrap();
         let ingest = Served::start(&ingest.service, |service| forebay_ingest::start(&ingest, service).unwrap()).await;
         let flags = [self.flags("forebay-query"), vec!["--redis".to_owned(), "none".to_owned()]].concat();
-        let query = forebay_query::Settings::try_parse_from(flags).unwrap();
+        let mut query = forebay_query::Settings::try_parse_from(flags).unwrap();
+        query.shards = ShardArgs::default();
         let query = Served::start(&query.service, |service| forebay_query::start(&query, service).unwrap()).await;
         for served in [&writer, &ingest, &query] {
             served.ready_without(&[]).await;
