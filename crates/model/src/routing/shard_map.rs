@@ -49,6 +49,8 @@ pub struct ShardMap {
     moves: Vec<Entry>,
     /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
+    /// Whether a unit is elsewhere than when the system began, or under way.
+    has_moved: bool,
 }
 
 /// What is wrong with the JSON of a shard map.
@@ -148,6 +150,11 @@ impl ShardMap {
         &self.moves
     }
 
+    /// Whether a unit is elsewhere than when the system began, or under way.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
     /// Of a unit that is under way, what is decided.
     pub fn moving(&self, unit: Unit) -> Option<&Entry> {
         self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
@@ -205,7 +212,9 @@ impl Unchecked {
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
         let shards: BTreeSet<ShardId> = logged.iter().chain(&derived).copied().chain(sides).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
-        ShardMap { epoch, system, hash, settings, founders, places, moves, shards }
+        let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
+        let has_moved = !moves.is_empty() || places.iter().any(is_away);
+        ShardMap { epoch, system, hash, settings, founders, places, moves, shards, has_moved }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -237,7 +246,7 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, shards: _ } = map;
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, shards: _, has_moved: _ } = map;
         let [logged, derived] = places;
         Self { epoch, system, hash, settings, founders, logged, derived, moves }
     }

@@ -11,6 +11,7 @@
 //! | `scope` | what may be seen, and of that what is read |
 //! | `key` | the total order of lists |
 //! | `row` | rows as they come |
+//! | `said` | what a shard says of units, in the snapshot of rows |
 //! | [`changes`] | what was stored, in the order of the log |
 //! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
@@ -33,6 +34,7 @@ mod figures;
 mod filter;
 mod key;
 mod row;
+mod said;
 mod scope;
 pub mod sql;
 mod statement;
@@ -50,6 +52,7 @@ pub use figures::ShardFigures;
 pub use filter::Filter;
 pub use key::{Direction, Key, KeyRef, Span};
 pub use row::OrderRow;
+pub use said::{Said, UnitsSaid};
 pub use scope::{OtherSide, Scope, Sight, Subject, Unbound};
 pub use statement::{Read, Rows, Statement};
 pub use sums::{Period, SumRow, Summing};

@@ -6,14 +6,15 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgRow, PgValueFormat};
 
 use super::key::KeyRef;
+use super::said::Said;
 use super::sql::column;
 use super::sums::SumRow;
 
 /// A row of a [statement](super::sql).
 #[derive(Debug)]
 pub(super) enum Row {
-    /// The position of the lane's stream in the snapshot.
-    Position(Position),
+    /// The position of the lane's stream in the snapshot, and what is said of units.
+    Position(Position, Said),
     /// A fact.
     Fact(OrderRow),
     /// What a period comes to.
@@ -47,7 +48,8 @@ impl Row {
             Some(incarnation) => {
                 let seq = number(row, column::NUMBER)?.ok_or_else(|| decode("a position without a sequence number"))?;
                 let incarnation = Incarnation::new(incarnation.cast_unsigned());
-                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
+                let said = jsonb(row, column::ITEMS)?.map(Said::parse).transpose()?.unwrap_or_default();
+                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }, said))
             }
             None if has_sums => SumRow::of(row).map(Self::Sum),
             None => OrderRow::of(row).map(Self::Fact),
