@@ -87,6 +87,7 @@ impl App {
     /// Notes that the log was reached.
     pub(crate) fn set_log(&self, log: Log) {
         let map = log.map();
+        self.shards().moved().follow_map(log.map());
         // It is reached for the first time only once.
         let _ = self.0.log.set(Connected { log, map });
     }

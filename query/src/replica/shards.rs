@@ -7,6 +7,7 @@ use forebay_shard::{ShardError, ShardList};
 
 use crate::position::derivations::Derivations;
 use crate::replica::shard::{ReadSettings, Shard};
+use crate::unit::Moved;
 
 /// The shards, by number. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -17,13 +18,14 @@ struct Inner {
     list: ShardList,
     shards: Vec<Arc<Shard>>,
     derivations: Arc<Derivations>,
+    moved: Moved,
 }
 
 impl Shards {
     pub(crate) fn new(list: &ShardList, settings: ReadSettings) -> Self {
         let shards: Vec<_> = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings))).collect();
         let derivations = Arc::new(Derivations::new(shards.len()));
-        Self(Arc::new(Inner { list: list.clone(), shards, derivations }))
+        Self(Arc::new(Inner { list: list.clone(), shards, derivations, moved: Moved::default() }))
     }
 
     /// # Errors
@@ -35,6 +37,11 @@ impl Shards {
     /// From now on no shard is read that is of another system than the map.
     pub(crate) fn set_system(&self, map: &ShardMap) {
         self.0.list.set_system(map);
+    }
+
+    /// What is known of units that move.
+    pub(crate) fn moved(&self) -> &Moved {
+        &self.0.moved
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {

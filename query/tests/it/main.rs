@@ -7,6 +7,7 @@ mod etags;
 mod exporting;
 mod exports;
 mod fates;
+mod moving;
 mod outages;
 mod paging;
 mod receipts;
