@@ -3,10 +3,14 @@
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
 use bytes::Bytes;
+use forebay_api::Route;
+use forebay_api::parameter::LIMIT_MAX;
 use forebay_model::Tenant;
 use forebay_shard::read::{Direction, Filter, Span};
+use http::HeaderMap;
 
 use crate::cache::codec;
+use crate::http::request::query_string::QueryString;
 use crate::list::cursor::{self, CursorError, ListDigest};
 
 /// A text that is accepted as a cursor is the one that is written for the same place. So that a fuzzer need not guess
@@ -20,6 +24,41 @@ pub fn cursor(bytes: &[u8]) {
         match cursor::read(list, &text) {
             Ok(key) => assert_eq!(cursor::write(list, key.borrowed()), text),
             Err(CursorError::Foreign | CursorError::OtherList) => {}
+        }
+    }
+}
+
+/// What stands behind the `?` of a request is read, or refused with a sentence; what is read is within its bounds, and a position is the one
+/// that is written for the same place.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn query_string(bytes: &[u8]) {
+    let Ok(uri) = format!("/?{}", String::from_utf8_lossy(bytes)).parse() else { return };
+    for route in Route::ALL.iter().copied().filter(|route| !route.parameters().is_empty()) {
+        let Ok(query) = QueryString::read(&uri, route) else { continue };
+        assert!(query.span().is_ok_and(|span| span.from <= span.to) || query.span().is_err());
+        assert!(query.limit().is_ok_and(|limit| (1..=LIMIT_MAX).contains(&limit)) || query.limit().is_err());
+        // The beginning has a word of its own.
+        if let Ok(Some(since)) = query.since(None)
+            && !since.is_empty()
+        {
+            assert_eq!(since.to_string().parse(), Ok(since));
+        }
+        let list = ListDigest::new(Tenant::none(), &["orders"], Span::ALL, Direction::NewestFirst, Filter::default());
+        let read = [
+            query.cursor(list).map(drop),
+            query.direction().map(drop),
+            query.filter().map(drop),
+            query.by().map(drop),
+            query.partial().map(drop),
+            query.shown().map(drop),
+            query.is_by_item().map(drop),
+            query.patience(&HeaderMap::new()).map(drop),
+            query.wait().map(drop),
+        ];
+        for problem in read.into_iter().filter_map(Result::err) {
+            assert!(problem.status().as_u16() == 400 && !problem.detail().is_empty());
         }
     }
 }
@@ -42,6 +81,7 @@ mod tests {
     #[test]
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("cursor", cursor);
+        seeds::each("query_string", query_string);
         assert!(codec::decode(&Bytes::from_static(include_bytes!("../../tools/fuzz/seeds/entry/body"))).is_some());
         seeds::each("entry", entry);
     }

@@ -1,18 +1,22 @@
 //! How the writer's tasks come to be.
 
+use std::sync::Arc;
+
 use forebay_api::Route;
 use forebay_log::LogSettings;
-use forebay_model::StreamId;
-use forebay_service::health::Need;
+use forebay_model::{ShardId, StreamId, StreamKind};
+use forebay_service::health::{Dependency, Health, Need};
 use forebay_service::lifecycle::Lifecycle;
 use forebay_service::telemetry::metrics::describe;
 use forebay_service::{BadSetting, Routes, Service};
 use tokio::sync::watch;
 
 use crate::backlog::Backlog;
+use crate::derive::Doors;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::metrics::METRICS;
+use crate::moving::Moving;
 use crate::status::Status;
 use crate::upkeep::trimming;
 use crate::{Settings, bootstrap, failpoint, report};
@@ -57,6 +61,8 @@ async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Ba
     let log = log?;
     let streams = backlog.streams().to_vec();
     backlog.set_log(log.clone());
+    let doors: Doors =
+        Arc::new(settings.shards.iter().map(|(shard, _)| (shard, door(&service.health, shard))).collect());
     for (shard, addresses) in settings.shards.iter() {
         let health = service.health.dependency(format!("shard {shard}"), Need::Optional);
         let (done, migrated) = watch::channel(false);
@@ -81,15 +87,30 @@ async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Ba
                 batch_bytes: settings.batch_bytes(),
                 log: log.clone(),
                 status: status.clone(),
+                doors: Arc::clone(&doors),
             };
             let drain = Drain { context, migrated: migrated.clone(), health: health.clone(), continuity };
             spawn_drain(&service.lifecycle, drain);
         }
     }
+    let moving = Moving {
+        log: log.clone(),
+        shards: settings.shards.shards.clone(),
+        keep: settings.options.keep_behind,
+        at_once: settings.options.moves_at_once.into(),
+    };
+    service.lifecycle.spawn("move units", moving.run(stop.clone()));
     let keep = settings.options.keep_behind_bytes.as_u64();
     service.lifecycle.spawn("trim streams", trimming::run(log.clone(), streams, keep, stop.clone()));
     let followed = log.follow(|state| nats.set(state.connection));
     Ok(stop.run_until_cancelled(followed).await.unwrap_or(Ok(()))?)
+}
+
+/// That a shard's derived stream takes frames. As long as it does not, its shard is owed facts, and everything else goes on.
+fn door(health: &Health, shard: ShardId) -> Dependency {
+    let door = health.dependency(format!("frames for {}", StreamKind::Derived.on(shard)), Need::Optional);
+    door.up();
+    door
 }
 
 fn spawn_drain(lifecycle: &Lifecycle, drain: Drain) {

@@ -17,6 +17,7 @@
 //! | `status` | what each stream's writer is doing, for everybody who asks |
 //! | `metrics` | what is measured |
 //! | `upkeep` | trimming the log behind the position, merging partitions that are no longer written to |
+//! | `moving` | units that move from one shard to another |
 //! | `backlog` | what is in the log and not stored yet |
 //! | `report` | `GET /v1/streams` |
 
@@ -27,6 +28,7 @@ mod derive;
 mod drain;
 mod failpoint;
 mod metrics;
+mod moving;
 mod report;
 mod retry;
 mod settings;

@@ -26,6 +26,12 @@ forebay_service::metric_table! {
         "Committed frames of a shard's logged stream whose facts the target's derived stream does not have yet";
     DERIVED_OWED_SECONDS Gauge "forebay_writer_derived_owed_seconds" ["shard", "target"]
         "Since when the target is owed more facts than what is just on its way; 0 where it is not";
+    MOVES_UNITS Gauge "forebay_moves_units" ["phase"]
+        "Parts of shards that move, by how far that is decided; waiting: not begun; owned: there, and not yet deleted where they were";
+    MOVES_STEPS Counter "forebay_moves_steps_total" ["phase"] "Phases that this process has brought moves to";
+    MOVES_ROWS Counter "forebay_moves_rows_total" ["shard", "target"] "Rows that this process has copied from one shard to another";
+    MOVES_FAILURES Counter "forebay_moves_failures_total" ["shard"] "What went wrong with a shard while something moved, and was tried again";
+    MOVES_AGE_SECONDS Gauge "forebay_moves_age_seconds" [] "How long this process has seen the oldest move under way; 0 without one";
     LOG_BYTES Gauge "forebay_log_bytes" ["stream", "shard"] "Bytes that the stream takes";
     LOG_BYTES_MAX Gauge "forebay_log_bytes_max" ["stream", "shard"] "Bytes that the stream may take; a full one refuses orders";
 }

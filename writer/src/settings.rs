@@ -73,6 +73,10 @@ pub struct WriterOptions {
     #[arg(long, env = "FOREBAY_KEEP_BEHIND_BYTES", default_value = "2GiB")]
     pub keep_behind_bytes: ByteSize,
 
+    /// Parts of a shard that this process moves at the same time, where any are to; 0: it leaves that to others
+    #[arg(long, env = "FOREBAY_MOVES_AT_ONCE", default_value = "64", value_parser = clap::value_parser!(u16).range(..=1024))]
+    pub moves_at_once: u16,
+
     /// What a new system is made with.
     #[command(flatten)]
     pub founding: FoundingArgs,

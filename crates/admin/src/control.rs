@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use forebay_log::{Frame, Log};
 use forebay_model::{Control, Epoch, ShardId, ShardMap};
-use forebay_shard::{ShardPool, ViewsInForce};
+use forebay_shard::{Lease, ShardPool, ViewsInForce};
 
 use crate::publish::publish;
 use crate::wait::until;
@@ -46,6 +46,11 @@ pub(crate) async fn put_in_force(
 pub(crate) fn pool_of(pools: &[ShardPool], shard: ShardId) -> Result<&ShardPool> {
     let pool = pools.iter().find(|pool| pool.shard() == shard);
     pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))
+}
+
+/// A connection to a shard of the map that is cut unless what was asked is answered to its end: for what may be given up meanwhile.
+pub(crate) async fn lease_of(pools: &[ShardPool], shard: ShardId) -> Result<Lease> {
+    Ok(pool_of(pools, shard)?.acquire().await?.cut_unless_done())
 }
 
 /// Whether a shard has taken the views of that epoch. One that does not answer has not, as far as is known.

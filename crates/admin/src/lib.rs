@@ -21,6 +21,7 @@
 //! | [`log`] | the frames of a stream, and going on after a loss |
 //! | [`doctor`] | whether a system is set up so that it can keep its promises |
 //! | `stored_order` | an order as a shard has it |
+//! | [`room`] | room on the disks of shards |
 //! | `owed` | what a shard owes to another |
 //! | `wait` | waiting for what other processes do |
 //! | `publish` | frames into the log, however long that takes |
@@ -42,6 +43,7 @@ pub mod migrate;
 pub mod moves;
 mod owed;
 mod publish;
+pub mod room;
 pub mod settings;
 pub mod shards;
 mod stored_order;

@@ -39,3 +39,12 @@ pub(crate) async fn publish(log: &Log, shard: ShardId, frame: Frame) -> Result<P
         }
     }
 }
+
+/// The same, for so long at most.
+///
+/// # Errors
+/// Also where the log does not take it in time; it may take it yet.
+pub(crate) async fn publish_within(log: &Log, shard: ShardId, frame: &Frame, within: Duration) -> Result<Position> {
+    let published = log.publish_until(shard, frame, Instant::now() + within).await;
+    published.with_context(|| format!("the log of shard {shard}"))
+}

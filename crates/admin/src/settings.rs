@@ -53,7 +53,7 @@ pub async fn set(system: &System, changes: &[Change]) -> Result<Arc<ShardMap>> {
 
 async fn set_them(system: &System, changes: &[Change]) -> Result<Arc<ShardMap>> {
     let log = system.connect_log().await?;
-    let map = change(&log, |settings| {
+    let map = change(&log, |_, settings| {
         for &change in changes {
             match change {
                 Change::Currency(currency) => settings.currency = currency,
@@ -80,12 +80,12 @@ pub(crate) async fn stored_map(log: &Log) -> Result<Arc<ShardMap>> {
 /// the map that has them.
 pub(crate) async fn change(
     log: &Log,
-    mut make: impl FnMut(&mut SystemSettings) -> Result<(), BadSetting>,
+    mut make: impl FnMut(&ShardMap, &mut SystemSettings) -> Result<(), BadSetting>,
 ) -> Result<Arc<ShardMap>> {
     loop {
         let map = stored_map(log).await?;
         let mut settings = map.settings().clone();
-        make(&mut settings)?;
+        make(&map, &mut settings)?;
         if settings == *map.settings() {
             return Ok(map);
         }

@@ -11,6 +11,7 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use crate::owed::frames_owed;
+use crate::room::Room;
 use crate::system::System;
 
 /// The map and the shards, as `--json` prints them.
@@ -35,6 +36,8 @@ pub struct ShardFigures {
     pub buckets: usize,
     /// Why it cannot be asked.
     pub unreachable: Option<String>,
+    /// What its database takes, and what its disk has left; `null` where it cannot be asked.
+    pub room: Option<Room>,
     /// Each of its streams.
     pub streams: Vec<StreamFigures>,
     /// Each of its lanes.
@@ -95,6 +98,7 @@ pub struct DerivedFigures {
 struct Told {
     positions: Vec<StreamPosition>,
     derived: Vec<Derived>,
+    room: Option<Room>,
 }
 
 type States = BTreeMap<StreamId, Result<StreamState, LogError>>;
@@ -152,6 +156,16 @@ impl Figures {
         let faults = streams.filter_map(|(shard, of)| Some(format!("{}: {}", of.stream.on(shard), of.fault.as_ref()?)));
         unreachable.chain(faults).collect()
     }
+
+    /// One sentence for each shard that is nearly full.
+    pub fn scarce(&self) -> Vec<String> {
+        let scarce = |shard: &ShardFigures| {
+            let room = shard.room.filter(Room::is_scarce)?;
+            let free = room.free.unwrap_or_default() >> 20;
+            Some(format!("shard {} is nearly full: {free} MiB are free on its disk", shard.shard))
+        };
+        self.shards.iter().filter_map(scarce).collect()
+    }
 }
 
 impl ShardFigures {
@@ -179,6 +193,7 @@ impl ShardFigures {
             addresses: addresses.map_or_else(String::new, ToString::to_string),
             buckets: Bucket::all().filter(|&bucket| map.shard(StreamKind::Logged, bucket) == shard).count(),
             unreachable,
+            room: told.room,
             streams: StreamId::all_of(shard).map(stream).collect(),
             lanes: Lane::ALL.map(lane).into(),
             derived: join_all(derived).await,
@@ -289,6 +304,7 @@ impl Told {
         // In this order: the position that comes later is never before what is derived.
         let derived = Derived::all(&mut connection).await.with_context(silent)?;
         let positions = StreamPosition::all(&mut connection).await.with_context(silent)?;
-        Ok(Self { positions, derived })
+        let room = Room::read(&mut connection).await.with_context(silent)?;
+        Ok(Self { positions, derived, room: Some(room) })
     }
 }

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use forebay_service::BadSetting;
 use forebay_service::settings::command_line::EXIT_BAD_SETTING;
+use forebay_terminal::note;
 
 use crate::operate::{audit, backfill, dead, doctor, keys, log, migrate, settings, shards, verify, views};
-use crate::{generate, map, print, replay, serve, up, version};
+use crate::{generate, map, replay, serve, version};
 
 /// Forebay takes in orders at any rate the disk can log, never loses one that it has accepted, and finds each again.
 #[derive(Debug, Parser)]
@@ -21,8 +22,8 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Up(Box<up::UpArgs>),
-    Down(up::DownArgs),
+    Up(Box<forebay_local::UpArgs>),
+    Down(forebay_local::DownArgs),
     /// Take orders over HTTP and answer when they are in the log
     Ingest(Box<forebay_ingest::Settings>),
     /// Commit what is in the log to the shards
@@ -76,7 +77,7 @@ pub fn command_line() -> clap::Command {
 /// Does what the command line says. The commit is the one that the program was built from, where that is known.
 pub fn main(commit: Option<&str>) -> ExitCode {
     if std::env::args_os().skip(1).eq([OsStr::new("--version")]) {
-        return print::data(format_args!("{}", version::text(commit)))
+        return forebay_terminal::data(format_args!("{}", version::text(commit)))
             .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let CommandLine { command } = forebay_service::parse();
@@ -90,8 +91,8 @@ pub fn main(commit: Option<&str>) -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Up(args) => in_runtime(up::up(*args)),
-        Command::Down(args) => up::down(&args),
+        Command::Up(args) => in_runtime(forebay_local::up(*args)),
+        Command::Down(args) => forebay_local::down(&args),
         Command::Ingest(settings) => Ok(forebay_ingest::run(&settings)),
         Command::Writer(settings) => Ok(forebay_writer::run(&settings)),
         Command::Query(settings) => Ok(forebay_query::run(&settings)),

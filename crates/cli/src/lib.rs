@@ -1,7 +1,7 @@
-//! The `forebay` command: arguments, printing, exit codes, and the local system.
+//! The `forebay` command: arguments, printing and exit codes.
 //!
 //! Data goes to standard output, messages go to standard error. What is done to a system is done by `forebay-admin` and
-//! `forebay-replay`, which print nothing; here is what they are told, and how their reports are shown. It must never know how
+//! `forebay-replay`, which print nothing; here is what they are told, and how their reports are shown. `up` and `down` are `forebay-local`'s. It must never know how
 //! a service works inside.
 //!
 //! | module | concept |
@@ -12,15 +12,9 @@
 //! | [`replay`] | files of orders, sent to ingest |
 //! | [`serve`] | several services as one process |
 //! | [`operate`] | commands for operators |
-//! | [`up`] | the local system, started, watched over and stopped |
-//! | `print` | data and messages, whoever reads them |
-//! | `text` | numbers and what is not known, as people read them |
 //! | `version` | the release, the commit and the formats |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
-
-#[macro_use]
-mod print;
 
 pub mod command;
 pub mod generate;
@@ -28,8 +22,6 @@ mod map;
 pub mod operate;
 pub mod replay;
 pub mod serve;
-mod text;
-pub mod up;
 mod version;
 
 pub use command::{command_line, main};

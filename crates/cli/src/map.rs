@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use forebay_replay::{NAMED_MAPS, NamedMap, Suggestion, suggest};
 use forebay_service::BadSetting;
+use forebay_terminal::{note, out};
 
 /// What is done with maps.
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_api::{Parameter, ReceiptReport, header};
+use forebay_api::{Parameter, ReceiptReport, Role, Welcome, header};
 use reqwest::header::CONTENT_TYPE;
 
 use crate::answer::Answer;
@@ -65,6 +65,24 @@ impl Client {
             request = request.header(header::IDEMPOTENCY_KEY, source);
         }
         BatchAnswer::of(self.ingest.response(request).await)
+    }
+
+    /// Asks what the service is that records are sent to or, with [`Role::Query`], that they are read from; nothing where it does not say so.
+    pub async fn welcome(&self, of: Role) -> Option<Welcome> {
+        let service = self.service(of);
+        match Answer::of(service.response(service.get([], []).timeout(ANSWER_MAX)).await) {
+            Answer::Given(welcome) => Some(welcome),
+            _ => None,
+        }
+    }
+
+    /// The address of that service.
+    pub fn address(&self, of: Role) -> &str {
+        self.service(of).address()
+    }
+
+    fn service(&self, of: Role) -> &Service {
+        if of == Role::Query { &self.query } else { &self.ingest }
     }
 
     /// Asks what became of a request, once. The service waits up to that long until that is decided.

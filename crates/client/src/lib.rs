@@ -30,7 +30,7 @@ mod service;
 pub use answer::{Answer, Error, Refusal};
 pub use batch::{Batch, BatchAnswer, RecordKind};
 pub use client::Client;
-pub use forebay_api::{AcceptedOrder, BatchReport, Code, Problem, ReceiptReport, RejectedLine};
+pub use forebay_api::{AcceptedOrder, BatchReport, Code, Problem, ReceiptReport, RejectedLine, Role, Welcome};
 pub use lines::{Lines, Settled, Then};
 pub use list::{List, Pages};
 pub use send::Sent;

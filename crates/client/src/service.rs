@@ -58,6 +58,11 @@ impl Service {
         Ok(Self { http, url, token: None })
     }
 
+    /// Where it is.
+    pub(crate) fn address(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.into());
         self

@@ -6,10 +6,13 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
+use crate::event::life::Life;
+use crate::event::{EventDraft, EventParser, StoredEvents};
 use crate::fact::derive::slices;
 use crate::lane::ColumnType;
-use crate::tuple::{Tuple, TupleIndex, Tuples, push_order};
+use crate::tuple::{Tuple, TupleIndex, Tuples, push_event, push_order};
 use crate::{
     Bucket, Currency, Deriver, Facts, Hash, Lane, Order, OrderParser, Receipt, ShardMap, StoredOrder, Tenant,
     Timestamp, ViewSet,
@@ -39,6 +42,52 @@ pub fn order(bytes: &[u8]) {
     let again =
         OrderParser::of_stored(views).parse(stored.as_bytes(), NOW).expect("what was accepted is accepted again");
     assert_eq!(self::rows(&again.settle(Tenant::none(), &map, NOW, 8), &map), rows, "{stored}");
+}
+
+/// An event that is accepted is the same written again; it makes a tuple that can be walked, and what an order has become by it can be told.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn event(bytes: &[u8]) {
+    let parser = EventParser::new(VIEWS.parse().expect("the views are right"), DAY_US);
+    let Ok(draft) = parser.parse(bytes, None, NOW) else { return };
+    let content: serde_json::Map<String, Value> = serde_json::from_str(&draft.content).expect("it is an object");
+    assert!(Timestamp::EARLIEST <= draft.at && draft.at <= NOW.plus_us(DAY_US), "{draft:?}");
+    let written = written(&draft);
+    assert_eq!(parser.parse(written.as_bytes(), None, NOW).as_ref(), Ok(&draft), "{written}");
+    let stored = json!([[draft.event_id.as_str(), draft.kind.as_str(), draft.at.unix_us(), content]]).to_string();
+    let events = StoredEvents::read(Some(&stored)).expect("it is as a shard gives it");
+    let life = Life::of(draft.at, "[]", &events);
+    assert!(draft.kind.state().is_none_or(|_| life.status_at == draft.at));
+    let map = ShardMap::even(NonZeroU16::new(3).expect("not zero"), Hash::Md5);
+    let Ok(event) = draft.settle(Tenant::none(), &map, None) else { return };
+    let mut payload = Vec::new();
+    push_event(&mut payload, &event);
+    let tuples: Result<Vec<Tuple<'_>>, _> = Tuples::new(Lane::Events, &payload).collect();
+    let tuples = tuples.expect("what is written can be walked");
+    assert_eq!(tuples.len(), 1);
+    for (column, text) in [
+        ("order_id", event.order_id.as_str()),
+        ("customer_id", event.customer_text()),
+        ("event_id", event.event_id.as_str()),
+        ("kind", event.kind.as_str()),
+        ("content", &event.content),
+    ] {
+        assert_eq!(tuples[0].named(column), Some(text.as_bytes()), "{column}");
+    }
+}
+
+/// The event in the form in which clients send it.
+fn written(draft: &EventDraft) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
+    let customer = draft.customer_id.as_ref().map_or("null".to_owned(), |id| quoted(id.as_str()));
+    let (order_id, event_id, kind) =
+        (quoted(draft.order_id.as_str()), quoted(draft.event_id.as_str()), quoted(draft.kind.as_str()));
+    let separator = if draft.content == "{}" { "" } else { "," };
+    let (at, rest) = (draft.at, &draft.content[1..]);
+    format!(
+        r#"{{"order_id":{order_id},"customer_id":{customer},"event_id":{event_id},"kind":{kind},"at":"{at}"{separator}{rest}"#
+    )
 }
 
 /// Every tuple that is found stands in the bytes as it would be written, one behind the other.
@@ -190,6 +239,7 @@ mod tests {
     #[test]
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("order", order);
+        seeds::each("event", event);
         seeds::each("tuple", tuple);
         seeds::each("receipt", receipt);
         seeds::each("timestamp", timestamp);

@@ -62,7 +62,7 @@ pub use order::kind::OrderKind;
 pub use order::{Draft, Order, OrderParser};
 pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
 pub use request::{Owner, RequestId};
-pub use routing::{Bucket, Decision, Epoch, Hash, NotDecided, ShardId, ShardMap};
+pub use routing::{Bucket, Decision, Epoch, Hash, MoveQueue, NotDecided, Pace, ShardId, ShardMap, Shares, Stopped, Weighed};
 pub use settings::SystemSettings;
 pub use system_id::SystemId;
 pub use tenant::Tenant;

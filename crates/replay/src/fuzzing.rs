@@ -2,7 +2,7 @@
 //!
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use csv::ByteRecord;
@@ -15,6 +15,7 @@ use crate::map::fields::decimal::scaled;
 use crate::map::fields::number::{Amount, Scale, Separators, amount};
 use crate::map::fields::time::TimeFormat;
 use crate::source::RecordSource;
+use crate::source::input::Input;
 use crate::source::records::json::Json;
 use crate::source::rows::csv_rows::CsvRows;
 use crate::source::rows::{Rows, orders_of_csv};
@@ -147,6 +148,27 @@ pub fn mapped(bytes: &[u8]) {
     }
 }
 
+/// A file of whatever kind (plain, gzip, zstd, zip, any encoding) is opened or refused; opened, it begins with what was looked at of it, and is
+/// read to its end or to a fault. So much of it is read at most.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn input(bytes: &[u8]) {
+    const READ_MAX: u64 = 8 << 20;
+    let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+    std::fs::write(file.path(), bytes).expect("there is room for a file");
+    let Ok(opened) = Input::new(file.path()).open(None) else { return };
+    let mut read = Vec::new();
+    let outcome = opened.reader.take(READ_MAX).read_to_end(&mut read);
+    assert!(outcome.is_err() || read.starts_with(&opened.head) || read.len() as u64 == READ_MAX);
+    assert!(
+        std::str::from_utf8(&read).is_ok()
+            || opened.encoded.is_utf_8()
+            || read.len() as u64 == READ_MAX
+            || outcome.is_err()
+    );
+}
+
 /// A number that is accepted is the same when it is written plainly. The first byte says what separates its digits.
 ///
 /// # Panics
@@ -196,6 +218,7 @@ mod tests {
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("map", map);
         seeds::each("json", json);
+        seeds::each("input", input);
         seeds::each("decimal", decimal);
         seeds::each("local_time", local_time);
         seeds::each("mapped", mapped);

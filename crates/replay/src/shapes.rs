@@ -309,6 +309,8 @@ fn samples_of_the_maps_that_come_with_forebay() {
         let expected: (&[i64], &[&str]) = match named.name {
             "amazon-orders" => (&[3500, 349], &[]),
             "etsy-items" => (&[125_900, 450], &[]),
+            "forebay-csv" => (&[0, 1250], &[]),
+            "forebay-items-csv" => (&[-250, 1250], &[]),
             "magento-json" => (&[6400], &[]),
             "online-retail" | "online-retail-ii" => (&[4234, -2750, 0], &["write_off"]),
             "shopify-csv" => (&[1750, 2400], &[]),

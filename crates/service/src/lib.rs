@@ -25,6 +25,8 @@ pub mod auth;
 pub mod extract;
 pub mod failpoint;
 mod followed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod health;
 pub mod http;
 pub mod interface;

@@ -7,5 +7,6 @@ mod batches;
 mod faults;
 mod harness;
 mod hostile;
+mod limits;
 mod orders;
 mod tasks;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forebay_model::{ShardId, ShardMap, StreamKind};
 use forebay_service::Problem;
-use forebay_shard::read::UnitsSaid;
+use forebay_shard::read::AllSaid;
 use tokio::sync::watch;
 
 use super::Picked;
@@ -20,7 +20,7 @@ pub(crate) struct Moved {
     was_said: AtomicBool,
     /// Whether the map may be an old one.
     is_deaf: AtomicBool,
-    said: Mutex<BTreeMap<(StreamKind, ShardId), Arc<UnitsSaid>>>,
+    said: Mutex<BTreeMap<(StreamKind, ShardId), Arc<AllSaid>>>,
     /// The last one of each kind of streams.
     picked: Mutex<BTreeMap<StreamKind, Arc<Picked>>>,
 }
@@ -60,11 +60,11 @@ impl Moved {
     }
 
     /// What a shard has said of all units, as far as that is remembered.
-    pub(super) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<UnitsSaid>> {
+    pub(super) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<AllSaid>> {
         lock(&self.said).get(&(stream, shard)).cloned()
     }
 
-    pub(super) fn remember(&self, stream: StreamKind, shard: ShardId, said: UnitsSaid) -> Arc<UnitsSaid> {
+    pub(super) fn remember(&self, stream: StreamKind, shard: ShardId, said: AllSaid) -> Arc<AllSaid> {
         let said = Arc::new(said);
         lock(&self.said).insert((stream, shard), Arc::clone(&said));
         said

@@ -10,7 +10,7 @@ use std::time::Duration;
 use forebay_model::ownership::{Ownership, Pick, reader};
 use forebay_model::{Bucket, Hash, ShardId, ShardMap, StreamKind, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Rows, Statement, UnitsSaid};
+use forebay_shard::read::{AllSaid, Rows, Statement};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
@@ -188,7 +188,7 @@ impl Shards {
         Err(ReadError::Moved)
     }
 
-    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<UnitsSaid>, ReadError> {
+    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<AllSaid>, ReadError> {
         match self.moved().said(stream, shard) {
             Some(said) => Ok(said),
             None => Ok(self.moved().remember(stream, shard, self.said_now(stream, shard).await?)),
@@ -201,7 +201,7 @@ impl Shards {
         &self,
         stream: StreamKind,
         map: &ShardMap,
-        said: &BTreeMap<ShardId, Arc<UnitsSaid>>,
+        said: &BTreeMap<ShardId, Arc<AllSaid>>,
         outages: &[ShardError],
     ) -> Result<Arc<Picked>, ShardId> {
         let marks: BTreeMap<ShardId, i64> = said.iter().map(|(&shard, said)| (shard, said.mark)).collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use forebay_model::ownership::Logged;
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
-use forebay_shard::read::UnitsSaid;
+use forebay_shard::read::AllSaid;
 use futures::FutureExt;
 use futures::future::try_join_all;
 use tokio::time::{Instant, timeout};
@@ -157,13 +157,13 @@ impl Shards {
     }
 
     /// What a shard says of all units now.
-    pub(super) async fn said_now(&self, kind: StreamKind, shard: ShardId) -> Result<UnitsSaid, ReadError> {
+    pub(super) async fn said_now(&self, kind: StreamKind, shard: ShardId) -> Result<AllSaid, ReadError> {
         let shard = self.get(shard)?;
-        Ok(shard.with_connection("units", &|connection| UnitsSaid::read(connection, kind).boxed()).await?)
+        Ok(shard.with_connection("units", &|connection| AllSaid::read(connection, kind).boxed()).await?)
     }
 }
 
 /// Whether nothing up to a position waits on a shard.
-fn is_through(said: &UnitsSaid, position: Position, needed: Position) -> bool {
+fn is_through(said: &AllSaid, position: Position, needed: Position) -> bool {
     position.covers(needed) && said.parked_from.is_none_or(|parked| parked > needed.seq)
 }

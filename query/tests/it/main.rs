@@ -7,6 +7,8 @@ mod etags;
 mod exporting;
 mod exports;
 mod fates;
+mod feeds;
+mod limits;
 mod moving;
 mod outages;
 mod paging;

@@ -87,15 +87,15 @@ async fn check(scene: &Scene, orders: &[Value], random: &mut StdRng) {
     }
 }
 
-/// What is kept by the hour is what the orders of the hour come to.
+/// What is kept by the hour and by the day is what the orders of it come to.
 async fn check_kept(scene: &Scene) {
     let differing = "select count(*) from (select tenant, date_trunc('hour', ordered_at, 'UTC') as hour, kind, currency, \
             count(*) as orders, sum(total) as total from orders group by 1, 2, 3, 4) as there \
         full join order_sums as kept using (tenant, hour, kind, currency) \
         where (there.orders, there.total) is distinct from (kept.orders, kept.total)";
-    let of_views = "select count(*) from (select bucket, tenant, view, key, date_trunc('hour', ordered_at, 'UTC') as hour, kind, currency, \
+    let of_views = "select count(*) from (select bucket, tenant, view, key, date_trunc('day', ordered_at, 'UTC') as day, kind, currency, \
             count(*) as orders, sum(subtotal) as total from order_views group by 1, 2, 3, 4, 5, 6, 7) as there \
-        full join view_sums as kept using (bucket, tenant, view, key, hour, kind, currency) \
+        full join view_sums as kept using (bucket, tenant, view, key, day, kind, currency) \
         where (there.orders, there.total) is distinct from (kept.orders, kept.total)";
     for shard in 0..3 {
         assert_eq!(scene.sql(ShardId(shard), differing).await, "0", "shard {shard}");

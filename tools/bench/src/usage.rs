@@ -1,4 +1,4 @@
-//! CPU time and memory of processes.
+//! CPU time, memory and output of processes.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Sub};
@@ -67,6 +67,14 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 /// The CPU seconds of this process and of its children that have ended.
 pub fn own_cpu_seconds() -> f64 {
     stat(std::process::id()).map_or(0.0, |own| with_ended_children(&own))
+}
+
+/// The bytes that a process and its children that run have had written to the disk. What children that have ended wrote is not known.
+pub fn written_bytes(pid: u32) -> u64 {
+    let all = all_processes().into_iter().flatten().flatten();
+    let children = all.filter(|process| process.stat().is_ok_and(|stat| stat.ppid == pid as i32));
+    let own = Process::new(pid as i32).into_iter();
+    own.chain(children).filter_map(|process| process.io().ok()).map(|io| io.write_bytes).sum()
 }
 
 /// The most memory that a process had resident so far, in 2²⁰ bytes.

@@ -19,6 +19,7 @@
 //! | [`seeds`] | the seeds of a fuzz target |
 //! | [`totals`] | what the totals of a list must be |
 //! | [`log`] (feature `log`) | a log of a test's own, and frames of orders in it |
+//! | [`issuer`] (feature `issuer`) | an issuer of tokens (JWT) |
 //! | [`service`] (feature `service`) | a service in this process, and its answers |
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
@@ -27,6 +28,8 @@ pub mod command;
 pub mod databases;
 pub mod frame_sum;
 pub mod golden;
+#[cfg(feature = "issuer")]
+pub mod issuer;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod order;

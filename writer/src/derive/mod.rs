@@ -32,10 +32,12 @@ mod stretch;
 mod target;
 mod trouble;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use forebay_log::Log;
-use forebay_model::{Deriver, Position, ShardMap, StreamId};
+use forebay_model::{Deriver, Position, ShardId, ShardMap, StreamId};
+use forebay_service::health::Dependency;
 use forebay_shard::read::stored_order::OrderReader;
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
@@ -75,7 +77,12 @@ pub(crate) struct Source {
     pub(crate) map: Arc<ShardMap>,
     /// The most bytes of frames that are read of the log at a time.
     pub(crate) batch_bytes: usize,
+    /// That the derived streams take frames, for `/readyz`.
+    pub(crate) doors: Doors,
 }
+
+/// Of each target, that its derived stream takes frames.
+pub(crate) type Doors = Arc<BTreeMap<ShardId, Dependency>>;
 
 /// The notes that targets begin with: nothing is derived, and their streams are not known.
 pub(crate) fn first_notes(map: &ShardMap) -> Vec<Derived> {

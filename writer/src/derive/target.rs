@@ -147,6 +147,7 @@ impl Target {
         let mut was_away = false;
         while let Some(away) = self.send(&mut frames).await? {
             was_away = true;
+            self.tell_door(Err(away.to_string()));
             if self.set_owed(true) {
                 warn!(trouble = %away, "derived facts are owed");
             }
@@ -156,6 +157,9 @@ impl Target {
                 Ok(()) | Err(Trouble::Log(_)) => {}
                 Err(trouble) => return Err(trouble),
             }
+        }
+        if was_away {
+            self.tell_door(Ok(()));
         }
         self.reached.through = through;
         self.board.reach(self.reached.clone());
@@ -207,7 +211,21 @@ impl Target {
         self.reached.target
     }
 
+    /// Whether its stream takes frames, for `/readyz`.
+    fn tell_door(&self, state: Result<(), String>) {
+        if let Some(door) = self.source.doors.get(&self.target()) {
+            door.set(state);
+        }
+    }
+
     fn set_owed(&self, is_owed: bool) -> bool {
         self.board.set_owed(self.target(), is_owed)
+    }
+}
+
+impl Drop for Target {
+    /// Who tries no more knows nothing of it: perhaps another writer does.
+    fn drop(&mut self) {
+        self.tell_door(Ok(()));
     }
 }

@@ -7,6 +7,7 @@ use forebay_model::StreamId;
 use forebay_shard::{ShardAddresses, StoreSettings};
 use forebay_task::Backoff;
 
+use crate::derive::Doors;
 use crate::drain::batch_size::BatchSize;
 use crate::retry;
 use crate::status::Status;
@@ -22,6 +23,7 @@ pub(crate) struct StreamContext {
     pub(crate) batch_bytes: usize,
     pub(crate) log: Log,
     pub(crate) status: Status,
+    pub(crate) doors: Doors,
 }
 
 /// How hard a stream's writer tries: kept from session to session.

@@ -74,6 +74,7 @@ pub(crate) async fn derive(
         log: context.log.clone(),
         map,
         batch_bytes: context.batch_bytes,
+        doors: Arc::clone(&context.doors),
     };
     Ok(Some(Deriving::start(&source, deriver, position, notes, Arc::clone(context.status.derived()))))
 }

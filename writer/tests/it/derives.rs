@@ -232,6 +232,13 @@ async fn a_target_that_takes_no_frames_is_owed_and_holds_up_nobody() {
         (owed(1) && !owed(0) && derived, stream.to_string())
     })
     .await;
+    let door = async |target: usize| {
+        let ready = writer.served.get("/readyz").await.ok();
+        (ready["degraded"].clone(), ready["dependencies"][format!("frames for derived-{target}")].clone())
+    };
+    let (degraded, stuck) = door(1).await;
+    assert!(degraded == true && stuck["reason"].as_str().unwrap().contains("does not take frames"), "{stuck}");
+    assert_eq!(door(0).await.1["state"], "up");
     eventually("it is measured", async || {
         let metrics = writer.served.metrics().await;
         (metrics.contains("forebay_writer_derived_owed_seconds{shard=\"0\",target=\"1\"}"), metrics)
@@ -244,6 +251,11 @@ async fn a_target_that_takes_no_frames_is_owed_and_holds_up_nobody() {
     eventually("nothing is owed", async || {
         let stream = writer.stream(StreamKind::Logged, 0).await;
         (stream["derived"][1]["owed_since"].is_null() && stream["derived"][1]["frames_owed"] == 0, stream.to_string())
+    })
+    .await;
+    eventually("every target takes frames", async || {
+        let (degraded, found) = door(1).await;
+        (degraded == false, found)
     })
     .await;
     writer.stop().await;

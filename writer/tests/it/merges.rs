@@ -153,3 +153,28 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
     assert_eq!(partitions(&scene, "orders").await.split(' ').count(), 28);
     writer.stop().await;
 }
+
+/// What a move leaves behind is deleted, and a DELETE alone gives nothing back to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_of_which_much_was_deleted_gives_its_disk_back() {
+    let scene = Scene::new("hollow", 1).await;
+    scene.prepare_log().await;
+    let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
+    scene.log_orders(0..6000).await;
+    scene.stored(6000).await;
+    becomes_one(&scene, "orders").await;
+    let bytes = async || {
+        let bytes = "select sum(pg_total_relation_size(relid)) from pg_partition_tree('orders')";
+        scene.shards.sql(0, bytes).await.parse::<u64>().unwrap()
+    };
+    let before = bytes().await;
+    scene.shards.sql(0, "delete from orders where bucket % 2 = 0").await;
+    let rows = scene.shards.sql(0, "select count(*) from orders").await;
+    eventually("the disk has most of it back", async || {
+        let now = bytes().await;
+        (now < before * 7 / 10, format!("{now} of {before}"))
+    })
+    .await;
+    assert_eq!(scene.shards.sql(0, "select count(*) from orders").await, rows);
+    writer.stop().await;
+}

@@ -184,7 +184,7 @@ async fn decide(scene: &Scene, map: &ShardMap, entry: &Entry, phase: Phase) {
 async fn a_bucket_changes_hands_while_its_orders_come_by_both_logs() {
     let scene = Scene::new("hands", 2).await;
     scene.prepare_log().await;
-    let writer = scene.writer(&[]).await;
+    let writer = scene.writer(&["--moves-at-once", "0"]).await;
     let map = scene.log.read_map().await.unwrap();
     let (bucket, numbers) = a_bucket(&map);
     let unit = Unit::of(StreamKind::Logged, bucket);

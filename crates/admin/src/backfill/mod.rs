@@ -21,6 +21,7 @@ use anyhow::{Result, ensure};
 use forebay_log::Log;
 use forebay_model::{Deriver, Facts, Lane, ShardId, ShardMap, ViewId, ViewSet, ViewState};
 use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
+use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
@@ -29,6 +30,7 @@ use serde_json::json;
 use self::progress::{Advanced, Progress};
 use self::stretch::Stretch;
 use crate::audit::recorded;
+use crate::moves::preflight::nothing_moves;
 use crate::publish;
 use crate::settings::stored_map;
 use crate::system::System;
@@ -83,6 +85,7 @@ pub async fn run(system: &System, settings: &Settings) -> Result<Report> {
 async fn fill(system: &System, settings: &Settings) -> Result<Report> {
     let log = system.connect_log().await?;
     let map = stored_map(&log).await?;
+    nothing_moves(&map).map_err(BadSetting::new)?;
     let views = map.settings().views.in_force().clone();
     let plan = Plan { lanes: settings.lanes.clone(), deriver: Deriver::new(views, map), of: None };
     plan.run(system, &log, settings.restart).await

@@ -16,7 +16,6 @@ use forebay_shard::ShardList;
 use futures::future::join_all;
 
 pub use report::{Check, Report, Verdict};
-pub use room::free_bytes;
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
@@ -31,17 +30,21 @@ pub struct Settings {
     pub nats_monitor: Option<String>,
 }
 
-/// Looks at everything, as far as it can be reached.
+/// Looks at everything, as far as it can be reached. The log comes first: its map says which system the shards are to be of.
 pub async fn examine(settings: &Settings) -> Report {
+    let (log, mut checks) = nats::examine(&settings.log, settings.nats_monitor.as_deref()).await;
+    let map = match &log {
+        Some(log) => streams::map(log).await,
+        None => None,
+    };
+    if let Some(map) = &map {
+        settings.shards.set_system(map);
+    }
     let shards = settings.shards.iter().map(|(shard, addresses)| postgres::examine(shard, addresses));
-    let (shards, (log, mut checks), redis) = tokio::join!(
-        join_all(shards),
-        nats::examine(&settings.log, settings.nats_monitor.as_deref()),
-        redis::examine(settings.redis.as_ref()),
-    );
+    let (shards, redis) = tokio::join!(join_all(shards), redis::examine(settings.redis.as_ref()));
     let positions = shards.iter().map(|found| found.positions.clone()).collect::<Vec<_>>();
     if let Some(log) = log {
-        checks.extend(streams::examine(&log, &settings.shards, &positions).await);
+        checks.extend(streams::examine(&log, map.as_deref(), &settings.shards, &positions).await);
     }
     checks.extend(shards.into_iter().flat_map(|found| found.checks));
     checks.extend(redis);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::clock::Reading;
 use super::report::{Check, Notes, mib};
-use super::room::free_bytes;
+use crate::room::free_bytes;
 
 /// An order may have 256 KiB, and is a message with its tuples and headers.
 const MESSAGE_BYTES_MIN: usize = 512 << 10;

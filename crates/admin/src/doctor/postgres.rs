@@ -1,11 +1,10 @@
 //! A shard's servers: version, role, durability, tables, connections, clock, room.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_model::{ShardId, Timestamp};
 use forebay_shard::{
-    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardPool, StreamPosition, Timestamptz,
+    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardError, ShardPool, StreamPosition, Timestamptz,
 };
 use futures::future::join_all;
 use sqlx::Row;
@@ -14,6 +13,7 @@ use sqlx::postgres::PgConnection;
 use super::clock::Reading;
 use super::report::{Check, Notes, mib};
 use super::room;
+use crate::room::local_directory;
 
 /// The oldest Postgres that is tested.
 const VERSION_MIN: i32 = 150_000;
@@ -63,6 +63,8 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found
     let mut notes = Notes::of(format!("shard {shard}"));
     match primaries {
         1 => {}
+        // Whose they are is to be mended first.
+        0 if servers.iter().any(|server| server.is_foreign) => {}
         0 => notes.failed("primary", "none of its servers takes writes", "start its primary, or promote a replica"),
         more => {
             let advice = "end the old primary before it is written to: two servers that write are two truths";
@@ -77,6 +79,8 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found
 struct ServerFindings {
     notes: Notes,
     is_primary: bool,
+    /// Whether its database is somebody else's.
+    is_foreign: bool,
     positions: Option<Vec<StreamPosition>>,
 }
 
@@ -88,10 +92,16 @@ async fn server(shard: ShardId, address: &ShardAddress) -> ServerFindings {
         statement_timeout: Duration::from_secs(10),
         ..PoolSettings::default()
     };
-    let mut server =
-        ServerFindings { notes: Notes::of(format!("shard {shard} at {address}")), is_primary: false, positions: None };
+    let notes = Notes::of(format!("shard {shard} at {address}"));
+    let mut server = ServerFindings { notes, is_primary: false, is_foreign: false, positions: None };
     let pool = ShardPool::new(shard, &ShardAddresses::from(address.clone()), &settings);
     match pool.acquire().await {
+        Err(ShardError::Foreign { reason, .. }) => {
+            server.is_foreign = true;
+            let advice =
+                "correct --shards, everywhere alike: until then nothing is read from it, and orders wait in the log";
+            server.notes.failed("identity", reason, advice);
+        }
         Err(error) => {
             let advice = "start it, or correct --shards; orders wait in the log meanwhile";
             server.notes.failed("reachable", error.to_string(), advice);
@@ -221,18 +231,8 @@ async fn clock(connection: &mut PgConnection, notes: &mut Notes) -> Result<(), s
 
 fn disk(said: &Said, notes: &mut Notes) {
     let holds = format!("the database has {}", mib(said.bytes.unsigned_abs()));
-    match local_directory(said) {
+    match local_directory(said.data_directory.as_deref(), said.port, said.started_s) {
         Some(directory) => room::note(notes, &holds, &directory),
         None => notes.ok("room", format!("{holds}; its disk cannot be seen from here")),
     }
-}
-
-/// The data directory, where the server is one of this machine: its pid file says the same port and start.
-fn local_directory(said: &Said) -> Option<PathBuf> {
-    let directory = PathBuf::from(said.data_directory.as_ref()?);
-    let pid_file = std::fs::read_to_string(directory.join("postmaster.pid")).ok()?;
-    let mut lines = pid_file.lines().skip(2);
-    let started_s: f64 = lines.next()?.trim().parse().ok()?;
-    let port: i32 = lines.next()?.trim().parse().ok()?;
-    (said.port == Some(port) && (started_s - said.started_s).abs() < 3.0).then_some(directory)
 }

@@ -3,15 +3,7 @@
 use std::path::Path;
 
 use super::report::{Notes, mib};
-
-/// Merging a month holds its rows twice, and Postgres stops where it has no room for its log.
-const FREE_MIN: u64 = 1 << 30;
-
-/// How many bytes a directory's disk has left; nothing where it cannot be told.
-pub fn free_bytes(directory: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(directory).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
+use crate::room::FREE_MIN;
 
 /// Notes what a directory's disk has left. Nothing where it cannot be told.
 pub(super) fn note(notes: &mut Notes, holds: &str, directory: &Path) {

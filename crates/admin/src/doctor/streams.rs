@@ -1,5 +1,6 @@
 //! The shard map, the streams that it asks for, and whether each position fits its stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, StreamState};
@@ -14,17 +15,26 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 /// A stream that is fuller than this, in percent, is told of: when it is full, ingest answers 503.
 const FULL_PERCENT: u64 = 80;
 
-/// `positions` are those of each shard, where it could be asked.
-pub(super) async fn examine(log: &Log, shards: &ShardList, positions: &[Option<Vec<StreamPosition>>]) -> Vec<Check> {
-    let mut notes = Notes::of("shard map");
+/// The shard map; nothing where there is none yet.
+pub(super) async fn map(log: &Log) -> Option<Arc<ShardMap>> {
     let mut maps = log.map();
-    let Ok(Ok(map)) = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await.map(|map| map.map(|map| map.clone()))
-    else {
+    let map = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
+    map.ok()?.ok()?.clone()
+}
+
+/// `positions` are those of each shard, where it could be asked.
+pub(super) async fn examine(
+    log: &Log,
+    map: Option<&ShardMap>,
+    shards: &ShardList,
+    positions: &[Option<Vec<StreamPosition>>],
+) -> Vec<Check> {
+    let mut notes = Notes::of("shard map");
+    let Some(map) = map else {
         notes.failed("map", "there is none yet", "run `forebay migrate`, or start a writer");
         return notes.checks;
     };
-    let Some(map) = map else { return notes.checks };
-    compare(&map, shards, &mut notes);
+    compare(map, shards, &mut notes);
     let mut checks = notes.checks;
     for shard in map.shards() {
         let positions = positions.get(usize::from(shard.0)).and_then(Option::as_deref);
@@ -73,7 +83,8 @@ async fn shard_streams(log: &Log, shard: ShardId, positions: Option<&[StreamPosi
         judge(&mut notes, stream, &state, position, fault);
     }
     if notes.checks.is_empty() {
-        notes.ok("stream", format!("{} of {} used, positions fit", mib(bytes), mib(bytes_max)));
+        let fit = if positions.is_some() { "positions fit" } else { "positions are not known" };
+        notes.ok("stream", format!("{} of {} used, {fit}", mib(bytes), mib(bytes_max)));
     }
     notes.checks
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use forebay_model::Lane;
 use forebay_model::ShardId;
-use forebay_model::ownership::Entry;
+use forebay_model::ownership::{Compared, Unit};
 use forebay_shard::ShardPool;
-use forebay_shard::owner::{UnitRow, UnitSnapshot, rows_of_days};
+use forebay_shard::owner::{HashedRow, UnitRow, UnitSnapshot, rows_of_days};
 
-use crate::control::pool_of;
+use crate::control::lease_of;
 
 /// So many rows are named.
 const NAMED_MAX: usize = 20;
@@ -17,37 +17,53 @@ const NAMED_MAX: usize = 20;
 /// How the rows of two shards compare.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Whether anybody has looked.
-    pub(super) is_compared: bool,
     /// What the target lacks.
     pub(super) missing: Vec<(Lane, UnitRow)>,
+    /// Those by name, at most so many.
+    pub(super) missing_named: Vec<String>,
     /// What the target has, and the source has not, or otherwise; by name, at most so many.
     pub(super) differing: Vec<String>,
 }
 
-/// Compares them, as they are now: the sums are of before, so a row that came since is at most looked at in vain.
+impl Rows {
+    /// What that means for a move, where the source has these.
+    pub(super) fn compared(&self, source: &UnitSnapshot) -> Compared {
+        if !self.differing.is_empty() {
+            Compared::Different
+        } else if self.missing.is_empty() {
+            Compared::Equal(source.sums.total())
+        } else {
+            Compared::Missing
+        }
+    }
+}
+
+/// Compares the rows of a unit on two shards, as they are now: the sums are of before, so a row that came since is at most looked at in vain.
 pub(super) async fn compare(
     pools: &[ShardPool],
-    entry: &Entry,
-    source: &UnitSnapshot,
-    target: &UnitSnapshot,
+    unit: Unit,
+    (from, source): (ShardId, &UnitSnapshot),
+    (to, target): (ShardId, &UnitSnapshot),
 ) -> Result<Rows> {
     let mut days: BTreeMap<Lane, Vec<i32>> = BTreeMap::new();
     for (lane, day) in source.sums.differing(&target.sums) {
         days.entry(lane).or_default().push(day);
     }
-    let mut rows = Rows { is_compared: true, ..Rows::default() };
+    let mut rows = Rows::default();
     for (lane, days) in days {
         // The target first: whatever it has by then, the source has, too.
-        let there = read(pools, entry.to, lane, entry, &days).await?;
-        let here = read(pools, entry.from, lane, entry, &days).await?;
+        let there = read(pools, to, lane, unit, &days).await?;
+        let here = read(pools, from, lane, unit, &days).await?;
         for (identity, row) in &there {
             if here.get(identity).is_none_or(|other| other.hash != row.hash) && rows.differing.len() < NAMED_MAX {
                 rows.differing.push(name(lane, identity));
             }
         }
-        rows.missing
-            .extend(here.into_iter().filter(|(identity, _)| !there.contains_key(identity)).map(|(_, row)| (lane, row)));
+        let missing =
+            here.keys().filter(|identity| !there.contains_key(*identity)).map(|identity| name(lane, identity));
+        rows.missing_named.extend(missing.take(NAMED_MAX.saturating_sub(rows.missing_named.len())));
+        let missing = here.into_iter().filter(|(identity, _)| !there.contains_key(identity));
+        rows.missing.extend(missing.map(|(_, other)| (lane, other.row)));
     }
     Ok(rows)
 }
@@ -56,11 +72,11 @@ async fn read(
     pools: &[ShardPool],
     shard: ShardId,
     lane: Lane,
-    entry: &Entry,
+    unit: Unit,
     days: &[i32],
-) -> Result<BTreeMap<Vec<u8>, UnitRow>> {
-    let mut lease = pool_of(pools, shard)?.acquire().await?;
-    let rows = rows_of_days(&mut lease, lane, entry.unit.bucket(), days).await?;
+) -> Result<BTreeMap<Vec<u8>, HashedRow>> {
+    let mut lease = lease_of(pools, shard).await?;
+    let rows = rows_of_days(&mut lease, lane, unit.bucket(), days).await?;
     lease.done();
     Ok(rows)
 }

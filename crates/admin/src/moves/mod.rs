@@ -6,46 +6,108 @@
 //!
 //! | module | concept |
 //! |---|---|
+//! | [`command`] | what operators ask for: which units go where, and how fast |
+//! | [`plan`] | what buckets weigh, and which are to move |
+//! | [`preflight`] | what would stop it |
+//! | [`progress`] | how far it has come |
+//! | [`buckets`] | the rows of buckets on all shards, compared |
 //! | `look` | what a move has come to, and what follows |
 //! | `compare` | the rows of two shards |
 //! | `copy` | rows to the log of the shard that is to own them |
+//! | `flow` | how fast they go there |
+//! | `lead` | which process does it |
 
+pub mod buckets;
+pub mod command;
 mod compare;
 mod copy;
+mod flow;
+mod lead;
 mod look;
+pub mod plan;
+pub mod preflight;
+pub mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use forebay_log::{Frame, Log, MapError};
 use forebay_model::ownership::{Act, Entry, MoveId, Phase, Unit};
-use forebay_model::{Control, Decision, Epoch, Position, ShardId, ShardMap};
+use forebay_model::{Control, Decision, Epoch, Position, ShardId, ShardMap, StreamId};
 use forebay_shard::ShardPool;
-use futures::future::try_join_all;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use self::look::Seen;
+use self::compare::Rows;
+use self::copy::Whole;
+use self::flow::{Flow, Pacer};
+use self::look::{Said, Told};
 use crate::Tell;
 use crate::control::pool_of;
-use crate::publish::publish;
+use crate::publish::publish_within;
+
+pub use self::lead::Lead;
 
 /// How often it is looked whether a shard has come further.
 const POLL: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is anything to do.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked at units that are owned where they went.
+const KEPT_EVERY: Duration = Duration::from_millis(500);
+/// How many of these are looked at together.
+const KEPT_TOGETHER: usize = 64;
+/// How long to wait where something went wrong.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// How many units are looked at together.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 8;
+/// How many units may be between their owners at the same time, from one shard: their orders wait to be seen.
+const BETWEEN_MAX: usize = 32;
+/// How often rows are copied to a shard that has not stored them.
+const MISSING_MAX: u32 = 3;
+/// How long a control frame may take to be taken by a log.
+const APPEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// What there is to know while units move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MoveEvent {
     /// A unit has come to a phase.
-    Came(Unit, Phase),
+    Came(Entry, Phase),
     /// So many rows of it were copied.
-    Copied(Unit, usize),
+    Copied(Entry, usize),
     /// The shard that is to own it has other rows, or cannot take some: these. The move turns back.
     Differs(Unit, Vec<String>),
+    /// Something went wrong with a shard, and is tried again.
+    Trouble(ShardId, String),
     /// Nothing is left to do.
-    Finished(Unit),
+    Finished(Entry),
+}
+
+/// Which of the moves a mover goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them.
+    All,
+    /// Those whose units are being copied, and those that wait.
+    Copying,
+    /// The others: they go on although much is being copied.
+    Others,
+}
+
+/// How a mover works.
+#[derive(Clone, Copy, Debug)]
+pub struct MoverSettings {
+    /// How long the source keeps its rows once the target owns the unit, where the map does not say: as long as the target may be set back to a time
+    /// before.
+    pub keep: Duration,
+    /// Only what comes from this shard.
+    pub from: Option<ShardId>,
+    /// Only this part of it.
+    pub part: Part,
+    /// How many units may be under way at the same time.
+    pub at_once: usize,
 }
 
 /// Moves what is under way.
@@ -53,9 +115,12 @@ pub enum MoveEvent {
 pub struct Mover<'a> {
     log: &'a Log,
     pools: &'a [ShardPool],
-    /// How long the source keeps its rows once the target owns the unit: as long as the target may be set back to a time before.
-    keep: Duration,
+    settings: MoverSettings,
     memory: BTreeMap<(Unit, MoveId), Memory>,
+    flows: BTreeMap<StreamId, Flow>,
+    pacer: Pacer,
+    /// When it was last looked at units that are owned where they went, and which was the last.
+    kept: Option<(Instant, Unit)>,
 }
 
 /// What a mover remembers of a move. Whoever knows nothing of it does some things once more.
@@ -63,16 +128,62 @@ pub struct Mover<'a> {
 struct Memory {
     /// The control frames that are acknowledged.
     logged: BTreeSet<(ShardId, Epoch)>,
+    /// The first copying, where the target had nothing yet.
+    whole: Option<Whole>,
     /// Where the last copies lie in the target's log.
     copied: Option<Position>,
+    /// How often rows were missing that had been copied, while both sides stood still.
+    missing_again: u32,
+    /// The rows in which the target differed.
+    differing: Vec<String>,
     /// Since when it is known that the target owns the unit.
     owned: Option<Instant>,
 }
 
+/// What it takes to do something about a move.
+#[derive(Clone, Copy, Debug)]
+struct Hands<'a> {
+    log: &'a Log,
+    pools: &'a [ShardPool],
+    flows: &'a BTreeMap<StreamId, Flow>,
+    pacer: &'a Pacer,
+    rows_per_s: Option<NonZeroU32>,
+    keep: Duration,
+}
+
+impl Memory {
+    /// Whether what was copied is there: only behind it can be told what is missing.
+    fn has_arrived(&self, position: Position) -> bool {
+        self.copied.is_none_or(|copied| position.incarnation != copied.incarnation || position.covers(copied))
+    }
+
+    /// Rows that are missing however often they come are some that the target does not take.
+    fn note_missing(&mut self, rows: &mut Rows) {
+        self.missing_again = if rows.missing.is_empty() { 0 } else { self.missing_again + 1 };
+        if self.missing_again > MISSING_MAX {
+            rows.differing.append(&mut rows.missing_named);
+        }
+    }
+}
+
+impl<'a> Hands<'a> {
+    /// Where a unit's copies go.
+    fn flow(self, entry: &Entry) -> Result<&'a Flow> {
+        self.flows.get(&entry.unit.stream().on(entry.to)).context("nothing flows there")
+    }
+}
+
+impl Default for MoverSettings {
+    fn default() -> Self {
+        Self { keep: Duration::ZERO, from: None, part: Part::All, at_once: 64 }
+    }
+}
+
 impl<'a> Mover<'a> {
     /// One that knows nothing yet. `pools` are those of every shard of the map.
-    pub fn new(log: &'a Log, pools: &'a [ShardPool], keep: Duration) -> Self {
-        Self { log, pools, keep, memory: BTreeMap::new() }
+    pub fn new(log: &'a Log, pools: &'a [ShardPool], settings: MoverSettings) -> Self {
+        let (memory, flows) = (BTreeMap::new(), BTreeMap::new());
+        Self { log, pools, settings, memory, flows, pacer: Pacer::default(), kept: None }
     }
 
     /// Begins to move units to a shard: all of them, or none.
@@ -86,9 +197,8 @@ impl<'a> Mover<'a> {
 
     /// Turns back every move of these units that is not decided for good. Returns how many.
     pub async fn turn_back(&self, units: &[Unit]) -> Result<usize> {
-        let can_turn = |entry: &&Entry| matches!(entry.phase, Phase::Copying | Phase::Releasing | Phase::Routed);
         let back = |map: &ShardMap| {
-            let entries = units.iter().filter_map(|&unit| map.moving(unit)).filter(can_turn);
+            let entries = units.iter().filter_map(|&unit| map.moving(unit)).filter(|entry| entry.phase.can_turn_back());
             entries.map(|entry| Decision::Next(entry.unit, entry.of, Phase::TurnedBack)).collect()
         };
         self.decide(back).await
@@ -100,30 +210,127 @@ impl<'a> Mover<'a> {
         Ok(())
     }
 
-    /// Goes on with all that is under way by one act each. Returns whether anything is left.
+    /// Goes on with all that is under way by one act each, and begins what waits. Returns whether anything is left.
+    ///
+    /// # Errors
+    /// Where the map cannot be read or changed. What goes wrong with a shard is told, and tried again the next time.
     pub async fn go_on(&mut self, tell: Tell<'_, MoveEvent>) -> Result<bool> {
         let map = self.log.read_map().await?;
         self.memory.retain(|(unit, of), _| map.moving(*unit).is_some_and(|entry| entry.of == *of));
-        let mut decisions = Vec::new();
-        let mut is_idle = true;
-        for entries in map.moves().chunks(TOGETHER) {
-            let looks = entries
+        let entries: Vec<Entry> = self.due(&map);
+        for entry in &entries {
+            let stream = entry.unit.stream().on(entry.to);
+            self.flows.entry(stream).or_insert_with(|| Flow::to(stream));
+        }
+        let Looked { mut decisions, is_idle, has_trouble } = self.look_at(&map, &entries, tell).await;
+        limit_between(&map, &mut decisions, self.settings.from);
+        decisions.extend(self.begins(&map));
+        let is_idle = is_idle && decisions.is_empty();
+        self.decide_all(&map, &decisions, tell).await?;
+        if has_trouble {
+            sleep(TROUBLE_PAUSE).await;
+        } else if entries.is_empty() && decisions.is_empty() {
+            sleep(LOOK_EVERY).await;
+        } else if is_idle {
+            sleep(POLL).await;
+        }
+        Ok(!map.moves().is_empty() || map.queue().waiting().next().is_some())
+    }
+
+    /// What is to be looked at now. Of units that are owned where they went there may be thousands: some at a time, in turn.
+    fn due(&mut self, map: &ShardMap) -> Vec<Entry> {
+        let MoverSettings { from, part, .. } = self.settings;
+        let is_due = |entry: &&Entry| match entry.phase {
+            Phase::Copying => part != Part::Others && !map.queue().pace.paused,
+            Phase::Owned => false,
+            _ => part != Part::Copying,
+        };
+        let is_mine = |entry: &&Entry| from.is_none_or(|from| entry.from == from);
+        let mut due: Vec<Entry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
+        if part != Part::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
+            let kept: Vec<&Entry> =
+                map.moves().iter().filter(is_mine).filter(|entry| entry.phase == Phase::Owned).collect();
+            let first = self.kept.map_or(0, |(_, last)| kept.partition_point(|entry| entry.unit <= last));
+            let next: Vec<Entry> = kept
                 .iter()
-                .map(|entry| look::look(self.pools, &map, entry, self.memory.get(&(entry.unit, entry.of)), self.keep));
-            for (entry, seen) in entries.iter().zip(try_join_all(looks).await?) {
-                let memory = self.memory.entry((entry.unit, entry.of)).or_default();
-                memory.owned = memory.owned.or_else(|| seen.is_owned.then(Instant::now));
-                is_idle &= matches!(seen.act, Act::Wait(_));
-                if let Some(decision) = act(self.log, entry, seen, memory, tell).await? {
-                    decisions.push(decision);
+                .cycle()
+                .skip(first)
+                .take(kept.len().min(KEPT_TOGETHER))
+                .map(|&entry| entry.clone())
+                .collect();
+            self.kept = next.last().map(|entry| (Instant::now(), entry.unit));
+            due.extend(next);
+        }
+        due
+    }
+
+    async fn look_at(&mut self, map: &ShardMap, entries: &[Entry], tell: Tell<'_, MoveEvent>) -> Looked {
+        let keep = map.queue().pace.keep_s.map_or(self.settings.keep, |keep| Duration::from_secs(keep.into()));
+        let rows_per_s = map.queue().pace.rows_per_s;
+        let mut known = std::mem::take(&mut self.memory);
+        let Self { log, pools, flows, pacer, .. } = &*self;
+        let hands = Hands { log, pools, flows, pacer, rows_per_s, keep };
+        let key = |entry: &Entry| (entry.unit, entry.of);
+        let asked: Vec<(&Entry, bool)> = entries
+            .iter()
+            .map(|entry| (entry, known.get(&key(entry)).is_none_or(|memory| memory.whole.is_none())))
+            .collect();
+        let told = Told::read(hands, map, &asked).await;
+        let mut looked = Looked { decisions: Vec::new(), is_idle: true, has_trouble: false };
+        for (shard, trouble) in told.troubles() {
+            looked.has_trouble = true;
+            tell(MoveEvent::Trouble(shard, trouble));
+        }
+        let mut memories: Vec<(&Entry, (Said, Said), Memory)> = Vec::new();
+        for entry in entries {
+            let Some(sides) = told.sides(entry) else { continue };
+            memories.push((entry, sides, Memory::default()));
+        }
+        for (entry, _, memory) in &mut memories {
+            *memory = known.remove(&key(entry)).unwrap_or_default();
+        }
+        let steps: Vec<BoxFuture<'_, (&Entry, Memory, Result<Step>)>> = memories
+            .into_iter()
+            .map(|(entry, sides, memory)| stepped(hands, map, entry, sides, memory, tell).boxed())
+            .collect();
+        let mut steps = stream::iter(steps).buffer_unordered(TOGETHER);
+        while let Some((entry, memory, stepped)) = steps.next().await {
+            known.insert(key(entry), memory);
+            match stepped {
+                Ok(Step::Decided(decision)) => looked.decisions.push(decision),
+                Ok(Step::Acted) => looked.is_idle = false,
+                Ok(Step::Waits) => {}
+                Err(error) => {
+                    looked.has_trouble = true;
+                    tell(MoveEvent::Trouble(
+                        entry.to,
+                        format!("{:?} from shard {}: {error:#}", entry.unit, entry.from),
+                    ));
                 }
             }
         }
-        self.decide_all(&map, &decisions, tell).await?;
-        if is_idle {
-            sleep(POLL).await;
+        drop(steps);
+        self.memory = known;
+        looked
+    }
+
+    /// What waits and can begin.
+    fn begins(&self, map: &ShardMap) -> Vec<Decision> {
+        let MoverSettings { from, part, at_once, .. } = self.settings;
+        if part == Part::Others || map.queue().pace.paused {
+            return Vec::new();
         }
-        Ok(!map.moves().is_empty())
+        let is_mine = |shard| from.is_none_or(|from| from == shard);
+        let under_way = map.moves().iter().filter(|entry| is_mine(entry.from) && entry.phase != Phase::Owned).count();
+        let can_begin = map
+            .queue()
+            .waiting()
+            .filter(|&(unit, _)| is_mine(map.shard(unit.stream(), unit.bucket())) && map.moving(unit).is_none());
+        let begin = |(unit, to): (Unit, ShardId)| {
+            let is_there = map.shard(unit.stream(), unit.bucket()) == to;
+            if is_there { Decision::Forget(unit) } else { Decision::Begin(unit, to) }
+        };
+        can_begin.take(at_once.saturating_sub(under_way)).map(begin).collect()
     }
 
     /// Of decisions that somebody else was faster with nothing is made: the next look finds what follows.
@@ -138,11 +345,12 @@ impl<'a> Mover<'a> {
             Err(error) => return Err(error.into()),
         }
         for decision in decisions {
-            tell(match decision {
-                Decision::Next(unit, _, phase) => MoveEvent::Came(*unit, phase.clone()),
-                Decision::Begin(unit, _) => MoveEvent::Came(*unit, Phase::Copying),
-                Decision::Finish(unit, _) => MoveEvent::Finished(*unit),
-            });
+            let unit = decision.unit();
+            match (map.moving(unit), next.moving(unit)) {
+                (_, Some(entry)) => tell(MoveEvent::Came(entry.clone(), entry.phase.clone())),
+                (Some(entry), None) => tell(MoveEvent::Finished(entry.clone())),
+                (None, None) => {}
+            }
         }
         Ok(())
     }
@@ -168,32 +376,100 @@ impl<'a> Mover<'a> {
     }
 }
 
+/// What looking at all that is due has come to.
+struct Looked {
+    decisions: Vec<Decision>,
+    is_idle: bool,
+    has_trouble: bool,
+}
+
+/// What was done about a move.
+enum Step {
+    /// Something. More may follow at once.
+    Acted,
+    /// Nothing: a shard has to come further.
+    Waits,
+    /// The map is to say this.
+    Decided(Decision),
+}
+
+async fn stepped<'a>(
+    hands: Hands<'_>,
+    map: &ShardMap,
+    entry: &'a Entry,
+    (source, target): (Said, Said),
+    mut memory: Memory,
+    tell: Tell<'_, MoveEvent>,
+) -> (&'a Entry, Memory, Result<Step>) {
+    let stepped = step(hands, map, entry, (&source, &target), &mut memory, tell).await;
+    (entry, memory, stepped)
+}
+
 /// Does what is next of a move. What the map is to say is for the caller.
-async fn act(
-    log: &Log,
+async fn step(
+    hands: Hands<'_>,
+    map: &ShardMap,
     entry: &Entry,
-    seen: Seen,
+    sides: (&Said, &Said),
     memory: &mut Memory,
     tell: Tell<'_, MoveEvent>,
-) -> Result<Option<Decision>> {
+) -> Result<Step> {
     let (unit, of) = (entry.unit, entry.of);
-    if !seen.differing.is_empty() {
-        tell(MoveEvent::Differs(unit, seen.differing));
-    }
-    match seen.act {
-        Act::Append(shard, change) => {
-            let epoch = change.epoch;
-            publish(log, shard, Frame::of_control(&Control::Owner(change))).await?;
-            memory.logged.insert((shard, epoch));
-            Ok(None)
+    let mut has_appended = false;
+    loop {
+        let had_differing = !memory.differing.is_empty();
+        let seen = look::look(hands, map, entry, sides, memory).await?;
+        if !had_differing && !memory.differing.is_empty() {
+            tell(MoveEvent::Differs(unit, memory.differing.clone()));
         }
-        Act::Decide(phase) => Ok(Some(Decision::Next(unit, of, phase))),
-        Act::Finish => Ok(Some(Decision::Finish(unit, of))),
-        Act::Copy if !seen.missing.is_empty() => {
-            tell(MoveEvent::Copied(unit, seen.missing.len()));
-            memory.copied = copy::copy(log, entry, &seen.missing).await?;
-            Ok(None)
+        if seen.copied > 0 {
+            tell(MoveEvent::Copied(entry.clone(), seen.copied));
         }
-        Act::Copy | Act::Compare | Act::Wait(_) => Ok(None),
+        return Ok(match seen.act {
+            Act::Append(shard, change) => {
+                let epoch = change.epoch;
+                let frame = Frame::of_control(&Control::Owner(change));
+                publish_within(hands.log, shard, &frame, APPEND_WITHIN).await?;
+                memory.logged.insert((shard, epoch));
+                has_appended = true;
+                continue;
+            }
+            // Nobody but the rows has wished for it.
+            Act::Decide(Phase::TurnedBack) => {
+                Step::Decided(Decision::Stop(unit, of, std::mem::take(&mut memory.differing)))
+            }
+            Act::Decide(phase) => Step::Decided(Decision::Next(unit, of, phase)),
+            Act::Finish => Step::Decided(Decision::Finish(unit, of)),
+            Act::Copy if !seen.missing.is_empty() => {
+                memory.copied = copy::copy(hands, entry, &seen.missing).await?.or(memory.copied);
+                tell(MoveEvent::Copied(entry.clone(), seen.missing.len()));
+                Step::Acted
+            }
+            Act::Copy => Step::Acted,
+            Act::Compare | Act::Wait(_) if has_appended => Step::Acted,
+            Act::Compare | Act::Wait(_) => Step::Waits,
+        });
     }
+}
+
+/// Leaves out decisions to release that would let too many units be between their owners.
+fn limit_between(map: &ShardMap, decisions: &mut Vec<Decision>, from: Option<ShardId>) {
+    let is_between = |entry: &&Entry| {
+        from.is_none_or(|from| entry.from == from) && !matches!(entry.phase, Phase::Copying | Phase::Owned)
+    };
+    let mut room = BETWEEN_MAX.saturating_sub(map.moves().iter().filter(is_between).count());
+    decisions.retain(|decision| {
+        if !matches!(decision, Decision::Next(_, _, Phase::Releasing)) {
+            return true;
+        }
+        let fits = room > 0;
+        room = room.saturating_sub(1);
+        fits
+    });
+}
+
+/// Whether anything of a shard moves, or is to.
+pub fn has_work(map: &ShardMap, from: ShardId) -> bool {
+    let waits = |(unit, _): (Unit, ShardId)| map.shard(unit.stream(), unit.bucket()) == from;
+    map.moves().iter().any(|entry| entry.from == from) || map.queue().waiting().any(waits)
 }

@@ -27,7 +27,7 @@ mod snapshot;
 mod stored;
 mod verification;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use forebay_model::ShardId;
 
 use self::scope::Scope;
@@ -35,25 +35,16 @@ use self::verification::Verification;
 use crate::Tell;
 use crate::system::System;
 
-pub use self::report::{Difference, DifferenceKind, LaneFigures, Report};
+pub use self::report::{Difference, DifferenceKind, LaneFigures, Report, Unfinished};
 pub use self::settings::{Depth, Settings, Step};
-
-/// What was found.
-#[derive(Debug)]
-pub struct Verified {
-    /// As far as it was looked.
-    pub report: Report,
-    /// Why it was not looked further.
-    pub unfinished: Option<Error>,
-}
 
 /// Checks a system.
 ///
 /// # Errors
 /// Bad settings, or that nothing could be looked at.
-pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, Step)>) -> Result<Verified> {
+pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, Step)>) -> Result<Report> {
     let scope = Scope::new(system, settings, tell).await?;
     let mut verification = Verification::new(&scope);
-    let unfinished = verification.run(settings.shard).await.err();
-    Ok(Verified { report: verification.into_report(), unfinished })
+    verification.run(settings.shard).await;
+    Ok(verification.into_report())
 }

@@ -35,6 +35,17 @@ pub struct Report {
     pub order_times_without_order: u64,
     /// What else there is to know.
     pub notes: Vec<String>,
+    /// Shards that could not be looked at to their end: what is told of them is not all.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A shard that could not be looked at to its end.
+#[derive(Debug, Serialize)]
+pub struct Unfinished {
+    /// Which.
+    pub shard: ShardId,
+    /// Why, in one sentence.
+    pub why: String,
 }
 
 /// One thing that is not as it should be.
@@ -136,7 +147,7 @@ pub struct LaneFigures {
 impl Report {
     /// Adds what another verification has found.
     pub(super) fn add(&mut self, other: Self) {
-        let Self { differences, mut named, pending, explained, mut lanes, mut notes, .. } = other;
+        let Self { differences, mut named, pending, explained, mut lanes, mut notes, mut unfinished, .. } = other;
         self.differences += differences;
         self.named.append(&mut named);
         self.named.truncate(NAMED_MAX);
@@ -150,6 +161,7 @@ impl Report {
         self.order_times_checked += other.order_times_checked;
         self.order_times_without_order += other.order_times_without_order;
         self.notes.append(&mut notes);
+        self.unfinished.append(&mut unfinished);
     }
 
     pub(super) fn differs(&mut self, shard: ShardId, of: impl Into<Of>, kind: DifferenceKind, detail: String) {

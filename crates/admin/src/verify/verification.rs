@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use forebay_model::tuple::Tuples;
 use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
@@ -11,7 +11,7 @@ use forebay_shard::{Derived, StreamPosition};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::report::Report;
+use super::report::{Report, Unfinished};
 use super::scope::Scope;
 use super::settings::{Depth, Step};
 use super::snapshot::Snapshot;
@@ -41,27 +41,20 @@ impl<'a> Verification<'a> {
     }
 
     /// Checks the shards of the map side by side, or only one. Where one cannot be checked to its end, the others are.
-    pub(super) async fn run(&mut self, only: Option<ShardId>) -> Result<()> {
+    pub(super) async fn run(&mut self, only: Option<ShardId>) {
         let asked = self.scope.map.shards().filter(|&shard| only.is_none_or(|only| only == shard));
         let checks = asked.map(|shard| {
             let mut check = self.branch();
             async move {
-                let checked = check.shard(shard).await.with_context(|| format!("shard {shard}"));
-                (check.into_report(), checked)
+                if let Err(error) = check.shard(shard).await {
+                    check.report.unfinished.push(Unfinished { shard, why: format!("{error:#}") });
+                }
+                check.into_report()
             }
         });
-        let found = join_all(checks).await;
-        self.gather(found)
-    }
-
-    /// Takes what others have found; the first error among theirs.
-    fn gather(&mut self, checks: impl IntoIterator<Item = (Report, Result<()>)>) -> Result<()> {
-        let mut all = Ok(());
-        for (report, checked) in checks {
-            self.report.add(report);
-            all = all.and(checked);
+        for found in join_all(checks).await {
+            self.report.add(found);
         }
-        all
     }
 
     async fn shard(&mut self, shard: ShardId) -> Result<()> {
@@ -107,8 +100,12 @@ impl<'a> Verification<'a> {
             check.report.lanes.append(&mut counted.figures);
             (check.into_report(), checked)
         });
-        let found = join_all(checks).await;
-        self.gather(found)
+        let mut all = Ok(());
+        for (report, checked) in join_all(checks).await {
+            self.report.add(report);
+            all = all.and(checked);
+        }
+        all
     }
 
     /// Waits until a stream has been read up to what it holds now. `false` where that takes too long.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use forebay_log::Log;
-use forebay_model::{ShardId, ShardMap, SystemView, ViewId, ViewSpec, ViewState};
+use forebay_model::{ShardId, ShardMap, SystemSettings, SystemView, ViewId, ViewSpec, ViewState};
 use forebay_service::BadSetting;
 use forebay_shard::{PoolSettings, ShardPool};
 use serde_json::json;
@@ -28,6 +28,7 @@ use crate::Tell;
 use crate::audit::recorded;
 use crate::backfill::{self, Filled};
 use crate::control::{has_taken, pool_of, put_in_force};
+use crate::moves::preflight::nothing_moves;
 use crate::settings::change;
 use crate::system::System;
 
@@ -81,9 +82,9 @@ pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Resu
 async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Result<Added> {
     let log = system.connect_log().await?;
     let mut id = None;
-    let map = change(&log, |settings| {
+    let map = change(&log, |map, settings| {
         id = Some(settings.views.add(spec.clone()).map_err(|error| BadSetting::new(error.to_string()))?);
-        Ok(())
+        check_moves(map, settings)
     })
     .await?;
     let Some(entry) = id.and_then(|id| map.settings().views.get(id)) else { bail!("the view is not in the map") };
@@ -108,6 +109,11 @@ async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Resul
     Ok(Added::Now(id))
 }
 
+/// Nothing begins while units move: both go through all rows of a unit.
+fn check_moves(map: &ShardMap, settings: &SystemSettings) -> Result<(), BadSetting> {
+    if map.settings() == settings { Ok(()) } else { nothing_moves(map).map_err(BadSetting::new) }
+}
+
 /// A shard that was set back to before it had taken the view, by a restore, has derived nothing of it since.
 async fn is_in_force_everywhere(map: &ShardMap, pools: &[ShardPool]) -> Result<bool> {
     for shard in map.shards() {
@@ -119,7 +125,7 @@ async fn is_in_force_everywhere(map: &ShardMap, pools: &[ShardPool]) -> Result<b
 }
 
 async fn set_ready(log: &Log, id: ViewId) -> Result<()> {
-    change(log, |settings| {
+    change(log, |_, settings| {
         let is_ready = settings.views.get(id).is_some_and(|entry| entry.state == ViewState::Ready);
         if is_ready || settings.views.set_ready(id) {
             return Ok(());
@@ -142,9 +148,9 @@ pub async fn drop(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u
 async fn drop_it(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u64> {
     let log = system.connect_log().await?;
     let mut dropped = None;
-    let map = change(&log, |settings| {
+    let map = change(&log, |map, settings| {
         dropped = Some(settings.views.begin_drop(name).map_err(|error| BadSetting::new(error.to_string()))?);
-        Ok(())
+        check_moves(map, settings)
     })
     .await?;
     let Some(view) = dropped else { bail!("the view is not in the map") };
@@ -157,7 +163,7 @@ async fn drop_it(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u6
         tell(Step::Deleted { shard, rows });
         gone += rows;
     }
-    change(&log, |settings| {
+    change(&log, |_, settings| {
         settings.views.forget(view.id);
         Ok(())
     })

@@ -7,10 +7,10 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::audit::{self, ActReport};
 use forebay_model::Timestamp;
+use forebay_terminal::{or_dash, out};
 use serde_json::Value;
 
 use super::system::SystemArgs;
-use crate::text::or_dash;
 
 /// Show what operators have done, the newest last: who, when, from where, what, and how it ended
 #[derive(Debug, Clone, clap::Args)]

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use forebay_admin::backfill::{self, Report, Settings};
 use forebay_model::Lane;
+use forebay_terminal::{grouped, note};
 
 use super::system::SystemArgs;
-use crate::text::grouped;
 
 /// Fill in index entries and views for orders that are already stored
 #[derive(Debug, Clone, clap::Args)]

@@ -7,6 +7,7 @@ use anyhow::Result;
 use forebay_admin::doctor::{Report, Settings, Verdict, examine};
 use forebay_admin::system::System;
 use forebay_query::RedisArgs;
+use forebay_terminal::out;
 
 use super::system::SystemArgs;
 
@@ -39,7 +40,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if json {
         out!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        crate::print::data(format_args!("{}", render(&report)))?;
+        forebay_terminal::data(format_args!("{}", render(&report)))?;
     }
     Ok(if report.worst() == Verdict::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

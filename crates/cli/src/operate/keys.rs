@@ -13,9 +13,8 @@ use forebay_admin::keys::{ClientsFile, Limits, ListedClient, NewKey, Which};
 use forebay_api::Right;
 use forebay_service::auth::Binding;
 use forebay_shard::ShardList;
+use forebay_terminal::{note, or_dash, out};
 use serde_json::{Value, json};
-
-use crate::text::or_dash;
 
 /// API keys of the clients file, which services read again when it changes.
 #[derive(Debug, Clone, Subcommand)]

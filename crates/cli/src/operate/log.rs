@@ -10,9 +10,9 @@ use clap::{Args, Subcommand};
 use forebay_admin::log::{self, FrameReport, KnownLoss, LossReport, Met, Selection};
 use forebay_log::FrameKind;
 use forebay_model::{Incarnation, Lane, ShardId, StreamKind};
+use forebay_terminal::{note, or_dash, out};
 
 use super::system::{self, SystemArgs};
-use crate::text::or_dash;
 
 /// What `forebay log` can do.
 #[derive(Debug, Clone, Subcommand)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_admin::migrate::{self, TablesReady};
 use forebay_log::FoundingArgs;
+use forebay_terminal::note;
 
 use super::system::SystemArgs;
 

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use forebay_admin::settings::{self, Change};
 use forebay_model::ShardMap;
+use forebay_terminal::out;
 use serde_json::json;
 
 use super::system::SystemArgs;

@@ -1,197 +1,66 @@
 //! `forebay shards`.
+//!
+//! | module | command |
+//! |---|---|
+//! | [`list`] | `forebay shards`: the map and each shard's figures |
+//! | [`moving`] | `forebay shards move`, `rebalance` and `drain` |
+//! | [`pace`] | `forebay shards pause`, `resume` and `abort` |
+//! | [`status`] | `forebay shards status` |
+//! | `buckets` | buckets and weights, as they are written |
+
+pub(super) mod buckets;
+pub mod list;
+pub mod moving;
+pub mod pace;
+pub mod status;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
-use forebay_admin::shards::{DerivedFigures, Figures, LaneFigures, ShardFigures, StreamFigures, read};
-use forebay_admin::system::System;
-use forebay_model::Hash;
-
-use super::system::SystemArgs;
-use crate::text::{grouped, or_dash};
-
-const UNKNOWN: &str = "–";
-/// With --wait: how often it is looked, and how often it is said what is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[group(skip)]
 pub struct Args {
-    /// Where the log and the shards are.
+    /// Without a command: the figures.
     #[command(flatten)]
-    pub system: SystemArgs,
+    pub list: list::Args,
 
-    /// Wait until the shards hold everything that is in the log, and everything that follows from it
-    #[arg(long)]
-    pub wait: bool,
-
-    /// Print the figures as JSON
-    #[arg(long)]
-    pub json: bool,
-
-    /// Print SQL instead: run by psql in a database of your own, it makes the tables of all shards there (`postgres_fdw`), in the schema
-    /// `forebay`. It holds the passwords of --shards
-    #[arg(long, conflicts_with_all = ["wait", "json"])]
-    pub foreign_tables: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
-/// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
+/// What can be done with shards.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Move buckets from one shard to another while orders flow
+    Move(moving::Move),
+    /// Move buckets so that each shard has its share, while orders flow
+    Rebalance(moving::Rebalance),
+    /// Move everything away from a shard while orders flow
+    Drain(moving::Drain),
+    /// Show what moves, and how far it has come
+    Status(status::Args),
+    /// Hold whatever moves and can be held
+    Pause(pace::Pause),
+    /// Go on with what was held, or change how fast it goes
+    Resume(pace::Resume),
+    /// Leave what has not moved yet where it was
+    Abort(pace::Abort),
+}
+
+/// Does it.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    if args.foreign_tables {
-        out!("{}", args.system.shards.foreign_tables())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let system = System::from(args.system);
-    let log = system.connect_log().await?;
-    let mut figures = read(&log, &system).await?;
-    let mut said = Instant::now();
-    while args.wait && !figures.is_drained() && !figures.has_faults() {
-        if said.elapsed() >= SAY_EVERY {
-            said = Instant::now();
-            note!("waiting for {} frames to be committed", or_dash(figures.lag_frames()));
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        figures = read(&log, &system).await?;
-    }
-    out!("{}", if args.json { serde_json::to_string_pretty(&figures)? } else { table(&figures) })?;
-    let problems = figures.problems();
-    for problem in &problems {
-        note!("forebay: {problem}");
-    }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A line about the map, a table of streams and lanes, and a line for each shard that is owed something.
-fn table(figures: &Figures) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header([
-        "shard",
-        "address",
-        "buckets",
-        "stream",
-        "position",
-        "lag",
-        "log",
-        "lane",
-        "stored",
-        "duplicate",
-        "dead",
-    ]);
-    for column in [2, 4, 5, 6, 8, 9, 10] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    for shard in &figures.shards {
-        for (place, lane) in shard.lanes.iter().enumerate() {
-            let is_first_of_stream = place == 0 || shard.lanes[place - 1].lane.kind() != lane.lane.kind();
-            let stream = shard.streams.iter().find(|stream| is_first_of_stream && stream.stream == lane.lane.kind());
-            let row = [cells_of_shard(shard, place == 0), cells_of_stream(stream), cells_of_lane(shard, lane)];
-            table.add_row(row.concat());
-        }
-    }
-    let hash = match figures.hash {
-        Hash::Md5 => "MD5",
-        Hash::Modulo => "modulo for integers, else MD5",
-    };
-    let shards = figures.shards.len();
-    let mut lines =
-        vec![format!("Shard map of epoch {}: 4096 buckets on {shards} shards, routed by {hash}.", figures.epoch)];
-    lines.push(table.to_string());
-    lines.extend(figures.shards.iter().flat_map(|shard| shard.derived.iter().filter_map(|to| owed(shard, to))));
-    lines.join("\n")
-}
-
-fn cells_of_shard(shard: &ShardFigures, is_first: bool) -> Vec<String> {
-    let first = |text: String| if is_first { text } else { String::new() };
-    vec![first(shard.shard.to_string()), first(shard.addresses.clone()), first(grouped(shard.buckets as u64))]
-}
-
-fn cells_of_stream(stream: Option<&StreamFigures>) -> Vec<String> {
-    let Some(stream) = stream else { return vec![String::new(); 4] };
-    let position = stream.position.as_deref().and_then(|position| position.split_once('.')).map(|(_, seq)| seq);
-    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
-    vec![
-        stream.stream.to_string(),
-        position.unwrap_or(UNKNOWN).to_owned(),
-        number(stream.lag_frames),
-        stream.log_bytes.map_or_else(|| UNKNOWN.to_owned(), mib),
-    ]
-}
-
-fn cells_of_lane(shard: &ShardFigures, lane: &LaneFigures) -> Vec<String> {
-    let state = if shard.unreachable.is_some() { "unreachable" } else { UNKNOWN };
-    vec![
-        lane.lane.to_string(),
-        lane.stored.map_or_else(|| state.to_owned(), grouped),
-        number(lane.duplicate),
-        number(lane.dead),
-    ]
-}
-
-fn number(number: Option<u64>) -> String {
-    number.map_or_else(|| UNKNOWN.to_owned(), grouped)
-}
-
-/// What a shard owes to another, where it does.
-fn owed(shard: &ShardFigures, to: &DerivedFigures) -> Option<String> {
-    let what = match to.frames_owed {
-        Some(0) => return None,
-        Some(1) => "what follows from 1 frame".to_owned(),
-        Some(frames) => format!("what follows from {} frames", grouped(frames)),
-        None => "everything that follows from its orders".to_owned(),
-    };
-    let since = to.owed_since.as_ref().map_or_else(String::new, |since| format!(", logged since {since}"));
-    Some(format!("Shard {} owes shard {} {what}{since}.", shard.shard, to.target))
-}
-
-#[cfg(test)]
-mod tests {
-    use forebay_model::{Lane, ShardId, StreamKind};
-
-    use super::*;
-
-    #[test]
-    fn snapshot_of_shards() {
-        let stream = |stream, is_known: bool| StreamFigures {
-            stream,
-            position: is_known.then(|| "1751286600000000.460".to_owned()),
-            committed_at: None,
-            lag_frames: is_known.then_some(13),
-            log_last: Some(473),
-            log_frames: Some(473),
-            log_bytes: Some(12 << 20),
-            fault: None,
-        };
-        let lane = |lane, stored: Option<u64>| LaneFigures {
-            lane,
-            stored,
-            duplicate: stored.map(|_| 3),
-            dead: stored.map(|_| 0),
-        };
-        let derived = |target, frames_owed: Option<u64>| DerivedFigures {
-            target: ShardId(target),
-            through: "1751286600000000.40".to_owned(),
-            frames_owed,
-            owed_since: frames_owed.filter(|&frames| frames > 1).map(|_| "2025-06-30T12:30:00Z".to_owned()),
-        };
-        let shard = |shard, unreachable: Option<&str>, stored: Option<u64>| ShardFigures {
-            shard: ShardId(shard),
-            addresses: format!("127.0.0.1:544{shard}/forebay"),
-            buckets: 2048,
-            unreachable: unreachable.map(str::to_owned),
-            streams: StreamKind::ALL.map(|kind| stream(kind, stored.is_some())).into(),
-            lanes: Lane::ALL.map(|of| lane(of, stored)).into(),
-            derived: stored.map_or_else(Vec::new, |_| {
-                vec![derived(0, Some(0)), derived(1, Some(1)), derived(2, Some(420)), derived(3, None)]
-            }),
-        };
-        let shards = vec![shard(0, None, Some(1_234_567)), shard(1, Some("does not answer"), None)];
-        insta::assert_snapshot!(table(&Figures { epoch: 1, hash: Hash::Md5, shards }));
+    match args.command {
+        None => list::run(args.list).await,
+        Some(Command::Move(args)) => args.run().await,
+        Some(Command::Rebalance(args)) => args.run().await,
+        Some(Command::Drain(args)) => args.run().await,
+        Some(Command::Status(args)) => status::run(args).await,
+        Some(Command::Pause(args)) => args.run().await,
+        Some(Command::Resume(args)) => args.run().await,
+        Some(Command::Abort(args)) => args.run().await,
     }
 }

@@ -1,15 +1,20 @@
 //! `forebay verify`.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
-use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Verified};
-use forebay_model::ShardId;
+use anyhow::Result;
+use forebay_admin::moves::buckets::{BucketOnShard, BucketReport, compare_buckets};
+use forebay_admin::system::System;
+use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
+use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
+use forebay_terminal::{grouped, note, out};
 
+use super::shards::buckets::{These, these};
 use super::system::{self, SystemArgs};
-use crate::text::grouped;
 
 /// How many orders of each shard are checked where nothing else is said.
 const SAMPLE: u32 = 1000;
@@ -35,6 +40,10 @@ pub struct Args {
     #[arg(long, value_name = "SHARD", value_parser = system::shard)]
     pub shard: Option<ShardId>,
 
+    /// Compare all rows of these buckets on all shards instead, as a move does before a bucket changes hands: `17`, `0-99`, `1,5,9-12`
+    #[arg(long, value_name = "LIST|RANGE", value_parser = these, conflicts_with_all = ["full", "sample", "shard"])]
+    buckets: Option<These>,
+
     /// The longest to wait for what is on its way, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub wait: u64,
@@ -46,21 +55,69 @@ pub struct Args {
 
 /// Checks, and prints what differs. What cannot be reached is told, and has an exit code of its own.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    if let Some(These(these)) = &args.buckets {
+        return Ok(match run_on_buckets(&args.system.into(), these, args.json).await {
+            Ok(code) => code,
+            Err(error) => {
+                cannot(format_args!("{error:#}"));
+                ExitCode::from(UNDECIDED)
+            }
+        });
+    }
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
-    let Verified { report, unfinished } = match verify::run(&args.system.into(), &settings, &tell).await {
-        Ok(verified) => verified,
+    let report = match verify::run(&args.system.into(), &settings, &tell).await {
+        Ok(report) => report,
         Err(error) if error.is::<BadSetting>() => return Err(error),
-        Err(error) => return Ok(undecided(&error)),
+        Err(error) => {
+            cannot(format_args!("{error:#}"));
+            return Ok(ExitCode::from(UNDECIDED));
+        }
     };
     out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) })?;
-    Ok(match unfinished {
-        Some(error) => undecided(&error),
-        None if report.differences > 0 => ExitCode::FAILURE,
-        None if report.pending > 0 => ExitCode::from(UNDECIDED),
-        None => ExitCode::SUCCESS,
+    for Unfinished { shard, why } in &report.unfinished {
+        cannot(format_args!("shard {shard}: {why}"));
+    }
+    Ok(match report.differences {
+        0 if report.unfinished.is_empty() && report.pending == 0 => ExitCode::SUCCESS,
+        0 => ExitCode::from(UNDECIDED),
+        _ => ExitCode::FAILURE,
     })
+}
+
+async fn run_on_buckets(system: &System, these: &BTreeSet<Bucket>, json: bool) -> Result<ExitCode> {
+    let log = system.connect_log().await?;
+    let reports = compare_buckets(system, &log, these).await?;
+    out!("{}", if json { serde_json::to_string_pretty(&reports)? } else { buckets_text(&reports) })?;
+    let is_equal = reports.iter().all(|report| report.differences.is_empty());
+    Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line for each bucket that more than one shard has to do with, and one for each difference.
+fn buckets_text(reports: &[BucketReport]) -> String {
+    let mut lines = Vec::new();
+    let (mut rows, mut differences) = (0, 0);
+    for report in reports {
+        let name = format!("bucket {} ({})", report.bucket, report.stream);
+        rows += report.shards.iter().map(|side| side.rows).sum::<u64>();
+        differences += report.differences.len();
+        if report.shards.len() > 1 {
+            let side = |side: &BucketOnShard| {
+                let missing = if side.missing > 0 {
+                    format!(", {} to come", grouped(side.missing as u64))
+                } else {
+                    String::new()
+                };
+                format!("shard {} {}, {} rows{missing}", side.shard, side.state, grouped(side.rows))
+            };
+            lines.push(format!("{name}: {}", report.shards.iter().map(side).collect::<Vec<_>>().join("; ")));
+        }
+        lines.extend(report.differences.iter().map(|difference| format!("! {name}: {difference}")));
+    }
+    lines.push(format!("{} buckets, {} rows compared", grouped(reports.len() as u64 / 2), grouped(rows)));
+    lines.push(if differences == 0 { String::from("No differences.") } else { format!("{differences} differences.") });
+    lines.join("\n")
 }
 
 fn tell((shard, step): (ShardId, Step)) {
@@ -75,9 +132,8 @@ fn tell((shard, step): (ShardId, Step)) {
     }
 }
 
-fn undecided(error: &Error) -> ExitCode {
-    note!("forebay: this cannot be verified to its end: {error:#}");
-    ExitCode::from(UNDECIDED)
+fn cannot(why: impl Display) {
+    note!("forebay: this cannot be verified to its end: {why}");
 }
 
 /// As people read it.
@@ -113,7 +169,12 @@ fn text(report: &Report) -> String {
     if report.pending > 0 {
         lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
     }
+    let unfinished: Vec<String> = report.unfinished.iter().map(|Unfinished { shard, .. }| shard.to_string()).collect();
+    if !unfinished.is_empty() {
+        lines.push(format!("Not looked at to its end: shard {}", unfinished.join(", ")));
+    }
     lines.push(match report.differences {
+        0 if !unfinished.is_empty() => String::from("No differences in what was looked at."),
         0 if report.pending == 0 => String::from("No differences."),
         differences => format!("{} differences.", grouped(differences)),
     });
@@ -176,11 +237,18 @@ mod tests {
             explained: 4,
             pending: 7,
             notes: vec!["a note".to_owned()],
+            unfinished: Vec::new(),
         };
         insta::assert_snapshot!(text(&report));
         insta::assert_snapshot!(text(&Report::default()), @"
         0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
         No differences.
+        ");
+        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
+        insta::assert_snapshot!(text(&Report { unfinished: unfinished.into(), ..Report::default() }), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        Not looked at to its end: shard 1, 2
+        No differences in what was looked at.
         ");
     }
 }

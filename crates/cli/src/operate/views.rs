@@ -9,9 +9,9 @@ use comfy_table::presets::NOTHING;
 use forebay_admin::system::System;
 use forebay_admin::views::{self, Added, Step};
 use forebay_model::{SystemView, ViewSpec, ViewState};
+use forebay_terminal::{grouped, note, out};
 
 use super::system::SystemArgs;
-use crate::text::grouped;
 
 /// Fields that orders are read by, beside their customer: the views of the system.
 #[derive(Debug, Clone, Subcommand)]

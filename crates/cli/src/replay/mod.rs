@@ -4,12 +4,10 @@
 //! |---|---|
 //! | [`args`] | what it can be told |
 //! | `report` | what a dry run has found |
-//! | `screen` | what a person sees meanwhile |
 //! | `summary` | what a person reads at the end |
 
 pub mod args;
 mod report;
-mod screen;
 mod summary;
 
 use std::convert::Infallible;
@@ -18,10 +16,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_replay::{Ending, Settings};
 use forebay_service::Shutdown;
+use forebay_terminal::{Screen, note, out};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use args::Args;
-pub(crate) use screen::Screen;
 
 /// Sends the files, and tells what has become of them.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
@@ -41,7 +39,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     screen.close();
     let summary = outcome?;
-    note!("{}", summary::text(&summary));
+    note!("{}", summary::text(&summary, follows));
     if json {
         out!("{}", serde_json::to_string(&summary)?)?;
     }

@@ -3,19 +3,23 @@
 use std::fmt::Write;
 
 use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
+use forebay_terminal::grouped;
 
 use crate::replay::report;
-use crate::text::grouped;
 
-/// The summary for people.
-pub(super) fn text(summary: &Summary) -> String {
+/// The summary for people. `follows` says whether the files were followed.
+pub(super) fn text(summary: &Summary, follows: bool) -> String {
     let (mut out, of) = (String::new(), summary.of.as_str());
     for file in &summary.files {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "{}", file_text(file, summary));
     }
     if summary.files.len() > 1 {
-        let _ = writeln!(out, "All files: {}", counts(&summary.total, summary));
+        let mut all = Counts::default();
+        summary.files.iter().for_each(|file| all += file.all_runs);
+        let is_all = summary.files.iter().all(|file| file.resumed_behind == 0);
+        let in_all = if is_all { String::new() } else { format!(", {}", in_all(all)) };
+        let _ = writeln!(out, "All files: {}{in_all}", counts(&summary.total, summary));
         if let Some(fates) = &summary.fates {
             let _ = writeln!(out, "  {}", fates_text(fates));
         }
@@ -34,9 +38,12 @@ pub(super) fn text(summary: &Summary) -> String {
             grouped(summary.total.resent_lines)
         );
     }
-    out.push_str(ending_text(summary));
+    out.push_str(if follows { FOLLOWED } else { ending_text(summary) });
     out
 }
+
+/// Whatever has ended it.
+const FOLLOWED: &str = "\nNot followed any more: the same command goes on from here.";
 
 /// What is to be done, where something is.
 fn ending_text(summary: &Summary) -> &'static str {
@@ -61,17 +68,16 @@ fn ending_text(summary: &Summary) -> &'static str {
     }
 }
 
+/// Of all runs.
+fn in_all(Counts { accepted, rejected }: Counts) -> String {
+    format!("in all {} accepted, {} rejected", grouped(accepted), grouped(rejected))
+}
+
 fn file_text(file: &FileSummary, summary: &Summary) -> String {
     let mut text = format!("{}: {}", file.file, counts(&file.tally, summary));
     if file.resumed_behind > 0 {
-        let Counts { accepted, rejected } = file.all_runs;
-        let _ = write!(
-            text,
-            ", behind {} that an earlier run has sent; in all {} accepted, {} rejected",
-            grouped(file.resumed_behind),
-            grouped(accepted),
-            grouped(rejected)
-        );
+        let behind = grouped(file.resumed_behind);
+        let _ = write!(text, ", behind {behind} that an earlier run has sent; {}", in_all(file.all_runs));
     }
     if let Some(rejects) = &file.rejects {
         let _ = write!(text, ", see {}", rejects.display());
@@ -193,11 +199,12 @@ mod tests {
             records_per_s: 1749.4,
             files,
         };
-        let accepted = text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]));
+        let accepted = text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]), false);
         let mut total = whole;
         total += partly;
         let files = vec![file("orders.ndjson", whole, true), file("orders.csv", partly, false)];
-        let interrupted = text(&summary(Ending::Interrupted, total, files));
+        let followed = text(&summary(Ending::Interrupted, total, files.clone()), true);
+        let interrupted = text(&summary(Ending::Interrupted, total, files), false);
         let dead = |order: &str, lines: &[u64], letter: &str| DeadRecord {
             file: "orders.ndjson".to_owned(),
             places: lines.iter().map(|&line| LineSpan { line, lines: if line == 20 { 3 } else { 1 } }).collect(),
@@ -215,13 +222,13 @@ mod tests {
         };
         let mut with_dead = file("orders.ndjson", whole, true);
         with_dead.fates = Some(fates);
-        let decided = text(&summary(Ending::RejectedOrDead, whole, vec![with_dead]));
+        let decided = text(&summary(Ending::RejectedOrDead, whole, vec![with_dead]), false);
         let mut undecided = file("orders.ndjson", whole, true);
         undecided.fates = Some(Fates { stored: 400, undecided: 600, ..Fates::default() });
-        let undecided = text(&summary(Ending::Undecided, whole, vec![undecided]));
+        let undecided = text(&summary(Ending::Undecided, whole, vec![undecided]), false);
         let mut stdin = file("standard input", partly, false);
         stdin.can_resume = false;
-        let stdin = text(&summary(Ending::Undelivered, partly, vec![stdin]));
-        insta::assert_snapshot!([accepted, interrupted, decided, undecided, stdin].join("\n\n"));
+        let stdin = text(&summary(Ending::Undelivered, partly, vec![stdin]), false);
+        insta::assert_snapshot!([accepted, interrupted, followed, decided, undecided, stdin].join("\n\n"));
     }
 }

@@ -27,10 +27,10 @@ pub struct Life {
     pub returned: BTreeMap<String, i64>,
     /// How many of them are more than there were.
     pub returned_beyond: BTreeMap<String, i64>,
-    /// What came in, in minor units.
-    pub paid: Option<i64>,
-    /// What went back, in minor units.
-    pub refunded: Option<i64>,
+    /// What came in, in minor units. Each amount fits 64 bits, and their sum need not.
+    pub paid: Option<i128>,
+    /// What went back, in minor units, likewise.
+    pub refunded: Option<i128>,
 }
 
 /// Amended items.
@@ -150,8 +150,8 @@ impl Life {
     }
 
     fn take(&mut self, event: &StoredEvent<'_>, content: &Content<'_>, ordered: &BTreeMap<String, i64>) {
-        let amount = || content.amount.map_or(0, read::<i64>);
-        let add = |sum: &mut Option<i64>| *sum = Some(sum.unwrap_or(0).saturating_add(amount()));
+        let amount = || i128::from(content.amount.map_or(0, read::<i64>));
+        let add = |sum: &mut Option<i128>| *sum = Some(sum.unwrap_or(0) + amount());
         match event.kind {
             EventKind::Paid => add(&mut self.paid),
             EventKind::Refunded => add(&mut self.refunded),

@@ -14,7 +14,7 @@ pub struct Entry {
     /// Which move of it.
     #[serde(rename = "move")]
     pub of: MoveId,
-    /// The epoch of the map that has brought the phase.
+    /// The epoch of the map that has brought the phase; of [`Phase::Owned`] that of [`Phase::Active`], of which it is what is left.
     pub epoch: Epoch,
     /// The shard that owned it when the move began.
     pub from: ShardId,
@@ -36,10 +36,37 @@ pub enum Phase {
     Routed,
     /// The target has what the source had. This is decided for good, but where the target refuses it.
     Active(Inheritance),
+    /// The target owns it, and has said so; the source keeps its rows for a while.
+    Owned,
     /// The target did not have it any more, when it was to own the unit, and must forget that it was.
     Refused,
     /// The source is to own it again.
     TurnedBack,
+}
+
+impl Phase {
+    /// Its name.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Copying => "copying",
+            Self::Releasing => "releasing",
+            Self::Routed => "routed",
+            Self::Active(_) => "active",
+            Self::Owned => "owned",
+            Self::Refused => "refused",
+            Self::TurnedBack => "turned_back",
+        }
+    }
+
+    /// Whether the target owns the unit, and has said so.
+    pub const fn is_owned(&self) -> bool {
+        matches!(self, Self::Owned)
+    }
+
+    /// Whether the move can still be turned back.
+    pub const fn can_turn_back(&self) -> bool {
+        matches!(self, Self::Copying | Self::Releasing | Self::Routed)
+    }
 }
 
 impl Entry {
@@ -51,23 +78,25 @@ impl Entry {
     /// What the map says next, with its next epoch. `None` where that cannot follow.
     #[must_use]
     pub fn followed_by(&self, phase: Phase, epoch: Epoch) -> Option<Self> {
-        use Phase::{Active, Copying, Refused, Releasing, Routed, TurnedBack};
+        use Phase::{Active, Copying, Owned, Refused, Releasing, Routed, TurnedBack};
         let can_follow = matches!(
             (&self.phase, &phase),
             (Copying, Releasing)
                 | (Releasing, Routed)
                 | (Routed, Active(_))
-                | (Active(_), Refused)
+                | (Active(_), Owned)
+                | (Active(_) | Owned, Refused)
                 | (Copying | Releasing | Routed | Refused, TurnedBack)
         );
-        (can_follow && epoch > self.epoch).then(|| Self { epoch, phase, ..self.clone() })
+        let of_phase = if phase == Owned { self.epoch } else { epoch };
+        (can_follow && epoch > self.epoch).then(|| Self { epoch: of_phase, phase, ..self.clone() })
     }
 
     /// The shard that ingest writes the unit to, and where readers begin.
     pub const fn shard(&self) -> ShardId {
         match self.phase {
             Phase::Copying | Phase::Releasing | Phase::TurnedBack => self.from,
-            Phase::Routed | Phase::Active(_) | Phase::Refused => self.to,
+            Phase::Routed | Phase::Active(_) | Phase::Owned | Phase::Refused => self.to,
         }
     }
 
@@ -78,7 +107,7 @@ impl Entry {
             Phase::Copying => NewState::Copying { to },
             Phase::Releasing => NewState::Released { to },
             Phase::Routed | Phase::Refused => return None,
-            Phase::Active(_) => NewState::Cleaned { to },
+            Phase::Active(_) | Phase::Owned => NewState::Cleaned { to },
             Phase::TurnedBack => NewState::Owned { inherits: None },
         };
         Some(self.saying(state))
@@ -90,7 +119,7 @@ impl Entry {
         let state = match &self.phase {
             Phase::Copying => NewState::Receiving { from },
             Phase::Releasing | Phase::Refused => NewState::Awaiting { from },
-            Phase::Routed => return None,
+            Phase::Routed | Phase::Owned => return None,
             Phase::Active(inheritance) => NewState::Owned { inherits: Some(inheritance.clone()) },
             Phase::TurnedBack => NewState::Cleaned { to: from },
         };

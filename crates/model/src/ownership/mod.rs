@@ -13,7 +13,8 @@
 //! | `copying@e` | `receiving@e` | `copying@e` | A stores, and publishes what it stores to B's log, too; a mover copies what was there before |
 //! | `releasing@e+1` | `awaiting@e+1` | `released@e+1` | A sends on what comes, B parks it |
 //! | `routed@e+2` | | | ingest writes to B; both sides stand still, and are compared |
-//! | `active@e+3` | `owned@e+3` | `cleaned@e+3`, later | B compares once more, decides what it has parked, and owns |
+//! | `active@e+3` | `owned@e+3` | | B compares once more, decides what it has parked, and owns |
+//! | `owned`, still `@e+3` | | `cleaned@e+3`, later | A keeps its rows for a while |
 //! | or before that `turned_back@f` | `cleaned@f`, behind A's | `owned@f` | A owns, and what B has parked goes to A |
 //!
 //! Nothing here does anything: each function is given what was seen, and says what follows. `tests/moves` of this crate explores

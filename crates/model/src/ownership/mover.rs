@@ -87,7 +87,7 @@ impl Scene<'_> {
             Phase::Copying => self.copying(wishes),
             Phase::Releasing => self.releasing(),
             Phase::Routed => self.routed(),
-            Phase::Active(_) => self.active(wishes),
+            Phase::Active(_) | Phase::Owned => self.active(wishes),
             Phase::Refused => self.refused(),
             Phase::TurnedBack => self.turned_back(),
         };
@@ -149,6 +149,9 @@ impl Scene<'_> {
         }
         if target.ownership.epoch < epoch {
             return self.first_to_append([self.of_target()]).unwrap_or(Act::Wait(to));
+        }
+        if matches!(self.entry.phase, Phase::Active(_)) {
+            return Act::Decide(Phase::Owned);
         }
         let is_over = source.ownership.epoch >= epoch && source.is_empty;
         let clean = wishes.may_clean.then(|| self.first_to_append([self.of_source()])).flatten();

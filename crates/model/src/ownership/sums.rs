@@ -43,6 +43,11 @@ impl Sums {
     pub fn add(&mut self, lane: Lane, row_hash: u64) {
         self.0.entry(lane).or_default().add(row_hash);
     }
+
+    /// How many rows, of all lanes.
+    pub fn rows(&self) -> u64 {
+        self.0.values().map(|sum| sum.rows).sum()
+    }
 }
 
 impl DailySums {

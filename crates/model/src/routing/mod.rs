@@ -2,8 +2,12 @@
 
 pub mod bucket;
 pub mod decision;
+pub mod plan;
+pub mod queue;
 pub mod shard_map;
 
 pub use bucket::{Bucket, Hash};
 pub use decision::{Decision, NotDecided};
+pub use plan::{Shares, Weighed};
+pub use queue::{MoveQueue, Pace, Stopped};
 pub use shard_map::{Epoch, ShardId, ShardMap};

@@ -7,8 +7,9 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ownership::{Entry, Unit};
+use crate::ownership::{Entry, MoveId, Phase, Unit};
 use crate::routing::bucket::BUCKETS;
+use crate::routing::queue::{MoveQueue, Pace};
 use crate::{Bucket, CustomerId, Hash, Lane, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
@@ -35,7 +36,8 @@ impl fmt::Display for Epoch {
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
 /// from one to another; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how many shards the
-/// system began), `logged` and `derived` (4096 shard numbers each), and `moves`.
+/// system began), `logged` and `derived` (4096 shard numbers each), `moves` and `kept` (what is under way, those last that are owned where they go),
+/// and `queue`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
@@ -47,6 +49,7 @@ pub struct ShardMap {
     places: [Vec<ShardId>; StreamKind::ALL.len()],
     /// In the order of their units.
     moves: Vec<Entry>,
+    queue: MoveQueue,
     /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
     /// Whether a unit is elsewhere than when the system began, or under way.
@@ -62,6 +65,9 @@ pub enum ShardMapError {
     /// Units under way that stand there twice, or not in order; or one that is not where its move says, or of a later map.
     #[error("the shard map's moves do not fit its shards")]
     Moves,
+    /// A unit waits twice.
+    #[error("the shard map's queue has a unit twice")]
+    Queue,
 }
 
 impl ShardMap {
@@ -79,6 +85,8 @@ impl ShardMap {
             logged: place.clone(),
             derived: place,
             moves: Vec::new(),
+            kept: Vec::new(),
+            queue: MoveQueue::default(),
         }
         .into_map()
     }
@@ -160,16 +168,29 @@ impl ShardMap {
         self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
     }
 
-    /// Every shard that has a bucket, or to which one is under way, in order.
+    /// What waits to move, and how fast it is to.
+    pub fn queue(&self) -> &MoveQueue {
+        &self.queue
+    }
+
+    /// The next map, in which units move at another pace.
+    #[must_use]
+    pub fn next_with_pace(&self, pace: Pace) -> Self {
+        let mut queue = self.queue.clone();
+        queue.pace = pace;
+        Self { epoch: Epoch(self.epoch.0 + 1), queue, ..self.clone() }
+    }
+
+    /// Every shard that has a bucket, or to which one is under way or is to go, in order.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()
     }
 
-    /// The next map, with these units under way besides, or as they are now; or, where nothing follows any more, no longer.
-    pub(super) fn next_moving(&self, changed: &[(Unit, Option<Entry>)]) -> Self {
-        let mut next = Unchecked::from(self.clone());
+    /// The next map, with these units under way besides, or as they are now; or, where nothing follows any more, no longer; and with that queue.
+    pub(super) fn next_moving(&self, changed: &[(Unit, Option<Entry>)], queue: MoveQueue) -> Self {
+        let mut next = Unchecked { queue, ..Unchecked::from(self.clone()) };
         next.epoch = Epoch(self.epoch.0 + 1);
-        let mut moves: BTreeMap<Unit, Entry> = next.moves.into_iter().map(|entry| (entry.unit, entry)).collect();
+        let mut moves: BTreeMap<Unit, Entry> = self.moves.iter().cloned().map(|entry| (entry.unit, entry)).collect();
         for (unit, entry) in changed {
             let Some(entry) = entry else {
                 moves.remove(unit);
@@ -182,7 +203,7 @@ impl ShardMap {
             places[usize::from(unit.bucket().number())] = entry.shard();
             moves.insert(*unit, entry.clone());
         }
-        next.moves = moves.into_values().collect();
+        (next.kept, next.moves) = kept(moves.into_values());
         next.into_map()
     }
 }
@@ -204,17 +225,49 @@ struct Unchecked {
     derived: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     moves: Vec<Entry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<Kept>,
+    #[serde(default, skip_serializing_if = "MoveQueue::is_empty")]
+    queue: MoveQueue,
+}
+
+/// A unit that is owned where it goes, in few bytes: there may be thousands. Its kind, its bucket, its move and epoch, from where and to where.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Kept(StreamKind, Bucket, MoveId, Epoch, ShardId, ShardId);
+
+/// Those that are owned where they go, and the others.
+fn kept(moves: impl Iterator<Item = Entry>) -> (Vec<Kept>, Vec<Entry>) {
+    let (owned, moves): (Vec<Entry>, Vec<Entry>) = moves.partition(|entry| entry.phase == Phase::Owned);
+    let kept =
+        |&Entry { unit, of, epoch, from, to, .. }: &Entry| Kept(unit.stream(), unit.bucket(), of, epoch, from, to);
+    (owned.iter().map(kept).collect(), moves)
+}
+
+impl From<Kept> for Entry {
+    fn from(Kept(stream, bucket, of, epoch, from, to): Kept) -> Self {
+        Self { unit: Unit::of(stream, bucket), of, epoch, from, to, phase: Phase::Owned }
+    }
 }
 
 impl Unchecked {
+    /// What is under way, in the order of the units.
+    fn moves(&self) -> Vec<Entry> {
+        let mut moves: Vec<Entry> =
+            self.moves.iter().cloned().chain(self.kept.iter().copied().map(Entry::from)).collect();
+        moves.sort_by_key(|entry| entry.unit);
+        moves
+    }
+
     fn into_map(self) -> ShardMap {
-        let Self { epoch, system, hash, settings, founders, logged, derived, moves } = self;
+        let moves = self.moves();
+        let Self { epoch, system, hash, settings, founders, logged, derived, queue, .. } = self;
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
-        let shards: BTreeSet<ShardId> = logged.iter().chain(&derived).copied().chain(sides).collect();
+        let shards: BTreeSet<ShardId> =
+            logged.iter().chain(&derived).copied().chain(sides).chain(queue.targets()).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
         let has_moved = !moves.is_empty() || places.iter().any(is_away);
-        ShardMap { epoch, system, hash, settings, founders, places, moves, shards, has_moved }
+        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, shards, has_moved }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -239,16 +292,22 @@ impl TryFrom<Unchecked> for ShardMap {
             let place = map.places(entry.unit.stream())[usize::from(entry.unit.bucket().number())];
             place == entry.shard() && entry.epoch <= map.epoch && entry.of.0 <= entry.epoch
         };
-        let rise = map.moves.windows(2).all(|pair| pair[0].unit < pair[1].unit);
-        if rise && map.moves.iter().all(is_there) { Ok(map.into_map()) } else { Err(ShardMapError::Moves) }
+        let moves = map.moves();
+        let rise = moves.windows(2).all(|pair| pair[0].unit < pair[1].unit);
+        let in_order = map.moves.windows(2).all(|pair| pair[0].unit < pair[1].unit);
+        if !(rise && in_order && moves.iter().all(is_there)) {
+            return Err(ShardMapError::Moves);
+        }
+        if map.queue.is_sound() { Ok(map.into_map()) } else { Err(ShardMapError::Queue) }
     }
 }
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, shards: _, has_moved: _ } = map;
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, shards: _, has_moved: _ } = map;
         let [logged, derived] = places;
-        Self { epoch, system, hash, settings, founders, logged, derived, moves }
+        let (kept, moves) = kept(moves.into_iter());
+        Self { epoch, system, hash, settings, founders, logged, derived, moves, kept, queue }
     }
 }
 

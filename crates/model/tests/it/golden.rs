@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use forebay_model::ownership::{self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit};
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
-    Accepted, Bucket, Decision, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Position, Receipt, RequestId, ShardId,
+    Accepted, Bucket, Decision, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Pace, Position, Receipt, RequestId, ShardId,
     ShardMap, StoredOrder, StreamKind, Tenant, Timestamp,
 };
 use forebay_testkit::golden;
@@ -103,6 +103,16 @@ fn maps() {
     let moving = moving.decided(&[Decision::Next(begin[0], of, Phase::Releasing)]).unwrap();
     let kept = golden!("map-moving.json", serde_json::to_vec(&moving).unwrap());
     assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), moving);
+    let after = |map: &ShardMap, phase| map.decided(&[Decision::Next(begin[0], of, phase)]).unwrap();
+    let owned = [Phase::Routed, Phase::Active(inheritance()), Phase::Owned].into_iter().fold(moving, |map, phase| after(&map, phase));
+    let waiting = [0, 1, 4095].map(|bucket| Decision::Wait(unit(StreamKind::Logged, bucket), ShardId(7)));
+    let rows = vec!["orders ORD1 CUST1".to_owned()];
+    let stop = Decision::Stop(begin[1], owned.moving(begin[1]).unwrap().of, rows);
+    let queued = owned.decided(&[&waiting[..], &[stop]].concat()).unwrap();
+    let pace = Pace { paused: true, rows_per_s: NonZeroU32::new(5000), keep_s: Some(60) };
+    let queued = queued.next_with_pace(pace);
+    let kept = golden!("map-queued.json", serde_json::to_vec(&queued).unwrap());
+    assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), queued);
 }
 
 /// Compares some values of a form with their golden file, one a line, and reads the file.
@@ -140,9 +150,10 @@ fn entries() -> Vec<Entry> {
     let releasing = after(&begun, Phase::Releasing);
     let routed = after(&releasing, Phase::Routed);
     let active = after(&routed, Phase::Active(inheritance()));
+    let owned = after(&active, Phase::Owned);
     let refused = after(&active, Phase::Refused);
     let turned_back = after(&refused, Phase::TurnedBack);
-    vec![begun, releasing, routed, active, refused, turned_back]
+    vec![begun, releasing, routed, active, owned, refused, turned_back]
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn a_move_is_these_steps() {
         "map 9: write to 1",
         "map 10: write to 1",
         "owned@10 to 1",
+        "map 11: write to 1",
         "cleaned@10 to 0",
     ];
     assert_eq!(trial.told, expected);
@@ -110,7 +111,19 @@ fn what_is_activated_is_not_turned_back() {
     let act = trial.next(Wishes { turn_back: true, ..GO_ON });
     assert!(matches!(act, Act::Append(B, _)), "{act:?}");
     assert!(trial.step(GO_ON));
+    assert_eq!(trial.next(Wishes::default()), Act::Decide(Phase::Owned));
+    assert!(trial.step(GO_ON));
     assert_eq!(trial.next(Wishes::default()), Act::Wait(A), "what A has is kept until it may be cleaned");
+}
+
+/// A target that is set back to before it owned the unit, and refuses it when it takes the same frame again.
+#[test]
+fn what_was_owned_and_is_refused_after_all_turns_back() {
+    let mut trial = Trial::begin();
+    (0..9).for_each(|_| assert!(trial.step(GO_ON)));
+    assert_eq!(trial.entry.phase, Phase::Owned);
+    trial.shards[1].refused = Some(trial.entry.epoch);
+    assert_eq!(trial.next(GO_ON), Act::Decide(Phase::Refused));
 }
 
 #[test]

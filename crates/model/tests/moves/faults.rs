@@ -47,7 +47,7 @@ impl Moves {
             let Some(entry) = world.map.entry.as_ref().filter(|_| world.budget.has(Fault::Cleaner)) else { return };
             let (source, target) = (world.db(entry.from), world.db(entry.to));
             let is_over = target.ownership.state.owns() && target.ownership.epoch >= entry.epoch;
-            if matches!(entry.phase, Phase::Active(_))
+            if matches!(entry.phase, Phase::Active(_) | Phase::Owned)
                 && is_over
                 && matches!(source.ownership.state, State::Released { .. })
             {
@@ -90,7 +90,7 @@ fn echo(world: &World, visit: Visit<'_, World>) {
 }
 
 fn archive(world: &World, visit: Visit<'_, World>) {
-    let is_decided = world.map.entry.as_ref().is_none_or(|entry| matches!(entry.phase, Phase::Active(_)));
+    let is_decided = world.map.entry.as_ref().is_none_or(|entry| matches!(entry.phase, Phase::Active(_) | Phase::Owned));
     if world.budget.has(Fault::Archive)
         && is_decided
         && world.db(B).ownership.state.owns()

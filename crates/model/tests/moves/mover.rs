@@ -59,7 +59,8 @@ impl Moves {
         };
         let is_less = source.rows.without(target.rows.and(target.dead)).is_empty();
         let Next { act, may_copy } = scene.next(wishes);
-        let is_over = self.is_hasty && matches!(entry.phase, Phase::Active(_)) && target.ownership.epoch >= entry.epoch;
+        let is_decided = matches!(entry.phase, Phase::Active(_) | Phase::Owned);
+        let is_over = self.is_hasty && is_decided && target.ownership.epoch >= entry.epoch;
         let hasty = is_over.then_some(Act::Finish);
         (self.rules.acts(scene, wishes, act, is_less).into_iter().chain(hasty).collect(), may_copy)
     }

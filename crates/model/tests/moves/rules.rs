@@ -127,7 +127,7 @@ impl Rules {
             {
                 vec![Act::Decide(Phase::TurnedBack)]
             }
-            Phase::Active(_) if self.has(Mistake::CleansBesideTheLog) && target.epoch >= epoch => vec![Act::Finish],
+            Phase::Active(_) | Phase::Owned if self.has(Mistake::CleansBesideTheLog) && target.epoch >= epoch => vec![Act::Finish],
             Phase::Refused if self.has(Mistake::ForgetsThatItRefused) => vec![Act::Decide(Phase::TurnedBack)],
             Phase::TurnedBack
                 if self.has(Mistake::SendsTheTargetAwayFirst) && is_logged(from) && source.epoch < epoch =>

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Error, anyhow};
 use bytes::Bytes;
 use forebay_api::accepted::ERRORS_MAX;
-use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, RecordKind, Refusal, RejectedLine, Settled, Then};
+use forebay_client::{Batch, BatchAnswer, Client, Lines, Lost, RecordKind, Refusal, RejectedLine, Role, Settled, Then};
 use forebay_model::Timestamp;
 use forebay_model::order::fault::Rejection;
 use forebay_service::Shutdown;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::check::{Checked, Checker};
 use crate::chunk::Chunk;
+use crate::delivery::door;
 use crate::delivery::outage::Outage;
 use crate::delivery::rate::RateLimit;
 use crate::source::input::name::SourceName;
@@ -143,7 +144,10 @@ impl Round<'_> {
                 Then::Next => {}
                 Then::Smaller => self.delivered.retries += 1,
                 Then::Later(refusal, after) => self.wait_before_retry(&refusal, after).await?,
-                Then::Stop(refusal) => return Err(Undelivered::Failed(anyhow!("ingest answers {refusal}"))),
+                Then::Stop(refusal) => {
+                    let why = door::refused(&self.sender.client, Role::Ingest, &refusal).await;
+                    return Err(Undelivered::Failed(anyhow!(why)));
+                }
                 Then::Lost(lost) => {
                     self.delivered.resent_lines += if lost.was_sent { sent } else { 0 };
                     self.wait_after_loss(&lost).await?;

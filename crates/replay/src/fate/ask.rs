@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forebay_api::receipt::ReceiptState;
-use forebay_client::{Answer, Client, Code, ReceiptReport};
+use forebay_client::{Answer, Client, Code, ReceiptReport, Role};
 use forebay_task::Backoff;
 
+use crate::delivery::door;
 use crate::delivery::outage::Outage;
 use crate::event::Tell;
 
@@ -62,7 +63,7 @@ impl Asker {
                 Answer::Refused(refusal) if refusal.code() == Some(Code::ReceiptGone) => {
                     return Ok(Told::Gone(refusal.to_string()));
                 }
-                Answer::Refused(refusal) => return Err(format!("query answers {refusal}")),
+                Answer::Refused(refusal) => return Err(door::refused(&self.client, Role::Query, &refusal).await),
                 Answer::Lost(lost) if outage.lost(&lost.to_string()) => {}
                 Answer::Lost(lost) => return Err(format!("{lost}; giving up")),
             }

@@ -12,9 +12,11 @@
 //! |---|---|
 //! | `state` | how far each file was read, kept where the next run finds it |
 //! | `part` | the next part of a file |
+//! | `sums` | what came of all of them |
 
 mod part;
 mod state;
+mod sums;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,9 +27,11 @@ use forebay_service::{BadSetting, Shutdown};
 
 use self::part::next_part;
 use self::state::FollowedFiles;
+use self::sums::Sums;
 use crate::event::{Event, Tell};
 use crate::journal::state::StateDir;
-use crate::journal::summary::{Ending, Summary};
+use crate::journal::summary::Summary;
+use crate::journal::tally::Counts;
 use crate::run::run_plan;
 use crate::settings::Settings;
 use crate::source::input::listing::files;
@@ -58,7 +62,7 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
         said: HashMap::new(),
         tell,
         interrupt,
-        sum: None,
+        sums: Sums::new(kind),
     };
     (following.tell)(Event::Begins { bytes: None });
     loop {
@@ -73,10 +77,7 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
             break;
         }
     }
-    Ok(following
-        .sum
-        .take()
-        .map_or_else(|| Summary::nothing(kind), |sum| Summary { ending: Ending::Interrupted, ..sum }))
+    Ok(following.summary())
 }
 
 struct Following {
@@ -89,7 +90,7 @@ struct Following {
     said: HashMap<PathBuf, String>,
     tell: Tell,
     interrupt: Shutdown,
-    sum: Option<Summary>,
+    sums: Sums,
 }
 
 impl Following {
@@ -102,7 +103,7 @@ impl Following {
             }
             match self.send_part(path.clone()).await {
                 Ok(sent) => has_sent |= sent,
-                Err(error) if error.is::<BadSetting>() && self.sum.is_none() => return Err(error),
+                Err(error) if error.is::<BadSetting>() && self.sums.is_nothing() => return Err(error),
                 Err(error) => self.say(&path, format!("{}: {error:#}", path.display())),
             }
         }
@@ -145,6 +146,7 @@ impl Following {
         let settings = Settings { files: vec![path.clone()], ..self.settings.clone() };
         let followed = self.known.get(id, &path)?;
         let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
+        let before = part.counts;
         self.known.keep(id, &part)?;
         let input = match &part.window {
             Some(window) => Input::Part(path.clone(), window.clone(), id),
@@ -154,15 +156,26 @@ impl Following {
         let ran = run_plan(settings, plan, Tell::clone(&self.tell), self.interrupt.clone()).await?;
         let is_sent = ran.files.iter().all(|file| file.complete);
         if is_sent {
-            let next = part.sent(&path, ran.files.iter().map(|file| file.records_done).sum())?;
-            self.known.keep(id, &next)?;
+            let (mut records, mut counts) = (0, Counts::default());
+            for file in &ran.files {
+                records += file.records_done;
+                counts += file.all_runs;
+            }
+            self.known.keep(id, &part.sent(&path, records, counts)?)?;
         }
         let sent_something = is_sent && ran.total.records > 0;
-        match &mut self.sum {
-            Some(sum) => sum.add(ran),
-            None => self.sum = Some(ran),
-        }
+        self.sums.add(id, ran, before);
         Ok(sent_something)
+    }
+
+    /// What came of all files, whoever has sent it.
+    fn summary(mut self) -> Summary {
+        for (id, path) in &self.seen {
+            if let Ok(followed) = self.known.get(*id, path) {
+                self.sums.add_sent_before(*id, &followed);
+            }
+        }
+        self.sums.summary(&self.seen)
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use csv::ByteRecord;
 
 use super::state::Followed;
+use crate::journal::tally::Counts;
 use crate::settings::Settings;
 use crate::source::format::Format;
 use crate::source::input::Input;
@@ -70,15 +71,17 @@ fn header(file: &File, delimiter: u8) -> std::io::Result<(u64, u64)> {
 }
 
 impl Followed {
-    /// When all of the part is sent, and so many records of the file are.
+    /// When all of the part is sent, and so many records of the file are. That has become of those of the part.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn sent(self, path: &Path, records: u64) -> Result<Self> {
+    pub(super) fn sent(self, path: &Path, records: u64, counts: Counts) -> Result<Self> {
         let Some(window) = &self.window else { return Ok(self) };
         let cannot = || format!("cannot read {}", path.display());
         let file = File::open(path).with_context(cannot)?;
         let mark = window.end(&file, records).with_context(cannot)?;
-        Ok(Self { mark, tried: window.to, window: None, ..self })
+        let mut all = self.counts;
+        all += counts;
+        Ok(Self { mark, counts: all, tried: window.to, window: None, ..self })
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::fingerprint::Fingerprint;
+use crate::journal::tally::Counts;
 use crate::source::input::FileId;
 use crate::source::input::window::{Mark, Window};
 
@@ -30,6 +31,9 @@ pub(super) struct Followed {
     pub(super) window: Option<Window>,
     /// Of a file that is sent as a whole, its length when it was.
     pub(super) whole: Option<u64>,
+    /// What became of the records before the mark.
+    #[serde(default)]
+    pub(super) counts: Counts,
     /// Up to where it was read last, though the order that ends there was left.
     pub(super) tried: u64,
 }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use forebay_service::BadSetting;
 
 use crate::journal::rejects::{LINE_HEAD, Reject, lines};
@@ -25,6 +25,8 @@ pub(crate) struct RejectsFile {
     bytes: u64,
     /// How many of them are on the disk.
     synced_bytes: u64,
+    /// Whether what was written may not be on the disk. A later sync says nothing of it: the system tells such a failure once (fsync(2)).
+    is_doubtful: bool,
 }
 
 impl RejectsFile {
@@ -34,13 +36,14 @@ impl RejectsFile {
     /// [`BadSetting`] where something else is there already, or nothing can be written.
     pub(crate) fn new(path: PathBuf) -> Result<(Self, Option<PathBuf>)> {
         let cannot = |error: io::Error| BadSetting::new(cannot_write(&path, &error));
+        check_leads_somewhere(&path)?;
         let make = || File::options().write(true).create_new(true).open(&path);
         let (file, kept) = match make() {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let mut there = File::options().read(true).write(true).open(&path).map_err(cannot)?;
                 // Devices and pipes take everything, and an empty file has nothing to lose.
                 if there.metadata().map_err(cannot)?.len() == 0 {
-                    return Ok((Self { path, file: there, is_own: false, bytes: 0, synced_bytes: 0 }, None));
+                    return Ok((Self::of(path, there, false, 0), None));
                 }
                 if !is_rejects_file(&mut there).map_err(cannot)? {
                     let path = path.display();
@@ -55,7 +58,7 @@ impl RejectsFile {
             }
             made => (made.map_err(cannot)?, None),
         };
-        Ok((Self { path, file, is_own: true, bytes: 0, synced_bytes: 0 }, kept))
+        Ok((Self::of(path, file, true, 0), kept))
     }
 
     /// That of an interrupted run, of which the first `bytes` bytes count. What it has written behind them is written again by this one,
@@ -65,6 +68,7 @@ impl RejectsFile {
     /// Where it is not what that run has left: records that it has rejected would be in no file.
     pub(crate) fn of_interrupted(path: PathBuf, bytes: u64) -> Result<Self> {
         let cannot = |error: io::Error| BadSetting::new(cannot_write(&path, &error));
+        check_leads_somewhere(&path)?;
         let open = File::options().read(true).write(true).create(bytes == 0).truncate(false).open(&path);
         let mut file = match open {
             Err(error) if error.kind() == ErrorKind::NotFound && bytes > 0 => return Err(lost(&path).into()),
@@ -77,7 +81,13 @@ impl RejectsFile {
             }
             file.set_len(bytes).and_then(|()| file.seek(SeekFrom::Start(bytes))).map_err(cannot)?;
         }
-        Ok(Self { path, file, is_own: true, bytes, synced_bytes: 0 })
+        // A link was made by somebody else, whatever it leads to.
+        let is_own = !path.is_symlink();
+        Ok(Self::of(path, file, is_own, bytes))
+    }
+
+    fn of(path: PathBuf, file: File, is_own: bool, bytes: u64) -> Self {
+        Self { path, file, is_own, bytes, synced_bytes: 0, is_doubtful: false }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -116,8 +126,12 @@ impl RejectsFile {
     /// # Errors
     /// When that cannot be.
     pub(crate) fn sync(&mut self) -> Result<()> {
+        let cannot = || format!("cannot write {}", self.path.display());
+        ensure!(!self.is_doubtful, cannot());
         if self.synced_bytes < self.bytes && self.file.metadata().is_ok_and(|meta| meta.is_file()) {
-            self.file.sync_data().with_context(|| format!("cannot write {}", self.path.display()))?;
+            let synced = self.file.sync_data();
+            self.is_doubtful = synced.is_err();
+            synced.with_context(cannot)?;
         }
         self.synced_bytes = self.bytes;
         Ok(())
@@ -138,6 +152,18 @@ impl Drop for RejectsFile {
 
 fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("cannot write rejected records to {}: {error}; name another place with --rejects", path.display())
+}
+
+/// Refuses a link that leads nowhere: what it is to lead to is not there to be looked at, and not for this run to make.
+fn check_leads_somewhere(path: &Path) -> Result<(), BadSetting> {
+    let is_nowhere = path.is_symlink() && path.metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if !is_nowhere {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(BadSetting::new(format!(
+        "{path} is a link to what is not there: make that, or name another place with --rejects"
+    )))
 }
 
 fn lost(path: &Path) -> BadSetting {
@@ -248,6 +274,26 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         drop(made);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_link_stays_and_one_that_leads_nowhere_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, target) = (dir.path().join("rejects"), dir.path().join("target"));
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        for refused in
+            [RejectsFile::new(path.clone()).map(|_| ()), RejectsFile::of_interrupted(path.clone(), 0).map(drop)]
+        {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("is a link to what is not there"), "{error}");
+            assert!(path.is_symlink() && !target.exists());
+        }
+        std::fs::write(&target, "").unwrap();
+        drop(new(&path));
+        drop(RejectsFile::of_interrupted(path.clone(), 0).unwrap());
+        assert!(path.is_symlink() && target.exists());
+        new(&path).write("x", &[reject(1, "{}")]).unwrap();
+        assert_eq!(lines(&target).len(), 1, "what it leads to is written");
     }
 
     #[test]

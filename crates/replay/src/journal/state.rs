@@ -110,8 +110,8 @@ impl StateDir {
         Ok(Some(saved))
     }
 
-    /// What an earlier run has saved about a part of a file that is followed or, where that is all sent, about the part before
-    /// it: rejected records of all of them go to one file. So many records stand before the part.
+    /// What an earlier run has saved about a part of a file that is followed or, where it has saved nothing of it, what the part before
+    /// it leaves: rejected records of all of them go to one file. So many records stand before the part.
     pub(crate) fn load_part(&self, part: &Identity, to: &str, records_before: u64) -> Option<Saved> {
         let saved = Saved::read(&std::fs::read(self.path_of(part, to)).ok()?).ok()?;
         if saved.file == *part {
@@ -120,7 +120,13 @@ impl StateDir {
         let is_before = saved.complete && saved.records == records_before;
         // Somebody may have taken the rejected records of what is done away.
         let rejects_bytes = if saved.rejects.exists() { saved.rejects_bytes } else { 0 };
-        is_before.then(|| Saved { file: part.clone(), complete: false, rejects_bytes, ..saved })
+        is_before.then(|| Saved {
+            file: part.clone(),
+            complete: false,
+            known: Known::default(),
+            rejects_bytes,
+            ..saved
+        })
     }
 
     /// Keeps how far a run has come; a reader finds either what was there before or all of this.

@@ -80,38 +80,6 @@ pub struct FileSummary {
 }
 
 impl Summary {
-    /// That of a run in which nothing came.
-    pub(crate) fn nothing(of: RecordKind) -> Self {
-        Self {
-            ending: Ending::Interrupted,
-            of,
-            dry_run: false,
-            total: Tally::default(),
-            fates: None,
-            report: None,
-            seconds: 0.0,
-            records_per_s: 0.0,
-            files: Vec::new(),
-        }
-    }
-
-    /// With what another run has sent, file by file.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.total += other.total;
-        self.seconds += other.seconds;
-        self.records_per_s = self.total.accepted as f64 / self.seconds.max(f64::EPSILON);
-        for file in other.files {
-            match self.files.iter_mut().find(|known| known.file == file.file) {
-                Some(known) => {
-                    let mut tally = known.tally;
-                    tally += file.tally;
-                    *known = FileSummary { tally, ..file };
-                }
-                None => self.files.push(file),
-            }
-        }
-    }
-
     /// Sums up a journal. `places` are those of the dead orders of each file, where it was asked what became of them.
     pub(crate) fn new(
         journal: &Journal,

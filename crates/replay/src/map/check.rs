@@ -5,8 +5,10 @@ use super::path::{Path, Root, Step};
 use crate::source::format::Format;
 
 /// The fields that a map sets otherwise: of an order, and of an event.
-const ORDER_FIELDS: &[&str] = &["order_id", "customer_id", "timestamp", "items", "total", "kind"];
-const EVENT_FIELDS: &[&str] = &["event_id", "order_id", "customer_id", "kind", "at", "items", "amount", "set"];
+pub(super) const ORDER_FIELDS: &[&str] =
+    &["order_id", "customer_id", "timestamp", "items", "total", "kind", "currency"];
+pub(super) const EVENT_FIELDS: &[&str] =
+    &["event_id", "order_id", "customer_id", "kind", "at", "items", "amount", "set"];
 /// The largest distance between two lines of an order: what is kept of open orders must fit into memory.
 const LINES_APART_MAX: u64 = 1_000_000;
 
@@ -37,7 +39,7 @@ pub(super) fn check(map: &Map) -> Result<(), String> {
 
 fn check_names(map: &Map) -> Result<(), String> {
     let (fields, noun) = if map.event.is_some() { (EVENT_FIELDS, "event") } else { (ORDER_FIELDS, "order") };
-    match map.further.iter().find(|(name, _)| fields.contains(&name.as_str())) {
+    match map.further.named.iter().find(|(name, _)| fields.contains(&name.as_str())) {
         Some((name, _)) => Err(format!("attributes: `{name}` is a field that every {noun} has already")),
         None => Ok(()),
     }

@@ -33,6 +33,7 @@ use forebay_service::BadSetting;
 
 use self::condition::Condition;
 pub(crate) use self::fields::Name;
+use self::fields::further::Further;
 use self::fields::number::Number;
 use self::fields::text::Text;
 use self::fields::time::Time;
@@ -84,9 +85,6 @@ pub(crate) struct Map {
     /// Orders for whose every item one of these holds are returns.
     return_when: Vec<Condition>,
 }
-
-/// Fields that are taken as they are, each with its name.
-pub(crate) type Further = Vec<(String, Text)>;
 
 /// What makes an item.
 #[derive(Clone, Debug)]
@@ -215,8 +213,8 @@ country = "Country"
         let (customer_id, item) = (map.customer_id.unwrap(), map.item.unwrap());
         assert_eq!((customer_id.strip_suffix.as_str(), customer_id.default.as_str()), (".0", "guest"));
         assert_eq!((item.price.unwrap().scale, item.quantity.scale), (Scale::Digits(2), Scale::Digits(0)));
-        assert_eq!(item.further[0].0, "description");
-        assert_eq!((map.further[0].0.as_str(), map.delimiter), ("country", b','));
+        assert_eq!(item.further.named[0].0, "description");
+        assert_eq!((map.further.named[0].0.as_str(), map.delimiter), ("country", b','));
     }
 
     #[test]

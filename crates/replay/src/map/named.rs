@@ -24,6 +24,8 @@ macro_rules! named_maps {
 named_maps!(
     "amazon-orders",
     "etsy-items",
+    "forebay-csv",
+    "forebay-items-csv",
     "magento-json",
     "online-retail",
     "online-retail-ii",

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::condition::RawCondition;
+use super::fields::further::{ALL, Further};
 use super::fields::number::{Number, Separators};
 use super::fields::text::Text;
 use super::fields::time::Time;
 use super::fields::{Names, RawField, separators};
 use super::path::Path;
 use super::rules::Rules;
-use super::{Envelope, EventFields, Further, ItemFields, Map};
+use super::{Envelope, EventFields, ItemFields, Map};
 use crate::source::format::Format;
 
 type RawFields = BTreeMap<String, RawField>;
@@ -177,12 +178,14 @@ impl Read {
         field.into_time(&mut self.names).map_err(|what| format!("{name}: {what}"))
     }
 
-    fn further(&mut self, place: &str, fields: RawFields) -> Result<Further, String> {
+    fn further(&mut self, place: &str, mut fields: RawFields) -> Result<Further, String> {
+        let all_of = self.text(&format!("{place}.{ALL}"), fields.remove(ALL))?;
         let read = |(name, field): (String, RawField)| {
             let text = self.some_text(&format!("{place}.{name}"), field)?;
             Ok((name, text))
         };
-        fields.into_iter().map(read).collect()
+        let named = fields.into_iter().map(read).collect::<Result<_, String>>()?;
+        Ok(Further { named, all_of: all_of.map(|field| Text { is_json: true, ..field }) })
     }
 
     fn item(&mut self, item: RawItem) -> Result<ItemFields, String> {

@@ -34,7 +34,7 @@ pub(crate) struct Path {
 impl Path {
     /// Whether a text is meant as a path, and not as the name of a column.
     pub(crate) fn is_meant(text: &str) -> bool {
-        text.starts_with(['$', '@', '^']) && text[1..].starts_with(['.', '['])
+        text == "@" || text.starts_with(['$', '@', '^']) && text[1..].starts_with(['.', '['])
     }
 
     /// Reads a path.
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn paths_are_read_and_written_the_same() {
-        for text in ["$", "$.a", "@.line items.x_1", "$.orders[*]", "$['a.b'][0].c", "^.type", "$[*]"] {
+        for text in ["$", "@", "$.a", "@.line items.x_1", "$.orders[*]", "$['a.b'][0].c", "^.type", "$[*]"] {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Path::parse("$[\"a\"]").unwrap().steps, [Step::Key("a".to_owned())]);
@@ -117,6 +117,6 @@ mod tests {
         for text in ["a", "$.", "$a", "$[", "$[x]", "$['a]", "$..a"] {
             assert!(Path::parse(text).is_err(), "{text}");
         }
-        assert!(!Path::is_meant("$") && !Path::is_meant("@home") && Path::is_meant("$[0]"));
+        assert!(!Path::is_meant("$") && !Path::is_meant("@home") && Path::is_meant("$[0]") && Path::is_meant("@"));
     }
 }

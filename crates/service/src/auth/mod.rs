@@ -21,6 +21,8 @@ pub use client::{Client, Rights};
 pub use clients::Clients;
 pub use forebay_api::Right;
 pub use guard::Guard;
+#[cfg(any(test, fuzzing))]
+pub(crate) use jwt::asked::{is_token_taken, key_set};
 pub use jwt::{Jwks, JwtSettings};
 
 pub use crate::http::peer::ClientName;

@@ -22,7 +22,7 @@ pub(crate) mod units;
 
 pub use away::SentOn;
 pub use leftover::rows_moved;
-pub use moving::{UnitRow, UnitSnapshot, rows_of_days};
+pub use moving::{HashedRow, UnitDay, UnitRow, UnitSnapshot, UnitsSaid, count_of, days_of, rows_between, rows_of_days};
 pub use parked::Waiting;
 pub use sums::daily_sums;
 pub use units::has_any_said;

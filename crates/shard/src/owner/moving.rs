@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use forebay_model::ownership::{DailySums, Ownership, Unit};
 use forebay_model::tuple::{COPY_HEADER, COPY_TRAILER};
-use forebay_model::{Bucket, Incarnation, Lane, Position, ShardId, ShardMap};
+use forebay_model::{Bucket, Incarnation, Lane, Position, ShardId, ShardMap, StreamKind};
 use futures::TryStreamExt;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use super::sums::{self, daily_sums};
 use super::{leftover, units};
@@ -28,15 +28,44 @@ pub struct UnitSnapshot {
     pub sums: DailySums,
 }
 
+/// What a shard says of some units of a kind of streams, at one moment.
+#[derive(Clone, Debug)]
+pub struct UnitsSaid {
+    /// How far the stream of their facts is committed.
+    pub position: Position,
+    /// What the shard says of each, and whether none of its rows are there or parked, where that was asked.
+    pub units: BTreeMap<Bucket, (Ownership, Option<bool>)>,
+}
+
 /// A row of a unit, as it stands in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitRow {
-    /// The hash of all that it says.
-    pub hash: i64,
     /// Of a logged lane, the place where it was first stored.
     pub place: Option<(ShardId, Position)>,
     /// Its COPY tuple.
     pub tuple: Bytes,
+}
+
+/// A row to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashedRow {
+    /// The hash of all that it says.
+    pub hash: i64,
+    /// The row.
+    pub row: UnitRow,
+}
+
+/// What a lane has of a unit and a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitDay {
+    /// The lane.
+    pub lane: Lane,
+    /// The day, counted from 1970.
+    pub day: i32,
+    /// Its rows.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl UnitSnapshot {
@@ -61,6 +90,86 @@ impl UnitSnapshot {
     }
 }
 
+impl UnitsSaid {
+    /// Reads it; of those units that `asks` says, also whether anything is there. `None` where the stream was never read there.
+    pub async fn read(
+        connection: &mut PgConnection,
+        map: &ShardMap,
+        (stream, here): (StreamKind, ShardId),
+        buckets: &[Bucket],
+        asks: impl Fn(Bucket, &Ownership) -> bool + Send,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let mut snapshot = connection.begin().await?;
+        snapshot.execute("set transaction isolation level repeatable read, read only").await?;
+        let Some(position) = StreamPosition::of(&mut snapshot, stream).await? else { return Ok(None) };
+        let position = position.position;
+        let mut said = units::all_said(&mut snapshot, stream, buckets).await?;
+        let mut units = BTreeMap::new();
+        for &bucket in buckets {
+            let first = || units::at_first(map, here, bucket, position.incarnation);
+            let ownership = said.remove(&bucket).unwrap_or_else(first);
+            let is_empty = if asks(bucket, &ownership) {
+                Some(!leftover::is_any(&mut snapshot, stream, bucket).await?)
+            } else {
+                None
+            };
+            units.insert(bucket, (ownership, is_empty));
+        }
+        snapshot.commit().await?;
+        Ok(Some(Self { position, units }))
+    }
+}
+
+/// What a kind of streams has of a bucket, by lane and day, in order.
+pub async fn days_of(
+    connection: &mut PgConnection,
+    stream: StreamKind,
+    bucket: Bucket,
+) -> Result<Vec<UnitDay>, sqlx::Error> {
+    let mut days = Vec::new();
+    for lane in stream.lanes() {
+        let (day, table) = (sums::day(lane), lane.table());
+        let sql = format!(
+            "select {day} as day, count(*), sum(pg_column_size(t.*))::int8 from {table} t where bucket = $1 group by day order by day"
+        );
+        let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(bucket.number().cast_signed());
+        let rows: Vec<(i32, i64, i64)> = rows.fetch_all(&mut *connection).await?;
+        let of_lane = |(day, rows, bytes): (i32, i64, i64)| UnitDay {
+            lane,
+            day,
+            rows: rows.cast_unsigned(),
+            bytes: bytes.cast_unsigned(),
+        };
+        days.extend(rows.into_iter().map(of_lane));
+    }
+    Ok(days)
+}
+
+/// How many rows a kind of streams has of a bucket.
+pub async fn count_of(connection: &mut PgConnection, stream: StreamKind, bucket: Bucket) -> Result<u64, sqlx::Error> {
+    let counts = stream.lanes().map(|lane| format!("(select count(*) from {} where bucket = $1)", lane.table()));
+    let sql = format!("select {}", counts.collect::<Vec<_>>().join(" + "));
+    let count: i64 =
+        sqlx::query_scalar(AssertSqlSafe(sql)).bind(bucket.number().cast_signed()).fetch_one(connection).await?;
+    Ok(count.cast_unsigned())
+}
+
+/// The rows of a lane of a bucket, of the days from one to another (counted from 1970).
+///
+/// # Errors
+/// What the server says. The connection must not be used again then: it may be off by an answer.
+pub async fn rows_between(
+    connection: &mut PgConnection,
+    lane: Lane,
+    bucket: Bucket,
+    (first, last): (i32, i32),
+) -> Result<Vec<UnitRow>, sqlx::Error> {
+    let bytes = copied_out(connection, &statement(lane, bucket, None, (first, last), "")).await?;
+    let mut rows = Vec::new();
+    let is_whole = each_row(lane, &bytes, false, |_, _, row| rows.push(row));
+    is_whole.map(|()| rows).ok_or_else(not_as_it_should_be)
+}
+
 /// The rows of a lane of a bucket, of these days (counted from 1970), by their identities.
 ///
 /// # Errors
@@ -70,57 +179,79 @@ pub async fn rows_of_days(
     lane: Lane,
     bucket: Bucket,
     days: &[i32],
-) -> Result<BTreeMap<Vec<u8>, UnitRow>, sqlx::Error> {
+) -> Result<BTreeMap<Vec<u8>, HashedRow>, sqlx::Error> {
+    let (Some(&first), Some(&last)) = (days.iter().min(), days.iter().max()) else { return Ok(BTreeMap::new()) };
+    let list = days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let only = format!(" and {} = any ('{{{list}}}'::int4[])", sums::day(lane));
+    let hash = sums::hash(lane);
+    let bytes = copied_out(connection, &statement(lane, bucket, Some(&hash), (first, last), &only)).await?;
+    let mut rows = BTreeMap::new();
+    let is_whole = each_row(lane, &bytes, true, |identity, hash, row| {
+        rows.insert(identity, HashedRow { hash, row });
+    });
+    is_whole.map(|()| rows).ok_or_else(not_as_it_should_be)
+}
+
+async fn copied_out(connection: &mut PgConnection, statement: &str) -> Result<Bytes, sqlx::Error> {
     let mut bytes = Vec::new();
-    let mut stream = connection.copy_out_raw(&statement(lane, bucket, days)).await?;
+    let mut stream = connection.copy_out_raw(statement).await?;
     while let Some(chunk) = stream.try_next().await? {
         bytes.extend_from_slice(&chunk);
     }
-    let bytes = Bytes::from(bytes);
-    let rows = rows(lane, &bytes);
-    rows.ok_or_else(|| sqlx::Error::Decode("a COPY is not as it should be".into()))
+    Ok(bytes.into())
 }
 
-/// Hash and place first, and behind them the columns of the lane.
-fn statement(lane: Lane, bucket: Bucket, days: &[i32]) -> String {
+fn not_as_it_should_be() -> sqlx::Error {
+    sqlx::Error::Decode("a COPY is not as it should be".into())
+}
+
+/// Hash and place first, and behind them the columns of the lane. The bounds of time leave out every partition that has nothing of these days.
+fn statement(lane: Lane, bucket: Bucket, hash: Option<&str>, (first, last): (i32, i32), only: &str) -> String {
     let columns = lane.columns().iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
-    let (table, hash, day) = (lane.table(), sums::hash(lane), sums::day(lane));
+    let (table, time) = (lane.table(), lane.columns()[lane.spec().time].name);
+    let hash = hash.map_or_else(String::new, |hash| format!("{hash}, "));
     let (places, join) = if place::is_kept(lane) {
         ("l.shard, l.incarnation, place_seq, ", "join place_log l on l.number = place_log")
     } else {
         ("", "")
     };
-    let days = days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let at = |day: i32| format!("to_timestamp({}::float8)", i64::from(day) * 86_400);
     format!(
-        "copy (select {hash}, {places}{columns} from {table} {join} where bucket = {} and {day} = any ('{{{days}}}'::int4[])) \
+        "copy (select {hash}{places}{columns} from {table} {join} where bucket = {} and {time} >= {} and {time} < {}{only}) \
          to stdout (format binary)",
-        bucket.number()
+        bucket.number(),
+        at(first),
+        at(last + 1)
     )
 }
 
-/// Takes a COPY apart.
-fn rows(lane: Lane, bytes: &Bytes) -> Option<BTreeMap<Vec<u8>, UnitRow>> {
+/// Takes a COPY apart: gives of each row its identity, its hash, where there is one, and the row. `None` where it is none.
+fn each_row(
+    lane: Lane,
+    bytes: &Bytes,
+    is_hashed: bool,
+    mut take: impl FnMut(Vec<u8>, i64, UnitRow),
+) -> Option<()> {
     let mut at = COPY_HEADER.len();
-    let mut rows = BTreeMap::new();
     let is_placed = place::is_kept(lane);
     while bytes.get(at..at + COPY_TRAILER.len())? != COPY_TRAILER {
         at += size_of::<i16>();
-        let hash = i64::from_be_bytes(field(bytes, &mut at)?.as_ref().try_into().ok()?);
+        let hash = if is_hashed { i64::from_be_bytes(field(bytes, &mut at)?.as_ref().try_into().ok()?) } else { 0 };
         let place = if is_placed { Some(place(bytes, &mut at)?) } else { None };
         let begin = at;
         let mut identity = Vec::new();
         for number in 0..lane.columns().len() {
             let value = field(bytes, &mut at)?;
-            if number < lane.identity().len() {
+            if is_hashed && number < lane.identity().len() {
                 identity.extend((value.len() as u32).to_be_bytes());
                 identity.extend_from_slice(&value);
             }
         }
         let mut tuple = (lane.columns().len() as i16).to_be_bytes().to_vec();
         tuple.extend_from_slice(&bytes[begin..at]);
-        rows.insert(identity, UnitRow { hash, place, tuple: tuple.into() });
+        take(identity, hash, UnitRow { place, tuple: tuple.into() });
     }
-    Some(rows)
+    Some(())
 }
 
 /// Where a row was first stored: the shard, and the position in its log.

@@ -170,6 +170,20 @@ pub(crate) async fn mark(
     Ok(())
 }
 
+/// What was said of these buckets, where anything was.
+pub(crate) async fn all_said(
+    connection: &mut PgConnection,
+    stream: StreamKind,
+    buckets: &[Bucket],
+) -> Result<BTreeMap<Bucket, Ownership>, sqlx::Error> {
+    const SQL: &str = "select bucket, version, said::text from unit_owner where stream = $1 and bucket = any ($2)";
+    let numbers: Vec<i16> = buckets.iter().map(|bucket| bucket.number().cast_signed()).collect();
+    let rows = sqlx::query(SQL).bind(stream.as_str()).bind(numbers).fetch_all(connection).await?;
+    let said =
+        |row: sqlx::postgres::PgRow| Ok((bucket(row.try_get(0)?)?, ownership(row.try_get(1)?, row.try_get(2)?)?));
+    rows.into_iter().map(said).collect()
+}
+
 /// Writes what is said of buckets from now on. To be called in a transaction that moves the position, or holds it, and [marks](mark) it.
 pub(crate) async fn write(
     connection: &mut PgConnection,

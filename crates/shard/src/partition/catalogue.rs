@@ -14,6 +14,10 @@ pub(super) const CREATION_LOCK: i64 = 0x666f_7265_0001;
 /// table is small.
 const PER_TRANSACTION: usize = 32;
 
+/// A partition is hollow where at least so many rows were deleted since it was made, and one in so many of all.
+const HOLLOW_ROWS: i64 = 1000;
+const HOLLOW_PART: i64 = 5;
+
 /// The ranges that a table's partitions hold.
 pub(crate) async fn read_ranges(connection: &mut PgConnection, table: &str) -> Result<Ranges, sqlx::Error> {
     // The bounds are printed and read in one session, so its time zone and date style do not matter. MINVALUE, MAXVALUE
@@ -86,10 +90,11 @@ pub(super) async fn read_partitions(
         ) \
         select oid::int8 as oid, oid::regclass::text as name, relkind = 'r' as is_plain, bound = 'DEFAULT' as is_default, \
             case when $2 then coalesce(pg_total_relation_size(oid), 0) else 0 end as bytes, \
+            $2 and exists (select from pg_stat_all_tables t where t.relid = oid and t.n_tup_del >= $3 and t.n_tup_del * $4 >= t.n_live_tup + t.n_tup_del) as is_hollow, \
             case when isfinite(low) then (extract(epoch from low) * 1000000)::int8 end as low, \
             case when isfinite(high) then (extract(epoch from high) * 1000000)::int8 end as high \
         from limits order by low nulls first";
-    let rows = sqlx::query(SQL).bind(table).bind(with_bytes).persistent(false).fetch_all(connection).await?;
+    let rows = sqlx::query(SQL).bind(table).bind(with_bytes).bind(HOLLOW_ROWS).bind(HOLLOW_PART).persistent(false).fetch_all(connection).await?;
     let mut partitions = Vec::with_capacity(rows.len());
     for row in rows {
         if row.try_get::<Option<bool>, _>("is_default")?.unwrap_or(true) {
@@ -103,6 +108,7 @@ pub(super) async fn read_partitions(
             span,
             is_plain: row.try_get("is_plain")?,
             bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),
+            is_hollow: row.try_get("is_hollow")?,
         });
     }
     Ok(Some(partitions))

@@ -19,9 +19,11 @@ pub(super) struct Partition {
     pub(super) is_plain: bool,
     /// With its indexes.
     pub(super) bytes: u64,
+    /// Whether so much of it was deleted that it is worth to be written anew: a DELETE leaves its room to the table, not to the disk.
+    pub(super) is_hollow: bool,
 }
 
-/// A day, month or year that is over and has more than one partition.
+/// A day, month or year that is over and has more than one partition, or one that is hollow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Period {
     pub(super) span: Span,
@@ -128,7 +130,8 @@ impl Period {
 
     fn can_be_merged(&self, length: Length) -> bool {
         let bytes: u64 = self.partitions.iter().map(|partition| partition.bytes).sum();
-        self.partitions.len() > 1
+        let is_hollow = || self.partitions.iter().all(|partition| partition.is_hollow && partition.span == self.span);
+        (self.partitions.len() > 1 || is_hollow())
             && self.partitions.iter().all(|partition| partition.is_plain)
             && bytes <= length.bytes_max()
     }
@@ -151,7 +154,7 @@ mod tests {
     }
 
     fn made_of(spans: impl IntoIterator<Item = Span>) -> Vec<Partition> {
-        let partition = |(n, span)| Partition { oid: n, name: format!("p{n}"), span, is_plain: true, bytes: 1 << 20 };
+        let partition = |(n, span)| Partition { oid: n, name: format!("p{n}"), span, is_plain: true, bytes: 1 << 20, is_hollow: false };
         (0..).zip(spans).map(partition).collect()
     }
 
@@ -186,6 +189,10 @@ mod tests {
             found(&made_of(Granularity::Month.slots_from(at("2025-01-01T00:00:00Z"), 1)), "2030-01-01T00:00:00Z"),
             [""; 0]
         );
+        // Unless most of it is gone.
+        let mut hollow = made_of(Granularity::Month.slots_from(at("2025-01-01T00:00:00Z"), 1));
+        hollow[0].is_hollow = true;
+        assert_eq!(found(&hollow, "2030-01-01T00:00:00Z"), ["2025-01-01 1"]);
         let mut year = days("2024-01-01T00:00:00Z", 366);
         for day in &mut year {
             day.bytes = YEAR_BYTES_MAX / 300;

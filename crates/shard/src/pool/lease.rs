@@ -112,6 +112,13 @@ impl Lease {
         self.is_kept = true;
     }
 
+    /// Has the connection cut when the lease is dropped before [`Lease::done`]: for what may be given up in the middle of an answer.
+    #[must_use]
+    pub fn cut_unless_done(mut self) -> Self {
+        self.is_kept = false;
+        self
+    }
+
     /// The connection itself, which the pool forgets.
     ///
     /// # Panics

@@ -8,9 +8,9 @@ use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
 
-use super::row::OrderRow;
 use super::scope::Subject;
-use super::sql::ORDER;
+use super::statement::OrderRow;
+use super::statement::sql::ORDER;
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
 use crate::timestamptz::Timestamptz;

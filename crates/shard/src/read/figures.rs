@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::scope::Unbound;
-use super::sums::SumRow;
+use super::statement::SumRow;
 use crate::derived::Derived;
 use crate::position::StreamPosition;
 

@@ -25,7 +25,7 @@ pub struct Said {
 
 /// All that a shard says of the units of a kind of streams.
 #[derive(Clone, Debug, Default)]
-pub struct UnitsSaid {
+pub struct AllSaid {
     /// How far the stream is committed; `None` where it was never read.
     pub position: Option<Position>,
     /// As of [`Said`].
@@ -55,7 +55,7 @@ impl Said {
 #[derive(Deserialize)]
 struct Told<'a>(#[serde(borrow)] Option<(i16, &'a RawValue)>);
 
-impl UnitsSaid {
+impl AllSaid {
     /// Reads it: one statement, one snapshot.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::sql::{EVENTS, VIEW_EVENTS};
+use super::statement::sql::{EVENTS, VIEW_EVENTS};
 use super::stored_order::OrderKey;
 use crate::timestamptz::Timestamptz;
 

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection, Row, Transaction};
 
 use super::eventful::{self, OrderRef};
-use super::sql::events_of_orders;
+use super::statement::sql::events_of_orders;
 use crate::connection::address::ShardAddresses;
 use crate::pool::{Lease, PoolSettings, ShardPool};
 use crate::position::StreamPosition;

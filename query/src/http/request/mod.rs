@@ -6,5 +6,5 @@
 //! | `query_string`, `accept` | what a request says, checked strictly |
 
 pub(in crate::http) mod accept;
-pub(in crate::http) mod query_string;
+pub(crate) mod query_string;
 pub(crate) mod reader;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forebay_admin::moves::Mover;
+use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_model::ShardId;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -16,6 +16,8 @@ use super::ledger::{Known, check, exported, ids};
 use super::scene::{A, Scene};
 
 const FIRST: u64 = 240;
+/// A list of all of them is one page.
+const ORDERS_MAX: u64 = 900;
 
 /// What was logged, and of that what was seen: it must be seen from then on.
 #[derive(Default)]
@@ -52,7 +54,7 @@ async fn logs(scene: Arc<Scene>, shared: Arc<Shared>, seed: u64) {
     while !shared.is_over.load(Ordering::SeqCst) {
         let now = scene.log.map().borrow().clone().unwrap();
         let map = if random.random_bool(0.3) { &scene.first } else { &*now };
-        let behind = next + random.random_range(1..5);
+        let behind = ORDERS_MAX.min(next + random.random_range(1..5));
         let known = scene.log(map, next..behind).await;
         shared.logged.lock().unwrap().extend(known);
         next = behind;
@@ -126,7 +128,7 @@ async fn readers_see_all_while_units_move(name: &str, flags: &[&str]) {
     }
     let units = scene.units(A, FIRST);
     let moved = async {
-        let mut mover = Mover::new(&scene.log, &scene.pools, Duration::ZERO);
+        let mut mover = Mover::new(&scene.log, &scene.pools, MoverSettings::default());
         for to in [ShardId(1), ShardId(2), A] {
             mover.begin(&units, to).await.unwrap();
             mover.run(&|_| ()).await.unwrap();

@@ -36,7 +36,9 @@ impl Scene {
         let LogSettings { url, name: prefix, .. } = log.settings();
         let (urls, bytes_max) = (shards.urls.join(","), STREAM_BYTES_MAX.to_string());
         let args = ["forebay-writer", "--nats", url, "--log-prefix", prefix.as_str(), "--stream-bytes-max", &bytes_max];
-        let settings = forebay_writer::Settings::try_parse_from(args.into_iter().chain(["--shards", &urls])).unwrap();
+        // Whoever tests moves the units.
+        let args = args.into_iter().chain(["--shards", &urls, "--moves-at-once", "0"]);
+        let settings = forebay_writer::Settings::try_parse_from(args).unwrap();
         let writer =
             Served::start(&settings.service, |service| forebay_writer::start(&settings, service).unwrap()).await;
         writer.ready_without(&[]).await;

@@ -1,13 +1,12 @@
 //! Units move one step at a time, several of them in different phases, back and forth; after each step every kind of read says the same.
 
-use forebay_admin::moves::Mover;
+use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_model::ShardId;
 use forebay_model::ownership::Unit;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use std::cell::Cell;
-use std::time::Duration;
 
 use super::ledger::{Follower, Walk, check, of};
 use super::scene::{A, Scene};
@@ -28,7 +27,7 @@ async fn every_read_is_right_after_each_step(name: &str, flags: &[&str]) {
     check(&scene.query, &orders, true, random).await;
     let mut rest = scene.units(A, ORDERS);
     rest.shuffle(random);
-    let mut mover = Mover::new(&scene.log, &scene.pools, Duration::ZERO);
+    let mut mover = Mover::new(&scene.log, &scene.pools, MoverSettings::default());
     let (mut walk, mut steps, mut turned) = (Walk::default(), 0, 0);
     let mut slow = Follower::new();
     loop {

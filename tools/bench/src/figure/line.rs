@@ -17,8 +17,12 @@ pub enum Unit {
     RowsPerSecond,
     /// Milliseconds.
     Milliseconds,
+    /// Microseconds.
+    Microseconds,
     /// Megabytes: 2²⁰ bytes.
     Megabytes,
+    /// Bytes.
+    Bytes,
 }
 
 /// What a line must come to.

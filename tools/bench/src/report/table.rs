@@ -57,7 +57,9 @@ fn figure(figure: &Figure, unit: Unit) -> String {
     let suffix = match unit {
         Unit::OrdersPerSecond | Unit::RequestsPerSecond | Unit::RowsPerSecond => "/s",
         Unit::Milliseconds => " ms",
+        Unit::Microseconds => " µs",
         Unit::Megabytes => " MB",
+        Unit::Bytes => " B",
     };
     if (most - least).abs() < f64::EPSILON {
         return format!("{median}{suffix}");

@@ -5,7 +5,9 @@
 //! | `writes` | rows that store orders |
 //! | `reads` | rows that read them |
 //! | `memory` | both at once |
+//! | `cost` | what an order costs |
 
+mod cost;
 mod memory;
 mod reads;
 mod writes;
@@ -44,6 +46,8 @@ pub enum Row {
     Export,
     /// Memory under load.
     Memory,
+    /// Processor time and bytes of an order.
+    Cost,
     /// A page of all customers' orders over many partitions.
     Page,
     /// A file to tables that are not empty.
@@ -54,7 +58,7 @@ pub enum Row {
 
 impl Row {
     /// Every row, in the order of the table. Rows that use the same orders stand together.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReplayOrders,
         Self::Replay,
         Self::Backlog,
@@ -67,6 +71,7 @@ impl Row {
         Self::Uncached,
         Self::Export,
         Self::Memory,
+        Self::Cost,
         Self::Shards,
         Self::Page,
         Self::Stored,
@@ -87,6 +92,7 @@ impl Row {
             Self::Uncached => "uncached",
             Self::Export => "export",
             Self::Memory => "memory",
+            Self::Cost => "cost",
             Self::Page => "page",
             Self::Stored => "stored",
             Self::Shards => "shards",
@@ -95,7 +101,7 @@ impl Row {
 
     /// Whether it takes too long for a quick run.
     pub const fn is_long(self) -> bool {
-        matches!(self, Self::Page | Self::Stored | Self::Shards)
+        matches!(self, Self::Cost | Self::Page | Self::Stored | Self::Shards)
     }
 
     /// Whether it reads the orders that the row before has left.
@@ -121,6 +127,7 @@ impl Row {
             Self::Uncached => uncached::lines(bench).await,
             Self::Export => export::lines(bench).await,
             Self::Memory => memory::lines(bench).await,
+            Self::Cost => cost::lines(bench).await,
             Self::Page => page::lines(bench).await,
             Self::Stored => stored::lines(bench).await,
             Self::Shards => shards::lines(bench).await,

@@ -6,9 +6,9 @@ use anyhow::Result;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::dead::{self, Filters, LetterReport, Listing};
+use forebay_terminal::{grouped, or_dash, out};
 
 use super::args::List;
-use crate::text::{grouped, or_dash};
 
 pub(super) async fn run(args: List) -> Result<ExitCode> {
     let filters = Filters::from(args.filters);

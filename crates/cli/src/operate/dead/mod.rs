@@ -14,9 +14,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_admin::dead::{self, LetterAddress, Selection};
 use forebay_admin::system::System;
+use forebay_terminal::{grouped, note, out};
 
 use self::args::Command;
-use crate::text::grouped;
 
 /// Does it. The exit code is 1 where a letter stays as it is, or is not there.
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {

@@ -7,10 +7,10 @@ use anyhow::Result;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::dead::{self, LetterReport};
+use forebay_terminal::{or_dash, out};
 use serde_json::value::RawValue;
 
 use super::args::Show;
-use crate::text::or_dash;
 
 /// How many of a letter's bytes are shown to people.
 const BYTES_SHOWN: usize = 64;

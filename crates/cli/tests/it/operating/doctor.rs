@@ -134,7 +134,7 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
     let context = async_nats::jetstream::new(async_nats::connect(&looked.nats).await.unwrap());
     context.delete_stream(format!("{}-logged-0", looked.prefix)).await.unwrap();
     let failed = looked.found("failed", 1).await;
-    assert_found(&failed, "shard 1 at", "migration 6, 7, 8, 9, 10, 11, 12, 13, 14 of 14 is missing");
+    assert_found(&failed, "shard 1 at", "migration 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 of 15 is missing");
     assert_found(&failed, "shard 0 at", "migration 3 is not the one of this version");
     assert_found(&failed, "streams of shard 0 stream", "there is no stream");
 
@@ -154,6 +154,32 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
 
     looked.nats = format!("nats://127.0.0.1:{}", free_ports(1)[0]);
     assert_found(&looked.found("failed", 1).await, "NATS reachable", "does not answer");
+}
+
+#[tokio::test]
+async fn addresses_that_were_exchanged_are_named_and_nothing_else_is_advised() {
+    let mut looked = Looked::shared("swapped", 2).await;
+    looked.migrate().await;
+    let urls: Vec<String> = looked.shards.split(',').map(str::to_owned).collect();
+    // That was all that it takes for a shard to know who it is.
+    for (shard, url) in urls.iter().enumerate() {
+        let taken_in = format!("select shard from shard_identity where shard = {shard}");
+        assert_eq!(shared().await.sql(url, &taken_in).await.unwrap().trim(), shard.to_string());
+    }
+    looked.shards = format!("{},{}", urls[1], urls[0]);
+    let failed = looked.found("failed", 1).await;
+    assert_eq!(failed.len(), 2, "{failed:#?}");
+    for (shard, other) in [(0, 1), (1, 0)] {
+        let said = format!("it is shard {other}, and --shards names it in the place of shard {shard}");
+        assert_found(&failed, &format!("shard {shard} at"), &said);
+        assert_found(&failed, &format!("shard {shard} at"), "identity: ");
+        let ok = looked.found("ok", 1).await;
+        assert_found(&ok, &format!("streams of shard {shard} stream"), "positions are not known");
+    }
+
+    looked.shards = urls.join(",");
+    shared().await.sql(&urls[1], "update shard_identity set system = '00000000000000ff'").await.unwrap();
+    assert_found(&looked.found("failed", 1).await, "shard 1 at", "it is shard 1 of another system (00000000000000ff)");
 }
 
 #[tokio::test]

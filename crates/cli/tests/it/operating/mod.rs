@@ -7,6 +7,7 @@ mod doctor;
 mod keys;
 mod log;
 mod metrics;
+mod moving;
 pub(crate) mod operated;
 mod pipes;
 mod shards;

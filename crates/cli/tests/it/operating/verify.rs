@@ -390,3 +390,16 @@ async fn what_cannot_be_looked_at_has_an_exit_code_of_its_own() {
     let ran = system.run(&["verify", "--shard", "7"]).await;
     assert_eq!(ran.code, Some(64), "{ran:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_shards_that_are_away_nothing_is_said_to_agree() {
+    let mut system = full("away", 2, 10).await;
+    system.stop_writer().await;
+    system.shards.urls[1] = format!("postgres://forebay@127.0.0.1:{}/forebay", forebay_stack::free_ports(1)[0]);
+    let ran = system.run(&["verify"]).await;
+    let said = "Not looked at to its end: shard 0, 1\nNo differences in what was looked at.\n";
+    assert!(ran.code == Some(2) && ran.stdout.ends_with(said), "{ran:?}");
+    assert!(ran.stderr.contains("cannot be verified to its end: shard 1: "), "{ran:?}");
+    let report = system.json(&["verify"], 2).await;
+    assert_eq!((&report["differences"], &report["unfinished"][1]["shard"]), (&json!(0), &json!(1)), "{report}");
+}

@@ -81,8 +81,23 @@ async fn a_file_is_followed_as_it_grows_is_rotated_and_after_a_kill() {
     let rejects: Vec<Value> =
         forebay.read_lines("in/orders.ndjson.rejects.ndjson").iter().map(|reject| reject["line"].clone()).collect();
     assert_eq!(rejects, [102], "{said}");
+    let whole = "in/orders.ndjson.1: 0 orders, 0 accepted, 0 rejected, behind 151 that an earlier run has sent; \
+        in all 150 accepted, 1 rejected";
+    assert!(
+        said.contains("in all 150 accepted, 1 rejected") && said.contains("\nin/orders.ndjson: 51 orders,"),
+        "{said}"
+    );
+    assert!(said.contains("the same command goes on from here") && !said.contains("--resume"), "{said}");
     let most = ingest.logged().await.into_iter().filter(|(_, times)| *times > 1).count();
     assert!(most <= 1, "what was sent is not sent again: {most}");
+
+    // Of what it finds done already it speaks, too.
+    let child = forebay.start(&["replay", "--follow", "in", "--to", &ingest.url()]);
+    append(&forebay, "in/other.ndjson", &order(202));
+    assert_there(&ingest, names(0..203)).await;
+    let said = end(child, Signal::Interrupt).await;
+    assert!(said.contains(whole), "{said}");
+    assert!(said.contains("All files: 1 orders, 1 accepted, 0 rejected, in all 203 accepted, 1 rejected"), "{said}");
 }
 
 #[tokio::test]

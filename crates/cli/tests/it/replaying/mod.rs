@@ -4,6 +4,7 @@ mod apart;
 mod database;
 mod delivery;
 mod events;
+mod exports;
 mod fates;
 pub(crate) mod files;
 mod follow;

@@ -181,6 +181,43 @@ async fn a_resumption_does_not_go_past_a_reject_that_is_in_no_file() {
     assert_eq!(told, (1..=bad).map(Value::from).collect::<Vec<Value>>());
 }
 
+/// The same command where no file may have more than so many blocks of 512 bytes, as if the disk were full then.
+fn on_a_small_disk(command: &tokio::process::Command, blocks: u32) -> tokio::process::Command {
+    let command = command.as_std();
+    let mut small = tokio::process::Command::new("sh");
+    small.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    small.arg(command.get_program()).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => small.env(name, value),
+            None => small.env_remove(name),
+        };
+    }
+    small
+}
+
+#[tokio::test]
+async fn a_disk_that_gets_full_of_rejects_ends_the_run_and_the_next_one_goes_on() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("smalldisk", &[]).await;
+    let orders = make_orders(&forebay, "orders.ndjson", "8").await;
+    let command = ["replay", "orders.ndjson", "--to", &ingest.url(), "--json"];
+    let full = on_a_small_disk(&forebay.command(&[&command[..], &RATE].concat()), 8).output().await.unwrap();
+    let full = Finished::from(full);
+    assert_eq!((full.code, &full.json().unwrap()["ending"]), (Some(1), &"undelivered".into()), "{full:?}");
+    let said = "cannot write orders.ndjson.rejects.ndjson: File too large";
+    assert_eq!((full.stderr.matches("cannot write").count(), full.stderr.matches(said).count()), (1, 1), "{full:?}");
+    let told = forebay.read_lines("orders.ndjson.rejects.ndjson").len();
+    assert!(told > 0 && told < bad().count(), "some are told, each on a whole line: {told}");
+
+    let again = forebay.run(&[&command[..], &["--resume"]].concat()).await;
+    assert_eq!(again.code, Some(2), "{again:?}");
+    ingest.assert_logged(&orders).await;
+    assert_each_bad_line_told_once(&forebay, "orders.ndjson.rejects.ndjson");
+    let counts = serde_json::json!({"accepted": orders.len(), "rejected": bad().count()});
+    assert_eq!(again.json().unwrap()["files"][0]["all_runs"], counts);
+}
+
 #[tokio::test]
 async fn rejects_of_an_interrupted_run_that_are_gone_are_missed_and_the_summary_speaks_of_the_whole_file() {
     let forebay = Forebay::new();

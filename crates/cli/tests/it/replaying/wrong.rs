@@ -7,6 +7,7 @@ use forebay_testkit::command::Finished;
 use crate::forebay::Forebay;
 use crate::replaying::files::parquet;
 use crate::replaying::ingest::Ingest;
+use crate::replaying::system::System;
 
 /// Asserts the exit code, and that one line of standard error says it.
 fn assert_said(ran: &Finished, code: i32, sentence: &str) {
@@ -152,6 +153,19 @@ async fn what_is_read_and_what_is_somebody_else_s_is_not_lost_to_rejected_record
         [forebay.read("a.ndjson.rejects.ndjson.1"), forebay.read("a.ndjson.rejects.ndjson")],
         [&*first, &*first]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_is_another_one_is_called_what_it_is() {
+    let system = System::new("doors").await;
+    system.forebay.generate("orders.ndjson", &["--orders", "10"]).await;
+    let (ingest, query) = (system.ingest.url(""), system.query.url(""));
+    let ran = system.forebay.run(&["replay", "orders.ndjson", "--to", &query, "--query", &ingest]).await;
+    let said = "and not ingest: --to wants the address of ingest, such as http://127.0.0.1:8080";
+    assert_said(&ran, 1, &format!("forebay: {query} is query, {said}"));
+    let ran = system.forebay.run(&["replay", "orders.ndjson", "--to", &ingest, "--query", &ingest]).await;
+    let said = "and not query: --query wants the address of query, such as http://127.0.0.1:8081; what becomes of them";
+    assert!(ran.code == Some(1) && ran.stderr.contains(&format!("{ingest} is ingest, {said}")), "{ran:?}");
 }
 
 #[tokio::test]

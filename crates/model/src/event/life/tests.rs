@@ -94,6 +94,15 @@ fn money_adds_up() {
     assert_eq!((life.paid, life.refunded), (Some(12), Some(0)));
 }
 
+#[test]
+fn money_adds_up_beyond_64_bits() {
+    let amount = format!(r#"{{"amount":{}}}"#, i64::MAX);
+    let twice = |kind| ["1", "2"].map(|number| event(&format!("{kind}{number}"), kind, 1, &amount));
+    let life = life([twice("paid"), twice("refunded")].into_iter().flatten().collect());
+    let sum = Some(2 * i128::from(i64::MAX));
+    assert_eq!((life.paid, life.refunded), (sum, sum));
+}
+
 proptest! {
     #[test]
     fn the_order_of_arrival_makes_no_difference(

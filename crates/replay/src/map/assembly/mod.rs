@@ -13,6 +13,7 @@ use forebay_model::Currency;
 use forebay_model::order::ORDER_BYTES_MAX;
 
 use super::Map;
+use super::check::{EVENT_FIELDS, ORDER_FIELDS};
 use super::json::{key, number_member, text_member};
 use super::returns::{Kind, Numbers, Rule, as_return, kind};
 use super::value::Row;
@@ -75,9 +76,8 @@ impl Assembly {
         if let Some(field) = &map.currency {
             record.map_currency(field, row, line);
         }
-        for (name, field) in &map.further {
-            record.further(Place::Head, name, field, row, line);
-        }
+        let own = if map.event.is_some() { EVENT_FIELDS } else { ORDER_FIELDS };
+        record.further(Place::Head, &map.further, own, row, line);
         if let Some(event) = &map.event {
             record.take_details(event, row, line);
         }
@@ -120,9 +120,7 @@ impl Assembly {
         let price = item.price.as_ref().filter(|price| map.event.is_none() || !price.is_blank(row));
         let is_of_line = price.is_some_and(|price| price.is_of_line);
         let price = price.and_then(|price| self.number("price", price, row, line));
-        for (name, field) in &item.further {
-            self.further(Place::Item, name, field, row, line);
-        }
+        self.further(Place::Item, &item.further, &ITEM_FIELDS, row, line);
         let end = self.members.len();
         let is_of_return = map.return_when.iter().any(|condition| condition.holds(row));
         let items = match (quantity, price) {
@@ -212,6 +210,9 @@ impl Assembly {
 
 const WRITE_OFF: &str = "a write-off: all of its quantities are below zero, and its total is zero; the map can pass over \
     such (skip_when = [{ write_off = true }])";
+
+/// The fields that every item has.
+const ITEM_FIELDS: [&str; 3] = ["sku", "quantity", "price"];
 
 /// Which part of a record a further field goes to.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@ use forebay_client::RecordKind;
 
 use super::{Assembly, Place};
 use crate::map::fields::currency::{Mark, named};
+use crate::map::fields::further::{Further, Members};
 use crate::map::fields::number::Number;
 use crate::map::fields::text::{Content, Text, shown};
 use crate::map::json::{key, number_member, text_member};
@@ -42,11 +43,9 @@ impl Assembly {
                 }
             }
         }
-        if self.event_kind == "amended" && !event.set.is_empty() {
+        if self.event_kind == "amended" {
             let before = std::mem::replace(&mut self.head, vec![b'{']);
-            for (name, field) in &event.set {
-                self.further(Place::Head, name, field, row, line);
-            }
+            self.further(Place::Head, &event.set, &[], row, line);
             let set = std::mem::replace(&mut self.head, before);
             if set.len() > 1 {
                 key(&mut self.head, "set");
@@ -127,15 +126,30 @@ impl Assembly {
         }
     }
 
-    pub(super) fn further(&mut self, place: Place, name: &str, field: &Text, row: &impl Row, line: u64) {
+    /// Further fields, but for those of an object that are called like one of its `own`.
+    pub(super) fn further(&mut self, place: Place, further: &Further, own: &[&str], row: &impl Row, line: u64) {
+        for (name, field) in &further.named {
+            self.named(place, name, field, row, line);
+        }
+        let Some(field) = &further.all_of else { return };
+        let taken = members(field, row, |Members(members)| {
+            let into = self.part(place);
+            for (name, value) in members.iter().filter(|(name, _)| !own.contains(&&**name) && !further.names(name)) {
+                key(into, name);
+                into.extend_from_slice(value.get().as_bytes());
+            }
+        });
+        if let Err(fault) = taken {
+            self.refuse(line, &fault.to_string());
+        }
+    }
+
+    fn named(&mut self, place: Place, name: &str, field: &Text, row: &impl Row, line: u64) {
         let content = field.content(row);
         if let Err(fault) = &content {
             self.refuse(line, &fault.to_string());
         }
-        let into = match place {
-            Place::Head => &mut self.head,
-            Place::Item => &mut self.members,
-        };
+        let into = self.part(place);
         match content {
             Ok(Content::Text(text)) if text.is_empty() => {}
             Ok(Content::Text(text)) => text_member(into, name, &text),
@@ -144,6 +158,13 @@ impl Assembly {
                 into.extend_from_slice(json.as_bytes());
             }
             Err(fault) => text_member(into, name, &fault.text),
+        }
+    }
+
+    fn part(&mut self, place: Place) -> &mut Vec<u8> {
+        match place {
+            Place::Head => &mut self.head,
+            Place::Item => &mut self.members,
         }
     }
 
@@ -158,3 +179,19 @@ impl Assembly {
 
 const SHARED_SIGN: &str =
     "has a sign that several currencies have: say in the map which one it is (currency = { constant = \"USD\" })";
+
+/// Gives the members of the object that stands there, if anything does.
+///
+/// # Errors
+/// [`Fault`] where it is no object.
+fn members(field: &Text, row: &impl Row, take: impl FnOnce(Members<'_>)) -> Result<(), Fault> {
+    let json = match field.content(row)? {
+        Content::Text(text) if text.is_empty() => return Ok(()),
+        Content::Text(json) | Content::Json(json) => json,
+    };
+    match serde_json::from_str(&json) {
+        Ok(members) => take(members),
+        Err(_) => return Err(Fault::new(&field.title, json, "is no JSON object")),
+    }
+    Ok(())
+}

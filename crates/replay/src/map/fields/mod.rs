@@ -3,12 +3,14 @@
 //! | module | concept |
 //! |---|---|
 //! | [`text`] | texts, and whatever else is taken as it is |
+//! | [`further`] | those that only some orders have |
 //! | [`number`] | numbers as files write them |
 //! | [`decimal`], [`currency`] | exact integers of minor units |
 //! | [`time`] | times as files write them |
 
 pub(crate) mod currency;
 pub(crate) mod decimal;
+pub(in crate::map) mod further;
 pub(crate) mod number;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -23,7 +23,7 @@ use crate::map::Map;
 use crate::map::value::Fault;
 
 /// So many bytes of rows wait in memory.
-const MEMORY_BYTES: usize = 16 * 1024 * 1024;
+const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 /// So many orders that are gone are known: not more than half of what a table of 2^20 places takes. Where as many come as go, a fuller one
 /// grows, to twice the memory.
 const GONE_MAX: usize = 450_000;

@@ -73,6 +73,12 @@ impl KeySet {
         }
     }
 
+    /// The algorithms that its keys may be used with, for the fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn algorithms(&self) -> Vec<String> {
+        self.keys.iter().flat_map(|key| &key.algorithms).map(|algorithm| format!("{algorithm:?}")).collect()
+    }
+
     /// How many keys can be used.
     pub(super) fn len(&self) -> usize {
         self.keys.len()

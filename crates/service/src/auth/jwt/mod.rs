@@ -3,6 +3,8 @@
 //! Nothing that a token says decides how it is verified: the algorithm is one that its key in our set is for, and the key is found in
 //! that set alone. A token that brings or names a key is refused.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod asked;
 mod claims;
 mod key_set;
 mod published;

@@ -1,7 +1,6 @@
 //! Tokens (JWT) of an issuer.
 
 mod hostile;
-mod issuer;
 mod published;
 
 use std::path::Path;
@@ -10,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use forebay_service::auth::JwtSettings;
 use forebay_service::{Client, Problem, Right, Service, ServiceSettings};
-use forebay_testkit::eventually;
+use forebay_testkit::{eventually, issuer};
 use serde_json::{Value, json};
 
 use self::issuer::{AUDIENCE, ISSUER, Key, claims_but, key_set};

@@ -125,12 +125,12 @@ const NOWHERE_ELSE: &str = "where not exists (select from order_time t \
     where t.bucket = s.bucket and t.tenant = s.tenant and t.order_id = s.order_id and t.customer_id = s.customer_id \
         and t.ordered_at <> s.ordered_at)";
 
-/// Adds what was stored to the sums by the hour.
+/// Adds what was stored to the sums by the hour or day.
 fn summed(table: SumTable) -> String {
-    let of = table.of;
+    let SumTable { of, since, .. } = table;
     let rows = format!(
         "select {of}, count(*), sum(total) \
-         from (select *, date_trunc('hour', ordered_at, 'UTC') as hour from stored where counts) as counted group by {of}"
+         from (select *, date_trunc('{since}', ordered_at, 'UTC') as {since} from stored where counts) as counted group by {of}"
     );
     format!(", summed as ({})", table.add(&rows))
 }

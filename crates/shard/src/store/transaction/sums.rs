@@ -1,5 +1,5 @@
-//! What orders come to, by the hour: of everybody's, and of those that each key of a view sees. Kept in the transaction of the orders, and of
-//! what amends them, so that the sums are as true as the position, and totals over any time need no look at the orders of whole hours.
+//! What orders come to: everybody's by the hour, and those that each key of a view sees by the day. Kept in the transaction of the orders, and
+//! of what amends them, so that the sums are as true as the position, and totals over any time need no look at the orders of whole hours and days.
 //!
 //! Rows that go straight into the table are summed here, before they are known to be stored: where one is not, none is. Of those that go
 //! through the staging table, the statement that stores what is new sums it.
@@ -16,6 +16,8 @@ use crate::store::lane::sift::RowRange;
 use crate::store::step::{Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
+const HOURS_A_DAY: i32 = 24;
+
 /// What orders of a lane come to.
 #[derive(Debug)]
 pub(crate) struct Sums<'a> {
@@ -29,9 +31,11 @@ pub(crate) struct SumTable {
     pub(crate) name: &'static str,
     /// What its sums are of, in the order of its primary key.
     pub(crate) of: &'static str,
+    /// The column that says since when they are, called by how long that is.
+    pub(crate) since: &'static str,
 }
 
-/// Whose orders, of which hour, of which kind, in what. The texts are those of tuples that a shard has taken, or of its rows.
+/// Whose orders, since when, of which kind, in what. The texts are those of tuples that a shard has taken, or of its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     /// Of a view's key; 0 of everybody.
@@ -40,7 +44,8 @@ struct Key<'a> {
     /// Of a view; 0 and empty of everybody.
     view: i16,
     key: &'a str,
-    hour: i32,
+    /// When the hour begins, or the day of a view's key: in hours since 1970.
+    since: i32,
     kind: &'a str,
     currency: &'a str,
 }
@@ -49,15 +54,17 @@ impl SumTable {
     /// That of a lane.
     pub(crate) const fn of(lane: Lane) -> Option<Self> {
         match lane {
-            Lane::Orders => Some(Self { name: "order_sums", of: "tenant, hour, kind, currency" }),
-            Lane::Views => Some(Self { name: "view_sums", of: "bucket, tenant, view, key, hour, kind, currency" }),
+            Lane::Orders => Some(Self { name: "order_sums", of: "tenant, hour, kind, currency", since: "hour" }),
+            Lane::Views => {
+                Some(Self { name: "view_sums", of: "bucket, tenant, view, key, day, kind, currency", since: "day" })
+            }
             Lane::Events | Lane::Index | Lane::ViewEvents => None,
         }
     }
 
     /// The statement that adds rows to it: `rows` is a query that gives, for each of what they are of, orders and total.
     pub(crate) fn add(self, rows: &str) -> String {
-        let Self { name, of } = self;
+        let Self { name, of, .. } = self;
         // Always in one order, as whoever locks several rows has to.
         format!(
             "insert into {name} as known ({of}, orders, total) {rows} order by {of} on conflict ({of}) do update \
@@ -91,19 +98,24 @@ mod view {
 impl<'a> Key<'a> {
     fn of_order(tuple: &Tuple<'a>) -> Self {
         let [tenant, kind, currency] = [order::TENANT, order::KIND, order::CURRENCY].map(|place| text(tuple, place));
-        Self { tenant, hour: hour_of(tuple.ordered_at()), kind, currency, ..Self::default() }
+        Self { tenant, since: hour_of(tuple.ordered_at()), kind, currency, ..Self::default() }
     }
 
     fn of_view(tuple: &Tuple<'a>) -> Self {
         let [bucket, view] = [view::BUCKET, view::VIEW].map(|place| small(tuple.field(place)));
         let places = [view::TENANT, view::KEY, view::KIND, view::CURRENCY];
         let [tenant, key, kind, currency] = places.map(|place| text(tuple, place));
-        Self { bucket, tenant, view, key, hour: hour_of(tuple.ordered_at()), kind, currency }
+        Self { bucket, tenant, view, key, since: day_of(tuple.ordered_at()), kind, currency }
     }
 }
 
 fn placed_order(tuple: &Tuple<'_>) -> Worth {
     Worth::of(large(tuple.field(order::TOTAL)), true)
+}
+
+/// The hour in which the day begins.
+fn day_of(at: Timestamp) -> i32 {
+    hour_of(at).div_euclid(HOURS_A_DAY) * HOURS_A_DAY
 }
 
 /// A key that has come in by an amendment had nothing when the order was placed.
@@ -166,11 +178,11 @@ impl<'a> Sums<'a> {
     /// Counts a stored row for what it is to count from now on, and no longer for what it did.
     pub(crate) fn change(&mut self, row: &'a RowKey, standing: &'a Standing) {
         let (bucket, tenant, view, key) = row.owner();
-        let (hour, kind, currency) = (hour_of(row.ordered_at()), &*standing.kind, &*standing.currency);
+        let (at, kind, currency) = (row.ordered_at(), &*standing.kind, &*standing.currency);
         let key = if self.lane == Lane::Views {
-            Key { bucket, tenant, view, key, hour, kind, currency }
+            Key { bucket, tenant, view, key, since: day_of(at), kind, currency }
         } else {
-            Key { tenant, hour, kind, currency, ..Key::default() }
+            Key { tenant, since: hour_of(at), kind, currency, ..Key::default() }
         };
         self.put(key, standing.change());
     }
@@ -188,17 +200,17 @@ impl<'a> Sums<'a> {
         // A sum of many totals may have more than 64 bits.
         let sql = table.add(&format!(
             "select {}, orders, total from unnest($1::int2[], $2::text[], $3::int2[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], \
-                $8::int8[], $9::text[]::numeric[]) as new(bucket, tenant, view, key, hour, kind, currency, orders, total)",
-            table.of
+                $8::int8[], $9::text[]::numeric[]) as new(bucket, tenant, view, key, {}, kind, currency, orders, total)",
+            table.of, table.since
         ));
         let texts = |text: fn(&Key<'a>) -> &'a str| self.sums.keys().map(text).collect::<Vec<_>>();
-        let hour = |key: &Key<'_>| Timestamptz(Timestamp::from_unix_us(i64::from(key.hour) * HOUR_US));
+        let since = |key: &Key<'_>| Timestamptz(Timestamp::from_unix_us(i64::from(key.since) * HOUR_US));
         let add = sqlx::query(AssertSqlSafe(sql))
             .bind(self.sums.keys().map(|key| key.bucket).collect::<Vec<_>>())
             .bind(texts(|key| key.tenant))
             .bind(self.sums.keys().map(|key| key.view).collect::<Vec<_>>())
             .bind(texts(|key| key.key))
-            .bind(self.sums.keys().map(hour).collect::<Vec<_>>())
+            .bind(self.sums.keys().map(since).collect::<Vec<_>>())
             .bind(texts(|key| key.kind))
             .bind(texts(|key| key.currency))
             .bind(self.sums.values().map(|worth| worth.orders).collect::<Vec<_>>())
