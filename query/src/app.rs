@@ -1,10 +1,11 @@
 //! What handlers share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use forebay_log::Log;
 use forebay_model::{Receipt, ShardMap};
 use forebay_service::{Problem, Shutdown};
+use forebay_shard::AddressError;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
@@ -27,6 +28,8 @@ struct Inner {
 struct Connected {
     log: Log,
     map: watch::Receiver<Option<Arc<ShardMap>>>,
+    /// The last map whose shards can be read.
+    followed: RwLock<Option<Arc<ShardMap>>>,
 }
 
 impl App {
@@ -67,16 +70,37 @@ impl App {
         &self.0.shutdown
     }
 
-    /// The shard map as it stands.
+    /// The shard map as it stands: every shard of it can be asked for. A map that does not say where a shard is leaves the one of before.
     ///
     /// # Errors
     /// The problem `not_ready` before there is one.
     pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
         let connected = self.0.log.get().ok_or_else(|| Problem::not_ready("the log has not been reached yet"))?;
-        let map = connected.map.borrow().clone();
-        let map = map.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))?;
-        self.shards().set_system(&map);
-        Ok(map)
+        let newest = connected.map.borrow().clone();
+        let newest = newest.ok_or_else(|| Problem::not_ready("there is no shard map yet: a writer makes it"))?;
+        let known = connected.followed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &newest)) {
+            return Ok(newest);
+        }
+        match (self.follow(&newest), known) {
+            (Ok(()), _) => {
+                *connected.followed.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&newest));
+                Ok(newest)
+            }
+            (Err(_), Some(known)) => Ok(known),
+            (Err(error), None) => Err(Problem::not_ready(error.to_string())),
+        }
+    }
+
+    /// Takes over a map.
+    ///
+    /// # Errors
+    /// Where it does not say where a shard is.
+    pub(crate) fn follow(&self, map: &Arc<ShardMap>) -> Result<(), AddressError> {
+        self.cache().follow(map);
+        self.shards().follow_map(map)?;
+        self.shards().moved().follow_map(map);
+        Ok(())
     }
 
     /// The log, once it was reached.
@@ -87,8 +111,7 @@ impl App {
     /// Notes that the log was reached.
     pub(crate) fn set_log(&self, log: Log) {
         let map = log.map();
-        self.shards().moved().follow_map(log.map());
         // It is reached for the first time only once.
-        let _ = self.0.log.set(Connected { log, map });
+        let _ = self.0.log.set(Connected { log, map, followed: RwLock::default() });
     }
 }

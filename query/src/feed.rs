@@ -204,7 +204,7 @@ impl Follower {
 
     fn shards(&self, subject: &Subject) -> Result<Vec<Arc<Shard>>, ReadError> {
         let app = &self.reader.app;
-        subject.shards(&*app.map()?).into_iter().map(|shard| Ok(Arc::clone(app.shards().get(shard)?))).collect()
+        subject.shards(&*app.map()?).into_iter().map(|shard| Ok(app.shards().get(shard)?)).collect()
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_log::{Log, LogSettings, LogState, Notice, check_shards};
+use forebay_log::{Log, LogSettings, LogState, Notice};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::limit::Rates;
 use forebay_service::{BadSetting, Service, Shutdown};
+use tracing::error;
 
 use crate::app::App;
 
@@ -41,7 +42,7 @@ impl LogWatch {
         let Some(log) = self.shutdown.soft().run_until_cancelled(reached).await else { return Ok(()) };
         self.app.set_log(log.clone());
         tokio::select! {
-            Err(bad) = self.check(&log) => Err(bad.into()),
+            Err(bad) = self.follow_map(&log) => Err(bad.into()),
             ended = log.follow(|state| self.tell(state)) => Ok(ended?),
             () = self.listen(&log) => Ok(()),
             () = self.share_limits(&log) => Ok(()),
@@ -49,17 +50,26 @@ impl LogWatch {
         }
     }
 
-    /// Whether the settings name the shards that the map has, once there is one.
-    async fn check(&self, log: &Log) -> Result<(), BadSetting> {
+    /// Takes over each map.
+    ///
+    /// # Errors
+    /// Where the settings do not fit the first one.
+    async fn follow_map(&self, log: &Log) -> Result<(), BadSetting> {
         let mut maps = log.map();
-        let checked = match maps.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(map)) => {
-                self.app.shards().set_system(map);
-                check_shards(self.app.shards().iter().count(), map)
+        let mut is_first = true;
+        loop {
+            let map = maps.borrow_and_update().clone();
+            if let Some(map) = map {
+                match self.app.follow(&map) {
+                    Ok(()) => is_first = false,
+                    Err(error) if is_first => return Err(BadSetting::new(error.to_string())),
+                    Err(error) => error!(epoch = %map.epoch(), %error, "the shards are read as the map before says"),
+                }
             }
-            _ => Ok(()),
-        };
-        checked.map_err(|disagreement| BadSetting::new(disagreement.to_string()))
+            if maps.changed().await.is_err() {
+                return Ok(());
+            }
+        }
     }
 
     fn tell(&self, state: LogState) {
@@ -95,7 +105,7 @@ impl LogWatch {
         // In this order: what the cache may keep depends on what is known to be owed.
         self.app.shards().derivations().note(notice);
         self.app.cache().note(notice);
-        // A notice of a shard that the settings do not name is passed over.
+        // A notice of a shard that is not in the map yet is passed over.
         if let Ok(shard) = self.app.shards().get(notice.stream.shard) {
             shard.known().note(notice.stream.kind, notice.after);
         }

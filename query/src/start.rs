@@ -11,7 +11,6 @@ use crate::cache::{Cache, Redis};
 use crate::export::{self, Limits};
 use crate::log_watch::LogWatch;
 use crate::metrics::METRICS;
-use crate::replica::shard_watch::ShardWatch;
 use crate::replica::shards::Shards;
 use crate::{Settings, http};
 
@@ -26,19 +25,15 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     export::begin_counting();
     let log = settings.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
     let log = log.spawned_by(service.lifecycle.spawner());
-    let shards = Shards::new(&settings.shards, settings.options.reads());
+    let shards = Shards::new(settings.shards.clone(), settings.options.reads(), service);
     let redis = settings.options.redis.client()?;
     let redis = redis.map(|client| Redis::start(client, &settings.log.log_prefix, service));
     let derivations = Arc::clone(shards.derivations());
-    let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, settings.shards.len(), derivations);
+    let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, derivations);
     let default = settings.options.requests_per_s;
     let policy = Policy { unit: "requests", default, own: |client| client.requests_per_s };
     let rates = Rates::start(policy, service);
     let app = App::new(shards, cache, Limits::new(settings), service.shutdown().clone());
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, &rates, service).run());
-    for shard in app.shards().iter() {
-        let watch = ShardWatch::new(Arc::clone(shard), service);
-        service.lifecycle.spawn(format!("shard {}", shard.id()), watch.run());
-    }
     Ok(http::routes(&service.clients, &rates, app))
 }

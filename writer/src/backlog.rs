@@ -1,6 +1,6 @@
 //! What is in the log and not stored yet.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use forebay_log::Log;
@@ -15,20 +15,22 @@ use crate::status::{State, Status};
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What is in the log and not stored yet. Cloning it is cheap; all clones are of the same writer.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Backlog {
-    streams: Vec<Status>,
+    /// Of every shard that was in the map.
+    streams: Arc<RwLock<Vec<Status>>>,
     /// Empty until the log was reached.
     log: Arc<OnceLock<Log>>,
 }
 
 impl Backlog {
-    pub(crate) fn new(streams: Vec<Status>) -> Self {
-        Self { streams, log: Arc::default() }
+    pub(crate) fn streams(&self) -> Vec<Status> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn streams(&self) -> &[Status] {
-        &self.streams
+    /// A stream is drained from now on.
+    pub(crate) fn add(&self, stream: Status) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).push(stream);
     }
 
     /// Notes that the log was reached.
@@ -52,7 +54,8 @@ impl Backlog {
     /// somebody has to decide: its orders are as safe in the log as they are.
     pub async fn stored(&self) {
         let Some(log) = self.log.get() else { return };
-        let logged = self.streams.iter().filter(|status| status.of().kind == StreamKind::Logged);
+        let streams = self.streams();
+        let logged = streams.iter().filter(|status| status.of().kind == StreamKind::Logged);
         join_all(logged.map(|status| stored(log, status))).await;
     }
 }

@@ -8,7 +8,7 @@ use forebay_log::{FoundingError, Log, LogError, LogSettings, MapError};
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
 use forebay_service::health::Dependency;
-use forebay_shard::{MigrationError, ShardAddresses, migrate, system_of};
+use forebay_shard::{AddressError, MigrationError, ShardAddresses, migrate, system_of};
 use tokio::time::sleep;
 use tracing::{error, info};
 
@@ -36,16 +36,16 @@ pub(crate) async fn log(
                 map.up();
                 return Ok(log);
             }
-            Err(FoundingError::Disagrees(disagreement)) => return Err(BadSetting::new(disagreement.to_string())),
+            Err(NotYet::Bad(bad)) => return Err(bad),
             // A shard is away that may know of a system.
-            Err(error @ FoundingError::System(_)) => {
+            Err(NotYet::Founding(error @ FoundingError::System(_))) => {
                 nats.up();
                 map.down(error.to_string());
             }
-            Err(FoundingError::Map(error @ MapError::Log(LogError::Unreachable { .. }))) => {
+            Err(NotYet::Founding(FoundingError::Map(error @ MapError::Log(LogError::Unreachable { .. })))) => {
                 nats.down(error.to_string());
             }
-            Err(error) => {
+            Err(NotYet::Founding(error)) => {
                 error!(%error, "the log cannot be used as it is");
                 nats.down(error.to_string());
             }
@@ -54,11 +54,43 @@ pub(crate) async fn log(
     }
 }
 
-async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), FoundingError> {
+/// Why there is nothing to drain yet, or never will be.
+enum NotYet {
+    /// The settings say other things than the map.
+    Bad(BadSetting),
+    Founding(FoundingError),
+}
+
+async fn prepare_log(settings: &Settings, log: LogSettings) -> Result<(Log, Arc<ShardMap>), NotYet> {
     let log = Log::connect(log).await.map_err(MapError::from)?;
-    let map = log.found(settings.shard_count(), &settings.options.founding, system_of(&settings.shards)).await?;
-    settings.shards.set_system(&map);
+    let shards = settings.shards.of_new();
+    let mut map = log.found(shards.members(), &settings.options.founding, system_of(&shards)).await?;
+    if let Some(told) = &settings.shards.shards {
+        map = log.complete_map(&told.members()).await?;
+    }
+    settings.shards.of_map(&map)?;
     Ok((log, map))
+}
+
+impl From<FoundingError> for NotYet {
+    fn from(error: FoundingError) -> Self {
+        match error {
+            FoundingError::Disagrees(disagreement) => Self::Bad(BadSetting::new(disagreement.to_string())),
+            error => Self::Founding(error),
+        }
+    }
+}
+
+impl From<MapError> for NotYet {
+    fn from(error: MapError) -> Self {
+        Self::Founding(error.into())
+    }
+}
+
+impl From<AddressError> for NotYet {
+    fn from(error: AddressError) -> Self {
+        Self::Bad(BadSetting::new(error.to_string()))
+    }
 }
 
 /// Gives the shard its tables, and takes it in, however long it takes to reach it.

@@ -10,6 +10,7 @@
 //! | [`settings`] | flags and environment variables |
 //! | `app` | how the tasks come to be |
 //! | `bootstrap` | the log's streams, the shard map, the shards' tables |
+//! | `shards` | the shards of the map as it is now, each with what it needs |
 //! | `drain` | one stream's loop over sessions: fail, wait, start over; while all goes well lead, read, commit, announce |
 //! | `derive` | what follows from stored orders, published behind the commit |
 //! | `failpoint` | places where a test makes the writer fail |
@@ -32,6 +33,7 @@ mod moving;
 mod report;
 mod retry;
 mod settings;
+mod shards;
 mod status;
 mod upkeep;
 

@@ -14,7 +14,7 @@ use forebay_admin::moves::{Lead, MoveEvent, Mover, MoverSettings, Part, has_work
 use forebay_log::Log;
 use forebay_model::ownership::{MoveId, Unit};
 use forebay_model::{ShardId, ShardMap};
-use forebay_shard::{PoolSettings, ShardList, ShardPool};
+use forebay_shard::{PoolSettings, ShardArgs, ShardList, ShardPool};
 use futures::future::join_all;
 use metrics::{counter, gauge};
 use tokio::sync::watch;
@@ -36,7 +36,8 @@ const PHASES: [&str; 8] = ["waiting", "copying", "releasing", "routed", "active"
 #[derive(Debug)]
 pub(crate) struct Moving {
     pub(crate) log: Log,
-    pub(crate) shards: ShardList,
+    /// Where shards are that the map does not say.
+    pub(crate) shards: ShardArgs,
     /// How long sources keep their rows, where the map does not say.
     pub(crate) keep: Duration,
     /// How many units of a shard may be under way at the same time; 0: this process moves nothing.
@@ -94,9 +95,11 @@ impl Moving {
 
     /// Moves what leaves a shard, until nothing does any more.
     async fn move_from(&self, from: ShardId, teller: &Teller) -> Result<()> {
+        let mut maps = self.log.map();
+        let there = self.addresses(maps.borrow_and_update().as_deref())?;
         let pools: Vec<ShardPool> =
-            self.shards.iter().map(|(shard, addresses)| ShardPool::new(shard, addresses, &pool_settings())).collect();
-        let pool = pools.iter().find(|pool| pool.shard() == from).context("it is not among --shards")?;
+            there.iter().map(|(shard, addresses)| ShardPool::new(shard, addresses, &pool_settings())).collect();
+        let pool = pools.iter().find(|pool| pool.shard() == from).context("it is nowhere")?;
         let Some(mut lead) = Lead::take(pool).await? else {
             sleep(STANDBY_POLL).await;
             return Ok(());
@@ -108,10 +111,18 @@ impl Moving {
         let work = async {
             tokio::try_join!(self.while_wanted(from, &mut copying, &tell), self.while_wanted(from, &mut others, &tell))
         };
+        let is_elsewhere = |map: &Option<Arc<ShardMap>>| self.addresses(map.as_deref()).is_ok_and(|now| now != there);
         tokio::select! {
             done = work => done.map(drop),
             lost = lead.lost() => Err(lost),
+            // Whoever goes on has connections to where they are now.
+            _ = maps.wait_for(is_elsewhere) => Ok(()),
         }
+    }
+
+    /// Where the shards of a map are.
+    fn addresses(&self, map: Option<&ShardMap>) -> Result<ShardList> {
+        Ok(self.shards.of_map(map.context("there is no shard map")?)?)
     }
 
     async fn while_wanted(

@@ -1,10 +1,9 @@
 //! Flags and environment variables of the writer.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
 use std::time::Duration;
 
-use forebay_log::{FoundingArgs, LogArgs, LogError, LogSettings};
+use forebay_log::{FoundingArgs, LogArgs};
 use forebay_model::StreamKind;
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
@@ -86,15 +85,9 @@ pub struct WriterOptions {
 const STREAM_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
 
 impl Settings {
-    /// How many shards there are.
-    pub(crate) fn shard_count(&self) -> NonZeroU16 {
-        let count = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
-        count.unwrap_or(NonZeroU16::MIN)
-    }
-
-    /// The most bytes of frames that are committed together; as many are read ahead.
-    pub(crate) fn batch_bytes(&self) -> usize {
-        let streams = self.shards.len() * StreamKind::ALL.len();
+    /// The most bytes of frames that are committed together, where there are so many shards; as many are read ahead.
+    pub(crate) fn batch_bytes(&self, shards: usize) -> usize {
+        let streams = shards.max(1) * StreamKind::ALL.len();
         (self.options.memory_max.as_u64() as usize / streams).clamp(*STREAM_BYTES.start(), *STREAM_BYTES.end()) / 2
     }
 
@@ -106,11 +99,6 @@ impl Settings {
                 failpoint::BEFORE_COMMIT.pass();
             }),
         }
-    }
-
-    pub(crate) fn log(&self) -> Result<LogSettings, LogError> {
-        let settings = self.log.settings()?;
-        Ok(LogSettings { read_ahead_bytes: self.batch_bytes(), ..settings })
     }
 }
 
@@ -124,10 +112,9 @@ mod tests {
 
     #[test]
     fn memory_is_shared_among_the_streams() {
-        assert_eq!(settings(&[]).batch_bytes(), 4 << 20);
-        let many = (0..40).map(|shard| format!("postgres://f@h:{shard}/f")).collect::<Vec<_>>().join(",");
-        assert_eq!(settings(&["--shards", &many]).batch_bytes(), 512 << 10);
-        assert_eq!(settings(&["--writer-memory-max", "1GiB"]).batch_bytes(), 4 << 20);
+        assert_eq!(settings(&[]).batch_bytes(3), 4 << 20);
+        assert_eq!(settings(&[]).batch_bytes(40), 512 << 10);
+        assert_eq!(settings(&["--writer-memory-max", "1GiB"]).batch_bytes(3), 4 << 20);
     }
 
     #[test]

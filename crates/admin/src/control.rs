@@ -45,7 +45,7 @@ pub(crate) async fn put_in_force(
 /// The connections to a shard of the map.
 pub(crate) fn pool_of(pools: &[ShardPool], shard: ShardId) -> Result<&ShardPool> {
     let pool = pools.iter().find(|pool| pool.shard() == shard);
-    pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))
+    pool.with_context(|| format!("the map does not say where shard {shard} is"))
 }
 
 /// A connection to a shard of the map that is cut unless what was asked is answered to its end: for what may be given up meanwhile.

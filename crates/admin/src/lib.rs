@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`system`] | where the log and the shards are |
 //! | [`migrate`] | tables, streams and the first shard map |
+//! | [`members`] | shards that come, or are elsewhere |
 //! | [`moves`] | units from one shard to another |
 //! | [`settings`] | what holds for the whole system, read and changed |
 //! | [`audit`] | the record of what operators do |
@@ -39,6 +40,7 @@ pub mod doctor;
 mod hex;
 pub mod keys;
 pub mod log;
+pub mod members;
 pub mod migrate;
 pub mod moves;
 mod owed;

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use forebay_log::{FoundingArgs, FoundingError, Log};
+use forebay_log::{FoundingArgs, FoundingError, Log, LogArgs};
 use forebay_model::{Epoch, ShardId, ShardMap};
 use forebay_service::BadSetting;
-use forebay_shard::system_of;
+use forebay_shard::{ShardArgs, system_of};
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -41,31 +41,43 @@ pub struct Migrated {
 /// # Errors
 /// [`BadSetting`] where there is a system already and `founding` says other things of it; one sentence about every shard that
 /// cannot be migrated, or about the log.
-pub async fn run(system: &System, founding: &FoundingArgs, tell: Tell<'_, TablesReady>) -> Result<Migrated> {
-    let map = found(system, &system.connect_log().await?, founding).await?;
-    migrate_shards(system, tell).await?;
+pub async fn run(
+    log: LogArgs,
+    shards: &ShardArgs,
+    founding: &FoundingArgs,
+    tell: Tell<'_, TablesReady>,
+) -> Result<Migrated> {
+    let (system, map) = found(log, shards, founding).await?;
+    tables(&system, tell).await?;
     let (log_prefix, shards) = (system.log.log_prefix.to_string(), map.shards().len());
     Ok(Migrated { log_prefix, shards, epoch: map.epoch() })
 }
 
-/// The map of the system, and its streams; where there is none, they are made. From then on each shard that is connected to must be one
-/// of it.
+/// The system of a log, with its map and streams; where there is none, they are made.
 ///
 /// # Errors
 /// [`BadSetting`] where there is a system already and `founding` says other things of it; one sentence about the log, or about shards that
 /// do not tell of which system they are.
-pub async fn found(system: &System, log: &Log, founding: &FoundingArgs) -> Result<Arc<ShardMap>> {
-    match log.found(system.shard_count()?, founding, system_of(&system.shards)).await {
-        Ok(map) => {
-            system.shards.set_system(&map);
-            Ok(map)
-        }
-        Err(FoundingError::Disagrees(disagreement)) => Err(BadSetting::new(disagreement.to_string()).into()),
-        Err(error) => Err(error.into()),
+pub async fn found(log: LogArgs, shards: &ShardArgs, founding: &FoundingArgs) -> Result<(System, Arc<ShardMap>)> {
+    let bad = |error: String| BadSetting::new(error);
+    let connected = Log::connect(log.settings().map_err(|error| bad(format!("--nats: {error}")))?).await?;
+    let new = shards.of_new();
+    let mut map = match connected.found(new.members(), founding, system_of(&new)).await {
+        Err(FoundingError::Disagrees(disagreement)) => return Err(bad(disagreement.to_string()).into()),
+        found => found?,
+    };
+    if let Some(told) = &shards.shards {
+        map = connected.complete_map(&told.members()).await?;
     }
+    let shards = shards.of_map(&map).map_err(|error| bad(error.to_string()))?;
+    Ok((System { log, shards }, map))
 }
 
-async fn migrate_shards(system: &System, tell: Tell<'_, TablesReady>) -> Result<()> {
+/// Gives every shard its tables.
+///
+/// # Errors
+/// One sentence about every shard that cannot be migrated.
+pub async fn tables(system: &System, tell: Tell<'_, TablesReady>) -> Result<()> {
     let migrations = system.shards.iter().map(|(shard, addresses)| async move {
         let outcome = forebay_shard::migrate(addresses).await;
         let addresses = addresses.to_string();

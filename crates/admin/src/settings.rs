@@ -82,18 +82,21 @@ pub(crate) async fn change(
     log: &Log,
     mut make: impl FnMut(&ShardMap, &mut SystemSettings) -> Result<(), BadSetting>,
 ) -> Result<Arc<ShardMap>> {
-    loop {
-        let map = stored_map(log).await?;
+    change_map(log, |map| {
         let mut settings = map.settings().clone();
-        make(&map, &mut settings)?;
-        if settings == *map.settings() {
-            return Ok(map);
-        }
-        let next = map.next_with(settings);
-        match log.update_map(&next).await {
-            Ok(()) => return Ok(Arc::new(next)),
-            Err(MapError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        make(map, &mut settings)?;
+        Ok((settings != *map.settings()).then(|| map.next_with(settings)))
+    })
+    .await
+}
+
+/// Changes the map, as [`Log::change_map`] does.
+pub(crate) async fn change_map(
+    log: &Log,
+    next: impl FnMut(&ShardMap) -> Result<Option<ShardMap>>,
+) -> Result<Arc<ShardMap>> {
+    match log.change_map(next).await {
+        Err(error) if matches!(error.downcast_ref(), Some(MapError::Absent)) => Err(anyhow!(NO_MAP)),
+        changed => changed,
     }
 }

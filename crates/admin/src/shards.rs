@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use forebay_log::{Log, LogError, StreamState};
-use forebay_model::{Bucket, Lane, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_model::{Bucket, Labels, Lane, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_shard::{Derived, PoolSettings, ShardAddresses, ShardPool, StreamPosition, Tally};
 use futures::future::join_all;
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub struct ShardFigures {
     pub shard: ShardId,
     /// Where it is.
     pub addresses: String,
+    /// What it is labelled with.
+    pub labels: Labels,
     /// How many buckets of customers are written to it.
     pub buckets: usize,
     /// Why it cannot be asked.
@@ -191,6 +193,7 @@ impl ShardFigures {
         Self {
             shard,
             addresses: addresses.map_or_else(String::new, ToString::to_string),
+            labels: map.member(shard).map(|member| member.labels.clone()).unwrap_or_default(),
             buckets: Bucket::all().filter(|&bucket| map.shard(StreamKind::Logged, bucket) == shard).count(),
             unreachable,
             room: told.room,
@@ -297,7 +300,7 @@ impl Told {
             statement_timeout: Duration::from_secs(5),
             ..PoolSettings::default()
         };
-        let addresses = addresses.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        let addresses = addresses.with_context(|| format!("the map does not say where shard {shard} is"))?;
         let pool = ShardPool::new(shard, addresses, &settings);
         let mut connection = pool.acquire().await?;
         let silent = || format!("shard {shard} ({addresses}) does not tell its positions");

@@ -1,14 +1,13 @@
 //! Where the running system's log and shards are.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use forebay_log::{Log, LogArgs, LogSettings};
+use forebay_log::{Log, LogArgs, LogSettings, MapError};
 use forebay_model::{ShardId, ShardMap};
 use forebay_service::BadSetting;
-use forebay_shard::{PoolSettings, ShardList, ShardPool};
+use forebay_shard::{PoolSettings, ShardArgs, ShardList, ShardPool};
 
 /// What is said where there is no map.
 pub(crate) const NO_MAP: &str = "there is no shard map yet: run `forebay migrate`, or start a writer";
@@ -20,11 +19,28 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 pub struct System {
     /// The log.
     pub log: LogArgs,
-    /// The shards.
+    /// Where each shard of the map is.
     pub shards: ShardList,
 }
 
 impl System {
+    /// The system of a log. Where there is no map yet, its shards are those on which one would be made; where the log cannot be reached, those
+    /// that somebody has named.
+    ///
+    /// # Errors
+    /// [`BadSetting`] where an address is none, or does not fit the map; else why the map cannot be read.
+    pub async fn find(log: LogArgs, shards: &ShardArgs) -> Result<Self> {
+        let settings = log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+        let read = async { Log::connect(settings).await?.read_map().await };
+        let list = match (read.await, &shards.shards) {
+            (Ok(map), _) => shards.of_map(&map).map_err(|error| BadSetting::new(error.to_string()))?,
+            (Err(MapError::Absent), _) => shards.of_new(),
+            (Err(MapError::Log(_)), Some(told)) => told.clone(),
+            (Err(error), _) => return Err(error.into()),
+        };
+        Ok(Self { log, shards: list })
+    }
+
     /// Connects to the log.
     ///
     /// # Errors
@@ -41,16 +57,14 @@ impl System {
         self.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))
     }
 
-    /// The shard map of now. From then on each shard that is connected to must be one of this system.
+    /// The shard map of now.
     ///
     /// # Errors
     /// Where there is none yet.
     pub async fn map(&self, log: &Log) -> Result<Arc<ShardMap>> {
         let mut maps = log.map();
         let map = tokio::time::timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
-        let map = map.context(NO_MAP)??.clone().context("there is no shard map")?;
-        self.shards.set_system(&map);
-        Ok(map)
+        map.context(NO_MAP)??.clone().context("there is no shard map")
     }
 
     /// Whether there is such a shard.
@@ -61,11 +75,8 @@ impl System {
         if self.shards.get(shard).is_some() {
             return Ok(());
         }
-        let count = self.shards.len();
-        Err(BadSetting::new(match count {
-            1 => format!("there is no shard {shard}: --shards has only shard 0"),
-            _ => format!("there is no shard {shard}: --shards has 0 to {}", count - 1),
-        }))
+        let numbers: Vec<String> = self.shards.iter().map(|(shard, _)| shard.to_string()).collect();
+        Err(BadSetting::new(format!("there is no shard {shard}: this system has {}", numbers.join(", "))))
     }
 
     /// Connections to every shard, or to one.
@@ -76,14 +87,5 @@ impl System {
         only.map_or(Ok(()), |shard| self.check_shard(shard))?;
         let wanted = self.shards.iter().filter(|&(shard, _)| only.is_none_or(|only| only == shard));
         Ok(wanted.map(|(shard, addresses)| ShardPool::new(shard, addresses, settings)).collect())
-    }
-
-    /// How many shards there are.
-    ///
-    /// # Errors
-    /// [`BadSetting`] where there are more than a map can hold.
-    pub fn shard_count(&self) -> Result<NonZeroU16> {
-        let shards = u16::try_from(self.shards.len()).ok().and_then(NonZeroU16::new);
-        shards.context(BadSetting::new("--shards: there are too many of them"))
     }
 }

@@ -25,7 +25,12 @@ pub struct UpArgs {
     #[command(flatten)]
     pub home: HomeArgs,
 
-    /// Ports of the Postgres servers, one for each shard
+    /// How many shards the system has; those that are missing are added. Where nothing is said, as many as there are, or as --postgres-ports
+    /// names
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: Option<u16>,
+
+    /// Ports of the Postgres servers, one for each shard; those of further shards follow the last
     #[arg(long, env = "FOREBAY_POSTGRES_PORTS", value_name = "PORTS", default_value = "5440,5441,5442")]
     pub postgres_ports: Ports,
 
@@ -90,6 +95,28 @@ pub struct HomeArgs {
     pub dir: PathBuf,
 }
 
+impl UpArgs {
+    /// The same, with a port for each shard, where the data of so many are there already.
+    ///
+    /// # Errors
+    /// Where shards would be left out, or there is no port for one.
+    pub(super) fn with_shards(mut self, found: usize) -> Result<Self, String> {
+        let ports = &mut self.postgres_ports.0;
+        let count = self.shards.map_or_else(|| found.max(ports.len()), usize::from);
+        if count < found {
+            return Err(format!(
+                "--shards says {count}, and this system has {found}: no shard is taken out by that; leave --shards out"
+            ));
+        }
+        ports.truncate(count);
+        while ports.len() < count {
+            let next = ports.iter().max().and_then(|last| last.checked_add(1));
+            ports.push(next.ok_or("--postgres-ports: there is no port behind the last")?);
+        }
+        Ok(self)
+    }
+}
+
 /// Ports, separated by commas; at least one, none twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(pub Vec<u16>);
@@ -113,6 +140,25 @@ impl FromStr for Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is there is found again, what is asked for besides is added, and nothing is left out.
+    #[test]
+    fn each_shard_has_a_port() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            up: UpArgs,
+        }
+        let ports = |flags: &[&str], found| {
+            let up = <Line as clap::Parser>::try_parse_from([&["up"], flags].concat()).unwrap().up;
+            up.with_shards(found).map(|up| up.postgres_ports.0)
+        };
+        assert_eq!(ports(&[], 0), Ok(vec![5440, 5441, 5442]));
+        assert_eq!(ports(&[], 4), Ok(vec![5440, 5441, 5442, 5443]));
+        assert_eq!(ports(&["--shards", "2"], 0), Ok(vec![5440, 5441]));
+        assert_eq!(ports(&["--shards", "5", "--postgres-ports", "7,9"], 3), Ok(vec![7, 9, 10, 11, 12]));
+        assert!(ports(&["--shards", "2"], 3).unwrap_err().starts_with("--shards says 2, and this system has 3"));
+    }
 
     #[test]
     fn ports_are_read() {

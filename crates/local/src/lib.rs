@@ -34,17 +34,20 @@ mod services;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use forebay_admin::room::free_bytes;
+use forebay_admin::members::{self, Wanted};
 use forebay_admin::migrate;
+use forebay_admin::room::free_bytes;
 use forebay_admin::system::System;
-use forebay_log::{Log, LogArgs};
+use forebay_log::{Log, LogArgs, MapError};
 use forebay_model::{ShardMap, StreamId};
 use forebay_replay::RecordKind;
+use forebay_service::BadSetting;
 use forebay_service::settings::units::ByteSize;
-use forebay_shard::Tally;
+use forebay_shard::{ShardAddresses, ShardArgs, ShardList, Tally};
 use forebay_stack::{Change, Process, ServiceName, Stack, StackConfig, supervise};
 use forebay_terminal::{note, out};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -70,6 +73,7 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
     if let Some(pid) = forebay_stack::owner(&home) {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
+    let args = args.with_shards(forebay_stack::postgres_found(&home)).map_err(BadSetting::new)?;
     services::check_ports(&args)?;
     if args.detach && !args.in_background {
         return detach::start_in_background(&home).await;
@@ -198,22 +202,57 @@ impl LocalSystem {
 /// Makes the system where there is none. Where there is one, what is said of it must be so. The services are told nothing of it: it
 /// may change while they run, and whatever dies is started again.
 async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
-    let system = system_on(args, stack)?;
-    let log = system.connect_log().await?;
-    let map = migrate::found(&system, &log, &args.founding).await?;
-    say_room(&log, &map, home).await;
+    let map = migrate_all(args, stack).await?;
+    say_room(&system_on(args, stack)?.connect_log().await?, &map, home).await;
     if let Some(secrets) = stack.secrets() {
         secure::leave_variables(args, stack, secrets, home)?;
     }
     Ok(())
 }
 
+/// Makes the system on the servers where there is none. Where there is one, the map is told where its shards are now, and servers that it does not
+/// have are added to it.
+async fn migrate_all(args: &UpArgs, stack: &Stack) -> Result<Arc<ShardMap>> {
+    let (log, all) = (log_on(args, stack), shards_on(stack)?);
+    let known = match Log::connect(log.settings()?).await?.read_map().await {
+        Ok(map) => map.shards().len(),
+        Err(MapError::Absent) => all.len(),
+        Err(error) => return Err(error.into()),
+    };
+    let there = ShardArgs { shards: Some(all.first(known)) };
+    let (system, map) = migrate::found(log, &there, &args.founding).await?;
+    let is_elsewhere = |shard, addresses: &ShardAddresses| {
+        map.member(shard).is_none_or(|member| member.addresses != addresses.for_map())
+    };
+    let changed: Vec<_> = all.iter().filter(|&(shard, addresses)| is_elsewhere(shard, addresses)).collect();
+    if !changed.is_empty() {
+        // Of a first start that was cut off they may be missing, and what is done is recorded in them.
+        migrate::tables(&system, &|_| ()).await?;
+    }
+    for (shard, addresses) in changed {
+        if map.shards().any(|there| there == shard) {
+            let change = members::Change { addresses: Some(addresses.clone()), labels: Vec::new() };
+            members::set(&system, shard, &change).await?;
+        } else {
+            note!("adding shard {shard}");
+            members::add(&system, &Wanted { addresses: addresses.clone(), labels: Vec::new() }, &|_| ()).await?;
+        }
+    }
+    system.map(&system.connect_log().await?).await
+}
+
 /// The system that runs on these servers.
 fn system_on(args: &UpArgs, stack: &Stack) -> Result<System> {
-    let shards = stack.shards().parse().context("the addresses of the shards")?;
+    Ok(System { log: log_on(args, stack), shards: shards_on(stack)? })
+}
+
+fn log_on(args: &UpArgs, stack: &Stack) -> LogArgs {
     let security = stack.secrets().map(secure::of_log).unwrap_or_default();
-    let log = LogArgs { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), security };
-    Ok(System { log, shards })
+    LogArgs { nats: stack.nats_url(), log_prefix: args.log_prefix.clone(), security }
+}
+
+fn shards_on(stack: &Stack) -> Result<ShardList> {
+    stack.shards().parse().context("the addresses of the shards")
 }
 
 /// Says where the streams may become larger than the disk lets them.

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
-use forebay_shard::LOCAL_SHARDS;
 use forebay_stack::{ServiceName, Stack};
 use forebay_terminal::grouped;
 
@@ -88,7 +87,7 @@ fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
     text
 }
 
-/// What commands have to be told where this system is not where they look for one.
+/// What commands have to be told where this system is not where they look for one. Its map says where the shards are.
 fn flags(args: &UpArgs, stack: &Stack) -> String {
     if args.secure {
         return "   # in a shell that has read secure.env".to_owned();
@@ -96,7 +95,6 @@ fn flags(args: &UpArgs, stack: &Stack) -> String {
     let found = [
         ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
         ("--log-prefix", args.log_prefix.to_string(), LogName::default().to_string()),
-        ("--shards", stack.shards(), LOCAL_SHARDS.to_owned()),
     ];
     let other = found.into_iter().filter(|(_, found, usual)| found != usual);
     other.map(|(flag, found, _)| [" ", flag, " ", &found].concat()).collect()

@@ -1,12 +1,15 @@
 //! Making a system where there is none: its streams and its first map. Where there is one, what somebody says of it must be so.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytesize::ByteSize;
 use forebay_model::settings::StreamLimits;
-use forebay_model::{Currency, Hash, ShardMap, StreamId, SystemId, SystemSettings, SystemViews, ViewSet};
+use forebay_model::{
+    Currency, Hash, Member, ShardId, ShardMap, StreamId, SystemId, SystemSettings, SystemViews, ViewSet,
+};
 
 use crate::error::MapError;
 use crate::log::Log;
@@ -65,8 +68,8 @@ impl FoundingArgs {
     pub const VARIABLES: [&str; 5] =
         ["FOREBAY_ROUTING", "FOREBAY_VIEWS", "FOREBAY_CURRENCY", "FOREBAY_STREAM_BYTES_MAX", "FOREBAY_STREAM_REPLICAS"];
 
-    /// The first map of a system that is made with them.
-    pub fn first_map(&self, shards: NonZeroU16) -> ShardMap {
+    /// The first map of a system that is made with them, on these shards.
+    pub fn first_map(&self, members: BTreeMap<ShardId, Member>) -> ShardMap {
         let usual = SystemSettings::default();
         let limits = usual.streams;
         let settings = SystemSettings {
@@ -77,7 +80,8 @@ impl FoundingArgs {
                 replicas: self.stream_replicas.unwrap_or(limits.replicas),
             },
         };
-        ShardMap::even(shards, self.routing.unwrap_or_default()).with_settings(settings)
+        let shards = u16::try_from(members.len()).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
+        ShardMap::even(shards, self.routing.unwrap_or_default()).with_settings(settings).with_members(members)
     }
 
     /// Whether what they say of a system is so.
@@ -129,26 +133,12 @@ impl FoundingArgs {
 
 const BY_COMMAND: &str = "leave it out; `forebay settings set` changes it";
 
-/// Whether somebody who was told of so many shards was told of all of them.
-///
-/// # Errors
-/// [`Disagreement`].
-pub fn check_shards(said: usize, map: &ShardMap) -> Result<(), Disagreement> {
-    let found = map.shards().len();
-    if said == found {
-        return Ok(());
-    }
-    let of = |count: usize| if count == 1 { "1 shard".to_owned() } else { format!("{count} shards") };
-    let advice = "name all of them, in the order of their numbers";
-    Err(Disagreement { flag: "--shards", said: of(said), found: of(found), advice })
-}
-
 fn new_system() -> SystemId {
     SystemId::new(uuid::Uuid::new_v4().as_u64_pair().0)
 }
 
 impl Log {
-    /// Makes the streams and the map of a system of that many shards, as far as they are missing, and gives the map. Streams first,
+    /// Makes the streams and the map of a system on these shards, as far as they are missing, and gives the map. Streams first,
     /// map last: who sees a map may rely on its streams. Of several processes that do it at once, one wins. `system` is asked where there
     /// is no map: which system the shards are of, if of any.
     ///
@@ -156,11 +146,10 @@ impl Log {
     /// [`FoundingError::Disagrees`] where there is a system, and it is another one; then nothing was changed.
     pub async fn found(
         &self,
-        shards: NonZeroU16,
+        members: BTreeMap<ShardId, Member>,
         args: &FoundingArgs,
         system: impl Future<Output = Result<Option<SystemId>, impl Display>>,
     ) -> Result<Arc<ShardMap>, FoundingError> {
-        let check = |map: &ShardMap| args.check(map).and_then(|()| check_shards(shards.get().into(), map));
         let known = match self.read_map().await {
             Ok(map) => Some(map),
             Err(MapError::Absent) => None,
@@ -170,20 +159,33 @@ impl Log {
             Some(map) => Arc::clone(map),
             None => {
                 let system = system.await.map_err(|error| FoundingError::System(error.to_string()))?;
-                Arc::new(args.first_map(shards).of_system(system.unwrap_or_else(new_system)))
+                Arc::new(args.first_map(members).of_system(system.unwrap_or_else(new_system)))
             }
         };
-        check(&first)?;
+        args.check(&first)?;
         self.ensure_streams_of(&first).await?;
         if known.is_some() {
             return Ok(first);
         }
         let stored = self.create_map_if_absent(&first).await?;
-        check(&stored)?;
+        args.check(&stored)?;
         if stored.settings().streams != first.settings().streams {
             self.ensure_streams_of(&stored).await?;
         }
         Ok(stored)
+    }
+
+    /// Tells the map where those of its shards are of which it does not say that: maps of earlier versions do not. Gives the map that does.
+    ///
+    /// # Errors
+    /// As [`Log::change_map`].
+    pub async fn complete_map(&self, members: &BTreeMap<ShardId, Member>) -> Result<Arc<ShardMap>, MapError> {
+        self.change_map(|map| -> Result<_, MapError> {
+            let shards = map.shards().filter(|&shard| map.member(shard).is_none());
+            let missing: Vec<_> = shards.filter_map(|shard| Some((shard, members.get(&shard)?.clone()))).collect();
+            Ok(if missing.is_empty() { None } else { Some(map.next_with_members(missing)) })
+        })
+        .await
     }
 
     /// Makes the streams of a map where they are missing, and gives those that are there its limits.
@@ -212,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_said_must_be_so_and_what_is_not_said_is_right() {
-        let three = NonZeroU16::new(3).unwrap();
+        let three = BTreeMap::from([0, 1, 2].map(|shard| (ShardId(shard), Member::default())));
         let flags = [
             ["--routing", "modulo"],
             ["--views", "seller=items[].seller_id,warehouse=w"],
@@ -220,7 +222,7 @@ mod tests {
             ["--stream-bytes-max", "64MiB"],
             ["--stream-replicas", "3"],
         ];
-        let (usual, all) = (args(&[]).first_map(three), args(&flags.concat()));
+        let (usual, all) = (args(&[]).first_map(three.clone()), args(&flags.concat()));
         let other = all.first_map(three);
         assert_eq!((all.check(&other), args(&[]).check(&other)), (Ok(()), Ok(())));
         assert_eq!(args(&["--views", "warehouse=w,seller=items[].seller_id"]).check(&other), Ok(()), "in any order");
@@ -231,7 +233,7 @@ mod tests {
         }
         let none = args(&["--views", ""]).check(&usual).unwrap_err().to_string();
         assert!(none.starts_with("--views says no view, and this system has seller=items[].seller_id:"), "{none}");
-        assert_eq!((check_shards(3, &usual), check_shards(2, &usual).is_err()), (Ok(()), true));
+        assert_eq!(usual.shards().len(), 3);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub mod stream;
 mod talk;
 
 pub use error::{LogError, MapError};
-pub use founding::{Disagreement, FoundingArgs, FoundingError, check_shards};
+pub use founding::{Disagreement, FoundingArgs, FoundingError};
 pub use frame::Frame;
 pub use frame::headers::FrameFault;
 pub use frame::id::FrameId;

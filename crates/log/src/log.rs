@@ -34,6 +34,7 @@ const COMMANDS_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Log {
     inner: Arc<Inner>,
+    read_ahead_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -84,7 +85,18 @@ impl Log {
             .map_err(|error| LogError::NoJetStream { address: address.clone(), reason: causes(&error) })?;
         let map = MapWatch::start(&settings, jetstream.clone(), link.clone());
         let incarnations = Incarnations::default();
-        Ok(Self { inner: Arc::new(Inner { settings, client, jetstream, link, incarnations, map }) })
+        let read_ahead_bytes = settings.read_ahead_bytes;
+        Ok(Self { inner: Arc::new(Inner { settings, client, jetstream, link, incarnations, map }), read_ahead_bytes })
+    }
+
+    /// The same connection, whose readers hold that many bytes of frames ready at most.
+    #[must_use]
+    pub fn reading_ahead(self, read_ahead_bytes: usize) -> Self {
+        Self { read_ahead_bytes, ..self }
+    }
+
+    pub(crate) fn read_ahead_bytes(&self) -> usize {
+        self.read_ahead_bytes
     }
 
     /// The settings it was made with.

@@ -72,7 +72,7 @@ pub struct LogSettings {
     pub name: LogName,
     /// For how long a second frame with the same id is recognised and not stored.
     pub duplicate_window: Duration,
-    /// The most bytes of frames that one reader holds ready.
+    /// The most bytes of frames that one reader holds ready, where nothing else is said ([`Log::reading_ahead`](crate::Log::reading_ahead)).
     pub read_ahead_bytes: usize,
     /// How its tasks are started.
     pub spawner: Spawner,

@@ -62,7 +62,10 @@ pub use order::kind::OrderKind;
 pub use order::{Draft, Order, OrderParser};
 pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
 pub use request::{Owner, RequestId};
-pub use routing::{Bucket, Decision, Epoch, Hash, MoveQueue, NotDecided, Pace, ShardId, ShardMap, Shares, Stopped, Weighed};
+pub use routing::{
+    Bucket, Decision, Epoch, Hash, Label, Labels, Member, MoveQueue, NotDecided, Pace, ShardId, ShardMap, Shares,
+    Stopped, Weighed,
+};
 pub use settings::SystemSettings;
 pub use system_id::SystemId;
 pub use tenant::Tenant;

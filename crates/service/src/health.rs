@@ -35,6 +35,7 @@ pub enum Need {
 #[derive(Debug, Clone)]
 pub struct Dependency {
     name: String,
+    need: Need,
     health: Health,
 }
 
@@ -76,7 +77,7 @@ impl Health {
             gauge!(DEPENDENCY_UP.name, "dependency" => name.clone()).set(0.0);
             Entry { need, state: State::Unknown }
         });
-        Dependency { name, health: self.clone() }
+        Dependency { name, need, health: self.clone() }
     }
 
     /// Whether the service is not stopping and everything required is up.
@@ -110,9 +111,9 @@ impl Health {
         Dependencies { dependencies: dependencies.iter().map(|(name, entry)| (name.clone(), entry.answer())).collect() }
     }
 
-    fn report(&self, name: &str, state: State) {
+    fn report(&self, name: &str, need: Need, state: State) {
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = dependencies.get_mut(name) else { return };
+        let entry = dependencies.entry(name.to_owned()).or_insert(Entry { need, state: State::Unknown });
         let before = std::mem::replace(&mut entry.state, state.clone());
         // Only a change of the kind is news; a reason may read differently at every attempt.
         if std::mem::discriminant(&before) == std::mem::discriminant(&state) {
@@ -130,7 +131,7 @@ impl Health {
 impl Dependency {
     /// Reports that the dependency works. Cheap enough for every success, but meant for changes.
     pub fn up(&self) {
-        self.health.report(&self.name, State::Up);
+        self.health.report(&self.name, self.need, State::Up);
     }
 
     /// Reports that the dependency works, or why it does not.
@@ -143,12 +144,19 @@ impl Dependency {
 
     /// Reports that the dependency does not work, and why. Only the change is logged, so callers need not.
     pub fn down(&self, reason: impl Into<String>) {
-        self.health.report(&self.name, State::Down { reason: reason.into(), halted: false });
+        self.health.report(&self.name, self.need, State::Down { reason: reason.into(), halted: false });
     }
 
     /// Reports that the dependency does not work until somebody has decided how to go on, and why.
     pub fn halted(&self, reason: impl Into<String>) {
-        self.health.report(&self.name, State::Down { reason: reason.into(), halted: true });
+        self.health.report(&self.name, self.need, State::Down { reason: reason.into(), halted: true });
+    }
+
+    /// Nobody depends on it any more; whoever reports on it after that does again.
+    pub fn forget(self) {
+        let mut dependencies = self.health.dependencies.write().unwrap_or_else(PoisonError::into_inner);
+        dependencies.remove(&self.name);
+        gauge!(DEPENDENCY_UP.name, "dependency" => self.name.clone()).set(0.0);
     }
 }
 

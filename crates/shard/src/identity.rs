@@ -2,7 +2,6 @@
 //! connection. So nothing is read from, or written to, the tables of another shard where addresses were exchanged.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 
 use forebay_model::{Hash, ShardId, SystemId};
 use sqlx::postgres::PgConnection;
@@ -18,11 +17,11 @@ pub struct Identity {
     pub shard: ShardId,
 }
 
-/// Whose the database at an address is to be, as far as that is known: the settings tell the number, and the map the system.
-#[derive(Clone, Debug, Default)]
+/// Whose the database at an address is to be, as far as that is known: whoever names it tells the number, and the map the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) shard: Option<ShardId>,
-    pub(crate) system: Arc<OnceLock<System>>,
+    pub(crate) system: Option<System>,
 }
 
 /// What the map says of the system.
@@ -52,7 +51,7 @@ impl fmt::Display for Foreign {
         let expected = self.expected.unwrap_or(shard);
         write!(
             f,
-            "it is shard {shard}, and --shards names it in the place of shard {expected}: these addresses look exchanged"
+            "it is shard {shard}, and --shards or the map names it in the place of shard {expected}: these addresses look exchanged"
         )
     }
 }
@@ -93,7 +92,7 @@ impl Identity {
 impl Expected {
     /// What a database that is taken in now is told, where all of it is known.
     pub(crate) fn identity(&self) -> Option<(Identity, Hash)> {
-        let System { id, routing } = *self.system.get()?;
+        let System { id, routing } = self.system?;
         Some((Identity { system: id, shard: self.shard? }, routing))
     }
 
@@ -103,7 +102,7 @@ impl Expected {
     /// [`Foreign`].
     pub(crate) fn check(&self, found: Option<Identity>) -> Result<(), Foreign> {
         let Some(found) = found else { return Ok(()) };
-        let system = self.system.get().map(|system| system.id);
+        let system = self.system.map(|system| system.id);
         let is_ours = system.is_none_or(|system| system == found.system);
         if is_ours && self.shard.is_none_or(|shard| shard == found.shard) {
             return Ok(());
@@ -119,7 +118,7 @@ mod tests {
     #[test]
     fn only_what_is_known_is_expected_and_what_differs_is_named() {
         let identity = |system, shard| Identity { system: SystemId::new(system), shard: ShardId(shard) };
-        let expected = Expected { shard: Some(ShardId(0)), system: Arc::default() };
+        let mut expected = Expected { shard: Some(ShardId(0)), system: None };
         assert_eq!(
             [None, Some(identity(1, 0)), Some(identity(2, 0))].map(|found| expected.check(found)),
             [Ok(()), Ok(()), Ok(())]
@@ -127,9 +126,9 @@ mod tests {
         let said = |expected: &Expected, found| expected.check(Some(found)).unwrap_err().to_string();
         assert_eq!(
             said(&expected, identity(1, 2)),
-            "it is shard 2, and --shards names it in the place of shard 0: these addresses look exchanged"
+            "it is shard 2, and --shards or the map names it in the place of shard 0: these addresses look exchanged"
         );
-        expected.system.set(System { id: SystemId::new(1), routing: Hash::Md5 }).unwrap();
+        expected.system = Some(System { id: SystemId::new(1), routing: Hash::Md5 });
         assert_eq!(expected.check(Some(identity(1, 0))), Ok(()));
         assert!(
             said(&expected, identity(2, 0))

@@ -44,7 +44,8 @@ pub mod store;
 pub mod system;
 pub mod timestamptz;
 
-pub use connection::address::{AddressError, LOCAL_SHARDS, ShardAddress, ShardAddresses, ShardArgs, ShardList};
+pub use connection::address::{AddressError, ShardAddress, ShardAddresses};
+pub use connection::list::{ShardArgs, ShardList};
 pub use connection::session::ConnectError;
 pub use connection::sqlstate::ErrorClass;
 pub use control::ViewsInForce;
@@ -57,7 +58,7 @@ pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use owner::{SentOn, Waiting};
 pub use partition::{Build, Granularity, Merger, Period, StatusIndexes, Swap, Touch};
 pub use place::PlaceLog;
-pub use pool::{Budget, Lease, PoolSettings, ShardError, ShardPool, ShardServer, Work};
+pub use pool::{Budget, Lease, OfShards, PoolSettings, ShardError, ShardPool, ShardPools, ShardServer, Work};
 pub use position::{StreamPosition, Tally};
 pub use store::{
     CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,

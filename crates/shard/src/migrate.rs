@@ -30,7 +30,7 @@ pub enum MigrationError {
 }
 
 /// Runs the migrations that the shard does not have yet, and takes its database in where nobody has: from then on it knows of which
-/// system and which shard it is, as far as the addresses tell ([`crate::ShardList::set_system`]). Safe when several processes do it at once: one waits for the other.
+/// system and which shard it is, as far as the addresses tell ([`crate::ShardArgs::of_map`]). Safe when several processes do it at once: one waits for the other.
 pub async fn migrate(addresses: &ShardAddresses) -> Result<(), MigrationError> {
     let settings = SessionSettings {
         application_name: "forebay-migrate".to_owned(),

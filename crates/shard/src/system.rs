@@ -3,7 +3,8 @@
 use forebay_model::{ShardId, SystemId};
 use futures::future::join_all;
 
-use crate::connection::address::{ShardAddresses, ShardList};
+use crate::connection::address::ShardAddresses;
+use crate::connection::list::ShardList;
 use crate::connection::session::{ConnectError, SessionSettings, connect_primary};
 use crate::identity::Identity;
 

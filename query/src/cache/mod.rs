@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{StreamId, StreamKind};
+use forebay_model::{ShardMap, StreamId, StreamKind};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
@@ -67,10 +67,15 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// A cache that keeps at most `bytes_max` bytes in memory, for `shards` shards.
-    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, shards: usize, derivations: Arc<Derivations>) -> Self {
-        let (kept, freshness) = (Kept::new(bytes_max), Freshness::new(shards));
+    /// A cache that keeps at most `bytes_max` bytes in memory.
+    pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, derivations: Arc<Derivations>) -> Self {
+        let (kept, freshness) = (Kept::new(bytes_max), Freshness::default());
         Self { kept, redis, freshness, derivations, meter: Meter::new() }
+    }
+
+    /// The map has these shards.
+    pub(crate) fn follow(&self, map: &ShardMap) {
+        self.freshness.follow(map.shards());
     }
 
     /// Takes note of a commit, or of a sign of life.
@@ -203,12 +208,13 @@ impl Cache {
         }
         let watched = entry.watched.iter().map(|watched| watched.stream);
         let derived = watched.filter(|stream| stream.kind == StreamKind::Derived).map(|stream| stream.shard);
+        let sources = self.freshness.shards();
         let mut targets: Vec<_> = derived.collect();
         if question.has_moved && !targets.is_empty() {
             // What is owed to one shard may belong to another by now.
-            targets = self.derivations.sources().collect();
+            targets = sources.clone();
         }
-        self.derivations.owing(self.derivations.sources(), &targets) != Owing::Nothing
+        self.derivations.owing(sources.into_iter(), &targets) != Owing::Nothing
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

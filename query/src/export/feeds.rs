@@ -33,7 +33,7 @@ impl Feeds {
         let (patience, give_up) = (self.merge.patience().clone(), self.limits.give_up());
         self.feeds.clear();
         for source in self.merge.take_sources() {
-            let reads = self.limits.reads(source.shard_id());
+            let reads = source.export_reads();
             self.feeds.push(Feed::start(source, patience.clone(), reads, give_up, &mut self.tasks));
         }
     }

@@ -1,9 +1,8 @@
-//! What all exports together may hold: memory, and connections to a shard.
+//! What all exports together may hold of memory, and how long they wait.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::ShardId;
 use forebay_service::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -22,20 +21,12 @@ const TIMEOUTS: u32 = 15;
 #[derive(Clone)]
 pub(crate) struct Limits {
     memory: Arc<Semaphore>,
-    /// For each shard, how many pieces may be read from it at the same time.
-    reads: Vec<Arc<Semaphore>>,
     give_up: Duration,
 }
 
 impl Limits {
     pub(crate) fn new(settings: &Settings) -> Self {
-        // The other half of the connections is for single pages.
-        let reads = (settings.options.shard_connections as usize / 2).max(1);
-        Self {
-            memory: Arc::new(Semaphore::new(MEMORY_MIB)),
-            reads: settings.shards.iter().map(|_| Arc::new(Semaphore::new(reads))).collect(),
-            give_up: settings.options.shard_timeout * TIMEOUTS,
-        }
+        Self { memory: Arc::new(Semaphore::new(MEMORY_MIB)), give_up: settings.options.shard_timeout * TIMEOUTS }
     }
 
     /// Waits for a place, which is kept until the export is over.
@@ -47,12 +38,6 @@ impl Limits {
         place.ok().and_then(Result::ok).ok_or_else(|| {
             Problem::overloaded(format!("the exports that are running take up their {MEMORY_MIB} MiB of memory"))
         })
-    }
-
-    /// The permits to read a piece from a shard.
-    pub(super) fn reads(&self, shard: ShardId) -> Arc<Semaphore> {
-        // A source's shard is one of the settings.
-        self.reads.get(usize::from(shard.0)).map_or_else(|| Arc::new(Semaphore::new(1)), Arc::clone)
     }
 
     /// How long a shard may be away on the way.

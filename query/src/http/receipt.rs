@@ -86,7 +86,7 @@ async fn read_all(
 ) -> Result<Vec<FateOnShard>, Problem> {
     let (parts, is_way_known) = parts(app, receipt, wait).await?;
     let read = parts.into_iter().map(async |(shard, target)| {
-        let fate = read(app.shards().get(shard)?, scope, accepted).await?;
+        let fate = read(&*app.shards().get(shard)?, scope, accepted).await?;
         let is_decided = is_decided(&fate, shard, target, accepted.request.arrived_at())? && is_way_known;
         Ok::<_, ReadError>(FateOnShard { shard, is_decided, fate })
     });
@@ -150,7 +150,7 @@ async fn wait_for(app: &App, receipt: &Receipt, wait: Duration) -> Result<(), Pr
     let patience = Patience::new(receipt.clone(), wait);
     let statement = Statement::position(StreamKind::Logged);
     let wait = logged_parts(receipt).map(async |(shard, _)| {
-        match app.shards().read_after(app.shards().get(shard)?, &statement, &patience).await {
+        match app.shards().read_after(&*app.shards().get(shard)?, &statement, &patience).await {
             Ok(_) | Err(ReadError::NotYetVisible { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -171,11 +171,8 @@ async fn is_derived(app: &App, receipt: &Receipt) -> Result<bool, Problem> {
         };
     }
     let statement = Statement::position(StreamKind::Derived);
-    let targets: Vec<Arc<Shard>> = map
-        .shards()
-        .map(|shard| app.shards().get(shard).cloned())
-        .collect::<Result<_, _>>()
-        .map_err(ReadError::from)?;
+    let targets: Vec<Arc<Shard>> =
+        map.shards().map(|shard| app.shards().get(shard)).collect::<Result<_, _>>().map_err(ReadError::from)?;
     let reads = join_all(targets.iter().map(|target| app.shards().read_after(target, &statement, &patience))).await;
     for read in reads {
         match read {

@@ -56,7 +56,7 @@ pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> 
     let derived = streams.iter().filter(|stream| stream.kind == StreamKind::Derived);
     let mut targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
     if !targets.is_empty() && shards.moved().is_any() {
-        targets = shards.iter().map(|shard| shard.id()).collect();
+        targets = shards.all().iter().map(|shard| shard.id()).collect();
     }
     let debtors = shards.derivations().debtors(&targets);
     let building = is_building.then(|| "building".to_owned());

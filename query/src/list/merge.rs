@@ -77,7 +77,7 @@ impl Merge {
                 Ok(shard) => sources.extend(self.scan.filter.parts().map(|part| {
                     Source::new(
                         self.shards.clone(),
-                        Arc::clone(shard),
+                        Arc::clone(&shard),
                         (subject.clone(), picked.cloned()),
                         &self.scan,
                         part,

@@ -8,6 +8,7 @@ use forebay_model::ownership::Unit;
 use forebay_model::{Position, ShardId, Tenant};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Rows, Span, Statement, Subject, Windows};
+use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
@@ -75,6 +76,11 @@ impl Source {
             None => Place::Picked { picked, target: None },
         };
         Self { shards, shard, place, tenant, subject, direction, filter, span, windows, window, last, rows, read_at }
+    }
+
+    /// The permits to read a piece of an export of its shard.
+    pub(crate) fn export_reads(&self) -> Arc<Semaphore> {
+        self.shard.export_reads()
     }
 
     pub(crate) fn shard_id(&self) -> ShardId {
@@ -157,7 +163,7 @@ impl Source {
                 for (shard, position) in seen {
                     self.read_at.note(unit.stream().on(shard), position);
                 }
-                self.shard = Arc::clone(self.shards.get(shard)?);
+                self.shard = self.shards.get(shard)?;
                 Ok(rows)
             }
             Place::Picked { picked, target, .. } => {

@@ -21,7 +21,7 @@ use crate::unit::{Places, UnitRows};
 /// More than any one order.
 const BYTES_MAX: usize = 1 << 26;
 
-impl<'a> Lookup<'a> {
+impl Lookup<'_> {
     /// The orders that lie where an assigned id says.
     pub(super) async fn at_home(
         &mut self,

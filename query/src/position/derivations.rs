@@ -4,7 +4,8 @@
 //! It says what to wait for in a derived stream; whether an answer holds that is decided by the position that was read together
 //! with the answer's rows.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_log::Notice;
@@ -14,19 +15,18 @@ use tokio::sync::watch;
 use crate::position::SILENCE_MAX;
 use crate::position::trail::{Mark, Trail};
 
-/// What is known of every source.
-#[derive(Debug)]
-pub(crate) struct Derivations(Vec<Source>);
+/// What is known of every source. Nothing is, of one that was never spoken of.
+#[derive(Debug, Default)]
+pub(crate) struct Derivations(RwLock<BTreeMap<ShardId, Arc<Source>>>);
 
 /// A shard whose writer derives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Source {
     /// When its writer said something last.
     heard_at: Mutex<Option<Instant>>,
     /// The turn to ask its database.
-    turn: tokio::sync::Mutex<()>,
-    /// By target.
-    targets: Vec<watch::Sender<Derivation>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+    targets: RwLock<BTreeMap<ShardId, watch::Sender<Derivation>>>,
 }
 
 /// How far a source has derived for a target.
@@ -56,24 +56,15 @@ pub(crate) enum Owing {
 }
 
 impl Derivations {
-    /// Nothing is known yet of these many shards.
-    pub(crate) fn new(shards: usize) -> Self {
-        let source = || Source {
-            heard_at: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
-            targets: (0..shards).map(|_| watch::Sender::default()).collect(),
-        };
-        Self((0..shards).map(|_| source()).collect())
-    }
-
-    /// Takes note of what the writer of a logged stream says. What is of shards that the settings do not name is passed over.
+    /// Takes note of what the writer of a logged stream says.
     pub(crate) fn note(&self, notice: &Notice) {
-        let Some(source) = self.source(notice.stream.shard).filter(|_| notice.stream.kind == StreamKind::Logged) else {
+        if notice.stream.kind != StreamKind::Logged {
             return;
-        };
+        }
+        let source = self.source(notice.stream.shard);
         source.set_heard(Some(Instant::now()));
         for derived in &notice.derived {
-            let Some(target) = source.target(derived.target) else { continue };
+            let target = source.target(derived.target);
             let mark = Mark { through: derived.through, published: derived.published };
             let owed = Some(derived.owed_since.map_or(Owed::Nothing, Owed::Since));
             target.send_if_modified(|known| {
@@ -85,24 +76,22 @@ impl Derivations {
 
     /// Takes note of what a source's database says of a target, where the source has committed up to `at`.
     pub(crate) fn note_read(&self, source: ShardId, target: ShardId, mark: Mark, at: Position) {
-        if let Some(target) = self.source(source).and_then(|source| source.target(target)) {
-            target.send_if_modified(|known| known.trail.note(mark, at));
-        }
+        self.source(source).target(target).send_if_modified(|known| known.trail.note(mark, at));
     }
 
     /// No notices are heard any more.
     pub(crate) fn deafen(&self) {
-        self.0.iter().for_each(|source| source.set_heard(None));
+        read(&self.0).values().for_each(|source| source.set_heard(None));
     }
 
-    /// Follows how far a source has derived for a target; `None` where the settings do not name one of them.
-    pub(crate) fn follow(&self, source: ShardId, target: ShardId) -> Option<watch::Receiver<Derivation>> {
-        self.source(source)?.target(target).map(watch::Sender::subscribe)
+    /// Follows how far a source has derived for a target.
+    pub(crate) fn follow(&self, source: ShardId, target: ShardId) -> watch::Receiver<Derivation> {
+        self.source(source).target(target).subscribe()
     }
 
     /// The turn to ask a source's database; `None` while another request has it, whose answer will be noted here.
-    pub(crate) fn take_turn(&self, source: ShardId) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        self.source(source)?.turn.try_lock().ok()
+    pub(crate) fn take_turn(&self, source: ShardId) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        Arc::clone(&self.source(source).turn).try_lock_owned().ok()
     }
 
     /// Whether an answer that was read of a stream at a position is known to hold what a receipt names, and what follows from
@@ -110,8 +99,8 @@ impl Derivations {
     pub(crate) fn holds(&self, receipt: &Receipt, stream: StreamId, position: Position) -> bool {
         let is_direct = receipt.position(stream).is_none_or(|target| position.covers(target));
         let follows = |source: ShardId, logged: Position| {
-            let derivation = self.source(source).and_then(|source| source.target(stream.shard));
-            let published = derivation.and_then(|derivation| derivation.borrow().trail.published(logged));
+            let derivation = self.source(source).target(stream.shard);
+            let published = derivation.borrow().trail.published(logged);
             published.is_some_and(|published| is_there(published, position))
         };
         is_direct
@@ -122,22 +111,21 @@ impl Derivations {
     /// Whether these sources may owe these targets anything.
     pub(crate) fn owing(&self, sources: impl Iterator<Item = ShardId>, targets: &[ShardId]) -> Owing {
         let now = Instant::now();
-        let of_pair =
-            |source: &Source, target: ShardId| match source.target(target).and_then(|known| known.borrow().owed) {
-                Some(Owed::Since(_)) => Owing::Something,
-                Some(Owed::Nothing) if source.is_heard(now) => Owing::Nothing,
-                Some(Owed::Nothing) | None => Owing::Unknown,
-            };
-        let of_source = |source: ShardId| match self.source(source) {
-            Some(source) => targets.iter().map(|&target| of_pair(source, target)).max().unwrap_or(Owing::Nothing),
-            None => Owing::Unknown,
+        let of_pair = |source: &Source, target: ShardId| match source.target(target).borrow().owed {
+            Some(Owed::Since(_)) => Owing::Something,
+            Some(Owed::Nothing) if source.is_heard(now) => Owing::Nothing,
+            Some(Owed::Nothing) | None => Owing::Unknown,
+        };
+        let of_source = |source: ShardId| {
+            let source = self.source(source);
+            targets.iter().map(|&target| of_pair(&source, target)).max().unwrap_or(Owing::Nothing)
         };
         sources.map(of_source).max().unwrap_or(Owing::Nothing)
     }
 
     /// Since when a source owes a target something, as far as is known.
     pub(crate) fn owed_since(&self, source: ShardId, target: ShardId) -> Option<Timestamp> {
-        match self.source(source)?.target(target)?.borrow().owed? {
+        match self.source(source).target(target).borrow().owed? {
             Owed::Since(since) => Some(since),
             Owed::Nothing => None,
         }
@@ -147,17 +135,24 @@ impl Derivations {
     /// known.
     pub(crate) fn debtors(&self, targets: &[ShardId]) -> Vec<(ShardId, Timestamp)> {
         let since = |source| targets.iter().filter_map(|&target| self.owed_since(source, target)).min();
-        self.sources().filter_map(|source| Some((source, since(source)?))).collect()
+        let sources: Vec<ShardId> = read(&self.0).keys().copied().collect();
+        sources.into_iter().filter_map(|source| Some((source, since(source)?))).collect()
     }
 
-    /// Every shard whose orders something follows from.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = ShardId> {
-        (0..self.0.len() as u16).map(ShardId)
+    fn source(&self, source: ShardId) -> Arc<Source> {
+        if let Some(known) = read(&self.0).get(&source) {
+            return Arc::clone(known);
+        }
+        Arc::clone(write(&self.0).entry(source).or_default())
     }
+}
 
-    fn source(&self, source: ShardId) -> Option<&Source> {
-        self.0.get(usize::from(source.0))
-    }
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a derived stream that has come to a position has everything that a source has published there. Where nothing was, no
@@ -173,8 +168,11 @@ pub(crate) fn logged_parts(receipt: &Receipt) -> impl Iterator<Item = (ShardId, 
 }
 
 impl Source {
-    fn target(&self, target: ShardId) -> Option<&watch::Sender<Derivation>> {
-        self.targets.get(usize::from(target.0))
+    fn target(&self, target: ShardId) -> watch::Sender<Derivation> {
+        if let Some(known) = read(&self.targets).get(&target) {
+            return known.clone();
+        }
+        write(&self.targets).entry(target).or_default().clone()
     }
 
     fn set_heard(&self, at: Option<Instant>) {
@@ -207,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_receipt_of_orders_is_held_by_what_follows_from_them() {
-        let derivations = Derivations::new(2);
+        let derivations = Derivations::default();
         let receipt: Receipt = "l0.1.5".parse().unwrap();
         let target = StreamKind::Derived.on(ShardId(1));
         assert!(!derivations.holds(&receipt, target, at(7, 100)), "nobody knows where they are");
@@ -224,7 +222,7 @@ mod tests {
 
     #[test]
     fn where_nothing_was_published_nothing_is_missing() {
-        let derivations = Derivations::new(2);
+        let derivations = Derivations::default();
         derivations.note(&notice(6, at(0, 0), None));
         let receipt: Receipt = "l0.1.5".parse().unwrap();
         assert!(derivations.holds(&receipt, StreamKind::Derived.on(ShardId(1)), at(7, 0)));
@@ -232,7 +230,7 @@ mod tests {
 
     #[test]
     fn who_was_not_heard_may_owe_something() {
-        let derivations = Derivations::new(2);
+        let derivations = Derivations::default();
         let owing = || derivations.owing([ShardId(0)].into_iter(), &[ShardId(1)]);
         assert_eq!(owing(), Owing::Unknown);
         derivations.note(&notice(6, at(7, 9), None));
@@ -245,11 +243,10 @@ mod tests {
         assert_eq!((owing(), derivations.debtors(&[ShardId(0), ShardId(1)])), (Owing::Something, debts.clone()));
         derivations.deafen();
         assert_eq!((owing(), derivations.debtors(&[ShardId(1)])), (Owing::Something, debts));
-        // What is of unknown shards is passed over.
-        let mut foreign = notice(8, at(7, 9), None);
-        foreign.derived[0].target = ShardId(9);
-        derivations.note(&foreign);
-        foreign.stream.shard = ShardId(9);
-        derivations.note(&foreign);
+        // A shard that comes later is heard of like the others.
+        let mut later = notice(8, at(7, 9), None);
+        later.stream.shard = ShardId(9);
+        derivations.note(&later);
+        assert_eq!(derivations.owing([ShardId(9)].into_iter(), &[ShardId(1)]), Owing::Nothing);
     }
 }

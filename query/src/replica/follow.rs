@@ -45,7 +45,7 @@ impl Shards {
         until: Instant,
     ) -> Result<Position, ReadError> {
         let not_yet = ReadError::NotYetDerived { source_shard: source, logged, target: target.id() };
-        let Some(mut followed) = self.derivations().follow(source, target.id()) else { return Err(not_yet) };
+        let mut followed = self.derivations().follow(source, target.id());
         // A note of another making of the stream than the one that is read says nothing of that one.
         let is_of = |published: &Position| {
             let known = *target.known().follow(StreamKind::Derived).borrow();

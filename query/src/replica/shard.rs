@@ -10,6 +10,7 @@ use forebay_model::{Lane, PerLane, ShardId};
 use forebay_shard::read::Windows;
 use forebay_shard::read::sql::SESSION;
 use forebay_shard::{PoolSettings, ShardAddresses, ShardPool, ShardServer};
+use tokio::sync::Semaphore;
 
 use crate::position::known::Known;
 use crate::replica::meter::Meter;
@@ -38,6 +39,8 @@ pub(crate) struct Shard {
     windows: RwLock<PerLane<Arc<Windows>>>,
     known: Known,
     pub(super) meter: Meter,
+    /// How many pieces of exports may be read at the same time: the other half of the connections is for single pages.
+    export_reads: Arc<Semaphore>,
 }
 
 impl Shard {
@@ -60,6 +63,7 @@ impl Shard {
             windows: RwLock::new(PerLane::from_fn(|_| Arc::new(Windows::whole()))),
             known: Known::new(replica_lag_max),
             meter: Meter::new(&pool),
+            export_reads: Arc::new(Semaphore::new((connections_max as usize / 2).max(1))),
             pool,
         }
     }
@@ -71,6 +75,11 @@ impl Shard {
     /// Its servers, in the order of the settings.
     pub(crate) fn servers(&self) -> &[ShardServer] {
         self.pool.servers()
+    }
+
+    /// The permits to read a piece of an export.
+    pub(crate) fn export_reads(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.export_reads)
     }
 
     /// Closes connections that were not used lately.

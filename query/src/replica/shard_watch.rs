@@ -1,7 +1,7 @@
 //! Looks at one shard every few seconds: which of its servers answer, which of them is the primary, how far their streams
 //! are, and which partitions there are.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_service::health::{Dependency, Need};
@@ -20,7 +20,8 @@ const LOOK_EVERY_DOWN: Duration = Duration::from_millis(500);
 const PARTITIONS_EVERY: Duration = Duration::from_secs(30);
 
 pub(crate) struct ShardWatch {
-    shard: Arc<Shard>,
+    /// Gone where the shard is elsewhere, or the service ends.
+    shard: Weak<Shard>,
     /// Down where none of its servers answers.
     dependency: Dependency,
     /// One for each server, where there are several.
@@ -29,40 +30,43 @@ pub(crate) struct ShardWatch {
 }
 
 impl ShardWatch {
-    pub(crate) fn new(shard: Arc<Shard>, service: &Service) -> Self {
+    pub(crate) fn new(shard: &Arc<Shard>, service: &Service) -> Self {
         let name = format!("shard {}", shard.id());
         let dependency = service.health.dependency(&name, Need::Optional);
         let servers = shard.servers().iter().filter(|_| shard.servers().len() > 1);
         let named =
             |server: &ShardServer| service.health.dependency(format!("{name} at {}", server.name()), Need::Optional);
         let servers = servers.map(named).collect();
-        Self { shard, dependency, servers, shutdown: service.shutdown().clone() }
+        Self { shard: Arc::downgrade(shard), dependency, servers, shutdown: service.shutdown().clone() }
     }
 
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    /// Looks for as long as somebody may ask for the shard where it is.
+    pub(crate) async fn run(self) {
         let mut partitions_read = None;
-        loop {
-            self.shard.close_idle();
-            let looked = Box::pin(self.look(&mut partitions_read));
+        while let Some(shard) = self.shard.upgrade() {
+            shard.close_idle();
+            let looked = Box::pin(self.look(&shard, &mut partitions_read));
             match self.shutdown.answered().run_until_cancelled(looked).await {
-                None => return Ok(()),
+                None => return,
                 Some(Ok(())) => self.dependency.up(),
                 Some(Err(error @ ShardError::Foreign { .. })) => self.dependency.halted(error.to_string()),
                 Some(Err(error)) => self.dependency.down(error.to_string()),
             }
-            let has_down = self.shard.servers().iter().any(ShardServer::is_down);
+            let has_down = shard.servers().iter().any(ShardServer::is_down);
+            drop(shard);
             let pause = tokio::time::sleep(if has_down { LOOK_EVERY_DOWN } else { LOOK_EVERY });
             if self.shutdown.answered().run_until_cancelled(pause).await.is_none() {
-                return Ok(());
+                return;
             }
         }
+        self.servers.into_iter().for_each(Dependency::forget);
     }
 
-    async fn look(&self, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {
-        self.look_at_servers().await?;
+    async fn look(&self, shard: &Shard, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {
+        self.look_at_servers(shard).await?;
         if partitions_read.is_none_or(|then| then.elapsed() >= PARTITIONS_EVERY) {
-            let read = self.shard.with_connection("stats", &|connection| Windows::of_tables(connection).boxed());
-            self.shard.set_windows(read.await?);
+            let read = shard.with_connection("stats", &|connection| Windows::of_tables(connection).boxed());
+            shard.set_windows(read.await?);
             *partitions_read = Some(Instant::now());
         }
         Ok(())
@@ -72,10 +76,10 @@ impl ShardWatch {
     ///
     /// # Errors
     /// The first server's, where none answers.
-    async fn look_at_servers(&self) -> Result<(), ShardError> {
-        let servers = self.shard.servers();
+    async fn look_at_servers(&self, shard: &Shard) -> Result<(), ShardError> {
+        let servers = shard.servers();
         let looks = servers.iter().enumerate().map(async |(number, server)| {
-            let outcome = self.shard.look_at(server).await;
+            let outcome = shard.look_at(server).await;
             match (self.servers.get(number), &outcome) {
                 (Some(dependency), Ok(())) => dependency.up(),
                 (Some(dependency), Err(error)) => dependency.down(error.to_string()),

@@ -1,55 +1,62 @@
-//! Every shard that the settings name.
+//! The shards of the map, as it is now.
 
 use std::sync::Arc;
 
 use forebay_model::{ShardId, ShardMap};
-use forebay_shard::{ShardError, ShardList};
+use forebay_service::Service;
+use forebay_shard::{AddressError, OfShards, ShardArgs, ShardError};
 
 use crate::position::derivations::Derivations;
 use crate::replica::shard::{ReadSettings, Shard};
+use crate::replica::shard_watch::ShardWatch;
 use crate::unit::Moved;
 
 /// The shards, by number. Cloning it is cheap.
 #[derive(Clone, Debug)]
-pub(crate) struct Shards(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    list: ShardList,
-    shards: Vec<Arc<Shard>>,
+pub(crate) struct Shards {
+    shards: OfShards<Arc<Shard>>,
     derivations: Arc<Derivations>,
-    moved: Moved,
+    moved: Arc<Moved>,
 }
 
 impl Shards {
-    pub(crate) fn new(list: &ShardList, settings: ReadSettings) -> Self {
-        let shards: Vec<_> = list.iter().map(|(id, addresses)| Arc::new(Shard::new(id, addresses, settings))).collect();
-        let derivations = Arc::new(Derivations::new(shards.len()));
-        Self(Arc::new(Inner { list: list.clone(), shards, derivations, moved: Moved::default() }))
+    /// None before the first map. Each is looked at for as long as it is where it is.
+    pub(crate) fn new(args: ShardArgs, settings: ReadSettings, service: &Service) -> Self {
+        let service = service.clone();
+        let shards = OfShards::made_by(args, move |id, addresses| {
+            let shard = Arc::new(Shard::new(id, addresses, settings));
+            let watch = ShardWatch::new(&shard, &service);
+            service.lifecycle.spawner().spawn(format!("shard {id}"), watch.run());
+            shard
+        });
+        Self { shards, derivations: Arc::default(), moved: Arc::default() }
+    }
+
+    /// Takes over a map.
+    ///
+    /// # Errors
+    /// Where it does not say where a shard is.
+    pub(crate) fn follow_map(&self, map: &ShardMap) -> Result<(), AddressError> {
+        self.shards.follow(map).map(drop)
     }
 
     /// # Errors
-    /// [`ShardError::Unknown`] where the shard map knows more shards than the settings.
-    pub(crate) fn get(&self, shard: ShardId) -> Result<&Arc<Shard>, ShardError> {
-        self.0.shards.get(usize::from(shard.0)).ok_or(ShardError::Unknown(shard))
-    }
-
-    /// From now on no shard is read that is of another system than the map.
-    pub(crate) fn set_system(&self, map: &ShardMap) {
-        self.0.list.set_system(map);
+    /// [`ShardError::Unknown`] where the map does not have it.
+    pub(crate) fn get(&self, shard: ShardId) -> Result<Arc<Shard>, ShardError> {
+        self.shards.get(shard)
     }
 
     /// What is known of units that move.
     pub(crate) fn moved(&self) -> &Moved {
-        &self.0.moved
+        &self.moved
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {
-        self.0.shards.iter()
+    pub(crate) fn all(&self) -> Vec<Arc<Shard>> {
+        self.shards.all()
     }
 
     /// How far what follows from each shard's orders is known to be derived for the others.
     pub(crate) fn derivations(&self) -> &Arc<Derivations> {
-        &self.0.derivations
+        &self.derivations
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use forebay_model::{ShardId, ShardMap, StreamKind};
 use forebay_service::Problem;
 use forebay_shard::read::AllSaid;
-use tokio::sync::watch;
 
 use super::Picked;
 use crate::error::ReadError;
@@ -15,7 +14,7 @@ use crate::error::ReadError;
 /// What is known of units that move.
 #[derive(Debug, Default)]
 pub(crate) struct Moved {
-    map: OnceLock<watch::Receiver<Option<Arc<ShardMap>>>>,
+    map: RwLock<Option<Arc<ShardMap>>>,
     /// Whether a shard has said so.
     was_said: AtomicBool,
     /// Whether the map may be an old one.
@@ -26,18 +25,20 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
-    /// Goes by these maps.
-    pub(crate) fn follow_map(&self, map: watch::Receiver<Option<Arc<ShardMap>>>) {
-        // It is reached for the first time only once.
-        let _ = self.map.set(map);
+    /// Goes by a map from now on, but where it knows a newer one.
+    pub(crate) fn follow_map(&self, map: &Arc<ShardMap>) {
+        let mut known = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|known| known.epoch() < map.epoch()) {
+            *known = Some(Arc::clone(map));
+        }
     }
 
-    /// The newest map.
+    /// The newest map: every shard of it can be asked for.
     ///
     /// # Errors
     /// The problem `not_ready` before there is one.
     pub(crate) fn map(&self) -> Result<Arc<ShardMap>, ReadError> {
-        let map = self.map.get().and_then(|map| map.borrow().clone());
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner).clone();
         map.ok_or_else(|| Problem::not_ready("there is no shard map yet").into())
     }
 

@@ -149,7 +149,7 @@ impl Shards {
         patience: &Patience,
         picked: Option<&Picked>,
     ) -> Result<RowsAfter, ReadError> {
-        let after = self.read_after(self.get(shard)?, statement, patience).await?;
+        let after = self.read_after(&*self.get(shard)?, statement, patience).await?;
         self.check_picked(statement.stream(), shard, &after.rows, picked)?;
         Ok(after)
     }

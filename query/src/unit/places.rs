@@ -58,7 +58,7 @@ impl Places {
         let last = if of_moved {
             shards.places(kind, patience).await?
         } else {
-            let target = shards.target(shards.get(start)?, kind.on(start), patience).await?;
+            let target = shards.target(&*shards.get(start)?, kind.on(start), patience).await?;
             target.map(|target| (start, target)).into_iter().collect()
         };
         let logged = |(shard, last): (ShardId, Position)| {
@@ -103,7 +103,7 @@ impl Shards {
         let map = self.moved().map()?;
         let pairs = sources.into_iter().flat_map(|source| map.shards().map(move |target| (source, target)));
         let published = pairs.map(|((source, logged), target)| async move {
-            let published = self.follow(source, logged, self.get(target)?, patience.until).await?;
+            let published = self.follow(source, logged, &*self.get(target)?, patience.until).await?;
             Ok::<_, ReadError>((target, published))
         });
         let mut last = direct;

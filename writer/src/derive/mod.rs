@@ -32,12 +32,11 @@ mod stretch;
 mod target;
 mod trouble;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forebay_log::Log;
-use forebay_model::{Deriver, Position, ShardId, ShardMap, StreamId};
-use forebay_service::health::Dependency;
+use forebay_log::{Log, LogError};
+use forebay_model::{Bucket, Deriver, Position, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_service::health::{Dependency, Health, Need};
 use forebay_shard::read::stored_order::OrderReader;
 use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses};
 use tokio::sync::{mpsc, watch};
@@ -55,6 +54,7 @@ const PIECES_WAITING: usize = 4;
 /// Derives what the commits of one logged stream bring, for as long as its session lasts.
 #[derive(Debug)]
 pub(crate) struct Deriving {
+    map: Arc<ShardMap>,
     commits: mpsc::Sender<Brought>,
     committed: watch::Sender<Point>,
     board: Arc<Board>,
@@ -81,14 +81,48 @@ pub(crate) struct Source {
     pub(crate) doors: Doors,
 }
 
-/// Of each target, that its derived stream takes frames.
-pub(crate) type Doors = Arc<BTreeMap<ShardId, Dependency>>;
+/// Of each target, that its derived stream takes frames. As long as it does not, its shard is owed facts, and everything else goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors(pub(crate) Health);
+
+impl Doors {
+    /// That of a shard.
+    pub(crate) fn of(&self, shard: ShardId) -> Dependency {
+        self.0.dependency(format!("frames for {}", StreamKind::Derived.on(shard)), Need::Optional)
+    }
+}
 
 /// The notes that targets begin with: nothing is derived, and their streams are not known.
 pub(crate) fn first_notes(map: &ShardMap) -> Vec<Derived> {
     let published = || Published { position: Position::NOWHERE, frame_id: String::new() };
     let note = |target| Derived { target, through: Position::NOWHERE, published: published() };
     map.shards().map(note).collect()
+}
+
+/// Whether by both maps the same goes to the same shards.
+pub(crate) fn is_dealt_alike(one: &ShardMap, other: &ShardMap) -> bool {
+    let place = |map: &ShardMap, bucket| map.shard(StreamKind::Derived, bucket);
+    one.shards().eq(other.shards()) && Bucket::all().all(|bucket| place(one, bucket) == place(other, bucket))
+}
+
+/// The notes of the targets of a map, where by another one everything up to a position is derived: the targets that are new have nothing to
+/// come from before it.
+///
+/// # Errors
+/// Where a target's stream cannot be asked.
+pub(crate) async fn notes_behind(
+    log: &Log,
+    map: &ShardMap,
+    known: &[Derived],
+    at: Position,
+) -> Result<Vec<Derived>, LogError> {
+    let mut notes = Vec::new();
+    for target in map.shards().filter(|target| known.iter().all(|note| note.target != *target)) {
+        let stream = log.stream_state(StreamKind::Derived.on(target)).await?;
+        let position = Position { incarnation: stream.incarnation, seq: 0 };
+        notes.push(Derived { target, through: at, published: Published { position, frame_id: String::new() } });
+    }
+    Ok(notes)
 }
 
 impl Deriving {
@@ -115,7 +149,12 @@ impl Deriving {
         let name = format!("forebay-derive {}", source.stream);
         let dealer = Dealer::new(outlets, OrderReader::new(source.stream.shard, &source.addresses, name));
         tasks.push(spawner.spawn(format!("derive {}", source.stream), dealer.run(brought)));
-        Self { commits, committed, board, tasks }
+        Self { map: Arc::clone(&source.map), commits, committed, board, tasks }
+    }
+
+    /// By which map facts are dealt out.
+    pub(crate) fn map(&self) -> &ShardMap {
+        &self.map
     }
 
     /// How far the workers have come.

@@ -213,9 +213,7 @@ impl Target {
 
     /// Whether its stream takes frames, for `/readyz`.
     fn tell_door(&self, state: Result<(), String>) {
-        if let Some(door) = self.source.doors.get(&self.target()) {
-            door.set(state);
-        }
+        self.source.doors.of(self.target()).set(state);
     }
 
     fn set_owed(&self, is_owed: bool) -> bool {

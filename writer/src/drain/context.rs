@@ -6,6 +6,7 @@ use forebay_log::Log;
 use forebay_model::StreamId;
 use forebay_shard::{ShardAddresses, StoreSettings};
 use forebay_task::Backoff;
+use tokio::sync::watch;
 
 use crate::derive::Doors;
 use crate::drain::batch_size::BatchSize;
@@ -16,7 +17,8 @@ use crate::status::Status;
 #[derive(Clone, Debug)]
 pub(crate) struct StreamContext {
     pub(crate) of: StreamId,
-    pub(crate) addresses: ShardAddresses,
+    /// Where the shard is, now and later.
+    pub(crate) addresses: watch::Receiver<ShardAddresses>,
     pub(crate) store: StoreSettings,
     pub(crate) merge_quiet: Duration,
     pub(crate) batch_rows: usize,

@@ -49,10 +49,30 @@ impl Drain {
         }
         drop(migrated);
         let mut retries = Retries::default();
+        let mut addresses = self.context.addresses.clone();
         while !stop.is_cancelled() {
-            let Err(failure) = self.session(&stop, &mut retries).await else { break };
+            addresses.mark_unchanged();
+            // A session is over where the service stops, or the shard is elsewhere.
+            let over = stop.child_token();
+            let moved = async {
+                if addresses.changed().await.is_ok() {
+                    over.cancel();
+                }
+                std::future::pending().await
+            };
+            let ended = tokio::select! {
+                ended = self.session(&over, &mut retries) => ended,
+                never = moved => never,
+            };
+            let Err(failure) = ended else { continue };
             let wait = self.report(&failure, &mut retries);
-            stop.run_until_cancelled(sleep(wait)).await;
+            let over = async {
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    Ok(()) = addresses.changed() => {}
+                }
+            };
+            stop.run_until_cancelled(over).await;
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use forebay_log::{FrameReader, Log, ReadError, ReadFrom};
-use forebay_model::{Deriver, Position, ShardMap, StreamKind};
-use forebay_shard::{StreamPosition, StreamStore, ViewsInForce};
+use forebay_model::{Bucket, Deriver, Position, ShardMap, StreamKind};
+use forebay_shard::{Derived, DerivedNote, StreamPosition, StreamStore, ViewsInForce};
 use tracing::{info, warn};
 
-use crate::derive::{Deriving, Source, first_notes};
+use crate::derive::{Deriving, Source, first_notes, notes_behind};
 use crate::drain::context::StreamContext;
 use crate::drain::failure::Failure;
 
@@ -64,19 +64,47 @@ pub(crate) async fn derive(
         return Ok(None);
     }
     let map = map_of(&context.log).await;
-    let notes = store.begin_derived(&first_notes(&map)).await?;
+    let known = store.begin_derived(&[]).await?;
+    let is_all_derived = !known.is_empty() && known.iter().all(|note| note.through == position);
+    let first = match is_all_derived {
+        true => notes_behind(&context.log, &map, &known, position).await?,
+        false => first_notes(&map),
+    };
+    set_back(store, &map, &known, position).await?;
+    let notes = store.begin_derived(&first).await?;
     // Read behind the position: of what is committed up to there, nothing is derived with fewer views.
     let in_force = store.views_in_force().await?.unwrap_or_else(|| views_of(&map));
     let deriver = Deriver::new(in_force.views, Arc::clone(&map));
     let source = Source {
         stream: context.of,
-        addresses: context.addresses.clone(),
+        addresses: context.addresses.borrow().clone(),
         log: context.log.clone(),
         map,
         batch_bytes: context.batch_bytes,
-        doors: Arc::clone(&context.doors),
+        doors: context.doors.clone(),
     };
     Ok(Some(Deriving::start(&source, deriver, position, notes, Arc::clone(context.status.derived()))))
+}
+
+/// What is owed to a target may go to another one by the map of now, where buckets have moved: then all begin where the last one has come to.
+async fn set_back(
+    store: &mut StreamStore,
+    map: &ShardMap,
+    known: &[Derived],
+    position: Position,
+) -> Result<(), Failure> {
+    let has_moved = Bucket::all().any(|bucket| map.shard(StreamKind::Derived, bucket) != map.founder(bucket));
+    let place = |note: &Derived| (note.through.incarnation, note.through.seq);
+    let Some(last) = known.iter().min_by_key(|note| place(note)).filter(|_| has_moved) else { return Ok(()) };
+    let ahead = known.iter().filter(|note| note.through != last.through);
+    let back =
+        |note: &Derived| DerivedNote { before: note.clone(), after: Derived { through: last.through, ..note.clone() } };
+    let notes: Vec<DerivedNote> = ahead.map(back).collect();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    info!(through = %last.through, "buckets have moved, so everything is derived again that one shard is owed");
+    store.note_derived(position, &notes).await.map_err(|error| Failure::of_commit(error, position))
 }
 
 /// The shard map: the writer has made it, or seen it, before it began to drain.

@@ -1,12 +1,13 @@
 //! One stream while all goes well: take the lead, read on from the stored position, commit, announce.
 
+mod places;
 mod units;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{FrameReader, Notice, ReadError};
-use forebay_model::{DerivedThrough, Lane, Position, ShardMap, StreamKind, Timestamp, Touched};
+use forebay_model::{DerivedThrough, Epoch, Lane, Position, ShardMap, StreamKind, Timestamp, Touched};
 use forebay_shard::{DerivedNote, IndexedFrame, StreamStore};
 use futures::future::{join, join_all};
 use tokio::sync::{Notify, watch};
@@ -58,6 +59,10 @@ pub(crate) struct Session<'a> {
     /// Where rows go that another shard decides.
     sender: Sender,
     map: watch::Receiver<Option<Arc<ShardMap>>>,
+    /// The last map by which it was looked where derived facts go.
+    places_by: Epoch,
+    /// When that may be tried again.
+    places_at: Instant,
 }
 
 /// What a session has to do next.
@@ -72,7 +77,8 @@ impl<'a> Session<'a> {
     /// Takes the lead, waiting for it as a standby, and starts to read behind the stored position.
     pub(crate) async fn open(context: &'a StreamContext) -> Result<Self, Failure> {
         let stream = context.of;
-        let mut store = StreamStore::open(&context.addresses, stream, context.store.clone()).await?;
+        let addresses = context.addresses.borrow().clone();
+        let mut store = StreamStore::open(&addresses, stream, context.store.clone()).await?;
         while !store.try_lead().await? {
             if context.status.set(State::Standby, None) {
                 info!("another writer leads, standing by");
@@ -113,6 +119,8 @@ impl<'a> Session<'a> {
             deriving,
             sender: Sender::default(),
             map: followed,
+            places_by: Epoch::default(),
+            places_at: now,
         };
         session.beat().await;
         context.status.set(State::Draining, None);
@@ -165,6 +173,7 @@ impl<'a> Session<'a> {
                 self.beat().await;
             }
             self.send_parked().await?;
+            self.follow_places().await?;
             self.clean().await?;
             let mut rest = batch;
             while !rest.is_empty() && !stop.is_cancelled() {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::backlog::Backlog;
 use crate::status::{State, Status};
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -20,7 +21,7 @@ const KEPT_TENTHS: u64 = 5;
 /// Looks after every stream until stopping begins.
 pub(crate) async fn run(
     log: Log,
-    streams: Vec<Status>,
+    backlog: Backlog,
     keep_behind_bytes: u64,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -29,7 +30,7 @@ pub(crate) async fn run(
     let mut round = 0u32;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         round = round.wrapping_add(1);
-        for status in &streams {
+        for status in &backlog.streams() {
             // Given up in the middle, it has trimmed or it has not; both are right.
             let Some(looked) = stop.run_until_cancelled(look(&log, status, keep_behind_bytes, round)).await else {
                 return Ok(());

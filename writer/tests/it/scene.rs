@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
 use forebay_model::{Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_shard::ShardList;
 use forebay_testkit::log::{STREAM_BYTES_MAX, even_map, facts, frame, prepare, publish, settings};
 use forebay_testkit::order::{numbered, patched};
 use forebay_testkit::service::Served;
@@ -31,7 +32,10 @@ impl Scene {
 
     pub(crate) async fn on(log: LogSettings, name: &str, shards: usize) -> Self {
         let log = Log::connect(log).await.unwrap();
-        Self { shards: Databases::new(name, shards).await, log, map: even_map(shards) }
+        let map = even_map(shards);
+        let shards = Databases::new(name, shards).await;
+        let list: ShardList = shards.urls.join(",").parse().unwrap();
+        Self { shards, log, map: map.with_members(list.members()) }
     }
 
     /// The flags that make a writer work here.

@@ -195,7 +195,7 @@ impl Requeuer {
         let bucket = map.bucket_of(&key.tenant, &customer);
         let shard = map.shard(StreamKind::Logged, bucket);
         let pool = self.shards.iter().find(|pool| pool.shard() == shard);
-        let pool = pool.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        let pool = pool.with_context(|| format!("the map does not say where shard {shard} is"))?;
         Ok(find(&mut *pool.acquire().await?, &[(bucket, key.clone())]).await?.pop())
     }
 }

@@ -134,7 +134,7 @@ mod tests {
                 "--all means every letter of every shard: leave it out to go by the addresses",
             ),
             (letters(&["0/1"]), any(), false, "letters are named by address or by filters, not by both"),
-            (letters(&["0/1", "3/1"]), none(), false, "there is no shard 3: --shards has 0 to 2"),
+            (letters(&["0/1", "3/1"]), none(), false, "there is no shard 3: this system has 0, 1, 2"),
         ] {
             let error = check(letters, filters, all).unwrap_err();
             assert!(error.starts_with(said), "{error}");

@@ -11,8 +11,11 @@ mod report;
 mod room;
 mod streams;
 
+use std::collections::BTreeMap;
+
 use forebay_log::LogSettings;
-use forebay_shard::ShardList;
+use forebay_model::ShardId;
+use forebay_shard::{ShardAddresses, ShardArgs, ShardList};
 use futures::future::join_all;
 
 pub use report::{Check, Report, Verdict};
@@ -23,7 +26,7 @@ pub struct Settings {
     /// The log.
     pub log: LogSettings,
     /// The shards.
-    pub shards: ShardList,
+    pub shards: ShardArgs,
     /// The address of Redis, where there is one.
     pub redis: Option<::redis::Client>,
     /// The address of the monitoring port of NATS. Where none is named, the usual one is tried.
@@ -32,21 +35,30 @@ pub struct Settings {
 
 /// Looks at everything, as far as it can be reached. The log comes first: its map says which system the shards are to be of.
 pub async fn examine(settings: &Settings) -> Report {
-    let (log, mut checks) = nats::examine(&settings.log, settings.nats_monitor.as_deref()).await;
-    let map = match &log {
-        Some(log) => streams::map(log).await,
-        None => None,
+    let ((log, mut checks), redis) = tokio::join!(
+        nats::examine(&settings.log, settings.nats_monitor.as_deref()),
+        redis::examine(settings.redis.as_ref()),
+    );
+    let (map, list) = match &log {
+        Some(log) => streams::map(log, &settings.shards, &mut checks).await,
+        None => (None, settings.shards.of_new()),
     };
-    if let Some(map) = &map {
-        settings.shards.set_system(map);
+    let shards = examine_shards(&list).await;
+    if let (Some(log), Some(map)) = (&log, &map) {
+        checks.extend(streams::examine(log, map, &shards).await);
     }
-    let shards = settings.shards.iter().map(|(shard, addresses)| postgres::examine(shard, addresses));
-    let (shards, redis) = tokio::join!(join_all(shards), redis::examine(settings.redis.as_ref()));
-    let positions = shards.iter().map(|found| found.positions.clone()).collect::<Vec<_>>();
-    if let Some(log) = log {
-        checks.extend(streams::examine(&log, map.as_deref(), &settings.shards, &positions).await);
-    }
-    checks.extend(shards.into_iter().flat_map(|found| found.checks));
+    checks.extend(shards.into_values().flat_map(|found| found.checks));
     checks.extend(redis);
     Report { checks }
+}
+
+async fn examine_shards(list: &ShardList) -> BTreeMap<ShardId, postgres::Found> {
+    let examined =
+        list.iter().map(async |(shard, addresses)| (shard, postgres::examine(shard, addresses, false).await));
+    join_all(examined).await.into_iter().collect()
+}
+
+/// Looks at the servers of a shard that is to come: its tables are still to be made.
+pub(crate) async fn examine_new(shard: ShardId, addresses: &ShardAddresses) -> Vec<Check> {
+    postgres::examine(shard, addresses, true).await.checks
 }

@@ -57,8 +57,9 @@ const SAID: &str = "select current_setting('server_version_num')::int4 as versio
     (select setting from pg_settings where name = 'data_directory') as data_directory, \
     extract(epoch from pg_postmaster_start_time())::float8 as started_s, inet_server_port() as port";
 
-pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses) -> Found {
-    let servers = join_all(addresses.iter().map(|address| server(shard, address))).await;
+/// Looks at every server of a shard. One that is new has its tables still to be made.
+pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: bool) -> Found {
+    let servers = join_all(addresses.iter().map(|address| server(shard, address, is_new))).await;
     let primaries = servers.iter().filter(|server| server.is_primary).count();
     let mut notes = Notes::of(format!("shard {shard}"));
     match primaries {
@@ -84,7 +85,7 @@ struct ServerFindings {
     positions: Option<Vec<StreamPosition>>,
 }
 
-async fn server(shard: ShardId, address: &ShardAddress) -> ServerFindings {
+async fn server(shard: ShardId, address: &ShardAddress, is_new: bool) -> ServerFindings {
     let settings = PoolSettings {
         application_name: "forebay-doctor".to_owned(),
         connections_max: 1,
@@ -103,11 +104,11 @@ async fn server(shard: ShardId, address: &ShardAddress) -> ServerFindings {
             server.notes.failed("identity", reason, advice);
         }
         Err(error) => {
-            let advice = "start it, or correct --shards; orders wait in the log meanwhile";
+            let advice = "start it, or correct its address (`forebay shards set`, or --shards); orders wait in the log meanwhile";
             server.notes.failed("reachable", error.to_string(), advice);
         }
         Ok(mut connection) => {
-            if let Err(error) = look(&mut connection, &mut server).await {
+            if let Err(error) = look(&mut connection, &mut server, is_new).await {
                 server.notes.failed("answers", error.to_string(), "see its log");
             }
         }
@@ -137,7 +138,7 @@ impl Said {
     }
 }
 
-async fn look(connection: &mut PgConnection, server: &mut ServerFindings) -> Result<(), sqlx::Error> {
+async fn look(connection: &mut PgConnection, server: &mut ServerFindings, is_new: bool) -> Result<(), sqlx::Error> {
     let said = Said::read(connection).await?;
     server.is_primary = !said.is_standby;
     let notes = &mut server.notes;
@@ -152,7 +153,7 @@ async fn look(connection: &mut PgConnection, server: &mut ServerFindings) -> Res
     encoding(&said, notes);
     connections(&said, notes);
     let migrations = MigrationState::read(connection).await?;
-    tables(&migrations, notes);
+    tables(&migrations, notes, is_new);
     clock(connection, notes).await?;
     disk(&said, notes);
     if migrations.missing.is_empty() {
@@ -202,11 +203,13 @@ fn connections(said: &Said, notes: &mut Notes) {
     }
 }
 
-fn tables(found: &MigrationState, notes: &mut Notes) {
+fn tables(found: &MigrationState, notes: &mut Notes, is_new: bool) {
     let list = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     if !found.altered.is_empty() {
         let saw = format!("migration {} is not the one of this version, or has failed", list(&found.altered));
         notes.failed("tables", saw, "find out which version made them; `forebay migrate` will not go on");
+    } else if is_new && !found.missing.is_empty() {
+        notes.ok("tables", "to be made");
     } else if !found.missing.is_empty() {
         let saw = format!("migration {} of {} is missing", list(&found.missing), found.newest);
         notes.failed("tables", saw, "run `forebay migrate`, or start a writer");

@@ -1,13 +1,15 @@
 //! The shard map, the streams that it asks for, and whether each position fits its stream.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, StreamState};
 use forebay_model::{Position, ShardId, ShardMap, StreamId};
-use forebay_shard::{ShardList, StreamPosition};
+use forebay_shard::{ShardArgs, ShardList, StreamPosition};
 use tokio::time::timeout;
 
+use super::postgres::Found;
 use super::report::{Check, Notes, mib};
 
 /// How long a map may take to be read.
@@ -15,52 +17,43 @@ const MAP_WITHIN: Duration = Duration::from_secs(3);
 /// A stream that is fuller than this, in percent, is told of: when it is full, ingest answers 503.
 const FULL_PERCENT: u64 = 80;
 
-/// The shard map; nothing where there is none yet.
-pub(super) async fn map(log: &Log) -> Option<Arc<ShardMap>> {
+/// The map, where there is one, and where its shards are.
+pub(super) async fn map(log: &Log, shards: &ShardArgs, checks: &mut Vec<Check>) -> (Option<Arc<ShardMap>>, ShardList) {
+    let mut notes = Notes::of("shard map");
     let mut maps = log.map();
-    let map = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await;
-    map.ok()?.ok()?.clone()
+    let found = timeout(MAP_WITHIN, maps.wait_for(Option::is_some)).await.ok().and_then(|map| map.ok()?.clone());
+    let list = match &found {
+        None => {
+            notes.failed("map", "there is none yet", "run `forebay migrate`, or start a writer");
+            shards.of_new()
+        }
+        Some(map) => {
+            let told = shards.shards.as_ref().map_or_else(String::new, |told| format!("; --shards has {}", told.len()));
+            let saw = format!("epoch {}, {} shards{told}", map.epoch(), map.shards().len());
+            match shards.of_map(map) {
+                Ok(list) => {
+                    notes.ok("map", saw);
+                    list
+                }
+                Err(error) => {
+                    notes.failed("map", saw, error.to_string());
+                    shards.of_new()
+                }
+            }
+        }
+    };
+    checks.extend(notes.checks);
+    (found, list)
 }
 
-/// `positions` are those of each shard, where it could be asked.
-pub(super) async fn examine(
-    log: &Log,
-    map: Option<&ShardMap>,
-    shards: &ShardList,
-    positions: &[Option<Vec<StreamPosition>>],
-) -> Vec<Check> {
-    let mut notes = Notes::of("shard map");
-    let Some(map) = map else {
-        notes.failed("map", "there is none yet", "run `forebay migrate`, or start a writer");
-        return notes.checks;
-    };
-    compare(map, shards, &mut notes);
-    let mut checks = notes.checks;
+/// The streams of every shard of the map.
+pub(super) async fn examine(log: &Log, map: &ShardMap, shards: &BTreeMap<ShardId, Found>) -> Vec<Check> {
+    let mut checks = Vec::new();
     for shard in map.shards() {
-        let positions = positions.get(usize::from(shard.0)).and_then(Option::as_deref);
+        let positions = shards.get(&shard).and_then(|found| found.positions.as_deref());
         checks.extend(shard_streams(log, shard, positions).await);
     }
     checks
-}
-
-fn compare(map: &ShardMap, shards: &ShardList, notes: &mut Notes) {
-    let count = shards.len();
-    let unknown: Vec<String> =
-        map.shards().filter(|&shard| shards.get(shard).is_none()).map(|shard| shard.to_string()).collect();
-    let unused = shards.iter().filter(|(shard, _)| !map.shards().any(|used| used == *shard)).count();
-    let saw = format!("epoch {}, {} shards; --shards has {count}", map.epoch(), map.shards().len());
-    if !unknown.is_empty() {
-        let advice = format!("name shard {} in --shards, in the same order everywhere", unknown.join(" and "));
-        notes.failed("map", saw, advice);
-    } else if unused > 0 {
-        notes.warning(
-            "map",
-            saw,
-            "shards that the map does not use hold nothing: take them off --shards, or see which list is right",
-        );
-    } else {
-        notes.ok("map", saw);
-    }
 }
 
 /// One line for all streams of a shard that are well, and one for each that is not.

@@ -49,7 +49,6 @@ pub struct BucketOnShard {
 /// Where a shard does not answer.
 pub async fn compare_buckets(system: &System, log: &Log, buckets: &BTreeSet<Bucket>) -> Result<Vec<BucketReport>> {
     let map = stored_map(log).await?;
-    system.shards.set_system(&map);
     let pools = system.pools(None, &super::plan::pool_settings())?;
     let mut reports = Vec::new();
     for &bucket in buckets {

@@ -46,7 +46,6 @@ pub struct Aborted {
 /// [`BadSetting`] where it cannot be asked like that; where a shard does not tell what its buckets have.
 pub async fn plan(system: &System, log: &Log, ask: &Ask) -> Result<Plan> {
     let map = stored_map(log).await?;
-    system.shards.set_system(&map);
     check(system, &map, ask)?;
     let mut plan = Plan::make(system, &map, ask).await?;
     let obstacles = preflight::obstacles(system, log, &map, &plan).await?;

@@ -76,13 +76,13 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn pool(&self, shard: ShardId) -> Result<&ShardPool> {
-        self.pools.get(&shard).with_context(|| format!("shard {shard} is in the map, and not among --shards"))
+        self.pools.get(&shard).with_context(|| format!("the map does not say where shard {shard} is"))
     }
 
     /// The facts among these that a shard does not store as they are. Those of one lane are compared one call after the other.
     pub(super) async fn differences(&self, shard: ShardId, lane: Lane, facts: &[Bytes]) -> Result<Vec<Difference>> {
         let comparison = self.comparisons.get(&(shard, lane));
-        let comparison = comparison.with_context(|| format!("shard {shard} is in the map, and not among --shards"))?;
+        let comparison = comparison.with_context(|| format!("the map does not say where shard {shard} is"))?;
         let differences = comparison.lock().await.differences(facts).await;
         differences.with_context(|| format!("shard {shard}, lane {lane}"))
     }

@@ -34,7 +34,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 
 /// Does it.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let acts = audit::list(&args.system.into(), args.since).await?;
+    let acts = audit::list(&args.system.find().await?, args.since).await?;
     out!("{}", if args.json { serde_json::to_string_pretty(&acts)? } else { table(&acts) })?;
     Ok(ExitCode::SUCCESS)
 }

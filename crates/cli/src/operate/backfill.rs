@@ -36,7 +36,7 @@ fn lane(text: &str) -> Result<Lane, String> {
 /// Fills in what is asked for.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, lanes, restart } = args;
-    let Report { filled, failed } = backfill::run(&system.into(), &Settings { lanes, restart }).await?;
+    let Report { filled, failed } = backfill::run(&system.find().await?, &Settings { lanes, restart }).await?;
     for shard in &filled {
         note!("shard {}: {} orders read, {} facts stored", shard.shard, grouped(shard.orders), grouped(shard.facts));
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::doctor::{Report, Settings, Verdict, examine};
-use forebay_admin::system::System;
 use forebay_query::RedisArgs;
+use forebay_service::BadSetting;
 use forebay_terminal::out;
 
 use super::system::SystemArgs;
@@ -34,9 +34,8 @@ pub struct Args {
 /// Looks, and prints what was found. The exit code is 1 where something has failed.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, redis, nats_monitor, json } = args;
-    let system = System::from(system);
-    let (log, redis) = (system.log_settings()?, redis.client()?);
-    let report = examine(&Settings { log, shards: system.shards, redis, nats_monitor }).await;
+    let log = system.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
+    let report = examine(&Settings { log, shards: system.shards, redis: redis.client()?, nats_monitor }).await;
     if json {
         out!("{}", serde_json::to_string_pretty(&report)?)?;
     } else {

@@ -123,7 +123,7 @@ async fn show(args: Show) -> Result<ExitCode> {
             Ok(ControlFlow::Continue(()))
         }
     };
-    log::show(&system.into(), selection, to).await?;
+    log::show(&system.find().await?, selection, to).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,7 +161,7 @@ fn frame_text(frame: &FrameReport) -> String {
 
 /// Shows the loss, and accepts it where that is asked for. The exit code is 1 where a loss stands.
 async fn accept_loss(args: AcceptLoss) -> Result<ExitCode> {
-    let report = log::accept_loss(&args.system.into(), args.stream, args.shard, args.yes).await?;
+    let report = log::accept_loss(&args.system.find().await?, args.stream, args.shard, args.yes).await?;
     out!("{}", if args.json { serde_json::to_string(&report)? } else { loss_text(&report) })?;
     if report.known.as_ref().is_none_or(|loss| loss.accepted) {
         return Ok(ExitCode::SUCCESS);

@@ -24,7 +24,7 @@ pub struct Args {
 /// Prepares everything.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let told = |TablesReady { shard, addresses }| note!("shard {shard} ({addresses}): the tables are up to date");
-    let migrated = migrate::run(&args.system.into(), &args.founding, &told).await?;
+    let migrated = migrate::run(args.system.log, &args.system.shards, &args.founding, &told).await?;
     note!("log {}: streams of {} shards, map of epoch {}", migrated.log_prefix, migrated.shards, migrated.epoch);
     Ok(ExitCode::SUCCESS)
 }

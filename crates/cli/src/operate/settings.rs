@@ -74,12 +74,12 @@ impl FromStr for Setting {
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Show(args) => {
-            let map = settings::read(&args.system.into()).await?;
+            let map = settings::read(&args.system.find().await?).await?;
             out!("{}", if args.json { serde_json::to_string_pretty(&as_json(&map))? } else { text(&map) })?;
         }
         Command::Set(args) => {
             let changes: Vec<Change> = args.changes.into_iter().map(|Setting(change)| change).collect();
-            out!("{}", text(&*settings::set(&args.system.into(), &changes).await?))?;
+            out!("{}", text(&*settings::set(&args.system.find().await?, &changes).await?))?;
         }
     }
     Ok(ExitCode::SUCCESS)

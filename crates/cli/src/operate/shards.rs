@@ -1,17 +1,21 @@
-//! `forebay shards`.
+//! `forebay shards`: the shards of the system, shown and changed.
 //!
 //! | module | command |
 //! |---|---|
 //! | [`list`] | `forebay shards`: the map and each shard's figures |
+//! | [`add`] | `forebay shards add` |
+//! | [`set`] | `forebay shards set` |
 //! | [`moving`] | `forebay shards move`, `rebalance` and `drain` |
 //! | [`pace`] | `forebay shards pause`, `resume` and `abort` |
 //! | [`status`] | `forebay shards status` |
 //! | `buckets` | buckets and weights, as they are written |
 
+pub mod add;
 pub(super) mod buckets;
 pub mod list;
 pub mod moving;
 pub mod pace;
+pub mod set;
 pub mod status;
 
 use std::process::ExitCode;
@@ -29,12 +33,14 @@ pub struct Args {
 
     /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 }
 
 /// What can be done with shards.
 #[derive(Debug, Clone, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
+    Add(Box<add::Args>),
+    Set(Box<set::Args>),
     /// Move buckets from one shard to another while orders flow
     Move(moving::Move),
     /// Move buckets so that each shard has its share, while orders flow
@@ -55,6 +61,8 @@ pub enum Command {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         None => list::run(args.list).await,
+        Some(Command::Add(args)) => add::run(*args).await,
+        Some(Command::Set(args)) => set::run(*args).await,
         Some(Command::Move(args)) => args.run().await,
         Some(Command::Rebalance(args)) => args.run().await,
         Some(Command::Drain(args)) => args.run().await,

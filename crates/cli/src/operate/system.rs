@@ -1,5 +1,6 @@
 //! Flags that commands for operators share.
 
+use anyhow::Result;
 use forebay_admin::system::System;
 use forebay_log::LogArgs;
 use forebay_model::ShardId;
@@ -17,9 +18,10 @@ pub struct SystemArgs {
     pub shards: ShardArgs,
 }
 
-impl From<SystemArgs> for System {
-    fn from(SystemArgs { log, shards }: SystemArgs) -> Self {
-        Self { log, shards: shards.shards }
+impl SystemArgs {
+    /// The system, with each shard where it is.
+    pub(crate) async fn find(self) -> Result<System> {
+        System::find(self.log, &self.shards).await
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay_admin::moves::buckets::{BucketOnShard, BucketReport, compare_buckets};
-use forebay_admin::system::System;
 use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
 use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
@@ -56,7 +55,7 @@ pub struct Args {
 /// Checks, and prints what differs. What cannot be reached is told, and has an exit code of its own.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Some(These(these)) = &args.buckets {
-        return Ok(match run_on_buckets(&args.system.into(), these, args.json).await {
+        return Ok(match run_on_buckets(args.system, these, args.json).await {
             Ok(code) => code,
             Err(error) => {
                 cannot(format_args!("{error:#}"));
@@ -67,7 +66,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let depth = if args.full { Depth::Full } else { Depth::Sample(args.sample) };
     let wait = Duration::from_secs(args.wait);
     let settings = Settings { depth, shard: args.shard, wait };
-    let report = match verify::run(&args.system.into(), &settings, &tell).await {
+    let verified = async { verify::run(&args.system.find().await?, &settings, &tell).await };
+    let report = match verified.await {
         Ok(report) => report,
         Err(error) if error.is::<BadSetting>() => return Err(error),
         Err(error) => {
@@ -86,9 +86,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     })
 }
 
-async fn run_on_buckets(system: &System, these: &BTreeSet<Bucket>, json: bool) -> Result<ExitCode> {
+async fn run_on_buckets(system: SystemArgs, these: &BTreeSet<Bucket>, json: bool) -> Result<ExitCode> {
+    let system = system.find().await?;
     let log = system.connect_log().await?;
-    let reports = compare_buckets(system, &log, these).await?;
+    let reports = compare_buckets(&system, &log, these).await?;
     out!("{}", if json { serde_json::to_string_pretty(&reports)? } else { buckets_text(&reports) })?;
     let is_equal = reports.iter().all(|report| report.differences.is_empty());
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -64,12 +64,12 @@ pub struct Drop {
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::List(args) => {
-            let views = views::list(&args.system.into()).await?;
+            let views = views::list(&args.system.find().await?).await?;
             out!("{}", if args.json { serde_json::to_string_pretty(&views)? } else { table(&views) })?;
         }
-        Command::Add(args) => add(&args.system.into(), &args.view).await?,
+        Command::Add(args) => add(&args.system.find().await?, &args.view).await?,
         Command::Drop(args) => {
-            let rows = views::drop(&args.system.into(), &args.name, &tell).await?;
+            let rows = views::drop(&args.system.find().await?, &args.name, &tell).await?;
             note!("the view {} is gone, with {} rows", args.name, grouped(rows));
         }
     }

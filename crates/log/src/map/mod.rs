@@ -75,6 +75,26 @@ impl Log {
         Ok(())
     }
 
+    /// Changes the map by compare-and-swap, as often as somebody else is faster. `next` gives the map that follows the one that is stored, or
+    /// nothing where that one is as it should be. Gives the map that is stored then.
+    ///
+    /// # Errors
+    /// What `next` says, or as [`Log::update_map`], but for a conflict.
+    pub async fn change_map<E: From<MapError>>(
+        &self,
+        mut next: impl FnMut(&ShardMap) -> Result<Option<ShardMap>, E>,
+    ) -> Result<Arc<ShardMap>, E> {
+        loop {
+            let map = self.read_map().await?;
+            let Some(next) = next(&map)? else { return Ok(map) };
+            match self.update_map(&next).await {
+                Ok(()) => return Ok(Arc::new(next)),
+                Err(MapError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     fn replace_map<'a>(&'a self, map: &'a ShardMap) -> BoxFuture<'a, Result<(), MapError>> {
         self.compare_and_swap(map).boxed()
     }

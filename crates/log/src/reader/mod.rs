@@ -107,7 +107,7 @@ impl ReadError {
     }
 }
 
-/// Reads frames in order. A task reads ahead, within [`crate::LogSettings::read_ahead_bytes`]; it ends with the reader.
+/// Reads frames in order. A task reads ahead, within [`Log::reading_ahead`]; it ends with the reader.
 #[derive(Debug)]
 pub struct FrameReader {
     stream: StreamId,
@@ -128,7 +128,7 @@ impl Log {
     async fn open_reader(&self, stream: StreamId, after: Option<ReadFrom>) -> Result<FrameReader, ReadError> {
         let session = self.while_connected(Session::open(self, stream, after)).await?;
         let incarnation = session.incarnation();
-        let buffer = Arc::new(Buffer::new(self.settings().read_ahead_bytes));
+        let buffer = Arc::new(Buffer::new(self.read_ahead_bytes()));
         let fetch = fetch::run(self.clone(), session, Arc::clone(&buffer));
         let task = self.settings().spawner.spawn(format!("reader of {stream}"), fetch);
         Ok(FrameReader { stream, incarnation, buffer, task })

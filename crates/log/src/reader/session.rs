@@ -94,7 +94,7 @@ impl Session {
         let position = check(log, stream, after.as_ref()).await?;
         let frame_id = after.and_then(|after| after.frame_id);
         let name = log.name().stream(stream);
-        let request_bytes = (log.settings().read_ahead_bytes / 4).max(log.message_bytes_max() + ENVELOPE_BYTES_MAX);
+        let request_bytes = (log.read_ahead_bytes() / 4).max(log.message_bytes_max() + ENVELOPE_BYTES_MAX);
         Ok(Self {
             log: log.clone(),
             stream,

@@ -2,12 +2,14 @@
 
 pub mod bucket;
 pub mod decision;
+pub mod member;
 pub mod plan;
 pub mod queue;
 pub mod shard_map;
 
 pub use bucket::{Bucket, Hash};
 pub use decision::{Decision, NotDecided};
+pub use member::{Label, Labels, Member};
 pub use plan::{Shares, Weighed};
 pub use queue::{MoveQueue, Pace, Stopped};
 pub use shard_map::{Epoch, ShardId, ShardMap};

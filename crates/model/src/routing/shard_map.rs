@@ -1,5 +1,5 @@
-//! The shard map: for each bucket, the shard that it is written to, and where readers begin; what is under way from one shard to another; and
-//! the settings of the system.
+//! The shard map: where the shards are; for each bucket, the shard that it is written to, and where readers begin; what is under way from one
+//! shard to another; and the settings of the system.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ownership::{Entry, MoveId, Phase, Unit};
 use crate::routing::bucket::BUCKETS;
 use crate::routing::queue::{MoveQueue, Pace};
-use crate::{Bucket, CustomerId, Hash, Lane, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
+use crate::{Bucket, CustomerId, Hash, Lane, Member, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ impl fmt::Display for Epoch {
 }
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
-/// from one to another; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how many shards the
-/// system began), `logged` and `derived` (4096 shard numbers each), `moves` and `kept` (what is under way, those last that are owned where they go),
-/// and `queue`.
+/// from one to another; where the shards are; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how
+/// many shards the system began), `shards` (by number), `logged` and `derived` (4096 shard numbers each), `moves` and `kept` (what is under way,
+/// those last that are owned where they go), and `queue`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
@@ -50,6 +50,8 @@ pub struct ShardMap {
     /// In the order of their units.
     moves: Vec<Entry>,
     queue: MoveQueue,
+    /// Where shards are. One that is not here is where each process was told.
+    members: BTreeMap<ShardId, Member>,
     /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
     /// Whether a unit is elsewhere than when the system began, or under way.
@@ -82,6 +84,7 @@ impl ShardMap {
             hash,
             settings,
             founders: shards,
+            shards: BTreeMap::new(),
             logged: place.clone(),
             derived: place,
             moves: Vec::new(),
@@ -104,6 +107,31 @@ impl ShardMap {
     #[must_use]
     pub fn with_settings(self, settings: SystemSettings) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same map with these shards: a first one, before anybody has seen it.
+    #[must_use]
+    pub fn with_members(self, members: BTreeMap<ShardId, Member>) -> Self {
+        Unchecked { shards: members, ..Unchecked::from(self) }.into_map()
+    }
+
+    /// The next map, in which a shard is there, or elsewhere.
+    #[must_use]
+    pub fn next_with_members(&self, members: impl IntoIterator<Item = (ShardId, Member)>) -> Self {
+        let mut next = Unchecked::from(self.clone());
+        next.epoch = Epoch(self.epoch.0 + 1);
+        next.shards.extend(members);
+        next.into_map()
+    }
+
+    /// Where a shard is, where the map says it.
+    pub fn member(&self, shard: ShardId) -> Option<&Member> {
+        self.members.get(&shard)
+    }
+
+    /// The number of the next shard that comes.
+    pub fn next_shard(&self) -> ShardId {
+        ShardId(self.shards.last().map_or(0, |last| last.0 + 1))
     }
 
     /// The next map, which has other settings.
@@ -181,7 +209,7 @@ impl ShardMap {
         Self { epoch: Epoch(self.epoch.0 + 1), queue, ..self.clone() }
     }
 
-    /// Every shard that has a bucket, or to which one is under way or is to go, in order.
+    /// Every shard that the map knows, in order: it says where the shard is, or the shard has a bucket, or one is under way or is to go to it.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()
     }
@@ -221,6 +249,8 @@ struct Unchecked {
     hash: Hash,
     settings: SystemSettings,
     founders: NonZeroU16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shards: BTreeMap<ShardId, Member>,
     logged: Vec<ShardId>,
     derived: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -260,14 +290,14 @@ impl Unchecked {
 
     fn into_map(self) -> ShardMap {
         let moves = self.moves();
-        let Self { epoch, system, hash, settings, founders, logged, derived, queue, .. } = self;
+        let Self { epoch, system, hash, settings, founders, shards: members, logged, derived, queue, .. } = self;
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
         let shards: BTreeSet<ShardId> =
-            logged.iter().chain(&derived).copied().chain(sides).chain(queue.targets()).collect();
+            members.keys().chain(&logged).chain(&derived).copied().chain(sides).chain(queue.targets()).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
         let has_moved = !moves.is_empty() || places.iter().any(is_away);
-        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, shards, has_moved }
+        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards, has_moved }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -304,10 +334,10 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, shards: _, has_moved: _ } = map;
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards: _, has_moved: _ } = map;
         let [logged, derived] = places;
         let (kept, moves) = kept(moves.into_iter());
-        Self { epoch, system, hash, settings, founders, logged, derived, moves, kept, queue }
+        Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves, kept, queue }
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use forebay_model::ownership::{self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit};
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
-    Accepted, Bucket, Decision, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Pace, Position, Receipt, RequestId, ShardId,
-    ShardMap, StoredOrder, StreamKind, Tenant, Timestamp,
+    Accepted, Bucket, Decision, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Member, Pace, Position, Receipt,
+    RequestId, ShardId, ShardMap, StoredOrder, StreamKind, Tenant, Timestamp,
 };
 use forebay_testkit::golden;
 use serde::Serialize;
@@ -101,10 +101,20 @@ fn maps() {
     let moving = map.decided(&begin.map(|unit| Decision::Begin(unit, ShardId(12)))).unwrap();
     let of = moving.moving(begin[0]).unwrap().of;
     let moving = moving.decided(&[Decision::Next(begin[0], of, Phase::Releasing)]).unwrap();
+    let mut member = Member {
+        addresses: vec!["postgres://u@a:5/d".to_owned(), "postgres://u@b:5/d".to_owned()],
+        ..Member::default()
+    };
+    member.set_label("region=eu".parse().unwrap());
+    let grown = map.next_with_members([(map.next_shard(), member)]);
+    let kept = golden!("map-shards.json", serde_json::to_vec(&grown).unwrap());
+    assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), grown);
     let kept = golden!("map-moving.json", serde_json::to_vec(&moving).unwrap());
     assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), moving);
     let after = |map: &ShardMap, phase| map.decided(&[Decision::Next(begin[0], of, phase)]).unwrap();
-    let owned = [Phase::Routed, Phase::Active(inheritance()), Phase::Owned].into_iter().fold(moving, |map, phase| after(&map, phase));
+    let owned = [Phase::Routed, Phase::Active(inheritance()), Phase::Owned]
+        .into_iter()
+        .fold(moving, |map, phase| after(&map, phase));
     let waiting = [0, 1, 4095].map(|bucket| Decision::Wait(unit(StreamKind::Logged, bucket), ShardId(7)));
     let rows = vec!["orders ORD1 CUST1".to_owned()];
     let stop = Decision::Stop(begin[1], owned.moving(begin[1]).unwrap().of, rows);

@@ -90,7 +90,8 @@ fn echo(world: &World, visit: Visit<'_, World>) {
 }
 
 fn archive(world: &World, visit: Visit<'_, World>) {
-    let is_decided = world.map.entry.as_ref().is_none_or(|entry| matches!(entry.phase, Phase::Active(_) | Phase::Owned));
+    let is_decided =
+        world.map.entry.as_ref().is_none_or(|entry| matches!(entry.phase, Phase::Active(_) | Phase::Owned));
     if world.budget.has(Fault::Archive)
         && is_decided
         && world.db(B).ownership.state.owns()

@@ -1,11 +1,10 @@
-//! Where the shards are: each has one or more addresses, and the list of all of them gives the shards their numbers.
+//! Where the servers of a shard are.
 
 use std::fmt;
-use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use forebay_model::{ShardId, ShardMap};
+use forebay_model::{Member, ShardId, ShardMap};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -14,18 +13,16 @@ use crate::identity::{Expected, System};
 /// One server of a shard: a `postgres://` URL that names its database. Written out, it hides the password.
 #[derive(Clone)]
 pub struct ShardAddress {
+    url: Arc<str>,
+    /// As the URL, and the files that it leads to, were when it was read.
     options: Arc<PgConnectOptions>,
-    /// Whose database is to be there; clones share it.
+    /// Whose database is to be there.
     expected: Expected,
 }
 
 /// The servers of one shard, the primary first. As text, URLs separated by `|`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardAddresses(Vec<ShardAddress>);
-
-/// Every shard; its place is its number. As text, the shards' addresses separated by `,`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardList(Vec<ShardAddresses>);
 
 /// What is wrong with the text of an address or a list of them. Says no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,41 +42,47 @@ pub enum AddressError {
     /// More shards than there can be.
     #[error("there can be at most 4096 shards")]
     TooMany,
+    /// The map says of a shard nothing that leads to it.
+    #[error("the map does not say where shard {0} is: name it in --shards")]
+    Nowhere(ShardId),
+    /// There are fewer shards than a process was told of.
+    #[error("--shards names {told} shards, and this system has {found}: leave it out; `forebay shards add` adds one")]
+    More {
+        /// How many it was told of.
+        told: usize,
+        /// How many the map has.
+        found: usize,
+    },
 }
-
-/// The shards that `forebay up` starts: what settings name where nothing else is said.
-pub const LOCAL_SHARDS: &str = "postgres://forebay@127.0.0.1:5440/forebay,\
-    postgres://forebay@127.0.0.1:5441/forebay,\
-    postgres://forebay@127.0.0.1:5442/forebay";
-
-/// The shards: the flag of everything that uses them.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ShardArgs {
-    /// The shards, separated by `,`; addresses of one shard are separated by `|`, the primary first
-    #[arg(long, env = "FOREBAY_SHARDS", value_name = "URLS", hide_env_values = true, default_value = LOCAL_SHARDS)]
-    pub shards: ShardList,
-}
-
-impl Deref for ShardArgs {
-    type Target = ShardList;
-
-    fn deref(&self) -> &ShardList {
-        &self.shards
-    }
-}
-
-/// A shard for every bucket is the most that can be used.
-const SHARDS_MAX: usize = forebay_model::routing::bucket::BUCKETS as usize;
 
 impl ShardAddress {
-    /// What a connection to it needs.
+    /// What is known of it without looking anywhere.
     pub(crate) fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// What a new connection to it needs: the password file is read again, so that one that has changed is followed.
+    pub(crate) fn options_now(&self) -> PgConnectOptions {
+        read_url(&self.url).unwrap_or_else(|| (*self.options).clone())
     }
 
     /// Whose database is to be there.
     pub(crate) fn expected(&self) -> &Expected {
         &self.expected
+    }
+
+    /// The URL without its password.
+    fn without_password(&self) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or(("postgres", &self.url));
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let user = user.split(':').next().unwrap_or_default();
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let kept: Vec<&str> =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password=")).collect();
+        let at = if user.is_empty() { "" } else { "@" };
+        let mark = if kept.is_empty() { "" } else { "?" };
+        format!("{scheme}://{user}{at}{host}{path}{mark}{}", kept.join("&"))
     }
 }
 
@@ -88,41 +91,46 @@ impl ShardAddresses {
     pub fn iter(&self) -> impl Iterator<Item = &ShardAddress> {
         self.0.iter()
     }
+
+    /// As the map has them: without passwords.
+    pub fn for_map(&self) -> Vec<String> {
+        self.iter().map(ShardAddress::without_password).collect()
+    }
+
+    /// Whether one of them has a password in it, which the map does not get.
+    pub fn has_password(&self) -> bool {
+        self.iter().any(|address| address.without_password() != *address.url)
+    }
+
+    /// Where the map says that a shard is.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn of_member(member: &Member) -> Result<Self, AddressError> {
+        if member.addresses.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        member.addresses.iter().map(|url| url.parse()).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The same, where the database has to be that shard of the map's system.
+    #[must_use]
+    pub fn as_shard(self, shard: ShardId, map: &ShardMap) -> Self {
+        let system = System { id: map.system(), routing: map.hash() };
+        self.expecting(Expected { shard: Some(shard), system: Some(system) })
+    }
+
+    /// The same, where the database has to be that one.
+    #[must_use]
+    pub(crate) fn expecting(mut self, expected: Expected) -> Self {
+        self.0.iter_mut().for_each(|address| address.expected = expected);
+        self
+    }
 }
 
 impl From<ShardAddress> for ShardAddresses {
     fn from(address: ShardAddress) -> Self {
         Self(vec![address])
-    }
-}
-
-impl ShardList {
-    /// Each shard with its number.
-    pub fn iter(&self) -> impl Iterator<Item = (ShardId, &ShardAddresses)> {
-        (0..).map(ShardId).zip(&self.0)
-    }
-
-    /// Where a shard is, if there is one with that number.
-    pub fn get(&self, shard: ShardId) -> Option<&ShardAddresses> {
-        self.0.get(usize::from(shard.0))
-    }
-
-    /// How many shards there are; never 0.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Has every connection checked that is made from now on, with these addresses or clones of them: it is to be of the map's system.
-    /// The first call counts.
-    pub fn set_system(&self, map: &ShardMap) {
-        if let Some(address) = self.0.iter().flat_map(ShardAddresses::iter).next() {
-            let _ = address.expected.system.set(System { id: map.system(), routing: map.hash() });
-        }
-    }
-
-    /// Always false: a list has at least one shard.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -134,15 +142,19 @@ impl FromStr for ShardAddress {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
-        let options = PgConnectOptions::from_str(text).ok().filter(|_| is_postgres);
-        let options = options.ok_or_else(|| AddressError::Url(without_password(text)))?;
+        let options = read_url(text).ok_or_else(|| AddressError::Url(with_password_hidden(text)))?;
         if options.get_database().is_none() {
-            return Err(AddressError::Database(without_password(text)));
+            return Err(AddressError::Database(with_password_hidden(text)));
         }
-        // An error is logged once, where it is handled; the client library logs nothing.
-        Ok(Self { options: Arc::new(options.disable_statement_logging()), expected: Expected::default() })
+        Ok(Self { url: text.into(), options: Arc::new(options), expected: Expected::default() })
     }
+}
+
+fn read_url(text: &str) -> Option<PgConnectOptions> {
+    let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    let options = PgConnectOptions::from_str(text).ok().filter(|_| is_postgres)?;
+    // An error is logged once, where it is handled; the client library logs nothing.
+    Some(options.disable_statement_logging())
 }
 
 impl FromStr for ShardAddresses {
@@ -154,33 +166,8 @@ impl FromStr for ShardAddresses {
     }
 }
 
-impl FromStr for ShardList {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let mut shards = text.split(',').map(str::parse).collect::<Result<Vec<ShardAddresses>, _>>()?;
-        if shards.len() > SHARDS_MAX {
-            return Err(AddressError::TooMany);
-        }
-        let mut seen = std::collections::HashSet::new();
-        for address in shards.iter().flat_map(ShardAddresses::iter) {
-            let name = address.to_string();
-            if !seen.insert(name.clone()) {
-                return Err(AddressError::Twice(name));
-            }
-        }
-        let system = Arc::default();
-        for (number, shard) in (0..).map(ShardId).zip(&mut shards) {
-            for address in &mut shard.0 {
-                address.expected = Expected { shard: Some(number), system: Arc::clone(&system) };
-            }
-        }
-        Ok(Self(shards))
-    }
-}
-
-/// Takes out what stands between `user:` and `@host`, however broken the rest is.
-fn without_password(text: &str) -> String {
+/// Hides what stands between `user:` and `@host`, however broken the rest is.
+fn with_password_hidden(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let Some((user, host)) = rest.rsplit_once('@') else { return text.to_owned() };
     match user.split_once(':') {
@@ -206,9 +193,10 @@ impl fmt::Debug for ShardAddress {
     }
 }
 
+/// By what was said, wherever it leads now, and whose database is to be there.
 impl PartialEq for ShardAddress {
     fn eq(&self, other: &Self) -> bool {
-        self.options.to_url_lossy() == other.options.to_url_lossy()
+        (&self.url, &self.expected) == (&other.url, &other.expected)
     }
 }
 
@@ -228,30 +216,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_are_numbered_by_their_place() {
-        let list: ShardList = "postgres://u@a:1/x, postgresql://u@b:2/x|postgres://u@c:3/x".parse().unwrap();
-        let shards: Vec<_> = list.iter().map(|(shard, addresses)| format!("{shard}={addresses}")).collect();
-        assert_eq!(shards, ["0=a:1/x", "1=b:2/x|c:3/x"]);
-        assert!(list.get(ShardId(2)).is_none());
-    }
-
-    #[test]
-    fn a_wrong_address_is_one_sentence_without_the_password() {
-        let refused = |text: &str| text.parse::<ShardList>().unwrap_err().to_string();
-        assert_eq!(refused(""), "an address of a shard is empty");
-        assert_eq!(refused("postgres://u@a:1/x,"), "an address of a shard is empty");
-        assert_eq!(refused("mysql://u:secret@a/x"), "`mysql://u:…@a/x` is not postgres://user@host:port/database");
-        assert_eq!(
-            refused("postgres://u:secret@a:port/x"),
-            "`postgres://u:…@a:port/x` is not postgres://user@host:port/database"
-        );
-        assert_eq!(refused("postgres://u:secret@a:1"), "`postgres://u:…@a:1` names no database");
-        assert!(refused("postgres://u@a:1/x,postgres://v@a:1/x").starts_with("a:1/x stands there twice"));
-    }
-
-    #[test]
     fn no_password_is_ever_written() {
         let address: ShardAddress = "postgres://u:secret@a:1/x".parse().unwrap();
         assert_eq!(format!("{address} {address:?}"), "a:1/x a:1/x");
+    }
+
+    #[test]
+    fn the_map_gets_everything_but_the_password() {
+        for (said, kept) in [
+            ("postgres://u:se:cr@et@a:1/x", "postgres://u@a:1/x"),
+            ("postgres://u@a:1/x?password=secret&sslmode=require", "postgres://u@a:1/x?sslmode=require"),
+            ("postgresql://u:secret@[::1]:1/x?password=secret", "postgresql://u@[::1]:1/x"),
+            ("postgres:///x?host=/run/postgresql", "postgres:///x?host=/run/postgresql"),
+        ] {
+            let addresses: ShardAddresses = said.parse().unwrap();
+            assert_eq!((addresses.for_map(), addresses.has_password()), (vec![kept.to_owned()], said != kept));
+            let member = Member { addresses: addresses.for_map(), ..Member::default() };
+            assert_eq!(ShardAddresses::of_member(&member).unwrap().to_string(), addresses.to_string());
+        }
     }
 }

@@ -7,7 +7,8 @@ use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgSslMode;
 
-use super::address::{ShardAddress, ShardList};
+use super::address::ShardAddress;
+use super::list::ShardList;
 
 /// What docs/SQL.md tells of.
 const RELATIONS: [&str; 12] = [

@@ -1,7 +1,8 @@
-//! One connection to a shard: where it is, how it begins, and what its errors mean.
+//! Where shards are; one connection to a shard: how it begins, and what its errors mean.
 
 pub mod address;
 mod foreign;
+pub mod list;
 pub mod session;
 mod socket;
 pub mod sqlstate;

@@ -151,7 +151,7 @@ pub(crate) fn connect<'a>(
 }
 
 async fn connect_unboxed(address: &ShardAddress, settings: &SessionSettings) -> Result<(PgConnection, Role), Refused> {
-    let options = address.options().clone().application_name(&settings.application_name);
+    let options = address.options_now().application_name(&settings.application_name);
     let ready = async {
         let mut connection = options.statement_cache_capacity(STATEMENTS_MAX).connect().await?;
         let role = prepare(&mut connection, address, settings).await?;

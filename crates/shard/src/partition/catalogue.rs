@@ -94,7 +94,14 @@ pub(super) async fn read_partitions(
             case when isfinite(low) then (extract(epoch from low) * 1000000)::int8 end as low, \
             case when isfinite(high) then (extract(epoch from high) * 1000000)::int8 end as high \
         from limits order by low nulls first";
-    let rows = sqlx::query(SQL).bind(table).bind(with_bytes).bind(HOLLOW_ROWS).bind(HOLLOW_PART).persistent(false).fetch_all(connection).await?;
+    let rows = sqlx::query(SQL)
+        .bind(table)
+        .bind(with_bytes)
+        .bind(HOLLOW_ROWS)
+        .bind(HOLLOW_PART)
+        .persistent(false)
+        .fetch_all(connection)
+        .await?;
     let mut partitions = Vec::with_capacity(rows.len());
     for row in rows {
         if row.try_get::<Option<bool>, _>("is_default")?.unwrap_or(true) {

@@ -154,7 +154,14 @@ mod tests {
     }
 
     fn made_of(spans: impl IntoIterator<Item = Span>) -> Vec<Partition> {
-        let partition = |(n, span)| Partition { oid: n, name: format!("p{n}"), span, is_plain: true, bytes: 1 << 20, is_hollow: false };
+        let partition = |(n, span)| Partition {
+            oid: n,
+            name: format!("p{n}"),
+            span,
+            is_plain: true,
+            bytes: 1 << 20,
+            is_hollow: false,
+        };
         (0..).zip(spans).map(partition).collect()
     }
 

@@ -48,8 +48,8 @@ pub enum ShardError {
         /// How.
         error: sqlx::Error,
     },
-    /// The shard map has a shard that the settings do not name.
-    #[error("shard {0} is in the shard map and not in the settings")]
+    /// The shard map does not have it, or does not say where it is.
+    #[error("there is no shard {0}, as far as the shard map says")]
     Unknown(ShardId),
 }
 

@@ -39,8 +39,6 @@ struct Kept {
     used: Instant,
     /// Whether the last answer was read to its end.
     is_clean: bool,
-    /// Whether it was known of which system the database is to be when it was asked.
-    is_system_checked: bool,
 }
 
 /// The right to one of a server's connections.
@@ -69,11 +67,10 @@ impl Connections {
         Permit(permit.expect("the semaphore is never closed"))
     }
 
-    /// Leases an idle connection that works; gives the permit back where there is none. Once it is known of which system the database is
-    /// to be, none is leased that was not asked that.
-    pub(super) async fn idle(&self, permit: Permit, is_system_known: bool) -> Result<Lease, Permit> {
+    /// Leases an idle connection that works; gives the permit back where there is none.
+    pub(super) async fn idle(&self, permit: Permit) -> Result<Lease, Permit> {
         while let Some(mut kept) = self.with_idle(Vec::pop) {
-            if kept.made.elapsed() > LIFETIME || is_system_known && !kept.is_system_checked {
+            if kept.made.elapsed() > LIFETIME {
                 continue;
             }
             let is_trusted = kept.is_clean && kept.used.elapsed() < UNTESTED_MAX;
@@ -85,9 +82,9 @@ impl Connections {
     }
 
     /// Leases a connection that was just made.
-    pub(super) fn new_lease(&self, connection: PgConnection, permit: Permit, is_system_checked: bool) -> Lease {
+    pub(super) fn new_lease(&self, connection: PgConnection, permit: Permit) -> Lease {
         let now = Instant::now();
-        self.lease(Kept { connection, made: now, used: now, is_clean: true, is_system_checked }, permit)
+        self.lease(Kept { connection, made: now, used: now, is_clean: true }, permit)
     }
 
     /// Closes connections that were not used lately.

@@ -7,6 +7,7 @@
 //!
 //! | module | concept |
 //! |---|---|
+//! | `of_map` | the pools of all shards, as the map has them now |
 //! | `shard_pool`, `settings` | the servers of a shard together |
 //! | `server` | one server: what it is, work within a time |
 //! | `lease` | its connections |
@@ -17,6 +18,7 @@
 mod error;
 mod failover;
 mod lease;
+mod of_map;
 mod outage;
 mod server;
 mod settings;
@@ -25,6 +27,7 @@ mod shard_pool;
 pub use self::error::ShardError;
 pub use self::failover::Budget;
 pub use self::lease::Lease;
+pub use self::of_map::{OfShards, ShardPools};
 pub use self::server::{ShardServer, Work};
 pub use self::settings::PoolSettings;
 pub use self::shard_pool::ShardPool;

@@ -181,14 +181,13 @@ impl ShardServer {
         let permit = timeout_at(until, self.connections.permit()).await.map_err(|_late| self.busy())?;
         // First of all: of a server that is known to be away no connection is worth a test, and whoever looks after it tries it anyway.
         let turn = self.outage.turn(Instant::now()).map_err(|reason| self.unreachable(&reason))?;
-        let is_system_known = self.address.expected().system.get().is_some();
-        match self.connections.idle(permit, is_system_known).await {
+        match self.connections.idle(permit).await {
             Ok(lease) => Ok(lease),
             Err(permit) => {
                 // The rest is for the statement, or for noting that there will be none.
                 let patience = until.saturating_duration_since(Instant::now()) * 3 / 4;
                 let connection = self.connect(Instant::now() + patience, turn.is_none()).await?;
-                Ok(self.connections.new_lease(connection, permit, is_system_known))
+                Ok(self.connections.new_lease(connection, permit))
             }
         }
     }

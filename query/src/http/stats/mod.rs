@@ -4,7 +4,6 @@
 mod lag;
 mod shard;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -38,7 +37,8 @@ pub(crate) async fn get_stats(Overview { app, unbound }: Overview, uri: Uri) -> 
 
 async fn read(app: &App, unbound: Unbound) -> Stats {
     let derivations = app.shards().derivations();
-    let shards = app.shards().iter().map(|shard| shard::read(Arc::clone(shard), unbound, app.log(), derivations));
+    let shards = app.shards().all();
+    let shards = shards.into_iter().map(|shard| shard::read(shard, unbound, app.log(), derivations));
     let shards = join_all(shards).await;
     let mut sums = Sums::default();
     for total in shards.iter().flat_map(ShardStats::totals) {

@@ -12,7 +12,7 @@ use super::args::List;
 
 pub(super) async fn run(args: List) -> Result<ExitCode> {
     let filters = Filters::from(args.filters);
-    let listing = dead::list(&args.system.into(), &filters, args.limit).await?;
+    let listing = dead::list(&args.system.find().await?, &filters, args.limit).await?;
     out!("{}", if args.json { serde_json::to_string_pretty(&listing)? } else { text(&listing, &filters) })?;
     Ok(ExitCode::SUCCESS)
 }

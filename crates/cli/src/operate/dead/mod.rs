@@ -13,7 +13,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::dead::{self, LetterAddress, Selection};
-use forebay_admin::system::System;
 use forebay_terminal::{grouped, note, out};
 
 use self::args::Command;
@@ -29,7 +28,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
 }
 
 async fn requeue(args: args::Requeue) -> Result<ExitCode> {
-    let (system, selection) = (System::from(args.system), Selection::from(args.selection));
+    let (system, selection) = (args.system.find().await?, Selection::from(args.selection));
     let outcome = dead::requeue(&system, &selection).await?;
     tell_missing(&outcome.missing);
     for letter in &outcome.stay {
@@ -45,7 +44,7 @@ async fn requeue(args: args::Requeue) -> Result<ExitCode> {
 }
 
 async fn purge(args: args::Purge) -> Result<ExitCode> {
-    let (system, selection) = (System::from(args.system), Selection::from(args.selection));
+    let (system, selection) = (args.system.find().await?, Selection::from(args.selection));
     let outcome = dead::purge(&system, &selection, args.unrequeued).await?;
     tell_missing(&outcome.missing);
     if args.json {

@@ -19,7 +19,7 @@ const BYTES_SHOWN: usize = 64;
 type Columns = BTreeMap<String, Box<RawValue>>;
 
 pub(super) async fn run(args: Show) -> Result<ExitCode> {
-    let letter = dead::show(&args.system.into(), args.letter).await?;
+    let letter = dead::show(&args.system.find().await?, args.letter).await?;
     out!("{}", if args.json { serde_json::to_string_pretty(&letter)? } else { text(&letter) })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,6 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use forebay_admin::room::Room;
 use forebay_admin::shards::{DerivedFigures, Figures, LaneFigures, ShardFigures, StreamFigures, read};
-use forebay_admin::system::System;
 use forebay_model::Hash;
 use forebay_terminal::{grouped, note, or_dash, out};
 
@@ -35,18 +34,18 @@ pub struct Args {
     pub json: bool,
 
     /// Print SQL instead: run by psql in a database of your own, it makes the tables of all shards there (`postgres_fdw`), in the schema
-    /// `forebay`. It holds the passwords of --shards
+    /// `forebay`. It holds the passwords of the shards
     #[arg(long, conflicts_with_all = ["wait", "json"])]
     pub foreign_tables: bool,
 }
 
 /// Prints the map and the figures. The exit code is 1 where a shard cannot be reached.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let system = args.system.find().await?;
     if args.foreign_tables {
-        out!("{}", args.system.shards.foreign_tables())?;
+        out!("{}", system.shards.foreign_tables())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let system = System::from(args.system);
     let log = system.connect_log().await?;
     let mut figures = read(&log, &system).await?;
     let mut said = Instant::now();
@@ -111,7 +110,9 @@ fn table(figures: &Figures) -> String {
 
 fn cells_of_shard(shard: &ShardFigures, is_first: bool) -> Vec<String> {
     let first = |text: String| if is_first { text } else { String::new() };
-    vec![first(shard.shard.to_string()), first(shard.addresses.clone()), first(grouped(shard.buckets as u64))]
+    let labels: String = shard.labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let address = first(format!("{}{labels}", shard.addresses));
+    vec![first(shard.shard.to_string()), address, first(grouped(shard.buckets as u64))]
 }
 
 fn cells_of_stream(stream: Option<&StreamFigures>) -> Vec<String> {
@@ -163,7 +164,7 @@ fn owed(shard: &ShardFigures, to: &DerivedFigures) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use forebay_model::{Lane, ShardId, StreamKind};
+    use forebay_model::{Labels, Lane, ShardId, StreamKind};
 
     use super::*;
 
@@ -194,6 +195,7 @@ mod tests {
         let shard = |shard, unreachable: Option<&str>, stored: Option<u64>| ShardFigures {
             shard: ShardId(shard),
             addresses: format!("127.0.0.1:544{shard}/forebay"),
+            labels: Labels::new(),
             buckets: 2048,
             unreachable: unreachable.map(str::to_owned),
             room: stored.map(|_| Room { used: 700 << 20, free: Some(40 << 30) }),

@@ -126,20 +126,20 @@ fn measure(text: &str) -> Result<Measure, String> {
 impl Move {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let ask = Ask::Move { buckets: self.buckets, from: self.from, to: self.to };
-        run(&self.system.into(), &ask, &self.how).await
+        run(&self.system.find().await?, &ask, &self.how).await
     }
 }
 
 impl Rebalance {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let ask = Ask::Rebalance { by: self.by, shares: self.weights.map(|Weights(shares)| shares) };
-        run(&self.system.into(), &ask, &self.how).await
+        run(&self.system.find().await?, &ask, &self.how).await
     }
 }
 
 impl Drain {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        run(&self.system.into(), &Ask::Drain(self.shard), &self.how).await
+        run(&self.system.find().await?, &Ask::Drain(self.shard), &self.how).await
     }
 }
 

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::moves::command::{self, PaceChange};
-use forebay_admin::system::System;
 use forebay_terminal::{grouped, note, out};
 
 use super::buckets::{These, these};
@@ -52,7 +51,7 @@ pub struct Abort {
 
 impl Pause {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let system = System::from(self.system);
+        let system = self.system.find().await?;
         let log = system.connect_log().await?;
         command::set_pace(&system, &log, PaceChange { paused: Some(true), ..PaceChange::default() }).await?;
         note!("nothing begins to move, and what is being copied is held; `forebay shards resume` goes on");
@@ -62,7 +61,7 @@ impl Pause {
 
 impl Resume {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let system = System::from(self.system);
+        let system = self.system.find().await?;
         let log = system.connect_log().await?;
         let (rows_per_s, keep_s) = (self.rows_per_s, self.keep_s);
         command::set_pace(&system, &log, PaceChange { paused: Some(false), rows_per_s, keep_s }).await?;
@@ -73,7 +72,7 @@ impl Resume {
 
 impl Abort {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let system = System::from(self.system);
+        let system = self.system.find().await?;
         let log = system.connect_log().await?;
         let aborted = command::abort(&system, &log, self.buckets.as_ref().map(|These(these)| these)).await?;
         if self.json {

@@ -7,7 +7,6 @@ use anyhow::Result;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use forebay_admin::moves::progress::{Progress, read};
-use forebay_admin::system::System;
 use forebay_terminal::{grouped, note, out};
 
 use crate::operate::system::SystemArgs;
@@ -34,7 +33,7 @@ pub struct Args {
 
 /// Prints what moves. The exit code is 1 where something has stopped by itself.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let system = System::from(args.system);
+    let system = args.system.find().await?;
     let log = system.connect_log().await?;
     let mut progress = read(&system, &log).await?;
     let mut said = Instant::now();

@@ -77,11 +77,11 @@ async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
     system.drained().await;
     let address = only_letter(&system, &[]).await;
     for (command, code, said) in [
-        (&["dead", "show", "9/1"][..], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
-        (&["dead", "requeue", "9/1"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
-        (&["dead", "purge", "9/1", &address, "--unrequeued"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
-        (&["dead", "list", "--shard", "9"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
-        (&["log", "show", "orders", "9"], 64, "forebay: there is no shard 9: --shards has 0 to 1"),
+        (&["dead", "show", "9/1"][..], 64, "forebay: there is no shard 9: this system has 0, 1"),
+        (&["dead", "requeue", "9/1"], 64, "forebay: there is no shard 9: this system has 0, 1"),
+        (&["dead", "purge", "9/1", &address, "--unrequeued"], 64, "forebay: there is no shard 9: this system has 0, 1"),
+        (&["dead", "list", "--shard", "9"], 64, "forebay: there is no shard 9: this system has 0, 1"),
+        (&["log", "show", "orders", "9"], 64, "forebay: there is no shard 9: this system has 0, 1"),
         (&["dead", "show", "1/999"], 1, "forebay: there is no dead letter 1/999"),
         (&["dead", "requeue", "1/999"], 1, "there is no dead letter 1/999"),
         (&["dead", "purge", "1/999"], 1, "there is no dead letter 1/999"),

@@ -39,8 +39,8 @@ async fn a_process_whose_flags_disagree_with_the_system_says_so_and_does_not_sta
     for command in
         [&["writer", "--listen", "127.0.0.1:0"][..], &["query", "--listen", "127.0.0.1:0", "--redis", "none"]]
     {
-        let ran = system.run_on_first_shard(command).await;
-        let line = "--shards says 1 shard, and this system has 2 shards: name all of them";
+        let ran = system.run_with_one_more(command).await;
+        let line = "--shards names 3 shards, and this system has 2: leave it out";
         assert!(ran.code == Some(64) && ran.stderr.lines().any(|told| told.contains(line)), "{ran:?}");
     }
 }

@@ -149,8 +149,8 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
     looked.redis = format!("redis://127.0.0.1:{}", free_ports(1)[0]);
     assert_found(&looked.found("failed", 1).await, "shard 0 at", "cannot be reached");
     assert_found(&looked.found("warning", 1).await, "Redis at", "reachable");
-    looked.shards.clone_from(&urls[0]);
-    assert_found(&looked.found("failed", 1).await, "shard map map", "2 shards; --shards has 1");
+    looked.shards = [&urls[0], &urls[1], &nowhere].map(String::as_str).join(",");
+    assert_found(&looked.found("failed", 1).await, "shard map map", "2 shards; --shards has 3");
 
     looked.nats = format!("nats://127.0.0.1:{}", free_ports(1)[0]);
     assert_found(&looked.found("failed", 1).await, "NATS reachable", "does not answer");

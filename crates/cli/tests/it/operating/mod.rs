@@ -6,6 +6,7 @@ mod disagree;
 mod doctor;
 mod keys;
 mod log;
+mod members;
 mod metrics;
 mod moving;
 pub(crate) mod operated;

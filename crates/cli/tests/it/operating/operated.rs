@@ -4,6 +4,7 @@ use clap::Parser;
 use forebay_log::{Log, LogSettings};
 use forebay_model::fact::FramePart;
 use forebay_model::{Lane, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_shard::ShardList;
 use forebay_testkit::command::Finished;
 use forebay_testkit::log::{STREAM_BYTES_MAX, derived, even_map, facts, frame, publish, settings, start};
 use forebay_testkit::service::Served;
@@ -27,6 +28,8 @@ impl Operated {
         for url in &shards.urls {
             forebay_shard::migrate(&url.parse().unwrap()).await.unwrap();
         }
+        let list: ShardList = shards.urls.join(",").parse().unwrap();
+        let map = map.with_members(list.members());
         let log = start(settings(name).await, &map).await;
         Self { log, shards, map, forebay: Forebay::new(), writer: None }
     }
@@ -82,11 +85,11 @@ impl Operated {
         self.forebay.run(&command.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
-    /// Runs the command as somebody who knows only the first shard.
-    pub(crate) async fn run_on_first_shard(&self, command: &[&str]) -> Finished {
+    /// Runs the command as somebody who is told of one shard more.
+    pub(crate) async fn run_with_one_more(&self, command: &[&str]) -> Finished {
         let mut flags = self.flags();
         flags.truncate(5);
-        flags.push(self.shards.urls[0].clone());
+        flags.push(format!("{},postgres://forebay@127.0.0.1/one_more", self.shards.urls.join(",")));
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         self.forebay.run(&[command, &flags].concat()).await
     }

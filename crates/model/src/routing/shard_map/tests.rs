@@ -54,3 +54,22 @@ fn json_of_a_map_is_checked() {
     let error = serde_json::from_value::<ShardMap>(json).unwrap_err().to_string();
     assert!(error.contains("4095 derived"), "{error}");
 }
+
+/// Whoever sees a shard in the map counts on its streams, drains it and reads it; nothing goes there, and what the system began with stays.
+#[test]
+fn a_shard_comes_without_buckets_and_moves_elsewhere_with_them() {
+    let map = even(3, Hash::Md5);
+    let at = |address: &str| Member { addresses: vec![address.to_owned()], ..Member::default() };
+    let more = map.next_with_members([(map.next_shard(), at("postgres://u@a/x"))]);
+    assert_eq!((more.epoch(), more.next_shard()), (Epoch(2), ShardId(4)));
+    assert_eq!(more.shards().collect::<Vec<_>>(), (0..4).map(ShardId).collect::<Vec<_>>());
+    for bucket in Bucket::all() {
+        let places = |map: &ShardMap| StreamKind::ALL.map(|stream| map.shard(stream, bucket));
+        assert_eq!((places(&more), more.founder(bucket)), (places(&map), map.founder(bucket)));
+    }
+    let elsewhere = more.next_with_members([(ShardId(3), at("postgres://u@b/x"))]);
+    assert_eq!(elsewhere.member(ShardId(3)).unwrap().addresses, ["postgres://u@b/x"]);
+    let json = serde_json::to_string(&elsewhere).unwrap();
+    assert!(json.contains(r#""shards":{"3":{"addresses":["postgres://u@b/x"]}}"#), "{json}");
+    assert_eq!(serde_json::from_str::<ShardMap>(&json).unwrap(), elsewhere);
+}

@@ -1,0 +1,15 @@
+//! Shards come to a system, and go elsewhere, while everything runs: the map says which there are and where, and services follow it.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `plan` | whether a database can become a shard, and what is left to do for it |
+//! | `add` | a shard comes, without buckets |
+//! | `set` | a shard is elsewhere, or labelled otherwise |
+
+mod add;
+mod plan;
+mod set;
+
+pub use add::add;
+pub use plan::{Plan, Step, Wanted, plan};
+pub use set::{Change, set};

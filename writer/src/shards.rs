@@ -1,0 +1,144 @@
+//! The shards of the map as it is now: each has its tables, and each of its streams a drain, from the moment that the map has it. Where a
+//! shard is elsewhere, its sessions end and begin anew there.
+
+use std::collections::BTreeMap;
+
+use forebay_log::Log;
+use forebay_model::{ShardId, ShardMap, StreamId};
+use forebay_service::Service;
+use forebay_service::health::{Dependency, Need};
+use forebay_shard::ShardAddresses;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::backlog::Backlog;
+use crate::derive::Doors;
+use crate::drain::Drain;
+use crate::drain::context::StreamContext;
+use crate::status::Status;
+use crate::{Settings, bootstrap};
+
+/// What is drained.
+pub(crate) struct Shards {
+    settings: Settings,
+    log: Log,
+    service: Service,
+    backlog: Backlog,
+    /// Where each shard is that is drained.
+    addresses: BTreeMap<ShardId, watch::Sender<ShardAddresses>>,
+}
+
+impl Shards {
+    pub(crate) fn new(settings: Settings, log: Log, service: Service, backlog: Backlog) -> Self {
+        Self { settings, log, service, backlog, addresses: BTreeMap::new() }
+    }
+
+    /// Follows the map until stopping begins.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut maps = self.log.map();
+        loop {
+            let map = maps.borrow_and_update().clone();
+            if let Some(map) = map {
+                self.follow(&map, &stop);
+            }
+            if !matches!(stop.run_until_cancelled(maps.changed()).await, Some(Ok(()))) {
+                // It lives on as long as the service, so that its end is never news.
+                stop.cancelled().await;
+                return Ok(());
+            }
+        }
+    }
+
+    fn follow(&mut self, map: &ShardMap, stop: &CancellationToken) {
+        let list = match self.settings.shards.of_map(map) {
+            Ok(list) => list,
+            Err(error) => {
+                error!(epoch = %map.epoch(), %error, "where the shards are cannot be taken from the shard map");
+                return;
+            }
+        };
+        let batch_bytes = self.settings.batch_bytes(list.len());
+        for (shard, addresses) in list.iter() {
+            if let Some(known) = self.addresses.get(&shard) {
+                let is_elsewhere = known.send_if_modified(|known| {
+                    let is_elsewhere = known != addresses;
+                    known.clone_from(addresses);
+                    is_elsewhere
+                });
+                if is_elsewhere {
+                    info!(%shard, %addresses, "the shard is elsewhere");
+                }
+                continue;
+            }
+            info!(%shard, %addresses, "the shard is in the map");
+            let (sender, receiver) = watch::channel(addresses.clone());
+            self.start(shard, &receiver, batch_bytes, stop);
+            self.addresses.insert(shard, sender);
+        }
+    }
+
+    /// Starts what a shard needs.
+    fn start(
+        &self,
+        shard: ShardId,
+        addresses: &watch::Receiver<ShardAddresses>,
+        batch_bytes: usize,
+        stop: &CancellationToken,
+    ) {
+        let Self { settings, service: Service { lifecycle, health, .. }, .. } = self;
+        let dependency = health.dependency(format!("shard {shard}"), Need::Optional);
+        let doors = Doors(health.clone());
+        doors.of(shard).up();
+        let (done, migrated) = watch::channel(false);
+        let tables = tables(shard, addresses.clone(), dependency.clone(), done, stop.clone());
+        lifecycle.spawn(format!("tables of shard {shard}"), tables);
+        for of in StreamId::all_of(shard) {
+            let status = Status::new(of, settings.options.keep_behind);
+            self.backlog.add(status.clone());
+            let continuity = health.dependency(format!("log {of}"), Need::Required);
+            continuity.up();
+            let context = StreamContext {
+                of,
+                addresses: addresses.clone(),
+                store: settings.store(),
+                merge_quiet: settings.options.merge_quiet,
+                batch_rows: settings.options.batch_rows as usize,
+                batch_bytes,
+                log: self.log.clone().reading_ahead(batch_bytes),
+                status,
+                doors: doors.clone(),
+            };
+            let drain = Drain { context, migrated: migrated.clone(), health: dependency.clone(), continuity };
+            lifecycle.spawn(format!("drain {of}"), drain.run(stop.clone()));
+        }
+    }
+}
+
+/// Gives a shard its tables, wherever it is.
+async fn tables(
+    shard: ShardId,
+    mut addresses: watch::Receiver<ShardAddresses>,
+    dependency: Dependency,
+    done: watch::Sender<bool>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let each = async {
+        loop {
+            let now = addresses.borrow_and_update().clone();
+            tokio::select! {
+                () = bootstrap::tables(shard, &now, &dependency) => {
+                    done.send_replace(true);
+                }
+                _ = addresses.changed() => continue,
+            }
+            if addresses.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    stop.run_until_cancelled(each).await;
+    // It lives on as long as the service, so that its end is never news.
+    stop.cancelled().await;
+    Ok(())
+}
