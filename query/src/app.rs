@@ -96,9 +96,11 @@ impl App {
     ///
     /// # Errors
     /// Where it does not say where a shard is.
-    pub(crate) fn follow(&self, map: &ShardMap) -> Result<(), AddressError> {
+    pub(crate) fn follow(&self, map: &Arc<ShardMap>) -> Result<(), AddressError> {
         self.cache().follow(map);
-        self.shards().follow_map(map)
+        self.shards().follow_map(map)?;
+        self.shards().moved().follow_map(map);
+        Ok(())
     }
 
     /// The log, once it was reached.

@@ -19,6 +19,9 @@ pub(crate) enum ReadError {
     NotYetDerived { source_shard: ShardId, logged: Position, target: ShardId },
     #[error("shards {0:?} are not available")]
     Missing(Vec<ShardId>),
+    /// A unit has changed hands between two reads that go together: both are to be made again.
+    #[error("units have moved while they were read")]
+    Moved,
     #[error("{0}")]
     Told(Problem),
     /// Of a read that several requests have waited for.
@@ -60,6 +63,7 @@ impl From<&ReadError> for Problem {
                 }
             }
             ReadError::Missing(shards) => shards_unavailable(shards),
+            ReadError::Moved => Self::shard_unavailable("orders are on their way between shards: ask again"),
             ReadError::NotYetVisible { stream, target } => Self::not_yet_visible(format!(
                 "what the receipt names is not yet in shard {}: its {} stream has not come to frame {}",
                 stream.shard, stream.kind, target.seq

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
 use forebay_service::Problem;
-use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored};
+use forebay_shard::read::changes::{Amount, Changes, EventRow, Stored, Stretch};
 use forebay_shard::read::{Statement, Subject};
 use futures::FutureExt;
-use futures::future::{join_all, select_all};
+use futures::future::{join_all, select_all, try_join_all};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
@@ -17,6 +17,8 @@ use crate::error::ReadError;
 use crate::http::request::reader::Reader;
 use crate::position::patience::Patience;
 use crate::replica::shard::Shard;
+use crate::unit::Picked;
+use crate::unit::pick::{MOVED_MAX, pause_before};
 
 /// The most bytes of a piece, shared out among the shards.
 const PIECE_BYTES: usize = 4 << 20;
@@ -82,24 +84,77 @@ impl Follower {
     /// Where a shard does not answer, and is not to be left out.
     pub(crate) async fn next(&mut self, rows: usize) -> Result<Piece, ReadError> {
         let subject = self.subject()?;
-        let shards = self.shards(&subject)?;
-        let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
-        let reads = shards.iter().map(|shard| read(shard, &subject, self.at.get(&shard.id()).copied(), amount));
-        let mut piece = Piece::default();
-        for (shard, read) in shards.iter().zip(join_all(reads).await) {
-            match read {
-                Ok(changes) => self.take(shard.id(), changes, &mut piece),
-                Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
-                    error.log();
-                    piece.missing.push(shard.id());
-                }
-                Err(error) => return Err(error),
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            let shards = self.shards(&subject)?;
+            let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
+            let picked = self.reader.app.shards().pick(StreamKind::Logged).await?;
+            let picked = picked.map(|from| from.picked);
+            let reads = shards.iter().map(|shard| self.read(shard, &shards, &subject, amount, picked.as_deref()));
+            let read = join_all(reads).await;
+            if read.iter().any(|read| matches!(read, Err(ReadError::Moved))) {
+                continue;
             }
+            let mut piece = Piece::default();
+            for (shard, read) in shards.iter().zip(read) {
+                match read {
+                    Ok(changes) => self.take(shard.id(), changes, &mut piece),
+                    Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
+                        error.log();
+                        piece.missing.push(shard.id());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            return Ok(piece);
         }
-        Ok(piece)
+        Err(ReadError::Moved)
     }
 
-    fn take(&mut self, shard: ShardId, Changes { changes, read_to, is_all }: Changes, piece: &mut Piece) {
+    /// Reads on in the log of one shard: on that shard, and on those that have taken units over, what came with them.
+    async fn read(
+        &self,
+        of: &Shard,
+        shards: &[Arc<Shard>],
+        subject: &Subject,
+        amount: Amount,
+        picked: Option<&Picked>,
+    ) -> Result<Changes, ReadError> {
+        let own = self.read_on(of, of.id(), None, subject, amount, picked).await?;
+        let (Some(upto), Some(_)) = (own.position, picked) else { return Ok(own) };
+        let others = shards.iter().filter(|shard| shard.id() != of.id());
+        let others = others.map(|shard| self.read_on(shard, of.id(), Some(upto), subject, amount, picked));
+        let others = try_join_all(others).await?;
+        Ok(Changes::together(std::iter::once(own).chain(others).collect()))
+    }
+
+    /// Reads on in a log, of what is on a shard.
+    async fn read_on(
+        &self,
+        shard: &Shard,
+        log: ShardId,
+        upto: Option<Position>,
+        subject: &Subject,
+        amount: Amount,
+        picked: Option<&Picked>,
+    ) -> Result<Changes, ReadError> {
+        let buckets = picked.map(|picked| picked.buckets(shard.id()));
+        let behind = self.at.get(&log).copied();
+        let changes = shard
+            .with_connection("changes", &|connection| {
+                let (subject, buckets) = (subject.clone(), buckets.clone());
+                async move {
+                    let stretch = Stretch { log, behind, upto, buckets: buckets.as_deref() };
+                    Changes::read(connection, &subject, stretch, amount).await
+                }
+                .boxed()
+            })
+            .await?;
+        self.reader.app.shards().check_mark(StreamKind::Logged, shard.id(), changes.mark, picked)?;
+        Ok(changes)
+    }
+
+    fn take(&mut self, shard: ShardId, Changes { changes, read_to, is_all, .. }: Changes, piece: &mut Piece) {
         for change in &changes {
             piece.facts.push(match &change.fact {
                 Stored::Order(row) => order(shard, &Fact::of(row)),
@@ -151,22 +206,6 @@ impl Follower {
         let app = &self.reader.app;
         subject.shards(&*app.map()?).into_iter().map(|shard| Ok(app.shards().get(shard)?)).collect()
     }
-}
-
-async fn read(
-    shard: &Shard,
-    subject: &Subject,
-    behind: Option<Position>,
-    amount: Amount,
-) -> Result<Changes, ReadError> {
-    let id = shard.id();
-    let changes = shard
-        .with_connection("changes", &|connection| {
-            let subject = subject.clone();
-            async move { Changes::read(connection, &subject, id, behind, amount).await }.boxed()
-        })
-        .await?;
-    Ok(changes)
 }
 
 fn begin(shard: ShardId, kind: &str) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! What cursors and entries of caches look like, byte for byte: clients keep cursors, and query processes of two versions share a Redis.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Incarnation, Position, ShardId, StreamKind, Tenant, Timestamp};
+use forebay_model::{Incarnation, Position, ShardId, StreamKind, Tenant, Timestamp};
 use forebay_shard::read::{Direction, Filter, Key, Span};
 use forebay_testkit::golden;
 
@@ -37,7 +37,7 @@ fn cache_entries() {
         Watched { stream: derived, watch: Watch::Hours { first: -1, last: 486_111 } },
     ];
     let body = Some(Bytes::from_static(b"{\"data\":[]}"));
-    let list = Entry { epoch: Epoch(7), body, is_empty: true, read_at, watched, is_whole: true };
+    let list = Entry { body, is_empty: true, read_at, watched, is_whole: true };
     let nothing = Entry { body: None, is_empty: false, watched: Vec::new(), ..list.clone() };
     for (name, entry) in [("list", list), ("nothing", nothing)] {
         let kept = golden!(format!("cache-entry-{}-{name}.hex", codec::VERSION), codec::encode(&entry));

@@ -18,6 +18,7 @@
 //! | `export` | a whole list in one answer, streamed |
 //! | `cache` | answers that are kept, and whether they hold still |
 //! | `replica` | the shards, the servers of each, and which of them answers; waiting for a receipt |
+//! | `unit` | units, wherever they are |
 //! | `position` | the positions of an answer; how far streams are known to be, and since when; how far facts are derived |
 //! | `answer` | rows as JSON |
 //! | `log_watch` | the task that follows the log |
@@ -45,6 +46,7 @@ mod replica;
 mod settings;
 mod start;
 mod totals;
+mod unit;
 
 pub use self::metrics::METRICS;
 pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;

@@ -73,9 +73,11 @@ impl LogWatch {
     }
 
     fn tell(&self, state: LogState) {
+        let is_heard = state.connection.is_ok();
         self.nats.set(state.connection);
         self.map.set(state.map);
-        if state.connection.is_err() {
+        self.app.shards().moved().set_heard(is_heard);
+        if !is_heard {
             self.app.cache().deafen();
             self.app.shards().derivations().deafen();
         }

@@ -88,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 14;
+pub const TABLES_VERSION: usize = 15;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -113,6 +113,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0012_audit"),
     migration!("0013_units"),
     migration!("0014_view_sums_by_day"),
+    migration!("0015_units_mark"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

@@ -2,21 +2,20 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 1 | version, 5 |
+//! | 1 | version, 6 |
 //! | 1 | bit 0: there is a body; bit 1: it shows no order |
-//! | 8 | epoch |
 //! | 2 | how many positions, then each: kind of stream (1), shard (2), incarnation (8), sequence number (8) |
 //! | 2 | how many things are watched, then each: kind of stream (1), shard (2), what follows (1), and a key (8) or two hours (4 + 4) |
 //! | the rest | the body |
 
 use bytes::Bytes;
-use forebay_model::{Epoch, Incarnation, Position, ShardId, StreamId, StreamKind};
+use forebay_model::{Incarnation, Position, ShardId, StreamId, StreamKind};
 
 use super::entry::{Entry, Watch, Watched};
 use crate::position::read_at::ReadAt;
 
 /// Which form of entries this version writes and reads.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 const HAS_BODY: u8 = 1;
 const IS_EMPTY: u8 = 2;
 const KEY: u8 = 0;
@@ -28,7 +27,6 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + body.len());
     let flags = if entry.body.is_some() { HAS_BODY } else { 0 } | if entry.is_empty { IS_EMPTY } else { 0 };
     out.extend_from_slice(&[VERSION, flags]);
-    out.extend_from_slice(&entry.epoch.0.to_be_bytes());
     // A system has at most 4096 shards with two streams each.
     out.extend_from_slice(&(entry.read_at.iter().count() as u16).to_be_bytes());
     for (stream, position) in entry.read_at.iter() {
@@ -62,7 +60,6 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
     if version != VERSION || flags & !(HAS_BODY | IS_EMPTY) != 0 {
         return None;
     }
-    let epoch = Epoch(u64::from_be_bytes(rest.take()?));
     let mut read_at = ReadAt::default();
     for _ in 0..u16::from_be_bytes(rest.take()?) {
         let stream = rest.stream()?;
@@ -76,7 +73,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
         return None;
     }
     let body = has_body.then_some(body);
-    Some(Entry { epoch, body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
+    Some(Entry { body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
 }
 
 fn push_stream(out: &mut Vec<u8>, stream: StreamId) {
@@ -120,7 +117,6 @@ mod tests {
 
     prop_compose! {
         fn entries()(
-            epoch in any::<u64>(),
             body in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
             is_empty in any::<bool>(),
             positions in prop::collection::vec((0..StreamKind::ALL.len(), any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
@@ -137,7 +133,7 @@ mod tests {
                 Watched { stream: StreamKind::ALL[kind].on(ShardId(shard)), watch }
             });
             Entry {
-                epoch: Epoch(epoch), body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,
+                body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,
             }
         }
     }

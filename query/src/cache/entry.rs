@@ -1,20 +1,18 @@
 //! What is kept: an answer, and what it depends on.
 
 use bytes::Bytes;
-use forebay_model::{Epoch, StreamId};
+use forebay_model::StreamId;
 
 use crate::position::read_at::ReadAt;
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The shard map's epoch that it was read under.
-    pub(crate) epoch: Epoch,
     /// JSON; `None` where there is no such order.
     pub(crate) body: Option<Bytes>,
     /// Whether it shows no order. Such answers are kept for a short time only: there is no end to what is not there.
     pub(crate) is_empty: bool,
-    /// The positions that it was read at.
+    /// The positions that it was read at: of every shard that was looked at for it. Who owns a unit changes by their commits alone.
     pub(crate) read_at: ReadAt,
     /// What would change it. What was read and is not named here cannot change it as long as the log is the same: an order
     /// that was found stays.

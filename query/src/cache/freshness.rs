@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_log::Notice;
-use forebay_model::{Epoch, PerKind, Position, ShardId, StreamId, StreamKind};
+use forebay_model::{PerKind, Position, ShardId, StreamId, StreamKind};
 
 use super::entry::{Entry, Watch};
 use super::touches::Touches;
@@ -63,9 +63,9 @@ impl Freshness {
 
     /// The positions at which an entry is known to hold; `None` where it is not known. It must have been read at least in
     /// these streams.
-    pub(super) fn confirm(&self, entry: &Entry, epoch: Epoch, streams: &[StreamId]) -> Option<ReadAt> {
+    pub(super) fn confirm(&self, entry: &Entry, streams: &[StreamId]) -> Option<ReadAt> {
         let is_of_streams = streams.iter().all(|&stream| entry.read_at.has(stream));
-        if !entry.is_whole || entry.epoch != epoch || !is_of_streams {
+        if !entry.is_whole || !is_of_streams {
             return None;
         }
         let now = Instant::now();

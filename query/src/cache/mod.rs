@@ -1,6 +1,6 @@
 //! The cache in front of the shards: answers in this process's memory (L1), and in Redis, which all query processes share.
 //!
-//! An answer is kept with the shard map's epoch, the positions that it was read at, and what it depends on. It is given
+//! An answer is kept with the positions that it was read at, and what it depends on. It is given
 //! again only while the commit notices are of the same log, and show that nothing of that was touched since: see
 //! [`freshness`]. So nothing has to be deleted anywhere when orders come in, and an old entry that turns up from somewhere, or
 //! one of a system that is no more, does no harm. Whatever the cache cannot tell for sure, Postgres is asked.
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Epoch, ShardMap, StreamId, StreamKind};
+use forebay_model::{ShardMap, StreamId, StreamKind};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
@@ -46,8 +46,9 @@ pub(crate) struct Question<'a> {
     pub(crate) key: Arc<str>,
     /// The streams whose facts the answer is looked for in first.
     pub(crate) streams: Vec<StreamId>,
-    pub(crate) epoch: Epoch,
     pub(crate) patience: &'a Patience,
+    /// Whether units have moved: then a receipt may name places that are elsewhere, which only the shards can follow.
+    pub(crate) has_moved: bool,
     /// Whether an answer without the shards that are down will do.
     pub(crate) partial: bool,
 }
@@ -139,8 +140,9 @@ impl Cache {
             self.kept.drop_entry(&question.key, &entry).await;
             return None;
         };
-        let served = Served { entry, read_at, from: Origin::L1 };
-        served.holds(&question.patience.receipt, &self.derivations).then_some(served)
+        let (served, receipt) = (Served { entry, read_at, from: Origin::L1 }, &question.patience.receipt);
+        let is_held = receipt.is_empty() || !question.has_moved && served.holds(receipt, &self.derivations);
+        is_held.then_some(served)
     }
 
     /// Loads, or joins a load of the same that is under way. `None` where what was joined is too old for this request.
@@ -192,21 +194,27 @@ impl Cache {
 
     /// Where an entry holds still.
     fn confirm(&self, question: &Question<'_>, entry: &Entry) -> Option<ReadAt> {
-        if self.is_in_doubt(entry) {
+        if self.is_in_doubt(question, entry) {
             return None;
         }
-        self.freshness.confirm(entry, question.epoch, &question.streams)
+        self.freshness.confirm(entry, &question.streams)
     }
 
     /// Whether it shows no order, and facts may be owed that would lead to one. Positions do not tell: it may have been read, and
     /// rightly so, before anything was owed.
-    fn is_in_doubt(&self, entry: &Entry) -> bool {
+    fn is_in_doubt(&self, question: &Question<'_>, entry: &Entry) -> bool {
         if entry.body.is_some() {
             return false;
         }
         let watched = entry.watched.iter().map(|watched| watched.stream);
         let derived = watched.filter(|stream| stream.kind == StreamKind::Derived).map(|stream| stream.shard);
-        self.derivations.owing(self.freshness.shards().into_iter(), &derived.collect::<Vec<_>>()) != Owing::Nothing
+        let sources = self.freshness.shards();
+        let mut targets: Vec<_> = derived.collect();
+        if question.has_moved && !targets.is_empty() {
+            // What is owed to one shard may belong to another by now.
+            targets = sources.clone();
+        }
+        self.derivations.owing(sources.into_iter(), &targets) != Owing::Nothing
     }
 
     fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Position, ShardId};
+use forebay_model::ShardId;
 use forebay_shard::read::OrderRow;
 use forebay_task::Backoff;
 use tokio::sync::{Semaphore, mpsc};
@@ -16,6 +16,7 @@ use crate::error::ReadError;
 use crate::list::source::Source;
 use crate::position::history::is_later;
 use crate::position::patience::Patience;
+use crate::position::read_at::ReadAt;
 
 /// The most rows of a piece.
 pub(crate) const ROWS_MAX: usize = 2000;
@@ -50,7 +51,7 @@ struct Reader {
     /// How long a shard may be away.
     give_up: Duration,
     /// What the client was told: everything that was committed before it is in the export.
-    told: Option<Position>,
+    told: ReadAt,
     rows: usize,
 }
 
@@ -69,7 +70,7 @@ impl Feed {
         }
         // One piece lies ready while the one before it is written out.
         let (sender, pieces) = mpsc::channel(1);
-        let told = source.position();
+        let told = source.read_at().clone();
         let mut reader = Reader { told, source, patience, reads, give_up, rows: ROWS_MAX };
         reader.note(&rows);
         tasks.spawn(reader.run(sender));
@@ -140,12 +141,12 @@ impl Reader {
     /// A shard that has lost commits on the way (a replica that was behind took the place of its primary) no longer has what the
     /// client was told.
     fn check(&self) -> Result<(), ReadError> {
-        match (self.told, self.source.position()) {
-            (Some(told), Some(at)) if is_later(told, at) => {
-                Err(ReadError::NotYetVisible { stream: self.source.stream(), target: told })
+        for (stream, told) in self.told.iter() {
+            if self.source.read_at().position(stream).is_some_and(|at| is_later(told, at)) {
+                return Err(ReadError::NotYetVisible { stream, target: told });
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Sizes the next piece by the last one.
@@ -166,7 +167,7 @@ fn is_passing(error: &ReadError) -> bool {
         ReadError::Shard(error) => error.is_outage(),
         ReadError::NotYetVisible { .. } | ReadError::NotYetDerived { .. } => true,
         ReadError::Shared(error) => is_passing(error),
-        ReadError::Missing(_) | ReadError::Told(_) => false,
+        ReadError::Missing(_) | ReadError::Moved | ReadError::Told(_) => false,
     }
 }
 

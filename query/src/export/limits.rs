@@ -17,7 +17,8 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How many of its time-outs a shard may be away: 30 seconds with the default, enough for a restart.
 const TIMEOUTS: u32 = 15;
 
-/// What exports share.
+/// What exports share. Cloning it is cheap.
+#[derive(Clone)]
 pub(crate) struct Limits {
     memory: Arc<Semaphore>,
     give_up: Duration,

@@ -27,7 +27,6 @@ mod stream;
 
 use axum::body::Body;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
 
 pub(crate) use self::encoder::{Encoder, Rows};
 pub(crate) use self::feed::ROWS_MAX as ROWS_FIRST;
@@ -37,18 +36,9 @@ pub(crate) use self::limits::Limits;
 use self::pump::Pump;
 pub(crate) use self::stream::begin_counting;
 use crate::list::merge::Merge;
-use crate::position::patience::Patience;
 
 /// The body of an export, on from a merge that has its first rows in hand.
-pub(crate) fn start(
-    encoder: Encoder,
-    merge: Merge,
-    patience: &Patience,
-    limits: &Limits,
-    admitted: OwnedSemaphorePermit,
-) -> Body {
-    let mut tasks = JoinSet::new();
-    let direction = merge.direction();
-    let feeds = Feeds::start(merge.into_sources(), direction, patience, limits, &mut tasks);
-    stream::start(Pump { feeds, encoder }, tasks, admitted)
+pub(crate) fn start(encoder: Encoder, merge: Merge, limits: &Limits, admitted: OwnedSemaphorePermit) -> Body {
+    let feeds = Feeds::start(merge, limits.clone());
+    stream::start(Pump { feeds, encoder }, admitted)
 }

@@ -40,8 +40,9 @@ struct Running {
     _admitted: OwnedSemaphorePermit,
 }
 
-/// Starts the pump beside the tasks that feed it; they all end with the body.
-pub(super) fn start(pump: Pump, mut tasks: JoinSet<()>, admitted: OwnedSemaphorePermit) -> Body {
+/// Starts the pump; it ends with the body, and with it the tasks that feed it.
+pub(super) fn start(pump: Pump, admitted: OwnedSemaphorePermit) -> Body {
+    let mut tasks = JoinSet::new();
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let format = pump.encoder.format();
     tasks.spawn(carried(async move {

@@ -44,8 +44,7 @@ pub(crate) async fn post_lookup(
     let mut lookup = Lookup::new(app.shards(), &map, &scope, wanted.iter().fold(patience, floor));
     let found = lookup.with_ids(&wanted, partial).await?;
     let derived = lookup.read_at().iter().map(|(stream, _)| stream).filter(|stream| stream.kind == StreamKind::Derived);
-    let owed =
-        response::owed(app.shards().derivations(), &derived.collect::<Vec<_>>(), is_building(&map, Some(&subject)));
+    let owed = response::owed(app.shards(), &derived.collect::<Vec<_>>(), is_building(&map, Some(&subject)));
     let mut response = ([(header::CONTENT_TYPE, "application/json")], answer(&ids, &found, &lookup)?).into_response();
     let headers = response.headers_mut();
     headers.insert(response::CACHE.clone(), HeaderValue::from_static("bypass"));

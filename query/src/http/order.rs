@@ -103,13 +103,13 @@ async fn answer(
     };
     let load = |patience| find(app, &map, scope, &order_id, asked, patience).boxed();
     let key = format!("{scope}\n{}\n{order_id}", asked.name());
-    let (key, epoch) = (key.into(), map.epoch());
-    let question = Question { key, streams, epoch, patience: &patience, partial: false };
+    let has_moved = app.shards().moved().is_any();
+    let question = Question { key: key.into(), streams, patience: &patience, has_moved, partial: false };
     let served = app.cache().serve(&question, &load).await?;
     // An order that was found where its id says is there, whatever the index lacks.
     let is_by_index = by.iter().any(|&stream| order_id.home().is_none() || served.read_at.has(stream));
     let is_building = is_building(&map, Some(&subject));
-    let owed = response::owed(app.shards().derivations(), if is_by_index { &by } else { &[] }, is_building);
+    let owed = response::owed(app.shards(), if is_by_index { &by } else { &[] }, is_building);
     response::json(headers, &question.key, &served, owed, || {
         Problem::not_found(format!("there is no order {order_id}"))
     })
@@ -129,8 +129,8 @@ async fn answer_of_customer(
     let subject = scope.customer(&map, &customer_id).map_err(other_side)?.ok_or_else(nothing)?;
     let streams = of_lane(Lane::Orders, &subject.shards(&map));
     let key = format!("{scope}\n{} of customer\n{customer_id}\n{order_id}", asked.name());
-    let (key, epoch) = (key.into(), map.epoch());
-    let question = Question { key, streams, epoch, patience: &patience, partial: false };
+    let has_moved = app.shards().moved().is_any();
+    let question = Question { key: key.into(), streams, patience: &patience, has_moved, partial: false };
     let load = |patience| find_of_customer(app, &map, scope, &subject, &order_id, asked, patience).boxed();
     let served = app.cache().serve(&question, &load).await?;
     response::json(headers, &question.key, &served, None, nothing)

@@ -19,6 +19,7 @@ use forebay_shard::read::{LETTERS_MAX, Loss, RequestFate, Scope, Statement};
 use futures::FutureExt;
 use futures::future::{join_all, try_join_all};
 use http::{Uri, header};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::ReadError;
@@ -47,10 +48,10 @@ pub(crate) async fn get_receipt(
         return Err(Problem::not_found("there is no such request of this client"));
     }
     check_age(accepted)?;
-    let mut fates = read_all(&app, &scope, accepted, &receipt).await?;
+    let mut fates = read_all(&app, &scope, accepted, &receipt, Duration::ZERO).await?;
     if !wait.is_zero() && fates.iter().any(|fate| !fate.is_decided) {
         wait_for(&app, &receipt, wait).await?;
-        fates = read_all(&app, &scope, accepted, &receipt).await?;
+        fates = read_all(&app, &scope, accepted, &receipt, wait).await?;
     }
     let is_derived = fates.iter().all(|fate| fate.is_decided) && is_derived(&app, &receipt).await?;
     let body = serde_json::to_vec(&report(accepted, fates, is_derived)?);
@@ -81,13 +82,29 @@ async fn read_all(
     scope: &Scope,
     accepted: Accepted,
     receipt: &Receipt,
+    wait: Duration,
 ) -> Result<Vec<FateOnShard>, Problem> {
-    let read = logged_parts(receipt).map(async |(shard, target)| {
+    let (parts, is_way_known) = parts(app, receipt, wait).await?;
+    let read = parts.into_iter().map(async |(shard, target)| {
         let fate = read(&*app.shards().get(shard)?, scope, accepted).await?;
-        let is_decided = is_decided(&fate, shard, target, accepted.request.arrived_at())?;
+        let is_decided = is_decided(&fate, shard, target, accepted.request.arrived_at())? && is_way_known;
         Ok::<_, ReadError>(FateOnShard { shard, is_decided, fate })
     });
     Ok(try_join_all(read).await?)
+}
+
+/// Where the parts of a request are decided: where they were logged, and, where units have moved, wherever any rows were sent on to from there; and whether none of
+/// them is on its way, or waits.
+async fn parts(app: &App, receipt: &Receipt, wait: Duration) -> Result<(BTreeMap<ShardId, Position>, bool), ReadError> {
+    let logged: BTreeMap<ShardId, Position> = logged_parts(receipt).collect();
+    if !app.shards().moved().is_any() {
+        return Ok((logged, true));
+    }
+    match app.shards().decided(StreamKind::Logged, logged.clone(), Instant::now() + wait).await {
+        Ok(decided) => Ok((decided, true)),
+        Err(ReadError::NotYetVisible { .. }) => Ok((logged, false)),
+        Err(error) => Err(error),
+    }
 }
 
 async fn read(
@@ -145,6 +162,14 @@ async fn wait_for(app: &App, receipt: &Receipt, wait: Duration) -> Result<(), Pr
 async fn is_derived(app: &App, receipt: &Receipt) -> Result<bool, Problem> {
     let map = app.map()?;
     let patience = Patience::new(receipt.clone(), Duration::ZERO);
+    if app.shards().moved().is_any() {
+        return match app.shards().settle(StreamKind::Derived, &patience).await {
+            Ok(_) => Ok(true),
+            Err(ReadError::NotYetVisible { .. } | ReadError::NotYetDerived { .. }) => Ok(false),
+            Err(ReadError::Shard(error)) if error.is_outage() => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    }
     let statement = Statement::position(StreamKind::Derived);
     let targets: Vec<Arc<Shard>> =
         map.shards().map(|shard| app.shards().get(shard)).collect::<Result<_, _>>().map_err(ReadError::from)?;

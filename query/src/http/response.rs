@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cache::Served;
-use crate::position::derivations::Derivations;
 use crate::position::read_at::ReadAt;
+use crate::replica::shards::Shards;
 
 pub(crate) static CACHE: HeaderName = HeaderName::from_static(names::CACHE);
 pub(crate) static OWED: HeaderName = HeaderName::from_static(names::OWED);
@@ -51,11 +51,14 @@ pub(crate) fn json(
 }
 
 /// The header that says which shards' writers still owe facts to the derived ones of these streams, and since when; and before
-/// that, whether they are of a view that is building.
-pub(crate) fn owed(derivations: &Derivations, streams: &[StreamId], is_building: bool) -> Option<HeaderValue> {
+/// that, whether they are of a view that is building. Where units have moved, what is owed to any shard may be for these.
+pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> Option<HeaderValue> {
     let derived = streams.iter().filter(|stream| stream.kind == StreamKind::Derived);
-    let targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
-    let debtors = derivations.debtors(&targets);
+    let mut targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
+    if !targets.is_empty() && shards.moved().is_any() {
+        targets = shards.all().iter().map(|shard| shard.id()).collect();
+    }
+    let debtors = shards.derivations().debtors(&targets);
     let building = is_building.then(|| "building".to_owned());
     let debts = debtors.iter().map(|(source, since)| format!("{source} since {}", since.in_full()));
     let debts: Vec<String> = building.into_iter().chain(debts).collect();

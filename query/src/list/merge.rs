@@ -1,27 +1,39 @@
-//! The rows of several shards as one list: a k-way merge that holds one piece of each shard, and drops what two shards
-//! have both.
+//! The rows of several shards as one list: a k-way merge that holds one piece of each shard. Each unit's rows are those of one shard; where units change hands
+//! on the way, the list goes on behind its last row from where they are then.
 
 use std::sync::Arc;
 
-use forebay_model::ShardId;
+use forebay_model::{ShardId, StreamKind};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, KeyRef, OrderRow, Subject};
+use forebay_shard::read::{Direction, Key, KeyRef, OrderRow, Subject};
 use futures::future::join_all;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
 use crate::list::source::Source;
 use crate::position::patience::Patience;
+use crate::position::read_at::ReadAt;
 use crate::replica::shards::Shards;
+use crate::unit::Picked;
+use crate::unit::pick::{MOVED_MAX, pause_before};
 
 /// The merged rows of sources.
 pub(crate) struct Merge {
+    shards: Shards,
+    reads: Vec<(ShardId, Subject)>,
+    scan: Scan,
     sources: Vec<Source>,
-    direction: Direction,
+    /// What a request waits for.
     patience: Patience,
-    /// Whether to go on without shards that are down.
-    partial: bool,
+    /// What each source waits for.
+    settled: Patience,
     missing: Vec<ShardId>,
+    /// Whether the sources are there.
+    is_open: bool,
+    /// Whether they have given a row.
+    has_given: bool,
+    /// Where rows were read that sources gave which are no more.
+    read_before: ReadAt,
 }
 
 impl Merge {
@@ -35,22 +47,62 @@ impl Merge {
         scan: &Scan,
         patience: Patience,
     ) -> Result<Self, ReadError> {
-        let mut sources = Vec::with_capacity(reads.len());
-        let mut unknown = Vec::new();
-        for (shard, subject) in reads {
-            match shards.get(shard) {
-                Ok(shard) => sources.extend(
-                    scan.filter
-                        .parts()
-                        .map(|part| Source::new(shards.clone(), Arc::clone(&shard), subject.clone(), scan, part)),
-                ),
+        let mut merge = Self {
+            shards: shards.clone(),
+            reads,
+            scan: scan.clone(),
+            sources: Vec::new(),
+            settled: patience.clone(),
+            patience,
+            missing: Vec::new(),
+            is_open: false,
+            has_given: false,
+            read_before: ReadAt::default(),
+        };
+        if merge.subject_of_all().is_none() || !shards.moved().is_any() {
+            merge.open_with(&merge.reads.clone(), None)?;
+        }
+        Ok(merge)
+    }
+
+    /// The subject that is read from all shards.
+    fn subject_of_all(&self) -> Option<Subject> {
+        self.subject().filter(|subject| subject.unit().is_none()).cloned()
+    }
+
+    fn open_with(&mut self, reads: &[(ShardId, Subject)], picked: Option<&Arc<Picked>>) -> Result<(), ReadError> {
+        let (mut unknown, mut sources) = (Vec::new(), Vec::with_capacity(reads.len()));
+        for (shard, subject) in reads.iter().filter(|(shard, _)| !self.missing.contains(shard)) {
+            match self.shards.get(*shard) {
+                Ok(shard) => sources.extend(self.scan.filter.parts().map(|part| {
+                    Source::new(
+                        self.shards.clone(),
+                        Arc::clone(&shard),
+                        (subject.clone(), picked.cloned()),
+                        &self.scan,
+                        part,
+                    )
+                })),
                 Err(error) => unknown.push(error),
             }
         }
-        let mut merge =
-            Self { sources, direction: scan.direction, patience, partial: scan.partial, missing: Vec::new() };
-        merge.note_outages(&unknown)?;
-        Ok(merge)
+        (self.sources, self.is_open) = (sources, true);
+        self.note_outages(&unknown)
+    }
+
+    /// Begins anew behind the last row that was given: units have moved, or may have.
+    async fn open(&mut self) -> Result<(), ReadError> {
+        if std::mem::take(&mut self.has_given) {
+            self.read_before = self.read_at();
+        }
+        let Some(subject) = self.subject_of_all() else { return Err(ReadError::Moved) };
+        self.settled = self.shards.settle(StreamKind::Logged, &self.patience).await?;
+        let Some(from) = self.shards.pick(StreamKind::Logged).await? else {
+            return self.open_with(&self.reads.clone(), None);
+        };
+        self.note_outages(&from.outages)?;
+        let reads: Vec<_> = from.picked.shards().map(|shard| (shard, subject.clone())).collect();
+        self.open_with(&reads, Some(&from.picked))
     }
 
     /// Reads the first rows of every source, for a walk that will want `wanted`.
@@ -61,17 +113,45 @@ impl Merge {
         self.fill(wanted).await
     }
 
+    /// The same list behind a row: units have moved since it was begun.
+    ///
+    /// # Errors
+    /// As [`Merge::begin`].
+    pub(crate) async fn begin_behind(&mut self, last: Option<Key>, wanted: usize) -> Result<(), ReadError> {
+        self.scan.last = last.unwrap_or_else(|| self.scan.last.clone());
+        self.is_open = false;
+        self.fill(wanted).await
+    }
+
     pub(crate) fn direction(&self) -> Direction {
-        self.direction
+        self.scan.direction
     }
 
-    pub(crate) fn sources(&self) -> &[Source] {
-        &self.sources
+    /// What its sources wait for.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.settled
     }
 
-    /// The sources as they stand.
-    pub(crate) fn into_sources(self) -> Vec<Source> {
-        self.sources
+    /// The logs that its rows came by, or that would change them, each with the position before which everything is in it.
+    pub(crate) fn read_at(&self) -> ReadAt {
+        let mut read_at = self.read_before.clone();
+        self.sources.iter().for_each(|source| read_at.note_all(source.read_at()));
+        read_at
+    }
+
+    /// Whether there is such a position of each source: not before the first commit of a log.
+    pub(crate) fn is_known(&self) -> bool {
+        self.sources.iter().all(|source| !source.read_at().is_empty())
+    }
+
+    /// Whose orders it has; nothing where there are none.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.reads.first().map(|(_, subject)| subject)
+    }
+
+    /// The sources as they stand, to be read by somebody else.
+    pub(crate) fn take_sources(&mut self) -> Vec<Source> {
+        std::mem::take(&mut self.sources)
     }
 
     /// The shards that are left out, in order.
@@ -84,13 +164,15 @@ impl Merge {
         self.fill(wanted).await?;
         let Some(first) = self.first() else { return Ok(None) };
         let row = self.sources[first].pop();
-        // The same fact lies in two shards while its bucket moves.
+        // The same order may stand in two parts of a filter.
         if let Some(row) = &row {
             for source in &mut self.sources {
                 if source.head().is_some_and(|other| other.key() == row.key()) {
                     source.pop();
                 }
             }
+            self.scan.last = row.key().to_key();
+            self.has_given = true;
         }
         Ok(row)
     }
@@ -103,15 +185,30 @@ impl Merge {
 
     /// The source whose next row comes first.
     fn first(&self) -> Option<usize> {
-        first_of(self.sources.iter().map(|source| source.head().map(OrderRow::key)), self.direction)
+        first_of(self.sources.iter().map(|source| source.head().map(OrderRow::key)), self.scan.direction)
+    }
+
+    /// Reads on where the next row is not known.
+    async fn fill(&mut self, wanted: usize) -> Result<(), ReadError> {
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            if !self.is_open {
+                self.open().await?;
+            }
+            match self.fill_all(wanted).await {
+                Err(ReadError::Moved) => self.is_open = false,
+                other => return other,
+            }
+        }
+        Err(ReadError::Moved)
     }
 
     /// Reads on, at the same time, where the next row is not known.
-    async fn fill(&mut self, wanted: usize) -> Result<(), ReadError> {
+    async fn fill_all(&mut self, wanted: usize) -> Result<(), ReadError> {
         while self.sources.iter().any(Source::is_empty_handed) {
             let rows = rows_of_each(wanted, self.sources.len());
             let empty = self.sources.iter_mut().filter(|source| source.is_empty_handed());
-            let patience = &self.patience;
+            let patience = &self.settled;
             let filled = join_all(empty.map(async |source| match source.fill(rows, patience).await {
                 Err(ReadError::Shard(error)) if error.is_outage() => {
                     source.abandon();
@@ -132,7 +229,7 @@ impl Merge {
                 self.missing.insert(place, outage.shard());
             }
         }
-        if outages.is_empty() || self.partial { Ok(()) } else { Err(ReadError::Missing(self.missing.clone())) }
+        if outages.is_empty() || self.scan.partial { Ok(()) } else { Err(ReadError::Missing(self.missing.clone())) }
     }
 }
 

@@ -4,18 +4,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use forebay_model::{Position, ShardId, StreamId, Tenant};
+use forebay_model::ownership::Unit;
+use forebay_model::{Position, ShardId, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Span, Statement, Subject, Windows};
+use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Rows, Span, Statement, Subject, Windows};
 use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
-use crate::position::history::is_later;
 use crate::position::patience::Patience;
+use crate::position::read_at::ReadAt;
 use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
-use crate::replica::wait::RowsAfter;
+use crate::unit::{Picked, Places, UnitRows};
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;
@@ -24,10 +25,24 @@ const PIECE_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 struct Settled(Option<Position>);
 
+/// Whose rows they are.
+enum Place {
+    /// Of the subject's unit, wherever it is.
+    Unit(Unit, Places),
+    /// Of the units that are picked from this shard; of all, where nothing has moved.
+    Picked {
+        picked: Option<Arc<Picked>>,
+        /// What the first piece had to hold, once it was read.
+        target: Option<Settled>,
+    },
+}
+
 /// The rows of a shard for one subject.
 pub(crate) struct Source {
     shards: Shards,
+    /// The shard that has answered last.
     shard: Arc<Shard>,
+    place: Place,
     tenant: Tenant,
     subject: Subject,
     direction: Direction,
@@ -39,25 +54,28 @@ pub(crate) struct Source {
     /// The last row that was read.
     last: Key,
     rows: VecDeque<OrderRow>,
-    /// The earliest position of a piece: every piece holds what was committed before it.
-    position: Option<Position>,
-    /// What the first piece had to hold, once it was read.
-    target: Option<Settled>,
+    /// Of each log the earliest position of a piece: every piece holds what was committed before it.
+    read_at: ReadAt,
 }
 
 impl Source {
-    /// What a scan finds on a shard, as far as a part of its filter leaves it.
-    pub(crate) fn new(shards: Shards, shard: Arc<Shard>, subject: Subject, scan: &Scan, filter: Filter) -> Self {
+    /// What a scan finds on a shard, as far as a part of its filter leaves it; where the subject is one unit, it begins at that shard.
+    pub(crate) fn new(
+        shards: Shards,
+        shard: Arc<Shard>,
+        (subject, picked): (Subject, Option<Arc<Picked>>),
+        scan: &Scan,
+        filter: Filter,
+    ) -> Self {
         let Scan { tenant, direction, span, last, .. } = scan.clone();
         let windows = shard.windows(subject.lane());
         let window = Some(windows.first(&last, span, direction));
-        let (rows, position, target) = (VecDeque::new(), None, None);
-        Self { shards, shard, tenant, subject, direction, filter, span, windows, window, last, rows, position, target }
-    }
-
-    /// The log that its rows came by.
-    pub(crate) fn stream(&self) -> StreamId {
-        self.subject.lane().on(self.shard.id())
+        let (rows, read_at) = (VecDeque::new(), ReadAt::default());
+        let place = match subject.unit() {
+            Some(unit) => Place::Unit(unit, Places::default()),
+            None => Place::Picked { picked, target: None },
+        };
+        Self { shards, shard, place, tenant, subject, direction, filter, span, windows, window, last, rows, read_at }
     }
 
     /// The permits to read a piece of an export of its shard.
@@ -69,14 +87,9 @@ impl Source {
         self.shard.id()
     }
 
-    /// Whose orders they are.
-    pub(crate) fn subject(&self) -> &Subject {
-        &self.subject
-    }
-
-    /// The position that its rows were read at.
-    pub(crate) fn position(&self) -> Option<Position> {
-        self.position
+    /// The logs that its rows came by, or that would change them, each with the position that was read.
+    pub(crate) fn read_at(&self) -> &ReadAt {
+        &self.read_at
     }
 
     /// The next row. `None` is the end only where [`Source::is_empty_handed`] does not say that more must be read.
@@ -119,21 +132,11 @@ impl Source {
             let near = is_of_everybody.then(|| windows.near(&self.last, self.span, self.direction));
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
-            let statement = Statement::over(window, &self.tenant, self.read(limit), PIECE_BYTES_MAX);
-            let RowsAfter { rows, target } = match self.target {
-                None => self.shards.read_after(&self.shard, &statement, patience).await?,
-                // What the receipt means here is known by now. Another server than the first piece's may answer; it should not
-                // be behind that one.
-                Some(Settled(target)) => {
-                    let mut patience = patience.settled(self.stream(), target);
-                    if let Some(position) = self.position {
-                        patience = patience.with_floor(self.stream(), position);
-                    }
-                    self.shards.read_after(&self.shard, &statement, &patience).await?
-                }
-            };
-            self.target = Some(Settled(target));
-            self.note(rows.position);
+            let Self { direction, filter, span, .. } = *self;
+            let (tenant, subject, last) = (self.tenant.clone(), self.subject.clone(), self.last.clone());
+            let read = Read::List { subject: &subject, direction, filter, span, last: last.borrowed(), limit };
+            let statement = Statement::over(window, &tenant, read, PIECE_BYTES_MAX);
+            let rows = self.read_piece(&statement, patience).await?;
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;
             if rows.is_cut {
@@ -149,10 +152,38 @@ impl Source {
         Ok(())
     }
 
-    fn note(&mut self, position: Option<Position>) {
-        let Some(position) = position else { return };
-        if self.position.is_none_or(|known| is_later(known, position)) {
-            self.position = Some(position);
+    async fn read_piece(&mut self, statement: &Statement<'_>, patience: &Patience) -> Result<Rows, ReadError> {
+        // Another server than the first piece's may answer; it should not be behind that one.
+        let with_floor =
+            self.read_at.iter().fold(patience.clone(), |patience, (at, position)| patience.with_floor(at, position));
+        match &mut self.place {
+            Place::Unit(unit, places) => {
+                let UnitRows { shard, rows, seen } =
+                    self.shards.read_unit(*unit, statement, &with_floor, places).await?;
+                for (shard, position) in seen {
+                    self.read_at.note(unit.stream().on(shard), position);
+                }
+                self.shard = self.shards.get(shard)?;
+                Ok(rows)
+            }
+            Place::Picked { picked, target, .. } => {
+                let stream = statement.stream().on(self.shard.id());
+                // What the receipt means here is known once a piece was read.
+                let patience = target.map_or(with_floor.clone(), |Settled(target)| with_floor.settled(stream, target));
+                let after = self.shards.read_after(&self.shard, statement, &patience).await?;
+                *target = Some(Settled(after.target));
+                self.shards.check_picked(stream.kind, stream.shard, &after.rows, picked.as_deref())?;
+                self.read_at.note(stream, after.rows.position);
+                Ok(after.rows)
+            }
+        }
+    }
+
+    /// Whether a row is read from here.
+    fn is_picked(&self, row: &OrderRow) -> bool {
+        match &self.place {
+            Place::Picked { picked: Some(picked), .. } => picked.has(self.shard.id(), &self.tenant, row.customer_id()),
+            Place::Picked { picked: None, .. } | Place::Unit(..) => true,
         }
     }
 
@@ -165,12 +196,8 @@ impl Source {
         if let Some(last) = facts.last() {
             self.last = last.key().to_key();
         }
+        let facts: Vec<_> = facts.into_iter().filter(|row| self.is_picked(row)).collect();
         self.rows.extend(facts);
         Ok(())
-    }
-
-    fn read(&self, limit: usize) -> Read<'_> {
-        let &Self { ref subject, direction, filter, span, ref last, .. } = self;
-        Read::List { subject, direction, filter, span, last: last.borrowed(), limit }
     }
 }

@@ -13,6 +13,7 @@ use futures::future::join_all;
 
 use super::{Found, Lookup, SAME_ID_MAX};
 use crate::error::ReadError;
+use crate::unit::pick::have_moved;
 
 /// The most bytes of orders that are read for one request.
 const BYTES_MAX: usize = 16 << 20;
@@ -20,8 +21,8 @@ const BYTES_MAX: usize = 16 << 20;
 /// What was found for each id.
 pub(crate) type ById = BTreeMap<String, Found>;
 
-/// What is to be looked for, by shard.
-type ByShard<T> = BTreeMap<ShardId, Vec<T>>;
+/// What is to be looked for, each with its bucket.
+type Wanted<T> = Vec<(Bucket, T)>;
 
 impl Lookup<'_> {
     /// Every order with these ids, as far as the shards could be asked.
@@ -71,12 +72,9 @@ impl Lookup<'_> {
 
     /// Those that lie where assigned ids say.
     async fn many_at_home(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
-        let mut wanted: ByShard<(&str, Span)> = ByShard::new();
-        for (id, home) in ids.iter().filter_map(|id| Some((id, id.home()?))) {
-            let shard = self.map.shard(StreamKind::Logged, home.bucket);
-            wanted.entry(shard).or_default().push((id.as_str(), Span::of_home(home)));
-        }
-        let rows = self.ask_each(subject, &wanted, Batch::Homes).await?;
+        let homes = ids.iter().filter_map(|id| Some((id, id.home()?)));
+        let wanted: Wanted<_> = homes.map(|(id, home)| (home.bucket, (id.as_str(), Span::of_home(home)))).collect();
+        let rows = self.ask_each(subject, StreamKind::Logged, &wanted, |wanted| Batch::Homes(wanted)).await?;
         let mut found = ById::new();
         for row in rows {
             // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
@@ -90,13 +88,9 @@ impl Lookup<'_> {
 
     /// Whose orders with these ids are, and when they were, as the index has it.
     async fn many_entries(&mut self, subject: &Subject, ids: &[&OrderId]) -> Result<Vec<Entry>, ReadError> {
-        let mut wanted: ByShard<(Bucket, &str)> = ByShard::new();
-        for id in ids {
-            let bucket = Bucket::of_key(self.tenant(), id.as_str());
-            let shard = self.map.shard(StreamKind::Derived, bucket);
-            wanted.entry(shard).or_default().push((bucket, id.as_str()));
-        }
-        let rows = self.ask_each(subject, &wanted, Batch::Index).await?;
+        let bucket = |id: &OrderId| Bucket::of_key(self.tenant(), id.as_str());
+        let wanted: Wanted<_> = ids.iter().map(|id| (bucket(id), (bucket(id), id.as_str()))).collect();
+        let rows = self.ask_each(subject, StreamKind::Derived, &wanted, |wanted| Batch::Index(wanted)).await?;
         Ok(rows.iter().filter_map(Entry::of).collect())
     }
 
@@ -107,11 +101,9 @@ impl Lookup<'_> {
         entries: &[Entry],
         found: &mut ById,
     ) -> Result<Vec<Entry>, ReadError> {
-        let mut wanted: ByShard<(OrderOf<'_>, Timestamp)> = ByShard::new();
-        for (shard, order, at) in entries.iter().map(|entry| self.on_shard(entry)) {
-            wanted.entry(shard).or_default().push((order, at));
-        }
-        for row in self.ask_each(subject, &wanted, Batch::Orders).await? {
+        let orders = entries.iter().map(|entry| (self.order_of(entry), entry.at));
+        let wanted: Wanted<_> = orders.map(|(order, at)| (order.bucket, (order, at))).collect();
+        for row in self.ask_each(subject, StreamKind::Logged, &wanted, |wanted| Batch::Orders(wanted)).await? {
             keep(found, row);
         }
         let is_unseen = |entry: &&Entry| {
@@ -122,45 +114,55 @@ impl Lookup<'_> {
 
     /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
     async fn many_searched(&mut self, subject: &Subject, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
-        let mut wanted: ByShard<OrderOf<'_>> = ByShard::new();
-        for (shard, order, _) in entries.iter().map(|entry| self.on_shard(entry)) {
-            wanted.entry(shard).or_default().push(order);
-        }
-        for row in self.ask_each(subject, &wanted, Batch::Searched).await? {
+        let orders = entries.iter().map(|entry| self.order_of(entry));
+        let wanted: Wanted<_> = orders.map(|order| (order.bucket, order)).collect();
+        for row in self.ask_each(subject, StreamKind::Logged, &wanted, |wanted| Batch::Searched(wanted)).await? {
             keep(found, row);
         }
         Ok(())
     }
 
-    /// The shard that has an entry's order.
-    fn on_shard<'e>(&self, entry: &'e Entry) -> (ShardId, OrderOf<'e>, Timestamp) {
+    /// An entry's order.
+    fn order_of<'e>(&self, entry: &'e Entry) -> OrderOf<'e> {
         let bucket = self.map.bucket_of(self.tenant(), &entry.customer_id);
-        let order = OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id };
-        (self.map.shard(StreamKind::Logged, bucket), order, entry.at)
+        OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id }
     }
 
     /// Asks each shard that something is wanted of, all at the same time. One that is out is noted and gives nothing.
-    async fn ask_each<'w, T>(
+    async fn ask_each<T: Copy + Send + Sync>(
         &mut self,
         subject: &Subject,
-        wanted: &'w ByShard<T>,
-        batch: impl Fn(&'w [T]) -> Batch<'w>,
+        kind: StreamKind,
+        wanted: &Wanted<T>,
+        batch: impl for<'b> Fn(&'b [T]) -> Batch<'b> + Send + Sync,
     ) -> Result<Vec<OrderRow>, ReadError> {
-        let (shards, tenant, patience) = (self.shards, self.tenant(), &self.patience);
-        let asked = wanted.iter().filter(|(shard, _)| !self.missing.contains(shard)).map(async |(&shard, wanted)| {
-            let statement = Statement::batch(subject, tenant, batch(wanted), SAME_ID_MAX, BYTES_MAX);
-            let answer = match shards.get(shard) {
-                Ok(known) => shards.read_after(&known, &statement, patience).await,
-                Err(error) => Err(error.into()),
-            };
-            (statement.stream().on(shard), answer)
-        });
+        let mut answers = Vec::new();
+        for number in 0.. {
+            let (picked, patience) = self.shards.round(kind, number, &self.patience).await?;
+            let mut by_shard: BTreeMap<ShardId, Vec<T>> = BTreeMap::new();
+            for &(bucket, wanted) in wanted {
+                // Where nobody has it who could be asked, the shard that the map names is one of those that are out.
+                let shard = picked.as_ref().and_then(|picked| picked.shard(bucket));
+                by_shard.entry(shard.unwrap_or_else(|| self.map.shard(kind, bucket))).or_default().push(wanted);
+            }
+            by_shard.retain(|shard, _| !self.missing.contains(shard));
+            let (shards, tenant, patience, picked, batch) =
+                (self.shards, self.tenant(), &patience, picked.as_deref(), &batch);
+            let reads = by_shard.into_iter().map(|(shard, wanted)| async move {
+                let statement = Statement::batch(subject, tenant, batch(&wanted), SAME_ID_MAX, BYTES_MAX);
+                (shard, shards.read_picked(shard, &statement, patience, picked).await)
+            });
+            answers = join_all(reads).await;
+            if !have_moved(&answers) {
+                break;
+            }
+        }
         let mut rows = Vec::new();
-        for (stream, answer) in join_all(asked).await {
+        for (shard, answer) in answers {
             if answer.as_ref().is_ok_and(|after| after.rows.is_cut) {
                 return Err(too_large().into());
             }
-            rows.extend(self.note(stream, answer)?);
+            rows.extend(self.note(kind.on(shard), answer)?);
         }
         Ok(rows)
     }
@@ -181,7 +183,7 @@ impl Entry {
     }
 }
 
-/// Two shards have the same order while its bucket moves.
+/// Each once, in whichever way it was found.
 fn keep(found: &mut ById, row: OrderRow) {
     found.entry(row.order_id().to_owned()).or_default().insert(row.customer_id().to_owned(), row);
 }

@@ -13,9 +13,10 @@
 pub(crate) mod many;
 mod reads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use forebay_model::ownership::Unit;
 use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamKind, Tenant, Timestamp};
 use forebay_shard::read::{OrderRow, Scope, Span, Subject};
@@ -57,8 +58,10 @@ pub(crate) struct Lookup<'a> {
     read_at: ReadAt,
     /// Shards that could not be asked.
     missing: Vec<ShardId>,
+    /// Of each unit that was read, the shards that were looked at.
+    seen: BTreeMap<Unit, BTreeSet<ShardId>>,
     /// What would change what was found.
-    watched: Vec<Watched>,
+    watched: Vec<(Unit, Watch)>,
     /// Whether that is all that would change it.
     is_whole: bool,
 }
@@ -66,7 +69,7 @@ pub(crate) struct Lookup<'a> {
 impl<'a> Lookup<'a> {
     pub(crate) fn new(shards: &'a Shards, map: &'a ShardMap, scope: &'a Scope, patience: Patience) -> Self {
         let (read_at, missing, watched) = (ReadAt::default(), Vec::new(), Vec::new());
-        Self { shards, map, scope, patience, read_at, missing, watched, is_whole: true }
+        Self { shards, map, scope, patience, read_at, missing, seen: BTreeMap::new(), watched, is_whole: true }
     }
 
     /// The positions at which what was found holds.
@@ -89,15 +92,25 @@ impl<'a> Lookup<'a> {
             }
         }
         // Before a lane's first commit there is no position to compare with.
-        let is_known = self.watched.iter().all(|watched| self.read_at.has(watched.stream));
+        let watched = self.streams_watched();
+        let is_known = watched.iter().all(|watched| self.read_at.has(watched.stream));
         Ok(Entry {
-            epoch: self.map.epoch(),
             is_empty: body.is_none(),
             body,
             read_at: self.read_at,
-            watched: self.watched,
+            watched,
             is_whole: self.is_whole && is_known,
         })
+    }
+
+    /// What would change it, in the log of each shard that was looked at for its unit; of one that was not read, of the one that the map names.
+    fn streams_watched(&self) -> Vec<Watched> {
+        let of = |(unit, watch): &(Unit, Watch)| {
+            let begin = BTreeSet::from([self.map.shard(unit.stream(), unit.bucket())]);
+            let shards = self.seen.get(unit).unwrap_or(&begin);
+            shards.iter().map(|&shard| Watched { stream: unit.stream().on(shard), watch: *watch }).collect::<Vec<_>>()
+        };
+        self.watched.iter().flat_map(of).collect()
     }
 
     fn tenant(&self) -> &'a Tenant {
@@ -139,11 +152,11 @@ impl<'a> Lookup<'a> {
         }
         // The index is only a short cut here, so it need not have come as far as the receipt, nor answer at all, and the
         // answer says nothing of it.
-        let (missing, read_at) = (self.missing.clone(), self.read_at.clone());
+        let (missing, read_at, seen) = (self.missing.clone(), self.read_at.clone(), self.seen.clone());
         let at_once = Patience::none();
         let index = tokio::time::timeout(SHORT_CUT_MAX, self.index(subject, order_id, &at_once));
         let entries = index.await.unwrap_or_else(|_late| Ok(Entries::new()))?;
-        (self.missing, self.read_at) = (missing, read_at);
+        (self.missing, self.read_at, self.seen) = (missing, read_at, seen);
         if let Some(&at) = entries.get(customer_id)
             && let Some(found) = self.at(subject, order_id, Span::of_instant(at)).await?
         {
@@ -169,7 +182,12 @@ impl<'a> Lookup<'a> {
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
         let index = Bucket::of_key(self.tenant(), order_id.as_str());
-        let owing = self.shards.derivations().owing(self.map.shards(), &[self.map.shard(StreamKind::Derived, index)]);
+        let targets = match self.shards.moved().is_any() {
+            // Its facts may be on their way to a shard that has it no more.
+            true => self.map.shards().collect(),
+            false => vec![self.map.shard(StreamKind::Derived, index)],
+        };
+        let owing = self.shards.derivations().owing(self.map.shards(), &targets);
         let is_named = logged_parts(&self.patience.receipt).next().is_some();
         // What is owed to the index is not waited for: the shards that have the orders are asked.
         let is_passed_by = owing == Owing::Something && is_named;
@@ -219,7 +237,7 @@ impl<'a> Lookup<'a> {
 
     /// Notes what would change the answer.
     fn watch(&mut self, lane: Lane, bucket: Bucket, watch: Watch) {
-        self.watched.push(Watched { stream: self.map.stream(lane, bucket), watch });
+        self.watched.push((Unit::of(lane.kind(), bucket), watch));
     }
 
     /// Nothing found means nothing where a shard could not be asked.

@@ -20,9 +20,26 @@ impl ReadAt {
         }
     }
 
+    /// Notes all positions of other reads.
+    pub(crate) fn note_all(&mut self, other: &Self) {
+        for (stream, position) in other.iter() {
+            self.note(stream, Some(position));
+        }
+    }
+
     /// Every stream with its position.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamId, Position)> + '_ {
         self.0.iter().map(|(&stream, &position)| (stream, position))
+    }
+
+    /// The position of that stream.
+    pub(crate) fn position(&self, stream: StreamId) -> Option<Position> {
+        self.0.get(&stream).copied()
+    }
+
+    /// Whether it has none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether it has a position of that stream.

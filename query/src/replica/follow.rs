@@ -32,7 +32,12 @@ impl Shards {
         Ok(published.into_iter().filter(|published| published.seq > 0).collect())
     }
 
-    async fn follow(
+    /// The position in a target's derived stream that holds what follows from what a source has logged up to a position; sequence 0 where nothing was
+    /// published there.
+    ///
+    /// # Errors
+    /// [`ReadError::NotYetDerived`] when the time is over.
+    pub(crate) async fn follow(
         &self,
         source: ShardId,
         logged: Position,

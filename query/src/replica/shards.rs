@@ -9,12 +9,14 @@ use forebay_shard::{AddressError, OfShards, ShardArgs, ShardError};
 use crate::position::derivations::Derivations;
 use crate::replica::shard::{ReadSettings, Shard};
 use crate::replica::shard_watch::ShardWatch;
+use crate::unit::Moved;
 
 /// The shards, by number. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Shards {
     shards: OfShards<Arc<Shard>>,
     derivations: Arc<Derivations>,
+    moved: Arc<Moved>,
 }
 
 impl Shards {
@@ -27,7 +29,7 @@ impl Shards {
             service.lifecycle.spawner().spawn(format!("shard {id}"), watch.run());
             shard
         });
-        Self { shards, derivations: Arc::default() }
+        Self { shards, derivations: Arc::default(), moved: Arc::default() }
     }
 
     /// Takes over a map.
@@ -42,6 +44,11 @@ impl Shards {
     /// [`ShardError::Unknown`] where the map does not have it.
     pub(crate) fn get(&self, shard: ShardId) -> Result<Arc<Shard>, ShardError> {
         self.shards.get(shard)
+    }
+
+    /// What is known of units that move.
+    pub(crate) fn moved(&self) -> &Moved {
+        &self.moved
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Shard>> {

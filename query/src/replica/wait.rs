@@ -16,7 +16,7 @@ use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
 
 /// How often a shard itself is asked while no notice comes.
-pub(super) const POLL_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Rows that hold what a receipt names.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct RowsAfter {
 }
 
 /// How a wait ended.
-enum Waited {
+pub(crate) enum Waited {
     /// The stream is known to have come to the target.
     There,
     /// It is another making of the stream than the target's.
@@ -66,7 +66,7 @@ impl Shards {
     }
 
     /// What a receipt means for one stream.
-    async fn target(
+    pub(crate) async fn target(
         &self,
         shard: &Shard,
         stream: StreamId,
@@ -93,7 +93,12 @@ impl Shards {
 
 impl Shard {
     /// Returns when the stream is known to have come to the target, or to be another one.
-    async fn wait_for(&self, kind: StreamKind, target: Position, until: Instant) -> Result<Waited, ReadError> {
+    pub(crate) async fn wait_for(
+        &self,
+        kind: StreamKind,
+        target: Position,
+        until: Instant,
+    ) -> Result<Waited, ReadError> {
         let is_elsewhere = |known: Position| known.incarnation != target.incarnation;
         let is_over = |known: &Option<Position>| known.is_some_and(|known| known.covers(target));
         let mut followed = self.known().follow(kind);

@@ -9,6 +9,7 @@ mod exports;
 mod fates;
 mod feeds;
 mod limits;
+mod moving;
 mod outages;
 mod paging;
 mod receipts;

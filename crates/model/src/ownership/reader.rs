@@ -138,7 +138,8 @@ impl<'a> Seen<'a> {
     /// The shard whose rows answer a receipt.
     fn with_receipt(&self, holder: &Sighting<'_>, receipt: &[Logged]) -> Result<ShardId, Reading> {
         let followed = self.follow(receipt.iter().filter(|logged| !holder.has(logged)))?;
-        let newest = followed.iter().copied().max_by_key(|other| other.ownership.epoch);
+        let others = followed.iter().copied().filter(|other| !holder.has_all_of_target(other));
+        let newest = others.max_by_key(|other| other.ownership.epoch);
         let ahead = newest.filter(|newest| newest.ownership.epoch > holder.ownership.epoch);
         let holder = match ahead {
             None => holder,
@@ -200,6 +201,13 @@ impl Sighting<'_> {
         was_decided || (logged.shard == self.shard && self.position.covers(logged.last) && self.decided(logged))
     }
 
+    /// Whether another shard is to have the unit from this one, which has all that the other has ever decided of it. The other hears of that first, so that its
+    /// higher epoch says nothing of this one.
+    fn has_all_of_target(&self, other: &Sighting<'_>) -> bool {
+        let (State::Receiving { from } | State::Awaiting { from }) = other.ownership.state else { return false };
+        from == self.shard && self.ownership.origins.get(&other.shard) == other.ownership.tenure.as_ref()
+    }
+
     /// Whether the rows of these frames of this shard's log were decided here when they were committed.
     fn decided(&self, logged: &Logged) -> bool {
         self.ownership.tenure.is_some_and(|tenure| tenure.has(logged))
@@ -209,5 +217,44 @@ impl Sighting<'_> {
 impl Tenure {
     fn has(self, logged: &Logged) -> bool {
         self.holds(logged.first) && self.holds(logged.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Epoch, Incarnation};
+
+    const A: ShardId = ShardId(0);
+    const B: ShardId = ShardId(1);
+
+    fn at(seq: u64) -> Position {
+        Position { incarnation: Incarnation::new(1), seq }
+    }
+
+    /// What a reader does with a receipt of the target's log, whose row was sent on to the source, between the target's `receiving` and the source's `copying`.
+    fn reading(target: Option<Tenure>, source: Option<Tenure>) -> Reading {
+        let owner = Ownership {
+            origins: source.map(|tenure| (B, tenure)).into_iter().collect(),
+            ..Ownership::first(Epoch(3), at(7))
+        };
+        let state = State::Receiving { from: A };
+        let edges = BTreeMap::from([(A, at(8))]);
+        let receiver = Ownership { state, epoch: Epoch(4), tenure: target, edges, ..Ownership::default() };
+        let sighting = |shard, ownership| Sighting { shard, position: at(9), ownership, parked_from: None };
+        let receipt = [Logged { shard: B, first: at(6), last: at(6) }];
+        next(A, &receipt, &[sighting(A, &owner), sighting(B, &receiver)])
+    }
+
+    #[test]
+    fn an_owner_that_has_not_heard_of_a_move_yet_answers_receipts_of_the_targets_log() {
+        assert_eq!(reading(None, None), Reading::Answer(A));
+        let before = Some(Tenure { since: at(2), left: Some(at(4)) });
+        assert_eq!(reading(before, before), Reading::Answer(A));
+        assert_eq!(
+            reading(before, None),
+            Reading::Wait(A),
+            "it was set back to before it had what the target has decided"
+        );
     }
 }

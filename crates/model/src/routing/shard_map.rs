@@ -54,6 +54,8 @@ pub struct ShardMap {
     members: BTreeMap<ShardId, Member>,
     /// Every shard of any of these, once, in order.
     shards: Vec<ShardId>,
+    /// Whether a unit is elsewhere than when the system began, or under way.
+    has_moved: bool,
 }
 
 /// What is wrong with the JSON of a shard map.
@@ -184,6 +186,11 @@ impl ShardMap {
         &self.moves
     }
 
+    /// Whether a unit is elsewhere than when the system began, or under way.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
     /// Of a unit that is under way, what is decided.
     pub fn moving(&self, unit: Unit) -> Option<&Entry> {
         self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
@@ -288,7 +295,9 @@ impl Unchecked {
         let shards: BTreeSet<ShardId> =
             members.keys().chain(&logged).chain(&derived).copied().chain(sides).chain(queue.targets()).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
-        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards }
+        let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
+        let has_moved = !moves.is_empty() || places.iter().any(is_away);
+        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards, has_moved }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -325,7 +334,7 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards: _ } = map;
+        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards: _, has_moved: _ } = map;
         let [logged, derived] = places;
         let (kept, moves) = kept(moves.into_iter());
         Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves, kept, queue }

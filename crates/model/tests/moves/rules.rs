@@ -36,6 +36,7 @@ pub(crate) enum Mistake {
     GoesByTheEndOfABatch,
     KeepsWhatItDecided,
     ForgetsThatItRefused,
+    TakesTargetsForNew,
 }
 
 /// The decisions, with the mistakes that are planted.
@@ -208,6 +209,9 @@ impl Rules {
         let mut seen = if self.is_any() { ownership.clone() } else { Ownership::default() };
         if let (State::Cleaned { to }, true) = (seen.state, self.has(Mistake::TakesCleanedForEmpty)) {
             seen.state = State::Released { to };
+        }
+        if seen.state.takes_copies() && self.has(Mistake::TakesTargetsForNew) {
+            seen.tenure = None;
         }
         if self.has(Mistake::ForgetsWhatWasSentOn) {
             seen.edges.clear();

@@ -157,6 +157,19 @@ pub(crate) async fn said(
     row.await?.map(|row| ownership(row.try_get(0)?, row.try_get(1)?)).transpose()
 }
 
+/// Sets the mark of a stream: to another one than before where what is said of units has changed, or else where there is none. In the transaction that
+/// changes it.
+pub(crate) async fn mark(
+    connection: &mut PgConnection,
+    stream: StreamKind,
+    has_changed: bool,
+) -> Result<(), sqlx::Error> {
+    const SQL: &str =
+        "update stream_position set units = 1 + (random() * 9e15)::int8 where stream = $1 and (units = 0 or $2)";
+    sqlx::query(SQL).bind(stream.as_str()).bind(has_changed).execute(connection).await?;
+    Ok(())
+}
+
 /// What was said of these buckets, where anything was.
 pub(crate) async fn all_said(
     connection: &mut PgConnection,
@@ -171,7 +184,7 @@ pub(crate) async fn all_said(
     rows.into_iter().map(said).collect()
 }
 
-/// Writes what is said of buckets from now on. To be called in a transaction that moves the position, or holds it.
+/// Writes what is said of buckets from now on. To be called in a transaction that moves the position, or holds it, and [marks](mark) it.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     stream: StreamKind,
@@ -206,12 +219,12 @@ pub(crate) async fn is_any(connection: &mut PgConnection, stream: StreamKind) ->
     sqlx::query_scalar(SQL).bind(stream.as_str()).fetch_one(connection).await
 }
 
-fn bucket(number: i16) -> Result<Bucket, sqlx::Error> {
+pub(crate) fn bucket(number: i16) -> Result<Bucket, sqlx::Error> {
     Bucket::try_from(number.cast_unsigned()).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 /// What is said by a later version is not passed over.
-fn ownership(version: i16, said: &str) -> Result<Ownership, sqlx::Error> {
+pub(crate) fn ownership(version: i16, said: &str) -> Result<Ownership, sqlx::Error> {
     if version != i16::from(VERSION) {
         let what = format!("what the shard says of a unit is of version {version}, and {VERSION} is known");
         return Err(sqlx::Error::Decode(what.into()));

@@ -2,9 +2,9 @@
 //!
 //! A row keeps its place, whatever becomes of it later; duplicates and dead letters have none. Once a shard has committed up to a position,
 //! everything that was stored up to there is there, so that whoever has read it need never come back. Makings of the logged stream lie one
-//! behind the other. Copied rows are of other shards' logs, and are not of this one's.
+//! behind the other. Rows that came with their unit keep the place that they have in the log of the shard that they were first stored on, and are read there, too.
 
-use forebay_model::{Position, ShardId, StreamKind, Timestamp};
+use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
 
@@ -13,7 +13,6 @@ use super::statement::OrderRow;
 use super::statement::sql::ORDER;
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
-use crate::position::StreamPosition;
 use crate::timestamptz::Timestamptz;
 
 /// Rows that are read together; each may have some 256 KiB.
@@ -59,7 +58,7 @@ pub struct EventRow {
 }
 
 /// What was stored behind a position.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Changes {
     /// In the order of the log, all of the last frame.
     pub changes: Vec<Change>,
@@ -67,6 +66,23 @@ pub struct Changes {
     pub read_to: Option<Position>,
     /// Whether that is all that there was.
     pub is_all: bool,
+    /// How far the log was that is read, in the snapshot of the rows.
+    pub position: Option<Position>,
+    /// As of [`Said`](super::Said).
+    pub mark: i64,
+}
+
+/// Which rows of a shard are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch<'a> {
+    /// Those that were first stored from the log of that shard.
+    pub log: ShardId,
+    /// Behind a position of it, or its beginning.
+    pub behind: Option<Position>,
+    /// Up to a position of it, where it is another shard's: what of it has come here with its unit. Else up to this shard's position.
+    pub upto: Option<Position>,
+    /// Of these buckets, where units have moved.
+    pub buckets: Option<&'a [Bucket]>,
 }
 
 /// How much is read at a time; a frame is never cut.
@@ -78,13 +94,16 @@ pub struct Amount {
     pub bytes: usize,
 }
 
-/// Frames of one log, and of which customer alone.
+/// Frames of one log, and which of their rows.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     log: i16,
     behind: u64,
     upto: u64,
+    /// Of that customer alone.
     customer_id: Option<&'a str>,
+    /// As a condition in SQL.
+    of_buckets: &'a str,
 }
 
 /// What was read of a table.
@@ -95,26 +114,36 @@ struct Side {
 }
 
 impl Changes {
-    /// Reads what follows a position of a shard's logged stream, or its beginning, of a subject's orders. Of what the key of a view sees it
-    /// gives nothing: that has no place in a log.
+    /// Reads a stretch of a logged stream, of a subject's orders. Of what the key of a view sees it gives nothing: that has no place in a log.
     ///
     /// # Errors
     /// What the shard says.
     pub async fn read(
         connection: &mut PgConnection,
         subject: &Subject,
-        shard: ShardId,
-        behind: Option<Position>,
+        stretch: Stretch<'_>,
         amount: Amount,
     ) -> Result<Self, sqlx::Error> {
         const LOCK: &str = "lock table only orders in access share mode";
+        const AT: &str = "select incarnation, stream_seq, units from stream_position where stream = 'logged'";
+        let behind = stretch.behind;
         if matches!(subject, Subject::View { .. }) {
-            return Ok(Self { changes: Vec::new(), read_to: behind, is_all: true });
+            return Ok(Self { read_to: behind, is_all: true, ..Self::default() });
         }
         let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
         // Before there is a snapshot: on a replica, a partition that takes the place of others would look empty in one from before.
         snapshot.execute(LOCK).await?;
-        let found = Self::in_snapshot(&mut snapshot, subject, shard, behind, amount).await?;
+        let at: Option<(i64, i64, i64)> = sqlx::query_as(AT).fetch_optional(&mut *snapshot).await?;
+        let found = match at {
+            None => Self { read_to: behind, is_all: true, ..Self::default() },
+            Some((incarnation, seq, mark)) => {
+                let incarnation = Incarnation::new(incarnation.cast_unsigned());
+                let own = Position { incarnation, seq: seq.cast_unsigned() };
+                let position = stretch.upto.unwrap_or(own);
+                let found = Self::in_snapshot(&mut snapshot, subject, stretch, position, amount).await?;
+                Self { mark, position: Some(position), ..found }
+            }
+        };
         snapshot.commit().await?;
         Ok(found)
     }
@@ -122,19 +151,22 @@ impl Changes {
     async fn in_snapshot(
         snapshot: &mut PgConnection,
         subject: &Subject,
-        shard: ShardId,
-        behind: Option<Position>,
+        Stretch { log: of, behind, buckets, .. }: Stretch<'_>,
+        position: Position,
         amount: Amount,
     ) -> Result<Self, sqlx::Error> {
-        let nothing = |read_to| Ok(Self { changes: Vec::new(), read_to, is_all: true });
-        let Some(StreamPosition { position, .. }) = StreamPosition::of(snapshot, StreamKind::Logged).await? else {
-            return nothing(behind);
-        };
+        let given = |changes, read_to, is_all| Self { changes, read_to, is_all, ..Self::default() };
         // A shard that was set back gives nothing until it has come there again.
         if behind.is_some_and(|behind| behind.covers(position) || behind.incarnation > position.incarnation) {
-            return nothing(behind);
+            return Ok(given(Vec::new(), behind, true));
         }
-        let logs: Vec<PlaceLog> = PlaceLog::all(snapshot).await?.into_iter().filter(|log| log.shard == shard).collect();
+        let numbers =
+            buckets.map(|buckets| buckets.iter().map(|bucket| bucket.number().to_string()).collect::<Vec<_>>());
+        let of_buckets = numbers.map(|numbers| format!("and bucket = any ('{{{}}}'::int2[])", numbers.join(",")));
+        let of_buckets = of_buckets.unwrap_or_default();
+        let logs = PlaceLog::all(snapshot).await?;
+        let logs: Vec<PlaceLog> =
+            logs.into_iter().filter(|log| log.shard == of && log.incarnation <= position.incarnation).collect();
         // Where nothing was stored of a making, the next one follows: later ones have larger incarnations.
         let first = behind.map_or(0, |behind| {
             logs.iter().position(|log| log.incarnation >= behind.incarnation).unwrap_or(logs.len())
@@ -147,22 +179,38 @@ impl Changes {
             // Of a making that is over, everything is looked through at once.
             let at_once =
                 customer_id.filter(|_| is_present).map_or(upto, |_| upto.min(start.saturating_add(FRAMES_OF_ONE)));
-            let part = Part { log: log.number, behind: start, upto: at_once, customer_id };
+            let part = Part { log: log.number, behind: start, upto: at_once, customer_id, of_buckets: &of_buckets };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let read_to = read_to.or((at_once < upto).then_some(at_once));
             let at = |seq| Position { incarnation: log.incarnation, seq };
             if let Some(seq) = read_to {
-                return Ok(Self { changes, read_to: Some(at(seq)), is_all: false });
+                return Ok(given(changes, Some(at(seq)), false));
             }
             if !changes.is_empty() && !is_present {
                 let last = changes.last().map_or(start, |change| change.seq);
-                return Ok(Self { changes, read_to: Some(at(last)), is_all: false });
+                return Ok(given(changes, Some(at(last)), false));
             }
             if is_present {
-                return Ok(Self { changes, read_to: Some(position), is_all: true });
+                return Ok(given(changes, Some(position), true));
             }
         }
-        nothing(Some(position))
+        Ok(given(Vec::new(), Some(position), true))
+    }
+
+    /// What several shards have of one log, up to the position that all were read to.
+    #[must_use]
+    pub fn together(all: Vec<Self>) -> Self {
+        let place = |position: &Position| (position.incarnation, position.seq);
+        let read_to = all.iter().filter_map(|part| part.read_to).min_by_key(place);
+        let is_all = all.iter().all(|part| part.is_all);
+        let position = all.iter().find_map(|part| part.position);
+        // All that one has read is of one making.
+        let here =
+            all.into_iter().filter(|part| part.read_to.map(|at| at.incarnation) == read_to.map(|at| at.incarnation));
+        let mut changes: Vec<Change> = here.flat_map(|part| part.changes).collect();
+        changes.sort_by_key(|change| change.seq);
+        changes.truncate(changes.partition_point(|change| read_to.is_some_and(|last| change.seq <= last.seq)));
+        Self { changes, read_to, is_all, position, mark: 0 }
     }
 }
 
@@ -183,7 +231,7 @@ impl Part<'_> {
         let sql = format!(
             "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
                 and ordered_at >= '{from}' and ordered_at < '{to}' {} order by place_seq fetch first ($4) rows with ties",
-            self.customer_id.map_or("", |_| "and customer_id = $5")
+            self.customer_id.map_or("", |_| "and customer_id = $5 ").to_owned() + self.of_buckets
         );
         let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
         self.rows(connection, &sql, order, amount).await
@@ -193,7 +241,7 @@ impl Part<'_> {
         let sql = format!(
             "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
                 where place_log = $1 and place_seq > $2 and place_seq <= $3 {} order by place_seq fetch first ($4) rows with ties",
-            self.customer_id.map_or("", |_| OF_CUSTOMER)
+            self.customer_id.map_or("", |_| OF_CUSTOMER).to_owned() + self.of_buckets
         );
         let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
@@ -316,7 +364,60 @@ mod tests {
         Side { changes, read_to: None }
     }
 
+    /// What a shard gives of a log, whose rows it has by making and frame.
+    fn part(rows: &[(Position, usize)], behind: Option<Position>, upto: Position, limit: usize) -> Changes {
+        let place = |at: Position| (at.incarnation, at.seq);
+        let is_behind =
+            |at: Position| behind.is_none_or(|behind| place(at) > place(behind)) && place(at) <= place(upto);
+        let rest: Vec<_> = rows.iter().filter(|(at, _)| is_behind(*at)).collect();
+        let given =
+            |changes, read_to, is_all| Changes { changes, read_to: Some(read_to), is_all, ..Changes::default() };
+        let Some(making) = rest.first().map(|(at, _)| at.incarnation) else { return given(Vec::new(), upto, true) };
+        let of_making: Vec<_> =
+            rest.iter().filter(|(at, _)| at.incarnation == making).map(|(at, id)| (at.seq, *id)).collect();
+        let Side { changes, read_to } = side(&of_making, 0, limit);
+        let last = changes.last().map_or(0, |change| change.seq);
+        match read_to {
+            Some(seq) => given(changes, Position { incarnation: making, seq }, false),
+            None if making == upto.incarnation => given(changes, upto, true),
+            None => given(changes, Position { incarnation: making, seq: last }, false),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_log_whose_rows_are_on_several_shards_is_given_once_and_in_order(
+            rows in prop::collection::vec((1u64..4, 1u64..12, 0usize..3), 0..60),
+            limit in 1usize..6,
+        ) {
+            let at = |making, seq| Position { incarnation: Incarnation::new(making), seq };
+            let mut shards = vec![Vec::new(); 3];
+            let mut all: Vec<_> = rows.iter().enumerate().map(|(id, &(making, seq, shard))| (at(making, seq), id, shard)).collect();
+            all.sort_by_key(|(at, id, _)| (at.incarnation, at.seq, *id));
+            for &(at, id, shard) in &all {
+                shards[shard].push((at, id));
+            }
+            let (mut behind, mut given) = (None, Vec::new());
+            loop {
+                let upto = at(3, 20);
+                let together = Changes::together(shards.iter().map(|rows| part(rows, behind, upto, limit)).collect());
+                let read_to = together.read_to.unwrap();
+                given.extend(together.changes.iter().map(|change| (read_to.incarnation, id(change))));
+                prop_assert!(behind.is_none_or(|behind: Position| (behind.incarnation, behind.seq) < (read_to.incarnation, read_to.seq)));
+                behind = Some(read_to);
+                if together.is_all {
+                    break;
+                }
+            }
+            let frames: Vec<_> = given.iter().map(|(making, (seq, _))| (*making, *seq)).collect();
+            prop_assert!(frames.is_sorted());
+            let mut given: Vec<String> = given.into_iter().map(|(_, (_, id))| id).collect();
+            let mut expected: Vec<String> = all.iter().map(|(_, id, _)| id.to_string()).collect();
+            given.sort();
+            expected.sort();
+            prop_assert_eq!(given, expected);
+        }
+
         #[test]
         fn piece_by_piece_everything_is_given_once_in_whole_frames(
             rows in prop::collection::vec((1u64..30, 0usize..4), 0..80),

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`statement`] | statements over lists, single orders, many at once and totals |
 //! | `scope` | what may be seen, and of that what is read |
+//! | `said` | what a shard says of units, in the snapshot of rows |
 //! | [`changes`] | what was stored, in the order of the log |
 //! | [`eventful`] | the orders that events are about |
 //! | [`stored_order`] | whole orders with what facts follow from |
@@ -22,6 +23,7 @@ mod derived_through;
 pub mod eventful;
 mod fate;
 mod figures;
+mod said;
 mod scope;
 pub mod statement;
 pub mod status;
@@ -31,6 +33,7 @@ pub mod stretch;
 pub use derived_through::DerivedAt;
 pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
+pub use said::{AllSaid, Said};
 pub use scope::{OtherSide, Scope, Sight, Subject, Unbound};
 pub use statement::sql;
 pub use statement::{

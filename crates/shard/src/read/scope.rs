@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use forebay_model::ownership::Unit;
 use forebay_model::{Bucket, CustomerId, Lane, Owner, RequestId, ShardId, ShardMap, Tenant, ViewId};
 
 /// What may be seen of the system. Its `Display` tells it from every other one.
@@ -161,6 +162,14 @@ impl Subject {
         match self {
             Self::View { .. } => Lane::Views,
             Self::Everybody { .. } | Self::Customer { .. } => Lane::Orders,
+        }
+    }
+
+    /// The unit that they are all of; nothing where they are everybody's.
+    pub fn unit(&self) -> Option<Unit> {
+        match self {
+            Self::Everybody { .. } => None,
+            Self::Customer { bucket, .. } | Self::View { bucket, .. } => Some(Unit::of(self.lane().kind(), *bucket)),
         }
     }
 

@@ -94,6 +94,7 @@ impl StreamStore {
                 return Ok(false);
             }
             units::write(&mut transaction, stream, &[(waiting.bucket, said.clone())]).await?;
+            units::mark(&mut transaction, stream, false).await?;
             transaction.commit().await?;
             Ok(true)
         };

@@ -19,7 +19,6 @@ use crate::http::request::reader::is_building;
 use crate::http::response;
 use crate::list::merge::Merge;
 use crate::list::scan::Scan;
-use crate::list::source::Source;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
@@ -73,11 +72,12 @@ impl ExportRequest {
         app.check_receipt(&patience.receipt)?;
         let sources = reads.len() * scan.filter.parts().count();
         let admitted = app.exports().admit(format, sources).await?;
-        let mut merge = Merge::new(app.shards(), reads, &scan, patience.clone())?;
+        let mut merge = Merge::new(app.shards(), reads, &scan, patience)?;
         merge.begin(export::ROWS_FIRST).await?;
-        let streams: Vec<StreamId> = merge.sources().iter().map(Source::stream).collect();
-        let owed = response::owed(app.shards().derivations(), &streams, is_building);
-        let head = head(format, &merge, owed)?;
+        let read_at = merge.read_at();
+        let streams: Vec<StreamId> = read_at.iter().map(|(stream, _)| stream).collect();
+        let owed = response::owed(app.shards(), &streams, is_building);
+        let head = head(format, &merge, &read_at, owed)?;
         let rows = if is_by_item {
             Rows::Items
         } else if is_view {
@@ -86,21 +86,17 @@ impl ExportRequest {
             Rows::Whole
         };
         let encoder = Encoder::new(format, rows).map_err(|error| Problem::internal(error.to_string()))?;
-        let body = export::start(encoder, merge, &patience, app.exports(), admitted);
+        let body = export::start(encoder, merge, app.exports(), admitted);
         Ok(head.map(|_| body))
     }
 }
 
 /// The answer without its body.
-fn head(format: Format, merge: &Merge, owed: Option<HeaderValue>) -> Result<Response, ReadError> {
-    let mut read_at = ReadAt::default();
-    for source in merge.sources() {
-        read_at.note(source.stream(), source.position());
-    }
+fn head(format: Format, merge: &Merge, read_at: &ReadAt, owed: Option<HeaderValue>) -> Result<Response, ReadError> {
     let mut head = Response::new(Body::empty());
     let headers = head.headers_mut();
     headers.insert(response::CACHE.clone(), HeaderValue::from_static("bypass"));
-    headers.extend(response::position(&read_at).map(|position| (response::POSITION.clone(), position)));
+    headers.extend(response::position(read_at).map(|position| (response::POSITION.clone(), position)));
     headers.extend(owed.map(|owed| (response::OWED.clone(), owed)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(format.disposition()));

@@ -51,13 +51,13 @@ impl Listed {
         let question = Question {
             key: Arc::clone(&self.key),
             streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
-            epoch: map.epoch(),
             patience: &self.patience,
+            has_moved: app.shards().moved().is_any(),
             partial: self.scan.partial,
         };
         let read = |patience| read(reads.clone(), self.with_floor(app, &reads, patience));
         let served = app.cache().serve(&question, &read).await?;
-        let owed = response::owed(app.shards().derivations(), &question.streams, is_building(map, subject.as_ref()));
+        let owed = response::owed(app.shards(), &question.streams, is_building(map, subject.as_ref()));
         response::json(&self.headers, &self.key, &served, owed, || Problem::internal("a list without a body"))
     }
 

@@ -21,7 +21,6 @@ use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
-use crate::position::read_at::ReadAt;
 
 /// A page ends behind the order that exceeds this many bytes, however many were asked for.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -69,11 +68,11 @@ impl PageRequest {
         map: &ShardMap,
         subject: Option<Subject>,
     ) -> Result<Response, Problem> {
-        let read = |reads, patience| self.read(app, map, reads, patience).boxed();
+        let read = |reads, patience| self.read(app, reads, patience).boxed();
         self.listed.answer(app, map, subject, read).await
     }
 
-    async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
+    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
         let scan = &self.listed.scan;
         let mut merge = Merge::new(app.shards(), reads, scan, patience)?;
         let mut body = LIST_START.to_vec();
@@ -95,19 +94,14 @@ impl PageRequest {
         push_list_end(&mut body, next.as_deref(), merge.missing());
         let page = Page { end: last.as_ref().filter(|_| has_more).map(OrderRow::ordered_at) };
         let mut entry = Entry {
-            epoch: map.epoch(),
             body: Some(body.into()),
             is_empty: last.is_none(),
-            read_at: ReadAt::default(),
+            read_at: merge.read_at(),
             watched: Vec::new(),
-            is_whole: merge.missing().is_empty(),
+            is_whole: merge.missing().is_empty() && merge.is_known(),
         };
-        for source in merge.sources() {
-            let stream = source.stream();
-            entry.read_at.note(stream, source.position());
-            // Before the first commit there is no position to compare with.
-            entry.is_whole &= source.position().is_some();
-            entry.watched.push(Watched { stream, watch: scan.watch(source.subject(), page) });
+        if let Some(watch) = merge.subject().map(|subject| scan.watch(subject, page)) {
+            entry.watched.extend(entry.read_at.iter().map(|(stream, _)| Watched { stream, watch }));
         }
         Ok(entry)
     }

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use forebay_api::{Route, Totals};
-use forebay_model::{ShardId, ShardMap};
+use forebay_model::{Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_service::Problem;
 use forebay_shard::read::{Direction, Filter, Period, Scope, Statement, Subject, Summing};
 use futures::FutureExt;
@@ -10,7 +10,7 @@ use futures::future::join_all;
 use http::{HeaderMap, Uri};
 
 use crate::app::App;
-use crate::cache::{Entry, Watched};
+use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
@@ -20,9 +20,12 @@ use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::totals::Sums;
+use crate::unit::{Picked, Places, UnitRows};
 
 /// The most totals of one answer.
 const TOTALS_MAX: usize = 20_000;
+/// So often shards are asked for their sums, where units move meanwhile.
+const SUMS_MAX: usize = 3;
 /// So many rows are wanted at a time, where they are looked at one by one.
 const ROWS: usize = 2000;
 
@@ -70,18 +73,15 @@ impl TotalsRequest {
         map: &ShardMap,
         subject: Option<Subject>,
     ) -> Result<Response, Problem> {
-        let read = |reads, patience| self.read(app, map, reads, patience).boxed();
+        let read = |reads, patience| self.read(app, reads, patience).boxed();
         self.listed.answer(app, map, subject, read).await
     }
 
-    async fn read(&self, app: &App, map: &ShardMap, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
-        // What two shards have both while its bucket moves must count once, which only the rows tell.
-        let is_split = match reads.first() {
-            Some((_, Subject::Everybody { .. })) => !map.moves().is_empty(),
-            _ => reads.len() > 1,
+    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
+        let Summed { sums, read_at, watched, missing, is_whole } = match reads.first().map(|(_, subject)| subject) {
+            Some(subject) if subject.unit().is_some() => self.sum_unit(app, subject, &patience).await?,
+            _ => self.sum_all(app, reads, &patience).await?,
         };
-        let Summed { sums, read_at, watched, missing, is_whole } =
-            if is_split { self.walk(app, reads, patience).await? } else { self.sum(app, &reads, &patience).await? };
         if sums.len() > TOTALS_MAX {
             let detail =
                 format!("these are more than {TOTALS_MAX} totals: ask for a shorter time, or for longer periods");
@@ -91,31 +91,79 @@ impl TotalsRequest {
         let is_whole = is_whole && missing.is_empty();
         let totals = Totals { data: sums.into_totals(), shards_missing: missing };
         let body = serde_json::to_vec(&totals).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok(Entry { epoch: map.epoch(), body: Some(body.into()), is_empty, read_at, watched, is_whole })
+        Ok(Entry { body: Some(body.into()), is_empty, read_at, watched, is_whole })
+    }
+
+    /// What the shard that has it sums of one unit.
+    async fn sum_unit(&self, app: &App, subject: &Subject, patience: &Patience) -> Result<Summed, ReadError> {
+        let Scan { tenant, span, partial, .. } = &self.listed.scan;
+        let mut summed = Summed::default();
+        let Some(unit) = subject.unit() else { return Ok(summed) };
+        let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
+        match app.shards().read_unit(unit, &statement, patience, &mut Places::default()).await {
+            Ok(UnitRows { rows, seen, .. }) => {
+                rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
+                for (shard, position) in seen {
+                    summed.note(unit.stream().on(shard), position, self.listed.scan.watch(subject, Page::default()));
+                }
+                Ok(summed)
+            }
+            Err(ReadError::Shard(error)) if error.is_outage() && *partial => {
+                error.log();
+                summed.missing.push(error.shard());
+                Ok(summed)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Everybody's: by what each shard sums, as long as each unit is owned by one of them; while any changes hands, by every order.
+    async fn sum_all(&self, app: &App, mut reads: Reads, patience: &Patience) -> Result<Summed, ReadError> {
+        let subject = reads.first().map(|(_, subject)| subject.clone());
+        for _ in 0..SUMS_MAX {
+            let (patience, from) = match &subject {
+                None => (patience.clone(), None),
+                Some(subject) => {
+                    let settled = app.shards().settle(StreamKind::Logged, patience).await?;
+                    let from = app.shards().pick(StreamKind::Logged).await?;
+                    if let Some(from) = &from {
+                        reads = from.shards().map(|shard| (shard, subject.clone())).collect();
+                    }
+                    (settled, from)
+                }
+            };
+            let picked = from.map(|from| from.picked);
+            if picked.as_ref().is_some_and(|picked| !picked.is_settled()) {
+                break;
+            }
+            match self.sum(app, &reads, &patience, picked.as_deref()).await {
+                Err(ReadError::Moved) => {}
+                other => return other,
+            }
+        }
+        self.walk(app, reads, patience.clone()).await
     }
 
     /// Adds up what the shards sum.
-    async fn sum(&self, app: &App, reads: &[(ShardId, Subject)], patience: &Patience) -> Result<Summed, ReadError> {
+    async fn sum(
+        &self,
+        app: &App,
+        reads: &[(ShardId, Subject)],
+        patience: &Patience,
+        picked: Option<&Picked>,
+    ) -> Result<Summed, ReadError> {
         let Scan { tenant, span, partial, .. } = &self.listed.scan;
         let asked = reads.iter().map(async |(shard, subject)| {
             let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
-            let answer = match app.shards().get(*shard) {
-                Ok(known) => app.shards().read_after(&known, &statement, patience).await,
-                Err(error) => Err(error.into()),
-            };
+            let answer = app.shards().read_picked(*shard, &statement, patience, picked).await;
             (subject, statement.stream().on(*shard), answer)
         });
         let mut summed = Summed::default();
         for (subject, stream, answer) in join_all(asked).await {
             match answer {
                 Ok(after) => {
-                    summed.read_at.note(stream, after.rows.position);
-                    // Before the first commit there is no position to compare with.
-                    summed.is_whole &= after.rows.position.is_some();
-                    summed.watched.push(Watched { stream, watch: self.listed.scan.watch(subject, Page::default()) });
-                    for sum in after.rows.sums {
-                        summed.sums.add(sum);
-                    }
+                    summed.note(stream, after.rows.position, self.listed.scan.watch(subject, Page::default()));
+                    after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
                 }
                 Err(ReadError::Shard(error)) if error.is_outage() => {
                     error.log();
@@ -135,13 +183,21 @@ impl TotalsRequest {
             summed.sums.add_order(&row, worth_now(&row)?, self.by);
         }
         summed.missing = merge.missing().to_vec();
-        for source in merge.sources() {
-            summed.read_at.note(source.stream(), source.position());
-            summed.is_whole &= source.position().is_some();
-            let watch = self.listed.scan.watch(source.subject(), Page::default());
-            summed.watched.push(Watched { stream: source.stream(), watch });
+        summed.is_whole = merge.is_known();
+        if let Some(watch) = merge.subject().map(|subject| self.listed.scan.watch(subject, Page::default())) {
+            merge.read_at().iter().for_each(|(stream, position)| summed.note(stream, Some(position), watch));
         }
         Ok(summed)
+    }
+}
+
+impl Summed {
+    /// Notes where it was read, and what would change it.
+    fn note(&mut self, stream: StreamId, position: Option<Position>, watch: Watch) {
+        self.read_at.note(stream, position);
+        // Before the first commit there is no position to compare with.
+        self.is_whole &= position.is_some();
+        self.watched.push(Watched { stream, watch });
     }
 }
 

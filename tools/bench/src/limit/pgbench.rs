@@ -71,7 +71,7 @@ pub fn inserts() -> Script {
 pub fn orders_at_position(orders: &str) -> String {
     // The query service's own, up to the condition.
     const WINDOW: &str = "the window";
-    let text = sql::text(Kind::Search, WINDOW, Bounds::default(), Filter::default());
+    let text = sql::text(Kind::EverybodyNewest, WINDOW, Bounds::default(), Filter::default());
     let head = text.split(WINDOW).next().unwrap_or_default();
     format!("{head}{orders});\n")
 }

@@ -58,6 +58,7 @@ fn again() {
         &Moves::of("x").to(&back).hastily().with(&[TurnBack]).failing(B),
     );
     holds("there and back, hastily, A fails over", &Moves::of("xy").to(&back).hastily().failing(A));
+    holds("there, back and there, hastily, A fails over", &Moves::of("x").to(&again).hastily().failing(A));
     holds("there and back, writers die, slow movers", &Moves::of("x").to(&back).with(&[Crash, SlowMover]));
     holds("there, back and there, hastily, a slow reader", &Moves::of("x").to(&again).hastily().with(&[SlowReader]));
 }

@@ -162,4 +162,10 @@ fn of_readers() {
         Moves::of("xw").to(&[B, A]).hastily(),
     );
     finds("picks any owner", &[PicksAnyOwner], "before, {x} was shown", Moves::of("x"));
+    finds(
+        "takes targets for new",
+        &[TakesTargetsForNew],
+        "with the receipt of x",
+        Moves::of("x").to(&[B, A, B]).hastily().failing(A),
+    );
 }

@@ -40,6 +40,7 @@ pub use self::windows::Windows;
 
 use self::parameters::{number, with};
 use self::sql::{Bounds, Kind, POSITION, column, index, times};
+use super::said::Said;
 use super::scope::Subject;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -66,6 +67,8 @@ pub enum Read<'a> {
     WithId {
         /// Whose orders.
         subject: &'a Subject,
+        /// The bucket that is read: the subject's own, and of everybody's orders the one that the id tells.
+        bucket: Bucket,
         /// When they were, where that is known. Everybody's are not looked for without: no index is by the id alone.
         span: Option<Span>,
         /// The id.
@@ -102,6 +105,8 @@ enum Parameters<'a> {
 pub struct Rows {
     /// The position of the lane's stream in the snapshot of the rows; `None` before the first commit.
     pub position: Option<Position>,
+    /// What the shard says of units, in that snapshot.
+    pub said: Said,
     /// The rows.
     pub facts: Vec<OrderRow>,
     /// The totals, of a statement that reads those.
@@ -113,8 +118,8 @@ pub struct Rows {
 /// A row that a statement gives.
 #[derive(Debug)]
 enum Row {
-    /// The position of the lane's stream in the snapshot.
-    Position(Position),
+    /// The position of the lane's stream in the snapshot, and what is said of units.
+    Position(Position, Said),
     /// A fact.
     Fact(OrderRow),
     /// What a period comes to.
@@ -129,7 +134,8 @@ impl Row {
                 let seq = row::number(row, column::NUMBER)?
                     .ok_or_else(|| row::decode("a position without a sequence number"))?;
                 let incarnation = Incarnation::new(incarnation.cast_unsigned());
-                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }))
+                let said = row::jsonb(row, column::ITEMS)?.map(Said::parse).transpose()?.unwrap_or_default();
+                Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }, said))
             }
             None if has_sums => SumRow::of(row).map(Self::Sum),
             None => OrderRow::of(row).map(Self::Fact),
@@ -201,14 +207,14 @@ impl Read<'_> {
                     }
                 }
             }
-            Self::WithId { subject, span, order_id, limit } => {
+            Self::WithId { subject, bucket, span, order_id, limit } => {
                 let within = |list| {
                     let Span { from, to } = span.unwrap_or(Span::ALL);
                     with(with(with(list, Timestamptz(from)), Timestamptz(to)), order_id)
                 };
                 let limit = limit as i64;
                 match subject {
-                    Subject::Everybody { .. } => of_tenant(with(within(list), limit)),
+                    Subject::Everybody { .. } => with(of_tenant(with(within(list), limit)), number(bucket)),
                     Subject::Customer { bucket, customer_id } => {
                         let of = with(of_tenant(with(list, number(*bucket))), customer_id.as_ref());
                         if span.is_some() { within(of) } else { with(of, order_id) }
@@ -303,7 +309,7 @@ impl<'a> Statement<'a> {
         let mut stream = query.persistent(self.is_kept).fetch(&mut *lease);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
             match Row::of(&row, matches!(self.parameters, Parameters::Sums(..))).map_err(failed)? {
-                Row::Position(position) => rows.position = Some(position),
+                Row::Position(position, said) => (rows.position, rows.said) = (Some(position), said),
                 Row::Sum(sum) => rows.sums.push(sum),
                 Row::Fact(fact) => {
                     bytes += fact.bytes();

@@ -145,7 +145,7 @@ pub(super) fn number(row: &PgRow, column: usize) -> Result<Option<i64>, sqlx::Er
 }
 
 /// The text of a `jsonb`: behind its version byte, which is 1.
-fn jsonb(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
+pub(super) fn jsonb(row: &PgRow, column: usize) -> Result<Option<&[u8]>, sqlx::Error> {
     match bytes(row, column)? {
         None => Ok(None),
         Some([1, text @ ..]) => Ok(Some(text)),

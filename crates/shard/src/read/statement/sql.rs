@@ -1,7 +1,7 @@
 //! The SQL of the reads.
 //!
-//! Every statement gives the position of the lane's stream and the rows together: one round trip, one snapshot. The first row is the
-//! position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
+//! Every statement gives the position of the lane's stream, what the shard says of units, and the rows together: one round trip, one snapshot. The first
+//! row is the position (its `incarnation` is not null), the others are facts. What prunes partitions is literals: a window's ends.
 
 use forebay_model::Lane;
 
@@ -39,7 +39,8 @@ pub enum Kind {
     ViewOldest,
     /// An order of a customer within a range of time. Parameters: bucket, tenant, customer, from, to, order id.
     OfCustomer,
-    /// The orders with an id within a range of time. Parameters: from, to, order id, limit, tenant.
+    /// The orders with an id within a range of time. Parameters: from, to, order id, limit, tenant, and the bucket that the id tells: rows of
+    /// others come, too.
     WithId,
     /// An order of a customer, whenever it was. Parameters: bucket, tenant, customer, order id.
     Search,
@@ -107,13 +108,39 @@ pub(in crate::read) mod column {
     pub(crate) const EVENTS: usize = 9;
 }
 
+/// The position of a kind of stream, and in the place of items what the shard [says](super::said::Said) of units: nothing where every row was decided here;
+/// else its mark, and of the bucket that is read what was said of it and which of its rows is the first that is parked.
+macro_rules! position {
+    ($stream:literal) => {
+        concat!($crate::read::statement::sql::position!(), "null, null) end", $crate::read::statement::sql::position!(from), $stream)
+    };
+    ($stream:literal of $bucket:literal) => {
+        concat!(
+            $crate::read::statement::sql::position!(),
+            "(select jsonb_build_array(u.version, u.said) from unit_owner u where u.stream = p.stream and u.bucket = ",
+            $bucket,
+            "), (select min(w.stream_seq) from parked w where w.stream = p.stream and w.bucket = ",
+            $bucket,
+            ")) end",
+            $crate::read::statement::sql::position!(from),
+            $stream
+        )
+    };
+    () => {
+        "select null::text, null::text, null::timestamptz, stream_seq, case when units <> 0 then jsonb_build_array(units, "
+    };
+    (from) => {
+        ", null::jsonb, incarnation, null::text, null::text, null::jsonb from stream_position p where stream = "
+    };
+}
+pub(super) use position;
+
 /// The position of a kind of stream, before facts that have no more than an order's id, customer and time.
 macro_rules! after_position {
-    ($stream:literal, $of:literal) => {
+    ($stream:literal $(of $bucket:literal)?, $of:literal) => {
         concat!(
-            "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
-                from stream_position where stream = '", $stream, "' \
-            union all \
+            $crate::read::statement::sql::position!($stream $(of $bucket)?),
+            " union all \
             (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb from ",
             $of, ")"
         )
@@ -123,11 +150,11 @@ macro_rules! after_position {
 /// Index entries of an order id. Parameters: bucket, tenant, order id, limit; of a customer alone, the customer.
 pub const INDEX: [&str; 2] = [
     after_position!(
-        "derived",
+        "'derived'" of "$1",
         "order_index where bucket = $1 and tenant = $2 and order_id = $3 order by customer_id limit $4"
     ),
     after_position!(
-        "derived",
+        "'derived'" of "$1",
         "order_index where bucket = $1 and tenant = $2 and order_id = $3 and customer_id = $5 limit $4"
     ),
 ];
@@ -137,12 +164,12 @@ pub const INDEX: [&str; 2] = [
 /// alone, the customer.
 pub const TIMES: [&str; 2] = [
     after_position!(
-        "logged",
+        "'logged'",
         "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
             order by customer_id limit $3"
     ),
     after_position!(
-        "logged",
+        "'logged'",
         "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
             and customer_id = $4 limit $3"
     ),
@@ -167,9 +194,7 @@ fn of_orders(subject: &Subject, [of_everybody, of_customer]: [&'static str; 2]) 
 }
 
 /// A stream's position alone. Parameter: the kind of stream.
-pub const POSITION: &str = "\
-    select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
-        from stream_position where stream = $1";
+pub const POSITION: &str = position!("$1");
 
 impl Kind {
     /// The lane whose facts it reads.
@@ -215,18 +240,28 @@ pub struct Bounds {
 
 /// The text of a statement over a window, which is a condition in SQL. Bounds and filter are for lists.
 pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String {
-    let (stream, table) = (kind.lane().kind(), kind.lane().table());
+    let table = kind.lane().table();
     let (columns, events) = if kind.lane() == Lane::Views { (VIEW, VIEW_EVENTS) } else { (ORDER, EVENTS) };
     let (last, end, condition) = conditions(kind);
     let last = if bounds.last { last } else { "" };
     let end = if bounds.end { end } else { "" };
     let filter = filter.condition(kind.lane(), kind.is_of_everybody());
+    let position = position_of(kind);
     format!(
-        "select null::text, null::text, null::timestamptz, stream_seq, null::jsonb, null::jsonb, incarnation, null::text, null::text, null::jsonb \
-             from stream_position where stream = '{stream}' \
-         union all \
-         (select {columns}, {events} from {table} where {window} {last} {end} {filter} {condition})"
+        "{position} union all (select {columns}, {events} from {table} where {window} {last} {end} {filter} {condition})"
     )
+}
+
+/// The position before the facts of a kind, with what is said of the unit that it is about.
+const fn position_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CustomerNewest | Kind::CustomerOldest => position!("'logged'" of "$5"),
+        Kind::EverybodyNewest | Kind::EverybodyOldest => position!("'logged'"),
+        Kind::ViewNewest | Kind::ViewOldest => position!("'derived'" of "$6"),
+        Kind::OfCustomer | Kind::Search => position!("'logged'" of "$1"),
+        Kind::WithId => position!("'logged'" of "$6"),
+        Kind::InView => position!("'derived'" of "$1"),
+    }
 }
 
 /// The comparison with the last row, the one with the end of the range, and the rest.

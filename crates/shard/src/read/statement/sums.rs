@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use super::key::Span;
 use super::parameters::{self, with};
 use super::row::{bytes, decode, number};
-use super::sql::{POSITION, column};
+use super::sql::{POSITION, column, position};
 use crate::read::scope::Subject;
 use crate::store::lane::sift::LATEST;
 use crate::timestamptz::Timestamptz;
@@ -103,8 +103,13 @@ impl Summing<'_> {
             Subject::View { .. } => self.of_kept(&BY_DAY, "bucket = $3 and view = $4 and key = $5"),
             Subject::Customer { .. } => vec![self.of_customer()],
         };
+        let position = match self.subject {
+            Subject::Everybody { .. } => POSITION,
+            Subject::View { .. } => position!("$1" of "$3"),
+            Subject::Customer { .. } => position!("$1" of "$5"),
+        };
         format!(
-            "{POSITION} union all (select sum(total)::text, null::text, period, sum(orders)::int8, null::jsonb, null::jsonb, null::int8, \
+            "{position} union all (select sum(total)::text, null::text, period, sum(orders)::int8, null::jsonb, null::jsonb, null::int8, \
                 currency, kind, null::jsonb from ({}) as part group by period, kind, currency having sum(orders) > 0)",
             parts.join(" union all ")
         )

@@ -137,7 +137,8 @@ impl Attempt<'_> {
             return Ok(());
         }
         step(Step::Control, parked::park(connection, self.stream, self.frames, self.away, requests)).await?;
-        step(Step::Control, units::write(connection, self.stream, self.edges)).await
+        step(Step::Control, units::write(connection, self.stream, self.edges)).await?;
+        step(Step::Control, units::mark(connection, self.stream, false)).await
     }
 
     async fn take_controls(&self, connection: &mut PgConnection) -> Result<Option<ViewSet>, StepError> {

@@ -54,7 +54,8 @@ impl OwnerFrame {
 
     async fn write(&self, connection: &mut PgConnection, next: &Ownership) -> Result<(), AttemptError> {
         let said = [(self.bucket(), next.clone())];
-        Ok(step(Step::Control, units::write(connection, self.stream(), &said)).await?)
+        step(Step::Control, units::write(connection, self.stream(), &said)).await?;
+        Ok(step(Step::Control, units::mark(connection, self.stream(), true)).await?)
     }
 
     /// What orders come to is kept by the shard that owns them.

@@ -1,0 +1,22 @@
+//! Units, wherever they are: which shard answers for one, and for all of them, by what the shards say in the snapshots of their rows. The rules are
+//! those of [`forebay_model::ownership::reader`].
+//!
+//! Where nothing has ever moved, it is one flag: a read is of the shard that the map names, and the snapshot of its rows says that every row up to its position
+//! was decided there.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `moved` | whether anything has moved, and the newest map |
+//! | `follow` | one unit, from shard to shard |
+//! | `pick` | all of them, each from one shard |
+//! | `places` | where that lies which a receipt names |
+
+pub(crate) mod follow;
+pub(crate) mod moved;
+pub(crate) mod pick;
+pub(crate) mod places;
+
+pub(crate) use follow::UnitRows;
+pub(crate) use moved::Moved;
+pub(crate) use pick::Picked;
+pub(crate) use places::Places;

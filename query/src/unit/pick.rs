@@ -1,0 +1,232 @@
+//! All units, each from one shard: what a read over several shards goes by.
+//!
+//! What the shards say of all units is remembered with their marks. Beside the rows of each statement stands the mark of that snapshot: as long as it is the one that was
+//! gone by, the states are those in the snapshot of the rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_model::ownership::{Ownership, Pick, reader};
+use forebay_model::{Bucket, Hash, ShardId, ShardMap, StreamKind, Tenant};
+use forebay_shard::ShardError;
+use forebay_shard::read::{AllSaid, Rows, Statement};
+use futures::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use crate::error::ReadError;
+use crate::position::patience::Patience;
+use crate::replica::shards::Shards;
+use crate::replica::wait::RowsAfter;
+
+/// How long shards are asked again that have not agreed.
+const AGREE_MAX: Duration = Duration::from_secs(3);
+/// So often in a row, without a row between, a read of several shards is begun, where units move meanwhile.
+pub(crate) const MOVED_MAX: usize = 100;
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// From which shard each unit of a kind of streams is read.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    hash: Hash,
+    /// Of every shard that was asked, what it says by.
+    marks: BTreeMap<ShardId, i64>,
+    /// By bucket. Nothing where the shard that has it could not be asked.
+    from: Vec<Option<ShardId>>,
+    /// Whether each unit is owned by one shard alone, and read from there.
+    is_settled: bool,
+}
+
+/// Whether units have moved while shards were read together.
+pub(crate) fn have_moved<T>(answers: &[(ShardId, Result<T, ReadError>)]) -> bool {
+    answers.iter().any(|(_, answer)| matches!(answer, Err(ReadError::Moved)))
+}
+
+/// Before something is done that often for that units have moved: a replica may have to come as far as its primary.
+pub(crate) async fn pause_before(time: usize) {
+    if time > 1 {
+        sleep(ASK_EVERY).await;
+    }
+}
+
+/// What is picked, and the shards that could not be asked.
+pub(crate) struct PickedFrom {
+    pub(crate) picked: Arc<Picked>,
+    pub(crate) outages: Vec<ShardError>,
+}
+
+impl PickedFrom {
+    /// The shards that are to be read, those that could not be asked among them.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
+        self.picked.shards().chain(self.outages.iter().map(ShardError::shard))
+    }
+}
+
+impl Picked {
+    /// The shards that are read.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
+        self.marks.keys().copied()
+    }
+
+    /// From which shard a bucket is read.
+    pub(crate) fn shard(&self, bucket: Bucket) -> Option<ShardId> {
+        self.from[usize::from(bucket.number())]
+    }
+
+    /// The buckets that are read from a shard.
+    pub(crate) fn buckets(&self, shard: ShardId) -> Vec<Bucket> {
+        Bucket::all().filter(|&bucket| self.shard(bucket) == Some(shard)).collect()
+    }
+
+    /// Whether a customer's orders are read from a shard.
+    pub(crate) fn has(&self, shard: ShardId, tenant: &Tenant, customer_id: &str) -> bool {
+        self.shard(self.hash.bucket_of(tenant, customer_id)) == Some(shard)
+    }
+
+    /// Whether each unit is owned by one shard alone.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+}
+
+impl Shards {
+    /// Picks for each unit the shard that it is read from. `None` where nothing has ever moved: then it is the one that the map names.
+    pub(crate) async fn pick(&self, stream: StreamKind) -> Result<Option<PickedFrom>, ReadError> {
+        if !self.moved().is_any() {
+            return Ok(None);
+        }
+        let until = Instant::now() + AGREE_MAX;
+        let mut named = BTreeSet::new();
+        loop {
+            let map = self.moved().map()?;
+            let shards: BTreeSet<ShardId> = map.shards().chain(named.iter().copied()).collect();
+            let asked = shards.iter().map(async |&shard| (shard, self.said(stream, shard).await));
+            let (mut said, mut outages) = (BTreeMap::new(), Vec::new());
+            for (shard, answer) in join_all(asked).await {
+                match answer {
+                    Ok(answer) => drop(said.insert(shard, answer)),
+                    Err(ReadError::Shard(error)) if error.is_outage() => outages.push(error),
+                    Err(error) => return Err(error),
+                }
+            }
+            match self.picked(stream, &map, &said, &outages) {
+                Ok(picked) => return Ok(Some(PickedFrom { picked, outages })),
+                Err(again) if Instant::now() < until => {
+                    self.moved().forget(stream, again);
+                    if !named.insert(again) {
+                        sleep(ASK_EVERY).await;
+                    }
+                }
+                Err(again) => return Err(ReadError::Missing(vec![again])),
+            }
+        }
+    }
+
+    /// Picks for the round of that number, from 0, of reading several shards together, and says what each of them has to hold. Another round follows where units have
+    /// moved meanwhile: where any of the reads ends with [`ReadError::Moved`].
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`] where there were too many.
+    pub(crate) async fn round(
+        &self,
+        kind: StreamKind,
+        number: usize,
+        patience: &Patience,
+    ) -> Result<(Option<Arc<Picked>>, Patience), ReadError> {
+        if number >= MOVED_MAX {
+            return Err(ReadError::Moved);
+        }
+        pause_before(number).await;
+        let settled = self.settle(kind, patience).await?;
+        Ok((self.pick(kind).await?.map(|from| from.picked), settled))
+    }
+
+    /// Runs a statement on a shard as one of several that are read together.
+    pub(crate) async fn read_picked(
+        &self,
+        shard: ShardId,
+        statement: &Statement<'_>,
+        patience: &Patience,
+        picked: Option<&Picked>,
+    ) -> Result<RowsAfter, ReadError> {
+        let after = self.read_after(&*self.get(shard)?, statement, patience).await?;
+        self.check_picked(statement.stream(), shard, &after.rows, picked)?;
+        Ok(after)
+    }
+
+    /// Checks that rows are of a snapshot in which the shard says of all units what was gone by; by none, where nothing has moved.
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`], whereupon the units have to be picked again.
+    pub(crate) fn check_picked(
+        &self,
+        stream: StreamKind,
+        shard: ShardId,
+        rows: &Rows,
+        picked: Option<&Picked>,
+    ) -> Result<(), ReadError> {
+        self.check_mark(stream, shard, rows.said.mark, picked)
+    }
+
+    /// The same, of that mark.
+    ///
+    /// # Errors
+    /// As [`Shards::check_picked`].
+    pub(crate) fn check_mark(
+        &self,
+        stream: StreamKind,
+        shard: ShardId,
+        mark: i64,
+        picked: Option<&Picked>,
+    ) -> Result<(), ReadError> {
+        self.moved().note(mark);
+        let expected = picked.map_or(0, |picked| picked.marks.get(&shard).copied().unwrap_or(0));
+        if mark == expected {
+            return Ok(());
+        }
+        self.moved().forget(stream, shard);
+        Err(ReadError::Moved)
+    }
+
+    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<AllSaid>, ReadError> {
+        match self.moved().said(stream, shard) {
+            Some(said) => Ok(said),
+            None => Ok(self.moved().remember(stream, shard, self.said_now(stream, shard).await?)),
+        }
+    }
+
+    /// # Errors
+    /// The shard that has to be asked again.
+    fn picked(
+        &self,
+        stream: StreamKind,
+        map: &ShardMap,
+        said: &BTreeMap<ShardId, Arc<AllSaid>>,
+        outages: &[ShardError],
+    ) -> Result<Arc<Picked>, ShardId> {
+        let marks: BTreeMap<ShardId, i64> = said.iter().map(|(&shard, said)| (shard, said.mark)).collect();
+        if let Some(last) = self.moved().last_picked(stream).filter(|last| last.marks == marks) {
+            return Ok(last);
+        }
+        let is_out = |shard: ShardId| outages.iter().any(|outage| outage.shard() == shard);
+        let mut picked = Picked { hash: map.hash(), marks, from: Vec::new(), is_settled: true };
+        for bucket in Bucket::all() {
+            let says: Vec<(ShardId, Ownership)> =
+                said.iter().map(|(&shard, said)| (shard, said.of(map, shard, bucket))).collect();
+            let from = match reader::pick(says.iter().map(|(shard, said)| (*shard, said))) {
+                Pick::From(shard) => Some(shard),
+                Pick::Again(shard) if !is_out(shard) => return Err(shard),
+                Pick::Again(_) | Pick::Nobody => None,
+            };
+            let owners = says.iter().filter(|(_, said)| said.state.owns()).count();
+            let is_owned = |(shard, said): &(ShardId, Ownership)| Some(*shard) == from && said.state.owns();
+            picked.is_settled &= owners == usize::from(from.is_some()) && (from.is_none() || says.iter().any(is_owned));
+            picked.from.push(from);
+        }
+        let picked = Arc::new(picked);
+        if outages.is_empty() {
+            self.moved().set_picked(stream, &picked);
+        }
+        Ok(picked)
+    }
+}
