@@ -155,7 +155,7 @@ pub fn owner(dir: &Path) -> Option<u32> {
 /// How many Postgres servers have data in the directory.
 pub fn postgres_found(dir: &Path) -> usize {
     let has_data = |shard: &usize| dir.join("servers").join(format!("postgres-{shard}")).is_dir();
-    (0..).take_while(has_data).count()
+    (0..usize::from(u16::MAX)).take_while(has_data).count()
 }
 
 /// Deletes the servers' data and logs.

@@ -66,10 +66,8 @@ pub(crate) async fn derive(
     let map = map_of(&context.log).await;
     let known = store.begin_derived(&[]).await?;
     let is_all_derived = !known.is_empty() && known.iter().all(|note| note.through == position);
-    let first = match is_all_derived {
-        true => notes_behind(&context.log, &map, &known, position).await?,
-        false => first_notes(&map),
-    };
+    let first =
+        if is_all_derived { notes_behind(&context.log, &map, &known, position).await? } else { first_notes(&map) };
     set_back(store, &map, &known, position).await?;
     let notes = store.begin_derived(&first).await?;
     // Read behind the position: of what is committed up to there, nothing is derived with fewer views.

@@ -23,10 +23,15 @@ pub struct OfShards<T> {
 /// The pools of the shards of the map, as it is now.
 pub type ShardPools = OfShards<ShardPool>;
 
+type Make<T> = Box<dyn Fn(ShardId, &ShardAddresses) -> T + Send + Sync>;
+
+/// Each with where the shard is that it is made of.
+type Values<T> = BTreeMap<ShardId, (ShardAddresses, T)>;
+
 struct Inner<T> {
     args: ShardArgs,
-    make: Box<dyn Fn(ShardId, &ShardAddresses) -> T + Send + Sync>,
-    now: RwLock<Arc<BTreeMap<ShardId, (ShardAddresses, T)>>>,
+    make: Make<T>,
+    now: RwLock<Arc<Values<T>>>,
 }
 
 impl ShardPools {
@@ -70,12 +75,13 @@ impl<T: Clone> OfShards<T> {
         let mut made = Vec::new();
         let value = |(shard, addresses): (ShardId, &ShardAddresses)| {
             let known = now.get(&shard).filter(|(known, _)| known == addresses);
-            let value = known.map(|(_, value)| value.clone()).unwrap_or_else(|| {
+            let made_anew = || {
                 info!(%shard, %addresses, "this is where the shard is");
                 let value = (self.inner.make)(shard, addresses);
                 made.push((shard, value.clone()));
                 value
-            });
+            };
+            let value = known.map_or_else(made_anew, |(_, value)| value.clone());
             (shard, (addresses.clone(), value))
         };
         let next = list.iter().map(value).collect();
@@ -96,7 +102,7 @@ impl<T: Clone> OfShards<T> {
         self.now().values().map(|(_, value)| value.clone()).collect()
     }
 
-    fn now(&self) -> Arc<BTreeMap<ShardId, (ShardAddresses, T)>> {
+    fn now(&self) -> Arc<Values<T>> {
         Arc::clone(&self.inner.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
