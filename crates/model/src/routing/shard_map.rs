@@ -334,7 +334,19 @@ impl TryFrom<Unchecked> for ShardMap {
 
 impl From<ShardMap> for Unchecked {
     fn from(map: ShardMap) -> Self {
-        let ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards: _, has_moved: _ } = map;
+        let ShardMap {
+            epoch,
+            system,
+            hash,
+            settings,
+            founders,
+            places,
+            moves,
+            queue,
+            members,
+            shards: _,
+            has_moved: _,
+        } = map;
         let [logged, derived] = places;
         let (kept, moves) = kept(moves.into_iter());
         Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves, kept, queue }
