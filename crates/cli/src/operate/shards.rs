@@ -13,6 +13,7 @@ pub mod set;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use forebay_model::Labels;
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,4 +43,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Some(Command::Add(args)) => add::run(*args).await,
         Some(Command::Set(args)) => set::run(*args).await,
     }
+}
+
+/// Labels as they stand behind an address.
+fn labels_text(labels: &Labels) -> String {
+    labels.iter().map(|(name, value)| format!(" {name}={value}")).collect::<Vec<_>>().concat()
 }
