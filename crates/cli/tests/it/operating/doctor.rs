@@ -170,7 +170,7 @@ async fn addresses_that_were_exchanged_are_named_and_nothing_else_is_advised() {
     let failed = looked.found("failed", 1).await;
     assert_eq!(failed.len(), 2, "{failed:#?}");
     for (shard, other) in [(0, 1), (1, 0)] {
-        let said = format!("it is shard {other}, and --shards names it in the place of shard {shard}");
+        let said = format!("it is shard {other}, and --shards or the map names it in the place of shard {shard}");
         assert_found(&failed, &format!("shard {shard} at"), &said);
         assert_found(&failed, &format!("shard {shard} at"), "identity: ");
         let ok = looked.found("ok", 1).await;
