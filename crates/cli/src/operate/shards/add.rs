@@ -10,6 +10,7 @@ use forebay_service::settings::units::ByteSize;
 use forebay_shard::ShardAddresses;
 use forebay_terminal::{note, out};
 
+use super::labels_text;
 use crate::operate::system::SystemArgs;
 
 /// Add a shard to the system, while everything runs: it is drained and read from then on, and has no buckets yet
@@ -21,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     pub system: SystemArgs,
 
-    /// Its database, as services find it, for instance postgres://forebay@db4:5432/forebay; those of its replicas behind `|`. The map does not
+    /// Its database, as services find it, for instance `postgres://forebay@db4:5432/forebay`; those of its replicas behind `|`. The map does not
     /// keep a password
     #[arg(value_name = "URL")]
     pub url: ShardAddresses,
@@ -70,7 +71,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 
 fn text(plan: &Plan) -> String {
     let Plan { shard, addresses, labels, epoch, buckets, stream_bytes_max, left, checks } = plan;
-    let labels: String = labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let labels = labels_text(labels);
     let mut lines = vec![format!("Shard {shard}: {}{labels}", addresses.join(" | "))];
     lines.extend(checks.iter().map(|check| format!("  {:<12} {}", check.check, check.saw)));
     let warned = checks.iter().filter(|check| check.verdict == Verdict::Warning);

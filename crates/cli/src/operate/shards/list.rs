@@ -11,6 +11,7 @@ use forebay_admin::shards::{DerivedFigures, Figures, LaneFigures, ShardFigures, 
 use forebay_model::Hash;
 use forebay_terminal::{grouped, note, or_dash, out};
 
+use super::labels_text;
 use crate::operate::system::SystemArgs;
 
 const UNKNOWN: &str = "–";
@@ -110,7 +111,7 @@ fn table(figures: &Figures) -> String {
 
 fn cells_of_shard(shard: &ShardFigures, is_first: bool) -> Vec<String> {
     let first = |text: String| if is_first { text } else { String::new() };
-    let labels: String = shard.labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let labels = labels_text(&shard.labels);
     let address = first(format!("{}{labels}", shard.addresses));
     vec![first(shard.shard.to_string()), address, first(grouped(shard.buckets as u64))]
 }

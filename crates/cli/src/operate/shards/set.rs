@@ -9,6 +9,7 @@ use forebay_shard::ShardAddresses;
 use forebay_terminal::{note, out};
 use serde_json::json;
 
+use super::labels_text;
 use crate::operate::system::{self, SystemArgs};
 
 /// Say where a shard is now, or what it is labelled with; everything that runs follows
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         out!("{}", serde_json::to_string_pretty(&text)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let labels: String = member.labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let labels = labels_text(&member.labels);
     out!("Shard {shard}: {}{labels} (by the map of epoch {})", member.addresses.join(" | "), map.epoch())?;
     Ok(ExitCode::SUCCESS)
 }
