@@ -44,15 +44,22 @@ impl Key {
 
     fn curve(id: &str, curve: &'static str, algorithm: &'static EcdsaSigningAlgorithm) -> Self {
         let random = SystemRandom::new();
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("keys and claims of a test are well made");
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random)
+            .expect("keys and claims of a test are well made");
         Self { id: id.to_owned(), pair: Pair::Curve(curve, pair) }
     }
 
     /// On the curve Ed25519.
     pub fn ed25519(id: &str) -> Self {
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        Self { id: id.to_owned(), pair: Pair::Edwards(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap()) }
+        let pkcs8 =
+            Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("keys and claims of a test are well made");
+        Self {
+            id: id.to_owned(),
+            pair: Pair::Edwards(
+                Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).expect("keys and claims of a test are well made"),
+            ),
+        }
     }
 
     /// Ring makes no such keys.
@@ -62,7 +69,9 @@ impl Key {
             .output()
             .expect("openssl makes RSA keys");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let pair = RsaKeyPair::from_pkcs8(&made.stdout).or_else(|_| RsaKeyPair::from_der(&made.stdout)).unwrap();
+        let pair = RsaKeyPair::from_pkcs8(&made.stdout)
+            .or_else(|_| RsaKeyPair::from_der(&made.stdout))
+            .expect("keys and claims of a test are well made");
         Self { id: id.to_owned(), pair: Pair::Rsa(pair) }
     }
 
@@ -90,19 +99,25 @@ impl Key {
         let signed = format!("{}.{}", part(header), part(claims));
         let random = SystemRandom::new();
         let signature = match &self.pair {
-            Pair::Curve(_, pair) => pair.sign(&random, signed.as_bytes()).unwrap().as_ref().to_vec(),
+            Pair::Curve(_, pair) => pair
+                .sign(&random, signed.as_bytes())
+                .expect("keys and claims of a test are well made")
+                .as_ref()
+                .to_vec(),
             Pair::Edwards(pair) => pair.sign(signed.as_bytes()).as_ref().to_vec(),
             Pair::Rsa(pair) => {
-                let how: &dyn ring::signature::RsaEncoding = match header["alg"].as_str().unwrap() {
-                    "RS256" => &RSA_PKCS1_SHA256,
-                    "RS384" => &RSA_PKCS1_SHA384,
-                    "RS512" => &RSA_PKCS1_SHA512,
-                    "PS256" => &RSA_PSS_SHA256,
-                    "PS384" => &RSA_PSS_SHA384,
-                    _ => &RSA_PSS_SHA512,
-                };
+                let how: &dyn ring::signature::RsaEncoding =
+                    match header["alg"].as_str().expect("keys and claims of a test are well made") {
+                        "RS256" => &RSA_PKCS1_SHA256,
+                        "RS384" => &RSA_PKCS1_SHA384,
+                        "RS512" => &RSA_PKCS1_SHA512,
+                        "PS256" => &RSA_PSS_SHA256,
+                        "PS384" => &RSA_PSS_SHA384,
+                        _ => &RSA_PSS_SHA512,
+                    };
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(how, &random, signed.as_bytes(), &mut signature).unwrap();
+                pair.sign(how, &random, signed.as_bytes(), &mut signature)
+                    .expect("keys and claims of a test are well made");
                 signature
             }
         };
@@ -133,8 +148,11 @@ pub fn claims() -> Value {
 /// The same, but for some of it; null leaves a claim out.
 pub fn claims_but(others: &Value) -> Value {
     let mut claims = claims();
-    claims.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    claims
+        .as_object_mut()
+        .expect("keys and claims of a test are well made")
+        .extend(others.as_object().unwrap().clone());
+    claims.as_object_mut().expect("keys and claims of a test are well made").retain(|_, value| !value.is_null());
     claims
 }
 
@@ -152,7 +170,7 @@ pub fn unsigned(algorithm: &str) -> String {
 
 /// Seconds since 1970.
 pub fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("keys and claims of a test are well made").as_secs()
 }
 
 /// As tokens write bytes.

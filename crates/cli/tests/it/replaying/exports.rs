@@ -43,7 +43,8 @@ async fn export(system: &System, path: &str, form: &str) -> String {
 /// A system that has these orders.
 async fn with(name: &str, orders: &[Value]) -> System {
     let system = System::new(name).await;
-    system.forebay.write("sent.ndjson", orders.iter().map(|order| format!("{order}\n")).collect::<String>());
+    let lines: Vec<String> = orders.iter().map(Value::to_string).collect();
+    system.forebay.write("sent.ndjson", lines.join("\n"));
     let ran = system.replay(&["sent.ndjson"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     system
