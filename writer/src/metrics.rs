@@ -29,7 +29,7 @@ forebay_service::metric_table! {
     MOVES_UNITS Gauge "forebay_moves_units" ["phase"]
         "Parts of shards that move, by how far that is decided; waiting: not begun; owned: there, and not yet deleted where they were";
     MOVES_STEPS Counter "forebay_moves_steps_total" ["phase"] "Phases that this process has brought moves to";
-    MOVES_ROWS Counter "forebay_moves_rows_total" ["shard", "target"] "Rows that this process has copied from one shard to another";
+    MOVES_ROWS Counter "forebay_moves_rows_total" ["shard"] "Rows of the shard that this process has copied to others";
     MOVES_FAILURES Counter "forebay_moves_failures_total" ["shard"] "What went wrong with a shard while something moved, and was tried again";
     MOVES_AGE_SECONDS Gauge "forebay_moves_age_seconds" [] "How long this process has seen the oldest move under way; 0 without one";
     LOG_BYTES Gauge "forebay_log_bytes" ["stream", "shard"] "Bytes that the stream takes";

@@ -31,6 +31,18 @@ const STANDBY_POLL: Duration = Duration::from_secs(2);
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
 /// What a unit can be while it moves.
 const PHASES: [&str; 8] = ["waiting", "copying", "releasing", "routed", "active", "owned", "refused", "turned_back"];
+/// The end of a move, as its last step.
+const FINISHED: &str = "finished";
+
+/// Makes what is counted of a shard, before anything has happened.
+pub(crate) fn begin_counters(shard: ShardId) {
+    for phase in PHASES.into_iter().chain([FINISHED]) {
+        counter!(MOVES_STEPS.name, "phase" => phase).increment(0);
+    }
+    for of_shard in [MOVES_ROWS, MOVES_FAILURES] {
+        counter!(of_shard.name, "shard" => shard.to_string()).increment(0);
+    }
+}
 
 /// Moves what the map says.
 #[derive(Debug)]
@@ -169,15 +181,14 @@ impl Teller {
                 info!(unit = name(entry.unit), from = %entry.from, to = %entry.to, phase = phase.as_str(), "a move has come further");
             }
             MoveEvent::Copied(entry, rows) => {
-                let labels = [("shard", entry.from.to_string()), ("target", entry.to.to_string())];
-                counter!(MOVES_ROWS.name, &labels).increment(rows as u64);
+                counter!(MOVES_ROWS.name, "shard" => entry.from.to_string()).increment(rows as u64);
             }
             MoveEvent::Differs(unit, rows) => {
                 error!(unit = name(unit), ?rows, "two shards have other rows of a unit, which stays where it is");
             }
             MoveEvent::Trouble(shard, trouble) => self.trouble(shard, trouble),
             MoveEvent::Finished(entry) => {
-                counter!(MOVES_STEPS.name, "phase" => "finished").increment(1);
+                counter!(MOVES_STEPS.name, "phase" => FINISHED).increment(1);
                 info!(unit = name(entry.unit), from = %entry.from, to = %entry.to, "a move has ended");
             }
         }

@@ -17,7 +17,7 @@ use crate::derive::Doors;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::status::Status;
-use crate::{Settings, bootstrap};
+use crate::{Settings, bootstrap, moving};
 
 /// What is drained.
 pub(crate) struct Shards {
@@ -87,6 +87,7 @@ impl Shards {
         stop: &CancellationToken,
     ) {
         let Self { settings, service: Service { lifecycle, health, .. }, .. } = self;
+        moving::begin_counters(shard);
         let dependency = health.dependency(format!("shard {shard}"), Need::Optional);
         let doors = Doors(health.clone());
         doors.of(shard).up();
