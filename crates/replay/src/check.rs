@@ -18,7 +18,7 @@ const UNNAMED_CURRENCY: &str = "XXX";
 pub(crate) enum Checker {
     Orders(OrderParser),
     /// With a map of any system: whether an event leads to its customer is the same in all of them.
-    Events(EventParser, ShardMap),
+    Events(EventParser, Box<ShardMap>),
 }
 
 /// A record that is right.
@@ -36,7 +36,8 @@ impl Checker {
         Ok(match kind {
             RecordKind::Orders => Self::Orders(OrderParser::new(views, UNNAMED_CURRENCY.parse()?, AHEAD_MAX_US)),
             RecordKind::Events => {
-                Self::Events(EventParser::new(views, AHEAD_MAX_US), ShardMap::even(NonZeroU16::MIN, Hash::Md5))
+                let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
+                Self::Events(EventParser::new(views, AHEAD_MAX_US), Box::new(map))
             }
         })
     }

@@ -151,7 +151,7 @@ pub fn claims_but(others: &Value) -> Value {
     claims
         .as_object_mut()
         .expect("keys and claims of a test are well made")
-        .extend(others.as_object().unwrap().clone());
+        .extend(others.as_object().expect("claims of a test are an object").clone());
     claims.as_object_mut().expect("keys and claims of a test are well made").retain(|_, value| !value.is_null());
     claims
 }
