@@ -72,7 +72,7 @@ impl Moving {
         loop {
             let shards = shards_of(maps.borrow_and_update().as_deref());
             let others = async { maps.wait_for(|map| shards_of(map.as_deref()) != shards).await.is_err() };
-            let moving = join_all(shards.iter().map(|&shard| self.from_shard(shard)));
+            let moving = join_all(shards.iter().map(|&shard| self.move_out_of(shard)));
             let is_over = tokio::select! {
                 _ = moving, if !shards.is_empty() => false,
                 is_over = others => is_over,
@@ -85,7 +85,7 @@ impl Moving {
     }
 
     #[instrument(name = "move", skip_all, fields(%from))]
-    async fn from_shard(&self, from: ShardId) -> Infallible {
+    async fn move_out_of(&self, from: ShardId) -> Infallible {
         let teller = Teller::default();
         let mut backoff = retry::BACKOFF;
         let mut maps = self.log.map();

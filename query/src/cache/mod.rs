@@ -212,7 +212,7 @@ impl Cache {
         let mut targets: Vec<_> = derived.collect();
         if question.has_moved && !targets.is_empty() {
             // What is owed to one shard may belong to another by now.
-            targets = sources.clone();
+            targets.clone_from(&sources);
         }
         self.derivations.owing(sources.into_iter(), &targets) != Owing::Nothing
     }

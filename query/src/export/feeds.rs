@@ -30,7 +30,7 @@ impl Feeds {
 
     fn go_on(&mut self) {
         self.tasks = JoinSet::new();
-        let (patience, give_up) = (self.merge.patience().clone(), self.limits.give_up());
+        let (patience, give_up) = (self.merge.settled().clone(), self.limits.give_up());
         self.feeds.clear();
         for source in self.merge.take_sources() {
             let reads = source.export_reads();

@@ -128,7 +128,7 @@ impl Merge {
     }
 
     /// What its sources wait for.
-    pub(crate) fn patience(&self) -> &Patience {
+    pub(crate) fn settled(&self) -> &Patience {
         &self.settled
     }
 

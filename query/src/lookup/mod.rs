@@ -182,10 +182,11 @@ impl<'a> Lookup<'a> {
         // An id that a client chose has a home by chance, and no order is there: it matters where nothing else is found.
         let missing_at_home = std::mem::take(&mut self.missing);
         let index = Bucket::of_key(self.tenant(), order_id.as_str());
-        let targets = match self.shards.moved().is_any() {
+        let targets = if self.shards.moved().is_any() {
             // Its facts may be on their way to a shard that has it no more.
-            true => self.map.shards().collect(),
-            false => vec![self.map.shard(StreamKind::Derived, index)],
+            self.map.shards().collect()
+        } else {
+            vec![self.map.shard(StreamKind::Derived, index)]
         };
         let owing = self.shards.derivations().owing(self.map.shards(), &targets);
         let is_named = logged_parts(&self.patience.receipt).next().is_some();

@@ -36,7 +36,7 @@ struct Seen {
 /// How looking around has ended.
 enum Looked {
     /// With an answer.
-    Found(UnitRows),
+    Found(Box<UnitRows>),
     /// That shard has to come further; `for_receipt` where it would be an answer for who presents none.
     NotYet { shard: ShardId, for_receipt: bool },
 }
@@ -60,7 +60,7 @@ impl Shards {
             let start = map.shard(unit.stream(), unit.bucket());
             places.find(self, unit.stream(), start, patience).await?;
             let (shard, until) = match self.look(unit, start, statement, patience, places).await? {
-                Looked::Found(found) => return Ok(found),
+                Looked::Found(found) => return Ok(*found),
                 Looked::NotYet { shard, for_receipt: true } => (shard, patience.until),
                 Looked::NotYet { shard, for_receipt: false } => (shard, patience.until.max(hands_until)),
             };
@@ -100,7 +100,7 @@ impl Shards {
                     let place = seen.iter().position(|seen| seen.shard == shard);
                     let Some(place) = place else { return Ok(Looked::NotYet { shard, for_receipt: false }) };
                     let rows = seen.swap_remove(place).rows;
-                    return Ok(Looked::Found(UnitRows { shard, rows, seen: looks }));
+                    return Ok(Looked::Found(Box::new(UnitRows { shard, rows, seen: looks })));
                 }
                 Reading::Wait(shard) => {
                     let for_receipt = matches!(reader::next(start, &[], &sightings), Reading::Answer(_));

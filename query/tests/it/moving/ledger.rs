@@ -92,7 +92,7 @@ impl Follower {
             let id = fact["order"]["order_id"].as_str().unwrap();
             assert!(self.seen.insert(id.to_owned()), "{id} is told twice");
         }
-        self.since = piece["next"].as_str().unwrap().to_owned();
+        piece["next"].as_str().unwrap().clone_into(&mut self.since);
     }
 }
 
