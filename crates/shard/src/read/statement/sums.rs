@@ -15,6 +15,7 @@ use super::row::{bytes, decode, number};
 use super::sql::{POSITION, column, position};
 use crate::read::scope::Subject;
 use crate::store::lane::sift::LATEST;
+use crate::store::transaction::sums::SumTable;
 use crate::timestamptz::Timestamptz;
 
 /// By what orders are summed; hours, days and months are those of UTC.
@@ -27,18 +28,6 @@ pub enum Period {
     /// By the month.
     Month,
 }
-
-/// Sums that are kept.
-struct Kept {
-    table: &'static str,
-    /// The column that says since when an hour or a day is.
-    since: &'static str,
-    /// How long that is.
-    us: i64,
-}
-
-const BY_HOUR: Kept = Kept { table: "order_sums", since: "hour", us: HOUR_US };
-const BY_DAY: Kept = Kept { table: "view_sums", since: "day", us: 24 * HOUR_US };
 
 /// Which totals are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +88,8 @@ impl Summing<'_> {
 
     pub(super) fn text(&self) -> String {
         let parts = match self.subject {
-            Subject::Everybody { .. } => self.of_kept(&BY_HOUR, "true"),
-            Subject::View { .. } => self.of_kept(&BY_DAY, "bucket = $3 and view = $4 and key = $5"),
+            Subject::Everybody { .. } => self.of_kept(SumTable::ORDERS, "true"),
+            Subject::View { .. } => self.of_kept(SumTable::VIEWS, "bucket = $3 and view = $4 and key = $5"),
             Subject::Customer { .. } => vec![self.of_customer()],
         };
         let position = match self.subject {
@@ -129,21 +118,22 @@ impl Summing<'_> {
     }
 
     /// What is kept of the range, and what that leaves of it at its ends.
-    fn of_kept(&self, kept: &Kept, key: &str) -> Vec<String> {
+    fn of_kept(&self, kept: SumTable, key: &str) -> Vec<String> {
         // No order is later, and no later time is a literal.
         let (from, to) = (self.span.from.min(LATEST), self.span.to.min(LATEST));
-        let whole = |us: i64| Timestamp::from_unix_us(us * kept.us);
-        let first = whole(from.unix_us().div_euclid(kept.us) + i64::from(from.unix_us().rem_euclid(kept.us) > 0));
-        let end = whole(to.unix_us().div_euclid(kept.us));
+        let kept_us = i64::from(kept.hours) * HOUR_US;
+        let whole = |number: i64| Timestamp::from_unix_us(number * kept_us);
+        let first = whole(from.unix_us().div_euclid(kept_us) + i64::from(from.unix_us().rem_euclid(kept_us) > 0));
+        let end = whole(to.unix_us().div_euclid(kept_us));
         let cut = |from, to| self.rows(key, from, to);
-        let is_finer = self.by == Some(Period::Hour) && kept.us > HOUR_US;
+        let is_finer = self.by == Some(Period::Hour) && kept.hours > 1;
         if first >= end || is_finer {
             return vec![cut(from, to)];
         }
         let mut parts = vec![format!(
             "select {} as period, kind, currency, orders, total from {} where tenant = $2 and {key} and {}",
             self.period(kept.since),
-            kept.table,
+            kept.name,
             within(kept.since, first, end)
         )];
         parts.extend((from < first).then(|| cut(from, first)));

@@ -16,8 +16,6 @@ use crate::store::lane::sift::RowRange;
 use crate::store::step::{Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
-const HOURS_A_DAY: i32 = 24;
-
 /// What orders of a lane come to.
 #[derive(Debug)]
 pub(crate) struct Sums<'a> {
@@ -33,6 +31,8 @@ pub(crate) struct SumTable {
     pub(crate) of: &'static str,
     /// The column that says since when they are, called by how long that is.
     pub(crate) since: &'static str,
+    /// How many hours that is.
+    pub(crate) hours: i32,
 }
 
 /// Whose orders, since when, of which kind, in what. The texts are those of tuples that a shard has taken, or of its rows.
@@ -51,15 +51,25 @@ struct Key<'a> {
 }
 
 impl SumTable {
+    /// Everybody's.
+    pub(crate) const ORDERS: Self =
+        Self { name: "order_sums", of: "tenant, hour, kind, currency", since: "hour", hours: 1 };
+    /// What keys of views see.
+    pub(crate) const VIEWS: Self =
+        Self { name: "view_sums", of: "bucket, tenant, view, key, day, kind, currency", since: "day", hours: 24 };
+
     /// That of a lane.
     pub(crate) const fn of(lane: Lane) -> Option<Self> {
         match lane {
-            Lane::Orders => Some(Self { name: "order_sums", of: "tenant, hour, kind, currency", since: "hour" }),
-            Lane::Views => {
-                Some(Self { name: "view_sums", of: "bucket, tenant, view, key, day, kind, currency", since: "day" })
-            }
+            Lane::Orders => Some(Self::ORDERS),
+            Lane::Views => Some(Self::VIEWS),
             Lane::Events | Lane::Index | Lane::ViewEvents => None,
         }
+    }
+
+    /// Since when the sum is to which an instant belongs, in hours since 1970.
+    fn since(self, at: Timestamp) -> i32 {
+        hour_of(at).div_euclid(self.hours) * self.hours
     }
 
     /// The statement that adds rows to it: `rows` is a query that gives, for each of what they are of, orders and total.
@@ -98,24 +108,19 @@ mod view {
 impl<'a> Key<'a> {
     fn of_order(tuple: &Tuple<'a>) -> Self {
         let [tenant, kind, currency] = [order::TENANT, order::KIND, order::CURRENCY].map(|place| text(tuple, place));
-        Self { tenant, since: hour_of(tuple.ordered_at()), kind, currency, ..Self::default() }
+        Self { tenant, since: SumTable::ORDERS.since(tuple.ordered_at()), kind, currency, ..Self::default() }
     }
 
     fn of_view(tuple: &Tuple<'a>) -> Self {
         let [bucket, view] = [view::BUCKET, view::VIEW].map(|place| small(tuple.field(place)));
         let places = [view::TENANT, view::KEY, view::KIND, view::CURRENCY];
         let [tenant, key, kind, currency] = places.map(|place| text(tuple, place));
-        Self { bucket, tenant, view, key, since: day_of(tuple.ordered_at()), kind, currency }
+        Self { bucket, tenant, view, key, since: SumTable::VIEWS.since(tuple.ordered_at()), kind, currency }
     }
 }
 
 fn placed_order(tuple: &Tuple<'_>) -> Worth {
     Worth::of(large(tuple.field(order::TOTAL)), true)
-}
-
-/// The hour in which the day begins.
-fn day_of(at: Timestamp) -> i32 {
-    hour_of(at).div_euclid(HOURS_A_DAY) * HOURS_A_DAY
 }
 
 /// A key that has come in by an amendment had nothing when the order was placed.
@@ -146,9 +151,8 @@ pub(crate) async fn count_unit(
             $2 * count(*) as orders, $2 * sum(coalesce(amended, total)) as total \
         from orders where bucket = $1 group by 1, 2, 3, 4";
     const NOTHING: &str = "delete from order_sums where orders = 0 and total = 0";
-    let Some(table) = SumTable::of(Lane::Orders) else { return Ok(()) };
     let sign: i32 = if is_owned { 1 } else { -1 };
-    let add = table.add(&format!("select * from ({COUNTED}) as counted"));
+    let add = SumTable::ORDERS.add(&format!("select * from ({COUNTED}) as counted"));
     let add = sqlx::query(AssertSqlSafe(add)).bind(bucket.number().cast_signed()).bind(sign);
     add.execute(&mut *connection).await?;
     if !is_owned {
@@ -180,9 +184,9 @@ impl<'a> Sums<'a> {
         let (bucket, tenant, view, key) = row.owner();
         let (at, kind, currency) = (row.ordered_at(), &*standing.kind, &*standing.currency);
         let key = if self.lane == Lane::Views {
-            Key { bucket, tenant, view, key, since: day_of(at), kind, currency }
+            Key { bucket, tenant, view, key, since: SumTable::VIEWS.since(at), kind, currency }
         } else {
-            Key { tenant, since: hour_of(at), kind, currency, ..Key::default() }
+            Key { tenant, since: SumTable::ORDERS.since(at), kind, currency, ..Key::default() }
         };
         self.put(key, standing.change());
     }
