@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use forebay_log::{Log, MapError};
+use forebay_log::Log;
 use forebay_model::ownership::{Phase, Unit};
 use forebay_model::{Bucket, Decision, NotDecided, Pace, ShardId, ShardMap};
 use forebay_service::BadSetting;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::plan::{Ask, Plan, name};
 use super::preflight;
 use crate::audit::recorded;
-use crate::settings::stored_map;
+use crate::settings::{change_map, stored_map};
 use crate::system::System;
 
 /// How the pace is to change. What is `None` stays.
@@ -145,7 +145,7 @@ async fn queue(log: &Log, plan: &Plan) -> Result<Arc<ShardMap>> {
 }
 
 async fn set(log: &Log, change: PaceChange) -> Result<Arc<ShardMap>> {
-    replace(log, |map| {
+    change_map(log, |map| {
         let pace = map.queue().pace;
         let next = Pace {
             paused: change.paused.unwrap_or(pace.paused),
@@ -180,7 +180,7 @@ fn aborting(map: &ShardMap, only: Option<&BTreeSet<Bucket>>) -> (Vec<Decision>, 
 
 /// Makes decisions from the newest map, however often somebody else is faster, and gives the map that has them.
 async fn decide(log: &Log, mut of: impl FnMut(&ShardMap) -> Result<Vec<Decision>>) -> Result<Arc<ShardMap>> {
-    replace(log, |map| {
+    change_map(log, |map| {
         let decisions = of(map)?;
         if decisions.is_empty() {
             return Ok(None);
@@ -188,18 +188,6 @@ async fn decide(log: &Log, mut of: impl FnMut(&ShardMap) -> Result<Vec<Decision>
         map.decided(&decisions).map(Some).map_err(|error| anyhow::anyhow!(refusal(map, &error)))
     })
     .await
-}
-
-async fn replace(log: &Log, mut next: impl FnMut(&ShardMap) -> Result<Option<ShardMap>>) -> Result<Arc<ShardMap>> {
-    loop {
-        let map = stored_map(log).await?;
-        let Some(next) = next(&map)? else { return Ok(map) };
-        match log.update_map(&next).await {
-            Ok(()) => return Ok(Arc::new(next)),
-            Err(MapError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// Which unit it is, and what runs.

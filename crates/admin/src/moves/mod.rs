@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use forebay_log::{Frame, Log, MapError};
 use forebay_model::ownership::{Act, Entry, MoveId, Phase, Unit};
 use forebay_model::{Control, Decision, Epoch, Position, ShardId, ShardMap, StreamId};
@@ -281,18 +281,12 @@ impl<'a> Mover<'a> {
             looked.has_trouble = true;
             tell(MoveEvent::Trouble(shard, trouble));
         }
-        let mut memories: Vec<(&Entry, (Said, Said), Memory)> = Vec::new();
+        let mut steps: Vec<BoxFuture<'_, (&Entry, Memory, Result<Step>)>> = Vec::new();
         for entry in entries {
             let Some(sides) = told.sides(entry) else { continue };
-            memories.push((entry, sides, Memory::default()));
+            let memory = known.remove(&key(entry)).unwrap_or_default();
+            steps.push(stepped(hands, map, entry, sides, memory, tell).boxed());
         }
-        for (entry, _, memory) in &mut memories {
-            *memory = known.remove(&key(entry)).unwrap_or_default();
-        }
-        let steps: Vec<BoxFuture<'_, (&Entry, Memory, Result<Step>)>> = memories
-            .into_iter()
-            .map(|(entry, sides, memory)| stepped(hands, map, entry, sides, memory, tell).boxed())
-            .collect();
         let mut steps = stream::iter(steps).buffer_unordered(TOGETHER);
         while let Some((entry, memory, stepped)) = steps.next().await {
             known.insert(key(entry), memory);
@@ -357,22 +351,17 @@ impl<'a> Mover<'a> {
 
     /// Makes decisions from the newest map, however often somebody else is faster. Returns how many.
     async fn decide(&self, of: impl Fn(&ShardMap) -> Vec<Decision>) -> Result<usize> {
-        loop {
-            let map = self.log.read_map().await?;
-            let decisions = of(&map);
+        let mut count = 0;
+        let next = |map: &ShardMap| -> Result<_> {
+            let decisions = of(map);
+            count = decisions.len();
             if decisions.is_empty() {
-                return Ok(0);
+                return Ok(None);
             }
-            let next = match map.decided(&decisions) {
-                Ok(next) => next,
-                Err(error) => bail!("{error:?}: {error}"),
-            };
-            match self.log.update_map(&next).await {
-                Ok(()) => return Ok(decisions.len()),
-                Err(MapError::Conflict { .. }) => {}
-                Err(error) => return Err(error).context("the map cannot be changed"),
-            }
-        }
+            map.decided(&decisions).map(Some).map_err(|error| anyhow!("{error:?}: {error}"))
+        };
+        self.log.change_map(next).await?;
+        Ok(count)
     }
 }
 
