@@ -120,12 +120,12 @@ impl Moving {
         let settings = MoverSettings { keep: self.keep, from: Some(from), part: Part::Copying, at_once: self.at_once };
         let mut copying = Mover::new(&self.log, &pools, settings);
         let mut others = Mover::new(&self.log, &pools, MoverSettings { part: Part::Others, ..settings });
-        let work = async {
-            tokio::try_join!(self.while_wanted(from, &mut copying, &tell), self.while_wanted(from, &mut others, &tell))
-        };
         let is_elsewhere = |map: &Option<Arc<ShardMap>>| self.addresses(map.as_deref()).is_ok_and(|now| now != there);
         tokio::select! {
-            done = work => done.map(drop),
+            // Whichever sees first that nothing is wanted any more ends both: of two that end by themselves, one could miss that something was
+            // wanted again in between, and the other would go on without it.
+            done = self.while_wanted(from, &mut copying, &tell) => done,
+            done = self.while_wanted(from, &mut others, &tell) => done,
             lost = lead.lost() => Err(lost),
             // Whoever goes on has connections to where they are now.
             _ = maps.wait_for(is_elsewhere) => Ok(()),
