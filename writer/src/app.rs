@@ -47,7 +47,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Ba
     let log = log?;
     backlog.set_log(log.clone());
     let shards = Shards::new(settings.clone(), log.clone(), service.clone(), backlog.clone());
-    service.lifecycle.spawn("shards", shards.run(stop.clone()));
+    service.lifecycle.spawn("shards", shards.run(map, stop.clone()));
     let moving = Moving {
         log: log.clone(),
         shards: settings.shards.clone(),

@@ -33,7 +33,6 @@ pub(crate) async fn log(
             Ok((log, found)) => {
                 info!(epoch = %found.epoch(), shards = found.shards().len(), "connected to the log, which has a shard map");
                 nats.up();
-                map.up();
                 return Ok(log);
             }
             Err(NotYet::Bad(bad)) => return Err(bad),

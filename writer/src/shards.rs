@@ -34,13 +34,14 @@ impl Shards {
         Self { settings, log, service, backlog, addresses: BTreeMap::new() }
     }
 
-    /// Follows the map until stopping begins.
-    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    /// Follows the map until stopping begins. The dependency is up from the first one on, once it is known what its shards are.
+    pub(crate) async fn run(mut self, dependency: Dependency, stop: CancellationToken) -> anyhow::Result<()> {
         let mut maps = self.log.map();
         loop {
             let map = maps.borrow_and_update().clone();
             if let Some(map) = map {
                 self.follow(&map, &stop);
+                dependency.up();
             }
             if !matches!(stop.run_until_cancelled(maps.changed()).await, Some(Ok(()))) {
                 // It lives on as long as the service, so that its end is never news.
@@ -88,7 +89,7 @@ impl Shards {
     ) {
         let Self { settings, service: Service { lifecycle, health, .. }, .. } = self;
         moving::begin_counters(shard);
-        let dependency = health.dependency(format!("shard {shard}"), Need::Optional);
+        let dependency = health.dependency(format!("shard {shard}"), Need::OptionalOnceSeen);
         let doors = Doors(health.clone());
         doors.of(shard).up();
         let (done, migrated) = watch::channel(false);

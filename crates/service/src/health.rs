@@ -27,8 +27,10 @@ pub struct Health {
 pub enum Need {
     /// While it is down the service is not ready.
     Required,
-    /// While it is down the service goes on with what it can; a shard of several, say.
+    /// While it is down the service goes on with what it can; the cache, say.
     Optional,
+    /// The same, and a service that starts is not ready before it was looked at; a shard of several, say.
+    OptionalOnceSeen,
 }
 
 /// The handle by which whoever uses a dependency reports its state.
@@ -71,6 +73,11 @@ impl Health {
 
     /// Registers a dependency, down until it is reported up. The same name again gives another handle to the same.
     pub fn dependency(&self, name: impl Into<String>, need: Need) -> Dependency {
+        let need = match need {
+            // A service that runs is no less ready because something has come to it.
+            Need::OptionalOnceSeen if self.is_ready() => Need::Optional,
+            need => need,
+        };
         let name = if self.of.is_empty() { name.into() } else { format!("{} {}", self.of, name.into()) };
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
         dependencies.entry(name.clone()).or_insert_with(|| {
@@ -167,6 +174,11 @@ impl Entry {
             State::Up => (api::State::Up, None, false),
             State::Down { reason, halted } => (api::State::Down, Some(reason.clone()), *halted),
         };
-        api::Dependency { state, required: self.need == Need::Required, reason, halted }
+        let required = match self.need {
+            Need::Required => true,
+            Need::Optional => false,
+            Need::OptionalOnceSeen => state == api::State::Unknown,
+        };
+        api::Dependency { state, required, reason, halted }
     }
 }

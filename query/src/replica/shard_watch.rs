@@ -32,7 +32,7 @@ pub(crate) struct ShardWatch {
 impl ShardWatch {
     pub(crate) fn new(shard: &Arc<Shard>, service: &Service) -> Self {
         let name = format!("shard {}", shard.id());
-        let dependency = service.health.dependency(&name, Need::Optional);
+        let dependency = service.health.dependency(&name, Need::OptionalOnceSeen);
         let servers = shard.servers().iter().filter(|_| shard.servers().len() > 1);
         let named =
             |server: &ShardServer| service.health.dependency(format!("{name} at {}", server.name()), Need::Optional);

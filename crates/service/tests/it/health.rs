@@ -14,12 +14,14 @@ async fn ready_exactly_while_everything_required_is_up() {
     assert_eq!(server.get("/readyz").await.status, 200);
 
     let log = server.service.health.dependency("log", Need::Required);
-    let shard = server.service.health.dependency("shard-1", Need::Optional);
+    let shard = server.service.health.dependency("shard-1", Need::OptionalOnceSeen);
     let answer = server.get("/readyz").await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("not_ready")));
     assert_eq!(answer.json()["dependencies"]["log"], json!({"state": "unknown", "required": true}));
 
     log.up();
+    let answer = server.get("/readyz").await;
+    assert_eq!((answer.status, answer.json()["detail"].as_str()), (503, Some("not up: shard-1")), "nothing is known of it");
     shard.down("connection refused");
     let answer = server.get("/readyz").await;
     assert_eq!(answer.status, 200);
@@ -30,6 +32,10 @@ async fn ready_exactly_while_everything_required_is_up() {
             "shard-1": {"state": "down", "required": false, "reason": "connection refused"},
         }})
     );
+
+    let later = server.service.health.dependency("shard-2", Need::OptionalOnceSeen);
+    assert!(server.service.health.is_ready(), "who runs goes on when a shard comes");
+    later.forget();
 
     log.down("no answer for 10 s");
     let answer = server.get("/readyz").await;

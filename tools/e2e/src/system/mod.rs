@@ -316,8 +316,7 @@ impl System {
     /// Waits until the sum of a statement's answers over the shards has grown to that number.
     ///
     /// # Errors
-    /// Where it is larger, or still smaller at the deadline, or cannot be asked for then: the writer is ready before every shard
-    /// has its tables.
+    /// Where it is larger, or still smaller at the deadline, or cannot be asked for then: a shard may be down.
     pub async fn wait_for(&self, statement: &str, expected: i64) -> Result<()> {
         let begin = Instant::now();
         loop {
