@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use forebay_model::Tenant;
+use forebay_service::Client;
 use forebay_service::auth::ClientName;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
@@ -35,11 +37,17 @@ impl Keys {
         Self(Mutex::new(Generations { young: HashMap::new(), old: HashMap::new(), young_since: now }))
     }
 
-    /// Notes a client's key for an order that means `meaning`. Whether it was not used for another one.
-    pub(crate) fn take(&self, client: &ClientName, key: &[u8], meaning: u64, now: Instant) -> bool {
+    /// Notes a client's key, of the tenant that its request is about, for an order that means `meaning`. Whether it was not used for another one.
+    pub(crate) fn take(&self, client: &Client, key: &[u8], meaning: u64, now: Instant) -> bool {
+        self.take_of(&client.name, client.tenant(), key, meaning, now)
+    }
+
+    fn take_of(&self, client: &ClientName, tenant: &Tenant, key: &[u8], meaning: u64, now: Instant) -> bool {
         let mut hash = Xxh3::new();
-        hash.update(client.as_str().as_bytes());
-        hash.update(&[0]);
+        for name in [client.as_str(), tenant.as_str()] {
+            hash.update(name.as_bytes());
+            hash.update(&[0]);
+        }
         hash.update(key);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take(hash.digest128(), meaning, now)
     }
@@ -68,9 +76,13 @@ mod tests {
     fn a_key_is_known_for_as_long_as_is_said_and_then_forgotten() {
         let start = Instant::now();
         let keys = Keys::new(start);
-        let take = |client: &str, meaning, after| keys.take(&client.into(), b"key", meaning, start + after);
+        let take_of = |client: &str, tenant: &str, meaning, after| {
+            keys.take_of(&client.into(), &Tenant::new(tenant).unwrap(), b"key", meaning, start + after)
+        };
+        let take = |client: &str, meaning, after| take_of(client, "", meaning, after);
         assert!(take("a", 1, Duration::ZERO) && take("a", 1, Duration::ZERO) && !take("a", 2, Duration::ZERO));
         assert!(take("b", 2, Duration::ZERO), "keys are each client's own");
+        assert!(take_of("a", "T", 2, Duration::ZERO), "and each tenant's");
         assert!(!take("a", 2, KNOWN_FOR) && !take("a", 2, KNOWN_FOR + Duration::from_secs(599)));
         assert!(take("a", 2, KNOWN_FOR * 2));
     }
@@ -79,7 +91,8 @@ mod tests {
     fn however_many_there_are_the_last_ones_are_known_and_room_is_bounded() {
         let start = Instant::now();
         let keys = Keys::new(start);
-        let take = |number: usize, meaning| keys.take(&"a".into(), &number.to_be_bytes(), meaning, start);
+        let take =
+            |number: usize, meaning| keys.take_of(&"a".into(), Tenant::none(), &number.to_be_bytes(), meaning, start);
         for number in 0..KNOWN * 5 / 2 {
             assert!(take(number, 1));
         }

@@ -40,7 +40,7 @@ pub(crate) async fn post_lookup(
     let map = app.map()?;
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let subject = scope.everything(&map);
-    let floor = |patience, id| with_floor(&app, &map, &scope, &subject, id, patience);
+    let floor = |patience, id| with_floor(&app, &map, &subject, id, patience);
     let mut lookup = Lookup::new(app.shards(), &map, &scope, wanted.iter().fold(patience, floor));
     let found = lookup.with_ids(&wanted, partial).await?;
     let derived = lookup.read_at().iter().map(|(stream, _)| stream).filter(|stream| stream.kind == StreamKind::Derived);

@@ -54,7 +54,7 @@ impl PageRequest {
         let (direction, filter, span, partial) = (query.direction()?, query.filter()?, query.span()?, query.partial()?);
         let list = ListDigest::new(scope, names, span, direction, filter);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
-        let scan = Scan { tenant: scope.tenant().clone(), direction, filter, span, last, partial };
+        let scan = Scan { direction, filter, span, last, partial };
         let (limit, shown) = (query.limit()?, query.shown()?);
         let key = key(scope, names, &scan, limit, shown);
         let listed = Listed { key, scan, patience: query.patience(&headers)?, headers };

@@ -17,4 +17,5 @@ mod reads;
 mod routing;
 mod secured;
 mod stopping;
+mod tenants;
 mod verify;
