@@ -47,7 +47,6 @@ mod unit;
 
 pub use self::metrics::METRICS;
 pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;
-pub use cache::{RedisArgs, RedisUrl};
 pub use settings::{QueryOptions, Settings};
 pub use start::start;
 

@@ -2,13 +2,19 @@
 //!
 //! Only fuzz targets and tests are built with this module; the tests run it over the seeds of the targets.
 
-use std::io::{self, BufReader, Read};
-use std::sync::Arc;
+mod store;
 
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Once};
+
+use bytes::Bytes;
 use csv::ByteRecord;
+use forebay_client::RecordKind;
 use forebay_model::Timestamp;
+use forebay_parquet::Table;
 use serde_json::Value;
 
+use self::store::Store;
 use crate::chunk::{Chunk, ChunkBuilder, ChunkSize};
 use crate::map::Map;
 use crate::map::fields::decimal::scaled;
@@ -16,6 +22,8 @@ use crate::map::fields::number::{Amount, Scale, Separators, amount};
 use crate::map::fields::time::TimeFormat;
 use crate::source::RecordSource;
 use crate::source::input::Input;
+use crate::source::input::object::{Object, listed};
+use crate::source::parquet::records_of;
 use crate::source::records::json::Json;
 use crate::source::rows::csv_rows::CsvRows;
 use crate::source::rows::{Rows, orders_of_csv};
@@ -43,6 +51,19 @@ skip_when = [{ column = "@.sku", equals = "none" }]
 item = { sku = "@.sku", quantity = "@.n", price = { column = "@.price", scale = 2 }, note = "@.note" }
 attributes = { meta = "$.meta" }
 "#;
+
+/// The map of orders in envelopes.
+const ENVELOPED_MAP: &str = r#"
+order_id = "$.id"
+customer_id = { column = "$.customer", default = "guest" }
+timestamp = { column = "$.at", format = ["iso", "epoch_ms"], zone = "UTC" }
+items = "$.items[*]"
+item = { sku = "@.sku", quantity = "@.n", price = { column = "@.price", scale = 2 } }
+attributes = { source = "^.source", op = "^.op" }
+"#;
+
+/// So much of a Parquet file is looked at: a few bytes may stand for any number of rows.
+const PARQUET_ROWS_MAX: usize = 2000;
 
 /// A map makes of every row of a CSV file a part of an order that is sent or refused, and what is sent is JSON, a line an
 /// order. Without a map before it the bytes are the file alone.
@@ -130,22 +151,81 @@ pub fn local_time(bytes: &[u8]) {
 /// Where that does not hold.
 pub fn mapped(bytes: &[u8]) {
     let Some((&first, file)) = bytes.split_first() else { return };
-    let map = Arc::new(Map::parse(JSON_MAP).expect("it is a map"));
+    let (found, outcome) = orders_by(JSON_MAP, file, usize::from(first) + 1);
+    if let Ok(document) = serde_json::from_slice::<Value>(file) {
+        let orders = document.get("orders").and_then(Value::as_array).map_or(0, Vec::len);
+        assert!(found >= orders || outcome.is_err(), "every element is sent or refused");
+    }
+}
+
+/// Orders that come in envelopes of change data capture or of `CloudEvents` are the same however the file is read, and what is sent is
+/// JSON. The first byte says which, and in what pieces.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn envelope(bytes: &[u8]) {
+    let Some((&first, file)) = bytes.split_first() else { return };
+    let envelope = if first % 2 == 0 { "cdc" } else { "cloudevents" };
+    let map = format!("envelope = \"{envelope}\"\n{ENVELOPED_MAP}");
+    let _ = orders_by(&map, file, usize::from(first) + 1);
+}
+
+/// How many orders a map finds in a JSON file, and whether it was read to its end. It is so whether the file is read in one piece or in
+/// smaller ones.
+fn orders_by(map: &str, file: &[u8], piece: usize) -> (usize, Result<(), String>) {
+    let map = Arc::new(Map::parse(map).expect("it is a map"));
     let orders = |buffer: usize| {
         let reader = BufReader::with_capacity(buffer, io::Cursor::new(file.to_vec()));
         let (chunk, outcome) = read(&mut Json::mapped(reader, Arc::clone(&map)));
         let places: Vec<_> = (0..chunk.lines).map(|index| chunk.place(index)).collect();
         (chunk.body, places, chunk.refused, outcome.map_err(|error| error.to_string()))
     };
-    let whole = orders(bytes.len());
-    assert_eq!(orders(usize::from(first) + 1), whole);
-    for line in whole.0.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+    let whole = orders(file.len() + 1);
+    assert_eq!(orders(piece), whole);
+    let (body, places, refused, outcome) = whole;
+    are_json(&body);
+    (places.len() + refused.len(), outcome)
+}
+
+fn are_json(lines: &[u8]) {
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
         serde_json::from_slice::<Value>(line).expect("an order that is sent is JSON");
     }
-    if let Ok(document) = serde_json::from_slice::<Value>(file) {
-        let orders = document.get("orders").and_then(Value::as_array).map_or(0, Vec::len);
-        assert!(whole.1.len() + whole.2.len() >= orders || whole.3.is_err(), "every element is sent or refused");
+}
+
+/// The rows of a Parquet file, taken for an export of orders, for events, and for lines that a map makes orders of, are sent as JSON or
+/// refused, or the file is damaged.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn parquet(bytes: &[u8]) {
+    let map = Arc::new(Map::parse(MAP).expect("it is a map"));
+    for (map, kind) in [(None, RecordKind::Orders), (None, RecordKind::Events), (Some(&map), RecordKind::Orders)] {
+        let Ok(table) = Table::open(Bytes::copy_from_slice(bytes)) else { return };
+        let Ok(mut source) = records_of(table, map, kind) else { continue };
+        let mut builder = ChunkBuilder::new(ChunkSize { records: usize::MAX, bytes: usize::MAX });
+        for _ in 0..PARQUET_ROWS_MAX {
+            if !source.fill(&mut builder).unwrap_or(false) {
+                break;
+            }
+        }
+        are_json(&builder.take(0, 0, 0, 0).body);
     }
+}
+
+/// What a store answers that is asked for a list of objects names some, in order and none of them empty, or is no list.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn listing(bytes: &[u8]) {
+    static TLS: Once = Once::new();
+    // As in every program, a client comes first, which says what TLS is by.
+    TLS.call_once(|| drop(forebay_client::Client::new("http://localhost")));
+    let store = Store::running();
+    store.say(bytes);
+    let Ok(objects) = listed(store.endpoint()) else { return };
+    let urls: Vec<_> = objects.iter().map(Object::url).collect();
+    assert!(urls.is_sorted() && objects.iter().all(|object| object.bytes() > 0), "{objects:?}");
 }
 
 /// A file of whatever kind (plain, gzip, zstd, zip, any encoding) is opened or refused; opened, it begins with what was looked at of it, and is
@@ -222,6 +302,9 @@ mod tests {
         seeds::each("decimal", decimal);
         seeds::each("local_time", local_time);
         seeds::each("mapped", mapped);
+        seeds::each("envelope", envelope);
+        seeds::each("parquet", parquet);
+        seeds::each("listing", listing);
         seeds::each("number", number);
     }
 }
