@@ -16,5 +16,6 @@ mod many_events;
 mod reads;
 mod routing;
 mod secured;
+mod soak;
 mod stopping;
 mod verify;
