@@ -7,6 +7,7 @@ mod backfill;
 mod bound;
 mod client;
 mod conflicts;
+mod debts;
 mod events;
 mod examples;
 mod faults;
