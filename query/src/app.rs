@@ -51,13 +51,23 @@ impl App {
     /// # Errors
     /// The problem `malformed`.
     pub(crate) fn check_receipt(&self, receipt: &Receipt) -> Result<(), Problem> {
-        let foreign = receipt.positions().find(|(stream, _)| self.shards().get(stream.shard).is_err());
+        let map = self.map()?;
+        let is_foreign =
+            |shard: ShardId| self.shards().get(shard).is_err() && !map.has(shard) && map.gone(shard).is_none();
+        let foreign = receipt.positions().find(|(stream, _)| is_foreign(stream.shard));
         foreign.map_or(Ok(()), |(stream, _)| {
             let shard = stream.shard;
             Err(Problem::malformed(format!(
                 "the receipt names shard {shard}, and there is none: it is of another system"
             )))
         })
+    }
+
+    /// Patience for what a checked receipt names that is not reached already.
+    pub(crate) fn patient(&self, patience: Patience) -> Result<Patience, Problem> {
+        self.check_receipt(&patience.receipt)?;
+        let receipt = self.map()?.reached(&patience.receipt);
+        Ok(Patience { receipt, ..patience })
     }
 
     /// What exports share.
