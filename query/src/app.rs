@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use forebay_log::Log;
-use forebay_model::{Receipt, ShardMap};
+use forebay_model::{Receipt, ShardId, ShardMap};
 use forebay_service::{Problem, Shutdown};
 use forebay_shard::AddressError;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::export::Limits;
+use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
 
 /// What handlers share. Cloning it is cheap.

@@ -92,9 +92,9 @@ impl Follower {
             let picked = self.reader.app.shards().pick(StreamKind::Logged).await?;
             let picked = picked.map(|from| from.picked);
             let gone = self.gone_to_read()?;
-            let of_gone = gone.iter().map(|&(log, upto)| {
-                self.read_gone(log, upto, &shards, &subject, amount, picked.as_deref()).boxed()
-            });
+            let of_gone = gone
+                .iter()
+                .map(|&(log, upto)| self.read_gone(log, upto, &shards, &subject, amount, picked.as_deref()).boxed());
             let reads =
                 shards.iter().map(|shard| self.read(shard, &shards, &subject, amount, picked.as_deref()).boxed());
             let read = join_all(reads.chain(of_gone)).await;

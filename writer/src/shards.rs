@@ -138,10 +138,7 @@ impl Shards {
 }
 
 /// What ends with its shard lives on as long as the service, so that its end is never news.
-async fn lasting(
-    task: impl Future<Output = anyhow::Result<()>>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn lasting(task: impl Future<Output = anyhow::Result<()>>, stop: CancellationToken) -> anyhow::Result<()> {
     task.await?;
     stop.cancelled().await;
     Ok(())

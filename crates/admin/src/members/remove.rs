@@ -2,6 +2,7 @@
 //! so that nothing comes there however late; and once all that they had is where it belongs, the map does without it, and they go. Each step may be done
 //! again, so whoever was cut off does the same once more.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -163,11 +164,11 @@ async fn carry_out(system: &System, log: &Log, plan: &Removal, tell: Tell<'_, Re
         let look = Look { log, pools: system.pools(None, &pool_settings())?, shard };
         leave(log, shard).await?;
         tell(RemovalEvent::Done(RemovalStep::Leave));
-        look.wait(tell, async || look.not_let_go().await).await?;
+        look.wait(tell, async || look.not_let_go().await).await;
         tell(RemovalEvent::Done(RemovalStep::LetGo));
         let last = seal(log, shard).await?;
         tell(RemovalEvent::Done(RemovalStep::Seal));
-        look.wait(tell, async || look.unsettled().await).await?;
+        look.wait(tell, async || look.unsettled().await).await;
         if let Some(letters) = look.dead_letters().await? {
             bail!("{letters}; then give the same command again");
         }
@@ -219,30 +220,17 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// Waits until nothing is left of something, and says what it waits for. A shard that is away is waited for.
-    async fn wait(
-        &self,
-        tell: Tell<'_, RemovalEvent>,
-        left: impl AsyncFn() -> Result<Option<String>>,
-    ) -> Result<()> {
-        let said = std::sync::Mutex::new(String::new());
-        let say = |text: String| *said.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = text;
-        let told = || {
-            let text = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-            tell(RemovalEvent::Waits(text));
-        };
-        until(told, async || match left().await {
-            Ok(None) => Some(()),
-            Ok(Some(left)) => {
-                say(left);
-                None
-            }
-            Err(error) => {
-                say(format!("{error:#}"));
+    async fn wait(&self, tell: Tell<'_, RemovalEvent>, left: impl AsyncFn() -> Result<Option<String>>) {
+        let last = RefCell::new(String::new());
+        let told = || tell(RemovalEvent::Waits(last.borrow().clone()));
+        until(told, async || match left().await.unwrap_or_else(|error| Some(format!("{error:#}"))) {
+            None => Some(()),
+            Some(left) => {
+                last.replace(left);
                 None
             }
         })
         .await;
-        Ok(())
     }
 
     /// A writer that still derives for it.
@@ -267,7 +255,8 @@ impl Look<'_> {
     async fn unsettled(&self) -> Result<Option<String>> {
         let shard = self.shard;
         let mut lease = lease_of(&self.pools, shard).await?;
-        let notes = Derived::all(&mut lease).await.with_context(|| format!("shard {shard} does not tell what is owed"))?;
+        let notes =
+            Derived::all(&mut lease).await.with_context(|| format!("shard {shard} does not tell what is owed"))?;
         lease.done();
         for kind in StreamKind::ALL {
             let said = self.said(kind, shard).await?;

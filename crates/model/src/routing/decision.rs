@@ -102,7 +102,11 @@ impl ShardMap {
         if self.moving(unit).is_some_and(|entry| entry.phase != Phase::Owned) {
             return Err(NotDecided::Moving(unit));
         }
-        if self.shard(unit.stream(), unit.bucket()) == to { Err(NotDecided::There(unit)) } else { self.may_go(unit, to) }
+        if self.shard(unit.stream(), unit.bucket()) == to {
+            Err(NotDecided::There(unit))
+        } else {
+            self.may_go(unit, to)
+        }
     }
 
     fn may_go(&self, unit: Unit, to: ShardId) -> Result<(), NotDecided> {

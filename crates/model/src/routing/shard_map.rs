@@ -383,8 +383,9 @@ impl Unchecked {
 
     fn into_map(self) -> ShardMap {
         let moves = self.moves();
-        let Self { epoch, system, hash, settings, founders, shards: members, departures, logged, derived, queue, .. } =
-            self;
+        let Self {
+            epoch, system, hash, settings, founders, shards: members, departures, logged, derived, queue, ..
+        } = self;
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
         let leaving = departures.iter().filter(|(_, departure)| **departure == Departure::Leaving);
         let placed = members.keys().chain(&logged).chain(&derived).chain(leaving.map(|(shard, _)| shard));
@@ -392,7 +393,20 @@ impl Unchecked {
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
         let has_moved = !moves.is_empty() || places.iter().any(is_away);
-        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, departures, shards, has_moved }
+        ShardMap {
+            epoch,
+            system,
+            hash,
+            settings,
+            founders,
+            places,
+            moves,
+            queue,
+            members,
+            departures,
+            shards,
+            has_moved,
+        }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -454,7 +468,20 @@ impl From<ShardMap> for Unchecked {
         } = map;
         let [logged, derived] = places;
         let (kept, moves) = kept(moves.into_iter());
-        Self { epoch, system, hash, settings, founders, shards: members, departures, logged, derived, moves, kept, queue }
+        Self {
+            epoch,
+            system,
+            hash,
+            settings,
+            founders,
+            shards: members,
+            departures,
+            logged,
+            derived,
+            moves,
+            kept,
+            queue,
+        }
     }
 }
 

@@ -417,7 +417,10 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     // Not as long as it has anything.
     let remove = ["shards", "remove", "0"];
     let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
-    assert!(refused.code == Some(1) && refused.stderr.contains("`forebay shards drain 0` moves them away"), "{refused:?}");
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("`forebay shards drain 0` moves them away"),
+        "{refused:?}"
+    );
     let kept = growing.run(&["shards", "drain", "0", "--yes", "--keep-s", "3600"]).await;
     assert_eq!(kept.code, Some(0), "{kept:?}");
     let refused = growing.run(&[&remove[..], &["--yes", "--json"]].concat()).await;

@@ -122,7 +122,8 @@ fn a_shard_leaves_when_nothing_names_it_and_its_number_is_never_given_again() {
     assert_eq!((without.gone(ShardId(0)), without.next_shard()), (Some(last), ShardId(3)));
     let json = serde_json::to_string(&without).unwrap();
     assert_eq!(serde_json::from_str::<ShardMap>(&json).unwrap(), without);
-    let last_gone = leaving.next_without(ShardId(0), last).unwrap().next_with_members([(ShardId(3), Member::default())]);
+    let last_gone =
+        leaving.next_without(ShardId(0), last).unwrap().next_with_members([(ShardId(3), Member::default())]);
     let last_gone = last_gone.next_leaving(ShardId(3)).unwrap().next_without(ShardId(3), last).unwrap();
     assert_eq!(last_gone.next_shard(), ShardId(4));
 }
