@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::backlog::Backlog;
 use crate::derive::Doors;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::status::Status;
+use crate::status::backlog::Backlog;
 use crate::{Settings, bootstrap, moving};
 
 /// What is drained.

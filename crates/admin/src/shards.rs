@@ -10,7 +10,7 @@ use forebay_shard::{Derived, PoolSettings, ShardAddresses, ShardPool, StreamPosi
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::owed::frames_owed;
+use crate::facts::owed::frames_owed;
 use crate::room::Room;
 use crate::system::System;
 

@@ -43,7 +43,6 @@ pub mod settings;
 pub mod system_id;
 pub mod tenant;
 pub mod timestamp;
-mod touch_key;
 pub mod touched;
 pub mod tuple;
 pub mod view;

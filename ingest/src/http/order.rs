@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::append::group::Origin;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
-use crate::meaning::meaning_of;
+use crate::keys::meaning::meaning_of;
 use crate::metrics::count_rejected;
 use crate::sender::Sender;
 

@@ -12,13 +12,13 @@ use forebay_model::{OrderId, StreamKind};
 use forebay_service::{Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, Uri, header};
 
+use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_looked_up_end};
 use crate::error::ReadError;
 use crate::http::order::with_floor;
 use crate::http::request::query_string::QueryString;
 use crate::http::request::reader::{Reader, is_building};
 use crate::http::response;
-use crate::life::Shown;
 use crate::lookup::Lookup;
 use crate::lookup::many::ById;
 

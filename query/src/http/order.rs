@@ -11,6 +11,7 @@ use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::{Shown, push_timeline};
 use crate::app::App;
 use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
@@ -18,7 +19,6 @@ use crate::http::lists::customer::customer_id_of;
 use crate::http::request::query_string::QueryString;
 use crate::http::request::reader::{Reader, is_building, other_side};
 use crate::http::response;
-use crate::life::{Shown, push_timeline};
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
 

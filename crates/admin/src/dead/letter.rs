@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::address::LetterAddress;
-use crate::columns::{self, columns};
+use crate::facts::columns::{self, columns};
 use crate::hex::hex;
 
 /// Everything that is known of a letter.

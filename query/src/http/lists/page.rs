@@ -10,13 +10,13 @@ use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_list_end};
 use crate::app::App;
 use crate::cache::{Entry, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
-use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};

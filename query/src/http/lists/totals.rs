@@ -9,17 +9,17 @@ use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::worth_now;
+use crate::answer::totals::Sums;
 use crate::app::App;
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
-use crate::life::worth_now;
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::totals::Sums;
 use crate::unit::{Picked, Places, UnitRows};
 
 /// The most totals of one answer.

@@ -1,5 +1,8 @@
 //! What each stream's writer is doing: written by its drain, read by HTTP and by trimming, and its metrics.
 
+pub(crate) mod backlog;
+pub(crate) mod report;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

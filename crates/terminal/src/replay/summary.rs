@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
-use forebay_terminal::grouped;
 
-use crate::replay::report;
+use super::report;
+use crate::text::grouped;
 
-/// The summary for people. `follows` says whether the files were followed.
-pub(super) fn text(summary: &Summary, follows: bool) -> String {
+/// What a replay has come to. `follows` says whether the files were followed.
+pub fn summary_text(summary: &Summary, follows: bool) -> String {
     let (mut out, of) = (String::new(), summary.of.as_str());
     for file in &summary.files {
         // Writing into a String cannot fail.
@@ -199,12 +199,12 @@ mod tests {
             records_per_s: 1749.4,
             files,
         };
-        let accepted = text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]), false);
+        let accepted = summary_text(&summary(Ending::Accepted, whole, vec![file("orders.ndjson", whole, true)]), false);
         let mut total = whole;
         total += partly;
         let files = vec![file("orders.ndjson", whole, true), file("orders.csv", partly, false)];
-        let followed = text(&summary(Ending::Interrupted, total, files.clone()), true);
-        let interrupted = text(&summary(Ending::Interrupted, total, files), false);
+        let followed = summary_text(&summary(Ending::Interrupted, total, files.clone()), true);
+        let interrupted = summary_text(&summary(Ending::Interrupted, total, files), false);
         let dead = |order: &str, lines: &[u64], letter: &str| DeadRecord {
             file: "orders.ndjson".to_owned(),
             places: lines.iter().map(|&line| LineSpan { line, lines: if line == 20 { 3 } else { 1 } }).collect(),
@@ -222,13 +222,13 @@ mod tests {
         };
         let mut with_dead = file("orders.ndjson", whole, true);
         with_dead.fates = Some(fates);
-        let decided = text(&summary(Ending::RejectedOrDead, whole, vec![with_dead]), false);
+        let decided = summary_text(&summary(Ending::RejectedOrDead, whole, vec![with_dead]), false);
         let mut undecided = file("orders.ndjson", whole, true);
         undecided.fates = Some(Fates { stored: 400, undecided: 600, ..Fates::default() });
-        let undecided = text(&summary(Ending::Undecided, whole, vec![undecided]), false);
+        let undecided = summary_text(&summary(Ending::Undecided, whole, vec![undecided]), false);
         let mut stdin = file("standard input", partly, false);
         stdin.can_resume = false;
-        let stdin = text(&summary(Ending::Undelivered, partly, vec![stdin]), false);
+        let stdin = summary_text(&summary(Ending::Undelivered, partly, vec![stdin]), false);
         insta::assert_snapshot!([accepted, interrupted, followed, decided, undecided, stdin].join("\n\n"));
     }
 }

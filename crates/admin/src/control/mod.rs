@@ -1,12 +1,15 @@
 //! A decision that stands in the map takes effect: it is told to each logged stream by a control frame, and every shard has taken it.
 
+pub(crate) mod publish;
+pub(crate) mod wait;
+
 use anyhow::{Context, Result};
 use forebay_log::{Frame, Log};
 use forebay_model::{Control, Epoch, ShardId, ShardMap};
 use forebay_shard::{Lease, ShardPool, ViewsInForce};
 
-use crate::publish::publish;
-use crate::wait::until;
+use crate::control::publish::publish;
+use crate::control::wait::until;
 
 /// Sees to it that every shard has taken the views of this map, however long a shard is away. Any number of processes may do it, also
 /// with different versions of the map: a shard takes only what is newer.

@@ -3,6 +3,8 @@
 //! This is what is *told*. That an order is not stored twice does not rest on it: the key is a part of the id ([`Assigner`](crate::assign::Assigner)),
 //! and its shard decides, whichever process the order came by and whenever.
 
+pub(crate) mod meaning;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

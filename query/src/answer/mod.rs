@@ -1,6 +1,9 @@
 //! Answers as JSON. What Postgres gives as the text of a `jsonb` is spliced in as it is: nothing is parsed on the way
 //! out.
 
+pub(crate) mod life;
+pub(crate) mod totals;
+
 use std::collections::BTreeMap;
 
 use forebay_model::{ShardId, Timestamp};

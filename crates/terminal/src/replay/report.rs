@@ -5,7 +5,8 @@ use std::fmt::Write;
 use forebay_replay::report::faults::FaultGroup;
 use forebay_replay::report::{CurrencyReport, TwiceReport};
 use forebay_replay::{RecordKind, Report};
-use forebay_terminal::grouped;
+
+use crate::text::grouped;
 
 /// How many kinds of faults are told with an example and what helps.
 const FAULTS_TOLD: usize = 3;

@@ -8,8 +8,8 @@ use forebay_api::streams::{DerivedReport, LogReport, Rows, StreamReport};
 use forebay_model::StreamId;
 use forebay_service::{Client, Problem};
 
-use crate::backlog::Backlog;
 use crate::derive::Standing;
+use crate::status::backlog::Backlog;
 use crate::status::{State, Status};
 
 /// Answers with every stream.
