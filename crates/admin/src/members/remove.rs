@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep};
 use crate::Tell;
 use crate::audit::recorded;
 use crate::control::lease_of;
+use crate::control::wait::until;
 use crate::moves::preflight::views as views_under_way;
 use crate::settings::{change_map, stored_map};
 use crate::system::System;
-use crate::wait::until;
 
 /// How long what is on its way may take to be settled, before it is something that stops the removal.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_admin::system::System;
 use forebay_log::{Log, LogArgs, LogError, LogSettings};
 use forebay_model::ownership::Unit;
-use forebay_model::{CustomerId, ShardId, StreamId, StreamKind, Tenant};
+use forebay_model::{Bucket, CustomerId, ShardId, StreamId, StreamKind, Tenant};
 use forebay_shard::{PoolSettings, ShardArgs};
 use forebay_stack::{Durability, Server, Stack, shared};
 use forebay_testkit::command::Finished;
@@ -244,7 +244,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
     let log = growing.log().await;
     let map = log.read_map().await.unwrap();
     let of_customer = |number| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
-    let of_seller = |number: u32| forebay_model::Bucket::of_key(Tenant::none(), &format!("S{number}"));
+    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
     let units = (0..CUSTOMERS).map(|number| Unit::of(StreamKind::Logged, of_customer(number)));
     let units = units.chain((0..8).map(|number| Unit::of(StreamKind::Derived, of_seller(number))));
     let units: BTreeSet<Unit> =
@@ -396,17 +396,30 @@ async fn feed(query: &Served, since: &str) -> (Vec<String>, String) {
 /// same. Its database comes again only as another shard.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
-    let growing = Growing::new(3, 3).await;
+    let growing = Growing::new(3, 2).await;
     let services = growing.services().await;
+    let url = growing.stack.postgres_url(2);
+    let added = growing.run(&["shards", "add", &url, "--yes"]).await;
+    assert_eq!(added.code, Some(0), "{added:?}");
+    services.have(2).await;
     let load = Load::start(&services);
+    // It gets the customers and sellers of the first one.
     let map = growing.log().await.read_map().await.unwrap();
     let of_customer = |number: u32| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
-    let mine = (0..CUSTOMERS).find(|&number| map.shard(StreamKind::Logged, of_customer(number)) == ShardId(0)).unwrap();
+    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
+    let is_first = |bucket: &Bucket| map.shard(StreamKind::Logged, *bucket) == ShardId(0);
+    let buckets: BTreeSet<Bucket> =
+        (0..CUSTOMERS).map(of_customer).chain((0..8).map(of_seller)).filter(is_first).collect();
+    let list: String = buckets.iter().map(|bucket| format!("{bucket},")).collect();
+    let moving = ["shards", "move", "--buckets", &list, "--from", "0", "--to", "2", "--yes", "--keep-s", "0"];
+    let moved = growing.run(&moving).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let mine = (0..CUSTOMERS).find(|&number| buckets.contains(&of_customer(number))).unwrap();
     let number = mine + CUSTOMERS * 100_000;
     let posted = services.ingest.post("/v1/orders", "application/json", order(number).to_string());
     let posted: Value = posted.send().await.unwrap().json().await.unwrap();
     let receipt = posted["receipt"].as_str().unwrap().to_owned();
-    assert!(receipt.contains("~l0."), "{receipt}");
+    assert!(receipt.contains("~l2."), "{receipt}");
     eventually("it is stored, and all that follows", async || {
         let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await.ok();
         (fate["state"] == "stored" && fate["derived"] == true, fate)
@@ -415,13 +428,13 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     let (seen, since) = feed(&services.query, "0").await;
 
     // Not as long as it has anything.
-    let remove = ["shards", "remove", "0"];
+    let remove = ["shards", "remove", "2"];
     let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
     assert!(
-        refused.code == Some(1) && refused.stderr.contains("`forebay shards drain 0` moves them away"),
+        refused.code == Some(1) && refused.stderr.contains("`forebay shards drain 2` moves them away"),
         "{refused:?}"
     );
-    let kept = growing.run(&["shards", "drain", "0", "--yes", "--keep-s", "3600"]).await;
+    let kept = growing.run(&["shards", "drain", "2", "--yes", "--keep-s", "3600"]).await;
     assert_eq!(kept.code, Some(0), "{kept:?}");
     let refused = growing.run(&[&remove[..], &["--yes", "--json"]].concat()).await;
     assert!(refused.code == Some(1) && refused.stderr.contains("`forebay shards resume --keep-s 0`"), "{refused:?}");
@@ -431,10 +444,10 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
         (moves == 0, moves)
     })
     .await;
-    growing.stack.sql(0, DEAD_LETTER).await.unwrap();
+    growing.stack.sql(2, DEAD_LETTER).await.unwrap();
     let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
-    assert!(refused.code == Some(1) && refused.stderr.contains("shard 0 has 1 dead letters"), "{refused:?}");
-    growing.stack.sql(0, "delete from dead_letter").await.unwrap();
+    assert!(refused.code == Some(1) && refused.stderr.contains("shard 2 has 1 dead letters"), "{refused:?}");
+    growing.stack.sql(2, "delete from dead_letter").await.unwrap();
     let before = growing.map().await;
     let shown = growing.run(&[&remove[..], &["--dry-run"]].concat()).await;
     assert!(shown.code == Some(0) && shown.stdout.contains("seal its streams"), "{shown:?}");
@@ -445,10 +458,10 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     assert_eq!(removed.code, Some(0), "{removed:?}");
     let log = growing.log().await;
     let map = log.read_map().await.unwrap();
-    assert_eq!(map.shards().collect::<Vec<_>>(), [ShardId(1), ShardId(2)]);
-    let end = map.gone(ShardId(0)).unwrap().logged;
+    assert_eq!(map.shards().collect::<Vec<_>>(), [ShardId(0), ShardId(1)]);
+    let end = map.gone(ShardId(2)).unwrap().logged;
     assert!(end.seq > 0);
-    for stream in StreamId::all_of(ShardId(0)) {
+    for stream in StreamId::all_of(ShardId(2)) {
         assert!(matches!(log.stream_state(stream).await, Err(LogError::NoStream(_))));
     }
     // Done is done.
@@ -457,16 +470,16 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
         eventually("nobody speaks of it any more", async || {
             let ready = served.get("/readyz").await.ok();
             let names: Vec<&String> = ready["dependencies"].as_object().unwrap().keys().collect();
-            (names.iter().all(|name| !name.ends_with("shard 0") && !name.ends_with("logged-0")), ready.clone())
+            (names.iter().all(|name| !name.ends_with("shard 2") && !name.ends_with("logged-2")), ready.clone())
         })
         .await;
     }
     let streams = services.writer.get("/v1/streams").await.ok()["streams"].as_array().unwrap().clone();
-    assert!(streams.iter().all(|of| of["shard"] != 0), "{streams:?}");
-    assert!(streams.iter().flat_map(|of| of["derived"].as_array().into_iter().flatten()).all(|of| of["target"] != 0));
+    assert!(streams.iter().all(|of| of["shard"] != 2), "{streams:?}");
+    assert!(streams.iter().flat_map(|of| of["derived"].as_array().into_iter().flatten()).all(|of| of["target"] != 2));
 
     // The server may go, and nobody notices.
-    growing.stack.process(Server::Postgres(0)).kill().await;
+    growing.stack.process(Server::Postgres(2)).kill().await;
     let (sent, begun) = (load.sent.load(Ordering::SeqCst), load.sent.clone());
     eventually("orders go on", async || {
         let now = begun.load(Ordering::SeqCst);
@@ -484,7 +497,7 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
         services.query.get(&path).await.ok();
     }
     let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await;
-    assert!(fate.problem(410, "receipt_gone").contains("logged on shard 0, which was removed"), "{fate:?}");
+    assert!(fate.problem(410, "receipt_gone").contains("logged on shard 2, which was removed"), "{fate:?}");
     eventually("the feed has everything once, from the beginning and from where somebody was", async || {
         let (all, _) = feed(&services.query, "0").await;
         let (more, _) = feed(&services.query, &since).await;
@@ -501,15 +514,19 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     assert!(audit.stdout.contains("shards remove"), "{audit:?}");
 
     // Its database was that shard, and is none any more; made anew, it is another one.
-    growing.stack.process(Server::Postgres(0)).ensure_started().await.unwrap();
-    let url = growing.stack.postgres_url(0);
-    growing.refuses(&["shards", "add", &url, "--yes"], &["it was shard 0 of this system, which was removed"]).await;
-    let url = growing.database(0, "anew", "").await;
+    growing.stack.process(Server::Postgres(2)).ensure_started().await.unwrap();
+    growing.refuses(&["shards", "add", &url, "--yes"], &["it was shard 2 of this system, which was removed"]).await;
+    let url = growing.database(2, "anew", "").await;
     let added = growing.run(&["shards", "add", &url, "--yes", "--json"]).await;
     assert_eq!(added.json().unwrap()["shard"], 3, "{added:?}");
     services.have(3).await;
-    let shared = growing.run(&["shards", "rebalance", "--yes", "--keep-s", "0"]).await;
-    assert_eq!(shared.code, Some(0), "{shared:?}");
+    // What went back to the first two goes there.
+    let now = log.read_map().await.unwrap();
+    let (first, bucket) = (now.shard(StreamKind::Logged, of_customer(mine)), of_customer(mine));
+    let (list, from) = (format!("{bucket},"), first.to_string());
+    let moving = ["shards", "move", "--buckets", &list, "--from", &from, "--to", "3", "--yes", "--keep-s", "0"];
+    let moved = growing.run(&moving).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     let rows: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut connection).await.unwrap();
     assert!(rows > 0);

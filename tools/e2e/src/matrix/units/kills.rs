@@ -12,16 +12,16 @@ use super::{begin, fill, is_at_rest, list, must_be_equal, must_be_moved, note_se
 use crate::matrix::Span;
 use crate::matrix::trial::Trial;
 
-/// Orders that are there at the beginning.
-const ORDERS: usize = 60_000;
-const ORDERS_BRIEF: usize = 3000;
+/// Orders that are there at the beginning, for each moment that there is, and at most.
+const ORDERS: usize = 300;
+const ORDERS_MAX: usize = 60_000;
 /// The most buckets that move at a time.
 const BUCKETS: usize = 96;
 
 /// Moves some buckets, kills somebody meanwhile, starts them again and waits until everything is where it goes or, where it was given up, back.
 pub(crate) async fn kill(trial: &mut Trial) -> Result<()> {
     let is_brief = trial.span == Span::Brief;
-    fill(trial, if is_brief { ORDERS_BRIEF } else { ORDERS }).await?;
+    fill(trial, (ORDERS * trial.span.moments()).min(ORDERS_MAX)).await?;
     let all = trial.everybody();
     let (begun, mut turned_back, mut at) = (Instant::now(), 0, BTreeMap::<&str, usize>::new());
     for moment in 0..trial.span.moments() {
