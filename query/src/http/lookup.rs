@@ -34,8 +34,7 @@ pub(crate) async fn post_lookup(
     body: Body,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::PostLookup)?;
-    let (partial, patience) = (query.partial()?, query.patience(&headers)?);
-    app.check_receipt(&patience.receipt)?;
+    let (partial, patience) = (query.partial()?, app.patient(query.patience(&headers)?)?);
     let ids = ids_of(&service_http::read_whole(body, BODY_BYTES_MAX, BODY_DEADLINE).await?)?;
     let map = app.map()?;
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();

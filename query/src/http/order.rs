@@ -214,9 +214,7 @@ impl Asked {
 fn patience(app: &App, query: &QueryString, headers: &HeaderMap) -> Result<Patience, Problem> {
     // An order is found or not, there is no part of it.
     query.partial()?;
-    let patience = query.patience(headers)?;
-    app.check_receipt(&patience.receipt)?;
-    Ok(patience)
+    app.patient(query.patience(headers)?)
 }
 
 /// The derived streams by which it is known whether a subject has an order: of the index for everybody, of the view for its key.

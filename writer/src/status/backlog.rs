@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use forebay_log::Log;
-use forebay_model::{ShardMap, StreamKind};
+use forebay_model::{ShardId, ShardMap, StreamKind};
 use forebay_service::Problem;
 use futures::future::join_all;
 use tokio::time::sleep;
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What is in the log and not stored yet. Cloning it is cheap; all clones are of the same writer.
 #[derive(Clone, Default)]
 pub struct Backlog {
-    /// Of every shard that was in the map.
+    /// Of every shard of the map.
     streams: Arc<RwLock<Vec<Status>>>,
     /// Empty until the log was reached.
     log: Arc<OnceLock<Log>>,
@@ -31,6 +31,11 @@ impl Backlog {
     /// A stream is drained from now on.
     pub(crate) fn add(&self, stream: Status) {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).push(stream);
+    }
+
+    /// A shard's streams are drained no more.
+    pub(crate) fn remove(&self, shard: ShardId) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).retain(|stream| stream.of().shard != shard);
     }
 
     /// Notes that the log was reached.

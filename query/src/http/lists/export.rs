@@ -68,7 +68,7 @@ impl ExportRequest {
         let Self { format, is_by_item, scan, patience } = self;
         let (reads, is_building) = (reads(map, subject.as_ref()), is_building(map, subject.as_ref()));
         let is_view = matches!(subject, Some(Subject::View { .. }));
-        app.check_receipt(&patience.receipt)?;
+        let patience = app.patient(patience)?;
         let sources = reads.len() * scan.filter.parts().count();
         let admitted = app.exports().admit(format, sources).await?;
         let mut merge = Merge::new(app.shards(), reads, &scan, patience)?;
