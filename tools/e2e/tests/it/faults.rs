@@ -69,8 +69,3 @@ async fn whoever_is_killed_while_buckets_move_they_arrive() {
 async fn a_row_that_is_not_as_it_was_stops_its_bucket_while_it_moves() {
     passes(Case::MovedRows).await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_move_to_a_shard_that_has_died_is_given_up_without_it() {
-    passes(Case::MovesTargetDead).await;
-}

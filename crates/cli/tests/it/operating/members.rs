@@ -392,42 +392,8 @@ async fn feed(query: &Served, since: &str) -> (Vec<String>, String) {
     }
 }
 
-/// A shard of which everything has moved away leaves under load, and everybody follows the map; what was given before names it, and is answered all the
-/// same. Its database comes again only as another shard.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
-    let growing = Growing::new(3, 2).await;
-    let services = growing.services().await;
-    let url = growing.stack.postgres_url(2);
-    let added = growing.run(&["shards", "add", &url, "--yes"]).await;
-    assert_eq!(added.code, Some(0), "{added:?}");
-    services.have(2).await;
-    let load = Load::start(&services);
-    // It gets the customers and sellers of the first one.
-    let map = growing.log().await.read_map().await.unwrap();
-    let of_customer = |number: u32| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
-    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
-    let is_first = |bucket: &Bucket| map.shard(StreamKind::Logged, *bucket) == ShardId(0);
-    let buckets: BTreeSet<Bucket> =
-        (0..CUSTOMERS).map(of_customer).chain((0..8).map(of_seller)).filter(is_first).collect();
-    let list: String = buckets.iter().map(|bucket| format!("{bucket},")).collect();
-    let moving = ["shards", "move", "--buckets", &list, "--from", "0", "--to", "2", "--yes", "--keep-s", "0"];
-    let moved = growing.run(&moving).await;
-    assert_eq!(moved.code, Some(0), "{moved:?}");
-    let mine = (0..CUSTOMERS).find(|&number| buckets.contains(&of_customer(number))).unwrap();
-    let number = mine + CUSTOMERS * 100_000;
-    let posted = services.ingest.post("/v1/orders", "application/json", order(number).to_string());
-    let posted: Value = posted.send().await.unwrap().json().await.unwrap();
-    let receipt = posted["receipt"].as_str().unwrap().to_owned();
-    assert!(receipt.contains("~l2."), "{receipt}");
-    eventually("it is stored, and all that follows", async || {
-        let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await.ok();
-        (fate["state"] == "stored" && fate["derived"] == true, fate)
-    })
-    .await;
-    let (seen, since) = feed(&services.query, "0").await;
-
-    // Not as long as it has anything.
+/// Shard 2 is drained, and leaves neither before that nor with anything that nobody has decided about.
+async fn refused_until_it_has_nothing(growing: &Growing) {
     let remove = ["shards", "remove", "2"];
     let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
     assert!(
@@ -453,9 +419,10 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     assert!(shown.code == Some(0) && shown.stdout.contains("seal its streams"), "{shown:?}");
     assert_eq!(growing.run(&remove).await.code, Some(1));
     assert_eq!(growing.map().await, before);
+}
 
-    let removed = growing.run(&[&remove[..], &["--yes"]].concat()).await;
-    assert_eq!(removed.code, Some(0), "{removed:?}");
+/// Nobody has anything of shard 2 any more.
+async fn is_gone(growing: &Growing, services: &Services) {
     let log = growing.log().await;
     let map = log.read_map().await.unwrap();
     assert_eq!(map.shards().collect::<Vec<_>>(), [ShardId(0), ShardId(1)]);
@@ -464,8 +431,6 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     for stream in StreamId::all_of(ShardId(2)) {
         assert!(matches!(log.stream_state(stream).await, Err(LogError::NoStream(_))));
     }
-    // Done is done.
-    assert_eq!(growing.run(&[&remove[..], &["--yes"]].concat()).await.code, Some(0));
     for served in [&services.writer, &services.query] {
         eventually("nobody speaks of it any more", async || {
             let ready = served.get("/readyz").await.ok();
@@ -477,6 +442,50 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     let streams = services.writer.get("/v1/streams").await.ok()["streams"].as_array().unwrap().clone();
     assert!(streams.iter().all(|of| of["shard"] != 2), "{streams:?}");
     assert!(streams.iter().flat_map(|of| of["derived"].as_array().into_iter().flatten()).all(|of| of["target"] != 2));
+}
+
+/// A shard of which everything has moved away leaves under load, and everybody follows the map; what was given before names it, and is answered all the
+/// same. Its database comes again only as another shard.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
+    let growing = Growing::new(3, 2).await;
+    let services = growing.services().await;
+    let url = growing.stack.postgres_url(2);
+    let added = growing.run(&["shards", "add", &url, "--yes"]).await;
+    assert_eq!(added.code, Some(0), "{added:?}");
+    services.have(2).await;
+    let load = Load::start(&services);
+    // It gets the customers and sellers of the first one.
+    let map = growing.log().await.read_map().await.unwrap();
+    let of_customer = |number: u32| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
+    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
+    let is_first = |bucket: &Bucket| map.shard(StreamKind::Logged, *bucket) == ShardId(0);
+    let buckets: BTreeSet<Bucket> =
+        (0..CUSTOMERS).map(of_customer).chain((0..8).map(of_seller)).filter(is_first).collect();
+    let list = buckets.iter().map(|bucket| format!("{bucket},")).collect::<Vec<_>>().concat();
+    let moving = ["shards", "move", "--buckets", &list, "--from", "0", "--to", "2", "--yes", "--keep-s", "0"];
+    let moved = growing.run(&moving).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let mine = (0..CUSTOMERS).find(|&number| buckets.contains(&of_customer(number))).unwrap();
+    let number = mine + CUSTOMERS * 100_000;
+    let posted = services.ingest.post("/v1/orders", "application/json", order(number).to_string());
+    let posted: Value = posted.send().await.unwrap().json().await.unwrap();
+    let receipt = posted["receipt"].as_str().unwrap().to_owned();
+    assert!(receipt.contains("~l2."), "{receipt}");
+    eventually("it is stored, and all that follows", async || {
+        let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await.ok();
+        (fate["state"] == "stored" && fate["derived"] == true, fate)
+    })
+    .await;
+    let (seen, since) = feed(&services.query, "0").await;
+
+    refused_until_it_has_nothing(&growing).await;
+    let remove = ["shards", "remove", "2", "--yes"];
+    let removed = growing.run(&remove).await;
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    is_gone(&growing, &services).await;
+    // Done is done.
+    assert_eq!(growing.run(&remove).await.code, Some(0));
 
     // The server may go, and nobody notices.
     growing.stack.process(Server::Postgres(2)).kill().await;
@@ -521,7 +530,7 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     assert_eq!(added.json().unwrap()["shard"], 3, "{added:?}");
     services.have(3).await;
     // What went back to the first two goes there.
-    let now = log.read_map().await.unwrap();
+    let now = growing.log().await.read_map().await.unwrap();
     let (first, bucket) = (now.shard(StreamKind::Logged, of_customer(mine)), of_customer(mine));
     let (list, from) = (format!("{bucket},"), first.to_string());
     let moving = ["shards", "move", "--buckets", &list, "--from", &from, "--to", "3", "--yes", "--keep-s", "0"];

@@ -53,7 +53,7 @@ async fn begin(trial: &Trial, buckets: &[Bucket], from: ShardId, to: ShardId) ->
 
 /// As the command takes it: also one alone is a list.
 fn list(buckets: &[Bucket]) -> String {
-    buckets.iter().map(|bucket| format!("{bucket},")).collect()
+    buckets.iter().map(|bucket| format!("{bucket},")).collect::<Vec<_>>().concat()
 }
 
 /// Waits until nothing moves any more, and nothing is left where it was.
