@@ -114,6 +114,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0013_units"),
     migration!("0014_view_sums_by_day"),
     migration!("0015_units_mark"),
+    migration!("0016_buckets"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

@@ -54,6 +54,14 @@ pub struct Dataset {
     pub shards: Vec<Vec<Batch>>,
 }
 
+/// What happened to orders, as a file.
+pub struct EventsFile {
+    /// NDJSON.
+    pub file: PathBuf,
+    /// How many.
+    pub lines: u64,
+}
+
 /// Some rows of a lane, as one transaction copies them.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -118,6 +126,32 @@ impl Dataset {
         Ok(Self { recipe, file, rows, shards })
     }
 
+    /// Writes a file of the events of these orders that are wanted, and so many at most.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn events(&self, file: PathBuf, most: u64, mut is_wanted: impl FnMut(&[u8]) -> bool) -> Result<EventsFile> {
+        let mut command = Command::new(program("forebay")?);
+        let mut child = command.args(self.recipe.arguments()).arg("--events").stdout(Stdio::piped()).spawn()?;
+        let mut events = BufReader::with_capacity(BUFFER_BYTES, child.stdout.take().context("no standard output")?);
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&file)?);
+        let (mut lines, mut line) = (0, Vec::new());
+        while lines < most && events.read_until(b'\n', &mut line)? > 0 {
+            number_customer(&mut line);
+            if is_wanted(&line) {
+                out.write_all(&line)?;
+                lines += 1;
+            }
+            line.clear();
+        }
+        out.flush()?;
+        // It may have had more to write than is wanted.
+        drop(events);
+        child.wait()?;
+        ensure!(lines > 0, "no events were made");
+        Ok(EventsFile { file, lines })
+    }
+
     /// Every line of the file.
     ///
     /// # Errors
@@ -125,6 +159,22 @@ impl Dataset {
     pub fn lines(&self) -> Result<Vec<Bytes>> {
         lines(&self.file)
     }
+}
+
+impl EventsFile {
+    /// Every line of the file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(&self) -> Result<Vec<Bytes>> {
+        lines(&self.file)
+    }
+}
+
+/// The text of a field of a line as `forebay generate` writes it.
+pub fn field<'l>(line: &'l [u8], name: &str) -> Option<&'l str> {
+    let (_, rest) = str::from_utf8(line).ok()?.split_once(&format!("\"{name}\":\""))?;
+    rest.split('"').next()
 }
 
 /// A customer's id, which is a number: pgbench computes only with numbers.

@@ -147,13 +147,25 @@ impl World {
     /// # Errors
     /// Where an order was not accepted.
     pub async fn replay(&self, servers: &Servers, file: &Path) -> Result<Finished> {
+        self.replay_as(servers, file, &[]).await
+    }
+
+    /// Replays a file of events through theirs.
+    ///
+    /// # Errors
+    /// Where an event was not accepted.
+    pub async fn replay_events(&self, servers: &Servers, file: &Path) -> Result<Finished> {
+        self.replay_as(servers, file, &["--events"]).await
+    }
+
+    async fn replay_as(&self, servers: &Servers, file: &Path, what: &[&str]) -> Result<Finished> {
         let (state, rejects) = (servers.path("state"), servers.path("rejects"));
         let to = format!("http://127.0.0.1:{}", self.port(ServiceName::Ingest));
         let paths = [&state, &rejects, file].map(|path| path.display().to_string());
         let [state, rejects, file] = paths.each_ref().map(String::as_str);
         let arguments =
             ["replay", "--json", "--no-wait", "--to", &to, "--state-dir", state, "--rejects", rejects, file];
-        forebay(&arguments, &[], b"").await?.ok()
+        forebay(&[&arguments, what].concat(), &[], b"").await?.ok()
     }
 
     /// The log of this system.

@@ -9,6 +9,7 @@
 //! | [`audit`] | what the shards hold, and whether it is what was sent |
 //! | [`patient`] | a client that comes again when it is told to |
 //! | [`matrix`] | the fault cases, and how one is run |
+//! | [`soak`] | very many orders and events, and a model of what becomes of them |
 
 #![allow(clippy::disallowed_methods, reason = "a tool is no service: whoever runs it sees what dies")]
 
@@ -16,6 +17,7 @@ pub mod audit;
 pub mod load;
 pub mod matrix;
 pub mod patient;
+pub mod soak;
 pub mod system;
 
 pub use system::System;

@@ -6,7 +6,7 @@
 //! and is noted like any other: whatever crashes, it goes on from there. Copied orders are of other shards' logs. Only a target
 //! that is owed everything is owed them; they come first.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use forebay_log::{Frame, FrameReader, ReadFrom, StoredFrame};
@@ -39,6 +39,16 @@ pub(super) struct Owed {
     reading: Option<Reading>,
     /// What is read after that.
     rest: VecDeque<Stretch>,
+}
+
+/// Orders that a part of a stretch leads to.
+struct Found {
+    orders: Vec<StoredOrder>,
+    /// Of those that only events lead to, which these are: the ids of the events by that of their order. What follows from the rest was derived
+    /// when the order was, or the other events.
+    events: HashMap<String, BTreeSet<String>>,
+    /// The orders that it has itself; nothing where all are to be derived as a whole.
+    own: Option<HashSet<OrderKey>>,
 }
 
 /// Where a stretch is read.
@@ -85,8 +95,8 @@ impl Owed {
                     return Ok(is_new.then_some((Vec::new(), self.upto)));
                 }
             };
-            if let Some(stored) = read {
-                return Ok(Some((self.derive(&stored), self.through)));
+            if let Some(found) = read {
+                return Ok(Some((self.derive(&found), self.through)));
             }
         }
     }
@@ -106,7 +116,7 @@ impl Owed {
     }
 
     /// What the log leads to next; `None` where it is at the end, or goes on among the stored orders.
-    async fn next_of_log(&mut self) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+    async fn next_of_log(&mut self) -> Result<Option<Found>, Trouble> {
         let Some(Reading::Log(reader, stretch)) = &mut self.reading else { return Ok(None) };
         let at = Position { seq: stretch.behind, ..self.upto };
         if at.seq >= self.upto.seq {
@@ -136,17 +146,20 @@ impl Owed {
     }
 
     /// Which orders of frames are stored, and how: the first of an identity stays, and what is dead is not there.
-    async fn decided_of(&mut self, frames: &[StoredFrame]) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+    async fn decided_of(&mut self, frames: &[StoredFrame]) -> Result<Option<Found>, Trouble> {
         let Some(last) = frames.last() else { return Ok(None) };
         self.through = last.position;
-        let stored = self.orders.decided(self.upto, &identities(frames), &named_by_events(frames)).await?;
-        Ok(Some(stored.ok_or(Trouble::SetBack)?))
+        let own = identities(frames);
+        let (named, events) = named_by_events(frames);
+        let orders = self.orders.decided(self.upto, &own, &named).await?.ok_or(Trouble::SetBack)?;
+        let own = own.into_iter().map(|(_, order)| order).collect();
+        Ok(Some(Found { orders, events, own: Some(own) }))
     }
 
     /// The next stored orders; `None` at the end.
-    async fn next_stored(&mut self) -> Result<Option<Vec<StoredOrder>>, Trouble> {
+    async fn next_stored(&mut self) -> Result<Option<Found>, Trouble> {
         let Some(Reading::Stored(reader)) = &mut self.reading else { return Ok(None) };
-        let Some((stored, seq)) = reader.next(&self.orders, self.upto).await? else {
+        let Some((orders, seq)) = reader.next(&self.orders, self.upto).await? else {
             self.reading = None;
             return Ok(None);
         };
@@ -155,13 +168,20 @@ impl Owed {
         if log.shard == self.source.stream.shard {
             self.through = Position { incarnation: log.incarnation, seq };
         }
-        Ok(Some(stored))
+        Ok(Some(Found { orders, events: HashMap::new(), own: None }))
     }
 
-    fn derive(&self, stored: &[StoredOrder]) -> Vec<FramePart> {
+    fn derive(&self, found: &Found) -> Vec<FramePart> {
         let mut facts = Facts::default();
-        for order in stored {
-            self.deriver.derive(&order.as_stored(), &mut facts);
+        for order in &found.orders {
+            match &found.own {
+                Some(own) if !own.contains(&order.key) => {
+                    let new = found.events.get(&order.key.order_id);
+                    let is_new = |event_id: &str| new.is_some_and(|new| new.contains(event_id));
+                    self.deriver.derive_news(&order.as_stored(), is_new, &mut facts);
+                }
+                _ => self.deriver.derive(&order.as_stored(), &mut facts),
+            }
         }
         facts.into_parts().into_iter().filter(|part| part.shard == self.target).collect()
     }
@@ -204,15 +224,15 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     identities
 }
 
-/// The orders that events in frames are about.
-fn named_by_events(frames: &[StoredFrame]) -> Vec<OrderRef> {
+/// The orders that events in frames are about, and the ids of the events by that of their order.
+fn named_by_events(frames: &[StoredFrame]) -> (Vec<OrderRef>, HashMap<String, BTreeSet<String>>) {
     let of_events = frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Events));
-    of_events
-        .flat_map(|frame| OrderRef::all_of(frame.payload()))
-        .map(|(of, _)| of)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    let (mut named, mut events) = (BTreeSet::new(), HashMap::<String, BTreeSet<String>>::new());
+    for (of, event_id) in of_events.flat_map(|frame| OrderRef::all_of(frame.payload())) {
+        events.entry(of.order_id.clone()).or_default().insert(event_id);
+        named.insert(of);
+    }
+    (named.into_iter().collect(), events)
 }
 
 #[cfg(test)]

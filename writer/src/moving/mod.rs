@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
 use self::standing::Troubles;
-use crate::backlog::Backlog;
 use crate::metrics::{MOVES_AGE_SECONDS, MOVES_FAILURES, MOVES_HELD_UP, MOVES_ROWS, MOVES_STEPS, MOVES_UNITS};
+use crate::status::backlog::Backlog;
 use crate::{WriterOptions, retry};
 
 /// How often a process that does not move a shard's units asks whether it should.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use forebay_admin::moves::{Part, Standing};
 use forebay_model::{ShardId, Timestamp};
 
-use crate::backlog::Backlog;
+use crate::status::backlog::Backlog;
 use crate::status::{State, Status};
 
 /// What went wrong with shards, for each part of the moves out of each shard, until that part goes on without. Clones are the same.

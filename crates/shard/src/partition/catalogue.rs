@@ -140,8 +140,10 @@ pub(super) async fn take_over_statistics(
     to: &str,
 ) -> Result<(), sqlx::Error> {
     // Where nothing is set, it is -1 or, from Postgres 17 on, NULL.
-    const SQL: &str = "select string_agg(format('alter column %I set statistics %s', attname, attstattarget), ', ') \
-        from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped and attstattarget >= 0";
+    const SQL: &str = "with columns as (select * from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped) \
+        select string_agg(format('alter column %I set %s', attname, set), ', ') from ( \
+            select attname, format('statistics %s', attstattarget) as set from columns where attstattarget >= 0 union all \
+            select attname, format('(%s)', array_to_string(attoptions, ', ')) from columns where attoptions is not null) as all_set";
     let targets: Option<String> = sqlx::query_scalar(SQL).bind(from).fetch_one(&mut *connection).await?;
     if let Some(targets) = targets {
         sqlx::raw_sql(AssertSqlSafe(format!("alter table {to} {targets}"))).execute(connection).await?;

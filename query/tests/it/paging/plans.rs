@@ -202,9 +202,15 @@ async fn a_long_history(scene: &Scene) {
         "insert into order_views (bucket, tenant, view, key, ordered_at, order_id, customer_id, kind, currency, subtotal, status, items) \
          select 1, '', 1, 'S1', {each}, 'C1', {rest}, {status} from generate_series(1, 20000) n"
     );
+    // Of most others there are a few, of each of which the bucket tells as much as its name.
+    let other = |sql: &str| {
+        sql.replace("select 1, '', 'C1'", "select n % 4000, '', 'D' || n % 4000")
+            .replace("select 1, '', 1, 'S1'", "select n % 4000, '', 1, 'D' || n % 4000")
+    };
+    let (other_orders, other_views) = (other(&orders), other(&views));
     let events = "insert into order_events values (1, '', 'H2', 'C1', 'E', 'shipped', now(), 1, 1, '{}'); \
         insert into view_events values (1, '', 1, 'S1', now(), 'H2', 'C1', 'E', 'shipped', now(), '{}')";
-    for insert in [&orders, &views, events] {
+    for insert in [&orders, &other_orders, &views, &other_views, events] {
         scene.sql(ShardId(0), insert).await;
     }
 }

@@ -1,5 +1,6 @@
 //! The clients that rows use.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,14 +9,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Client, Connection};
+use crate::dataset::field;
 
-/// Posts one order after the other, each of which only one of several clients posts.
+/// Posts one order after the other, or one event, each of which only one of several clients posts.
 pub struct Posts {
     connection: Connection,
     orders: Orders,
+    are_events: bool,
 }
 
-/// The orders that clients post: lines of JSON, each given once until all were given.
+/// The orders, or events, that clients post: lines of JSON, each given once until all were given.
 #[derive(Clone)]
 pub struct Orders {
     lines: Arc<Vec<Bytes>>,
@@ -41,9 +44,21 @@ impl Posts {
     /// # Errors
     /// Where nobody listens.
     pub async fn to(port: u16, clients: usize, orders: &Orders) -> Result<Vec<Self>> {
+        Self::open(port, clients, orders, false).await
+    }
+
+    /// The same, of events.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub async fn of_events(port: u16, clients: usize, events: &Orders) -> Result<Vec<Self>> {
+        Self::open(port, clients, events, true).await
+    }
+
+    async fn open(port: u16, clients: usize, orders: &Orders, are_events: bool) -> Result<Vec<Self>> {
         let mut posts = Vec::new();
         for _ in 0..clients {
-            posts.push(Self { connection: Connection::open(port).await?, orders: orders.clone() });
+            posts.push(Self { connection: Connection::open(port).await?, orders: orders.clone(), are_events });
         }
         Ok(posts)
     }
@@ -51,8 +66,11 @@ impl Posts {
 
 impl Client for Posts {
     async fn once(&mut self, _number: u64, _begun: Instant) -> Result<()> {
-        let answer = self.connection.post("/v1/orders", self.orders.next()).await?;
-        ensure!(answer.status == 202, "an order was answered with {}: {:?}", answer.status, answer.body);
+        let line = self.orders.next();
+        let order_id = if self.are_events { field(&line, "order_id") } else { None };
+        let path = order_id.map_or(Cow::Borrowed("/v1/orders"), |id| format!("/v1/orders/{id}/events").into());
+        let answer = self.connection.post(&path, line.clone()).await?;
+        ensure!(answer.status == 202, "{path} was answered with {}: {:?}", answer.status, answer.body);
         Ok(())
     }
 }

@@ -16,8 +16,8 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::figure::line::Line;
-use reads::{cached, export, page, uncached};
-use writes::{ack, again, backlog, post, readable, replay, shards, stored, verify};
+use reads::{cached, export, page, status, uncached};
+use writes::{ack, again, backlog, events, post, readable, replay, shards, stored, verify};
 
 /// A row, which may have several lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub enum Row {
     Uncached,
     /// A range of time as NDJSON.
     Export,
+    /// A customer's list, with what has become of the orders.
+    Status,
+    /// What happens to orders, by the file and one by one.
+    Events,
     /// Memory under load.
     Memory,
     /// Processor time and bytes of an order.
@@ -58,7 +62,7 @@ pub enum Row {
 
 impl Row {
     /// Every row, in the order of the table. Rows that use the same orders stand together.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ReplayOrders,
         Self::Replay,
         Self::Backlog,
@@ -71,6 +75,8 @@ impl Row {
         Self::Uncached,
         Self::Export,
         Self::Memory,
+        Self::Status,
+        Self::Events,
         Self::Cost,
         Self::Shards,
         Self::Page,
@@ -91,6 +97,8 @@ impl Row {
             Self::Cached => "cached",
             Self::Uncached => "uncached",
             Self::Export => "export",
+            Self::Status => "status",
+            Self::Events => "events",
             Self::Memory => "memory",
             Self::Cost => "cost",
             Self::Page => "page",
@@ -101,7 +109,7 @@ impl Row {
 
     /// Whether it takes too long for a quick run.
     pub const fn is_long(self) -> bool {
-        matches!(self, Self::Cost | Self::Page | Self::Stored | Self::Shards)
+        matches!(self, Self::Status | Self::Events | Self::Cost | Self::Page | Self::Stored | Self::Shards)
     }
 
     /// Whether it reads the orders that the row before has left.
@@ -126,6 +134,8 @@ impl Row {
             Self::Cached => cached::lines(bench).await,
             Self::Uncached => uncached::lines(bench).await,
             Self::Export => export::lines(bench).await,
+            Self::Status => status::lines(bench).await,
+            Self::Events => events::lines(bench).await,
             Self::Memory => memory::lines(bench).await,
             Self::Cost => cost::lines(bench).await,
             Self::Page => page::lines(bench).await,

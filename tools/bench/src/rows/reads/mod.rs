@@ -3,6 +3,7 @@
 pub(super) mod cached;
 pub(super) mod export;
 pub(super) mod page;
+pub(super) mod status;
 pub(super) mod uncached;
 
 use std::num::NonZeroU16;

@@ -20,7 +20,7 @@ use crate::rows::writes::replay::recipe;
 use crate::usage::Cost;
 
 /// As many as the query service has connections to a shard.
-const CONNECTIONS: usize = 8;
+pub(super) const CONNECTIONS: usize = 8;
 /// So many customers are asked for in turn; pgbench finds each by comparing, so they must be few.
 const CUSTOMERS: usize = 32;
 
@@ -54,7 +54,7 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 }
 
 /// Each request has another end, a microsecond later, so that no cache has its answer.
-fn path(customer: &CustomerId, number: u64) -> String {
+pub(super) fn path(customer: &CustomerId, number: u64) -> String {
     format!("/v1/customers/{customer}/orders?to={END}T00:00:00.{:06}Z", number % 1_000_000)
 }
 

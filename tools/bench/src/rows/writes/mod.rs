@@ -3,6 +3,7 @@
 pub(super) mod ack;
 pub(super) mod again;
 pub(super) mod backlog;
+pub(super) mod events;
 pub(super) mod post;
 pub(super) mod readable;
 pub(super) mod replay;
