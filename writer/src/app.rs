@@ -49,12 +49,7 @@ async fn run(settings: Settings, log: LogSettings, service: Service, backlog: Ba
     backlog.set_log(log.clone());
     let shards = Shards::new(settings.clone(), log.clone(), service.clone(), backlog.clone());
     service.lifecycle.spawn("shards", shards.run(map, stop.clone()));
-    let moving = Moving {
-        log: log.clone(),
-        shards: settings.shards.clone(),
-        keep: settings.options.keep_behind,
-        at_once: settings.options.moves_at_once.into(),
-    };
+    let moving = Moving::new(log.clone(), settings.shards.clone(), &settings.options, backlog.clone());
     service.lifecycle.spawn("move units", moving.run(stop.clone()));
     let keep = settings.options.keep_behind_bytes.as_u64();
     service.lifecycle.spawn("trim streams", trimming::run(log.clone(), backlog, keep, stop.clone()));

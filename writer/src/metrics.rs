@@ -31,6 +31,8 @@ forebay_service::metric_table! {
     MOVES_STEPS Counter "forebay_moves_steps_total" ["phase"] "Phases that this process has brought moves to";
     MOVES_ROWS Counter "forebay_moves_rows_total" ["shard"] "Rows of the shard that this process has copied to others";
     MOVES_FAILURES Counter "forebay_moves_failures_total" ["shard"] "What went wrong with a shard while something moved, and was tried again";
+    MOVES_HELD_UP Gauge "forebay_moves_held_up" ["shard"]
+        "Whether something is wrong with the shard, and holds up what this process moves: 1 or 0";
     MOVES_AGE_SECONDS Gauge "forebay_moves_age_seconds" [] "How long this process has seen the oldest move under way; 0 without one";
     LOG_BYTES Gauge "forebay_log_bytes" ["stream", "shard"] "Bytes that the stream takes";
     LOG_BYTES_MAX Gauge "forebay_log_bytes_max" ["stream", "shard"] "Bytes that the stream may take; a full one refuses orders";

@@ -69,7 +69,7 @@ pub fn own_cpu_seconds() -> f64 {
     stat(std::process::id()).map_or(0.0, |own| with_ended_children(&own))
 }
 
-/// The bytes that a process and its children that run have had written to the disk. What children that have ended wrote is not known.
+/// The bytes that a process and its children have had written to the disk: what those wrote that have ended, Linux counts with the process.
 pub fn written_bytes(pid: u32) -> u64 {
     let all = all_processes().into_iter().flatten().flatten();
     let children = all.filter(|process| process.stat().is_ok_and(|stat| stat.ppid == pid as i32));

@@ -1,7 +1,7 @@
 //! Buckets move from one shard to another while their orders come, with repeats and conflicts, by maps of now and of before: in the end each order is
 //! in one place, once, and so is what follows from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -276,6 +276,34 @@ async fn what_waits_in_the_map_is_moved_by_writers_that_are_killed() {
     assert!(fifty(&map).iter().all(|unit| moved.shard(unit.stream(), unit.bucket()) == B));
     check(&scene, load.stop().await).await;
     writer.stop().await;
+}
+
+/// Of two writers one moves what leaves a shard. The other asks now and then whether it should, and makes no connection for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stands_by_asks_over_one_connection() {
+    let (scene, _) = begin("standsby").await;
+    let writers = [scene.writer(&[]).await, scene.writer(&[]).await];
+    scene.stored(400).await;
+    // It waits, and does not begin.
+    let map = scene.log.read_map().await.unwrap();
+    let held = map.next_with_pace(Pace { paused: true, ..Pace::default() });
+    scene.log.update_map(&held).await.unwrap();
+    scene.log.update_map(&held.decided(&[Decision::Wait(fifty(&map)[0], B)]).unwrap()).await.unwrap();
+    let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    eventually("one session has asked four times", async || {
+        let asking = "select coalesce(string_agg(pid || ' ' || extract(epoch from query_start), ','), '') from pg_stat_activity \
+            where datname = current_database() and application_name = 'forebay-moves' and query like '%pg_try_advisory_lock%'";
+        let rows = scene.shards.sql(0, asking).await;
+        for (pid, at) in rows.split(',').filter_map(|row| row.split_once(' ')) {
+            asked.entry(pid.to_owned()).or_default().insert(at.to_owned());
+        }
+        (asked.values().any(|times| times.len() >= 4), asked.clone())
+    })
+    .await;
+    assert!(asked.len() <= 2, "that of the one that leads, and that of the other: {asked:?}");
+    for writer in writers {
+        writer.stop().await;
+    }
 }
 
 /// Somebody wants it back in each phase in which that can be.

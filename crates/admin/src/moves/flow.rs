@@ -121,10 +121,9 @@ impl Flow {
         lease.done();
         let position = position.with_context(|| format!("{} was never read", self.stream))?.position;
         let stream = log.stream_state(self.stream).await?;
-        let mean = stream.bytes / stream.frames.max(1);
-        let ahead = stream.last_seq.saturating_sub(position.seq).saturating_mul(mean);
+        let lag = stream.last_seq.saturating_sub(position.seq);
         let mut state = self.state();
-        state.is_behind = ahead > stream.bytes_max / STREAM_PART;
+        state.is_behind = has_too_much(lag, stream.bytes, stream.frames, stream.bytes_max);
         state.committed(position, Instant::now());
         Ok(())
     }
@@ -132,6 +131,12 @@ impl Flow {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a stream of so many bytes and frames, of which the last `lag` are not committed, has so much of these that nothing is copied to it.
+pub(super) fn has_too_much(lag: u64, bytes: u64, frames: u64, bytes_max: u64) -> bool {
+    let mean = bytes / frames.max(1);
+    lag.saturating_mul(mean) > bytes_max / STREAM_PART
 }
 
 impl State {

@@ -22,10 +22,14 @@ impl Lead {
     /// # Errors
     /// Where the shard does not answer.
     pub async fn take(pool: &ShardPool) -> Result<Option<Self>> {
-        let mut connection = pool.acquire().await?.detach();
+        let mut lease = pool.acquire().await?.cut_unless_done();
         let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MOVES_LOCK);
-        let is_taken: bool = lock.fetch_one(&mut connection).await?;
-        Ok(is_taken.then_some(Self(connection)))
+        let is_taken: bool = lock.fetch_one(&mut *lease).await?;
+        if is_taken {
+            return Ok(Some(Self(lease.detach())));
+        }
+        lease.done();
+        Ok(None)
     }
 
     /// Ends when it is lost.

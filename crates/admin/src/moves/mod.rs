@@ -16,6 +16,7 @@
 //! | `copy` | rows to the log of the shard that is to own them |
 //! | `flow` | how fast they go there |
 //! | `lead` | which process does it |
+//! | `standing` | why it stands still |
 
 pub mod buckets;
 pub mod command;
@@ -27,6 +28,7 @@ mod look;
 pub mod plan;
 pub mod preflight;
 pub mod progress;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -50,6 +52,7 @@ use crate::control::pool_of;
 use crate::control::publish::publish_within;
 
 pub use self::lead::Lead;
+pub use self::standing::{Standing, answer};
 
 /// How often it is looked whether a shard has come further.
 const POLL: Duration = Duration::from_millis(50);
@@ -63,8 +66,6 @@ const KEPT_TOGETHER: usize = 64;
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 /// How many units are looked at together.
 const TOGETHER: usize = 8;
-/// How many units may be between their owners at the same time, from one shard: their orders wait to be seen.
-const BETWEEN_MAX: usize = 32;
 /// How often rows are copied to a shard that has not stored them.
 const MISSING_MAX: u32 = 3;
 /// How long a control frame may take to be taken by a log.
@@ -86,7 +87,7 @@ pub enum MoveEvent {
 }
 
 /// Which of the moves a mover goes on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// All of them.
     All,
@@ -223,7 +224,7 @@ impl<'a> Mover<'a> {
             self.flows.entry(stream).or_insert_with(|| Flow::to(stream));
         }
         let Looked { mut decisions, is_idle, has_trouble } = self.look_at(&map, &entries, tell).await;
-        limit_between(&map, &mut decisions, self.settings.from);
+        map.limit_between(&mut decisions, self.settings.from);
         decisions.extend(self.begins(&map));
         let is_idle = is_idle && decisions.is_empty();
         self.decide_all(&map, &decisions, tell).await?;
@@ -298,7 +299,7 @@ impl<'a> Mover<'a> {
                     looked.has_trouble = true;
                     tell(MoveEvent::Trouble(
                         entry.to,
-                        format!("{:?} from shard {}: {error:#}", entry.unit, entry.from),
+                        format!("{} from shard {}: {error:#}", plan::name(entry.unit), entry.from),
                     ));
                 }
             }
@@ -311,20 +312,8 @@ impl<'a> Mover<'a> {
     /// What waits and can begin.
     fn begins(&self, map: &ShardMap) -> Vec<Decision> {
         let MoverSettings { from, part, at_once, .. } = self.settings;
-        if part == Part::Others || map.queue().pace.paused {
-            return Vec::new();
-        }
-        let is_mine = |shard| from.is_none_or(|from| from == shard);
-        let under_way = map.moves().iter().filter(|entry| is_mine(entry.from) && entry.phase != Phase::Owned).count();
-        let can_begin = map
-            .queue()
-            .waiting()
-            .filter(|&(unit, _)| is_mine(map.shard(unit.stream(), unit.bucket())) && map.moving(unit).is_none());
-        let begin = |(unit, to): (Unit, ShardId)| {
-            let is_there = map.shard(unit.stream(), unit.bucket()) == to;
-            if is_there { Decision::Forget(unit) } else { Decision::Begin(unit, to) }
-        };
-        can_begin.take(at_once.saturating_sub(under_way)).map(begin).collect()
+        let is_held = part == Part::Others || map.queue().pace.paused;
+        if is_held { Vec::new() } else { map.begins(from, at_once) }
     }
 
     /// Of decisions that somebody else was faster with nothing is made: the next look finds what follows.
@@ -439,22 +428,6 @@ async fn step(
             Act::Compare | Act::Wait(_) => Step::Waits,
         });
     }
-}
-
-/// Leaves out decisions to release that would let too many units be between their owners.
-fn limit_between(map: &ShardMap, decisions: &mut Vec<Decision>, from: Option<ShardId>) {
-    let is_between = |entry: &&Entry| {
-        from.is_none_or(|from| entry.from == from) && !matches!(entry.phase, Phase::Copying | Phase::Owned)
-    };
-    let mut room = BETWEEN_MAX.saturating_sub(map.moves().iter().filter(is_between).count());
-    decisions.retain(|decision| {
-        if !matches!(decision, Decision::Next(_, _, Phase::Releasing)) {
-            return true;
-        }
-        let fits = room > 0;
-        room = room.saturating_sub(1);
-        fits
-    });
 }
 
 /// Whether anything of a shard moves, or is to.

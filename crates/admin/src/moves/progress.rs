@@ -1,6 +1,6 @@
 //! How far what moves has come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,8 +12,11 @@ use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 
+use super::flow::has_too_much;
 use super::plan::{Plan, name};
+use super::standing::Standing;
 use crate::settings::stored_map;
+use crate::shards::{Figures, StreamFigures};
 use crate::system::System;
 
 /// All that moves, as `--json` prints it.
@@ -33,6 +36,8 @@ pub struct Progress {
     pub rows_copied: u64,
     /// Rows that shards have deleted because others own them.
     pub rows_cleaned: u64,
+    /// Why what moves stands still, where it does: a sentence each.
+    pub standing: Vec<String>,
     /// Shards that do not answer, and those that are nearly full: a sentence each.
     pub warnings: Vec<String>,
 }
@@ -83,10 +88,20 @@ pub struct Watched {
     pub paused: bool,
 }
 
+impl WayProgress {
+    fn moving(&self) -> usize {
+        self.waiting + self.under_way + self.turned_back
+    }
+
+    fn is_moving(&self) -> bool {
+        self.moving() > 0
+    }
+}
+
 impl Progress {
     /// Units that wait, are under way or go back.
     pub fn moving(&self) -> usize {
-        self.ways.iter().map(|way| way.waiting + way.under_way + way.turned_back).sum()
+        self.ways.iter().map(WayProgress::moving).sum()
     }
 
     /// Whether any do.
@@ -108,16 +123,48 @@ pub async fn read(system: &System, log: &Log) -> Result<Progress> {
     for entry in map.moves() {
         *phases.entry(entry.phase.as_str()).or_default() += 1;
     }
+    let ways = ways(&map);
     Ok(Progress {
         epoch: map.epoch().0,
         pace: map.queue().pace,
-        ways: ways(&map),
+        standing: standing(log, &map, &ways, &figures).await?,
+        ways,
         phases,
         stopped: map.queue().stopped().iter().map(sentence).collect(),
         rows_copied,
         rows_cleaned,
         warnings: super::preflight::warnings(&figures),
     })
+}
+
+/// What holds up what moves: as writers tell it, and streams to which nothing is copied.
+async fn standing(log: &Log, map: &ShardMap, ways: &[WayProgress], figures: &Figures) -> Result<Vec<String>> {
+    let moving: BTreeSet<ShardId> =
+        ways.iter().filter(|way| way.is_moving()).flat_map(|way| [way.from, way.to]).collect();
+    if moving.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = super::standing::ask(log).await?.into_iter().filter(|of| moving.contains(&of.shard));
+    let mut sentences: Vec<String> =
+        told.map(|Standing { why, since, .. }| format!("held up since {since}: {why}")).collect();
+    let targets = ways.iter().filter(|way| way.waiting + way.under_way > 0).map(|way| way.to).collect::<BTreeSet<_>>();
+    for shard in figures.shards.iter().filter(|shard| targets.contains(&shard.shard)) {
+        let is_behind = |stream: &&StreamFigures| is_behind(stream, map.settings().streams.bytes_max);
+        let streams = shard.streams.iter().filter(is_behind);
+        sentences.extend(streams.map(|stream| {
+            let of = stream.stream.on(shard.shard);
+            format!("more than a quarter of {of} is not committed: nothing is copied there until it has less")
+        }));
+    }
+    Ok(sentences)
+}
+
+/// Whether a stream has so much that is not committed that nothing is copied to it.
+fn is_behind(stream: &StreamFigures, bytes_max: u64) -> bool {
+    let (Some(lag), Some(bytes), Some(frames)) = (stream.lag_frames, stream.log_bytes, stream.log_frames) else {
+        return false;
+    };
+    has_too_much(lag, bytes, frames, bytes_max)
 }
 
 fn ways(map: &ShardMap) -> Vec<WayProgress> {

@@ -126,6 +126,48 @@ async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
 }
 
 #[tokio::test]
+async fn a_system_that_is_there_gets_another_shard_and_loses_none() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // The port of the third follows the last.
+    let is_free = |place: &LocalSystem| {
+        let next = place.ports[..2].iter().max().unwrap() + 1;
+        !place.ports.contains(&next) && TcpListener::bind(("127.0.0.1", next)).is_ok()
+    };
+    let place = std::iter::repeat_with(LocalSystem::new).find(is_free).unwrap();
+    let nats = format!("nats://127.0.0.1:{}", place.ports[2]);
+    let shards =
+        async || place.forebay.run(&["shards", "--json", "--nats", &nats]).await.json().unwrap()["shards"].clone();
+    let first = place.run_up(&["--detach"]).await;
+    assert_eq!(first.code, Some(0), "{first:?}");
+    assert_eq!(shards().await.as_array().unwrap().len(), 2);
+    assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
+
+    let more = place.run_up(&["--detach", "--shards", "3"]).await;
+    assert_eq!(more.code, Some(0), "{more:?}");
+    assert!(more.stdout.contains("all were there already (2,000 duplicates dropped)"), "{more:?}");
+    let found = shards().await;
+    let buckets: Vec<_> = found.as_array().unwrap().iter().map(|shard| shard["buckets"].as_u64().unwrap()).collect();
+    assert_eq!(buckets, [2048, 2048, 0]);
+    let command =
+        ["shards", "move", "--buckets", "20", "--from", "0", "--to", "2", "--yes", "--keep-s", "0", "--nats", &nats];
+    let moved = place.forebay.run(&command).await;
+    assert!(moved.code == Some(0) && moved.stderr.contains("40 of 40 parts are there"), "{moved:?}");
+    assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
+
+    // As many as there are, where nothing is said; and never fewer.
+    let fewer = place.run_up(&["--detach", "--shards", "2"]).await;
+    assert!(fewer.code == Some(64) && fewer.stderr.contains("--shards says 2, and this system has 3"), "{fewer:?}");
+    let again = place.run_up(&["--detach"]).await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(shards().await[2]["buckets"], 20);
+    let stats: serde_json::Value =
+        reqwest::get(format!("http://127.0.0.1:{}/v1/stats", place.ports[5])).await.unwrap().json().await.unwrap();
+    assert_eq!(stats["orders"], 2000, "{stats}");
+    let wiped = place.forebay.run(&["down", "--wipe"]).await;
+    assert_eq!((wiped.code, place.listening()), (Some(0), vec![]), "{wiped:?}");
+}
+
+#[tokio::test]
 async fn what_dies_is_started_again_and_nothing_outlives_the_command() {
     let place = LocalSystem::new();
     let mut up = place.start_up(&[]);

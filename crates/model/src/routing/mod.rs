@@ -7,6 +7,7 @@ pub mod member;
 pub mod plan;
 pub mod queue;
 pub mod shard_map;
+pub mod turn;
 
 pub use bucket::{Bucket, Hash};
 pub use decision::{Decision, NotDecided};

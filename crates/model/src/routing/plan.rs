@@ -76,7 +76,12 @@ impl Weighed {
         while let (false, Some(giver), Some(taker)) = (is_near, most(&givers), most(&takers)) {
             let (from, to) = (&mut givers[giver], &mut takers[taker]);
             let gives = from.room + from.share / SLACK;
-            let fitting = from.buckets.partition_point(|&(weight, _)| weight <= gives.min(to.room));
+            let up_to = |most: u64| from.buckets.partition_point(|&(weight, _)| weight <= most);
+            let fitting = match up_to(gives.min(to.room)) {
+                // Each bucket is a large part of a shard: one may go that leaves the giver no further from its share than the taker is then.
+                0 => up_to(from.room.midpoint(to.room).min(to.room)),
+                fitting => fitting,
+            };
             if fitting == 0 && gives <= to.room {
                 from.room = 0;
             } else if fitting == 0 {

@@ -23,6 +23,8 @@ pub enum Unit {
     Megabytes,
     /// Bytes.
     Bytes,
+    /// Orders.
+    Orders,
 }
 
 /// What a line must come to.

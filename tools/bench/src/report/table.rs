@@ -60,6 +60,7 @@ fn figure(figure: &Figure, unit: Unit) -> String {
         Unit::Microseconds => " µs",
         Unit::Megabytes => " MB",
         Unit::Bytes => " B",
+        Unit::Orders => "",
     };
     if (most - least).abs() < f64::EPSILON {
         return format!("{median}{suffix}");
@@ -72,6 +73,7 @@ fn number(number: f64, unit: Unit) -> String {
         Unit::Milliseconds if number < 10.0 => format!("{number:.2}"),
         Unit::Milliseconds => format!("{number:.1}"),
         Unit::Megabytes => format!("{number:.0}"),
+        Unit::Orders => format!("{number:.1}"),
         _ => grouped(number),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         progress = read(&system, &log).await?;
     }
     out!("{}", if args.json { serde_json::to_string_pretty(&progress)? } else { text(&progress) })?;
-    for sentence in progress.stopped.iter().chain(&progress.warnings) {
+    for sentence in progress.stopped.iter().chain(&progress.standing).chain(&progress.warnings) {
         note!("forebay: {sentence}");
     }
     Ok(if progress.stopped.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -110,6 +110,7 @@ mod tests {
             stopped: Vec::new(),
             rows_copied: 123_456,
             rows_cleaned: 7,
+            standing: Vec::new(),
             warnings: Vec::new(),
         };
         insta::assert_snapshot!(text(&progress));

@@ -341,6 +341,55 @@ async fn a_shard_that_was_half_added_is_added_by_the_same_command() {
     }
 }
 
+/// Of two that are to be the same number one is; the other says what happened, and comes with a database that was made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_shards_that_come_at_once_one_is_first_and_the_other_is_told() {
+    let growing = Growing::new(2, 1).await;
+    let [one, other] = [growing.database(1, "one", "").await, growing.database(1, "other", "").await];
+    let wanted = |url: &str| Wanted { addresses: url.parse().unwrap(), labels: Vec::new() };
+    // The first has its tables and its number, and is held before the map has it.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let (held, there) = (std::sync::Mutex::new(held), Arc::new(tokio::sync::Notify::new()));
+    let (system, of_one, is_there) = (growing.system().await, wanted(&one), Arc::clone(&there));
+    let late = tokio::spawn(async move {
+        let tell = |step| {
+            if step == Step::TakeIn {
+                is_there.notify_one();
+                tokio::task::block_in_place(|| held.lock().unwrap().recv().unwrap());
+            }
+        };
+        members::add(&system, &of_one, &tell).await
+    });
+    there.notified().await;
+    let won = members::add(&growing.system().await, &wanted(&other), &|_| ()).await.unwrap();
+    assert!(won.is_done() && won.shard == ShardId(1), "{won:?}");
+    go_on.send(()).unwrap();
+    let lost = late.await.unwrap().unwrap_err().to_string();
+    assert!(lost.contains("another shard 1 came meanwhile, at ") && lost.contains("/other"), "{lost}");
+    assert!(lost.contains("make that database anew"), "{lost}");
+    let addresses = |map: &Value, shard: &str| map["shards"][shard]["addresses"][0].clone();
+    assert_eq!(addresses(&growing.map().await, "1"), other.as_str());
+    // What it left behind is refused, too, until it is made anew.
+    growing.refuses(&["shards", "add", &one, "--yes"], &["it is shard 1 of this system already", "/other"]).await;
+    growing.stack.sql(1, "drop database one").await.unwrap();
+    let one = growing.database(1, "one", "").await;
+    assert_eq!(growing.run(&["shards", "add", &one, "--yes"]).await.code, Some(0));
+    assert_eq!(addresses(&growing.map().await, "2"), one.as_str());
+
+    // The same as commands: whoever ends well is a shard, and nobody else.
+    let urls = [growing.database(1, "third", "").await, growing.database(1, "fourth", "").await];
+    let add = async |url: &str| growing.run(&["shards", "add", url, "--yes"]).await;
+    let (third, fourth) = tokio::join!(add(&urls[0]), add(&urls[1]));
+    let map = growing.map().await;
+    let shards: Vec<&Value> = map["shards"].as_object().unwrap().values().map(|at| &at["addresses"][0]).collect();
+    for (ran, url) in [(&third, &urls[0]), (&fourth, &urls[1])] {
+        let is_told = ran.code == Some(1) && ran.stderr.contains("came meanwhile");
+        assert!(ran.code == Some(0) || is_told, "{ran:?}");
+        assert_eq!(shards.contains(&&json!(url)), ran.code == Some(0), "{ran:?}");
+    }
+    assert!(third.code == Some(0) || fourth.code == Some(0), "{third:?} {fourth:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_a_shard_is_refused_before_anything_is_changed() {
     let growing = Growing::new(2, 1).await;

@@ -83,6 +83,41 @@ async fn orders_go_in_and_come_back_where_every_server_asks_who_comes_and_no_sec
     system.stop().await.unwrap();
 }
 
+/// Passwords are changed as operators change them: on the servers and in the file that everybody reads. Nobody is started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_has_changed_in_its_file_is_followed() {
+    let Secured { stack, secrets, .. } = Secured::start().await;
+    let system = System::start_with(stack, &[]).await.unwrap();
+    let post = async |customers: std::ops::Range<u32>| {
+        for n in customers {
+            let order =
+                json!({"customer_id": format!("C{n}"), "items": [{"sku": "SHOE", "quantity": 1, "price": 2999}]});
+            assert_eq!(system.post(&order).await.unwrap().0, 202);
+        }
+    };
+    post(0..10).await;
+    system.wait_for_orders(10).await.unwrap();
+    let changed = format!("{:064x}", rand::random::<u128>());
+    for shard in 0..2 {
+        system.stack.sql(shard, &format!("alter role forebay password '{changed}'")).await.unwrap();
+    }
+    std::fs::write(secrets.path("pgpass"), format!("*:*:*:forebay:{changed}\n")).unwrap();
+    // What was connected by the one of before is cut off, and everything is connected anew.
+    for shard in 0..2 {
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+            where usename = 'forebay' and pid <> pg_backend_pid()";
+        assert_ne!(system.stack.sql(shard, cut).await.unwrap().trim(), "0");
+    }
+    post(10..20).await;
+    system.wait_for_orders(20).await.unwrap();
+    eventually("everybody's orders are read, from both shards", async || {
+        let (status, list) = system.get("/v1/orders?limit=50").await.unwrap();
+        (status == 200 && list["data"].as_array().is_some_and(|data| data.len() == 20), (status, list))
+    })
+    .await;
+    system.stop().await.unwrap();
+}
+
 fn logs(stack: &Stack) -> Vec<(String, String)> {
     let folder = stack.log("any").parent().unwrap().to_owned();
     let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
