@@ -9,11 +9,13 @@ use std::sync::Arc;
 use forebay_model::event::check_sender;
 use forebay_model::order::Draft;
 use forebay_model::order::fault::{FAULTS_MAX, Fault};
-use forebay_model::{CustomerId, Event, EventParser, OrderId, OrderParser, Rejection, ShardMap, Tenant, Timestamp};
+use forebay_model::{Event, EventParser, Order, OrderId, OrderParser, Rejection, ShardMap, Timestamp};
 use forebay_service::BadSetting;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
+
+use crate::sender::Sender;
 
 /// The JSON Schema that there is no other of.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -26,26 +28,31 @@ pub(crate) struct OrderSchema(Arc<Validator>);
 pub(crate) struct Admission {
     pub(crate) parser: OrderParser,
     pub(crate) schema: Option<OrderSchema>,
-    /// The customer, where the sender speaks for one alone.
-    pub(crate) only: Option<CustomerId>,
+    /// For whom they are sent.
+    pub(crate) sender: Sender,
 }
 
 /// Reads events that are to be taken from a sender.
 pub(crate) struct EventAdmission {
     pub(crate) parser: EventParser,
     /// As of [`Admission`].
-    pub(crate) only: Option<CustomerId>,
+    pub(crate) sender: Sender,
 }
 
 impl Admission {
     /// Reads one order. `now` bounds its time.
     pub(crate) fn read<'j>(&self, text: &'j [u8], now: Timestamp) -> Result<Draft<'j>, Rejection> {
         let draft = self.parser.parse(text, now)?;
-        check_sender(&draft.customer_id, self.only.as_ref())?;
+        check_sender(&draft.customer_id, self.sender.only())?;
         if let Some(schema) = &self.schema {
             schema.check(text)?;
         }
         Ok(draft)
+    }
+
+    /// Gives one that was read its identity, as the sender's.
+    pub(crate) fn settle<'j>(&self, draft: Draft<'j>, map: &ShardMap, now: Timestamp, random: u64) -> Order<'j> {
+        draft.settle(self.sender.tenant(), map, now, random)
     }
 }
 
@@ -58,7 +65,7 @@ impl EventAdmission {
         map: &ShardMap,
         now: Timestamp,
     ) -> Result<Event, Rejection> {
-        self.parser.parse(text, of, now)?.settle(Tenant::none(), map, self.only.as_ref())
+        self.parser.parse(text, of, now)?.settle(self.sender.tenant(), map, self.sender.only())
     }
 }
 
@@ -139,7 +146,8 @@ mod tests {
 
     fn faults(schema: &Value, order: &Value) -> Vec<String> {
         let parser = OrderParser::new(ViewSet::default(), Currency::DEFAULT, i64::MAX);
-        let admission = Admission { parser, schema: Some(OrderSchema::new(schema).unwrap()), only: None };
+        let admission =
+            Admission { parser, schema: Some(OrderSchema::new(schema).unwrap()), sender: Sender::default() };
         match admission.read(order.to_string().as_bytes(), Timestamp::now()) {
             Ok(_) => Vec::new(),
             Err(Rejection::Invalid(faults)) => faults.iter().map(ToString::to_string).collect(),

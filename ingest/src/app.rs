@@ -79,13 +79,13 @@ impl App {
     pub(crate) fn admission(&self, map: &ShardMap, sender: &Sender) -> Admission {
         let settings = map.settings();
         let parser = OrderParser::new(settings.views.in_force().clone(), settings.currency, self.0.ahead_max_us);
-        Admission { parser, schema: self.0.order_schema.clone(), only: sender.only().cloned() }
+        Admission { parser, schema: self.0.order_schema.clone(), sender: sender.clone() }
     }
 
     /// Reads a sender's events by the settings of the system, as a map has them.
     pub(crate) fn event_admission(&self, map: &ShardMap, sender: &Sender) -> EventAdmission {
         let parser = EventParser::new(map.settings().views.in_force().clone(), self.0.ahead_max_us);
-        EventAdmission { parser, only: sender.only().cloned() }
+        EventAdmission { parser, sender: sender.clone() }
     }
 
     /// The shard map as it stands.

@@ -14,7 +14,7 @@ use forebay_service::Problem;
 use http::{HeaderMap, HeaderValue};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::meaning::Meaning;
+use crate::keys::meaning::Meaning;
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES_MAX: usize = 128;

@@ -12,7 +12,7 @@
 //! | [`sender`] | for whom a client may speak |
 //! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
-//! | [`keys`], [`meaning`] | which idempotency keys were used of late, and what for |
+//! | [`keys`] | which idempotency keys were used of late, and what for |
 //! | [`memory`] | the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
 //! | [`append`] | a request's orders, logged: those of concurrent requests become frames, per shard |
@@ -25,7 +25,6 @@ mod assign;
 pub mod fuzzing;
 mod http;
 mod keys;
-mod meaning;
 mod memory;
 mod metrics;
 mod sender;

@@ -6,9 +6,11 @@ use forebay_service::{Client, Problem};
 
 use crate::app::App;
 
-/// Who sends: for anybody, or for a customer alone.
+/// Who sends: for a tenant, and of that for anybody or for a customer alone.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Sender {
+    tenant: Tenant,
     only: Option<CustomerId>,
 }
 
@@ -18,13 +20,19 @@ impl Sender {
     /// # Errors
     /// The problem `forbidden` for who is bound to what has no orders of its own. Or that there is no map yet, where it depends on its views.
     pub(crate) fn of(client: &Client, app: &App) -> Result<Self, Problem> {
-        match client.binding(|| Ok(app.map()?.settings().views.in_force().clone()))? {
-            None => Ok(Self { only: None }),
-            Some(Binding::Customer(customer_id)) => Ok(Self { only: Some(customer_id.clone()) }),
+        let only = match client.binding(|| Ok(app.map()?.settings().views.in_force().clone()))? {
+            None => None,
+            Some(Binding::Customer(customer_id)) => Some(customer_id.clone()),
             Some(binding @ Binding::Key { .. }) => {
-                Err(Problem::forbidden(format!("a client that is bound to {binding} sends nothing")))
+                return Err(Problem::forbidden(format!("a client that is bound to {binding} sends nothing")));
             }
-        }
+        };
+        Ok(Self { tenant: client.tenant().clone(), only })
+    }
+
+    /// Whose orders and events it sends.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     /// The customer, where it is for one alone.
@@ -34,9 +42,6 @@ impl Sender {
 
     /// The number of a new request, which says whose it is.
     pub(crate) fn request(&self, now: Timestamp) -> RequestId {
-        match &self.only {
-            None => RequestId::new(now, rand::random()),
-            Some(customer_id) => RequestId::of_owner(now, Owner::of(Tenant::none(), customer_id), rand::random()),
-        }
+        RequestId::of_owner(now, Owner::of(&self.tenant, self.only()), rand::random())
     }
 }

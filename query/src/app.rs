@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use forebay_log::Log;
-use forebay_model::{Receipt, ShardMap};
+use forebay_model::{Receipt, ShardId, ShardMap};
 use forebay_service::{Problem, Shutdown};
 use forebay_shard::AddressError;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::export::Limits;
+use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
 
 /// What handlers share. Cloning it is cheap.
@@ -51,13 +52,23 @@ impl App {
     /// # Errors
     /// The problem `malformed`.
     pub(crate) fn check_receipt(&self, receipt: &Receipt) -> Result<(), Problem> {
-        let foreign = receipt.positions().find(|(stream, _)| self.shards().get(stream.shard).is_err());
+        let map = self.map()?;
+        let is_foreign =
+            |shard: ShardId| self.shards().get(shard).is_err() && !map.has(shard) && map.gone(shard).is_none();
+        let foreign = receipt.positions().find(|(stream, _)| is_foreign(stream.shard));
         foreign.map_or(Ok(()), |(stream, _)| {
             let shard = stream.shard;
             Err(Problem::malformed(format!(
                 "the receipt names shard {shard}, and there is none: it is of another system"
             )))
         })
+    }
+
+    /// Patience for what a checked receipt names that is not reached already.
+    pub(crate) fn patient(&self, patience: Patience) -> Result<Patience, Problem> {
+        self.check_receipt(&patience.receipt)?;
+        let receipt = self.map()?.reached(&patience.receipt);
+        Ok(Patience { receipt, ..patience })
     }
 
     /// What exports share.

@@ -61,6 +61,7 @@ impl Follower {
     /// # Errors
     /// Where a shard does not answer.
     pub(crate) async fn begin_now(&mut self) -> Result<(), ReadError> {
+        self.at.extend(self.reader.app.map()?.all_gone().map(|(shard, last)| (shard, last.logged)));
         for shard in self.shards(&self.subject()?)? {
             let statement = Statement::position(StreamKind::Logged);
             let rows = self.reader.app.shards().read_after(&shard, &statement, &Patience::none()).await?.rows;
@@ -90,22 +91,30 @@ impl Follower {
             let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
             let picked = self.reader.app.shards().pick(StreamKind::Logged).await?;
             let picked = picked.map(|from| from.picked);
-            let reads = shards.iter().map(|shard| self.read(shard, &shards, &subject, amount, picked.as_deref()));
-            let read = join_all(reads).await;
+            let gone = self.gone_to_read()?;
+            let of_gone = gone
+                .iter()
+                .map(|&(log, upto)| self.read_gone(log, upto, &shards, &subject, amount, picked.as_deref()).boxed());
+            let reads =
+                shards.iter().map(|shard| self.read(shard, &shards, &subject, amount, picked.as_deref()).boxed());
+            let read = join_all(reads.chain(of_gone)).await;
             if read.iter().any(|read| matches!(read, Err(ReadError::Moved))) {
                 continue;
             }
             let mut piece = Piece::default();
-            for (shard, read) in shards.iter().zip(read) {
+            let logs = shards.iter().map(|shard| shard.id()).chain(gone.iter().map(|(log, _)| *log));
+            for (log, read) in logs.zip(read) {
                 match read {
-                    Ok(changes) => self.take(shard.id(), changes, &mut piece),
+                    Ok(changes) => self.take(log, changes, &mut piece),
                     Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
                         error.log();
-                        piece.missing.push(shard.id());
+                        piece.missing.push(error.shard());
                     }
                     Err(error) => return Err(error),
                 }
             }
+            piece.missing.sort_unstable();
+            piece.missing.dedup();
             return Ok(piece);
         }
         Err(ReadError::Moved)
@@ -126,6 +135,27 @@ impl Follower {
         let others = others.map(|shard| self.read_on(shard, of.id(), Some(upto), subject, amount, picked));
         let others = try_join_all(others).await?;
         Ok(Changes::together(std::iter::once(own).chain(others).collect()))
+    }
+
+    /// The logs of shards that are gone of which not everything is given yet, each with its end.
+    fn gone_to_read(&self) -> Result<Vec<(ShardId, Position)>, ReadError> {
+        let is_given = |log: ShardId, end: Position| self.at.get(&log).is_some_and(|at| at.covers(end));
+        let gone = self.reader.app.map()?.all_gone().map(|(log, last)| (log, last.logged)).collect::<Vec<_>>();
+        Ok(gone.into_iter().filter(|&(log, end)| !is_given(log, end)).collect())
+    }
+
+    /// Reads on in the log of a shard that is gone: on those that have taken its units over.
+    async fn read_gone(
+        &self,
+        log: ShardId,
+        end: Position,
+        shards: &[Arc<Shard>],
+        subject: &Subject,
+        amount: Amount,
+        picked: Option<&Picked>,
+    ) -> Result<Changes, ReadError> {
+        let reads = shards.iter().map(|shard| self.read_on(shard, log, Some(end), subject, amount, picked));
+        Ok(Changes::together(try_join_all(reads).await?))
     }
 
     /// Reads on in a log, of what is on a shard.

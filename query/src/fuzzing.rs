@@ -6,10 +6,13 @@ use bytes::Bytes;
 use forebay_api::Route;
 use forebay_api::parameter::LIMIT_MAX;
 use forebay_model::Tenant;
+use forebay_service::Problem;
 use forebay_shard::read::{Direction, Filter, Span};
-use http::HeaderMap;
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 
 use crate::cache::codec;
+use crate::http::request::accept;
 use crate::http::request::query_string::QueryString;
 use crate::list::cursor::{self, CursorError, ListDigest};
 
@@ -63,6 +66,39 @@ pub fn query_string(bytes: &[u8]) {
     }
 }
 
+/// The header `Accept` asks for a form that is on offer, or for none of them; it is the same in one line and in several, and who asks for a
+/// form by its name alone is given that.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn accept(bytes: &[u8]) {
+    let headers = |texts: &mut dyn Iterator<Item = &[u8]>| {
+        let values = texts.filter_map(|text| HeaderValue::from_bytes(text).ok());
+        values.map(|value| (ACCEPT, value)).collect::<HeaderMap>()
+    };
+    let one = headers(&mut std::iter::once(bytes));
+    let several = headers(&mut bytes.split(|&byte| byte == b','));
+    let refused = |problem: Problem| (problem.status().as_u16(), problem.detail().to_owned());
+    let wanted = |headers: &HeaderMap| accept::wanted(headers).map_err(refused);
+    if one.is_empty() {
+        assert_eq!(wanted(&one), Ok(None));
+        return;
+    }
+    // A line that is no text says nothing at all.
+    if bytes.is_ascii() {
+        assert_eq!(wanted(&one), wanted(&several));
+    }
+    match wanted(&one) {
+        Ok(None) => {}
+        Ok(Some(format)) => {
+            let alone = headers(&mut std::iter::once(format.media_type().as_bytes()));
+            assert_eq!(wanted(&alone), Ok(Some(format)));
+        }
+        Err((status, detail)) => assert!(status == 406 && detail.contains("application/json")),
+    }
+    assert!(accept::wanted_stream(&one).map_err(refused).err().is_none_or(|(status, _)| status == 406));
+}
+
 /// An entry that is accepted is the same when it is written and read again.
 ///
 /// # Panics
@@ -82,6 +118,7 @@ mod tests {
     fn the_seeds_of_the_fuzz_targets_hold() {
         seeds::each("cursor", cursor);
         seeds::each("query_string", query_string);
+        seeds::each("accept", accept);
         assert!(codec::decode(&Bytes::from_static(include_bytes!("../../tools/fuzz/seeds/entry/body"))).is_some());
         seeds::each("entry", entry);
     }

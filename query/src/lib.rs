@@ -14,13 +14,12 @@
 //! | `http` | the endpoints: requests checked strictly, answers as responses |
 //! | `list` | whose orders a list has; the rows of one shard, piece by piece, and of several as one list; cursors |
 //! | `lookup` | finding one order |
-//! | `totals` | what orders come to |
 //! | `export` | a whole list in one answer, streamed |
 //! | `cache` | answers that are kept, and whether they hold still |
 //! | `replica` | the shards, the servers of each, and which of them answers; waiting for a receipt |
 //! | `unit` | units, wherever they are |
 //! | `position` | the positions of an answer; how far streams are known to be, and since when; how far facts are derived |
-//! | `answer` | rows as JSON |
+//! | `answer` | rows as JSON; what became of an order, what orders come to |
 //! | `log_watch` | the task that follows the log |
 //! | `error` | how reads fail |
 //! | `metrics` | what is measured |
@@ -36,7 +35,6 @@ pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 mod http;
-mod life;
 mod list;
 mod log_watch;
 mod lookup;
@@ -45,12 +43,10 @@ mod position;
 mod replica;
 mod settings;
 mod start;
-mod totals;
 mod unit;
 
 pub use self::metrics::METRICS;
 pub use cache::codec::VERSION as CACHE_ENTRY_VERSION;
-pub use cache::{RedisArgs, RedisUrl};
 pub use settings::{QueryOptions, Settings};
 pub use start::start;
 

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use forebay_log::LogArgs;
+use forebay_redis::RedisArgs;
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
 use forebay_shard::ShardArgs;
 
-use crate::cache::RedisArgs;
 use crate::replica::shard::ReadSettings;
 
 /// Answers questions about orders over HTTP.

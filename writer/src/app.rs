@@ -6,12 +6,13 @@ use forebay_service::health::Need;
 use forebay_service::telemetry::metrics::describe;
 use forebay_service::{BadSetting, Routes, Service};
 
-use crate::backlog::Backlog;
 use crate::metrics::METRICS;
 use crate::moving::Moving;
 use crate::shards::Shards;
+use crate::status::backlog::Backlog;
+use crate::status::report;
 use crate::upkeep::trimming;
-use crate::{Settings, bootstrap, failpoint, report};
+use crate::{Settings, bootstrap, failpoint};
 
 /// Starts the writer's tasks and returns its routes.
 ///

@@ -15,22 +15,18 @@
 //! | `derive` | what follows from stored orders, published behind the commit |
 //! | `failpoint` | places where a test makes the writer fail |
 //! | `retry` | how long is waited after a failure |
-//! | `status` | what each stream's writer is doing, for everybody who asks |
+//! | `status` | what each stream's writer is doing, for everybody who asks; what is in the log and not stored yet; `GET /v1/streams` |
 //! | `metrics` | what is measured |
 //! | `upkeep` | trimming the log behind the position, merging partitions that are no longer written to |
 //! | `moving` | units that move from one shard to another |
-//! | `backlog` | what is in the log and not stored yet |
-//! | `report` | `GET /v1/streams` |
 
 mod app;
-mod backlog;
 mod bootstrap;
 mod derive;
 mod drain;
 mod failpoint;
 mod metrics;
 mod moving;
-mod report;
 mod retry;
 mod settings;
 mod shards;
@@ -38,9 +34,9 @@ mod status;
 mod upkeep;
 
 pub use app::{start, start_with_backlog};
-pub use backlog::Backlog;
 pub use metrics::METRICS;
 pub use settings::{Settings, WriterOptions};
+pub use status::backlog::Backlog;
 
 /// Runs the service until it is told to stop, or cannot go on.
 pub fn run(settings: &Settings) -> std::process::ExitCode {

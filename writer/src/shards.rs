@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::backlog::Backlog;
 use crate::derive::Doors;
 use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::status::Status;
+use crate::status::backlog::Backlog;
 use crate::{Settings, bootstrap, moving};
 
 /// What is drained.
@@ -25,13 +25,22 @@ pub(crate) struct Shards {
     log: Log,
     service: Service,
     backlog: Backlog,
-    /// Where each shard is that is drained.
-    addresses: BTreeMap<ShardId, watch::Sender<ShardAddresses>>,
+    /// The shards that are drained.
+    drained: BTreeMap<ShardId, Drained>,
+}
+
+/// A shard that is drained.
+struct Drained {
+    addresses: watch::Sender<ShardAddresses>,
+    /// Ends what drains it.
+    end: CancellationToken,
+    /// What is told of it in `/readyz`.
+    told: Vec<Dependency>,
 }
 
 impl Shards {
     pub(crate) fn new(settings: Settings, log: Log, service: Service, backlog: Backlog) -> Self {
-        Self { settings, log, service, backlog, addresses: BTreeMap::new() }
+        Self { settings, log, service, backlog, drained: BTreeMap::new() }
     }
 
     /// Follows the map until stopping begins. The dependency is up from the first one on, once it is known what its shards are.
@@ -59,10 +68,16 @@ impl Shards {
                 return;
             }
         };
+        for (shard, gone) in self.drained.extract_if(.., |&shard, _| !map.has(shard)) {
+            info!(%shard, "the shard is gone");
+            gone.end.cancel();
+            self.backlog.remove(shard);
+            gone.told.into_iter().for_each(Dependency::forget);
+        }
         let batch_bytes = self.settings.batch_bytes(list.len());
         for (shard, addresses) in list.iter() {
-            if let Some(known) = self.addresses.get(&shard) {
-                let is_elsewhere = known.send_if_modified(|known| {
+            if let Some(known) = self.drained.get(&shard) {
+                let is_elsewhere = known.addresses.send_if_modified(|known| {
                     let is_elsewhere = known != addresses;
                     known.clone_from(addresses);
                     is_elsewhere
@@ -73,33 +88,37 @@ impl Shards {
                 continue;
             }
             info!(%shard, %addresses, "the shard is in the map");
-            let (sender, receiver) = watch::channel(addresses.clone());
-            self.start(shard, &receiver, batch_bytes, stop);
-            self.addresses.insert(shard, sender);
+            let (addresses, receiver) = watch::channel(addresses.clone());
+            let end = stop.child_token();
+            let told = self.start(shard, &receiver, batch_bytes, stop, &end);
+            self.drained.insert(shard, Drained { addresses, end, told });
         }
     }
 
-    /// Starts what a shard needs.
+    /// Starts what a shard needs, until `end`. Gives what is told of it.
     fn start(
         &self,
         shard: ShardId,
         addresses: &watch::Receiver<ShardAddresses>,
         batch_bytes: usize,
         stop: &CancellationToken,
-    ) {
+        end: &CancellationToken,
+    ) -> Vec<Dependency> {
         let Self { settings, service: Service { lifecycle, health, .. }, .. } = self;
         moving::begin_counters(shard);
         let dependency = health.dependency(format!("shard {shard}"), Need::OptionalOnceSeen);
         let doors = Doors(health.clone());
         doors.of(shard).up();
         let (done, migrated) = watch::channel(false);
-        let tables = tables(shard, addresses.clone(), dependency.clone(), done, stop.clone());
-        lifecycle.spawn(format!("tables of shard {shard}"), tables);
+        let tables = tables(shard, addresses.clone(), dependency.clone(), done, end.clone());
+        lifecycle.spawn(format!("tables of shard {shard}"), lasting(tables, stop.clone()));
+        let mut told = vec![dependency.clone(), doors.of(shard)];
         for of in StreamId::all_of(shard) {
             let status = Status::new(of, settings.options.keep_behind);
             self.backlog.add(status.clone());
             let continuity = health.dependency(format!("log {of}"), Need::Required);
             continuity.up();
+            told.push(continuity.clone());
             let context = StreamContext {
                 of,
                 addresses: addresses.clone(),
@@ -112,9 +131,17 @@ impl Shards {
                 doors: doors.clone(),
             };
             let drain = Drain { context, migrated: migrated.clone(), health: dependency.clone(), continuity };
-            lifecycle.spawn(format!("drain {of}"), drain.run(stop.clone()));
+            lifecycle.spawn(format!("drain {of}"), lasting(drain.run(end.clone()), stop.clone()));
         }
+        told
     }
+}
+
+/// What ends with its shard lives on as long as the service, so that its end is never news.
+async fn lasting(task: impl Future<Output = anyhow::Result<()>>, stop: CancellationToken) -> anyhow::Result<()> {
+    task.await?;
+    stop.cancelled().await;
+    Ok(())
 }
 
 /// Gives a shard its tables, wherever it is.
@@ -123,7 +150,7 @@ async fn tables(
     mut addresses: watch::Receiver<ShardAddresses>,
     dependency: Dependency,
     done: watch::Sender<bool>,
-    stop: CancellationToken,
+    end: CancellationToken,
 ) -> anyhow::Result<()> {
     let each = async {
         loop {
@@ -139,8 +166,7 @@ async fn tables(
             }
         }
     };
-    stop.run_until_cancelled(each).await;
-    // It lives on as long as the service, so that its end is never news.
-    stop.cancelled().await;
+    end.run_until_cancelled(each).await;
+    end.cancelled().await;
     Ok(())
 }

@@ -45,7 +45,9 @@ pub struct ListedClient {
     pub orders_per_s: Option<u64>,
     /// The like for questions.
     pub requests_per_s: Option<u64>,
-    /// What it is bound to, such as `customer=C1`.
+    /// The tenant that it is bound to.
+    pub tenant: Option<String>,
+    /// What of that it is bound to, such as `customer=C1`.
     pub bound: Option<String>,
     /// The first eight digits of the sum of each of its keys, the newest last.
     pub keys: Vec<String>,
@@ -60,6 +62,15 @@ pub struct Limits {
     pub orders_per_s: Option<NonZeroU32>,
     /// Of questions that it asks.
     pub requests_per_s: Option<NonZeroU32>,
+}
+
+/// What a client is bound to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds<'a> {
+    /// A tenant, where several share the system.
+    pub tenant: Option<&'a str>,
+    /// `customer`, or a view, and whose.
+    pub to: Option<&'a (String, String)>,
 }
 
 /// Which keys of a client end.
@@ -120,17 +131,11 @@ impl ClientsFile {
         clients.into_iter().flatten().map(listed).collect()
     }
 
-    /// Adds a client with a key, which may be bound: to `customer`, or a view, and whose.
+    /// Adds a client with a key, which may be bound.
     ///
     /// # Errors
     /// Where there is one of that name, or a right is none.
-    pub fn add(
-        &mut self,
-        name: &str,
-        rights: &[String],
-        limits: Limits,
-        bound: Option<&(String, String)>,
-    ) -> Result<NewKey> {
+    pub fn add(&mut self, name: &str, rights: &[String], limits: Limits, bounds: Bounds<'_>) -> Result<NewKey> {
         if self.client(name).is_ok() {
             bail!("there is a client {name:?} already: `rotate` gives it another key");
         }
@@ -144,7 +149,10 @@ impl ClientsFile {
                 client[name] = value(i64::from(limit.get()));
             }
         }
-        if let Some((name, whose)) = bound {
+        if let Some(tenant) = bounds.tenant {
+            client["tenant"] = value(tenant);
+        }
+        if let Some((name, whose)) = bounds.to {
             client[name] = value(whose);
         }
         let clients = self.document.entry("client").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
@@ -237,6 +245,7 @@ fn listed(client: &Table) -> ListedClient {
         rights: rights.into_iter().flatten().filter_map(|right| right.as_str().map(str::to_owned)).collect(),
         orders_per_s: limit("orders_per_s"),
         requests_per_s: limit("requests_per_s"),
+        tenant: client.get("tenant").and_then(Item::as_str).map(str::to_owned),
         bound,
         keys: sums(client).into_iter().map(|sum| shortened(&sum)).collect(),
         certificates: certificates(client),

@@ -14,45 +14,37 @@
 //! | [`audit`] | the record of what operators do |
 //! | [`keys`] | API keys, in the clients file |
 //! | [`views`] | the views of the system, added and dropped |
-//! | `control` | decisions of the map, put in force |
+//! | `control` | decisions of the map, put in force: frames into the log, and waiting for what other processes do |
 //! | [`shards`] | the shard map and each shard's figures |
 //! | [`verify`] | whether log, shards, index and views agree |
 //! | [`backfill`] | index entries and views for orders that are already stored |
 //! | [`dead`] | what could not be stored, looked at, requeued and purged |
 //! | [`log`] | the frames of a stream, and going on after a loss |
 //! | [`doctor`] | whether a system is set up so that it can keep its promises |
-//! | `stored_order` | an order as a shard has it |
+//! | `facts` | facts as a shard has them: an order, its columns, what is owed of it |
 //! | [`room`] | room on the disks of shards |
-//! | `owed` | what a shard owes to another |
-//! | `wait` | waiting for what other processes do |
-//! | `publish` | frames into the log, however long that takes |
-//! | `columns` | facts by column, compared |
 //! | `hex` | bytes as text |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod audit;
 pub mod backfill;
-mod columns;
 mod control;
 pub mod dead;
 pub mod doctor;
+mod facts;
 mod hex;
 pub mod keys;
 pub mod log;
 pub mod members;
 pub mod migrate;
 pub mod moves;
-mod owed;
-mod publish;
 pub mod room;
 pub mod settings;
 pub mod shards;
-mod stored_order;
 pub mod system;
 pub mod verify;
 pub mod views;
-mod wait;
 
 /// Who is told what there is to know while a job runs.
 pub type Tell<'a, E> = &'a (dyn Fn(E) + Sync);

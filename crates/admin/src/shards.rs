@@ -10,7 +10,7 @@ use forebay_shard::{Derived, PoolSettings, ShardAddresses, ShardPool, StreamPosi
 use futures::future::join_all;
 use serde::Serialize;
 
-use crate::owed::frames_owed;
+use crate::facts::owed::frames_owed;
 use crate::room::Room;
 use crate::system::System;
 
@@ -36,6 +36,8 @@ pub struct ShardFigures {
     pub labels: Labels,
     /// How many buckets of customers are written to it.
     pub buckets: usize,
+    /// Whether it leaves the system: nothing moves there any more.
+    pub leaving: bool,
     /// Why it cannot be asked.
     pub unreachable: Option<String>,
     /// What its database takes, and what its disk has left; `null` where it cannot be asked.
@@ -195,6 +197,7 @@ impl ShardFigures {
             addresses: addresses.map_or_else(String::new, ToString::to_string),
             labels: map.member(shard).map(|member| member.labels.clone()).unwrap_or_default(),
             buckets: Bucket::all().filter(|&bucket| map.shard(StreamKind::Logged, bucket) == shard).count(),
+            leaving: map.is_leaving(shard),
             unreachable,
             room: told.room,
             streams: StreamId::all_of(shard).map(stream).collect(),

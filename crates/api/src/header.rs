@@ -10,6 +10,8 @@ pub const OWED: &str = "forebay-owed";
 pub const SHARDS_MISSING: &str = "forebay-shards-missing";
 /// Of a read: does what the parameter `after` does.
 pub const AFTER: &str = "forebay-after";
+/// Of a request: the tenant that it is about, where several share the system.
+pub const TENANT: &str = "forebay-tenant";
 /// Of a batch: where its first line stands in its source.
 pub const FIRST_LINE: &str = "forebay-first-line";
 /// Of what is sent: makes the ids that are assigned a function of it.
@@ -31,6 +33,7 @@ pub const SENT: &[&str] = &[
     FIRST_LINE,
     IDEMPOTENCY_KEY,
     REQUEST_ID,
+    TENANT,
 ];
 
 /// Those that it may read in an answer.

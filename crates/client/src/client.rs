@@ -47,6 +47,13 @@ impl Client {
         Self { ingest: ingest.with_token(token), query: query.with_token(token), patience }
     }
 
+    /// The same, of which everything is about that tenant, where several share the system.
+    #[must_use]
+    pub fn for_tenant(self, tenant: &str) -> Self {
+        let Self { ingest, query, patience } = self;
+        Self { ingest: ingest.for_tenant(tenant), query: query.for_tenant(tenant), patience }
+    }
+
     /// The same, where something is tried for that long without progress; a minute, where nothing is said.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {

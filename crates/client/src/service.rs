@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_api::Parameter;
+use forebay_api::header::TENANT;
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode, Url};
 
@@ -43,6 +44,7 @@ pub(crate) struct Service {
     http: reqwest::Client,
     url: Url,
     token: Option<Arc<str>>,
+    tenant: Option<Arc<str>>,
 }
 
 impl Service {
@@ -55,7 +57,7 @@ impl Service {
             return Err(bad("expected an address such as http://127.0.0.1:8080".to_owned()));
         }
         let http = connections(&url).map_err(|error| bad(innermost(&error)))?;
-        Ok(Self { http, url, token: None })
+        Ok(Self { http, url, token: None, tenant: None })
     }
 
     /// Where it is.
@@ -65,6 +67,11 @@ impl Service {
 
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    pub(crate) fn for_tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.into());
         self
     }
 
@@ -96,8 +103,12 @@ impl Service {
     }
 
     fn as_client(&self, request: RequestBuilder) -> RequestBuilder {
-        match &self.token {
+        let request = match &self.token {
             Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        match &self.tenant {
+            Some(tenant) => request.header(TENANT, &**tenant),
             None => request,
         }
     }

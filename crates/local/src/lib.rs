@@ -215,7 +215,7 @@ async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
 async fn migrate_all(args: &UpArgs, stack: &Stack) -> Result<Arc<ShardMap>> {
     let (log, all) = (log_on(args, stack), shards_on(stack)?);
     let known = match Log::connect(log.settings()?).await?.read_map().await {
-        Ok(map) => map.shards().len(),
+        Ok(map) => usize::from(map.next_shard().0),
         Err(MapError::Absent) => all.len(),
         Err(error) => return Err(error.into()),
     };
@@ -224,13 +224,15 @@ async fn migrate_all(args: &UpArgs, stack: &Stack) -> Result<Arc<ShardMap>> {
     let is_elsewhere = |shard, addresses: &ShardAddresses| {
         map.member(shard).is_none_or(|member| member.addresses != addresses.for_map())
     };
-    let changed: Vec<_> = all.iter().filter(|&(shard, addresses)| is_elsewhere(shard, addresses)).collect();
+    // The server of a shard that was removed runs on, and is nobody's.
+    let there = all.iter().filter(|(shard, _)| map.gone(*shard).is_none());
+    let changed: Vec<_> = there.filter(|&(shard, addresses)| is_elsewhere(shard, addresses)).collect();
     if !changed.is_empty() {
         // Of a first start that was cut off they may be missing, and what is done is recorded in them.
         migrate::tables(&system, &|_| ()).await?;
     }
     for (shard, addresses) in changed {
-        if map.shards().any(|there| there == shard) {
+        if map.has(shard) {
             let change = members::Change { addresses: Some(addresses.clone()), labels: Vec::new() };
             members::set(&system, shard, &change).await?;
         } else {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use forebay_admin::keys::{ClientsFile, Limits, Which};
+use forebay_admin::keys::{Bounds, ClientsFile, Limits, Which};
 use forebay_log::NatsSecurity;
 use forebay_stack::{Secrets, Stack};
 
@@ -59,7 +59,7 @@ pub(super) fn with_clients(args: UpArgs, home: &Path) -> Result<UpArgs> {
         clients.revoke(ITSELF, &Which::All)?;
     }
     let rights = ["read", "write", "ops"].map(str::to_owned);
-    let key = clients.add(ITSELF, &rights, Limits::default(), None)?;
+    let key = clients.add(ITSELF, &rights, Limits::default(), Bounds::default())?;
     clients.save()?;
     Ok(UpArgs { token: Some(key.reveal().to_owned()), ..args })
 }

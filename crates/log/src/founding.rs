@@ -188,12 +188,12 @@ impl Log {
         .await
     }
 
-    /// Makes the streams of a map where they are missing, and gives those that are there its limits.
+    /// Makes the streams of a map where they are missing, and gives those that are there its limits; but for those of shards that leave.
     ///
     /// # Errors
     /// As [`Log::ensure_streams`].
     pub async fn ensure_streams_of(&self, map: &ShardMap) -> Result<(), MapError> {
-        Ok(self.ensure_streams(map.shards().flat_map(StreamId::all_of), map.settings().streams).await?)
+        Ok(self.ensure_streams(map.staying().flat_map(StreamId::all_of), map.settings().streams).await?)
     }
 }
 

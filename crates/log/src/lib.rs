@@ -20,13 +20,14 @@
 //! | [`frame`] | a frame, how it looks as a message, its checksum, and one message asked for by its place |
 //! | [`publish`] | putting a frame into the log, and how that fails |
 //! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
-//! | `security` | how a connection shows who it is, and whom it trusts |
+//! | `connection` | whether a connection stands; how it shows who it is, and whom it trusts |
 //! | [`reach`] | reaching a log however long it takes, and following it |
 //! | [`reader`] | reading frames on from a position |
 //! | [`map`] | the shard map: bootstrap, change, watch |
 //! | [`founding`] | making a system where there is none, and what is said of one that is there |
 //! | [`notice`] | commit notices: what a commit touched |
 
+mod connection;
 mod error;
 pub mod founding;
 pub mod frame;
@@ -34,7 +35,6 @@ pub mod frame;
 pub mod fuzzing;
 #[cfg(test)]
 mod golden;
-mod link;
 pub mod log;
 pub mod map;
 pub mod name;
@@ -42,11 +42,11 @@ pub mod notice;
 pub mod publish;
 pub mod reach;
 pub mod reader;
-mod security;
 mod settings;
 pub mod stream;
 mod talk;
 
+pub use connection::security::NatsSecurity;
 pub use error::{LogError, MapError};
 pub use founding::{Disagreement, FoundingArgs, FoundingError};
 pub use frame::Frame;
@@ -61,7 +61,6 @@ pub use notice::{NOTICE_VERSION, Notice, NoticeFault, NoticeStream};
 pub use publish::PublishError;
 pub use reach::{LogState, NotFollowed};
 pub use reader::{FrameReader, ReadError, ReadFrom};
-pub use security::NatsSecurity;
 pub use settings::{LOCAL_NATS, LogArgs, LogSettings};
 pub use stream::StreamState;
 pub use stream::inspect::{NatsServer, Room};

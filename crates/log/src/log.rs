@@ -12,9 +12,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use crate::connection::link::Link;
 use crate::error::{LogError, causes};
 use crate::frame::kind::FrameKind;
-use crate::link::Link;
 use crate::map::watch::MapWatch;
 use crate::name::LogName;
 use crate::settings::{LogSettings, addresses, shown};

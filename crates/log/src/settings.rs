@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_nats::ServerAddr;
 use forebay_task::Spawner;
 
+use crate::connection::security::NatsSecurity;
 use crate::error::LogError;
 use crate::name::LogName;
-use crate::security::NatsSecurity;
 
 /// The servers of a system on this machine.
 pub const LOCAL_NATS: &str = "nats://127.0.0.1:4225";

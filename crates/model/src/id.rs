@@ -19,6 +19,9 @@ pub enum IdError {
     /// It has a control character.
     #[error("must not contain control characters")]
     Control,
+    /// It begins or ends with white space, and is named where that is lost.
+    #[error("must not begin or end with white space")]
+    Padded,
 }
 
 /// Checks the rule for ids: 1 to 128 characters, none of them a control character.

@@ -43,7 +43,6 @@ pub mod settings;
 pub mod system_id;
 pub mod tenant;
 pub mod timestamp;
-mod touch_key;
 pub mod touched;
 pub mod tuple;
 pub mod view;
@@ -63,8 +62,8 @@ pub use order::{Draft, Order, OrderParser};
 pub use place::{Accepted, DerivedThrough, Incarnation, PerKind, Position, Receipt, StreamId, StreamKind};
 pub use request::{Owner, RequestId};
 pub use routing::{
-    Bucket, Decision, Epoch, Hash, Label, Labels, Member, MoveQueue, NotDecided, Pace, ShardId, ShardMap, Shares,
-    Stopped, Weighed,
+    Bucket, Decision, Epoch, Hash, Label, Labels, LastPlaces, Member, MoveQueue, NotDecided, Pace, ShardId, ShardMap,
+    Shares, StillNamed, Stopped, Weighed,
 };
 pub use settings::SystemSettings;
 pub use system_id::SystemId;

@@ -11,22 +11,40 @@ pub const REQUEST_BYTES: usize = 12;
 /// For how long it can be said what became of a request, in microseconds: 30 days.
 pub const FATES_KEPT_US: i64 = 30 * 86_400_000_000;
 
-/// The number of a request to ingest, or of one piece of it: the second of its arrival, so that old ones stand together, and 63
-/// random bits, so that nobody guesses it who was not given its receipt. The pieces of a request are numbered on from its own.
+/// The number of a request to ingest, or of one piece of it: the second of its arrival, so that old ones stand together, and 64 bits that
+/// say whose it is and are random otherwise, so that nobody guesses it who was not given its receipt. The pieces of a request are numbered on
+/// from its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId([u8; REQUEST_BYTES]);
 
-/// Who alone may ask what became of a request, beside those who may ask of all: a customer, as 24 bits of a hash.
+/// Who may ask what became of a request, as the first bits of its number behind the second: of a request of no tenant `0` and, where it is of
+/// a customer alone, 24 bits of the customer's hash; of one of a tenant `10`, 16 bits of the tenant's hash and, where it is of a customer alone,
+/// 16 bits of the customer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner(u32);
-
-/// How many bits tell a request from others of the same owner and second.
-const OF_OWNER_BITS: u32 = 39;
+pub struct Owner {
+    bits: u64,
+    length: u32,
+}
 
 impl Owner {
-    /// A tenant's customer.
-    pub fn of(tenant: &Tenant, customer_id: &CustomerId) -> Self {
-        Self((id_key(tenant, customer_id.as_str()) >> 40) as u32)
+    /// A tenant, or one of its customers alone.
+    pub fn of(tenant: &Tenant, only: Option<&CustomerId>) -> Self {
+        let nobody = Self { bits: 0, length: 0 };
+        let customer = only.map(|customer_id| id_key(tenant, customer_id.as_str()));
+        if tenant.is_none() {
+            return nobody.and(0, 1).and_hash(customer, 24);
+        }
+        nobody.and(0b10, 2).and_hash(Some(id_key(tenant, "")), 16).and_hash(customer, 16)
+    }
+
+    fn and(self, bits: u64, more: u32) -> Self {
+        let length = self.length + more;
+        Self { bits: self.bits | bits << (u64::BITS - length), length }
+    }
+
+    /// The first bits of a hash, where there is one.
+    fn and_hash(self, hash: Option<u64>, bits: u32) -> Self {
+        hash.map_or(self, |hash| self.and(hash >> (u64::BITS - bits), bits))
     }
 }
 
@@ -34,19 +52,22 @@ impl RequestId {
     /// A new one that belongs to somebody. The owner is a part of its number, and what became of a request is kept by its number: so who
     /// writes another owner into a receipt asks of a request that there never was.
     pub fn of_owner(at: Timestamp, owner: Owner, random: u64) -> Self {
-        let random = random >> (u64::BITS - OF_OWNER_BITS);
-        Self::new(at, (u64::from(owner.0) << OF_OWNER_BITS | random) << 1)
+        Self::at(at, owner.bits | random >> owner.length)
     }
 
-    /// Whether it belongs to them. One that belongs to nobody does with a probability of one in 16 million.
+    /// Whether it is in sight of them: one of a customer alone is in sight of its tenant, too.
     pub fn is_of(self, owner: Owner) -> bool {
-        (self.number() as u64) >> OF_OWNER_BITS == u64::from(owner.0)
+        ((self.number() as u64) ^ owner.bits) >> (u64::BITS - owner.length) == 0
     }
 
-    /// A new one. The top bit of `random` is not used: pieces are counted up without reaching the time.
-    pub fn new(at: Timestamp, random: u64) -> Self {
+    fn at(at: Timestamp, number: u64) -> Self {
         let second = u32::try_from(at.unix_us() / 1_000_000).unwrap_or(if at.unix_us() < 0 { 0 } else { u32::MAX });
-        Self::from_number(u128::from(second) << 64 | u128::from(random >> 1))
+        Self::from_number(u128::from(second) << 64 | u128::from(number))
+    }
+
+    /// A new one of nobody alone, and of no tenant: pieces are counted up from 63 random bits without reaching the time.
+    pub fn new(at: Timestamp, random: u64) -> Self {
+        Self::of_owner(at, Owner::of(Tenant::none(), None), random)
     }
 
     /// The least that a request of that time, or a later one, can have.
@@ -102,16 +123,29 @@ impl fmt::Debug for RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::option;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn a_request_belongs_to_its_owner_alone(s in 0i64..4_102_444_800, random: u64, one in "[a-z]{1,3}", other in "[a-z]{1,3}") {
-            let owner = |id: &str| Owner::of(Tenant::none(), &CustomerId::new(id).unwrap());
+        fn a_request_is_in_sight_of_its_owner_and_of_the_owners_tenant_alone(
+            s in 0i64..4_102_444_800,
+            random: u64,
+            one in ("[a-c]{0,1}", option::of("[a-e]")),
+            other in ("[a-c]{0,1}", option::of("[a-e]")),
+        ) {
+            let owner = |(tenant, only): &(String, Option<String>)| {
+                let only = only.as_ref().map(|id| CustomerId::new(id.as_str()).unwrap());
+                Owner::of(&Tenant::new(tenant.as_str()).unwrap(), only.as_ref())
+            };
             let request = RequestId::of_owner(Timestamp::from_unix_us(s * 1_000_000), owner(&one), random);
-            prop_assert!(request.is_of(owner(&one)));
-            prop_assert_eq!(request.is_of(owner(&other)), one == other);
+            prop_assert!(request.is_of(owner(&one)) && request.is_of(owner(&(one.0.clone(), None))));
+            // That of nobody alone may have the bits of a customer by chance.
+            if one.1.is_some() || other.1.is_none() || one.0 != other.0 {
+                prop_assert_eq!(request.is_of(owner(&other)), one.0 == other.0 && (other.1.is_none() || one.1 == other.1));
+            }
             prop_assert_eq!(request.arrived_at().unix_us(), s * 1_000_000);
+            prop_assert!(request.piece(1 << 20) < RequestId::first_at(request.arrived_at().plus_us(1_000_000)));
         }
 
         #[test]

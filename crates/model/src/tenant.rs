@@ -18,10 +18,17 @@ impl Tenant {
     /// [`IdError`] names the broken part of the rule.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
-        if !text.is_empty() {
-            check_id(&text)?;
-        }
-        Ok(Self(text))
+        if text.is_empty() { Ok(Self(text)) } else { Self::named(text) }
+    }
+
+    /// Takes a text that keeps the rule for ids, and can stand in a header: somebody names a tenant.
+    ///
+    /// # Errors
+    /// [`IdError`] names the broken part of the rule.
+    pub fn named(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        check_id(&text)?;
+        if text.trim() == text { Ok(Self(text)) } else { Err(IdError::Padded) }
     }
 
     /// As a stored fact names it: what somebody else has written is not checked.
@@ -69,6 +76,8 @@ mod tests {
     #[test]
     fn a_tenant_is_empty_or_an_id() {
         assert_eq!(Tenant::new(""), Ok(Tenant::default()));
+        assert_eq!(Tenant::named(""), Err(IdError::Empty));
+        assert_eq!(Tenant::named(" a"), Err(IdError::Padded));
         assert_eq!(Tenant::new("a\u{1f}b"), Err(IdError::Control));
         assert_eq!(Tenant::new("a".repeat(129)), Err(IdError::TooLong));
     }

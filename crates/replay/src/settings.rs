@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_client::{BadAddress, Client, RecordKind};
-use forebay_model::ViewSet;
+use forebay_model::{Tenant, ViewSet};
 use forebay_service::BadSetting;
 
 use crate::source::format::Format;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Token that ingest and query know this client by.
     pub token: Option<String>,
+    /// The tenant whose records they are, where several share the system.
+    pub tenant: Option<Tenant>,
     /// How long it goes on without any answer; before the first answer at most 20 s.
     pub give_up: Duration,
     /// Where it is kept how far a run has come.
@@ -97,17 +99,22 @@ impl Settings {
             rejects: None,
             dry_run: false,
             token: None,
+            tenant: None,
             give_up: Duration::from_mins(5),
             state_dir: None,
             views: ViewSet::default(),
         }
     }
 
-    /// Where the records go: how far a file is sent is kept for each place, and the same file may bring orders and events.
+    /// Where the records go: how far a file is sent is kept for each place and tenant, and the same file may bring orders and events.
     pub(crate) fn destination(&self) -> String {
-        match self.kind {
+        let to = match self.kind {
             RecordKind::Orders => self.to.clone(),
             RecordKind::Events => format!("{} events", self.to),
+        };
+        match &self.tenant {
+            None => to,
+            Some(tenant) => format!("{to} of tenant {tenant}"),
         }
     }
 
@@ -120,6 +127,9 @@ impl Settings {
         let mut client = Client::new(&self.to).map_err(bad("--to"))?;
         if let Some(query) = &self.query {
             client = client.reading_from(query).map_err(bad("--query"))?;
+        }
+        if let Some(tenant) = &self.tenant {
+            client = client.for_tenant(tenant.as_str());
         }
         Ok(match &self.token {
             Some(token) => client.with_token(token),

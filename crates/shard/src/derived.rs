@@ -57,6 +57,18 @@ impl Derived {
         Ok(())
     }
 
+    /// Forgets the notes of every target but these. Nothing is deleted where there are no others: it would wait for a transaction that moves them.
+    pub(crate) async fn keep(connection: &mut PgConnection, targets: &[ShardId]) -> Result<(), sqlx::Error> {
+        let noted = Self::all(&mut *connection).await?;
+        let others = noted.iter().map(|note| note.target).filter(|target| !targets.contains(target));
+        let others: Vec<i16> = others.map(|target| target.0.cast_signed()).collect();
+        if !others.is_empty() {
+            let delete = sqlx::query("delete from derived_through where target = any ($1)").bind(others);
+            delete.execute(connection).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let position = |incarnation: &str, seq: &str| {
             Ok::<_, sqlx::Error>(Position {

@@ -7,8 +7,7 @@
 //! |---|---|
 //! | [`audit`] | the record of what operators have done |
 //! | [`connection`] | where the shards are; one connection: which address, what time, which settings, what an error means |
-//! | [`identity`] | whose database it is |
-//! | [`system`] | of which system they all are |
+//! | [`identity`] | whose database it is; of which system they all are |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
@@ -41,7 +40,6 @@ pub mod pool;
 pub mod position;
 pub mod read;
 pub mod store;
-pub mod system;
 pub mod timestamptz;
 
 pub use connection::address::{AddressError, ShardAddress, ShardAddresses};
@@ -53,6 +51,7 @@ pub use dead_letter::{DeadLetter, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};
 pub use identity::Identity;
+pub use identity::system::{IdentityError, system_of};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use owner::{SentOn, Waiting};
@@ -63,5 +62,4 @@ pub use position::{StreamPosition, Tally};
 pub use store::{
     CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,
 };
-pub use system::{IdentityError, system_of};
 pub use timestamptz::Timestamptz;

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `print` | data and messages, whoever reads them |
 //! | `text` | numbers and what is not known, as people read them |
-//! | `progress` | the progress of a replay |
+//! | `replay` | a replay: its progress, what a dry run has found, what it has come to |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod print;
-mod progress;
+mod replay;
 mod text;
 
 pub use print::{data, message};
-pub use progress::Screen;
+pub use replay::{Screen, summary_text};
 pub use text::{grouped, or_dash};

@@ -10,7 +10,7 @@ use forebay_api::AcceptedOrder;
 use forebay_api::problem::FaultEntry;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::order::fault::{Fault, Rejection};
-use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, ShardId, Tenant, Timestamp};
+use forebay_model::{Accepted, Claimant, Facts, Order, Receipt, ShardId, Timestamp};
 use forebay_service::{Client, Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::append::group::Origin;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
-use crate::meaning::meaning_of;
+use crate::keys::meaning::meaning_of;
 use crate::metrics::count_rejected;
 use crate::sender::Sender;
 
@@ -47,18 +47,19 @@ pub(crate) async fn post_order(
     let (facts, answer, request) = {
         let now = Timestamp::now();
         let request = sender.request(now);
-        let draft = app.admission(&map, &sender).read(&bytes, now).and_then(|draft| assigner.admit(draft));
+        let admission = app.admission(&map, &sender);
+        let draft = admission.read(&bytes, now).and_then(|draft| assigner.admit(draft));
         let draft = draft.map_err(|rejection| {
             count_rejected(rejection.code(), 1);
             problem_of(rejection)
         })?;
         if let Some(key) = assigner.key()
-            && !app.keys().take(&client.name, key, meaning_of(&draft), Instant::now())
+            && !app.keys().take(&client, key, meaning_of(&draft), Instant::now())
         {
             return Err(key_reused());
         }
         let random = assigner.for_order(&draft);
-        let order = draft.settle(Tenant::none(), &map, now, random);
+        let order = admission.settle(draft, &map, now, random);
         let mut facts = Facts::default();
         facts.set_claimant(Some(Claimant { request, letter: None }));
         let shard = facts.add(&order, &map);

@@ -27,12 +27,14 @@ const KEYS_MIN: usize = 1 << 12;
 pub(super) struct Freshness(RwLock<BTreeMap<ShardId, Arc<PerKind<RwLock<Touches>>>>>);
 
 impl Freshness {
-    /// There are these shards, of which nothing is known yet where they are new.
+    /// There are these shards and no others, of which nothing is known yet where they are new.
     pub(super) fn follow(&self, shards: impl ExactSizeIterator<Item = ShardId>) {
         let mut known = write(&self.0);
         let share = (KEYS / (shards.len().max(1) * StreamKind::ALL.len())).max(KEYS_MIN);
         // Rounded down, so that all together stay within the bound.
         let keys = 1 << share.ilog2();
+        let shards: Vec<ShardId> = shards.collect();
+        known.retain(|shard, _| shards.contains(shard));
         for shard in shards {
             known.entry(shard).or_insert_with(|| Arc::new(PerKind::from_fn(|_| RwLock::new(Touches::new(keys)))));
         }

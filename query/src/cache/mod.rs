@@ -5,7 +5,6 @@
 //! [`freshness`]. So nothing has to be deleted anywhere when orders come in, and an old entry that turns up from somewhere, or
 //! one of a system that is no more, does no harm. Whatever the cache cannot tell for sure, Postgres is asked.
 
-mod address;
 pub(crate) mod codec;
 pub(crate) mod entry;
 mod flight;
@@ -27,7 +26,6 @@ use crate::position::derivations::{Derivations, Owing};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
-pub use address::{RedisArgs, RedisUrl};
 pub(crate) use entry::{Entry, Watch, Watched};
 use flight::{Kept, Unkept};
 use freshness::Freshness;

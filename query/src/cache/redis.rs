@@ -1,16 +1,15 @@
 //! The part of the cache that query processes share. It may be gone, or slow, at any time; then reads go on without it.
 //!
 //! Entries are read over one connection and written over another, so that no command waits behind a large entry. A command
-//! that fails or takes too long takes the connection out of use at once; it is made anew, and tried, in the background.
+//! that fails or takes too long takes the connection out of use at once; it is made anew, and tried, in the background: to whatever
+//! serves then. Another primary may lack entries or have older ones, which is no matter: none is taken for true because it is there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, RedisError, cmd, pipe};
-use bytes::Bytes;
 use forebay_log::LogName;
+use forebay_redis::{Client, Connection, Put, RedisError};
 use forebay_service::Service;
 use forebay_service::health::{Dependency, Need};
 use metrics::{Counter, counter};
@@ -24,7 +23,6 @@ use crate::metrics::{REDIS_DROPPED, REDIS_ERRORS};
 
 /// A local answer takes a fraction of a millisecond; a Redis that takes longer than this is of no use.
 const ANSWER_MAX: Duration = Duration::from_millis(20);
-const CONNECT_MAX: Duration = Duration::from_secs(1);
 const WRITE_MAX: Duration = Duration::from_secs(1);
 /// How often the connection is tried, and a lost one made anew.
 const TRY_EVERY: Duration = Duration::from_millis(500);
@@ -52,7 +50,7 @@ pub(crate) struct Redis {
 #[derive(Debug)]
 struct Shared {
     /// For reading; empty while it does not work.
-    connection: RwLock<Option<MultiplexedConnection>>,
+    connection: RwLock<Option<Connection>>,
     failed: Notify,
     queued_bytes: AtomicUsize,
     errors: Counter,
@@ -87,8 +85,7 @@ impl Redis {
     /// An entry, where there is one and Redis answers in time.
     pub(crate) async fn get(&self, key: &str) -> Option<Entry> {
         let mut connection = self.shared.connection()?;
-        let value = cmd("GET").arg(self.name(key)).query_async::<Option<Bytes>>(&mut connection).await;
-        match value {
+        match connection.get(&self.name(key)).await {
             Ok(value) => decode(&value?),
             Err(error) => {
                 self.shared.fail(&error);
@@ -118,11 +115,11 @@ impl Redis {
 }
 
 impl Shared {
-    fn connection(&self) -> Option<MultiplexedConnection> {
+    fn connection(&self) -> Option<Connection> {
         self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, connection: Option<MultiplexedConnection>) {
+    fn set(&self, connection: Option<Connection>) {
         *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
     }
 
@@ -157,22 +154,16 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, MultiplexedConnection), RedisError> {
-        let connect = |answer_max| {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT_MAX))
-                .set_response_timeout(Some(answer_max));
-            async move { self.client.get_multiplexed_async_connection_with_config(&config).await }
-        };
-        Ok((connect(ANSWER_MAX).await?, connect(WRITE_MAX).await?))
+    async fn connect(&self) -> Result<(Connection, Connection), RedisError> {
+        Ok((self.client.connect(ANSWER_MAX).await?, self.client.connect(WRITE_MAX).await?))
     }
 
     /// Until it fails, and why it did.
-    async fn keep(&mut self, reading: MultiplexedConnection, mut writing: MultiplexedConnection) -> RedisError {
+    async fn keep(&mut self, reading: Connection, mut writing: Connection) -> RedisError {
         let mut probe = reading.clone();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            if let Err(error) = cmd("PING").query_async::<()>(&mut probe).await {
+            if let Err(error) = probe.ping().await {
                 return error;
             }
             if self.shared.connection().is_none() {
@@ -200,15 +191,14 @@ impl Keeper {
     async fn write(
         &self,
         batch: &mut Vec<(String, Arc<Entry>)>,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
     ) -> Result<(), RedisError> {
-        let mut pipeline = pipe();
-        for (name, entry) in batch.drain(..) {
+        let put = |(name, entry): (String, Arc<Entry>)| {
             self.shared.queued_bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
             let keep_s = if entry.is_empty { KEEP_EMPTY_S } else { KEEP_S };
-            pipeline.cmd("SET").arg(name).arg(encode(&entry)).arg("EX").arg(keep_s).ignore();
-        }
-        pipeline.query_async(connection).await
+            Put { name, value: encode(&entry), keep_s }
+        };
+        connection.put(batch.drain(..).map(put)).await
     }
 
     /// What waits to be written would be out of date when it could be.

@@ -12,13 +12,13 @@ use forebay_model::{OrderId, StreamKind};
 use forebay_service::{Problem, http as service_http};
 use http::{HeaderMap, HeaderValue, Uri, header};
 
+use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_looked_up_end};
 use crate::error::ReadError;
 use crate::http::order::with_floor;
 use crate::http::request::query_string::QueryString;
 use crate::http::request::reader::{Reader, is_building};
 use crate::http::response;
-use crate::life::Shown;
 use crate::lookup::Lookup;
 use crate::lookup::many::ById;
 
@@ -34,13 +34,12 @@ pub(crate) async fn post_lookup(
     body: Body,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::PostLookup)?;
-    let (partial, patience) = (query.partial()?, query.patience(&headers)?);
-    app.check_receipt(&patience.receipt)?;
+    let (partial, patience) = (query.partial()?, app.patient(query.patience(&headers)?)?);
     let ids = ids_of(&service_http::read_whole(body, BODY_BYTES_MAX, BODY_DEADLINE).await?)?;
     let map = app.map()?;
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let subject = scope.everything(&map);
-    let floor = |patience, id| with_floor(&app, &map, &scope, &subject, id, patience);
+    let floor = |patience, id| with_floor(&app, &map, &subject, id, patience);
     let mut lookup = Lookup::new(app.shards(), &map, &scope, wanted.iter().fold(patience, floor));
     let found = lookup.with_ids(&wanted, partial).await?;
     let derived = lookup.read_at().iter().map(|(stream, _)| stream).filter(|stream| stream.kind == StreamKind::Derived);

@@ -4,13 +4,14 @@
 use axum::response::Response;
 use forebay_api::Route;
 use forebay_model::touched::{id_key, view_key};
-use forebay_model::{Bucket, Lane, OrderId, ShardId, ShardMap, StreamId, Tenant};
+use forebay_model::{Bucket, Lane, OrderId, ShardId, ShardMap, StreamId};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::{Shown, push_timeline};
 use crate::app::App;
 use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
@@ -18,7 +19,6 @@ use crate::http::lists::customer::customer_id_of;
 use crate::http::request::query_string::QueryString;
 use crate::http::request::reader::{Reader, is_building, other_side};
 use crate::http::response;
-use crate::life::{Shown, push_timeline};
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
 
@@ -95,7 +95,7 @@ async fn answer(
     let (order_id, patience) = (order_id_of(order_id)?, patience(app, query, headers)?);
     let map = app.map()?;
     let subject = scope.everything(&map);
-    let by = index_of(&map, &subject, scope.tenant(), &order_id);
+    let by = index_of(&map, &subject, &order_id);
     let streams = match (&subject, order_id.home()) {
         (Subject::Everybody { .. }, Some(home)) => vec![map.stream(Lane::Orders, home.bucket)],
         (Subject::Everybody { .. }, None) => by.clone(),
@@ -145,7 +145,7 @@ async fn find(
     patience: Patience,
 ) -> Result<Entry, ReadError> {
     let subject = scope.everything(map);
-    let patience = with_floor(app, map, scope, &subject, order_id, patience);
+    let patience = with_floor(app, map, &subject, order_id, patience);
     let mut lookup = Lookup::new(app.shards(), map, scope, patience);
     let WithId { mut found, may_be_more } = lookup.with_id(order_id).await?;
     if found.len() > 1 {
@@ -164,7 +164,7 @@ async fn find_of_customer(
     asked: Asked,
     patience: Patience,
 ) -> Result<Entry, ReadError> {
-    let patience = with_floor(app, map, scope, subject, order_id, patience);
+    let patience = with_floor(app, map, subject, order_id, patience);
     let mut lookup = Lookup::new(app.shards(), map, scope, patience);
     let Subject::Customer { bucket, customer_id, .. } = subject else { return lookup.into_entry(None, &|_, _| Ok(())) };
     let found = lookup.of_customer(subject, *bucket, customer_id, order_id).await?;
@@ -175,19 +175,18 @@ async fn find_of_customer(
 pub(super) fn with_floor(
     app: &App,
     map: &ShardMap,
-    scope: &Scope,
     subject: &Subject,
     order_id: &OrderId,
     patience: Patience,
 ) -> Patience {
-    let (tenant, own) = (scope.tenant(), of_lane(subject.lane(), &subject.shards(map)));
+    let (tenant, own) = (subject.tenant(), of_lane(subject.lane(), &subject.shards(map)));
     let (streams, watch) = match subject {
         Subject::Customer { customer_id, .. } => (own, Watch::Key(id_key(tenant, customer_id))),
         Subject::View { view, key, .. } => (own, Watch::Key(view_key(tenant, *view, key))),
         // What has happened to it is told by the shard that has it, which is not known yet.
         Subject::Everybody { .. } => {
             let logged = map.shards().map(|shard| Lane::Events.on(shard));
-            let streams = index_of(map, subject, tenant, order_id).into_iter().chain(logged).collect();
+            let streams = index_of(map, subject, order_id).into_iter().chain(logged).collect();
             (streams, Watch::Key(id_key(tenant, order_id.as_str())))
         }
     };
@@ -215,17 +214,15 @@ impl Asked {
 fn patience(app: &App, query: &QueryString, headers: &HeaderMap) -> Result<Patience, Problem> {
     // An order is found or not, there is no part of it.
     query.partial()?;
-    let patience = query.patience(headers)?;
-    app.check_receipt(&patience.receipt)?;
-    Ok(patience)
+    app.patient(query.patience(headers)?)
 }
 
 /// The derived streams by which it is known whether a subject has an order: of the index for everybody, of the view for its key.
-pub(super) fn index_of(map: &ShardMap, subject: &Subject, tenant: &Tenant, order_id: &OrderId) -> Vec<StreamId> {
+pub(super) fn index_of(map: &ShardMap, subject: &Subject, order_id: &OrderId) -> Vec<StreamId> {
     match subject {
         Subject::Customer { .. } => Vec::new(),
         Subject::View { .. } => of_lane(Lane::Views, &subject.shards(map)),
-        Subject::Everybody { .. } => vec![map.stream(Lane::Index, Bucket::of_key(tenant, order_id.as_str()))],
+        Subject::Everybody { tenant, .. } => vec![map.stream(Lane::Index, Bucket::of_key(tenant, order_id.as_str()))],
     }
 }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use forebay_api::Route;
 use forebay_api::receipt::{DeadOrder, ReceiptReport, ReceiptState};
 use forebay_model::request::FATES_KEPT_US;
-use forebay_model::{Accepted, Position, Receipt, ShardId, StreamKind, Timestamp};
+use forebay_model::{Accepted, Position, Receipt, ShardId, ShardMap, StreamKind, Timestamp};
 use forebay_service::Problem;
 use forebay_service::extract::Path;
 use forebay_shard::read::{LETTERS_MAX, Loss, RequestFate, Scope, Statement};
@@ -48,6 +48,7 @@ pub(crate) async fn get_receipt(
         return Err(Problem::not_found("there is no such request of this client"));
     }
     check_age(accepted)?;
+    check_shards(&*app.map()?, &receipt)?;
     let mut fates = read_all(&app, &scope, accepted, &receipt, Duration::ZERO).await?;
     if !wait.is_zero() && fates.iter().any(|fate| !fate.is_decided) {
         wait_for(&app, &receipt, wait).await?;
@@ -75,6 +76,13 @@ fn check_age(accepted: Accepted) -> Result<(), Problem> {
     }
     let days = FATES_KEPT_US / 86_400_000_000;
     Err(Problem::receipt_gone(format!("the request is of {arrived_at}: what became of it is told for {days} days")))
+}
+
+/// What a shard has counted goes with it.
+fn check_shards(map: &ShardMap, receipt: &Receipt) -> Result<(), Problem> {
+    let Some((shard, _)) = logged_parts(receipt).find(|(shard, _)| map.gone(*shard).is_some()) else { return Ok(()) };
+    let why = format!("the request was logged on shard {shard}, which was removed: what became of it is told no more");
+    Err(Problem::receipt_gone(why).with("shard", shard.0))
 }
 
 async fn read_all(

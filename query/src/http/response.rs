@@ -17,7 +17,7 @@ pub(crate) static OWED: HeaderName = HeaderName::from_static(names::OWED);
 pub(crate) static POSITION: HeaderName = HeaderName::from_static(names::POSITION);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What an answer depends on beside its address: whether a list is a page or an export, and who asks.
-pub(crate) const VARIES: HeaderValue = HeaderValue::from_static("Accept, Authorization");
+pub(crate) const VARIES: HeaderValue = HeaderValue::from_static("Accept, Authorization, Forebay-Tenant");
 
 /// An answer as JSON, or the problem where it is that there is nothing. Both say where they come from. To a request with these headers,
 /// which may say that its client has the answer. `key` tells the answer from other ones, those of other clients, too.

@@ -1,7 +1,7 @@
 //! A walk through a list: over which range, from which row on.
 
+use forebay_model::Timestamp;
 use forebay_model::touched::{hour_of, id_key, view_key};
-use forebay_model::{Tenant, Timestamp};
 use forebay_shard::read::{Direction, Filter, Key, Span, Subject};
 
 use crate::cache::Watch;
@@ -9,8 +9,6 @@ use crate::cache::Watch;
 /// A walk through a list.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
-    /// Whose list it is.
-    pub(crate) tenant: Tenant,
     pub(crate) direction: Direction,
     pub(crate) filter: Filter,
     pub(crate) span: Span,
@@ -31,8 +29,8 @@ impl Scan {
     /// What would change a page.
     pub(crate) fn watch(&self, subject: &Subject, page: Page) -> Watch {
         match subject {
-            Subject::Customer { customer_id, .. } => Watch::Key(id_key(&self.tenant, customer_id)),
-            Subject::View { view, key, .. } => Watch::Key(view_key(&self.tenant, *view, key)),
+            Subject::Customer { tenant, customer_id, .. } => Watch::Key(id_key(tenant, customer_id)),
+            Subject::View { tenant, view, key, .. } => Watch::Key(view_key(tenant, *view, key)),
             Subject::Everybody { .. } => self.hours(page),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use forebay_model::ownership::Unit;
-use forebay_model::{Position, ShardId, Tenant};
+use forebay_model::{Position, ShardId};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, Filter, Key, OrderRow, Read, Rows, Span, Statement, Subject, Windows};
 use tokio::sync::Semaphore;
@@ -43,7 +43,6 @@ pub(crate) struct Source {
     /// The shard that has answered last.
     shard: Arc<Shard>,
     place: Place,
-    tenant: Tenant,
     subject: Subject,
     direction: Direction,
     filter: Filter,
@@ -67,7 +66,7 @@ impl Source {
         scan: &Scan,
         filter: Filter,
     ) -> Self {
-        let Scan { tenant, direction, span, last, .. } = scan.clone();
+        let Scan { direction, span, last, .. } = scan.clone();
         let windows = shard.windows(subject.lane());
         let window = Some(windows.first(&last, span, direction));
         let (rows, read_at) = (VecDeque::new(), ReadAt::default());
@@ -75,7 +74,7 @@ impl Source {
             Some(unit) => Place::Unit(unit, Places::default()),
             None => Place::Picked { picked, target: None },
         };
-        Self { shards, shard, place, tenant, subject, direction, filter, span, windows, window, last, rows, read_at }
+        Self { shards, shard, place, subject, direction, filter, span, windows, window, last, rows, read_at }
     }
 
     /// The permits to read a piece of an export of its shard.
@@ -133,9 +132,9 @@ impl Source {
             let window = near.filter(|_| std::mem::take(&mut look_near)).unwrap_or(part);
             let limit = wanted - self.rows.len();
             let Self { direction, filter, span, .. } = *self;
-            let (tenant, subject, last) = (self.tenant.clone(), self.subject.clone(), self.last.clone());
+            let (subject, last) = (self.subject.clone(), self.last.clone());
             let read = Read::List { subject: &subject, direction, filter, span, last: last.borrowed(), limit };
-            let statement = Statement::over(window, &tenant, read, PIECE_BYTES_MAX);
+            let statement = Statement::over(window, read, PIECE_BYTES_MAX);
             let rows = self.read_piece(&statement, patience).await?;
             let is_window_read = rows.facts.len() < limit && !rows.is_cut;
             self.take(rows.facts)?;
@@ -182,7 +181,9 @@ impl Source {
     /// Whether a row is read from here.
     fn is_picked(&self, row: &OrderRow) -> bool {
         match &self.place {
-            Place::Picked { picked: Some(picked), .. } => picked.has(self.shard.id(), &self.tenant, row.customer_id()),
+            Place::Picked { picked: Some(picked), .. } => {
+                picked.has(self.shard.id(), self.subject.tenant(), row.customer_id())
+            }
             Place::Picked { picked: None, .. } | Place::Unit(..) => true,
         }
     }

@@ -146,10 +146,9 @@ impl Lookup<'_> {
                 by_shard.entry(shard.unwrap_or_else(|| self.map.shard(kind, bucket))).or_default().push(wanted);
             }
             by_shard.retain(|shard, _| !self.missing.contains(shard));
-            let (shards, tenant, patience, picked, batch) =
-                (self.shards, self.tenant(), &patience, picked.as_deref(), &batch);
+            let (shards, patience, picked, batch) = (self.shards, &patience, picked.as_deref(), &batch);
             let reads = by_shard.into_iter().map(|(shard, wanted)| async move {
-                let statement = Statement::batch(subject, tenant, batch(&wanted), SAME_ID_MAX, BYTES_MAX);
+                let statement = Statement::batch(subject, batch(&wanted), SAME_ID_MAX, BYTES_MAX);
                 (shard, shards.read_picked(shard, &statement, patience, picked).await)
             });
             answers = join_all(reads).await;

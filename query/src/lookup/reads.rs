@@ -93,7 +93,7 @@ impl Lookup<'_> {
         let mut place = Some(windows.first(&Span::ALL.start(newest), Span::ALL, newest));
         let out_before = self.missing.len();
         while let Some(window) = place.and_then(|place| windows.get(place)) {
-            let statement = Statement::over(window, self.tenant(), read, BYTES_MAX);
+            let statement = Statement::over(window, read, BYTES_MAX);
             found.extend(self.ask(unit, &statement, &self.patience.clone()).await?);
             if found.len() >= limit || self.missing.len() > out_before {
                 break;
@@ -112,7 +112,7 @@ impl Lookup<'_> {
     ) -> Result<Entries, ReadError> {
         let mut entries = Entries::new();
         let bucket = Bucket::of_key(self.tenant(), order_id.as_str());
-        let statement = Statement::index(subject, bucket, self.tenant(), order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
+        let statement = Statement::index(subject, bucket, order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
         let rows = self.ask(Unit::of(StreamKind::Derived, bucket), &statement, patience).await?;
         entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
         Ok(entries)
@@ -120,7 +120,7 @@ impl Lookup<'_> {
 
     /// What the index will have of an order id, from every shard that may have stored such an order.
     pub(super) async fn everywhere(&mut self, subject: &Subject, order_id: &OrderId) -> Result<Entries, ReadError> {
-        let statement = Statement::times(subject, self.tenant(), order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
+        let statement = Statement::times(subject, order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
         let mut answers = Vec::new();
         for number in 0.. {
             let (picked, patience) = self.shards.round(StreamKind::Logged, number, &self.patience).await?;
@@ -152,7 +152,7 @@ impl Lookup<'_> {
         let Some(windows) = self.windows(unit, subject.lane()) else { return Ok(Vec::new()) };
         let (bucket, order_id) = (unit.bucket(), order_id.as_str());
         let read = Read::WithId { subject, bucket, span: Some(span), order_id, limit: SAME_ID_MAX };
-        let statement = Statement::over(windows.partition(span.from), self.tenant(), read, BYTES_MAX);
+        let statement = Statement::over(windows.partition(span.from), read, BYTES_MAX);
         self.ask(unit, &statement, &self.patience.clone()).await
     }
 

@@ -82,6 +82,11 @@ impl Shards {
             Err(error) => return Err(error.into()),
         };
         let Some(DerivedAt { position, derived }) = read else { return Ok(None) };
+        let is_let_go = derived.iter().all(|note| note.target != target) && self.moved().map()?.is_leaving(target);
+        if is_let_go && position.covers(logged) {
+            // Nothing is derived for a shard that leaves.
+            return Ok(Some(Position::NOWHERE));
+        }
         let mut answer = None;
         for note in derived {
             let mark = Mark { through: note.through, published: note.published.position };

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use forebay_model::ShardId;
 use forebay_service::health::{Dependency, Need};
 use forebay_service::{Service, Shutdown};
 use forebay_shard::read::Windows;
@@ -12,6 +13,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 
 use crate::replica::shard::Shard;
+use crate::unit::Moved;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// While a server is down: until it is looked at, reads leave it alone.
@@ -20,6 +22,9 @@ const LOOK_EVERY_DOWN: Duration = Duration::from_millis(500);
 const PARTITIONS_EVERY: Duration = Duration::from_secs(30);
 
 pub(crate) struct ShardWatch {
+    id: ShardId,
+    /// Who knows whether it is gone.
+    moved: Arc<Moved>,
     /// Gone where the shard is elsewhere, or the service ends.
     shard: Weak<Shard>,
     /// Down where none of its servers answers.
@@ -30,14 +35,15 @@ pub(crate) struct ShardWatch {
 }
 
 impl ShardWatch {
-    pub(crate) fn new(shard: &Arc<Shard>, service: &Service) -> Self {
+    pub(crate) fn new(shard: &Arc<Shard>, service: &Service, moved: Arc<Moved>) -> Self {
         let name = format!("shard {}", shard.id());
         let dependency = service.health.dependency(&name, Need::OptionalOnceSeen);
         let servers = shard.servers().iter().filter(|_| shard.servers().len() > 1);
         let named =
             |server: &ShardServer| service.health.dependency(format!("{name} at {}", server.name()), Need::Optional);
         let servers = servers.map(named).collect();
-        Self { shard: Arc::downgrade(shard), dependency, servers, shutdown: service.shutdown().clone() }
+        let id = shard.id();
+        Self { id, moved, shard: Arc::downgrade(shard), dependency, servers, shutdown: service.shutdown().clone() }
     }
 
     /// Looks for as long as somebody may ask for the shard where it is.
@@ -60,6 +66,9 @@ impl ShardWatch {
             }
         }
         self.servers.into_iter().for_each(Dependency::forget);
+        if self.moved.map().is_ok_and(|map| !map.has(self.id)) {
+            self.dependency.forget();
+        }
     }
 
     async fn look(&self, shard: &Shard, partitions_read: &mut Option<Instant>) -> Result<(), ShardError> {

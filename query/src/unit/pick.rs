@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::ownership::{Ownership, Pick, reader};
+use forebay_model::ownership::{Ownership, Pick, Unit, reader};
 use forebay_model::{Bucket, Hash, ShardId, ShardMap, StreamKind, Tenant};
 use forebay_shard::ShardError;
 use forebay_shard::read::{AllSaid, Rows, Statement};
@@ -212,7 +212,7 @@ impl Shards {
         let mut picked = Picked { hash: map.hash(), marks, from: Vec::new(), is_settled: true };
         for bucket in Bucket::all() {
             let says: Vec<(ShardId, Ownership)> =
-                said.iter().map(|(&shard, said)| (shard, said.of(map, shard, bucket))).collect();
+                said.iter().map(|(&shard, said)| (shard, said.of(map, shard, Unit::of(stream, bucket)))).collect();
             let from = match reader::pick(says.iter().map(|(shard, said)| (*shard, said))) {
                 Pick::From(shard) => Some(shard),
                 Pick::Again(shard) if !is_out(shard) => return Err(shard),

@@ -125,6 +125,7 @@ impl Shards {
     pub(crate) async fn decided(&self, kind: StreamKind, places: Last, until: Instant) -> Result<Last, ReadError> {
         let mut needs = places;
         loop {
+            let map = self.moved().map()?;
             let looks = needs.iter().map(|(&shard, &needed)| async move {
                 Ok::<_, ReadError>((shard, needed, self.said_now(kind, shard).await?))
             });
@@ -134,7 +135,8 @@ impl Shards {
                     Some(position) => drop(decided.insert(shard, position)),
                     None => waits = Some((shard, needed)),
                 }
-                for (to, edge) in said.edges() {
+                // What was sent on to one that is gone has come to where it belongs.
+                for (to, edge) in said.edges().into_iter().filter(|(to, _)| map.gone(*to).is_none()) {
                     let known = more.entry(to).or_insert(edge);
                     if (edge.incarnation, edge.seq) > (known.incarnation, known.seq) {
                         *known = edge;

@@ -87,7 +87,10 @@ async fn the_head_says_what_it_is_and_when_it_was_read() {
     ] {
         let answer = export(&scene, "/v1/orders", form).await;
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
-        assert_eq!((header("content-type").as_str(), header("vary").as_str()), (kind, "Accept, Authorization"));
+        assert_eq!(
+            (header("content-type").as_str(), header("vary").as_str()),
+            (kind, "Accept, Authorization, Forebay-Tenant")
+        );
         assert_eq!(header("content-disposition"), format!("attachment; filename=\"{file}\""));
         assert_eq!(header("forebay-cache"), "bypass");
         assert!(!answer.headers().contains_key("content-length"));

@@ -11,7 +11,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`stack`](Stack) | the servers together: start, addresses, faults, replicas, stop; those that all tests of a run share |
+//! | [`stack`](Stack) | the servers together: start, addresses, faults, replicas, stop; those that all tests of a run share; Redis servers that stand for one |
 //! | [`server`](Server) | which servers there are, where their programs are, how each is laid out and started |
 //! | [`service`](ServiceName) | Forebay's own services as processes on the servers |
 //! | [`process`](Process) | one supervised child process of any kind: what to run, how to see it ready, signals, its children |
@@ -40,4 +40,4 @@ pub use server::postgres::Durability;
 pub use server::secrets::Secrets;
 pub use service::{ServiceName, program};
 pub use stack::shared::{SHARED_POSTGRES, Shared, TEST_STACK_VARIABLE, shared};
-pub use stack::{Stack, StackConfig};
+pub use stack::{RedisGroup, Stack, StackConfig};

@@ -52,7 +52,14 @@ impl Board {
             let owed_since = owed(note.target);
             (note.target, Entry { noted: note.clone(), reached: None, owed_since })
         };
-        *targets = notes.iter().map(entry).collect();
+        let begun: BTreeMap<ShardId, Entry> = notes.iter().map(entry).collect();
+        // Nobody is owed anything for a shard that is no target any more.
+        for target in targets.keys().filter(|target| !begun.contains_key(target)) {
+            let labels = [("shard", self.of.shard.to_string()), ("target", target.to_string())];
+            gauge!(DERIVED_FRAMES_OWED.name, &labels).set(0.0);
+            gauge!(DERIVED_OWED_SECONDS.name, &labels).set(0.0);
+        }
+        *targets = begun;
     }
 
     /// A worker has come as far as that.

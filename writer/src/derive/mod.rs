@@ -96,13 +96,13 @@ impl Doors {
 pub(crate) fn first_notes(map: &ShardMap) -> Vec<Derived> {
     let published = || Published { position: Position::NOWHERE, frame_id: String::new() };
     let note = |target| Derived { target, through: Position::NOWHERE, published: published() };
-    map.shards().map(note).collect()
+    map.staying().map(note).collect()
 }
 
 /// Whether by both maps the same goes to the same shards.
 pub(crate) fn is_dealt_alike(one: &ShardMap, other: &ShardMap) -> bool {
     let place = |map: &ShardMap, bucket| map.shard(StreamKind::Derived, bucket);
-    one.shards().eq(other.shards()) && Bucket::all().all(|bucket| place(one, bucket) == place(other, bucket))
+    one.staying().eq(other.staying()) && Bucket::all().all(|bucket| place(one, bucket) == place(other, bucket))
 }
 
 /// The notes of the targets of a map, where by another one everything up to a position is derived: the targets that are new have nothing to
@@ -117,7 +117,7 @@ pub(crate) async fn notes_behind(
     at: Position,
 ) -> Result<Vec<Derived>, LogError> {
     let mut notes = Vec::new();
-    for target in map.shards().filter(|target| known.iter().all(|note| note.target != *target)) {
+    for target in map.staying().filter(|target| known.iter().all(|note| note.target != *target)) {
         let stream = log.stream_state(StreamKind::Derived.on(target)).await?;
         let position = Position { incarnation: stream.incarnation, seq: 0 };
         notes.push(Derived { target, through: at, published: Published { position, frame_id: String::new() } });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forebay_log::{FrameReader, Log, ReadError, ReadFrom};
-use forebay_model::{Bucket, Deriver, Position, ShardMap, StreamKind};
+use forebay_model::{Bucket, Deriver, Position, ShardId, ShardMap, StreamKind};
 use forebay_shard::{Derived, DerivedNote, StreamPosition, StreamStore, ViewsInForce};
 use tracing::{info, warn};
 
@@ -69,6 +69,8 @@ pub(crate) async fn derive(
     let first =
         if is_all_derived { notes_behind(&context.log, &map, &known, position).await? } else { first_notes(&map) };
     set_back(store, &map, &known, position).await?;
+    let staying: Vec<ShardId> = map.staying().collect();
+    store.keep_derived(&staying).await?;
     let notes = store.begin_derived(&first).await?;
     // Read behind the position: of what is committed up to there, nothing is derived with fewer views.
     let in_force = store.views_in_force().await?.unwrap_or_else(|| views_of(&map));

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::backlog::Backlog;
+use crate::status::backlog::Backlog;
 use crate::status::{State, Status};
 
 const EVERY: Duration = Duration::from_secs(2);

@@ -40,15 +40,17 @@ class _Addresses:
         *,
         query: str | None = None,
         token: str | None = None,
+        tenant: str | None = None,
         patience: float = PATIENCE,
     ) -> None:
         """Take the address of all of it, as of `forebay serve`, or of ingest where what reads has one of its own.
 
+        Everything is about `tenant`, where several share the system.
         `patience` is for how many seconds something is tried without progress.
         """
         self.patience = patience
-        self.ingest = _interface(address, token)
-        self.query = _interface(query or address, token)
+        self.ingest = _interface(address, token, tenant)
+        self.query = _interface(query or address, token, tenant)
 
     def _at(self, ask: Ask) -> AuthenticatedClient:
         return self.query if ask.reads else self.ingest
@@ -200,12 +202,13 @@ class AsyncClient(_Addresses):
             return lost
 
 
-def _interface(address: str, token: str | None) -> AuthenticatedClient:
+def _interface(address: str, token: str | None, tenant: str | None) -> AuthenticatedClient:
     timeout = httpx.Timeout(ANSWER_MAX)
+    headers = {} if tenant is None else {"Forebay-Tenant": tenant}
     if token is None:
         # The functions want one with a token, though access may be open.
-        return cast("AuthenticatedClient", Interface(base_url=address, timeout=timeout))
-    return AuthenticatedClient(base_url=address, timeout=timeout, token=token)
+        return cast("AuthenticatedClient", Interface(base_url=address, timeout=timeout, headers=headers))
+    return AuthenticatedClient(base_url=address, timeout=timeout, headers=headers, token=token)
 
 
 def _list(

@@ -30,8 +30,8 @@ use serde_json::json;
 use self::progress::{Advanced, Progress};
 use self::stretch::Stretch;
 use crate::audit::recorded;
+use crate::control::publish;
 use crate::moves::preflight::nothing_moves;
-use crate::publish;
 use crate::settings::stored_map;
 use crate::system::System;
 

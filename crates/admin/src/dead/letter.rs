@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::address::LetterAddress;
-use crate::columns::{self, columns};
+use crate::facts::columns::{self, columns};
 use crate::hex::hex;
 
 /// Everything that is known of a letter.
@@ -25,6 +25,9 @@ pub struct LetterReport {
     pub detail: String,
     /// What Postgres said, as a code.
     pub sqlstate: Option<String>,
+    /// The fact's tenant, where there is one and it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// The fact's customer, where that can be read.
     pub customer_id: Option<String>,
     /// The fact's order, where that can be read.
@@ -66,6 +69,7 @@ impl LetterReport {
             reason: letter.reason,
             detail: letter.detail.clone(),
             sqlstate: letter.sqlstate.clone(),
+            tenant: letter.tenant.clone().filter(|tenant| !tenant.is_empty()),
             customer_id: letter.customer_id.clone(),
             order_id: letter.order_id.clone(),
             ordered_at: letter.ordered_at.map(|at| at.to_string()),

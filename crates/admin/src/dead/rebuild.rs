@@ -4,7 +4,7 @@ use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{Lane, Tenant};
 use forebay_shard::{DeadLetter, Reason};
 
-use crate::stored_order::{OrderKey, StoredOrder, event_json, key_of, order_of, tenant_of};
+use crate::facts::order::{OrderKey, StoredOrder, event_json, key_of, order_of, tenant_of};
 
 /// What a dead tuple was a part of.
 #[derive(Clone, Debug)]

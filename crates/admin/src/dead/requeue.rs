@@ -21,8 +21,8 @@ use super::pool::pool_settings;
 use super::rebuild::{Origin, origins};
 use super::selection::Selection;
 use crate::audit::recorded;
-use crate::publish;
-use crate::stored_order::{OrderKey, StoredOrder, find, json};
+use crate::control::publish;
+use crate::facts::order::{OrderKey, StoredOrder, find, json};
 use crate::system::System;
 
 /// Letters that are in hand at a time. Each has at most some 256 KiB.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::{Context, Result};
-use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_model::{Lane, ShardId, Tenant, Timestamp};
 use forebay_service::BadSetting;
 use forebay_shard::{DeadLetter, LetterFilter, Reason};
 
@@ -20,6 +20,8 @@ pub struct Filters {
     pub lane: Option<Lane>,
     /// Only letters that died of this.
     pub reason: Option<Reason>,
+    /// Only letters of this tenant's facts.
+    pub tenant: Option<Tenant>,
     /// Only letters that died at this time or later.
     pub from: Option<Timestamp>,
     /// Only letters that died before this time.
@@ -40,7 +42,8 @@ pub struct Selection {
 impl Filters {
     /// The letters of a shard.
     pub(super) fn filter(&self) -> LetterFilter {
-        LetterFilter { lane: self.lane, reason: self.reason, from: self.from, to: self.to, ..LetterFilter::default() }
+        let Self { shard: _, lane, reason, tenant, from, to } = self.clone();
+        LetterFilter { lane, reason, tenant, from, to, ..LetterFilter::default() }
     }
 
     /// Whether every letter passes.
@@ -51,13 +54,14 @@ impl Filters {
 
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Filters { shard, lane, reason, from, to } = &self.filters;
+        let Filters { shard, lane, reason, tenant, from, to } = &self.filters;
         let named = self.letters.iter().map(ToString::to_string);
         let words = [
             self.all.then(|| "all".to_owned()),
             shard.map(|shard| format!("shard={shard}")),
             lane.map(|lane| format!("lane={lane}")),
             reason.map(|reason| format!("reason={reason}")),
+            tenant.as_ref().map(|tenant| format!("tenant={tenant}")),
             from.map(|from| format!("from={from}")),
             to.map(|to| format!("to={to}")),
         ];

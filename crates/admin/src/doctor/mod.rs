@@ -27,8 +27,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// The shards.
     pub shards: ShardArgs,
-    /// The address of Redis, where there is one.
-    pub redis: Option<::redis::Client>,
+    /// What connects to Redis, where there is one.
+    pub redis: Option<forebay_redis::Client>,
     /// The address of the monitoring port of NATS. Where none is named, the usual one is tried.
     pub nats_monitor: Option<String>,
 }

@@ -181,6 +181,11 @@ fn number(map: &ShardMap, found: &Found, addresses: &ShardAddresses) -> Result<S
             map.system()
         );
     }
+    if map.gone(shard).is_some() {
+        bail!(
+            "{addresses} cannot become a shard: it was shard {shard} of this system, which was removed; make that database anew, and it comes as another"
+        );
+    }
     match map.member(shard) {
         None if map.shards().all(|known| known != shard) => Ok(shard),
         known => {

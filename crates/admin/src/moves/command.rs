@@ -119,8 +119,11 @@ fn check(system: &System, map: &ShardMap, ask: &Ask) -> Result<()> {
         if !is_there(shard) {
             return Err(BadSetting::new(format!("shard {shard} is not in the shard map")).into());
         }
+        if map.is_leaving(shard) {
+            return Err(BadSetting::new(format!("shard {shard} leaves the system: see `forebay shards remove`")).into());
+        }
     }
-    if matches!(ask, Ask::Drain(_)) && map.shards().len() == 1 {
+    if matches!(ask, Ask::Drain(_)) && map.staying().count() == 1 {
         return Err(BadSetting::new("there is no other shard that could have what this one has").into());
     }
     Ok(())
@@ -193,9 +196,11 @@ async fn decide(log: &Log, mut of: impl FnMut(&ShardMap) -> Result<Vec<Decision>
 /// Which unit it is, and what runs.
 fn refusal(map: &ShardMap, error: &NotDecided) -> String {
     let unit = match error {
-        NotDecided::Moving(unit) | NotDecided::Waiting(unit, _) | NotDecided::There(unit) | NotDecided::Stale(unit) => {
-            *unit
-        }
+        NotDecided::Moving(unit)
+        | NotDecided::Waiting(unit, _)
+        | NotDecided::There(unit)
+        | NotDecided::Leaving(unit, _)
+        | NotDecided::Stale(unit) => *unit,
     };
     match map.moving(unit) {
         Some(entry) => format!(

@@ -12,7 +12,7 @@ use forebay_model::{Position, StreamId};
 use forebay_shard::{ShardPool, StreamPosition};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::publish::publish_within;
+use crate::control::publish::publish_within;
 
 /// Bytes that may be on their way to a shard: at first, at least and at most.
 const FIRST_BYTES: usize = 1 << 20;

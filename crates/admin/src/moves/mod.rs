@@ -47,7 +47,7 @@ use self::flow::{Flow, Pacer};
 use self::look::{Said, Told};
 use crate::Tell;
 use crate::control::pool_of;
-use crate::publish::publish_within;
+use crate::control::publish::publish_within;
 
 pub use self::lead::Lead;
 

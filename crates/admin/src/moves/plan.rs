@@ -158,14 +158,14 @@ impl Plan {
             }
             Ask::Rebalance { by, shares } => {
                 loads = loads_of(&pools, map, *by, None).await?;
-                let shares = shares.clone().unwrap_or_else(|| even(map.shards()));
+                let shares = shares.clone().unwrap_or_else(|| even(map));
                 let sharing = StreamKind::ALL.map(|stream| (stream, weighed(map, stream, &loads).rebalance(&shares)));
                 wanted = can_wait(map, sharing);
                 plan.going = under_way(map);
             }
             Ask::Drain(shard) => {
                 loads = loads_of(&pools, map, Measure::Rows, None).await?;
-                let shares = even(map.shards());
+                let shares = even(map);
                 let draining =
                     StreamKind::ALL.map(|stream| (stream, weighed(map, stream, &loads).drain(*shard, &shares)));
                 wanted = can_wait(map, draining);
@@ -267,8 +267,9 @@ fn under_way(map: &ShardMap) -> Vec<(Unit, ShardId)> {
     moving.map(|entry| (entry.unit, entry.to)).chain(map.queue().waiting()).collect()
 }
 
-fn even(shards: impl Iterator<Item = ShardId>) -> Shares {
-    shards.map(|shard| (shard, NonZeroU32::MIN)).collect()
+/// The same for each shard but those that leave.
+fn even(map: &ShardMap) -> Shares {
+    map.staying().map(|shard| (shard, NonZeroU32::MIN)).collect()
 }
 
 /// The buckets of a kind of streams, where they go and what they weigh.

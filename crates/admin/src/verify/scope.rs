@@ -13,7 +13,7 @@ use forebay_shard::{AcceptedLoss, Comparison, DeadLetter, Difference, PoolSettin
 
 use super::settings::{Depth, Settings, Step};
 use crate::Tell;
-use crate::stored_order::{self, OrderKey, StoredOrder};
+use crate::facts::order::{self, OrderKey, StoredOrder};
 use crate::system::System;
 
 /// What is checked.
@@ -144,7 +144,7 @@ impl<'a> Scope<'a> {
         let mut found = HashMap::new();
         for (shard, wanted) in self.by_shard(wanted) {
             let mut connection = self.pool(shard)?.acquire().await?;
-            let orders = stored_order::find(&mut connection, &wanted).await;
+            let orders = order::find(&mut connection, &wanted).await;
             let orders = orders.with_context(|| format!("orders of shard {shard}"))?;
             found.extend(orders.into_iter().map(|order| (order.key.clone(), order)));
         }
@@ -159,7 +159,7 @@ impl<'a> Scope<'a> {
         let mut found = HashSet::new();
         for (shard, wanted) in self.by_shard(wanted) {
             let mut connection = self.pool(shard)?.acquire().await?;
-            let keys = stored_order::existing(&mut connection, &wanted).await;
+            let keys = order::existing(&mut connection, &wanted).await;
             found.extend(keys.with_context(|| format!("orders of shard {shard}"))?);
         }
         Ok(found)

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::settings::Depth;
-use crate::stored_order::OrderKey;
+use crate::facts::order::OrderKey;
 
 /// A snapshot of a shard.
 #[derive(Debug)]

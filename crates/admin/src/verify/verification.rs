@@ -15,8 +15,8 @@ use super::report::{Report, Unfinished};
 use super::scope::Scope;
 use super::settings::{Depth, Step};
 use super::snapshot::Snapshot;
-use crate::owed::frames_owed;
-use crate::stored_order::{self, OrderKey};
+use crate::facts::order::{self, OrderKey};
+use crate::facts::owed::frames_owed;
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -168,5 +168,5 @@ pub(super) fn tuples(lane: Lane, payload: &Bytes) -> Vec<Bytes> {
 
 /// The identity of the order that a tuple belongs to.
 pub(super) fn key_of(lane: Lane, tuple: &Bytes) -> Option<OrderKey> {
-    stored_order::key_of(&Tuples::new(lane, tuple).next()?.ok()?).ok()
+    order::key_of(&Tuples::new(lane, tuple).next()?.ok()?).ok()
 }

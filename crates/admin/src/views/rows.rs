@@ -10,8 +10,8 @@ use super::Step;
 use crate::Tell;
 use crate::backfill;
 use crate::control::pool_of;
-use crate::owed::frames_owed;
-use crate::wait::until;
+use crate::control::wait::until;
+use crate::facts::owed::frames_owed;
 
 /// Waits until everything that was derived with older views is stored, however long that takes. Every shard has taken the newer ones
 /// before.

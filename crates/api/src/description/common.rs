@@ -54,7 +54,7 @@ pub(super) fn readyz(schemas: &mut Schemas) -> Operation {
 
 pub(super) fn get_streams(schemas: &mut Schemas) -> Operation {
     Operation {
-        codes: &[Code::Unauthenticated, Code::Forbidden, Code::Internal, Code::NotReady],
+        codes: &[Code::Malformed, Code::Unauthenticated, Code::Forbidden, Code::Internal, Code::NotReady],
         ..seen(
             "See how each stream of each shard stands",
             "How far it is committed, how far behind its log, and how far what follows from it is derived.",

@@ -80,6 +80,12 @@ pub(super) fn parameters() -> Map<String, Value> {
             "The `ETag` of an answer that is at hand: 304 where it would be the same.",
             json!({"type": "string"}),
         ),
+        (
+            "Forebay-Tenant",
+            "Where several tenants share the system, the one that this request is about: it reads and sends what is that tenant's, and nothing else. \
+             A client that is bound need not name its tenant, and is answered 403 where it names another one. Without it the request is about what is of no tenant. Letters beyond ASCII come as UTF-8.",
+            json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]([ -~]*[!-~])?$"}),
+        ),
         ("X-Request-Id", REQUEST_ID_TEXT, json!({"type": "string", "examples": ["9f86d081884c7d65"]})),
     ];
     let headers = headers.into_iter().map(|(name, text, schema)| {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::doctor::{Report, Settings, Verdict, examine};
-use forebay_query::RedisArgs;
+use forebay_redis::RedisArgs;
 use forebay_service::BadSetting;
 use forebay_terminal::out;
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::audit;
-use forebay_admin::keys::{ClientsFile, Limits, ListedClient, NewKey, Which};
+use forebay_admin::keys::{Bounds, ClientsFile, Limits, ListedClient, NewKey, Which};
 use forebay_api::Right;
 use forebay_service::auth::Binding;
 use forebay_shard::ShardList;
@@ -75,6 +75,10 @@ pub struct Add {
     /// What it sees of the system, and nothing else: `customer=C1`, or a key of a view, such as `seller=S7`
     #[arg(long, value_name = "NAME=ID", value_parser = bound)]
     pub bound: Option<(String, String)>,
+
+    /// The tenant that it is bound to, where several share the system
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
 }
 
 /// What `keys rotate` can be told.
@@ -127,11 +131,11 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Add(args) => {
             let binding = args.bound.as_ref().map(|(name, whose)| json!({"to": name, "whose": whose}));
             let (orders_per_s, requests_per_s) = (args.orders_per_s, args.requests_per_s);
-            let asked = json!({"client": args.name, "rights": args.rights, "bound": binding,
+            let asked = json!({"client": args.name, "rights": args.rights, "tenant": args.tenant, "bound": binding,
                 "orders_per_s": orders_per_s, "requests_per_s": requests_per_s});
             let add = |file: &mut ClientsFile| {
-                let key =
-                    file.add(&args.name, &args.rights, Limits { orders_per_s, requests_per_s }, args.bound.as_ref())?;
+                let bounds = Bounds { tenant: args.tenant.as_deref(), to: args.bound.as_ref() };
+                let key = file.add(&args.name, &args.rights, Limits { orders_per_s, requests_per_s }, bounds)?;
                 Ok((Some(key), format!("client {:?} may come in", args.name)))
             };
             edit(&args.change, ("keys add", asked), add).await?;
@@ -189,13 +193,14 @@ async fn edit(
 fn table(clients: &[ListedClient]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["client", "rights", "orders/s", "requests/s", "bound to", "keys and certificates"]);
+    table.set_header(["client", "rights", "orders/s", "requests/s", "tenant", "bound to", "keys and certificates"]);
     for client in clients {
         table.add_row([
             client.name.clone(),
             client.rights.join(" "),
             or_dash(client.orders_per_s),
             or_dash(client.requests_per_s),
+            or_dash(client.tenant.as_ref()),
             or_dash(client.bound.as_ref()),
             [client.keys.as_slice(), &client.certificates].concat().join(" "),
         ]);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`list`] | `forebay shards`: the map and each shard's figures |
 //! | [`add`] | `forebay shards add` |
+//! | [`remove`] | `forebay shards remove` |
 //! | [`set`] | `forebay shards set` |
 //! | [`moving`] | `forebay shards move`, `rebalance` and `drain` |
 //! | [`pace`] | `forebay shards pause`, `resume` and `abort` |
@@ -15,6 +16,7 @@ pub(super) mod buckets;
 pub mod list;
 pub mod moving;
 pub mod pace;
+pub mod remove;
 pub mod set;
 pub mod status;
 
@@ -42,6 +44,7 @@ pub struct Args {
 pub(crate) enum Command {
     Add(Box<add::Args>),
     Set(Box<set::Args>),
+    Remove(remove::Args),
     /// Move buckets from one shard to another while orders flow
     Move(moving::Move),
     /// Move buckets so that each shard has its share, while orders flow
@@ -64,6 +67,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         None => list::run(args.list).await,
         Some(Command::Add(args)) => add::run(*args).await,
         Some(Command::Set(args)) => set::run(*args).await,
+        Some(Command::Remove(args)) => remove::run(args).await,
         Some(Command::Move(args)) => args.run().await,
         Some(Command::Rebalance(args)) => args.run().await,
         Some(Command::Drain(args)) => args.run().await,

@@ -4,9 +4,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use forebay_model::{DEFAULT_VIEWS, ViewSet};
+use forebay_model::{DEFAULT_VIEWS, Tenant, ViewSet};
 use forebay_replay::{Database, Format, RecordKind, Settings};
 use forebay_service::settings::units;
+
+use crate::operate::system;
 
 /// Send files of orders, or of what happened to orders, to a running system.
 ///
@@ -108,6 +110,10 @@ pub struct Args {
     #[arg(long, env = "FOREBAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 
+    /// The tenant whose orders they are, where several share the system and the token does not say it
+    #[arg(long, env = "FOREBAY_TENANT", value_name = "TENANT", value_parser = system::tenant)]
+    pub tenant: Option<Tenant>,
+
     /// Print the summary as JSON to standard output
     #[arg(long)]
     pub json: bool,
@@ -172,6 +178,7 @@ impl From<Args> for Settings {
             rejects: args.rejects,
             dry_run: args.dry_run,
             token: args.token,
+            tenant: args.tenant,
             give_up: args.give_up,
             state_dir: args.state_dir,
             views: args.views,

@@ -3,12 +3,8 @@
 //! | module | concept |
 //! |---|---|
 //! | [`args`] | what it can be told |
-//! | `report` | what a dry run has found |
-//! | `summary` | what a person reads at the end |
 
 pub mod args;
-mod report;
-mod summary;
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -16,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use forebay_replay::{Ending, Settings};
 use forebay_service::Shutdown;
-use forebay_terminal::{Screen, note, out};
+use forebay_terminal::{Screen, note, out, summary_text};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use args::Args;
@@ -39,7 +35,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     screen.close();
     let summary = outcome?;
-    note!("{}", summary::text(&summary, follows));
+    note!("{}", summary_text(&summary, follows));
     if json {
         out!("{}", serde_json::to_string(&summary)?)?;
     }

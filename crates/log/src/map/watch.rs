@@ -11,8 +11,8 @@ use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::connection::link::Link;
 use crate::error::{MapError, causes};
-use crate::link::Link;
 use crate::settings::LogSettings;
 
 /// The one key of the bucket.

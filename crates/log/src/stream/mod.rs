@@ -3,6 +3,7 @@
 //! A stream keeps every frame until it is trimmed (limits retention), refuses new ones when it is full (discard new),
 //! and acknowledges what is on disk.
 
+mod ending;
 mod incarnation;
 pub mod inspect;
 pub(crate) mod known;

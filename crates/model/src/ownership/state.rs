@@ -133,6 +133,26 @@ impl Ownership {
         self.of == Some(of)
     }
 
+    /// The same where shards are gone: a state that names one means the shard that the map names, and what was sent on there has come to where it
+    /// belongs.
+    #[must_use]
+    pub fn without(mut self, is_gone: impl Fn(ShardId) -> bool, map: ShardId) -> Self {
+        self.edges.retain(|&to, _| !is_gone(to));
+        match &mut self.state {
+            State::None | State::Owned => {}
+            State::Copying { to: other }
+            | State::Released { to: other }
+            | State::Cleaned { to: other }
+            | State::Receiving { from: other }
+            | State::Awaiting { from: other } => {
+                if is_gone(*other) {
+                    *other = map;
+                }
+            }
+        }
+        self
+    }
+
     /// Notes that rows were sent on to a shard, and acknowledged there at a position: in the transaction that moves this shard's
     /// position over them, or takes them from what is parked.
     pub fn note_edge(&mut self, to: ShardId, at: Position) {

@@ -66,6 +66,13 @@ impl Receipt {
         }
     }
 
+    /// The same with the positions of these streams only.
+    #[must_use]
+    pub fn only(&self, is_kept: impl Fn(StreamId) -> bool) -> Self {
+        let kept = self.positions().filter(|(stream, _)| is_kept(*stream)).collect();
+        Self { accepted: self.accepted, positions: kept }
+    }
+
     /// Every stream and position.
     pub fn positions(&self) -> impl Iterator<Item = (StreamId, Position)> + '_ {
         self.positions.iter().map(|(&stream, &position)| (stream, position))

@@ -38,6 +38,9 @@ pub enum NotDecided {
     /// The unit is there.
     #[error("it is on that shard already")]
     There(Unit),
+    /// Nothing may go to that shard: it leaves, or is gone.
+    #[error("shard {1} leaves the system")]
+    Leaving(Unit, ShardId),
     /// The map says something else of that move: somebody else has decided.
     #[error("the map has come further, or knows no such move")]
     Stale(Unit),
@@ -99,7 +102,16 @@ impl ShardMap {
         if self.moving(unit).is_some_and(|entry| entry.phase != Phase::Owned) {
             return Err(NotDecided::Moving(unit));
         }
-        if self.shard(unit.stream(), unit.bucket()) == to { Err(NotDecided::There(unit)) } else { Ok(()) }
+        if self.shard(unit.stream(), unit.bucket()) == to {
+            Err(NotDecided::There(unit))
+        } else {
+            self.may_go(unit, to)
+        }
+    }
+
+    fn may_go(&self, unit: Unit, to: ShardId) -> Result<(), NotDecided> {
+        let is_departed = self.is_leaving(to) || self.gone(to).is_some();
+        if is_departed { Err(NotDecided::Leaving(unit, to)) } else { Ok(()) }
     }
 
     /// What the map says of the unit from that epoch on; `None` where it is no longer under way.
@@ -112,7 +124,7 @@ impl ShardMap {
                     (Some(_), _) => Err(NotDecided::Moving(unit)),
                     (None, Some(other)) if other != to => Err(NotDecided::Waiting(unit, other)),
                     (None, _) if from == to => Err(NotDecided::There(unit)),
-                    (None, _) => Ok(Some(Entry::begin(unit, epoch, from, to))),
+                    (None, _) => self.may_go(unit, to).map(|()| Some(Entry::begin(unit, epoch, from, to))),
                 }
             }
             Decision::Next(unit, of, phase) => {

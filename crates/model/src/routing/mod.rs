@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod decision;
+pub mod departure;
 pub mod member;
 pub mod plan;
 pub mod queue;
@@ -9,6 +10,7 @@ pub mod shard_map;
 
 pub use bucket::{Bucket, Hash};
 pub use decision::{Decision, NotDecided};
+pub use departure::{LastPlaces, StillNamed};
 pub use member::{Label, Labels, Member};
 pub use plan::{Shares, Weighed};
 pub use queue::{MoveQueue, Pace, Stopped};

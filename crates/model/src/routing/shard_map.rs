@@ -7,10 +7,11 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ownership::{Entry, MoveId, Phase, Unit};
+use crate::ownership::{Entry, MoveId, Ownership, Phase, Unit};
 use crate::routing::bucket::BUCKETS;
+use crate::routing::departure::{Departure, LastPlaces, StillNamed};
 use crate::routing::queue::{MoveQueue, Pace};
-use crate::{Bucket, CustomerId, Hash, Lane, Member, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
+use crate::{Bucket, CustomerId, Hash, Lane, Member, Receipt, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
 
 /// A shard's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,8 +37,8 @@ impl fmt::Display for Epoch {
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
 /// from one to another; where the shards are; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how
-/// many shards the system began), `shards` (by number), `logged` and `derived` (4096 shard numbers each), `moves` and `kept` (what is under way,
-/// those last that are owned where they go), and `queue`.
+/// many shards the system began), `shards` (by number), `departures` (shards that leave, or are gone), `logged` and `derived` (4096 shard numbers
+/// each), `moves` and `kept` (what is under way, those last that are owned where they go), and `queue`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked", into = "Unchecked")]
 pub struct ShardMap {
@@ -52,7 +53,9 @@ pub struct ShardMap {
     queue: MoveQueue,
     /// Where shards are. One that is not here is where each process was told.
     members: BTreeMap<ShardId, Member>,
-    /// Every shard of any of these, once, in order.
+    /// Shards that leave, and those that are gone.
+    departures: BTreeMap<ShardId, Departure>,
+    /// Every shard of any of these that is not gone, once, in order.
     shards: Vec<ShardId>,
     /// Whether a unit is elsewhere than when the system began, or under way.
     has_moved: bool,
@@ -70,6 +73,9 @@ pub enum ShardMapError {
     /// A unit waits twice.
     #[error("the shard map's queue has a unit twice")]
     Queue,
+    /// Something is on a shard that leaves, or is gone, or is to go there or comes from there.
+    #[error("shard {0} of the shard map leaves, or is gone, and has something")]
+    Departed(ShardId),
 }
 
 impl ShardMap {
@@ -85,6 +91,7 @@ impl ShardMap {
             settings,
             founders: shards,
             shards: BTreeMap::new(),
+            departures: BTreeMap::new(),
             logged: place.clone(),
             derived: place,
             moves: Vec::new(),
@@ -129,9 +136,93 @@ impl ShardMap {
         self.members.get(&shard)
     }
 
-    /// The number of the next shard that comes.
+    /// The number of the next shard that comes. None is ever that of another one.
     pub fn next_shard(&self) -> ShardId {
-        ShardId(self.shards.last().map_or(0, |last| last.0 + 1))
+        let last = self.shards.last().into_iter().chain(self.departures.keys()).max();
+        ShardId(last.map_or(0, |last| last.0 + 1))
+    }
+
+    /// Whether there is such a shard.
+    pub fn has(&self, shard: ShardId) -> bool {
+        self.shards.binary_search(&shard).is_ok()
+    }
+
+    /// Whether a shard leaves: nothing goes there any more.
+    pub fn is_leaving(&self, shard: ShardId) -> bool {
+        self.departures.get(&shard) == Some(&Departure::Leaving)
+    }
+
+    /// Where the logs of a shard ended that is gone; `None` of every other.
+    pub fn gone(&self, shard: ShardId) -> Option<LastPlaces> {
+        match self.departures.get(&shard)? {
+            Departure::Gone(last) => Some(*last),
+            Departure::Leaving => None,
+        }
+    }
+
+    /// Every shard that is gone, in order.
+    pub fn all_gone(&self) -> impl Iterator<Item = (ShardId, LastPlaces)> + '_ {
+        self.departures.keys().filter_map(|&shard| Some((shard, self.gone(shard)?)))
+    }
+
+    /// What a shard says of a unit, read by this map: of shards that are gone it says nothing.
+    pub fn read(&self, unit: Unit, said: Ownership) -> Ownership {
+        if self.all_gone().next().is_none() {
+            return said;
+        }
+        said.without(|shard| self.gone(shard).is_some(), self.shard(unit.stream(), unit.bucket()))
+    }
+
+    /// A receipt without what lay in the logs of shards that are gone: it is where it belongs.
+    pub fn reached(&self, receipt: &Receipt) -> Receipt {
+        receipt.only(|stream| self.gone(stream.shard).is_none())
+    }
+
+    /// Every shard but those that leave, in order: facts go to these.
+    pub fn staying(&self) -> impl Iterator<Item = ShardId> + '_ {
+        self.shards().filter(|&shard| !self.is_leaving(shard))
+    }
+
+    /// What names a shard, other than that it is there: as long as it is anything, the shard cannot leave.
+    ///
+    /// # Errors
+    /// [`StillNamed`].
+    pub fn may_leave(&self, shard: ShardId) -> Result<(), StillNamed> {
+        let has = |places: &Vec<ShardId>| places.iter().filter(|&&at| at == shard).count();
+        let is_of = |entry: &&Entry| [entry.from, entry.to].contains(&shard);
+        let (kept, under_way) = self.moves.iter().filter(is_of).partition::<Vec<_>, _>(|entry| entry.phase.is_owned());
+        let named = StillNamed {
+            shard,
+            buckets: self.places.iter().map(has).sum(),
+            under_way: under_way.len() + self.queue.targets().filter(|&to| to == shard).count(),
+            kept: kept.len(),
+            is_last: self.staying().all(|other| other == shard),
+        };
+        if named.is_nothing() { Ok(()) } else { Err(named) }
+    }
+
+    /// The next map, in which a shard leaves.
+    ///
+    /// # Errors
+    /// As [`ShardMap::may_leave`].
+    pub fn next_leaving(&self, shard: ShardId) -> Result<Self, StillNamed> {
+        self.may_leave(shard)?;
+        Ok(self.next_departing(shard, Departure::Leaving))
+    }
+
+    /// The next map, in which a shard is gone that was leaving.
+    pub fn next_without(&self, shard: ShardId, last: LastPlaces) -> Option<Self> {
+        self.is_leaving(shard).then(|| self.next_departing(shard, Departure::Gone(last)))
+    }
+
+    fn next_departing(&self, shard: ShardId, departure: Departure) -> Self {
+        let mut next = Unchecked::from(self.clone());
+        next.epoch = Epoch(self.epoch.0 + 1);
+        if let Departure::Gone(_) = departure {
+            next.shards.remove(&shard);
+        }
+        next.departures.insert(shard, departure);
+        next.into_map()
     }
 
     /// The next map, which has other settings.
@@ -209,7 +300,7 @@ impl ShardMap {
         Self { epoch: Epoch(self.epoch.0 + 1), queue, ..self.clone() }
     }
 
-    /// Every shard that the map knows, in order: it says where the shard is, or the shard has a bucket, or one is under way or is to go to it.
+    /// Every shard that there is, in order: the map says where it is, or it has a bucket, or one is under way or is to go to it, or it leaves.
     pub fn shards(&self) -> impl ExactSizeIterator<Item = ShardId> {
         self.shards.iter().copied()
     }
@@ -251,6 +342,8 @@ struct Unchecked {
     founders: NonZeroU16,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     shards: BTreeMap<ShardId, Member>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    departures: BTreeMap<ShardId, Departure>,
     logged: Vec<ShardId>,
     derived: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -290,14 +383,30 @@ impl Unchecked {
 
     fn into_map(self) -> ShardMap {
         let moves = self.moves();
-        let Self { epoch, system, hash, settings, founders, shards: members, logged, derived, queue, .. } = self;
+        let Self {
+            epoch, system, hash, settings, founders, shards: members, departures, logged, derived, queue, ..
+        } = self;
         let sides = moves.iter().flat_map(|entry| [entry.from, entry.to]);
-        let shards: BTreeSet<ShardId> =
-            members.keys().chain(&logged).chain(&derived).copied().chain(sides).chain(queue.targets()).collect();
+        let leaving = departures.iter().filter(|(_, departure)| **departure == Departure::Leaving);
+        let placed = members.keys().chain(&logged).chain(&derived).chain(leaving.map(|(shard, _)| shard));
+        let shards: BTreeSet<ShardId> = placed.copied().chain(sides).chain(queue.targets()).collect();
         let (places, shards) = ([logged, derived], shards.into_iter().collect());
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
         let has_moved = !moves.is_empty() || places.iter().any(is_away);
-        ShardMap { epoch, system, hash, settings, founders, places, moves, queue, members, shards, has_moved }
+        ShardMap {
+            epoch,
+            system,
+            hash,
+            settings,
+            founders,
+            places,
+            moves,
+            queue,
+            members,
+            departures,
+            shards,
+            has_moved,
+        }
     }
 
     fn places(&self, stream: StreamKind) -> &[ShardId] {
@@ -328,7 +437,16 @@ impl TryFrom<Unchecked> for ShardMap {
         if !(rise && in_order && moves.iter().all(is_there)) {
             return Err(ShardMapError::Moves);
         }
-        if map.queue.is_sound() { Ok(map.into_map()) } else { Err(ShardMapError::Queue) }
+        if !map.queue.is_sound() {
+            return Err(ShardMapError::Queue);
+        }
+        let map = map.into_map();
+        let is_gone = |shard: ShardId| map.gone(shard).is_some() && map.has(shard);
+        let departed = map.departures.keys().copied();
+        match departed.into_iter().find(|&shard| is_gone(shard) || map.may_leave(shard).is_err()) {
+            Some(shard) => Err(ShardMapError::Departed(shard)),
+            None => Ok(map),
+        }
     }
 }
 
@@ -344,12 +462,26 @@ impl From<ShardMap> for Unchecked {
             moves,
             queue,
             members,
+            departures,
             shards: _,
             has_moved: _,
         } = map;
         let [logged, derived] = places;
         let (kept, moves) = kept(moves.into_iter());
-        Self { epoch, system, hash, settings, founders, shards: members, logged, derived, moves, kept, queue }
+        Self {
+            epoch,
+            system,
+            hash,
+            settings,
+            founders,
+            shards: members,
+            departures,
+            logged,
+            derived,
+            moves,
+            kept,
+            queue,
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::HeaderMap;
+use forebay_api::header::TENANT;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use tokio::time::sleep;
 
 use super::client::Client;
@@ -22,7 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Admission {
     guard: Arc<Guard>,
     client: Client,
-    authorization: HeaderMap,
+    /// By which headers it was let in.
+    headers: HeaderMap,
     peer: Peer,
 }
 
@@ -36,8 +38,8 @@ impl Admission {
     }
 
     fn holds(&self) -> bool {
-        let now = self.guard.admit_again(&self.authorization, &self.peer);
-        now.is_ok_and(|client| client.binding == self.client.binding)
+        let now = self.guard.admit_again(&self.headers, &self.peer);
+        now.is_ok_and(|client| client.tenant == self.client.tenant && client.binding == self.client.binding)
     }
 }
 
@@ -50,7 +52,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Admission {
         let (Some(guard), Some(ConnectInfo(peer))) = (guard, peer) else {
             return Err(Problem::internal("this route is not behind a guard"));
         };
-        let sent = parts.headers.get(AUTHORIZATION).map(|sent| (AUTHORIZATION, sent.clone()));
-        Ok(Self { guard: Arc::clone(guard), client, authorization: sent.into_iter().collect(), peer: peer.clone() })
+        let sent = |name: HeaderName| parts.headers.get(&name).map(|sent| (name, sent.clone()));
+        let headers = [AUTHORIZATION, HeaderName::from_static(TENANT)].into_iter().filter_map(sent).collect();
+        Ok(Self { guard: Arc::clone(guard), client, headers, peer: peer.clone() })
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use forebay_api::Right;
-use forebay_model::ViewSet;
+use forebay_model::{Tenant, ViewSet};
 
 use super::binding::Binding;
 use crate::http::peer::ClientName;
@@ -25,13 +25,22 @@ pub struct Client {
     pub orders_per_s: Option<NonZeroU32>,
     /// The like for questions.
     pub requests_per_s: Option<NonZeroU32>,
-    /// What the client sees of the system and nothing else; `None` is all of it.
+    /// The tenant that the client is bound to.
+    pub(crate) tenant_only: Option<Tenant>,
+    /// The tenant that this request of it is about.
+    pub(crate) tenant: Tenant,
+    /// What the client sees of the tenant and nothing else; `None` is all of it.
     pub(crate) binding: Option<Binding>,
     /// Claims of its token that bind nobody, and that could be called like a view.
     pub(crate) unlisted: Arc<[String]>,
 }
 
 impl Client {
+    /// The tenant that its request is about: everything that it reads and sends is of that tenant.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
     /// What the client sees of a system that has these views, and nothing else; `None` is all of it. They are asked for where it depends on them.
     ///
     /// # Errors
@@ -51,9 +60,10 @@ impl Client {
         }
     }
 
-    /// Whether the client may do what needs that right.
+    /// Whether the client may do what needs that right. Who is bound, be it to a tenant, does not see how the system is doing inside.
     pub fn may(&self, right: Right) -> bool {
-        self.rights.has(right) && self.binding.as_ref().is_none_or(|binding| binding.leaves(right))
+        let is_left = self.binding.as_ref().is_none_or(|binding| binding.leaves(right));
+        self.rights.has(right) && is_left && (self.tenant_only.is_none() || right != Right::Ops)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebay_api::Right;
+use forebay_model::Tenant;
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -89,18 +90,21 @@ impl Clients {
         by_token: ByToken,
     ) -> Result<Client, Refusal> {
         if self.listed.is_none() && self.tokens.is_none() {
-            return Ok(Client {
+            let client = Client {
                 name: peer.name.clone(),
                 rights: Rights::ALL,
                 orders_per_s: None,
                 requests_per_s: None,
+                tenant_only: None,
+                tenant: Tenant::default(),
                 binding: None,
                 unlisted: Arc::default(),
-            });
+            };
+            return Ok(client.within(headers)?);
         }
         let client = self.identify(headers, peer, by_token)?;
         if client.may(right) {
-            return Ok(client);
+            return Ok(client.within(headers)?);
         }
         let challenge = format!("Bearer realm=\"forebay\", error=\"insufficient_scope\", scope=\"{right}\"");
         let problem = Problem::forbidden(format!("client {:?} has not the right {right}", client.name.as_str()));

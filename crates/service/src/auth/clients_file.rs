@@ -13,6 +13,7 @@
 //! key_sha256 = "…"
 //! rights = ["read"]
 //! customer = "C1"                            # it is bound to that customer; or to a key of a view: seller = "S7"
+//! tenant = "T1"                              # where several share the system: to that tenant
 //!
 //! [[client]]
 //! name = "warehouse"
@@ -27,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebay_api::Right;
+use forebay_model::Tenant;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use super::binding::Binding;
 use super::client::Client;
 use super::clients::{Clients, Credential, Listed};
+use super::tenancy;
 use crate::followed::Followed;
 use crate::settings::command_line::BadSetting;
 
@@ -53,6 +56,7 @@ struct Entry {
     rights: Option<Vec<String>>,
     orders_per_s: Option<NonZeroU32>,
     requests_per_s: Option<NonZeroU32>,
+    tenant: Option<String>,
     /// Every other field is the name of something to be bound to: which views there are, a process finds out later.
     bindings: Vec<(String, String)>,
 }
@@ -90,6 +94,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
                 "rights" => entry.rights = Some(fields.next_value()?),
                 "orders_per_s" => entry.orders_per_s = Some(fields.next_value()?),
                 "requests_per_s" => entry.requests_per_s = Some(fields.next_value()?),
+                tenancy::FIELD => entry.tenant = Some(fields.next_value()?),
                 _ => entry.bindings.push((field, fields.next_value()?)),
             }
         }
@@ -164,10 +169,20 @@ fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
     {
         return Err(format!("who is bound to {binding} cannot have the right {right}"));
     }
-    let (orders_per_s, requests_per_s) = (entry.orders_per_s, entry.requests_per_s);
-    let rights = rights.into_iter().collect();
-    let unlisted = Arc::default();
-    let client = Client { name: name.as_str().into(), rights, orders_per_s, requests_per_s, binding, unlisted };
+    let tenant_only = entry.tenant.map(tenancy::bound).transpose()?;
+    if tenant_only.is_some() && rights.contains(&Right::Ops) {
+        return Err("who is bound to a tenant cannot have the right ops".to_owned());
+    }
+    let client = Client {
+        name: name.as_str().into(),
+        rights: rights.into_iter().collect(),
+        orders_per_s: entry.orders_per_s,
+        requests_per_s: entry.requests_per_s,
+        tenant_only,
+        tenant: Tenant::default(),
+        binding,
+        unlisted: Arc::default(),
+    };
     let mut credentials = Vec::new();
     for text in texts("key_sha256", entry.key_sha256)? {
         credentials.push(Credential::Key(sum("key_sha256", &text)?));
@@ -271,13 +286,16 @@ mod tests {
 
     #[test]
     fn a_client_may_be_bound() {
-        let bound = |field: &str| {
+        let client = |field: &str| {
             let text = format!("[[client]]\nname='a'\nkey_sha256='{SUM}'\nrights=['read']\n{field}");
-            parse(&text).expect("the file is good").remove(0).client.binding
+            parse(&text).expect("the file is good").remove(0).client
         };
+        let bound = |field: &str| client(field).binding;
         assert_eq!(bound(""), None);
         assert_eq!(bound("customer='C1'"), Binding::of("customer", "C1").ok());
         assert_eq!(bound("seller='S7'"), Binding::of("seller", "S7").ok());
+        let both = client("tenant='T1'\ncustomer='C1'");
+        assert_eq!((both.tenant_only, both.binding), (Tenant::named("T1").ok(), Binding::of("customer", "C1").ok()));
     }
 
     #[test]
@@ -305,6 +323,11 @@ mod tests {
             (
                 good.replace("'read'", "'write'") + "seller='S'",
                 "client \"a\": who is bound to a key of the view seller cannot have the right orders:write".to_owned(),
+            ),
+            (good.clone() + "tenant=''", "client \"a\": tenant must not be empty".to_owned()),
+            (
+                good.replace("'read'", "'read', 'ops'") + "tenant='T1'",
+                "client \"a\": who is bound to a tenant cannot have the right ops".to_owned(),
             ),
             (good.replace("name='a'\n", ""), "a client has no name".to_owned()),
             (good.clone() + "orders_per_s=0", "line 5: invalid value: integer `0`, expected a nonzero u32".to_owned()),

@@ -5,7 +5,8 @@
 //! - `Authorization: Bearer <JWT>`: a token of the issuer whose keys are known.
 //! - a client certificate that the clients file lists, where there is no `Authorization`.
 //!
-//! What a client is bound to stands in [`Client::binding`], whoever it is known by. Handlers build what they read and write from it.
+//! What a client is bound to stands in [`Client::binding`], whoever it is known by, and whose orders its request is about in
+//! [`Client::tenant`]. Handlers build what they read and write from these.
 
 mod admission;
 mod binding;
@@ -14,6 +15,7 @@ mod clients;
 mod clients_file;
 mod guard;
 mod jwt;
+mod tenancy;
 
 pub use admission::Admission;
 pub use binding::Binding;

@@ -215,6 +215,8 @@ impl Left {
 mod tests {
     use futures::channel::mpsc;
 
+    use forebay_model::Tenant;
+
     use super::*;
     use crate::auth::Rights;
 
@@ -225,6 +227,8 @@ mod tests {
             rights: Rights::ALL,
             orders_per_s,
             requests_per_s: None,
+            tenant_only: None,
+            tenant: Tenant::default(),
             binding: None,
             unlisted: Arc::default(),
         }

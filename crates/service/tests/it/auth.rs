@@ -21,10 +21,18 @@ const CLIENTS: &str = "
     name = 'desk'
     key_sha256 = '5cd79f555d6c17fe43ce8557b57957d2328207a997658957cf2c5a74443db7b8'
     rights = ['read']
+    [[client]]
+    name = 'branch'
+    key_sha256 = '59302016508c6a2cf91f9c7676e793e6af4960deb9ababe428b9158ce50d3e42'
+    rights = ['read']
+    tenant = 'T1'
 ";
 
 fn api(service: &Service) -> Router {
-    let name = async |client: Client| format!("{} {:?}", client.name, client.orders_per_s);
+    let name = async |client: Client| {
+        let of = if client.tenant().is_none() { String::new() } else { format!(" of {}", client.tenant()) };
+        format!("{} {:?}{of}", client.name, client.orders_per_s)
+    };
     let write = Router::new().route("/orders", post(name)).route_layer(service.clients.guard(Right::OrdersWrite));
     let read = Router::new().route("/orders", get(name)).route_layer(service.clients.guard(Right::OrdersRead));
     write.merge(read)
@@ -74,6 +82,49 @@ async fn missing_and_unknown_tokens_are_refused_with_a_challenge() {
         assert_eq!(answer.header("www-authenticate"), Some(challenge), "{authorization}");
     }
     assert_eq!(server.get("/livez").await.status, 200, "health needs no token");
+}
+
+#[tokio::test]
+async fn a_request_is_about_the_tenant_of_its_client_or_else_the_one_that_it_names() {
+    let (server, open) = (with_clients_file().await, Service::new(&ServiceSettings::default()).unwrap());
+    let api = api(&open);
+    let open = TestService::of(open, api).await;
+    let asked = async |server: &TestService, client: &str, tenants: &[&str]| {
+        let named: String = tenants.iter().map(|tenant| format!("forebay-tenant: {tenant}\r\n")).collect();
+        let request =
+            format!("GET /orders HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret-of-{client}\r\n{named}\r\n");
+        let answer = server.connect().await.ask(&request).await;
+        if answer.status == 200 { answer.body } else { format!("{} {}", answer.status, answer.json()["detail"]) }
+    };
+    let (bound, too_long) = (&["branch"], "a".repeat(129));
+    for (client, tenants, told) in [
+        ("desk", &[][..], "desk None"),
+        ("desk", &["T2"], "desk None of T2"),
+        ("desk", &["  é\u{20ac} 1 "], "desk None of é\u{20ac} 1"),
+        ("branch", &[], "branch None of T1"),
+        ("branch", &["T1"], "branch None of T1"),
+        (
+            "branch",
+            &["T2"],
+            "403 \"the client is bound, and not to the tenant \\\"T2\\\" that the header Forebay-Tenant names\"",
+        ),
+        (
+            "branch",
+            &["t1"],
+            "403 \"the client is bound, and not to the tenant \\\"t1\\\" that the header Forebay-Tenant names\"",
+        ),
+        ("desk", &[""], "400 \"the header Forebay-Tenant must not be empty\""),
+        ("desk", &[&too_long], "400 \"the header Forebay-Tenant must have at most 128 characters\""),
+        ("desk", &["T2", "T2"], "400 \"the header Forebay-Tenant must be there once\""),
+        ("branch", &["T1", "T1"], "400 \"the header Forebay-Tenant must be there once\""),
+        ("shop", &["T2"], "403 \"client \\\"shop\\\" has not the right orders:read\""),
+    ] {
+        assert_eq!(asked(&server, client, tenants).await, told, "{client} {tenants:?}");
+        if !bound.contains(&client) && !told.starts_with("403") {
+            let told = told.replace("desk", "127.0.0.1");
+            assert_eq!(asked(&open, client, tenants).await, told, "where access is open: {tenants:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,11 @@ async fn ready_exactly_while_everything_required_is_up() {
 
     log.up();
     let answer = server.get("/readyz").await;
-    assert_eq!((answer.status, answer.json()["detail"].as_str()), (503, Some("not up: shard-1")), "nothing is known of it");
+    assert_eq!(
+        (answer.status, answer.json()["detail"].as_str()),
+        (503, Some("not up: shard-1")),
+        "nothing is known of it"
+    );
     shard.down("connection refused");
     let answer = server.get("/readyz").await;
     assert_eq!(answer.status, 200);

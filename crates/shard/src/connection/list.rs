@@ -36,9 +36,10 @@ impl ShardArgs {
     /// # Errors
     /// [`AddressError::More`], [`AddressError::Nowhere`], or what is wrong with an address of the map.
     pub fn of_map(&self, map: &ShardMap) -> Result<ShardList, AddressError> {
-        let found = map.shards().len();
-        if let Some(told) = self.shards.as_ref().map(ShardList::len).filter(|&told| told > found) {
-            return Err(AddressError::More { told, found });
+        // Of shards that are gone a process may still be told.
+        let told = self.shards.as_ref().map(ShardList::len);
+        if let Some(told) = told.filter(|&told| told > usize::from(map.next_shard().0)) {
+            return Err(AddressError::More { told, found: map.shards().len() });
         }
         let addresses = |shard| {
             let told = self.shards.as_ref().and_then(|told| told.get(shard)).cloned();

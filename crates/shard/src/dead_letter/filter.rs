@@ -1,6 +1,6 @@
 //! Which dead letters are meant.
 
-use forebay_model::{Lane, Timestamp};
+use forebay_model::{Lane, Tenant, Timestamp};
 
 use super::Reason;
 
@@ -11,6 +11,8 @@ pub struct LetterFilter {
     pub lane: Option<Lane>,
     /// That died of this.
     pub reason: Option<Reason>,
+    /// Of this tenant's facts, where that can be read.
+    pub tenant: Option<Tenant>,
     /// That died at this time or later.
     pub from: Option<Timestamp>,
     /// That died before this time.

@@ -69,10 +69,11 @@ pub struct LetterCount {
     pub requeued: u64,
 }
 
-/// The filter's parameters are $1 to $6.
+/// The filter's parameters are $1 to $7.
 const MATCHING: &str = "from dead_letter where ($1::text is null or lane = $1) and ($2::text is null or reason = $2) \
     and ($3::timestamptz is null or died_at >= $3) and ($4::timestamptz is null or died_at < $4) \
-    and ($5::int8[] is null or id = any($5)) and ($6::bool is null or (requeued_at is not null) = $6)";
+    and ($5::int8[] is null or id = any($5)) and ($6::bool is null or (requeued_at is not null) = $6) \
+    and ($7::text is null or tenant = $7)";
 
 const COLUMNS: &str = "id, lane, incarnation, stream_seq, row_in_frame, rows, reason, sqlstate, detail, tenant, \
     customer_id, order_id, ordered_at, tuple, content::text, stored::text, epoch, enqueued_at, died_at, requeued_at, request";
@@ -88,6 +89,7 @@ fn matching(text: String, filter: &LetterFilter) -> Query<'static> {
         .bind(filter.to.map(Timestamptz))
         .bind(filter.ids.clone())
         .bind(filter.is_requeued)
+        .bind(filter.tenant.as_ref().map(|tenant| tenant.as_str().to_owned()))
 }
 
 impl DeadLetter {
@@ -97,7 +99,7 @@ impl DeadLetter {
         filter: &LetterFilter,
         limit: i64,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let text = format!("select {COLUMNS} {MATCHING} order by died_at desc, id desc limit $7");
+        let text = format!("select {COLUMNS} {MATCHING} order by died_at desc, id desc limit $8");
         let rows = matching(text, filter).bind(limit).fetch_all(connection).await?;
         rows.iter().map(Self::from_row).collect()
     }
@@ -109,7 +111,7 @@ impl DeadLetter {
         behind: i64,
         limit: i64,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let text = format!("select {COLUMNS} {MATCHING} and id > $7 order by id limit $8");
+        let text = format!("select {COLUMNS} {MATCHING} and id > $8 order by id limit $9");
         let rows = matching(text, filter).bind(behind).bind(limit).fetch_all(connection).await?;
         rows.iter().map(Self::from_row).collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use forebay_model::ownership::{Ownership, RowFate, VERSION};
+use forebay_model::ownership::{Ownership, RowFate, Unit, VERSION};
 use forebay_model::{Bucket, Incarnation, Position, ShardId, ShardMap, StreamKind};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -62,7 +62,7 @@ impl Units {
         Ok(units)
     }
 
-    /// Goes by another map. It only matters to units of which nothing was ever said.
+    /// Goes by another map. It only matters to units of which nothing was ever said, or of which a shard says something that is gone.
     pub(crate) fn follow(&mut self, map: Arc<ShardMap>) {
         self.map = map;
     }
@@ -75,7 +75,8 @@ impl Units {
 
     /// What the shard says of a bucket.
     pub(crate) fn of(&self, bucket: Bucket) -> Ownership {
-        self.said.get(&bucket).cloned().unwrap_or_else(|| self.at_first(bucket))
+        let said = self.said.get(&bucket).cloned().unwrap_or_else(|| self.at_first(bucket));
+        self.map.read(Unit::of(self.stream, bucket), said)
     }
 
     /// What becomes of a row of a bucket.

@@ -19,8 +19,8 @@ use crate::timestamptz::Timestamptz;
 const ROWS_AT_A_TIME: usize = 64;
 /// Partitions that one statement is over.
 const PARTITIONS: usize = 32;
-/// Frames that are looked through at a time for what few of them have: of one customer.
-const FRAMES_OF_ONE: u64 = 2000;
+/// Frames that are looked through at a time for what few of them have: of one customer, or of one tenant of several.
+const FRAMES_OF_FEW: u64 = 2000;
 
 /// A fact that was stored.
 #[derive(Debug)]
@@ -100,8 +100,8 @@ struct Part<'a> {
     log: i16,
     behind: u64,
     upto: u64,
-    /// Of that customer alone.
-    customer_id: Option<&'a str>,
+    /// Whose rows.
+    subject: &'a Subject,
     /// As a condition in SQL.
     of_buckets: &'a str,
 }
@@ -175,11 +175,10 @@ impl Changes {
             let start = behind.filter(|behind| behind.incarnation == log.incarnation).map_or(0, |behind| behind.seq);
             let is_present = log.incarnation == position.incarnation;
             let upto = if is_present { position.seq } else { i64::MAX.cast_unsigned() };
-            let customer_id = subject.only_customer();
             // Of a making that is over, everything is looked through at once.
-            let at_once =
-                customer_id.filter(|_| is_present).map_or(upto, |_| upto.min(start.saturating_add(FRAMES_OF_ONE)));
-            let part = Part { log: log.number, behind: start, upto: at_once, customer_id, of_buckets: &of_buckets };
+            let is_of_few = subject.only_customer().is_some() || !subject.tenant().is_none();
+            let at_once = if is_of_few && is_present { upto.min(start.saturating_add(FRAMES_OF_FEW)) } else { upto };
+            let part = Part { log: log.number, behind: start, upto: at_once, subject, of_buckets: &of_buckets };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let read_to = read_to.or((at_once < upto).then_some(at_once));
             let at = |seq| Position { incarnation: log.incarnation, seq };
@@ -230,8 +229,8 @@ impl Part<'_> {
         let [from, to] = [window.from, window.to].map(Timestamp::from_unix_us);
         let sql = format!(
             "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
-                and ordered_at >= '{from}' and ordered_at < '{to}' {} order by place_seq fetch first ($4) rows with ties",
-            self.customer_id.map_or("", |_| "and customer_id = $5 ").to_owned() + self.of_buckets
+                and tenant = $5 and ordered_at >= '{from}' and ordered_at < '{to}' {} order by place_seq fetch first ($4) rows with ties",
+            self.subject.only_customer().map_or("", |_| "and customer_id = $6 ").to_owned() + self.of_buckets
         );
         let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
         self.rows(connection, &sql, order, amount).await
@@ -240,8 +239,8 @@ impl Part<'_> {
     async fn events(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         let sql = format!(
             "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
-                where place_log = $1 and place_seq > $2 and place_seq <= $3 {} order by place_seq fetch first ($4) rows with ties",
-            self.customer_id.map_or("", |_| OF_CUSTOMER).to_owned() + self.of_buckets
+                where place_log = $1 and place_seq > $2 and place_seq <= $3 and tenant = $5 {} order by place_seq fetch first ($4) rows with ties",
+            self.subject.only_customer().map_or("", |_| OF_CUSTOMER).to_owned() + self.of_buckets
         );
         let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
@@ -266,8 +265,9 @@ impl Part<'_> {
                 .bind(self.log)
                 .bind(number(behind))
                 .bind(number(self.upto))
-                .bind(wanted as i64);
-            let query = match self.customer_id {
+                .bind(wanted as i64)
+                .bind(self.subject.tenant().as_str());
+            let query = match self.subject.only_customer() {
                 Some(customer_id) => query.bind(customer_id),
                 None => query,
             };
@@ -290,12 +290,12 @@ impl Part<'_> {
 
 /// That an event is one of a customer's orders. An id that leads to its order itself leads to a bucket, which others are in, too: there the
 /// order says whose it is. It tells its time in its first twelve digits.
-const OF_CUSTOMER: &str = "and (customer_id = $5 or customer_id = '' and exists (select from orders o \
-    where o.bucket = order_events.bucket and o.tenant = order_events.tenant and o.customer_id = $5 and o.order_id = order_events.order_id \
+const OF_CUSTOMER: &str = "and (customer_id = $6 or customer_id = '' and exists (select from orders o \
+    where o.bucket = order_events.bucket and o.tenant = order_events.tenant and o.customer_id = $6 and o.order_id = order_events.order_id \
         and o.ordered_at >= 'epoch'::timestamptz + ('x' || left(replace(order_events.order_id, '-', ''), 12))::bit(48)::int8 * interval '1 ms' \
         and o.ordered_at < 'epoch'::timestamptz + (('x' || left(replace(order_events.order_id, '-', ''), 12))::bit(48)::int8 + 1) * interval '1 ms') \
     or customer_id = '' and exists (select from order_time t where t.bucket = order_events.bucket and t.tenant = order_events.tenant \
-        and t.order_id = order_events.order_id and t.customer_id = $5))";
+        and t.order_id = order_events.order_id and t.customer_id = $6))";
 
 impl EventRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {

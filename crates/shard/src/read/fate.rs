@@ -50,10 +50,10 @@ pub struct DeadOrder {
     pub reason: String,
 }
 
-/// Its parameters are the first piece, the one behind the last, how many letters are named, and the only customer that may be seen.
+/// Its parameters are the first piece, the one behind the last, how many letters are named, the only customer that may be seen, and the tenant.
 const SQL: &str = "\
     with letters as (select id, order_id, reason from dead_letter where request >= $1 and request < $2 \
-        and ($4::text is null or customer_id = $4)), \
+        and ($4::text is null or customer_id = $4) and (tenant = $5 or tenant is null)), \
     fates as (select coalesce(sum(rows_duplicate), 0)::int8 as duplicate, coalesce(sum(rows_dead), 0)::int8 as dead \
         from request_fate where request >= $1 and request < $2) \
     select duplicate, dead, \
@@ -82,7 +82,8 @@ impl RequestFate {
         }
         let behind = first.piece(pieces);
         let query = sqlx::query(SQL).bind(&first.as_bytes()[..]).bind(&behind.as_bytes()[..]).bind(LETTERS_MAX as i64);
-        let row = query.bind(scope.only_customer()).fetch_one(connection).await?;
+        let query = query.bind(scope.only_customer()).bind(scope.tenant().as_str());
+        let row = query.fetch_one(connection).await?;
         // A row that is in the log once more is taken from the dead before it is anything else, never more than once.
         let count = |column| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or(0));
         let position: Option<(u64, u64)> = match row.try_get::<Option<&str>, _>("position")? {

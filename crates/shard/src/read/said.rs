@@ -48,7 +48,7 @@ impl Said {
     /// What the shard `here` says of the unit that is read, at that position.
     pub fn ownership(&self, map: &ShardMap, here: ShardId, unit: Unit, position: Option<Position>) -> Ownership {
         let at_first = || units::at_first(map, here, unit.bucket(), incarnation(position));
-        self.unit.clone().unwrap_or_else(at_first)
+        map.read(unit, self.unit.clone().unwrap_or_else(at_first))
     }
 }
 
@@ -79,10 +79,10 @@ impl AllSaid {
         Ok(read)
     }
 
-    /// What the shard `here` says of a bucket.
-    pub fn of(&self, map: &ShardMap, here: ShardId, bucket: Bucket) -> Ownership {
-        let at_first = || units::at_first(map, here, bucket, incarnation(self.position));
-        self.said.get(&bucket).cloned().unwrap_or_else(at_first)
+    /// What the shard `here` says of a unit of that kind of streams.
+    pub fn of(&self, map: &ShardMap, here: ShardId, unit: Unit) -> Ownership {
+        let at_first = || units::at_first(map, here, unit.bucket(), incarnation(self.position));
+        map.read(unit, self.said.get(&unit.bucket()).cloned().unwrap_or_else(at_first))
     }
 
     /// Where the last rows lie that were sent on to each shard, of whatever unit.

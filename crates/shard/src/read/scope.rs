@@ -32,15 +32,20 @@ pub enum Sight {
     },
 }
 
-/// Whose orders are read.
+/// Whose orders are read, of one tenant.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// All of them.
     #[non_exhaustive]
-    Everybody {},
+    Everybody {
+        /// Which tenant's.
+        tenant: Tenant,
+    },
     /// A customer's.
     #[non_exhaustive]
     Customer {
+        /// Of which tenant.
+        tenant: Tenant,
         /// The customer's bucket.
         bucket: Bucket,
         /// Which customer.
@@ -49,6 +54,8 @@ pub enum Subject {
     /// Those that one key of a view sees.
     #[non_exhaustive]
     View {
+        /// Of which tenant.
+        tenant: Tenant,
         /// The key's bucket.
         bucket: Bucket,
         /// Which view.
@@ -81,7 +88,7 @@ impl Scope {
     /// All that is in sight.
     pub fn everything(&self, map: &ShardMap) -> Subject {
         match &self.sight {
-            Sight::All => Subject::Everybody {},
+            Sight::All => Subject::Everybody { tenant: self.tenant.clone() },
             Sight::Customer(customer_id) => self.of_customer(map, customer_id),
             Sight::Key { view, key } => self.of_key(*view, key),
         }
@@ -111,16 +118,16 @@ impl Scope {
         }
     }
 
-    /// Where everything is in sight.
+    /// Where everything is in sight, and it is not about one tenant.
     pub fn unbound(&self) -> Option<Unbound> {
-        (self.sight == Sight::All).then_some(Unbound(()))
+        (self.sight == Sight::All && self.tenant.is_none()).then_some(Unbound(()))
     }
 
-    /// Whether what became of a request is in sight: of one's own, where not everything is.
+    /// Whether what became of a request is in sight: of the tenant's, or of one's own where not everything of the tenant is.
     pub fn sees(&self, request: RequestId) -> bool {
         match &self.sight {
-            Sight::All => true,
-            Sight::Customer(customer_id) => request.is_of(Owner::of(&self.tenant, customer_id)),
+            Sight::All => request.is_of(Owner::of(&self.tenant, None)),
+            Sight::Customer(customer_id) => request.is_of(Owner::of(&self.tenant, Some(customer_id))),
             Sight::Key { .. } => false,
         }
     }
@@ -135,12 +142,12 @@ impl Scope {
 
     fn of_customer(&self, map: &ShardMap, customer_id: &CustomerId) -> Subject {
         let bucket = map.bucket_of(&self.tenant, customer_id);
-        Subject::Customer { bucket, customer_id: customer_id.as_str().into() }
+        Subject::Customer { tenant: self.tenant.clone(), bucket, customer_id: customer_id.as_str().into() }
     }
 
     fn of_key(&self, view: ViewId, key: &str) -> Subject {
         let bucket = Bucket::of_key(&self.tenant, key);
-        Subject::View { bucket, view, key: key.into() }
+        Subject::View { tenant: self.tenant.clone(), bucket, view, key: key.into() }
     }
 }
 
@@ -157,6 +164,13 @@ impl fmt::Display for Scope {
 }
 
 impl Subject {
+    /// Whose orders they are all of.
+    pub fn tenant(&self) -> &Tenant {
+        match self {
+            Self::Everybody { tenant } | Self::Customer { tenant, .. } | Self::View { tenant, .. } => tenant,
+        }
+    }
+
     /// The lane whose facts they are.
     pub fn lane(&self) -> Lane {
         match self {
@@ -210,9 +224,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_read_that_is_not_in_sight(sight in sights(), customer in "[ab]", view in 1u16..3, key in "[ab]") {
+        fn nothing_is_read_that_is_not_in_sight(
+            tenant in "[a]{0,1}", sight in sights(), customer in "[ab]", view in 1u16..3, key in "[ab]",
+        ) {
             let map = ShardMap::even(NonZeroU16::MIN, Hash::Md5);
-            let scope = Scope::new(Tenant::default(), sight.clone());
+            let tenant = Tenant::new(tenant).unwrap();
+            let scope = Scope::new(tenant.clone(), sight.clone());
             let (customer, view) = (CustomerId::new(customer).unwrap(), ViewId::new(view).unwrap());
             let subjects = [
                 Some(scope.everything(&map)),
@@ -220,6 +237,7 @@ mod tests {
                 scope.key(view, &key).ok().flatten(),
             ];
             for subject in subjects.into_iter().flatten() {
+                prop_assert_eq!(subject.tenant(), &tenant);
                 match (&sight, &subject) {
                     (Sight::All, _) => {}
                     (Sight::Customer(own), Subject::Customer { customer_id, .. }) => prop_assert_eq!(own.as_str(), &**customer_id),
@@ -229,12 +247,14 @@ mod tests {
                     _ => prop_assert!(false, "{:?} of {:?}", subject, sight),
                 }
             }
-            prop_assert_eq!(scope.unbound().is_some(), sight == Sight::All);
+            prop_assert_eq!(scope.unbound().is_some(), sight == Sight::All && tenant.is_none());
         }
 
         #[test]
-        fn no_two_scopes_have_one_text(one in sights(), other in sights(), tenant in "[a]{0,1}") {
-            let of = |sight: &Sight| Scope::new(Tenant::new(tenant.clone()).unwrap(), sight.clone()).to_string();
+        fn no_two_scopes_have_one_text(one in ("[ab]{0,1}", sights()), other in ("[ab]{0,1}", sights())) {
+            let of = |(tenant, sight): &(String, Sight)| {
+                Scope::new(Tenant::new(tenant.as_str()).unwrap(), sight.clone()).to_string()
+            };
             prop_assert_eq!(of(&one) == of(&other), one == other);
         }
     }

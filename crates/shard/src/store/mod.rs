@@ -165,6 +165,11 @@ impl StreamStore {
         Ok(step(Step::Position, Derived::all(&mut self.control)).await?)
     }
 
+    /// Forgets how far facts are derived for every target but these: nothing goes to others any more.
+    pub async fn keep_derived(&mut self, targets: &[ShardId]) -> Result<(), StoreError> {
+        Ok(step(Step::Position, Derived::keep(&mut self.control, targets)).await?)
+    }
+
     /// Makes the partitions of the present and some ahead. Returns how many are new.
     pub async fn make_partitions_ahead(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         let mut created = 0;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forebay_api::RejectedLine;
 use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
-use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Tenant, Timestamp};
+use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Timestamp};
 
 use super::record::Record;
 use super::report::rejected;
@@ -127,7 +127,7 @@ impl Gather {
             Reader::Orders(admission) => {
                 let draft = admission.read(text, now).and_then(|draft| assigner.admit(draft))?;
                 let random = assigner.for_line(line, &draft);
-                let order = draft.settle(Tenant::none(), &self.map, now, random);
+                let order = admission.settle(draft, &self.map, now, random);
                 self.facts.add(&order, &self.map);
             }
             Reader::Events(admission) => {

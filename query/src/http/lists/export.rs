@@ -6,7 +6,7 @@ use bytes::Bytes;
 use forebay_api::{Parameter, Route};
 use forebay_model::{ShardId, ShardMap, StreamId};
 use forebay_service::Problem;
-use forebay_shard::read::{Scope, Subject};
+use forebay_shard::read::Subject;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, header};
 
 use crate::app::App;
@@ -42,7 +42,6 @@ impl ExportRequest {
         version: Version,
         headers: &HeaderMap,
         route: Route,
-        scope: &Scope,
     ) -> Result<Option<Self>, Problem> {
         let Some(format) = accept::wanted(headers)? else { return Ok(None) };
         if version < Version::HTTP_11 {
@@ -59,8 +58,8 @@ impl ExportRequest {
             return Err(Problem::malformed("a row for each item comes as text/csv or application/x-ndjson"));
         }
         let (direction, filter, span) = (query.direction()?, query.filter()?, query.span()?);
-        let (tenant, last, partial) = (scope.tenant().clone(), span.start(direction), query.partial()?);
-        let scan = Scan { tenant, direction, filter, span, last, partial };
+        let (last, partial) = (span.start(direction), query.partial()?);
+        let scan = Scan { direction, filter, span, last, partial };
         Ok(Some(Self { format, is_by_item, scan, patience: query.patience(headers)? }))
     }
 
@@ -69,7 +68,7 @@ impl ExportRequest {
         let Self { format, is_by_item, scan, patience } = self;
         let (reads, is_building) = (reads(map, subject.as_ref()), is_building(map, subject.as_ref()));
         let is_view = matches!(subject, Some(Subject::View { .. }));
-        app.check_receipt(&patience.receipt)?;
+        let patience = app.patient(patience)?;
         let sources = reads.len() * scan.filter.parts().count();
         let admitted = app.exports().admit(format, sources).await?;
         let mut merge = Merge::new(app.shards(), reads, &scan, patience)?;

@@ -57,7 +57,7 @@ impl ListRequest {
         subject: impl FnOnce(&Scope, &ShardMap) -> InSight,
     ) -> Result<Response, Problem> {
         let Self { reader: Reader { app, scope }, uri, version, headers } = self;
-        if let Some(export) = ExportRequest::parse(&uri, version, &headers, route, &scope)? {
+        if let Some(export) = ExportRequest::parse(&uri, version, &headers, route)? {
             let map = app.map()?;
             let subject = subject(&scope, &map).map_err(other_side)?;
             return export.answer(&app, &map, subject).await;

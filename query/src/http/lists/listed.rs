@@ -46,12 +46,12 @@ impl Listed {
         subject: Option<Subject>,
         read: impl Fn(Reads, Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync,
     ) -> Result<Response, Problem> {
-        app.check_receipt(&self.patience.receipt)?;
+        let patience = app.patient(self.patience.clone())?;
         let reads = reads(map, subject.as_ref());
         let question = Question {
             key: Arc::clone(&self.key),
             streams: reads.iter().map(|(shard, subject)| subject.lane().on(*shard)).collect(),
-            patience: &self.patience,
+            patience: &patience,
             has_moved: app.shards().moved().is_any(),
             partial: self.scan.partial,
         };

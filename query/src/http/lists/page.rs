@@ -10,13 +10,13 @@ use forebay_shard::read::{OrderRow, Scope, Subject};
 use futures::FutureExt;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_list_end};
 use crate::app::App;
 use crate::cache::{Entry, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
-use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
@@ -54,7 +54,7 @@ impl PageRequest {
         let (direction, filter, span, partial) = (query.direction()?, query.filter()?, query.span()?, query.partial()?);
         let list = ListDigest::new(scope, names, span, direction, filter);
         let last = query.cursor(list)?.unwrap_or_else(|| span.start(direction));
-        let scan = Scan { tenant: scope.tenant().clone(), direction, filter, span, last, partial };
+        let scan = Scan { direction, filter, span, last, partial };
         let (limit, shown) = (query.limit()?, query.shown()?);
         let key = key(scope, names, &scan, limit, shown);
         let listed = Listed { key, scan, patience: query.patience(&headers)?, headers };

@@ -9,17 +9,17 @@ use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::worth_now;
+use crate::answer::totals::Sums;
 use crate::app::App;
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
-use crate::life::worth_now;
 use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::totals::Sums;
 use crate::unit::{Picked, Places, UnitRows};
 
 /// The most totals of one answer.
@@ -59,7 +59,7 @@ impl TotalsRequest {
         let (span, by, partial) = (query.span()?, query.by()?, query.partial()?);
         let direction = Direction::NewestFirst;
         let last = span.start(direction);
-        let scan = Scan { tenant: scope.tenant().clone(), direction, filter: Filter::default(), span, last, partial };
+        let scan = Scan { direction, filter: Filter::default(), span, last, partial };
         let (from, to, names) = (span.from.unix_us(), span.to.unix_us(), names.join("\n"));
         let key = format!("{scope}\ntotals\n{names}\n{from}\n{to}\n{}", by.map_or("", Period::as_str));
         let listed = Listed { key: key.into(), scan, patience: query.patience(&headers)?, headers };
@@ -96,10 +96,10 @@ impl TotalsRequest {
 
     /// What the shard that has it sums of one unit.
     async fn sum_unit(&self, app: &App, subject: &Subject, patience: &Patience) -> Result<Summed, ReadError> {
-        let Scan { tenant, span, partial, .. } = &self.listed.scan;
+        let Scan { span, partial, .. } = &self.listed.scan;
         let mut summed = Summed::default();
         let Some(unit) = subject.unit() else { return Ok(summed) };
-        let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
+        let statement = Statement::sums(Summing { subject, span: *span, by: self.by });
         match app.shards().read_unit(unit, &statement, patience, &mut Places::default()).await {
             Ok(UnitRows { rows, seen, .. }) => {
                 rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
@@ -152,9 +152,9 @@ impl TotalsRequest {
         patience: &Patience,
         picked: Option<&Picked>,
     ) -> Result<Summed, ReadError> {
-        let Scan { tenant, span, partial, .. } = &self.listed.scan;
+        let Scan { span, partial, .. } = &self.listed.scan;
         let asked = reads.iter().map(async |(shard, subject)| {
-            let statement = Statement::sums(tenant, Summing { subject, span: *span, by: self.by });
+            let statement = Statement::sums(Summing { subject, span: *span, by: self.by });
             let answer = app.shards().read_picked(*shard, &statement, patience, picked).await;
             (subject, statement.stream().on(*shard), answer)
         });

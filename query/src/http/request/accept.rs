@@ -34,10 +34,11 @@ fn best<T: Copy>(
     nothing: impl FnOnce() -> Problem,
 ) -> Result<Option<T>, Problem> {
     let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
-    if texts.iter().all(|text| text.trim().is_empty()) {
+    let named = texts.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
+    if named.clone().next().is_none() {
         return Ok(None);
     }
-    let ranges: Vec<Range<'_>> = texts.iter().flat_map(|text| text.split(',')).filter_map(Range::parse).collect();
+    let ranges: Vec<Range<'_>> = named.filter_map(Range::parse).collect();
     let others = others.iter().map(|&(other, media_type)| (Some(other), liking(&ranges, media_type)));
     let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(others);
     let best = offers.filter(|(_, liking)| liking.is_some()).reduce(|a, b| if b.1 > a.1 { b } else { a });
@@ -123,6 +124,7 @@ mod tests {
         use Format::{Csv, Ndjson, Parquet};
         for (accept, expected) in [
             ("", None),
+            (" , ,", None),
             ("*/*", None),
             ("application/json", None),
             ("application/*", None),

@@ -5,6 +5,6 @@
 //! | [`reader`] | who asks, and so what may be seen |
 //! | `query_string`, `accept` | what a request says, checked strictly |
 
-pub(in crate::http) mod accept;
+pub(crate) mod accept;
 pub(crate) mod query_string;
 pub(crate) mod reader;

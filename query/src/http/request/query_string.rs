@@ -12,8 +12,8 @@ use forebay_service::Problem;
 use forebay_shard::read::{Direction, Filter, Key, Period, Span};
 use http::{HeaderMap, Uri};
 
+use crate::answer::life::Shown;
 use crate::feed::BEGINNING;
-use crate::life::Shown;
 use crate::list::cursor::{self, ListDigest};
 use crate::position::patience::Patience;
 

@@ -4,7 +4,7 @@
 //! client, without which there is nothing to ask a shard for, and an [`Overview`] is for who sees everything.
 
 use axum::extract::FromRequestParts;
-use forebay_model::{ShardMap, Tenant, ViewState};
+use forebay_model::{ShardMap, ViewState};
 use forebay_service::auth::Binding;
 use forebay_service::{Client, Problem};
 use forebay_shard::read::{OtherSide, Scope, Sight, Subject, Unbound};
@@ -49,12 +49,12 @@ impl FromRequestParts<Closed> for Overview {
 
     async fn from_request_parts(parts: &mut Parts, closed: &Closed) -> Result<Self, Problem> {
         let Reader { app, scope } = Reader::from_request_parts(parts, closed).await?;
-        let refusal = || Problem::forbidden("a client that is bound does not see the system as a whole");
+        let refusal = || Problem::forbidden("who is bound, or asks for a tenant, does not see the system as a whole");
         Ok(Self { unbound: scope.unbound().ok_or_else(refusal)?, app })
     }
 }
 
-/// Nothing names a tenant yet.
+/// What a client sees of the tenant that its request is about.
 #[expect(clippy::disallowed_methods, reason = "this is where the scope of a request is made")]
 fn scope_of(client: &Client, app: &App) -> Result<Scope, Problem> {
     let views = || Ok(app.map()?.settings().views.in_force().clone());
@@ -72,7 +72,7 @@ fn scope_of(client: &Client, app: &App) -> Result<Scope, Problem> {
             Sight::Key { view: view.id, key: key.clone() }
         }
     };
-    Ok(Scope::new(Tenant::none().clone(), sight))
+    Ok(Scope::new(client.tenant().clone(), sight))
 }
 
 /// What a client is told that asks by what it is not bound to. Whether there is anything does not matter.

@@ -15,10 +15,10 @@ use futures::future::join_all;
 use http::{Uri, header};
 use tokio::time::{Instant, sleep_until};
 
+use crate::answer::totals::Sums;
 use crate::app::App;
 use crate::http::request::query_string::QueryString;
 use crate::http::request::reader::Overview;
-use crate::totals::Sums;
 
 /// How often it is looked again whether everything is drained.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

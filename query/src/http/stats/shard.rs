@@ -12,9 +12,9 @@ use forebay_shard::{StreamPosition, Tally};
 use futures::FutureExt;
 
 use super::lag::Lag;
+use crate::answer::totals::Sums;
 use crate::position::derivations::Derivations;
 use crate::replica::shard::Shard;
-use crate::totals::Sums;
 
 /// Reads the figures of a shard.
 pub(super) async fn read(

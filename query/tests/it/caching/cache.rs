@@ -40,7 +40,7 @@ pub(crate) async fn heard(scene: &Scene, query: &Served) {
 }
 
 /// Where an answer comes from, and the ids it shows.
-fn seen(answer: Answer) -> (String, Vec<String>) {
+pub(crate) fn seen(answer: Answer) -> (String, Vec<String>) {
     let from = answer.header("forebay-cache").to_owned();
     let body = answer.ok();
     let ids = if body["data"].is_array() {
@@ -51,7 +51,7 @@ fn seen(answer: Answer) -> (String, Vec<String>) {
     (from, ids)
 }
 
-fn is(from: &str, ids: &[&str]) -> (String, Vec<String>) {
+pub(crate) fn is(from: &str, ids: &[&str]) -> (String, Vec<String>) {
     (from.to_owned(), ids.iter().map(|&id| id.to_owned()).collect())
 }
 
@@ -186,7 +186,7 @@ async fn redis_of(scene: &Scene) -> redis::aio::MultiplexedConnection {
     redis::Client::open(scene.shards.stack.redis_url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
-fn name_in_redis(scene: &Scene, key: &str) -> String {
+pub(crate) fn name_in_redis(scene: &Scene, key: &str) -> String {
     format!("{}:answer:{key}", scene.log.settings().name)
 }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod cache;
 mod derived;
+mod setups;
 mod staleness;

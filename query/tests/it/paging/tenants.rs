@@ -1,6 +1,7 @@
 //! What belongs to a tenant is not shown to those who are not that tenant, whatever else is the same.
 
 use forebay_model::{Bucket, Tenant};
+use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -55,4 +56,22 @@ async fn orders_of_a_tenant_are_not_shown_to_others() {
     for path in [format!("/v1/orders/{id}"), format!("/v1/customers/{customer}/orders/{id}")] {
         assert_eq!(scene.get(&format!("{path}?after={receipt}")).await.ok()["items"][0]["sku"], "ours");
     }
+
+    // Who asks for the tenant is shown what is the tenant's, and who asks for another one nothing.
+    let asks = async |tenant: &str, path: &str| {
+        Answer::of(scene.query.request(path).header("forebay-tenant", tenant)).await.ok()
+    };
+    for list in &lists {
+        let theirs = asks("T1", list).await;
+        let skus = theirs["data"].as_array().unwrap().iter().map(|order| &order["items"][0]["sku"]);
+        assert_eq!(skus.collect::<Vec<_>>(), ["theirs", "theirs"], "{list}");
+        assert_eq!(asks("T2", list).await["data"], json!([]), "{list}");
+    }
+    for path in [format!("/v1/orders/{id}"), format!("/v1/orders/{}", assigned[1])] {
+        assert_eq!(asks("T1", &path).await["items"][0]["sku"], "theirs");
+    }
+    for (facts, changes) in [(2, asks("T1", "/v1/changes").await), (0, asks("T2", "/v1/changes").await)] {
+        assert_eq!(changes["data"].as_array().unwrap().len(), facts, "{changes}");
+    }
+    assert_eq!(scene.get("/v1/changes").await.ok()["data"].as_array().unwrap().len(), 1, "without a tenant");
 }

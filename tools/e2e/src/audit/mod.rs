@@ -53,7 +53,7 @@ impl Audit {
         audit.compare_orders(&entries, &shards, known);
         audit.compare_tallies(&shards);
         audit.faults.extend(known.compare_dead_letters(&shards));
-        audit.faults.extend(follows::compare(&shards, &system.map()));
+        audit.faults.extend(follows::compare(&shards, &system.stored_map().await?));
         audit.faults.extend(duplicates::compare(&entries, &shards, known));
         Ok(audit)
     }
@@ -121,7 +121,7 @@ impl Audit {
                     Lane::ViewEvents => shard.view_events.len(),
                 };
                 let dead = shard.dead.iter().filter(|letter| letter.lane == tally.lane).count();
-                if (tally.stored, tally.dead) != (rows as u64, dead as u64) {
+                if (tally.here(), tally.dead) != (rows as i64, dead as u64) {
                     let lane = tally.lane;
                     self.faults
                         .push(format!("lane {lane} of shard {number} holds {rows} rows and {dead} dead: {tally:?}"));

@@ -27,7 +27,7 @@ const EVENTS: &str = "select jsonb_build_object('customer_id', customer_id, 'ord
 const VIEW_EVENTS: &str = "select jsonb_build_object('customer_id', customer_id, 'order_id', order_id, 'event_id', event_id, \
     'kind', kind, 'view', (select name from view_in_force where id = view), 'key', key)::text from view_events";
 const TALLIES: &str = "select jsonb_build_object('lane', lane, 'stored', rows_stored, 'duplicate', rows_duplicate, \
-    'dead', rows_dead)::text from lane_tally";
+    'dead', rows_dead, 'copied', rows_copied, 'cleaned', rows_cleaned)::text from lane_tally";
 
 /// A row of `orders`.
 #[derive(Clone, Debug, Deserialize)]
@@ -133,6 +133,17 @@ pub struct LaneTally {
     pub duplicate: u64,
     /// Rows that went to the dead letters.
     pub dead: u64,
+    /// Rows that came from other shards with their units.
+    pub copied: u64,
+    /// Rows that were deleted because they were nobody's here any more.
+    pub cleaned: u64,
+}
+
+impl LaneTally {
+    /// The rows that must be there.
+    pub fn here(&self) -> i64 {
+        (self.stored + self.copied) as i64 - self.cleaned as i64
+    }
 }
 
 /// Everything that one shard holds.

@@ -28,6 +28,10 @@ struct Settings {
     #[arg(long)]
     seed: Option<u64>,
 
+    /// How many moments a case has that goes on moment by moment, such as moves-killed; 12
+    #[arg(long)]
+    moments: Option<usize>,
+
     /// Cases to run instead of all
     cases: Vec<String>,
 }
@@ -50,11 +54,12 @@ async fn all(settings: &Settings) -> Result<bool> {
     let cases = chosen(&settings.cases)?;
     let seed = settings.seed.unwrap_or_else(|| rand::random_range(0..1_000_000_000));
     eprintln!("seed {seed}, {} cases", cases.len());
+    let span = settings.moments.map_or(Span::Full, Span::Moments);
     let mut reports = Vec::new();
     let minutes = settings.minutes.or(if settings.cases.is_empty() { Some(MINUTES) } else { None });
     let end = minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     tokio::select! {
-        () = until(end, seed, cases, &mut reports) => {}
+        () = until(end, seed, span, cases, &mut reports) => {}
         _ = tokio::signal::ctrl_c() => eprintln!("interrupted"),
     }
     println!("{}", table(&reports));
@@ -78,7 +83,7 @@ fn chosen(names: &[String]) -> Result<Vec<Case>> {
 }
 
 /// Runs the cases again and again until that moment, or each of them once.
-async fn until(end: Option<Instant>, seed: u64, mut cases: Vec<Case>, reports: &mut Vec<Report>) {
+async fn until(end: Option<Instant>, seed: u64, span: Span, mut cases: Vec<Case>, reports: &mut Vec<Report>) {
     let is_over = || end.is_some_and(|end| Instant::now() >= end);
     cases.retain(|case| {
         let obstacle = case.obstacle();
@@ -96,7 +101,7 @@ async fn until(end: Option<Instant>, seed: u64, mut cases: Vec<Case>, reports: &
             if is_over() {
                 return;
             }
-            reports.push(one(case, next_seed).await);
+            reports.push(one(case, next_seed, span).await);
             next_seed = rng.random_range(0..1_000_000_000);
         }
         if end.is_none() {
@@ -105,9 +110,9 @@ async fn until(end: Option<Instant>, seed: u64, mut cases: Vec<Case>, reports: &
     }
 }
 
-async fn one(case: Case, seed: u64) -> Report {
+async fn one(case: Case, seed: u64, span: Span) -> Report {
     let begun = Instant::now();
-    let report = match run(case, seed, Span::Full, Path::new(ARTEFACTS)).await {
+    let report = match run(case, seed, span, Path::new(ARTEFACTS)).await {
         Ok(report) => report,
         Err(error) => Report::not_run(case, seed, &error),
     };

@@ -9,6 +9,7 @@ use super::rows::{conflicts, events, hang_ups, poison, refusals, twice};
 use super::storage::targets::Owed;
 use super::storage::{backlog, backups, deletions, full, promotions, targets};
 use super::trial::{Target, Trial};
+use super::units;
 use super::ways::{holes, ragged};
 
 /// A kind of fault.
@@ -79,6 +80,12 @@ pub enum Case {
     Clock(ServiceName),
     /// SIGTERM.
     Stop(ServiceName),
+    /// `kill -9` of anybody while buckets move.
+    MovesKilled,
+    /// Somebody changes rows of buckets that move.
+    MovedRows,
+    /// The shard that buckets move to dies, and they are given up.
+    MovesTargetDead,
 }
 
 /// The shard that faults are done to.
@@ -86,7 +93,7 @@ const SHARD: usize = 1;
 
 impl Case {
     /// Every case.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 58] = [
         Self::Kill(Target::Service(ServiceName::Ingest)),
         Self::Kill(Target::Service(ServiceName::Writer)),
         Self::Kill(Target::Service(ServiceName::Query)),
@@ -142,6 +149,9 @@ impl Case {
         Self::Stop(ServiceName::Ingest),
         Self::Stop(ServiceName::Writer),
         Self::Stop(ServiceName::Query),
+        Self::MovesKilled,
+        Self::MovedRows,
+        Self::MovesTargetDead,
     ];
 
     /// What people call it, such as `kill-writer`.
@@ -184,6 +194,9 @@ impl Case {
             Self::Poison => "poison".to_owned(),
             Self::Clock(part) => format!("clock-{}", Target::Service(part).name()),
             Self::Stop(part) => format!("stop-{}", Target::Service(part).name()),
+            Self::MovesKilled => "moves-killed".to_owned(),
+            Self::MovedRows => "moved-rows".to_owned(),
+            Self::MovesTargetDead => "moves-target-dead".to_owned(),
         }
     }
 
@@ -202,7 +215,16 @@ impl Case {
 
     /// Whether `forebay verify --full` has the last word.
     pub(super) fn is_verified(self) -> bool {
-        matches!(self, Self::HangUps | Self::Conflicts | Self::Events | Self::DerivedSetBack)
+        matches!(
+            self,
+            Self::HangUps
+                | Self::Conflicts
+                | Self::Events
+                | Self::DerivedSetBack
+                | Self::MovesKilled
+                | Self::MovedRows
+                | Self::MovesTargetDead
+        )
     }
 
     /// Why the case cannot be run on this machine, if it cannot.
@@ -249,6 +271,9 @@ impl Case {
             Self::Poison => poison::poison(trial).await,
             Self::Clock(part) => clock::shift(trial, part).await,
             Self::Stop(part) => stops::stop(trial, part).await,
+            Self::MovesKilled => units::kills::kill(trial).await,
+            Self::MovedRows => units::rows::change(trial).await,
+            Self::MovesTargetDead => units::dead::target(trial, SHARD).await,
         }
     }
 }

@@ -10,7 +10,7 @@
 //! | [`trial`] | a system under load, and what is noted about it |
 //! | [`run`](mod@run) | one case from start to verdict |
 //! | [`report`] | the verdict, and the table of all |
-//! | `processes`, `ways`, `storage`, `rows` | the faults, by what they are done to |
+//! | `processes`, `ways`, `storage`, `rows`, `units` | the faults, by what they are done to |
 //! | `ask` | what services say of themselves |
 //! | `disk` | a server's data on a small disk |
 //! | `held` | what a service holds open |
@@ -28,6 +28,7 @@ pub mod run;
 pub mod span;
 mod storage;
 pub mod trial;
+mod units;
 mod ways;
 
 pub use case::Case;

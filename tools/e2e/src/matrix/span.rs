@@ -9,6 +9,8 @@ pub enum Span {
     Brief,
     /// As long as the promise says.
     Full,
+    /// The same, and so often where a case has moments.
+    Moments(usize),
 }
 
 impl Span {
@@ -20,5 +22,14 @@ impl Span {
     /// How often a fault is repeated.
     pub fn rounds(self) -> usize {
         if self == Self::Brief { 1 } else { 3 }
+    }
+
+    /// How many moments a case has that is over when all are through.
+    pub fn moments(self) -> usize {
+        match self {
+            Self::Brief => 4,
+            Self::Full => 12,
+            Self::Moments(moments) => moments,
+        }
     }
 }

@@ -148,6 +148,17 @@ impl System {
         ShardMap::even(shards.expect("a system has a few shards"), Hash::Md5)
     }
 
+    /// The map as the log has it now.
+    ///
+    /// # Errors
+    /// Where the log does not answer.
+    pub async fn stored_map(&self) -> Result<ShardMap> {
+        let client = async_nats::connect(self.stack.nats_url()).await.context("cannot reach NATS")?;
+        let store = async_nats::jetstream::new(client).get_key_value("forebay-map").await?;
+        let stored = store.get("map").await?.context("there is no shard map")?;
+        Ok(serde_json::from_slice(&stored)?)
+    }
+
     /// The port that a service listens on.
     pub fn port(&self, service: ServiceName) -> u16 {
         self.services.iter().find(|(other, ..)| *other == service).map_or(0, |(.., port)| *port)

@@ -25,22 +25,23 @@ impl System {
         let client = async_nats::connect(self.stack.nats_url()).await.context("cannot reach NATS")?;
         let jetstream = jetstream::new(client);
         // In the order in which facts go: what was derived late is seen at the end of the derived streams.
+        let shards: Vec<ShardId> = self.stored_map().await?.shards().collect();
         let mut logged = Vec::new();
-        for shard in self.shards() {
+        for &shard in &shards {
             let end = end_of(&jetstream, StreamKind::Logged.on(shard)).await?;
             if let Some(rest) = self.undrained(StreamKind::Logged.on(shard), &end).await? {
                 return Ok(Some(rest));
             }
             logged.push(end);
         }
-        for (shard, end) in self.shards().zip(&logged) {
+        for (&shard, end) in shards.iter().zip(&logged) {
             let notes = self.sql(usize::from(shard.0), DERIVED).await?;
-            let wanted: Vec<String> = self.shards().map(|target| format!("{target} {end}")).collect();
+            let wanted: Vec<String> = shards.iter().map(|target| format!("{target} {end}")).collect();
             if notes.trim() != wanted.join("\n") {
                 return Ok(Some(format!("{} is at {end} and derived up to {notes:?}", StreamKind::Logged.on(shard))));
             }
         }
-        for shard in self.shards() {
+        for &shard in &shards {
             let stream = StreamKind::Derived.on(shard);
             let end = end_of(&jetstream, stream).await?;
             if let Some(rest) = self.undrained(stream, &end).await? {
@@ -67,10 +68,6 @@ impl System {
         let position = self.sql(usize::from(stream.shard.0), &format!("{POSITION}'{}'", stream.kind)).await?;
         let position = position.trim();
         Ok((position != end).then(|| format!("{stream} ends at {end} and is stored up to {position:?}")))
-    }
-
-    fn shards(&self) -> impl Iterator<Item = ShardId> {
-        self.map().shards().collect::<Vec<_>>().into_iter()
     }
 }
 

@@ -92,6 +92,9 @@ impl Scene {
             client("customer", "'read', 'write'", "customer = 'own-C'"),
             client("seller", "'read'", "seller = 'own-S'"),
             client("lost", "'read'", "shelf = 'own-S'"),
+            client("member", "'read', 'write'", "tenant = 'own-T'"),
+            client("customer of a tenant", "'read', 'write'", "tenant = 'own-T'\ncustomer = 'own-C'"),
+            client("seller of a tenant", "'read'", "tenant = 'own-T'\nseller = 'own-S'"),
         ];
         clients.write_all(file.concat().as_bytes()).unwrap();
         let path = clients.path().to_str().unwrap();
@@ -146,9 +149,13 @@ impl Scene {
             let accepted = self.office_posts(&format!("/v1/orders/{order_id}/events"), &event).await;
             self.receipts.push(accepted["receipt"].as_str().unwrap().to_owned());
         }
-        for receipt in &self.receipts {
+        // The tenant's own, with the ids of another one.
+        let of_tenant = self.posts("member", "/v1/orders", &order("own-O1", "own", &[item("own")])).await;
+        let of_tenant = of_tenant["receipt"].as_str().unwrap();
+        let receipts = self.receipts.iter().map(|receipt| ("office", receipt.as_str()));
+        for (client, receipt) in receipts.chain([("member", of_tenant)]) {
             eventually("everything is stored and derived", async || {
-                let asked = self.ask("office", Role::Query, &Ask::get(&format!("/v1/receipts/{receipt}"))).await;
+                let asked = self.ask(client, Role::Query, &Ask::get(&format!("/v1/receipts/{receipt}"))).await;
                 let report: Value = serde_json::from_str(&asked.body).unwrap();
                 (report["derived"] == true, report)
             })
@@ -157,10 +164,14 @@ impl Scene {
     }
 
     async fn office_posts(&self, path: &str, body: &Value) -> Value {
+        self.posts("office", path, body).await
+    }
+
+    async fn posts(&self, client: &str, path: &str, body: &Value) -> Value {
         let ask = Ask::post(path, "application/json", &body.to_string());
         let mut last = Value::Null;
         eventually("it is accepted", async || {
-            let answered = self.ask("office", Role::Ingest, &ask).await;
+            let answered = self.ask(client, Role::Ingest, &ask).await;
             last = serde_json::from_str(&answered.body).unwrap();
             (answered.status == 202, last.clone())
         })
@@ -168,6 +179,7 @@ impl Scene {
         last
     }
 
+    /// Asks as a client that may, behind an `@`, name a tenant.
     async fn ask(&self, client: &str, role: Role, ask: &Ask) -> Answered {
         let service = match role {
             Role::Ingest => ServiceName::Ingest,
@@ -184,6 +196,10 @@ impl Scene {
         }
         if let Some((media_type, body)) = &ask.body {
             request = request.header("content-type", *media_type).body(body.clone());
+        }
+        let (client, tenant) = client.split_once('@').map_or((client, None), |(client, tenant)| (client, Some(tenant)));
+        if let Some(tenant) = tenant {
+            request = request.header("forebay-tenant", tenant);
         }
         Answered::of(request.bearer_auth(client).send().await.unwrap(), ask).await
     }
@@ -279,14 +295,17 @@ impl Answered {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The same as of nobody, and without what is new each time. Which shards a look by ids goes to is told by the ids.
-    fn as_of_nobody(&self, ask: &Ask) -> (u16, Vec<String>, String) {
-        let is_by_ids = ask.path == Route::PostLookup.path();
+    /// The same as of nobody, and without what is new each time. Which shards a look by ids goes to is told by the ids, and so it is, of
+    /// whatever is looked for, to who sees all of a tenant.
+    fn as_of_nobody(&self, ask: &Ask, sees_tenant: bool) -> (u16, Vec<String>, String) {
+        let is_by_ids = sees_tenant || ask.path == Route::PostLookup.path();
         let mut headers = self.headers.clone();
-        headers.retain(|header| !(is_by_ids && header.starts_with("forebay-position")));
+        let tells_shard = |header: &str| header.starts_with("forebay-position") || header.starts_with("etag");
+        headers.retain(|header| !(is_by_ids && tells_shard(header)));
         let body = match serde_json::from_str::<Value>(&self.body) {
             Ok(mut body) if body.is_object() => {
-                for new in ["receipt", "request_id", "instance"] {
+                let new = ["receipt", "request_id", "instance"].into_iter();
+                for new in new.chain(sees_tenant.then_some("shard")) {
                     body.as_object_mut().unwrap().remove(new);
                 }
                 body.to_string()
@@ -321,7 +340,18 @@ async fn a_bound_client_is_told_nothing_of_others_on_any_route() {
     let (sent, read): (Vec<Route>, Vec<Route>) = Route::ALL.iter().partition(|route| is_sent(route));
     for route in read.into_iter().chain(sent) {
         let roles = route.role().map_or(vec![Role::Query, Role::Ingest, Role::Writer], |role| vec![role]);
-        for client in ["customer", "seller", "lost"] {
+        for client in [
+            "customer",
+            "seller",
+            "lost",
+            "member",
+            "office@own-T",
+            "customer of a tenant",
+            "seller of a tenant",
+            "customer@own-T",
+            "seller@own-T",
+        ] {
+            let sees_tenant = matches!(client, "member" | "office@own-T");
             for ask in scene.asks(route) {
                 for &role in &roles {
                     if ask.method == Method::Get {
@@ -332,7 +362,7 @@ async fn a_bound_client_is_told_nothing_of_others_on_any_route() {
                     let told = answered.told(&ask);
                     let price = OTHERS_PRICE.to_string();
                     // What the customer has of another seller is the customer's.
-                    let of_seller = if client == "customer" { OTHER } else { "shared-" };
+                    let of_seller = if client.starts_with("customer") { OTHER } else { "shared-" };
                     for secret in [OTHER, of_seller, &price, &*scene.assigned].map(str::to_owned) {
                         let is_asked = ask.path.contains(&secret)
                             || ask.body.as_ref().is_some_and(|(_, body)| body.contains(&secret));
@@ -344,8 +374,8 @@ async fn a_bound_client_is_told_nothing_of_others_on_any_route() {
                     let of_nobody = scene.ask(client, role, &ask.of_nobody()).await;
                     if route.role().is_some() && ask.of_nobody() != ask {
                         assert_eq!(
-                            answered.as_of_nobody(&ask),
-                            of_nobody.as_of_nobody(&ask),
+                            answered.as_of_nobody(&ask, sees_tenant),
+                            of_nobody.as_of_nobody(&ask, sees_tenant),
                             "{client} learns what there is by {ask:?}"
                         );
                     }

@@ -59,3 +59,18 @@ async fn poison_becomes_dead_letters_and_stops_nothing() {
 async fn a_stopping_ingest_answers_every_request_that_it_has() {
     passes(Case::Stop(ServiceName::Ingest)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_while_buckets_move_they_arrive() {
+    passes(Case::MovesKilled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_not_as_it_was_stops_its_bucket_while_it_moves() {
+    passes(Case::MovedRows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_to_a_shard_that_has_died_is_given_up_without_it() {
+    passes(Case::MovesTargetDead).await;
+}

@@ -19,4 +19,5 @@ mod routing;
 mod secured;
 mod soak;
 mod stopping;
+mod tenants;
 mod verify;

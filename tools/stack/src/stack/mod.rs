@@ -1,6 +1,7 @@
 //! The servers together: start, addresses, faults, stop.
 
 mod config;
+mod redis_group;
 mod replica;
 pub(crate) mod shared;
 mod starting;
@@ -12,6 +13,7 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 pub use config::StackConfig;
+pub use redis_group::RedisGroup;
 use starting::start_servers;
 
 use crate::home::Home;

@@ -86,6 +86,15 @@ async fn start_server(
             let managed = nats::managed(home, installed, config.nats_port, config.nats_store_bytes_max, secrets)?;
             Process::start(managed).await
         }
-        Server::Redis => Process::start(redis::managed(home, installed, config.redis_port, secrets)?).await,
+        Server::Redis => {
+            let wanted = redis::Wanted {
+                name: server.to_string(),
+                file_name: "redis".to_owned(),
+                port: config.redis_port,
+                role: redis::Role::Server,
+                secrets,
+            };
+            Process::start(redis::managed(home, installed, wanted)?).await
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use forebay_model::ShardId;
 use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
@@ -24,13 +25,16 @@ impl Session<'_> {
             return Ok(());
         }
         let Some(deriving) = &self.deriving else { return Ok(()) };
-        let newest = self.map.borrow().clone();
-        if newest.is_none_or(|newest| is_dealt_alike(&newest, deriving.map())) {
+        let Some(newest) = self.map.borrow().clone() else { return Ok(()) };
+        if is_dealt_alike(&newest, deriving.map()) {
             self.places_by = epoch;
             return Ok(());
         }
+        // One that leaves may take nothing any more, so that what it is owed would never be made up: that is derived again for the others.
+        let stays = |target: ShardId| newest.staying().any(|staying| staying == target);
+        let is_lost = deriving.board().told().iter().any(|told| told.owed_since.is_some() && !stays(told.target));
         let is_owed = deriving.board().told().iter().any(|told| told.owed_since.is_some());
-        if is_owed || !self.is_all_derived(Instant::now() + WAIT_MAX).await? {
+        if !is_lost && (is_owed || !self.is_all_derived(Instant::now() + WAIT_MAX).await?) {
             self.places_at = Instant::now() + AGAIN;
             return Ok(());
         }

@@ -10,7 +10,7 @@ use forebay_model::tuple::Tuples;
 use forebay_model::{Lane, ShardId};
 use forebay_shard::{DeadLetter, Disagreement, Reason};
 
-use crate::stored_order::OrderKey;
+use crate::facts::order::OrderKey;
 use crate::verify::verification::Verification;
 
 /// The most letters of an order that are looked at in a lane.

@@ -10,8 +10,8 @@ use forebay_shard::{Difference, Disagreement};
 use futures::future::try_join_all;
 
 use super::whole_order::WholeOrder;
-use crate::columns::{columns, differing};
-use crate::stored_order::{OrderKey, json};
+use crate::facts::columns::{columns, differing};
+use crate::facts::order::{OrderKey, json};
 use crate::verify::report::DifferenceKind;
 use crate::verify::settings::Step;
 use crate::verify::snapshot::Snapshot;
@@ -151,7 +151,7 @@ fn described(lane: Lane, key: &OrderKey, disagreement: &Disagreement) -> String 
         Disagreement::Refused { detail } => format!("{what} of {key} cannot be stored: {detail}"),
         Disagreement::Other { fact, stored } => {
             let (fact, stored) = (columns(fact), columns(stored));
-            let value = |columns: &crate::columns::Columns, name: &str| {
+            let value = |columns: &crate::facts::columns::Columns, name: &str| {
                 columns.get(name).map_or_else(|| "nothing".to_owned(), |value| shortened(value.get(), VALUE_MAX))
             };
             let wrong = differing(&fact, &stored);

@@ -9,7 +9,7 @@ use forebay_model::{Bucket, Lane, ShardId, StreamKind, ViewId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::stored_order::{OrderKey, StoredOrder};
+use crate::facts::order::{OrderKey, StoredOrder};
 use crate::verify::report::DifferenceKind;
 use crate::verify::snapshot::Snapshot;
 use crate::verify::verification::Verification;

@@ -12,7 +12,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::whole_order::WholeOrder;
-use crate::stored_order::{self, OrderKey};
+use crate::facts::order::{self, OrderKey};
 use crate::verify::report::DifferenceKind;
 use crate::verify::settings::Depth;
 use crate::verify::snapshot::Snapshot;
@@ -45,7 +45,7 @@ impl Verification<'_> {
     async fn other_times(&mut self, snapshot: &mut Snapshot, others: Vec<(OrderKey, Timestamp)>) -> Result<()> {
         let there = others.iter().map(|(key, at)| OrderKey { ordered_at: *at, ..key.clone() });
         let there = self.scope.routed(there);
-        let there = stored_order::existing(&mut snapshot.connection, &there).await?;
+        let there = order::existing(&mut snapshot.connection, &there).await?;
         for (key, at) in others {
             let is_there = there.contains(&OrderKey { ordered_at: at, ..key.clone() });
             let detail = match (is_there, self.scope.depth) {
@@ -70,7 +70,7 @@ impl Verification<'_> {
             }
             self.report.order_times_checked += keys.len() as u64;
             let routed = self.scope.routed(keys.iter().cloned());
-            let stored = stored_order::existing(&mut snapshot.connection, &routed).await?;
+            let stored = order::existing(&mut snapshot.connection, &routed).await?;
             self.report.order_times_without_order += keys.iter().filter(|key| !stored.contains(key)).count() as u64;
         }
     }

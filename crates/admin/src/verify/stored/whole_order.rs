@@ -8,7 +8,7 @@ use forebay_model::tuple::{Tuple, Tuples};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::stored_order::{self, StoredOrder};
+use crate::facts::order::{self, StoredOrder};
 
 /// An order as a shard has it.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct WholeOrder {
 impl WholeOrder {
     /// What [`WholeOrder::from_row`] reads, in this order, of the table `orders`.
     pub(crate) fn columns() -> String {
-        format!("{}, orders.total", stored_order::COLUMNS)
+        format!("{}, orders.total", order::COLUMNS)
     }
 
     pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use forebay_admin::dead::{Filters, LetterAddress, Selection};
-use forebay_model::{Lane, ShardId, Timestamp};
+use forebay_model::{Lane, ShardId, Tenant, Timestamp};
 use forebay_shard::Reason;
 
 use crate::operate::system::{self, SystemArgs};
@@ -107,6 +107,10 @@ pub struct FilterArgs {
     #[arg(long, value_name = "REASON")]
     pub reason: Option<Reason>,
 
+    /// Only letters of this tenant's facts, where several share the system
+    #[arg(long, value_name = "TENANT", value_parser = system::tenant)]
+    pub tenant: Option<Tenant>,
+
     /// Only letters that died at this time or later
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub from: Option<Timestamp>,
@@ -137,8 +141,8 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 impl From<FilterArgs> for Filters {
-    fn from(FilterArgs { shard, lane, reason, from, to }: FilterArgs) -> Self {
-        Self { shard, lane, reason, from, to }
+    fn from(FilterArgs { shard, lane, reason, tenant, from, to }: FilterArgs) -> Self {
+        Self { shard, lane, reason, tenant, from, to }
     }
 }
 

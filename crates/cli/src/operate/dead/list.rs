@@ -65,6 +65,7 @@ mod tests {
             reason: Reason::Conflict,
             detail: "its total is another\nand more".to_owned(),
             sqlstate: None,
+            tenant: None,
             customer_id: order_id.map(|_| "CUST789".to_owned()),
             order_id: order_id.map(str::to_owned),
             ordered_at: None,

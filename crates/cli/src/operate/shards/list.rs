@@ -104,6 +104,9 @@ fn table(figures: &Figures) -> String {
     let mut lines =
         vec![format!("Shard map of epoch {}: 4096 buckets on {shards} shards, routed by {hash}.", figures.epoch)];
     lines.push(table.to_string());
+    let leaving = figures.shards.iter().filter(|shard| shard.leaving).map(|shard| shard.shard);
+    lines
+        .extend(leaving.map(|of| format!("Shard {of} leaves the system: `forebay shards remove {of} --yes` goes on.")));
     lines.extend(figures.shards.iter().filter_map(room));
     lines.extend(figures.shards.iter().flat_map(|shard| shard.derived.iter().filter_map(|to| owed(shard, to))));
     lines.join("\n")
@@ -198,6 +201,7 @@ mod tests {
             addresses: format!("127.0.0.1:544{shard}/forebay"),
             labels: Labels::new(),
             buckets: 2048,
+            leaving: false,
             unreachable: unreachable.map(str::to_owned),
             room: stored.map(|_| Room { used: 700 << 20, free: Some(40 << 30) }),
             streams: StreamKind::ALL.map(|kind| stream(kind, stored.is_some())).into(),

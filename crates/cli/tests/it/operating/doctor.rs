@@ -1,6 +1,6 @@
 //! `forebay doctor`, of systems that are well and of broken ones.
 
-use forebay_stack::{Durability, Installed, Managed, Process, Program, Ready, Stack, free_ports, shared};
+use forebay_stack::{Durability, Installed, Managed, Process, Program, Ready, RedisGroup, Stack, free_ports, shared};
 use forebay_testkit::command::Finished;
 use serde_json::Value;
 
@@ -195,9 +195,35 @@ async fn a_log_that_syncs_late_has_failed() {
 }
 
 #[tokio::test]
+async fn the_primary_that_sentinels_name_and_each_of_a_cluster_are_looked_at() {
+    let mut looked = Looked::shared("redises", 1).await;
+    looked.migrate().await;
+    let groups = [(RedisGroup::with_sentinels(true).await.unwrap(), 1), (RedisGroup::cluster(true).await.unwrap(), 3)];
+    for (group, primaries) in groups {
+        looked.redis = group.url();
+        let flags = group.flags();
+        let further: Vec<&str> = ["--json"].into_iter().chain(flags[2..].iter().map(String::as_str)).collect();
+        let report = looked.doctor(&further).await.json().unwrap();
+        let of_redis = |check: &&Value| check["subject"].as_str().unwrap().starts_with("Redis at ");
+        let seen: Vec<String> = report["checks"].as_array().unwrap().iter().filter(of_redis).map(told).collect();
+        for part in ["reachable: ", "memory: "] {
+            let of_all = seen.iter().filter(|line| line.contains(part) && line.contains("Redis")).count();
+            assert_eq!(of_all, primaries, "{seen:#?}");
+        }
+        assert_eq!(seen.len(), 2 * primaries + 1, "and a clock: {seen:#?}");
+        assert!(seen.iter().all(|line| !line.contains("no bound")), "{seen:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_setting_is_one_line() {
     let forebay = Forebay::new();
-    for flags in [["--nats", "nats://a b"], ["--shards", "mysql://x/y"], ["--redis", "http://x"]] {
+    for flags in [
+        ["--nats", "nats://a b"],
+        ["--shards", "mysql://x/y"],
+        ["--redis", "http://x"],
+        ["--redis", "redis+sentinel://x"],
+    ] {
         let ran = forebay.run(&["doctor", flags[0], flags[1]]).await;
         assert_eq!((ran.code, ran.stderr.lines().count()), (Some(64), 1), "{ran:?}");
     }

@@ -74,18 +74,22 @@ async fn what_else_stands_in_the_file_stays_and_what_cannot_be_is_refused() {
     assert_eq!((absent.code, absent.stdout.as_str()), (Some(64), ""), "{absent:?}");
     assert!(absent.stderr.contains("clients file clients.toml: No such file"), "{absent:?}");
     keys.0.write(FILE, "# who may come in\n");
-    let key = keys.run(&["add", "desk", "--rights", "read", "--orders-per-s", "9", "--requests-per-s", "90"]).await;
+    let key = keys
+        .run(&["add", "desk", "--rights", "read", "--orders-per-s", "9", "--requests-per-s", "90", "--tenant", "T1"])
+        .await;
     let listed = keys.run(&["list"]).await;
     let listed: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(listed[..5], ["desk", "read", "9", "90", "–"]);
+    assert_eq!(listed[..6], ["desk", "read", "9", "90", "T1", "–"]);
     let text = keys.0.read(FILE);
     assert!(text.contains("# who may come in\n") && !text.contains(&key), "{text}");
     assert!(keys.refused(&["add", "desk", "--rights", "read"]).await.contains("already"));
     assert!(keys.refused(&["add", "x", "--rights", "admin"]).await.contains("there are orders:write"));
     let unbound = keys.refused(&["add", "x", "--rights", "read", "--bound", "name=y"]).await;
     assert!(unbound.contains("nothing can be bound to"), "{unbound}");
+    let insider = keys.refused(&["add", "x", "--rights", "ops", "--tenant", "T1"]).await;
+    assert!(insider.contains("bound to a tenant cannot have the right ops"), "{insider}");
     assert!(keys.refused(&["rotate", "nobody"]).await.contains("no client \"nobody\""));
-    assert!(keys.refused(&["revoke", "desk", "--key", listed[5]]).await.contains("the only key"));
+    assert!(keys.refused(&["revoke", "desk", "--key", listed[6]]).await.contains("the only key"));
     assert!(keys.refused(&["revoke", "desk", "--key", "xyz"]).await.contains("no key"));
     assert_eq!(keys.0.read(FILE), text, "what is refused changes nothing");
     keys.0.write(FILE, "[[client]]\nname = 'dock'\ncert_san = 'dock.example'\nrights = ['read']\n");

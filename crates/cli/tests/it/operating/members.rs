@@ -1,4 +1,4 @@
-//! Shards come, and go elsewhere, while everything runs: no process is told of it but by the map.
+//! Shards come, go elsewhere, and leave, while everything runs: no process is told of it but by the map.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use clap::Parser;
 use forebay_admin::members::{self, Step, Wanted};
 use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_admin::system::System;
-use forebay_log::{Log, LogArgs, LogSettings};
+use forebay_log::{Log, LogArgs, LogError, LogSettings};
 use forebay_model::ownership::Unit;
-use forebay_model::{CustomerId, ShardId, StreamKind, Tenant};
+use forebay_model::{Bucket, CustomerId, ShardId, StreamId, StreamKind, Tenant};
 use forebay_shard::{PoolSettings, ShardArgs};
-use forebay_stack::{Durability, Stack, shared};
+use forebay_stack::{Durability, Server, Stack, shared};
 use forebay_testkit::command::Finished;
 use forebay_testkit::proxy::port_of;
 use forebay_testkit::service::{Served, http_client};
@@ -24,6 +24,9 @@ use tokio::task::JoinSet;
 use crate::forebay::Forebay;
 
 const CUSTOMERS: u32 = 60;
+/// A letter that nobody has decided about.
+const DEAD_LETTER: &str = "insert into dead_letter (lane, incarnation, stream_seq, row_in_frame, rows, reason, detail, tuple, epoch) \
+    values ('orders', 1, 1, 0, 1, 'refused', 'by hand', '', 1)";
 
 /// Servers of its own, which promise what a shard has to, and a system on the first of them.
 struct Growing {
@@ -241,7 +244,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
     let log = growing.log().await;
     let map = log.read_map().await.unwrap();
     let of_customer = |number| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
-    let of_seller = |number: u32| forebay_model::Bucket::of_key(Tenant::none(), &format!("S{number}"));
+    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
     let units = (0..CUSTOMERS).map(|number| Unit::of(StreamKind::Logged, of_customer(number)));
     let units = units.chain((0..8).map(|number| Unit::of(StreamKind::Derived, of_seller(number))));
     let units: BTreeSet<Unit> =
@@ -372,4 +375,160 @@ async fn what_cannot_be_a_shard_is_refused_before_anything_is_changed() {
         more.code == Some(64) && more.stderr.contains("--shards names 2 shards, and this system has 1"),
         "{more:?}"
     );
+}
+
+/// What `GET /v1/changes` gives from a position on, to its end: the ids of the orders, and where to go on.
+async fn feed(query: &Served, since: &str) -> (Vec<String>, String) {
+    let (mut ids, mut since) = (Vec::new(), since.to_owned());
+    loop {
+        let page = query.get(&format!("/v1/changes?since={since}&limit=1000")).await.ok();
+        let orders = page["data"].as_array().unwrap().iter();
+        ids.extend(orders.map(|fact| fact["order"]["order_id"].as_str().unwrap().to_owned()));
+        since = page["next"].as_str().unwrap().to_owned();
+        if page["has_more"] == false {
+            ids.sort_unstable();
+            return (ids, since);
+        }
+    }
+}
+
+/// A shard of which everything has moved away leaves under load, and everybody follows the map; what was given before names it, and is answered all the
+/// same. Its database comes again only as another shard.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
+    let growing = Growing::new(3, 2).await;
+    let services = growing.services().await;
+    let url = growing.stack.postgres_url(2);
+    let added = growing.run(&["shards", "add", &url, "--yes"]).await;
+    assert_eq!(added.code, Some(0), "{added:?}");
+    services.have(2).await;
+    let load = Load::start(&services);
+    // It gets the customers and sellers of the first one.
+    let map = growing.log().await.read_map().await.unwrap();
+    let of_customer = |number: u32| map.bucket_of(Tenant::none(), &CustomerId::new(format!("C{number}")).unwrap());
+    let of_seller = |number: u32| Bucket::of_key(Tenant::none(), &format!("S{number}"));
+    let is_first = |bucket: &Bucket| map.shard(StreamKind::Logged, *bucket) == ShardId(0);
+    let buckets: BTreeSet<Bucket> =
+        (0..CUSTOMERS).map(of_customer).chain((0..8).map(of_seller)).filter(is_first).collect();
+    let list: String = buckets.iter().map(|bucket| format!("{bucket},")).collect();
+    let moving = ["shards", "move", "--buckets", &list, "--from", "0", "--to", "2", "--yes", "--keep-s", "0"];
+    let moved = growing.run(&moving).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let mine = (0..CUSTOMERS).find(|&number| buckets.contains(&of_customer(number))).unwrap();
+    let number = mine + CUSTOMERS * 100_000;
+    let posted = services.ingest.post("/v1/orders", "application/json", order(number).to_string());
+    let posted: Value = posted.send().await.unwrap().json().await.unwrap();
+    let receipt = posted["receipt"].as_str().unwrap().to_owned();
+    assert!(receipt.contains("~l2."), "{receipt}");
+    eventually("it is stored, and all that follows", async || {
+        let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await.ok();
+        (fate["state"] == "stored" && fate["derived"] == true, fate)
+    })
+    .await;
+    let (seen, since) = feed(&services.query, "0").await;
+
+    // Not as long as it has anything.
+    let remove = ["shards", "remove", "2"];
+    let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("`forebay shards drain 2` moves them away"),
+        "{refused:?}"
+    );
+    let kept = growing.run(&["shards", "drain", "2", "--yes", "--keep-s", "3600"]).await;
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    let refused = growing.run(&[&remove[..], &["--yes", "--json"]].concat()).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("`forebay shards resume --keep-s 0`"), "{refused:?}");
+    assert_eq!(growing.run(&["shards", "resume", "--keep-s", "0"]).await.code, Some(0));
+    eventually("nothing of it is kept", async || {
+        let moves = growing.log().await.read_map().await.unwrap().moves().len();
+        (moves == 0, moves)
+    })
+    .await;
+    growing.stack.sql(2, DEAD_LETTER).await.unwrap();
+    let refused = growing.run(&[&remove[..], &["--yes"]].concat()).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("shard 2 has 1 dead letters"), "{refused:?}");
+    growing.stack.sql(2, "delete from dead_letter").await.unwrap();
+    let before = growing.map().await;
+    let shown = growing.run(&[&remove[..], &["--dry-run"]].concat()).await;
+    assert!(shown.code == Some(0) && shown.stdout.contains("seal its streams"), "{shown:?}");
+    assert_eq!(growing.run(&remove).await.code, Some(1));
+    assert_eq!(growing.map().await, before);
+
+    let removed = growing.run(&[&remove[..], &["--yes"]].concat()).await;
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    let log = growing.log().await;
+    let map = log.read_map().await.unwrap();
+    assert_eq!(map.shards().collect::<Vec<_>>(), [ShardId(0), ShardId(1)]);
+    let end = map.gone(ShardId(2)).unwrap().logged;
+    assert!(end.seq > 0);
+    for stream in StreamId::all_of(ShardId(2)) {
+        assert!(matches!(log.stream_state(stream).await, Err(LogError::NoStream(_))));
+    }
+    // Done is done.
+    assert_eq!(growing.run(&[&remove[..], &["--yes"]].concat()).await.code, Some(0));
+    for served in [&services.writer, &services.query] {
+        eventually("nobody speaks of it any more", async || {
+            let ready = served.get("/readyz").await.ok();
+            let names: Vec<&String> = ready["dependencies"].as_object().unwrap().keys().collect();
+            (names.iter().all(|name| !name.ends_with("shard 2") && !name.ends_with("logged-2")), ready.clone())
+        })
+        .await;
+    }
+    let streams = services.writer.get("/v1/streams").await.ok()["streams"].as_array().unwrap().clone();
+    assert!(streams.iter().all(|of| of["shard"] != 2), "{streams:?}");
+    assert!(streams.iter().flat_map(|of| of["derived"].as_array().into_iter().flatten()).all(|of| of["target"] != 2));
+
+    // The server may go, and nobody notices.
+    growing.stack.process(Server::Postgres(2)).kill().await;
+    let (sent, begun) = (load.sent.load(Ordering::SeqCst), load.sent.clone());
+    eventually("orders go on", async || {
+        let now = begun.load(Ordering::SeqCst);
+        (now > sent + 50, now)
+    })
+    .await;
+    let sent = load.stop().await + 1;
+    // What was given before it left: a receipt, a position of the feed, and what they lead to.
+    for path in [
+        format!("/v1/orders/ORD{number}?after={receipt}"),
+        format!("/v1/customers/C{mine}/orders/ORD{number}?after={receipt}"),
+        format!("/v1/sellers/S{}/orders?after={receipt}&limit=1", number % 8),
+        format!("/v1/orders?after={receipt}&limit=1"),
+    ] {
+        services.query.get(&path).await.ok();
+    }
+    let fate = services.query.get(&format!("/v1/receipts/{receipt}")).await;
+    assert!(fate.problem(410, "receipt_gone").contains("logged on shard 2, which was removed"), "{fate:?}");
+    eventually("the feed has everything once, from the beginning and from where somebody was", async || {
+        let (all, _) = feed(&services.query, "0").await;
+        let (more, _) = feed(&services.query, &since).await;
+        let mut both = [seen.clone(), more].concat();
+        both.sort_unstable();
+        let count = all.iter().collect::<BTreeSet<_>>().len();
+        let is_whole = all.len() == sent as usize && count == all.len() && both == all;
+        (is_whole, (all.len(), count, both.len(), sent))
+    })
+    .await;
+    let verified = growing.run(&["verify", "--full"]).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let audit = growing.run(&["audit", "--json"]).await;
+    assert!(audit.stdout.contains("shards remove"), "{audit:?}");
+
+    // Its database was that shard, and is none any more; made anew, it is another one.
+    growing.stack.process(Server::Postgres(2)).ensure_started().await.unwrap();
+    growing.refuses(&["shards", "add", &url, "--yes"], &["it was shard 2 of this system, which was removed"]).await;
+    let url = growing.database(2, "anew", "").await;
+    let added = growing.run(&["shards", "add", &url, "--yes", "--json"]).await;
+    assert_eq!(added.json().unwrap()["shard"], 3, "{added:?}");
+    services.have(3).await;
+    // What went back to the first two goes there.
+    let now = log.read_map().await.unwrap();
+    let (first, bucket) = (now.shard(StreamKind::Logged, of_customer(mine)), of_customer(mine));
+    let (list, from) = (format!("{bucket},"), first.to_string());
+    let moving = ["shards", "move", "--buckets", &list, "--from", &from, "--to", "3", "--yes", "--keep-s", "0"];
+    let moved = growing.run(&moving).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("select count(*) from orders").fetch_one(&mut connection).await.unwrap();
+    assert!(rows > 0);
+    services.stop().await;
 }

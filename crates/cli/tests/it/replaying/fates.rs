@@ -196,3 +196,33 @@ async fn a_letter_that_is_requeued_counts_as_what_becomes_of_it() {
     system.operated.json(&["dead", "purge", "--all"], 0).await;
     assert_eq!(figures().await, (json!(20), json!(0), json!(0), json!([])));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_replayed_as_a_tenant_is_that_tenants_alone() {
+    let system = System::new("fatetenant").await;
+    let lines: Vec<String> = (0..20).map(|n| order(&format!("C{}", n % 7), &format!("O{n}"), 100)).collect();
+    system.forebay.write("orders.ndjson", lines.join("\n"));
+    // As whom, and what became of it.
+    for (tenant, becomes) in [
+        ("T1", json!([20, 0, 0, 0])),
+        ("", json!([20, 0, 0, 0])),
+        ("T2", json!([20, 0, 0, 0])),
+        ("T1", json!([0, 20, 0, 0])),
+    ] {
+        let flags: &[&str] = if tenant.is_empty() { &[] } else { &["--tenant", tenant] };
+        let ran = system.replay(&[&["orders.ndjson"], flags].concat()).await;
+        assert_eq!((ran.code, fates(&ran)), (Some(0), becomes), "{tenant:?}: {ran:?}");
+    }
+    system.forebay.write("other.ndjson", order("C0", "O0", 5));
+    let ran = system.replay(&["other.ndjson", "--tenant", "T1"]).await;
+    assert_eq!((ran.code, fates(&ran)), (Some(2), json!([0, 0, 1, 0])), "{ran:?}");
+    for (tenant, letters) in [("T1", 1), ("T2", 0)] {
+        let listed = system.operated.json(&["dead", "list", "--tenant", tenant], 0).await;
+        let listed = listed["letters"].as_array().unwrap();
+        assert_eq!(listed.len(), letters, "{listed:?}");
+        assert!(listed.iter().all(|letter| letter["tenant"] == tenant), "{listed:?}");
+    }
+    let ran = system.replay(&["orders.ndjson", "--tenant", " T1"]).await;
+    assert!(ran.code != Some(0) && ran.stderr.contains("must not begin or end with white space"), "{ran:?}");
+    assert_eq!(system.operated.run(&["verify", "--full"]).await.code, Some(0));
+}

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::ownership::State;
+use crate::routing::{Decision, NotDecided};
+use crate::{Incarnation, Position};
 
 fn even(shards: u16, hash: Hash) -> ShardMap {
     ShardMap::even(NonZeroU16::new(shards).unwrap(), hash)
@@ -72,4 +75,69 @@ fn a_shard_comes_without_buckets_and_moves_elsewhere_with_them() {
     let json = serde_json::to_string(&elsewhere).unwrap();
     assert!(json.contains(r#""shards":{"3":{"addresses":["postgres://u@b/x"]}}"#), "{json}");
     assert_eq!(serde_json::from_str::<ShardMap>(&json).unwrap(), elsewhere);
+}
+
+fn at(seq: u64) -> Position {
+    Position { incarnation: Incarnation::new(1), seq }
+}
+
+/// A map of three shards, of which the first has nothing.
+fn drained() -> ShardMap {
+    let mut json = serde_json::to_value(even(3, Hash::Md5)).unwrap();
+    for places in ["logged", "derived"] {
+        for place in json[places].as_array_mut().unwrap() {
+            *place = serde_json::json!(place.as_u64().unwrap().max(1));
+        }
+    }
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn a_shard_leaves_when_nothing_names_it_and_its_number_is_never_given_again() {
+    let last = LastPlaces { logged: at(7), derived: at(9) };
+    let named = even(3, Hash::Md5).next_leaving(ShardId(0)).unwrap_err();
+    assert_eq!((named.buckets, named.is_last), (2 * 1366, false));
+    assert!(named.to_string().contains("forebay shards drain 0"), "{named}");
+    assert!(even(1, Hash::Md5).may_leave(ShardId(0)).unwrap_err().is_last);
+    let map = drained();
+    assert_eq!(map.next_without(ShardId(0), last), None, "it does not leave yet");
+    let leaving = map.next_leaving(ShardId(0)).unwrap();
+    assert_eq!(leaving.staying().collect::<Vec<_>>(), [ShardId(1), ShardId(2)]);
+    assert!(leaving.has(ShardId(0)) && leaving.is_leaving(ShardId(0)));
+    let unit = Unit::of(StreamKind::Logged, Bucket::new(1).unwrap());
+    for decision in [Decision::Wait(unit, ShardId(0)), Decision::Begin(unit, ShardId(0))] {
+        let refused = Err(NotDecided::Leaving(unit, ShardId(0)));
+        assert_eq!(leaving.decided(std::slice::from_ref(&decision)), refused);
+    }
+    // Nor can anything be under way from it, or to it, in what is stored.
+    let moving = map.decided(&[Decision::Begin(unit, ShardId(0))]).unwrap();
+    assert_eq!(moving.may_leave(ShardId(0)).unwrap_err().under_way, 1);
+    let mut json = serde_json::to_value(&moving).unwrap();
+    json["departures"] = serde_json::json!({"0": "leaving"});
+    let error = serde_json::from_value::<ShardMap>(json).unwrap_err().to_string();
+    assert_eq!(error, ShardMapError::Departed(ShardId(0)).to_string());
+
+    let without = leaving.next_without(ShardId(0), last).unwrap();
+    assert_eq!((without.epoch().0, without.shards().collect::<Vec<_>>()), (3, vec![ShardId(1), ShardId(2)]));
+    assert_eq!((without.gone(ShardId(0)), without.next_shard()), (Some(last), ShardId(3)));
+    let json = serde_json::to_string(&without).unwrap();
+    assert_eq!(serde_json::from_str::<ShardMap>(&json).unwrap(), without);
+    let last_gone =
+        leaving.next_without(ShardId(0), last).unwrap().next_with_members([(ShardId(3), Member::default())]);
+    let last_gone = last_gone.next_leaving(ShardId(3)).unwrap().next_without(ShardId(3), last).unwrap();
+    assert_eq!(last_gone.next_shard(), ShardId(4));
+}
+
+#[test]
+fn what_names_a_shard_that_is_gone_means_the_one_of_the_map() {
+    let last = LastPlaces { logged: at(7), derived: at(9) };
+    let map = drained().next_leaving(ShardId(0)).unwrap().next_without(ShardId(0), last).unwrap();
+    let unit = Unit::of(StreamKind::Logged, Bucket::new(3).unwrap());
+    let edges = [(ShardId(0), at(5)), (ShardId(1), at(6))].into();
+    let said = Ownership { state: State::Cleaned { to: ShardId(0) }, edges, ..Ownership::default() };
+    let read = map.read(unit, said.clone());
+    assert_eq!((read.state, read.edges), (State::Cleaned { to: ShardId(1) }, [(ShardId(1), at(6))].into()));
+    assert_eq!(drained().read(unit, said.clone()), said);
+    let receipt: Receipt = "l0.1.5~l1.1.6~d0.1.3".parse().unwrap();
+    assert_eq!(map.reached(&receipt).to_string(), "l1.1.6");
 }

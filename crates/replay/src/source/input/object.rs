@@ -177,6 +177,24 @@ async fn list(store: Arc<AmazonS3>, path: Path, is_prefix: bool) -> object_store
     Ok(found)
 }
 
+/// All that a store at that endpoint says that there is.
+///
+/// # Errors
+/// Where it is no list, or nobody answers.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn listed(endpoint: &str) -> Result<Vec<Object>> {
+    const BUCKET: &str = "fuzzed";
+    static STORE: OnceLock<Arc<AmazonS3>> = OnceLock::new();
+    let store = STORE.get_or_init(|| {
+        let builder = AmazonS3Builder::new().with_bucket_name(BUCKET).with_region("eu-west-1").with_retry(retry());
+        let builder = builder.with_endpoint(endpoint).with_allow_http(true).with_skip_signature(true);
+        Arc::new(builder.build().expect("it is a store"))
+    });
+    let found = wait(list(Arc::clone(store), Path::default(), true))??;
+    let object = |meta| Object { store: Arc::clone(store), bucket: BUCKET.to_owned(), meta };
+    Ok(found.into_iter().map(object).collect())
+}
+
 fn retry() -> RetryConfig {
     RetryConfig { retry_timeout: ANSWER_WITHIN, ..RetryConfig::default() }
 }

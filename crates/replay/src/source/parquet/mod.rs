@@ -44,12 +44,23 @@ pub(crate) fn open(
     let bytes_read = Arc::clone(&file.bytes_read);
     let table = Table::open(file).map_err(anyhow::Error::msg);
     let table = table.with_context(|| format!("{name} is damaged, or was cut off"))?;
-    let source: Box<dyn RecordSource> = match map {
+    Ok((records_of(table, map, kind).map_err(|what| BadSetting::new(format!("{name}: {what}")))?, bytes_read))
+}
+
+/// The records of its rows.
+///
+/// # Errors
+/// The end of a sentence: its columns are not what it takes.
+pub(crate) fn records_of(
+    table: Table,
+    map: Option<&Arc<Map>>,
+    kind: RecordKind,
+) -> Result<Box<dyn RecordSource>, String> {
+    Ok(match map {
         Some(map) => {
             let (rows, header) = TableRows::new(table, map);
-            orders_of(rows, header, Arc::clone(map)).with_context(|| name)?
+            orders_of(rows, header, Arc::clone(map)).map_err(|error| error.to_string())?
         }
-        None => Box::new(Records::new(table, kind).map_err(|what| BadSetting::new(format!("{name}: {what}")))?),
-    };
-    Ok((source, bytes_read))
+        None => Box::new(Records::new(table, kind)?),
+    })
 }

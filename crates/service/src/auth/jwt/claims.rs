@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use forebay_api::Right;
+use forebay_model::Tenant;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -11,12 +12,10 @@ use super::key_set::Verified;
 use super::{LEEWAY_S, Refused};
 use crate::auth::binding::Binding;
 use crate::auth::client::{Client, Rights};
+use crate::auth::tenancy;
 
 /// As long as the name of a client may be.
 const SUBJECT_CHARS_MAX: usize = 128;
-
-/// What nobody can be bound to here: who is to see one tenant's orders must not see all.
-const TENANT: &str = "tenant";
 
 /// The claims that are looked at besides those of who, for whom and when.
 #[derive(Debug, Deserialize)]
@@ -44,6 +43,8 @@ impl Claims {
             rights: rights(scope.as_deref().unwrap_or("")),
             orders_per_s,
             requests_per_s,
+            tenant_only: tenant(&others)?,
+            tenant: Tenant::default(),
             binding: binding(&others, bindings)?,
             unlisted: unlisted(&others, bindings),
         };
@@ -63,18 +64,25 @@ fn unlisted(claims: &Map<String, Value>, bindings: &[String]) -> Arc<[String]> {
 
 /// What the claims bind the client to. One that cannot be taken is no token of somebody who is not bound.
 fn binding(claims: &Map<String, Value>, bindings: &[String]) -> Result<Option<Binding>, Refused> {
-    if claims.contains_key(TENANT) {
-        return Err(Refused::Binding);
-    }
     let mut bound = bindings.iter().filter_map(|name| Some((name, claims.get(name)?)));
     let Some((name, whose)) = bound.next() else { return Ok(None) };
-    let whose = match whose {
-        Value::String(whose) => whose.clone(),
-        Value::Number(whose) if whose.is_i64() || whose.is_u64() => whose.to_string(),
-        _ => return Err(Refused::Binding),
-    };
     match bound.next() {
         Some(_) => Err(Refused::Binding),
-        None => Binding::of(name, &whose).map(Some).map_err(|_| Refused::Binding),
+        None => Binding::of(name, &id(whose)?).map(Some).map_err(|_| Refused::Binding),
+    }
+}
+
+/// The tenant that the claims bind the client to, whatever else binds it.
+fn tenant(claims: &Map<String, Value>) -> Result<Option<Tenant>, Refused> {
+    let Some(tenant) = claims.get(tenancy::FIELD) else { return Ok(None) };
+    tenancy::bound(id(tenant)?).map(Some).map_err(|_| Refused::Binding)
+}
+
+/// An id, which may be a number.
+fn id(value: &Value) -> Result<String, Refused> {
+    match value {
+        Value::String(id) => Ok(id.clone()),
+        Value::Number(id) if id.is_i64() || id.is_u64() => Ok(id.to_string()),
+        _ => Err(Refused::Binding),
     }
 }

@@ -195,7 +195,7 @@ async fn places_that_silent_peers_hold_are_free_again() {
     assert!(answered < CUT_OFF, "{answered:?}");
 }
 
-fn resident_bytes() -> usize {
+pub(super) fn resident_bytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024

@@ -1,6 +1,7 @@
 //! What comes over HTTP.
 
 mod bodies;
+mod floods;
 mod handshakes;
 mod hostile;
 mod http2;

@@ -100,7 +100,9 @@ async fn a_token_is_good_for_whom_and_when_it_says_alone() {
         ("bound to several customers", json!({"customer": ["C1", "C2"]})),
         ("bound to a seller that is no text", json!({"seller": true})),
         ("bound to a customer without an id", json!({"customer": ""})),
-        ("bound to a tenant", json!({"tenant": "T1"})),
+        ("bound to several tenants", json!({"tenant": ["T1", "T2"]})),
+        ("bound to a tenant without a name", json!({"tenant": ""})),
+        ("bound to a tenant that is none", json!({"tenant": true})),
     ];
     let mut tokens: Vec<(&str, String)> = others.map(|(what, others)| (what, token(others))).to_vec();
     tokens.push(("huge", token(json!({"padding": "x".repeat(8 << 10)}))));

@@ -31,7 +31,8 @@ async fn service(jwks: &str, clients_file: Option<&Path>) -> TestService {
     let who = async |client: Client| {
         let binding = client.binding(|| Ok("depot=depot_id".parse().unwrap()))?;
         let bound = binding.map_or(String::new(), |binding| format!(", bound to {binding:?}"));
-        Ok::<_, Problem>(format!("{} {:?}{bound}", client.name, client.orders_per_s))
+        let of = if client.tenant().is_none() { String::new() } else { format!(", of {}", client.tenant()) };
+        Ok::<_, Problem>(format!("{} {:?}{of}{bound}", client.name, client.orders_per_s))
     };
     let read = Router::new().route("/orders", get(who)).route_layer(service.clients.guard(Right::OrdersRead));
     let ops = Router::new().route("/ops", get(who)).route_layer(service.clients.guard(Right::Ops));
@@ -87,6 +88,14 @@ async fn a_token_says_who_the_client_is_what_it_may_do_and_how_fast() {
         let answer = ask(&server, &token(claims.clone())).await;
         assert_eq!(answer.body, format!("shop None, bound to {bound}"), "{claims}");
     }
+    for (claims, told) in [
+        (json!({"tenant": "T1"}), "shop None, of T1"),
+        (json!({"tenant": 7, "seller": "S7"}), "shop None, of 7, bound to Key { view: \"seller\", key: \"S7\" }"),
+    ] {
+        assert_eq!(ask(&server, &token(claims.clone())).await.body, told, "{claims}");
+    }
+    let insider = token(json!({"tenant": "T1", "scope": "ops read"}));
+    assert_eq!(ask_for(&server, "/ops", &insider).await.status, 403, "who is bound does not see it from inside");
     // Who issued it may have meant to bind by it, whatever else stands there.
     for claims in [json!({"depot": "D1"}), json!({"depot": [1]}), json!({"customer": "C1", "depot": "D1"})] {
         let answer = ask(&server, &token(claims.clone())).await;

@@ -24,7 +24,7 @@ mod windows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{Bucket, Incarnation, Position, StreamKind, Tenant};
+use forebay_model::{Bucket, Incarnation, Position, StreamKind};
 use futures::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -92,11 +92,11 @@ pub struct Statement<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Parameters<'a> {
-    Read(&'a Tenant, Read<'a>),
-    Batch { subject: &'a Subject, tenant: &'a Tenant, batch: Batch<'a>, limit: usize },
-    Sums(&'a Tenant, Summing<'a>),
-    Index { subject: &'a Subject, bucket: Bucket, tenant: &'a Tenant, order_id: &'a str, limit: usize },
-    Times { subject: &'a Subject, tenant: &'a Tenant, order_id: &'a str, limit: usize },
+    Read(Read<'a>),
+    Batch { subject: &'a Subject, batch: Batch<'a>, limit: usize },
+    Sums(Summing<'a>),
+    Index { subject: &'a Subject, bucket: Bucket, order_id: &'a str, limit: usize },
+    Times { subject: &'a Subject, order_id: &'a str, limit: usize },
     Position,
 }
 
@@ -185,9 +185,10 @@ impl Read<'_> {
     }
 
     /// The parameters, in the order that the [`Kind`] says.
-    fn arguments(&self, tenant: &Tenant) -> PgArguments {
+    fn arguments(&self) -> PgArguments {
         let list = PgArguments::default();
-        let of_tenant = |arguments| with(arguments, tenant.as_str());
+        let (Self::List { subject, .. } | Self::WithId { subject, .. }) = *self;
+        let of_tenant = |arguments| with(arguments, subject.tenant().as_str());
         match *self {
             Self::List { subject, direction, span, last, limit, .. } => {
                 let (lower, upper) = match direction {
@@ -198,10 +199,10 @@ impl Read<'_> {
                 let limit = limit as i64;
                 match subject {
                     Subject::Everybody { .. } => of_tenant(with(with(range, last.customer_id), limit)),
-                    Subject::Customer { bucket, customer_id } => {
+                    Subject::Customer { bucket, customer_id, .. } => {
                         with(of_tenant(with(with(range, limit), number(*bucket))), customer_id.as_ref())
                     }
-                    Subject::View { bucket, view, key } => {
+                    Subject::View { bucket, view, key, .. } => {
                         let range = with(with(with(range, last.customer_id), limit), number(*bucket));
                         with(with(of_tenant(range), view.number().cast_signed()), key.as_ref())
                     }
@@ -215,11 +216,11 @@ impl Read<'_> {
                 let limit = limit as i64;
                 match subject {
                     Subject::Everybody { .. } => with(of_tenant(with(within(list), limit)), number(bucket)),
-                    Subject::Customer { bucket, customer_id } => {
+                    Subject::Customer { bucket, customer_id, .. } => {
                         let of = with(of_tenant(with(list, number(*bucket))), customer_id.as_ref());
                         if span.is_some() { within(of) } else { with(of, order_id) }
                     }
-                    Subject::View { bucket, view, key } => {
+                    Subject::View { bucket, view, key, .. } => {
                         let of = with(of_tenant(with(list, number(*bucket))), view.number().cast_signed());
                         with(within(with(of, key.as_ref())), limit)
                     }
@@ -230,49 +231,42 @@ impl Read<'_> {
 }
 
 impl<'a> Statement<'a> {
-    /// Reads a tenant's orders over a window. Reading stops behind the row that exceeds `bytes_max`.
-    pub fn over(window: &Window, tenant: &'a Tenant, read: Read<'a>, bytes_max: usize) -> Self {
+    /// Reads orders over a window. Reading stops behind the row that exceeds `bytes_max`.
+    pub fn over(window: &Window, read: Read<'a>, bytes_max: usize) -> Self {
         let kind = read.kind();
         let text = window.text(kind, read.bounds(window), read.filter());
-        let parameters = Parameters::Read(tenant, read);
+        let parameters = Parameters::Read(read);
         Self { name: kind.name(), stream: kind.lane().kind(), text, is_kept: true, parameters, bytes_max }
     }
 
-    /// Looks for many orders of a tenant at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
+    /// Looks for many orders at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
     /// row that exceeds `bytes_max`. What the key of a view sees is not looked for so: of that it gives nothing.
-    pub fn batch(subject: &'a Subject, tenant: &'a Tenant, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
+    pub fn batch(subject: &'a Subject, batch: Batch<'a>, limit: usize, bytes_max: usize) -> Self {
         let stream = batch.stream();
         let Some(text) = batch.text(subject) else { return Self::position(stream) };
-        let parameters = Parameters::Batch { subject, tenant, batch, limit };
+        let parameters = Parameters::Batch { subject, batch, limit };
         Self { name: "lookup", stream, text: text.into(), is_kept: false, parameters, bytes_max }
     }
 
-    /// Reads totals of a tenant's orders.
-    pub fn sums(tenant: &'a Tenant, summing: Summing<'a>) -> Self {
-        let (stream, text, parameters) = (summing.stream(), summing.text().into(), Parameters::Sums(tenant, summing));
+    /// Reads totals.
+    pub fn sums(summing: Summing<'a>) -> Self {
+        let (stream, text, parameters) = (summing.stream(), summing.text().into(), Parameters::Sums(summing));
         let is_kept = summing.is_kept();
         Self { name: "totals", stream, text, is_kept, parameters, bytes_max: 0 }
     }
 
-    /// The index entries of a tenant's order id, which has that bucket. What the key of a view sees has none.
-    pub fn index(
-        subject: &'a Subject,
-        bucket: Bucket,
-        tenant: &'a Tenant,
-        order_id: &'a str,
-        limit: usize,
-        bytes_max: usize,
-    ) -> Self {
+    /// The index entries of an order id, which has that bucket. What the key of a view sees has none.
+    pub fn index(subject: &'a Subject, bucket: Bucket, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let Some(text) = index(subject) else { return Self::position(StreamKind::Derived) };
-        let parameters = Parameters::Index { subject, bucket, tenant, order_id, limit };
+        let parameters = Parameters::Index { subject, bucket, order_id, limit };
         Self { name: "index", stream: StreamKind::Derived, text: text.into(), is_kept: true, parameters, bytes_max }
     }
 
-    /// The customers and times of a tenant's orders with an id that are stored on this very shard, where the id does not tell: what the
+    /// The customers and times of orders with an id that are stored on this very shard, where the id does not tell: what the
     /// index will have of them.
-    pub fn times(subject: &'a Subject, tenant: &'a Tenant, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
+    pub fn times(subject: &'a Subject, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let Some(text) = times(subject) else { return Self::position(StreamKind::Logged) };
-        let parameters = Parameters::Times { subject, tenant, order_id, limit };
+        let parameters = Parameters::Times { subject, order_id, limit };
         Self { name: "times", stream: StreamKind::Logged, text: text.into(), is_kept: true, parameters, bytes_max }
     }
 
@@ -329,17 +323,17 @@ impl<'a> Statement<'a> {
     fn arguments(&self) -> PgArguments {
         let list = PgArguments::default();
         match self.parameters {
-            Parameters::Read(tenant, read) => read.arguments(tenant),
-            Parameters::Sums(tenant, summing) => summing.arguments(tenant),
-            Parameters::Batch { subject, tenant, batch, limit } => {
-                with_customer(batch.arguments(tenant, limit), subject)
+            Parameters::Read(read) => read.arguments(),
+            Parameters::Sums(summing) => summing.arguments(),
+            Parameters::Batch { subject, batch, limit } => {
+                with_customer(batch.arguments(subject.tenant(), limit), subject)
             }
-            Parameters::Index { subject, bucket, tenant, order_id, limit } => {
-                let list = with(with(with(list, number(bucket)), tenant.as_str()), order_id);
+            Parameters::Index { subject, bucket, order_id, limit } => {
+                let list = with(with(with(list, number(bucket)), subject.tenant().as_str()), order_id);
                 with_customer(with(list, limit as i64), subject)
             }
-            Parameters::Times { subject, tenant, order_id, limit } => {
-                with_customer(with(with(with(list, tenant.as_str()), order_id), limit as i64), subject)
+            Parameters::Times { subject, order_id, limit } => {
+                with_customer(with(with(with(list, subject.tenant().as_str()), order_id), limit as i64), subject)
             }
             Parameters::Position => with(list, self.stream.as_str()),
         }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use forebay_model::touched::HOUR_US;
-use forebay_model::{Lane, OrderKind, StreamKind, Tenant, Timestamp};
+use forebay_model::{Lane, OrderKind, StreamKind, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
@@ -158,14 +158,14 @@ impl Summing<'_> {
         self.by.map_or("null::timestamptz".to_owned(), |by| format!("date_trunc('{by}', {at}, 'UTC')"))
     }
 
-    pub(super) fn arguments(&self, tenant: &Tenant) -> PgArguments {
-        let list = with(with(PgArguments::default(), self.stream().as_str()), tenant.as_str());
+    pub(super) fn arguments(&self) -> PgArguments {
+        let list = with(with(PgArguments::default(), self.stream().as_str()), self.subject.tenant().as_str());
         match self.subject {
             Subject::Everybody { .. } => list,
-            Subject::View { bucket, view, key } => {
+            Subject::View { bucket, view, key, .. } => {
                 with(with(with(list, parameters::number(*bucket)), view.number().cast_signed()), key.as_ref())
             }
-            Subject::Customer { bucket, customer_id } => {
+            Subject::Customer { bucket, customer_id, .. } => {
                 let list = with(with(list, Timestamptz(self.span.from)), Timestamptz(self.span.to));
                 let list = with(with(list, parameters::number(*bucket)), customer_id.as_ref());
                 match self.by {

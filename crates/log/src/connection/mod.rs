@@ -1,0 +1,4 @@
+//! A connection to NATS.
+
+pub(crate) mod link;
+pub(crate) mod security;
