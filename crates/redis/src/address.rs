@@ -128,7 +128,8 @@ mod tests {
 
     fn shown(url: &str) -> String {
         let url: RedisUrl = url.parse().unwrap();
-        let who: Vec<_> = url.0.iter().flat_map(|place| &place.nodes).map(|node| node.redis_settings()).collect();
+        let nodes = url.0.iter().flat_map(|place| &place.nodes);
+        let who: Vec<_> = nodes.map(ConnectionInfo::redis_settings).collect();
         let who: Vec<_> = who.iter().map(|who| (who.username(), who.password(), who.db())).collect();
         assert!(who.windows(2).all(|two| two[0] == two[1]), "{who:?}");
         let is_tls = url.0.as_ref().is_some_and(Place::is_tls);

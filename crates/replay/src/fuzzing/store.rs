@@ -25,7 +25,7 @@ impl Store {
             beside(move || {
                 for peer in listener.incoming().flatten() {
                     let answers = Arc::clone(&answers);
-                    beside(move || Self::serve(peer, &answers));
+                    beside(move || Self::serve(&peer, &answers));
                 }
             });
             Store { endpoint, next }
@@ -41,14 +41,14 @@ impl Store {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.to_vec());
     }
 
-    fn serve(peer: TcpStream, answers: &Mutex<Option<Vec<u8>>>) {
-        let mut lines = BufReader::new(&peer).lines().map_while(Result::ok);
+    fn serve(mut peer: &TcpStream, answers: &Mutex<Option<Vec<u8>>>) {
+        let mut lines = BufReader::new(peer).lines().map_while(Result::ok);
         // The head of a request ends with an empty line, and it has no body.
         while lines.any(|line| line.is_empty()) {
             let told = answers.lock().unwrap_or_else(PoisonError::into_inner).take();
             let body = told.as_deref().unwrap_or(Self::NOTHING);
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            if (&peer).write_all(&[head.as_bytes(), body].concat()).is_err() {
+            if peer.write_all(&[head.as_bytes(), body].concat()).is_err() {
                 return;
             }
         }
