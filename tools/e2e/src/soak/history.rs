@@ -68,6 +68,7 @@ pub(super) struct Event {
     pub(super) items: Option<Vec<Item>>,
     /// Fields that are set.
     pub(super) gift: Option<u32>,
+    #[allow(clippy::option_option, reason = "left as it is, set to none, or to one")]
     pub(super) warehouse: Option<Option<u32>>,
     pub(super) amount: Option<i64>,
 }

@@ -276,6 +276,6 @@ impl Seen {
 
     fn is_well(&self) -> bool {
         let is_soon = self.p99_during <= SOON_ENOUGH.max(self.p99_before * 3 / 2);
-        self.connections > 0 && is_soon && self.grown_bytes < HELD_BYTES_MAX
+        self.turns > 0 && self.connections > 0 && is_soon && self.grown_bytes < HELD_BYTES_MAX
     }
 }
