@@ -220,8 +220,7 @@ async fn who_floods_by_tls_and_http2_holds_nobody_up() {
         while !seen.last().is_some_and(Seen::is_well) {
             assert!(seen.len() < ATTEMPTS, "{}: {seen:#?}", flood.name);
             seen.push(Seen::of(flood, server.address, &config, &client, &url).await);
-            let last = &seen[seen.len() - 1];
-            println!("{}, {} times: {last:?}", flood.name, last.turns);
+            println!("{}: {:?}", flood.name, seen[seen.len() - 1]);
         }
     }
 }
