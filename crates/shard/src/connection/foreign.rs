@@ -11,7 +11,7 @@ use super::address::ShardAddress;
 use super::list::ShardList;
 
 /// What docs/SQL.md tells of.
-const RELATIONS: [&str; 12] = [
+const RELATIONS: [&str; 13] = [
     "orders",
     "order_events",
     "view_events",
@@ -24,6 +24,7 @@ const RELATIONS: [&str; 12] = [
     "view_in_force",
     "order_items",
     "revenue_by_day",
+    "buckets_elsewhere",
 ];
 
 /// The schema in which they are one.

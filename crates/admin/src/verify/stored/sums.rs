@@ -11,13 +11,15 @@ use crate::verify::verification::Verification;
 /// So many hours or days are named at most.
 const NAMED_MAX: i64 = 20;
 
-/// The hours of everybody's orders that differ. Parameter: how many of them.
+/// The hours of everybody's orders that differ, of those that this shard answers for. Parameter: how many of them.
 const OF_ORDERS: &str = "select to_char(hour at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as period, '' as whose, kind, currency, \
         coalesce(there.orders, 0) as orders, coalesce(there.total, 0)::text as total, \
         coalesce(said.orders, 0) as orders_said, coalesce(said.total, 0)::text as total_said \
     from (select tenant, date_trunc('hour', ordered_at, 'UTC') as hour, kind, currency, \
             count(*) as orders, sum(coalesce(amended, total)) as total \
-        from orders group by 1, 2, 3, 4) as there \
+        from orders \
+        where not exists (select from buckets_elsewhere e where e.stream = 'logged' and e.bucket = orders.bucket) \
+        group by 1, 2, 3, 4) as there \
     full join order_sums as said using (tenant, hour, kind, currency) \
     where (coalesce(there.orders, 0), coalesce(there.total, 0)) <> (coalesce(said.orders, 0), coalesce(said.total, 0)) \
     order by tenant, hour, kind, currency limit $1";
