@@ -4,6 +4,9 @@
 //! everything that was stored up to there is there, so that whoever has read it need never come back. Makings of the logged stream lie one
 //! behind the other. Rows that came with their unit keep the place that they have in the log of the shard that they were first stored on, and are read there, too.
 
+use std::fmt::Write;
+
+use forebay_model::routing::bucket::BUCKETS;
 use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
@@ -38,6 +41,22 @@ pub enum Stored {
     Order(OrderRow),
     /// Something that happened to one.
     Event(EventRow),
+}
+
+/// The condition that a row is of one of these buckets: a bit for each bucket. A list of them would be weighed one by one, in each partition, before anything
+/// is read.
+fn one_of(buckets: &[Bucket]) -> String {
+    let mut bits = [0_u8; BUCKETS as usize / 8];
+    for bucket in buckets {
+        let number = usize::from(bucket.number());
+        bits[number / 8] |= 1 << (number % 8);
+    }
+    let mut sql = String::from("and get_bit('\\x");
+    for byte in bits {
+        // Writing into a String cannot fail.
+        let _ = write!(sql, "{byte:02x}");
+    }
+    sql + "'::bytea, bucket::int8) <> 0"
 }
 
 /// A stored event.
@@ -160,10 +179,7 @@ impl Changes {
         if behind.is_some_and(|behind| behind.covers(position) || behind.incarnation > position.incarnation) {
             return Ok(given(Vec::new(), behind, true));
         }
-        let numbers =
-            buckets.map(|buckets| buckets.iter().map(|bucket| bucket.number().to_string()).collect::<Vec<_>>());
-        let of_buckets = numbers.map(|numbers| format!("and bucket = any ('{{{}}}'::int2[])", numbers.join(",")));
-        let of_buckets = of_buckets.unwrap_or_default();
+        let of_buckets = buckets.map(one_of).unwrap_or_default();
         let logs = PlaceLog::all(snapshot).await?;
         let logs: Vec<PlaceLog> =
             logs.into_iter().filter(|log| log.shard == of && log.incarnation <= position.incarnation).collect();
