@@ -32,6 +32,9 @@ use crate::replica::shard::Shard;
 /// How far clocks of services and shards may be apart.
 const CLOCKS_DIFFER_US: i64 = 60_000_000;
 
+/// Where units have moved, it is known that something is derived once a shard has derived all that it has by now: under load that is never so at once.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
+
 /// What became of a request.
 pub(crate) async fn get_receipt(
     Reader { app, scope }: Reader,
@@ -169,8 +172,8 @@ async fn wait_for(app: &App, receipt: &Receipt, wait: Duration) -> Result<(), Pr
 /// Whether every shard has what follows: what a read with the receipt waits for.
 async fn is_derived(app: &App, receipt: &Receipt) -> Result<bool, Problem> {
     let map = app.map()?;
-    let patience = Patience::new(receipt.clone(), Duration::ZERO);
     if app.shards().moved().is_any() {
+        let patience = Patience::new(receipt.clone(), SETTLED_WITHIN);
         return match app.shards().settle(StreamKind::Derived, &patience).await {
             Ok(_) => Ok(true),
             Err(ReadError::NotYetVisible { .. } | ReadError::NotYetDerived { .. }) => Ok(false),
@@ -178,6 +181,7 @@ async fn is_derived(app: &App, receipt: &Receipt) -> Result<bool, Problem> {
             Err(error) => Err(error.into()),
         };
     }
+    let patience = Patience::new(receipt.clone(), Duration::ZERO);
     let statement = Statement::position(StreamKind::Derived);
     let targets: Vec<Arc<Shard>> =
         map.shards().map(|shard| app.shards().get(shard)).collect::<Result<_, _>>().map_err(ReadError::from)?;

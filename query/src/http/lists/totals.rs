@@ -1,5 +1,7 @@
 //! What the orders of a list come to.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use forebay_api::{Route, Totals};
 use forebay_model::{Position, ShardId, ShardMap, StreamId, StreamKind};
@@ -8,6 +10,7 @@ use forebay_shard::read::{Direction, Filter, Period, Scope, Statement, Subject, 
 use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, Uri};
+use tokio::time::timeout;
 
 use crate::answer::life::worth_now;
 use crate::answer::totals::Sums;
@@ -26,6 +29,8 @@ use crate::unit::{Picked, Places, UnitRows};
 const TOTALS_MAX: usize = 20_000;
 /// So often shards are asked for their sums, where units move meanwhile.
 const SUMS_MAX: usize = 3;
+/// How long orders are looked at one by one, while units move.
+const WALK_MAX: Duration = Duration::from_secs(3);
 /// So many rows are wanted at a time, where they are looked at one by one.
 const ROWS: usize = 2000;
 
@@ -141,7 +146,8 @@ impl TotalsRequest {
                 other => return other,
             }
         }
-        self.walk(app, reads, patience.clone()).await
+        // That takes as long as there are orders: who asks again finds the units settled.
+        timeout(WALK_MAX, self.walk(app, reads, patience.clone())).await.unwrap_or(Err(ReadError::Moved))
     }
 
     /// Adds up what the shards sum.
