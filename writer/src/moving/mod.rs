@@ -143,7 +143,7 @@ impl Moving {
                     backoff.reset();
                 }
                 Err(error) => {
-                    self.trouble((from, Part::All), from, format!("{error:#}"));
+                    self.trouble((from, Part::All), from, &format!("{error:#}"));
                     backoff.wait().await;
                 }
             }
@@ -186,7 +186,7 @@ impl Moving {
             let tell = |event| {
                 if let MoveEvent::Trouble(shard, why) = event {
                     wrong.lock().unwrap_or_else(PoisonError::into_inner).insert(shard);
-                    self.trouble(of, shard, why);
+                    self.trouble(of, shard, &why);
                 } else {
                     tell(event);
                 }
@@ -228,9 +228,9 @@ impl Moving {
     }
 
     /// Says once what is wrong.
-    fn trouble(&self, (from, part): (ShardId, Part), shard: ShardId, why: String) {
+    fn trouble(&self, (from, part): (ShardId, Part), shard: ShardId, why: &str) {
         counter!(MOVES_FAILURES.name, "shard" => shard.to_string()).increment(1);
-        if self.troubles.note(from, part, shard, why.clone()) {
+        if self.troubles.note(from, part, shard, why) {
             warn!(%shard, trouble = why, "a move is held up, and tried again");
         }
     }

@@ -24,10 +24,10 @@ struct Trouble {
 
 impl Troubles {
     /// Something is wrong with a shard. Whether that is news.
-    pub(super) fn note(&self, from: ShardId, part: Part, shard: ShardId, why: String) -> bool {
+    pub(super) fn note(&self, from: ShardId, part: Part, shard: ShardId, why: &str) -> bool {
         let mut troubles = self.lock();
         let since = troubles.get(&(from, part, shard)).map_or_else(Timestamp::now, |known| known.since);
-        let known = troubles.insert((from, part, shard), Trouble { why: why.clone(), since });
+        let known = troubles.insert((from, part, shard), Trouble { why: why.to_owned(), since });
         known.is_none_or(|known| known.why != why)
     }
 
@@ -79,10 +79,10 @@ mod tests {
         let (troubles, backlog) = (Troubles::default(), Backlog::default());
         let [from, one, other] = [0, 1, 2].map(ShardId);
         let told = || troubles.told(&backlog).into_iter().map(|of| (of.shard.0, of.why)).collect::<Vec<_>>();
-        assert!(troubles.note(from, Part::Copying, one, "silent".to_owned()));
-        assert!(!troubles.note(from, Part::Copying, one, "silent".to_owned()));
-        assert!(troubles.note(from, Part::Copying, one, "refused".to_owned()));
-        assert!(troubles.note(from, Part::Others, other, "full".to_owned()));
+        assert!(troubles.note(from, Part::Copying, one, "silent"));
+        assert!(!troubles.note(from, Part::Copying, one, "silent"));
+        assert!(troubles.note(from, Part::Copying, one, "refused"));
+        assert!(troubles.note(from, Part::Others, other, "full"));
         assert_eq!(told(), [(1, "refused".to_owned()), (2, "full".to_owned())]);
         troubles.only(from, Part::Others, &BTreeSet::from([other]));
         troubles.only(one, Part::Others, &BTreeSet::new());

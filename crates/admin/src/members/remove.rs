@@ -25,7 +25,7 @@ use crate::settings::{change_map, stored_map};
 use crate::system::System;
 
 /// How long what is on its way may take to be settled, before it is something that stops the removal.
-const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+const SETTLED_WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// One of the things that are done, in this order; each may be done again.

@@ -62,7 +62,7 @@ proptest! {
     fn tuples_say_what_the_orders_said(
         orders in proptest::collection::vec(any_order(), 1..8), tenant in "[^\\p{Cc}]{0,4}",
     ) {
-        let (map, tenant) = (map(), Tenant::new(tenant).unwrap());
+        let (map, tenant) = (map(), Tenant::new(tenant.trim()).unwrap());
         let mut facts = Facts::default();
         let texts: Vec<String> = orders.iter().map(Value::to_string).collect();
         let orders: Vec<_> = texts.iter().map(|text| parser().parse(text.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 7)).collect();
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn what_follows_from_an_order_goes_where_its_readers_look(order in any_order(), tenant in "[^\\p{Cc}]{0,4}") {
         let (map, views) = (Arc::new(map()), "seller=items[].seller_id".parse::<ViewSet>().unwrap());
-        let tenant = Tenant::new(tenant).unwrap();
+        let tenant = Tenant::new(tenant.trim()).unwrap();
         let text = order.to_string();
         let settled = parser().parse(text.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 7);
         let mut logged = Facts::default();

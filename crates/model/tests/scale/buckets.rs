@@ -23,7 +23,7 @@ fn surplus_of_buckets(map: &ShardMap, shards: u16) -> f64 {
 
 /// The most shards for which the first map is near, and so are all smaller ones.
 pub(crate) fn near_up_to() -> u16 {
-    (1..).find(|&shards| surplus_of_buckets(&even(shards), shards) > NEAR).unwrap() - 1
+    (1..=BUCKETS).find(|&shards| surplus_of_buckets(&even(shards), shards) > NEAR).unwrap() - 1
 }
 
 pub(crate) fn table() -> Table {
@@ -40,7 +40,7 @@ pub(crate) fn table() -> Table {
         let map = even(shards);
         let (least, most) = buckets(&map);
         let over = |load: &Load| percent(surplus(&load.on(&map), shards));
-        table.row([
+        table.row(&[
             shards.to_string(),
             if least == most { least.to_string() } else { format!("{least}–{most}") },
             percent(surplus_of_buckets(&map, shards)),

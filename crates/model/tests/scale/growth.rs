@@ -53,7 +53,7 @@ pub(crate) fn table() -> Table {
     ]);
     for shards in SHARDS {
         let grown = grow(&alike.on(&even(shards)), shards);
-        table.row([
+        table.row(&[
             shards.to_string(),
             (shards + 1).to_string(),
             number(grown.moved),

@@ -60,7 +60,7 @@ pub(crate) fn table() -> Table {
         "bytes of an answer's positions",
     ]);
     for shards in SHARDS {
-        table.row([
+        table.row(&[
             shards.to_string(),
             number(usize::from(shards) * StreamKind::ALL.len()),
             number(shards * QUERY_CONNECTIONS),

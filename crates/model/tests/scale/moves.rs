@@ -117,7 +117,7 @@ pub(crate) fn table() -> Table {
     let mut row = |what: String, (map, moves): (ShardMap, Vec<(Bucket, ShardId)>)| {
         let Course { units, sources, changes, bytes, bytes_max } = carry_out(&map, &moves);
         let part = format!("{:.0} %", bytes_max as f64 * 100.0 / MESSAGE_BYTES_MAX as f64);
-        table.row([what, number(units), number(sources), number(changes), number(bytes), number(bytes_max), part]);
+        table.row(&[what, number(units), number(sources), number(changes), number(bytes), number(bytes_max), part]);
     };
     for shards in [3, 10, 30, 100, 300] {
         row(format!("{shards} shards and one more"), grown(shards, shards + 1));

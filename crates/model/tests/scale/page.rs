@@ -1,5 +1,6 @@
 //! The tables of docs/SCALING.md: each stands there between `<!-- computed: NAME -->` and `<!-- end -->`.
 
+use std::fmt::Write;
 use std::fs;
 
 use crate::{buckets, growth, links, moves, traffic};
@@ -17,12 +18,13 @@ impl Table {
         table
     }
 
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.line(&cells);
+    pub(crate) fn row<const N: usize>(&mut self, cells: &[String; N]) {
+        self.line(cells);
     }
 
     fn line(&mut self, cells: &[String]) {
-        self.0 += &format!("| {} |\n", cells.join(" | "));
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.0, "| {} |", cells.join(" | "));
     }
 }
 
@@ -68,7 +70,7 @@ fn the_page_says_what_is_computed() {
 /// In the order in which a system that grows comes to them.
 fn bends() -> Table {
     let mut table = Table::new(&["what bends", "from so many on", "how"]);
-    let mut bend = |what: &str, from: String, how: &str| table.row([what.to_owned(), from, how.to_owned()]);
+    let mut bend = |what: &str, from: String, how: &str| table.row(&[what.to_owned(), from, how.to_owned()]);
     let alike = crate::fleet::Load::alike();
     bend(
         "one customer",

@@ -136,7 +136,7 @@ pub(crate) fn frames_table() -> Table {
     ]);
     for shards in SHARDS {
         let commit = Commit::on(shards);
-        table.row([
+        table.row(&[
             shards.to_string(),
             number(commit.facts()),
             number(commit.derived.len()),
@@ -160,7 +160,7 @@ pub(crate) fn notices_table() -> Table {
     let mega = |bytes: usize| format!("{:.1}", bytes as f64 / 1e6);
     for shards in SHARDS {
         let commit = Commit::on(shards);
-        table.row([
+        table.row(&[
             shards.to_string(),
             number(usize::from(shards) * StreamKind::ALL.len() * COMMITS_PER_S as usize),
             number(commit.notice()),

@@ -90,7 +90,7 @@ async fn a_request_is_about_the_tenant_of_its_client_or_else_the_one_that_it_nam
     let api = api(&open);
     let open = TestService::of(open, api).await;
     let asked = async |server: &TestService, client: &str, tenants: &[&str]| {
-        let named: String = tenants.iter().map(|tenant| format!("forebay-tenant: {tenant}\r\n")).collect();
+        let named = tenants.iter().map(|tenant| format!("forebay-tenant: {tenant}\r\n")).collect::<Vec<_>>().concat();
         let request =
             format!("GET /orders HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret-of-{client}\r\n{named}\r\n");
         let answer = server.connect().await.ask(&request).await;

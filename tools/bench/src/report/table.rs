@@ -71,9 +71,8 @@ fn figure(figure: &Figure, unit: Unit) -> String {
 fn number(number: f64, unit: Unit) -> String {
     match unit {
         Unit::Milliseconds if number < 10.0 => format!("{number:.2}"),
-        Unit::Milliseconds => format!("{number:.1}"),
+        Unit::Milliseconds | Unit::Orders => format!("{number:.1}"),
         Unit::Megabytes => format!("{number:.0}"),
-        Unit::Orders => format!("{number:.1}"),
         _ => grouped(number),
     }
 }

@@ -433,7 +433,7 @@ async fn feed(query: &Served, since: &str) -> (Vec<String>, String) {
         let page = query.get(&format!("/v1/changes?since={since}&limit=1000")).await.ok();
         let orders = page["data"].as_array().unwrap().iter();
         ids.extend(orders.map(|fact| fact["order"]["order_id"].as_str().unwrap().to_owned()));
-        since = page["next"].as_str().unwrap().to_owned();
+        page["next"].as_str().unwrap().clone_into(&mut since);
         if page["has_more"] == false {
             ids.sort_unstable();
             return (ids, since);
