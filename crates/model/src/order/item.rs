@@ -42,7 +42,7 @@ impl Items {
         let mut items = Self { kind, above: 0, below: 0, are_returned: true };
         if peek != Peek::Array {
             reader.wrong_type(peek, Pointer::Order("items"), "must be an array")?;
-            return Ok(items);
+            return Ok(Self { are_returned: false, ..items });
         }
         let mut next = reader.jiter.known_array()?;
         let mut index = 0;
@@ -60,6 +60,7 @@ impl Items {
 
     fn read_item(&mut self, reader: &mut Reader<'_>, peek: Peek, index: usize, views: &ViewSet) -> Result<(), Broken> {
         if peek != Peek::Object {
+            self.are_returned = false;
             return reader.wrong_type(peek, Pointer::Item(index), "must be an object");
         }
         let fields = Fields::read(reader, index, views, self.kind)?;
