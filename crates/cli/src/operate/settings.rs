@@ -46,6 +46,9 @@ pub struct Set {
     pub changes: Vec<Setting>,
 }
 
+/// A stream that is smaller than some frames refuses everything.
+const STREAM_BYTES_MIN: ByteSize = ByteSize::mib(16);
+
 /// A setting, as it is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting(Change);
@@ -57,7 +60,14 @@ impl FromStr for Setting {
         let (name, value) = text.split_once('=').ok_or_else(|| "write SETTING=VALUE".to_owned())?;
         let change = match name {
             "currency" => Change::Currency(value.parse().map_err(|error| format!("a currency {error}"))?),
-            "stream-bytes-max" => Change::StreamBytesMax(value.parse::<ByteSize>()?.as_u64()),
+            "stream-bytes-max" => match value.parse::<ByteSize>()? {
+                bytes if bytes >= STREAM_BYTES_MIN => Change::StreamBytesMax(bytes.as_u64()),
+                _ => {
+                    return Err(format!(
+                        "a stream has at least {STREAM_BYTES_MIN}: smaller ones are full before their frames are stored"
+                    ));
+                }
+            },
             "stream-replicas" => match value.parse() {
                 Ok(replicas @ 1..=5) => Change::StreamReplicas(replicas),
                 _ => return Err("a stream has 1 to 5 replicas".to_owned()),
@@ -119,7 +129,15 @@ mod tests {
         let refused = |text: &str| text.parse::<Setting>().unwrap_err();
         assert!(refused("views=a=b").contains("forebay views"));
         assert!(refused("routing=md5").contains("fixed"));
-        for text in ["currency=usd", "stream-replicas=0", "stream-bytes-max=x", "other=1", "currency"] {
+        for text in [
+            "currency=usd",
+            "stream-replicas=0",
+            "stream-bytes-max=x",
+            "stream-bytes-max=0",
+            "stream-bytes-max=1KiB",
+            "other=1",
+            "currency",
+        ] {
             refused(text);
         }
     }
