@@ -63,6 +63,9 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
         Some(Format::Json | Format::Ndjson) => {
             let found = documents::find(&opened.head, is_whole);
             let sample = found.with_context(|| format!("{name} is JSON, and no orders with items were found in it"))?;
+            if is_own(&sample) {
+                bail!("{name} needs no map: its orders are in Forebay's own form, and are replayed as they are");
+            }
             let named = named_for_json(&sample);
             (sample, named)
         }
@@ -85,6 +88,13 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
     };
     let first = first_orders(path, &text)?;
     Ok(Suggestion { text, doubts, named: named.map(|map| map.name), first })
+}
+
+/// Whether these are orders as ingest takes them.
+fn is_own(sample: &Sample) -> bool {
+    let Shape::Json { orders: None, .. } = &sample.shape else { return false };
+    let own = ["$.customer_id", "@.sku", "@.quantity", "@.price"];
+    own.iter().all(|path| sample.column(path).is_some())
 }
 
 /// The map for exactly these paths.

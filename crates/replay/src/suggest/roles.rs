@@ -250,12 +250,14 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether what stands there can be that at all.
+/// Whether what stands there can be that at all. Some lines may be bad: what most of them hold is what the column is.
 fn fits(column: &Column, role: Role) -> bool {
-    let all = |holds: fn(&str) -> bool| column.filled().take(200).all(holds);
+    let values = || column.filled().take(200);
+    let all = |holds: fn(&str) -> bool| values().all(holds);
+    let most = |holds: fn(&str) -> bool| values().filter(|value| holds(value)).count() * 2 > values().count();
     match role {
-        Role::Quantity => all(|value| value.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | ',' | '+'))),
-        Role::Price | Role::Timestamp => all(|value| value.chars().any(|c| c.is_ascii_digit())),
+        Role::Quantity => most(|value| value.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | ',' | '+'))),
+        Role::Price | Role::Timestamp => most(|value| value.chars().any(|c| c.is_ascii_digit())),
         Role::Currency => all(|value| value.chars().count() <= 4),
         Role::OrderId | Role::CustomerId | Role::Sku => all(|value| value.chars().count() <= 128),
     }

@@ -198,8 +198,8 @@ impl Writing {
             }
             Some(column) => self.number("price", column, Some(roles.currency.is_some()), ""),
             None => {
-                self.doubt("no column looks like a price".to_owned());
-                self.line("price = { constant = 0 }");
+                self.doubt("DECIDE: no column looks like a price: name it, or say what every piece costs".to_owned());
+                self.line("price = { constant = \"DECIDE\", scale = 2 }");
             }
         }
         self.further(sample, roles, "@");
