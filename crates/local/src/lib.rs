@@ -73,6 +73,9 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
     if let Some(pid) = forebay_stack::owner(&home) {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
+    if !args.secure && secure::variables_path(&home).exists() {
+        return Err(BadSetting::new(secure::left_open(&home)).into());
+    }
     let args = args.with_shards(forebay_stack::postgres_found(&home)).map_err(BadSetting::new)?;
     services::check_ports(&args)?;
     if args.detach && !args.in_background {

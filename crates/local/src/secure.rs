@@ -25,6 +25,15 @@ pub(super) fn variables_path(home: &Path) -> PathBuf {
     home.join("secure.env")
 }
 
+/// Why a system that was started with `--secure` is not started without.
+pub(super) fn left_open(home: &Path) -> String {
+    let (dir, variables) = (home.display(), variables_path(home));
+    format!(
+        "the system in {dir} asks who comes, and would be open to all: start it with --secure, or delete {}",
+        variables.display()
+    )
+}
+
 /// Who may come in, where nothing else says so.
 pub(super) fn clients_path(home: &Path) -> PathBuf {
     home.join("clients.toml")
