@@ -40,9 +40,9 @@ impl Shared {
     }
 
     /// What was seen before is there, and `must`; from now on all of it is known to have been seen.
-    fn saw(&self, list: &str, before: &BTreeSet<String>, now: BTreeSet<String>, must: Option<&str>) {
+    fn saw(&self, how: &str, list: &str, before: &BTreeSet<String>, now: BTreeSet<String>, must: Option<&str>) {
         let gone: Vec<_> = before.difference(&now).collect();
-        assert!(gone.is_empty(), "{list}: {gone:?} were readable before");
+        assert!(gone.is_empty(), "{list}, {how}: {gone:?} were readable before");
         assert!(must.is_none_or(|id| now.contains(id)), "{list}: {must:?} is not there, of whose receipt it is");
         self.seen.lock().unwrap().extend(now.into_iter().map(|id| (list.to_owned(), id)));
     }
@@ -80,12 +80,12 @@ async fn reads(scene: Arc<Scene>, shared: Arc<Shared>, seed: u64) {
                 let page = scene.query.get(&format!("{list}?limit=1000{after}")).await.ok();
                 let ids = ids(&page);
                 if page["has_more"] == json!(false) {
-                    shared.saw(&list, &before, ids, must);
+                    shared.saw(&format!("page of {} {after}", ids.len()), &list, &before, ids, must);
                 }
             }
             2 => {
                 let export = scene.query.request(&format!("{list}?{after}")).header("accept", "application/x-ndjson");
-                shared.saw(&list, &before, exported(export).await, must);
+                shared.saw(&format!("export {after}"), &list, &before, exported(export).await, must);
             }
             3 => {
                 let of = if list == "/v1/orders" { &*list } else { list.trim_end_matches("/orders") };

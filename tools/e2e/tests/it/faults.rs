@@ -61,6 +61,7 @@ async fn a_stopping_ingest_answers_every_request_that_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes: ./dev faults moves-killed"]
 async fn whoever_is_killed_while_buckets_move_they_arrive() {
     passes(Case::MovesKilled).await;
 }
