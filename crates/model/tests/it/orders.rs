@@ -227,6 +227,11 @@ fn a_write_off_of_stock_is_refused_as_one() {
         assert!(matches!(parse(&order_of(None, false, items)), Err(Rejection::Invalid(_))), "{items:?}");
     }
     assert_eq!(parse(&order_of(Some("return"), true, &[(-3, 0)])), Ok(OrderKind::Return));
+    // What has no item at all leaves no stock.
+    for items in ["{}", "null", "[]", "[[]]", r#"["a"]"#, r#"[{"sku":"a","quantity":-3,"price":0},1]"#] {
+        let text = format!(r#"{{"customer_id":"c","items":{items}}}"#);
+        assert!(matches!(parse(&text), Err(Rejection::Invalid(_))), "{text}");
+    }
 }
 
 #[test]

@@ -293,6 +293,13 @@ mod tests {
             assert_eq!(found.map(|column| column.map_or("", |column| column.name.as_str())), expected);
             assert!(!roles.is_line_total);
         }
+        // A bad line changes nothing of what the column is.
+        let sample = table(
+            "order,customer,date,qty,price",
+            "1,C,2026-01-02,1,1.50\n2,C,2026-01-02,1,n/a\n3,C,2026-01-02,x,2.50",
+        );
+        let roles = Roles::find(&sample);
+        assert_eq!((roles.price.unwrap().name.as_str(), roles.quantity.unwrap().name.as_str()), ("price", "qty"));
         let sample = table("customer,date,qty,dollars", "1,20210101,1,11.77");
         let roles = Roles::find(&sample);
         assert!(roles.order_id.is_none() && roles.is_line_total && roles.price.unwrap().name == "dollars");
