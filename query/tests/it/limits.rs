@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use forebay_stack::RedisGroup;
 use forebay_testkit::service::Served;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
@@ -45,17 +44,14 @@ async fn answered(query: &Served, until: Instant) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_processes_give_a_client_together_what_one_would_give() {
-    let (rate, redis) = (RATE.to_string(), RedisGroup::with_sentinels(false).await.unwrap());
-    let flags = ["--requests-per-s", &rate, "--redis", &redis.url()];
-    let scene = Scene::start_with("oftener", &flags, |map| map).await;
-    let other = start_query(&scene.log, &scene.shards.urls, &flags).await;
+    let rate = RATE.to_string();
+    let scene = Scene::start_with("oftener", &["--requests-per-s", &rate], |map| map).await;
+    let other = start_query(&scene.log, &scene.shards.urls, &["--requests-per-s", &rate]).await;
     let both = async |until| {
         let (one, two) = tokio::join!(answered(&scene.query, until), answered(&other, until));
         one + two
     };
     both(Instant::now() + BEGIN).await;
-    // What they take they tell each other by the log.
-    redis.server(0).kill().await;
     let begin = Instant::now();
     let answered = f64::from(both(begin + SPAN).await);
     let due = begin.elapsed().as_secs_f64() * f64::from(RATE.get());
