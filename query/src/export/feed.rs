@@ -14,7 +14,6 @@ use tracing::debug;
 
 use crate::error::ReadError;
 use crate::list::source::Source;
-use crate::position::history::is_later;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
@@ -142,7 +141,7 @@ impl Reader {
     /// client was told.
     fn check(&self) -> Result<(), ReadError> {
         for (stream, told) in self.told.iter() {
-            if self.source.read_at().position(stream).is_some_and(|at| is_later(told, at)) {
+            if self.source.read_at().position(stream).is_some_and(|at| told.is_later_than(at)) {
                 return Err(ReadError::NotYetVisible { stream, target: told });
             }
         }

@@ -41,14 +41,9 @@ impl History {
 
     /// For how long a server at this position has been behind; what exceeds the span is only known to exceed it.
     pub(crate) fn lag(&self, position: Position, now: Instant) -> Duration {
-        let next = self.marks.iter().find(|mark| is_later(mark.position, position));
+        let next = self.marks.iter().find(|mark| mark.position.is_later_than(position));
         next.map(|mark| now.duration_since(mark.since)).unwrap_or_default()
     }
-}
-
-/// Whether a position is later than another; a later making of the stream is later as a whole.
-pub(crate) fn is_later(position: Position, than: Position) -> bool {
-    (position.incarnation, position.seq) > (than.incarnation, than.seq)
 }
 
 #[cfg(test)]

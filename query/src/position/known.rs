@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use forebay_model::{PerKind, Position, StreamKind};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::position::history::{History, is_later};
+use crate::position::history::History;
 
 /// The last known position of each stream.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Known {
     /// Notes a position that was seen; those that wait for one are woken where it is later.
     pub(crate) fn note(&self, kind: StreamKind, seen: Position) {
         self.of(kind).send_if_modified(|known| {
-            let is_news = known.is_none_or(|known| is_later(seen, known));
+            let is_news = known.is_none_or(|known| seen.is_later_than(known));
             if is_news {
                 *known = Some(seen);
                 self.with_history(kind, |history| history.note(seen, Instant::now()));

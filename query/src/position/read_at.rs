@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use forebay_model::{Position, Receipt, StreamId};
 
-use crate::position::history::is_later;
-
 /// For each stream that an answer is made of, the position before which it holds everything that was committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadAt(BTreeMap<StreamId, Position>);
@@ -15,7 +13,7 @@ impl ReadAt {
     pub(crate) fn note(&mut self, stream: StreamId, position: Option<Position>) {
         let Some(position) = position else { return };
         let known = self.0.entry(stream).or_insert(position);
-        if is_later(*known, position) {
+        if known.is_later_than(position) {
             *known = position;
         }
     }

@@ -8,8 +8,6 @@ use std::collections::VecDeque;
 
 use forebay_model::Position;
 
-use crate::position::history::is_later;
-
 /// How many notes are remembered.
 const MARKS_MAX: usize = 64;
 
@@ -32,7 +30,7 @@ pub(crate) struct Mark {
 impl Trail {
     /// Takes note of what the source had noted when it had committed up to `at`. False where that is no news.
     pub(crate) fn note(&mut self, mark: Mark, at: Position) -> bool {
-        if self.at.is_some_and(|known| is_later(known, at)) {
+        if self.at.is_some_and(|known| known.is_later_than(at)) {
             return false;
         }
         self.at = Some(at);

@@ -110,9 +110,7 @@ impl Shards {
         for (target, published) in try_join_all(published).await?.into_iter().filter(|(_, published)| published.seq > 0)
         {
             let known = last.entry(target).or_insert(published);
-            if (published.incarnation, published.seq) > (known.incarnation, known.seq) {
-                *known = published;
-            }
+            *known = known.later(published);
         }
         Ok(last)
     }
@@ -131,16 +129,14 @@ impl Shards {
             });
             let (mut more, mut decided, mut waits) = (needs.clone(), Last::new(), None);
             for (shard, needed, said) in try_join_all(looks).await? {
-                match said.position.filter(|position| is_through(&said, *position, needed)) {
+                match said.position.filter(|_| said.has_decided(needed)) {
                     Some(position) => drop(decided.insert(shard, position)),
                     None => waits = Some((shard, needed)),
                 }
                 // What was sent on to one that is gone has come to where it belongs.
                 for (to, edge) in said.edges().into_iter().filter(|(to, _)| map.gone(*to).is_none()) {
                     let known = more.entry(to).or_insert(edge);
-                    if (edge.incarnation, edge.seq) > (known.incarnation, known.seq) {
-                        *known = edge;
-                    }
+                    *known = known.later(edge);
                 }
             }
             match waits {
@@ -163,9 +159,4 @@ impl Shards {
         let shard = self.get(shard)?;
         Ok(shard.with_connection("units", &|connection| AllSaid::read(connection, kind).boxed()).await?)
     }
-}
-
-/// Whether nothing up to a position waits on a shard.
-fn is_through(said: &AllSaid, position: Position, needed: Position) -> bool {
-    position.covers(needed) && said.parked_from.is_none_or(|parked| parked > needed.seq)
 }

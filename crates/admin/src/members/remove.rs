@@ -295,9 +295,7 @@ impl Look<'_> {
                     continue;
                 }
                 let said = self.said(kind, at).await?;
-                let is_there = said.position.is_some_and(|position| position.covers(needed))
-                    && said.parked_from.is_none_or(|parked| parked > needed.seq);
-                if !is_there {
+                if !said.has_decided(needed) {
                     let from = self.shard;
                     return Ok(Some(format!("rows that went from shard {from} to shard {at} are not decided yet")));
                 }
@@ -336,9 +334,7 @@ impl Look<'_> {
 
 fn raise(needs: &mut BTreeMap<ShardId, Position>, shard: ShardId, at: Position) {
     let known = needs.entry(shard).or_insert(at);
-    if (at.incarnation, at.seq) > (known.incarnation, known.seq) {
-        *known = at;
-    }
+    *known = known.later(at);
 }
 
 fn pool_settings() -> PoolSettings {

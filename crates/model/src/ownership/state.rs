@@ -157,8 +157,6 @@ impl Ownership {
     /// position over them, or takes them from what is parked.
     pub fn note_edge(&mut self, to: ShardId, at: Position) {
         let edge = self.edges.entry(to).or_insert(at);
-        if (at.incarnation, at.seq) > (edge.incarnation, edge.seq) {
-            *edge = at;
-        }
+        *edge = edge.later(at);
     }
 }

@@ -49,6 +49,17 @@ impl Position {
         self.incarnation == other.incarnation && self.seq >= other.seq
     }
 
+    /// Whether it is later than another; a later making of the stream is later as a whole.
+    pub fn is_later_than(self, other: Self) -> bool {
+        (self.incarnation, self.seq) > (other.incarnation, other.seq)
+    }
+
+    /// The later of the two.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        if other.is_later_than(self) { other } else { self }
+    }
+
     /// How many frames lie behind `other` up to here: 0 where `other` is further. `None` where the incarnations differ.
     pub fn frames_behind(self, other: Self) -> Option<u64> {
         (self.incarnation == other.incarnation).then(|| self.seq.saturating_sub(other.seq))

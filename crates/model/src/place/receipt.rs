@@ -54,9 +54,7 @@ impl Receipt {
     /// Notes that a part of the request lies at `position`; the later of two positions in one stream stays.
     pub fn note(&mut self, stream: StreamId, position: Position) {
         let known = self.positions.entry(stream).or_insert(position);
-        if (position.incarnation, position.seq) > (known.incarnation, known.seq) {
-            *known = position;
-        }
+        *known = known.later(position);
     }
 
     /// Takes over every position of `other`.

@@ -56,6 +56,12 @@ impl Said {
 struct Told<'a>(#[serde(borrow)] Option<(i16, &'a RawValue)>);
 
 impl AllSaid {
+    /// Whether it has come to a position, and nothing up to there waits.
+    pub fn has_decided(&self, position: Position) -> bool {
+        self.position.is_some_and(|here| here.covers(position))
+            && self.parked_from.is_none_or(|parked| parked > position.seq)
+    }
+
     /// Reads it: one statement, one snapshot.
     ///
     /// # Errors
