@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use forebay_model::event::life::{Amended, Life};
-use forebay_model::{AmendedItems, StoredEvents, Worth};
+use forebay_model::StoredEvents;
 use forebay_shard::read::OrderRow;
 use serde_json::value::RawValue;
 
@@ -41,17 +41,6 @@ impl Shown {
 /// What happened to an order, by the times of its events.
 pub(crate) fn events(row: &OrderRow) -> Result<StoredEvents<'_>, ReadError> {
     StoredEvents::read(row.events()).map_err(|error| ReadError::unreadable(row.key(), &error))
-}
-
-/// What an order counts for in sums, as it is now.
-///
-/// # Errors
-/// Where what happened to it cannot be read.
-pub(crate) fn worth_now(row: &OrderRow) -> Result<Worth, ReadError> {
-    let placed = Fact::of(row);
-    // What came in by an amendment was not there as it was placed.
-    let worth = Worth::of(row.sum(), placed.items != "[]");
-    Ok(worth.amended(AmendedItems::of(&life(&placed, &events(row)?))))
 }
 
 fn life(placed: &Fact<'_>, events: &StoredEvents<'_>) -> Life {

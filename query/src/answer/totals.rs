@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use forebay_api::totals::Total;
-use forebay_model::{OrderKind, Timestamp, Worth};
-use forebay_shard::read::{OrderRow, Period, SumRow};
+use forebay_model::{OrderKind, Timestamp};
+use forebay_shard::read::SumRow;
 
 /// Sums by period and currency.
 #[derive(Debug, Default)]
@@ -37,16 +37,6 @@ impl Sums {
         sum.returned += total.returned;
     }
 
-    /// Adds one order, where it counts.
-    pub(crate) fn add_order(&mut self, row: &OrderRow, worth: Worth, by: Option<Period>) {
-        let (orders, total) = (worth.orders.unsigned_abs(), worth.total);
-        if orders > 0 {
-            let period = by.map(|by| beginning(by, row.ordered_at()));
-            let kind = row.kind().parse().unwrap_or_default();
-            self.add(SumRow { period, kind, currency: row.currency().to_owned(), orders, total });
-        }
-    }
-
     /// How many periods and currencies there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -66,28 +56,9 @@ impl Sums {
     }
 }
 
-/// When the period of an instant begins, in UTC.
-fn beginning(by: Period, at: Timestamp) -> Timestamp {
-    let floor = |us: i64| Timestamp::from_unix_us(at.unix_us().div_euclid(us) * us);
-    match by {
-        Period::Hour => floor(3_600_000_000),
-        Period::Day => floor(86_400_000_000),
-        // Its text begins with year and month.
-        Period::Month => Timestamp::parse(&format!("{}-01T00:00:00Z", &at.to_string()[..7])).unwrap_or(at),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn periods_begin_where_those_of_postgres_do() {
-        let begin = |by, text| beginning(by, Timestamp::parse(text).unwrap()).to_string();
-        assert_eq!(begin(Period::Hour, "2025-06-30T12:59:59.999999Z"), "2025-06-30T12:00:00Z");
-        assert_eq!(begin(Period::Day, "2025-06-30T23:30:00-01:00"), "2025-07-01T00:00:00Z");
-        assert_eq!(begin(Period::Month, "2024-02-29T00:00:00Z"), "2024-02-01T00:00:00Z");
-    }
 
     #[test]
     fn what_sales_bring_and_returns_take_is_summed_by_currency() {

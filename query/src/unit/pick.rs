@@ -29,12 +29,14 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Picked {
     hash: Hash,
-    /// Of every shard that was asked, what it says by.
-    marks: BTreeMap<ShardId, i64>,
+    /// What every shard says that was asked.
+    said: BTreeMap<ShardId, Arc<AllSaid>>,
     /// By bucket. Nothing where the shard that has it could not be asked.
     from: Vec<Option<ShardId>>,
-    /// Whether each unit is owned by one shard alone, and read from there.
-    is_settled: bool,
+    /// The buckets that nobody owns at the moment, by the shard that has released them: their rows stand still there until another owns them.
+    released: BTreeMap<ShardId, Vec<Bucket>>,
+    /// Whether in these snapshots, of different moments, two shards own the same bucket.
+    is_doubled: bool,
 }
 
 /// Whether units have moved while shards were read together.
@@ -65,7 +67,7 @@ impl PickedFrom {
 impl Picked {
     /// The shards that are read.
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
-        self.marks.keys().copied()
+        self.said.keys().copied()
     }
 
     /// From which shard a bucket is read.
@@ -83,9 +85,19 @@ impl Picked {
         self.shard(self.hash.bucket_of(tenant, customer_id)) == Some(shard)
     }
 
-    /// Whether each unit is owned by one shard alone.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled
+    /// The buckets that nobody owns at the moment, by the shard whose rows they are read from.
+    pub(crate) fn released(&self) -> impl Iterator<Item = (ShardId, &[Bucket])> {
+        self.released.iter().map(|(&shard, buckets)| (shard, &buckets[..]))
+    }
+
+    /// Whether two shards own the same bucket, each at its moment.
+    pub(crate) fn is_doubled(&self) -> bool {
+        self.is_doubled
+    }
+
+    /// The states of all buckets at a shard, as a number.
+    pub(crate) fn mark(&self, shard: ShardId) -> i64 {
+        self.said.get(&shard).map_or(0, |said| said.mark)
     }
 }
 
@@ -180,12 +192,67 @@ impl Shards {
         picked: Option<&Picked>,
     ) -> Result<(), ReadError> {
         self.moved().note(mark);
-        let expected = picked.map_or(0, |picked| picked.marks.get(&shard).copied().unwrap_or(0));
+        let expected = picked.map_or(0, |picked| picked.mark(shard));
         if mark == expected {
             return Ok(());
         }
         self.moved().forget(stream, shard);
         Err(ReadError::Moved)
+    }
+
+    /// Picks from snapshots of these marks, each of whatever moment: what the shards say in just these snapshots. Those of `outages` could not be read.
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`] where that is not known any more, or they do not go together: then they have to be read again.
+    pub(crate) async fn pick_of(
+        &self,
+        stream: StreamKind,
+        marks: &[(ShardId, i64)],
+        outages: &[ShardError],
+    ) -> Result<Arc<Picked>, ReadError> {
+        let map = self.moved().map()?;
+        let mut said = BTreeMap::new();
+        for &(shard, mark) in marks {
+            said.insert(shard, self.said_at(stream, shard, mark).await?);
+        }
+        self.picked(stream, &map, &said, outages).map_err(|again| {
+            self.moved().forget(stream, again);
+            ReadError::Moved
+        })
+    }
+
+    /// Checks that in a snapshot of that mark a shard still says of what it has released what it said when that was picked: then its rows are the same, too.
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`] where it does not, or that is not known any more.
+    pub(crate) async fn check_released(
+        &self,
+        stream: StreamKind,
+        shard: ShardId,
+        mark: i64,
+        picked: &Picked,
+    ) -> Result<(), ReadError> {
+        let (map, now) = (self.moved().map()?, self.said_at(stream, shard, mark).await?);
+        let is_same = |bucket: &Bucket| {
+            let of = |said: &AllSaid| said.of(&map, shard, Unit::of(stream, *bucket));
+            picked.said.get(&shard).is_some_and(|before| of(before) == of(&now))
+        };
+        let mut released = picked.released.get(&shard).into_iter().flatten();
+        if released.all(is_same) { Ok(()) } else { Err(ReadError::Moved) }
+    }
+
+    /// What a shard says of all units in a snapshot of that mark.
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`] where it says something else by now.
+    async fn said_at(&self, stream: StreamKind, shard: ShardId, mark: i64) -> Result<Arc<AllSaid>, ReadError> {
+        self.moved().note(mark);
+        let mut said = self.said(stream, shard).await?;
+        if said.mark != mark {
+            self.moved().forget(stream, shard);
+            said = self.said(stream, shard).await?;
+        }
+        if said.mark == mark { Ok(said) } else { Err(ReadError::Moved) }
     }
 
     async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<AllSaid>, ReadError> {
@@ -204,12 +271,15 @@ impl Shards {
         said: &BTreeMap<ShardId, Arc<AllSaid>>,
         outages: &[ShardError],
     ) -> Result<Arc<Picked>, ShardId> {
-        let marks: BTreeMap<ShardId, i64> = said.iter().map(|(&shard, said)| (shard, said.mark)).collect();
-        if let Some(last) = self.moved().last_picked(stream).filter(|last| last.marks == marks) {
+        let marks = |said: &BTreeMap<ShardId, Arc<AllSaid>>| {
+            said.iter().map(|(&shard, said)| (shard, said.mark)).collect::<Vec<_>>()
+        };
+        if let Some(last) = self.moved().last_picked(stream).filter(|last| marks(&last.said) == marks(said)) {
             return Ok(last);
         }
         let is_out = |shard: ShardId| outages.iter().any(|outage| outage.shard() == shard);
-        let mut picked = Picked { hash: map.hash(), marks, from: Vec::new(), is_settled: true };
+        let (released, is_doubled) = (BTreeMap::<_, Vec<_>>::new(), false);
+        let mut picked = Picked { hash: map.hash(), said: said.clone(), from: Vec::new(), released, is_doubled };
         for bucket in Bucket::all() {
             let says: Vec<(ShardId, Ownership)> =
                 said.iter().map(|(&shard, said)| (shard, said.of(map, shard, Unit::of(stream, bucket)))).collect();
@@ -218,9 +288,12 @@ impl Shards {
                 Pick::Again(shard) if !is_out(shard) => return Err(shard),
                 Pick::Again(_) | Pick::Nobody => None,
             };
-            let owners = says.iter().filter(|(_, said)| said.state.owns()).count();
-            let is_owned = |(shard, said): &(ShardId, Ownership)| Some(*shard) == from && said.state.owns();
-            picked.is_settled &= owners == usize::from(from.is_some()) && (from.is_none() || says.iter().any(is_owned));
+            let owners: Vec<ShardId> =
+                says.iter().filter(|(_, said)| said.state.owns()).map(|(shard, _)| *shard).collect();
+            picked.is_doubled |= owners.iter().any(|&owner| Some(owner) != from);
+            if let Some(from) = from.filter(|from| !owners.contains(from)) {
+                picked.released.entry(from).or_default().push(bucket);
+            }
             picked.from.push(from);
         }
         let picked = Arc::new(picked);

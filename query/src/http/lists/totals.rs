@@ -1,7 +1,5 @@
 //! What the orders of a list come to.
 
-use std::time::Duration;
-
 use axum::response::Response;
 use forebay_api::{Route, Totals};
 use forebay_model::{Position, ShardId, ShardMap, StreamId, StreamKind};
@@ -10,29 +8,23 @@ use forebay_shard::read::{Direction, Filter, Period, Scope, Statement, Subject, 
 use futures::FutureExt;
 use futures::future::join_all;
 use http::{HeaderMap, Uri};
-use tokio::time::timeout;
 
-use crate::answer::life::worth_now;
 use crate::answer::totals::Sums;
 use crate::app::App;
 use crate::cache::{Entry, Watch, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
-use crate::list::merge::Merge;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::unit::{Picked, Places, UnitRows};
+use crate::unit::pick::pause_before;
+use crate::unit::{Places, UnitRows};
 
 /// The most totals of one answer.
 const TOTALS_MAX: usize = 20_000;
-/// So often shards are asked for their sums, where units move meanwhile.
-const SUMS_MAX: usize = 3;
-/// How long orders are looked at one by one, while units move.
-const WALK_MAX: Duration = Duration::from_secs(3);
-/// So many rows are wanted at a time, where they are looked at one by one.
-const ROWS: usize = 2000;
+/// So often shards are asked for their sums, where units change hands meanwhile.
+const SUMS_MAX: usize = 30;
 
 /// Totals that are asked for.
 #[derive(Debug)]
@@ -104,7 +96,7 @@ impl TotalsRequest {
         let Scan { span, partial, .. } = &self.listed.scan;
         let mut summed = Summed::default();
         let Some(unit) = subject.unit() else { return Ok(summed) };
-        let statement = Statement::sums(Summing { subject, span: *span, by: self.by });
+        let statement = Statement::sums(Summing { subject, span: *span, by: self.by, buckets: None });
         match app.shards().read_unit(unit, &statement, patience, &mut Places::default()).await {
             Ok(UnitRows { rows, seen, .. }) => {
                 rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
@@ -122,76 +114,77 @@ impl TotalsRequest {
         }
     }
 
-    /// Everybody's: by what each shard sums, as long as each unit is owned by one of them; while any changes hands, by every order.
+    /// Everybody's: by what each shard sums, which are the orders that it owns in that snapshot; and of the units that nobody owns, because they change hands just then,
+    /// the orders of the shard that has released them.
     async fn sum_all(&self, app: &App, mut reads: Reads, patience: &Patience) -> Result<Summed, ReadError> {
-        let subject = reads.first().map(|(_, subject)| subject.clone());
-        for _ in 0..SUMS_MAX {
-            let (patience, from) = match &subject {
-                None => (patience.clone(), None),
-                Some(subject) => {
-                    let settled = app.shards().settle(StreamKind::Logged, patience).await?;
-                    let from = app.shards().pick(StreamKind::Logged).await?;
-                    if let Some(from) = &from {
-                        reads = from.shards().map(|shard| (shard, subject.clone())).collect();
-                    }
-                    (settled, from)
-                }
-            };
-            let picked = from.map(|from| from.picked);
-            if picked.as_ref().is_some_and(|picked| !picked.is_settled()) {
-                break;
+        let Some(subject) = reads.first().map(|(_, subject)| subject.clone()) else { return Ok(Summed::default()) };
+        for time in 0..SUMS_MAX {
+            pause_before(time).await;
+            let patience = app.shards().settle(StreamKind::Logged, patience).await?;
+            let from = app.shards().pick(StreamKind::Logged).await?;
+            if let Some(from) = &from {
+                reads = from.shards().map(|shard| (shard, subject.clone())).collect();
             }
-            match self.sum(app, &reads, &patience, picked.as_deref()).await {
+            match self.sum(app, &reads, &patience, from.is_some()).await {
                 Err(ReadError::Moved) => {}
                 other => return other,
             }
         }
-        // That takes as long as there are orders: who asks again finds the units settled.
-        timeout(WALK_MAX, self.walk(app, reads, patience.clone())).await.unwrap_or(Err(ReadError::Moved))
+        Err(ReadError::Moved)
     }
 
     /// Adds up what the shards sum.
+    ///
+    /// # Errors
+    /// [`ReadError::Moved`] where their snapshots do not go together.
     async fn sum(
         &self,
         app: &App,
         reads: &[(ShardId, Subject)],
         patience: &Patience,
-        picked: Option<&Picked>,
+        has_moved: bool,
     ) -> Result<Summed, ReadError> {
         let Scan { span, partial, .. } = &self.listed.scan;
+        let (shards, by) = (app.shards(), self.by);
         let asked = reads.iter().map(async |(shard, subject)| {
-            let statement = Statement::sums(Summing { subject, span: *span, by: self.by });
-            let answer = app.shards().read_picked(*shard, &statement, patience, picked).await;
-            (subject, statement.stream().on(*shard), answer)
+            let statement = Statement::sums(Summing { subject, span: *span, by, buckets: None });
+            let answer = async { shards.read_after(&*shards.get(*shard)?, &statement, patience).await };
+            (*shard, subject, statement.stream().on(*shard), answer.await)
         });
-        let mut summed = Summed::default();
-        for (subject, stream, answer) in join_all(asked).await {
+        let (mut summed, mut marks, mut outages) = (Summed::default(), Vec::new(), Vec::new());
+        for (shard, subject, stream, answer) in join_all(asked).await {
             match answer {
                 Ok(after) => {
+                    marks.push((shard, after.rows.said.mark));
                     summed.note(stream, after.rows.position, self.listed.scan.watch(subject, Page::default()));
                     after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
                 }
                 Err(ReadError::Shard(error)) if error.is_outage() => {
                     error.log();
                     summed.missing.push(error.shard());
+                    outages.push(error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        if summed.missing.is_empty() || *partial { Ok(summed) } else { Err(ReadError::Missing(summed.missing)) }
-    }
-
-    /// Adds up every order of the list.
-    async fn walk(&self, app: &App, reads: Reads, patience: Patience) -> Result<Summed, ReadError> {
-        let mut merge = Merge::new(app.shards(), reads, &self.listed.scan, patience)?;
-        let mut summed = Summed::default();
-        while let Some(row) = merge.next(ROWS).await? {
-            summed.sums.add_order(&row, worth_now(&row)?, self.by);
+        if !(summed.missing.is_empty() || *partial) {
+            return Err(ReadError::Missing(summed.missing));
         }
-        summed.missing = merge.missing().to_vec();
-        summed.is_whole = merge.is_known();
-        if let Some(watch) = merge.subject().map(|subject| self.listed.scan.watch(subject, Page::default())) {
-            merge.read_at().iter().for_each(|(stream, position)| summed.note(stream, Some(position), watch));
+        if !has_moved {
+            let has_begun = marks.iter().any(|(_, mark)| *mark != 0);
+            marks.iter().for_each(|(_, mark)| shards.moved().note(*mark));
+            return if has_begun { Err(ReadError::Moved) } else { Ok(summed) };
+        }
+        let picked = shards.pick_of(StreamKind::Logged, &marks, &outages).await?;
+        if picked.is_doubled() {
+            return Err(ReadError::Moved);
+        }
+        for (shard, buckets) in picked.released() {
+            let Some((_, subject)) = reads.first() else { break };
+            let statement = Statement::sums(Summing { subject, span: *span, by, buckets: Some(buckets) });
+            let after = shards.read_after(&*shards.get(shard)?, &statement, patience).await?;
+            shards.check_released(StreamKind::Logged, shard, after.rows.said.mark, &picked).await?;
+            after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
         }
         Ok(summed)
     }

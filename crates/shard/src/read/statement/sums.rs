@@ -1,12 +1,12 @@
 //! Totals: what orders come to, period by period.
 //!
 //! Everybody's are read from the sums that are kept by the hour, those of a view's key from those that are kept by the day, and both from the
-//! orders of what the range cuts of these. Customers', and those of a view's key by the hour, are read from their orders.
+//! orders of what the range cuts of these. Customers', and those of a view's key by the hour, are read from their orders, as those of single buckets are.
 
 use std::fmt;
 
 use forebay_model::touched::HOUR_US;
-use forebay_model::{Lane, OrderKind, StreamKind, Timestamp};
+use forebay_model::{Bucket, Lane, OrderKind, StreamKind, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 
 use super::key::Span;
@@ -38,6 +38,8 @@ pub struct Summing<'a> {
     pub span: Span,
     /// By what; as a whole where nothing is said.
     pub by: Option<Period>,
+    /// Of everybody's those of these buckets alone, whether the shard owns them or not; without, of those that it owns.
+    pub buckets: Option<&'a [Bucket]>,
 }
 
 /// What the orders of one kind and currency come to in a period.
@@ -88,6 +90,9 @@ impl Summing<'_> {
 
     pub(super) fn text(&self) -> String {
         let parts = match self.subject {
+            Subject::Everybody { .. } if self.buckets.is_some() => {
+                vec![self.rows("bucket = any($3)", self.span.from.min(LATEST), self.span.to.min(LATEST))]
+            }
             Subject::Everybody { .. } => self.of_kept(SumTable::ORDERS, "true"),
             Subject::View { .. } => self.of_kept(SumTable::VIEWS, "bucket = $3 and view = $4 and key = $5"),
             Subject::Customer { .. } => vec![self.of_customer()],
@@ -161,7 +166,10 @@ impl Summing<'_> {
     pub(super) fn arguments(&self) -> PgArguments {
         let list = with(with(PgArguments::default(), self.stream().as_str()), self.subject.tenant().as_str());
         match self.subject {
-            Subject::Everybody { .. } => list,
+            Subject::Everybody { .. } => match self.buckets {
+                Some(buckets) => with(list, buckets.iter().copied().map(parameters::number).collect::<Vec<_>>()),
+                None => list,
+            },
             Subject::View { bucket, view, key, .. } => {
                 with(with(with(list, parameters::number(*bucket)), view.number().cast_signed()), key.as_ref())
             }
