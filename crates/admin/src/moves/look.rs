@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use forebay_model::ownership::{Act, Compared, Entry, Ownership, Phase, Scene, Side, State, Unit, Wishes};
-use forebay_model::{Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_model::{Incarnation, Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_shard::Derived;
 use forebay_shard::owner::{UnitRow, UnitSnapshot, UnitsSaid, count_of};
 use futures::FutureExt;
@@ -61,15 +61,26 @@ impl Told {
         self.0.iter().filter_map(|(stream, said)| Some((stream.shard, format!("{:#}", said.as_ref().err()?))))
     }
 
-    /// Both sides of a move, where both are known.
+    /// Both sides of a move, where as much is known as it takes to go on. What is turned back the source is to own first, whatever the target says: it may be gone for
+    /// good.
     pub(super) fn sides(&self, entry: &Entry) -> Option<(Said, Said)> {
-        Some((self.of(entry, entry.from)?, self.of(entry, entry.to)?))
+        let (source, target) = (self.of(entry, entry.from)?, self.of(entry, entry.to));
+        let target = target.or_else(|| (entry.phase == Phase::TurnedBack).then(Said::unheard))?;
+        Some((source, target))
     }
 
     fn of(&self, entry: &Entry, shard: ShardId) -> Option<Said> {
         let said = self.0.get(&entry.unit.stream().on(shard))?.as_ref().ok()?;
         let (ownership, is_empty) = said.units.get(&entry.unit.bucket())?;
         Some(Said { position: said.position, ownership: ownership.clone(), is_empty: *is_empty == Some(true) })
+    }
+}
+
+impl Said {
+    /// What a shard would say that has heard of nothing, and may have rows.
+    fn unheard() -> Self {
+        let position = Position { incarnation: Incarnation::new(0), seq: 0 };
+        Self { position, ownership: Ownership::default(), is_empty: false }
     }
 }
 

@@ -62,11 +62,11 @@ struct Open {
     is_late: bool,
 }
 
-/// The orders that were given out last.
+/// The orders that were given out last, by half of their keys: that an order has the half of one of so few is as unlikely.
 #[derive(Default)]
 struct Gone {
-    keys: HashSet<OrderKey>,
-    by_age: VecDeque<OrderKey>,
+    keys: HashSet<u64>,
+    by_age: VecDeque<u64>,
 }
 
 impl<R: Rows> Scattered<R> {
@@ -106,7 +106,7 @@ impl<R: Rows> Scattered<R> {
             }
             Entry::Vacant(entry) => {
                 let last_row = self.log.push(line, row, None)?;
-                entry.insert(Open { last_row, last_line: line, is_late: self.gone.keys.contains(&key) });
+                entry.insert(Open { last_row, last_line: line, is_late: self.gone.has(key) });
             }
         }
         self.ends.push_back((line, key));
@@ -157,10 +157,18 @@ fn key(order_id: &str, event_id: Option<Result<Cow<'_, str>, Fault>>) -> OrderKe
     xxh3_128([order_id, &event_id].join("\0").as_bytes())
 }
 
+const fn half(key: OrderKey) -> u64 {
+    key as u64
+}
+
 impl Gone {
+    fn has(&self, key: OrderKey) -> bool {
+        self.keys.contains(&half(key))
+    }
+
     fn note(&mut self, key: OrderKey) {
-        if self.keys.insert(key) {
-            self.by_age.push_back(key);
+        if self.keys.insert(half(key)) {
+            self.by_age.push_back(half(key));
         }
         if self.by_age.len() > GONE_MAX
             && let Some(oldest) = self.by_age.pop_front()
