@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use forebay_model::event::life::{Amended, Life};
 use forebay_model::StoredEvents;
+use forebay_model::event::life::{Amended, Life};
 use forebay_shard::read::OrderRow;
 use serde_json::value::RawValue;
 
