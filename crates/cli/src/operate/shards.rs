@@ -23,7 +23,6 @@ pub mod status;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use forebay_model::Labels;
 
 /// What `forebay shards` can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -76,9 +75,4 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Some(Command::Resume(args)) => args.run().await,
         Some(Command::Abort(args)) => args.run().await,
     }
-}
-
-/// Labels as they stand behind an address.
-fn labels_text(labels: &Labels) -> String {
-    labels.iter().map(|(name, value)| format!(" {name}={value}")).collect::<Vec<_>>().concat()
 }

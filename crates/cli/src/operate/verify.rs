@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use forebay_admin::moves::buckets::{BucketOnShard, BucketReport, compare_buckets};
-use forebay_admin::verify::{self, Depth, Difference, LaneFigures, Report, Settings, Step, Unfinished};
+use forebay_admin::moves::buckets::compare_buckets;
+use forebay_admin::verify::{self, Depth, Settings, Step, Unfinished};
 use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
-use forebay_terminal::{grouped, note, out};
+use forebay_terminal::{buckets_text, grouped, note, out, verify_text};
 
 use super::shards::buckets::{These, these};
 use super::system::{self, SystemArgs};
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(UNDECIDED));
         }
     };
-    out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { text(&report) })?;
+    out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { verify_text(&report) })?;
     for Unfinished { shard, why } in &report.unfinished {
         cannot(format_args!("shard {shard}: {why}"));
     }
@@ -95,32 +95,6 @@ async fn run_on_buckets(system: SystemArgs, these: &BTreeSet<Bucket>, json: bool
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A line for each bucket that more than one shard has to do with, and one for each difference.
-fn buckets_text(reports: &[BucketReport]) -> String {
-    let mut lines = Vec::new();
-    let (mut rows, mut differences) = (0, 0);
-    for report in reports {
-        let name = format!("bucket {} ({})", report.bucket, report.stream);
-        rows += report.shards.iter().map(|side| side.rows).sum::<u64>();
-        differences += report.differences.len();
-        if report.shards.len() > 1 {
-            let side = |side: &BucketOnShard| {
-                let missing = if side.missing > 0 {
-                    format!(", {} to come", grouped(side.missing as u64))
-                } else {
-                    String::new()
-                };
-                format!("shard {} {}, {} rows{missing}", side.shard, side.state, grouped(side.rows))
-            };
-            lines.push(format!("{name}: {}", report.shards.iter().map(side).collect::<Vec<_>>().join("; ")));
-        }
-        lines.extend(report.differences.iter().map(|difference| format!("! {name}: {difference}")));
-    }
-    lines.push(format!("{} buckets, {} rows compared", grouped(reports.len() as u64 / 2), grouped(rows)));
-    lines.push(if differences == 0 { String::from("No differences.") } else { format!("{differences} differences.") });
-    lines.join("\n")
-}
-
 fn tell((shard, step): (ShardId, Step)) {
     match step {
         Step::Stream(stream) => note!("shard {shard}: stream {stream}"),
@@ -135,121 +109,4 @@ fn tell((shard, step): (ShardId, Step)) {
 
 fn cannot(why: impl Display) {
     note!("forebay: this cannot be verified to its end: {why}");
-}
-
-/// As people read it.
-fn text(report: &Report) -> String {
-    let mut lines: Vec<String> = report.lanes.iter().map(lane_text).collect();
-    lines.push(format!(
-        "{} orders, {} facts of them, {} views, {} index entries and {} noted times checked",
-        grouped(report.orders_checked),
-        grouped(report.facts_checked),
-        grouped(report.views_checked),
-        grouped(report.index_entries_checked),
-        grouped(report.order_times_checked)
-    ));
-    if report.explained > 0 {
-        lines.push(format!(
-            "{} differences are accounted for by dead letters or accepted losses",
-            grouped(report.explained)
-        ));
-    }
-    if report.order_times_without_order > 0 {
-        let times = grouped(report.order_times_without_order);
-        lines.push(format!("{times} noted times have no order: it is gone, and its id stays taken for other times"));
-    }
-    lines.extend(report.notes.iter().cloned());
-    for difference in &report.named {
-        let Difference { shard, of, detail, .. } = difference;
-        lines.push(format!("! shard {shard}, {of}: {detail}"));
-    }
-    let unnamed = report.differences - report.named.len() as u64;
-    if unnamed > 0 {
-        lines.push(format!("! and {} more", grouped(unnamed)));
-    }
-    if report.pending > 0 {
-        lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
-    }
-    let unfinished: Vec<String> = report.unfinished.iter().map(|Unfinished { shard, .. }| shard.to_string()).collect();
-    if !unfinished.is_empty() {
-        lines.push(format!("Not looked at to its end: shard {}", unfinished.join(", ")));
-    }
-    lines.push(match report.differences {
-        0 if !unfinished.is_empty() => String::from("No differences in what was looked at."),
-        0 if report.pending == 0 => String::from("No differences."),
-        differences => format!("{} differences.", grouped(differences)),
-    });
-    lines.join("\n")
-}
-
-fn lane_text(lane: &LaneFigures) -> String {
-    let log = if lane.log_is_whole { "all of" } else { "a part of" };
-    format!(
-        "shard {}, lane {}: {} stored, {} duplicate, {} dead; {} rows in the table; the log has {log} it, {} rows, {} frames compared",
-        lane.shard,
-        lane.lane,
-        grouped(lane.stored),
-        grouped(lane.duplicate),
-        grouped(lane.dead),
-        grouped(lane.rows_in_table),
-        grouped(lane.rows_in_log),
-        grouped(lane.frames_compared)
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use forebay_admin::verify::DifferenceKind;
-    use forebay_model::Lane;
-
-    use super::*;
-
-    #[test]
-    fn snapshot_of_differences() {
-        let lane = LaneFigures {
-            shard: ShardId(0),
-            lane: Lane::Orders,
-            position: None,
-            stored: 12_000,
-            duplicate: 3,
-            dead: 1,
-            rows_in_table: 11_999,
-            rows_in_letters: 1,
-            rows_in_log: 12_004,
-            log_is_whole: true,
-            frames_compared: 60,
-        };
-        let difference = |number| Difference {
-            shard: ShardId(0),
-            of: Lane::Orders.into(),
-            kind: DifferenceKind::Order,
-            detail: format!("difference {number}"),
-        };
-        let report = Report {
-            differences: 101,
-            named: vec![difference(0), difference(1)],
-            lanes: vec![lane],
-            orders_checked: 1000,
-            facts_checked: 2000,
-            views_checked: 500,
-            index_entries_checked: 1000,
-            order_times_checked: 1000,
-            order_times_without_order: 1,
-            explained: 4,
-            pending: 7,
-            notes: vec!["a note".to_owned()],
-            unfinished: Vec::new(),
-        };
-        insta::assert_snapshot!(text(&report));
-        insta::assert_snapshot!(text(&Report::default()), @"
-        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
-        No differences.
-        ");
-        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
-        insta::assert_snapshot!(text(&Report { unfinished: unfinished.into(), ..Report::default() }), @"
-        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
-        Not looked at to its end: shard 1, 2
-        No differences in what was looked at.
-        ");
-    }
 }

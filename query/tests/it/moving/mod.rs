@@ -1,6 +1,7 @@
-//! What readers see while units move, step by step and under load.
+//! What readers see while units move, step by step and under load, and what SQL says.
 
 mod ledger;
 mod load;
 mod scene;
+mod sql;
 mod steps;

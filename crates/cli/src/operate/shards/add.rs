@@ -8,9 +8,8 @@ use forebay_admin::members::{self, Plan, Step, Wanted};
 use forebay_model::Label;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::ShardAddresses;
-use forebay_terminal::{note, out};
+use forebay_terminal::{labels_text, note, out};
 
-use super::labels_text;
 use crate::operate::system::SystemArgs;
 
 /// Add a shard to the system, while everything runs: it is drained and read from then on, and has no buckets yet

@@ -6,15 +6,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
 use forebay_admin::moves::command::{self, PaceChange};
-use forebay_admin::moves::plan::{Ask, Buckets, Measure, Plan};
+use forebay_admin::moves::plan::{Ask, Buckets, Measure};
 use forebay_admin::moves::progress::{Watch, Watched};
 use forebay_admin::system::System;
 use forebay_log::Log;
-use forebay_model::{ShardId, StreamKind};
-use forebay_terminal::{grouped, note, out};
+use forebay_model::ShardId;
+use forebay_terminal::{note, out, plan_text, progress_text};
 use serde_json::json;
 
 use super::buckets::{Weights, buckets, weights};
@@ -149,7 +147,7 @@ async fn run(system: &System, ask: &Ask, how: &How) -> Result<ExitCode> {
     let plan = command::plan(system, &log, ask).await?;
     let is_over = plan.moves.is_empty() && plan.going.is_empty();
     if !how.json || !how.yes || is_over {
-        out!("{}", if how.json { serde_json::to_string_pretty(&plan)? } else { text(&plan) })?;
+        out!("{}", if how.json { serde_json::to_string_pretty(&plan)? } else { plan_text(&plan) })?;
     }
     for obstacle in &plan.obstacles {
         note!("forebay: {obstacle}");
@@ -211,7 +209,7 @@ async fn watch(watch: &Watch, log: &Log) -> Result<Watched> {
         let is_over = watched.is_over();
         if is_over || said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
             let rows = watched.rows_copied.unwrap_or(before).saturating_sub(before);
-            note!("{}", progress(&watched, rows, since.elapsed()));
+            note!("{}", progress_text(&watched, rows, since.elapsed()));
             said = Some(Instant::now());
         }
         if is_over {
@@ -219,112 +217,5 @@ async fn watch(watch: &Watch, log: &Log) -> Result<Watched> {
             return Ok(watched);
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// How far it has come, how fast it is, and how long it still takes at that.
-pub(super) fn progress(watched: &Watched, rows: u64, since: Duration) -> String {
-    let Watched { units, there, stopped, waiting, rows_left, .. } = *watched;
-    let under_way = units - there - stopped - waiting;
-    let count = |units: usize| grouped(units as u64);
-    let (there, under_way, waiting) = (count(there), count(under_way), count(waiting));
-    let mut told = vec![format!("{there} of {} parts are there, {under_way} under way, {waiting} wait", count(units))];
-    if stopped > 0 {
-        told.push(format!(", {} stay where they were", count(stopped)));
-    }
-    let rate = rows as f64 / since.as_secs_f64().max(0.001);
-    if rows > 0 && !watched.is_over() {
-        told.push(format!("; {} rows/s, about {:.0} s left", grouped(rate as u64), rows_left as f64 / rate));
-    }
-    if watched.paused && !watched.is_over() {
-        told.push("; it is held: `forebay shards resume` goes on".to_owned());
-    }
-    told.concat()
-}
-
-/// What is planned, as people read it.
-fn text(plan: &Plan) -> String {
-    if plan.moves.is_empty() {
-        return match plan.under_way {
-            0 => "Nothing has to move.".to_owned(),
-            units => format!("Nothing more has to move; {} parts are under way.", grouped(units as u64)),
-        };
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(["shard", "buckets", "then", "rows", "then", "MiB come"]);
-    for column in 1..6 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    for shard in &plan.shards {
-        table.add_row([
-            shard.shard.to_string(),
-            grouped(shard.buckets as u64),
-            grouped(shard.buckets_after as u64),
-            grouped(shard.rows),
-            grouped(shard.rows_after),
-            grouped(shard.bytes_come >> 20),
-        ]);
-    }
-    let of = |stream| plan.moves.iter().filter(|of| of.stream == stream).count() as u64;
-    let (logged, derived) = (of(StreamKind::Logged), of(StreamKind::Derived));
-    let what = format!(
-        "{} buckets of what was logged move, and {} of what follows from it: {} rows, about {} MiB.",
-        grouped(logged),
-        grouped(derived),
-        grouped(plan.rows),
-        grouped(plan.bytes >> 20)
-    );
-    format!("{what}\n{}", table.trim_fmt())
-}
-
-#[cfg(test)]
-mod tests {
-    use forebay_admin::moves::plan::{PlannedMove, PlannedShard};
-    use forebay_model::Bucket;
-
-    use super::*;
-
-    #[test]
-    fn snapshot_of_a_plan() {
-        let shard = |shard, buckets, buckets_after, rows, rows_after, bytes_come| PlannedShard {
-            shard: ShardId(shard),
-            buckets,
-            buckets_after,
-            rows,
-            rows_after,
-            bytes_come,
-        };
-        let moves = [(StreamKind::Logged, 0), (StreamKind::Logged, 2), (StreamKind::Derived, 4)];
-        let moves = moves.map(|(stream, bucket)| PlannedMove {
-            stream,
-            bucket: Bucket::new(bucket).unwrap(),
-            from: ShardId(0),
-            to: ShardId(1),
-            rows: 2000,
-            bytes: 1 << 20,
-        });
-        let shards = vec![shard(0, 2048, 2046, 1_000_000, 994_000, 0), shard(1, 2048, 2050, 900_000, 906_000, 3 << 20)];
-        let plan = Plan { moves: moves.into(), shards, rows: 6000, bytes: 3 << 20, ..Plan::default() };
-        insta::assert_snapshot!(text(&plan));
-        assert_eq!(text(&Plan::default()), "Nothing has to move.");
-    }
-
-    #[test]
-    fn progress_is_told_with_rate_and_time_left() {
-        let watched =
-            Watched { units: 100, there: 40, stopped: 1, waiting: 50, rows_left: 60_000, ..Watched::default() };
-        let told = progress(&watched, 40_000, Duration::from_secs(20));
-        assert_eq!(
-            told,
-            "40 of 100 parts are there, 9 under way, 50 wait, 1 stay where they were; 2,000 rows/s, about 30 s left"
-        );
-        let over = Watched { there: 99, waiting: 0, ..watched };
-        assert_eq!(
-            progress(&over, 40_000, Duration::from_secs(20)),
-            "99 of 100 parts are there, 0 under way, 0 wait, 1 stay where they were"
-        );
     }
 }

@@ -6,10 +6,9 @@ use anyhow::Result;
 use forebay_admin::members::{self, Change};
 use forebay_model::{Label, ShardId};
 use forebay_shard::ShardAddresses;
-use forebay_terminal::{note, out};
+use forebay_terminal::{labels_text, note, out};
 use serde_json::json;
 
-use super::labels_text;
 use crate::operate::system::{self, SystemArgs};
 
 /// Say where a shard is now, or what it is labelled with; everything that runs follows
