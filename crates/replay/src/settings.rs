@@ -40,6 +40,8 @@ pub struct Settings {
     pub connections: u16,
     /// Go on behind the last record that an interrupted run has seen acknowledged.
     pub resume: bool,
+    /// Whether the files are followed: what cannot be gone on with is sent from its beginning.
+    pub follows: bool,
     /// Where rejected records go; without it beside each file.
     pub rejects: Option<PathBuf>,
     /// Check the records here, and send nothing.
@@ -96,6 +98,7 @@ impl Settings {
             rate: None,
             connections: 4,
             resume: false,
+            follows: false,
             rejects: None,
             dry_run: false,
             token: None,

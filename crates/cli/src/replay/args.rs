@@ -175,6 +175,7 @@ impl From<Args> for Settings {
             rate: args.rate,
             connections: args.connections,
             resume: args.resume,
+            follows: args.follow,
             rejects: args.rejects,
             dry_run: args.dry_run,
             token: args.token,

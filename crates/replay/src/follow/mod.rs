@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay_service::{BadSetting, Shutdown};
+use forebay_task::Backoff;
 
 use self::part::next_part;
 use self::state::FollowedFiles;
@@ -41,6 +42,8 @@ use crate::source::plan::Plan;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait where something could not be sent to its end.
+const TROUBLE: Backoff = Backoff::new(LOOK_EVERY, Duration::from_secs(30));
 
 /// Sends what the files have and what they get, until it is interrupted.
 ///
@@ -56,23 +59,29 @@ pub async fn follow(settings: Settings, tell: Tell, interrupt: Shutdown) -> Resu
     let (kind, state) = (settings.kind, StateDir::find(settings.state_dir.clone()));
     let mut following = Following {
         known: FollowedFiles::new(state.path(), &settings.destination()),
-        settings: Settings { resume: true, query: None, ..settings },
+        settings: Settings { resume: true, follows: true, query: None, ..settings },
         state,
         seen: HashMap::new(),
         said: HashMap::new(),
         tell,
         interrupt,
         sums: Sums::new(kind),
+        has_failed: false,
     };
+    let mut trouble = TROUBLE;
     (following.tell)(Event::Begins { bytes: None });
     loop {
         let has_sent = following.look().await?;
         if following.interrupt.is_started() {
             break;
         }
-        if !has_sent {
-            following.interrupt.soft().run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
-        }
+        let pause = if std::mem::take(&mut following.has_failed) {
+            trouble.after_failure()
+        } else {
+            trouble.reset();
+            if has_sent { Duration::ZERO } else { LOOK_EVERY }
+        };
+        following.interrupt.soft().run_until_cancelled(tokio::time::sleep(pause)).await;
         if following.interrupt.is_started() {
             break;
         }
@@ -91,6 +100,8 @@ struct Following {
     tell: Tell,
     interrupt: Shutdown,
     sums: Sums,
+    /// Whether something was not sent to its end since it was asked last.
+    has_failed: bool,
 }
 
 impl Following {
@@ -147,9 +158,12 @@ impl Following {
         let followed = self.known.get(id, &path)?;
         let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
         let before = part.counts;
-        self.known.keep(id, &part)?;
         let input = match &part.window {
-            Some(window) => Input::Part(path.clone(), window.clone(), id),
+            Some(window) => {
+                self.known.keep(id, &part)?;
+                Input::Part(path.clone(), window.clone(), id)
+            }
+            // It is known once all of it is sent: its run goes on with an interrupted one by itself.
             None => Input::new(&path),
         };
         let plan = Plan::of_inputs(vec![input], &settings, self.state.path())?;
@@ -163,6 +177,7 @@ impl Following {
             }
             self.known.keep(id, &part.sent(&path, records, counts)?)?;
         }
+        self.has_failed |= !is_sent;
         let sent_something = is_sent && ran.total.records > 0;
         self.sums.add(id, ran, before);
         Ok(sent_something)

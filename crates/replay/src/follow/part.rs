@@ -38,7 +38,10 @@ pub(super) fn next_part(path: &Path, followed: Followed, settings: &Settings) ->
     }
     let reading = Plan::of_inputs(vec![Input::new(path)], settings, Path::new(""))?.how(&Input::new(path))?;
     if !can_be_read_in_parts(&reading) {
-        return Ok(is_settled.then_some(Followed { whole: Some(bytes), ..followed }));
+        if !is_settled {
+            return Ok(None);
+        }
+        return Followed { whole: Some(bytes), ..followed }.with_head(&file, bytes).map(Some).with_context(cannot);
     }
     let to = if is_settled { bytes } else { last_line_end(&file, bytes).with_context(cannot)? };
     let has_header = reading.format == Format::Csv;

@@ -35,7 +35,9 @@ impl RejectsFile {
     /// # Errors
     /// [`BadSetting`] where something else is there already, or nothing can be written.
     pub(crate) fn new(path: PathBuf) -> Result<(Self, Option<PathBuf>)> {
-        let cannot = |error: io::Error| BadSetting::new(cannot_write(&path, &error));
+        let cannot = |error: io::Error| {
+            BadSetting::new(format!("{}; name another place with --rejects", cannot_write(&path, &error)))
+        };
         check_leads_somewhere(&path)?;
         let make = || File::options().write(true).create_new(true).open(&path);
         let (file, kept) = match make() {
@@ -151,7 +153,7 @@ impl Drop for RejectsFile {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> String {
-    format!("cannot write rejected records to {}: {error}; name another place with --rejects", path.display())
+    format!("cannot write rejected records to {}: {error}", path.display())
 }
 
 /// Refuses a link that leads nowhere: what it is to lead to is not there to be looked at, and not for this run to make.
@@ -169,7 +171,7 @@ fn check_leads_somewhere(path: &Path) -> Result<(), BadSetting> {
 fn lost(path: &Path) -> BadSetting {
     let path = path.display();
     BadSetting::new(format!(
-        "{path} is not as the interrupted run has left it, with what that has rejected; run without --resume, sending again is harmless"
+        "{path} is not as the interrupted run has left it, with what that has rejected: run without --resume or, where files are followed, move it away; sending again is harmless"
     ))
 }
 

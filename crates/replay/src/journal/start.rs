@@ -82,6 +82,7 @@ impl Beginning {
         let reading = plan.reading(input);
         let earlier = match input.window() {
             Some(window) => state.load_part(&file, &settings.destination(), window.from.records),
+            None if settings.follows => state.load(&file, &settings.destination(), &reading).unwrap_or_default(),
             None if settings.resume => state.load(&file, &settings.destination(), &reading)?,
             None => None,
         };

@@ -24,6 +24,7 @@ use crate::source::records::json::Json;
 use crate::source::records::mapped::MappedLines;
 use crate::source::records::ndjson::Ndjson;
 use crate::source::records::rejected::{RejectedRecords, is_rejected};
+use crate::source::records::view_export::is_export_of_view;
 use crate::source::rows::query_rows::Query;
 use crate::source::rows::{orders_of, orders_of_csv};
 
@@ -173,6 +174,13 @@ impl Plan {
                 return Ok((Opening { bytes_read, ..opening }, Some(source)));
             }
             (Format::Ndjson, _) if is_rejected(&head) => Some(Box::new(RejectedRecords::new(reader))),
+            (Format::Ndjson, None) if is_export_of_view(&head) => {
+                return Err(BadSetting::new(format!(
+                    "{} is an export of a view, which has of each order only what one key of it sees: export the orders themselves, or say by a --map that these are orders",
+                    input.name()
+                ))
+                .into());
+            }
             (Format::Ndjson | Format::Json, Some(map)) if !map.is_of_json() => {
                 return Err(BadSetting::new(format!("{} is JSON, and the map is for tables", input.name())).into());
             }

@@ -87,3 +87,13 @@ async fn an_export_of_items_is_the_same_orders_again_where_they_have_no_further_
     let from = with("itemized", &orders(false)).await;
     is_the_same_again(&from, "items.csv", "/v1/orders?rows=items", "text/csv", Some("forebay-items-csv")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_a_view_is_not_taken_for_orders() {
+    let from = with("viewed", &orders(false)).await;
+    from.forebay.write("S1.ndjson", export(&from, "/v1/sellers/S1/orders", "application/x-ndjson").await);
+    let ran = from.replay(&["S1.ndjson"]).await;
+    assert!(ran.code == Some(64) && ran.stderr.contains("S1.ndjson is an export of a view"), "{ran:?}");
+    let suggested = from.forebay.run(&["map", "suggest", "S1.ndjson"]).await;
+    assert!(suggested.code != Some(0) && suggested.stderr.contains("is an export of a view"), "{suggested:?}");
+}

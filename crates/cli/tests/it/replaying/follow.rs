@@ -122,3 +122,40 @@ async fn the_lines_of_an_order_are_waited_for_and_the_last_one_is_whole_when_not
     assert_eq!((&reject["line"], &reject["lines"], &reject["order_id"]), (&4.into(), &2.into(), &"F1".into()));
     assert!(reject["detail"].as_str().unwrap().starts_with("line 5: price"), "{reject}");
 }
+
+#[tokio::test]
+async fn a_file_that_is_sent_as_a_whole_is_sent_once_and_after_a_kill_to_its_end() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("whole", &[]).await;
+    std::fs::create_dir(forebay.path("in")).unwrap();
+    let array = |range: std::ops::Range<usize>| format!("[{}]", range.map(order).collect::<Vec<_>>().join(","));
+    // Nothing has been added to it for a minute.
+    let whole = |name: &str, range| {
+        forebay.write(name, &array(range));
+        let before = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
+    };
+    whole("in/a.json", 0..300);
+    let slow =
+        forebay.start(&["replay", "--follow", "in", "--rate", "100", "--connections", "1", "--to", &ingest.url()]);
+    eventually("some are there", async || {
+        let logged = ingest.logged().await.len();
+        (logged > 0, logged)
+    })
+    .await;
+    end(slow, Signal::Kill).await;
+    assert!(ingest.logged().await.len() < 300);
+
+    let child = forebay.start(&["replay", "--follow", "in", "--to", &ingest.url()]);
+    assert_there(&ingest, names(0..300)).await;
+    whole("in/b.json", 300..310);
+    // Each of these is met by a further look at all files.
+    for next in 310..315 {
+        append(&forebay, "in/c.ndjson", &order(next));
+        assert_there(&ingest, names(0..next + 1)).await;
+    }
+    let said = end(child, Signal::Interrupt).await;
+    let logged = ingest.logged().await;
+    let again: Vec<_> = (300..310).filter(|id| logged[&format!("F{id}")] > 1).collect();
+    assert!(again.is_empty(), "{again:?} were sent again: {said}");
+}

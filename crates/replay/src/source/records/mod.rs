@@ -5,6 +5,7 @@
 //! | [`ndjson`] | a record on each line |
 //! | [`json`], `seek` | records anywhere in a document, read as a stream |
 //! | [`rejected`] | what an earlier run has rejected |
+//! | [`view_export`] | what is no orders, though it looks like them |
 //! | [`mapped`], `tree` | records that a map makes orders of |
 //! | [`items`] | items that stand in one array |
 //! | `lines` | lines of a bounded length |
@@ -19,3 +20,4 @@ pub(crate) mod ndjson;
 pub(crate) mod rejected;
 mod seek;
 mod tree;
+pub(crate) mod view_export;
