@@ -14,6 +14,8 @@ pub const AFTER: &str = "forebay-after";
 pub const TENANT: &str = "forebay-tenant";
 /// Of a batch: where its first line stands in its source.
 pub const FIRST_LINE: &str = "forebay-first-line";
+/// Of a batch: how long the client is prepared to wait for an answer (RFC 7240, `wait`).
+pub const PREFER: &str = "prefer";
 /// Of what is sent: makes the ids that are assigned a function of it.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// What the client has left of its orders per second.
@@ -32,6 +34,7 @@ pub const SENT: &[&str] = &[
     AFTER,
     FIRST_LINE,
     IDEMPOTENCY_KEY,
+    PREFER,
     REQUEST_ID,
     TENANT,
 ];

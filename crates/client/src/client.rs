@@ -11,6 +11,8 @@ use crate::service::{BadAddress, Service};
 
 /// How long an answer may take that is not waited for on purpose.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long a batch may be slowed down before it is answered: a connection that takes nothing for 20 s is given up.
+const SLOWED_MAX: &str = "wait=5";
 /// For how long there may be no progress where nothing else is said.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -67,6 +69,7 @@ impl Client {
             .post(["v1", batch.kind.as_str(), "batch"])
             .header(CONTENT_TYPE, "application/x-ndjson")
             .header(header::FIRST_LINE, batch.first_line)
+            .header(header::PREFER, SLOWED_MAX)
             .body(batch.lines);
         if let Some(source) = batch.source {
             request = request.header(header::IDEMPOTENCY_KEY, source);

@@ -148,6 +148,28 @@ async fn a_batch_faster_than_its_rate_is_slowed_down_and_not_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_slowed_down_for_longer_than_its_client_waits_is_cut_short_and_gone_on_with() {
+    let ingest = Ingest::start("prefer", &["--orders-per-s", "100"]).await;
+    let (mut first, mut requests) = (0, 0);
+    while first < 500 {
+        let lines = ndjson((first..500).map(order));
+        let request = ingest.post("/v1/orders/batch", "application/x-ndjson", lines).header("prefer", "wait=1");
+        let answer = Answer::of(request).await;
+        let settled = if answer.status == 202 {
+            u64::from(500 - first)
+        } else {
+            answer.problem(429, "rate_limited");
+            assert!(!answer.header("retry-after").is_empty() && !answer.header("ratelimit").is_empty());
+            answer.body["settled_lines"].as_u64().unwrap()
+        };
+        assert_eq!((answer.body["accepted"].as_u64().unwrap(), settled > 0), (settled, true), "{}", answer.body);
+        (first, requests) = (first + settled as u32, requests + 1);
+    }
+    assert!((2..=6).contains(&requests), "{requests} requests of a second or a little more each");
+    assert_eq!(ingest.logged(Lane::Orders).await.len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_holds_over_all_processes_together() {
     const FLAGS: [&str; 2] = ["--orders-per-s", "1000"];
     let first = Ingest::start("together", &FLAGS).await;

@@ -123,7 +123,13 @@ def _deliver(lines: list[bytes], key: str, before: int, patience: Patience, sent
 
 def _batch(lines: list[bytes], key: str, before: int) -> dict[str, Any]:
     """Lines as a request. The generator knows no NDJSON."""
-    headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key, "Forebay-First-Line": str(before + 1)}
+    headers = {
+        "Content-Type": "application/x-ndjson",
+        "Idempotency-Key": key,
+        "Forebay-First-Line": str(before + 1),
+        # A batch that its client's rate slows down is answered before the client gives up.
+        "Prefer": "wait=5",
+    }
     return {"method": "post", "url": "/v1/orders/batch", "headers": headers, "content": b"".join(lines)}
 
 

@@ -2,7 +2,7 @@
 
 use super::examples;
 use super::operation::{Content, Given, Operation};
-use super::parts::SEND;
+use super::parts::{SEND, SEND_BATCH};
 use super::schemas::Schemas;
 use crate::header::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::Faults;
@@ -137,7 +137,7 @@ fn batch(schemas: &mut Schemas, summary: &'static str, text: &'static str, takes
         summary,
         text,
         takes,
-        headers: SEND,
+        headers: SEND_BATCH,
         gives: vec![Given {
             status: 202,
             text: "What was accepted is safe, and will be stored.",

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::examples::{CURSOR, POSITION_OF_CHANGES, RECEIPT};
 use super::schemas::id_schema;
 use crate::header::{
-    AFTER, CACHE, FIRST_LINE, IDEMPOTENCY_KEY, OWED, POSITION, RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID,
+    AFTER, CACHE, FIRST_LINE, IDEMPOTENCY_KEY, OWED, POSITION, PREFER, RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID,
     SHARDS_MISSING,
 };
 use crate::parameter::{LIMIT_DEFAULT, LIMIT_MAX, Parameter, WAIT_MS_DEFAULT, WAIT_MS_MAX};
@@ -74,6 +74,12 @@ pub(super) fn parameters() -> Map<String, Value> {
             "Forebay-First-Line",
             "Where the first line of this body stands in its source, for assigning ids by `Idempotency-Key`: who goes on behind line 2 of a batch says 3.",
             json!({"type": "integer", "minimum": 1, "default": 1}),
+        ),
+        (
+            "Prefer",
+            "`wait=N`: where the client's rate slows a batch down for more than N seconds, it is cut short (429), and the client goes on behind its `settled_lines` (RFC 7240). \
+             Without it a batch is slowed down to its end, however long that takes.",
+            json!({"type": "string", "examples": ["wait=5"]}),
         ),
         (
             "If-None-Match",
@@ -220,3 +226,5 @@ pub(super) fn answered(names: &[&str]) -> Map<String, Value> {
 pub(super) const READ: &[&str] = &[AFTER, "if-none-match"];
 /// Of what is sent.
 pub(super) const SEND: &[&str] = &[IDEMPOTENCY_KEY, FIRST_LINE];
+/// Of what is sent as a batch.
+pub(super) const SEND_BATCH: &[&str] = &[IDEMPOTENCY_KEY, FIRST_LINE, PREFER];

@@ -51,7 +51,10 @@ impl Check {
                 jiter.known_skip(peek)?;
             }
             _ if peek.is_num() => {
-                if !is_storable_number(jiter.known_number_bytes(peek)?) {
+                let number = jiter.known_number_bytes(peek)?;
+                if number.len() > NUMBER_CHARS_MAX {
+                    self.fault("must be a number of at most 400 characters");
+                } else if !is_storable_number(number) {
                     self.fault("must be a number within the range of a 64-bit float");
                 }
             }

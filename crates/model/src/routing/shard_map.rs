@@ -236,6 +236,12 @@ impl ShardMap {
         &self.settings
     }
 
+    /// Bytes that all streams of the log may take together.
+    pub fn log_bytes_max(&self) -> u64 {
+        let streams = self.shards().len() * StreamKind::ALL.len();
+        self.settings.streams.bytes_max.saturating_mul(streams as u64)
+    }
+
     /// Its version.
     pub fn epoch(&self) -> Epoch {
         self.epoch

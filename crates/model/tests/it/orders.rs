@@ -241,6 +241,9 @@ fn numbers_that_no_column_holds_are_refused() {
     assert_eq!(faults_of(&with(r#""x":[1e-100000]"#)), ["/x/0 must be a number within the range of a 64-bit float"]);
     // Zero, and still Postgres refuses to read it.
     assert_eq!(faults_of(&with(r#""x":0e1073741824"#)), ["/x must be a number within the range of a 64-bit float"]);
+    let long = format!("0.{}", "1".repeat(400));
+    assert_eq!(faults_of(&with(&format!("\"x\":{long}"))), ["/x must be a number of at most 400 characters"]);
+    assert!(parser().parse(with(&format!("\"x\":{}", &long[..400])).as_bytes(), now()).is_ok());
     let text = order().to_string().replace("2999", "1e400");
     assert_eq!(faults_of(&text), ["/items/0/price must be an integer"]);
     let text = order().to_string().replace("2999", "99999999999999999999");

@@ -87,16 +87,19 @@ impl Rates {
     /// # Errors
     /// The problem `rate_limited` where the bucket is empty.
     pub fn take_one(&self, client: &Client) -> Result<Left, Problem> {
-        self.try_take(client, NonZeroU32::MIN).map_err(|wait| {
-            let (rate, unit) = (self.rate_of(client), self.policy.unit);
-            let left = Left { unit, rate, count: 0, full_in: wait };
-            let mut headers = HeaderMap::new();
-            left.write(&mut headers);
-            let problem = Problem::rate_limited(format!("the limit is {rate} {unit} per second")).retry_after(wait);
-            headers.into_iter().fold(problem, |problem, (name, value)| match name {
-                Some(name) => problem.header(name, value),
-                None => problem,
-            })
+        self.try_take(client, NonZeroU32::MIN).map_err(|wait| self.refusal(client, wait))
+    }
+
+    /// The problem `rate_limited` of a client that may come again after that time.
+    pub fn refusal(&self, client: &Client, wait: Duration) -> Problem {
+        let (rate, unit) = (self.rate_of(client), self.policy.unit);
+        let left = Left { unit, rate, count: 0, full_in: wait };
+        let mut headers = HeaderMap::new();
+        left.write(&mut headers);
+        let problem = Problem::rate_limited(format!("the limit is {rate} {unit} per second")).retry_after(wait);
+        headers.into_iter().fold(problem, |problem, (name, value)| match name {
+            Some(name) => problem.header(name, value),
+            None => problem,
         })
     }
 

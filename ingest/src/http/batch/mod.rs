@@ -8,11 +8,13 @@
 //! | [`gather`] | records to facts, until they are worth logging |
 //! | [`stream`] | reading, logging and settling at the same time |
 //! | [`report`] | what the client is told |
+//! | `prefer` | how long it waits for that |
 
 mod array;
 mod body;
 mod gather;
 mod lines;
+mod prefer;
 pub(crate) mod record;
 mod report;
 pub(crate) mod split;
@@ -60,5 +62,8 @@ async fn take(app: App, client: Client, kind: Kind, headers: HeaderMap, body: Bo
     };
     let chunks = body::chunks(body, Encoding::of(&headers)?);
     let assigner = Assigner::from_headers(&headers)?;
-    Ok(BatchStream::new(app, client, kind, splitter, assigner)?.run(chunks).await)
+    Ok(BatchStream::new(app, client, kind, splitter, assigner)?
+        .slowed_at_most(prefer::wait(&headers))
+        .run(chunks)
+        .await)
 }

@@ -5,6 +5,7 @@
 //! leading lines are settled.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -33,6 +34,12 @@ const GATHER_BYTES: usize = 1024 * 1024;
 /// Gathers of one batch that may be in flight at one time.
 const IN_FLIGHT_MAX: usize = 4;
 
+/// So many bytes of a batch that is slowed down are taken at a time: what is taken is paid for before anything else happens.
+const SLOWED_BYTES: usize = 8 * 1024;
+
+/// When a client may come again whose batch was cut short because its rate slowed it down.
+const PAUSE_SLOWED: Duration = Duration::from_secs(1);
+
 /// The room that a chunk takes: its bytes, and the tuples that are made of them.
 const ROOM_PER_BYTE: usize = 2;
 
@@ -47,6 +54,10 @@ pub(super) struct BatchStream {
     bytes: u64,
     /// Orders that were read and not yet taken from the client's rate.
     owed: u32,
+    /// How long the client's rate has slowed it down.
+    slowed: Duration,
+    /// For how long that may be; without an end where nothing is said.
+    slowed_max: Option<Duration>,
     request: RequestId,
     /// How many pieces of the request were sent off.
     pieces: u32,
@@ -78,6 +89,7 @@ impl BatchStream {
         let request = sender.request(Timestamp::now());
         let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);
+        let (slowed, slowed_max) = (Duration::ZERO, None);
         Ok(Self {
             app,
             client,
@@ -87,12 +99,19 @@ impl BatchStream {
             assigner,
             bytes,
             owed,
+            slowed,
+            slowed_max,
             request,
             pieces,
             gather,
             in_flight,
             report,
         })
+    }
+
+    /// The same, which is cut short where the client's rate slows it down for longer.
+    pub(super) fn slowed_at_most(self, slowed_max: Option<Duration>) -> Self {
+        Self { slowed_max, ..self }
     }
 
     /// Takes the whole batch, as far as that is possible.
@@ -130,10 +149,7 @@ impl BatchStream {
                     settled?;
                 }
                 chunk = chunks.next(), if self.in_flight.len() < IN_FLIGHT_MAX => match chunk {
-                    Some(chunk) => {
-                        self.take(&chunk?).await?;
-                        self.pay().await?;
-                    }
+                    Some(chunk) => self.take_paying(&chunk?).await?,
                     None => return self.finish_lines(),
                 },
             }
@@ -142,6 +158,21 @@ impl BatchStream {
 
     fn gathered_bytes(&self) -> usize {
         self.gather.as_ref().map_or(0, |gather| gather.facts.bytes())
+    }
+
+    /// Takes a chunk and pays for its orders; in pieces, where the client is slowed down.
+    async fn take_paying(&mut self, mut chunk: &[u8]) -> Result<(), Problem> {
+        while !chunk.is_empty() {
+            let bytes = if self.slowed.is_zero() { chunk.len() } else { chunk.len().min(SLOWED_BYTES) };
+            let (piece, rest) = chunk.split_at(bytes);
+            self.take(piece).await?;
+            self.pay().await?;
+            if self.slowed_max.is_some_and(|most| self.slowed > most) {
+                return Err(self.app.rates().refusal(&self.client, PAUSE_SLOWED));
+            }
+            chunk = rest;
+        }
+        Ok(())
     }
 
     async fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
@@ -199,7 +230,10 @@ impl BatchStream {
             return Ok(());
         }
         self.submit().await?;
-        self.app.rates().take_slowly(&self.client, owed, self.app.shutdown()).await
+        let begin = Instant::now();
+        let paid = self.app.rates().take_slowly(&self.client, owed, self.app.shutdown()).await;
+        self.slowed += begin.elapsed();
+        paid
     }
 
     /// Sends off what was gathered.
