@@ -56,8 +56,12 @@ impl From<&ReadError> for Problem {
             ReadError::Shared(error) => Self::from(error.as_ref()),
             ReadError::Shard(error) => {
                 error.log();
-                if error.is_outage() {
-                    shards_unavailable(&[error.shard()])
+                let shard = error.shard();
+                if matches!(error, ShardError::Slow { .. } | ShardError::Busy { .. }) {
+                    let detail = format!("{error}; ask again, or with partial=true for a list without it");
+                    Self::shard_unavailable(detail).with("shards", [shard.0])
+                } else if error.is_outage() {
+                    shards_unavailable(&[shard])
                 } else {
                     Self::internal("a shard refused the read; it was logged")
                 }

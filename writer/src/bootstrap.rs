@@ -10,7 +10,7 @@ use forebay_service::BadSetting;
 use forebay_service::health::Dependency;
 use forebay_shard::{AddressError, MigrationError, ShardAddresses, migrate, system_of};
 use tokio::time::sleep;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::Settings;
 use crate::retry;
@@ -32,6 +32,7 @@ pub(crate) async fn log(
         match Box::pin(prepare_log(settings, log.clone())).await {
             Ok((log, found)) => {
                 info!(epoch = %found.epoch(), shards = found.shards().len(), "connected to the log, which has a shard map");
+                say_room(&log, &found).await;
                 nats.up();
                 return Ok(log);
             }
@@ -50,6 +51,18 @@ pub(crate) async fn log(
             }
         }
         sleep(LOG_PAUSE).await;
+    }
+}
+
+/// Says where streams may become larger together than what the log's server gives them: it would be full before any of them is.
+async fn say_room(log: &Log, map: &ShardMap) {
+    let (given, promised) = (log.room().await.ok().and_then(|room| room.max), map.log_bytes_max());
+    if let Some(given) = given.filter(|&given| given < promised) {
+        warn!(
+            given,
+            promised,
+            "the log's streams may take more bytes than its server gives them: raise its limit, or lower stream-bytes-max"
+        );
     }
 }
 

@@ -43,7 +43,7 @@ use forebay_admin::migrate;
 use forebay_admin::room::free_bytes;
 use forebay_admin::system::System;
 use forebay_log::{Log, LogArgs, MapError};
-use forebay_model::{ShardMap, StreamId};
+use forebay_model::ShardMap;
 use forebay_replay::RecordKind;
 use forebay_service::BadSetting;
 use forebay_service::settings::units::ByteSize;
@@ -263,15 +263,14 @@ fn shards_on(stack: &Stack) -> Result<ShardList> {
 /// Says where the streams may become larger than the disk lets them.
 async fn say_room(log: &Log, map: &ShardMap, home: &Path) {
     let used = log.room().await.map_or(0, |room| room.used);
-    let streams = map.shards().flat_map(StreamId::all_of).count() as u64;
-    let promised = map.settings().streams.bytes_max.saturating_mul(streams);
+    let promised = map.log_bytes_max();
     // It may have a disk of its own.
     if let Some(free) =
         free_bytes(&home.join("servers").join("nats")).filter(|free| free.saturating_add(used) < promised)
     {
         let (promised, free, home) = (ByteSize::b(promised), ByteSize::b(free), home.display());
         note!(
-            "the log may become {promised} ({streams} streams), and {free} are free for it in {home}: a full disk would stop it. \
+            "the log may become {promised}, and {free} are free for it in {home}: a full disk would stop it. \
              Make room, or `forebay settings set stream-bytes-max=…`"
         );
     }

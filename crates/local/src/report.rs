@@ -159,6 +159,8 @@ fn to_try(args: &UpArgs, home: &Path, back: Option<&ReadBack>) -> String {
     }
     let _ = writeln!(text, "  {curl} {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'");
     let _ = writeln!(text, "  {curl} '{query}/v1/customers/CUST789/orders'");
+    let _ = writeln!(text, "  # of a view the path has the plural: `seller` is read as");
+    let _ = writeln!(text, "  {curl} '{query}/v1/sellers/S7/orders'");
     if let Some(back) = back {
         let _ = writeln!(text, "  {curl} '{}'", back.of_customer.url);
         let _ = writeln!(text, "  {curl} '{}'", back.of_hour.url);

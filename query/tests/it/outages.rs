@@ -151,6 +151,9 @@ async fn a_slow_shard_costs_its_time_out_and_no_connection() {
         scene.get("/v1/orders").await.problem(503, "shard_unavailable");
         let partial = scene.get("/v1/orders?partial=true").await.ok();
         assert_eq!(order_ids(&partial), ["X2", "X0"]);
+        let changes = scene.get("/v1/changes").await;
+        let detail = changes.problem(503, "shard_unavailable");
+        assert!(detail.starts_with("shard 1 did not answer within 300 ms"), "{detail}");
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     }
     locked.await.unwrap().unwrap();

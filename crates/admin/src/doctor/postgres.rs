@@ -99,8 +99,7 @@ async fn server(shard: ShardId, address: &ShardAddress, is_new: bool) -> ServerF
     match pool.acquire().await {
         Err(ShardError::Foreign { reason, .. }) => {
             server.is_foreign = true;
-            let advice =
-                "correct --shards, everywhere alike: until then nothing is read from it, and orders wait in the log";
+            let advice = "correct --shards, or what the map says (`forebay shards set`): until then nothing is read from it, and orders wait in the log";
             server.notes.failed("identity", reason, advice);
         }
         Err(error) => {

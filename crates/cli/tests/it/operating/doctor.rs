@@ -169,6 +169,8 @@ async fn addresses_that_were_exchanged_are_named_and_nothing_else_is_advised() {
     looked.shards = format!("{},{}", urls[1], urls[0]);
     let failed = looked.found("failed", 1).await;
     assert_eq!(failed.len(), 2, "{failed:#?}");
+    let text = looked.doctor(&[]).await.stdout;
+    assert_eq!(text.matches("correct --shards, or what the map says").count(), 2, "{text}");
     for (shard, other) in [(0, 1), (1, 0)] {
         let said = format!("it is shard {other}, and --shards or the map names it in the place of shard {shard}");
         assert_found(&failed, &format!("shard {shard} at"), &said);
