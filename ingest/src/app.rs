@@ -54,7 +54,7 @@ impl App {
             memory: Memory::new(options.memory_max.as_u64() as usize),
             rates: Rates::start(
                 Policy { unit: "orders", default: options.orders_per_s, own: |client| client.orders_per_s },
-                service,
+                &service.lifecycle,
             ),
             keys: Keys::new(Instant::now()),
             shutdown: service.shutdown().clone(),

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_api::Route;
 use forebay_service::Problem;
-use forebay_service::auth::Admission;
+use forebay_service::guard::Admission;
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderValue, Uri, header};

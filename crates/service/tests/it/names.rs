@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use axum::Router;
 use axum::routing::get;
 use forebay_service::http::carried;
-use forebay_service::settings::{LogFormat, LoggingSettings};
+use forebay_service::telemetry::{LogFormat, LoggingSettings};
 use forebay_service::{Problem, Right, Service, ServiceSettings, telemetry};
 use serde_json::Value;
 use tracing::warn;

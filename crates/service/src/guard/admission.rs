@@ -10,8 +10,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use tokio::time::sleep;
 
-use super::client::Client;
-use super::guard::Guard;
+use super::Guard;
+use crate::auth::Client;
 use crate::http::peer::Peer;
 use crate::problem::Problem;
 

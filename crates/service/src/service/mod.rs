@@ -1,5 +1,7 @@
 //! What a service's `main` holds: lifecycle, health, clients and metrics, and how they are put together.
 
+mod settings;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -19,11 +21,12 @@ use crate::http::{self, Cors, Encode, HttpLimits, Observe, Tls};
 use crate::interface::{self, Routes};
 use crate::lifecycle::{Lifecycle, signals};
 use crate::problem::Problem;
-use crate::settings::ServiceSettings;
 use crate::settings::command_line::{BadSetting, EXIT_BAD_SETTING};
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::BUILD_INFO;
 use crate::telemetry::{self, Metrics};
+
+pub use settings::ServiceSettings;
 
 /// The shared parts of a running service. Cloning it is cheap; all clones are the same service.
 #[derive(Debug, Clone)]

@@ -1,4 +1,6 @@
-//! The layer in front of routes that need a right.
+//! The layer in front of routes that need a right: who has not got it does not pass; and that it still holds while a request is answered.
+
+mod admission;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,12 +16,12 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap};
 use tower::{Layer, Service, ServiceExt};
 
-use super::client::Client;
-use super::clients::{Clients, Refusal};
-use super::jwt::{KeySource, Tokens};
+use crate::auth::{Client, Clients, KeySource, Refusal, Tokens};
 use crate::http::peer::Peer;
 use crate::limit::Rates;
 use crate::problem::Problem;
+
+pub use admission::Admission;
 
 /// Lets a request pass if its client has the right, and tells the handler who the client is. From [`Clients::guard`].
 #[derive(Debug, Clone)]
