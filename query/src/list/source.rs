@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
+use crate::moved::Picked;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
-use crate::unit::{Picked, Places, UnitRows};
+use crate::unit::{Places, UnitRows};
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;

@@ -1,15 +1,18 @@
-//! Whether anything has moved, the newest map, and what the shards have last said of all units.
+//! Whether anything has moved, the newest map, what the shards have last said of all units, and what was [`picked`] by that.
+
+mod picked;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use forebay_model::{ShardId, ShardMap, StreamKind};
+use forebay_model::{ShardId, ShardMap, StreamId, StreamKind};
 use forebay_service::Problem;
 use forebay_shard::read::AllSaid;
 
-use super::Picked;
 use crate::error::ReadError;
+
+pub(crate) use picked::Picked;
 
 /// What is known of units that move.
 #[derive(Debug, Default)]
@@ -19,7 +22,7 @@ pub(crate) struct Moved {
     was_said: AtomicBool,
     /// Whether the map may be an old one.
     is_deaf: AtomicBool,
-    said: Mutex<BTreeMap<(StreamKind, ShardId), Arc<AllSaid>>>,
+    said: Mutex<BTreeMap<StreamId, Arc<AllSaid>>>,
     /// The last one of each kind of streams.
     picked: Mutex<BTreeMap<StreamKind, Arc<Picked>>>,
 }
@@ -61,26 +64,26 @@ impl Moved {
     }
 
     /// What a shard has said of all units, as far as that is remembered.
-    pub(super) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<AllSaid>> {
-        lock(&self.said).get(&(stream, shard)).cloned()
+    pub(crate) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<AllSaid>> {
+        lock(&self.said).get(&stream.on(shard)).cloned()
     }
 
-    pub(super) fn remember(&self, stream: StreamKind, shard: ShardId, said: AllSaid) -> Arc<AllSaid> {
+    pub(crate) fn remember(&self, stream: StreamKind, shard: ShardId, said: AllSaid) -> Arc<AllSaid> {
         let said = Arc::new(said);
-        lock(&self.said).insert((stream, shard), Arc::clone(&said));
+        lock(&self.said).insert(stream.on(shard), Arc::clone(&said));
         said
     }
 
     /// A shard says something else by now.
     pub(crate) fn forget(&self, stream: StreamKind, shard: ShardId) {
-        lock(&self.said).remove(&(stream, shard));
+        lock(&self.said).remove(&stream.on(shard));
     }
 
-    pub(super) fn last_picked(&self, stream: StreamKind) -> Option<Arc<Picked>> {
+    pub(crate) fn last_picked(&self, stream: StreamKind) -> Option<Arc<Picked>> {
         lock(&self.picked).get(&stream).cloned()
     }
 
-    pub(super) fn set_picked(&self, stream: StreamKind, picked: &Arc<Picked>) {
+    pub(crate) fn set_picked(&self, stream: StreamKind, picked: &Arc<Picked>) {
         lock(&self.picked).insert(stream, Arc::clone(picked));
     }
 }
