@@ -22,7 +22,6 @@ const KNOWN: &[&str] = &[
     "ingest/src/http/batch: gather, report",
     "e2e/src/: patient, system",
     "stack/src/server: postgres, psql, secrets",
-    "writer/src/: drain, status, upkeep",
 ];
 
 type Module = Vec<String>;

@@ -1,6 +1,7 @@
 //! What each stream's writer is doing: written by its drain, read by HTTP and by trimming, and its metrics.
 
 pub(crate) mod backlog;
+mod commit_history;
 pub(crate) mod report;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +17,12 @@ pub(crate) use forebay_api::streams::DrainState as State;
 use forebay_api::streams::HaltCause;
 
 use crate::derive::Board;
-use crate::drain::failure::Failure;
+use crate::failure::Failure;
 use crate::metrics::{
     BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
-use crate::upkeep::commit_history::CommitHistory;
-use crate::upkeep::merging::begin_counting_merges;
+use commit_history::CommitHistory;
 
 /// A stream's status. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -239,7 +239,6 @@ impl LaneMetrics {
         for reason in Reason::ALL {
             count_dead(lane, shard, reason, 0);
         }
-        begin_counting_merges(lane, shard);
         Self { stored: rows("stored"), duplicate: rows("duplicate"), dead: rows("dead") }
     }
 }
