@@ -18,8 +18,6 @@ const KNOWN: &[&str] = &[
     "shard/src/: loss, owner, partition, read, store",
     "shard/src/read: eventful, stored_order",
     "shard/src/store: lane, transaction",
-    "ingest/src/: admission, app, append, sender",
-    "ingest/src/http/batch: gather, report",
     "e2e/src/: patient, system",
     "stack/src/server: postgres, psql, secrets",
 ];
