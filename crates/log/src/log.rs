@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use crate::connection::link::Link;
 use crate::error::{LogError, causes};
 use crate::frame::kind::FrameKind;
-use crate::map::watch::MapWatch;
+use crate::incarnations::Incarnations;
+use crate::map_watch::MapWatch;
 use crate::name::LogName;
 use crate::settings::{LogSettings, addresses, shown};
-use crate::stream::known::Incarnations;
 
 /// The oldest server whose acknowledgement can mean "on disk" (`sync_interval: always`).
 const SERVER_MIN: (i64, i64, i64) = (2, 10, 23);

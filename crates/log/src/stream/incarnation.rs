@@ -4,8 +4,8 @@
 use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
 
-use super::known::{Acked, Known, Remembered};
 use crate::error::LogError;
+use crate::incarnations::{Acked, Known, Remembered};
 use crate::log::Log;
 
 impl Log {

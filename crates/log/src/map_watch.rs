@@ -16,17 +16,17 @@ use crate::error::{MapError, causes};
 use crate::settings::LogSettings;
 
 /// The one key of the bucket.
-pub(super) const KEY: &str = "map";
+pub(crate) const KEY: &str = "map";
 /// How often the map is read again although nothing was announced: a watch that has silently died must not matter.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 /// How often a bucket that is not there yet is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-pub(super) fn read(entry: &Entry) -> Result<Arc<ShardMap>, MapError> {
+pub(crate) fn read(entry: &Entry) -> Result<Arc<ShardMap>, MapError> {
     serde_json::from_slice(&entry.value).map(Arc::new).map_err(|error| MapError::Unreadable(error.to_string()))
 }
 
-pub(super) async fn find_store(
+pub(crate) async fn find_store(
     jetstream: &Context,
     bucket: &str,
 ) -> Result<Option<Store>, async_nats::jetstream::context::KeyValueError> {
@@ -61,12 +61,12 @@ impl MapWatch {
         Self { current, task: settings.spawner.spawn("shard map", follower.run()) }
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<Option<Arc<ShardMap>>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<ShardMap>>> {
         self.current.subscribe()
     }
 
     /// Shows a map that this process has stored or read itself, without waiting for the watch to bring it.
-    pub(super) fn show(&self, map: &Arc<ShardMap>) {
+    pub(crate) fn show(&self, map: &Arc<ShardMap>) {
         show(&self.current, map);
     }
 }

@@ -3,10 +3,8 @@
 //! The server gives it as JSON here, not as a message. That matters for messages whose headers the client cannot read:
 //! delivered as messages they end its connection, each time anew. Whatever stands in a stream can be had this way.
 
-use std::str::FromStr;
-
+use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
-use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,6 +14,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogError;
+use crate::frame::headers::readable_headers;
 use crate::frame::stored::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 
@@ -85,36 +84,5 @@ impl Message {
         let headers = STANDARD.decode(self.hdrs.unwrap_or_default())?;
         let payload = STANDARD.decode(self.data.unwrap_or_default())?;
         Ok((readable_headers(&headers), payload.into()))
-    }
-}
-
-/// The headers of a block that can be read. The rest is left out.
-pub(crate) fn readable_headers(block: &[u8]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let text = String::from_utf8_lossy(block);
-    for line in text.lines().skip(1) {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value.trim())) {
-            headers.append(name, value);
-        }
-    }
-    headers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_can_be_read_of_a_bad_header_block_is_read() {
-        let headers =
-            readable_headers(b"NATS/1.0\r\nA: 1\r\nno colon\r\n\xff: x\r\nGr\xc3\xb6: y\r\nB:2 \r\nA:3\r\n\r\n");
-        let mut all: Vec<String> = headers
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}={value}")))
-            .collect();
-        all.sort_unstable();
-        assert_eq!(all, ["A=1", "A=3", "B=2"]);
-        assert!(readable_headers(b"").is_empty() && readable_headers(b"\xff\xff").is_empty());
     }
 }

@@ -18,26 +18,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Incarnations {
     known: Mutex<HashMap<StreamId, Known>>,
     /// One question at a time: a burst of publishes after a reconnect asks once.
-    pub(super) asking: tokio::sync::Mutex<()>,
+    pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) incarnation: Incarnation,
+pub(crate) struct Known {
+    pub(crate) incarnation: Incarnation,
     /// How often the connection had been lost when it was asked for: behind a loss may be another server's store.
-    pub(super) losses: u64,
+    pub(crate) losses: u64,
     /// A new frame in this making of the stream gets a higher sequence number than this.
-    pub(super) floor: u64,
-    pub(super) asked_at: Instant,
+    pub(crate) floor: u64,
+    pub(crate) asked_at: Instant,
     /// When it was last asked for, answered or not.
-    pub(super) looked_at: Instant,
+    pub(crate) looked_at: Instant,
 }
 
 /// What was remembered, and whether it is time to ask again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Remembered {
-    pub(super) incarnation: Incarnation,
-    pub(super) is_due: bool,
+pub(crate) struct Remembered {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) is_due: bool,
 }
 
 /// An acknowledgement, as far as it hints at the incarnation.
@@ -60,7 +60,7 @@ impl Known {
 }
 
 impl Incarnations {
-    pub(super) fn remembered(&self, stream: StreamId, acked: Acked) -> Option<Remembered> {
+    pub(crate) fn remembered(&self, stream: StreamId, acked: Acked) -> Option<Remembered> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get_mut(&stream).filter(|known| known.explains(acked))?;
         if !acked.is_duplicate {
@@ -73,12 +73,12 @@ impl Incarnations {
         Some(Remembered { incarnation: known.incarnation, is_due })
     }
 
-    pub(super) fn incarnation(&self, stream: StreamId) -> Option<Incarnation> {
+    pub(crate) fn incarnation(&self, stream: StreamId) -> Option<Incarnation> {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&stream).map(|known| known.incarnation)
     }
 
-    pub(super) fn remember(&self, stream: StreamId, known: Known) {
+    pub(crate) fn remember(&self, stream: StreamId, known: Known) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, known);
     }
 }

@@ -1,7 +1,5 @@
 //! The shard map in its key-value bucket: bootstrap, and change by compare-and-swap.
 
-pub(crate) mod watch;
-
 use std::sync::Arc;
 
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, Store, UpdateErrorKind};
@@ -13,7 +11,7 @@ use tokio::sync::watch::Receiver;
 
 use crate::error::{LogError, MapError};
 use crate::log::Log;
-use watch::{KEY, find_store, read};
+use crate::map_watch::{KEY, find_store, read};
 
 /// How many maps the bucket keeps, for people who want to see what changed.
 const HISTORY: i64 = 16;
