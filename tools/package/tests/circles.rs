@@ -13,10 +13,6 @@ const KNOWN: &[&str] = &[
     "replay/src/: fate, journal",
     "replay/src/: map, settings, source",
     "replay/src/source: input, parquet, plan, reader",
-    "shard/src/: connection, identity",
-    "shard/src/: loss, owner, partition, read, store",
-    "shard/src/read: eventful, stored_order",
-    "shard/src/store: lane, transaction",
     "e2e/src/: patient, system",
     "stack/src/server: postgres, psql, secrets",
 ];

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use forebay_model::{Member, ShardId, ShardMap};
 
 use super::address::{AddressError, ShardAddress, ShardAddresses};
-use crate::identity::Expected;
+use crate::connection::identity::Expected;
 
 /// Shards by number, and where each of them is. As text, the shards' addresses separated by `,`: the place of each is its number.
 #[derive(Clone, Debug, PartialEq, Eq)]

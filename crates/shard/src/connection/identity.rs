@@ -1,8 +1,6 @@
 //! Whose database it is: the system and the shard's number, written when the database is first taken in, and asked on every new
 //! connection. So nothing is read from, or written to, the tables of another shard where addresses were exchanged.
 
-pub mod system;
-
 use std::fmt;
 
 use forebay_model::{Hash, ShardId, SystemId};

@@ -4,9 +4,9 @@ use forebay_model::{ShardId, SystemId};
 use futures::future::join_all;
 
 use crate::connection::address::ShardAddresses;
+use crate::connection::identity::Identity;
 use crate::connection::list::ShardList;
 use crate::connection::session::{ConnectError, SessionSettings, connect_primary};
-use crate::identity::Identity;
 
 /// Why it is not known of which system databases are.
 #[derive(Debug, thiserror::Error)]

@@ -14,9 +14,9 @@ use forebay_model::request::FATES_KEPT_US;
 use forebay_model::{Claimant, Lane, RequestId, Timestamp};
 use sqlx::postgres::PgConnection;
 
-use crate::dead_letter::{Letter, RowPosition};
-use crate::frame::IndexedFrame;
-use crate::store::step::{Step, StepError, step};
+use crate::dead_letter::Letter;
+use crate::frame::{IndexedFrame, RowPosition};
+use crate::step::{Step, StepError, step};
 
 /// Beyond the time for which it is told: clocks differ.
 const MARGIN_US: i64 = 86_400_000_000;

@@ -3,12 +3,16 @@
 //! `statement_timeout` does not end a COPY that waits for its client, and the client library sets no keepalive: a peer that has
 //! gone silent is noticed here or nowhere.
 
+mod error;
+
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::connection::sqlstate::{ErrorClass, sqlstate};
+
+pub use error::StoreError;
 
 /// How long the server may take for one step. A batch is a few MiB.
 const STEP_MAX: Duration = Duration::from_secs(8);
