@@ -10,9 +10,6 @@ const KNOWN: &[&str] = &[
     "model/src/: claim, event, fact, id, lane, order, ownership, place, request, routing, settings, tenant, touched, tuple",
     "model/src/fact: derive, view_events",
     "model/src/routing: departure, queue, shard_map",
-    "replay/src/: fate, journal",
-    "replay/src/: map, settings, source",
-    "replay/src/source: input, parquet, plan, reader",
     "e2e/src/: patient, system",
     "stack/src/server: postgres, psql, secrets",
 ];

@@ -36,8 +36,8 @@ use self::name::SourceName;
 use self::object::Object;
 use self::place::Place;
 use self::window::Window;
-use crate::source::reader::Skip;
 use crate::source::rows::query_rows::Query;
+use crate::source::skip::Skip;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 /// So much of a file is looked at before it is read.

@@ -1,5 +1,7 @@
 //! A run from its beginning to its end: it delivers the files, and waits until it is decided what became of them.
 
+mod watch;
+
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,7 +21,6 @@ use crate::delivery::sender::Sender;
 use crate::event::{Event, Tell};
 use crate::fate::ask::Asker;
 use crate::fate::lines;
-use crate::fate::watch::Watch;
 use crate::journal::start::JournalStart;
 use crate::journal::state::StateDir;
 use crate::journal::summary::{Ending, Summary};
@@ -28,8 +29,10 @@ use crate::report::Reporting;
 use crate::settings::Settings;
 use crate::source::input::Input;
 use crate::source::plan::Plan;
-use crate::source::reader::{Handed, Reader, Skip};
+use crate::source::reader::{Handed, Reader};
+use crate::source::skip::Skip;
 use crate::worker::{Failure, Work, Worker};
+use watch::Watch;
 
 /// Bytes of a request. Larger ones gain nothing, and more would have to be sent again after a lost connection.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
