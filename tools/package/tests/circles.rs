@@ -10,8 +10,6 @@ const KNOWN: &[&str] = &[
     "model/src/: claim, event, fact, id, lane, order, ownership, place, request, routing, settings, tenant, touched, tuple",
     "model/src/fact: derive, view_events",
     "model/src/routing: departure, queue, shard_map",
-    "e2e/src/: patient, system",
-    "stack/src/server: postgres, psql, secrets",
 ];
 
 type Module = Vec<String>;
