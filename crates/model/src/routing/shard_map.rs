@@ -2,38 +2,18 @@
 //! shard to another; and the settings of the system.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bucket::BUCKETS;
 use crate::ownership::{Entry, MoveId, Ownership, Phase, Unit};
-use crate::routing::bucket::BUCKETS;
 use crate::routing::departure::{Departure, LastPlaces, StillNamed};
 use crate::routing::queue::{MoveQueue, Pace};
-use crate::{Bucket, CustomerId, Hash, Lane, Member, Receipt, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
-
-/// A shard's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ShardId(pub u16);
-
-impl fmt::Display for ShardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The version of a shard map. Every change makes the next one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Epoch(pub u64);
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::{
+    Bucket, CustomerId, Epoch, Hash, Lane, Member, Receipt, ShardId, StreamId, StreamKind, SystemId, SystemSettings,
+    Tenant,
+};
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
 /// from one to another; where the shards are; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use forebay_model::routing::bucket::BUCKETS;
+use forebay_model::bucket::BUCKETS;
 use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use forebay_model::id::Home;
+use forebay_model::order::home::Home;
 use forebay_model::{Bucket, Lane, Tenant, Timestamp, Tuple, Tuples};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};

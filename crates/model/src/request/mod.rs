@@ -1,8 +1,10 @@
 //! The numbers of requests to ingest: by them it is counted what became of their orders.
 
+pub mod claim;
+
 use std::fmt;
 
-use crate::touched::id_key;
+use crate::key_hash::id_key;
 use crate::{CustomerId, Tenant, Timestamp};
 
 /// How many bytes a request's number has.

@@ -1,11 +1,9 @@
 //! What a commit touched, as far as caches need it: hashed keys and hours.
 
-pub(crate) mod key;
-
 use crate::tuple::TupleIndex;
 use crate::{Lane, Tenant, Timestamp};
 
-pub use crate::touched::key::{id_key, view_key};
+pub use crate::key_hash::{id_key, view_key};
 
 /// The microseconds of an hour.
 pub const HOUR_US: i64 = 3_600_000_000;

@@ -35,4 +35,4 @@ macro_rules! one_for_each {
     };
 }
 
-pub(crate) use one_for_each;
+pub(super) use one_for_each;
