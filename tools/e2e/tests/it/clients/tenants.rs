@@ -11,7 +11,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::bound::sha256;
+use super::bound::sha256;
 
 /// Whom the office asks for: nobody's, and those of two tenants.
 const TENANTS: [&str; 3] = ["", "red", "blue é"];

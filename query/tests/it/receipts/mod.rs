@@ -1,5 +1,7 @@
 //! With its receipt a client sees what it has written: at once, or as soon as it is there, and never a wrong "not found".
 
+mod fates;
+
 use std::time::{Duration, Instant};
 
 use forebay_testkit::service::Answer;

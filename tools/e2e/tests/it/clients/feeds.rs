@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 /// Keys by the client's name.
 fn listed(clients: &[(&str, &str)]) -> String {
     let client = |(name, more): &(&str, &str)| {
-        let key = crate::bound::sha256(name);
+        let key = super::bound::sha256(name);
         format!("[[client]]\nname = '{name}'\nkey_sha256 = '{key}'\n{more}\n")
     };
     clients.iter().map(client).collect()

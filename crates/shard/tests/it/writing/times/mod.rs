@@ -1,5 +1,7 @@
 //! Instants are the same here and there.
 
+mod second;
+
 use forebay_model::Timestamp;
 use forebay_shard::Timestamptz;
 use forebay_shard::{PoolSettings, ShardPool};

@@ -1,5 +1,8 @@
 //! Asking for exports, and reading them.
 
+mod exports;
+mod torn;
+
 use bytes::Bytes;
 use forebay_parquet::Table;
 use reqwest::Response;

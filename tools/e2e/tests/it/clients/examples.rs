@@ -51,7 +51,7 @@ async fn every_example_does_what_it_says() {
 
 #[test]
 fn the_page_of_the_rust_client_shows_the_example_that_runs() {
-    let page = include_str!("../../../../crates/client/README.md");
-    let example = include_str!("../../../../examples/post_and_read.rs");
+    let page = include_str!("../../../../../crates/client/README.md");
+    let example = include_str!("../../../../../examples/post_and_read.rs");
     assert!(page.contains(&format!("```rust\n{example}```")), "the example of crates/client/README.md is another one");
 }

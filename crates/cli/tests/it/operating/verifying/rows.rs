@@ -7,8 +7,8 @@ use forebay_model::tuple::Tuples;
 use forebay_model::{Lane, ShardId, StreamKind};
 use serde_json::{Value, json};
 
+use super::SUM_ANEW;
 use crate::operating::operated::{Operated, order_at, orders};
-use crate::operating::verify::SUM_ANEW;
 
 const SHARD: ShardId = ShardId(0);
 /// More than are compared at a time.

@@ -1,5 +1,7 @@
 //! `forebay verify`.
 
+mod rows;
+
 use async_nats::jetstream::stream::Config;
 use forebay_model::{Position, ShardId, StreamKind};
 use forebay_testkit::eventually;

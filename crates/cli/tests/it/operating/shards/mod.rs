@@ -1,5 +1,8 @@
 //! `forebay migrate` and `forebay shards`.
 
+mod members;
+mod moving;
+
 use forebay_model::StreamKind;
 use forebay_testkit::command::Finished;
 use forebay_testkit::{Databases, eventually};

@@ -7,7 +7,7 @@ use forebay_model::{Bucket, CustomerId, ShardId, ShardMap, StreamKind, Tenant};
 use forebay_testkit::eventually;
 use serde_json::Value;
 
-use super::operated::{Operated, order, orders};
+use crate::operating::operated::{Operated, order, orders};
 
 /// A system with orders, and all that follows from them.
 async fn begin(name: &str, shards: usize) -> Operated {
