@@ -13,7 +13,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`log`] | the handle on the log: its connection |
+//! | [`log`] | the handle on the log: its connection, a copy of the map that is kept current, and what is remembered of the streams |
 //! | `settings` | which log, as flags and for this crate |
 //! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
@@ -22,13 +22,11 @@
 //! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
 //! | `connection` | whether a connection stands; how it shows who it is, and whom it trusts |
 //! | [`reach`] | reaching a log however long it takes, and following it |
-//! | `incarnations` | what is remembered of the streams: which making of each gave the last acknowledgements |
 //! | [`reader`] | reading frames on from a position; one frame asked for by its place |
 //! | [`map`] | the shard map: bootstrap, change |
-//! | `map_watch` | a copy of the map that is kept current |
 //! | [`founding`] | making a system where there is none, and what is said of one that is there |
 //! | [`notice`] | commit notices: what a commit touched |
-//! | `talk` |
+//! | `talk` | what processes of one kind tell each other, beside the log |
 
 mod connection;
 mod error;
@@ -38,10 +36,8 @@ pub mod frame;
 pub mod fuzzing;
 #[cfg(test)]
 mod golden;
-mod incarnations;
 pub mod log;
 pub mod map;
-mod map_watch;
 pub mod name;
 pub mod notice;
 pub mod publish;

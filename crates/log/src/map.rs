@@ -11,7 +11,7 @@ use tokio::sync::watch::Receiver;
 
 use crate::error::{LogError, MapError};
 use crate::log::Log;
-use crate::map_watch::{KEY, find_store, read};
+use crate::log::map_watch::{KEY, find_store, read};
 
 /// How many maps the bucket keeps, for people who want to see what changed.
 const HISTORY: i64 = 16;

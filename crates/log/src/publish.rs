@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::error::causes;
 use crate::frame::Frame;
-use crate::incarnations::Acked;
 use crate::log::Log;
+use crate::log::incarnations::Acked;
 
 /// How long to wait between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);

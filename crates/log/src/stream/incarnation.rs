@@ -5,8 +5,8 @@ use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
 
 use crate::error::LogError;
-use crate::incarnations::{Acked, Known, Remembered};
 use crate::log::Log;
+use crate::log::incarnations::{Acked, Known, Remembered};
 
 impl Log {
     /// Which making of the stream gave an acknowledgement.

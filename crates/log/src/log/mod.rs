@@ -1,5 +1,8 @@
 //! The handle on a log: one connection to NATS, and what every part of this crate shares.
 
+pub(crate) mod incarnations;
+pub(crate) mod map_watch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +18,10 @@ use tokio::sync::watch;
 use crate::connection::link::Link;
 use crate::error::{LogError, causes};
 use crate::frame::kind::FrameKind;
-use crate::incarnations::Incarnations;
-use crate::map_watch::MapWatch;
 use crate::name::LogName;
 use crate::settings::{LogSettings, addresses, shown};
+use incarnations::Incarnations;
+use map_watch::MapWatch;
 
 /// The oldest server whose acknowledgement can mean "on disk" (`sync_interval: always`).
 const SERVER_MIN: (i64, i64, i64) = (2, 10, 23);
