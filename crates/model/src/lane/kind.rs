@@ -89,6 +89,19 @@ one_for_each! {
     PerKind, StreamKind
 }
 
+impl<T> PerKind<T> {
+    /// Of what was logged, and of what was derived.
+    pub fn of(logged: T, derived: T) -> Self {
+        Self([logged, derived])
+    }
+
+    /// That of what was logged, and that of what was derived.
+    pub fn into_both(self) -> (T, T) {
+        let Self([logged, derived]) = self;
+        (logged, derived)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

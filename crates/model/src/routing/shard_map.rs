@@ -11,8 +11,8 @@ use crate::ownership::{Entry, MoveId, Ownership, Phase, Unit};
 use crate::routing::departure::{Departure, LastPlaces, StillNamed};
 use crate::routing::queue::{MoveQueue, Pace};
 use crate::{
-    Bucket, CustomerId, Epoch, Hash, Lane, Member, Receipt, ShardId, StreamId, StreamKind, SystemId, SystemSettings,
-    Tenant,
+    Bucket, CustomerId, Epoch, Hash, Lane, Member, PerKind, Receipt, ShardId, StreamId, StreamKind, SystemId,
+    SystemSettings, Tenant,
 };
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
@@ -27,7 +27,7 @@ pub struct ShardMap {
     hash: Hash,
     settings: SystemSettings,
     founders: NonZeroU16,
-    places: [Vec<ShardId>; StreamKind::ALL.len()],
+    places: PerKind<Vec<ShardId>>,
     /// In the order of their units.
     moves: Vec<Entry>,
     queue: MoveQueue,
@@ -173,7 +173,7 @@ impl ShardMap {
         let (kept, under_way) = self.moves.iter().filter(is_of).partition::<Vec<_>, _>(|entry| entry.phase.is_owned());
         let named = StillNamed {
             shard,
-            buckets: self.places.iter().map(has).sum(),
+            buckets: self.places.iter().map(|(_, places)| has(places)).sum(),
             under_way: under_way.len() + self.queue.targets().filter(|&to| to == shard).count(),
             kept: kept.len(),
             is_last: self.staying().all(|other| other == shard),
@@ -238,7 +238,7 @@ impl ShardMap {
 
     /// The shard that a bucket's facts of a kind of streams are logged to, and where readers of them begin.
     pub fn shard(&self, stream: StreamKind, bucket: Bucket) -> ShardId {
-        self.places[stream as usize][usize::from(bucket.number())]
+        self.places[stream][usize::from(bucket.number())]
     }
 
     /// The log of a lane's facts of a bucket.
@@ -370,9 +370,10 @@ impl Unchecked {
         let leaving = departures.iter().filter(|(_, departure)| **departure == Departure::Leaving);
         let placed = members.keys().chain(&logged).chain(&derived).chain(leaving.map(|(shard, _)| shard));
         let shards: BTreeSet<ShardId> = placed.copied().chain(sides).chain(queue.targets()).collect();
-        let (places, shards) = ([logged, derived], shards.into_iter().collect());
+        let shards = shards.into_iter().collect();
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
-        let has_moved = !moves.is_empty() || places.iter().any(is_away);
+        let has_moved = !moves.is_empty() || is_away(&logged) || is_away(&derived);
+        let places = PerKind::of(logged, derived);
         ShardMap {
             epoch,
             system,
@@ -446,7 +447,7 @@ impl From<ShardMap> for Unchecked {
             shards: _,
             has_moved: _,
         } = map;
-        let [logged, derived] = places;
+        let (logged, derived) = places.into_both();
         let (kept, moves) = kept(moves.into_iter());
         Self {
             epoch,
