@@ -127,7 +127,7 @@ impl Shards {
                 of,
                 addresses: addresses.clone(),
                 store: settings.store(),
-                merge_quiet: settings.options.merge_quiet,
+                merge_idle: settings.options.merge_idle,
                 batch_rows: settings.options.batch_rows as usize,
                 batch_bytes,
                 log: self.log.clone().reading_ahead(batch_bytes),

@@ -12,18 +12,18 @@ use super::object::Object;
 
 /// Where bytes lie.
 #[derive(Clone)]
-pub(crate) enum Place {
+pub(crate) enum ByteSource {
     File(Arc<File>),
     Object(Object),
 }
 
 /// Reads on from there, asking for as much as there is room for.
 pub(crate) struct ReadFrom {
-    place: Place,
+    place: ByteSource,
     at: u64,
 }
 
-impl Place {
+impl ByteSource {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self::File(Arc::new(File::open(path)?)))
     }
@@ -64,8 +64,8 @@ impl Place {
 impl Read for ReadFrom {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &self.place {
-            Place::File(file) => file.read_at(buffer, self.at)?,
-            Place::Object(object) => {
+            ByteSource::File(file) => file.read_at(buffer, self.at)?,
+            ByteSource::Object(object) => {
                 let bytes = object.read_at(self.at, buffer.len())?;
                 buffer[..bytes.len()].copy_from_slice(&bytes);
                 bytes.len()

@@ -130,10 +130,10 @@ impl<'a> Session<'a> {
 
     /// What merges partitions, and indexes them by status, for as long as the session lasts.
     pub(crate) fn upkeep(&self) -> impl Future<Output = ()> + use<> {
-        let StreamContext { of, merge_quiet, .. } = *self.context;
+        let StreamContext { of, merge_idle, .. } = *self.context;
         let merging = |lane| {
             let (address, activity) = (self.store.address().clone(), Arc::clone(&self.activity));
-            Merging::new(lane, of.shard, address, activity, merge_quiet).run()
+            Merging::new(lane, of.shard, address, activity, merge_idle).run()
         };
         let merges: Vec<_> = of.lanes().map(merging).collect();
         // The lane whose orders a stream's events are about.

@@ -13,7 +13,7 @@ const MARKS_MAX: usize = 64;
 
 /// How far one source has derived for one target, in the order in which it came there.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trail {
+pub(crate) struct DerivedMarks {
     /// The oldest first. Both positions rise from one to the next, and what was published always does.
     marks: VecDeque<Mark>,
     /// How far the source had committed when the last one was noted.
@@ -27,7 +27,7 @@ pub(crate) struct Mark {
     pub(crate) published: Position,
 }
 
-impl Trail {
+impl DerivedMarks {
     /// Takes note of what the source had noted when it had committed up to `at`. False where that is no news.
     pub(crate) fn note(&mut self, mark: Mark, at: Position) -> bool {
         if self.at.is_some_and(|known| known.is_later_than(at)) {
@@ -87,45 +87,45 @@ mod tests {
         Mark { through: at(1, through), published: at(7, published) }
     }
 
-    fn seq(trail: &Trail, position: u64) -> Option<u64> {
-        trail.published(at(1, position)).map(|published| published.seq)
+    fn seq(marks: &DerivedMarks, position: u64) -> Option<u64> {
+        marks.published(at(1, position)).map(|published| published.seq)
     }
 
     #[test]
     fn an_old_receipt_does_not_wait_for_what_was_published_since() {
-        let mut trail = Trail::default();
+        let mut marks = DerivedMarks::default();
         for (through, published) in [(10, 3), (20, 8), (25, 8), (30, 9)] {
-            assert!(trail.note(mark(through, published), at(1, through)));
+            assert!(marks.note(mark(through, published), at(1, through)));
         }
         assert_eq!(
-            [1, 10, 11, 25, 26, 30, 31].map(|p| seq(&trail, p)),
+            [1, 10, 11, 25, 26, 30, 31].map(|p| seq(&marks, p)),
             [3, 3, 8, 8, 9, 9, 0].map(|s| (s > 0).then_some(s))
         );
-        assert_eq!(trail.published(at(2, 1)), None, "a position of another making of the logged stream");
+        assert_eq!(marks.published(at(2, 1)), None, "a position of another making of the logged stream");
     }
 
     #[test]
     fn what_was_derived_for_a_stream_that_is_gone_is_forgotten() {
-        let mut trail = Trail::default();
-        trail.note(mark(10, 3), at(1, 10));
+        let mut marks = DerivedMarks::default();
+        marks.note(mark(10, 3), at(1, 10));
         // The target's stream is another one: everything is owed.
-        trail.note(Mark { through: at(1, 0), published: at(8, 0) }, at(1, 10));
-        assert_eq!(seq(&trail, 5), None);
-        trail.note(Mark { through: at(1, 6), published: at(8, 2) }, at(1, 12));
-        assert_eq!(trail.published(at(1, 5)), Some(at(8, 2)));
-        assert_eq!(trail.published(at(1, 7)), None);
+        marks.note(Mark { through: at(1, 0), published: at(8, 0) }, at(1, 10));
+        assert_eq!(seq(&marks, 5), None);
+        marks.note(Mark { through: at(1, 6), published: at(8, 2) }, at(1, 12));
+        assert_eq!(marks.published(at(1, 5)), Some(at(8, 2)));
+        assert_eq!(marks.published(at(1, 7)), None);
         // Set back, to derive by another map.
-        trail.note(Mark { through: at(1, 2), published: at(8, 2) }, at(1, 12));
-        assert_eq!(trail.published(at(1, 5)), None);
+        marks.note(Mark { through: at(1, 2), published: at(8, 2) }, at(1, 12));
+        assert_eq!(marks.published(at(1, 5)), None);
     }
 
     #[test]
     fn word_that_comes_late_changes_nothing() {
-        let mut trail = Trail::default();
-        trail.note(mark(10, 3), at(1, 10));
-        trail.note(mark(20, 8), at(1, 20));
-        assert!(!trail.note(mark(10, 3), at(1, 10)) && !trail.note(mark(20, 8), at(1, 20)));
-        assert_eq!((seq(&trail, 5), seq(&trail, 15)), (Some(3), Some(8)));
+        let mut marks = DerivedMarks::default();
+        marks.note(mark(10, 3), at(1, 10));
+        marks.note(mark(20, 8), at(1, 20));
+        assert!(!marks.note(mark(10, 3), at(1, 10)) && !marks.note(mark(20, 8), at(1, 20)));
+        assert_eq!((seq(&marks, 5), seq(&marks, 15)), (Some(3), Some(8)));
     }
 
     /// What a source may come to next.
@@ -149,7 +149,7 @@ mod tests {
         /// The model remembers where everything that follows from each frame was published last.
         #[test]
         fn what_is_answered_holds_everything_that_follows(steps in steps()) {
-            let mut trail = Trail::default();
+            let mut marks = DerivedMarks::default();
             // By frame of the logged stream, from 1: where the last fact that follows up to there lies.
             let mut needed: Vec<u64> = Vec::new();
             let (mut incarnation, mut through, mut published, mut committed) = (1, 0, 0, 0);
@@ -171,27 +171,27 @@ mod tests {
                     continue;
                 }
                 let mark = Mark { through: at(1, through), published: at(incarnation, published) };
-                trail.note(mark, at(1, committed));
+                marks.note(mark, at(1, committed));
                 for position in 1..=through {
-                    let (answer, needed) = (trail.published(at(1, position)), at(incarnation, needed[position as usize - 1]));
+                    let (answer, needed) = (marks.published(at(1, position)), at(incarnation, needed[position as usize - 1]));
                     let is_late_enough = answer.is_some_and(|answer| answer.covers(needed));
-                    prop_assert!(is_late_enough, "{position} needs {needed}, answered {answer:?} by {trail:?}");
+                    prop_assert!(is_late_enough, "{position} needs {needed}, answered {answer:?} by {marks:?}");
                 }
-                prop_assert_eq!(trail.published(at(1, through + 1)), None);
-                prop_assert!(trail.marks.len() <= MARKS_MAX);
+                prop_assert_eq!(marks.published(at(1, through + 1)), None);
+                prop_assert!(marks.marks.len() <= MARKS_MAX);
             }
         }
 
         /// Of the last ones nothing is forgotten, so a receipt of a moment ago waits for nothing that came behind it.
         #[test]
         fn the_last_marks_are_exact(count in 1u64..1000) {
-            let mut trail = Trail::default();
+            let mut marks = DerivedMarks::default();
             for n in 1..=count {
-                trail.note(mark(10 * n, n), at(1, 10 * n));
+                marks.note(mark(10 * n, n), at(1, 10 * n));
             }
             for n in count.saturating_sub(MARKS_MAX as u64 / 2 - 1).max(1)..=count {
-                prop_assert_eq!(seq(&trail, 10 * n), Some(n));
-                prop_assert_eq!(seq(&trail, 10 * n - 9), Some(n));
+                prop_assert_eq!(seq(&marks, 10 * n), Some(n));
+                prop_assert_eq!(seq(&marks, 10 * n - 9), Some(n));
             }
         }
     }
