@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use forebay_log::Log;
-use forebay_model::{EventParser, OrderParser, ShardMap};
+use forebay_model::{EventParser, OrderParser, ShardMap, ViewSet};
 use forebay_service::limit::{Policy, Rates};
 use forebay_service::{BadSetting, Problem, Service, Shutdown};
 use metrics::{Counter, counter};
@@ -54,7 +54,7 @@ impl App {
             memory: Memory::new(options.memory_max.as_u64() as usize),
             rates: Rates::start(
                 Policy { unit: "orders", default: options.orders_per_s, own: |client| client.orders_per_s },
-                service,
+                &service.lifecycle,
             ),
             keys: Keys::new(Instant::now()),
             shutdown: service.shutdown().clone(),
@@ -95,6 +95,14 @@ impl App {
     pub(crate) fn map(&self) -> Result<Arc<ShardMap>, Problem> {
         let map = self.log()?.map.borrow().clone();
         map.ok_or_else(|| Problem::not_ready("there is no shard map yet: no writer has been started on this log"))
+    }
+
+    /// The views that keys are checked of.
+    ///
+    /// # Errors
+    /// As [`App::map`].
+    pub(crate) fn views(&self) -> Result<ViewSet, Problem> {
+        Ok(self.map()?.settings().views.in_force().clone())
     }
 
     /// What logs facts.

@@ -13,6 +13,7 @@
 //! | [`http`] | `POST /v1/orders`, `POST /v1/orders/batch` |
 //! | [`assign`] | where the random part of assigned order ids comes from |
 //! | [`keys`] | which idempotency keys were used of late, and what for |
+//! | `log_watch` | the task that reaches the log |
 //! | [`memory`] | the bound on bytes in hand |
 //! | [`metrics`] | what is measured |
 //! | [`append`] | a request's orders, logged: those of concurrent requests become frames, per shard |
@@ -25,6 +26,7 @@ mod assign;
 pub mod fuzzing;
 mod http;
 mod keys;
+mod log_watch;
 mod memory;
 mod metrics;
 mod sender;

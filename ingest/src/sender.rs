@@ -1,10 +1,8 @@
 //! For whom a client may speak. Orders and events are read for a sender, and for nobody else.
 
-use forebay_model::{CustomerId, Owner, RequestId, Tenant, Timestamp};
+use forebay_model::{CustomerId, Owner, RequestId, Tenant, Timestamp, ViewSet};
 use forebay_service::auth::Binding;
 use forebay_service::{Client, Problem};
-
-use crate::app::App;
 
 /// Who sends: for a tenant, and of that for anybody or for a customer alone.
 #[derive(Clone, Debug)]
@@ -18,9 +16,9 @@ impl Sender {
     /// By what a client is bound to.
     ///
     /// # Errors
-    /// The problem `forbidden` for who is bound to what has no orders of its own. Or that there is no map yet, where it depends on its views.
-    pub(crate) fn of(client: &Client, app: &App) -> Result<Self, Problem> {
-        let only = match client.binding(|| Ok(app.map()?.settings().views.in_force().clone()))? {
+    /// The problem `forbidden` for who is bound to what has no orders of its own. Or that there is no map yet, where it depends on the views.
+    pub(crate) fn of(client: &Client, views: impl FnOnce() -> Result<ViewSet, Problem>) -> Result<Self, Problem> {
+        let only = match client.binding(views)? {
             None => None,
             Some(Binding::Customer(customer_id)) => Some(customer_id.clone()),
             Some(binding @ Binding::Key { .. }) => {

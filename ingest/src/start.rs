@@ -4,8 +4,8 @@ use forebay_api::Route;
 use forebay_service::{BadSetting, Routes, Service};
 
 use crate::app::App;
-use crate::append::log_watch::LogWatch;
 use crate::http::{batch, event, order};
+use crate::log_watch::LogWatch;
 use crate::{Settings, metrics};
 
 /// Starts the service's tasks and returns its routes. Until the log is reached and has a shard map, requests get 503

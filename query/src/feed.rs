@@ -14,10 +14,10 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
 use crate::error::ReadError;
-use crate::http::request::reader::Reader;
+use crate::moved::Picked;
 use crate::position::patience::Patience;
+use crate::reader::Reader;
 use crate::replica::shard::Shard;
-use crate::unit::Picked;
 use crate::unit::pick::{MOVED_MAX, pause_before};
 
 /// The most bytes of a piece, shared out among the shards.

@@ -12,12 +12,15 @@
 //! | `settings` | flags and environment variables |
 //! | `start`, `app` | the tasks and the routes; what handlers share |
 //! | `http` | the endpoints: requests checked strictly, answers as responses |
+//! | `reader` | who asks, and so what may be seen |
 //! | `list` | whose orders a list has; the rows of one shard, piece by piece, and of several as one list; cursors |
 //! | `lookup` | finding one order |
 //! | `export` | a whole list in one answer, streamed |
 //! | `cache` | answers that are kept, and whether they hold still |
 //! | `replica` | the shards, the servers of each, and which of them answers; waiting for a receipt |
-//! | `unit` | units, wherever they are |
+//! | `feed` | what was stored, in order, to follow |
+//! | `moved` | whether units have moved, and which shard each is read from |
+//! | `unit` | units, wherever they are: asked for and picked |
 //! | `position` | the positions of an answer; how far streams are known to be, and since when; how far facts are derived |
 //! | `answer` | rows as JSON; what became of an order, what orders come to |
 //! | `log_watch` | the task that follows the log |
@@ -39,7 +42,9 @@ mod list;
 mod log_watch;
 mod lookup;
 mod metrics;
+mod moved;
 mod position;
+mod reader;
 mod replica;
 mod settings;
 mod start;

@@ -32,7 +32,7 @@ pub fn start(settings: &Settings, service: &Service) -> anyhow::Result<Routes> {
     let cache = Cache::new(settings.options.cache_bytes.as_u64(), redis, derivations);
     let default = settings.options.requests_per_s;
     let policy = Policy { unit: "requests", default, own: |client| client.requests_per_s };
-    let rates = Rates::start(policy, service);
+    let rates = Rates::start(policy, &service.lifecycle);
     let app = App::new(shards, cache, Limits::new(settings), service.shutdown().clone());
     service.lifecycle.spawn("log", LogWatch::new(app.clone(), log, &rates, service).run());
     Ok(http::routes(&service.clients, &rates, app))

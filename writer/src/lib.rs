@@ -12,6 +12,7 @@
 //! | `bootstrap` | the log's streams, the shard map, the shards' tables |
 //! | `shards` | the shards of the map as it is now, each with what it needs |
 //! | `drain` | one stream's loop over sessions: fail, wait, start over; while all goes well lead, read, commit, announce |
+//! | `failure` | what can stop a session |
 //! | `derive` | what follows from stored orders, published behind the commit |
 //! | `failpoint` | places where a test makes the writer fail |
 //! | `retry` | how long is waited after a failure |
@@ -25,6 +26,7 @@ mod bootstrap;
 mod derive;
 mod drain;
 mod failpoint;
+mod failure;
 mod metrics;
 mod moving;
 mod retry;

@@ -48,8 +48,8 @@ pub struct WriterOptions {
     pub partitions_ahead: u32,
 
     /// How long nothing may have been written to a month before its partitions become one, in seconds; 0 leaves them as they are
-    #[arg(long = "merge-quiet-s", env = "FOREBAY_MERGE_QUIET_S", default_value = "600", value_parser = units::seconds)]
-    pub merge_quiet: Duration,
+    #[arg(long = "merge-idle-s", env = "FOREBAY_MERGE_IDLE_S", default_value = "600", value_parser = units::seconds)]
+    pub merge_idle: Duration,
 
     /// Rows that are committed together at most
     #[arg(long, env = "FOREBAY_BATCH_ROWS", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..))]

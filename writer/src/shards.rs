@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use forebay_log::Log;
-use forebay_model::{ShardId, ShardMap, StreamId};
+use forebay_model::{Lane, ShardId, ShardMap, StreamId};
 use forebay_service::Service;
 use forebay_service::health::{Dependency, Need};
 use forebay_shard::ShardAddresses;
@@ -17,6 +17,7 @@ use crate::drain::Drain;
 use crate::drain::context::StreamContext;
 use crate::status::Status;
 use crate::status::backlog::Backlog;
+use crate::upkeep::merging::begin_counting_merges;
 use crate::{Settings, bootstrap, moving};
 
 /// What is drained.
@@ -113,6 +114,9 @@ impl Shards {
         let tables = tables(shard, addresses.clone(), dependency.clone(), done, end.clone());
         lifecycle.spawn(format!("tables of shard {shard}"), lasting(tables, stop.clone()));
         let mut told = vec![dependency.clone(), doors.of(shard)];
+        for lane in Lane::ALL {
+            begin_counting_merges(lane, shard);
+        }
         for of in StreamId::all_of(shard) {
             let status = Status::new(of, settings.options.keep_behind);
             self.backlog.add(status.clone());
@@ -123,7 +127,7 @@ impl Shards {
                 of,
                 addresses: addresses.clone(),
                 store: settings.store(),
-                merge_quiet: settings.options.merge_quiet,
+                merge_idle: settings.options.merge_idle,
                 batch_rows: settings.options.batch_rows as usize,
                 batch_bytes,
                 log: self.log.clone().reading_ahead(batch_bytes),

@@ -23,6 +23,8 @@
 //! | [`stats`] | figures per shard | query |
 //! | [`streams`] | how each stream of each shard stands | writer |
 //!
+//! Those of orders, from [`new_order`] to [`receipt`], stand in the room `orders`; [`health`], [`totals`], [`stats`] and [`streams`] in `figures`.
+//!
 //! What is said of all of this to people and to programs, [`DESCRIPTION`], is made of it by a test (`description`): nothing has to be
 //! made while a service runs, and nobody who builds one pays for it.
 

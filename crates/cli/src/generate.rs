@@ -39,8 +39,8 @@ pub struct Args {
 
     /// The day (or RFC 3339 time) from which on orders come; `now` lets the last one come now, and is therefore the one
     /// setting by which the same seed makes other orders tomorrow
-    #[arg(long, value_name = "WHEN", default_value = "2025-06-01", value_parser = from)]
-    pub from: From,
+    #[arg(long, value_name = "WHEN", default_value = "2025-06-01", value_parser = first_order)]
+    pub from: FirstOrder,
 
     /// Over how many days the orders are spread
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
@@ -67,7 +67,7 @@ pub enum Ids {
 
 /// When the first order may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum FirstOrder {
     /// At that time.
     At(Timestamp),
     /// So that the last one comes now.
@@ -79,8 +79,10 @@ impl Args {
     pub fn recipe(&self, now: Timestamp) -> Recipe {
         let span_ms = u64::from(self.days) * DAY_MS;
         let from = match self.from {
-            From::At(from) => from,
-            From::UntilNow => Timestamp::from_unix_us(now.unix_us() - i64::from(self.days) * DAY_MS as i64 * 1000),
+            FirstOrder::At(from) => from,
+            FirstOrder::UntilNow => {
+                Timestamp::from_unix_us(now.unix_us() - i64::from(self.days) * DAY_MS as i64 * 1000)
+            }
         };
         Recipe {
             orders: self.orders,
@@ -126,12 +128,12 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn from(text: &str) -> Result<From, String> {
+fn first_order(text: &str) -> Result<FirstOrder, String> {
     if text == "now" {
-        return Ok(From::UntilNow);
+        return Ok(FirstOrder::UntilNow);
     }
     let at = Timestamp::parse(text).or_else(|_| Timestamp::parse(&format!("{text}T00:00:00Z")));
-    at.map(From::At).map_err(|_| "expected a day such as 2025-06-01, an RFC 3339 time, or now".to_owned())
+    at.map(FirstOrder::At).map_err(|_| "expected a day such as 2025-06-01, an RFC 3339 time, or now".to_owned())
 }
 
 #[cfg(test)]
@@ -141,10 +143,10 @@ mod tests {
     #[test]
     fn times_are_read() {
         let june = Timestamp::parse("2025-06-01T00:00:00Z").unwrap();
-        assert_eq!(from("2025-06-01"), Ok(From::At(june)));
-        assert_eq!(from("2025-06-01T02:00:00+02:00"), Ok(From::At(june)));
-        assert_eq!(from("now"), Ok(From::UntilNow));
-        assert!(from("yesterday").is_err() && skew("-1").is_err() && skew("NaN").is_err());
+        assert_eq!(first_order("2025-06-01"), Ok(FirstOrder::At(june)));
+        assert_eq!(first_order("2025-06-01T02:00:00+02:00"), Ok(FirstOrder::At(june)));
+        assert_eq!(first_order("now"), Ok(FirstOrder::UntilNow));
+        assert!(first_order("yesterday").is_err() && skew("-1").is_err() && skew("NaN").is_err());
         assert!(share("1").is_err() && share("-0.1").is_err() && share("0.15") == Ok(0.15));
     }
 }

@@ -78,7 +78,7 @@ impl Client {
         let mut patience = Patience::new(self.patience);
         let mut first = 0;
         while first < orders.len() {
-            let part = Part::of(&orders[first..]);
+            let part = Piece::of(&orders[first..]);
             let end = first + part.ends.len();
             if let Err(error) = self.deliver(&part, &key, first, &mut patience, &mut sent).await {
                 return Err((sent, error));
@@ -91,7 +91,7 @@ impl Client {
     /// Sends a part of orders, which stands behind so many others.
     async fn deliver(
         &self,
-        part: &Part,
+        part: &Piece,
         key: &str,
         before: usize,
         patience: &mut Patience,
@@ -134,13 +134,13 @@ impl Client {
 }
 
 /// Orders that go together.
-struct Part {
+struct Piece {
     text: Bytes,
     /// Where each line ends.
     ends: Vec<usize>,
 }
 
-impl Part {
+impl Piece {
     /// As many of the first ones as fit, and one at least.
     fn of(orders: &[NewOrder]) -> Self {
         let (mut text, mut ends) = (Vec::new(), Vec::new());
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn orders_go_in_parts_that_fit_and_a_large_one_goes_alone() {
         let orders = [order("a"), order("b"), order(&"x".repeat(BATCH_BYTES)), order("c")];
-        let (first, second) = (Part::of(&orders), Part::of(&orders[2..]));
-        assert_eq!((first.ends.len(), second.ends.len(), Part::of(&orders[3..]).ends.len()), (2, 1, 1));
+        let (first, second) = (Piece::of(&orders), Piece::of(&orders[2..]));
+        assert_eq!((first.ends.len(), second.ends.len(), Piece::of(&orders[3..]).ends.len()), (2, 1, 1));
         let lines: Vec<Bytes> = (0..2).map(|line| first.lines(line..line + 1)).collect();
         assert_eq!(lines.concat(), first.lines(0..2));
         assert!(lines.iter().all(|line| line.ends_with(b"}\n")));

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use forebay_model::{Incarnation, Lane, Position, ShardId, Timestamp, Touched, TupleIndex};
 
-use crate::frame::message::readable_headers;
+use crate::frame::headers::readable_headers;
 use crate::frame::sum;
 use crate::{Notice, StoredFrame};
 

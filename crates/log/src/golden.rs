@@ -11,8 +11,8 @@ use forebay_testkit::golden;
 use forebay_testkit::golden::{from_hex, to_hex};
 
 use crate::frame::Frame;
+use crate::frame::headers::readable_headers;
 use crate::frame::kind::FrameKind;
-use crate::frame::message::readable_headers;
 use crate::frame::stored::StoredFrame;
 use crate::{NOTICE_VERSION, Notice, NoticeFault};
 

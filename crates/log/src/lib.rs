@@ -13,19 +13,20 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`log`] | the handle on the log: its connection |
+//! | [`log`] | the handle on the log: its connection, a copy of the map that is kept current, and what is remembered of the streams |
 //! | `settings` | which log, as flags and for this crate |
 //! | `error` | why something did not work |
 //! | [`name`] | names of streams, subjects and buckets |
-//! | [`frame`] | a frame, how it looks as a message, its checksum, and one message asked for by its place |
+//! | [`frame`] | a frame, how it looks as a message, its checksum |
 //! | [`publish`] | putting a frame into the log, and how that fails |
 //! | [`stream`] | making and trimming streams; which making of one acknowledged a frame, and renewing it; what the server tells |
 //! | `connection` | whether a connection stands; how it shows who it is, and whom it trusts |
 //! | [`reach`] | reaching a log however long it takes, and following it |
-//! | [`reader`] | reading frames on from a position |
-//! | [`map`] | the shard map: bootstrap, change, watch |
+//! | [`reader`] | reading frames on from a position; one frame asked for by its place |
+//! | [`map`] | the shard map: bootstrap, change |
 //! | [`founding`] | making a system where there is none, and what is said of one that is there |
 //! | [`notice`] | commit notices: what a commit touched |
+//! | `talk` | what processes of one kind tell each other, beside the log |
 
 mod connection;
 mod error;

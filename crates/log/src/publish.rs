@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::error::causes;
 use crate::frame::Frame;
 use crate::log::Log;
-use crate::stream::known::Acked;
+use crate::log::incarnations::Acked;
 
 /// How long to wait between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::StreamKind;
 use crate::ownership::Change;
-use crate::routing::Epoch;
+use crate::shard_id::Epoch;
 use crate::view::ViewSet;
 
 /// What a control frame says. As JSON it is an object with the kind as its one key.

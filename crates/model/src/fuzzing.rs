@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::event::life::Life;
 use crate::event::{EventDraft, EventParser, StoredEvents};
-use crate::fact::derive::slices;
+use crate::fact::slices::slices;
 use crate::lane::ColumnType;
 use crate::tuple::{Tuple, TupleIndex, Tuples, push_event, push_order};
 use crate::{
@@ -198,7 +198,7 @@ fn says_the_same(lane: Lane, tuple: &Tuple<'_>, order: &Order<'_>) -> bool {
         }
 }
 
-fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::fact::derive::ViewSlice<'_>]) -> T) -> T {
+fn with_slices<T>(order: &Order<'_>, look: impl FnOnce(&[crate::view::ViewSlice<'_>]) -> T) -> T {
     let mut tuple = Vec::new();
     push_order(&mut tuple, order);
     let tuple = Tuples::new(Lane::Orders, &tuple).next().expect("there is a tuple").expect("it can be read");

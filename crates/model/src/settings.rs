@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::order::currency::Currency;
+use crate::currency::Currency;
 use crate::view::state::SystemViews;
 use crate::view::{DEFAULT_VIEWS, ViewSet};
 

@@ -19,11 +19,11 @@ const SENTINEL_PORT: u16 = 26379;
 
 /// Where Redis is, or `none`. Written out, it hides user and password.
 #[derive(Clone)]
-pub struct RedisUrl(pub(crate) Option<Place>);
+pub struct RedisUrl(pub(crate) Option<Target>);
 
 /// Where it is.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Target {
     pub(crate) setup: Setup,
     /// Of servers, or of sentinels; user, password and database are those of servers. There is at least one.
     pub(crate) nodes: Vec<ConnectionInfo>,
@@ -40,7 +40,7 @@ pub(crate) enum Setup {
     Cluster,
 }
 
-impl Place {
+impl Target {
     /// The first of the nodes, which says what holds for all.
     pub(crate) fn first(&self) -> &ConnectionInfo {
         &self.nodes[0]
@@ -62,7 +62,7 @@ impl FromStr for RedisUrl {
     }
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn place(text: &str) -> Result<Target, String> {
     let several = text.split_once("://").and_then(|(scheme, rest)| Some((scheme.rsplit_once('+')?, rest)));
     match several {
         Some(((scheme, "sentinel"), rest)) => {
@@ -72,13 +72,13 @@ fn place(text: &str) -> Result<Place, String> {
                 return Err("it does not say what the sentinels call the primary: …HOST:PORT/NAME".to_owned());
             }
             let nodes = nodes(scheme, hosts, db, Some(SENTINEL_PORT))?;
-            Ok(Place { setup: Setup::Sentinel { primary: primary.to_owned() }, nodes })
+            Ok(Target { setup: Setup::Sentinel { primary: primary.to_owned() }, nodes })
         }
         Some(((scheme, "cluster"), rest)) => {
             let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-            Ok(Place { setup: Setup::Cluster, nodes: nodes(scheme, hosts, path, None)? })
+            Ok(Target { setup: Setup::Cluster, nodes: nodes(scheme, hosts, path, None)? })
         }
-        _ => Ok(Place { setup: Setup::Server, nodes: vec![node(text)?] }),
+        _ => Ok(Target { setup: Setup::Server, nodes: vec![node(text)?] }),
     }
 }
 
@@ -110,7 +110,7 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes: Vec<_> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         let nodes = nodes.join(",");
@@ -132,7 +132,7 @@ mod tests {
         let who: Vec<_> = nodes.map(ConnectionInfo::redis_settings).collect();
         let who: Vec<_> = who.iter().map(|who| (who.username(), who.password(), who.db())).collect();
         assert!(who.windows(2).all(|two| two[0] == two[1]), "{who:?}");
-        let is_tls = url.0.as_ref().is_some_and(Place::is_tls);
+        let is_tls = url.0.as_ref().is_some_and(Target::is_tls);
         format!("{url:?} {:?} {is_tls}", who.first())
     }
 

@@ -7,7 +7,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{AsyncConnectionConfig, RedisError, TlsCertificates, TlsMode};
 
-use crate::address::{Place, Setup};
+use crate::address::{Setup, Target};
 use crate::connection::Connection;
 
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const REDIRECTS_MAX: u32 = 2;
 /// Opens connections to Redis.
 #[derive(Clone)]
 pub struct Client {
-    place: Place,
+    place: Target,
     sentinels: Login,
     authorities: Option<Vec<u8>>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Login {
 impl Client {
     /// # Errors
     /// Where the authorities are none.
-    pub(crate) fn new(place: Place, sentinels: Login, authorities: Option<Vec<u8>>) -> Result<Self, RedisError> {
+    pub(crate) fn new(place: Target, sentinels: Login, authorities: Option<Vec<u8>>) -> Result<Self, RedisError> {
         let client = Self { place, sentinels, authorities };
         match &client.place.setup {
             Setup::Server => client.server().map(drop)?,
@@ -44,7 +44,7 @@ impl Client {
     }
 
     #[cfg(test)]
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Target {
         &self.place
     }
 

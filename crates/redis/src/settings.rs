@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use forebay_service::BadSetting;
 
-use crate::address::{Place, RedisUrl, Setup};
+use crate::address::{RedisUrl, Setup, Target};
 use crate::client::{Client, Login};
 
 /// Where Redis is, who we are there, and whom is trusted.
@@ -66,7 +66,7 @@ impl RedisArgs {
         client.map(Some).map_err(|error| BadSetting::new(format!("--redis cannot be used: {error}")))
     }
 
-    fn check(&self, place: &Place) -> Result<(), BadSetting> {
+    fn check(&self, place: &Target) -> Result<(), BadSetting> {
         let has_sentinels = matches!(place.setup, Setup::Sentinel { .. });
         let of_sentinels = [
             ("--redis-sentinel-user", self.redis_sentinel_user.is_some()),

@@ -13,6 +13,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`settings`] | what it can be told |
+//! | `format` | the formats of files |
 //! | `map` | what of a file makes an order or an event |
 //! | [`source`] | files as sequences of records |
 //! | `chunk` | some records, as one request sends them |
@@ -37,6 +38,7 @@ pub mod event;
 mod fate;
 mod fingerprint;
 mod follow;
+mod format;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod generate;
@@ -58,11 +60,11 @@ pub use event::{Event, Tell};
 pub use fate::{DeadRecord, Fates};
 pub use follow::follow;
 pub use forebay_client::RecordKind;
+pub use format::Format;
 pub use journal::summary::{Ending, FileSummary, Summary};
 pub use journal::tally::{Counts, Tally};
 pub use map::named::{NAMED_MAPS, NamedMap};
 pub use report::Report;
 pub use run::run;
 pub use settings::{Database, Settings};
-pub use source::format::Format;
 pub use suggest::{Suggestion, suggest};

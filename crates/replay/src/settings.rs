@@ -9,9 +9,7 @@ use forebay_client::{BadAddress, Client, RecordKind};
 use forebay_model::{Tenant, ViewSet};
 use forebay_service::BadSetting;
 
-use crate::source::format::Format;
-use crate::source::input::Input;
-use crate::source::rows::query_rows::Query;
+use crate::format::Format;
 
 /// What is sent, where to and how.
 #[derive(Debug, Clone)]
@@ -73,12 +71,6 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address may have a password in it.
         f.debug_struct("Database").field("sql", &self.sql).field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
-impl Database {
-    pub(crate) fn input(&self) -> Result<Input, BadSetting> {
-        Query::new(&self.url, &self.sql, self.key.as_deref()).map(|query| Input::Query(Box::new(query)))
     }
 }
 

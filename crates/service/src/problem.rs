@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::http::RequestName;
+use crate::request_name::RequestName;
 
 pub use forebay_api::Code;
 

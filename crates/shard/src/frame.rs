@@ -4,7 +4,6 @@ use bytes::Bytes;
 use forebay_model::ownership::{Change, Copied};
 use forebay_model::{Claims, Control, Epoch, Lane, StreamKind, Timestamp, TupleIndex};
 
-use crate::dead_letter::RowPosition;
 use crate::place::Place;
 
 /// A message of a stream, to be committed.
@@ -38,6 +37,16 @@ pub struct IndexedFrame {
     first_row: u32,
     /// By what number rows name the log that its copies were first stored from.
     place_log: Option<i16>,
+}
+
+/// Where in the log a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowPosition {
+    pub(crate) seq: u64,
+    /// From 0.
+    pub(crate) row: u32,
+    pub(crate) epoch: Epoch,
+    pub(crate) enqueued_at: Option<Timestamp>,
 }
 
 /// What a frame carries.

@@ -6,11 +6,13 @@
 //! | module | concept |
 //! |---|---|
 //! | [`audit`] | the record of what operators have done |
-//! | [`connection`] | where the shards are; one connection: which address, what time, which settings, what an error means |
-//! | [`identity`] | whose database it is; of which system they all are |
+//! | [`connection`] | where the shards are; one connection: which address, whose database, what time, which settings, what an error means; of which system they all are |
+//! | `step` | one answer of the server, within a bound, and what its failure means |
 //! | [`migrate`](mod@migrate) | the tables, brought up to this version |
 //! | [`frame`] | a frame of the log, to be committed |
 //! | [`store`] | how the facts of one stream are written |
+//! | [`owner`] | whose units are, and what that means for rows |
+//! | `sum_table` | the tables of what orders come to |
 //! | [`place`] | where in the log a row was first stored |
 //! | [`control`] | what control frames have said |
 //! | [`dropped_view`] | the rows of a view that was dropped |
@@ -30,7 +32,6 @@ pub mod dead_letter;
 pub mod derived;
 pub mod dropped_view;
 pub mod frame;
-pub mod identity;
 pub mod loss;
 pub mod migrate;
 pub mod owner;
@@ -39,19 +40,21 @@ pub mod place;
 pub mod pool;
 pub mod position;
 pub mod read;
+mod step;
 pub mod store;
+mod sum_table;
 pub mod timestamptz;
 
 pub use connection::address::{AddressError, ShardAddress, ShardAddresses};
+pub use connection::identity::Identity;
 pub use connection::list::{ShardArgs, ShardList};
 pub use connection::session::ConnectError;
 pub use connection::sqlstate::ErrorClass;
+pub use connection::system::{IdentityError, system_of};
 pub use control::ViewsInForce;
-pub use dead_letter::{DeadLetter, LetterFilter, Reason};
+pub use dead_letter::{DeadLetter, DeadRows, LetterFilter, Reason};
 pub use derived::{Derived, DerivedNote, Published};
 pub use frame::{IndexedFrame, LogFrame};
-pub use identity::Identity;
-pub use identity::system::{IdentityError, system_of};
 pub use loss::AcceptedLoss;
 pub use migrate::{MigrationError, MigrationState, TABLES_VERSION, migrate};
 pub use owner::{SentOn, Waiting};
@@ -59,7 +62,6 @@ pub use partition::{Build, Granularity, Merger, Period, StatusIndexes, Swap, Tou
 pub use place::PlaceLog;
 pub use pool::{Budget, Lease, OfShards, PoolSettings, ShardError, ShardPool, ShardPools, ShardServer, Work};
 pub use position::{StreamPosition, Tally};
-pub use store::{
-    CommitError, Committed, Comparison, DeadRows, Difference, Disagreement, StoreError, StoreSettings, StreamStore,
-};
+pub use step::StoreError;
+pub use store::{CommitError, Committed, Comparison, Difference, Disagreement, StoreSettings, StreamStore};
 pub use timestamptz::Timestamptz;

@@ -7,8 +7,8 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 
 use crate::connection::address::{ShardAddress, ShardAddresses};
+use crate::connection::identity::Identity;
 use crate::connection::session::{ConnectError, SessionSettings, connect_primary};
-use crate::identity::Identity;
 
 /// A migration may rewrite a large table.
 const STATEMENT_MAX: Duration = Duration::from_hours(1);

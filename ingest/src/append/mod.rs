@@ -3,7 +3,6 @@
 
 mod door;
 pub(crate) mod group;
-pub(crate) mod log_watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

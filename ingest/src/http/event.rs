@@ -28,7 +28,7 @@ pub(crate) async fn post_event(
     }
     check_headers(&headers)?;
     let order_id = OrderId::new(order_id).map_err(|error| Problem::malformed(format!("an order id {error}")))?;
-    let sender = Sender::of(&client, &app)?;
+    let sender = Sender::of(&client, || app.views())?;
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
     let bytes = read(body).await?;

@@ -38,7 +38,7 @@ pub(crate) async fn post_order(
         return Err(Problem::shutting_down("the service is stopping"));
     }
     check_headers(&headers)?;
-    let (sender, assigner) = (Sender::of(&client, &app)?, Assigner::from_headers(&headers)?);
+    let (sender, assigner) = (Sender::of(&client, || app.views())?, Assigner::from_headers(&headers)?);
     let left = app.rates().take_one(&client)?;
     let held = app.memory().hold(expected_bytes(&headers)).await?;
     let bytes = read(body).await?;

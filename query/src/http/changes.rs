@@ -4,10 +4,9 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use forebay_api::Route;
 use forebay_service::Problem;
-use forebay_service::auth::Admission;
+use forebay_service::guard::Admission;
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -16,10 +15,11 @@ use tokio::time::{Duration, Instant};
 use crate::answer::{LIST_START, push_display};
 use crate::app::App;
 use crate::feed::{Follower, Piece};
+use crate::http::framing::Framing;
 use crate::http::request::accept;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::Reader;
 use crate::http::response;
+use crate::reader::Reader;
 
 /// Facts of a piece of a stream.
 const STREAM_ROWS: usize = 200;
@@ -27,15 +27,6 @@ const STREAM_ROWS: usize = 200;
 const BEAT: Duration = Duration::from_secs(10);
 /// The last position that a client of server-sent events has seen (HTML, section 9.2.4).
 const LAST_EVENT_ID: &str = "last-event-id";
-
-/// How a stream is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// A fact a line, and a line with the position behind each piece.
-    Ndjson,
-    /// Server-sent events, whose ids are positions.
-    EventStream,
-}
 
 /// What was stored behind a position.
 pub(crate) async fn get_changes(
@@ -113,39 +104,4 @@ fn follow(app: App, admission: Admission, follower: Follower, first: Piece, fram
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, response::VARIES);
     answer
-}
-
-impl Framing {
-    pub(crate) const ALL: [Self; 2] = [Self::Ndjson, Self::EventStream];
-
-    pub(crate) const fn content_type(self) -> &'static str {
-        match self {
-            Self::Ndjson => "application/x-ndjson",
-            Self::EventStream => "text/event-stream",
-        }
-    }
-
-    fn write(self, piece: &Piece, position: &str) -> Bytes {
-        let mut out = Vec::new();
-        for fact in &piece.facts {
-            match self {
-                Self::Ndjson => out.extend_from_slice(fact),
-                Self::EventStream => {
-                    out.extend_from_slice(b"data: ");
-                    out.extend_from_slice(fact);
-                    out.push(b'\n');
-                }
-            }
-            out.push(b'\n');
-        }
-        match self {
-            Self::Ndjson => out.extend_from_slice(format!("{{\"next\":\"{position}\"}}\n").as_bytes()),
-            Self::EventStream => {
-                out.extend_from_slice(
-                    format!("event: position\nid: {position}\ndata: {{\"next\":\"{position}\"}}\n\n").as_bytes(),
-                );
-            }
-        }
-        out.into()
-    }
 }

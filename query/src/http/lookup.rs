@@ -17,10 +17,10 @@ use crate::answer::{LIST_START, push_looked_up_end};
 use crate::error::ReadError;
 use crate::http::order::with_floor;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::{Reader, is_building};
 use crate::http::response;
 use crate::lookup::Lookup;
 use crate::lookup::many::ById;
+use crate::reader::{Reader, is_building};
 
 /// Room for as many ids as there may be, each at its longest and escaped.
 const BODY_BYTES_MAX: usize = 1 << 20;

@@ -2,12 +2,14 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`request`] | who asks, and what for |
+//! | [`request`] | what a request says |
+//! | `framing` | how a stream of changes is written |
 //! | `lists` | lists, and questions about one: a customer's, a view's key's, everybody's |
 //! | `order`, `lookup`, `changes`, `receipt`, `stats` | the other endpoints |
 //! | `response` | the headers of answers |
 
 mod changes;
+mod framing;
 mod lists;
 mod lookup;
 mod order;
@@ -24,8 +26,8 @@ use forebay_service::auth::Clients;
 use forebay_service::limit::Rates;
 
 use crate::app::App;
+use crate::reader::Closed;
 use lists::{customer, range, view};
-use request::reader::Closed;
 
 /// The routes of all endpoints, for those clients, within their limits.
 pub(crate) fn routes(clients: &Clients, rates: &Arc<Rates>, app: App) -> Routes {

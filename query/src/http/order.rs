@@ -17,10 +17,10 @@ use crate::cache::{Entry, Question, Watch};
 use crate::error::ReadError;
 use crate::http::lists::customer::customer_id_of;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::{Reader, is_building, other_side};
 use crate::http::response;
 use crate::lookup::{Lookup, WithId};
 use crate::position::patience::Patience;
+use crate::reader::{Reader, is_building, other_side};
 
 /// What of an order is asked for.
 #[derive(Clone, Copy)]

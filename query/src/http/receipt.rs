@@ -24,9 +24,9 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::error::ReadError;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::Reader;
 use crate::position::derivations::logged_parts;
 use crate::position::patience::Patience;
+use crate::reader::Reader;
 use crate::replica::shard::Shard;
 
 /// How far clocks of services and shards may be apart.

@@ -11,10 +11,10 @@ use futures::future::join_all;
 use crate::error::ReadError;
 use crate::list::scan::Scan;
 use crate::list::source::Source;
+use crate::moved::Picked;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shards::Shards;
-use crate::unit::Picked;
 use crate::unit::pick::{MOVED_MAX, pause_before};
 
 /// The merged rows of sources.

@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
+use crate::moved::Picked;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
-use crate::unit::{Picked, Places, UnitRows};
+use crate::unit::{Places, UnitRows};
 
 /// A piece ends behind the row that exceeds this many bytes.
 const PIECE_BYTES_MAX: usize = 1 << 20;
@@ -26,7 +27,7 @@ const PIECE_BYTES_MAX: usize = 1 << 20;
 struct Settled(Option<Position>);
 
 /// Whose rows they are.
-enum Place {
+enum RowsOf {
     /// Of the subject's unit, wherever it is.
     Unit(Unit, Places),
     /// Of the units that are picked from this shard; of all, where nothing has moved.
@@ -42,7 +43,7 @@ pub(crate) struct Source {
     shards: Shards,
     /// The shard that has answered last.
     shard: Arc<Shard>,
-    place: Place,
+    place: RowsOf,
     subject: Subject,
     direction: Direction,
     filter: Filter,
@@ -71,8 +72,8 @@ impl Source {
         let window = Some(windows.first(&last, span, direction));
         let (rows, read_at) = (VecDeque::new(), ReadAt::default());
         let place = match subject.unit() {
-            Some(unit) => Place::Unit(unit, Places::default()),
-            None => Place::Picked { picked, target: None },
+            Some(unit) => RowsOf::Unit(unit, Places::default()),
+            None => RowsOf::Picked { picked, target: None },
         };
         Self { shards, shard, place, subject, direction, filter, span, windows, window, last, rows, read_at }
     }
@@ -156,7 +157,7 @@ impl Source {
         let with_floor =
             self.read_at.iter().fold(patience.clone(), |patience, (at, position)| patience.with_floor(at, position));
         match &mut self.place {
-            Place::Unit(unit, places) => {
+            RowsOf::Unit(unit, places) => {
                 let UnitRows { shard, rows, seen } =
                     self.shards.read_unit(*unit, statement, &with_floor, places).await?;
                 for (shard, position) in seen {
@@ -165,7 +166,7 @@ impl Source {
                 self.shard = self.shards.get(shard)?;
                 Ok(rows)
             }
-            Place::Picked { picked, target, .. } => {
+            RowsOf::Picked { picked, target, .. } => {
                 let stream = statement.stream().on(self.shard.id());
                 // What the receipt means here is known once a piece was read.
                 let patience = target.map_or(with_floor.clone(), |Settled(target)| with_floor.settled(stream, target));
@@ -181,10 +182,10 @@ impl Source {
     /// Whether a row is read from here.
     fn is_picked(&self, row: &OrderRow) -> bool {
         match &self.place {
-            Place::Picked { picked: Some(picked), .. } => {
+            RowsOf::Picked { picked: Some(picked), .. } => {
                 picked.has(self.shard.id(), self.subject.tenant(), row.customer_id())
             }
-            Place::Picked { picked: None, .. } | Place::Unit(..) => true,
+            RowsOf::Picked { picked: None, .. } | RowsOf::Unit(..) => true,
         }
     }
 

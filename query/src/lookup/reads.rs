@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_model::id::Home;
+use forebay_model::order::home::Home;
 use forebay_model::ownership::Unit;
 use forebay_model::touched::view_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, StreamId, StreamKind};

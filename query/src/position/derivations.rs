@@ -13,7 +13,7 @@ use forebay_model::{Position, Receipt, ShardId, StreamId, StreamKind, Timestamp}
 use tokio::sync::watch;
 
 use crate::position::SILENCE_MAX;
-use crate::position::trail::{Mark, Trail};
+use crate::position::derived_marks::{DerivedMarks, Mark};
 
 /// What is known of every source. Nothing is, of one that was never spoken of.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ struct Source {
 /// How far a source has derived for a target.
 #[derive(Debug, Default)]
 pub(crate) struct Derivation {
-    pub(crate) trail: Trail,
+    pub(crate) marks: DerivedMarks,
     /// What the writer has said last.
     owed: Option<Owed>,
 }
@@ -69,14 +69,14 @@ impl Derivations {
             let owed = Some(derived.owed_since.map_or(Owed::Nothing, Owed::Since));
             target.send_if_modified(|known| {
                 known.owed = owed;
-                known.trail.note(mark, notice.after)
+                known.marks.note(mark, notice.after)
             });
         }
     }
 
     /// Takes note of what a source's database says of a target, where the source has committed up to `at`.
     pub(crate) fn note_read(&self, source: ShardId, target: ShardId, mark: Mark, at: Position) {
-        self.source(source).target(target).send_if_modified(|known| known.trail.note(mark, at));
+        self.source(source).target(target).send_if_modified(|known| known.marks.note(mark, at));
     }
 
     /// No notices are heard any more.
@@ -100,7 +100,7 @@ impl Derivations {
         let is_direct = receipt.position(stream).is_none_or(|target| position.covers(target));
         let follows = |source: ShardId, logged: Position| {
             let derivation = self.source(source).target(stream.shard);
-            let published = derivation.borrow().trail.published(logged);
+            let published = derivation.borrow().marks.published(logged);
             published.is_some_and(|published| is_there(published, position))
         };
         is_direct

@@ -1,11 +1,11 @@
 //! How far streams are known to be, and since when; how far facts are derived; the positions of an answer; what a request waits for.
 
 pub(crate) mod derivations;
+pub(crate) mod derived_marks;
 pub(crate) mod history;
 pub(crate) mod known;
 pub(crate) mod patience;
 pub(crate) mod read_at;
-pub(crate) mod trail;
 
 use std::time::Duration;
 

@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::ReadError;
 use crate::position::derivations::{Derivation, logged_parts};
+use crate::position::derived_marks::Mark;
 use crate::position::patience::Patience;
-use crate::position::trail::Mark;
 use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
 use crate::replica::wait::POLL_EVERY;
@@ -51,7 +51,7 @@ impl Shards {
             let known = *target.known().follow(StreamKind::Derived).borrow();
             published.seq == 0 || known.is_none_or(|known| known.incarnation == published.incarnation)
         };
-        let published = |derivation: &Derivation| derivation.trail.published(logged).filter(is_of);
+        let published = |derivation: &Derivation| derivation.marks.published(logged).filter(is_of);
         loop {
             if let Some(published) = published(&followed.borrow_and_update()) {
                 return Ok(published);

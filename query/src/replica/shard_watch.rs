@@ -12,8 +12,8 @@ use forebay_shard::{ShardError, ShardServer};
 use futures::FutureExt;
 use futures::future::join_all;
 
+use crate::moved::Moved;
 use crate::replica::shard::Shard;
-use crate::unit::Moved;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// While a server is down: until it is looked at, reads leave it alone.

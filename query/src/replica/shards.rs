@@ -9,10 +9,10 @@ use forebay_service::Service;
 use forebay_shard::{AddressError, OfShards, ShardArgs, ShardError};
 use forebay_task::Spawner;
 
+use crate::moved::Moved;
 use crate::position::derivations::Derivations;
 use crate::replica::shard::{ReadSettings, Shard};
 use crate::replica::shard_watch::ShardWatch;
-use crate::unit::Moved;
 
 /// How long a shard that is gone can still be read: requests that began by the map before go on.
 const READ_ON: Duration = Duration::from_secs(30);

@@ -6,17 +6,13 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `moved` | whether anything has moved, and the newest map |
 //! | `follow` | one unit, from shard to shard |
 //! | `pick` | all of them, each from one shard |
 //! | `places` | where that lies which a receipt names |
 
 pub(crate) mod follow;
-pub(crate) mod moved;
 pub(crate) mod pick;
 pub(crate) mod places;
 
 pub(crate) use follow::UnitRows;
-pub(crate) use moved::Moved;
-pub(crate) use pick::Picked;
 pub(crate) use places::Places;

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::ownership::{Ownership, Pick, Unit, reader};
-use forebay_model::{Bucket, Hash, ShardId, ShardMap, StreamKind, Tenant};
+use forebay_model::{ShardId, ShardMap, StreamKind};
 use forebay_shard::ShardError;
 use forebay_shard::read::{AllSaid, Rows, Statement};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::error::ReadError;
+use crate::moved::Picked;
 use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
 use crate::replica::wait::RowsAfter;
@@ -24,20 +24,6 @@ const AGREE_MAX: Duration = Duration::from_secs(3);
 /// So often in a row, without a row between, a read of several shards is begun, where units move meanwhile.
 pub(crate) const MOVED_MAX: usize = 100;
 const ASK_EVERY: Duration = Duration::from_millis(10);
-
-/// From which shard each unit of a kind of streams is read.
-#[derive(Debug)]
-pub(crate) struct Picked {
-    hash: Hash,
-    /// What every shard says that was asked.
-    said: BTreeMap<ShardId, Arc<AllSaid>>,
-    /// By bucket. Nothing where the shard that has it could not be asked.
-    from: Vec<Option<ShardId>>,
-    /// The buckets that nobody owns at the moment, by the shard that has released them: their rows stand still there until another owns them.
-    released: BTreeMap<ShardId, Vec<Bucket>>,
-    /// Whether in these snapshots, of different moments, two shards own the same bucket.
-    is_doubled: bool,
-}
 
 /// Whether units have moved while shards were read together.
 pub(crate) fn have_moved<T>(answers: &[(ShardId, Result<T, ReadError>)]) -> bool {
@@ -61,43 +47,6 @@ impl PickedFrom {
     /// The shards that are to be read, those that could not be asked among them.
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
         self.picked.shards().chain(self.outages.iter().map(ShardError::shard))
-    }
-}
-
-impl Picked {
-    /// The shards that are read.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
-        self.said.keys().copied()
-    }
-
-    /// From which shard a bucket is read.
-    pub(crate) fn shard(&self, bucket: Bucket) -> Option<ShardId> {
-        self.from[usize::from(bucket.number())]
-    }
-
-    /// The buckets that are read from a shard.
-    pub(crate) fn buckets(&self, shard: ShardId) -> Vec<Bucket> {
-        Bucket::all().filter(|&bucket| self.shard(bucket) == Some(shard)).collect()
-    }
-
-    /// Whether a customer's orders are read from a shard.
-    pub(crate) fn has(&self, shard: ShardId, tenant: &Tenant, customer_id: &str) -> bool {
-        self.shard(self.hash.bucket_of(tenant, customer_id)) == Some(shard)
-    }
-
-    /// The buckets that nobody owns at the moment, by the shard whose rows they are read from.
-    pub(crate) fn released(&self) -> impl Iterator<Item = (ShardId, &[Bucket])> {
-        self.released.iter().map(|(&shard, buckets)| (shard, &buckets[..]))
-    }
-
-    /// Whether two shards own the same bucket, each at its moment.
-    pub(crate) fn is_doubled(&self) -> bool {
-        self.is_doubled
-    }
-
-    /// The states of all buckets at a shard, as a number.
-    pub(crate) fn mark(&self, shard: ShardId) -> i64 {
-        self.said.get(&shard).map_or(0, |said| said.mark)
     }
 }
 
@@ -233,12 +182,7 @@ impl Shards {
         picked: &Picked,
     ) -> Result<(), ReadError> {
         let (map, now) = (self.moved().map()?, self.said_at(stream, shard, mark).await?);
-        let is_same = |bucket: &Bucket| {
-            let of = |said: &AllSaid| said.of(&map, shard, Unit::of(stream, *bucket));
-            picked.said.get(&shard).is_some_and(|before| of(before) == of(&now))
-        };
-        let mut released = picked.released.get(&shard).into_iter().flatten();
-        if released.all(is_same) { Ok(()) } else { Err(ReadError::Moved) }
+        if picked.is_still(stream, &map, shard, &now) { Ok(()) } else { Err(ReadError::Moved) }
     }
 
     /// What a shard says of all units in a snapshot of that mark.
@@ -271,32 +215,10 @@ impl Shards {
         said: &BTreeMap<ShardId, Arc<AllSaid>>,
         outages: &[ShardError],
     ) -> Result<Arc<Picked>, ShardId> {
-        let marks = |said: &BTreeMap<ShardId, Arc<AllSaid>>| {
-            said.iter().map(|(&shard, said)| (shard, said.mark)).collect::<Vec<_>>()
-        };
-        if let Some(last) = self.moved().last_picked(stream).filter(|last| marks(&last.said) == marks(said)) {
+        if let Some(last) = self.moved().last_picked(stream).filter(|last| last.is_of(said)) {
             return Ok(last);
         }
-        let is_out = |shard: ShardId| outages.iter().any(|outage| outage.shard() == shard);
-        let (released, is_doubled) = (BTreeMap::<_, Vec<_>>::new(), false);
-        let mut picked = Picked { hash: map.hash(), said: said.clone(), from: Vec::new(), released, is_doubled };
-        for bucket in Bucket::all() {
-            let says: Vec<(ShardId, Ownership)> =
-                said.iter().map(|(&shard, said)| (shard, said.of(map, shard, Unit::of(stream, bucket)))).collect();
-            let from = match reader::pick(says.iter().map(|(shard, said)| (*shard, said))) {
-                Pick::From(shard) => Some(shard),
-                Pick::Again(shard) if !is_out(shard) => return Err(shard),
-                Pick::Again(_) | Pick::Nobody => None,
-            };
-            let owners: Vec<ShardId> =
-                says.iter().filter(|(_, said)| said.state.owns()).map(|(shard, _)| *shard).collect();
-            picked.is_doubled |= owners.iter().any(|&owner| Some(owner) != from);
-            if let Some(from) = from.filter(|from| !owners.contains(from)) {
-                picked.released.entry(from).or_default().push(bucket);
-            }
-            picked.from.push(from);
-        }
-        let picked = Arc::new(picked);
+        let picked = Arc::new(Picked::of(stream, map, said, outages)?);
         if outages.is_empty() {
             self.moved().set_picked(stream, &picked);
         }

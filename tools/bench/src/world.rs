@@ -87,7 +87,7 @@ impl World {
             ("FOREBAY_SHARDS".to_owned(), self.urls.join(",")),
             ("FOREBAY_LOG_PREFIX".to_owned(), self.name.clone()),
             // The limits have the same partitions from their beginning to their end.
-            ("FOREBAY_MERGE_QUIET_S".to_owned(), "0".to_owned()),
+            ("FOREBAY_MERGE_IDLE_S".to_owned(), "0".to_owned()),
             ("FOREBAY_LOG_LEVEL".to_owned(), "warn".to_owned()),
         ];
         environment.extend(plan.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));

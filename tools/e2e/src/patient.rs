@@ -7,7 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use tokio::time::Instant;
 
-use crate::system::DEADLINE;
+/// How long anything may take that is waited for.
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The first answer that is more than "not now": 503 with `Retry-After` is what every service may say while it or what it
 /// needs is too busy, so whoever wants to know what an answer holds asks again. It waits a tenth of what the service asks for.

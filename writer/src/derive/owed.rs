@@ -14,7 +14,8 @@ use forebay_model::fact::FramePart;
 use forebay_model::{Bucket, Control, Deriver, Facts, Identity, Lane, Position, ShardId, Tuples};
 use forebay_shard::PlaceLog;
 use forebay_shard::read::eventful::OrderRef;
-use forebay_shard::read::stored_order::{OrderKey, OrderReader, StoredOrder};
+use forebay_shard::read::order_key::OrderKey;
+use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
 use forebay_shard::read::stretch::{Stretch, TimeWindow};
 
 use super::Source;

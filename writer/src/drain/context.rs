@@ -20,7 +20,7 @@ pub(crate) struct StreamContext {
     /// Where the shard is, now and later.
     pub(crate) addresses: watch::Receiver<ShardAddresses>,
     pub(crate) store: StoreSettings,
-    pub(crate) merge_quiet: Duration,
+    pub(crate) merge_idle: Duration,
     pub(crate) batch_rows: usize,
     pub(crate) batch_bytes: usize,
     pub(crate) log: Log,

@@ -3,7 +3,6 @@
 pub(crate) mod batch;
 pub(crate) mod batch_size;
 pub(crate) mod context;
-pub(crate) mod failure;
 pub(crate) mod opening;
 pub(crate) mod send_on;
 pub(crate) mod session;
@@ -20,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, instrument, warn};
 
 use crate::drain::context::{Retries, StreamContext};
-use crate::drain::failure::Failure;
 use crate::drain::session::Session;
+use crate::failure::Failure;
 use crate::status::State;
 
 /// How often it is looked whether a halted stream can go on: somebody may have decided.

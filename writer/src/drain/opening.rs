@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::derive::{Deriving, Source, first_notes, notes_behind};
 use crate::drain::context::StreamContext;
-use crate::drain::failure::Failure;
+use crate::failure::Failure;
 
 /// The stored position. Where there is none, nothing was ever read: begin before the first frame of the stream as it is.
 pub(crate) async fn begin(context: &StreamContext, store: &mut StreamStore) -> Result<StreamPosition, Failure> {

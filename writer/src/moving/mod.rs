@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay_admin::moves::plan::name;
-use forebay_admin::moves::{Lead, MoveEvent, Mover, MoverSettings, Part, answer, has_work};
+use forebay_admin::moves::{Lead, MoveEvent, Mover, MoverSettings, MoverShare, answer, has_work};
 use forebay_log::Log;
 use forebay_model::ownership::{Entry, MoveId, Unit};
 use forebay_model::{ShardId, ShardMap};
@@ -143,7 +143,7 @@ impl Moving {
                     backoff.reset();
                 }
                 Err(error) => {
-                    self.trouble((from, Part::All), from, &format!("{error:#}"));
+                    self.trouble((from, MoverShare::All), from, &format!("{error:#}"));
                     backoff.wait().await;
                 }
             }
@@ -163,22 +163,23 @@ impl Moving {
             sleep(STANDBY_POLL).await;
             return Ok(());
         };
-        self.troubles.only(from, Part::All, &BTreeSet::new());
-        let settings = MoverSettings { keep: self.keep, from: Some(from), part: Part::Copying, at_once: self.at_once };
+        self.troubles.only(from, MoverShare::All, &BTreeSet::new());
+        let settings =
+            MoverSettings { keep: self.keep, from: Some(from), part: MoverShare::Copying, at_once: self.at_once };
         let mut copying = Mover::new(&self.log, &pools, settings);
-        let mut others = Mover::new(&self.log, &pools, MoverSettings { part: Part::Others, ..settings });
+        let mut others = Mover::new(&self.log, &pools, MoverSettings { part: MoverShare::Others, ..settings });
         tokio::select! {
             // Whichever sees first that nothing is wanted any more ends both: of two that end by themselves, one could miss that something was
             // wanted again in between, and the other would go on without it.
-            done = self.while_wanted((from, Part::Copying), &mut copying) => done,
-            done = self.while_wanted((from, Part::Others), &mut others) => done,
+            done = self.while_wanted((from, MoverShare::Copying), &mut copying) => done,
+            done = self.while_wanted((from, MoverShare::Others), &mut others) => done,
             lost = lead.lost() => Err(lost),
             // Whoever goes on has connections to where they are now.
             _ = replaced.changed() => Ok(()),
         }
     }
 
-    async fn while_wanted(&self, of: (ShardId, Part), mover: &mut Mover<'_>) -> Result<()> {
+    async fn while_wanted(&self, of: (ShardId, MoverShare), mover: &mut Mover<'_>) -> Result<()> {
         let maps = self.log.map();
         let is_wanted = || maps.borrow().as_ref().is_some_and(|map| has_work(map, of.0));
         while is_wanted() {
@@ -228,7 +229,7 @@ impl Moving {
     }
 
     /// Says once what is wrong.
-    fn trouble(&self, (from, part): (ShardId, Part), shard: ShardId, why: &str) {
+    fn trouble(&self, (from, part): (ShardId, MoverShare), shard: ShardId, why: &str) {
         counter!(MOVES_FAILURES.name, "shard" => shard.to_string()).increment(1);
         if self.troubles.note(from, part, shard, why) {
             warn!(%shard, trouble = why, "a move is held up, and tried again");

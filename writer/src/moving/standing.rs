@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forebay_admin::moves::{Part, Standing};
+use forebay_admin::moves::{MoverShare, Standing};
 use forebay_model::{ShardId, Timestamp};
 
 use crate::status::backlog::Backlog;
@@ -14,7 +14,7 @@ use crate::status::{State, Status};
 pub(super) struct Troubles(Arc<Mutex<BTreeMap<Of, Trouble>>>);
 
 /// Of what leaves a shard, the part, and the shard with which something is wrong.
-type Of = (ShardId, Part, ShardId);
+type Of = (ShardId, MoverShare, ShardId);
 
 #[derive(Debug)]
 struct Trouble {
@@ -24,7 +24,7 @@ struct Trouble {
 
 impl Troubles {
     /// Something is wrong with a shard. Whether that is news.
-    pub(super) fn note(&self, from: ShardId, part: Part, shard: ShardId, why: &str) -> bool {
+    pub(super) fn note(&self, from: ShardId, part: MoverShare, shard: ShardId, why: &str) -> bool {
         let mut troubles = self.lock();
         let since = troubles.get(&(from, part, shard)).map_or_else(Timestamp::now, |known| known.since);
         let known = troubles.insert((from, part, shard), Trouble { why: why.to_owned(), since });
@@ -32,7 +32,7 @@ impl Troubles {
     }
 
     /// That part went on, with nothing wrong but with these shards.
-    pub(super) fn only(&self, from: ShardId, part: Part, shards: &BTreeSet<ShardId>) {
+    pub(super) fn only(&self, from: ShardId, part: MoverShare, shards: &BTreeSet<ShardId>) {
         self.lock().retain(|&(of, of_part, shard), _| (of, of_part) != (from, part) || shards.contains(&shard));
     }
 
@@ -79,15 +79,15 @@ mod tests {
         let (troubles, backlog) = (Troubles::default(), Backlog::default());
         let [from, one, other] = [0, 1, 2].map(ShardId);
         let told = || troubles.told(&backlog).into_iter().map(|of| (of.shard.0, of.why)).collect::<Vec<_>>();
-        assert!(troubles.note(from, Part::Copying, one, "silent"));
-        assert!(!troubles.note(from, Part::Copying, one, "silent"));
-        assert!(troubles.note(from, Part::Copying, one, "refused"));
-        assert!(troubles.note(from, Part::Others, other, "full"));
+        assert!(troubles.note(from, MoverShare::Copying, one, "silent"));
+        assert!(!troubles.note(from, MoverShare::Copying, one, "silent"));
+        assert!(troubles.note(from, MoverShare::Copying, one, "refused"));
+        assert!(troubles.note(from, MoverShare::Others, other, "full"));
         assert_eq!(told(), [(1, "refused".to_owned()), (2, "full".to_owned())]);
-        troubles.only(from, Part::Others, &BTreeSet::from([other]));
-        troubles.only(one, Part::Others, &BTreeSet::new());
+        troubles.only(from, MoverShare::Others, &BTreeSet::from([other]));
+        troubles.only(one, MoverShare::Others, &BTreeSet::new());
         assert_eq!(told().len(), 2);
-        troubles.only(from, Part::Others, &BTreeSet::new());
+        troubles.only(from, MoverShare::Others, &BTreeSet::new());
         assert_eq!(told(), [(1, "refused".to_owned())]);
         assert!(troubles.has(one) && !troubles.has(other) && !troubles.has(from));
         troubles.forget(from);

@@ -1,6 +1,7 @@
 //! What each stream's writer is doing: written by its drain, read by HTTP and by trimming, and its metrics.
 
 pub(crate) mod backlog;
+mod commit_history;
 pub(crate) mod report;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,18 @@ use forebay_model::{Lane, PerLane, Position, ShardId, StreamId, Timestamp};
 use forebay_shard::{Committed, Reason, StreamPosition, Tally, Waiting};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::time::Instant;
+use tracing::error;
 
 pub(crate) use forebay_api::streams::DrainState as State;
 use forebay_api::streams::HaltCause;
 
 use crate::derive::Board;
-use crate::drain::failure::Failure;
+use crate::failure::Failure;
 use crate::metrics::{
     BATCH_ROWS, BYTES, COMMIT_AGE_SECONDS, COMMIT_SECONDS, DEAD_LETTERS, ERRORS, FRAMES, HALTED, LAG_FRAMES,
     LAG_SECONDS, LEADER, LOG_BYTES, LOG_BYTES_MAX, POSITION, ROWS, STAGED_BATCHES,
 };
-use crate::upkeep::commit_history::CommitHistory;
-use crate::upkeep::merging::begin_counting_merges;
+use commit_history::CommitHistory;
 
 /// A stream's status. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -189,7 +190,7 @@ impl Status {
         }
         for frame in &committed.unparked {
             if let Some(lane) = frame.lane() {
-                now.rows[lane].parked -= u64::from(frame.frame().rows);
+                now.unpark(self.of(), lane, u64::from(frame.frame().rows));
             }
         }
         now.committed_at = Some(Timestamp::now());
@@ -200,7 +201,7 @@ impl Status {
     pub(crate) fn sent_parked(&self, waiting: &Waiting) {
         let mut now = self.now();
         for (lane, &rows) in waiting.rows().iter() {
-            now.rows[lane].parked -= rows;
+            now.unpark(self.of(), lane, rows);
             now.rows[lane].sent_on += rows;
         }
     }
@@ -223,6 +224,17 @@ impl Status {
 }
 
 impl Now {
+    /// So many rows are parked no more. Where fewer are known to be, the figure is wrong and stays as it is: the shard has the true one, which is
+    /// read when the next session begins.
+    fn unpark(&mut self, of: StreamId, lane: Lane, rows: u64) {
+        let parked = &mut self.rows[lane].parked;
+        if let Some(left) = parked.checked_sub(rows) {
+            *parked = left;
+        } else {
+            error!(stream = %of, %lane, parked, rows, "more rows are parked no more than are known to be parked");
+        }
+    }
+
     /// How many frames of the log are not committed; `None` while that cannot be known.
     pub(crate) fn lag_frames(&self) -> Option<u64> {
         let (log, position) = (self.log?, self.position?);
@@ -239,7 +251,6 @@ impl LaneMetrics {
         for reason in Reason::ALL {
             count_dead(lane, shard, reason, 0);
         }
-        begin_counting_merges(lane, shard);
         Self { stored: rows("stored"), duplicate: rows("duplicate"), dead: rows("dead") }
     }
 }
@@ -276,4 +287,23 @@ fn count_failures(of: StreamId, class: &'static str, failures: u64) {
 fn count_dead(lane: Lane, shard: ShardId, reason: Reason, rows: u64) {
     let [lane, shard] = lane.labels(shard);
     counter!(DEAD_LETTERS.name, &[lane, shard, ("reason", reason.to_string())]).increment(rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_model::StreamKind;
+
+    #[test]
+    fn more_than_is_parked_is_not_taken_off() {
+        let of = StreamKind::Logged.on(ShardId(0));
+        let status = Status::new(of, Duration::ZERO);
+        let mut now = status.now();
+        now.rows[Lane::Orders].parked = 3;
+        let mut left = |rows| {
+            now.unpark(of, Lane::Orders, rows);
+            now.rows[Lane::Orders].parked
+        };
+        assert_eq!([left(2), left(2), left(1)], [1, 1, 0]);
+    }
 }

@@ -95,7 +95,7 @@ impl DayActivity {
 
     /// What has touched these days since then, where the shard is at a position, and stays there for now.
     pub(crate) fn touch(&self, position: Position, days: Range<i64>, since: Instant) -> Touch {
-        if !self.accounts_for(position) || !self.is_quiet(days, since) {
+        if !self.accounts_for(position) || !self.is_idle(days, since) {
             return Touch::Yes;
         }
         let notes = self.notes();
@@ -103,7 +103,7 @@ impl DayActivity {
     }
 
     /// Whether nothing is known to have touched these days since then.
-    pub(crate) fn is_quiet(&self, days: Range<i64>, since: Instant) -> bool {
+    pub(crate) fn is_idle(&self, days: Range<i64>, since: Instant) -> bool {
         let notes = self.notes();
         let is_under_way = match &notes.under_way {
             Days::These(touched) => touched.range(days.clone()).next().is_some(),
@@ -138,12 +138,12 @@ mod tests {
         let begun = Instant::now();
         let second = |s| begun + Duration::from_secs(s);
         let activity = DayActivity::since(begun, position(5));
-        assert!(!activity.is_quiet(0..10, begun) && activity.is_quiet(0..10, second(1)));
+        assert!(!activity.is_idle(0..10, begun) && activity.is_idle(0..10, second(1)));
         activity.begin(Days::These([3, 20].into()), position(5), position(9));
-        assert!(!activity.is_quiet(0..10, second(9)) && activity.is_quiet(4..10, second(1)));
+        assert!(!activity.is_idle(0..10, second(9)) && activity.is_idle(4..10, second(1)));
         activity.end(second(2), &[]);
-        assert!(!activity.is_quiet(0..10, second(2)) && activity.is_quiet(0..10, second(3)));
-        assert!(!activity.is_quiet(20..21, second(1)) && activity.is_quiet(0..3, second(1)));
+        assert!(!activity.is_idle(0..10, second(2)) && activity.is_idle(0..10, second(3)));
+        assert!(!activity.is_idle(20..21, second(1)) && activity.is_idle(0..3, second(1)));
     }
 
     #[test]
@@ -152,9 +152,9 @@ mod tests {
         let second = |s| begun + Duration::from_secs(s);
         let activity = DayActivity::since(begun, position(5));
         activity.begin(Days::Any, position(5), position(6));
-        assert!(!activity.is_quiet(0..1, second(9)));
+        assert!(!activity.is_idle(0..1, second(9)));
         activity.end(second(2), &[]);
-        assert!(!activity.is_quiet(0..1, second(2)) && activity.is_quiet(0..1, second(3)));
+        assert!(!activity.is_idle(0..1, second(2)) && activity.is_idle(0..1, second(3)));
     }
 
     #[test]

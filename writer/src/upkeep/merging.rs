@@ -34,7 +34,7 @@ pub(crate) struct Merging {
     address: ShardAddress,
     activity: Arc<DayActivity>,
     /// How long nothing may have touched a period.
-    quiet_for: Duration,
+    idle_for: Duration,
 }
 
 /// What is counted where one could not be merged at all.
@@ -56,15 +56,15 @@ impl Merging {
         shard: ShardId,
         address: ShardAddress,
         activity: Arc<DayActivity>,
-        quiet_for: Duration,
+        idle_for: Duration,
     ) -> Self {
-        Self { lane, shard, address, activity, quiet_for }
+        Self { lane, shard, address, activity, idle_for }
     }
 
     /// Merges whatever can be merged, until it is given up.
     #[instrument(name = "merge", skip_all, fields(lane = %self.lane))]
     pub(crate) async fn run(self) -> Infallible {
-        if self.quiet_for.is_zero() || !self.lane.is_partitioned_by_time() {
+        if self.idle_for.is_zero() || !self.lane.is_partitioned_by_time() {
             return std::future::pending().await;
         }
         let (mut setbacks, mut is_warned) = (0, false);
@@ -84,7 +84,7 @@ impl Merging {
     fn pause_after(&self, setbacks: u32) -> Duration {
         let (least, most) = SETBACK_PAUSE;
         match setbacks {
-            0 => self.quiet_for.min(LOOK_EVERY),
+            0 => self.idle_for.min(LOOK_EVERY),
             n => least.saturating_mul(1 << n.min(10)).min(most),
         }
     }
@@ -108,9 +108,9 @@ impl Merging {
     }
 
     async fn next_period(&self, merger: &mut Merger) -> Result<Option<Period>, StoreError> {
-        let Some(since) = Instant::now().checked_sub(self.quiet_for) else { return Ok(None) };
+        let Some(since) = Instant::now().checked_sub(self.idle_for) else { return Ok(None) };
         let periods = merger.periods(Timestamp::now()).await?;
-        Ok(periods.into_iter().find(|period| self.activity.is_quiet(days_of(period), since)))
+        Ok(periods.into_iter().find(|period| self.activity.is_idle(days_of(period), since)))
     }
 
     async fn merge(&self, merger: &mut Merger, period: Period) -> Result<Outcome, StoreError> {
@@ -157,7 +157,7 @@ impl Merging {
             if !merger.step(build).await? {
                 return Ok(true);
             }
-            if !self.activity.is_quiet(days.clone(), since) {
+            if !self.activity.is_idle(days.clone(), since) {
                 return Ok(false);
             }
             sleep(piece.elapsed()).await;
@@ -174,13 +174,13 @@ impl Merging {
         let (begun, (least, most)) = (Instant::now(), SWAP_PAUSE);
         let mut pause = least;
         while begun.elapsed() < SWAP_WITHIN {
-            let is_quiet = || self.activity.is_quiet(days.clone(), since);
+            let is_idle = || self.activity.is_idle(days.clone(), since);
             let touch = |at| self.activity.touch(at, days.clone(), since);
             let swap = merger.swap(build, |position| position.map_or(Touch::Yes, touch)).await?;
             match swap {
                 Swap::Done => return Ok(Outcome::Merged),
                 Swap::Stale => return Ok(Outcome::Touched),
-                Swap::Early | Swap::Busy if !is_quiet() => return Ok(Outcome::Touched),
+                Swap::Early | Swap::Busy if !is_idle() => return Ok(Outcome::Touched),
                 Swap::Early => sleep(least).await,
                 Swap::Busy => {
                     sleep(pause).await;

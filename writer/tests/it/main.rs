@@ -4,15 +4,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod damage;
-mod debts;
-mod derives;
+mod deriving;
 mod drains;
 mod faults;
 mod merges;
-mod moves;
+mod moving;
 mod promotion;
 mod scene;
 mod service;
 mod tasks;
 mod trims;
-mod units;

@@ -54,7 +54,7 @@ async fn until(scene: &Scene, what: &str, statement: &str) {
 /// there is a table `go`.
 async fn filled(scene: &Scene) -> (Writer, tokio::task::JoinHandle<String>) {
     scene.prepare_log().await;
-    let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
+    let writer = scene.writer(&["--merge-idle-s", "1"]).await;
     writer.has("draining", 2).await;
     // Views stay as they are: in each shard one merge at a time is done.
     scene.shards.sql(0, "create table rest partition of order_views default").await;
@@ -74,7 +74,7 @@ async fn filled(scene: &Scene) -> (Writer, tokio::task::JoinHandle<String>) {
 async fn what_is_over_becomes_one_partition_and_takes_late_orders() {
     let scene = Scene::new("one", 1).await;
     scene.prepare_log().await;
-    let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
+    let writer = scene.writer(&["--merge-idle-s", "1"]).await;
     let mut rows = scene.log_orders(0..500).await;
     scene.stored(500).await;
     for table in ["orders", "order_views"] {
@@ -96,7 +96,7 @@ async fn what_is_over_becomes_one_partition_and_takes_late_orders() {
 async fn nothing_is_merged_while_it_is_written_to() {
     let scene = Scene::new("written", 1).await;
     scene.prepare_log().await;
-    let writer = scene.writer(&["--merge-quiet-s", "2"]).await;
+    let writer = scene.writer(&["--merge-idle-s", "2"]).await;
     scene.log_orders(0..28).await;
     scene.stored(28).await;
     let (begun, mut orders) = (Instant::now(), 28);
@@ -159,7 +159,7 @@ async fn an_order_that_another_writer_stored_meanwhile_is_kept() {
 async fn a_partition_of_which_much_was_deleted_gives_its_disk_back() {
     let scene = Scene::new("hollow", 1).await;
     scene.prepare_log().await;
-    let writer = scene.writer(&["--merge-quiet-s", "1"]).await;
+    let writer = scene.writer(&["--merge-idle-s", "1"]).await;
     scene.log_orders(0..6000).await;
     scene.stored(6000).await;
     becomes_one(&scene, "orders").await;

@@ -2,7 +2,7 @@
 //! same, or the shard was set back to an older state, what is noted decides.
 
 use anyhow::Result;
-use forebay_shard::read::stored_order::OrderKey;
+use forebay_shard::read::order_key::OrderKey;
 use forebay_shard::{ShardPool, Timestamptz};
 use sqlx::Row;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use forebay_log::Log;
 use forebay_model::{Position, StreamId};
-use forebay_shard::read::stored_order::OrderKey;
+use forebay_shard::read::order_key::OrderKey;
 use forebay_shard::{ShardPool, StreamPosition};
 use tokio::time::sleep;
 

@@ -6,6 +6,7 @@
 //! | `address` | which letter |
 //! | `selection` | which letters |
 //! | `letter` | what is known of a letter |
+//! | `pool` | connections to the letters of shards |
 //! | `list`, `show` | looking at letters |
 //! | `rebuild` | the orders that a letter was made of |
 //! | `requeue` | putting letters into the log again |

@@ -92,7 +92,7 @@ async fn said(hands: Hands<'_>, map: &ShardMap, stream: StreamId, entries: &[(&E
         let unit = Unit::of(kind, bucket);
         entries.iter().any(|&(entry, is_new)| entry.unit == unit && asks_for_rows(entry, is_new, shard, ownership))
     };
-    let read = UnitsSaid::read(&mut lease, map, (kind, shard), &buckets, asks).await;
+    let read = UnitsSaid::read(&mut lease, map, kind.on(shard), &buckets, asks).await;
     let read = read.with_context(|| format!("shard {shard} does not tell what it says of units"))?;
     lease.done();
     read.with_context(|| format!("the {kind} stream of shard {shard} was never read"))

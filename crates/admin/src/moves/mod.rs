@@ -88,7 +88,7 @@ pub enum MoveEvent {
 
 /// Which of the moves a mover goes on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum MoverShare {
     /// All of them.
     All,
     /// Those whose units are being copied, and those that wait.
@@ -106,7 +106,7 @@ pub struct MoverSettings {
     /// Only what comes from this shard.
     pub from: Option<ShardId>,
     /// Only this part of it.
-    pub part: Part,
+    pub part: MoverShare,
     /// How many units may be under way at the same time.
     pub at_once: usize,
 }
@@ -176,7 +176,7 @@ impl<'a> Hands<'a> {
 
 impl Default for MoverSettings {
     fn default() -> Self {
-        Self { keep: Duration::ZERO, from: None, part: Part::All, at_once: 64 }
+        Self { keep: Duration::ZERO, from: None, part: MoverShare::All, at_once: 64 }
     }
 }
 
@@ -242,13 +242,13 @@ impl<'a> Mover<'a> {
     fn due(&mut self, map: &ShardMap) -> Vec<Entry> {
         let MoverSettings { from, part, .. } = self.settings;
         let is_due = |entry: &&Entry| match entry.phase {
-            Phase::Copying => part != Part::Others && !map.queue().pace.paused,
+            Phase::Copying => part != MoverShare::Others && !map.queue().pace.paused,
             Phase::Owned => false,
-            _ => part != Part::Copying,
+            _ => part != MoverShare::Copying,
         };
         let is_mine = |entry: &&Entry| from.is_none_or(|from| entry.from == from);
         let mut due: Vec<Entry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
-        if part != Part::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
+        if part != MoverShare::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
             let kept: Vec<&Entry> =
                 map.moves().iter().filter(is_mine).filter(|entry| entry.phase == Phase::Owned).collect();
             let first = self.kept.map_or(0, |(_, last)| kept.partition_point(|entry| entry.unit <= last));
@@ -312,7 +312,7 @@ impl<'a> Mover<'a> {
     /// What waits and can begin.
     fn begins(&self, map: &ShardMap) -> Vec<Decision> {
         let MoverSettings { from, part, at_once, .. } = self.settings;
-        let is_held = part == Part::Others || map.queue().pace.paused;
+        let is_held = part == MoverShare::Others || map.queue().pace.paused;
         if is_held { Vec::new() } else { map.begins(from, at_once) }
     }
 

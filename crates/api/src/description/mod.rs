@@ -6,6 +6,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `operation` | what is said of a route |
+//! | `routes` | which of them is said of which route |
 //! | `ingest`, `query`, `common` | what is said of each of them |
 //! | `parts` | parameters and headers |
 //! | `schemas` | the types, as JSON Schema |
@@ -17,6 +18,7 @@ mod ingest;
 mod operation;
 mod parts;
 mod query;
+mod routes;
 mod schemas;
 
 use serde_json::{Map, Value, json};

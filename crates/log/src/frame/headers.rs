@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header of a frame's lane and version of the column list, such as `orders/3`.
 pub(super) const FORMAT: &str = "Forebay-Format";
@@ -58,4 +58,35 @@ pub(super) fn headers_as_text(headers: &HeaderMap) -> String {
         headers.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}"))).collect();
     lines.sort_unstable();
     lines.join("\n")
+}
+
+/// The headers of a block that can be read. The rest is left out.
+pub(crate) fn readable_headers(block: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let text = String::from_utf8_lossy(block);
+    for line in text.lines().skip(1) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value.trim())) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_read_of_a_bad_header_block_is_read() {
+        let headers =
+            readable_headers(b"NATS/1.0\r\nA: 1\r\nno colon\r\n\xff: x\r\nGr\xc3\xb6: y\r\nB:2 \r\nA:3\r\n\r\n");
+        let mut all: Vec<String> = headers
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}={value}")))
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, ["A=1", "A=3", "B=2"]);
+        assert!(readable_headers(b"").is_empty() && readable_headers(b"\xff\xff").is_empty());
+    }
 }

@@ -6,7 +6,6 @@ pub(crate) mod control;
 pub(crate) mod headers;
 pub(crate) mod id;
 pub(crate) mod kind;
-pub(crate) mod message;
 pub(crate) mod stored;
 pub(crate) mod sum;
 

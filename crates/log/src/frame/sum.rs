@@ -86,9 +86,9 @@ mod tests {
 
     use super::*;
     use crate::frame::Frame;
+    use crate::frame::headers::readable_headers;
     use crate::frame::id::FrameId;
     use crate::frame::kind::FrameKind;
-    use crate::frame::message::readable_headers;
     use crate::frame::stored::{StoredFrame, Unreadable, UnreadableFrame};
 
     const POSITION: Position = Position { incarnation: Incarnation::new(1), seq: 9 };

@@ -4,14 +4,14 @@ use async_nats::StatusCode;
 
 /// Where a delivered message stands. Source: ADR-15, the reply subject of JetStream messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Delivered {
     /// In the stream.
     pub(crate) seq: u64,
     /// In what the consumer has delivered.
     pub(crate) delivered: u64,
 }
 
-impl Place {
+impl Delivered {
     /// From `$JS.ACK.<stream>.<consumer>.<times delivered>.<stream seq>.<consumer seq>.<time>.<pending>`, or the form
     /// that has domain and account before the stream.
     pub(crate) fn parse(reply: &str) -> Option<Self> {
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_reply_subject_are_read() {
-        let place = Some(Place { seq: 70, delivered: 7 });
-        assert_eq!(Place::parse("$JS.ACK.s.c.1.70.7.1700000000000000000.3"), place);
-        assert_eq!(Place::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3"), place);
-        assert_eq!(Place::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3.token"), place);
+        let place = Some(Delivered { seq: 70, delivered: 7 });
+        assert_eq!(Delivered::parse("$JS.ACK.s.c.1.70.7.1700000000000000000.3"), place);
+        assert_eq!(Delivered::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3"), place);
+        assert_eq!(Delivered::parse("$JS.ACK._.hash.s.c.1.70.7.1700000000000000000.3.token"), place);
         for strange in ["", "$JS.ACK.", "$JS.ACK.s.c.1.x.7.1.3", "_INBOX.a.1", "$JS.FC.s.c.1.70.7.1.3"] {
-            assert_eq!(Place::parse(strange), None, "{strange}");
+            assert_eq!(Delivered::parse(strange), None, "{strange}");
         }
     }
 

@@ -9,6 +9,7 @@ mod buffer;
 mod check;
 mod delivery;
 mod fetch;
+mod message;
 mod session;
 
 use std::sync::Arc;

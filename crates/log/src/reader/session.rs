@@ -19,7 +19,7 @@ use crate::frame::stored::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 use crate::reader::buffer::Buffer;
 use crate::reader::check::check;
-use crate::reader::delivery::{Place, Signal, signal};
+use crate::reader::delivery::{Delivered, Signal, signal};
 use crate::reader::{ReadError, ReadFrom};
 
 /// How long the server keeps one request for frames.
@@ -169,7 +169,7 @@ impl Session {
         let deadline = tokio::time::Instant::now() + REQUEST_EXPIRES + SILENCE_MAX;
         loop {
             let message = self.next_message(deadline).await?;
-            let Some(place) = message.reply.as_deref().and_then(Place::parse) else {
+            let Some(place) = message.reply.as_deref().and_then(Delivered::parse) else {
                 match self.signal(&message) {
                     Signal::Alive | Signal::Stale => continue,
                     Signal::Done => return Ok(()),
@@ -206,7 +206,7 @@ impl Session {
     }
 
     /// Takes a message as the next frame, if it is that.
-    fn accept(&mut self, place: Place, message: Message) -> Result<Option<StoredFrame>, Ended> {
+    fn accept(&mut self, place: Delivered, message: Message) -> Result<Option<StoredFrame>, Ended> {
         let Position { incarnation, seq } = self.cursor.position;
         if place.delivered != self.delivered + 1 {
             return Err(Ended::Interrupted(format!("message {} of the consumer was lost", self.delivered + 1)));

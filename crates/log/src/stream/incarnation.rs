@@ -4,9 +4,9 @@
 use forebay_model::{Incarnation, StreamId};
 use tokio::time::Instant;
 
-use super::known::{Acked, Known, Remembered};
 use crate::error::LogError;
 use crate::log::Log;
+use crate::log::incarnations::{Acked, Known, Remembered};
 
 impl Log {
     /// Which making of the stream gave an acknowledgement.

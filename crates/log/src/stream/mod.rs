@@ -6,7 +6,6 @@
 mod ending;
 mod incarnation;
 pub mod inspect;
-pub(crate) mod known;
 mod renewal;
 
 use std::time::Duration;

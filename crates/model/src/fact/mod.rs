@@ -2,16 +2,17 @@
 
 pub mod derive;
 mod news;
+pub mod slices;
 mod view_events;
 
 pub use view_events::view_keys;
 
-use crate::claim::{Claimant, Claims};
 use crate::event::Event;
-use crate::lane::Lane;
+use crate::lane::{Lane, StreamKind};
 use crate::order::Order;
-use crate::place::StreamKind;
-use crate::routing::shard_map::{ShardId, ShardMap};
+use crate::request::claim::{Claimant, Claims};
+use crate::routing::shard_map::ShardMap;
+use crate::shard_id::ShardId;
 use crate::tuple;
 
 /// The most bytes of a frame's payload. Only a fact that is larger by itself makes a larger frame.

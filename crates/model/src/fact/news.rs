@@ -1,10 +1,10 @@
 //! What an event adds to what follows from its order: behind a commit, just that is derived.
 
-use super::derive::{Deriver, StoredOrder};
+use super::derive::Deriver;
 use super::view_events::{Seen, seen};
 use crate::event::StoredEvent;
 use crate::tuple::{push_view, push_view_event};
-use crate::{Bucket, Facts, Lane, StreamKind};
+use crate::{Bucket, Facts, Lane, StoredOrder, StreamKind};
 
 impl Deriver {
     /// Adds what the new ones among an order's events add to what views see, where what follows from the order, and from it together with

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::derive::{StoredOrder, ViewSlice, item_slices, set_keys, slices};
-use crate::OrderKind;
+use super::slices::{item_slices, set_keys, slices};
 use crate::event::life::is_of_kind;
 use crate::event::{EventKind, StoredEvent, StoredEvents};
-use crate::view::{ViewId, ViewSet};
+use crate::view::{ViewId, ViewSet, ViewSlice};
+use crate::{OrderKind, StoredOrder};
 
 /// What one key of one view sees of an order and of what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

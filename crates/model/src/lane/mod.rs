@@ -1,5 +1,7 @@
 //! Lanes: the kinds of facts. What a lane is stands in one table, [`Lane::spec`]; the enum and [`Lane::ALL`] name the rows.
 
+mod kind;
+mod per;
 mod table;
 
 use std::fmt;
@@ -7,8 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::StreamKind;
-
+pub use kind::{PerKind, StreamKind, UnknownStreamKind};
 pub(crate) use table::COLUMNS_MAX;
 pub use table::{Column, ColumnType, LaneSpec};
 
@@ -99,7 +100,7 @@ impl FromStr for Lane {
     }
 }
 
-crate::per::one_for_each! {
+per::one_for_each! {
     /// One value for each lane.
     PerLane, Lane
 }

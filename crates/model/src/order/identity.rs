@@ -1,8 +1,7 @@
-//! An order's identity, read from its tuple.
+//! An order's identity.
 
-use crate::id::Home;
-use crate::tuple::{leading_fields, push_index_of};
-use crate::{Lane, Timestamp};
+use super::home::Home;
+use crate::Timestamp;
 
 /// Which order a tuple of lane `orders` is. Nothing checks the texts: Postgres refuses what is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,29 +18,7 @@ pub struct Identity<'a> {
     pub order_id: &'a [u8],
 }
 
-const BUCKET: usize = Lane::Orders.place("bucket");
-const TENANT: usize = Lane::Orders.place("tenant");
-const CUSTOMER_ID: usize = Lane::Orders.place("customer_id");
-const ORDER_ID: usize = Lane::Orders.place("order_id");
-const FIELDS: usize = Lane::Orders.identity().len();
-
-impl<'a> Identity<'a> {
-    /// Reads it from a tuple of lane `orders` that was found before, and whose time is that.
-    pub fn of(tuple: &'a [u8], ordered_at: Timestamp) -> Self {
-        let mut fields = [&[][..]; FIELDS];
-        for (to, field) in fields.iter_mut().zip(leading_fields(tuple)) {
-            *to = field;
-        }
-        Self {
-            // Two bytes, which was checked when the tuple was found.
-            bucket: fields[BUCKET].try_into().map(u16::from_be_bytes).unwrap_or_default(),
-            tenant: fields[TENANT],
-            customer_id: fields[CUSTOMER_ID],
-            ordered_at,
-            order_id: fields[ORDER_ID],
-        }
-    }
-
+impl Identity<'_> {
     /// Where the id says that the order is, as far as the order's bucket agrees.
     pub fn home(&self) -> Option<Home> {
         let home = Home::of(str::from_utf8(self.order_id).ok()?)?;
@@ -51,11 +28,5 @@ impl<'a> Identity<'a> {
     /// Whether the id tells the order's bucket and time, so that the order needs no index entry.
     pub fn routes_itself(&self) -> bool {
         self.home().is_some_and(|home| home.is_of(home.bucket, self.ordered_at))
-    }
-
-    /// Appends the tuple that the order has in the table `order_time`: its columns are those of lane `index`, and its bucket is
-    /// the order's.
-    pub fn push_time(&self, out: &mut Vec<u8>) {
-        push_index_of(out, self.bucket, self);
     }
 }

@@ -1,7 +1,7 @@
 //! An order: what a client sends ([`Draft`]) and what is stored ([`Order`]).
 
-pub mod currency;
 pub mod fault;
+pub mod home;
 pub mod identity;
 pub(crate) mod item;
 pub mod kind;
@@ -10,6 +10,7 @@ mod passthrough;
 pub(crate) mod reader;
 pub(crate) mod size;
 pub(crate) mod slot;
+pub mod stored;
 
 pub use parser::OrderParser;
 

@@ -26,7 +26,7 @@
 //! | [`state`] | what a shard says of a unit |
 //! | [`change`] | what a control frame says of a unit |
 //! | [`taking`] | what a control frame does |
-//! | [`copied`] | rows that a move brings, in the log
+//! | [`copied`] | rows that a move brings, in the log |
 //! | [`rows`] | what a writer does with a row, and with a copy |
 //! | [`entry`] | what the map says of a unit that is under way |
 //! | [`mover`] | what is to be done next, to move a unit |

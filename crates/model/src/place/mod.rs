@@ -8,4 +8,4 @@ pub mod stream;
 pub use derived::DerivedThrough;
 pub use position::{Incarnation, Position};
 pub use receipt::{Accepted, Receipt};
-pub use stream::{PerKind, StreamId, StreamKind};
+pub use stream::StreamId;

@@ -138,7 +138,7 @@ fn most(sides: &[Side]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::bucket::BUCKETS;
+    use crate::bucket::BUCKETS;
     use proptest::prelude::*;
 
     fn shares(shards: u16) -> Shares {

@@ -2,38 +2,18 @@
 //! shard to another; and the settings of the system.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bucket::BUCKETS;
 use crate::ownership::{Entry, MoveId, Ownership, Phase, Unit};
-use crate::routing::bucket::BUCKETS;
 use crate::routing::departure::{Departure, LastPlaces, StillNamed};
 use crate::routing::queue::{MoveQueue, Pace};
-use crate::{Bucket, CustomerId, Hash, Lane, Member, Receipt, StreamId, StreamKind, SystemId, SystemSettings, Tenant};
-
-/// A shard's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ShardId(pub u16);
-
-impl fmt::Display for ShardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The version of a shard map. Every change makes the next one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Epoch(pub u64);
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::{
+    Bucket, CustomerId, Epoch, Hash, Lane, Member, PerKind, Receipt, ShardId, StreamId, StreamKind, SystemId,
+    SystemSettings, Tenant,
+};
 
 /// For every bucket, and each kind of streams, the shard that its facts are logged to and where readers begin; the units that are under way
 /// from one to another; where the shards are; and the system's settings. As JSON it has `epoch`, `system`, `hash`, `settings`, `founders` (on how
@@ -47,7 +27,7 @@ pub struct ShardMap {
     hash: Hash,
     settings: SystemSettings,
     founders: NonZeroU16,
-    places: [Vec<ShardId>; StreamKind::ALL.len()],
+    places: PerKind<Vec<ShardId>>,
     /// In the order of their units.
     moves: Vec<Entry>,
     queue: MoveQueue,
@@ -193,7 +173,7 @@ impl ShardMap {
         let (kept, under_way) = self.moves.iter().filter(is_of).partition::<Vec<_>, _>(|entry| entry.phase.is_owned());
         let named = StillNamed {
             shard,
-            buckets: self.places.iter().map(has).sum(),
+            buckets: self.places.iter().map(|(_, places)| has(places)).sum(),
             under_way: under_way.len() + self.queue.targets().filter(|&to| to == shard).count(),
             kept: kept.len(),
             is_last: self.staying().all(|other| other == shard),
@@ -264,7 +244,7 @@ impl ShardMap {
 
     /// The shard that a bucket's facts of a kind of streams are logged to, and where readers of them begin.
     pub fn shard(&self, stream: StreamKind, bucket: Bucket) -> ShardId {
-        self.places[stream as usize][usize::from(bucket.number())]
+        self.places[stream][usize::from(bucket.number())]
     }
 
     /// The log of a lane's facts of a bucket.
@@ -396,9 +376,10 @@ impl Unchecked {
         let leaving = departures.iter().filter(|(_, departure)| **departure == Departure::Leaving);
         let placed = members.keys().chain(&logged).chain(&derived).chain(leaving.map(|(shard, _)| shard));
         let shards: BTreeSet<ShardId> = placed.copied().chain(sides).chain(queue.targets()).collect();
-        let (places, shards) = ([logged, derived], shards.into_iter().collect());
+        let shards = shards.into_iter().collect();
         let is_away = |places: &Vec<ShardId>| Bucket::all().zip(places).any(|(of, &at)| at != founder(founders, of));
-        let has_moved = !moves.is_empty() || places.iter().any(is_away);
+        let has_moved = !moves.is_empty() || is_away(&logged) || is_away(&derived);
+        let places = PerKind::of(logged, derived);
         ShardMap {
             epoch,
             system,
@@ -472,7 +453,7 @@ impl From<ShardMap> for Unchecked {
             shards: _,
             has_moved: _,
         } = map;
-        let [logged, derived] = places;
+        let (logged, derived) = places.into_both();
         let (kept, moves) = kept(moves.into_iter());
         Self {
             epoch,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::read::{Framed, frame};
 use super::{TupleError, leading_fields};
-use crate::touched::key::hash;
+use crate::key_hash::hash;
 use crate::{Lane, Timestamp};
 
 /// Where the tuples of one payload stand, in its order: 24 bytes for each.

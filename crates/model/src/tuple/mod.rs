@@ -3,6 +3,7 @@
 //! `recv` function.
 
 mod index;
+mod order;
 mod read;
 mod write;
 

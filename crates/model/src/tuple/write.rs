@@ -2,9 +2,8 @@
 
 use super::JSONB_VERSION;
 use crate::event::StoredEvent;
-use crate::fact::derive::{StoredOrder, ViewSlice};
-use crate::view::ViewId;
-use crate::{Bucket, Event, Identity, Lane, Order};
+use crate::view::{ViewId, ViewSlice};
+use crate::{Bucket, Event, Identity, Lane, Order, StoredOrder};
 
 const ORDERS: usize = Lane::Orders.columns().len();
 const EVENTS: usize = Lane::Events.columns().len();

@@ -1,6 +1,7 @@
 //! Views: which fields of an order make it readable by something else than its customer, such as the seller.
 
 mod set;
+mod slice;
 pub mod state;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use set::{DEFAULT_VIEWS, View, ViewSet};
+pub use slice::ViewSlice;
 
 /// What stands for a view in its rows. It is never given to another view of the system, also not to one of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use forebay_model::fact::FRAME_BYTES_MAX;
-use forebay_model::fact::derive::slices;
+use forebay_model::fact::slices::slices;
 use forebay_model::tuple::Tuples;
 use forebay_model::{
     Bucket, Deriver, Facts, Hash, Identity, Lane, ShardId, ShardMap, StoredOrder, StreamKind, Tenant, ViewSet,

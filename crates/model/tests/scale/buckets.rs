@@ -1,6 +1,6 @@
 //! How even shards are: by buckets, and by orders.
 
-use forebay_model::routing::bucket::BUCKETS;
+use forebay_model::bucket::BUCKETS;
 use forebay_model::{ShardId, ShardMap, Weighed};
 
 use crate::fleet::{Load, SHARDS, buckets, even};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
 
-use forebay_model::routing::bucket::BUCKETS;
+use forebay_model::bucket::BUCKETS;
 use forebay_model::{Bucket, Hash, Member, ShardId, ShardMap, Shares, StreamKind, Tenant, Weighed};
 
 /// The sizes that tables have.

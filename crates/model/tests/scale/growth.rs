@@ -1,6 +1,6 @@
 //! What moves when one more shard comes.
 
-use forebay_model::routing::bucket::BUCKETS;
+use forebay_model::bucket::BUCKETS;
 use forebay_model::{ShardId, Weighed};
 
 use crate::buckets::{NEAR, surplus};

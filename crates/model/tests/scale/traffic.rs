@@ -13,7 +13,7 @@ use forebay_testkit::log::{derived, facts};
 use crate::fleet::{SHARDS, even, first_beyond};
 use crate::page::{Table, number};
 
-/// What each shard is given: about what one can store (docs/SCALING.md). A stream is committed every 50 ms (`writer/src/drain/session.rs`).
+/// What each shard is given: about what one can store (docs/SCALING.md). A stream is committed every 50 ms (`writer/src/drain/session/mod.rs`).
 const ORDERS_PER_S: u32 = 10_000;
 const COMMITS_PER_S: u32 = 20;
 const ORDERS_OF_A_COMMIT: u32 = ORDERS_PER_S / COMMITS_PER_S;

@@ -11,7 +11,8 @@ use super::known::Found;
 use crate::chunk::{Chunk, ChunkSize, LineSpan};
 use crate::delivery::sender::order_id;
 use crate::source::plan::Plan;
-use crate::source::reader::{Handed, Reader, Skip};
+use crate::source::reader::{Handed, Reader};
+use crate::source::skip::Skip;
 
 /// How many chunks are read ahead.
 const AHEAD: usize = 2;

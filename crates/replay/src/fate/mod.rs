@@ -7,14 +7,12 @@
 //! | module | concept |
 //! |---|---|
 //! | [`ask`] | query is asked about one receipt |
-//! | [`watch`] | the receipts of a run, one after the other |
 //! | [`known`] | what is known of a file's orders, and which receipts are open |
 //! | [`lines`] | the lines of orders that are dead |
 
 pub(crate) mod ask;
 pub(crate) mod known;
 pub(crate) mod lines;
-pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use csv::ByteRecord;
 
 use super::state::Followed;
+use crate::format::Format;
 use crate::journal::tally::Counts;
 use crate::settings::Settings;
-use crate::source::format::Format;
 use crate::source::input::Input;
 use crate::source::input::window::{Window, count_lines, last_line_end};
 use crate::source::plan::{Plan, Reading};

@@ -13,7 +13,7 @@ use crate::journal::{Account, Journal};
 use crate::settings::Settings;
 use crate::source::input::{FileId, Input};
 use crate::source::plan::{Plan, default_rejects};
-use crate::source::reader::Skip;
+use crate::source::skip::Skip;
 
 /// A journal, and what of the files is already sent.
 pub(crate) struct JournalStart {

@@ -2,7 +2,7 @@
 
 use super::Map;
 use super::path::{Path, Root, Step};
-use crate::source::format::Format;
+use crate::format::Format;
 
 /// The fields that a map sets otherwise: of an order, and of an event.
 pub(super) const ORDER_FIELDS: &[&str] =

@@ -40,7 +40,7 @@ use self::fields::time::Time;
 use self::named::NamedMap;
 use self::path::Path;
 use self::value::{NameNo, Row};
-use crate::source::format::Format;
+use crate::format::Format;
 
 /// What makes an order or an event.
 #[derive(Clone, Debug)]

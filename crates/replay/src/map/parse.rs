@@ -13,7 +13,7 @@ use super::fields::{Names, RawField, separators};
 use super::path::Path;
 use super::rules::Rules;
 use super::{Envelope, EventFields, ItemFields, Map};
-use crate::source::format::Format;
+use crate::format::Format;
 
 type RawFields = BTreeMap<String, RawField>;
 

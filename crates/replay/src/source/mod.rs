@@ -2,20 +2,20 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`format`] | the formats of files |
 //! | [`plan`], [`input`] | the files, checked and opened |
 //! | [`reader`] | reads the files, in a thread of its own |
+//! | [`skip`] | what of a file is passed over |
 //! | [`records`] | records of JSON |
 //! | [`rows`] | rows of tables, made into orders by a map |
 //! | [`parquet`] | Parquet files, as orders or as rows |
 
-pub mod format;
 pub(crate) mod input;
 pub(crate) mod parquet;
 pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod records;
 pub(crate) mod rows;
+pub(crate) mod skip;
 
 use std::io;
 

@@ -11,15 +11,13 @@ use serde::de::IgnoredAny;
 
 use crate::event::{Event, Tell};
 use crate::fingerprint::Fingerprint;
+use crate::format::Format;
 use crate::map::Map;
 use crate::settings::{Database, Settings};
-use crate::source::RecordSource;
-use crate::source::format::Format;
 use crate::source::input::listing::files;
 use crate::source::input::name::{KnownNames, Named, SourceName};
 use crate::source::input::object::Object;
 use crate::source::input::{Input, Opened};
-use crate::source::parquet;
 use crate::source::records::json::Json;
 use crate::source::records::mapped::MappedLines;
 use crate::source::records::ndjson::Ndjson;
@@ -27,6 +25,7 @@ use crate::source::records::rejected::{RejectedRecords, is_rejected};
 use crate::source::records::view_export::is_export_of_view;
 use crate::source::rows::query_rows::Query;
 use crate::source::rows::{orders_of, orders_of_csv};
+use crate::source::{RecordSource, parquet};
 
 /// The files of a run.
 #[derive(Clone, Debug)]
@@ -53,7 +52,7 @@ impl Plan {
         for path in files(&settings.files, false)? {
             inputs.extend(inputs_of(&path, settings)?);
         }
-        inputs.extend(settings.database.as_ref().map(Database::input).transpose()?);
+        inputs.extend(settings.database.as_ref().map(input_of).transpose()?);
         let plan = Self::of_inputs(inputs, settings, state_dir)?;
         // Standard input and pipes can be read only once. What is only looked at is given no name.
         let look = Self { names: None, ..plan.clone() };
@@ -248,6 +247,12 @@ impl Plan {
                 anyhow!("cannot tell the format of {}: say --format ndjson, json, csv or parquet", input.name())
             })
     }
+}
+
+/// The rows of a query.
+fn input_of(database: &Database) -> Result<Input, BadSetting> {
+    let Database { url, sql, key } = database;
+    Query::new(url, sql, key.as_deref()).map(|query| Input::Query(Box::new(query)))
 }
 
 /// What a name means: a file, or objects.

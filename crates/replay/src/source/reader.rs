@@ -14,6 +14,7 @@ use crate::source::RecordSource;
 use crate::source::input::Input;
 use crate::source::input::name::SourceName;
 use crate::source::plan::Plan;
+use crate::source::skip::Skip;
 
 /// A chunk on its way, with the permit that keeps the files from being read too far ahead of what is acknowledged.
 pub(crate) struct Handed {
@@ -37,17 +38,6 @@ pub(crate) struct Reader {
     pub(crate) shutdown: Shutdown,
     pub(crate) tell: Tell,
     pub(crate) handle: Handle,
-}
-
-/// What of a file is not sent, because an earlier run has sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Skip {
-    /// So many records.
-    Records(u64),
-    /// The rows up to that key, which were so many records.
-    Behind { key: String, records: u64 },
-    /// All of them.
-    Everything,
 }
 
 /// The run is stopping.

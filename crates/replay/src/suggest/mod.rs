@@ -24,9 +24,9 @@ use anyhow::{Context, Result, bail};
 
 use self::sample::{Sample, Shape};
 use crate::chunk::{ChunkBuilder, ChunkSize};
+use crate::format::Format;
 use crate::map::Map;
 use crate::map::named::{NAMED_MAPS, NamedMap};
-use crate::source::format::Format;
 use crate::source::input::{HEAD_BYTES, Input};
 use crate::source::plan::Plan;
 use crate::source::records::view_export::is_export_of_view;

@@ -8,9 +8,12 @@ use forebay_model::Tenant;
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Rights};
+use super::clients_file;
 use super::jwt::{self, JwtSettings, KeySource, Refused, Tokens};
+use super::listed::{Credential, Listed};
 use crate::followed::Followed;
 use crate::http::peer::{Certificate, Peer};
 use crate::problem::Problem;
@@ -25,30 +28,12 @@ pub struct Clients {
     pub(super) tokens: Option<Tokens>,
 }
 
-/// What a client is known by, and which it is.
-#[derive(Debug, Clone)]
-pub(super) struct Listed {
-    pub(super) credential: Credential,
-    pub(super) client: Client,
-}
-
-/// What a client of the clients file is known by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Credential {
-    /// The SHA-256 sum of an API key.
-    Key([u8; 32]),
-    /// The SHA-256 sum of a certificate (DER).
-    Certificate([u8; 32]),
-    /// One of a certificate's other names (SAN): a URI or a host.
-    Name(String),
-}
-
 /// Whose a token is: of a request that has come, or of one that is being answered.
-pub(super) type ByToken = fn(&Tokens, &[u8]) -> Result<Client, Refused>;
+pub(crate) type ByToken = fn(&Tokens, &[u8]) -> Result<Client, Refused>;
 
 /// Why a request is not let in.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// There is nothing to be done about it.
     Now(Problem),
     /// Newer keys of the issuer could show that its token is a good one.
@@ -72,8 +57,23 @@ impl Clients {
     /// # Errors
     /// Every fault of the files is a line that says where it is.
     pub fn load(clients_file: Option<&Path>, tokens: &JwtSettings) -> Result<Self, BadSetting> {
-        let listed = clients_file.map(super::clients_file::follow).transpose()?;
+        let listed = clients_file.map(clients_file::follow).transpose()?;
         Ok(Self { listed, tokens: Tokens::load(tokens)? })
+    }
+
+    /// What is wrong with the text of a clients file, if something is.
+    ///
+    /// # Errors
+    /// A line that says what, and where.
+    pub fn check(text: &str) -> Result<(), String> {
+        clients_file::parse(text).map(|_| ())
+    }
+
+    /// Reads the clients file again whenever it changes, until `stop`.
+    pub(crate) async fn follow_file(self, path: &Path, stop: &CancellationToken) {
+        if let Some(listed) = self.listed {
+            listed.follow(|| clients_file::read(path), stop).await;
+        }
     }
 
     /// The keys of tokens, where those are taken; they are to be followed.
@@ -82,7 +82,7 @@ impl Clients {
     }
 
     /// Who sends a request with these headers from this peer, if it may do what needs `right`; `by_token` says whose a token is.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &self,
         headers: &HeaderMap,
         peer: &Peer,

@@ -31,11 +31,10 @@ use forebay_api::Right;
 use forebay_model::Tenant;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use tokio_util::sync::CancellationToken;
 
 use super::binding::Binding;
 use super::client::Client;
-use super::clients::{Clients, Credential, Listed};
+use super::listed::{Credential, Listed};
 use super::tenancy;
 use crate::followed::Followed;
 use crate::settings::command_line::BadSetting;
@@ -110,30 +109,13 @@ pub(super) fn follow(path: &Path) -> Result<Followed<Vec<Listed>>, BadSetting> {
     Followed::new("clients file", vec![path.to_owned()], || read(path)).map_err(BadSetting::new)
 }
 
-impl Clients {
-    /// What is wrong with the text of a clients file, if something is.
-    ///
-    /// # Errors
-    /// A line that says what, and where.
-    pub fn check(text: &str) -> Result<(), String> {
-        parse(text).map(|_| ())
-    }
-
-    /// Reads the clients file again whenever it changes, until `stop`.
-    pub(crate) async fn follow_file(self, path: &Path, stop: &CancellationToken) {
-        if let Some(listed) = self.listed {
-            listed.follow(|| read(path), stop).await;
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<Listed>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<Listed>, String> {
     let said = |fault: String| format!("clients file {}: {fault}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
     parse(&text).map_err(said)
 }
 
-fn parse(text: &str) -> Result<Vec<Listed>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Listed>, String> {
     let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
     let (mut names, mut credentials) = (HashSet::new(), HashSet::new());
     let mut all = Vec::new();
@@ -234,16 +216,6 @@ fn sha256_from_hex(text: &str) -> Option<[u8; 32]> {
         *byte = (high << 4 | low) as u8;
     }
     Some(sum)
-}
-
-impl fmt::Display for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Key(_) => "a key",
-            Self::Certificate(_) => "a certificate",
-            Self::Name(_) => "a name of a certificate",
-        })
-    }
 }
 
 /// The error's own text draws the place over several lines; a line number says the same.

@@ -8,23 +8,22 @@
 //! What a client is bound to stands in [`Client::binding`], whoever it is known by, and whose orders its request is about in
 //! [`Client::tenant`]. Handlers build what they read and write from these.
 
-mod admission;
 mod binding;
 mod client;
 mod clients;
 mod clients_file;
-mod guard;
 mod jwt;
+mod listed;
 mod tenancy;
 
-pub use admission::Admission;
 pub use binding::Binding;
 pub use client::{Client, Rights};
 pub use clients::Clients;
+pub(crate) use clients::Refusal;
 pub use forebay_api::Right;
-pub use guard::Guard;
 #[cfg(any(test, fuzzing))]
 pub(crate) use jwt::asked::{is_token_taken, key_set};
 pub use jwt::{Jwks, JwtSettings};
+pub(crate) use jwt::{KeySource, Tokens};
 
 pub use crate::http::peer::ClientName;

@@ -11,7 +11,6 @@ mod encoded;
 mod limits;
 mod observe;
 pub(crate) mod peer;
-mod request_name;
 mod tls;
 mod unparsed;
 
@@ -23,13 +22,13 @@ use tokio::net::TcpListener;
 
 use crate::shutdown::Shutdown;
 
+pub use crate::request_name::{RequestName, carried};
 pub use body::{RequestBodyError, body_problem, read_whole};
 pub(crate) use cors::Cors;
 pub use cors::Origins;
 pub(crate) use encoded::Encode;
 pub use limits::HttpLimits;
 pub use observe::Observe;
-pub use request_name::{RequestName, carried};
 pub use tls::{Tls, TlsSettings};
 
 pub use crate::http::peer::{Peer, is_this_machine};

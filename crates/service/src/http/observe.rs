@@ -18,8 +18,8 @@ use metrics::{Counter, Histogram, counter, histogram};
 use tower::{Layer, Service};
 use tracing::debug;
 
-use super::request_name::RequestName;
 use crate::problem::{Code, Problem};
+use crate::request_name::RequestName;
 use crate::telemetry::metrics::{PROBLEMS, REQUEST_SECONDS, REQUESTS};
 
 /// The label of requests that no route matches; their paths are anybody's invention.

@@ -12,8 +12,8 @@ use forebay_api::header;
 use http::{StatusCode, header as standard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::request_name::RequestName;
 use crate::problem::Problem;
+use crate::request_name::RequestName;
 
 /// An answer that is longer is not `hyper`'s own.
 const OWN_BYTES_MAX: usize = 256;

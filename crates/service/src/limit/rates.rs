@@ -18,8 +18,8 @@ use tokio::time::MissedTickBehavior;
 use super::takings::{FULL, TELL, Takings, Telling};
 use crate::auth::Client;
 use crate::http::peer::ClientName;
+use crate::lifecycle::Lifecycle;
 use crate::problem::Problem;
-use crate::service::Service;
 use crate::shutdown::Shutdown;
 
 /// How often clients that have been quiet are forgotten. A bucket is full again within a second, and whoever sends from
@@ -72,10 +72,10 @@ impl Rates {
     }
 
     /// The limits of a service, which forget who has been quiet.
-    pub fn start(policy: Policy, service: &Service) -> Arc<Self> {
+    pub fn start(policy: Policy, lifecycle: &Lifecycle) -> Arc<Self> {
         let rates = Arc::new(Self::new(policy));
-        let (forgetting, shutdown) = (Arc::clone(&rates), service.shutdown().clone());
-        service.lifecycle.spawn("rate limits", async move {
+        let (forgetting, shutdown) = (Arc::clone(&rates), lifecycle.shutdown().clone());
+        lifecycle.spawn("rate limits", async move {
             forgetting.forget_quiet_clients(&shutdown).await;
             Ok(())
         });

@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::http::RequestName;
+use crate::request_name::RequestName;
 
 /// Lines of another form, with the name of the request that is being answered, where one is, at their end.
 pub(super) struct Named<F> {

@@ -1,6 +1,7 @@
 //! Logs, the metrics recorder and the TLS provider: what exists once per process.
 
 mod lines;
+mod logging;
 pub mod metrics;
 pub(crate) mod process;
 
@@ -14,9 +15,10 @@ use tracing::{Dispatch, error};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::settings::{LogFormat, LoggingSettings};
 use crate::telemetry::lines::Named;
 use crate::telemetry::metrics::{METRICS, describe};
+
+pub use logging::{LogFormat, LoggingSettings};
 
 /// Histogram buckets by the unit at the end of a metric's name.
 const BUCKETS: [(&str, &[f64]); 3] = [

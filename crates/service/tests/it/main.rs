@@ -4,14 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod auth;
-mod cors;
 mod drain;
-mod encodings;
 mod health;
 mod interface;
 mod lifecycle;
 mod metrics;
-mod names;
 mod requests;
 mod running;
 mod server;

@@ -8,7 +8,7 @@ use forebay_model::{Member, ShardId, ShardMap};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::identity::{Expected, System};
+use crate::connection::identity::{Expected, System};
 
 /// One server of a shard: a `postgres://` URL that names its database. Written out, it hides the password.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use forebay_model::{Member, ShardId, ShardMap};
 
 use super::address::{AddressError, ShardAddress, ShardAddresses};
-use crate::identity::Expected;
+use crate::connection::identity::Expected;
 
 /// Shards by number, and where each of them is. As text, the shards' addresses separated by `,`: the place of each is its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct ShardArgs {
 }
 
 /// A shard for every bucket is the most that can be used.
-const SHARDS_MAX: usize = forebay_model::routing::bucket::BUCKETS as usize;
+const SHARDS_MAX: usize = forebay_model::bucket::BUCKETS as usize;
 
 impl ShardArgs {
     /// The shards of the map, each where this process was told that it is, or else where the map says. A database has to be that shard's of

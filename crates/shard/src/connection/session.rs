@@ -9,9 +9,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use tokio::time::timeout;
 
 use crate::connection::address::{ShardAddress, ShardAddresses};
+use crate::connection::identity::{Foreign, Identity};
 use crate::connection::socket::set_up_sockets;
 use crate::connection::sqlstate::ErrorClass;
-use crate::identity::{Foreign, Identity};
 
 /// How long one address may take until a session is ready.
 const CONNECT_MAX: Duration = Duration::from_secs(5);

@@ -1,7 +1,9 @@
-//! Dead letters: what could not be stored, with the reason, the bytes, and as much of the content as can be read.
+//! Dead letters: what could not be stored, with the reason, the bytes, and as much of the content as can be read; and what became of the
+//! rows of each request beside what is stored.
 
 mod filter;
 mod kept;
+mod requests;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,12 +11,14 @@ use std::str::FromStr;
 use bytes::Bytes;
 use forebay_model::lane::ColumnType;
 use forebay_model::tuple::Tuples;
-use forebay_model::{Epoch, Incarnation, Lane, RequestId, Timestamp};
+use forebay_model::{Incarnation, Lane, RequestId, Timestamp};
 use serde_json::{Map, Value};
 use sqlx::postgres::PgConnection;
 
 pub use self::filter::LetterFilter;
 pub use self::kept::{DeadLetter, LetterCount};
+pub(crate) use self::requests::{Requests, forget_old};
+use crate::frame::RowPosition;
 use crate::timestamptz::Timestamptz;
 
 /// Why a row or a frame is dead.
@@ -48,14 +52,15 @@ pub(crate) struct Letter {
     pub(crate) tuple: Bytes,
 }
 
-/// Where in the log a row stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RowPosition {
-    pub(crate) seq: u64,
-    /// From 0.
-    pub(crate) row: u32,
-    pub(crate) epoch: Epoch,
-    pub(crate) enqueued_at: Option<Timestamp>,
+/// Rows of the log that died together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeadRows {
+    /// Their frame.
+    pub seq: u64,
+    /// The first of them, from 0.
+    pub row: u32,
+    /// How many.
+    pub rows: u32,
 }
 
 /// A text that names no reason.

@@ -11,8 +11,8 @@ use forebay_model::tuple::TupleEntry;
 use forebay_model::{Bucket, Lane, Position, ShardId};
 
 use super::units::Units;
+use crate::dead_letter::DeadRows;
 use crate::frame::IndexedFrame;
-use crate::store::DeadRows;
 
 /// For each shard that rows were sent on to, where the last of them lies in its log.
 pub type SentOn = BTreeMap<ShardId, Position>;

@@ -4,7 +4,7 @@ use forebay_model::{Bucket, Lane, StreamKind};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use crate::store::transaction::sums::SumTable;
+use crate::sum_table::SumTable;
 
 /// The tables that have rows of buckets of a kind of streams, each with its key, and the lane that they are counted for.
 pub(crate) fn tables(stream: StreamKind) -> Vec<(&'static str, Vec<&'static str>, Option<Lane>)> {

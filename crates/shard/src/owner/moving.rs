@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use forebay_model::ownership::{DailySums, Ownership, Unit};
 use forebay_model::tuple::{COPY_HEADER, COPY_TRAILER};
-use forebay_model::{Bucket, Incarnation, Lane, Position, ShardId, ShardMap, StreamKind};
+use forebay_model::{Bucket, Incarnation, Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
 use futures::TryStreamExt;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -95,10 +95,11 @@ impl UnitsSaid {
     pub async fn read(
         connection: &mut PgConnection,
         map: &ShardMap,
-        (stream, here): (StreamKind, ShardId),
+        of: StreamId,
         buckets: &[Bucket],
         asks: impl Fn(Bucket, &Ownership) -> bool + Send,
     ) -> Result<Option<Self>, sqlx::Error> {
+        let StreamId { kind: stream, shard: here } = of;
         let mut snapshot = connection.begin().await?;
         snapshot.execute("set transaction isolation level repeatable read, read only").await?;
         let Some(position) = StreamPosition::of(&mut snapshot, stream).await? else { return Ok(None) };

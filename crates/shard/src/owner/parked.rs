@@ -10,9 +10,8 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::away::{Away, Way};
-use crate::dead_letter::RowPosition;
-use crate::frame::{IndexedFrame, LogFrame};
-use crate::store::transaction::requests::Requests;
+use crate::dead_letter::Requests;
+use crate::frame::{IndexedFrame, LogFrame, RowPosition};
 use crate::timestamptz::Timestamptz;
 
 /// The parked rows of a bucket, which another shard is to decide.

@@ -26,8 +26,7 @@ use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::session::{SessionSettings, connect_primary};
 use crate::connection::sqlstate::ErrorClass;
 use crate::position::StreamPosition;
-use crate::store::StoreError;
-use crate::store::step::{Step, StepError, within};
+use crate::step::{Step, StepError, StoreError, within};
 
 /// One merge at a time per shard, whichever lane and whichever process it is of.
 pub(crate) const MERGE_LOCK: i64 = 0x666f_7265_0002;

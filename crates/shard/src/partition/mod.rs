@@ -30,5 +30,5 @@ pub use granularity::{Granularity, UnknownGranularity};
 pub(crate) use merge::MERGE_LOCK;
 pub use merge::{Merger, Swap, Touch};
 pub use period::Period;
-pub(crate) use range::{Ranges, Span};
+pub(crate) use range::{LATEST, Ranges, Span};
 pub use status_index::StatusIndexes;

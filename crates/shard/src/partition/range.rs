@@ -4,7 +4,9 @@ use std::{fmt, iter};
 
 use forebay_model::Timestamp;
 
-use crate::store::lane::sift::LATEST;
+/// 2100-01-01T00:00:00Z. Ingestion refuses what is more than a day ahead; this only keeps a foreign frame from making
+/// partitions for the end of time.
+pub(crate) const LATEST: Timestamp = Timestamp::from_unix_us(4_102_444_800_000_000);
 
 /// From an instant, inclusive, to another, exclusive; in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

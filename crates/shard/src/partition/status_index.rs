@@ -12,8 +12,7 @@ use super::build::execute;
 use super::merge::MERGE_LOCK;
 use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::session::{SessionSettings, connect_primary};
-use crate::store::StoreError;
-use crate::store::step::{Step, StepError, within};
+use crate::step::{Step, StepError, StoreError, within};
 
 /// A partition may be large.
 const STATEMENT_MAX: Duration = Duration::from_mins(30);

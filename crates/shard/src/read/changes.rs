@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use forebay_model::routing::bucket::BUCKETS;
+use forebay_model::bucket::BUCKETS;
 use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
@@ -115,7 +115,7 @@ pub struct Amount {
 
 /// Frames of one log, and which of their rows.
 #[derive(Clone, Copy)]
-struct Part<'a> {
+struct FrameSpan<'a> {
     log: i16,
     behind: u64,
     upto: u64,
@@ -194,7 +194,7 @@ impl Changes {
             // Of a making that is over, everything is looked through at once.
             let is_of_few = subject.only_customer().is_some() || !subject.tenant().is_none();
             let at_once = if is_of_few && is_present { upto.min(start.saturating_add(FRAMES_OF_FEW)) } else { upto };
-            let part = Part { log: log.number, behind: start, upto: at_once, subject, of_buckets: &of_buckets };
+            let part = FrameSpan { log: log.number, behind: start, upto: at_once, subject, of_buckets: &of_buckets };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let read_to = read_to.or((at_once < upto).then_some(at_once));
             let at = |seq| Position { incarnation: log.incarnation, seq };
@@ -229,7 +229,7 @@ impl Changes {
     }
 }
 
-impl Part<'_> {
+impl FrameSpan<'_> {
     /// The first of its rows: of so many whole frames as have the amount.
     async fn read(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         let ranges = read_ranges(&mut *connection, "orders").await?;

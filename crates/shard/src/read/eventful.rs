@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use forebay_model::id::Home;
+use forebay_model::order::home::Home;
 use forebay_model::{Bucket, Lane, Tenant, Timestamp, Tuple, Tuples};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::stored_order::OrderKey;
-use crate::store::lane::sift::LATEST;
+use super::order_key::OrderKey;
+use crate::partition::LATEST;
 use crate::timestamptz::Timestamptz;
 
 /// A stored order that events are about, where one of both is new.

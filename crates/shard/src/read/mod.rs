@@ -9,6 +9,7 @@
 //! | `said` | what a shard says of units, in the snapshot of rows |
 //! | [`changes`] | what was stored, in the order of the log |
 //! | [`eventful`] | the orders that events are about |
+//! | [`order_key`] | which order |
 //! | [`stored_order`] | whole orders with what facts follow from |
 //! | [`stretch`] | orders by their place in the log |
 //! | [`status`] | the status of orders, as it stands in rows and as it follows |
@@ -23,6 +24,7 @@ mod derived_through;
 pub mod eventful;
 mod fate;
 mod figures;
+pub mod order_key;
 mod said;
 mod scope;
 pub mod statement;

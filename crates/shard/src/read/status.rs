@@ -13,8 +13,8 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::order_key::OrderKey;
 use super::statement::sql::{EVENTS, VIEW_EVENTS};
-use super::stored_order::OrderKey;
 use crate::timestamptz::Timestamptz;
 
 /// A row that has a status: an order, or one as the key of a view sees it.

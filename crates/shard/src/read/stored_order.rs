@@ -1,21 +1,18 @@
 //! Whole orders with what facts follow from: pages of all of them, and those with known identities.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use forebay_model::{
-    Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind, Tenant, Timestamp,
-};
+use forebay_model::{Bucket, Identity, Lane, Position, ShardId, StoredOrder as Derivable, StreamKind};
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Connection, Row, Transaction};
 
 use super::eventful::{self, OrderRef};
+use super::order_key::OrderKey;
 use super::statement::sql::events_of_orders;
 use crate::connection::address::ShardAddresses;
 use crate::pool::{Lease, PoolSettings, ShardPool};
 use crate::position::StreamPosition;
-use crate::store::StoreError;
-use crate::store::step::{Step, step};
+use crate::step::{Step, StoreError, step};
 use crate::timestamptz::Timestamptz;
 
 /// What [`StoredOrder::from_row`] reads, in this order, of the table `orders`.
@@ -25,19 +22,6 @@ pub const COLUMNS: &str = concat!(
     events_of_orders!(),
     ")::text as events"
 );
-
-/// Which order, among those of every tenant; in the order in which they are read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrderKey {
-    /// The order's time.
-    pub ordered_at: Timestamp,
-    /// Its id.
-    pub order_id: String,
-    /// Its customer.
-    pub customer_id: String,
-    /// Whose customer.
-    pub tenant: Tenant,
-}
 
 /// An order as a shard has it: what facts follow from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,46 +148,6 @@ pub(super) async fn decided(
     let mut snapshot = lease.begin_with("begin isolation level repeatable read read only").await?;
     let stored = StreamPosition::of(&mut snapshot, StreamKind::Logged).await?;
     Ok(stored.is_some_and(|stored| stored.position.covers(upto)).then_some(snapshot))
-}
-
-impl OrderKey {
-    /// Before every order: no id is empty.
-    pub fn before_all() -> Self {
-        let (order_id, customer_id) = (String::new(), String::new());
-        Self { ordered_at: Timestamp::EARLIEST, order_id, customer_id, tenant: Tenant::default() }
-    }
-
-    /// Which order a tuple of lane `orders` is, with its bucket. What cannot be a text of Postgres was not stored.
-    pub fn of(identity: &Identity<'_>) -> Option<(Bucket, Self)> {
-        let text = |bytes: &[u8]| str::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
-        let key = Self {
-            ordered_at: identity.ordered_at,
-            order_id: text(identity.order_id)?,
-            customer_id: text(identity.customer_id)?,
-            tenant: Tenant::of_stored(text(identity.tenant)?),
-        };
-        Some((Bucket::new(identity.bucket)?, key))
-    }
-
-    /// Reads it from a row that has time, order id, customer and tenant from that column on.
-    ///
-    /// # Errors
-    /// Where the row has others there.
-    pub fn from_row(row: &PgRow, from: usize) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            ordered_at: row.try_get::<Timestamptz, _>(from)?.0,
-            order_id: row.try_get(from + 1)?,
-            customer_id: row.try_get(from + 2)?,
-            tenant: Tenant::of_stored(row.try_get(from + 3)?),
-        })
-    }
-}
-
-impl fmt::Display for OrderKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "order {} of customer {} at {}", self.order_id, self.customer_id, self.ordered_at)?;
-        if self.tenant.is_none() { Ok(()) } else { write!(f, " of tenant {}", self.tenant) }
-    }
 }
 
 /// At most so many orders behind a place, in the order of their [`OrderKey`]. It goes along the index by time where the session keeps

@@ -14,8 +14,7 @@ use super::eventful::{self, OrderRef};
 use super::stored_order::{COLUMNS, OrderReader, StoredOrder, decided, find};
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
-use crate::store::StoreError;
-use crate::store::step::{Step, step};
+use crate::step::{Step, StoreError, step};
 use crate::timestamptz::Timestamptz;
 
 /// The partitions of a window.

@@ -7,10 +7,10 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::StreamStore;
 use super::error::CommitError;
-use super::step::{Step, step};
 use crate::owner::leftover;
 use crate::owner::units::Units;
 use crate::partition::MERGE_LOCK;
+use crate::step::{Step, step};
 
 /// Rows of a table that are deleted together.
 const ROWS: i64 = 2000;

@@ -6,20 +6,19 @@ use forebay_model::{Bucket, Incarnation, PerLane, Position, StreamKind};
 use super::StreamStore;
 use super::committed::Committed;
 use super::connections::connect_writer;
-use super::error::{AttemptError, CommitError, StoreError};
+use super::error::{AttemptError, CommitError};
 use super::lane::sift::Sifted;
 use super::lane::{LanePart, LaneState};
-use super::step::{Fault, Step, StepError, step};
 use super::transaction::attempt::{Attempt, Done, End, Session};
 use super::transaction::bisect::{Sessions, bisect};
 use super::transaction::owner::{OwnerFrame, decides_parked};
 use crate::control::ViewsInForce;
-use crate::dead_letter::RowPosition;
 use crate::derived::DerivedNote;
-use crate::frame::IndexedFrame;
+use crate::frame::{IndexedFrame, RowPosition};
 use crate::owner::away::{Away, SentOn};
 use crate::place::{self, PlaceLog};
 use crate::position::Tally;
+use crate::step::{Fault, Step, StepError, StoreError, step};
 
 /// What is committed together.
 pub(super) struct Work<'a> {

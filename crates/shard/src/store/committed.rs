@@ -7,8 +7,8 @@ use forebay_model::{Lane, PerLane, Position, Timestamp, ViewSet};
 
 use super::lane::LanePart;
 use super::transaction::attempt::Outcome;
-use crate::dead_letter::{Reason, RowPosition};
-use crate::frame::IndexedFrame;
+use crate::dead_letter::{DeadRows, Reason};
+use crate::frame::{IndexedFrame, RowPosition};
 use crate::position::Tally;
 use crate::read::eventful::Eventful;
 
@@ -39,17 +39,6 @@ pub struct Committed {
     pub taken: Option<Taken>,
     /// What was parked, and is decided by that: as frames that stand where the control frame does.
     pub unparked: Vec<IndexedFrame>,
-}
-
-/// Rows of the log that died together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DeadRows {
-    /// Their frame.
-    pub seq: u64,
-    /// The first of them, from 0.
-    pub row: u32,
-    /// How many.
-    pub rows: u32,
 }
 
 impl Committed {

@@ -10,14 +10,13 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::connections::staging_settings;
-use super::error::StoreError;
 use crate::connection::address::ShardAddresses;
 use crate::connection::session::{SessionSettings, connect_primary};
 use crate::connection::sqlstate::ErrorClass;
 use crate::place::{self, Place};
+use crate::step::{Fault, Step, StepError, StoreError, step};
 use crate::store::copy::{Sent, copy};
 use crate::store::lane::statements::Statements;
-use crate::store::step::{Fault, Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
 /// Compares facts of one lane with what one shard stores.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use forebay_model::StreamKind;
 use sqlx::postgres::PgConnection;
 
-use super::step::StepError;
 use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::session::{SessionSettings, connect_primary};
+use crate::step::StepError;
 
 /// A statement whose client is gone is ended by the server after this long at the latest.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);

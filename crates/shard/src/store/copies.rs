@@ -7,11 +7,11 @@ use super::StreamStore;
 use super::commit::Work;
 use super::committed::Committed;
 use super::error::CommitError;
-use super::step::{Step, step};
 use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
 use crate::owner::away::Away;
 use crate::place::PlaceLog;
+use crate::step::{Step, step};
 
 impl StreamStore {
     /// Commits frames of copies, or the first of them: what is for this shard is stored, as far as it is new. Nothing follows from it here.

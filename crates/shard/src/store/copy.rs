@@ -4,7 +4,7 @@ use forebay_model::tuple::{COPY_HEADER, COPY_TRAILER};
 use sqlx::postgres::PgConnection;
 
 use crate::place::Place;
-use crate::store::step::{Step, StepError, step};
+use crate::step::{Step, StepError, step};
 
 /// Small frames are gathered into one message to the server; it makes no difference to a large one.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -1,19 +1,8 @@
-//! What can go wrong between a stream and its shard.
+//! Why frames were not committed.
 
 use forebay_model::Lane;
 
-use crate::connection::session::ConnectError;
-use crate::connection::sqlstate::ErrorClass;
-use crate::pool::ShardError;
-use crate::store::step::StepError;
-
-/// The shard did not do what it was asked. Nothing is lost: it is to be tried again, with a new [`super::StreamStore`].
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub struct StoreError {
-    class: ErrorClass,
-    reason: String,
-}
+use crate::step::{StepError, StoreError};
 
 /// Frames were not committed, or may not have been.
 #[derive(Debug, thiserror::Error)]
@@ -45,44 +34,9 @@ pub(crate) enum AttemptError {
     Step(#[from] StepError),
 }
 
-impl StoreError {
-    /// What kind of failure it was.
-    pub fn class(&self) -> ErrorClass {
-        self.class
-    }
-
-    pub(crate) fn position_gone() -> Self {
-        Self { class: ErrorClass::Internal, reason: "the position vanished while it was read".to_owned() }
-    }
-}
-
 impl CommitError {
     pub(crate) fn violated(what: impl Into<String>) -> Self {
         Self::Violated(what.into())
-    }
-}
-
-impl StepError {
-    pub(crate) fn connect(error: &ConnectError) -> Self {
-        Self { step: super::Step::Connect, class: error.class(), sqlstate: None, reason: error.to_string() }
-    }
-}
-
-impl From<ConnectError> for StoreError {
-    fn from(error: ConnectError) -> Self {
-        StepError::connect(&error).into()
-    }
-}
-
-impl From<ShardError> for StoreError {
-    fn from(error: ShardError) -> Self {
-        Self { class: ErrorClass::Connection, reason: error.to_string() }
-    }
-}
-
-impl From<StepError> for StoreError {
-    fn from(error: StepError) -> Self {
-        Self { class: error.class, reason: error.to_string() }
     }
 }
 

@@ -16,7 +16,7 @@
 //! | `clean` | what is nobody's any more |
 //! | `owned` | which rows go to other shards |
 //! | `connections` | the sessions of a store |
-//! | `step` | one answer of the server, within a bound, and what its failure means |
+//! | `error` | why frames were not committed |
 
 mod clean;
 mod commit;
@@ -28,29 +28,28 @@ mod copy;
 mod error;
 pub(crate) mod lane;
 mod owned;
-pub(crate) mod step;
 pub(crate) mod transaction;
 
 use forebay_model::{Incarnation, Lane, Position, ShardId, StreamId, StreamKind, Timestamp};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-pub use self::committed::{Committed, DeadRows};
+pub use self::committed::Committed;
 pub use self::comparison::{Comparison, Difference, Disagreement};
 use self::connections::session_settings;
-pub use self::error::{CommitError, StoreError};
+pub use self::error::CommitError;
 use self::lane::LaneState;
-use self::step::{Step, step};
 use self::transaction::attempt::Session;
-use self::transaction::requests;
 use crate::connection::address::{ShardAddress, ShardAddresses};
 use crate::connection::session::connect_primary;
 use crate::control::ViewsInForce;
+use crate::dead_letter;
 use crate::derived::{Derived, DerivedNote};
 use crate::loss::AcceptedLoss;
 use crate::owner::units::Units;
 use crate::partition::Granularity;
 use crate::position::StreamPosition;
+use crate::step::{Step, StoreError, step};
 
 /// The first part of the advisory locks' key; the second is the stream's.
 const LEAD_LOCK: i32 = 0x666f_7265;
@@ -182,7 +181,7 @@ impl StreamStore {
 
     /// Forgets what became of requests so old that nobody is told any more.
     pub async fn forget_requests(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        Ok(requests::forget_old(&mut self.control, now).await?)
+        Ok(dead_letter::forget_old(&mut self.control, now).await?)
     }
 
     /// Goes on at another position, although the log is not the one that was read up to `before`, and keeps that. `false` where

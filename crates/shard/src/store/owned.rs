@@ -12,8 +12,7 @@ use sqlx::postgres::PgConnection;
 use super::StreamStore;
 use super::commit::Work;
 use super::committed::Committed;
-use super::error::{CommitError, StoreError};
-use super::step::{Step, step};
+use super::error::CommitError;
 use super::transaction::owner::{OwnerFrame, decides_parked};
 use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
@@ -21,6 +20,7 @@ use crate::owner::Waiting;
 use crate::owner::away::{Away, Way};
 use crate::owner::parked::{self, ParkedRow};
 use crate::owner::units::{self, Units};
+use crate::step::{Step, StoreError, step};
 
 impl StreamStore {
     /// Reads what the shard says of units, of which nothing is said beside the map; the stream is read in that making. A store that does not know

@@ -7,6 +7,7 @@ use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Timestamp};
 
+use super::kind::Kind;
 use super::record::Record;
 use super::report::rejected;
 use crate::admission::{Admission, EventAdmission};
@@ -19,33 +20,18 @@ use crate::sender::Sender;
 /// Frames are filled part by part, so small parts fill them best.
 const PART_BYTES_MAX: usize = 8 * 1024;
 
-/// What the records of a batch are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Orders,
-    Events,
-}
-
 /// Reads records of one kind.
 pub(super) enum Reader {
     Orders(Admission),
     Events(EventAdmission),
 }
 
-impl Kind {
-    /// One of them.
-    pub(super) const fn noun(self) -> &'static str {
-        match self {
-            Self::Orders => "order",
-            Self::Events => "event",
-        }
-    }
-
-    /// Reads a sender's by the settings of the system, as a map has them.
-    pub(super) fn reader(self, app: &App, map: &ShardMap, sender: &Sender) -> Reader {
-        match self {
-            Self::Orders => Reader::Orders(app.admission(map, sender)),
-            Self::Events => Reader::Events(app.event_admission(map, sender)),
+impl Reader {
+    /// Of that kind, of a sender's, by the settings of the system, as a map has them.
+    pub(super) fn of(kind: Kind, app: &App, map: &ShardMap, sender: &Sender) -> Self {
+        match kind {
+            Kind::Orders => Self::Orders(app.admission(map, sender)),
+            Kind::Events => Self::Events(app.event_admission(map, sender)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`body`] | the request's body, decompressed, as chunks |
 //! | [`split`], [`record`], `lines`, `array` | chunks to records |
+//! | [`kind`] | orders, or events |
 //! | [`gather`] | records to facts, until they are worth logging |
 //! | [`stream`] | reading, logging and settling at the same time |
 //! | [`report`] | what the client is told |
@@ -13,6 +14,7 @@
 mod array;
 mod body;
 mod gather;
+mod kind;
 mod lines;
 mod prefer;
 pub(crate) mod record;
@@ -29,7 +31,7 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
-use gather::Kind;
+use kind::Kind;
 use split::Splitter;
 use stream::BatchStream;
 

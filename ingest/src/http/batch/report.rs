@@ -8,7 +8,7 @@ use forebay_service::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::gather::Kind;
+use super::kind::Kind;
 use crate::http::order::json;
 
 /// What has become of the lines so far.

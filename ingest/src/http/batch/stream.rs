@@ -18,7 +18,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
-use super::gather::{Gather, Kind};
+use super::gather::{Gather, Reader};
+use super::kind::Kind;
 use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
@@ -85,7 +86,7 @@ impl BatchStream {
         splitter: Splitter,
         assigner: Assigner,
     ) -> Result<Self, Problem> {
-        let sender = Sender::of(&client, &app)?;
+        let sender = Sender::of(&client, || app.views())?;
         let request = sender.request(Timestamp::now());
         let (in_flight, report) = (VecDeque::new(), Report::of(request, kind));
         let (bytes, owed, pieces, gather) = (0, 0, 0, None);
@@ -215,7 +216,7 @@ impl BatchStream {
     ) -> Result<(), Problem> {
         let Some(gather) = &mut self.gather else { return Ok(()) };
         let before = gather.orders;
-        let reader = self.kind.reader(&self.app, gather.map(), &self.sender);
+        let reader = Reader::of(self.kind, &self.app, gather.map(), &self.sender);
         let (assigner, now) = (&self.assigner, Timestamp::now());
         let outcome = split(&mut self.splitter, &mut |record| gather.take(record, &reader, assigner, now));
         self.owed += gather.orders - before;

@@ -15,12 +15,12 @@ use crate::export::{self, Encoder, Format, Rows};
 use crate::http::lists::listed::reads;
 use crate::http::request::accept;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::is_building;
 use crate::http::response;
 use crate::list::merge::Merge;
 use crate::list::scan::Scan;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
+use crate::reader::is_building;
 
 static SHARDS_MISSING: HeaderName = HeaderName::from_static(forebay_api::header::SHARDS_MISSING);
 

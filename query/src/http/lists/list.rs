@@ -14,7 +14,7 @@ use http::{HeaderMap, Uri, Version};
 use crate::http::lists::export::ExportRequest;
 use crate::http::lists::page::PageRequest;
 use crate::http::lists::totals::TotalsRequest;
-use crate::http::request::reader::{Closed, Reader, other_side};
+use crate::reader::{Closed, Reader, other_side};
 
 /// What a request to a list says beside its path.
 pub(crate) struct ListRequest {

@@ -12,10 +12,10 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::cache::{Entry, Question};
 use crate::error::ReadError;
-use crate::http::request::reader::is_building;
 use crate::http::response;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
+use crate::reader::is_building;
 
 /// Where a list is: shards, each with what to read there.
 pub(crate) type Reads = Vec<(ShardId, Subject)>;

@@ -4,7 +4,7 @@ use forebay_service::Problem;
 use http::{HeaderMap, header};
 
 use crate::export::Format;
-use crate::http::changes::Framing;
+use crate::http::framing::Framing;
 
 const PAGE: &str = "application/json";
 

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::answer::totals::Sums;
 use crate::app::App;
 use crate::http::request::query_string::QueryString;
-use crate::http::request::reader::Overview;
+use crate::reader::Overview;
 
 /// How often it is looked again whether everything is drained.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

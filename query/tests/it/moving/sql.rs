@@ -31,7 +31,7 @@ async fn an_order_is_counted_once_while_two_shards_have_it() {
     each_order_is_counted_once(&scene, "before").await;
 
     // The source keeps what another shard owns.
-    let settings = MoverSettings { keep: Duration::from_secs(3600), ..MoverSettings::default() };
+    let settings = MoverSettings { keep: Duration::from_hours(1), ..MoverSettings::default() };
     let mut mover = Mover::new(&scene.log, &scene.pools, settings);
     let units = scene.units(A, ORDERS);
     mover.begin(&units, ShardId(1)).await.unwrap();

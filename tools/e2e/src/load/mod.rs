@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use forebay_api::problem::NoMembers;
 use forebay_api::{AcceptedOrder, BatchReport, Code, Problem};
 use forebay_model::ShardMap;
-use forebay_model::routing::bucket::Hash;
+use forebay_model::bucket::Hash;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;

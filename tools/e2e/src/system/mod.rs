@@ -15,10 +15,8 @@ use serde_json::Value;
 
 use links::Links;
 
-use crate::patient::answer_of;
+use crate::patient::{DEADLINE, answer_of};
 
-/// How long anything may take that is waited for.
-pub const DEADLINE: Duration = Duration::from_mins(1);
 /// How often it is looked at the log.
 const POLL: Duration = Duration::from_millis(50);
 

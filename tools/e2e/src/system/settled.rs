@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use forebay_model::{ShardId, StreamId, StreamKind};
 
-use super::{DEADLINE, System};
+use super::System;
+use crate::patient::DEADLINE;
 
 /// The key of a stream's metadata that says since when it counts as another one.
 const INCARNATION: &str = "forebay-incarnation";

@@ -3,15 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "a test sees its own tasks die")]
 
 mod audit;
-mod backfill;
-mod bound;
-mod client;
+mod clients;
 mod conflicts;
-mod debts;
+mod derived;
 mod events;
-mod examples;
 mod faults;
-mod feeds;
 mod main_road;
 mod many_events;
 mod reads;
@@ -19,5 +15,3 @@ mod routing;
 mod secured;
 mod soak;
 mod stopping;
-mod tenants;
-mod verify;

@@ -9,6 +9,9 @@ pub(crate) mod secrets;
 
 use std::fmt;
 
+/// Who comes to every server, and the database that every shard has.
+pub(crate) const NAME: &str = "forebay";
+
 /// One of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Server {

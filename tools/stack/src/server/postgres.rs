@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
+use super::NAME;
 use super::installed::Installed;
 use super::psql::Psql;
 use super::secrets::Secrets;
@@ -23,9 +24,6 @@ pub enum Durability {
     /// `fsync=off` and the like: only for tests that do not test durability.
     Fast,
 }
-
-/// The user and the database that every shard has.
-pub(crate) const NAME: &str = "forebay";
 
 /// What tests that do not test durability may switch off.
 const WITHOUT_DURABILITY: [(&str, &str); 3] =

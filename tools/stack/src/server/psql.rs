@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::postgres::NAME;
+use super::NAME;
 use super::secrets::Secrets;
 use crate::process::program::{Program, output};
 

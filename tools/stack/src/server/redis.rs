@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
 
+use super::NAME;
 use super::installed::Installed;
-use super::postgres::NAME;
 use super::secrets::Secrets;
 use crate::home::Home;
 use crate::process::Managed;

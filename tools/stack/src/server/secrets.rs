@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::postgres;
+use super::NAME;
 use crate::home::Home;
 use crate::process::ready::connect;
 
@@ -136,7 +136,7 @@ impl Secrets {
 
     /// The files, by name, that of the authority last.
     fn made(&self) -> Result<Vec<(&'static str, String)>> {
-        let user = postgres::NAME;
+        let user = NAME;
         let [postgres, nats, redis] = [(); 3].map(|()| format!("{:064x}", rand::random::<u128>()));
         let key = KeyPair::new_user();
         let seed = key.seed().context("cannot make a key for NATS")?;

@@ -23,7 +23,7 @@ use crate::server::installed::Installed;
 use crate::server::postgres::Durability;
 use crate::server::psql::Psql;
 use crate::server::secrets::Secrets;
-use crate::server::{Server, postgres};
+use crate::server::{NAME, Server, postgres};
 
 /// Running servers. [`Stack::stop`] stops them in order; dropping it kills what is left.
 pub struct Stack {
@@ -95,7 +95,7 @@ impl Stack {
 
     /// The address of a shard's database `forebay`.
     pub fn postgres_url(&self, shard: usize) -> String {
-        let url = postgres::url(self.config.postgres_ports[shard], postgres::NAME);
+        let url = postgres::url(self.config.postgres_ports[shard], NAME);
         url + &self.secrets.as_ref().map(Secrets::of_postgres_url).unwrap_or_default()
     }
 
@@ -114,7 +114,7 @@ impl Stack {
     pub fn redis_url(&self) -> String {
         let port = self.config.redis_port;
         if self.secrets.is_some() {
-            format!("rediss://{}@127.0.0.1:{port}", postgres::NAME)
+            format!("rediss://{NAME}@127.0.0.1:{port}")
         } else {
             format!("redis://127.0.0.1:{port}")
         }
@@ -147,7 +147,7 @@ impl Stack {
     /// # Errors
     /// What `psql` says.
     pub async fn sql(&self, shard: usize, statement: &str) -> Result<String> {
-        self.psql().sql(self.config.postgres_ports[shard], postgres::NAME, statement).await
+        self.psql().sql(self.config.postgres_ports[shard], NAME, statement).await
     }
 
     /// What was started, and on which ports.

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::home::Home;
 use crate::ports::on_free_ports;
 use crate::process::Process;
+use crate::server::NAME;
 use crate::server::installed::Installed;
-use crate::server::postgres::NAME;
 use crate::server::redis::{Role, Wanted, ask, managed};
 use crate::server::secrets::Secrets;
 

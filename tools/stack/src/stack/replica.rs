@@ -5,8 +5,8 @@ use anyhow::{Result, ensure};
 use super::Stack;
 use crate::ports::on_free_ports;
 use crate::process::Process;
-use crate::server::Server;
 use crate::server::postgres::{self, Wanted};
+use crate::server::{NAME, Server};
 
 impl Stack {
     /// Starts a replica of a shard: a hot standby that begins with a copy of everything, and follows asynchronously. It
@@ -26,7 +26,7 @@ impl Stack {
 
     /// The address of the database `forebay` of a replica.
     pub fn replica_url(&self, replica: usize) -> String {
-        postgres::url(self.replica_ports[replica], postgres::NAME)
+        postgres::url(self.replica_ports[replica], NAME)
     }
 
     /// Runs one statement in a replica's database `forebay` and gives its rows, columns separated by `|`.
@@ -34,7 +34,7 @@ impl Stack {
     /// # Errors
     /// What `psql` says.
     pub async fn replica_sql(&self, replica: usize, statement: &str) -> Result<String> {
-        self.psql().sql(self.replica_ports[replica], postgres::NAME, statement).await
+        self.psql().sql(self.replica_ports[replica], NAME, statement).await
     }
 
     async fn start_replica(&self, server: Server, shard: usize, port: u16) -> Result<(Process, u16)> {

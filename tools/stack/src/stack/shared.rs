@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::Stack;
 use crate::ports::random;
+use crate::server::NAME;
 use crate::server::postgres::{self, Durability};
 use crate::server::psql::Psql;
 
@@ -45,7 +46,7 @@ pub async fn shared() -> &'static Shared {
 impl Shared {
     /// The address of the database `forebay` of a server. Tests of a run share it; see [`Shared::create_databases`].
     pub fn postgres_url(&self, server: usize) -> String {
-        postgres::url(self.postgres_ports[server], postgres::NAME)
+        postgres::url(self.postgres_ports[server], NAME)
     }
 
     /// The address of NATS.

@@ -9,8 +9,8 @@ use tracing::info;
 
 use super::Session;
 use crate::derive::is_dealt_alike;
-use crate::drain::failure::Failure;
 use crate::drain::opening::derive;
+use crate::failure::Failure;
 
 /// How long frames wait, once, for what is just being derived: moments, but where a disk is busy.
 const WAIT_MAX: Duration = Duration::from_secs(3);

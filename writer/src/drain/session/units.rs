@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use super::Session;
-use crate::drain::failure::Failure;
+use crate::failure::Failure;
 
 /// How long frames wait at a time for what is deleted meanwhile.
 const CLEAN_MAX: Duration = Duration::from_millis(100);

@@ -1,16 +1,13 @@
 //! `forebay replay`.
 
 mod apart;
-mod database;
 mod delivery;
 mod events;
-mod exports;
 mod fates;
 pub(crate) mod files;
 mod follow;
 pub(crate) mod ingest;
-mod killed;
-mod objects;
-mod resume;
+mod interrupted;
+mod sources;
 pub(crate) mod system;
 mod wrong;

@@ -77,7 +77,7 @@ impl Assembly {
             record.map_currency(field, row, line);
         }
         let own = if map.event.is_some() { EVENT_FIELDS } else { ORDER_FIELDS };
-        record.further(Place::Head, &map.further, own, row, line);
+        record.further(FieldScope::Head, &map.further, own, row, line);
         if let Some(event) = &map.event {
             record.take_details(event, row, line);
         }
@@ -120,7 +120,7 @@ impl Assembly {
         let price = item.price.as_ref().filter(|price| map.event.is_none() || !price.is_blank(row));
         let is_of_line = price.is_some_and(|price| price.is_of_line);
         let price = price.and_then(|price| self.number("price", price, row, line));
-        self.further(Place::Item, &item.further, &ITEM_FIELDS, row, line);
+        self.further(FieldScope::Item, &item.further, &ITEM_FIELDS, row, line);
         let end = self.members.len();
         let is_of_return = map.return_when.iter().any(|condition| condition.holds(row));
         let items = match (quantity, price) {
@@ -216,7 +216,7 @@ const ITEM_FIELDS: [&str; 3] = ["sku", "quantity", "price"];
 
 /// Which part of a record a further field goes to.
 #[derive(Clone, Copy)]
-enum Place {
+enum FieldScope {
     Head,
     Item,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use forebay_client::RecordKind;
 
-use super::{Assembly, Place};
+use super::{Assembly, FieldScope};
 use crate::map::fields::currency::{Mark, named};
 use crate::map::fields::further::{Further, Members};
 use crate::map::fields::number::Number;
@@ -45,7 +45,7 @@ impl Assembly {
         }
         if self.event_kind == "amended" {
             let before = std::mem::replace(&mut self.head, vec![b'{']);
-            self.further(Place::Head, &event.set, &[], row, line);
+            self.further(FieldScope::Head, &event.set, &[], row, line);
             let set = std::mem::replace(&mut self.head, before);
             if set.len() > 1 {
                 key(&mut self.head, "set");
@@ -127,7 +127,7 @@ impl Assembly {
     }
 
     /// Further fields, but for those of an object that are called like one of its `own`.
-    pub(super) fn further(&mut self, place: Place, further: &Further, own: &[&str], row: &impl Row, line: u64) {
+    pub(super) fn further(&mut self, place: FieldScope, further: &Further, own: &[&str], row: &impl Row, line: u64) {
         for (name, field) in &further.named {
             self.named(place, name, field, row, line);
         }
@@ -144,7 +144,7 @@ impl Assembly {
         }
     }
 
-    fn named(&mut self, place: Place, name: &str, field: &Text, row: &impl Row, line: u64) {
+    fn named(&mut self, place: FieldScope, name: &str, field: &Text, row: &impl Row, line: u64) {
         let content = field.content(row);
         if let Err(fault) = &content {
             self.refuse(line, &fault.to_string());
@@ -161,10 +161,10 @@ impl Assembly {
         }
     }
 
-    fn part(&mut self, place: Place) -> &mut Vec<u8> {
+    fn part(&mut self, place: FieldScope) -> &mut Vec<u8> {
         match place {
-            Place::Head => &mut self.head,
-            Place::Item => &mut self.members,
+            FieldScope::Head => &mut self.head,
+            FieldScope::Item => &mut self.members,
         }
     }
 

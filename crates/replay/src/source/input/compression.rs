@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::place::Place;
+use super::byte_source::ByteSource;
 use super::{BUFFER_BYTES, zip};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -21,7 +21,7 @@ type Content = (Box<dyn Read + Send>, bool);
 /// When it cannot be read, or a zip file has not one file in it.
 pub(super) fn decompressed(
     raw: impl Read + Send + 'static,
-    place: Option<&Place>,
+    place: Option<&ByteSource>,
     bytes_read: &Arc<AtomicU64>,
 ) -> io::Result<Content> {
     let mut raw = Counted { inner: raw, bytes_read: Arc::clone(bytes_read) };
@@ -45,7 +45,7 @@ pub(super) fn decompressed(
 }
 
 /// The one file in a zip file. The directory at its end says where it begins and how it is compressed.
-fn only_file(place: &Place, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
+fn only_file(place: &ByteSource, bytes_read: &Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
     let entry = zip::only_entry(place)?;
     let counted = Counted { inner: place.stream(entry.start), bytes_read: Arc::clone(bytes_read) };
     let raw = BufReader::with_capacity(BUFFER_BYTES, counted.take(entry.bytes));
@@ -114,7 +114,7 @@ mod tests {
     fn read(bytes: &[u8]) -> io::Result<String> {
         let mut file = tempfile::tempfile()?;
         file.write_all(bytes)?;
-        let place = Place::File(Arc::new(file));
+        let place = ByteSource::File(Arc::new(file));
         let mut text = String::new();
         decompressed(place.stream(0), Some(&place), &Arc::default())?.0.read_to_string(&mut text)?;
         Ok(text)

@@ -6,16 +6,16 @@
 //! | [`encoding`] | encodings, named or found |
 //! | [`listing`] | files by name, by pattern, or in a directory |
 //! | [`object`] | objects in S3 |
-//! | [`place`] | a file or an object that is read from any place |
+//! | [`byte_source`] | a file or an object that is read from any place |
 //! | [`window`] | a part of a file that grows |
 //! | [`name`] | what tells a file from others, and from what it has grown from |
 
+pub(crate) mod byte_source;
 mod compression;
 pub(crate) mod encoding;
 pub(crate) mod listing;
 pub(crate) mod name;
 pub(crate) mod object;
-pub(crate) mod place;
 pub(crate) mod window;
 mod zip;
 
@@ -30,14 +30,14 @@ use std::sync::atomic::AtomicU64;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use self::byte_source::ByteSource;
 use self::compression::decompressed;
 use self::encoding::{Decoded, Encoded};
 use self::name::SourceName;
 use self::object::Object;
-use self::place::Place;
 use self::window::Window;
-use crate::source::reader::Skip;
 use crate::source::rows::query_rows::Query;
+use crate::source::skip::Skip;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 /// So much of a file is looked at before it is read.
@@ -243,11 +243,11 @@ impl Input {
             Self::File(path) => {
                 let file = open_file(path)?;
                 let again = file.metadata()?.is_file().then(|| file.try_clone()).transpose()?;
-                let place = again.map(|file| Place::File(Arc::new(file)));
+                let place = again.map(|file| ByteSource::File(Arc::new(file)));
                 decompressed(file, place.as_ref(), &bytes_read)
             }
             Self::Part(path, window, _) => window.open(&open_file(path)?).map(|part| (part, false)),
-            Self::Object(object) => decompressed(object.open(), Some(&Place::Object(object.clone())), &bytes_read),
+            Self::Object(object) => decompressed(object.open(), Some(&ByteSource::Object(object.clone())), &bytes_read),
         }
         .with_context(cannot)?;
         let (read_head, torn) = self.read_head(&mut raw).with_context(cannot)?;

@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::place::Place;
+use super::byte_source::ByteSource;
 
 const END_BYTES: u64 = 22;
 const END: &[u8] = b"PK\x05\x06";
@@ -52,7 +52,7 @@ struct Listed {
 ///
 /// # Errors
 /// One sentence: there is not one, or it is kept in a way that is not known here.
-pub(super) fn only_entry(place: &Place) -> io::Result<Entry> {
+pub(super) fn only_entry(place: &ByteSource) -> io::Result<Entry> {
     let mut listed: Vec<Listed> = directory(place)?.into_iter().filter(|entry| is_content(&entry.name)).collect();
     if listed.len() != 1 {
         let (count, names) = (listed.len(), listed.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "));
@@ -81,7 +81,7 @@ fn is_content(name: &str) -> bool {
     !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
 }
 
-fn directory(place: &Place) -> io::Result<Vec<Listed>> {
+fn directory(place: &ByteSource) -> io::Result<Vec<Listed>> {
     let bytes = place.bytes()?;
     let tail_start = bytes.saturating_sub(END_BYTES + COMMENT_BYTES_MAX);
     let tail = read(place, tail_start, (bytes - tail_start) as usize)?;
@@ -144,7 +144,7 @@ fn field_64(mut fields: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn read(place: &Place, at: u64, length: usize) -> io::Result<Bytes> {
+fn read(place: &ByteSource, at: u64, length: usize) -> io::Result<Bytes> {
     let bytes = place.read_at(at, length)?;
     if bytes.len() == length { Ok(bytes) } else { Err(damaged()) }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use forebay_parquet::ParquetError;
 use forebay_parquet::table::{ChunkReader, Length};
 
+use crate::source::input::byte_source::{ByteSource, ReadFrom};
 use crate::source::input::object::Object;
-use crate::source::input::place::{Place, ReadFrom};
 
 const MAGIC: [u8; 4] = *b"PAR1";
 
@@ -19,17 +19,17 @@ const ASKED_BYTES: usize = 128 * 1024;
 
 /// A file, and how many of its bytes were read.
 pub(super) struct PlacedFile {
-    place: Place,
+    place: ByteSource,
     pub(super) bytes_read: Arc<AtomicU64>,
 }
 
 impl PlacedFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { place: Place::open(path)?, bytes_read: Arc::default() })
+        Ok(Self { place: ByteSource::open(path)?, bytes_read: Arc::default() })
     }
 
     pub(super) fn of_object(object: &Object) -> Self {
-        Self { place: Place::Object(object.clone()), bytes_read: Arc::default() }
+        Self { place: ByteSource::Object(object.clone()), bytes_read: Arc::default() }
     }
 
     /// Whether it begins as every Parquet file does.
@@ -50,8 +50,8 @@ impl ChunkReader for PlacedFile {
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         let from = self.place.read_from(start);
         Ok(match &self.place {
-            Place::File(_) => BufReader::new(from),
-            Place::Object(_) => BufReader::with_capacity(ASKED_BYTES, from),
+            ByteSource::File(_) => BufReader::new(from),
+            ByteSource::Object(_) => BufReader::with_capacity(ASKED_BYTES, from),
         })
     }
 

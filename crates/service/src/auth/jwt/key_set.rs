@@ -2,11 +2,14 @@
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use metrics::gauge;
 use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
+use tracing::{info, warn};
 
 use crate::auth::client::Client;
+use crate::telemetry::metrics::JWKS_KEYS;
 
 /// The most bytes that a set may have.
 pub(super) const BYTES_MAX: usize = 1 << 20;
@@ -82,6 +85,15 @@ impl KeySet {
     /// How many keys can be used.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Says that they are in force.
+    pub(super) fn tell(&self) {
+        gauge!(JWKS_KEYS.name).set(self.len() as f64);
+        match self.len() {
+            0 => warn!("no key of the key set can be used: no token is good"),
+            keys => info!(keys, "the key set is read"),
+        }
     }
 
     /// Whether the text is that which it was read from.

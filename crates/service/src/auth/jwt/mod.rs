@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use self::claims::Claims;
 use self::key_set::{KeySet, Verified};
-pub(super) use self::source::KeySource;
+pub(crate) use self::source::KeySource;
 pub use self::source::{Jwks, JwtSettings};
 use super::client::Client;
 use crate::settings::command_line::BadSetting;
@@ -34,7 +34,7 @@ const LEEWAY_S: u64 = 30;
 
 /// Who verifies tokens. Cloning it is cheap, and all clones have the same keys.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     pub(super) keys: KeySource,
     validation: Arc<Validation>,
     /// The claims that bind a client.
@@ -43,7 +43,7 @@ pub(super) struct Tokens {
 
 /// Why a token is not taken. Says nothing of the token itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     #[error("the token is longer than 8 KiB")]
     TooLong,
     #[error("the token is no JWT that is taken here")]
@@ -116,12 +116,12 @@ impl Tokens {
     }
 
     /// Whose token it is, of one that was seen when its request came.
-    pub(super) fn look(&self, token: &[u8]) -> Result<Client, Refused> {
+    pub(crate) fn look(&self, token: &[u8]) -> Result<Client, Refused> {
         self.find(token).1
     }
 
     /// Whose token it is that comes.
-    pub(super) fn client(&self, token: &[u8]) -> Result<Client, Refused> {
+    pub(crate) fn client(&self, token: &[u8]) -> Result<Client, Refused> {
         let (result, client) = self.find(token);
         counter!(TOKENS.name, "result" => result).increment(1);
         client

@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::key_set::{BYTES_MAX, KeySet};
-use super::source::{TooManyWait, tell};
 use crate::health::Dependency;
 use crate::telemetry::install_tls_provider;
 use crate::telemetry::metrics::{JWKS_FETCHED, JWKS_FETCHES};
@@ -43,6 +42,10 @@ pub(crate) struct Published {
     wanted: Notify,
     waiting: Semaphore,
 }
+
+/// As many requests wait for newer keys as may.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TooManyWait;
 
 impl Published {
     /// # Errors
@@ -144,7 +147,7 @@ impl Published {
     fn take(&self, text: &[u8]) -> Result<(), String> {
         if !self.now().is_some_and(|keys| keys.is_of(text)) {
             let keys = KeySet::parse(text)?;
-            tell(&keys);
+            keys.tell();
             self.now.send_replace(Some(Arc::new(keys)));
         }
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -4,19 +4,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use metrics::gauge;
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 use super::key_set::KeySet;
-use super::published::Published;
+use super::published::{Published, TooManyWait};
 use crate::auth::binding::Binding;
 use crate::followed::Followed;
 use crate::health::{Health, Need};
 use crate::http::is_this_machine;
 use crate::settings::command_line::BadSetting;
-use crate::telemetry::metrics::JWKS_KEYS;
 
 /// The claims that bind, where nothing else is said.
 const BINDINGS: &str = "customer,seller";
@@ -141,23 +138,10 @@ impl KeySource {
     }
 }
 
-/// As many requests wait for newer keys as may.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TooManyWait;
-
 fn read(path: &Path) -> Result<KeySet, String> {
     let said = |fault: String| format!("key set {}: {fault}", path.display());
     let text = std::fs::read(path).map_err(|error| said(error.to_string()))?;
     let keys = KeySet::parse(&text).map_err(said)?;
-    tell(&keys);
+    keys.tell();
     Ok(keys)
-}
-
-/// Says that keys are in force.
-pub(super) fn tell(keys: &KeySet) {
-    gauge!(JWKS_KEYS.name).set(keys.len() as f64);
-    match keys.len() {
-        0 => warn!("no key of the key set can be used: no token is good"),
-        keys => info!(keys, "the key set is read"),
-    }
 }

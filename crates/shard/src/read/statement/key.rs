@@ -4,7 +4,7 @@
 use std::fmt;
 
 use forebay_model::Timestamp;
-use forebay_model::id::Home;
+use forebay_model::order::home::Home;
 
 /// A row's place, borrowed from the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

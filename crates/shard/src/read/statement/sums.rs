@@ -13,9 +13,9 @@ use super::key::Span;
 use super::parameters::{self, with};
 use super::row::{bytes, decode, number};
 use super::sql::{POSITION, column, position};
+use crate::partition::LATEST;
 use crate::read::scope::Subject;
-use crate::store::lane::sift::LATEST;
-use crate::store::transaction::sums::SumTable;
+use crate::sum_table::SumTable;
 use crate::timestamptz::Timestamptz;
 
 /// By what orders are summed; hours, days and months are those of UTC.

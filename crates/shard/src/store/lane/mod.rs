@@ -18,8 +18,7 @@ use crate::frame::IndexedFrame;
 use crate::owner::away::Away;
 use crate::partition::{self, Granularity, Ranges, Span};
 use crate::position::Tally;
-use crate::store::error::StoreError;
-use crate::store::step::{Step, step, within};
+use crate::step::{Step, StoreError, step, within};
 
 /// Partitions for facts of many days take a while.
 const PARTITIONS_MAX: Duration = Duration::from_mins(1);

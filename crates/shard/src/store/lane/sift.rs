@@ -7,10 +7,10 @@ use bytes::Bytes;
 use forebay_model::tuple::TupleEntry;
 use forebay_model::{Lane, Timestamp};
 
-use crate::dead_letter::{Letter, Reason, RowPosition};
-use crate::frame::IndexedFrame;
+use crate::dead_letter::{Letter, Reason};
+use crate::frame::{IndexedFrame, RowPosition};
 use crate::owner::away::{Away, AwayRow, Way};
-use crate::partition::{Granularity, Ranges, Span};
+use crate::partition::{Granularity, LATEST, Ranges, Span};
 use crate::position::Tally;
 use crate::store::copy::Sent;
 
@@ -37,10 +37,6 @@ pub(crate) struct Sifted<'a> {
     /// Those of them that are not decided here.
     pub(crate) away: Tally,
 }
-
-/// 2100-01-01T00:00:00Z. Ingestion refuses what is more than a day ahead; this only keeps a foreign frame from making
-/// partitions for the end of time.
-pub(crate) const LATEST: Timestamp = Timestamp::from_unix_us(4_102_444_800_000_000);
 
 impl<'a> RowRange<'a> {
     fn new(frame: &'a IndexedFrame, rows: Range<u32>) -> Self {

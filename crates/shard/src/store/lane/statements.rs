@@ -3,7 +3,7 @@
 use forebay_model::Lane;
 
 use crate::place::{self, Place};
-use crate::store::transaction::sums::SumTable;
+use crate::sum_table::SumTable;
 
 /// The staging table of a session for the times of orders, as the one for facts.
 const CREATE_STAGED_TIMES: &str = "create temporary table staged_time \

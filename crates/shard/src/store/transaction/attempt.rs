@@ -11,19 +11,18 @@ use sqlx::postgres::PgConnection;
 
 use super::awaited;
 use super::owner::{OwnerFrame, decides_parked};
-use super::requests::Requests;
 use super::restate::restate;
 use crate::control::ViewsInForce;
-use crate::dead_letter::RowPosition;
+use crate::dead_letter::Requests;
 use crate::derived::DerivedNote;
-use crate::frame::IndexedFrame;
+use crate::frame::{IndexedFrame, RowPosition};
 use crate::owner::away::Away;
 use crate::owner::{parked, units};
 use crate::position::Tally;
 use crate::read::eventful::Eventful;
+use crate::step::{Step, StepError, step};
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
-use crate::store::step::{Step, StepError, step};
 
 /// A connection for transactions, and which staging tables its session has.
 #[derive(Debug)]

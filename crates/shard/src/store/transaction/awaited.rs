@@ -8,9 +8,9 @@ use forebay_model::{Bucket, Identity, Lane};
 use sqlx::postgres::PgConnection;
 
 use crate::read::eventful::{self, Eventful, News, OrderRef};
-use crate::read::stored_order::OrderKey;
+use crate::read::order_key::OrderKey;
+use crate::step::{Step, StepError, step};
 use crate::store::lane::LanePart;
-use crate::store::step::{Step, StepError, step};
 
 /// The stored orders that events are about, where one of both is of these parts of a transaction, whose rows are stored.
 pub(crate) async fn eventful(

@@ -2,10 +2,10 @@
 
 use super::attempt::Session;
 use crate::dead_letter::{Letter, Reason};
+use crate::step::{Fault, StepError};
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
 use crate::store::lane::sift::RowRange;
-use crate::store::step::{Fault, StepError};
 
 /// Rows that the server takes, and those that it refuses.
 #[derive(Debug, Default)]

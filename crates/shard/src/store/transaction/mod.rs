@@ -6,7 +6,6 @@ mod awaited;
 pub(super) mod bisect;
 pub(super) mod owner;
 mod part;
-pub(crate) mod requests;
 mod restate;
 mod staging;
 pub(crate) mod sums;

@@ -7,8 +7,8 @@ use sqlx::postgres::PgConnection;
 use super::sums;
 use crate::frame::IndexedFrame;
 use crate::owner::{leftover, parked, units};
+use crate::step::{Step, step};
 use crate::store::error::AttemptError;
-use crate::store::step::{Step, step};
 
 /// Such a frame, and what it meets.
 #[derive(Clone, Debug)]

@@ -6,16 +6,16 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::arrange::in_key_order;
 use super::attempt::{Outcome, Session};
-use super::requests::Requests;
 use super::sums::Sums;
 use super::times::Times;
 use crate::dead_letter;
+use crate::dead_letter::Requests;
 use crate::partition::Ranges;
 use crate::position::Tally;
+use crate::step::{Step, StepError, step};
 use crate::store::copy::copy;
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
-use crate::store::step::{Step, StepError, step};
 
 impl LanePart<'_> {
     fn sent(&self) -> u64 {

@@ -11,8 +11,8 @@ use sqlx::postgres::PgConnection;
 use super::sums::Sums;
 use crate::read::eventful::Eventful;
 use crate::read::status::{KEYS, RowKey, Standing, standings};
+use crate::step::{Step, StepError, step};
 use crate::store::lane::LanePart;
-use crate::store::step::{Step, StepError, step};
 
 /// So many rows are read at a time, with what happened to their orders.
 const ROWS: usize = 2000;

@@ -5,14 +5,14 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::attempt::Outcome;
-use super::requests::Requests;
 use super::times::Times;
+use crate::dead_letter::Requests;
 use crate::position::Tally;
+use crate::step::{Step, StepError, step};
 use crate::store::copy::copy;
 use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
 use crate::store::lane::sift::RowRange;
-use crate::store::step::{Step, StepError, step};
 use crate::timestamptz::Timestamptz;
 
 /// A staged row that is not stored, because another fact was first.

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use forebay_model::touched::{HOUR_US, hour_of};
+use forebay_model::touched::HOUR_US;
 use forebay_model::{Bucket, Lane, Timestamp, Tuple, Tuples, Worth};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use crate::read::status::{RowKey, Standing};
+use crate::step::{Step, StepError, step};
 use crate::store::lane::sift::RowRange;
-use crate::store::step::{Step, StepError, step};
+use crate::sum_table::SumTable;
 use crate::timestamptz::Timestamptz;
 
 /// What orders of a lane come to.
@@ -21,18 +22,6 @@ use crate::timestamptz::Timestamptz;
 pub(crate) struct Sums<'a> {
     lane: Lane,
     sums: BTreeMap<Key<'a>, Worth>,
-}
-
-/// A table of sums.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SumTable {
-    pub(crate) name: &'static str,
-    /// What its sums are of, in the order of its primary key.
-    pub(crate) of: &'static str,
-    /// The column that says since when they are, called by how long that is.
-    pub(crate) since: &'static str,
-    /// How many hours that is.
-    pub(crate) hours: i32,
 }
 
 /// Whose orders, since when, of which kind, in what. The texts are those of tuples that a shard has taken, or of its rows.
@@ -48,39 +37,6 @@ struct Key<'a> {
     since: i32,
     kind: &'a str,
     currency: &'a str,
-}
-
-impl SumTable {
-    /// Everybody's.
-    pub(crate) const ORDERS: Self =
-        Self { name: "order_sums", of: "tenant, hour, kind, currency", since: "hour", hours: 1 };
-    /// What keys of views see.
-    pub(crate) const VIEWS: Self =
-        Self { name: "view_sums", of: "bucket, tenant, view, key, day, kind, currency", since: "day", hours: 24 };
-
-    /// That of a lane.
-    pub(crate) const fn of(lane: Lane) -> Option<Self> {
-        match lane {
-            Lane::Orders => Some(Self::ORDERS),
-            Lane::Views => Some(Self::VIEWS),
-            Lane::Events | Lane::Index | Lane::ViewEvents => None,
-        }
-    }
-
-    /// Since when the sum is to which an instant belongs, in hours since 1970.
-    fn since(self, at: Timestamp) -> i32 {
-        hour_of(at).div_euclid(self.hours) * self.hours
-    }
-
-    /// The statement that adds rows to it: `rows` is a query that gives, for each of what they are of, orders and total.
-    pub(crate) fn add(self, rows: &str) -> String {
-        let Self { name, of, .. } = self;
-        // Always in one order, as whoever locks several rows has to.
-        format!(
-            "insert into {name} as known ({of}, orders, total) {rows} order by {of} on conflict ({of}) do update \
-                set orders = known.orders + excluded.orders, total = known.total + excluded.total"
-        )
-    }
 }
 
 mod order {

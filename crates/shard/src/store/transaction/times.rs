@@ -16,10 +16,10 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::arrange::in_key_order;
-use crate::partition::Ranges;
+use crate::partition::{LATEST, Ranges};
+use crate::step::{Step, StepError, step};
 use crate::store::copy::{Sent, copy};
-use crate::store::lane::sift::{LATEST, RowRange};
-use crate::store::step::{Step, StepError, step};
+use crate::store::lane::sift::RowRange;
 use crate::timestamptz::Timestamptz;
 
 /// What is to be noted of a batch.

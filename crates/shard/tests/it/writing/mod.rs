@@ -9,6 +9,5 @@ mod notes;
 mod outage;
 mod poison;
 mod requests;
-mod second_times;
 mod times;
 mod units;

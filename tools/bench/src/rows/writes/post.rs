@@ -25,7 +25,7 @@ const MANY_CONNECTIONS: usize = 1024;
 const BUSY_CONNECTIONS: usize = 256;
 
 /// A world, and the orders that are posted to it.
-struct Place {
+struct Posting {
     world: World,
     orders: Orders,
     /// Databases as the world's were in the beginning.
@@ -46,7 +46,7 @@ pub(crate) fn span(bench: &Bench) -> Span {
 }
 
 pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
-    let (all, orders_only) = (Place::new(bench, true).await?, Place::new(bench, false).await?);
+    let (all, orders_only) = (Posting::new(bench, true).await?, Posting::new(bench, false).await?);
     let mut lines = beside_orders_only(bench, &all, &orders_only, CONNECTIONS).await?;
     lines.push(beside_inserts(bench, &all).await?);
     lines.extend(beside_orders_only(bench, &all, &orders_only, MANY_CONNECTIONS).await?);
@@ -60,8 +60,8 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
 /// All lanes, beside lane `orders` only over as many connections.
 async fn beside_orders_only(
     bench: &mut Bench,
-    all: &Place,
-    orders_only: &Place,
+    all: &Posting,
+    orders_only: &Posting,
     connections: usize,
 ) -> Result<Vec<Line>> {
     let mut posted = Posted::default();
@@ -90,7 +90,7 @@ async fn beside_orders_only(
 }
 
 /// All lanes, beside somebody who inserts the orders into one table of a single server.
-async fn beside_inserts(bench: &Bench, all: &Place) -> Result<Line> {
+async fn beside_inserts(bench: &Bench, all: &Posting) -> Result<Line> {
     let servers = &bench.servers;
     let copies = databases(servers, &servers.new_name(), &all.template, 1).await?;
     let (script, plain) = (pgbench::inserts(), url(servers, copies[0].0, &copies[0].1));
@@ -113,7 +113,7 @@ async fn beside_inserts(bench: &Bench, all: &Place) -> Result<Line> {
 }
 
 /// Lane `orders` only, beside a service that does all but wait for the log.
-async fn beside_no_log(bench: &mut Bench, orders_only: &Place) -> Result<Vec<Line>> {
+async fn beside_no_log(bench: &mut Bench, orders_only: &Posting) -> Result<Vec<Line>> {
     let (accepting, without_log) = process::accepting(&bench.servers).await?;
     let mut lines = Vec::new();
     for (connections, target) in [(CONNECTIONS, Target::None), (BUSY_CONNECTIONS, Target::RatioAtLeast(0.45))] {
@@ -134,7 +134,7 @@ async fn beside_no_log(bench: &mut Bench, orders_only: &Place) -> Result<Vec<Lin
     Ok(lines)
 }
 
-impl Place {
+impl Posting {
     async fn new(bench: &mut Bench, all_lanes: bool) -> Result<Self> {
         let recipe: Recipe = recipe_of_a_day(bench, all_lanes);
         let (dataset, plan) = (bench.dataset(recipe)?, bench.plan(recipe).await?);

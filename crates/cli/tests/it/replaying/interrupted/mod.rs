@@ -1,0 +1,4 @@
+//! Runs that do not come to their end at once.
+
+mod killed;
+mod resume;

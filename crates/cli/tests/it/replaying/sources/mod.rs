@@ -1,0 +1,5 @@
+//! Orders that do not lie in files of this machine.
+
+mod database;
+mod exports;
+mod objects;

@@ -1,0 +1,12 @@
+//! What of a file is passed over.
+
+/// What of a file is not sent, because an earlier run has sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// So many records.
+    Records(u64),
+    /// The rows up to that key, which were so many records.
+    Behind { key: String, records: u64 },
+    /// All of them.
+    Everything,
+}

@@ -1,0 +1,18 @@
+//! What the records of a batch are.
+
+/// What the records of a batch are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Orders,
+    Events,
+}
+
+impl Kind {
+    /// One of them.
+    pub(super) const fn noun(self) -> &'static str {
+        match self {
+            Self::Orders => "order",
+            Self::Events => "event",
+        }
+    }
+}

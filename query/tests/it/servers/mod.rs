@@ -1,0 +1,4 @@
+//! The servers of shards, and what is read while some of them are away.
+
+mod outages;
+mod replicas;

@@ -1,0 +1,4 @@
+//! What follows from stored orders.
+
+mod debts;
+mod derives;

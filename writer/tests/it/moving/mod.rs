@@ -1,0 +1,4 @@
+//! Units that move between shards.
+
+mod moves;
+mod units;
