@@ -131,8 +131,8 @@ async fn a_file_that_is_sent_as_a_whole_is_sent_once_and_after_a_kill_to_its_end
     let array = |range: std::ops::Range<usize>| format!("[{}]", range.map(order).collect::<Vec<_>>().join(","));
     // Nothing has been added to it for a minute.
     let whole = |name: &str, range| {
-        forebay.write(name, &array(range));
-        let before = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        forebay.write(name, array(range));
+        let before = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
         std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
     };
     whole("in/a.json", 0..300);
