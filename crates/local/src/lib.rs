@@ -208,7 +208,8 @@ async fn found(args: &UpArgs, home: &Path, stack: &Stack) -> Result<()> {
     let map = migrate_all(args, stack).await?;
     say_room(&system_on(args, stack)?.connect_log().await?, &map, home).await;
     if let Some(secrets) = stack.secrets() {
-        secure::leave_variables(args, stack, secrets, home)?;
+        let urls = [ServiceName::Ingest, ServiceName::Query].map(|service| services::url(service, args));
+        secure::leave_variables(args, urls, stack, secrets, home)?;
     }
     Ok(())
 }

@@ -98,11 +98,19 @@ pub(super) fn of_log(secrets: &Secrets) -> NatsSecurity {
 ///
 /// # Errors
 /// Where they cannot be written.
-pub(super) fn leave_variables(args: &UpArgs, stack: &Stack, secrets: &Secrets, home: &Path) -> Result<()> {
+pub(super) fn leave_variables(
+    args: &UpArgs,
+    [ingest, query]: [String; 2],
+    stack: &Stack,
+    secrets: &Secrets,
+    home: &Path,
+) -> Result<()> {
     let ca = secrets.path("ca.pem").display().to_string();
-    let more = [
+    let more: [(&str, String); 8] = [
         ("FOREBAY_LOG_PREFIX", args.log_prefix.to_string()),
         ("FOREBAY_CLIENTS_FILE", clients_path(home).display().to_string()),
+        ("FOREBAY_INGEST_URL", ingest),
+        ("FOREBAY_QUERY_URL", query),
         ("PGSSLMODE", "verify-full".to_owned()),
         ("PGSSLROOTCERT", ca.clone()),
         (TRUSTED_BY_CURL, ca.clone()),

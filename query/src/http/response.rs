@@ -1,9 +1,11 @@
 //! Answers as HTTP responses.
 
+use std::collections::BTreeMap;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_api::header as names;
-use forebay_model::{ShardId, StreamId, StreamKind};
+use forebay_model::{ShardId, StreamId, StreamKind, Timestamp};
 use forebay_service::Problem;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use xxhash_rust::xxh3::xxh3_64;
@@ -58,7 +60,16 @@ pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> 
     if !targets.is_empty() && shards.moved().is_any() {
         targets = shards.all().iter().map(|shard| shard.id()).collect();
     }
-    let debtors = shards.derivations().debtors(&targets);
+    let derivations = shards.derivations();
+    let mut debtors: BTreeMap<ShardId, Timestamp> = derivations.debtors(&targets).into_iter().collect();
+    // What is in the log of a target and not committed there is missing, too.
+    for &target in &targets {
+        let position = shards.get(target).ok().and_then(|shard| *shard.known().follow(StreamKind::Derived).borrow());
+        for (source, since) in derivations.uncommitted(target, position) {
+            let earliest = debtors.entry(source).or_insert(since);
+            *earliest = since.min(*earliest);
+        }
+    }
     let building = is_building.then(|| "building".to_owned());
     let debts = debtors.iter().map(|(source, since)| format!("{source} since {}", since.in_full()));
     let debts: Vec<String> = building.into_iter().chain(debts).collect();

@@ -196,7 +196,7 @@ impl<'a> Lookup<'a> {
         let mut entries = self.index(subject, order_id, &patience).await?;
         self.watch(Lane::Index, index, Watch::Key(id_key(self.tenant(), order_id.as_str())));
         let mut found = self.of_entries(order_id, &entries).await?;
-        if is_passed_by || found.is_empty() && owing != Owing::Nothing {
+        if is_passed_by || found.is_empty() && (owing != Owing::Nothing || self.is_index_behind()) {
             let owed: Entries = self
                 .everywhere(subject, order_id)
                 .await?
@@ -215,6 +215,21 @@ impl<'a> Lookup<'a> {
         self.is_whole &= found.len() == entries.len();
         self.unless_missing(None::<()>)?;
         Ok(WithId { found, may_be_more: entries.len() >= SAME_ID_MAX })
+    }
+
+    /// Whether an index entry may be missing of an order that is stored.
+    fn may_be_owed(&self) -> bool {
+        let targets: Vec<ShardId> = self.map.shards().collect();
+        self.shards.derivations().owing(self.map.shards(), &targets) != Owing::Nothing || self.is_index_behind()
+    }
+
+    /// Whether more has been published for the index, where it was read, than is committed there.
+    fn is_index_behind(&self) -> bool {
+        let derivations = self.shards.derivations();
+        let of_derived = self.read_at.iter().filter(|(stream, _)| stream.kind == StreamKind::Derived);
+        of_derived
+            .into_iter()
+            .any(|(stream, position)| derivations.is_behind(self.map.shards(), stream.shard, Some(position)))
     }
 
     /// The orders that entries lead to, until a shard is missing: however much was found, it may not be all.

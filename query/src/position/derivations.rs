@@ -4,7 +4,7 @@
 //! It says what to wait for in a derived stream; whether an answer holds that is decided by the position that was read together
 //! with the answer's rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -35,6 +35,43 @@ pub(crate) struct Derivation {
     pub(crate) marks: DerivedMarks,
     /// What the writer has said last.
     owed: Option<Owed>,
+    /// Up to where in the target's stream it has published.
+    published: Option<Position>,
+    /// The same as it was said before, each with when: the oldest first, so far as not all is known to be committed.
+    said: VecDeque<(Position, Timestamp)>,
+}
+
+/// What is on its way for no longer is not told of.
+const MOMENT_US: i64 = 1_000_000;
+/// So often it is remembered up to where a source has published, and so many times.
+const SAID_EVERY_US: i64 = 250_000;
+const SAID_MAX: usize = 64;
+
+impl Derivation {
+    fn note_published(&mut self, published: Position) {
+        if self.published == Some(published) || published.seq == 0 {
+            return;
+        }
+        self.published = Some(published);
+        let now = Timestamp::now();
+        match self.said.back_mut() {
+            Some((last, at)) if now.unix_us() - at.unix_us() < SAID_EVERY_US => *last = published,
+            _ => self.said.push_back((published, now)),
+        }
+        if self.said.len() > SAID_MAX {
+            self.said.pop_front();
+        }
+    }
+
+    /// Since when something is published that is not committed at that position of the target's stream; nothing where all is, as far as is known.
+    fn uncommitted_since(&mut self, position: Option<Position>) -> Option<Timestamp> {
+        while let Some((published, _)) = self.said.front()
+            && position.is_some_and(|position| is_there(*published, position))
+        {
+            self.said.pop_front();
+        }
+        self.said.front().map(|(_, at)| *at)
+    }
 }
 
 /// Whether a target is owed more than what is just on its way.
@@ -69,6 +106,7 @@ impl Derivations {
             let owed = Some(derived.owed_since.map_or(Owed::Nothing, Owed::Since));
             target.send_if_modified(|known| {
                 known.owed = owed;
+                known.note_published(derived.published);
                 known.marks.note(mark, notice.after)
             });
         }
@@ -121,6 +159,33 @@ impl Derivations {
             targets.iter().map(|&target| of_pair(&source, target)).max().unwrap_or(Owing::Nothing)
         };
         sources.map(of_source).max().unwrap_or(Owing::Nothing)
+    }
+
+    /// Whether any of these sources has published more for a target than is committed there at that position.
+    pub(crate) fn is_behind(
+        &self,
+        mut sources: impl Iterator<Item = ShardId>,
+        target: ShardId,
+        position: Option<Position>,
+    ) -> bool {
+        let is_missing = |published: Position| position.is_none_or(|position| !is_there(published, position));
+        sources.any(|source| self.source(source).target(target).borrow().published.is_some_and(is_missing))
+    }
+
+    /// The sources that have published something for a target which is not committed there at that position, for longer than a moment: each with since when.
+    pub(crate) fn uncommitted(&self, target: ShardId, position: Option<Position>) -> Vec<(ShardId, Timestamp)> {
+        let sources: Vec<ShardId> = read(&self.0).keys().copied().collect();
+        let now = Timestamp::now();
+        let since = |source| {
+            let target = self.source(source).target(target);
+            let mut since = None;
+            target.send_if_modified(|known| {
+                since = known.uncommitted_since(position);
+                false
+            });
+            since.filter(|since| now.unix_us() - since.unix_us() > MOMENT_US)
+        };
+        sources.into_iter().filter_map(|source| Some((source, since(source)?))).collect()
     }
 
     /// Since when a source owes a target something, as far as is known.

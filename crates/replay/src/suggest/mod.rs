@@ -98,7 +98,11 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
 
 /// Whether these are orders as ingest takes them.
 fn is_own(sample: &Sample) -> bool {
-    let Shape::Json { orders: None, .. } = &sample.shape else { return false };
+    let Shape::Json { orders, .. } = &sample.shape else { return false };
+    // Lines, or an array.
+    if orders.as_deref().is_some_and(|orders| orders != "$[*]") {
+        return false;
+    }
     let own = ["$.customer_id", "@.sku", "@.quantity", "@.price"];
     own.iter().all(|path| sample.column(path).is_some())
 }

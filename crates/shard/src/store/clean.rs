@@ -73,7 +73,8 @@ async fn delete_piece(
     Ok(Piece::Deleted { is_all })
 }
 
-/// By the key, so that no partition is read from end to end.
+/// By the key, so that no partition is read from end to end; and with the bucket as a value, which a plan does not take over from the piece: without it all rows of the
+/// shard are put in order.
 async fn delete_some(
     connection: &mut PgConnection,
     table: &str,
@@ -83,7 +84,8 @@ async fn delete_some(
     let columns = key.join(", ");
     let same = key.iter().map(|column| format!("t.{column} = piece.{column}")).collect::<Vec<_>>().join(" and ");
     let sql = format!(
-        "delete from {table} t using (select {columns} from {table} where bucket = $1 order by {columns} limit $2) as piece where {same}"
+        "delete from {table} t using (select {columns} from {table} where bucket = $1 order by {columns} limit $2) as piece \
+         where t.bucket = $1 and {same}"
     );
     let delete = sqlx::query(AssertSqlSafe(sql)).bind(bucket.number().cast_signed()).bind(ROWS);
     Ok(delete.execute(connection).await?.rows_affected())

@@ -392,3 +392,35 @@ async fn who_has_not_heard_what_is_owed_asks_every_shard_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_published_and_not_committed_is_found_by_its_id_and_told_of() {
+    let mut pair = Pair::start("uncommitted").await;
+    pair.scene.writing.commit().await;
+    heard(&pair.scene, &pair.scene.query).await;
+    let id = pair.id_on(pair.target);
+    let path = format!("/v1/orders/{id}");
+    eventually("it is kept that there is no such order", async || {
+        let answer = pair.scene.get(&path).await;
+        answer.problem(404, "not_found");
+        let from = answer.header("forebay-cache").to_owned();
+        (from == "l1", from)
+    })
+    .await;
+    pair.publish(&id).await;
+    eventually("every shard is asked", async || {
+        let answer = pair.scene.get(&path).await;
+        (answer.status == 200, answer.body.to_string())
+    })
+    .await;
+    let lookup = pair.scene.query.post("/v1/orders/lookup", "application/json", json!({"ids": [id]}).to_string());
+    assert_eq!(Answer::of(lookup).await.ok()["data"][0]["order_id"], *id);
+    eventually("it is told what a list lacks for longer than a moment", async || {
+        pair.scene.writing.beat().await;
+        let told = owed_of(&pair.scene.get(SELLER).await);
+        (told.starts_with(&format!("{} since 2", pair.source)), told)
+    })
+    .await;
+    pair.scene.writing.commit().await;
+    pair.is_owed(SELLER, "").await;
+}

@@ -55,7 +55,8 @@ async fn lines_are_of_the_request_that_they_are_about() {
     }
     for format in ["json", "text"] {
         let mut this = Command::new(std::env::current_exe().unwrap());
-        this.args(["--exact", "names::lines_are_of_the_request_that_they_are_about", "--nocapture"]).env(INNER, format);
+        this.args(["--exact", "requests::names::lines_are_of_the_request_that_they_are_about", "--nocapture"])
+            .env(INNER, format);
         let output = this.stdin(Stdio::null()).output().unwrap();
         let log = String::from_utf8(output.stderr).unwrap();
         let line = |message: &str| log.lines().find(|line| line.contains(message)).unwrap_or_else(|| panic!("{log}"));
