@@ -1,6 +1,7 @@
 //! Shards come, go elsewhere, and leave, while everything runs: no process is told of it but by the map.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -17,6 +18,7 @@ use forebay_testkit::command::Finished;
 use forebay_testkit::proxy::port_of;
 use forebay_testkit::service::{Served, http_client};
 use forebay_testkit::{Proxy, eventually};
+use futures::FutureExt;
 use serde_json::{Value, json};
 use sqlx::Connection;
 use tokio::task::JoinSet;
@@ -320,19 +322,10 @@ async fn a_shard_that_was_half_added_is_added_by_the_same_command() {
         let url = growing.database(1, &format!("half_{place}"), "").await;
         let wanted = Wanted { addresses: url.parse().unwrap(), labels: Vec::new() };
         let system = growing.system().await;
-        let (there, crashed) = (tokio::sync::Notify::new(), AtomicBool::new(false));
-        let tell = |step| {
-            assert!(!crashed.load(Ordering::SeqCst), "it went on");
-            if step == crash {
-                crashed.store(true, Ordering::SeqCst);
-                there.notify_one();
-            }
-        };
-        // What waits for its next answer then is given up, as by a process that dies.
-        tokio::select! {
-            added = members::add(&system, &wanted, &tell) => panic!("it came to its end: {added:?}"),
-            () = there.notified() => {}
-        }
+        // Behind that step nothing more is asked of anybody, as by a process that dies.
+        let tell = |step| assert!(step != crash, "the process dies");
+        let died = AssertUnwindSafe(members::add(&system, &wanted, &tell)).catch_unwind().await;
+        assert!(died.is_err(), "it came to its end: {died:?}");
         let plan = members::plan(&system, &wanted).await.unwrap();
         assert_eq!((plan.shard.0 as usize, &plan.left[..]), (1 + place, &steps[place + 1..]), "behind {crash:?}");
         let added = members::add(&system, &wanted, &|_| ()).await.unwrap();
