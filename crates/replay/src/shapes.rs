@@ -324,3 +324,16 @@ fn samples_of_the_maps_that_come_with_forebay() {
         assert_eq!(suggest(&sample).unwrap().named, Some(named.name));
     }
 }
+
+#[test]
+fn what_is_in_forebay_s_own_form_needs_no_map() {
+    let order = r#"{"order_id":"O1","customer_id":"C1","timestamp":"2026-01-02T10:00:00Z","items":[{"sku":"s","quantity":1,"price":100}]}"#;
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("lines.ndjson", format!("{order}\n{order}\n")), ("array.json", format!("[{order},{order}]"))]
+    {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let said = suggest(&path).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains("needs no map"), "{name}: {said}");
+    }
+}

@@ -98,9 +98,9 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
 
 /// Whether these are orders as ingest takes them.
 fn is_own(sample: &Sample) -> bool {
-    let Shape::Json { orders, .. } = &sample.shape else { return false };
+    let Shape::Json { orders, items, .. } = &sample.shape else { return false };
     // Lines, or an array.
-    if orders.as_deref().is_some_and(|orders| orders != "$[*]") {
+    if orders.as_deref().is_some_and(|orders| orders != "$[*]") || items != "$.items[*]" {
         return false;
     }
     let own = ["$.customer_id", "@.sku", "@.quantity", "@.price"];
