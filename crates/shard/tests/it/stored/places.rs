@@ -36,7 +36,8 @@ async fn every_row_keeps_the_place_where_it_was_first_stored() {
     let scene = Scene::new("places").await;
     let mut runner = TestRunner::default();
     let (mut straight, mut staged, mut incarnation) = (0, 0, 7);
-    for case in 0..12u32 {
+    // Twelve, and as many more as it takes until both ways into the table were gone.
+    for case in 0..200u32 {
         let frames = any_frames().new_tree(&mut runner).unwrap().current();
         let what = format!("case {case}: {frames:?}");
         let mut first: BTreeMap<String, String> = BTreeMap::new();
@@ -70,6 +71,9 @@ async fn every_row_keeps_the_place_where_it_was_first_stored() {
             .await;
         let expected: Vec<_> = first.iter().map(|(order, place)| format!("{order}|{place}")).collect();
         assert_eq!(stored, expected.join("\n"), "{what}");
+        if case >= 11 && straight > 0 && staged > 0 {
+            break;
+        }
     }
     assert!(straight > 0 && staged > 0, "{straight} {staged}");
     let ascending = "select bool_and(number = place) from \
