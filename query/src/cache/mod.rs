@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use forebay_api::stats::CacheStats;
 use forebay_log::Notice;
-use forebay_model::{Position, ShardMap, StreamId, StreamKind};
+use forebay_model::{ShardMap, StreamId, StreamKind};
 use futures::future::BoxFuture;
 
 use crate::error::ReadError;
@@ -196,15 +196,9 @@ impl Cache {
             return None;
         }
         let read_at = self.freshness.confirm(entry, &question.streams)?;
-        if entry.body.is_none() {
-            // What would lead to an order may lie in the log of the index, and not be committed there.
-            let is_behind = |(stream, position): (StreamId, Position)| {
-                let sources = self.freshness.shards().into_iter();
-                stream.kind == StreamKind::Derived && self.derivations.is_behind(sources, stream.shard, Some(position))
-            };
-            return Some(read_at).filter(|read_at| !read_at.iter().any(is_behind));
-        }
-        Some(read_at)
+        // What would lead to an order may lie in the log of the index, and not be committed there.
+        let is_behind = entry.body.is_none() && self.derivations.is_behind(&read_at);
+        Some(read_at).filter(|_| !is_behind)
     }
 
     /// Whether it shows no order, and facts may be owed that would lead to one. Positions do not tell: it may have been read, and

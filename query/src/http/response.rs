@@ -64,7 +64,8 @@ pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> 
     let mut debtors: BTreeMap<ShardId, Timestamp> = derivations.debtors(&targets).into_iter().collect();
     // What is in the log of a target and not committed there is missing, too.
     for &target in &targets {
-        let position = shards.get(target).ok().and_then(|shard| *shard.known().follow(StreamKind::Derived).borrow());
+        let known = shards.get(target).ok().and_then(|shard| *shard.known().follow(StreamKind::Derived).borrow());
+        let Some(position) = known else { continue };
         for (source, since) in derivations.uncommitted(target, position) {
             let earliest = debtors.entry(source).or_insert(since);
             *earliest = since.min(*earliest);

@@ -1,8 +1,7 @@
 //! Finding many orders by their ids: the ways of one order, each gone for all of them at once. A shard is asked once a step, however
 //! many ids there are.
 //!
-//! Where facts are owed to the index, a single order is looked for on every shard. That costs too much for many: what the index has not
-//! yet is not found, as in every list of derived facts, and the answer says what is owed.
+//! Only where facts may be owed to the index, what it does not lead to is looked for on every shard, one id after the other, as a single order is.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +12,7 @@ use futures::future::join_all;
 
 use super::{Found, Lookup, SAME_ID_MAX};
 use crate::error::ReadError;
+use crate::position::derivations::Owing;
 use crate::unit::pick::have_moved;
 
 /// The most bytes of orders that are read for one request.
@@ -59,24 +59,19 @@ impl Lookup<'_> {
     async fn many_of(&mut self, subject: &Subject, ids: &[OrderId]) -> Result<ById, ReadError> {
         let mut found = self.many_at_home(subject, ids).await?;
         let rest: Vec<&OrderId> = ids.iter().filter(|id| !found.contains_key(id.as_str())).collect();
-        let entries = self.many_entries(subject, &rest).await?;
-        let mut unseen = self.many_of_entries(subject, &entries, &mut found).await?;
-        if let Subject::Customer { customer_id, .. } = subject
-            && let Ok(customer_id) = CustomerId::new(&**customer_id)
-        {
+        if let Subject::Customer { bucket, customer_id, .. } = subject {
             // Whose they are is known without the index.
-            let missing = ids.iter().filter(|id| !found.contains_key(id.as_str()));
-            unseen = missing
-                .map(|id| Entry {
-                    order_id: id.as_str().to_owned(),
-                    customer_id: customer_id.clone(),
-                    at: Timestamp::EARLIEST,
-                })
-                .collect();
+            let (bucket, customer_id) = (*bucket, &**customer_id);
+            let orders: Vec<_> = rest.iter().map(|id| OrderOf { bucket, customer_id, order_id: id.as_str() }).collect();
+            self.many_searched(subject, &orders, &mut found).await?;
+            return Ok(found);
         }
-        self.many_searched(subject, &unseen, &mut found).await?;
-        if matches!(subject, Subject::Everybody { .. }) && self.may_be_owed() {
-            for id in ids {
+        let entries = self.many_entries(subject, &rest).await?;
+        let unseen = self.many_of_entries(subject, &entries, &mut found).await?;
+        let orders: Vec<_> = unseen.iter().map(|entry| self.order_of(entry)).collect();
+        self.many_searched(subject, &orders, &mut found).await?;
+        if self.may_be_owed() {
+            for id in rest {
                 if !found.contains_key(id.as_str()) {
                     let entries = self.everywhere(subject, id).await?;
                     self.of_entries(id, &entries).await?.into_values().for_each(|row| keep(&mut found, row));
@@ -84,6 +79,12 @@ impl Lookup<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether an index entry may be missing of an order that is stored.
+    fn may_be_owed(&self) -> bool {
+        let targets: Vec<ShardId> = self.map.shards().collect();
+        self.shards.derivations().owing(self.map.shards(), &targets) != Owing::Nothing || self.is_index_behind()
     }
 
     /// The shards that could not be asked.
@@ -133,10 +134,14 @@ impl Lookup<'_> {
         Ok(entries.iter().filter(is_unseen).cloned().collect())
     }
 
-    /// Adds orders whose shard was set back, and which were then sent again with another time than their entries have.
-    async fn many_searched(&mut self, subject: &Subject, entries: &[Entry], found: &mut ById) -> Result<(), ReadError> {
-        let orders = entries.iter().map(|entry| self.order_of(entry));
-        let wanted: Wanted<_> = orders.map(|order| (order.bucket, order)).collect();
+    /// Adds orders whenever they were: whose entries say another time, because their shard was set back, and they were then sent again; or which have none.
+    async fn many_searched(
+        &mut self,
+        subject: &Subject,
+        orders: &[OrderOf<'_>],
+        found: &mut ById,
+    ) -> Result<(), ReadError> {
+        let wanted: Wanted<_> = orders.iter().map(|&order| (order.bucket, order)).collect();
         for row in self.ask_each(subject, StreamKind::Logged, &wanted, |wanted| Batch::Searched(wanted)).await? {
             keep(found, row);
         }

@@ -217,19 +217,9 @@ impl<'a> Lookup<'a> {
         Ok(WithId { found, may_be_more: entries.len() >= SAME_ID_MAX })
     }
 
-    /// Whether an index entry may be missing of an order that is stored.
-    fn may_be_owed(&self) -> bool {
-        let targets: Vec<ShardId> = self.map.shards().collect();
-        self.shards.derivations().owing(self.map.shards(), &targets) != Owing::Nothing || self.is_index_behind()
-    }
-
     /// Whether more has been published for the index, where it was read, than is committed there.
     fn is_index_behind(&self) -> bool {
-        let derivations = self.shards.derivations();
-        let of_derived = self.read_at.iter().filter(|(stream, _)| stream.kind == StreamKind::Derived);
-        of_derived
-            .into_iter()
-            .any(|(stream, position)| derivations.is_behind(self.map.shards(), stream.shard, Some(position)))
+        self.shards.derivations().is_behind(&self.read_at)
     }
 
     /// The orders that entries lead to, until a shard is missing: however much was found, it may not be all.

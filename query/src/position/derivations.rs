@@ -4,7 +4,7 @@
 //! It says what to wait for in a derived stream; whether an answer holds that is decided by the position that was read together
 //! with the answer's rows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -13,7 +13,8 @@ use forebay_model::{Position, Receipt, ShardId, StreamId, StreamKind, Timestamp}
 use tokio::sync::watch;
 
 use crate::position::SILENCE_MAX;
-use crate::position::derived_marks::{DerivedMarks, Mark};
+use crate::position::derived_marks::{DerivedMarks, Mark, is_there};
+use crate::position::read_at::ReadAt;
 
 /// What is known of every source. Nothing is, of one that was never spoken of.
 #[derive(Debug, Default)]
@@ -35,44 +36,10 @@ pub(crate) struct Derivation {
     pub(crate) marks: DerivedMarks,
     /// What the writer has said last.
     owed: Option<Owed>,
-    /// Up to where in the target's stream it has published.
-    published: Option<Position>,
-    /// The same as it was said before, each with when: the oldest first, so far as not all is known to be committed.
-    said: VecDeque<(Position, Timestamp)>,
 }
 
 /// What is on its way for no longer is not told of.
 const MOMENT_US: i64 = 1_000_000;
-/// So often it is remembered up to where a source has published, and so many times.
-const SAID_EVERY_US: i64 = 250_000;
-const SAID_MAX: usize = 64;
-
-impl Derivation {
-    fn note_published(&mut self, published: Position) {
-        if self.published == Some(published) || published.seq == 0 {
-            return;
-        }
-        self.published = Some(published);
-        let now = Timestamp::now();
-        match self.said.back_mut() {
-            Some((last, at)) if now.unix_us() - at.unix_us() < SAID_EVERY_US => *last = published,
-            _ => self.said.push_back((published, now)),
-        }
-        if self.said.len() > SAID_MAX {
-            self.said.pop_front();
-        }
-    }
-
-    /// Since when something is published that is not committed at that position of the target's stream; nothing where all is, as far as is known.
-    fn uncommitted_since(&mut self, position: Option<Position>) -> Option<Timestamp> {
-        while let Some((published, _)) = self.said.front()
-            && position.is_some_and(|position| is_there(*published, position))
-        {
-            self.said.pop_front();
-        }
-        self.said.front().map(|(_, at)| *at)
-    }
-}
 
 /// Whether a target is owed more than what is just on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +73,6 @@ impl Derivations {
             let owed = Some(derived.owed_since.map_or(Owed::Nothing, Owed::Since));
             target.send_if_modified(|known| {
                 known.owed = owed;
-                known.note_published(derived.published);
                 known.marks.note(mark, notice.after)
             });
         }
@@ -161,31 +127,22 @@ impl Derivations {
         sources.map(of_source).max().unwrap_or(Owing::Nothing)
     }
 
-    /// Whether any of these sources has published more for a target than is committed there at that position.
-    pub(crate) fn is_behind(
-        &self,
-        mut sources: impl Iterator<Item = ShardId>,
-        target: ShardId,
-        position: Option<Position>,
-    ) -> bool {
-        let is_missing = |published: Position| position.is_none_or(|position| !is_there(published, position));
-        sources.any(|source| self.source(source).target(target).borrow().published.is_some_and(is_missing))
+    /// Whether more has been published for the derived streams that an answer was read from than is committed where it was read.
+    pub(crate) fn is_behind(&self, read_at: &ReadAt) -> bool {
+        let mut derived = read_at.iter().filter(|(stream, _)| stream.kind == StreamKind::Derived);
+        derived.any(|(stream, position)| {
+            self.sources().any(|source| self.source(source).target(stream.shard).borrow().marks.has_beyond(position))
+        })
     }
 
     /// The sources that have published something for a target which is not committed there at that position, for longer than a moment: each with since when.
-    pub(crate) fn uncommitted(&self, target: ShardId, position: Option<Position>) -> Vec<(ShardId, Timestamp)> {
-        let sources: Vec<ShardId> = read(&self.0).keys().copied().collect();
+    pub(crate) fn uncommitted(&self, target: ShardId, position: Position) -> Vec<(ShardId, Timestamp)> {
         let now = Timestamp::now();
         let since = |source| {
-            let target = self.source(source).target(target);
-            let mut since = None;
-            target.send_if_modified(|known| {
-                since = known.uncommitted_since(position);
-                false
-            });
+            let since = self.source(source).target(target).borrow().marks.beyond_since(position);
             since.filter(|since| now.unix_us() - since.unix_us() > MOMENT_US)
         };
-        sources.into_iter().filter_map(|source| Some((source, since(source)?))).collect()
+        self.sources().filter_map(|source| Some((source, since(source)?))).collect()
     }
 
     /// Since when a source owes a target something, as far as is known.
@@ -200,8 +157,12 @@ impl Derivations {
     /// known.
     pub(crate) fn debtors(&self, targets: &[ShardId]) -> Vec<(ShardId, Timestamp)> {
         let since = |source| targets.iter().filter_map(|&target| self.owed_since(source, target)).min();
-        let sources: Vec<ShardId> = read(&self.0).keys().copied().collect();
-        sources.into_iter().filter_map(|source| Some((source, since(source)?))).collect()
+        self.sources().filter_map(|source| Some((source, since(source)?))).collect()
+    }
+
+    /// Every source that was spoken of.
+    fn sources(&self) -> impl Iterator<Item = ShardId> {
+        read(&self.0).keys().copied().collect::<Vec<_>>().into_iter()
     }
 
     fn source(&self, source: ShardId) -> Arc<Source> {
@@ -218,12 +179,6 @@ fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a derived stream that has come to a position has everything that a source has published there. Where nothing was, no
-/// making of the stream lacks anything.
-pub(crate) fn is_there(published: Position, position: Position) -> bool {
-    published.seq == 0 || position.covers(published)
 }
 
 /// The parts of a receipt from which something follows.

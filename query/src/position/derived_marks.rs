@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use forebay_model::Position;
+use forebay_model::{Position, Timestamp};
 
 /// How many notes are remembered.
 const MARKS_MAX: usize = 64;
@@ -14,8 +14,8 @@ const MARKS_MAX: usize = 64;
 /// How far one source has derived for one target, in the order in which it came there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DerivedMarks {
-    /// The oldest first. Both positions rise from one to the next, and what was published always does.
-    marks: VecDeque<Mark>,
+    /// The oldest first, each with since when it is known. Both positions rise from one to the next, and what was published always does.
+    marks: VecDeque<(Mark, Timestamp)>,
     /// How far the source had committed when the last one was noted.
     at: Option<Position>,
 }
@@ -27,6 +27,12 @@ pub(crate) struct Mark {
     pub(crate) published: Position,
 }
 
+/// Whether a derived stream that has come to a position has everything that a source has published there. Where nothing was, no
+/// making of the stream lacks anything.
+pub(crate) fn is_there(published: Position, position: Position) -> bool {
+    published.seq == 0 || position.covers(published)
+}
+
 impl DerivedMarks {
     /// Takes note of what the source had noted when it had committed up to `at`. False where that is no news.
     pub(crate) fn note(&mut self, mark: Mark, at: Position) -> bool {
@@ -34,8 +40,8 @@ impl DerivedMarks {
             return false;
         }
         self.at = Some(at);
-        let Some(last) = self.marks.back_mut() else {
-            self.marks.push_back(mark);
+        let Some((last, _)) = self.marks.back_mut() else {
+            self.marks.push_back((mark, Timestamp::now()));
             return true;
         };
         if *last == mark {
@@ -49,7 +55,7 @@ impl DerivedMarks {
             last.through = mark.through;
             return true;
         }
-        self.marks.push_back(mark);
+        self.marks.push_back((mark, Timestamp::now()));
         if self.marks.len() > MARKS_MAX {
             self.thin();
         }
@@ -59,8 +65,19 @@ impl DerivedMarks {
     /// The position in the target's derived stream that holds everything that follows from what was logged up to `position`;
     /// `None` where the source is not known to have come as far. It is never too early, and too late by what was forgotten.
     pub(crate) fn published(&self, position: Position) -> Option<Position> {
-        let covering = self.marks.partition_point(|mark| !mark.through.covers(position));
-        self.marks.get(covering).map(|mark| mark.published)
+        let covering = self.marks.partition_point(|(mark, _)| !mark.through.covers(position));
+        self.marks.get(covering).map(|(mark, _)| mark.published)
+    }
+
+    /// Whether more is published than a derived stream that has come to a position has.
+    pub(crate) fn has_beyond(&self, position: Position) -> bool {
+        self.marks.back().is_some_and(|(last, _)| !is_there(last.published, position))
+    }
+
+    /// Since when something is published that a derived stream does not have which has come to a position; too late by what was forgotten.
+    pub(crate) fn beyond_since(&self, position: Position) -> Option<Timestamp> {
+        let beyond = self.marks.iter().find(|(mark, _)| !is_there(mark.published, position));
+        beyond.map(|(_, since)| *since)
     }
 
     /// Forgets every other note of the older half: the further back, the coarser.
