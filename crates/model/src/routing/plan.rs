@@ -16,7 +16,7 @@ pub type Shares = BTreeMap<ShardId, NonZeroU32>;
 const NEAR: u64 = 25;
 /// A shard may give one part in so many of its share more than it has too much: heavy buckets are then enough.
 const SLACK: u64 = 50;
-/// A shard that lacks less than one part in so many of its share gets nothing more.
+/// A shard that lacks less than one part in so many of its share gets nothing more in a round.
 const ENOUGH: u64 = 400;
 
 /// A shard, while it is decided what it gets or gives.
@@ -58,6 +58,20 @@ impl Weighed {
     /// What moves so that each shard has its share, as near as whole buckets allow: few and heavy ones, from shards that have too much to those
     /// that have too little, and never more than is missing there. Shards without a share keep what they have.
     pub fn rebalance(&self, shares: &Shares) -> Vec<(Bucket, ShardId)> {
+        let (mut moves, mut now) = (Vec::new(), self.clone());
+        loop {
+            let more = now.round(shares);
+            if more.is_empty() {
+                return moves;
+            }
+            now = now.after(&more);
+            moves.extend(more);
+        }
+    }
+
+    /// What moves in one round, until each that lacks something has enough. What many large shards lack then can still be much of what a small one
+    /// has too much. None that gets a bucket has ever too much, so no bucket moves twice.
+    fn round(&self, shares: &Shares) -> Vec<(Bucket, ShardId)> {
         let total: u64 = shares.keys().map(|&shard| self.of_shard(shard)).sum();
         let all: u64 = shares.values().map(|share| u64::from(share.get())).sum();
         let (mut givers, mut takers) = (Vec::new(), Vec::new());
