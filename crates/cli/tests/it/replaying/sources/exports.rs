@@ -1,5 +1,6 @@
 //! What query exports is taken by `replay`, in every form, and is the same orders again.
 
+use forebay_testkit::eventually;
 use forebay_testkit::service::Answer;
 use serde_json::{Value, json};
 
@@ -91,7 +92,11 @@ async fn an_export_of_items_is_the_same_orders_again_where_they_have_no_further_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_of_a_view_is_not_taken_for_orders() {
     let from = with("viewed", &orders(false)).await;
-    from.forebay.write("S1.ndjson", export(&from, "/v1/sellers/S1/orders", "application/x-ndjson").await);
+    let of_the_seller = eventually("the seller's orders are derived", async || {
+        let exported = export(&from, "/v1/sellers/S1/orders", "application/x-ndjson").await;
+        (exported.lines().count() == 30, exported)
+    });
+    from.forebay.write("S1.ndjson", of_the_seller.await);
     let ran = from.replay(&["S1.ndjson"]).await;
     assert!(ran.code == Some(64) && ran.stderr.contains("S1.ndjson is an export of a view"), "{ran:?}");
     let suggested = from.forebay.run(&["map", "suggest", "S1.ndjson"]).await;
