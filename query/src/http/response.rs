@@ -52,8 +52,8 @@ pub(crate) fn json(
     Ok(response)
 }
 
-/// The header that says which shards' writers still owe facts to the derived ones of these streams, and since when; and before
-/// that, whether they are of a view that is building. Where units have moved, what is owed to any shard may be for these.
+/// The header that says from which shards facts are still to come to the derived ones of these streams, and since when: whose writers owe some,
+/// or have not been heard. Before that, whether they are of a view that is building. Where units have moved, what is owed to any shard may be for these.
 pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> Option<HeaderValue> {
     let derived = streams.iter().filter(|stream| stream.kind == StreamKind::Derived);
     let mut targets: Vec<ShardId> = derived.map(|stream| stream.shard).collect();
@@ -62,6 +62,12 @@ pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> 
     }
     let derivations = shards.derivations();
     let mut debtors: BTreeMap<ShardId, Timestamp> = derivations.debtors(&targets).into_iter().collect();
+    if !targets.is_empty() {
+        // What the log of a source takes while its shard is down is not even owed yet.
+        for (source, since) in derivations.unheard(shards.all().iter().map(|shard| shard.id())) {
+            debtors.entry(source).or_insert(since);
+        }
+    }
     // What is in the log of a target and not committed there is missing, too.
     for &target in &targets {
         let known = shards.get(target).ok().and_then(|shard| *shard.known().follow(StreamKind::Derived).borrow());

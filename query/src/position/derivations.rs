@@ -5,7 +5,7 @@
 //! with the answer's rows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use forebay_log::Notice;
@@ -17,17 +17,28 @@ use crate::position::derived_marks::{DerivedMarks, Mark, is_there};
 use crate::position::read_at::ReadAt;
 
 /// What is known of every source. Nothing is, of one that was never spoken of.
-#[derive(Debug, Default)]
-pub(crate) struct Derivations(RwLock<BTreeMap<ShardId, Arc<Source>>>);
+#[derive(Debug)]
+pub(crate) struct Derivations {
+    sources: RwLock<BTreeMap<ShardId, Arc<Source>>>,
+    /// Since when writers are listened to.
+    since: Timestamp,
+}
 
 /// A shard whose writer derives.
 #[derive(Debug, Default)]
 struct Source {
-    /// When its writer said something last.
-    heard_at: Mutex<Option<Instant>>,
+    heard: Mutex<Heard>,
     /// The turn to ask its database.
     turn: Arc<tokio::sync::Mutex<()>>,
     targets: RwLock<BTreeMap<ShardId, watch::Sender<Derivation>>>,
+}
+
+/// When a source's writer said something last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    last: Option<(Instant, Timestamp)>,
+    /// Nothing it says would be heard any more.
+    is_deaf: bool,
 }
 
 /// How far a source has derived for a target.
@@ -59,6 +70,12 @@ pub(crate) enum Owing {
     Something,
 }
 
+impl Default for Derivations {
+    fn default() -> Self {
+        Self { sources: RwLock::default(), since: Timestamp::now() }
+    }
+}
+
 impl Derivations {
     /// Takes note of what the writer of a logged stream says.
     pub(crate) fn note(&self, notice: &Notice) {
@@ -66,7 +83,7 @@ impl Derivations {
             return;
         }
         let source = self.source(notice.stream.shard);
-        source.set_heard(Some(Instant::now()));
+        *lock(&source.heard) = Heard { last: Some((Instant::now(), Timestamp::now())), is_deaf: false };
         for derived in &notice.derived {
             let target = source.target(derived.target);
             let mark = Mark { through: derived.through, published: derived.published };
@@ -85,7 +102,7 @@ impl Derivations {
 
     /// No notices are heard any more.
     pub(crate) fn deafen(&self) {
-        read(&self.0).values().for_each(|source| source.set_heard(None));
+        read(&self.sources).values().for_each(|source| lock(&source.heard).is_deaf = true);
     }
 
     /// Follows how far a source has derived for a target.
@@ -160,21 +177,36 @@ impl Derivations {
         self.sources().filter_map(|source| Some((source, since(source)?))).collect()
     }
 
+    /// Those of some sources whose writers have not been heard for a while, each with since when. Nobody knows what they owe; where such a shard is
+    /// down, nothing follows from what its log takes.
+    pub(crate) fn unheard(&self, sources: impl Iterator<Item = ShardId>) -> Vec<(ShardId, Timestamp)> {
+        let silent_since = Timestamp::now().unix_us() - SILENCE_MAX.as_micros() as i64;
+        let last = |source| {
+            let heard = *lock(&self.source(source).heard);
+            heard.last.map_or(self.since, |(_, last)| last)
+        };
+        sources.map(|source| (source, last(source))).filter(|(_, last)| last.unix_us() < silent_since).collect()
+    }
+
     /// Every source that was spoken of.
     fn sources(&self) -> impl Iterator<Item = ShardId> {
-        read(&self.0).keys().copied().collect::<Vec<_>>().into_iter()
+        read(&self.sources).keys().copied().collect::<Vec<_>>().into_iter()
     }
 
     fn source(&self, source: ShardId) -> Arc<Source> {
-        if let Some(known) = read(&self.0).get(&source) {
+        if let Some(known) = read(&self.sources).get(&source) {
             return Arc::clone(known);
         }
-        Arc::clone(write(&self.0).entry(source).or_default())
+        Arc::clone(write(&self.sources).entry(source).or_default())
     }
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
@@ -195,13 +227,9 @@ impl Source {
         write(&self.targets).entry(target).or_default().clone()
     }
 
-    fn set_heard(&self, at: Option<Instant>) {
-        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-
     fn is_heard(&self, now: Instant) -> bool {
-        let heard_at = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
-        heard_at.is_some_and(|at| now.duration_since(at) <= SILENCE_MAX)
+        let heard = *lock(&self.heard);
+        !heard.is_deaf && heard.last.is_some_and(|(last, _)| now.duration_since(last) <= SILENCE_MAX)
     }
 }
 

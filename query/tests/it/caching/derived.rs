@@ -111,6 +111,24 @@ fn owed_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
+async fn a_view_says_whose_orders_it_may_lack_while_their_shards_say_nothing() {
+    let pair = Pair::start("silent").await;
+    let path = "/v1/sellers/S1/orders";
+    eventually("those that are not heard are named", async || {
+        let told = owed_of(&pair.scene.get(path).await);
+        (told.starts_with("0 since ") && told.contains(", 1 since "), told)
+    })
+    .await;
+    assert_eq!(owed_of(&pair.scene.get("/v1/customers/C1/orders").await), "", "of the customer's own shard");
+    eventually("who is heard is not named", async || {
+        pair.scene.writing.beat().await;
+        let told = owed_of(&pair.scene.get(path).await);
+        (told.is_empty(), told)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_receipt_of_orders_waits_until_what_follows_is_derived_and_then_until_it_is_there() {
     for with_notice in [true, false] {
         let mut pair = Pair::start("follows").await;
