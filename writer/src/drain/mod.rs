@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod batch_size;
+mod commit_interval;
 pub(crate) mod context;
 pub(crate) mod opening;
 pub(crate) mod send_on;

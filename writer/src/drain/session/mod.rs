@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 use self::units::tell_of;
 use crate::derive::Deriving;
 use crate::drain::batch::{indexed, touched};
+use crate::drain::commit_interval::next_commit;
 use crate::drain::context::{Retries, StreamContext};
 use crate::drain::opening::{begin, derive, map_of, read};
 use crate::drain::send_on::Sender;
@@ -32,9 +33,6 @@ use crate::upkeep::merging::Merging;
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a standby asks whether the lead is free.
 const STANDBY_POLL: Duration = Duration::from_secs(1);
-/// The least time from one commit to the next. Rows that come one by one would otherwise be committed one by one, and take
-/// the disk's time from those that wait for the log's acknowledgement.
-const COMMIT_EVERY: Duration = Duration::from_millis(50);
 /// How long a stream that stands still goes on deriving, until it is looked at again.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// How often partitions are made ahead.
@@ -211,7 +209,6 @@ impl<'a> Session<'a> {
     /// Commits frames, or the first of them, with what was derived of those before, tells what that touched, and gives the rest.
     async fn commit(&mut self, frames: Vec<IndexedFrame>) -> Result<Vec<IndexedFrame>, Failure> {
         let (begun, before) = (Instant::now(), self.position);
-        self.commit_not_before = begun + COMMIT_EVERY;
         let stream = self.context.of;
         let last = frames.last().map_or(before.seq, |frame| frame.frame().seq);
         // Who owns a unit is part of every answer about it.
@@ -245,6 +242,7 @@ impl<'a> Session<'a> {
             took: begun.elapsed(),
             age: frames.iter().filter_map(|frame| frame.frame().enqueued_at).min().map(|at| now.since(at)),
         };
+        self.commit_not_before = next_commit(begun, begun + figures.took, figures.age);
         self.context.status.committed(&committed, figures);
         if !committed.dead.is_empty() {
             warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
@@ -272,8 +270,9 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         failpoint::BEFORE_NOTED.pass();
-        self.commit_not_before = Instant::now() + COMMIT_EVERY;
+        let begun = Instant::now();
         let noted = self.store.note_derived(self.position, &notes).await;
+        self.commit_not_before = next_commit(begun, Instant::now(), None);
         noted.map_err(|error| Failure::of_commit(error, self.position))?;
         let derived = self.noted(notes);
         let notice = Notice { derived, ..Notice::heartbeat(self.context.of, self.position, Timestamp::now()) };
