@@ -85,11 +85,30 @@ impl Timestamp {
         Self(jiff::Timestamp::now().as_microsecond())
     }
 
-    /// Reads RFC 3339 with seconds and an offset; what is finer than a microsecond is cut off.
+    /// Reads RFC 3339 with seconds and an offset; what is finer than a microsecond is cut off. A leap second is the second behind it, as
+    /// Unix and Postgres count time.
     ///
     /// # Errors
     /// [`TimestampError`] says whether the offset is missing, the shape is wrong or the date does not exist.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        before_leap_second(text).map_or_else(|| Self::parse_usual(text), |before| Self::parse_usual(&before)?.leap())
+    }
+
+    /// The instant behind a leap second that is as far into its second as this instant is into the one before it.
+    ///
+    /// # Errors
+    /// [`TimestampError::NoSuchTime`], where no leap second can follow: it ends a month in UTC (RFC 3339, 5.7).
+    pub fn leap(self) -> Result<Self, TimestampError> {
+        let since_1970 = self.0.div_euclid(1_000_000);
+        let days = jiff::SignedDuration::from_hours(since_1970.div_euclid(86_400) * 24);
+        let date = jiff::civil::date(1970, 1, 1).checked_add(days);
+        let ends_month = date.is_ok_and(|date| date == date.last_of_month());
+        let ends_day = since_1970.rem_euclid(86_400) == 86_399;
+        if ends_day && ends_month { Ok(self.plus_us(1_000_000)) } else { Err(TimestampError::NoSuchTime) }
+    }
+
+    /// Reads what names no leap second.
+    fn parse_usual(text: &str) -> Result<Self, TimestampError> {
         let rest = after_seconds(text.as_bytes()).ok_or(TimestampError::Shape)?;
         let offset = after_fraction(rest).ok_or(TimestampError::Shape)?;
         match offset {
@@ -123,10 +142,19 @@ impl Timestamp {
     /// As [`Timestamp::parse`].
     pub fn parse_bound(text: &str) -> Result<Self, TimestampError> {
         match Self::parse(text) {
-            Err(TimestampError::NoSuchTime) => beyond(text).ok_or(TimestampError::NoSuchTime),
+            Err(TimestampError::NoSuchTime) => match before_leap_second(text) {
+                Some(before) => beyond(&before).ok_or(TimestampError::NoSuchTime)?.leap(),
+                None => beyond(text).ok_or(TimestampError::NoSuchTime),
+            },
             parsed => parsed,
         }
     }
+}
+
+/// The text with the second before the leap second that it names, if it names one: jiff reads second 60 as 59.
+fn before_leap_second(text: &str) -> Option<String> {
+    let (minute, rest) = text.split_at_checked("YYYY-MM-DDTHH:MM:".len())?;
+    Some(format!("{minute}59{}", rest.strip_prefix("60")?))
 }
 
 /// The instant of a text whose shape is right and that [`Timestamp::parse`] does not hold, to the second; nothing where the calendar or the
@@ -243,6 +271,29 @@ mod tests {
             assert_eq!(bound(text), Err(TimestampError::NoSuchTime), "{text}");
         }
         assert_eq!(bound("9999-12-31T23:59:59"), Err(TimestampError::NoOffset));
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_behind_it_and_only_where_a_month_ends() {
+        let same = |text: &str, behind: &str| assert_eq!(Timestamp::parse(text), Timestamp::parse(behind), "{text}");
+        same("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z");
+        same("2016-12-31t23:59:60.25z", "2017-01-01T00:00:00.25Z");
+        same("2017-01-01T00:59:60+01:00", "2017-01-01T00:00:00Z");
+        same("2012-06-30T19:59:60.9999999999-04:00", "2012-07-01T00:00:00.999999Z");
+        for text in [
+            "2016-12-31T23:58:60Z",
+            "2016-12-30T23:59:60Z",
+            "2016-12-31T23:59:60+01:00",
+            "2016-12-31T23:59:61Z",
+            "2016-12-31T24:59:60Z",
+        ] {
+            assert_eq!(Timestamp::parse(text), Err(TimestampError::NoSuchTime), "{text}");
+            assert_eq!(Timestamp::parse_bound(text), Err(TimestampError::NoSuchTime), "{text}");
+        }
+        assert_eq!(Timestamp::parse("2016-12-31T23:59:60"), Err(TimestampError::NoOffset));
+        let bound = |text| Timestamp::parse_bound(text).map(Timestamp::unix_us);
+        assert_eq!(bound("2016-12-31T23:59:60Z"), Ok(1_483_228_800_000_000));
+        assert_eq!(bound("9999-12-31T23:59:60Z"), Ok(253_402_300_800_000_000));
     }
 
     #[test]

@@ -159,28 +159,42 @@ fn iso(text: &str, zone: Option<&TimeZone>) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let trimmed = text.trim_ascii();
-    if let Ok(at) = trimmed.parse::<jiff::Timestamp>() {
-        return Ok(written(at));
-    }
-    match (trimmed.parse::<DateTime>(), zone) {
-        (Ok(clock), Some(zone)) => in_zone(clock, zone).map(written),
-        (Ok(_), None) => {
+    with_leap_seconds(trimmed, |text| match (text.parse::<jiff::Timestamp>(), text.parse::<DateTime>(), zone) {
+        (Ok(at), _, _) => Ok(at),
+        (Err(_), Ok(clock), Some(zone)) => in_zone(clock, zone),
+        (Err(_), Ok(_), None) => {
             Err("has no offset: say in the map which zone the clock hung in (zone = \"Europe/London\")".to_owned())
         }
-        (Err(_), _) => {
+        (Err(_), Err(_), _) => {
             Err("is not a time as RFC 3339 has it: say in the map how it is written (format = \"…\")".to_owned())
         }
-    }
+    })
 }
 
 fn strptime(format: &str, text: &str, zone: Option<&TimeZone>) -> Result<String, String> {
     let wrong = |_| format!("is not a time of the form {format}");
-    let read = BrokenDownTime::parse(format, text).map_err(wrong)?;
-    let at = match (read.offset(), zone) {
-        (None, Some(zone)) => in_zone(clock_of(&read).map_err(wrong)?, zone)?,
-        _ => read.to_timestamp().map_err(wrong)?,
+    with_leap_seconds(text, |text| {
+        let read = BrokenDownTime::parse(format, text).map_err(wrong)?;
+        match (read.offset(), zone) {
+            (None, Some(zone)) => in_zone(clock_of(&read).map_err(wrong)?, zone),
+            _ => read.to_timestamp().map_err(wrong),
+        }
+    })
+}
+
+/// What `read` makes of the text, with a leap second as ingest takes it. jiff reads second 60 as 59, whatever the form: that it did shows
+/// in that a 59 in the place of a 60 makes no difference.
+fn with_leap_seconds(text: &str, read: impl Fn(&str) -> Result<jiff::Timestamp, String>) -> Result<String, String> {
+    let at = read(text)?;
+    let is_as_59 = |(place, sixty): (usize, &str)| {
+        read(&[&text[..place], "59", &text[place + sixty.len()..]].concat()).is_ok_and(|other| other == at)
     };
-    Ok(written(at))
+    let may_be_leap = at.as_second().rem_euclid(60) == 59;
+    let at_us = Timestamp::from_unix_us(at.as_microsecond());
+    if may_be_leap && text.match_indices("60").any(is_as_59) {
+        return at_us.leap().map(|at| at.to_string()).map_err(|error| error.to_string());
+    }
+    Ok(at_us.to_string())
 }
 
 /// A date without a time of day is its beginning.
@@ -267,6 +281,32 @@ mod tests {
         assert_eq!(iso.read("2026-01-05 12:30:00+00").as_deref(), Ok("2026-01-05T12:30:00Z"));
         assert!(iso.read("2026-01-05 12:30:00").unwrap_err().contains("zone"));
         assert!(iso.read("yesterday").unwrap_err().contains("format"));
+    }
+
+    #[test]
+    fn a_leap_second_is_read_as_ingest_reads_it_in_every_form() {
+        let iso = TimeFormat::new(&[], None).unwrap();
+        assert_eq!(iso.read("2016-12-31T23:59:60Z").as_deref(), Ok("2016-12-31T23:59:60Z"), "left to ingest");
+        let forms: [(&str, Option<&str>, &str); 6] = [
+            ("iso", None, "2016-12-31 23:59:60+00"),
+            ("iso", None, "20161231T235960Z"),
+            ("iso", Some("Europe/London"), "2016-12-31 23:59:60"),
+            ("iso", Some("Europe/Paris"), "2017-01-01T00:59:60"),
+            ("%d.%m.%Y %H:%M:%S", Some("UTC"), "31.12.2016 23:59:60"),
+            ("%Y-%m-%d %H:%M:%S%.f %z", None, "2016-12-31 18:59:60.0 -0500"),
+        ];
+        for (form, zone, text) in forms {
+            assert_eq!(format(form, zone).unwrap().read(text).as_deref(), Ok("2017-01-01T00:00:00Z"), "{form}: {text}");
+        }
+        for (form, zone, text) in [
+            ("iso", None, "2016-12-31 23:58:60Z"),
+            ("iso", Some("Europe/Paris"), "2016-12-31T23:59:60"),
+            ("%d.%m.%Y %H:%M:%S", Some("UTC"), "30.12.2016 23:59:60"),
+        ] {
+            assert!(format(form, zone).unwrap().read(text).is_err(), "{form}: {text}");
+        }
+        let fraction = format("%Y-%m-%d %H:%M:%S%.f", Some("UTC")).unwrap();
+        assert_eq!(fraction.read("1960-12-31 23:59:59.60").as_deref(), Ok("1960-12-31T23:59:59.6Z"));
     }
 
     #[test]
