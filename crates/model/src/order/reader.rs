@@ -65,10 +65,11 @@ impl<'j> Reader<'j> {
 
     pub(crate) fn rejection(&self, broken: &Broken) -> Rejection {
         let at = self.jiter.error_position(broken.0.index);
-        Rejection::Malformed(format!(
-            "the JSON is broken at line {} column {}: {}",
-            at.line, at.column, broken.0.error_type
-        ))
+        // A record of a file is one line, and which one it is stands beside this.
+        let is_one_line = !self.json.trim_end().contains('\n');
+        let line = if is_one_line { String::new() } else { format!("line {} ", at.line) };
+        let (column, what) = (at.column, broken.0.error_type.to_string());
+        Rejection::Malformed(format!("the JSON is broken at {line}column {column}: {what}"))
     }
 
     /// Looks at a value that was passed over, and notes what is wrong with it.

@@ -272,7 +272,8 @@ fn a_known_field_twice_is_refused() {
 fn broken_json_is_told_with_its_place() {
     assert_eq!(malformed(b""), "there is no order: the body is empty");
     assert_eq!(malformed(b"[]"), "an order must be a JSON object");
-    assert!(malformed(b"{\"a\":}").starts_with("the JSON is broken at line 1 column 6"));
+    assert!(malformed(b"{\"a\":}\r\n").starts_with("the JSON is broken at column 6: "));
+    assert!(malformed(b"{\"a\":\n}").starts_with("the JSON is broken at line 2 column 1: "));
     assert!(malformed(b"{\"a\":\"\xff\"}").contains("not UTF-8 from byte 6"));
     assert!(malformed(br#"{"a":"\ud800"}"#).contains("hex escape"));
     assert!(malformed(br#"{"a":"\udc00"}"#).contains("surrogate"));

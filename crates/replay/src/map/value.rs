@@ -39,6 +39,18 @@ pub(crate) struct Fault {
     pub(crate) reason: String,
 }
 
+/// What is wrong with JSON that stands on one line: which line that is, whoever reads the file says. What has the wrong type was read by
+/// itself, and has no place.
+pub(crate) fn in_column(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match said.strip_suffix(&place) {
+        Some(what) if error.is_data() => what.to_owned(),
+        Some(what) if error.line() == 1 => format!("{what} at column {}", error.column()),
+        _ => said,
+    }
+}
+
 impl Value<'_> {
     pub(crate) fn is_empty(&self) -> bool {
         match self {

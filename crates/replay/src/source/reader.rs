@@ -145,7 +145,7 @@ impl Reading<'_> {
                     let handed = if self.builder.is_empty() { Ok(()) } else { self.hand_over(number, false) };
                     return match handed {
                         Err(stopping) => Ok(Err(stopping)),
-                        Ok(()) => Err(error).with_context(|| format!("cannot read {} on", input.name())),
+                        Ok(()) => Err(error).with_context(|| format!("cannot read the rest of {}", input.name())),
                     };
                 }
             }

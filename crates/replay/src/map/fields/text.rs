@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::map::value::{Fault, NameNo, Row, Value};
+use crate::map::value::{Fault, NameNo, Row, Value, in_column};
 
 /// A field that is a text, or JSON.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +93,7 @@ impl Text {
         }
         match serde_json::from_str::<&RawValue>(&text) {
             Ok(_) => Ok(Content::Json(one_line(text))),
-            Err(error) => Err(Fault::new(&self.title, text, format_args!("is not JSON: {error}"))),
+            Err(error) => Err(Fault::new(&self.title, text, format_args!("is not JSON: {}", in_column(&error)))),
         }
     }
 

@@ -27,6 +27,8 @@ struct Splitter {
     mapped: Option<MappedOrders>,
     /// The line that is being read, from 1 on.
     line: u64,
+    /// The character of the line that was read last, from 1 on.
+    column: u64,
     /// Whether the records stand in an array.
     in_array: bool,
     record: Vec<u8>,
@@ -63,6 +65,7 @@ impl<R: BufRead> Json<R> {
             seek: None,
             mapped: None,
             line: 1,
+            column: 0,
             in_array: false,
             record: Vec::new(),
             record_line: 0,
@@ -95,7 +98,12 @@ impl<R: BufRead + Send> RecordSource for Json<R> {
         let mut read = 0;
         for &byte in buffer {
             read += 1;
+            let is_within_character = byte & 0xC0 == 0x80;
+            self.splitter.column += u64::from(!is_within_character);
             self.splitter.step(byte, builder)?;
+            if byte == b'\n' {
+                self.splitter.column = 0;
+            }
             if builder.is_full() {
                 break;
             }
@@ -245,7 +253,8 @@ impl Splitter {
     }
 
     fn fault(&self, what: &str) -> io::Error {
-        io::Error::other(format!("line {}: {what}", self.line))
+        let column = if self.column > 0 { format!(", column {}", self.column) } else { String::new() };
+        io::Error::other(format!("line {}{column}: {what}", self.line))
     }
 }
 
@@ -295,13 +304,13 @@ mod tests {
     #[test]
     fn what_is_torn_or_wrong_is_said_with_its_line() {
         for (text, records, said) in [
-            ("[{}\n{}]", 1, "line 2: there is no comma between two records"),
-            ("[{},\n]", 1, "line 2: a record is missing"),
-            ("[{}]\n[]", 1, "line 2: something stands behind the end of the array"),
-            ("[{},\n{\"a\"", 1, "line 2: the file ends in the middle of a record"),
+            ("[{}\n{}]", 1, "line 2, column 1: there is no comma between two records"),
+            ("[{},\n]", 1, "line 2, column 1: a record is missing"),
+            ("[\"ü\"] []", 1, "line 1, column 7: something stands behind the end of the array"),
+            ("[{},\n{\"a\"", 1, "line 2, column 4: the file ends in the middle of a record"),
             ("[{},\n", 1, "line 2: the file ends in the middle of the array"),
-            ("[{}", 1, "line 1: the file ends in the middle of the array"),
-            ("[", 0, "line 1: the file ends in the middle of the array"),
+            ("[{}", 1, "line 1, column 3: the file ends in the middle of the array"),
+            ("[", 0, "line 1, column 1: the file ends in the middle of the array"),
         ] {
             let (found, fault) = split(text, 1);
             assert_eq!((found.len(), fault.as_deref()), (records, Some(said)), "{text}");

@@ -13,7 +13,7 @@ use crate::chunk::{ChunkBuilder, ChunkSize, LineSpan, Refusal};
 use crate::map::Map;
 use crate::map::assembly::Assembly;
 use crate::map::path::{Root, Step};
-use crate::map::value::{NameNo, Row, Value};
+use crate::map::value::{NameNo, Row, Value, in_column};
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// Makes orders of records.
@@ -54,7 +54,7 @@ impl MappedOrders {
     pub(crate) fn take(&self, text: &[u8], place: LineSpan, builder: &mut ChunkBuilder) {
         let taken = serde_json::from_slice(text).and_then(|record| self.take_record(record, place, builder));
         if let Err(error) = taken {
-            refuse(builder, place, "malformed", format!("the record is not JSON: {error}"), Some(text));
+            refuse(builder, place, "malformed", format!("the record is not JSON: {}", in_column(&error)), Some(text));
         }
     }
 
@@ -126,7 +126,8 @@ impl MappedOrders {
         let mut take = |record: &RawValue| self.take_record(record, place, builder);
         let taken = serde_json::from_slice(text).and_then(|document| each(&orders.steps, document, &mut take));
         if let Err(error) = taken {
-            refuse(builder, place, "malformed", format!("the line is not JSON with {orders}: {error}"), Some(text));
+            let detail = format!("the line is not JSON with {orders}: {}", in_column(&error));
+            refuse(builder, place, "malformed", detail, Some(text));
         }
     }
 }
@@ -262,6 +263,7 @@ note = "$.note"
         let text = format!("{}\n\n{{torn\n{}\n", flat("#1"), flat("#2"));
         let (chunk, _) = all(&mut MappedLines::new(io::Cursor::new(text), map(&orders)));
         assert_eq!((chunk.lines, chunk.refused[0].code, chunk.refused[0].place.line), (2, "malformed", 3));
+        assert_eq!(chunk.refused[0].detail, "the record is not JSON: key must be a string at column 2");
         let text = format!("{{\"orders\":[{},{}]}}\n{{\"orders\":[]}}\n{{}}\n", flat("#1"), flat("#2"));
         let (chunk, _) = all(&mut MappedLines::new(io::Cursor::new(text), map(SHOP)));
         assert_eq!((chunk.lines, chunk.refused.len()), (2, 0), "{:?}", chunk.refused);
