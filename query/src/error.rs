@@ -58,8 +58,7 @@ impl From<&ReadError> for Problem {
                 error.log();
                 let shard = error.shard();
                 if matches!(error, ShardError::Slow { .. } | ShardError::Busy { .. }) {
-                    let detail = format!("{error}; ask again, or with partial=true for a list without it");
-                    Self::shard_unavailable(detail).with("shards", [shard.0])
+                    Self::shard_unavailable(format!("{error}; ask again")).with("shards", [shard.0])
                 } else if error.is_outage() {
                     shards_unavailable(&[shard])
                 } else {
@@ -87,9 +86,6 @@ impl From<&ReadError> for Problem {
 fn shards_unavailable(shards: &[ShardId]) -> Problem {
     let numbers: Vec<u16> = shards.iter().map(|shard| shard.0).collect();
     let names = numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let detail = match numbers.len() {
-        1 => format!("shard {names} cannot be read now; with partial=true lists leave it out"),
-        _ => format!("shards {names} cannot be read now; with partial=true lists leave them out"),
-    };
-    Problem::shard_unavailable(detail).with("shards", numbers)
+    let shards = if numbers.len() == 1 { "shard" } else { "shards" };
+    Problem::shard_unavailable(format!("{shards} {names} cannot be read now")).with("shards", numbers)
 }

@@ -58,6 +58,14 @@ impl Problem {
         if problem.status() == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(RETRY_AFTER) } else { problem }
     }
 
+    /// Says something more of what happened this time.
+    #[must_use]
+    pub fn and(mut self, more: &str) -> Self {
+        self.0.detail.push_str("; ");
+        self.0.detail.push_str(more);
+        self
+    }
+
     /// Adds a member to the body, such as `settled_lines` or `shards`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {

@@ -14,9 +14,11 @@ use tokio::time::{Duration, Instant};
 
 use crate::answer::{LIST_START, push_display};
 use crate::app::App;
+use crate::error::ReadError;
 use crate::feed::{Follower, Piece};
 use crate::http::framing::Framing;
 use crate::http::request::accept;
+use crate::http::request::partial;
 use crate::http::request::query_string::QueryString;
 use crate::http::response;
 use crate::reader::Reader;
@@ -39,21 +41,22 @@ pub(crate) async fn get_changes(
     let framing = accept::wanted_stream(&headers)?;
     let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|_| framing.is_some());
     let since = query.since(last_seen)?;
-    let (limit, partial, wait) = (query.limit()?, query.partial()?, query.wait()?.unwrap_or_default());
+    let (limit, is_partial, wait) = (query.limit()?, query.partial()?, query.wait()?.unwrap_or_default());
     let position = since.clone().unwrap_or_default();
     reader.app.check_receipt(&position)?;
-    let mut follower = Follower::new(reader.clone(), &position, partial);
+    let mut follower = Follower::new(reader.clone(), &position, is_partial);
     if since.is_none() {
         follower.begin_now().await?;
     }
+    let failed = |error: ReadError| partial::advise(error.into(), &uri, Route::GetChanges);
     match framing {
         None => {
-            let piece = follower.next_until(limit, Instant::now() + wait).await?;
+            let piece = follower.next_until(limit, Instant::now() + wait).await.map_err(failed)?;
             Ok(page(&piece, &follower.position()))
         }
         Some(framing) => {
             // Whatever is wrong with the request is said before the stream begins.
-            let first = follower.next(STREAM_ROWS).await?;
+            let first = follower.next(STREAM_ROWS).await.map_err(failed)?;
             Ok(follow(reader.app, admission, follower, first, framing))
         }
     }

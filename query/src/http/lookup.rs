@@ -16,6 +16,7 @@ use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_looked_up_end};
 use crate::error::ReadError;
 use crate::http::order::with_floor;
+use crate::http::request::partial;
 use crate::http::request::query_string::QueryString;
 use crate::http::response;
 use crate::lookup::Lookup;
@@ -34,14 +35,15 @@ pub(crate) async fn post_lookup(
     body: Body,
 ) -> Result<Response, Problem> {
     let query = QueryString::read(&uri, Route::PostLookup)?;
-    let (partial, patience) = (query.partial()?, app.patient(query.patience(&headers)?)?);
+    let (is_partial, patience) = (query.partial()?, app.patient(query.patience(&headers)?)?);
     let ids = ids_of(&service_http::read_whole(body, BODY_BYTES_MAX, BODY_DEADLINE).await?)?;
     let map = app.map()?;
     let wanted: Vec<OrderId> = ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let subject = scope.everything(&map);
     let floor = |patience, id| with_floor(&app, &map, &subject, id, patience);
     let mut lookup = Lookup::new(app.shards(), &map, &scope, wanted.iter().fold(patience, floor));
-    let found = lookup.with_ids(&wanted, partial).await?;
+    let found = lookup.with_ids(&wanted, is_partial).await;
+    let found = found.map_err(|error| partial::advise(error.into(), &uri, Route::PostLookup))?;
     let derived = lookup.read_at().iter().map(|(stream, _)| stream).filter(|stream| stream.kind == StreamKind::Derived);
     let owed = response::owed(app.shards(), &derived.collect::<Vec<_>>(), is_building(&map, Some(&subject)));
     let mut response = ([(header::CONTENT_TYPE, "application/json")], answer(&ids, &found, &lookup)?).into_response();

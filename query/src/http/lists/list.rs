@@ -14,6 +14,7 @@ use http::{HeaderMap, Uri, Version};
 use crate::http::lists::export::ExportRequest;
 use crate::http::lists::page::PageRequest;
 use crate::http::lists::totals::TotalsRequest;
+use crate::http::request::partial;
 use crate::reader::{Closed, Reader, other_side};
 
 /// What a request to a list says beside its path.
@@ -56,6 +57,17 @@ impl ListRequest {
         names: &[&str],
         subject: impl FnOnce(&Scope, &ShardMap) -> InSight,
     ) -> Result<Response, Problem> {
+        let uri = self.uri.clone();
+        let answered = self.page_or_all(route, names, subject).await;
+        answered.map_err(|problem| partial::advise(problem, &uri, route))
+    }
+
+    async fn page_or_all(
+        self,
+        route: Route,
+        names: &[&str],
+        subject: impl FnOnce(&Scope, &ShardMap) -> InSight,
+    ) -> Result<Response, Problem> {
         let Self { reader: Reader { app, scope }, uri, version, headers } = self;
         if let Some(export) = ExportRequest::parse(&uri, version, &headers, route)? {
             let map = app.map()?;
@@ -82,6 +94,7 @@ impl ListRequest {
         let totals = TotalsRequest::parse(&uri, headers, route, &scope, names)?;
         let map = app.map()?;
         let subject = subject(&scope, &map).map_err(other_side)?;
-        totals.answer(&app, &map, subject).await
+        let answered = totals.answer(&app, &map, subject).await;
+        answered.map_err(|problem| partial::advise(problem, &uri, route))
     }
 }

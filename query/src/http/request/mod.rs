@@ -1,4 +1,5 @@
 //! What a request says, checked strictly.
 
 pub(crate) mod accept;
+pub(crate) mod partial;
 pub(crate) mod query_string;

@@ -82,7 +82,9 @@ async fn what_a_receipt_names_is_waited_for_and_a_shard_may_be_left_out() {
     let (ids, _) = scene.writing.write(&customers.map(|customer| order(&customer, None, AT))).await;
     let ids = json!(ids.iter().map(ToString::to_string).collect::<Vec<_>>());
     scene.take_down(ShardId(1)).await;
-    look_up(&scene, "", &ids).await.problem(503, "shard_unavailable");
+    let refused = look_up(&scene, "", &ids).await;
+    let advised = "shard 1 cannot be read now; with partial=true the rest is answered";
+    assert_eq!(refused.problem(503, "shard_unavailable"), advised);
     let found = look_up(&scene, "?partial=true", &ids).await.ok();
     assert_eq!((&found["data"][1], &found["shards_missing"]), (&Value::Null, &json!([1])));
     assert!(found["data"][0].is_object() && found["data"][2].is_object());

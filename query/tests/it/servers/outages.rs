@@ -34,7 +34,11 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
     scene.get("/v1/orders").await.ok();
     scene.take_down(DOWN).await;
     let answer = scene.get("/v1/orders").await;
-    assert!(answer.problem(503, "shard_unavailable").starts_with("shard 1 cannot be read now"));
+    let advised = "shard 1 cannot be read now; with partial=true the rest is answered";
+    assert_eq!(answer.problem(503, "shard_unavailable"), advised);
+    for path in ["/v1/orders/totals", "/v1/changes", "/v1/changes?partial=false"] {
+        assert_eq!(scene.get(path).await.problem(503, "shard_unavailable"), advised, "{path}");
+    }
     assert_eq!((&answer.body["shards"], answer.header("retry-after")), (&json!([1]), "1"));
     let partial = scene.get("/v1/orders?partial=true").await.ok();
     assert_eq!((order_ids(&partial), &partial["shards_missing"]), (vec!["X2", "X0"], &json!([1])));
@@ -43,7 +47,10 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
     assert_eq!(partial, json!({"data": [], "has_more": false, "next_cursor": null, "shards_missing": [1]}));
     assert_eq!(order_ids(&scene.get(&history(0)).await.ok()), ["X0"]);
     let path = format!("{}/none", history(1));
-    scene.get(&path).await.problem(503, "shard_unavailable");
+    for path in [&path, &format!("{path}?partial=true"), "/v1/changes?since=now&partial=true"] {
+        let answer = scene.get(path).await;
+        assert_eq!(answer.problem(503, "shard_unavailable"), "shard 1 cannot be read now", "{path}");
+    }
     let stats = scene.get("/v1/stats").await.ok();
     assert_eq!((&stats["shards"][1]["state"], &stats["shards"][0]["state"]), (&json!("down"), &json!("up")));
     let ready = scene.get("/readyz").await;
