@@ -47,7 +47,8 @@ impl JournalStart {
         refuse_inputs(settings, plan, &beginnings)?;
         let rejects = rejects_files(&beginnings, tell)?;
         if settings.resume && plan.inputs.iter().all(|input| input.window().is_none()) {
-            for beginning in &beginnings {
+            // That a file is new is nothing to say where files are followed.
+            for beginning in beginnings.iter().filter(|beginning| beginning.is_resumed || !settings.follows) {
                 beginning.announce(tell);
             }
         }

@@ -158,4 +158,5 @@ async fn a_file_that_is_sent_as_a_whole_is_sent_once_and_after_a_kill_to_its_end
     let logged = ingest.logged().await;
     let again: Vec<_> = (300..310).filter(|id| logged[&format!("F{id}")] > 1).collect();
     assert!(again.is_empty(), "{again:?} were sent again: {said}");
+    assert!(!said.contains("go on with"), "a new file is no interrupted run: {said}");
 }
