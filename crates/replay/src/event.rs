@@ -31,6 +31,11 @@ pub enum Event {
         /// Which.
         file: String,
     },
+    /// An interrupted run had begun with this file, and seen nothing of it acknowledged.
+    Unacknowledged {
+        /// Which.
+        file: String,
+    },
     /// It goes on with a file where an interrupted run has stopped.
     GoesOn {
         /// Which.

@@ -168,7 +168,8 @@ pub(crate) struct Journal {
     state: StateDir,
     tell: Tell,
     started: Instant,
-    saved_at: Instant,
+    /// When the state is saved next, if something has changed: at once at first.
+    save_at: Instant,
     next: u64,
     /// Chunks that ended before one in front of them.
     waiting: BTreeMap<u64, Ended>,
@@ -193,11 +194,20 @@ impl Journal {
             state,
             tell,
             started: now,
-            saved_at: now,
+            save_at: now,
             next: 0,
             waiting: BTreeMap::new(),
             has_gap: false,
         }
+    }
+
+    /// Saves that the run has begun, with the first file that is not done: whatever ends it, the next one finds that.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub(crate) fn begin(&self) -> Result<()> {
+        let first = self.accounts.iter().find(|account| !account.complete);
+        first.and_then(|account| account.saved.as_ref()).map_or(Ok(()), |saved| self.state.save(saved))
     }
 
     /// Books a chunk.
@@ -220,12 +230,18 @@ impl Journal {
         self.save_if_due()
     }
 
-    /// Saves the state, if the last time is long enough ago.
+    /// When there is something to save next; nothing where there is nothing.
+    pub(crate) fn save_at(&self) -> Option<Instant> {
+        self.accounts.iter().any(|account| account.changed).then_some(self.save_at)
+    }
+
+    /// Saves what has changed, if the last time is long enough ago.
     ///
     /// # Errors
     /// As for [`Journal::book`].
     pub(crate) fn save_if_due(&mut self) -> Result<()> {
-        if self.saved_at.elapsed() >= SAVE_EVERY { self.save() } else { Ok(()) }
+        let is_due = self.save_at().is_some_and(|at| Instant::now() >= at);
+        if is_due { self.save() } else { Ok(()) }
     }
 
     /// The receipt of the oldest open request.
@@ -312,8 +328,8 @@ impl Journal {
             }
             saved.complete = account.complete;
             saved.rejects_bytes = self.rejects[account.rejects].bytes();
-            account.changed = true;
         }
+        account.changed = true;
         drop(ended.permit);
         Ok(())
     }
@@ -324,7 +340,7 @@ impl Journal {
     }
 
     fn save(&mut self) -> Result<()> {
-        self.saved_at = Instant::now();
+        self.save_at = Instant::now() + SAVE_EVERY;
         // First what was rejected, then that it need not be looked at again.
         for rejects in &mut self.rejects {
             rejects.sync()?;
@@ -337,5 +353,69 @@ impl Journal {
             account.changed = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::source::input::Identity;
+
+    fn ended(number: u64) -> Ended {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let tally = Tally { records: 1, accepted: 1, ..Tally::default() };
+        let (records_done, counts, whole) = (number + 1, true, true);
+        let (rejects, open, key, ends_file, input_bytes) = (Vec::new(), Vec::new(), None, false, 1);
+        Ended {
+            number,
+            file: 0,
+            tally,
+            rejects,
+            open,
+            counts,
+            records_done,
+            key,
+            whole,
+            ends_file,
+            input_bytes,
+            permit,
+        }
+    }
+
+    #[test]
+    fn what_is_acknowledged_first_is_kept_at_once_and_what_follows_within_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, rejects) = (StateDir::find(Some(dir.path().to_owned())), dir.path().join("rejects"));
+        let path = dir.path().join("orders.ndjson");
+        let file = Identity { path, bytes: 10, modified_s: 1, modified_ns: 2, etag: None };
+        let saved = Saved {
+            file: file.clone(),
+            to: "http://a".to_owned(),
+            reading: "ndjson".to_owned(),
+            records: 0,
+            key: None,
+            complete: false,
+            known: Known::default(),
+            rejects: rejects.clone(),
+            rejects_bytes: 0,
+        };
+        let kept = || state.load(&file, "http://a", "ndjson").unwrap().map(|saved| saved.records);
+        let accounts = vec![Account::new("orders.ndjson".to_owned(), Some(saved), 0)];
+        let rejects = vec![RejectsFile::new(rejects).unwrap().0];
+        let mut journal = Journal::new(accounts, rejects, false, state.clone(), Arc::new(|_| {}));
+        assert_eq!(kept(), None);
+        journal.begin().unwrap();
+        assert_eq!(kept(), Some(0), "that it has begun");
+        journal.book(ended(0)).unwrap();
+        assert_eq!(kept(), Some(1), "what is acknowledged first");
+        journal.book(ended(1)).unwrap();
+        assert!(journal.save_at().is_some_and(|at| at <= Instant::now() + Duration::from_secs(1)));
+        journal.save_at = Instant::now();
+        journal.save_if_due().unwrap();
+        assert_eq!((kept(), journal.save_at()), (Some(2), None));
     }
 }

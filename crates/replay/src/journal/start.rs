@@ -59,11 +59,9 @@ impl JournalStart {
             Account::new(beginning.name, beginning.saved, place)
         };
         let accounts = beginnings.into_iter().map(account).collect();
-        Ok(Self {
-            journal: Journal::new(accounts, rejects, settings.query.is_some(), state, Tell::clone(tell)),
-            skip,
-            resumed,
-        })
+        let journal = Journal::new(accounts, rejects, settings.query.is_some(), state, Tell::clone(tell));
+        journal.begin()?;
+        Ok(Self { journal, skip, resumed })
     }
 }
 
@@ -88,8 +86,10 @@ impl Beginning {
             None => None,
         };
         let to = settings.destination();
-        if let Some(saved) = earlier {
-            if let Some(other) = settings.rejects.as_ref().filter(|other| !is_same(other, &saved.rejects)) {
+        let elsewhere = |saved: &Saved| settings.rejects.clone().filter(|other| !is_same(other, &saved.rejects));
+        // A run that has seen nothing acknowledged has rejected nothing.
+        if let Some(saved) = earlier.filter(|saved| saved.records > 0 || elsewhere(saved).is_none()) {
+            if let Some(other) = elsewhere(&saved) {
                 let (other, before) = (other.display(), saved.rejects.display());
                 let why =
                     format!("the interrupted run has written rejected records to {before}, and --rejects says {other}");
@@ -133,6 +133,7 @@ impl Beginning {
         let file = self.name.clone();
         tell(match (self.skip(), self.records()) {
             (Skip::Everything, _) => Event::SentBefore { file },
+            (_, 0) if self.is_resumed => Event::Unacknowledged { file },
             (_, 0) => Event::Anew { file },
             (_, behind) => Event::GoesOn { file, behind },
         });

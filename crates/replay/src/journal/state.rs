@@ -101,6 +101,9 @@ impl StateDir {
         let Ok(text) = std::fs::read(&path) else { return Ok(None) };
         let saved = Saved::read(&text).with_context(|| format!("{} cannot be gone on with", path.display()))?;
         let name = file.path.display();
+        if saved.records == 0 && (saved.file != *file || saved.reading != reading) {
+            return Ok(None);
+        }
         if saved.file != *file {
             bail!("{name} has changed since the interrupted run; run without --resume, sending again is harmless");
         }
@@ -204,5 +207,9 @@ mod tests {
         let longer = Identity { bytes: 11, ..identity() };
         assert!(state.load(&longer, "http://a", "ndjson").unwrap_err().to_string().contains("has changed"));
         assert!(state.load(&identity(), "http://a", "csv").unwrap_err().to_string().contains("another format"));
+        // Of what nothing was acknowledged there is nothing to go on with.
+        state.save(&Saved { records: 0, ..saved() }).unwrap();
+        assert_eq!(state.load(&longer, "http://a", "ndjson").unwrap(), None);
+        assert!(state.load(&identity(), "http://a", "ndjson").unwrap().is_some());
     }
 }

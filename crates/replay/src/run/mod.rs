@@ -140,11 +140,11 @@ impl Replay {
                 }
                 // What a dead worker had in hand is never booked, and reading ahead would wait for it for ever.
                 Some(left) = workers.join_next() => left.context("a connection's task died"),
-                booked = tokio::time::timeout(SAVE_EVERY, booking.recv()) => match booked {
-                    Ok(Some(ended)) => journal.book(ended),
-                    Ok(None) => break,
-                    Err(_) => journal.save_if_due(),
+                ended = booking.recv() => match ended {
+                    Some(ended) => journal.book(ended),
+                    None => break,
                 },
+                () = until(journal.save_at()) => journal.save_if_due(),
             };
             if let Err(error) = booked {
                 self.fail(error);
@@ -252,6 +252,14 @@ impl Replay {
         interrupt.hard().run_until_cancelled(tokio::time::sleep(GRACE)).await;
         self.shutdown.force();
         std::future::pending().await
+    }
+}
+
+/// Waits until then; for ever, where there is nothing to wait for.
+async fn until(at: Option<std::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

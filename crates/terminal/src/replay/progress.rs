@@ -53,6 +53,9 @@ impl Screen {
             Event::Anew { file } => {
                 self.say(&format!("{file}: there is nothing to go on with, so it is sent from its beginning"));
             }
+            Event::Unacknowledged { file } => self.say(&format!(
+                "{file}: the interrupted run has seen nothing of it acknowledged, so it is sent from its beginning"
+            )),
             Event::GoesOn { file, behind } => {
                 self.say(&format!("{file}: going on behind record {}", grouped(behind)));
             }

@@ -123,6 +123,23 @@ async fn a_run_that_was_killed_goes_on_too() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_killed_before_anything_was_acknowledged_is_known_and_begun_again() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("early", &[]).await;
+    let orders = make_orders(&forebay, "orders.ndjson", "9").await;
+    let proxy = falling_silent(&ingest, 1).await;
+    assert!(interrupt(&forebay, &proxy, &["orders.ndjson"], Signal::Kill).await.is_none());
+    proxy.set(Mode::Pass);
+    let again = resume(&forebay, &proxy, &["orders.ndjson"]).await;
+    assert_eq!((again.code, resumed_behind(&again, 0)), (Some(2), 0), "{again:?}");
+    let said =
+        "orders.ndjson: the interrupted run has seen nothing of it acknowledged, so it is sent from its beginning";
+    assert!(again.stderr.contains(said), "{again:?}");
+    ingest.assert_logged(&orders).await;
+    assert_each_bad_line_told_once(&forebay, "orders.ndjson.rejects.ndjson");
+}
+
+#[tokio::test]
 async fn a_file_that_is_done_is_not_sent_again() {
     let forebay = Forebay::new();
     let ingest = Ingest::start("files", &[]).await;
