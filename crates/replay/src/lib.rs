@@ -61,7 +61,7 @@ pub use fate::{DeadRecord, Fates};
 pub use follow::follow;
 pub use forebay_client::RecordKind;
 pub use format::Format;
-pub use journal::summary::{Ending, FileSummary, Summary};
+pub use journal::summary::{Ending, FileSummary, RejectedRecord, Summary};
 pub use journal::tally::{Counts, Tally};
 pub use map::named::{NAMED_MAPS, NamedMap};
 pub use report::Report;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use forebay_client::RecordKind;
 
 use super::state::Followed;
+use crate::journal::REJECTS_TOLD;
 use crate::journal::summary::{Ending, FileSummary, Summary};
 use crate::journal::tally::{Counts, Tally};
 use crate::source::input::FileId;
@@ -41,6 +42,9 @@ impl Sums {
                     file.tally += known.tally;
                     file.resumed_behind = known.resumed_behind;
                     file.rejects = file.rejects.or(known.rejects.take());
+                    known.first_rejected.append(&mut file.first_rejected);
+                    known.first_rejected.truncate(REJECTS_TOLD);
+                    file.first_rejected = std::mem::take(&mut known.first_rejected);
                     *known = file;
                 }
                 None => self.files.push((id, file)),
@@ -62,6 +66,7 @@ impl Sums {
             tally: Tally::default(),
             all_runs: followed.counts,
             fates: None,
+            first_rejected: Vec::new(),
             rejects: None,
         };
         self.files.push((id, summary));

@@ -30,9 +30,13 @@ use crate::fate::known::{Known, Open, Records};
 use crate::journal::rejects::Reject;
 use crate::journal::rejects_file::RejectsFile;
 use crate::journal::state::{Saved, StateDir};
+use crate::journal::summary::RejectedRecord;
 use crate::journal::tally::{Counts, Tally};
 use crate::source::reader::Handed;
 use forebay_api::ReceiptReport;
+
+/// How many rejected records of a file the summary tells; all of them are in the rejects file.
+pub(crate) const REJECTS_TOLD: usize = 3;
 
 /// How often the state is saved.
 pub(crate) const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -129,6 +133,8 @@ pub(crate) struct Account {
     /// What is saved about it, where it can be resumed.
     pub(crate) saved: Option<Saved>,
     pub(crate) complete: bool,
+    /// The first records that this run has rejected.
+    pub(crate) first_rejected: Vec<RejectedRecord>,
     /// Which of the rejects files is its own.
     pub(crate) rejects: usize,
     changed: bool,
@@ -145,6 +151,7 @@ impl Account {
             uncounted: Counts::default(),
             saved,
             complete,
+            first_rejected: Vec::new(),
             rejects,
             changed: false,
         }
@@ -335,7 +342,9 @@ impl Journal {
     }
 
     fn write_rejects(&mut self, ended: &Ended) -> Result<()> {
-        let account = &self.accounts[ended.file];
+        let account = &mut self.accounts[ended.file];
+        let left = REJECTS_TOLD - account.first_rejected.len();
+        account.first_rejected.extend(ended.rejects.iter().take(left).map(RejectedRecord::of));
         self.rejects[account.rejects].write(&account.name, &ended.rejects)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_client::RecordKind;
 use serde::{Deserialize, Serialize};
 
+use super::rejects::Reject;
 use super::tally::{Counts, Tally};
 use super::{Account, Journal};
 use crate::chunk::LineSpan;
@@ -75,8 +76,30 @@ pub struct FileSummary {
     pub all_runs: Counts,
     /// What became of those that were accepted, where that was asked.
     pub fates: Option<Fates>,
+    /// The first records that this run has rejected; all of them are in the rejects file.
+    pub first_rejected: Vec<RejectedRecord>,
     /// The rejects file, where there is something in it.
     pub rejects: Option<PathBuf>,
+}
+
+/// A record that was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRecord {
+    /// Where it stands.
+    pub place: LineSpan,
+    /// Its order id, where one can be read.
+    pub order_id: Option<String>,
+    /// The kind of fault.
+    pub code: String,
+    /// What is wrong.
+    pub detail: String,
+}
+
+impl RejectedRecord {
+    pub(crate) fn of(reject: &Reject) -> Self {
+        let Reject { place, order_id, code, detail, .. } = reject;
+        Self { place: *place, order_id: order_id.clone(), code: code.clone(), detail: detail.clone() }
+    }
 }
 
 impl Summary {
@@ -102,6 +125,7 @@ impl Summary {
             tally: account.tally,
             all_runs: account.all_runs(),
             fates: fates(number, account),
+            first_rejected: account.first_rejected.clone(),
             rejects: (account.all_runs().rejected > 0).then(|| journal.rejects[account.rejects].path().to_owned()),
         };
         let files: Vec<_> = journal.accounts.iter().zip(resumed).enumerate().map(file).collect();

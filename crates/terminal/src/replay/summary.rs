@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, Summary, Tally};
+use forebay_replay::{Counts, DeadRecord, Ending, Fates, FileSummary, LineSpan, RejectedRecord, Summary, Tally};
 
 use super::report;
 use crate::text::grouped;
@@ -85,6 +85,12 @@ fn file_text(file: &FileSummary, summary: &Summary) -> String {
     if !file.complete {
         text.push_str("; not sent to its end");
     }
+    // A dry run tells them by what is wrong.
+    if !summary.dry_run {
+        text.extend(file.first_rejected.iter().map(rejected_text));
+        let is_all = file.first_rejected.len() as u64 == file.tally.rejected;
+        text.push_str(if is_all { "" } else { "\n  …" });
+    }
     if let Some(fates) = &file.fates {
         let _ = write!(text, "\n  {}", fates_text(fates));
         for (reason, orders) in &fates.dead_by_reason {
@@ -97,6 +103,11 @@ fn file_text(file: &FileSummary, summary: &Summary) -> String {
         }
     }
     text
+}
+
+fn rejected_text(rejected: &RejectedRecord) -> String {
+    let RejectedRecord { place, code, detail, .. } = rejected;
+    format!("\n  rejected, {}: {code}: {detail}", place_text(place))
 }
 
 fn fates_text(fates: &Fates) -> String {
@@ -177,6 +188,12 @@ mod tests {
             retries: 3,
             resent_lines: 120,
         };
+        let rejected = || RejectedRecord {
+            place: LineSpan { line: 948, lines: 1 },
+            order_id: None,
+            code: "malformed".to_owned(),
+            detail: "the JSON is broken at column 6: expected value".to_owned(),
+        };
         let file = |file, tally: Tally, complete| FileSummary {
             file: String::from(file),
             complete,
@@ -186,6 +203,7 @@ mod tests {
             tally,
             all_runs: Counts { accepted: tally.accepted, rejected: tally.rejected },
             fates: None,
+            first_rejected: (tally.rejected > 0).then(rejected).into_iter().collect(),
             rejects: (tally.rejected > 0).then(|| "orders.csv.rejects.ndjson".into()),
         };
         let summary = |ending, total, files| Summary {

@@ -182,3 +182,23 @@ async fn an_ingest_that_is_none_or_lets_nobody_in_ends_the_run() {
     let ran = forebay.run(&["replay", "orders.ndjson", "--to", &format!("{}/elsewhere", ingest.url())]).await;
     assert_said(&ran, 1, "forebay: ingest answers 404 not_found: there is no such path");
 }
+
+#[tokio::test]
+async fn what_is_rejected_is_told_with_its_place_and_the_reason() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("reasons", &[]).await;
+    let replay = async |name: &str, text: &str| {
+        forebay.write(name, text);
+        forebay.run(&["replay", name, "--to", &ingest.url(), "--no-wait", "--json"]).await
+    };
+    let one = replay("one.ndjson", "{\"a\":}\n").await;
+    let told = "one.ndjson: 1 orders, 0 accepted, 1 rejected, see one.ndjson.rejects.ndjson\n  \
+        rejected, line 1: malformed: the JSON is broken at column 6: expected value\n";
+    assert!(one.code == Some(2) && one.stderr.starts_with(told) && !one.stderr.contains('…'), "{one:?}");
+    let many = replay("many.json", "[{\"a\":1},\n\n2,3,\n4]").await;
+    for told in ["\n  rejected, line 1: invalid: /customer_id is required", "\n  rejected, line 3: malformed: ", "\n  …\n"] {
+        assert!(many.code == Some(2) && many.stderr.contains(told), "{told}: {many:?}");
+    }
+    let first = &many.json().unwrap()["files"][0]["first_rejected"];
+    assert_eq!(first.as_array().unwrap().iter().map(|one| one["place"]["line"].clone()).collect::<Vec<_>>(), [1, 3, 3]);
+}
