@@ -22,7 +22,7 @@ use crate::source::records::json::Json;
 use crate::source::records::mapped::MappedLines;
 use crate::source::records::ndjson::Ndjson;
 use crate::source::records::rejected::{RejectedRecords, is_rejected};
-use crate::source::records::view_export::is_export_of_view;
+use crate::source::records::view_export::{EXPORT_OF_VIEW, is_export_of_view};
 use crate::source::rows::query_rows::Query;
 use crate::source::rows::{orders_of, orders_of_csv};
 use crate::source::{RecordSource, parquet};
@@ -174,11 +174,9 @@ impl Plan {
             }
             (Format::Ndjson, _) if is_rejected(&head) => Some(Box::new(RejectedRecords::new(reader))),
             (Format::Ndjson, None) if is_export_of_view(&head) => {
-                return Err(BadSetting::new(format!(
-                    "{} is an export of a view, which has of each order only what one key of it sees: export the orders themselves, or say by a --map that these are orders",
-                    input.name()
-                ))
-                .into());
+                let name = input.name();
+                let why = format!("{name} is {EXPORT_OF_VIEW}, or say by a --map that these are orders");
+                return Err(BadSetting::new(why).into());
             }
             (Format::Ndjson | Format::Json, Some(map)) if !map.is_of_json() => {
                 return Err(BadSetting::new(format!("{} is JSON, and the map is for tables", input.name())).into());

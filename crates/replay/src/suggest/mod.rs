@@ -29,7 +29,7 @@ use crate::map::Map;
 use crate::map::named::{NAMED_MAPS, NamedMap};
 use crate::source::input::{HEAD_BYTES, Input};
 use crate::source::plan::Plan;
-use crate::source::records::view_export::is_export_of_view;
+use crate::source::records::view_export::{EXPORT_OF_VIEW, is_export_of_view};
 
 /// So many orders are shown.
 const SHOWN: usize = 5;
@@ -65,9 +65,7 @@ pub fn suggest(path: &Path) -> Result<Suggestion> {
             let found = documents::find(&opened.head, is_whole);
             let sample = found.with_context(|| format!("{name} is JSON, and no orders with items were found in it"))?;
             if is_export_of_view(&opened.head) {
-                bail!(
-                    "{name} is an export of a view, which has of each order only what one key of it sees: export the orders themselves"
-                );
+                bail!("{name} is {EXPORT_OF_VIEW}");
             }
             if is_own(&sample) {
                 bail!("{name} needs no map: its orders are in Forebay's own form, and are replayed as they are");

@@ -55,7 +55,7 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
         (
             &["other.parquet"],
             64,
-            "forebay: other.parquet: it is an export of a view, which has a part of each order: export the orders",
+            "forebay: other.parquet: it is an export of a view, which has of each order only what one key of it sees: export the orders themselves",
         ),
         (&["-", "--resume"], 64, "forebay: standard input cannot be resumed: name a file"),
         (

@@ -8,6 +8,7 @@ use forebay_parquet::order::name;
 use serde_json::value::RawValue;
 
 use crate::chunk::{ChunkBuilder, LineSpan, Refusal};
+use crate::source::records::view_export::EXPORT_OF_VIEW;
 use crate::source::{RECORD_BYTES_MAX, RecordSource, too_long};
 
 /// The rows of an export.
@@ -88,7 +89,7 @@ impl Records {
             return Err(no_export(kind, all, table.names()));
         }
         if kind == RecordKind::Orders && place(name::TOTAL).is_none() && place(name::SUBTOTAL).is_some() {
-            return Err("it is an export of a view, which has a part of each order: export the orders".to_owned());
+            return Err(format!("it is {EXPORT_OF_VIEW}"));
         }
         let fields = all.iter().filter_map(|field| Some((field, place(field.name)?))).collect();
         table.keep(|name| all.iter().any(|field| field.name == name));

@@ -7,6 +7,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 /// What each line of one has, in this order.
 const MEMBERS: [&str; 7] = ["order_id", "customer_id", "timestamp", "kind", "currency", "items", "subtotal"];
 
+/// What such a file is and what to do, behind its name.
+pub(crate) const EXPORT_OF_VIEW: &str =
+    "an export of a view, which has of each order only what one key of it sees: export the orders themselves";
+
 /// Whether NDJSON that begins so is one: its first line has just its members. What somebody else calls a subtotal is a further field of an order.
 pub(crate) fn is_export_of_view(head: &[u8]) -> bool {
     let first = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
