@@ -3,6 +3,7 @@
 //! | module | concept |
 //! |---|---|
 //! | [`plan`], [`input`] | the files, checked and opened |
+//! | `no_map` | what is to be done where a table has no map |
 //! | [`reader`] | reads the files, in a thread of its own |
 //! | [`skip`] | what of a file is passed over |
 //! | [`records`] | records of JSON |
@@ -10,6 +11,7 @@
 //! | [`parquet`] | Parquet files, as orders or as rows |
 
 pub(crate) mod input;
+mod no_map;
 pub(crate) mod parquet;
 pub(crate) mod plan;
 pub(crate) mod reader;

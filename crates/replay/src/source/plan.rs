@@ -18,6 +18,7 @@ use crate::source::input::listing::files;
 use crate::source::input::name::{KnownNames, Named, SourceName};
 use crate::source::input::object::Object;
 use crate::source::input::{Input, Opened};
+use crate::source::no_map::next_step;
 use crate::source::records::json::Json;
 use crate::source::records::mapped::MappedLines;
 use crate::source::records::ndjson::Ndjson;
@@ -133,7 +134,10 @@ impl Plan {
             _ => {}
         }
         match (self.format, &self.map) {
-            (Some(Format::Csv), None) => Err(BadSetting::new("the format csv needs a --map")),
+            (Some(Format::Csv), None) => {
+                let next = self.inputs.first().map(|input| next_step(input, self.kind)).unwrap_or_default();
+                Err(BadSetting::new(format!("the format csv needs a --map{next}")))
+            }
             (Some(Format::Ndjson | Format::Json), Some(map)) if !map.is_of_json() => {
                 Err(BadSetting::new("the map is for tables, and the format says that there are none"))
             }
@@ -191,8 +195,8 @@ impl Plan {
             (Format::Csv, Some(map)) => orders_of_csv(reader, Arc::clone(map)).with_context(|| input.name())?,
             (Format::Csv, None) => {
                 let record = if self.kind == RecordKind::Events { "an event" } else { "an order" };
-                let name = input.name();
-                let why = format!("{name}: a CSV file needs a --map that says which columns make {record}");
+                let (name, next) = (input.name(), next_step(input, self.kind));
+                let why = format!("{name}: a CSV file needs a --map that says which columns make {record}{next}");
                 return Err(BadSetting::new(why).into());
             }
         };

@@ -22,6 +22,9 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
     forebay.write("good.ndjson", "{}\n");
     forebay.write("map.toml", "order_id = \"a\"\n");
     forebay.write("orders.csv", "a,b\n1,2\n");
+    forebay.write("with.csv", "a,b\n1,2\n");
+    let with = "order_id = \"a\"\ncustomer_id = \"b\"\ntimestamp = \"c\"\nitem = { sku = \"d\", quantity = \"e\", price = \"f\" }\n";
+    forebay.write("with.toml", with);
     forebay.write("what", "a,b\n1,2\n");
     forebay.write("torn.parquet", "PAR1");
     forebay.write("none.parquet", "a,b");
@@ -35,7 +38,21 @@ async fn files_that_cannot_be_read_are_named_before_anything_is_sent() {
         ),
         (&["good.ndjson", "dir"], 64, "forebay: there is no file in dir"),
         (&["what"], 1, "forebay: cannot tell the format of what: say --format ndjson, json, csv or parquet"),
-        (&["orders.csv"], 64, "forebay: orders.csv: a CSV file needs a --map that says which columns make an order"),
+        (
+            &["orders.csv"],
+            64,
+            "forebay: orders.csv: a CSV file needs a --map that says which columns make an order: `forebay map suggest orders.csv --write` makes one",
+        ),
+        (
+            &["with.csv"],
+            64,
+            "forebay: with.csv: a CSV file needs a --map that says which columns make an order: the same command with --map with.toml reads it by the map beside it",
+        ),
+        (
+            &["with.csv", "--format", "csv"],
+            64,
+            "forebay: the format csv needs a --map: the same command with --map with.toml reads it by the map beside it",
+        ),
         (
             &["orders.csv", "--map", "none.toml"],
             64,
@@ -196,7 +213,9 @@ async fn what_is_rejected_is_told_with_its_place_and_the_reason() {
         rejected, line 1: malformed: the JSON is broken at column 6: expected value\n";
     assert!(one.code == Some(2) && one.stderr.starts_with(told) && !one.stderr.contains('…'), "{one:?}");
     let many = replay("many.json", "[{\"a\":1},\n\n2,3,\n4]").await;
-    for told in ["\n  rejected, line 1: invalid: /customer_id is required", "\n  rejected, line 3: malformed: ", "\n  …\n"] {
+    for told in
+        ["\n  rejected, line 1: invalid: /customer_id is required", "\n  rejected, line 3: malformed: ", "\n  …\n"]
+    {
         assert!(many.code == Some(2) && many.stderr.contains(told), "{told}: {many:?}");
     }
     let first = &many.json().unwrap()["files"][0]["first_rejected"];
