@@ -1,6 +1,6 @@
 //! The NATS server: version, what an acknowledgement means, clock, room.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, LogSettings, NatsServer};
@@ -69,9 +69,7 @@ pub(super) async fn examine(settings: &LogSettings, monitor: Option<&str>) -> (O
         durability(config, &mut notes);
     }
     room(&log, config.as_ref(), &mut notes).await;
-    if let Some(found) = config.as_ref().filter(|_| is_this_machine(first_host(&settings.url))) {
-        disk(found, &mut notes);
-    }
+    disk(config.as_ref(), is_this_machine(first_host(&settings.url)), &mut notes);
     let before = Timestamp::now();
     if let Ok(Some(there)) = log.server_time().await {
         Reading::new(before, there, Timestamp::now()).note(&mut notes);
@@ -161,12 +159,19 @@ async fn room(log: &Log, monitored: Option<&JetStream>, notes: &mut Notes) {
     }
 }
 
-/// What was promised to streams must fit on the disk: a server gives up each stream that meets a full one, until it is started again.
-fn disk(found: &JetStream, notes: &mut Notes) {
-    let (Some(config), Some(stats)) = (&found.config, &found.stats) else { return };
-    let Some((directory, free)) = config.store_dir.as_deref().and_then(|dir: &Path| Some((dir, free_bytes(dir)?)))
-    else {
-        return;
+/// What was promised to streams must fit on the disk: a server gives up each stream that meets a full one, until it is started again. No
+/// client is told how much of it is left, and to write to a full one would be to break what is there.
+fn disk(found: Option<&JetStream>, is_here: bool, notes: &mut Notes) {
+    let told = found.and_then(|found| Some((found.config.as_ref()?.store_dir.as_deref()?, found.stats.as_ref()?)));
+    let seen = |(directory, stats)| Some((directory, free_bytes(directory)?, stats));
+    let Some((directory, free, stats)) = told.filter(|_| is_here).and_then(seen) else {
+        let why = match told {
+            None => "where it is, only the monitoring port tells".to_owned(),
+            Some((directory, _)) => format!("{} cannot be seen from here", directory.display()),
+        };
+        let advice = "run this on the server's machine with its monitoring port (`http: 127.0.0.1:8222` in its configuration, --nats-monitor), \
+            or look there with df: a full disk stops the log";
+        return notes.warning("disk", format!("whether the log's disk is full was not looked at: {why}"), advice);
     };
     let saw = format!("{} free in {}, {} more promised", mib(free), directory.display(), mib(stats.unused()));
     if free < stats.unused() {
