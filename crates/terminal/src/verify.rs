@@ -2,6 +2,7 @@
 
 use forebay_admin::moves::buckets::{BucketOnShard, BucketReport};
 use forebay_admin::verify::{Difference, LaneFigures, Report, Unfinished};
+use forebay_model::ShardId;
 
 use crate::text::grouped;
 
@@ -31,8 +32,8 @@ pub fn buckets_text(reports: &[BucketReport]) -> String {
     lines.join("\n")
 }
 
-/// What was looked at, and what differs.
-pub fn verify_text(report: &Report) -> String {
+/// What was looked at, and what differs. `only` is the shard that alone was to be looked at, where it was one.
+pub fn verify_text(report: &Report, only: Option<ShardId>) -> String {
     let mut lines: Vec<String> = report.lanes.iter().map(lane_text).collect();
     lines.push(format!(
         "{} orders, {} facts of them, {} views, {} index entries and {} noted times checked",
@@ -65,13 +66,15 @@ pub fn verify_text(report: &Report) -> String {
         lines.push(format!("{} facts are pending: not there, and maybe on their way", grouped(report.pending)));
     }
     let unfinished: Vec<String> = report.unfinished.iter().map(|Unfinished { shard, .. }| shard.to_string()).collect();
-    if !unfinished.is_empty() {
-        lines.push(format!("Not looked at to its end: shard {}", unfinished.join(", ")));
-    }
-    lines.push(match report.differences {
-        0 if !unfinished.is_empty() => String::from("No differences in what was looked at."),
-        0 if report.pending == 0 => String::from("No differences."),
-        differences => format!("{} differences.", grouped(differences)),
+    let found = match report.differences {
+        0 if report.pending == 0 || !unfinished.is_empty() => String::from("No differences"),
+        differences => format!("{} differences", grouped(differences)),
+    };
+    // In the same line: whoever reads only the last one must not take a part for the whole.
+    lines.push(match (&unfinished[..], only) {
+        ([], None) => format!("{found}."),
+        ([], Some(only)) => format!("{found} on shard {only}, the only one that was looked at."),
+        (shards, _) => format!("{found} in what was looked at; not looked at to its end: shard {}.", shards.join(", ")),
     });
     lines.join("\n")
 }
@@ -94,7 +97,7 @@ fn lane_text(lane: &LaneFigures) -> String {
 #[cfg(test)]
 mod tests {
     use forebay_admin::verify::DifferenceKind;
-    use forebay_model::{Lane, ShardId};
+    use forebay_model::Lane;
 
     use super::*;
 
@@ -134,16 +137,19 @@ mod tests {
             notes: vec!["a note".to_owned()],
             unfinished: Vec::new(),
         };
-        insta::assert_snapshot!(verify_text(&report));
-        insta::assert_snapshot!(verify_text(&Report::default()), @"
+        insta::assert_snapshot!(verify_text(&report, None));
+        insta::assert_snapshot!(verify_text(&Report::default(), None), @"
         0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
         No differences.
         ");
-        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
-        insta::assert_snapshot!(verify_text(&Report { unfinished: unfinished.into(), ..Report::default() }), @"
+        insta::assert_snapshot!(verify_text(&Report::default(), Some(ShardId(1))), @"
         0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
-        Not looked at to its end: shard 1, 2
-        No differences in what was looked at.
+        No differences on shard 1, the only one that was looked at.
+        ");
+        let unfinished = [1, 2].map(|shard| Unfinished { shard: ShardId(shard), why: "it is away".to_owned() });
+        insta::assert_snapshot!(verify_text(&Report { unfinished: unfinished.into(), ..Report::default() }, None), @"
+        0 orders, 0 facts of them, 0 views, 0 index entries and 0 noted times checked
+        No differences in what was looked at; not looked at to its end: shard 1, 2.
         ");
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(UNDECIDED));
         }
     };
-    out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { verify_text(&report) })?;
+    out!("{}", if args.json { serde_json::to_string_pretty(&report)? } else { verify_text(&report, args.shard) })?;
     for Unfinished { shard, why } in &report.unfinished {
         cannot(format_args!("shard {shard}: {why}"));
     }

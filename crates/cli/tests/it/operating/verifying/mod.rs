@@ -55,6 +55,9 @@ async fn nothing_differs_in_a_system_that_nobody_has_broken() {
     }
     let ran = system.run(&["verify", "--sample", "10"]).await;
     assert!(ran.code == Some(0) && ran.stdout.ends_with("No differences.\n"), "{ran:?}");
+    let ran = system.run(&["verify", "--sample", "10", "--shard", "1"]).await;
+    let said = "No differences on shard 1, the only one that was looked at.\n";
+    assert!(ran.code == Some(0) && ran.stdout.ends_with(said), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,7 +402,7 @@ async fn of_shards_that_are_away_nothing_is_said_to_agree() {
     system.stop_writer().await;
     system.shards.urls[1] = format!("postgres://forebay@127.0.0.1:{}/forebay", forebay_stack::free_ports(1)[0]);
     let ran = system.run(&["verify"]).await;
-    let said = "Not looked at to its end: shard 0, 1\nNo differences in what was looked at.\n";
+    let said = "\nNo differences in what was looked at; not looked at to its end: shard 0, 1.\n";
     assert!(ran.code == Some(2) && ran.stdout.ends_with(said), "{ran:?}");
     assert!(ran.stderr.contains("cannot be verified to its end: shard 1: "), "{ran:?}");
     let report = system.json(&["verify"], 2).await;
