@@ -11,7 +11,7 @@ use forebay_terminal::note;
 use super::args::DownArgs;
 use super::detach::report_path;
 use super::sample::Files;
-use super::secure;
+use super::{refuse_home_of_others, secure};
 
 /// Services drain, then servers stop: each has its own limit below this.
 const STOPPED_WITHIN: Duration = Duration::from_mins(2);
@@ -23,6 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// When it does not stop, or something cannot be deleted.
 pub fn run(args: &DownArgs) -> Result<ExitCode> {
     let home = &args.home.dir;
+    refuse_home_of_others(home)?;
     match forebay_stack::owner(home) {
         Some(pid) => stop(home, pid)?,
         None => note!("no Forebay runs in {}", home.display()),

@@ -64,6 +64,17 @@ use sample::Sample;
 /// How long the shards may take to hold the sample.
 const SAMPLE_WITHIN: Duration = Duration::from_mins(2);
 
+/// Nothing is written over, or deleted, where somebody keeps files of another kind.
+fn refuse_home_of_others(home: &Path) -> Result<(), BadSetting> {
+    if !forebay_stack::is_of_others(home) {
+        return Ok(());
+    }
+    Err(BadSetting::new(format!(
+        "--home {}: there are files, and no Forebay was ever started there; it needs a directory of its own",
+        home.display()
+    )))
+}
+
 /// Starts everything and runs until it is told to stop.
 ///
 /// # Errors
@@ -73,6 +84,7 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
     if let Some(pid) = forebay_stack::owner(&home) {
         bail!("Forebay is running in {} already (process {pid}): `forebay down` stops it", home.display());
     }
+    refuse_home_of_others(&home)?;
     if !args.secure && secure::variables_path(&home).exists() {
         return Err(BadSetting::new(secure::left_open(&home)).into());
     }

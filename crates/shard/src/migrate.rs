@@ -88,7 +88,7 @@ impl MigrationState {
 }
 
 /// The newest migration.
-pub const TABLES_VERSION: usize = 16;
+pub const TABLES_VERSION: usize = 17;
 
 macro_rules! migration {
     ($name:literal) => {
@@ -115,6 +115,7 @@ const MIGRATIONS: [(&str, &str); TABLES_VERSION] = [
     migration!("0014_view_sums_by_day"),
     migration!("0015_units_mark"),
     migration!("0016_buckets"),
+    migration!("0017_comments"),
 ];
 
 /// A shard may be ahead of this process: migrations expand first, so an older version goes on working.

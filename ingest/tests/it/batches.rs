@@ -72,7 +72,12 @@ async fn a_byte_order_mark_costs_no_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_nobody_knows_stores_nothing() {
     let ingest = Ingest::start("parameters", &[]).await;
-    for (path, media_type) in [("/v1/orders", "application/json"), ("/v1/orders/batch", "application/x-ndjson")] {
+    for (path, media_type) in [
+        ("/v1/orders", "application/json"),
+        ("/v1/orders/batch", "application/x-ndjson"),
+        ("/v1/orders/O1/events", "application/json"),
+        ("/v1/events/batch", "application/x-ndjson"),
+    ] {
         for query in ["dry_run=true", "x"] {
             let answer = Answer::of(ingest.post(&format!("{path}?{query}"), media_type, order(1).to_string())).await;
             assert_eq!(answer.problem(400, "malformed"), "there are no parameters here", "{path}?{query}");

@@ -68,6 +68,9 @@ async fn while_the_log_is_silent_orders_are_refused_at_once_and_it_is_said() {
     let ready = ingest.served.get("/readyz").await.body;
     let log = ready["dependencies"].as_object().unwrap().iter().find(|(name, _)| name.starts_with("log logged-"));
     assert_eq!(log.unwrap().1["state"], "down", "{ready}");
+    let metrics = ingest.served.metrics().await;
+    let down = format!("forebay_dependency_up{{dependency=\"{}\"}} 0", log.unwrap().0);
+    assert!(metrics.contains(&down), "{metrics}");
     // One at most finds out, and waits for that.
     let asked = async || {
         let begin = std::time::Instant::now();

@@ -152,6 +152,12 @@ pub fn owner(dir: &Path) -> Option<u32> {
     }
 }
 
+/// Whether a directory has files, and no servers ever lived there: they are somebody else's.
+pub fn is_of_others(dir: &Path) -> bool {
+    let has_files = dir.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    has_files && !dir.join("lock").exists()
+}
+
 /// How many Postgres servers have data in the directory.
 pub fn postgres_found(dir: &Path) -> usize {
     let has_data = |shard: &usize| dir.join("servers").join(format!("postgres-{shard}")).is_dir();

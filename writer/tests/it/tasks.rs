@@ -14,6 +14,8 @@ async fn a_dead_task_leaves_no_service_half_alive() {
     }
     writer.served.assert_metrics_are_explained().await;
     writer.served.assert_counters_begin(forebay_writer::METRICS).await;
+    let first = "forebay_writer_dead_letters_total{lane=\"orders\",shard=\"0\",reason=\"conflict\"} 0";
+    assert!(writer.served.metrics().await.contains(first), "{}", writer.served.metrics().await);
     writer.stop().await;
     for task in running {
         let doomed = scene.writer(&["--failpoints", &format!("task:{task}=panic")]).await;

@@ -98,6 +98,7 @@ async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
     let first = place.run_up(&["--detach"]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
     assert!(first.stdout.contains("2,000 orders and ") && first.stdout.contains("2,000 stored"), "{first:?}");
+    assert!(first.stdout.contains("# of a view the path has the plural: `seller` is read as"), "{first:?}");
     let answers = try_out(&first.stdout).await;
     assert_eq!(answers.len(), 6, "{first:?}");
     assert!(answers[0]["data"].as_array().unwrap().is_empty() && answers[2]["data"][0].is_object(), "{answers:?}");
@@ -237,6 +238,21 @@ async fn a_port_in_use_is_one_sentence_before_anything_is_started() {
         assert!(ran.code == Some(1) && ran.stderr.trim_end().ends_with(&said), "{ran:?}");
     }
     place.wait_until_gone().await;
+}
+
+#[tokio::test]
+async fn a_directory_of_somebody_else_is_neither_written_to_nor_wiped() {
+    let place = LocalSystem::new();
+    let forebay = &place.forebay;
+    std::fs::create_dir_all(forebay.path("mine/logs")).unwrap();
+    let files = ["mine/logs/app.log", "mine/clients.toml", "mine/sample.ndjson", "mine/up.txt"];
+    files.iter().for_each(|file| forebay.write(file, "mine"));
+    let down = forebay.run(&["down", "--wipe", "--home", "mine"]).await;
+    for ran in [place.run_up(&["--home", "mine"]).await, down] {
+        assert!(ran.code == Some(64) && ran.stderr.contains("no Forebay was ever started there"), "{ran:?}");
+    }
+    assert!(files.iter().all(|file| forebay.read(file) == "mine"));
+    assert_eq!(std::fs::read_dir(forebay.path("mine")).unwrap().count(), 4);
 }
 
 /// Runs a line of a shell where `secure.env` was read, and gives what it prints.

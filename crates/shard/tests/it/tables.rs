@@ -27,10 +27,14 @@ async fn every_table_and_what_others_read_of_it_is_explained() {
     assert_eq!(scene.sql(tables).await, "");
     let columns = "select string_agg(relname || '.' || attname, ' ' order by relname, attnum) from pg_class c \
         join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped \
-        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition \
-        and obj_description(c.oid, 'pg_class') not like 'Of Forebay%' and relname <> '_sqlx_migrations' and relname <> 'log_loss' \
+        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition \
+        and obj_description(c.oid, 'pg_class') not like 'Of Forebay%' and relname <> '_sqlx_migrations' \
         and col_description(c.oid, attnum) is null";
     assert_eq!(scene.sql(columns).await, "");
+    let functions = "select string_agg(proname, ' ' order by proname) from pg_proc p \
+        where pronamespace = 'public'::regnamespace and prorettype <> 'trigger'::regtype \
+        and obj_description(p.oid, 'pg_proc') is null";
+    assert_eq!(scene.sql(functions).await, "");
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
     let answer = scene.get("/v1/orders").await;
     let advised = "shard 1 cannot be read now; with partial=true the rest is answered";
     assert_eq!(answer.problem(503, "shard_unavailable"), advised);
+    let begin = std::time::Instant::now();
+    scene.get("/v1/orders").await.problem(503, "shard_unavailable");
+    assert!(begin.elapsed() < Duration::from_secs(1), "a closed port is known at once: {:?}", begin.elapsed());
     for path in ["/v1/orders/totals", "/v1/changes", "/v1/changes?partial=false"] {
         assert_eq!(scene.get(path).await.problem(503, "shard_unavailable"), advised, "{path}");
     }
@@ -55,6 +58,7 @@ async fn a_shard_that_is_down_is_named_or_left_out() {
     assert_eq!((&stats["shards"][1]["state"], &stats["shards"][0]["state"]), (&json!("down"), &json!("up")));
     let ready = scene.get("/readyz").await;
     assert_eq!(ready.status, 200, "one shard of several is not needed: {}", ready.body);
+    assert_eq!(ready.body["degraded"], true, "{}", ready.body);
     scene.bring_back(DOWN).await;
     eventually("the shard is read again", async || {
         let answer = scene.get("/v1/orders").await;

@@ -112,6 +112,9 @@ async fn from_a_wrong_shard_nothing_is_answered_and_nothing_is_written_to_it() {
     let right = query_of(&system, &system.shards.urls).await;
     right.ready_without(&[]).await;
     assert_eq!(right.get("/v1/orders").await.ok()["data"].as_array().unwrap().len(), 4);
+    let fewer = query_of(&system, &system.shards.urls[..1]).await;
+    fewer.ready_without(&[]).await;
+    assert_eq!(fewer.get("/v1/orders").await.ok()["data"].as_array().unwrap().len(), 4, "the map says where it is");
 
     system.stop_writer().await;
     system.shards.urls.swap(0, 1);
@@ -138,4 +141,9 @@ async fn from_a_wrong_shard_nothing_is_answered_and_nothing_is_written_to_it() {
     refuses(&query, "shard 1", "it is shard 1 of another system (00000000000000ff)").await;
     system.start_writer().await;
     refuses(system.writer(), "shard 1", "of another system").await;
+    // One that has run since before says so as soon as it connects again.
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+        where datname = current_database() and application_name = 'forebay-query'";
+    system.shards.sql(1, end).await;
+    refuses(&right, "shard 1", "of another system").await;
 }

@@ -36,7 +36,10 @@ async fn no_command_minds_that_nobody_reads_any_more() {
         &["dead", "purge", "--all"],
         &["index", "backfill"],
         &["log", "show", "logged", "0"],
+        &["log", "show", "control", "0"],
         &["log", "accept-loss", "logged", "0"],
+        &["audit"],
+        &["shards", "status"],
     ] {
         let [read, no_data, nothing] = codes(|| system.command(command)).await;
         assert_eq!((no_data, nothing), (read, read), "{command:?}");
@@ -55,6 +58,8 @@ async fn no_command_minds_that_nobody_reads_any_more() {
         &["doctor", "--nats", "nats://127.0.0.1:1", "--shards", "postgres://x@127.0.0.1:1/x", "--redis", "none"],
         &["replay", "orders.ndjson", "--dry-run", "--json"],
         &["ingest", "--listen", "nowhere"],
+        &["map", "list"],
+        &["map", "show", "forebay-csv"],
     ] {
         let [read, no_data, nothing] = codes(|| forebay.command(command)).await;
         assert_eq!((no_data, nothing), (read, read), "{command:?}");

@@ -221,3 +221,14 @@ async fn what_is_rejected_is_told_with_its_place_and_the_reason() {
     let first = &many.json().unwrap()["files"][0]["first_rejected"];
     assert_eq!(first.as_array().unwrap().iter().map(|one| one["place"]["line"].clone()).collect::<Vec<_>>(), [1, 3, 3]);
 }
+
+#[tokio::test]
+async fn a_suggested_map_is_never_written_over_another() {
+    let forebay = Forebay::new();
+    forebay.write("o.csv", "order_id,customer_id,timestamp,sku,quantity,price\nA,C,2025-06-30T12:00:00Z,x,1,5\n");
+    assert_eq!(forebay.run(&["map", "suggest", "o.csv", "--write"]).await.code, Some(0));
+    forebay.write("o.csv.map.toml", "mine");
+    let ran = forebay.run(&["map", "suggest", "o.csv", "--write"]).await;
+    assert!(ran.code == Some(64) && ran.stderr.contains("is there already"), "{ran:?}");
+    assert_eq!(forebay.read("o.csv.map.toml"), "mine");
+}

@@ -72,3 +72,16 @@ async fn client_that_waits_to_be_invited_is_refused_without_being_invited() {
     // Whether the body still comes is anybody's guess, so nothing else can come on this connection.
     timeout(Duration::from_secs(2), wire.closed()).await.expect("the server does not wait for the body");
 }
+
+#[tokio::test]
+async fn a_refused_body_leaves_its_connection_open() {
+    let other = post(async |_: Body| Problem::unsupported_media_type("another one"));
+    let server = TestService::start(echo().route("/other", other)).await;
+    let mut wire = server.connect().await;
+    for (path, status) in [("/echo", 413), ("/other", 415)] {
+        wire.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 1 << 20)).await;
+        wire.send(vec![b'x'; 1 << 20]).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (status, None), "{answer:?}");
+    }
+}

@@ -142,6 +142,8 @@ async fn the_tables_of_all_shards_are_those_of_one_database() {
     let found = own.sql(0, "select count(distinct shard), count(*), sum(total) from forebay.orders").await;
     assert_eq!(found, "2|20|200");
     assert_eq!(own.sql(0, "select sum(quantity) from forebay.order_items where customer_id = 'C7'").await, "2");
-    assert_eq!(own.sql(0, "select sum(orders) from forebay.revenue_by_day").await, "20");
+    assert_eq!(own.sql(0, "select sum(amount) from forebay.order_items").await, "200");
+    let revenue = "select sum(orders), sum(gross), sum(returned), sum(net) from forebay.revenue_by_day";
+    assert_eq!(own.sql(0, revenue).await, "20|200|0|200");
     assert_eq!(own.sql(0, "select count(*) from forebay.dead_letter, forebay.lane_tally where false").await, "0");
 }
