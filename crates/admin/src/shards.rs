@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use forebay_log::{Log, LogError, StreamState};
 use forebay_model::{Bucket, Labels, Lane, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_shard::database::Footprint;
 use forebay_shard::{Derived, PoolSettings, ShardAddresses, ShardPool, StreamPosition, Tally};
 use futures::future::join_all;
 use serde::Serialize;
@@ -310,7 +311,7 @@ impl Told {
         // In this order: the position that comes later is never before what is derived.
         let derived = Derived::all(&mut connection).await.with_context(silent)?;
         let positions = StreamPosition::all(&mut connection).await.with_context(silent)?;
-        let room = Room::read(&mut connection).await.with_context(silent)?;
-        Ok(Self { positions, derived, room: Some(room) })
+        let footprint = Footprint::read(&mut connection).await.with_context(silent)?;
+        Ok(Self { positions, derived, room: Some(Room::of(&footprint)) })
     }
 }

@@ -22,16 +22,22 @@
 //! | [`loss`] | going on although the log has lost something |
 //! | [`pool`] | connections for reading; which server is the primary, and which one answers in its place |
 //! | [`read`] | lists and single orders: the statements, their parameters and rows |
+//! | [`check`] | what a check of a shard reads: one moment of it, page by page |
+//! | [`job`] | what jobs ask of a shard and keep there |
+//! | [`database`] | what a server says of itself and of its database |
 //! | [`position`] | how far a stream has come, and what became of its rows |
 //! | [`timestamptz`] | instants as parameters and columns |
 
 pub mod audit;
+pub mod check;
 pub mod connection;
 pub mod control;
+pub mod database;
 pub mod dead_letter;
 pub mod derived;
 pub mod dropped_view;
 pub mod frame;
+pub mod job;
 pub mod loss;
 pub mod migrate;
 pub mod owner;

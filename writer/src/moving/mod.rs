@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay_admin::moves::plan::name;
-use forebay_admin::moves::{Lead, MoveEvent, Mover, MoverSettings, MoverShare, answer, has_work};
+use forebay_admin::moves::{MoveEvent, Mover, MoverSettings, MoverShare, answer, has_work};
 use forebay_log::Log;
 use forebay_model::ownership::{Entry, MoveId, Unit};
 use forebay_model::{ShardId, ShardMap};
+use forebay_shard::job::MovesLead;
 use forebay_shard::{PoolSettings, ShardArgs, ShardPool, ShardPools};
 use futures::future::{join_all, join4};
 use metrics::{counter, gauge};
@@ -159,7 +160,7 @@ impl Moving {
             let _ = timeout(STANDBY_POLL, replaced.changed()).await;
             return Ok(());
         };
-        let Some(mut lead) = Lead::take(pool).await? else {
+        let Some(mut lead) = MovesLead::take(pool).await? else {
             sleep(STANDBY_POLL).await;
             return Ok(());
         };
@@ -173,7 +174,7 @@ impl Moving {
             // wanted again in between, and the other would go on without it.
             done = self.while_wanted((from, MoverShare::Copying), &mut copying) => done,
             done = self.while_wanted((from, MoverShare::Others), &mut others) => done,
-            lost = lead.lost() => Err(lost),
+            lost = lead.lost() => Err(lost.into()),
             // Whoever goes on has connections to where they are now.
             _ = replaced.changed() => Ok(()),
         }

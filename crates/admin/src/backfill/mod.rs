@@ -8,10 +8,8 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`progress`] | how far a shard has come |
 //! | [`stretch`] | what was published and is not known to be stored |
 
-mod progress;
 mod stretch;
 
 use std::sync::Arc;
@@ -21,13 +19,13 @@ use anyhow::{Result, ensure};
 use forebay_log::Log;
 use forebay_model::{Deriver, Facts, Lane, ShardId, ShardMap, ViewId, ViewSet, ViewState};
 use forebay_service::BadSetting;
+use forebay_shard::job::{Advanced, BackfillProgress};
 use forebay_shard::read::stored_order::{OrderReader, StoredOrder};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 
-use self::progress::{Advanced, Progress};
 use self::stretch::Stretch;
 use crate::audit::recorded;
 use crate::control::publish;
@@ -101,7 +99,8 @@ pub(crate) async fn fill_view(system: &System, log: &Log, map: &Arc<ShardMap>, v
 
 /// Forgets how far a view was filled in on a shard.
 pub(crate) async fn forget_view(pool: &ShardPool, view: ViewId) -> Result<()> {
-    Progress::forget(pool, &job_name(&[Lane::Views], [view])).await
+    let job = job_name(&[Lane::Views], [view]);
+    Ok(BackfillProgress::forget(&mut *pool.acquire().await?, &job).await?)
 }
 
 /// The name of what is filled in: with other views it is another job.
@@ -153,9 +152,9 @@ impl Job<'_> {
     async fn run(&self, restart: bool) -> Result<Filled> {
         let name = job_name(&self.plan.lanes, self.plan.deriver.views().iter().map(|view| view.id));
         if restart {
-            Progress::forget(self.pool, &name).await?;
+            BackfillProgress::forget(&mut *self.pool.acquire().await?, &name).await?;
         }
-        let mut progress = Progress::load(self.pool, &name).await?;
+        let mut progress = BackfillProgress::load(&mut *self.pool.acquire().await?, &name).await?;
         let mut filled = Filled { shard: self.pool.shard(), orders: 0, facts: 0 };
         loop {
             let mut stretch = Stretch::begin(self.log);
@@ -164,21 +163,23 @@ impl Job<'_> {
                 continue;
             }
             let Some(end) = stretch.end.clone() else { return Ok(filled) };
-            progress = match progress.advance(self.pool, end, stretch.orders).await? {
+            let mut connection = self.pool.acquire().await?;
+            progress = match progress.advance(&mut connection, end, stretch.orders).await? {
                 Advanced::To(progress) => progress,
                 // Somebody else does the same, or the shard was set back: go on from where it is.
-                Advanced::Elsewhere => Progress::load(self.pool, &name).await?,
+                Advanced::Elsewhere => BackfillProgress::load(&mut connection, &name).await?,
             };
+            drop(connection);
             filled.orders += stretch.orders;
             filled.facts += stretch.facts;
         }
     }
 
     /// Publishes what follows from the next orders.
-    async fn publish(&self, progress: &Progress, stretch: &mut Stretch) -> Result<()> {
+    async fn publish(&self, progress: &BackfillProgress, stretch: &mut Stretch) -> Result<()> {
         for _ in 0..PAGES {
             self.check()?;
-            let behind = stretch.end.as_ref().unwrap_or(&progress.place);
+            let behind = stretch.end.as_ref().unwrap_or(progress.place());
             let page = self.orders.page(behind, PAGE_ORDERS).await?;
             let Some(last) = page.last() else { return Ok(()) };
             let mut facts = Facts::default();

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use forebay_model::{ShardId, Timestamp};
+use forebay_shard::database::{Footprint, ServerReport, clock};
 use forebay_shard::{
-    MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardError, ShardPool, StreamPosition, Timestamptz,
+    Lease, MigrationState, PoolSettings, ShardAddress, ShardAddresses, ShardError, ShardPool, StreamPosition,
 };
 use futures::future::join_all;
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
 
 use super::clock::Reading;
 use super::report::{Check, Notes, mib};
@@ -26,36 +26,6 @@ pub(super) struct Found {
     /// By the primary, where it could be asked.
     pub(super) positions: Option<Vec<StreamPosition>>,
 }
-
-/// What a server says of itself.
-struct Said {
-    version_num: i32,
-    version: String,
-    is_standby: bool,
-    fsync: String,
-    full_page_writes: String,
-    synchronous_commit: String,
-    connections_max: i32,
-    connections: i64,
-    encoding: String,
-    time_zone: String,
-    bytes: i64,
-    /// Only those who may see it see it.
-    data_directory: Option<String>,
-    started_s: f64,
-    /// None on a Unix socket.
-    port: Option<i32>,
-}
-
-const SAID: &str = "select current_setting('server_version_num')::int4 as version_num, \
-    current_setting('server_version') as version, pg_is_in_recovery() as is_standby, current_setting('fsync') as fsync, \
-    current_setting('full_page_writes') as full_page_writes, current_setting('synchronous_commit') as synchronous_commit, \
-    current_setting('max_connections')::int4 as connections_max, \
-    (select sum(numbackends)::int8 from pg_stat_database) as connections, \
-    current_setting('server_encoding') as encoding, current_setting('TimeZone') as time_zone, \
-    pg_database_size(current_database()) as bytes, \
-    (select setting from pg_settings where name = 'data_directory') as data_directory, \
-    extract(epoch from pg_postmaster_start_time())::float8 as started_s, inet_server_port() as port";
 
 /// Looks at every server of a shard. One that is new has its tables still to be made.
 pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: bool) -> Found {
@@ -115,30 +85,8 @@ async fn server(shard: ShardId, address: &ShardAddress, is_new: bool) -> ServerF
     server
 }
 
-impl Said {
-    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let row = sqlx::query(SAID).fetch_one(connection).await?;
-        Ok(Self {
-            version_num: row.try_get("version_num")?,
-            version: row.try_get("version")?,
-            is_standby: row.try_get("is_standby")?,
-            fsync: row.try_get("fsync")?,
-            full_page_writes: row.try_get("full_page_writes")?,
-            synchronous_commit: row.try_get("synchronous_commit")?,
-            connections_max: row.try_get("connections_max")?,
-            connections: row.try_get("connections")?,
-            encoding: row.try_get("encoding")?,
-            time_zone: row.try_get("time_zone")?,
-            bytes: row.try_get("bytes")?,
-            data_directory: row.try_get("data_directory")?,
-            started_s: row.try_get("started_s")?,
-            port: row.try_get("port")?,
-        })
-    }
-}
-
-async fn look(connection: &mut PgConnection, server: &mut ServerFindings, is_new: bool) -> Result<(), sqlx::Error> {
-    let said = Said::read(connection).await?;
+async fn look(connection: &mut Lease, server: &mut ServerFindings, is_new: bool) -> Result<()> {
+    let said = ServerReport::read(connection).await?;
     server.is_primary = !said.is_standby;
     let notes = &mut server.notes;
     let role = if said.is_standby { "a standby" } else { "a primary" };
@@ -153,15 +101,15 @@ async fn look(connection: &mut PgConnection, server: &mut ServerFindings, is_new
     connections(&said, notes);
     let migrations = MigrationState::read(connection).await?;
     tables(&migrations, notes, is_new);
-    clock(connection, notes).await?;
-    disk(&said, notes);
+    note_clock(connection, notes).await?;
+    disk(&Footprint::read(connection).await?, notes);
     if migrations.missing.is_empty() {
         server.positions = Some(StreamPosition::all(connection).await?);
     }
     Ok(())
 }
 
-fn durability(said: &Said, notes: &mut Notes) {
+fn durability(said: &ServerReport, notes: &mut Notes) {
     let settings = [
         ("fsync", &said.fsync),
         ("full_page_writes", &said.full_page_writes),
@@ -177,7 +125,7 @@ fn durability(said: &Said, notes: &mut Notes) {
     }
 }
 
-fn encoding(said: &Said, notes: &mut Notes) {
+fn encoding(said: &ServerReport, notes: &mut Notes) {
     let saw = format!("{}, times in {}", said.encoding, said.time_zone);
     if said.encoding != "UTF8" {
         notes.failed("encoding", saw, "make the database anew with encoding UTF8: others refuse texts of orders");
@@ -192,7 +140,7 @@ fn encoding(said: &Said, notes: &mut Notes) {
     }
 }
 
-fn connections(said: &Said, notes: &mut Notes) {
+fn connections(said: &ServerReport, notes: &mut Notes) {
     let saw = format!("{} of {} in use", said.connections, said.connections_max);
     if i64::from(said.connections_max) - said.connections < CONNECTIONS_FREE_MIN {
         let advice = "raise max_connections: a writer takes two for each of two streams, a query process --shard-connections (8)";
@@ -218,12 +166,12 @@ fn tables(found: &MigrationState, notes: &mut Notes, is_new: bool) {
 }
 
 /// The first answer may have to wake something; the second counts.
-async fn clock(connection: &mut PgConnection, notes: &mut Notes) -> Result<(), sqlx::Error> {
+async fn note_clock(connection: &mut Lease, notes: &mut Notes) -> Result<()> {
     let mut reading = None;
     for _ in 0..2 {
         let before = Timestamp::now();
-        let there: Timestamptz = sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *connection).await?;
-        reading = Some(Reading::new(before, there.0, Timestamp::now()));
+        let there = clock(connection).await?;
+        reading = Some(Reading::new(before, there, Timestamp::now()));
     }
     if let Some(reading) = reading {
         reading.note(notes);
@@ -231,9 +179,9 @@ async fn clock(connection: &mut PgConnection, notes: &mut Notes) -> Result<(), s
     Ok(())
 }
 
-fn disk(said: &Said, notes: &mut Notes) {
-    let holds = format!("the database has {}", mib(said.bytes.unsigned_abs()));
-    match local_directory(said.data_directory.as_deref(), said.port, said.started_s) {
+fn disk(footprint: &Footprint, notes: &mut Notes) {
+    let holds = format!("the database has {}", mib(footprint.bytes));
+    match local_directory(footprint) {
         Some(directory) => room::note(notes, &holds, &directory),
         None => notes.ok("room", format!("{holds}; its disk cannot be seen from here")),
     }

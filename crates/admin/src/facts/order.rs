@@ -4,7 +4,7 @@ use forebay_model::tuple::Tuple;
 use forebay_model::{Identity, Tenant, Timestamp};
 
 pub(crate) use forebay_shard::read::order_key::OrderKey;
-pub(crate) use forebay_shard::read::stored_order::{COLUMNS, StoredOrder, existing, find};
+pub(crate) use forebay_shard::read::stored_order::{StoredOrder, existing, find};
 
 /// The identity of the order that a tuple of any lane is about.
 ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use forebay_log::{Log, LogError};
 use forebay_model::{Bucket, Label, Labels, Member, ShardId, ShardMap, StreamId, StreamKind};
+use forebay_shard::database::foreign_table;
 use forebay_shard::{Identity, MigrationState, PoolSettings, ShardAddresses, ShardError, ShardPool, StreamPosition};
 use serde::Serialize;
 
@@ -131,8 +132,6 @@ struct Found {
 
 impl Found {
     async fn read(addresses: &ShardAddresses) -> Result<Self> {
-        const OTHERS: &str = "select relname::text from pg_class where relnamespace = to_regnamespace('public') \
-            and relkind in ('r', 'p', 'v', 'm', 'f') and to_regclass('_sqlx_migrations') is null order by 1 limit 1";
         let settings = PoolSettings {
             application_name: "forebay-shards".to_owned(),
             connections_max: 1,
@@ -152,7 +151,7 @@ impl Found {
             anyhow::Ok(Self {
                 identity: Identity::read(&mut connection).await?,
                 lacks_tables,
-                other_table: sqlx::query_scalar(OTHERS).fetch_optional(&mut *connection).await?,
+                other_table: foreign_table(&mut connection).await?,
                 has_position: !positions.is_empty(),
             })
         };

@@ -15,7 +15,6 @@
 //! | `compare` | the rows of two shards |
 //! | `copy` | rows to the log of the shard that is to own them |
 //! | `flow` | how fast they go there |
-//! | `lead` | which process does it |
 //! | `standing` | why it stands still |
 
 pub mod buckets;
@@ -23,7 +22,6 @@ pub mod command;
 mod compare;
 mod copy;
 mod flow;
-mod lead;
 mod look;
 pub mod plan;
 pub mod preflight;
@@ -51,7 +49,6 @@ use crate::Tell;
 use crate::control::pool_of;
 use crate::control::publish::publish_within;
 
-pub use self::lead::Lead;
 pub use self::standing::{Standing, answer};
 
 /// How often it is looked whether a shard has come further.

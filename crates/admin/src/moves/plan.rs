@@ -8,17 +8,15 @@ use anyhow::{Context, Result};
 use forebay_model::ownership::Unit;
 use forebay_model::{Bucket, Lane, ShardId, ShardMap, Shares, StreamKind, Weighed};
 use forebay_service::BadSetting;
+use forebay_shard::job::{BucketLoad, bucket_loads};
 use forebay_shard::{PoolSettings, ShardPool};
 use futures::future::try_join_all;
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
 
 use crate::control::pool_of;
 use crate::system::System;
 
-/// The newest rows of a lane by which it is told how fast buckets grow.
-const NEWEST_ROWS: i64 = 200_000;
+pub use forebay_shard::job::Measure;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -51,19 +49,6 @@ pub enum Buckets {
     Count(u16),
     /// These.
     These(BTreeSet<Bucket>),
-}
-
-/// What buckets weigh.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Measure {
-    /// Rows.
-    #[default]
-    Rows,
-    /// Bytes of rows.
-    Bytes,
-    /// Rows among the newest.
-    Rate,
 }
 
 /// What is to be done, and what would stop it.
@@ -120,16 +105,8 @@ pub struct PlannedShard {
     pub bytes_come: u64,
 }
 
-/// What a unit has.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    rows: u64,
-    bytes: u64,
-    /// What it weighs.
-    weight: u64,
-}
-
-type Loads = BTreeMap<Unit, Load>;
+/// What units have.
+type Loads = BTreeMap<Unit, BucketLoad>;
 
 impl PlannedMove {
     /// What moves.
@@ -177,7 +154,7 @@ impl Plan {
         }
         plan.under_way = plan.going.len();
         let planned = |(unit, to): (Unit, ShardId)| {
-            let Load { rows, bytes, .. } = loads.get(&unit).copied().unwrap_or_default();
+            let BucketLoad { rows, bytes, .. } = loads.get(&unit).copied().unwrap_or_default();
             let (stream, bucket) = (unit.stream(), unit.bucket());
             PlannedMove { stream, bucket, from: map.shard(stream, bucket), to, rows, bytes }
         };
@@ -291,7 +268,7 @@ async fn loads_of(
         let mut connection = pool_of(pools, shard)?.acquire().await?;
         let mut of_shard = Vec::new();
         for lane in Lane::ALL {
-            let read = lane_loads(&mut connection, lane, measure, only).await;
+            let read = bucket_loads(&mut connection, lane, measure, only).await;
             of_shard.push((lane, read.with_context(|| format!("shard {shard} does not tell what its buckets have"))?));
         }
         Ok((shard, of_shard))
@@ -310,58 +287,6 @@ async fn loads_of(
         }
     }
     Ok(loads)
-}
-
-/// What a lane has of each bucket.
-async fn lane_loads(
-    connection: &mut PgConnection,
-    lane: Lane,
-    measure: Measure,
-    only: Option<&BTreeSet<Bucket>>,
-) -> Result<Vec<(Bucket, Load)>, sqlx::Error> {
-    let table = lane.table();
-    let buckets: Option<Vec<i16>> = only.map(|only| only.iter().map(|bucket| bucket.number().cast_signed()).collect());
-    let weight = match measure {
-        Measure::Rows => "count(*)",
-        Measure::Bytes => "sum(pg_column_size(t.*))::int8",
-        Measure::Rate => "0::int8",
-    };
-    let counts = format!(
-        "select bucket, count(*), {weight} from {table} t where $1::int2[] is null or bucket = any ($1) group by bucket"
-    );
-    let counts: Vec<(i16, i64, i64)> =
-        sqlx::query_as(AssertSqlSafe(counts)).bind(&buckets).fetch_all(&mut *connection).await?;
-    let size = format!(
-        "select coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size('{table}'))::int8 from pg_partition_tree('{table}')"
-    );
-    let size: i64 = sqlx::query_scalar(AssertSqlSafe(size)).fetch_one(&mut *connection).await?;
-    let all = match &buckets {
-        None => counts.iter().map(|(_, rows, _)| rows).sum(),
-        Some(_) => {
-            let all = format!("select count(*) from {table}");
-            sqlx::query_scalar::<_, i64>(AssertSqlSafe(all)).fetch_one(&mut *connection).await?
-        }
-    };
-    let mut newest: BTreeMap<i16, i64> = BTreeMap::new();
-    if measure == Measure::Rate {
-        // What is derived has no place in a log of its own shard: there all rows count.
-        let newest_of = match lane.kind() {
-            StreamKind::Logged => {
-                format!("select bucket from {table} order by place_log desc, place_seq desc limit {NEWEST_ROWS}")
-            }
-            StreamKind::Derived => format!("select bucket from {table}"),
-        };
-        let sql = format!("select bucket, count(*) from ({newest_of}) newest group by bucket");
-        newest = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await?.into_iter().collect();
-    }
-    let load = |(bucket, rows, weight): (i16, i64, i64)| {
-        let weight = newest.get(&bucket).copied().unwrap_or(weight);
-        let bytes = i128::from(size) * i128::from(rows) / i128::from(all.max(1));
-        let load =
-            Load { rows: rows.unsigned_abs(), bytes: bytes.unsigned_abs() as u64, weight: weight.unsigned_abs() };
-        Bucket::new(bucket.cast_unsigned()).map(|bucket| (bucket, load))
-    };
-    Ok(counts.into_iter().filter_map(load).collect())
 }
 
 /// Tables may be large.

@@ -15,7 +15,6 @@
 //! | `report` | what was found |
 //! | `scope` | what every check needs |
 //! | `verification` | a check, and what it has found |
-//! | `snapshot` | one moment of a shard |
 //! | `log` | what the log holds, against the counters and what is stored |
 //! | `stored` | what is stored, against itself and what follows from it |
 
@@ -23,7 +22,6 @@ mod log;
 mod report;
 mod scope;
 mod settings;
-mod snapshot;
 mod stored;
 mod verification;
 

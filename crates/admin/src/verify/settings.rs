@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use forebay_model::{ShardId, StreamKind};
+use forebay_shard::check::Portion;
 
 /// What is checked.
 #[derive(Debug, Clone)]
@@ -22,6 +23,16 @@ pub enum Depth {
     Full,
     /// About N orders, views and index entries of each shard, at random, and a tenth as many frames of each stream.
     Sample(u32),
+}
+
+impl Depth {
+    /// The rows that are read of a table that has `of`.
+    pub(super) const fn portion(self, of: u64) -> Portion {
+        match self {
+            Self::Full => Portion::All,
+            Self::Sample(rows) => Portion::About { rows, of },
+        }
+    }
 }
 
 /// What is looked at now, or how far it has come.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use forebay_model::tuple::Tuples;
 use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
+use forebay_shard::check::Snapshot;
 use forebay_shard::{Derived, StreamPosition};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
@@ -14,7 +15,6 @@ use tokio::time::{Instant, sleep};
 use super::report::{Report, Unfinished};
 use super::scope::Scope;
 use super::settings::{Depth, Step};
-use super::snapshot::Snapshot;
 use crate::facts::order::{self, OrderKey};
 use crate::facts::owed::frames_owed;
 
@@ -90,7 +90,7 @@ impl<'a> Verification<'a> {
     async fn streams(&mut self, snapshot: &mut Snapshot) -> Result<()> {
         let mut checks = Vec::new();
         for stream in StreamKind::ALL {
-            self.scope.tell(snapshot.shard, Step::Stream(stream));
+            self.scope.tell(snapshot.shard(), Step::Stream(stream));
             let mut check = self.branch();
             let counted = check.counted(snapshot, stream).await?;
             checks.push((check, counted));

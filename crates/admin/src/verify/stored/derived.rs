@@ -6,15 +6,14 @@ use anyhow::Result;
 use bytes::Bytes;
 use forebay_model::tuple::push_order;
 use forebay_model::{Facts, Lane, Position, ShardId, StreamKind, Timestamp};
+use forebay_shard::check::{Snapshot, WholeOrder};
 use forebay_shard::{Difference, Disagreement};
 use futures::future::try_join_all;
 
-use super::whole_order::WholeOrder;
 use crate::facts::columns::{columns, differing};
 use crate::facts::order::{OrderKey, json};
 use crate::verify::report::DifferenceKind;
 use crate::verify::settings::Step;
-use crate::verify::snapshot::Snapshot;
 use crate::verify::verification::{Verification, key_of, tuples};
 
 /// Orders that are in hand at a time: as many as have so many bytes, within these numbers. They begin with the least.
@@ -40,26 +39,24 @@ struct Home {
 impl Verification<'_> {
     /// Checks the orders of a shard, of which there are `rows`.
     pub(crate) async fn facts_of_orders(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let columns = WholeOrder::columns();
-        let cursor = snapshot.cursor(Lane::Orders.table(), &columns, self.scope.depth, rows).await?;
+        let cursor = snapshot.orders(self.scope.depth.portion(rows)).await?;
         let at = snapshot.position(StreamKind::Logged).map(|stored| stored.position);
-        let home = Home { shard: snapshot.shard, at };
+        let home = Home { shard: snapshot.shard(), at };
         let (mut checked, mut page_rows) = (0, PAGE_MIN);
         loop {
-            let page = snapshot.page(&cursor, page_rows as u32).await?;
-            if page.is_empty() {
+            let orders = snapshot.page(&cursor, page_rows as u32).await?;
+            if orders.is_empty() {
                 return Ok(());
             }
-            self.report.orders_checked += page.len() as u64;
+            self.report.orders_checked += orders.len() as u64;
             let before = checked;
-            checked += page.len() as u64;
+            checked += orders.len() as u64;
             if checked / TOLD_EVERY > before / TOLD_EVERY {
-                self.scope.tell(snapshot.shard, Step::OrdersChecked { checked, of: rows });
+                self.scope.tell(snapshot.shard(), Step::OrdersChecked { checked, of: rows });
             }
-            let orders: Vec<WholeOrder> = page.iter().map(WholeOrder::from_row).collect::<Result<_, _>>()?;
             page_rows = rows_of_page(&orders);
             self.times_of_orders(snapshot, &orders).await?;
-            let expected = self.expected(snapshot.shard, &orders);
+            let expected = self.expected(snapshot.shard(), &orders);
             for ((lane, shard), facts) in self.missed(expected).await? {
                 self.look_again(home, shard, lane, &facts).await?;
             }

@@ -5,8 +5,7 @@
 //! | `counters` | rows that were counted against rows that are there |
 //! | `statuses` | the status of orders, against what happened to them |
 //! | `sums` | what orders are said to come to, against the orders |
-//! | `derived` | what follows from stored orders |
-//! | `whole_order` | a stored order against itself |
+//! | `derived` | stored orders against themselves, and what follows from them |
 //! | `dead_letters` | what dead letters account for |
 //! | `in_force` | the views that a shard derives facts with |
 //! | `times` | the times that are noted of orders |
@@ -20,4 +19,3 @@ pub(super) mod origins;
 mod statuses;
 mod sums;
 pub(super) mod times;
-mod whole_order;

@@ -6,12 +6,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 use forebay_model::fact::view_keys;
 use forebay_model::{Bucket, Lane, ShardId, StreamKind, ViewId};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use forebay_shard::check::{Sighting, Snapshot};
 
 use crate::facts::order::{OrderKey, StoredOrder};
 use crate::verify::report::DifferenceKind;
-use crate::verify::snapshot::Snapshot;
 use crate::verify::verification::Verification;
 
 /// Views that are in hand at a time, with their orders.
@@ -20,13 +18,10 @@ const VIEWS: u32 = 1000;
 const ENTRIES: u32 = 4096;
 
 /// A stored view.
-#[derive(Clone, Debug)]
 struct ViewRow {
-    view: ViewId,
-    key: String,
-    /// That of the order's customer.
+    seen: Sighting,
+    /// The bucket of the order's customer.
     home: Bucket,
-    order: OrderKey,
 }
 
 /// A view or an index entry whose order is not there.
@@ -40,38 +35,38 @@ impl Verification<'_> {
     /// Checks what views see on a shard, of orders or of what happened to them, of which there are `rows`: each is of a key that its order
     /// has.
     pub(crate) async fn orders_of_views(&mut self, snapshot: &mut Snapshot, lane: Lane, rows: u64) -> Result<()> {
-        let columns = "view, key, ordered_at, order_id, customer_id, tenant";
-        let cursor = snapshot.cursor(lane.table(), columns, self.scope.depth, rows).await?;
+        let cursor = snapshot.sightings(lane, self.scope.depth.portion(rows)).await?;
         loop {
             let page = snapshot.page(&cursor, VIEWS).await?;
             if page.is_empty() {
                 return Ok(());
             }
-            let views: Vec<ViewRow> = page.iter().map(|row| self.view(row)).collect::<Result<_>>()?;
+            let views: Vec<ViewRow> = page.into_iter().map(|seen| self.view(seen)).collect();
             self.report.views_checked += views.len() as u64;
-            let orphans = self.orphans(snapshot.shard, lane, &views).await?;
-            self.look_for_orders(snapshot.shard, lane, orphans).await?;
+            let orphans = self.orphans(snapshot.shard(), lane, &views).await?;
+            self.look_for_orders(snapshot.shard(), lane, orphans).await?;
         }
     }
 
     /// The views whose order is not there. Of those whose order is there, each that it does not make is told.
     async fn orphans(&mut self, shard: ShardId, lane: Lane, views: &[ViewRow]) -> Result<Vec<Orphan>> {
-        let wanted: HashSet<(Bucket, OrderKey)> = views.iter().map(|view| (view.home, view.order.clone())).collect();
+        let wanted: HashSet<(Bucket, OrderKey)> =
+            views.iter().map(|view| (view.home, view.seen.order.clone())).collect();
         let orders = self.scope.orders(wanted).await?;
         let keys: HashMap<&OrderKey, HashSet<(ViewId, String)>> =
             orders.iter().map(|(key, order)| (key, self.keys_of(order))).collect();
         let mut orphans = Vec::new();
-        for view in views {
+        for ViewRow { seen: view, home } in views {
             let Some(keys) = keys.get(&view.order) else {
                 let what = format!("view {} {}", self.name_of(view.view), view.key);
-                orphans.push(Orphan { what, bucket: view.home, order: view.order.clone() });
+                orphans.push(Orphan { what, bucket: *home, order: view.order.clone() });
                 continue;
             };
             // What is left of a view that was dropped is nobody's.
             if self.scope.views.get(view.view).is_none() || keys.contains(&(view.view, view.key.clone())) {
                 continue;
             }
-            if self.scope.may_have_lost_orders(self.scope.map.shard(StreamKind::Logged, view.home)).await? {
+            if self.scope.may_have_lost_orders(self.scope.map.shard(StreamKind::Logged, *home)).await? {
                 self.report.explained += 1;
                 continue;
             }
@@ -82,12 +77,9 @@ impl Verification<'_> {
         Ok(orphans)
     }
 
-    /// Reads the columns view, key, time, order id, customer and tenant of a row.
-    fn view(&self, row: &PgRow) -> Result<ViewRow> {
-        let order = OrderKey::from_row(row, 2)?;
-        let home = self.scope.map.hash().bucket_of(&order.tenant, &order.customer_id);
-        let view = ViewId::new(row.try_get::<i16, _>(0)?.cast_unsigned())?;
-        Ok(ViewRow { view, key: row.try_get(1)?, home, order })
+    fn view(&self, seen: Sighting) -> ViewRow {
+        let home = self.scope.map.hash().bucket_of(&seen.order.tenant, &seen.order.customer_id);
+        ViewRow { seen, home }
     }
 
     fn name_of(&self, view: ViewId) -> String {
@@ -101,9 +93,9 @@ impl Verification<'_> {
 
     /// Checks the index entries of a shard, of which there are `rows`.
     pub(crate) async fn orders_of_index(&mut self, snapshot: &mut Snapshot, rows: u64) -> Result<()> {
-        let cursor = snapshot.key_cursor(Lane::Index.table(), self.scope.depth, rows).await?;
+        let cursor = snapshot.index(self.scope.depth.portion(rows)).await?;
         loop {
-            let keys = snapshot.keys(&cursor, ENTRIES).await?;
+            let keys = snapshot.page(&cursor, ENTRIES).await?;
             if keys.is_empty() {
                 return Ok(());
             }
@@ -112,7 +104,7 @@ impl Verification<'_> {
             let stored = self.scope.stored(routed.iter().cloned()).await?;
             let missing = routed.into_iter().filter(|(_, order)| !stored.contains(order));
             let orphan = |(bucket, order)| Orphan { what: "an index entry".to_owned(), bucket, order };
-            self.look_for_orders(snapshot.shard, Lane::Index, missing.map(orphan).collect()).await?;
+            self.look_for_orders(snapshot.shard(), Lane::Index, missing.map(orphan).collect()).await?;
         }
     }
 

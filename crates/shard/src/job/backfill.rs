@@ -1,46 +1,66 @@
 //! How far a shard's orders have been filled in, kept in the shard's own database. It moves by compare-and-swap: where two do the
 //! same, or the shard was set back to an older state, what is noted decides.
 
-use anyhow::Result;
-use forebay_shard::read::order_key::OrderKey;
-use forebay_shard::{ShardPool, Timestamptz};
 use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use crate::read::order_key::OrderKey;
+use crate::timestamptz::Timestamptz;
 
 /// How far a job has come on one shard.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
+pub struct BackfillProgress {
     job: String,
-    pub(super) place: OrderKey,
+    place: OrderKey,
     orders: u64,
 }
 
 /// What became of an advance.
-pub(super) enum Advanced {
-    To(Progress),
+#[derive(Debug)]
+pub enum Advanced {
+    /// The job is here now.
+    To(BackfillProgress),
     /// The job is not where it was.
     Elsewhere,
 }
 
-impl Progress {
+impl BackfillProgress {
     /// Where an earlier run of the job has ended, or the start.
-    pub(super) async fn load(pool: &ShardPool, job: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Where the shard does not answer.
+    pub async fn load(connection: &mut PgConnection, job: &str) -> Result<Self, sqlx::Error> {
         const SQL: &str = "select ordered_at, order_id, customer_id, tenant, orders from backfill where job = $1";
         let start = Self { job: job.to_owned(), place: OrderKey::before_all(), orders: 0 };
-        let mut connection = pool.acquire().await?;
-        let Some(row) = sqlx::query(SQL).bind(job).fetch_optional(&mut *connection).await? else { return Ok(start) };
+        let Some(row) = sqlx::query(SQL).bind(job).fetch_optional(connection).await? else { return Ok(start) };
         let place = OrderKey::from_row(&row, 0)?;
         Ok(Self { place, orders: row.try_get::<i64, _>(4)?.unsigned_abs(), ..start })
     }
 
-    /// Begins anew.
-    pub(super) async fn forget(pool: &ShardPool, job: &str) -> Result<()> {
+    /// Lets the job begin anew.
+    ///
+    /// # Errors
+    /// Where the shard does not answer.
+    pub async fn forget(connection: &mut PgConnection, job: &str) -> Result<(), sqlx::Error> {
         const SQL: &str = "delete from backfill where job = $1";
-        sqlx::query(SQL).bind(job).execute(&mut *pool.acquire().await?).await?;
-        Ok(())
+        sqlx::query(SQL).bind(job).execute(connection).await.map(drop)
     }
 
-    /// Notes that what follows from everything up to a place is stored.
-    pub(super) async fn advance(self, pool: &ShardPool, place: OrderKey, orders: u64) -> Result<Advanced> {
+    /// The last order up to which what follows is stored.
+    pub fn place(&self) -> &OrderKey {
+        &self.place
+    }
+
+    /// Notes that what follows from everything up to a place is stored, from `orders` more orders.
+    ///
+    /// # Errors
+    /// Where the shard does not answer.
+    pub async fn advance(
+        self,
+        connection: &mut PgConnection,
+        place: OrderKey,
+        orders: u64,
+    ) -> Result<Advanced, sqlx::Error> {
         const SQL: &str = "insert into backfill as b (job, ordered_at, order_id, customer_id, tenant, orders, updated_at) \
             select $1, $2, $3, $4, $5, $6, now() where $7 = 0 or exists (select from backfill where job = $1) \
             on conflict (job) do update set ordered_at = excluded.ordered_at, order_id = excluded.order_id, \
@@ -60,7 +80,7 @@ impl Progress {
             .bind(&self.place.order_id)
             .bind(&self.place.customer_id)
             .bind(self.place.tenant.as_str())
-            .execute(&mut *pool.acquire().await?)
+            .execute(connection)
             .await?;
         Ok(if moved.rows_affected() == 1 { Advanced::To(next) } else { Advanced::Elsewhere })
     }

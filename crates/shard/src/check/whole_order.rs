@@ -8,33 +8,41 @@ use forebay_model::tuple::{Tuple, Tuples};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::facts::order::{self, StoredOrder};
+use super::snapshot::{Cursor, Portion, Snapshot};
+use crate::read::stored_order::{COLUMNS, StoredOrder};
 
 /// An order as a shard has it.
 #[derive(Clone, Debug)]
-pub(crate) struct WholeOrder {
-    pub(crate) order: StoredOrder,
+pub struct WholeOrder {
+    /// What facts follow from.
+    pub order: StoredOrder,
     total: i64,
 }
 
-impl WholeOrder {
-    /// What [`WholeOrder::from_row`] reads, in this order, of the table `orders`.
-    pub(crate) fn columns() -> String {
-        format!("{}, orders.total", order::COLUMNS)
+impl Snapshot {
+    /// Opens a cursor over the orders.
+    ///
+    /// # Errors
+    /// Where the shard does not answer.
+    pub async fn orders(&mut self, portion: Portion) -> Result<Cursor<WholeOrder>, sqlx::Error> {
+        let from = portion.of_table(Lane::Orders.table());
+        self.declare(&format!("select {COLUMNS}, orders.total from {from}"), WholeOrder::from_row).await
     }
+}
 
-    pub(crate) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+impl WholeOrder {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self { order: StoredOrder::from_row(row)?, total: row.try_get("total")? })
     }
 
     /// About how many bytes it has.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let StoredOrder { key, items, attributes, .. } = &self.order;
         [&key.order_id, &key.customer_id, items, attributes].into_iter().map(String::len).sum()
     }
 
     /// Whether a tuple of lane `orders` is certainly what is stored. `false` says nothing.
-    pub(crate) fn is(&self, tuple: &[u8]) -> bool {
+    pub fn is(&self, tuple: &[u8]) -> bool {
         let Some(Ok(tuple)) = Tuples::new(Lane::Orders, tuple).next() else { return false };
         Lane::Orders.columns().iter().all(|column| self.has(column.name, &tuple))
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
-use forebay_shard::ShardPool;
+use forebay_model::ShardId;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::time::{sleep, timeout};
+
+use crate::pool::{ShardError, ShardPool};
 
 const MOVES_LOCK: i64 = 0x666f_7265_0003;
 /// How often it is looked whether the lead is still held.
@@ -14,31 +15,36 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The lead of a shard's moves, held for as long as its connection lives.
 #[derive(Debug)]
-pub struct Lead(PgConnection);
+pub struct MovesLead {
+    shard: ShardId,
+    connection: PgConnection,
+}
 
-impl Lead {
+impl MovesLead {
     /// Takes it, where no other process has it.
     ///
     /// # Errors
     /// Where the shard does not answer.
-    pub async fn take(pool: &ShardPool) -> Result<Option<Self>> {
+    pub async fn take(pool: &ShardPool) -> Result<Option<Self>, ShardError> {
+        let shard = pool.shard();
         let mut lease = pool.acquire().await?.cut_unless_done();
         let lock = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MOVES_LOCK);
-        let is_taken: bool = lock.fetch_one(&mut *lease).await?;
+        let is_taken: bool = lock.fetch_one(&mut *lease).await.map_err(|error| ShardError::Failed { shard, error })?;
         if is_taken {
-            return Ok(Some(Self(lease.detach())));
+            return Ok(Some(Self { shard, connection: lease.detach() }));
         }
         lease.done();
         Ok(None)
     }
 
-    /// Ends when it is lost.
-    pub async fn lost(&mut self) -> Error {
+    /// Ends when it is lost, with why.
+    pub async fn lost(&mut self) -> ShardError {
         loop {
             sleep(LOOK_EVERY).await;
-            let answer = timeout(LOOK_EVERY, self.0.ping()).await;
-            if let Err(error) = answer.context("the shard does not answer").and_then(|answer| Ok(answer?)) {
-                return error;
+            match timeout(LOOK_EVERY, self.connection.ping()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return ShardError::Failed { shard: self.shard, error },
+                Err(_late) => return ShardError::Slow { shard: self.shard, within: LOOK_EVERY },
             }
         }
     }

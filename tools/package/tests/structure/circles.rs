@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-type Module = Vec<String>;
+use super::sources::{Module, crates, files_below, joined, text, tokens_of, without_tests};
 
 /// The sources of one crate, tests left out.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Sources {
         }
     }
 
-    /// `path`, as it stands in `at` within so many modules of the same file; none if it is of another crate.
+    /// `path`, as it stands in `at` within `inline` modules of the same file; none if it is of another crate.
     fn absolute(&self, at: &Module, inline: usize, path: &[String]) -> Option<Module> {
         let ups = path.iter().take_while(|each| *each == "super").count();
         let rest = |from: &[String], n: usize| Some([from, &path[n..]].concat());
@@ -180,107 +180,11 @@ fn tree(tokens: &[String], before: &Module, all: &mut Vec<(Module, String)>) -> 
     if renamed { i + 2 } else { i }
 }
 
-/// Words, `::` and single signs; comments and what stands in quotes left out.
-fn tokens_of(source: &str) -> Vec<String> {
-    let (chars, mut tokens, mut i) = (source.chars().collect::<Vec<_>>(), Vec::new(), 0);
-    let find = |from: usize, end: &str| {
-        let end: Vec<_> = end.chars().collect();
-        (from..chars.len()).find(|at| chars[*at..].starts_with(&end)).map_or(chars.len(), |at| at + end.len())
-    };
-    while i < chars.len() {
-        let rest = &chars[i..];
-        i = match rest {
-            ['/', '/', ..] => find(i, "\n"),
-            ['/', '*', ..] => find(i, "*/"),
-            ['r', '"' | '#', ..] if rest.iter().skip(1).find(|each| **each != '#') == Some(&'"') => {
-                let hashes = rest.iter().skip(1).take_while(|each| **each == '#').count();
-                find(i + hashes + 2, &format!("\"{}", "#".repeat(hashes)))
-            }
-            ['"', ..] => {
-                let mut end = i + 1;
-                while chars.get(end).is_some_and(|each| *each != '"') {
-                    end += if chars[end] == '\\' { 2 } else { 1 };
-                }
-                end + 1
-            }
-            ['\'', '\\', ..] => find(i + 3, "'"),
-            ['\'', _, '\'', ..] => i + 3,
-            [first, ..] if first.is_alphanumeric() || *first == '_' => {
-                let word: String = rest.iter().take_while(|each| each.is_alphanumeric() || **each == '_').collect();
-                let end = i + word.chars().count();
-                tokens.push(word);
-                end
-            }
-            [':', ':', ..] => {
-                tokens.push("::".to_owned());
-                i + 2
-            }
-            [first, ..] => {
-                tokens.extend((!first.is_whitespace()).then(|| first.to_string()));
-                i + 1
-            }
-            [] => i,
-        }
-    }
-    tokens
-}
-
-/// `tokens` without what stands under `#[cfg(test)]`; modules of files of their own go to `of_tests`.
-fn without_tests(tokens: &[String], at: &Module, of_tests: &mut BTreeSet<Module>) -> Vec<String> {
-    let (mut kept, mut i) = (Vec::new(), 0);
-    while i < tokens.len() {
-        if !tokens[i..].iter().map(String::as_str).take(7).eq(["#", "[", "cfg", "(", "test", ")", "]"]) {
-            kept.push(tokens[i].clone());
-            i += 1;
-            continue;
-        }
-        i += 7;
-        if let [word, name, end, ..] = &tokens[i..]
-            && (word == "mod" && end == ";")
-        {
-            of_tests.insert(joined(at, name));
-        }
-        let mut depth = 0_usize;
-        while let Some(token) = tokens.get(i) {
-            i += 1;
-            match token.as_str() {
-                "{" | "(" | "[" => depth += 1,
-                "}" | ")" | "]" => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth == 0 && (token == ";" || token == "}") {
-                break;
-            }
-        }
-    }
-    kept
-}
-
-fn joined(at: &[String], name: &str) -> Module {
-    [at, &[name.to_owned()]].concat()
-}
-
-fn text(part: &std::ffi::OsStr) -> String {
-    part.to_string_lossy().into_owned()
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("it is readable").path());
-    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    let sources = files.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
-    sources.chain(folders.iter().flat_map(|each| files_below(each))).collect()
-}
-
 #[test]
 fn modules_side_by_side_do_not_need_one_another() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let rooms = ["crates", "tools"].iter().flat_map(|room| fs::read_dir(root.join(room)).expect("it is readable"));
-    let rooms = rooms.map(|entry| entry.expect("it is readable").path());
-    let crates: BTreeSet<_> = rooms.chain(["ingest", "writer", "query"].iter().map(|name| root.join(name))).collect();
     let mut found = Vec::new();
-    for each in crates {
-        let name = each.file_name().map(text).unwrap_or_default();
-        for (circle, why) in Sources::of(&each.join("src")).circles() {
+    for (name, folder) in crates() {
+        for (circle, why) in Sources::of(&folder.join("src")).circles() {
             found.push(format!("{name}/src/{circle}"));
             found.extend(why.iter().map(|why| format!("  {why}")));
         }
