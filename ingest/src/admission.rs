@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_is_none_is_refused() {
+    fn an_invalid_schema_is_refused() {
         for (schema, said) in [
             (json!({"properties": {"x": {"type": "texts"}}}), "/properties/x/type"),
             (json!({"$schema": "http://json-schema.org/draft-07/schema#"}), "must be \"https://json-schema.org"),

@@ -1,4 +1,4 @@
-//! The bound on bytes in hand. Whoever reads a request into memory holds a permit for its bytes, and the permit travels
+//! The bound on bytes in hand. A request that is read into memory holds a permit for its bytes, and the permit travels
 //! with them until they are logged.
 
 use std::sync::Arc;

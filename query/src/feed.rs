@@ -1,4 +1,4 @@
-//! The feed: what was stored, shard by shard in the order of its log, from a position on. Whoever follows it keeps the position that it has
+//! The feed: what was stored, shard by shard in the order of its log, from a position on. Its reader keeps the position that it has
 //! come to, and goes on from there after a crash.
 
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl Follower {
         if position.is_empty() { BEGINNING.to_owned() } else { position.to_string() }
     }
 
-    /// What was stored next, about so much of it. Nothing where there is nothing.
+    /// What was stored next, about `rows` facts of it. Nothing where there is nothing.
     ///
     /// # Errors
     /// Where a shard does not answer, and is not to be left out.

@@ -85,7 +85,7 @@ pub struct WriterOptions {
 const STREAM_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
 
 impl Settings {
-    /// The most bytes of frames that are committed together, where there are so many shards; as many are read ahead.
+    /// The most bytes of frames that are committed together, where there are that many shards; as many are read ahead.
     pub(crate) fn batch_bytes(&self, shards: usize) -> usize {
         let streams = shards.max(1) * StreamKind::ALL.len();
         (self.options.memory_max.as_u64() as usize / streams).clamp(*STREAM_BYTES.start(), *STREAM_BYTES.end()) / 2

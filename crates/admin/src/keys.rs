@@ -134,7 +134,7 @@ impl ClientsFile {
     /// Adds a client with a key, which may be bound.
     ///
     /// # Errors
-    /// Where there is one of that name, or a right is none.
+    /// Where there is one of that name, or a right is not known.
     pub fn add(&mut self, name: &str, rights: &[String], limits: Limits, bounds: Bounds<'_>) -> Result<NewKey> {
         if self.client(name).is_ok() {
             bail!("there is a client {name:?} already: `rotate` gives it another key");

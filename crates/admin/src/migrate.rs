@@ -1,6 +1,6 @@
 //! The streams of the log, the first shard map, and the tables of the shards.
 //!
-//! Streams come before the map, because whoever sees a map counts on its streams. The map says which system it is, and what takes in the
+//! Streams come before the map, because every process that sees a map counts on its streams. The map says which system it is, and what takes in the
 //! shards writes that into them. Running it again changes nothing.
 
 use std::sync::Arc;

@@ -28,7 +28,7 @@ impl System {
     /// that somebody has named.
     ///
     /// # Errors
-    /// [`BadSetting`] where an address is none, or does not fit the map; else why the map cannot be read.
+    /// [`BadSetting`] where an address is not valid, or does not fit the map; else why the map cannot be read.
     pub async fn find(log: LogArgs, shards: &ShardArgs) -> Result<Self> {
         let settings = log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))?;
         let read = async { Log::connect(settings).await?.read_map().await };
@@ -44,7 +44,7 @@ impl System {
     /// Connects to the log.
     ///
     /// # Errors
-    /// [`BadSetting`] where the address is none, else why it cannot be reached.
+    /// [`BadSetting`] where the address is not valid, else why it cannot be reached.
     pub async fn connect_log(&self) -> Result<Log> {
         Ok(Log::connect(self.log_settings()?).await?)
     }
@@ -52,7 +52,7 @@ impl System {
     /// Where the log is.
     ///
     /// # Errors
-    /// [`BadSetting`] where the address is none.
+    /// [`BadSetting`] where the address is not valid.
     pub fn log_settings(&self) -> Result<LogSettings, BadSetting> {
         self.log.settings().map_err(|error| BadSetting::new(format!("--nats: {error}")))
     }

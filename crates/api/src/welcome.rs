@@ -1,4 +1,4 @@
-//! What a service says of itself, to whoever comes by without a path.
+//! What a service says of itself to a client that names no path.
 
 use std::collections::BTreeMap;
 

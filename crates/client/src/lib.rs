@@ -2,7 +2,7 @@
 //!
 //! What it knows is what the interface says of sending again: a refusal that passes says when to come back, a batch that was cut short says
 //! how many of its lines are settled, and an order that carries what makes it the same order can be sent any number of times.
-//! [`Client`] does all of that by itself; whoever has a loop of their own, as `forebay replay` has, takes single requests ([`Client::send`],
+//! [`Client`] does all of that by itself; a program with a loop of its own, such as `forebay replay`, takes single requests ([`Client::send`],
 //! [`Client::receipt`]) and [`Lines`], which says what is sent next. It must never know how a service works inside.
 //!
 //! | module | concept |

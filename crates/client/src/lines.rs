@@ -44,7 +44,7 @@ pub enum Then {
 }
 
 impl Lines {
-    /// These lines, at most so many in one request.
+    /// These lines, with the most that go into one request.
     pub fn new(lines: Range<usize>, at_once: usize) -> Self {
         Self { rest: lines, at_once: at_once.max(1) }
     }

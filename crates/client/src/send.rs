@@ -88,7 +88,7 @@ impl Client {
         Ok(sent)
     }
 
-    /// Sends a part of orders, which stands behind so many others.
+    /// Sends a part of orders; `before` others stand before it.
     async fn deliver(
         &self,
         part: &Piece,

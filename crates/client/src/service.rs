@@ -13,7 +13,7 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 /// A peer that is not there any more is noticed after about this time.
 const PEER_GONE: Duration = Duration::from_secs(20);
 
-/// The address is none that can be asked.
+/// The address is not one that can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address:?}: {reason}")]
 pub struct BadAddress {

@@ -96,7 +96,7 @@ pub struct HomeArgs {
 }
 
 impl UpArgs {
-    /// The same, with a port for each shard, where the data of so many are there already.
+    /// The same, with a port for each shard, where the data of as many shards are there already.
     ///
     /// # Errors
     /// Where shards would be left out, or there is no port for one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forebay_terminal::note;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// So much of one log is looked at in one go.
+/// The bytes of one log that are looked at in one go.
 const LOOK_BYTES: u64 = 256 * 1024;
 
 /// One log that is followed.

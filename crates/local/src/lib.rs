@@ -170,7 +170,7 @@ impl LocalSystem {
             note!("replaying the sample");
             match self.replay_sample(args, home).await {
                 Ok(shown) => Shown::Sample(Box::new(shown)),
-                // Whoever decides how to go on needs the servers for it, and the other streams go on meanwhile.
+                // The operator needs the servers to decide how to go on, and the other streams go on meanwhile.
                 Err(error) => Shown::Halted(error.downcast()?),
             }
         };
@@ -330,7 +330,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one, and gives the exit code that goes with it. In the background the end of a terminal is none.
+    /// Waits for one, and gives the exit code that goes with it. In the background the end of a terminal does not count.
     async fn next(&mut self) -> u8 {
         loop {
             tokio::select! {

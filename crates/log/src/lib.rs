@@ -1,10 +1,10 @@
 //! The log: frames of facts in NATS JetStream, and the shard map beside them. Per shard one stream of what was logged, and one of
 //! what was derived, with a subject for each lane, and one for control frames.
 //!
-//! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; whoever answers
+//! Two promises are kept here. A frame counts as logged only when JetStream has acknowledged it; a service that answers
 //! "accepted" waits for [`Log::publish`]. And nothing is skipped silently: a reader compares its position with the
 //! stream (incarnation, tail, gaps) whenever it starts or starts anew, compares each frame with its checksum, and stops with
-//! a [`ReadError`] where something does not fit. Positions are kept by whoever reads; no JetStream acknowledgement of a consumer is involved.
+//! a [`ReadError`] where something does not fit. Positions are kept by the reader; no JetStream acknowledgement of a consumer is involved.
 //!
 //! This crate must never know Postgres, HTTP, or what the tuples of a frame mean: a payload is bytes.
 //!

@@ -36,7 +36,7 @@ impl Log {
                     return log;
                 }
                 Err(error) => {
-                    // That it is away is news for whoever watches the service's health; anything else wants somebody.
+                    // That it is away is told by the service's health; anything else wants somebody.
                     if !matches!(error, LogError::Unreachable { .. }) {
                         error!(%error, "the log cannot be used as it is");
                     }

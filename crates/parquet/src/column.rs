@@ -43,7 +43,7 @@ impl Column {
         Some(&self.cells.bytes[self.cells.starts[row]..end?])
     }
 
-    /// Reads at most so many rows. Gives how many.
+    /// Reads at most `rows` rows. Gives how many.
     pub(crate) fn read(&mut self, rows: usize) -> Result<usize, ParquetError> {
         let Self { kind, level, cells, .. } = self;
         let (kind, level) = (*kind, *level);

@@ -6,7 +6,7 @@ use forebay_model::Timestamp;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
-/// An order, or what one key of a view sees of it, borrowed from whoever has it.
+/// An order, or what one key of a view sees of it, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
     /// Its id.

@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use crate::column::Column;
 use crate::kind::Kind;
 
-/// So many rows are read at a time.
+/// How many rows are read at a time.
 const ROWS: usize = 64;
 
 /// A file that is read row by row. Columns within lists are not to be seen; those within structures are, by their path

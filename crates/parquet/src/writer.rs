@@ -16,11 +16,11 @@ use parquet::schema::types::ColumnPath;
 
 use crate::order::{Order, Shape, name};
 
-/// A group with so many bytes is full.
+/// A group with this number of bytes is full.
 const GROUP_BYTES: usize = 8 << 20;
 /// What a row takes besides its texts.
 const ROW_BYTES: usize = 48;
-/// So many values are handed over to a column at a time.
+/// How many values are handed over to a column at a time.
 const VALUES: usize = 1024;
 
 /// Readers find the groups of a range of time by the statistics of `timestamp`. Statistics of texts would only make the
@@ -100,7 +100,7 @@ impl OrderWriter {
         self.group.bytes() >= GROUP_BYTES
     }
 
-    /// Writes what was taken as a group of rows: some tens of milliseconds of work. An empty group is none.
+    /// Writes what was taken as a group of rows: some tens of milliseconds of work. An empty group is not written.
     ///
     /// # Errors
     /// Never in practice: it is written into memory.

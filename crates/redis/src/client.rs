@@ -32,7 +32,7 @@ pub(crate) struct Login {
 
 impl Client {
     /// # Errors
-    /// Where the authorities are none.
+    /// Where the authorities are not valid.
     pub(crate) fn new(place: Target, sentinels: Login, authorities: Option<Vec<u8>>) -> Result<Self, RedisError> {
         let client = Self { place, sentinels, authorities };
         match &client.place.setup {

@@ -1,6 +1,6 @@
 //! Redis, however it is set up: one server, the primary that sentinels name, or a cluster.
 //!
-//! This crate must never know what is kept there, nor what becomes of a command that fails: whoever sends one goes on without it,
+//! This crate must never know what is kept there, nor what becomes of a command that fails: the caller goes on without it,
 //! and connects anew.
 //!
 //! | module | concept |

@@ -93,9 +93,9 @@ impl Chunk {
 /// How large chunks become.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkSize {
-    /// A chunk with so many records is full; not 0.
+    /// A chunk with this number of records is full; not 0.
     pub(crate) records: usize,
-    /// A chunk with so many bytes, of what is sent and what is not, is full; its last record may go beyond.
+    /// A chunk with this number of bytes, of what is sent and what is not, is full; its last record may go beyond.
     pub(crate) bytes: usize,
 }
 

@@ -9,7 +9,7 @@ pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 /// What is told.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// It begins, with so many bytes of files, where that is known.
+    /// It begins, with how many bytes the files have, where that is known.
     Begins {
         /// Their length on the disk, compressed or not.
         bytes: Option<u64>,

@@ -50,7 +50,7 @@ fn states() {
     }
 }
 
-/// Nobody here reads them; whoever does finds the same fields.
+/// Nothing here reads them; other programs find the same fields.
 #[test]
 fn rejects() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 //! One thread reads the files and cuts them into chunks of whole records; several connections send these, each chunk as
 //! one request, and send it again until every record of it is accepted or rejected; one journal notes the outcome in the
 //! order of the files. Lines of NDJSON are passed on without being looked into, because the sender shares the machine with
-//! whoever receives.
+//! the receiver.
 //!
 //! Where it is told the address of query, it goes on until it is decided what became of every order that was accepted.
 //!

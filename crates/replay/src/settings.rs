@@ -116,7 +116,7 @@ impl Settings {
     /// A client of these addresses.
     ///
     /// # Errors
-    /// [`BadSetting`] where one of them is none.
+    /// [`BadSetting`] where one of them is not valid.
     pub(crate) fn client(&self) -> Result<Client, BadSetting> {
         let bad = |flag: &'static str| move |error: BadAddress| BadSetting::new(format!("{flag} {error}"));
         let mut client = Client::new(&self.to).map_err(bad("--to"))?;

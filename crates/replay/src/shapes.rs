@@ -250,7 +250,7 @@ fn prices_say_their_currency_and_a_sign_of_several_is_not_guessed() {
     assert!(chunk.refused[0].detail.contains("is in EUR, and the order in USD"), "{}", chunk.refused[0].detail);
 }
 
-/// What is left of a file behind so many records, as a run reads it that goes on there: the orders, and the places of what is refused.
+/// What is left of a file behind its first `records`, as a run reads it that goes on there: the orders, and the places of what is refused.
 fn behind(path: &Path, map: &str, records: usize) -> (Vec<String>, Vec<u64>) {
     let map = Map::parse(map).unwrap();
     let (_, source) = Plan::of_file(path, map).open(&Input::new(path)).unwrap();

@@ -33,7 +33,7 @@ pub enum Need {
     OptionalOnceSeen,
 }
 
-/// The handle by which whoever uses a dependency reports its state.
+/// The handle by which the user of a dependency reports its state.
 #[derive(Debug, Clone)]
 pub struct Dependency {
     name: String,
@@ -159,7 +159,7 @@ impl Dependency {
         self.health.report(&self.name, self.need, State::Down { reason: reason.into(), halted: true });
     }
 
-    /// Nobody depends on it any more; whoever reports on it after that does again.
+    /// Nothing depends on it any more; a report after that brings it back.
     pub fn forget(self) {
         let mut dependencies = self.health.dependencies.write().unwrap_or_else(PoisonError::into_inner);
         dependencies.remove(&self.name);

@@ -83,7 +83,7 @@ impl LogFrame {
         }
     }
 
-    /// It is none of a lane, and says nothing.
+    /// It is of no lane, and says nothing.
     pub fn saying_nothing(self, of: StreamKind) -> IndexedFrame {
         IndexedFrame {
             frame: self,

@@ -78,7 +78,7 @@ impl StreamPosition {
     pub async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
         let mut positions: Vec<Self> = Vec::new();
         for row in sqlx::query(SQL).fetch_all(connection).await? {
-            // Streams and lanes of a later version are none of ours.
+            // Streams and lanes of a later version are not known here.
             let Ok(stream) = row.try_get::<&str, _>("stream")?.parse() else { continue };
             if positions.last().is_none_or(|last| last.stream != stream) {
                 positions.push(Self::from_row(stream, &row)?);

@@ -40,7 +40,7 @@ impl SumTable {
     /// The statement that adds rows to it: `rows` is a query that gives, for each of what they are of, orders and total.
     pub(crate) fn add(self, rows: &str) -> String {
         let Self { name, of, .. } = self;
-        // Always in one order, as whoever locks several rows has to.
+        // Always in one order: two statements that lock the same rows in different orders would wait for each other.
         format!(
             "insert into {name} as known ({of}, orders, total) {rows} order by {of} on conflict ({of}) do update \
                 set orders = known.orders + excluded.orders, total = known.total + excluded.total"

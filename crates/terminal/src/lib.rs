@@ -2,7 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `print` | data and messages, whoever reads them |
+//! | `print` | data and messages, for people and programs |
 //! | `text` | numbers and what is not known, as people read them |
 //! | `figures` | the map and each shard's figures |
 //! | `moves` | what is to move, and how far it has come |

@@ -1,4 +1,4 @@
-//! How data comes to standard output and messages to standard error. Whoever reads them may have had enough (`forebay shards | head -1`):
+//! How data comes to standard output and messages to standard error. The reader may have had enough (`forebay shards | head -1`):
 //! then the command goes on to its end, quietly, and its exit code says what it always says.
 
 use std::fmt::Arguments;

@@ -147,7 +147,7 @@ impl Group {
             ack_seconds.record(begin.elapsed());
             for Pending { done, held, .. } in parts {
                 drop(held);
-                // Whoever waited for it may have gone away.
+                // The client that waited for it may have gone away.
                 let _ = done.send(outcome.clone());
             }
             is_shut

@@ -39,7 +39,7 @@ impl Meaning<'_> {
             // By their value, whichever way it is written. Large ones that differ little are alike here; their shard tells them apart.
             Value::Number(number) => {
                 self.0.update(b"1");
-                // There is no number below zero that is none.
+                // Zero has no sign: -0 and 0 are one number.
                 self.0.update(&(number.as_f64().unwrap_or_default() + 0.0).to_be_bytes());
             }
             Value::String(text) => {

@@ -12,7 +12,7 @@ use crate::harness::{Ingest, ndjson, order};
 /// What a bomb becomes.
 const BOMB_BYTES: usize = 512 << 20;
 
-/// Writes so many bytes of something that compresses well.
+/// Writes N bytes of something that compresses well.
 async fn fill(mut encoder: impl AsyncWrite + Unpin, begin: &[u8], filling: u8) {
     encoder.write_all(begin).await.unwrap();
     let block = vec![filling; 1 << 20];

@@ -1,4 +1,4 @@
-//! A row for each item of an order, for whoever counts articles: what the view `order_items` of a shard has.
+//! A row for each item of an order, for sums over articles: what the view `order_items` of a shard has.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -59,7 +59,7 @@ pub(super) fn push_ndjson(out: &mut Vec<u8>, fact: &Fact<'_>) {
     }
 }
 
-/// The items of an order, numbered from 1, each with its text. What is none, somebody else has written.
+/// The items of an order, numbered from 1, each with its text. What is not valid, somebody else has written.
 fn items<'a>(fact: &Fact<'a>) -> impl Iterator<Item = (usize, Item<'a>, &'a str)> {
     let texts: Vec<&'a RawValue> = serde_json::from_str(fact.items).unwrap_or_default();
     let read = |text: &'a RawValue| Some((serde_json::from_str(text.get()).ok()?, text.get()));

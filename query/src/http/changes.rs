@@ -84,7 +84,7 @@ fn page(piece: &Piece, next: &str) -> Response {
 }
 
 /// A stream of pieces, until the client goes, or would not come in any more, the service stops, or a shard does not answer any more: then it
-/// ends, and whoever reads it goes on from the last position.
+/// ends, and its reader goes on from the last position.
 fn follow(app: App, admission: Admission, follower: Follower, first: Piece, framing: Framing) -> Response {
     let ended = async move { admission.ended().await }.boxed().shared();
     let begin = (app, ended, follower, Some(first));

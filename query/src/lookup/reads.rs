@@ -79,7 +79,7 @@ impl Lookup<'_> {
         Ok(found)
     }
 
-    /// Looks through every window, newest first, until so many rows are found.
+    /// Looks through every window, newest first, until `limit` rows are found.
     async fn walk(
         &mut self,
         unit: Unit,

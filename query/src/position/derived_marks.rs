@@ -148,7 +148,7 @@ mod tests {
     /// What a source may come to next.
     #[derive(Clone, Debug)]
     enum Step {
-        /// It has derived so many frames further, and published so many.
+        /// How many frames further it has derived, and how many it has published.
         On(u64, u64),
         /// The target's stream is another one.
         Lost,

@@ -1,7 +1,7 @@
 //! Receipts through derived streams: what a receipt of orders means where readers see what follows from them.
 //!
 //! Only the shard that has stored an order knows where its index entry and its views lie: its writer publishes them behind the
-//! commit, and then notes how far it has come for each target, and the last position there. Whoever reads a target with a
+//! commit, and then notes how far it has come for each target, and the last position there. A read of a target with a
 //! receipt waits until the source has come past the receipt, and takes that position from the very note that says so: from a
 //! notice, as old a one as will do, or else from the source's database.
 

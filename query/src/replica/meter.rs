@@ -33,7 +33,7 @@ impl Meter {
             counter!(SERVER_READS.name, &labels)
         });
         let meter = Self { answers: answers.collect(), shard, reads: reads.into() };
-        // Whoever watches how these grow would not see the first of each otherwise.
+        // Otherwise the first increase of each could not be seen.
         ShardError::classes().for_each(|class| meter.count_failed(class, 0));
         meter
     }

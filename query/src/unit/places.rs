@@ -98,7 +98,7 @@ impl Shards {
         if kind == StreamKind::Logged {
             return Ok(direct);
         }
-        // Whoever has decided it has derived what follows, for shards of a map that is not known here.
+        // The shard that has decided it has derived what follows, for shards of a map that is not known here.
         let sources = self.decided(StreamKind::Logged, of(StreamKind::Logged), patience.until).await?;
         let map = self.moved().map()?;
         let pairs = sources.into_iter().flat_map(|source| map.shards().map(move |target| (source, target)));

@@ -126,7 +126,7 @@ impl Dataset {
         Ok(Self { recipe, file, rows, shards })
     }
 
-    /// Writes a file of the events of these orders that are wanted, and so many at most.
+    /// Writes a file of the events of these orders that are wanted, at most `most`.
     ///
     /// # Errors
     /// Where it cannot be written.

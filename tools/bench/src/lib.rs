@@ -21,7 +21,7 @@
 //! | [`rows`] | what is measured, a module for each family of rows |
 //! | [`report`] | table, JSON, Markdown and plots |
 
-#![allow(clippy::disallowed_methods, reason = "a tool is no service: whoever runs it sees what dies")]
+#![allow(clippy::disallowed_methods, reason = "a tool is no service: its user sees what dies")]
 
 pub mod bench;
 pub mod dataset;

@@ -19,9 +19,9 @@ pub struct Progress(Vec<PgConnection>);
 /// How many rows of all lanes together are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// So many are stored.
+    /// This number is stored.
     Stored(u64),
-    /// So many are committed, whatever became of them, or more: what is derived again counts again.
+    /// This number is committed, whatever became of it, or more: what is derived again counts again.
     Committed(u64),
 }
 

@@ -220,7 +220,7 @@ pub async fn databases(servers: &Servers, name: &str, template: &str, shards: us
     Ok(databases)
 }
 
-/// Deletes databases, whoever is still connected to them.
+/// Deletes databases, even while processes are connected to them.
 ///
 /// # Errors
 /// What `psql` says.

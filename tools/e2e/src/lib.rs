@@ -11,7 +11,7 @@
 //! | [`matrix`] | the fault cases, and how one is run |
 //! | [`soak`] | very many orders and events, and a model of what becomes of them |
 
-#![allow(clippy::disallowed_methods, reason = "a tool is no service: whoever runs it sees what dies")]
+#![allow(clippy::disallowed_methods, reason = "a tool is no service: its user sees what dies")]
 
 pub mod audit;
 pub mod load;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The first answer that is more than "not now": 503 with `Retry-After` is what every service may say while it or what it
-/// needs is too busy, so whoever wants to know what an answer holds asks again. It waits a tenth of what the service asks for.
+/// needs is too busy, so a test that wants to know what an answer holds asks again. It waits a tenth of what the service asks for.
 ///
 /// # Errors
 /// Where there is no answer, or only such ones for a minute: then what the last one says.

@@ -1,7 +1,7 @@
 //! The directory that servers live in: its lock, its place, and what a killed run has left in it.
 //!
 //! ```text
-//! DIR/lock        held by whoever runs the servers; holds that process's id
+//! DIR/lock        held by the process that runs the servers; holds its id
 //! DIR/logs/       one file per process
 //! DIR/servers/    the servers' data; a symbolic link where DIR is closed to the servers' user
 //! ```

@@ -3,7 +3,7 @@
 //!
 //! Two promises shape everything here. **What was started is stopped**: on `stop`, on drop, and also when the
 //! process that started it is killed with `kill -9` (each server asks the kernel for a signal when its parent dies).
-//! **A killed run leaves nothing that prevents the next**: a directory is owned by whoever holds its lock, and a new
+//! **A killed run leaves nothing that prevents the next**: a directory is owned by the process that holds its lock, and a new
 //! owner first removes the processes and pid files that the last one left.
 //!
 //! It must never know orders, lanes, frames or tables, nor what the services are told beyond the servers' addresses and where

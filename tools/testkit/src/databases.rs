@@ -51,7 +51,7 @@ impl Databases {
         self.allow_connections(shard, true).await;
     }
 
-    /// Keeps a copy of a database as it is now. Whoever is connected is cut off.
+    /// Keeps a copy of a database as it is now. Open connections are cut off.
     pub async fn keep_copy(&self, shard: usize) {
         let name = self.name(shard);
         self.take_down(shard).await;

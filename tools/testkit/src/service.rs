@@ -90,7 +90,7 @@ impl Served {
         }
     }
 
-    /// Checks that every counter of a table is there before anything has happened, for whoever watches how it grows.
+    /// Checks that every counter of a table is there before anything has happened, so that its first growth is seen.
     pub async fn assert_counters_begin(&self, table: &[Metric]) {
         let metrics = self.metrics().await;
         for Metric { name, .. } in table.iter().filter(|metric| metric.kind == Kind::Counter) {
@@ -126,7 +126,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body: JSON, or a string where it is none.
+    /// The body: JSON, or a string where it is not JSON.
     pub body: Value,
 }
 

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The rows behind a frame, at least so many of whole frames.
+    /// The rows behind a frame, at least `rows`, of whole frames.
     fn page(rows: &[(u64, u32)], behind: u64, limit: usize) -> VecDeque<(u64, u32)> {
         let rest = || rows.iter().copied().filter(move |(seq, _)| *seq > behind);
         let last = rest().take(limit).last().map_or(0, |(seq, _)| seq);

@@ -132,7 +132,7 @@ impl Target {
     }
 
     /// Publishes parts, and has then come to a position, if the stream is still the one that was looked at. While that takes no
-    /// frames, what it has not acknowledged is tried on: what is owed may be more than it has room for, and whoever began anew
+    /// frames, what it has not acknowledged is tried on: what is owed may be more than it has room for, and a worker that began anew
     /// each time would never come to an end. Returns whether it took no frames for a while.
     async fn publish(
         &mut self,

@@ -9,7 +9,7 @@ pub(crate) struct BatchSize {
 }
 
 const DIVISOR_MAX: usize = 256;
-/// So many batches in time, and they may be twice as large.
+/// After this number of batches in time they may be twice as large.
 const STREAK: u32 = 16;
 
 impl Default for BatchSize {

@@ -81,7 +81,7 @@ impl Moving {
         Ok(())
     }
 
-    /// Tells whoever asks why something stands still.
+    /// Tells why something stands still, where it is asked.
     async fn answer(&self) -> Infallible {
         let mut backoff = retry::BACKOFF;
         loop {
@@ -175,7 +175,7 @@ impl Moving {
             done = self.while_wanted((from, MoverShare::Copying), &mut copying) => done,
             done = self.while_wanted((from, MoverShare::Others), &mut others) => done,
             lost = lead.lost() => Err(lost.into()),
-            // Whoever goes on has connections to where they are now.
+            // The next mover has connections to where they are now.
             _ = replaced.changed() => Ok(()),
         }
     }

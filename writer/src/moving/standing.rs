@@ -1,4 +1,4 @@
-//! Why what moves stands still, as this process sees it: for whoever asks over the log, such as `forebay shards status`.
+//! Why what moves stands still, as this process sees it: for questions over the log, as `forebay shards status` asks them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

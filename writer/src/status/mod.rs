@@ -224,7 +224,7 @@ impl Status {
 }
 
 impl Now {
-    /// So many rows are parked no more. Where fewer are known to be, the figure is wrong and stays as it is: the shard has the true one, which is
+    /// `rows` rows are parked no more. Where fewer are known to be, the figure is wrong and stays as it is: the shard has the true one, which is
     /// read when the next session begins.
     fn unpark(&mut self, of: StreamId, lane: Lane, rows: u64) {
         let parked = &mut self.rows[lane].parked;
@@ -258,7 +258,7 @@ impl LaneMetrics {
 impl StreamMetrics {
     fn new(of: StreamId) -> Self {
         let labels = of.labels();
-        // Whoever watches how these grow would not see the first of each otherwise.
+        // Otherwise the first increase of each could not be seen.
         Failure::classes().for_each(|class| count_failures(of, class, 0));
         Self {
             lanes: PerLane::from_fn(|lane| LaneMetrics::new(lane, of.shard)),

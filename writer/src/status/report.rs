@@ -14,7 +14,7 @@ use crate::status::{State, Status};
 
 /// Answers with every stream.
 pub(crate) async fn get_streams(Shared(backlog): Shared<Backlog>, client: Client) -> Result<Response, Problem> {
-    // Whoever is bound has not the right to come here.
+    // A client that is bound has not the right to come here.
     client.binding(|| Ok(backlog.map()?.settings().views.in_force().clone()))?;
     let streams = Streams { streams: backlog.streams().iter().map(stream).collect() };
     let body = serde_json::to_vec(&streams)

@@ -3,7 +3,7 @@
 | module | concept |
 |---|---|
 | `client` | `Client` and `AsyncClient`: what is sent and asked, tried again until it is done |
-| `flow` | what is done one step after the other, whoever carries out the steps |
+| `flow` | what is done one step after the other, however the steps are carried out |
 | `batch` | many orders in one request; which of them are sent next |
 | `answer` | what an answer means |
 | `api` | types and routes, made of the description of the interface |

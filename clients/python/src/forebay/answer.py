@@ -17,7 +17,7 @@ class RefusedError(Exception):
         """Read what the service says."""
         self.status = response.status_code
         self.problem = problem_of(response)
-        said = f"{self.problem.code}: {self.problem.detail}" if self.problem else "which is none of Forebay's"
+        said = f"{self.problem.code}: {self.problem.detail}" if self.problem else "which is not one of Forebay's"
         super().__init__(f"answer {self.status} {said}")
 
     @property

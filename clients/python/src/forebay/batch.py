@@ -32,7 +32,7 @@ class Sent:
     """Of each request that it took."""
 
     def book(self, report: BatchReport, before: int) -> None:
-        """Take note of an answer to lines that stand behind so many others."""
+        """Take note of an answer to lines that stand behind others, with how many these are."""
         self.accepted += report.accepted
         self.rejected += report.rejected
         for error in report.errors:
@@ -79,7 +79,7 @@ class Then(Enum):
 
 
 def settled_by(got: httpx.Response | httpx.TransportError, lines: int) -> tuple[int, BatchReport | None, Then]:
-    """How many of so many lines an answer settles, what became of them, and how to go on."""
+    """How many of a request's lines an answer settles, what became of them, and how to go on."""
     if not isinstance(got, httpx.Response):
         # Nothing is known of any line. What was accepted is a duplicate when it is sent again.
         return 0, None, Then.LATER

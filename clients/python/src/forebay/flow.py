@@ -1,4 +1,4 @@
-"""What is done one step after the other, whoever carries out the steps.
+"""What is done one step after the other, however the steps are carried out.
 
 A flow is a generator: it yields what to ask, or how long to wait, and is sent what came back. So each thing is written
 once, for programs that wait and for those that do something else meanwhile, and is tried without a network.
@@ -50,7 +50,7 @@ class Patience:
     """For how long something has been tried without progress."""
 
     def __init__(self, most: float) -> None:
-        """Begin with so many seconds."""
+        """Begin with that number of seconds."""
         self.most = most
         self.renew()
 
@@ -103,7 +103,7 @@ def post_all(orders: Iterable[AnyOrder], seconds: float) -> Flow[Sent]:
 
 
 def _deliver(lines: list[bytes], key: str, before: int, patience: Patience, sent: Sent) -> Flow[None]:
-    """Send lines that stand behind so many others."""
+    """Send lines, with how many others stand before them."""
     at_once = len(lines)
     while lines:
         now = lines[:at_once]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 /// A fact by column, each value as its JSON text. Numbers stay as they are written.
 pub(crate) type Columns = BTreeMap<String, Box<RawValue>>;
 
-/// The columns of a JSON object; none where it is none.
+/// The columns of a JSON object; none of a text that is not one.
 pub(crate) fn columns(object: &str) -> Columns {
     serde_json::from_str(object).unwrap_or_default()
 }

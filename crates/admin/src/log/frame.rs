@@ -99,7 +99,7 @@ impl FrameReport {
         }
     }
 
-    /// Leaves out that many of its facts, and then all but so many. How many there are is what it counts for; one that has none counts for one.
+    /// Leaves out the first `skip` of its facts, and then all behind the next `most`. How many there are is what it counts for; one that has none counts for one.
     pub(super) fn cut(&mut self, skip: u64, most: u64) -> u64 {
         let all = self.facts.len();
         let bound = |facts: u64| usize::try_from(facts).unwrap_or(usize::MAX).min(all);

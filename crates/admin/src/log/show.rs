@@ -88,7 +88,7 @@ pub async fn show(
 }
 
 impl Frames<'_> {
-    /// The sequence number of the frame with the first of so many last facts of the kind, and how many stand before that one in it. The stream is
+    /// The sequence number of the frame with the first of the last N facts of the kind, and how many stand before that one in it. The stream is
     /// read from its end, in steps of which each is twice the one before.
     async fn last_ones(&self, count: u64) -> Result<(u64, u64)> {
         let StreamState { first_seq, last_seq, .. } = self.state;

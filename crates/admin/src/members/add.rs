@@ -1,5 +1,5 @@
-//! A shard comes to the system: its tables and streams first, the map last, because whoever sees a shard in the map counts on them. Each step
-//! may be done again, so whoever was cut off does the same once more.
+//! A shard comes to the system: its tables and streams first, the map last, because every process that sees a shard in the map counts on them. Each step
+//! may be done again, so a command that was cut off is run once more.
 
 use anyhow::{Context, Result, bail};
 use forebay_log::Log;

@@ -1,6 +1,6 @@
 //! A shard that has nothing any more leaves the system. It is said in the map that it leaves, so that nothing goes there; then its streams are sealed,
 //! so that nothing comes there however late; and once all that they had is where it belongs, the map does without it, and they go. Each step may be done
-//! again, so whoever was cut off does the same once more.
+//! again, so a command that was cut off is run once more.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

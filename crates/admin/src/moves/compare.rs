@@ -11,7 +11,7 @@ use forebay_shard::owner::{HashedRow, UnitRow, UnitSnapshot, rows_of_days};
 
 use crate::control::lease_of;
 
-/// So many rows are named.
+/// The most rows that are named.
 const NAMED_MAX: usize = 20;
 
 /// How the rows of two shards compare.
@@ -19,9 +19,9 @@ const NAMED_MAX: usize = 20;
 pub(super) struct Rows {
     /// What the target lacks.
     pub(super) missing: Vec<(Lane, UnitRow)>,
-    /// Those by name, at most so many.
+    /// The first of those by name.
     pub(super) missing_named: Vec<String>,
-    /// What the target has, and the source has not, or otherwise; by name, at most so many.
+    /// What the target has, and the source has not, or otherwise; the first by name.
     pub(super) differing: Vec<String>,
 }
 

@@ -21,7 +21,7 @@ const BYTES: std::ops::RangeInclusive<usize> = (128 << 10)..=(16 << 20);
 const LATE: Duration = Duration::from_millis(200);
 /// How often it is looked how far a shard has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Nothing is copied to a stream of which more than one in so many bytes is not committed.
+/// Nothing is copied to a stream of which more than one in N bytes is not committed.
 const STREAM_PART: u64 = 4;
 /// How long a publish may take.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ struct Flying {
 pub(super) struct Pacer(Mutex<Option<Instant>>);
 
 impl Pacer {
-    /// Waits until so many rows may go.
+    /// Waits until that number of rows may go.
     pub(super) async fn wait(&self, rows: u32, rows_per_s: Option<NonZeroU32>) {
         let Some(rate) = rows_per_s else { return };
         let at = {
@@ -133,14 +133,14 @@ impl Flow {
     }
 }
 
-/// Whether a stream of so many bytes and frames, of which the last `lag` are not committed, has so much of these that nothing is copied to it.
+/// Whether a stream with that many bytes and frames, of which the last `lag` frames are not committed, is too full for more copies.
 pub(super) fn has_too_much(lag: u64, bytes: u64, frames: u64, bytes_max: u64) -> bool {
     let mean = bytes / frames.max(1);
     lag.saturating_mul(mean) > bytes_max / STREAM_PART
 }
 
 impl State {
-    /// Whether so many bytes may go now. A frame that is larger than all may go alone.
+    /// Whether that number of bytes may go now. A frame that is larger than all may go alone.
     fn reserve(&mut self, bytes: usize) -> bool {
         let flying = self.reserved + self.flying.iter().map(|flying| flying.bytes).sum::<usize>();
         let may_go = !self.is_behind && (flying == 0 || flying + bytes <= self.limit);

@@ -15,7 +15,7 @@ use super::copy::Whole;
 use super::{Hands, Memory};
 use crate::control::lease_of;
 
-/// So many rows may be missing when the source stops to own the unit: what comes from then on waits until they are copied.
+/// The most rows that may be missing when the source stops to own the unit: what comes from then on waits until they are copied.
 const RELEASE_MAX: usize = 500;
 
 /// What was seen of a move.

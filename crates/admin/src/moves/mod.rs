@@ -73,7 +73,7 @@ const APPEND_WITHIN: Duration = Duration::from_secs(10);
 pub enum MoveEvent {
     /// A unit has come to a phase.
     Came(Entry, Phase),
-    /// So many rows of it were copied.
+    /// How many rows of it were copied.
     Copied(Entry, usize),
     /// The shard that is to own it has other rows, or cannot take some: these. The move turns back.
     Differs(Unit, Vec<String>),
@@ -121,7 +121,7 @@ pub struct Mover<'a> {
     kept: Option<(Instant, Unit)>,
 }
 
-/// What a mover remembers of a move. Whoever knows nothing of it does some things once more.
+/// What a mover remembers of a move. A mover that knows nothing of it does some things once more.
 #[derive(Debug, Default)]
 struct Memory {
     /// The control frames that are acknowledged.
@@ -202,7 +202,7 @@ impl<'a> Mover<'a> {
         self.decide(back).await
     }
 
-    /// Goes on with all that is under way, whoever began it, until nothing is.
+    /// Goes on with all that is under way, also of other movers, until nothing is.
     pub async fn run(&mut self, tell: Tell<'_, MoveEvent>) -> Result<()> {
         while self.go_on(tell).await? {}
         Ok(())

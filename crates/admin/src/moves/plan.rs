@@ -45,7 +45,7 @@ pub enum Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Buckets {
-    /// So many: the first that the shard has.
+    /// A number of them: the first that the shard has.
     Count(u16),
     /// These.
     These(BTreeSet<Bucket>),

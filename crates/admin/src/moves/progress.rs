@@ -159,7 +159,7 @@ async fn standing(log: &Log, map: &ShardMap, ways: &[WayProgress], figures: &Fig
     Ok(sentences)
 }
 
-/// Whether a stream has so much that is not committed that nothing is copied to it.
+/// Whether too much of a stream is not committed for more copies.
 fn is_behind(stream: &StreamFigures, bytes_max: u64) -> bool {
     let (Some(lag), Some(bytes), Some(frames)) = (stream.lag_frames, stream.log_bytes, stream.log_frames) else {
         return false;

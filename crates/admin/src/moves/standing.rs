@@ -45,7 +45,7 @@ pub(super) async fn ask(log: &Log) -> Result<Vec<Standing>> {
     Ok(told)
 }
 
-/// Answers whoever asks, for as long as it runs.
+/// Answers each request, for as long as it runs.
 ///
 /// # Errors
 /// Where the connection to the log is closed for good.

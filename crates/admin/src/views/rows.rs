@@ -54,7 +54,7 @@ pub(super) async fn wait_for_those_on_their_way(
     Ok(())
 }
 
-/// Asks a shard until there is an answer. One that fails is none.
+/// Asks a shard until there is an answer that is no failure.
 async fn answer_of<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
     until(|| tell(Step::Waiting(shard)), async || ask().await.ok().flatten()).await
 }

@@ -54,7 +54,7 @@ pub struct BatchReport {
     pub rejected: u64,
     /// The first 100 of them.
     pub errors: Vec<RejectedLine>,
-    /// By which the accepted orders are read, and asked what became of them; none where there are none.
+    /// By which the accepted orders are read, and asked what became of them; none where no order was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     /// Of a batch that was cut short: every line up to this one is accepted or rejected for good.

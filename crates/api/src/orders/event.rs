@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "NewEvent", transform = crate::description::by_kind))]
 pub struct NewEvent<V> {
-    /// Which event of its order: whoever sends it again sends the same id.
+    /// Which event of its order: sent again, it has the same id.
     #[cfg_attr(test, schemars(schema_with = "crate::description::id"))]
     pub event_id: String,
     /// Of which order; in a request that says so by its path, it may be left out.

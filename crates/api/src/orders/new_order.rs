@@ -1,4 +1,4 @@
-//! Orders as clients send them. Ingest reads them with a parser of its own, for speed; what that takes is described here, and whoever
+//! Orders as clients send them. Ingest reads them with a parser of its own, for speed; what that takes is described here, and a program that
 //! sends orders can write them with these types. `V` is what a JSON value is.
 
 use std::collections::BTreeMap;

@@ -156,7 +156,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
                     (None, false) => Which::All,
                 };
                 let ended = file.revoke(&args.name, &which)?;
-                let what = if which == Which::All { ", and is none any more" } else { "" };
+                let what = if which == Which::All { ", and is not one any more" } else { "" };
                 Ok((None, format!("client {:?} has lost {ended} keys{what}", args.name)))
             };
             edit(&args.change, ("keys revoke", asked), revoke).await?;

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "sample")]
     pub full: bool,
 
-    /// Check about so many orders, views and index entries of each shard, at random, and a tenth as many frames of each stream
+    /// Check about N orders, views and index entries of each shard, at random, and a tenth as many frames of each stream
     #[arg(long, value_name = "N", default_value_t = SAMPLE, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
 

@@ -145,7 +145,7 @@ async fn a_role_that_it_has_not_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_schema_of_orders_that_is_none_is_one_clear_error() {
+async fn an_invalid_schema_of_orders_is_one_clear_error() {
     let forebay = Forebay::new();
     forebay.write("schema.json", r#"{"properties": {"channel": {"type": "texts"}}}"#);
     for (role, file, said) in

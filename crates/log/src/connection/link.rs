@@ -46,7 +46,7 @@ impl Link {
         self.connected.clone()
     }
 
-    /// How often the connection was lost. Whoever waits for an answer and sees this grow will not get it any more:
+    /// How often the connection was lost. Where this grows while an answer is awaited, that answer will not come any more:
     /// the server does not send answers again.
     pub(crate) fn losses(&self) -> u64 {
         *self.losses.borrow()

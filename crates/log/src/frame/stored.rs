@@ -73,7 +73,7 @@ pub struct StoredFrame {
     pub kind: FrameKind,
     /// The message's id, where it has one that is fit to be a frame's.
     pub id: Option<FrameId>,
-    /// The frame, or the message that is none.
+    /// The frame, or the message that is not one.
     pub frame: Result<Frame, BadFrame>,
 }
 
@@ -98,7 +98,7 @@ impl StoredFrame {
         Ok(Self { position, kind, id, frame })
     }
 
-    /// The tuples of a frame; what stands in their place in a message that is none.
+    /// The tuples of a frame; what stands in their place in a message that is not a frame.
     pub fn payload(&self) -> &Bytes {
         match &self.frame {
             Ok(frame) => &frame.payload,

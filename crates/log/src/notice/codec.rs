@@ -54,7 +54,7 @@ impl Notice {
                 out.extend_from_slice(&(hours.len() as u16).to_be_bytes());
                 out.extend(hours.iter().flat_map(|hour| hour.to_be_bytes()));
             }
-            // Whoever has gathered more than can be written gets less precision, never a wrong notice.
+            // A notice of more than can be written is less precise, never a wrong notice.
             Touched::Everything | Touched::These { .. } => out.push(0),
         }
         out.extend_from_slice(&(self.derived.len() as u16).to_be_bytes());

@@ -1,7 +1,7 @@
 //! Commit notices: told after a commit, to everybody who listens. A notice wakes readers who wait for a position and
 //! tells caches what became stale.
 //!
-//! Notices are chained: each says from which position to which its commit went, so whoever misses one sees that from
+//! Notices are chained: each says from which position to which its commit went, so a reader that misses one sees that from
 //! the next. A lost notice is therefore harmless, and they need no stream.
 
 mod codec;

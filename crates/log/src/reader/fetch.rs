@@ -20,7 +20,7 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(50), CONNECTED_MAX);
 const CONNECTED_MAX: Duration = Duration::from_secs(1);
 /// A restarted server may take a while to find its streams again. A stream that is missing for longer is missing.
 const REFUSED_MAX: Duration = Duration::from_secs(10);
-/// After so many sessions that ended at the same place, the next frame is asked for by its place: it may be one whose
+/// After this number of sessions that ended at the same place, the next frame is asked for by its place: it may be one whose
 /// headers the client cannot read, which ends the connection each time it is delivered.
 const SESSIONS_WITHOUT_PROGRESS_MAX: u32 = 2;
 

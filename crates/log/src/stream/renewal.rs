@@ -1,7 +1,7 @@
 //! Making a stream another incarnation, with the frames that it holds.
 //!
 //! A stream that has lost its tail gives sequence numbers out again: the same position may mean two different frames, and
-//! whoever has kept something by position would not notice. Renewing the stream ends that: behind it, no position of before
+//! a process that has kept something by position would not notice. Renewing the stream ends that: behind it, no position of before
 //! is one of this stream. The frames stay where they are and nothing is copied, so there is no moment at which a frame could
 //! get lost, and publishing goes on meanwhile.
 

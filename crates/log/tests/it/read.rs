@@ -194,7 +194,7 @@ async fn a_frame_that_is_not_as_it_was_published_ends_the_reader() {
         assert!(read_error(&mut reader).await.is_loss(), "it is said again");
         let kept = log.frame(STREAM, seq).await.unwrap().unwrap().unwrap_err();
         assert!(kept.position.seq == seq && kept.headers.contains("Forebay-Epoch"), "{what}: {kept:?}");
-        // Behind it, frames can be read by whoever has decided so.
+        // Behind it, frames can be read where that was decided.
         let behind = Position { seq, ..first };
         let mut reader = log.read(STREAM, Some(ReadFrom { position: behind, frame_id: None })).await.unwrap();
         assert_eq!(read_many(&mut reader, 1).await[0].position.seq, seq + 1);
@@ -217,7 +217,7 @@ async fn a_frame_of_another_format_ends_the_reader_and_is_recognised_by_its_id()
     assert_eq!(error.to_string(), said);
     let kept = log.frame(STREAM, 3).await.unwrap().unwrap().unwrap_err();
     assert_eq!((kept.payload, kept.id.as_ref()), (later.payload.clone(), Some(&later.id)));
-    // Whoever has read it, such as a later version that ran before, reads on behind it.
+    // A reader that has read it, such as a later version that ran before, reads on behind it.
     let mut reader = log.read(STREAM, Some(behind(&(position, later)))).await.unwrap();
     assert_eq!(read_many(&mut reader, 1).await[0].position, next);
     let error = log.read(STREAM, Some(behind(&(position, frame("payload"))))).await.unwrap_err();

@@ -13,7 +13,7 @@ async fn foreign(log: &Log) -> jetstream::Context {
 }
 
 #[tokio::test]
-async fn streams_are_made_once_by_whoever_comes_first() {
+async fn streams_are_made_once_by_the_first_process() {
     let settings = settings("ensure").await;
     let log = Log::connect(settings.clone()).await.unwrap();
     let other = Log::connect(settings).await.unwrap();

@@ -146,7 +146,7 @@ fn content_of<'e>(event: &'e StoredEvent<'_>) -> Option<Content<'e>> {
 }
 
 impl<'a> StoredOrder<'a> {
-    /// Its events. What cannot be read, as only a foreign row can have it, is none.
+    /// Its events. What cannot be read, as only a foreign row can have it, is left out.
     pub(super) fn read_events(&self) -> StoredEvents<'a> {
         let text = self.events.and_then(|text| str::from_utf8(text).ok());
         StoredEvents::read(text).unwrap_or_default()

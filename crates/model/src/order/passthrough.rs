@@ -122,7 +122,7 @@ fn is_storable_number(text: &[u8]) -> bool {
         return false;
     };
     let exponent = text.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
-    // Written out it must still be one, for whoever reads it back and sends it again.
+    // Written out it must still be one, so that it can be read back and sent again.
     let is_short = plain_bytes(text.as_bytes()).is_some_and(|bytes| bytes <= NUMBER_CHARS_MAX);
     exponent.is_ok_and(|exponent| EXPONENTS.contains(&exponent))
         && is_short

@@ -3,10 +3,10 @@
 //! White space is left out where it means nothing, and a number counts as the digits that `jsonb` writes it with: `1e3` as `1000`. So an
 //! order that is accepted is as large, or smaller, when it is read back and sent again.
 
-/// Orders of at most so many bytes are not too large, whatever numbers they have: seven bytes with a comma become 402 at most.
+/// Orders of at most this number of bytes are not too large, whatever numbers they have: seven bytes with a comma become 402 at most.
 const NEVER_TOO_LARGE: usize = super::ORDER_BYTES_MAX / 64;
 
-/// Whether JSON of an order has more than so many bytes, in that sense. `text_bytes` is how long all of it is as it came.
+/// Whether JSON of an order has more than `bytes_max` bytes, in that sense. `text_bytes` is how long all of it is as it came.
 pub(crate) fn is_larger(parts: [&str; 2], text_bytes: usize, bytes_max: usize) -> bool {
     text_bytes > NEVER_TOO_LARGE && parts.into_iter().map(compact_bytes).sum::<usize>() > bytes_max
 }

@@ -43,7 +43,7 @@ impl Copied {
         out
     }
 
-    /// Reads the head of a payload of so many rows of a lane, and gives it with where the tuples begin. `None` where it is none, or of another
+    /// Reads the head of a payload of `rows` rows of a lane, and gives it with where the tuples begin. `None` where there is no valid head, or one of another
     /// version.
     pub fn decode(lane: Lane, rows: u32, payload: &[u8]) -> Option<(Self, usize)> {
         let mut rest = payload;

@@ -3,7 +3,7 @@
 //! What a shard owns stands in its own database, beside its position. Only control frames of its own log change it, each in the
 //! transaction that moves the position over it, and only to a higher epoch. So it does not matter how old the map of an ingest was,
 //! or how long a process was stopped between a decision and a publish. The map says what happens next to a unit that is under way,
-//! and changes by compare-and-swap; whoever moves units does what follows from the map and from what the shards say, so that any
+//! and changes by compare-and-swap; a mover does what follows from the map and from what the shards say, so that any
 //! process can go on with it, and several at once do no harm.
 //!
 //! A move of a unit from A to B, with the epochs of the map that decide it:

@@ -1,7 +1,7 @@
 //! Which shard answers for a unit.
 //!
 //! A reader begins at the shard that its map names, however old that is, and goes by what the shards say in the snapshots of their
-//! rows. Whoever presents a receipt is shown what it names, wherever its rows were sent on to since.
+//! rows. A client that presents a receipt is shown what it names, wherever its rows were sent on to since.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ pub enum RowFate {
 /// What becomes of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyFate {
-    /// It is stored, where it is not here yet. Nothing follows from it: whoever stored it first has derived that.
+    /// It is stored, where it is not here yet. Nothing follows from it: the shard that stored it first has derived that.
     Store,
     /// It is late, or not for this shard any more.
     PassOver,

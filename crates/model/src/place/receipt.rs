@@ -25,7 +25,7 @@ pub struct Receipt {
 pub struct Accepted {
     /// Its number, which is that of its first piece.
     pub request: RequestId,
-    /// How many pieces were settled. What lies behind them of a batch that was cut short is none of the receipt's.
+    /// How many pieces were settled. What lies behind them of a batch that was cut short is not the receipt's.
     pub pieces: u32,
     /// How many orders these have.
     pub orders: u64,

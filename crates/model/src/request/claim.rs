@@ -101,7 +101,7 @@ impl Claims {
         }
     }
 
-    /// Reads the claims to rows of a frame that has so many.
+    /// Reads the claims to rows of a frame that has `rows`.
     ///
     /// # Errors
     /// [`NotClaims`] where the bytes say anything else, or something about rows that there are not.

@@ -13,7 +13,7 @@ const LABEL_CHARS_MAX: usize = 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// A URL for each of its servers, the primary's first. There is no password in them: whoever connects has one of its own.
+    /// A URL for each of its servers, the primary's first. There is no password in them: each process that connects has one of its own.
     pub addresses: Vec<String>,
     /// What tells it from others, such as `region=eu`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

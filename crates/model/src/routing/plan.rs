@@ -12,11 +12,11 @@ pub struct Weighed(Vec<(ShardId, u64)>);
 /// What each shard is to have, in proportion.
 pub type Shares = BTreeMap<ShardId, NonZeroU32>;
 
-/// Nothing moves where no shard is further from its share than one part in so many.
+/// Nothing moves where no shard is further from its share than one part in N.
 const NEAR: u64 = 25;
-/// A shard may give one part in so many of its share more than it has too much: heavy buckets are then enough.
+/// A shard may give one part in N of its share more than it has too much: heavy buckets are then enough.
 const SLACK: u64 = 50;
-/// A shard that lacks less than one part in so many of its share gets nothing more in a round.
+/// A shard that lacks less than one part in N of its share gets nothing more in a round.
 const ENOUGH: u64 = 400;
 
 /// A shard, while it is decided what it gets or gives.

@@ -1,4 +1,4 @@
-//! What is still to move, and how fast: it stands in the map, so that any process can go on with it, whoever asked for it.
+//! What is still to move, and how fast: it stands in the map, so that any process can go on with it.
 
 use std::num::NonZeroU32;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::ownership::{MoveId, Unit};
 use crate::{Bucket, ShardId, StreamKind};
 
-/// So many moves that have stopped by themselves are remembered, the newest.
+/// How many of the newest moves that have stopped by themselves are remembered.
 const STOPPED_MAX: usize = 32;
-/// So many rows of each are named.
+/// How many rows of each are named.
 const NAMED_MAX: usize = 5;
 
 /// What is still to move, and how. As JSON a field that says nothing is left out.

@@ -1,4 +1,4 @@
-//! Which of the units that wait begin to move, and which of those that are copied are released: so many at a time that orders do not wait long, and
+//! Which of the units that wait begin to move, and which of those that are copied are released: few enough at a time that orders do not wait long, and
 //! that the map stays small enough to be one message.
 
 use crate::ownership::{Entry, Phase, Unit};
@@ -10,7 +10,7 @@ pub const UNDER_WAY_MAX: usize = 1024;
 pub const BETWEEN_MAX: usize = 32;
 
 impl ShardMap {
-    /// What waits and can begin, of what leaves that shard, or any; where so many of its units may be under way.
+    /// What waits and can begin, of what leaves that shard, or any; where `at_once` of its units may be under way.
     pub fn begins(&self, from: Option<ShardId>, at_once: usize) -> Vec<Decision> {
         let is_mine = |shard| from.is_none_or(|from| from == shard);
         let under_way = || self.moves().iter().filter(|entry| !entry.phase.is_owned());

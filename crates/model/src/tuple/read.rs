@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tuple_with_a_column_more_or_less_is_none() {
+    fn a_tuple_with_a_column_more_or_less_is_refused() {
         for lane in Lane::ALL {
             let expected = lane.columns().len();
             for fields in (0..=COLUMNS_MAX + 2).filter(|&fields| fields != expected) {

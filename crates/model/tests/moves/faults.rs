@@ -41,7 +41,7 @@ impl Moves {
         }
     }
 
-    /// By mistake: deletes what the source still has, but not by the log. Whoever does it may be slow between looking and deleting.
+    /// By mistake: deletes what the source still has, but not by the log. The process may be slow between looking and deleting.
     fn clean(&self, world: &World, visit: Visit<'_, World>) {
         let Some((shard, epoch)) = world.cleaner else {
             let Some(entry) = world.map.entry.as_ref().filter(|_| world.budget.has(Fault::Cleaner)) else { return };

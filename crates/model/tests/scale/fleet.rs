@@ -1,4 +1,4 @@
-//! Maps of so many shards, and what their buckets weigh.
+//! Maps of many shards, and what their buckets weigh.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -32,7 +32,7 @@ pub(crate) fn shares(shards: u16) -> Shares {
 pub(crate) struct Load(Vec<u64>);
 
 impl Load {
-    /// Of customers that have so many orders each, by their rank from 0 on.
+    /// Of customers with the number of orders that each has, by their rank from 0 on.
     pub(crate) fn of(hash: Hash, name: impl Fn(u32) -> String, orders: impl Fn(u32) -> u64) -> Self {
         let mut load = vec![0; usize::from(BUCKETS)];
         for customer in 0..CUSTOMERS {

@@ -3,7 +3,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `fleet` | maps of so many shards, and what their buckets weigh |
+//! | `fleet` | maps of many shards, and what their buckets weigh |
 //! | `buckets` | how even shards are |
 //! | `growth` | what moves when one more comes |
 //! | `moves` | what the map goes through while units move |

@@ -93,7 +93,7 @@ fn carry_out(map: &ShardMap, moves: &[(Bucket, ShardId)]) -> Course {
     }
 }
 
-/// A map to which shards have come, up to so many, and what moves then.
+/// A map to which the shards from `from` up to `to` have come, and what moves then.
 fn grown(from: u16, to: u16) -> (ShardMap, Vec<(Bucket, ShardId)>) {
     let map = even(from).next_with_members((from..to).map(|shard| (ShardId(shard), member(shard))));
     let moves = weighed(&map).rebalance(&shares(to));
@@ -139,7 +139,7 @@ fn whatever_moves_is_where_the_plan_says_and_the_map_fits_into_a_message() {
     }
 }
 
-/// The largest map that there can be of so many shards: as many units as may be are under way, each in the phase that takes most, and all others are
+/// The largest map that there can be of `shards` shards: as many units as may be are under way, each in the phase that takes most, and all others are
 /// kept where they were.
 fn fullest(shards: u16) -> ShardMap {
     let map = even(shards);

@@ -69,7 +69,7 @@ fn the_page_says_what_is_computed() {
 
 /// In the order in which a system that grows comes to them.
 fn bends() -> Table {
-    let mut table = Table::new(&["what bends", "from so many on", "how"]);
+    let mut table = Table::new(&["what bends", "from N on", "how"]);
     let mut bend = |what: &str, from: String, how: &str| table.row(&[what.to_owned(), from, how.to_owned()]);
     let alike = crate::fleet::Load::alike();
     bend(

@@ -183,7 +183,7 @@ impl Following {
         Ok(sent_something)
     }
 
-    /// What came of all files, whoever has sent it.
+    /// What came of all files, also of what other runs have sent.
     fn summary(mut self) -> Summary {
         for (id, path) in &self.seen {
             if let Ok(followed) = self.known.get(*id, path) {

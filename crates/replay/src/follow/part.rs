@@ -74,7 +74,7 @@ fn header(file: &File, delimiter: u8) -> std::io::Result<(u64, u64)> {
 }
 
 impl Followed {
-    /// When all of the part is sent, and so many records of the file are. That has become of those of the part.
+    /// When all of the part is sent: how many records of the file are, and what has become of those of the part.
     ///
     /// # Errors
     /// When the file cannot be read.

@@ -14,13 +14,13 @@ use crate::journal::tally::Counts;
 use crate::source::input::FileId;
 use crate::source::input::window::{Mark, Window};
 
-/// So much of a file's beginning tells whether it is still the same: numbers of files are used again.
+/// The bytes of a file's beginning that tell whether it is still the same: numbers of files are used again.
 const HEAD_BYTES: u64 = 4096;
 
 /// How far a file was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Followed {
-    /// So many bytes are hashed in `head`.
+    /// How many bytes are hashed in `head`.
     pub(super) head_bytes: u64,
     pub(super) head: String,
     /// Bytes and lines of its header.

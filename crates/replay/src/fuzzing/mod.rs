@@ -62,7 +62,7 @@ item = { sku = "@.sku", quantity = "@.n", price = { column = "@.price", scale = 
 attributes = { source = "^.source", op = "^.op" }
 "#;
 
-/// So much of a Parquet file is looked at: a few bytes may stand for any number of rows.
+/// How many rows of a Parquet file are looked at: a few bytes may stand for any number of them.
 const PARQUET_ROWS_MAX: usize = 2000;
 
 /// A map makes of every row of a CSV file a part of an order that is sent or refused, and what is sent is JSON, a line an
@@ -229,7 +229,7 @@ pub fn listing(bytes: &[u8]) {
 }
 
 /// A file of whatever kind (plain, gzip, zstd, zip, any encoding) is opened or refused; opened, it begins with what was looked at of it, and is
-/// read to its end or to a fault. So much of it is read at most.
+/// read to its end or to a fault, or up to the bound.
 ///
 /// # Panics
 /// Where that does not hold.

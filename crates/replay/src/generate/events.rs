@@ -324,7 +324,7 @@ mod tests {
             ["amended", "cancelled", "confirmed", "delivered", "packed", "paid", "refunded", "returned", "shipped"];
         assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
         let first = bytes.split(|&b| b == b'\n').next().unwrap();
-        // As with orders, whoever changes this line changes what a seed means for everybody.
+        // As with orders, a change of this line changes what a seed means for everybody.
         let pinned = r#"{"event_id":"E1","order_id":"ORDfa1073-0000014","customer_id":"CUST00001","kind":"confirmed","at":"2025-06-01T04:50:16.790Z"}"#;
         assert_eq!(String::from_utf8_lossy(first), pinned);
     }

@@ -21,7 +21,7 @@ use forebay_model::Timestamp;
 pub use events::Events;
 pub use orders::Orders;
 
-/// So much is gathered for one write.
+/// The bytes that are gathered for one write.
 const WRITE_BYTES: usize = 1024 * 1024;
 
 /// Which orders are made.

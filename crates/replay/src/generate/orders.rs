@@ -250,7 +250,7 @@ pub(super) mod tests {
         assert_eq!(make(recipe(1)), make(recipe(1)));
         assert_ne!(make(recipe(1)), make(recipe(2)));
         let first = make(recipe(1)).split(|&b| b == b'\n').next().map(<[u8]>::to_vec).unwrap();
-        // Whoever changes this line changes what a seed means for everybody: ids that stood for one order stand for another.
+        // A change of this line changes what a seed means for everybody: ids that stood for one order stand for another.
         let pinned = r#"{"order_id":"ORDd8d4fb-0000001","customer_id":"CUST00117","timestamp":"2025-06-01T00:08:02.621Z","currency":"EUR","items":[{"sku":"SKU4463","quantity":1,"price":899,"seller_id":"S11"}]}"#;
         assert_eq!(String::from_utf8(first).unwrap(), pinned);
     }

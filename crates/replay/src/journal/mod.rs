@@ -95,7 +95,7 @@ impl Ended {
     }
 }
 
-/// How many leading records of a chunk are done when so many lines are. Records that are not sent stand somewhere
+/// How many leading records of a chunk are done when `lines` lines are. Records that are not sent stand somewhere
 /// between the lines, so with them nothing is known of a part.
 fn part_done(chunk: &Chunk, settled: usize) -> u64 {
     if chunk.refused.is_empty() { settled as u64 } else { 0 }

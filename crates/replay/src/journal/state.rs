@@ -22,7 +22,7 @@ pub(crate) struct Saved {
     pub(crate) to: String,
     /// How it was read: format and map.
     pub(crate) reading: String,
-    /// So many leading records are accepted or rejected.
+    /// How many leading records are accepted or rejected.
     pub(crate) records: u64,
     /// The key of the row that they end with, where rows have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,7 @@ impl StateDir {
     }
 
     /// What an earlier run has saved about a part of a file that is followed or, where it has saved nothing of it, what the part before
-    /// it leaves: rejected records of all of them go to one file. So many records stand before the part.
+    /// it leaves: rejected records of all of them go to one file. `records_before` stand before the part.
     pub(crate) fn load_part(&self, part: &Identity, to: &str, records_before: u64) -> Option<Saved> {
         let saved = Saved::read(&std::fs::read(self.path_of(part, to)).ok()?).ok()?;
         if saved.file == *part {

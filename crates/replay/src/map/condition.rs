@@ -100,7 +100,7 @@ impl Condition {
         })
     }
 
-    /// The subject as a number, of whatever unit; nothing where it is none.
+    /// The subject as a number, of whatever unit; nothing where it is not one.
     fn sign(&self, row: &impl Row) -> Option<i64> {
         let number = Number {
             names: self.subject.names.clone(),

@@ -2,7 +2,7 @@
 
 use super::Map;
 
-/// The quantity and the price of an item; what is wrong is none.
+/// The quantity and the price of an item; what is wrong is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub(super) quantity: Option<i64>,
@@ -49,7 +49,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// Of an order of so many items, of which it holds for so many.
+    /// For an order with that many items, of which it holds for `holding`.
     pub(super) fn of(map: &Map, items: u32, holding: u32) -> Self {
         match map.return_when.is_empty() {
             true => Self::Absent,

@@ -22,7 +22,7 @@ pub(crate) enum Value<'r> {
     Absent,
     /// A text.
     Text(Cow<'r, str>),
-    /// A text whose bytes are none; it has replacement characters for them.
+    /// A text whose bytes are not valid; it has replacement characters for them.
     NotUtf8(String),
     /// JSON other than a text: a number, a boolean, an object, an array.
     Json(&'r RawValue),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many places of a kind of fault are told.
 const PLACES_MAX: usize = 3;
-/// So many kinds are told apart; files can have as many as they have lines.
+/// How many kinds are told apart; files can have as many as they have lines.
 const KINDS_MAX: usize = 10_000;
 /// How many kinds are told.
 const TOLD_MAX: usize = 20;

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes of a record in the file.
 const BYTES: usize = 40;
-/// So many records of a run are read at once.
+/// How many records of a run are read at once.
 const READ: usize = 200;
 
 /// A record that was seen. Those that are the same stand side by side in order, as they stand in the files.

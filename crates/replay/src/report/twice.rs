@@ -11,9 +11,9 @@ use super::faults::{FaultExample, FoundFault};
 use super::runs::{Runs, Seen};
 use crate::check::Checked;
 
-/// So many records wait in memory: twelve megabytes.
+/// How many records wait in memory: twelve megabytes.
 const IN_MEMORY: usize = 1 << 18;
-/// So many places are told.
+/// How many places are told.
 const PLACES_MAX: usize = 3;
 
 /// Records that have the id of another one: of an order of the same customer, of an event of the same order.

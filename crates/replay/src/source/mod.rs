@@ -34,7 +34,7 @@ pub(crate) trait RecordSource: Send {
     /// When the file cannot be read on; what was found before stays in the builder.
     fn fill(&mut self, builder: &mut ChunkBuilder) -> io::Result<bool>;
 
-    /// Counts lines from behind so many of the file.
+    /// Counts lines from behind the first `lines` of the file.
     fn begin_behind(&mut self, _lines: u64) {}
 
     /// Leaves a record at the end that may go on, where a file grows.

@@ -22,7 +22,7 @@ const ITEMS: [&str; 12] = [
     "rows",
     "articles",
 ];
-/// So many orders are looked at.
+/// How many orders are looked at.
 const ORDERS_MAX: usize = 500;
 
 /// Looks for orders in a document, or in documents that stand one behind the other.
@@ -112,7 +112,7 @@ fn of_torn(head: &[u8]) -> Option<Sample> {
     sample(&found, Some(orders), None, false)
 }
 
-/// The places of arrays of objects, within so many objects.
+/// The places of arrays of objects, within at most `depth` objects.
 fn arrays(path: &str, value: &Value, depth: usize, places: &mut Vec<String>) {
     let Value::Object(members) = value else { return };
     for (key, value) in members.iter().filter(|(key, _)| depth > 0 && !key.contains('.')) {

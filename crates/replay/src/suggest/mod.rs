@@ -31,7 +31,7 @@ use crate::source::input::{HEAD_BYTES, Input};
 use crate::source::plan::Plan;
 use crate::source::records::view_export::{EXPORT_OF_VIEW, is_export_of_view};
 
-/// So many orders are shown.
+/// How many orders are shown.
 const SHOWN: usize = 5;
 
 /// A map for a file.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use csv::ByteRecord;
 use serde_json::Value;
 
-/// So many rows are looked at.
+/// How many rows are looked at.
 const ROWS_MAX: usize = 2000;
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 

@@ -52,7 +52,7 @@ impl Clients {
         Self::default()
     }
 
-    /// Those of the clients file, and whoever has a token; open access where the settings name neither.
+    /// Those of the clients file, and those with a token; open access where the settings name neither.
     ///
     /// # Errors
     /// Every fault of the files is a line that says where it is.

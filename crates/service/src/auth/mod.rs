@@ -5,7 +5,7 @@
 //! - `Authorization: Bearer <JWT>`: a token of the issuer whose keys are known.
 //! - a client certificate that the clients file lists, where there is no `Authorization`.
 //!
-//! What a client is bound to stands in [`Client::binding`], whoever it is known by, and whose orders its request is about in
+//! What a client is bound to stands in [`Client::binding`], however it is known, and whose orders its request is about in
 //! [`Client::tenant`]. Handlers build what they read and write from these.
 
 mod binding;

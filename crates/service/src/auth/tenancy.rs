@@ -23,7 +23,7 @@ impl Client {
     /// about none.
     ///
     /// # Errors
-    /// The problem `forbidden` where it names another than the client's own, `malformed` where what it names is none.
+    /// The problem `forbidden` where it names another than the client's own, `malformed` where what it names cannot be one.
     pub(super) fn within(self, headers: &HeaderMap) -> Result<Self, Problem> {
         let tenant = match (self.own_tenant(), named(headers)?) {
             (Some(own), Some(named)) if *own != named => {

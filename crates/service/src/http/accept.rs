@@ -36,7 +36,7 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn new(router: Router, tls: Option<Tls>, limits: HttpLimits, shutdown: Shutdown) -> Self {
-        // Whoever watches how they grow would not see the first otherwise.
+        // Otherwise the first increase could not be seen.
         counter!(CONNECTIONS_ACCEPTED.name).increment(0);
         counter!(ACCEPT_ERRORS.name).increment(0);
         Self {

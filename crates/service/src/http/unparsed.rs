@@ -30,7 +30,7 @@ impl<S: AsyncWrite + Unpin> Unparsed<S> {
         Self { stream, instead: None }
     }
 
-    /// Writes what stands in place of `bytes`, if something does. Whoever writes comes again with the same bytes until that is done.
+    /// Writes what stands in place of `bytes`, if something does. The caller writes the same bytes again until that is done.
     fn poll_instead(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<Option<usize>>> {
         if self.instead.is_none() {
             self.instead = own_status(bytes).map(|status| (answer(status), bytes.len()));

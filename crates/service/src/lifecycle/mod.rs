@@ -96,7 +96,7 @@ impl Lifecycle {
         self.inner.grace
     }
 
-    /// For a request that this lifecycle waits for, and not only whoever serves it: to be held until it is answered.
+    /// For a request that this lifecycle waits for, and not only its connection: to be held until it is answered.
     pub(crate) fn request(&self) -> TaskTrackerToken {
         self.inner.serving.token()
     }
@@ -206,7 +206,7 @@ impl Lifecycle {
     }
 
     /// Runs a task. Where it fails or panics, the service stops, and the process ends with a failing exit code. A bad setting is
-    /// told by whoever runs the service, as any other.
+    /// told by what runs the service, as any other.
     async fn watch<F>(self, name: String, task: F)
     where
         F: Future<Output = anyhow::Result<()>>,

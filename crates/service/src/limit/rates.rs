@@ -1,4 +1,4 @@
-//! What each client has left. A client has a bucket of one second's worth (GCRA, by governor), in which time is kept: whoever may take 100 a
+//! What each client has left. A client has a bucket of one second's worth (GCRA, by governor), in which time is kept: a client that may take 100 a
 //! second pays 10 ms for each. So those who have one name share one bucket, whatever number each comes with.
 
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ use crate::lifecycle::Lifecycle;
 use crate::problem::Problem;
 use crate::shutdown::Shutdown;
 
-/// How often clients that have been quiet are forgotten. A bucket is full again within a second, and whoever sends from
+/// How often clients that have been quiet are forgotten. A bucket is full again within a second, and a client that sends from
 /// a million addresses must not fill the memory meanwhile.
 const FORGET: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ type Buckets = RateLimiter<ClientName, DashMapStateStore<ClientName>, DefaultClo
 pub struct Policy {
     /// What is counted, as answers say it: `orders`.
     pub unit: &'static str,
-    /// So many per second, where a client has no limit of its own.
+    /// How many per second, where a client has no limit of its own.
     pub default: NonZeroU32,
     /// A client's own limit.
     pub own: fn(&Client) -> Option<NonZeroU32>,
@@ -193,7 +193,7 @@ impl Rates {
     }
 }
 
-/// What so many take of a bucket that holds a second's worth: the time in which it fills again. Less than one nanosecond is one.
+/// What a number of them takes of a bucket that holds a second's worth: the time in which it fills again. Less than one nanosecond is one.
 fn share(count: NonZeroU32, rate: NonZeroU32) -> NonZeroU32 {
     let share = u64::from(count.get()) * u64::from(FULL.get()) / u64::from(rate.get());
     NonZeroU32::new(share.min(u64::from(FULL.get())) as u32).unwrap_or(NonZeroU32::MIN)

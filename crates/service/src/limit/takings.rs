@@ -20,9 +20,9 @@ use crate::http::peer::ClientName;
 pub(super) const TELL: Duration = Duration::from_millis(100);
 /// A process that was not heard for so long is gone.
 const GONE: Duration = Duration::from_secs(3);
-/// Alone, a process says that it is there only every so many times.
+/// Alone, a process says that it is there only once in this number of times.
 const ALONE: u32 = 10;
-/// Of so many clients it is told at once, those that have taken most.
+/// How many clients are told of at once: those that have taken most.
 const TOLD_MAX: usize = 1000;
 /// A full bucket, in which time is kept: a second, in nanoseconds. It holds what a client may take in that time, whatever its rate is.
 pub(super) const FULL: NonZeroU32 = NonZeroU32::new(1_000_000_000).unwrap();

@@ -66,7 +66,7 @@ impl Service {
         self.lifecycle.shutdown()
     }
 
-    /// A part of a process that stops on its own: with a lifecycle of its own, and all else in common. Whoever makes it sees to it that it
+    /// A part of a process that stops on its own: with a lifecycle of its own, and all else in common. Its maker sees to it that it
     /// is stopped. It is not ready any more as soon as the whole is told to stop.
     #[must_use]
     pub fn part(&self) -> Self {

@@ -114,9 +114,8 @@ mod tests {
 
     #[test]
     fn a_bad_address_is_told_back_without_its_password() {
-        let line =
-            "invalid value 'postgres://u:se/cr:et@h:1/x,nats://v@i|x://w:secret@j' for '--x': `y://u:secret@h` is none";
-        let shown = "invalid value 'postgres://u:…@h:1/x,nats://v@i|x://w:…@j' for '--x': `y://u:…@h` is none";
+        let line = "invalid value 'postgres://u:se/cr:et@h:1/x,nats://v@i|x://w:secret@j' for '--x': `y://u:secret@h` is not valid";
+        let shown = "invalid value 'postgres://u:…@h:1/x,nats://v@i|x://w:…@j' for '--x': `y://u:…@h` is not valid";
         assert_eq!(without_passwords(line), shown);
     }
 }

@@ -117,7 +117,7 @@ fn panicking_task_makes_the_process_fail() {
 #[test]
 fn bad_setting_found_late_exits_with_64_and_other_failures_with_1() {
     let settings = ServiceSettings::default();
-    let bad = async |_| Err(anyhow::Error::from(BadSetting::new("the third address is none")).context("shards"));
+    let bad = async |_| Err(anyhow::Error::from(BadSetting::new("the third address is not valid")).context("shards"));
     assert_exit(exit_of(settings.clone(), bad), 64);
     assert_exit(exit_of(settings.clone(), async |_| anyhow::bail!("out of luck")), 1);
     let no_file = ServiceSettings { clients_file: Some("/nowhere".into()), ..settings.clone() };

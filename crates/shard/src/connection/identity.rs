@@ -17,7 +17,7 @@ pub struct Identity {
     pub shard: ShardId,
 }
 
-/// Whose the database at an address is to be, as far as that is known: whoever names it tells the number, and the map the system.
+/// Whose the database at an address is to be, as far as that is known: the settings tell the number, and the map the system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) shard: Option<ShardId>,
@@ -69,7 +69,7 @@ impl Identity {
         let (system, shard) = match read {
             Ok(Some(row)) => row,
             Ok(None) => return Ok(None),
-            // It has no tables yet, or is none of ours.
+            // It has no tables yet, or is not one of ours.
             Err(error) if ErrorClass::of(&error) == ErrorClass::Schema => return Ok(None),
             Err(error) => return Err(error),
         };

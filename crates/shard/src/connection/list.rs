@@ -64,7 +64,7 @@ impl ShardList {
         LOCAL_SHARDS.parse().expect("it is a list of addresses")
     }
 
-    /// The first so many of them; at least one.
+    /// The first `count` of them; at least one.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
         Self(self.iter().take(count.max(1)).map(|(shard, addresses)| (shard, addresses.clone())).collect())

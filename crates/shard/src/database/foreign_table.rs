@@ -1,4 +1,4 @@
-//! Tables that are none of ours.
+//! Tables that are not ours.
 
 use sqlx::postgres::PgConnection;
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server` | version, role, settings, connections, clock |
 //! | `footprint` | what the database takes, and where on a disk it lies |
-//! | `foreign_table` | tables that are none of ours |
+//! | `foreign_table` | tables that are not ours |
 
 mod footprint;
 mod foreign_table;

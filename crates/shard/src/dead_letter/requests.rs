@@ -84,7 +84,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// So many rows, from this one on, are dead.
+    /// How many rows, from this one on, are dead.
     pub(crate) fn note_dead(&mut self, first: RowPosition, rows: u32) {
         let rows = if self.is_unreadable(first) { u32::MAX } else { rows };
         let Some(frame) = self.frame(first.seq, first.row) else { return };

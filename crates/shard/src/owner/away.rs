@@ -2,7 +2,7 @@
 //!
 //! **A row is sent on before the batch is committed**: it is published to the other shard's log and acknowledged, and only then does the position move
 //! over it, with that place as its unit's edge. A row whose log does not take it is parked, and those of its unit behind it, too, so that none overtakes
-//! another. Whoever dies in between sends them once more, which is harmless: a fact twice is a fact once.
+//! another. A writer that dies in between sends them once more, which is harmless: a fact twice is a fact once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

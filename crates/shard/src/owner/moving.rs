@@ -226,7 +226,7 @@ fn statement(lane: Lane, bucket: Bucket, hash: Option<&str>, (first, last): (i32
     )
 }
 
-/// Takes a COPY apart: gives of each row its identity, its hash, where there is one, and the row. `None` where it is none.
+/// Takes a COPY apart: gives of each row its identity, its hash, where there is one, and the row. `None` where it is not a valid one.
 fn each_row(lane: Lane, bytes: &Bytes, is_hashed: bool, mut take: impl FnMut(Vec<u8>, i64, UnitRow)) -> Option<()> {
     let mut at = COPY_HEADER.len();
     let is_placed = place::is_kept(lane);

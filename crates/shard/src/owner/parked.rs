@@ -133,7 +133,7 @@ pub(crate) async fn park(
     Ok(())
 }
 
-/// Takes all that is parked of a bucket out, of each lane so many; `false` where there are others. `sent_on` says that it goes elsewhere; else it is
+/// Takes all that is parked of a bucket out, of each lane the number in `counts`; `false` where there are others. `sent_on` says that it goes elsewhere; else it is
 /// counted by what becomes of it.
 pub(crate) async fn take_out(
     connection: &mut PgConnection,

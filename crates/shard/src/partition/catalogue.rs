@@ -14,7 +14,7 @@ pub(super) const CREATION_LOCK: i64 = 0x666f_7265_0001;
 /// table is small.
 const PER_TRANSACTION: usize = 32;
 
-/// A partition is hollow where at least so many rows were deleted since it was made, and one in so many of all.
+/// A partition is hollow where at least this number of rows was deleted since it was made, and at least one in `HOLLOW_PART` of all.
 const HOLLOW_ROWS: i64 = 1000;
 const HOLLOW_PART: i64 = 5;
 

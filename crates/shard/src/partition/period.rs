@@ -19,7 +19,7 @@ pub(super) struct Partition {
     pub(super) is_plain: bool,
     /// With its indexes.
     pub(super) bytes: u64,
-    /// Whether so much of it was deleted that it is worth to be written anew: a DELETE leaves its room to the table, not to the disk.
+    /// Whether enough of it was deleted that it is worth to be written anew: a DELETE leaves its room to the table, not to the disk.
     pub(super) is_hollow: bool,
 }
 

@@ -70,7 +70,7 @@ impl Ranges {
         gaps
     }
 
-    /// Parts of time with at most so many of the ranges in each, which together are all the time in which facts can be.
+    /// Parts of time with at most `ranges` of the ranges in each, which together are all the time in which facts can be.
     pub(crate) fn windows(&self, ranges: usize) -> Vec<Span> {
         let edges = self.spans.chunks(ranges).skip(1).map(|chunk| chunk[0].from);
         let starts = iter::once(Timestamp::EARLIEST.unix_us()).chain(edges.clone());

@@ -35,7 +35,7 @@ pub enum StatusIndexes {
     NotNeeded,
     /// Partitions are being merged: later.
     Busy,
-    /// Every partition has them, and gets them from now on. So many indexes are new.
+    /// Every partition has them, and gets them from now on; with how many indexes are new.
     Made(usize),
 }
 

@@ -62,7 +62,7 @@ impl<T: Clone> OfShards<T> {
         Ok(self.set(&self.inner.args.of_map(map)?))
     }
 
-    /// As [`OfShards::follow`], for whoever follows the map while it runs: what cannot be followed is logged, and waits for the next map.
+    /// As [`OfShards::follow`], for a process that follows the map while it runs: what cannot be followed is logged, and waits for the next map.
     pub fn follow_or_say(&self, map: &ShardMap) -> Vec<(ShardId, T)> {
         self.follow(map).unwrap_or_else(|error| {
             error!(epoch = %map.epoch(), %error, "where the shards are cannot be taken from the shard map");

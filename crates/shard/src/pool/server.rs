@@ -179,7 +179,7 @@ impl ShardServer {
     /// [`ShardError::Busy`] or [`ShardError::Unreachable`].
     pub async fn lease(&self, until: Instant) -> Result<Lease, ShardError> {
         let permit = timeout_at(until, self.connections.permit()).await.map_err(|_late| self.busy())?;
-        // First of all: of a server that is known to be away no connection is worth a test, and whoever looks after it tries it anyway.
+        // First of all: of a server that is known to be away no connection is worth a test, and its health check tries it anyway.
         let turn = self.outage.turn(Instant::now()).map_err(|reason| self.unreachable(&reason))?;
         match self.connections.idle(permit).await {
             Ok(lease) => Ok(lease),

@@ -1,7 +1,7 @@
 //! What was stored, in the order of the log: orders and events by the place at which each was first stored.
 //!
 //! A row keeps its place, whatever becomes of it later; duplicates and dead letters have none. Once a shard has committed up to a position,
-//! everything that was stored up to there is there, so that whoever has read it need never come back. Makings of the logged stream lie one
+//! everything that was stored up to there is there, so that a reader need never come back. Makings of the logged stream lie one
 //! behind the other. Rows that came with their unit keep the place that they have in the log of the shard that they were first stored on, and are read there, too.
 
 use std::fmt::Write;
@@ -230,7 +230,7 @@ impl Changes {
 }
 
 impl FrameSpan<'_> {
-    /// The first of its rows: of so many whole frames as have the amount.
+    /// The first of its rows: of as many whole frames as have the amount.
     async fn read(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         let ranges = read_ranges(&mut *connection, "orders").await?;
         let mut sides = vec![self.events(&mut *connection, amount).await?];

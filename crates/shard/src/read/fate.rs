@@ -67,7 +67,7 @@ const SQL: &str = "\
     from fates";
 
 impl RequestFate {
-    /// Reads it, of so many pieces: one statement, one snapshot. Nothing where the request is out of sight.
+    /// Reads it, of `pieces` pieces: one statement, one snapshot. Nothing where the request is out of sight.
     ///
     /// # Errors
     /// What the shard says.

@@ -1,6 +1,6 @@
 //! What may be seen, and of that what is read.
 //!
-//! Every statement over facts is about a [`Subject`], and nothing outside this crate can make one but from a [`Scope`]: so whoever reads has
+//! Every statement over facts is about a [`Subject`], and nothing outside this crate can make one but from a [`Scope`]: so every reader has
 //! said first who asks. A service makes the scope of a request in one place, from who its client is.
 
 use std::fmt;

@@ -2,8 +2,8 @@
 //! stored.
 //!
 //! What happened to an order is folded where it is read. Lists of orders by their status, and sums, cannot do that to every order of a
-//! history, so the rows of `orders` and `order_views` keep it. This is the one place that says what it is to be: whoever stores something that it
-//! follows from sets it by this, and whoever verifies compares it with this.
+//! history, so the rows of `orders` and `order_views` keep it. This is the one place that says what it is to be: what stores something that it
+//! follows from sets it by this, and verification compares it with this.
 
 use std::fmt;
 

@@ -124,7 +124,7 @@ impl OrderReader {
         Ok(found)
     }
 
-    /// At most so many orders behind a place, as [`page`].
+    /// At most `limit` orders behind a place, as [`page`].
     ///
     /// # Errors
     /// Where the shard does not answer.
@@ -150,7 +150,7 @@ pub(super) async fn decided(
     Ok(stored.is_some_and(|stored| stored.position.covers(upto)).then_some(snapshot))
 }
 
-/// At most so many orders behind a place, in the order of their [`OrderKey`]. It goes along the index by time where the session keeps
+/// At most `limit` orders behind a place, in the order of their [`OrderKey`]. It goes along the index by time where the session keeps
 /// the planner from reading whole tables (`enable_seqscan`, `enable_bitmapscan`): of a new partition it has no figures.
 ///
 /// # Errors

@@ -68,7 +68,7 @@ pub struct PlacedOrder {
     pub order: StoredOrder,
 }
 
-/// The statement that reads a window's part of a stretch, frame by frame: at least so many orders, if there are as many, and the last
+/// The statement that reads a window's part of a stretch, frame by frame: at least as many orders as the limit says, if there are as many, and the last
 /// frame whole. Parameters: log, behind, upto, from, to, limit.
 pub fn text() -> String {
     format!(
@@ -102,7 +102,7 @@ impl OrderReader {
         Ok(found)
     }
 
-    /// The first orders of a part that are of a stretch, in the order of their places: of so many frames as have at least `limit` rows.
+    /// The first orders of a part that are of a stretch, in the order of their places: of as many frames as have at least `limit` rows.
     ///
     /// # Errors
     /// Where the shard does not answer.

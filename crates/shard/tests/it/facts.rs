@@ -83,7 +83,7 @@ fn only(parts: impl IntoIterator<Item = FramePart>) -> Vec<u8> {
     tuples
 }
 
-/// A tuple that Postgres refuses: `numeric` has not so many digits.
+/// A tuple that Postgres refuses: `numeric` has fewer digits.
 pub(crate) fn overflowing(fact: &Fact) -> Vec<u8> {
     patched(fact.order(), b"111111111", b"1e9999999")
 }

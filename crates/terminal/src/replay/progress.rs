@@ -74,7 +74,7 @@ impl Screen {
         }
     }
 
-    /// A bar over so many bytes of files, or over what comes if that is not known.
+    /// A bar over the bytes of files, or over what comes if their number is not known.
     fn begin(&self, bytes: Option<u64>) {
         if !std::io::stderr().is_terminal() {
             return;

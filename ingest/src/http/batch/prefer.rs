@@ -5,7 +5,7 @@ use std::time::Duration;
 use forebay_api::header::PREFER;
 use http::HeaderMap;
 
-/// What the preference `wait` says. One that cannot be read is none, as of all preferences.
+/// What the preference `wait` says. One that cannot be read is passed over, as all preferences are.
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let preferences = values.flat_map(|value| value.split(','));

@@ -35,7 +35,7 @@ const GATHER_BYTES: usize = 1024 * 1024;
 /// Gathers of one batch that may be in flight at one time.
 const IN_FLIGHT_MAX: usize = 4;
 
-/// So many bytes of a batch that is slowed down are taken at a time: what is taken is paid for before anything else happens.
+/// How many bytes of a batch that is slowed down are taken at a time: what is taken is paid for before anything else happens.
 const SLOWED_BYTES: usize = 8 * 1024;
 
 /// When a client may come again whose batch was cut short because its rate slowed it down.
@@ -186,7 +186,7 @@ impl BatchStream {
         let held = match self.app.memory().try_hold(room) {
             Some(held) => held,
             None => {
-                // Whoever waits for room must not sit on any.
+                // A request that waits for room must not hold any.
                 self.submit().await?;
                 self.app.memory().hold(room).await?
             }
@@ -223,7 +223,7 @@ impl BatchStream {
         outcome.map_err(|error| Problem::malformed(error.to_string()))
     }
 
-    /// Takes the orders that were read from the client's rate. Whoever has to wait for that sends off first what was
+    /// Takes the orders that were read from the client's rate. Where it has to wait for that, it sends off first what was
     /// gathered, so as not to sit on memory that others could use.
     async fn pay(&mut self) -> Result<(), Problem> {
         let owed = std::mem::take(&mut self.owed);

@@ -117,7 +117,7 @@ impl QueryString {
         self.flag(Parameter::Partial)
     }
 
-    /// The position that a header has named, which whoever begins a stream again has seen since, or `since`; nothing for `now`.
+    /// The position that a header has named, which a client that begins a stream again has seen since, or `since`; nothing for `now`.
     pub(crate) fn since(&self, last_seen: Option<&str>) -> Result<Option<Receipt>, Problem> {
         match last_seen.or(self.get(Parameter::Since)) {
             None | Some(BEGINNING) => Ok(Some(Receipt::default())),

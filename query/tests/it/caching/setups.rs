@@ -134,7 +134,7 @@ async fn a_replica_that_was_behind_and_takes_over_shows_nothing_old() {
 #[tokio::test]
 async fn while_a_primary_dies_and_another_takes_over_every_answer_is_right_and_soon() {
     const CUSTOMERS: usize = 40;
-    /// What one process has read the other one looks for so many rounds later.
+    /// What one process has read the other one looks for that number of rounds later.
     const LATER: usize = 6;
     let mut pair = Pair::start("failover", RedisGroup::with_sentinels(false).await.unwrap()).await;
     let mut committed: BTreeMap<usize, Vec<(String, Receipt)>> = BTreeMap::new();

@@ -22,7 +22,7 @@ use crate::writing::Places;
 const CUSTOMERS: usize = 6;
 const SELLERS: usize = 3;
 const HOURS: usize = 4;
-/// After so many orders others come of other customers, on another day: no list is longer than a page.
+/// After this number of orders others come of other customers, on another day: no list is longer than a page.
 const ERA: usize = 900;
 /// So few that each way of an answer comes up, however slow the machine is.
 const READS_MIN: usize = 400;

@@ -36,7 +36,7 @@ impl Scene {
         let LogSettings { url, name: prefix, .. } = log.settings();
         let (urls, bytes_max) = (shards.urls.join(","), STREAM_BYTES_MAX.to_string());
         let args = ["forebay-writer", "--nats", url, "--log-prefix", prefix.as_str(), "--stream-bytes-max", &bytes_max];
-        // Whoever tests moves the units.
+        // The test moves the units.
         let args = args.into_iter().chain(["--shards", &urls, "--moves-at-once", "0"]);
         let settings = forebay_writer::Settings::try_parse_from(args).unwrap();
         let writer =

@@ -146,7 +146,7 @@ async fn a_slow_shard_costs_its_time_out_and_no_connection() {
     let flags = ["--shard-timeout-ms", "300", "--shard-connections", "2"];
     let mut scene = Scene::start_with("slow", &flags, |map| map).await;
     one_order_each(&mut scene).await;
-    // Whoever wants to read the positions waits for this lock.
+    // A reader of the positions waits for this lock.
     let lock = "begin; lock table stream_position in access exclusive mode; select pg_sleep(4); commit";
     let url = scene.shards.urls[usize::from(DOWN.0)].clone();
     let locked = tokio::spawn(async move { forebay_stack::shared().await.sql(&url, lock).await });

@@ -13,7 +13,7 @@ pub async fn accepting(servers: &Servers) -> Result<(Process, u16)> {
     start(servers, "serve-accepting", &[]).await
 }
 
-/// Starts the server that always answers so many bytes.
+/// Starts the server that always answers with `bytes` bytes.
 ///
 /// # Errors
 /// Where it does not start.

@@ -78,9 +78,9 @@ impl Client for Posts {
 /// Which path the thing of a number asks for.
 pub type Paths = Arc<dyn Fn(u64) -> String + Send + Sync>;
 
-/// One answer in so many may come from elsewhere than it should: Redis is passed over when it is slow for a moment.
+/// One answer in N may come from elsewhere than it should: Redis is passed over when it is slow for a moment.
 const OTHERS_PART: u64 = 20;
-/// And so many in any case.
+/// And this number in any case.
 const OTHERS_MIN: u64 = 20;
 
 /// Asks for one path after the other.

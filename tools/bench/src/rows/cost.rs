@@ -21,7 +21,7 @@ use crate::world::World;
 
 const ROW: &str = "cost";
 const MICROSECONDS_PER_SECOND: f64 = 1e6;
-/// So many times as long as other rows: what a checkpoint costs is to be shared by many orders, as it is on servers that are at work.
+/// How many times as long as other rows: what a checkpoint costs is to be shared by many orders, as it is on servers that are at work.
 const POSTING: usize = 4;
 
 /// What a world and its servers have come to so far: bytes, and frames.

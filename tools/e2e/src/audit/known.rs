@@ -40,7 +40,7 @@ pub struct KnownDeadLetter {
 }
 
 impl Known {
-    /// Notes that exactly so many rows of a lane were logged once more.
+    /// Notes that exactly `rows` rows of a lane were logged once more.
     pub fn logged_again(&mut self, lane: Lane, rows: u64) {
         let again = &mut self.again[lane];
         *again = Again { min: again.min + rows, max: again.max + rows };

@@ -69,7 +69,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Whoever still uses it keeps it until then.
+        // A process that still uses it keeps it until then.
         let _ = run(Command::new("umount").arg("--lazy").arg(Path::new(&self.place)));
     }
 }

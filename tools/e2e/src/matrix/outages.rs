@@ -38,7 +38,7 @@ impl Outages {
         }
     }
 
-    /// What is wrong with questions that a service has left without an answer, as sentences. So many clients ask it, one
+    /// What is wrong with questions that a service has left without an answer, as sentences. That number of clients ask it, one
     /// question each at a time.
     pub(super) fn judge(&self, part: ServiceName, answers: &[Answer], clients: usize) -> Vec<String> {
         let outages: Vec<&Outage> = self.0.iter().filter(|outage| outage.part == part).collect();

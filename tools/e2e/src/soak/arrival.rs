@@ -17,9 +17,9 @@ use super::history::History;
 use super::report::Check;
 use crate::System;
 
-/// So much of all goes at one time: what lies in an earlier round comes before its order, or long before its event.
+/// What part of all goes at one time: what lies in an earlier round comes before its order, or long before its event.
 const ROUNDS: usize = 20;
-/// One in so many comes twice.
+/// One in N comes twice.
 const TWICE: u32 = 10;
 /// How long nothing may be stored.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `history` | orders and what happens to them, each made from its number |
 //! | `arrival` | in which order they are sent |
-//! | `model` | what an order is in the end, for whoever has it in a list |
+//! | `model` | what an order is in the end, as a list shows it |
 //! | `expected` | what every list must have in the end |
 //! | `lists`, `totals` | whether it has |
 //! | `speed` | how long it takes to be told |

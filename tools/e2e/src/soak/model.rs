@@ -1,4 +1,4 @@
-//! What an order is in the end for whoever has it in a list: a model that has all of its events, and sorts them first.
+//! What an order is in the end, as a list shows it: a model that has all of its events, and sorts them first.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// So many of what is wrong are told.
+/// How many things that are wrong are told.
 const TOLD_MAX: usize = 5;
 
 /// What was looked at so far.

@@ -250,7 +250,7 @@ impl System {
         Ok(self.begin_export(path, form).await?.bytes().await?.to_vec())
     }
 
-    /// Asks the query service for a list as a whole, to be read by whoever asks.
+    /// Asks the query service for a list as a whole, to be read by the caller.
     ///
     /// # Errors
     /// Where there is no answer, or one of another status than 200.

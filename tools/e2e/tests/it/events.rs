@@ -215,7 +215,7 @@ async fn lists_by_status(system: &System, sent: &[Sent]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_order_has_become_is_the_same_in_the_end_whatever_comes_when_and_whoever_is_killed() {
+async fn what_an_order_has_become_is_the_same_in_the_end_in_any_order_of_arrival_and_with_any_process_killed() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -354,7 +354,7 @@ async fn a_cached_answer_is_not_served_once_something_has_happened() {
     system.stop().await.unwrap();
 }
 
-/// Everything that is stored, as whoever follows from that position on is given it, until there are so many facts: each fact's name, and the
+/// Everything that is stored, as the feed gives it from that position on, until there are `wanted` facts: each fact's name, and the
 /// position behind.
 async fn follow(system: &System, since: &str, wanted: usize) -> (Vec<String>, String) {
     let (mut told, mut next) = (Vec::new(), since.to_owned());

@@ -62,7 +62,7 @@ async fn a_stopping_ingest_answers_every_request_that_it_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes: ./dev faults moves-killed"]
-async fn whoever_is_killed_while_buckets_move_they_arrive() {
+async fn buckets_arrive_with_any_process_killed_while_they_move() {
     passes(Case::MovesKilled).await;
 }
 

@@ -287,7 +287,7 @@ async fn spawn(managed: Managed) -> Result<Running> {
             Err(error) => drop(started.send(Err(error))),
             Ok(mut child) => {
                 if started.send(Ok(child.id())).is_err() {
-                    // Whoever wanted it has given up meanwhile, and nobody else knows of it.
+                    // The caller has given up meanwhile, and nothing else knows of it.
                     family::kill_all(child.id());
                 }
                 let status = child.wait().unwrap_or_default();

@@ -125,7 +125,7 @@ fn settings(wanted: &Wanted<'_>) -> Vec<(String, String)> {
         // The default is for machines of long ago: with it, the indexes of ten million orders do not stay in memory.
         ("shared_buffers", "512MB"),
         ("max_wal_size", "4GB"),
-        // So much is written again instead of made anew, which takes a seventh of the time of filling tables.
+        // Files of the log of this size are written again instead of made anew, which takes a seventh of the time of filling tables.
         ("min_wal_size", "1GB"),
     ];
     let fast = if wanted.durability == Durability::Fast { &WITHOUT_DURABILITY[..] } else { &[] };

@@ -38,7 +38,7 @@ impl Scene {
         }
     }
 
-    /// Makes the derived stream of a shard anew, with so much room.
+    /// Makes the derived stream of a shard anew, with `bytes_max` of room.
     async fn make_derived_anew(&self, shard: u16, bytes_max: i64) {
         let nats = async_nats::connect(self.shards.stack.nats_url()).await.unwrap();
         let jetstream = jetstream::new(nats);

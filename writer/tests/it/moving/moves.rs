@@ -86,7 +86,7 @@ impl Load {
                 for part in facts(orders, map) {
                     publish(&log, part.shard, &frame(part.lane, part.rows, part.tuples)).await;
                 }
-                // So many that a machine which does other things, too, keeps up.
+                // Few enough that a machine which does other things, too, keeps up.
                 tokio::time::sleep(Duration::from_millis(25)).await;
             }
         });
@@ -209,9 +209,9 @@ async fn fifty_buckets_move_while_their_orders_come() {
     writer.stop().await;
 }
 
-/// The writer is killed a dozen times, and whoever moves forgets all it knows as often.
+/// The writer is killed a dozen times, and the mover forgets all it knows as often.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_dies_in_the_middle_of_a_move_others_go_on() {
+async fn a_mover_that_dies_in_the_middle_of_a_move_is_followed_by_another() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let random = &mut StdRng::seed_from_u64(seed);
@@ -280,7 +280,7 @@ async fn what_waits_in_the_map_is_moved_by_writers_that_are_killed() {
 
 /// Of two writers one moves what leaves a shard. The other asks now and then whether it should, and makes no connection for that.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_stands_by_asks_over_one_connection() {
+async fn a_process_that_stands_by_asks_over_one_connection() {
     let (scene, _) = begin("standsby").await;
     let writers = [scene.writer(&[]).await, scene.writer(&[]).await];
     scene.stored(400).await;

@@ -68,7 +68,7 @@ async fn orders_in_another_shards_log_end_where_their_bucket_is() {
     writer.stop().await;
 }
 
-/// Whoever dies between the publish and the commit sends the rows once more.
+/// A writer that dies between the publish and the commit sends the rows once more.
 async fn a_writer_that_dies_at(point: &str) {
     let scene = Scene::new("astraydies", 2).await;
     scene.prepare_log().await;

@@ -42,9 +42,9 @@ struct Stretch {
     /// The first frame.
     from: u64,
     to: Position,
-    /// Every so many frames, one is compared row by row.
+    /// One in this number of frames is compared row by row.
     step: u64,
-    /// Rows whose letters have been purged: so many may still be missing.
+    /// Rows whose letters have been purged: that number may still be missing.
     purged: PerLane<u64>,
 }
 

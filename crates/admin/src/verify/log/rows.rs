@@ -51,7 +51,7 @@ impl Gathered {
 }
 
 impl Verification<'_> {
-    /// Every row of these frames is stored as it is, or lies among the dead letters. So many rows of each lane as are in `purged` may
+    /// Every row of these frames is stored as it is, or lies among the dead letters. As many rows of each lane as are in `purged` may
     /// still be missing, because their letters were purged.
     pub(crate) async fn rows_of(
         &mut self,

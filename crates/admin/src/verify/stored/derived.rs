@@ -16,7 +16,7 @@ use crate::verify::report::DifferenceKind;
 use crate::verify::settings::Step;
 use crate::verify::verification::{Verification, key_of, tuples};
 
-/// Orders that are in hand at a time: as many as have so many bytes, within these numbers. They begin with the least.
+/// Orders that are in hand at a time: as many as these bytes hold, within these numbers. It begins with the least.
 const PAGE_BYTES: usize = 4 << 20;
 const PAGE_MIN: usize = 500;
 const PAGE_MAX: usize = 4096;

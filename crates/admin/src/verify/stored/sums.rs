@@ -7,7 +7,7 @@ use forebay_shard::check::{Snapshot, WrongSum};
 use crate::verify::report::DifferenceKind;
 use crate::verify::verification::Verification;
 
-/// So many hours or days are named at most.
+/// The most hours or days that are named.
 const NAMED_MAX: i64 = 20;
 
 impl Verification<'_> {

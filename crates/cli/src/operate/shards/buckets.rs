@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use forebay_admin::moves::plan::Buckets;
 use forebay_model::{Bucket, ShardId, Shares};
 
-/// `100`: so many. `17-17`, `0-99`, `1,5,9-12`: these.
+/// `100`: how many. `17-17`, `0-99`, `1,5,9-12`: which.
 pub(crate) fn buckets(text: &str) -> Result<Buckets, String> {
     match text.parse() {
         Ok(0) => Err("none are to move".to_owned()),

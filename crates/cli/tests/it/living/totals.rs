@@ -36,7 +36,7 @@ async fn totals_are_of_orders_as_they_are_now_whatever_comes_when() {
     history.check(&system, random).await;
     system.operated.json(&["verify", "--full"], 0).await;
 
-    // Whoever changes what is kept is found out, of orders and of views.
+    // A change of what is kept is found out, of orders and of views.
     let shards = &system.operated.shards;
     for (change, back, named) in [
         (

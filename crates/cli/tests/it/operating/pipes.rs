@@ -1,4 +1,4 @@
-//! Whoever reads what a command prints may have had enough: `forebay shards | head -1`.
+//! The reader of what a command prints may have had enough: `forebay shards | head -1`.
 
 use tokio::process::Command;
 

@@ -107,7 +107,7 @@ async fn rejected_records_are_replayed_as_they_are() {
     assert_eq!((&left["line"], &left["record"]), (&json!(2), &json!("{torn")));
 }
 
-/// An export of so many orders.
+/// An export of N orders.
 pub(crate) fn parquet(shape: Shape, count: i64) -> Vec<u8> {
     let mut writer = OrderWriter::new(shape).unwrap();
     for n in 0..count {

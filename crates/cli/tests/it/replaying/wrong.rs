@@ -186,7 +186,7 @@ async fn a_door_that_is_another_one_is_called_what_it_is() {
 }
 
 #[tokio::test]
-async fn an_ingest_that_is_none_or_lets_nobody_in_ends_the_run() {
+async fn another_server_than_ingest_or_one_that_lets_nobody_in_ends_the_run() {
     let forebay = Forebay::new();
     forebay.generate("orders.ndjson", &["--orders", "10"]).await;
     let nobody = format!("http://127.0.0.1:{}", forebay_stack::free_ports(1)[0]);

@@ -1,4 +1,4 @@
-//! What maps say, and which are none.
+//! What maps say, and which are invalid.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ fn json_of_a_map_is_checked() {
     assert!(error.contains("4095 derived"), "{error}");
 }
 
-/// Whoever sees a shard in the map counts on its streams, drains it and reads it; nothing goes there, and what the system began with stays.
+/// Every process that sees a shard in the map counts on its streams, drains it and reads it; nothing goes there, and what the system began with stays.
 #[test]
 fn a_shard_comes_without_buckets_and_moves_elsewhere_with_them() {
     let map = even(3, Hash::Md5);

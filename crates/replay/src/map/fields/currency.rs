@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_and_codes_are_currencies_and_other_words_are_none() {
+    fn signs_and_codes_are_currencies_and_other_words_are_not() {
         for (text, code) in SIGNS {
             assert_eq!(named(text), code.parse().ok(), "{text}");
         }

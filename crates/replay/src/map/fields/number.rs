@@ -84,7 +84,7 @@ impl Number {
     /// The number in a row, of an order in that currency, where that is known.
     ///
     /// # Errors
-    /// [`Fault`] where it is none.
+    /// [`Fault`] where it is not valid.
     pub(crate) fn read(&self, row: &impl Row, currency: Option<Currency>) -> Result<Amount, Fault> {
         let (text, separators) = match first(&self.names, row) {
             Value::Absent => (Cow::Borrowed(""), self.separators),

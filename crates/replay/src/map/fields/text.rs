@@ -60,7 +60,7 @@ impl Text {
     /// The field as a text. Numbers that are integers count as theirs.
     ///
     /// # Errors
-    /// [`Fault`] where it is none.
+    /// [`Fault`] where it is not valid.
     pub(crate) fn text<'r>(&'r self, row: &'r impl Row) -> Result<Cow<'r, str>, Fault> {
         let text = match first(&self.names, row) {
             Value::Absent => Cow::Borrowed(""),

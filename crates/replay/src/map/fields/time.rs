@@ -128,7 +128,7 @@ impl Form {
         let wrong = |error: jiff::Error| format!("the format {format:?}: {error}");
         if !format.contains('%') {
             return Err(format!(
-                "the format {format:?} is none: expected one such as \"%d.%m.%Y %H:%M\", or iso, epoch, epoch_s, epoch_ms, epoch_us, excel"
+                "the format {format:?} is not valid: expected one such as \"%d.%m.%Y %H:%M\", or iso, epoch, epoch_s, epoch_ms, epoch_us, excel"
             ));
         }
         let sample = Zoned::new(jiff::Timestamp::UNIX_EPOCH, TimeZone::UTC);

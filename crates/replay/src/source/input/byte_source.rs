@@ -35,7 +35,7 @@ impl ByteSource {
         }
     }
 
-    /// So many bytes from there on, or those up to the end.
+    /// `length` bytes from there on, or those up to the end.
     pub(crate) fn read_at(&self, at: u64, length: usize) -> io::Result<Bytes> {
         match self {
             Self::File(_) => {

@@ -11,7 +11,7 @@ const NOT_MEANT: [&str; 3] = [".rejects.ndjson", ".map.toml", ".toml"];
 /// The files that are meant, each once, those of a directory or a pattern in the order of their names.
 ///
 /// # Errors
-/// [`BadSetting`] where a pattern is none or, unless they may still come, there is no file.
+/// [`BadSetting`] where a pattern is not valid or, unless they may still come, there is no file.
 pub(crate) fn files(named: &[PathBuf], may_come: bool) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for name in named {

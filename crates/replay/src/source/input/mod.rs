@@ -40,9 +40,9 @@ use crate::source::rows::query_rows::Query;
 use crate::source::skip::Skip;
 
 const BUFFER_BYTES: usize = 256 * 1024;
-/// So much of a file is looked at before it is read.
+/// The bytes of a file that are looked at before it is read.
 pub(crate) const HEAD_BYTES: usize = 1024 * 1024;
-/// So much of what may be slow in coming.
+/// The bytes that are looked at where they may be slow in coming.
 const STREAM_HEAD_BYTES: usize = 4096;
 
 /// What is read.
@@ -148,7 +148,7 @@ impl Input {
         if let Self::Part(_, window, _) = self { Some(window) } else { None }
     }
 
-    /// Where the file is; nothing for what is none.
+    /// Where the file is; nothing for what is not a file.
     pub(crate) fn path(&self) -> Option<&Path> {
         if let Self::File(path) | Self::Part(path, ..) = self { Some(path) } else { None }
     }

@@ -30,7 +30,7 @@ pub(crate) struct KnownNames(PathBuf);
 /// A file as it was when it was named, or found grown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
-    /// So many bytes, of the first MiB.
+    /// How many bytes they are, of the first MiB.
     bytes: usize,
     hash: String,
     name: String,

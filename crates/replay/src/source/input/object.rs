@@ -2,7 +2,7 @@
 //!
 //! Keys, region and whatever else it takes stand in the environment, by the names that other programs know them by
 //! (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`). An object is read piece by piece, each by a request of its own:
-//! a piece that is lost is asked for again, and a server need not wait for whoever reads slowly. Every piece is one of the object as
+//! a piece that is lost is asked for again, and a server need not wait for a slow reader. Every piece is one of the object as
 //! it was found: where it was written anew since, it cannot be read on.
 
 use std::fmt;
@@ -100,7 +100,7 @@ impl Object {
         Reading { next: self.ask_piece(at), asked: at, piece: Bytes::new(), object: self.clone() }
     }
 
-    /// So many bytes from there on, or those up to the end.
+    /// `length` bytes from there on, or those up to the end.
     ///
     /// # Errors
     /// Nobody answers, or the object is another one now.
@@ -199,11 +199,8 @@ fn retry() -> RetryConfig {
     RetryConfig { retry_timeout: ANSWER_WITHIN, ..RetryConfig::default() }
 }
 
-/// Starts work beside whoever asks for it, who may wait for it even within another runtime.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whoever asks waits for the answer, and gets none where the task has died"
-)]
+/// Starts work beside the caller, which may wait for it even within another runtime.
+#[expect(clippy::disallowed_methods, reason = "the caller waits for the answer, and gets none where the task has died")]
 fn start<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> io::Result<Receiver<T>> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = match RUNTIME.get() {

@@ -71,7 +71,7 @@ impl Window {
         self.held.store(at.map_or(self.to, |at| at + before), Ordering::Relaxed);
     }
 
-    /// Where the next part begins, behind so many records, where this one was read to its end.
+    /// Where the next part begins, and behind how many records, where this one was read to its end.
     ///
     /// # Errors
     /// When its lines cannot be counted.

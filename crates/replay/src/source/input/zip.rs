@@ -76,7 +76,7 @@ pub(super) fn only_entry(place: &ByteSource) -> io::Result<Entry> {
     Ok(Entry { method, start, bytes, checksum })
 }
 
-/// Directories are none, nor what macOS adds.
+/// Directories do not count, nor does what macOS adds.
 fn is_content(name: &str) -> bool {
     !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
 }
@@ -149,7 +149,7 @@ fn read(place: &ByteSource, at: u64, length: usize) -> io::Result<Bytes> {
     if bytes.len() == length { Ok(bytes) } else { Err(damaged()) }
 }
 
-/// The number in so many bytes, the lowest first.
+/// The number in these bytes, the lowest first.
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     bytes.iter().skip(at).take(length).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

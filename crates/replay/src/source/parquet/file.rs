@@ -14,7 +14,7 @@ use crate::source::input::object::Object;
 
 const MAGIC: [u8; 4] = *b"PAR1";
 
-/// So much of an object is asked for where it is not said how much is needed.
+/// The bytes of an object that are asked for where it is not said how much is needed.
 const ASKED_BYTES: usize = 128 * 1024;
 
 /// A file, and how many of its bytes were read.

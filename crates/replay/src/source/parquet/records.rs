@@ -155,7 +155,7 @@ impl Record {
         serde_json::to_writer(&mut self.json, &text).expect("a text is JSON, and a Vec takes everything");
     }
 
-    /// A field that is JSON. What is none is written as a text.
+    /// A field that is JSON. What is not JSON is written as a text.
     fn json(&mut self, name: &str, cell: &[u8]) {
         match serde_json::from_slice::<&RawValue>(cell) {
             Ok(value) => {

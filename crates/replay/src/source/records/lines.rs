@@ -25,7 +25,7 @@ impl<R: BufRead> LineReader<R> {
         Self { reader, bytes_max, line: Vec::new(), lines: 0 }
     }
 
-    /// Counts from behind so many lines.
+    /// Counts from behind the first `lines` lines.
     pub(super) fn begin_behind(&mut self, lines: u64) {
         self.lines = lines;
     }

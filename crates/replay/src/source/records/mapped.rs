@@ -132,7 +132,7 @@ impl MappedOrders {
     }
 }
 
-/// Gives every value that stands at the path. What is not there is none.
+/// Gives every value that stands at the path, as far as there are any.
 fn each<'j>(
     steps: &[Step],
     value: &'j RawValue,

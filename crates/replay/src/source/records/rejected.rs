@@ -78,7 +78,7 @@ impl<R: BufRead + Send> RecordSource for RejectedRecords<R> {
     }
 }
 
-/// The record that a line stands for; a line that is none of a rejects file stands for itself.
+/// The record that a line stands for; a line that is not of a rejects file stands for itself.
 ///
 /// # Errors
 /// One sentence, where there is none.

@@ -33,7 +33,7 @@ struct Container {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// A value follows, to which so many steps lead, if any do.
+    /// A value follows; with how many steps lead to it, if any do.
     Value(Option<usize>),
     /// In the key of an object, or before it.
     Key,

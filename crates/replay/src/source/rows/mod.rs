@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_none_refuses_the_order() {
+    fn an_invalid_time_refuses_the_order() {
         let chunk = retail("7,A,x,1,1 December,1.00,1,UK\n8,A,x,1,2010-12-01 08:26:00,1.00,1,UK\n");
         assert!(chunk.refused[0].detail.starts_with("line 2: InvoiceDate \"1 December\" is not a time of the form"));
         assert_eq!(chunk.lines, 1);

@@ -14,9 +14,9 @@ use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, ValueRef};
 
 use super::{RowPlace, Rows};
 
-/// So many rows are fetched at once.
+/// How many rows are fetched at once.
 const FETCHED: u32 = 2000;
-/// So many times that are waiting.
+/// How many fetches are waiting.
 const AHEAD: usize = 2;
 
 /// A query, and where it is asked.
@@ -60,7 +60,7 @@ impl Eq for PgOptions {}
 
 impl Query {
     /// # Errors
-    /// [`BadSetting`] where the address is none.
+    /// [`BadSetting`] where the address is not valid.
     pub(crate) fn new(url: &str, sql: &str, key: Option<&str>) -> Result<Self, BadSetting> {
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);

@@ -20,7 +20,7 @@ const NO_ROW: u64 = u64::MAX;
 
 /// Rows, each of which is taken once.
 pub(super) struct RowLog {
-    /// So many bytes stay in memory.
+    /// How many bytes stay in memory.
     memory_bytes: usize,
     /// What is not in a file yet, and where it begins.
     tail: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Brings rows of an order together that do not stand together.
 //!
-//! An order is given out when so many lines have followed its last row that no further one is allowed to belong to it. Its
+//! An order is given out when enough lines have followed its last row that no further one is allowed to belong to it. Its
 //! rows wait in a [`RowLog`], in memory and on disk; in memory there is an entry for each open order. A row that comes later
 //! than that is given out as one of an order that is gone, so that it is refused, and told, with its line.
 //!
@@ -22,9 +22,9 @@ use super::{RowPlace, Rows};
 use crate::map::Map;
 use crate::map::value::Fault;
 
-/// So many bytes of rows wait in memory.
+/// How many bytes of rows wait in memory.
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
-/// So many orders that are gone are known: not more than half of what a table of 2^20 places takes. Where as many come as go, a fuller one
+/// How many orders are known that are gone: not more than half of what a table of 2^20 places takes. Where as many come as go, a fuller one
 /// grows, to twice the memory.
 const GONE_MAX: usize = 450_000;
 

@@ -53,7 +53,7 @@ impl KeySet {
     /// Reads a set. Keys that verify no signatures, or by algorithms that are not taken, are passed over.
     ///
     /// # Errors
-    /// Where it is none.
+    /// Where it is not a valid one.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         if text.len() > BYTES_MAX {
             return Err("the key set is larger than 1 MiB".to_owned());

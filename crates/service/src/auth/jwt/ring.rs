@@ -32,7 +32,7 @@ enum By {
 
 impl Ring {
     /// # Errors
-    /// Where the algorithm is none of those that have a public key, or not one of the key's type.
+    /// Where the algorithm is not one of those that have a public key, or not one of the key's type.
     fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, Error> {
         let (family, by) = match algorithm {
             Algorithm::RS256 => (AlgorithmFamily::Rsa, By::Rsa(&algorithms::RSA_PKCS1_2048_8192_SHA256)),

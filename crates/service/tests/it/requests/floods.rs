@@ -217,7 +217,7 @@ async fn who_floods_by_tls_and_http2_holds_nobody_up() {
     answered(&client, &url, &mut Vec::new()).await;
     for flood in &FLOODS {
         let mut seen = Vec::new();
-        // The machine may have other things to do; whoever is held up by a flood is so each time.
+        // The machine may have other things to do; a client that is held up by a flood is so each time.
         while !seen.last().is_some_and(Seen::is_well) {
             assert!(seen.len() < ATTEMPTS, "{}: {seen:#?}", flood.name);
             seen.push(Seen::of(flood, server.address, &config, &client, &url).await);

@@ -94,7 +94,7 @@ async fn a_token_is_good_for_whom_and_when_it_says_alone() {
         ("whose client has an empty name", json!({"sub": ""})),
         ("whose client has a strange name", json!({"sub": "a\r\nb"})),
         ("whose client has a long name", json!({"sub": "a".repeat(129)})),
-        ("with a rate that is none", json!({"orders_per_s": 0})),
+        ("with an invalid rate", json!({"orders_per_s": 0})),
         ("with a rate below zero", json!({"orders_per_s": -5})),
         ("bound to a customer and a seller", json!({"customer": "C1", "seller": "S7"})),
         ("bound to several customers", json!({"customer": ["C1", "C2"]})),
@@ -102,7 +102,7 @@ async fn a_token_is_good_for_whom_and_when_it_says_alone() {
         ("bound to a customer without an id", json!({"customer": ""})),
         ("bound to several tenants", json!({"tenant": ["T1", "T2"]})),
         ("bound to a tenant without a name", json!({"tenant": ""})),
-        ("bound to a tenant that is none", json!({"tenant": true})),
+        ("bound to an invalid tenant", json!({"tenant": true})),
     ];
     let mut tokens: Vec<(&str, String)> = others.map(|(what, others)| (what, token(others))).to_vec();
     tokens.push(("huge", token(json!({"padding": "x".repeat(8 << 10)}))));

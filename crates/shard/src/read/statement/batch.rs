@@ -85,7 +85,7 @@ impl Batch<'_> {
         Some(format!("{POSITION} union all (select found.* from {found})"))
     }
 
-    /// For each thing that is looked for, at most so many rows.
+    /// For each thing that is looked for, at most `limit` rows.
     pub(super) fn arguments(&self, tenant: &Tenant, limit: usize) -> PgArguments {
         let list = with(PgArguments::default(), self.stream().as_str());
         let list = with(with(list, tenant.as_str()), limit as i64);

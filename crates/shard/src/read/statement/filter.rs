@@ -30,7 +30,7 @@ impl Filter {
     pub(super) fn condition(self, lane: Lane, is_of_everybody: bool) -> String {
         let of_kind = self.kind.map(|kind| format!("and kind = '{kind}'")).unwrap_or_default();
         let Some(status) = self.status else { return of_kind };
-        // Its value hidden, so that the indexes of returns are none of the ways: most returns are of one status.
+        // Its value hidden, so that the indexes of returns are not taken: most returns are of one status.
         let of_kind = self.kind.map(|kind| format!("and kind = (select '{kind}'::text)")).unwrap_or_default();
         // What opens the index of everybody's orders, and leaves out none of them. A customer's list would do well to keep away from it.
         let opening = if is_of_everybody { "and bucket >= 0" } else { "" };

@@ -195,7 +195,7 @@ const fn counted(lane: Lane) -> &'static str {
     }
 }
 
-/// A range of time as a condition in SQL, with its ends as literals. The ends of all time are none: Postgres cannot read the last.
+/// A range of time as a condition in SQL, with its ends as literals. The ends of all time are left out: Postgres cannot read the last.
 fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
     let from = (from > Span::ALL.from).then(|| format!("{column} >= '{from}'"));
     let to = (to < Span::ALL.to).then(|| format!("{column} < '{to}'"));
@@ -204,7 +204,7 @@ fn within(column: &str, from: Timestamp, to: Timestamp) -> String {
 }
 
 impl SumRow {
-    /// What all orders of a shard come to, whoever's they are.
+    /// What all orders of a shard come to, of every tenant.
     pub(in crate::read) async fn all(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
         const SQL: &str = "select sum(total)::text, null, null::timestamptz, sum(orders)::int8, null, null, null, currency, kind \
             from order_sums group by currency, kind";

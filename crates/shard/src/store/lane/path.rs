@@ -16,7 +16,7 @@ pub(crate) struct Path {
 }
 
 const PATIENCE_MAX: u32 = 64;
-/// So many batches that went straight make up for a refusal.
+/// How many batches that went straight make up for a refusal.
 const STREAK: u32 = 16;
 
 impl Default for Path {

@@ -86,7 +86,7 @@ impl LanePart<'_> {
         Ok(outcome)
     }
 
-    /// Whoever stored them first has counted and derived them, and told of what died.
+    /// The shard that stored them first has counted and derived them, and told of what died.
     async fn store_copies(&self, connection: &mut PgConnection) -> Result<(), StepError> {
         const SQL: &str = "update lane_tally set rows_copied = rows_copied + $1 where lane = $2";
         if self.sent() == 0 {

@@ -14,7 +14,7 @@ use crate::read::status::{KEYS, RowKey, Standing, standings};
 use crate::step::{Step, StepError, step};
 use crate::store::lane::LanePart;
 
-/// So many rows are read at a time, with what happened to their orders.
+/// How many rows are read at a time, with what happened to their orders.
 const ROWS: usize = 2000;
 
 /// Sets what is to be kept of what these parts of a transaction have brought, whose rows are stored; `eventful` are the orders that events are

@@ -1,4 +1,4 @@
-//! Partitions of a part that is over become one, and not a row is lost by it, whoever writes and reads meanwhile.
+//! Partitions of a part that is over become one, and not a row is lost by it, while others write and read.
 
 use forebay_model::{Lane, Position, Timestamp};
 use forebay_shard::{Build, Granularity, Merger, StatusIndexes, StoreSettings, Swap, Touch};
@@ -162,7 +162,7 @@ async fn what_was_written_since_the_copying_began_makes_it_stale() {
     let days = partitions(&scene, "orders").await;
     let mut merger = merger(&scene, Lane::Orders).await;
     let mut built = build(&mut merger).await;
-    // The position tells of a commit, whoever it was.
+    // The position tells of a commit by any writer.
     writer.commit(&[frame(2, &orders(&june(3..=4)))]).await.unwrap();
     let seen = std::cell::Cell::new(None);
     let swap = merger.swap(&mut built, |position| {

@@ -1,4 +1,4 @@
-//! Partitions come when they are needed, whatever is there already and whoever reads meanwhile.
+//! Partitions come when they are needed, whatever is there already, while others read.
 
 use std::time::Duration;
 

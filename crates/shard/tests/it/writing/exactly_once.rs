@@ -1,4 +1,4 @@
-//! A batch is applied exactly once, whoever tries.
+//! A batch is applied exactly once, by one of several writers.
 
 use forebay_model::{Lane, Position, ShardId, StreamKind};
 use forebay_shard::{CommitError, ErrorClass, StoreSettings, StreamStore};

@@ -283,7 +283,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     /// Whatever a log says, in whatever batches, and whether the other log takes rows or not: each row has the one fate that the pure rules give it
-    /// at its position, and whoever opens the stream anew knows the same.
+    /// at its position, and a writer that opens the stream anew knows the same.
     #[test]
     fn each_row_goes_where_its_unit_is_at_its_position(
         log in prop::collection::vec(said(), 1..24),

@@ -18,7 +18,7 @@ use crate::usage::Cost;
 use crate::world::World;
 
 const ROW: &str = "cached";
-/// So many customers are asked for in turn.
+/// How many customers are asked for in turn.
 const CUSTOMERS: usize = 200;
 
 /// A kind of answer that is measured.

@@ -20,7 +20,7 @@ use crate::usage::Cost;
 use crate::world::World;
 
 const ROW: &str = "status";
-/// So many customers are asked for in turn.
+/// How many customers are asked for in turn.
 const CUSTOMERS: usize = 200;
 const TARGET: Target = Target::RatioAtLeast(0.8);
 

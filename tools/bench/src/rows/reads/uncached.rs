@@ -21,7 +21,7 @@ use crate::usage::Cost;
 
 /// As many as the query service has connections to a shard.
 pub(super) const CONNECTIONS: usize = 8;
-/// So many customers are asked for in turn; pgbench finds each by comparing, so they must be few.
+/// How many customers are asked for in turn; pgbench finds each by comparing, so they must be few.
 const CUSTOMERS: usize = 32;
 
 pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {

@@ -19,7 +19,7 @@ use crate::usage::Cost;
 use crate::world::World;
 
 const ROW: &str = "events";
-/// As many events as orders: one in so many of those that orders have.
+/// As many events as orders: one in N of those that orders have.
 const ONE_IN: usize = 5;
 /// So often it is waited for twenty seconds.
 const WAITS_MAX: u32 = 30;

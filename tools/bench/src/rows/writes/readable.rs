@@ -21,7 +21,7 @@ use crate::rows::writes::post::{CONNECTIONS, posts, span};
 use crate::rows::writes::replay::recipe_of_a_day;
 use crate::world::World;
 
-/// Of so many orders one is looked for: reading all of them would be another load.
+/// One order in N is looked for: reading all of them would be another load.
 const EVERY: u64 = 20;
 
 /// Whose list an order is looked for in.

@@ -12,7 +12,7 @@ use crate::matrix::trial::{Target, Trial};
 
 /// A request that was sent this long before the signal has arrived.
 const ARRIVED_AFTER: Duration = Duration::from_millis(100);
-/// Everything that the service asks for takes so much longer: so requests are in flight at any moment.
+/// Everything that the service asks for takes this much longer: so requests are in flight at any moment.
 const DELAY: Duration = Duration::from_millis(250);
 /// What `--shutdown-grace-s` says.
 const GRACE: Duration = Duration::from_secs(20);
@@ -45,7 +45,7 @@ pub(crate) async fn stop(trial: &mut Trial, part: ServiceName) -> Result<()> {
 }
 
 /// Stops every service and every server, in whatever order, each while those before may still be at it; each service exits with
-/// 0 whoever has gone before it.
+/// 0 whatever has stopped before it.
 pub(crate) async fn everything(trial: &mut Trial) -> Result<()> {
     let mut all = trial.everybody();
     for _ in 0..trial.span.rounds() {

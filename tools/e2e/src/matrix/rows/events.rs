@@ -70,7 +70,7 @@ pub(crate) async fn happen(trial: &mut Trial) -> Result<()> {
     }
     trial.known.logged_again(Lane::Events, (posted - events.len()) as u64);
     trial
-        .must("whoever follows is given every event", WITHIN, async |system| {
+        .must("the feed gives every event", WITHIN, async |system| {
             follower.go_on(system).await?;
             match events.difference(&follower.given).next() {
                 None => Ok(()),

@@ -26,7 +26,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Where a request ends, and how.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
-    /// So much of it is sent.
+    /// How much of it is sent.
     bytes: usize,
     /// So long after that the connection is closed.
     after: Duration,

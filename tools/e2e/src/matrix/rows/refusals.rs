@@ -17,7 +17,7 @@ const REFUSE_NO_MORE: &str = "alter table orders drop constraint no_sevens";
 const NOT_STORED: &str = "select count(*) from dead_letter d where not exists \
     (select from orders o where (o.customer_id, o.order_id) = (d.customer_id, d.order_id))";
 const CHECK_VIOLATION: &str = "23514";
-/// So many rows are refused before the reason is taken away.
+/// How many rows are refused before the reason is taken away.
 const LETTERS_MIN: usize = 3;
 /// Each of them costs the lane several attempts in vain, and as many connections.
 const WITHIN: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! Views come and go under load: each has exactly what stored orders make, whoever is killed in the middle.
+//! Views come and go under load: each has exactly what stored orders make, with any process killed in the middle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ async fn has_exactly_what_orders_make(system: &System, orders: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_that_is_added_under_load_has_exactly_what_stored_orders_make_whoever_is_killed() {
+async fn a_view_that_is_added_under_load_has_exactly_what_stored_orders_make_with_any_process_killed() {
     let system = System::start(2, Durability::Fast, &[]).await.unwrap();
     let lines: String = (0..3000).map(|number| order(number).to_string() + "\n").collect();
     system.replay(&["-"], lines.as_bytes()).await.unwrap();

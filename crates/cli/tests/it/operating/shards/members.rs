@@ -273,7 +273,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
     let elsewhere = second.url(&direct);
     let set = growing.run(&["shards", "set", "3", "--address", &elsewhere, "--label", "region=us"]).await;
     assert_eq!(set.code, Some(0), "{set:?}");
-    eventually("whoever drains and reads it is there", async || (second.open() >= 3, second.open())).await;
+    eventually("its drain and its readers are there", async || (second.open() >= 3, second.open())).await;
     drop(first);
     let before = rows().await;
     eventually("new orders are stored there", async || {
@@ -298,7 +298,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
         ((orders, views) == (sent, sent), (orders, views, sent))
     })
     .await;
-    // A new order is found by whoever looks for it on the fourth shard, with its receipt.
+    // A new order is found on the fourth shard, with its receipt.
     let moved = units.iter().find(|unit| unit.stream() == StreamKind::Logged).unwrap().bucket();
     let customer = (0..CUSTOMERS).find(|&number| of_customer(number) == moved).unwrap();
     let posted =
@@ -313,7 +313,7 @@ async fn a_fourth_shard_comes_and_goes_elsewhere_under_load_and_nobody_is_told_b
     services.stop().await;
 }
 
-/// Whoever is cut off behind any step does the same once more, and it is one shard.
+/// A command that is cut off behind any step is run once more, and it is one shard.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_was_half_added_is_added_by_the_same_command() {
     let growing = Growing::new(2, 1).await;
@@ -369,7 +369,7 @@ async fn of_two_shards_that_come_at_once_one_is_first_and_the_other_is_told() {
     assert_eq!(growing.run(&["shards", "add", &one, "--yes"]).await.code, Some(0));
     assert_eq!(addresses(&growing.map().await, "2"), one.as_str());
 
-    // The same as commands: whoever ends well is a shard, and nobody else.
+    // The same as commands: each that ends well has made a shard, and no other has.
     let urls = [growing.database(1, "third", "").await, growing.database(1, "fourth", "").await];
     let add = async |url: &str| growing.run(&["shards", "add", url, "--yes"]).await;
     let (third, fourth) = tokio::join!(add(&urls[0]), add(&urls[1]));
@@ -410,7 +410,7 @@ async fn what_cannot_be_a_shard_is_refused_before_anything_is_changed() {
     growing.refuses(&["shards", "set", "0", "--address", &used], &["is not shard 0"]).await;
     let none = growing.run(&["shards", "set", "7", "--label", "a=b"]).await;
     assert!(none.code == Some(64) && none.stderr.contains("there is no shard 7 in the map"), "{none:?}");
-    // Whoever is told of more shards than there are says so.
+    // A process that is told of more shards than there are says so.
     let shards = format!("{},{used}", growing.stack.postgres_url(0));
     let more = growing.run(&["shards", "--shards", &shards]).await;
     assert!(
@@ -565,7 +565,7 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
     let audit = growing.run(&["audit", "--json"]).await;
     assert!(audit.stdout.contains("shards remove"), "{audit:?}");
 
-    // Its database was that shard, and is none any more; made anew, it is another one.
+    // Its database was that shard, and is not any more; made anew, it is another one.
     growing.stack.process(Server::Postgres(2)).ensure_started().await.unwrap();
     growing.refuses(&["shards", "add", &url, "--yes"], &["it was shard 2 of this system, which was removed"]).await;
     let url = growing.database(2, "anew", "").await;

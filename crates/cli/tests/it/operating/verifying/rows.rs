@@ -62,7 +62,7 @@ fn ids(numbers: &[u32]) -> String {
     numbers.iter().map(|number| format!("'ORD{number}'")).collect::<Vec<_>>().join(", ")
 }
 
-/// Logs orders in frames of so many rows in turns.
+/// Logs orders in frames of these numbers of rows in turns.
 async fn log_orders(system: &Operated, rows: &[usize]) {
     let all = orders(0..ORDERS);
     let mut rest = &all[..];

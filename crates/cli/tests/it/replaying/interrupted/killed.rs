@@ -142,7 +142,7 @@ async fn is_the_same_however_often_it_is_killed(form: Form) {
     for (kill, after) in KILLS.into_iter().enumerate() {
         let until = proxy.brought() + chance.of(after);
         let mut child = forebay.start(if kill == 0 { &command } else { &resumed });
-        eventually("so much is brought", async || {
+        eventually("enough is brought", async || {
             (proxy.brought() >= until || child.try_wait().unwrap().is_some(), proxy.brought())
         })
         .await;

@@ -33,7 +33,7 @@ fn bad() -> impl DoubleEndedIterator<Item = usize> {
     (0..ORDERS).step_by(500)
 }
 
-/// Only whoever begins with the file meets its bad lines then. Gives how many they are.
+/// Only the run that begins with the file meets its bad lines then. Gives how many they are.
 fn bring_bad_lines_to_the_front(forebay: &Forebay, name: &str) -> usize {
     let (bad, good): (Vec<_>, Vec<_>) =
         forebay.read(name).lines().map(str::to_owned).partition(|line| line.starts_with("{\"bad\""));
@@ -198,7 +198,7 @@ async fn a_resumption_does_not_go_past_a_reject_that_is_in_no_file() {
     assert_eq!(told, (1..=bad).map(Value::from).collect::<Vec<Value>>());
 }
 
-/// The same command where no file may have more than so many blocks of 512 bytes, as if the disk were full then.
+/// The same command where no file may have more than `blocks` blocks of 512 bytes, as if the disk were full then.
 fn on_a_small_disk(command: &tokio::process::Command, blocks: u32) -> tokio::process::Command {
     let command = command.as_std();
     let mut small = tokio::process::Command::new("sh");

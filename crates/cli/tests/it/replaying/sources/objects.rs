@@ -46,7 +46,7 @@ impl Store {
     }
 
     async fn put(&self, name: &str, bytes: impl Into<reqwest::Body>) {
-        // Whoever signs may write over what is there, and moto does not look at what is signed.
+        // A signed request may write over what is there, and moto does not look at what is signed.
         let put = self.http.put(format!("{}/shop/{name}", self.url)).header("authorization", "AWS key:signature");
         let answer = put.body(bytes).send().await.unwrap();
         assert!(answer.status().is_success(), "{answer:?}");
