@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
 use crate::error::ReadError;
-use crate::moved::Picked;
+use crate::moved::UnitPlacement;
 use crate::position::patience::Patience;
 use crate::reader::Reader;
 use crate::replica::shard::Shard;
@@ -127,7 +127,7 @@ impl Follower {
         shards: &[Arc<Shard>],
         subject: &Subject,
         amount: Amount,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<Changes, ReadError> {
         let own = self.read_on(of, of.id(), None, subject, amount, picked).await?;
         let (Some(upto), Some(_)) = (own.position, picked) else { return Ok(own) };
@@ -152,7 +152,7 @@ impl Follower {
         shards: &[Arc<Shard>],
         subject: &Subject,
         amount: Amount,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<Changes, ReadError> {
         let reads = shards.iter().map(|shard| self.read_on(shard, log, Some(end), subject, amount, picked));
         Ok(Changes::together(try_join_all(reads).await?))
@@ -166,7 +166,7 @@ impl Follower {
         upto: Option<Position>,
         subject: &Subject,
         amount: Amount,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<Changes, ReadError> {
         let buckets = picked.map(|picked| picked.buckets(shard.id()));
         let behind = self.at.get(&log).copied();

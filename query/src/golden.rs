@@ -6,7 +6,7 @@ use forebay_shard::read::{Direction, Filter, Key, Span};
 use forebay_testkit::golden;
 
 use crate::cache::codec;
-use crate::cache::entry::{Entry, Watch, Watched};
+use crate::cache::entry::{CacheEntry, Watch, Watched};
 use crate::list::cursor::{self, CursorError, ListDigest};
 use crate::position::read_at::ReadAt;
 
@@ -37,8 +37,8 @@ fn cache_entries() {
         Watched { stream: derived, watch: Watch::Hours { first: -1, last: 486_111 } },
     ];
     let body = Some(Bytes::from_static(b"{\"data\":[]}"));
-    let list = Entry { body, is_empty: true, read_at, watched, is_whole: true };
-    let nothing = Entry { body: None, is_empty: false, watched: Vec::new(), ..list.clone() };
+    let list = CacheEntry { body, is_empty: true, read_at, watched, is_whole: true };
+    let nothing = CacheEntry { body: None, is_empty: false, watched: Vec::new(), ..list.clone() };
     for (name, entry) in [("list", list), ("nothing", nothing)] {
         let kept = golden!(format!("cache-entry-{}-{name}.hex", codec::VERSION), codec::encode(&entry));
         assert_eq!(codec::decode(&kept.clone().into()), Some(entry));

@@ -100,7 +100,7 @@ pub struct DerivedFigures {
 
 /// What a shard's database says.
 #[derive(Debug, Default)]
-struct Told {
+struct StoredFigures {
     positions: Vec<StreamPosition>,
     derived: Vec<Derived>,
     room: Option<Room>,
@@ -114,7 +114,7 @@ type States = BTreeMap<StreamId, Result<StreamState, LogError>>;
 /// When the log has no map.
 pub async fn read(log: &Log, system: &System) -> Result<Figures> {
     let map = system.map(log).await?;
-    let told = join_all(map.shards().map(|shard| Told::read(shard, system.shards.get(shard)))).await;
+    let told = join_all(map.shards().map(|shard| StoredFigures::read(shard, system.shards.get(shard)))).await;
     // Behind the positions, so that what was noted there is in the streams here.
     let streams = map.shards().flat_map(StreamId::all_of);
     let states: States =
@@ -179,7 +179,7 @@ impl ShardFigures {
         map: &ShardMap,
         shard: ShardId,
         addresses: Option<&ShardAddresses>,
-        told: Result<Told>,
+        told: Result<StoredFigures>,
         states: &States,
     ) -> Self {
         let unreachable = told.as_ref().err().map(|error| format!("{error:#}"));
@@ -295,7 +295,7 @@ fn lag(state: &StreamState, position: &StreamPosition) -> (Option<u64>, Option<S
     }
 }
 
-impl Told {
+impl StoredFigures {
     async fn read(shard: ShardId, addresses: Option<&ShardAddresses>) -> Result<Self> {
         let settings = PoolSettings {
             application_name: "forebay-shards".to_owned(),

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use forebay_admin::members::{self, Wanted};
+use forebay_admin::members::{self, NewMember};
 use forebay_admin::migrate;
 use forebay_admin::room::free_bytes;
 use forebay_admin::system::System;
@@ -253,7 +253,7 @@ async fn migrate_all(args: &UpArgs, stack: &Stack) -> Result<Arc<ShardMap>> {
             members::set(&system, shard, &change).await?;
         } else {
             note!("adding shard {shard}");
-            members::add(&system, &Wanted { addresses: addresses.clone(), labels: Vec::new() }, &|_| ()).await?;
+            members::add(&system, &NewMember { addresses: addresses.clone(), labels: Vec::new() }, &|_| ()).await?;
         }
     }
     system.map(&system.connect_log().await?).await

@@ -47,7 +47,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ownership::{Entry, Unit};
+    use crate::ownership::{MoveEntry, Unit};
     use crate::{Bucket, ShardId};
 
     #[test]
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&views).unwrap(), text);
         assert_eq!(serde_json::from_str::<Control>(text).unwrap(), views);
         let unit = Unit::of(StreamKind::Derived, Bucket::new(17).unwrap());
-        let entry = Entry::begin(unit, Epoch(8), ShardId(0), ShardId(1));
+        let entry = MoveEntry::begin(unit, Epoch(8), ShardId(0), ShardId(1));
         let owner = Control::Owner(entry.to_source().unwrap());
         let text = r#"{"owner":{"unit":{"bucket":{"stream":"derived","number":17}},"epoch":8,"move":8,"state":{"copying":{"to":1}}}}"#;
         assert_eq!(serde_json::to_string(&owner).unwrap(), text);

@@ -19,7 +19,7 @@ pub struct Health {
     shutdown: Shutdown,
     /// What stands before the names of dependencies: whose they are, where several services are one.
     of: &'static str,
-    dependencies: Arc<RwLock<BTreeMap<String, Entry>>>,
+    dependencies: Arc<RwLock<BTreeMap<String, DependencyEntry>>>,
 }
 
 /// Whether a service can do anything useful without a dependency.
@@ -42,7 +42,7 @@ pub struct Dependency {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct DependencyEntry {
     need: Need,
     state: State,
 }
@@ -82,7 +82,7 @@ impl Health {
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
         dependencies.entry(name.clone()).or_insert_with(|| {
             gauge!(DEPENDENCY_UP.name, "dependency" => name.clone()).set(0.0);
-            Entry { need, state: State::Unknown }
+            DependencyEntry { need, state: State::Unknown }
         });
         Dependency { name, need, health: self.clone() }
     }
@@ -120,7 +120,7 @@ impl Health {
 
     fn report(&self, name: &str, need: Need, state: State) {
         let mut dependencies = self.dependencies.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = dependencies.entry(name.to_owned()).or_insert(Entry { need, state: State::Unknown });
+        let entry = dependencies.entry(name.to_owned()).or_insert(DependencyEntry { need, state: State::Unknown });
         let before = std::mem::replace(&mut entry.state, state.clone());
         // Only a change of the kind is news; a reason may read differently at every attempt.
         if std::mem::discriminant(&before) == std::mem::discriminant(&state) {
@@ -167,7 +167,7 @@ impl Dependency {
     }
 }
 
-impl Entry {
+impl DependencyEntry {
     fn answer(&self) -> api::Dependency {
         let (state, reason, halted) = match &self.state {
             State::Unknown => (api::State::Unknown, None, false),

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 use forebay_model::{Incarnation, Position, ShardId, StreamId, StreamKind};
 
-use super::entry::{Entry, Watch, Watched};
+use super::entry::{CacheEntry, Watch, Watched};
 use crate::position::read_at::ReadAt;
 
 /// Which form of entries this version writes and reads.
@@ -22,7 +22,7 @@ const KEY: u8 = 0;
 const HOURS: u8 = 1;
 
 /// A whole entry as bytes.
-pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
+pub(crate) fn encode(entry: &CacheEntry) -> Vec<u8> {
     let body = entry.body.as_deref().unwrap_or_default();
     let mut out = Vec::with_capacity(64 + body.len());
     let flags = if entry.body.is_some() { HAS_BODY } else { 0 } | if entry.is_empty { IS_EMPTY } else { 0 };
@@ -54,7 +54,7 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
 }
 
 /// Reads an entry. Bytes that were not written here give `None`.
-pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
+pub(crate) fn decode(bytes: &Bytes) -> Option<CacheEntry> {
     let mut rest = Rest(bytes);
     let [version, flags] = rest.take()?;
     if version != VERSION || flags & !(HAS_BODY | IS_EMPTY) != 0 {
@@ -73,7 +73,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Option<Entry> {
         return None;
     }
     let body = has_body.then_some(body);
-    Some(Entry { body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
+    Some(CacheEntry { body, is_empty: flags & IS_EMPTY != 0, read_at, watched, is_whole: true })
 }
 
 fn push_stream(out: &mut Vec<u8>, stream: StreamId) {
@@ -121,7 +121,7 @@ mod tests {
             is_empty in any::<bool>(),
             positions in prop::collection::vec((0..StreamKind::ALL.len(), any::<u16>(), any::<u64>(), any::<u64>()), 0..5),
             watched in prop::collection::vec((0..StreamKind::ALL.len(), any::<u16>(), any::<u64>(), any::<bool>()), 0..5),
-        ) -> Entry {
+        ) -> CacheEntry {
             let mut read_at = ReadAt::default();
             for (kind, shard, incarnation, seq) in positions {
                 let position = Position { incarnation: Incarnation::new(incarnation), seq };
@@ -132,7 +132,7 @@ mod tests {
                 let watch = if is_key { Watch::Key(key) } else { hours };
                 Watched { stream: StreamKind::ALL[kind].on(ShardId(shard)), watch }
             });
-            Entry {
+            CacheEntry {
                 body: body.map(Bytes::from), is_empty, read_at, watched: watched.collect(), is_whole: true,
             }
         }

@@ -7,7 +7,7 @@ use crate::position::read_at::ReadAt;
 
 /// An answer as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct CacheEntry {
     /// JSON; `None` where there is no such order.
     pub(crate) body: Option<Bytes>,
     /// Whether it shows no order. Such answers are kept for a short time only: there is no end to what is not there.
@@ -37,7 +37,7 @@ pub(crate) enum Watch {
     Hours { first: i32, last: i32 },
 }
 
-impl Entry {
+impl CacheEntry {
     /// How many bytes it costs to keep it, roughly.
     pub(crate) fn cost(&self) -> usize {
         const FIXED: usize = 400;

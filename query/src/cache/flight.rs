@@ -7,7 +7,7 @@ use moka::Expiry;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 
-use super::entry::Entry;
+use super::entry::CacheEntry;
 use crate::error::ReadError;
 
 /// How long "nothing there" is kept.
@@ -15,28 +15,29 @@ const EMPTY_FOR: Duration = Duration::from_secs(5);
 
 /// The entries.
 #[derive(Debug)]
-pub(super) struct Kept(Cache<Arc<str>, Arc<Entry>>);
+pub(super) struct LocalCache(Cache<Arc<str>, Arc<CacheEntry>>);
 
 /// What a load has given that is not kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unkept {
     #[error("not to be kept")]
-    Entry(Arc<Entry>),
+    Entry(Arc<CacheEntry>),
     #[error("the load has failed")]
     Failed(Arc<ReadError>),
 }
 
-impl Kept {
+impl LocalCache {
     pub(super) fn new(bytes_max: u64) -> Self {
-        let cost = |key: &Arc<str>, entry: &Arc<Entry>| u32::try_from(key.len() + entry.cost()).unwrap_or(u32::MAX);
+        let cost =
+            |key: &Arc<str>, entry: &Arc<CacheEntry>| u32::try_from(key.len() + entry.cost()).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(bytes_max).weigher(cost).expire_after(BrieflyIfEmpty).build())
     }
 
-    pub(super) async fn get(&self, key: &Arc<str>) -> Option<Arc<Entry>> {
+    pub(super) async fn get(&self, key: &Arc<str>) -> Option<Arc<CacheEntry>> {
         self.0.get(key).await
     }
 
-    pub(super) async fn put(&self, key: &Arc<str>, entry: &Arc<Entry>) {
+    pub(super) async fn put(&self, key: &Arc<str>, entry: &Arc<CacheEntry>) {
         self.0.insert(Arc::clone(key), Arc::clone(entry)).await;
     }
 
@@ -44,14 +45,14 @@ impl Kept {
     pub(super) async fn get_or_load(
         &self,
         key: &Arc<str>,
-        load: impl Future<Output = Result<Arc<Entry>, Unkept>>,
-    ) -> Result<Arc<Entry>, Arc<Unkept>> {
+        load: impl Future<Output = Result<Arc<CacheEntry>, Unkept>>,
+    ) -> Result<Arc<CacheEntry>, Arc<Unkept>> {
         self.0.try_get_with(Arc::clone(key), load).await
     }
 
     /// Drops an entry, unless another one has taken its place meanwhile.
-    pub(super) async fn drop_entry(&self, key: &Arc<str>, entry: &Arc<Entry>) {
-        let drop_same = |current: Option<moka::Entry<Arc<str>, Arc<Entry>>>| {
+    pub(super) async fn drop_entry(&self, key: &Arc<str>, entry: &Arc<CacheEntry>) {
+        let drop_same = |current: Option<moka::Entry<Arc<str>, Arc<CacheEntry>>>| {
             let is_same = current.is_some_and(|current| Arc::ptr_eq(current.value(), entry));
             std::future::ready(if is_same { Op::Remove } else { Op::Nop })
         };
@@ -67,15 +68,15 @@ impl Kept {
 #[derive(Debug)]
 struct BrieflyIfEmpty;
 
-impl Expiry<Arc<str>, Arc<Entry>> for BrieflyIfEmpty {
-    fn expire_after_create(&self, _: &Arc<str>, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
+impl Expiry<Arc<str>, Arc<CacheEntry>> for BrieflyIfEmpty {
+    fn expire_after_create(&self, _: &Arc<str>, entry: &Arc<CacheEntry>, _: Instant) -> Option<Duration> {
         entry.is_empty.then_some(EMPTY_FOR)
     }
 
     fn expire_after_update(
         &self,
         key: &Arc<str>,
-        entry: &Arc<Entry>,
+        entry: &Arc<CacheEntry>,
         updated_at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use forebay_log::Notice;
 use forebay_model::{PerKind, Position, ShardId, StreamId, StreamKind};
 
-use super::entry::{Entry, Watch};
+use super::entry::{CacheEntry, Watch};
 use super::touches::Touches;
 use crate::position::read_at::ReadAt;
 
@@ -65,7 +65,7 @@ impl Freshness {
 
     /// The positions at which an entry is known to hold; `None` where it is not known. It must have been read at least in
     /// these streams.
-    pub(super) fn confirm(&self, entry: &Entry, streams: &[StreamId]) -> Option<ReadAt> {
+    pub(super) fn confirm(&self, entry: &CacheEntry, streams: &[StreamId]) -> Option<ReadAt> {
         let is_of_streams = streams.iter().all(|&stream| entry.read_at.has(stream));
         if !entry.is_whole || !is_of_streams {
             return None;

@@ -4,7 +4,7 @@ use forebay_api::stats::CacheStats;
 use metrics::{Counter, Gauge, counter, gauge};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::flight::Kept;
+use super::flight::LocalCache;
 use super::served::Origin;
 use crate::metrics::{CACHE_ANSWERS, CACHE_BYTES, CACHE_ENTRIES, CACHE_NOTICE_GAPS, CACHE_STALE};
 
@@ -43,7 +43,7 @@ impl Meter {
     }
 
     /// An answer was given.
-    pub(super) fn served(&self, from: Origin, kept: &Kept) {
+    pub(super) fn served(&self, from: Origin, kept: &LocalCache) {
         for served in self.served.iter().filter(|served| served.from == from) {
             served.count.fetch_add(1, Ordering::Relaxed);
             served.counter.increment(1);

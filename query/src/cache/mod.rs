@@ -26,8 +26,8 @@ use crate::position::derivations::{Derivations, Owing};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 
-pub(crate) use entry::{Entry, Watch, Watched};
-use flight::{Kept, Unkept};
+pub(crate) use entry::{CacheEntry, Watch, Watched};
+use flight::{LocalCache, Unkept};
 use freshness::Freshness;
 use meter::Meter;
 pub(crate) use redis::Redis;
@@ -52,12 +52,12 @@ pub(crate) struct Question<'a> {
 }
 
 /// Loads an answer from the shards.
-pub(crate) type Load<'a> = dyn Fn(Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync + 'a;
+pub(crate) type Load<'a> = dyn Fn(Patience) -> BoxFuture<'a, Result<CacheEntry, ReadError>> + Sync + 'a;
 
 /// The cache of a query process.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    kept: Kept,
+    kept: LocalCache,
     redis: Option<Redis>,
     freshness: Freshness,
     derivations: Arc<Derivations>,
@@ -67,7 +67,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// A cache that keeps at most `bytes_max` bytes in memory.
     pub(crate) fn new(bytes_max: u64, redis: Option<Redis>, derivations: Arc<Derivations>) -> Self {
-        let (kept, freshness) = (Kept::new(bytes_max), Freshness::default());
+        let (kept, freshness) = (LocalCache::new(bytes_max), Freshness::default());
         Self { kept, redis, freshness, derivations, meter: Meter::new() }
     }
 
@@ -181,7 +181,7 @@ impl Cache {
         }
     }
 
-    async fn in_redis(&self, question: &Question<'_>) -> Option<Arc<Entry>> {
+    async fn in_redis(&self, question: &Question<'_>) -> Option<Arc<CacheEntry>> {
         let entry = self.redis.as_ref()?.get(&question.key).await?;
         if self.confirm(question, &entry).is_none() {
             self.meter.stale(Origin::Redis);
@@ -191,7 +191,7 @@ impl Cache {
     }
 
     /// Where an entry holds still.
-    fn confirm(&self, question: &Question<'_>, entry: &Entry) -> Option<ReadAt> {
+    fn confirm(&self, question: &Question<'_>, entry: &CacheEntry) -> Option<ReadAt> {
         if self.is_in_doubt(question, entry) {
             return None;
         }
@@ -203,7 +203,7 @@ impl Cache {
 
     /// Whether it shows no order, and facts may be owed that would lead to one. Positions do not tell: it may have been read, and
     /// rightly so, before anything was owed.
-    fn is_in_doubt(&self, question: &Question<'_>, entry: &Entry) -> bool {
+    fn is_in_doubt(&self, question: &Question<'_>, entry: &CacheEntry) -> bool {
         if entry.body.is_some() {
             return false;
         }
@@ -218,7 +218,7 @@ impl Cache {
         self.derivations.owing(sources.into_iter(), &targets) != Owing::Nothing
     }
 
-    fn share(&self, question: &Question<'_>, entry: &Arc<Entry>) {
+    fn share(&self, question: &Question<'_>, entry: &Arc<CacheEntry>) {
         if let Some(redis) = &self.redis {
             redis.put(&question.key, entry);
         }

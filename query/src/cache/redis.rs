@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::codec::{decode, encode};
-use super::entry::Entry;
+use super::entry::CacheEntry;
 use crate::metrics::{REDIS_DROPPED, REDIS_ERRORS};
 
 /// A local answer takes a fraction of a millisecond; a Redis that takes longer than this is of no use.
@@ -44,7 +44,7 @@ const BATCH: usize = 256;
 pub(crate) struct Redis {
     prefix: String,
     shared: Arc<Shared>,
-    queue: mpsc::Sender<(String, Arc<Entry>)>,
+    queue: mpsc::Sender<(String, Arc<CacheEntry>)>,
 }
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Redis {
     }
 
     /// An entry, where there is one and Redis answers in time.
-    pub(crate) async fn get(&self, key: &str) -> Option<Entry> {
+    pub(crate) async fn get(&self, key: &str) -> Option<CacheEntry> {
         let mut connection = self.shared.connection()?;
         match connection.get(&self.name(key)).await {
             Ok(value) => decode(&value?),
@@ -95,7 +95,7 @@ impl Redis {
     }
 
     /// Shares an entry, soon.
-    pub(crate) fn put(&self, key: &str, entry: &Arc<Entry>) {
+    pub(crate) fn put(&self, key: &str, entry: &Arc<CacheEntry>) {
         let cost = entry.cost();
         if cost > ENTRY_BYTES_MAX || self.shared.connection().is_none() {
             return;
@@ -137,7 +137,7 @@ struct Keeper {
     client: Client,
     shared: Arc<Shared>,
     dependency: Dependency,
-    entries: mpsc::Receiver<(String, Arc<Entry>)>,
+    entries: mpsc::Receiver<(String, Arc<CacheEntry>)>,
 }
 
 impl Keeper {
@@ -190,10 +190,10 @@ impl Keeper {
 
     async fn write(
         &self,
-        batch: &mut Vec<(String, Arc<Entry>)>,
+        batch: &mut Vec<(String, Arc<CacheEntry>)>,
         connection: &mut Connection,
     ) -> Result<(), RedisError> {
-        let put = |(name, entry): (String, Arc<Entry>)| {
+        let put = |(name, entry): (String, Arc<CacheEntry>)| {
             self.shared.queued_bytes.fetch_sub(entry.cost(), Ordering::Relaxed);
             let keep_s = if entry.is_empty { KEEP_EMPTY_S } else { KEEP_S };
             Put { name, value: encode(&entry), keep_s }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forebay_model::Receipt;
 
-use super::entry::Entry;
+use super::entry::CacheEntry;
 use crate::position::derivations::Derivations;
 use crate::position::read_at::ReadAt;
 
@@ -23,7 +23,7 @@ pub(crate) enum Origin {
 /// An answer for one request.
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) entry: Arc<CacheEntry>,
     /// The positions that the answer is known to hold at: from a cache, often later ones than it was read at.
     pub(crate) read_at: ReadAt,
     pub(crate) from: Origin,
@@ -41,7 +41,7 @@ impl Origin {
 }
 
 impl Served {
-    pub(super) fn loaded(entry: Arc<Entry>, from: Origin) -> Self {
+    pub(super) fn loaded(entry: Arc<CacheEntry>, from: Origin) -> Self {
         Self { read_at: entry.read_at.clone(), entry, from }
     }
 

@@ -13,7 +13,7 @@ use http::{HeaderMap, Uri};
 
 use crate::answer::life::{Shown, push_timeline};
 use crate::app::App;
-use crate::cache::{Entry, Question, Watch};
+use crate::cache::{CacheEntry, Question, Watch};
 use crate::error::ReadError;
 use crate::http::lists::customer::customer_id_of;
 use crate::http::request::query_string::QueryString;
@@ -143,7 +143,7 @@ async fn find(
     order_id: &OrderId,
     asked: Asked,
     patience: Patience,
-) -> Result<Entry, ReadError> {
+) -> Result<CacheEntry, ReadError> {
     let subject = scope.everything(map);
     let patience = with_floor(app, map, &subject, order_id, patience);
     let mut lookup = Lookup::new(app.shards(), map, scope, patience);
@@ -163,7 +163,7 @@ async fn find_of_customer(
     order_id: &OrderId,
     asked: Asked,
     patience: Patience,
-) -> Result<Entry, ReadError> {
+) -> Result<CacheEntry, ReadError> {
     let patience = with_floor(app, map, subject, order_id, patience);
     let mut lookup = Lookup::new(app.shards(), map, scope, patience);
     let Subject::Customer { bucket, customer_id, .. } = subject else { return lookup.into_entry(None, &|_, _| Ok(())) };

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use crate::error::ReadError;
 use crate::list::scan::Scan;
 use crate::list::source::Source;
-use crate::moved::Picked;
+use crate::moved::UnitPlacement;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shards::Shards;
@@ -70,7 +70,11 @@ impl Merge {
         self.subject().filter(|subject| subject.unit().is_none()).cloned()
     }
 
-    fn open_with(&mut self, reads: &[(ShardId, Subject)], picked: Option<&Arc<Picked>>) -> Result<(), ReadError> {
+    fn open_with(
+        &mut self,
+        reads: &[(ShardId, Subject)],
+        picked: Option<&Arc<UnitPlacement>>,
+    ) -> Result<(), ReadError> {
         let (mut unknown, mut sources) = (Vec::new(), Vec::with_capacity(reads.len()));
         for (shard, subject) in reads.iter().filter(|(shard, _)| !self.missing.contains(shard)) {
             match self.shards.get(*shard) {

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::ReadError;
 use crate::list::scan::Scan;
-use crate::moved::Picked;
+use crate::moved::UnitPlacement;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shard::Shard;
@@ -32,7 +32,7 @@ enum RowsOf {
     Unit(Unit, Places),
     /// Of the units that are picked from this shard; of all, where nothing has moved.
     Picked {
-        picked: Option<Arc<Picked>>,
+        picked: Option<Arc<UnitPlacement>>,
         /// What the first piece had to hold, once it was read.
         target: Option<Settled>,
     },
@@ -63,7 +63,7 @@ impl Source {
     pub(crate) fn new(
         shards: Shards,
         shard: Arc<Shard>,
-        (subject, picked): (Subject, Option<Arc<Picked>>),
+        (subject, picked): (Subject, Option<Arc<UnitPlacement>>),
         scan: &Scan,
         filter: Filter,
     ) -> Self {

@@ -10,7 +10,7 @@ use forebay_service::Problem;
 use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement, Subject};
 use futures::future::join_all;
 
-use super::{Found, Lookup, SAME_ID_MAX};
+use super::{Lookup, OrdersByCustomer, SAME_ID_MAX};
 use crate::error::ReadError;
 use crate::position::derivations::Owing;
 use crate::unit::pick::have_moved;
@@ -19,7 +19,7 @@ use crate::unit::pick::have_moved;
 const BYTES_MAX: usize = 16 << 20;
 
 /// What was found for each id.
-pub(crate) type ById = BTreeMap<String, Found>;
+pub(crate) type ById = BTreeMap<String, OrdersByCustomer>;
 
 /// What is to be looked for, each with its bucket.
 type Wanted<T> = Vec<(Bucket, T)>;
@@ -37,7 +37,7 @@ impl Lookup<'_> {
         };
         self.missing.sort_unstable();
         self.missing.dedup();
-        let bytes: usize = found.values().flat_map(Found::values).map(OrderRow::bytes).sum();
+        let bytes: usize = found.values().flat_map(OrdersByCustomer::values).map(OrderRow::bytes).sum();
         match bytes {
             _ if !partial && !self.missing.is_empty() => Err(ReadError::Missing(self.missing.clone())),
             _ if bytes > BYTES_MAX => Err(too_large().into()),
@@ -109,26 +109,26 @@ impl Lookup<'_> {
     }
 
     /// Whose orders with these ids are, and when they were, as the index has it.
-    async fn many_entries(&mut self, subject: &Subject, ids: &[&OrderId]) -> Result<Vec<Entry>, ReadError> {
+    async fn many_entries(&mut self, subject: &Subject, ids: &[&OrderId]) -> Result<Vec<IndexEntry>, ReadError> {
         let bucket = |id: &OrderId| Bucket::of_key(self.tenant(), id.as_str());
         let wanted: Wanted<_> = ids.iter().map(|id| (bucket(id), (bucket(id), id.as_str()))).collect();
         let rows = self.ask_each(subject, StreamKind::Derived, &wanted, |wanted| Batch::Index(wanted)).await?;
-        Ok(rows.iter().filter_map(Entry::of).collect())
+        Ok(rows.iter().filter_map(IndexEntry::of).collect())
     }
 
     /// Adds the orders that entries lead to. Gives the entries that have led to none.
     async fn many_of_entries(
         &mut self,
         subject: &Subject,
-        entries: &[Entry],
+        entries: &[IndexEntry],
         found: &mut ById,
-    ) -> Result<Vec<Entry>, ReadError> {
+    ) -> Result<Vec<IndexEntry>, ReadError> {
         let orders = entries.iter().map(|entry| (self.order_of(entry), entry.at));
         let wanted: Wanted<_> = orders.map(|(order, at)| (order.bucket, (order, at))).collect();
         for row in self.ask_each(subject, StreamKind::Logged, &wanted, |wanted| Batch::Orders(wanted)).await? {
             keep(found, row);
         }
-        let is_unseen = |entry: &&Entry| {
+        let is_unseen = |entry: &&IndexEntry| {
             found.get(&entry.order_id).is_none_or(|found| !found.contains_key(entry.customer_id.as_str()))
         };
         Ok(entries.iter().filter(is_unseen).cloned().collect())
@@ -149,7 +149,7 @@ impl Lookup<'_> {
     }
 
     /// An entry's order.
-    fn order_of<'e>(&self, entry: &'e Entry) -> OrderOf<'e> {
+    fn order_of<'e>(&self, entry: &'e IndexEntry) -> OrderOf<'e> {
         let bucket = self.map.bucket_of(self.tenant(), &entry.customer_id);
         OrderOf { bucket, customer_id: entry.customer_id.as_str(), order_id: &entry.order_id }
     }
@@ -195,13 +195,13 @@ impl Lookup<'_> {
 
 /// Whose an order is, and when it was, as the index has it.
 #[derive(Clone, Debug)]
-struct Entry {
+struct IndexEntry {
     order_id: String,
     customer_id: CustomerId,
     at: Timestamp,
 }
 
-impl Entry {
+impl IndexEntry {
     fn of(row: &OrderRow) -> Option<Self> {
         let customer_id = CustomerId::new(row.customer_id()).ok()?;
         Some(Self { order_id: row.order_id().to_owned(), customer_id, at: row.ordered_at() })

@@ -21,7 +21,7 @@ use forebay_model::touched::{hour_of, id_key};
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, ShardId, ShardMap, StreamKind, Tenant, Timestamp};
 use forebay_shard::read::{OrderRow, Scope, Span, Subject};
 
-use crate::cache::{Entry, Watch, Watched};
+use crate::cache::{CacheEntry, Watch, Watched};
 use crate::error::ReadError;
 use crate::position::derivations::{Owing, logged_parts};
 use crate::position::patience::Patience;
@@ -40,11 +40,11 @@ type Entries = BTreeMap<String, Timestamp>;
 pub(crate) type Write = dyn Fn(&mut Vec<u8>, &OrderRow) -> Result<(), ReadError> + Sync;
 
 /// The orders that were found for an id, by customer.
-pub(crate) type Found = BTreeMap<String, OrderRow>;
+pub(crate) type OrdersByCustomer = BTreeMap<String, OrderRow>;
 
 /// What was found for an id.
 pub(crate) struct WithId {
-    pub(crate) found: Found,
+    pub(crate) found: OrdersByCustomer,
     /// Whether there may be more of them than are looked at.
     pub(crate) may_be_more: bool,
 }
@@ -78,7 +78,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The answer for what was found, as `write` writes it.
-    pub(crate) fn into_entry(mut self, found: Option<&OrderRow>, write: &Write) -> Result<Entry, ReadError> {
+    pub(crate) fn into_entry(mut self, found: Option<&OrderRow>, write: &Write) -> Result<CacheEntry, ReadError> {
         let mut body = None;
         if let Some(row) = found {
             let mut written = Vec::with_capacity(row.bytes() + 256);
@@ -94,7 +94,7 @@ impl<'a> Lookup<'a> {
         // Before a lane's first commit there is no position to compare with.
         let watched = self.streams_watched();
         let is_known = watched.iter().all(|watched| self.read_at.has(watched.stream));
-        Ok(Entry {
+        Ok(CacheEntry {
             is_empty: body.is_none(),
             body,
             read_at: self.read_at,
@@ -130,7 +130,8 @@ impl<'a> Lookup<'a> {
             }
             Subject::View { .. } => self.in_view(&subject, order_id).await?,
         };
-        let found: Found = found.into_iter().map(|row: OrderRow| (row.customer_id().to_owned(), row)).collect();
+        let found: OrdersByCustomer =
+            found.into_iter().map(|row: OrderRow| (row.customer_id().to_owned(), row)).collect();
         Ok(WithId { may_be_more: found.len() >= SAME_ID_MAX, found })
     }
 
@@ -223,8 +224,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// The orders that entries lead to, until a shard is missing: however much was found, it may not be all.
-    async fn of_entries(&mut self, order_id: &OrderId, entries: &Entries) -> Result<Found, ReadError> {
-        let mut found = Found::new();
+    async fn of_entries(&mut self, order_id: &OrderId, entries: &Entries) -> Result<OrdersByCustomer, ReadError> {
+        let mut found = OrdersByCustomer::new();
         for (customer, &at) in entries {
             if !self.missing.is_empty() {
                 break;

@@ -10,7 +10,7 @@ use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, OrderRow, Read, Span, Statement, Subject, Windows};
 use futures::future::join_all;
 
-use super::{Entries, Found, Lookup, SAME_ID_MAX};
+use super::{Entries, Lookup, OrdersByCustomer, SAME_ID_MAX};
 use crate::cache::Watch;
 use crate::error::ReadError;
 use crate::position::patience::Patience;
@@ -28,9 +28,9 @@ impl Lookup<'_> {
         subject: &Subject,
         order_id: &OrderId,
         home: Home,
-    ) -> Result<Found, ReadError> {
+    ) -> Result<OrdersByCustomer, ReadError> {
         let span = Span::of_home(home);
-        let mut found = Found::new();
+        let mut found = OrdersByCustomer::new();
         let rows = self.within(Unit::of(StreamKind::Logged, home.bucket), subject, order_id, span).await?;
         // Any UUIDv7 looks as if it had a home; the order of another bucket is found through the index.
         let at_home = rows.into_iter().filter(|row| self.bucket_of(row) == Some(home.bucket));

@@ -1,6 +1,6 @@
-//! Whether anything has moved, the newest map, what the shards have last said of all units, and what was [`picked`] by that.
+//! Whether anything has moved, the newest map, what the shards have last said of all units, and the [`placement`] that follows from that.
 
-mod picked;
+mod placement;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use forebay_model::{ShardId, ShardMap, StreamId, StreamKind};
 use forebay_service::Problem;
-use forebay_shard::read::AllSaid;
+use forebay_shard::read::ShardOwnership;
 
 use crate::error::ReadError;
 
-pub(crate) use picked::Picked;
+pub(crate) use placement::UnitPlacement;
 
 /// What is known of units that move.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ pub(crate) struct Moved {
     was_said: AtomicBool,
     /// Whether the map may be an old one.
     is_deaf: AtomicBool,
-    said: Mutex<BTreeMap<StreamId, Arc<AllSaid>>>,
+    said: Mutex<BTreeMap<StreamId, Arc<ShardOwnership>>>,
     /// The last one of each kind of streams.
-    picked: Mutex<BTreeMap<StreamKind, Arc<Picked>>>,
+    placements: Mutex<BTreeMap<StreamKind, Arc<UnitPlacement>>>,
 }
 
 impl Moved {
@@ -64,11 +64,11 @@ impl Moved {
     }
 
     /// What a shard has said of all units, as far as that is remembered.
-    pub(crate) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<AllSaid>> {
+    pub(crate) fn said(&self, stream: StreamKind, shard: ShardId) -> Option<Arc<ShardOwnership>> {
         lock(&self.said).get(&stream.on(shard)).cloned()
     }
 
-    pub(crate) fn remember(&self, stream: StreamKind, shard: ShardId, said: AllSaid) -> Arc<AllSaid> {
+    pub(crate) fn remember(&self, stream: StreamKind, shard: ShardId, said: ShardOwnership) -> Arc<ShardOwnership> {
         let said = Arc::new(said);
         lock(&self.said).insert(stream.on(shard), Arc::clone(&said));
         said
@@ -79,12 +79,12 @@ impl Moved {
         lock(&self.said).remove(&stream.on(shard));
     }
 
-    pub(crate) fn last_picked(&self, stream: StreamKind) -> Option<Arc<Picked>> {
-        lock(&self.picked).get(&stream).cloned()
+    pub(crate) fn last_placement(&self, stream: StreamKind) -> Option<Arc<UnitPlacement>> {
+        lock(&self.placements).get(&stream).cloned()
     }
 
-    pub(crate) fn set_picked(&self, stream: StreamKind, picked: &Arc<Picked>) {
-        lock(&self.picked).insert(stream, Arc::clone(picked));
+    pub(crate) fn set_placement(&self, stream: StreamKind, placement: &Arc<UnitPlacement>) {
+        lock(&self.placements).insert(stream, Arc::clone(placement));
     }
 }
 

@@ -16,7 +16,7 @@ use forebay_shard::read::{Rows, Statement};
 use forebay_shard::{Budget, ShardError, ShardServer, Work};
 
 use crate::position::patience::Need;
-use crate::replica::seen::Seen;
+use crate::replica::seen::StreamProgress;
 use crate::replica::shard::Shard;
 
 impl Shard {
@@ -56,7 +56,11 @@ impl Shard {
     fn note(&self, server: &ShardServer, kind: StreamKind, position: Position) {
         self.known().note(kind, position);
         if self.pool.servers().len() > 1 {
-            self.last_seen.set(server.number(), kind, Seen { position, is_fresh: self.is_fresh(kind, position) });
+            self.last_seen.set(
+                server.number(),
+                kind,
+                StreamProgress { position, is_fresh: self.is_fresh(kind, position) },
+            );
         }
     }
 
@@ -108,7 +112,7 @@ impl Shard {
         if self.pool.servers().len() == 1 {
             return None;
         }
-        let is_fit = |seen: Seen| seen.is_fresh && need.is_met_at(seen.position);
+        let is_fit = |seen: StreamProgress| seen.is_fresh && need.is_met_at(seen.position);
         let is_ready = |server: &&ShardServer| {
             !self.pool.is_primary(server)
                 && !self.pool.is_avoided(server)

@@ -27,14 +27,14 @@ pub(crate) struct UnitRows {
 }
 
 /// What was seen of a shard.
-struct Seen {
+struct ShardRows {
     shard: ShardId,
     ownership: Ownership,
     rows: Rows,
 }
 
 /// How looking around has ended.
-enum Looked {
+enum FollowOutcome {
     /// With an answer.
     Found(Box<UnitRows>),
     /// That shard has to come further; `for_receipt` where it would be an answer for who presents none.
@@ -60,9 +60,9 @@ impl Shards {
             let start = map.shard(unit.stream(), unit.bucket());
             places.find(self, unit.stream(), start, patience).await?;
             let (shard, until) = match self.look(unit, start, statement, patience, places).await? {
-                Looked::Found(found) => return Ok(*found),
-                Looked::NotYet { shard, for_receipt: true } => (shard, patience.until),
-                Looked::NotYet { shard, for_receipt: false } => (shard, patience.until.max(hands_until)),
+                FollowOutcome::Found(found) => return Ok(*found),
+                FollowOutcome::NotYet { shard, for_receipt: true } => (shard, patience.until),
+                FollowOutcome::NotYet { shard, for_receipt: false } => (shard, patience.until.max(hands_until)),
             };
             let now = Instant::now();
             if now >= until {
@@ -86,25 +86,25 @@ impl Shards {
         statement: &Statement<'_>,
         patience: &Patience,
         places: &Places,
-    ) -> Result<Looked, ReadError> {
-        let mut seen: Vec<Seen> = Vec::with_capacity(1);
+    ) -> Result<FollowOutcome, ReadError> {
+        let mut seen: Vec<ShardRows> = Vec::with_capacity(1);
         loop {
-            let sightings: Vec<_> = seen.iter().map(Seen::sighting).collect();
+            let sightings: Vec<_> = seen.iter().map(ShardRows::sighting).collect();
             match reader::next(start, places.as_slice(), &sightings) {
                 Reading::Look(shard) => match self.look_at(unit, shard, statement, patience, places).await? {
                     Some(look) => seen.push(look),
-                    None => return Ok(Looked::NotYet { shard, for_receipt: true }),
+                    None => return Ok(FollowOutcome::NotYet { shard, for_receipt: true }),
                 },
                 Reading::Answer(shard) => {
                     let looks = seen.iter().map(|seen| (seen.shard, seen.rows.position)).collect();
                     let place = seen.iter().position(|seen| seen.shard == shard);
-                    let Some(place) = place else { return Ok(Looked::NotYet { shard, for_receipt: false }) };
+                    let Some(place) = place else { return Ok(FollowOutcome::NotYet { shard, for_receipt: false }) };
                     let rows = seen.swap_remove(place).rows;
-                    return Ok(Looked::Found(Box::new(UnitRows { shard, rows, seen: looks })));
+                    return Ok(FollowOutcome::Found(Box::new(UnitRows { shard, rows, seen: looks })));
                 }
                 Reading::Wait(shard) => {
                     let for_receipt = matches!(reader::next(start, &[], &sightings), Reading::Answer(_));
-                    return Ok(Looked::NotYet { shard, for_receipt });
+                    return Ok(FollowOutcome::NotYet { shard, for_receipt });
                 }
             }
         }
@@ -118,7 +118,7 @@ impl Shards {
         statement: &Statement<'_>,
         patience: &Patience,
         places: &Places,
-    ) -> Result<Option<Seen>, ReadError> {
+    ) -> Result<Option<ShardRows>, ReadError> {
         let (known, stream) = (self.get(shard)?, unit.stream().on(shard));
         let target = places.last(shard);
         if let Some(target) = target
@@ -129,11 +129,11 @@ impl Shards {
         let rows = known.read(statement, Need { target, floor: patience.floor.position(stream) }).await?;
         self.moved().note(rows.said.mark);
         let ownership = rows.said.ownership(&*self.moved().map()?, shard, unit, rows.position);
-        Ok(Some(Seen { shard, ownership, rows }))
+        Ok(Some(ShardRows { shard, ownership, rows }))
     }
 }
 
-impl Seen {
+impl ShardRows {
     fn sighting(&self) -> Sighting<'_> {
         let position = self.rows.position.unwrap_or(Position { incarnation: Incarnation::new(0), seq: 0 });
         let parked_from = self.rows.said.parked_from.map(|seq| Position { seq, ..position });

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use forebay_model::{ShardId, ShardMap, StreamKind};
 use forebay_shard::ShardError;
-use forebay_shard::read::{AllSaid, Rows, Statement};
+use forebay_shard::read::{Rows, ShardOwnership, Statement};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::error::ReadError;
-use crate::moved::Picked;
+use crate::moved::UnitPlacement;
 use crate::position::patience::Patience;
 use crate::replica::shards::Shards;
 use crate::replica::wait::RowsAfter;
@@ -39,7 +39,7 @@ pub(crate) async fn pause_before(time: usize) {
 
 /// What is picked, and the shards that could not be asked.
 pub(crate) struct PickedFrom {
-    pub(crate) picked: Arc<Picked>,
+    pub(crate) picked: Arc<UnitPlacement>,
     pub(crate) outages: Vec<ShardError>,
 }
 
@@ -93,7 +93,7 @@ impl Shards {
         kind: StreamKind,
         number: usize,
         patience: &Patience,
-    ) -> Result<(Option<Arc<Picked>>, Patience), ReadError> {
+    ) -> Result<(Option<Arc<UnitPlacement>>, Patience), ReadError> {
         if number >= MOVED_MAX {
             return Err(ReadError::Moved);
         }
@@ -108,7 +108,7 @@ impl Shards {
         shard: ShardId,
         statement: &Statement<'_>,
         patience: &Patience,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<RowsAfter, ReadError> {
         let after = self.read_after(&*self.get(shard)?, statement, patience).await?;
         self.check_picked(statement.stream(), shard, &after.rows, picked)?;
@@ -124,7 +124,7 @@ impl Shards {
         stream: StreamKind,
         shard: ShardId,
         rows: &Rows,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<(), ReadError> {
         self.check_mark(stream, shard, rows.said.mark, picked)
     }
@@ -138,7 +138,7 @@ impl Shards {
         stream: StreamKind,
         shard: ShardId,
         mark: i64,
-        picked: Option<&Picked>,
+        picked: Option<&UnitPlacement>,
     ) -> Result<(), ReadError> {
         self.moved().note(mark);
         let expected = picked.map_or(0, |picked| picked.mark(shard));
@@ -158,7 +158,7 @@ impl Shards {
         stream: StreamKind,
         marks: &[(ShardId, i64)],
         outages: &[ShardError],
-    ) -> Result<Arc<Picked>, ReadError> {
+    ) -> Result<Arc<UnitPlacement>, ReadError> {
         let map = self.moved().map()?;
         let mut said = BTreeMap::new();
         for &(shard, mark) in marks {
@@ -179,7 +179,7 @@ impl Shards {
         stream: StreamKind,
         shard: ShardId,
         mark: i64,
-        picked: &Picked,
+        picked: &UnitPlacement,
     ) -> Result<(), ReadError> {
         let (map, now) = (self.moved().map()?, self.said_at(stream, shard, mark).await?);
         if picked.is_still(stream, &map, shard, &now) { Ok(()) } else { Err(ReadError::Moved) }
@@ -189,7 +189,7 @@ impl Shards {
     ///
     /// # Errors
     /// [`ReadError::Moved`] where it says something else by now.
-    async fn said_at(&self, stream: StreamKind, shard: ShardId, mark: i64) -> Result<Arc<AllSaid>, ReadError> {
+    async fn said_at(&self, stream: StreamKind, shard: ShardId, mark: i64) -> Result<Arc<ShardOwnership>, ReadError> {
         self.moved().note(mark);
         let mut said = self.said(stream, shard).await?;
         if said.mark != mark {
@@ -199,7 +199,7 @@ impl Shards {
         if said.mark == mark { Ok(said) } else { Err(ReadError::Moved) }
     }
 
-    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<AllSaid>, ReadError> {
+    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<ShardOwnership>, ReadError> {
         match self.moved().said(stream, shard) {
             Some(said) => Ok(said),
             None => Ok(self.moved().remember(stream, shard, self.said_now(stream, shard).await?)),
@@ -212,15 +212,15 @@ impl Shards {
         &self,
         stream: StreamKind,
         map: &ShardMap,
-        said: &BTreeMap<ShardId, Arc<AllSaid>>,
+        said: &BTreeMap<ShardId, Arc<ShardOwnership>>,
         outages: &[ShardError],
-    ) -> Result<Arc<Picked>, ShardId> {
-        if let Some(last) = self.moved().last_picked(stream).filter(|last| last.is_of(said)) {
+    ) -> Result<Arc<UnitPlacement>, ShardId> {
+        if let Some(last) = self.moved().last_placement(stream).filter(|last| last.is_of(said)) {
             return Ok(last);
         }
-        let picked = Arc::new(Picked::of(stream, map, said, outages)?);
+        let picked = Arc::new(UnitPlacement::of(stream, map, said, outages)?);
         if outages.is_empty() {
-            self.moved().set_picked(stream, &picked);
+            self.moved().set_placement(stream, &picked);
         }
         Ok(picked)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use forebay_model::ownership::Logged;
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
-use forebay_shard::read::AllSaid;
+use forebay_shard::read::ShardOwnership;
 use futures::FutureExt;
 use futures::future::try_join_all;
 use tokio::time::{Instant, timeout};
@@ -19,10 +19,10 @@ use crate::replica::wait::POLL_EVERY;
 
 /// The places that a read of a unit has to hold, once they were found.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Option<Found>);
+pub(crate) struct Places(Option<KnownPlaces>);
 
 #[derive(Debug)]
-struct Found {
+struct KnownPlaces {
     /// Whether units have moved.
     of_moved: bool,
     /// Of each log at most one.
@@ -66,7 +66,7 @@ impl Places {
             let first = if of_one && kind == StreamKind::Logged { last } else { Position { seq: 0, ..last } };
             Logged { shard, first, last }
         };
-        self.0 = Some(Found { of_moved, logged: last.into_iter().map(logged).collect() });
+        self.0 = Some(KnownPlaces { of_moved, logged: last.into_iter().map(logged).collect() });
         Ok(())
     }
 }
@@ -155,8 +155,8 @@ impl Shards {
     }
 
     /// What a shard says of all units now.
-    pub(super) async fn said_now(&self, kind: StreamKind, shard: ShardId) -> Result<AllSaid, ReadError> {
+    pub(super) async fn said_now(&self, kind: StreamKind, shard: ShardId) -> Result<ShardOwnership, ReadError> {
         let shard = self.get(shard)?;
-        Ok(shard.with_connection("units", &|connection| AllSaid::read(connection, kind).boxed()).await?)
+        Ok(shard.with_connection("units", &|connection| ShardOwnership::read(connection, kind).boxed()).await?)
     }
 }

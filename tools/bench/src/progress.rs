@@ -27,7 +27,7 @@ pub enum Until {
 
 /// When how many rows were seen, in all lanes together.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub struct RowsSeen {
     /// When.
     pub at: Instant,
     /// How many.
@@ -73,14 +73,14 @@ impl Progress {
     ///
     /// # Errors
     /// Where more are stored, or where nothing happens any more.
-    pub async fn wait_for(&mut self, until: Until) -> Result<Vec<Seen>> {
-        let mut seen: Vec<Seen> = Vec::new();
+    pub async fn wait_for(&mut self, until: Until) -> Result<Vec<RowsSeen>> {
+        let mut seen: Vec<RowsSeen> = Vec::new();
         loop {
             let (rows, wanted) = match until {
                 Until::Stored(wanted) => (self.stored().await?, wanted),
                 Until::Committed(wanted) => (self.committed().await?.min(wanted), wanted),
             };
-            let now = Seen { rows, at: Instant::now() };
+            let now = RowsSeen { rows, at: Instant::now() };
             ensure!(rows <= wanted, "{rows} rows are stored, more than {wanted}");
             let moved = seen.iter().find(|before| before.rows == rows).map_or(now.at, |before| before.at);
             ensure!(now.at - moved < PATIENCE, "{rows} rows are there, and nothing happens: {until:?}");

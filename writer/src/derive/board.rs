@@ -15,13 +15,13 @@ use crate::metrics::{DERIVED_FRAMES_OWED, DERIVED_OWED_SECONDS};
 #[derive(Debug)]
 pub(crate) struct Board {
     of: StreamId,
-    targets: Mutex<BTreeMap<ShardId, Entry>>,
+    targets: Mutex<BTreeMap<ShardId, TargetProgress>>,
     /// Told where something can be noted.
     news: Notify,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct TargetProgress {
     /// As it stands in the database.
     noted: Derived,
     /// What the worker has come to, where that is not noted yet.
@@ -31,7 +31,7 @@ struct Entry {
 
 /// How one target stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct TargetReport {
     pub(crate) target: ShardId,
     pub(crate) through: Position,
     /// Committed frames that are not derived for it; `None` where the note is of another making of the stream.
@@ -47,12 +47,12 @@ impl Board {
     /// A session begins with these notes.
     pub(super) fn begin(&self, notes: &[Derived]) {
         let mut targets = self.targets();
-        let owed = |target| targets.get(&target).and_then(|entry: &Entry| entry.owed_since);
+        let owed = |target| targets.get(&target).and_then(|entry: &TargetProgress| entry.owed_since);
         let entry = |note: &Derived| {
             let owed_since = owed(note.target);
-            (note.target, Entry { noted: note.clone(), reached: None, owed_since })
+            (note.target, TargetProgress { noted: note.clone(), reached: None, owed_since })
         };
-        let begun: BTreeMap<ShardId, Entry> = notes.iter().map(entry).collect();
+        let begun: BTreeMap<ShardId, TargetProgress> = notes.iter().map(entry).collect();
         // Nobody is owed anything for a shard that is no target any more.
         for target in targets.keys().filter(|target| !begun.contains_key(target)) {
             let labels = [("shard", self.of.shard.to_string()), ("target", target.to_string())];
@@ -90,7 +90,8 @@ impl Board {
     /// What can be noted now.
     pub(crate) fn notes(&self) -> Vec<DerivedNote> {
         let targets = self.targets();
-        let note = |entry: &Entry| Some(DerivedNote { before: entry.noted.clone(), after: entry.reached.clone()? });
+        let note =
+            |entry: &TargetProgress| Some(DerivedNote { before: entry.noted.clone(), after: entry.reached.clone()? });
         targets.values().filter_map(note).collect()
     }
 
@@ -107,7 +108,7 @@ impl Board {
 
     /// What notices tell of every target: only what is noted.
     pub(crate) fn told(&self) -> Vec<DerivedThrough> {
-        let told = |entry: &Entry| DerivedThrough {
+        let told = |entry: &TargetProgress| DerivedThrough {
             target: entry.noted.target,
             through: entry.noted.through,
             published: entry.noted.published.position,
@@ -117,11 +118,11 @@ impl Board {
     }
 
     /// How each target stands, where the stream is committed up to a position.
-    pub(crate) fn standings(&self, position: Option<Position>) -> Vec<Standing> {
-        let standing = |entry: &Entry| {
+    pub(crate) fn standings(&self, position: Option<Position>) -> Vec<TargetReport> {
+        let standing = |entry: &TargetProgress| {
             let through = entry.noted.through;
             let frames_owed = position.and_then(|position| position.frames_behind(through));
-            Standing { target: entry.noted.target, through, frames_owed, owed_since: entry.owed_since }
+            TargetReport { target: entry.noted.target, through, frames_owed, owed_since: entry.owed_since }
         };
         self.targets().values().map(standing).collect()
     }
@@ -147,7 +148,7 @@ impl Board {
         }
     }
 
-    fn targets(&self) -> MutexGuard<'_, BTreeMap<ShardId, Entry>> {
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<ShardId, TargetProgress>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

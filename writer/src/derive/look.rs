@@ -10,7 +10,7 @@ use forebay_shard::Published;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum LastPublished {
     /// It is the one.
     Same,
     /// It is another one: nothing of what is known of it holds.
@@ -19,15 +19,15 @@ pub(super) enum Found {
 
 /// Looks whether the stream holds, or has trimmed, the last frame that was published there. One that has lost it is made
 /// another incarnation, so that everybody sees it.
-pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> Result<Found, LogError> {
+pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> Result<LastPublished, LogError> {
     let state = log.stream_state(stream).await?;
     let Position { incarnation, seq } = published.position;
     if state.incarnation != incarnation {
-        return Ok(Found::Other(nothing_in(Position { incarnation: state.incarnation, seq: 0 })));
+        return Ok(LastPublished::Other(nothing_in(Position { incarnation: state.incarnation, seq: 0 })));
     }
     // A frame that was trimmed was stored before.
     if seq < state.first_seq || has_frame(log, stream, published, state.last_seq).await? {
-        return Ok(Found::Same);
+        return Ok(LastPublished::Same);
     }
     let renewed = match log.renew_stream(stream, incarnation).await {
         Ok(renewed) => renewed,
@@ -36,7 +36,7 @@ pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> 
         Err(error) => return Err(error),
     };
     tracing::error!(%stream, seq, %renewed, "the stream has lost its tail: everything is derived for it again");
-    Ok(Found::Other(nothing_in(Position { incarnation: renewed, seq: 0 })))
+    Ok(LastPublished::Other(nothing_in(Position { incarnation: renewed, seq: 0 })))
 }
 
 fn nothing_in(position: Position) -> Published {

@@ -42,7 +42,7 @@ use forebay_shard::{Committed, Derived, IndexedFrame, Published, ShardAddresses}
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-pub(crate) use self::board::{Board, Standing};
+pub(crate) use self::board::{Board, TargetReport};
 use self::piece::{Brought, Dealer};
 use self::target::Target;
 

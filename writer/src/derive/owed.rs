@@ -43,7 +43,7 @@ pub(super) struct Owed {
 }
 
 /// Orders that a part of a stretch leads to.
-struct Found {
+struct OwedOrders {
     orders: Vec<StoredOrder>,
     /// Of those that only events lead to, which these are: the ids of the events by that of their order. What follows from the rest was derived
     /// when the order was, or the other events.
@@ -117,7 +117,7 @@ impl Owed {
     }
 
     /// What the log leads to next; `None` where it is at the end, or goes on among the stored orders.
-    async fn next_of_log(&mut self) -> Result<Option<Found>, Trouble> {
+    async fn next_of_log(&mut self) -> Result<Option<OwedOrders>, Trouble> {
         let Some(Reading::Log(reader, stretch)) = &mut self.reading else { return Ok(None) };
         let at = Position { seq: stretch.behind, ..self.upto };
         if at.seq >= self.upto.seq {
@@ -147,18 +147,18 @@ impl Owed {
     }
 
     /// Which orders of frames are stored, and how: the first of an identity stays, and what is dead is not there.
-    async fn decided_of(&mut self, frames: &[StoredFrame]) -> Result<Option<Found>, Trouble> {
+    async fn decided_of(&mut self, frames: &[StoredFrame]) -> Result<Option<OwedOrders>, Trouble> {
         let Some(last) = frames.last() else { return Ok(None) };
         self.through = last.position;
         let own = identities(frames);
         let (named, events) = named_by_events(frames);
         let orders = self.orders.decided(self.upto, &own, &named).await?.ok_or(Trouble::SetBack)?;
         let own = own.into_iter().map(|(_, order)| order).collect();
-        Ok(Some(Found { orders, events, own: Some(own) }))
+        Ok(Some(OwedOrders { orders, events, own: Some(own) }))
     }
 
     /// The next stored orders; `None` at the end.
-    async fn next_stored(&mut self) -> Result<Option<Found>, Trouble> {
+    async fn next_stored(&mut self) -> Result<Option<OwedOrders>, Trouble> {
         let Some(Reading::Stored(reader)) = &mut self.reading else { return Ok(None) };
         let Some((orders, seq)) = reader.next(&self.orders, self.upto).await? else {
             self.reading = None;
@@ -169,10 +169,10 @@ impl Owed {
         if log.shard == self.source.stream.shard {
             self.through = Position { incarnation: log.incarnation, seq };
         }
-        Ok(Some(Found { orders, events: HashMap::new(), own: None }))
+        Ok(Some(OwedOrders { orders, events: HashMap::new(), own: None }))
     }
 
-    fn derive(&self, found: &Found) -> Vec<FramePart> {
+    fn derive(&self, found: &OwedOrders) -> Vec<FramePart> {
         let mut facts = Facts::default();
         for order in &found.orders {
             match &found.own {

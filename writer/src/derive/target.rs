@@ -20,7 +20,7 @@ use tracing::{info, instrument, warn};
 
 use super::board::Board;
 use super::delivery::{self, Delivered};
-use super::look::{Found, look};
+use super::look::{LastPublished, look};
 use super::owed::Owed;
 use super::piece::{Inlet, Piece};
 use super::trouble::Trouble;
@@ -188,7 +188,7 @@ impl Target {
     async fn look(&mut self) -> Result<(), Trouble> {
         let losses = self.source.log.losses();
         let stream = StreamKind::Derived.on(self.target());
-        if let Found::Other(published) = look(&self.source.log, stream, &self.reached.published).await? {
+        if let LastPublished::Other(published) = look(&self.source.log, stream, &self.reached.published).await? {
             self.reached = Derived { target: self.target(), through: Position::NOWHERE, published };
             self.board.reach(self.reached.clone());
         }

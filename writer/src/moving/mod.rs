@@ -14,7 +14,7 @@ use anyhow::Result;
 use forebay_admin::moves::plan::name;
 use forebay_admin::moves::{MoveEvent, Mover, MoverSettings, MoverShare, answer, has_work};
 use forebay_log::Log;
-use forebay_model::ownership::{Entry, MoveId, Unit};
+use forebay_model::ownership::{MoveEntry, MoveId, Unit};
 use forebay_model::{ShardId, ShardMap};
 use forebay_shard::job::MovesLead;
 use forebay_shard::{PoolSettings, ShardArgs, ShardPool, ShardPools};
@@ -205,7 +205,7 @@ impl Moving {
         let mut begun: BTreeMap<(Unit, MoveId), Instant> = BTreeMap::new();
         loop {
             if let Some(map) = maps.borrow_and_update().clone() {
-                let moving = |entry: &&Entry| !entry.phase.is_owned();
+                let moving = |entry: &&MoveEntry| !entry.phase.is_owned();
                 begun.retain(|(unit, of), _| map.moving(*unit).is_some_and(|entry| entry.of == *of));
                 for entry in map.moves().iter().filter(moving) {
                     begun.entry((entry.unit, entry.of)).or_insert_with(Instant::now);

@@ -8,7 +8,7 @@ use forebay_api::streams::{DerivedReport, LogReport, Rows, StreamReport};
 use forebay_model::StreamId;
 use forebay_service::{Client, Problem};
 
-use crate::derive::Standing;
+use crate::derive::TargetReport;
 use crate::status::backlog::Backlog;
 use crate::status::{State, Status};
 
@@ -53,7 +53,7 @@ fn stream(status: &Status) -> StreamReport {
     }
 }
 
-fn derived(standing: Standing) -> DerivedReport {
+fn derived(standing: TargetReport) -> DerivedReport {
     DerivedReport {
         target: standing.target,
         through: standing.through.into(),

@@ -52,7 +52,7 @@ pub async fn examine(settings: &Settings) -> Report {
     Report { checks }
 }
 
-async fn examine_shards(list: &ShardList) -> BTreeMap<ShardId, postgres::Found> {
+async fn examine_shards(list: &ShardList) -> BTreeMap<ShardId, postgres::ShardFindings> {
     let examined =
         list.iter().map(async |(shard, addresses)| (shard, postgres::examine(shard, addresses, false).await));
     join_all(examined).await.into_iter().collect()

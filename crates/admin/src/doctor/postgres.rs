@@ -21,14 +21,14 @@ const VERSION_MIN: i32 = 150_000;
 const CONNECTIONS_FREE_MIN: i64 = 20;
 
 /// What is to be said of a shard.
-pub(super) struct Found {
+pub(super) struct ShardFindings {
     pub(super) checks: Vec<Check>,
     /// By the primary, where it could be asked.
     pub(super) positions: Option<Vec<StreamPosition>>,
 }
 
 /// Looks at every server of a shard. One that is new has its tables still to be made.
-pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: bool) -> Found {
+pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: bool) -> ShardFindings {
     let servers = join_all(addresses.iter().map(|address| server(shard, address, is_new))).await;
     let primaries = servers.iter().filter(|server| server.is_primary).count();
     let mut notes = Notes::of(format!("shard {shard}"));
@@ -44,7 +44,7 @@ pub(super) async fn examine(shard: ShardId, addresses: &ShardAddresses, is_new: 
     }
     let positions = servers.iter().find(|server| server.is_primary).and_then(|server| server.positions.clone());
     let checks = servers.into_iter().flat_map(|server| server.notes.checks);
-    Found { checks: checks.chain(notes.checks).collect(), positions }
+    ShardFindings { checks: checks.chain(notes.checks).collect(), positions }
 }
 
 struct ServerFindings {

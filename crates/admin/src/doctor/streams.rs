@@ -9,7 +9,7 @@ use forebay_model::{Position, ShardId, ShardMap, StreamId};
 use forebay_shard::{ShardArgs, ShardList, StreamPosition};
 use tokio::time::timeout;
 
-use super::postgres::Found;
+use super::postgres::ShardFindings;
 use super::report::{Check, Notes, mib};
 
 /// How long a map may take to be read.
@@ -47,7 +47,7 @@ pub(super) async fn map(log: &Log, shards: &ShardArgs, checks: &mut Vec<Check>) 
 }
 
 /// The streams of every shard of the map.
-pub(super) async fn examine(log: &Log, map: &ShardMap, shards: &BTreeMap<ShardId, Found>) -> Vec<Check> {
+pub(super) async fn examine(log: &Log, map: &ShardMap, shards: &BTreeMap<ShardId, ShardFindings>) -> Vec<Check> {
     let mut checks = Vec::new();
     for shard in map.shards() {
         let positions = shards.get(&shard).and_then(|found| found.positions.as_deref());

@@ -6,7 +6,7 @@ use forebay_log::Log;
 use forebay_model::{ShardId, ShardMap, StreamId};
 use serde_json::json;
 
-use super::plan::{Plan, Step, Wanted, plan_by};
+use super::plan::{NewMember, Plan, Step, plan_by};
 use crate::Tell;
 use crate::audit::recorded;
 use crate::settings::{change_map, stored_map};
@@ -16,7 +16,7 @@ use crate::system::System;
 ///
 /// # Errors
 /// As [`plan`](super::plan()), before anything is changed; or what a server says.
-pub async fn add(system: &System, wanted: &Wanted, tell: Tell<'_, Step>) -> Result<Plan> {
+pub async fn add(system: &System, wanted: &NewMember, tell: Tell<'_, Step>) -> Result<Plan> {
     let log = system.connect_log().await?;
     let plan = plan_by(&log, wanted).await?;
     if plan.is_done() {
@@ -27,7 +27,7 @@ pub async fn add(system: &System, wanted: &Wanted, tell: Tell<'_, Step>) -> Resu
     recorded(system, None, ("shards add", asked), done, carry_out(&log, plan.shard, wanted, tell)).await
 }
 
-async fn carry_out(log: &Log, shard: ShardId, wanted: &Wanted, tell: Tell<'_, Step>) -> Result<Plan> {
+async fn carry_out(log: &Log, shard: ShardId, wanted: &NewMember, tell: Tell<'_, Step>) -> Result<Plan> {
     let map = stored_map(log).await?;
     log.ensure_streams(StreamId::all_of(shard), map.settings().streams).await?;
     tell(Step::Streams);
@@ -40,7 +40,7 @@ async fn carry_out(log: &Log, shard: ShardId, wanted: &Wanted, tell: Tell<'_, St
 }
 
 /// The map that has it.
-fn next(map: &ShardMap, shard: ShardId, wanted: &Wanted) -> Result<Option<ShardMap>> {
+fn next(map: &ShardMap, shard: ShardId, wanted: &NewMember) -> Result<Option<ShardMap>> {
     let member = wanted.member();
     match map.member(shard) {
         Some(known) if known.addresses == member.addresses => Ok(None),

@@ -13,6 +13,6 @@ mod remove;
 mod set;
 
 pub use add::add;
-pub use plan::{Plan, Step, Wanted, plan};
+pub use plan::{NewMember, Plan, Step, plan};
 pub use remove::{Removal, RemovalEvent, RemovalStep, plan_removal, remove};
 pub use set::{Change, set};

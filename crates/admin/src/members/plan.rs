@@ -15,7 +15,7 @@ use crate::system::System;
 
 /// A shard that is to come.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct NewMember {
     /// Where its servers are, the primary's first.
     pub addresses: ShardAddresses,
     /// What it is labelled with.
@@ -66,11 +66,11 @@ impl Plan {
 ///
 /// # Errors
 /// What stands against it, in one sentence.
-pub async fn plan(system: &System, wanted: &Wanted) -> Result<Plan> {
+pub async fn plan(system: &System, wanted: &NewMember) -> Result<Plan> {
     plan_by(&system.connect_log().await?, wanted).await
 }
 
-pub(super) async fn plan_by(log: &Log, wanted: &Wanted) -> Result<Plan> {
+pub(super) async fn plan_by(log: &Log, wanted: &NewMember) -> Result<Plan> {
     let map = stored_map(log).await?;
     let member = wanted.member();
     if let Some(shard) =
@@ -78,7 +78,7 @@ pub(super) async fn plan_by(log: &Log, wanted: &Wanted) -> Result<Plan> {
     {
         return Ok(Plan::new(&map, shard, &member, Vec::new(), Vec::new()));
     }
-    let found = Found::read(&wanted.addresses).await?;
+    let found = CandidateDatabase::read(&wanted.addresses).await?;
     let shard = number(&map, &found, &wanted.addresses)?;
     let checks = examine_new(shard, &wanted.addresses.clone().as_shard(shard, &map)).await;
     refuse_unfit(&checks)?;
@@ -95,7 +95,7 @@ pub(super) async fn plan_by(log: &Log, wanted: &Wanted) -> Result<Plan> {
     Ok(Plan::new(&map, shard, &member, left, checks))
 }
 
-impl Wanted {
+impl NewMember {
     /// As the map is to have it.
     pub(super) fn member(&self) -> Member {
         let mut member = Member { addresses: self.addresses.for_map(), ..Member::default() };
@@ -121,7 +121,7 @@ impl Plan {
 }
 
 /// What a database says of itself.
-struct Found {
+struct CandidateDatabase {
     identity: Option<Identity>,
     lacks_tables: bool,
     /// A table of somebody else.
@@ -130,7 +130,7 @@ struct Found {
     has_position: bool,
 }
 
-impl Found {
+impl CandidateDatabase {
     async fn read(addresses: &ShardAddresses) -> Result<Self> {
         let settings = PoolSettings {
             application_name: "forebay-shards".to_owned(),
@@ -160,7 +160,7 @@ impl Found {
 }
 
 /// The number that the database has, or gets.
-fn number(map: &ShardMap, found: &Found, addresses: &ShardAddresses) -> Result<ShardId> {
+fn number(map: &ShardMap, found: &CandidateDatabase, addresses: &ShardAddresses) -> Result<ShardId> {
     let Some(Identity { system, shard }) = found.identity else {
         if let Some(table) = &found.other_table {
             bail!(

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use forebay_log::{Log, LogError};
 use forebay_model::{LastPlaces, Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_service::BadSetting;
-use forebay_shard::read::AllSaid;
+use forebay_shard::read::ShardOwnership;
 use forebay_shard::{DeadLetter, Derived, LetterFilter, PoolSettings, ShardPool};
 use serde::Serialize;
 use serde_json::json;
@@ -310,9 +310,9 @@ impl Look<'_> {
         }
     }
 
-    async fn said(&self, kind: StreamKind, shard: ShardId) -> Result<AllSaid> {
+    async fn said(&self, kind: StreamKind, shard: ShardId) -> Result<ShardOwnership> {
         let mut lease = lease_of(&self.pools, shard).await?;
-        let said = AllSaid::read(&mut lease, kind).await;
+        let said = ShardOwnership::read(&mut lease, kind).await;
         let said = said.with_context(|| format!("shard {shard} does not tell what it says of units"))?;
         lease.done();
         Ok(said)

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bytes::Bytes;
 use forebay_log::{Frame, FrameKind};
-use forebay_model::ownership::{Copied, CopiedPlace, Entry};
+use forebay_model::ownership::{Copied, CopiedPlace, MoveEntry};
 use forebay_model::{Lane, Position};
 use forebay_shard::owner::{UnitDay, UnitRow, days_of, rows_between};
 use futures::future::BoxFuture;
@@ -34,7 +34,7 @@ pub(super) struct Whole {
 
 impl Whole {
     /// What there is to copy.
-    pub(super) async fn begin(hands: Hands<'_>, entry: &Entry) -> Result<Self> {
+    pub(super) async fn begin(hands: Hands<'_>, entry: &MoveEntry) -> Result<Self> {
         let mut lease = lease_of(hands.pools, entry.from).await?;
         let days = days_of(&mut lease, entry.unit.stream(), entry.unit.bucket()).await?;
         lease.done();
@@ -54,7 +54,7 @@ impl Whole {
     }
 
     /// Copies the next rows, for as long as its turn is. Gives how many, and where the last of them lies.
-    pub(super) async fn go_on(&mut self, hands: Hands<'_>, entry: &Entry) -> Result<(usize, Option<Position>)> {
+    pub(super) async fn go_on(&mut self, hands: Hands<'_>, entry: &MoveEntry) -> Result<(usize, Option<Position>)> {
         let (begun, mut rows, mut last) = (Instant::now(), 0, None);
         while let Some(&(lane, days)) = self.rest.last()
             && begun.elapsed() < TURN
@@ -93,7 +93,7 @@ fn pieces(days: &[UnitDay]) -> Vec<(Lane, (i32, i32))> {
 }
 
 /// Copies rows, and gives where the last of them lies.
-pub(super) async fn copy(hands: Hands<'_>, entry: &Entry, rows: &[(Lane, UnitRow)]) -> Result<Option<Position>> {
+pub(super) async fn copy(hands: Hands<'_>, entry: &MoveEntry, rows: &[(Lane, UnitRow)]) -> Result<Option<Position>> {
     let (flow, pool) = (hands.flow(entry)?, pool_of(hands.pools, entry.to)?);
     let sending: Vec<BoxFuture<'_, Result<Position>>> = frames(entry, rows)
         .into_iter()
@@ -109,7 +109,7 @@ pub(super) async fn copy(hands: Hands<'_>, entry: &Entry, rows: &[(Lane, UnitRow
     Ok(positions.into_iter().max_by_key(|at| (at.incarnation, at.seq)))
 }
 
-fn frames(entry: &Entry, rows: &[(Lane, UnitRow)]) -> Vec<Frame> {
+fn frames(entry: &MoveEntry, rows: &[(Lane, UnitRow)]) -> Vec<Frame> {
     let (mut frames, mut rest) = (Vec::new(), rows);
     while let Some(first) = rest.first() {
         let mut bytes = 0;
@@ -130,7 +130,7 @@ fn is_alike((lane, row): &(Lane, UnitRow), (other_lane, other): &(Lane, UnitRow)
     lane == other_lane && log(row) == log(other)
 }
 
-fn frame(entry: &Entry, rows: &[(Lane, UnitRow)]) -> Frame {
+fn frame(entry: &MoveEntry, rows: &[(Lane, UnitRow)]) -> Frame {
     let (lane, first) = (rows[0].0, &rows[0].1);
     let seqs = rows.iter().filter_map(|(_, row)| row.place.map(|(_, at)| at.seq)).collect();
     let place = first.place.map(|(shard, at)| CopiedPlace { shard, incarnation: at.incarnation, seqs });

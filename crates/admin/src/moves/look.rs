@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use forebay_model::ownership::{Act, Compared, Entry, Ownership, Phase, Scene, Side, State, Unit, Wishes};
+use forebay_model::ownership::{Act, Compared, MoveEntry, Ownership, Phase, Scene, Side, State, Unit, Wishes};
 use forebay_model::{Incarnation, Lane, Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_shard::Derived;
 use forebay_shard::owner::{UnitRow, UnitSnapshot, UnitsSaid, count_of};
@@ -20,7 +20,7 @@ const RELEASE_MAX: usize = 500;
 
 /// What was seen of a move.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct MoveObservation {
     pub(super) act: Act,
     /// The rows that the target lacks, by lane, where they were looked for.
     pub(super) missing: Vec<(Lane, UnitRow)>,
@@ -30,7 +30,7 @@ pub(super) struct Seen {
 
 /// What a shard says of a unit, at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct SideState {
     position: Position,
     ownership: Ownership,
     /// Where that was asked: what is not known to be empty is not.
@@ -38,12 +38,12 @@ pub(super) struct Said {
 }
 
 /// What the shards say of units, each at one moment; of a shard that does not answer, why.
-pub(super) struct Told(BTreeMap<StreamId, Result<UnitsSaid>>);
+pub(super) struct ShardAnswers(BTreeMap<StreamId, Result<UnitsSaid>>);
 
-impl Told {
+impl ShardAnswers {
     /// Asks all of them.
-    pub(super) async fn read(hands: Hands<'_>, map: &ShardMap, entries: &[(&Entry, bool)]) -> Self {
-        let mut wanted: BTreeMap<StreamId, Vec<(&Entry, bool)>> = BTreeMap::new();
+    pub(super) async fn read(hands: Hands<'_>, map: &ShardMap, entries: &[(&MoveEntry, bool)]) -> Self {
+        let mut wanted: BTreeMap<StreamId, Vec<(&MoveEntry, bool)>> = BTreeMap::new();
         for &(entry, is_new) in entries {
             for shard in [entry.from, entry.to] {
                 wanted.entry(entry.unit.stream().on(shard)).or_default().push((entry, is_new));
@@ -63,20 +63,20 @@ impl Told {
 
     /// Both sides of a move, where as much is known as it takes to go on. What is turned back the source is to own first, whatever the target says: it may be gone for
     /// good.
-    pub(super) fn sides(&self, entry: &Entry) -> Option<(Said, Said)> {
+    pub(super) fn sides(&self, entry: &MoveEntry) -> Option<(SideState, SideState)> {
         let (source, target) = (self.of(entry, entry.from)?, self.of(entry, entry.to));
-        let target = target.or_else(|| (entry.phase == Phase::TurnedBack).then(Said::unheard))?;
+        let target = target.or_else(|| (entry.phase == Phase::TurnedBack).then(SideState::unheard))?;
         Some((source, target))
     }
 
-    fn of(&self, entry: &Entry, shard: ShardId) -> Option<Said> {
+    fn of(&self, entry: &MoveEntry, shard: ShardId) -> Option<SideState> {
         let said = self.0.get(&entry.unit.stream().on(shard))?.as_ref().ok()?;
         let (ownership, is_empty) = said.units.get(&entry.unit.bucket())?;
-        Some(Said { position: said.position, ownership: ownership.clone(), is_empty: *is_empty == Some(true) })
+        Some(SideState { position: said.position, ownership: ownership.clone(), is_empty: *is_empty == Some(true) })
     }
 }
 
-impl Said {
+impl SideState {
     /// What a shard would say that has heard of nothing, and may have rows.
     fn unheard() -> Self {
         let position = Position { incarnation: Incarnation::new(0), seq: 0 };
@@ -84,7 +84,7 @@ impl Said {
     }
 }
 
-async fn said(hands: Hands<'_>, map: &ShardMap, stream: StreamId, entries: &[(&Entry, bool)]) -> Result<UnitsSaid> {
+async fn said(hands: Hands<'_>, map: &ShardMap, stream: StreamId, entries: &[(&MoveEntry, bool)]) -> Result<UnitsSaid> {
     let StreamId { kind, shard } = stream;
     let mut lease = lease_of(hands.pools, shard).await?;
     let buckets: Vec<_> = entries.iter().map(|(entry, _)| entry.unit.bucket()).collect();
@@ -99,7 +99,7 @@ async fn said(hands: Hands<'_>, map: &ShardMap, stream: StreamId, entries: &[(&E
 }
 
 /// Whether what follows depends on whether rows are there.
-fn asks_for_rows(entry: &Entry, is_new: bool, shard: ShardId, ownership: &Ownership) -> bool {
+fn asks_for_rows(entry: &MoveEntry, is_new: bool, shard: ShardId, ownership: &Ownership) -> bool {
     let has_taken = ownership.epoch >= entry.epoch;
     match entry.phase {
         Phase::Copying => shard == entry.to && (!has_taken || is_new),
@@ -113,10 +113,10 @@ fn asks_for_rows(entry: &Entry, is_new: bool, shard: ShardId, ownership: &Owners
 pub(super) async fn look(
     hands: Hands<'_>,
     map: &ShardMap,
-    entry: &Entry,
-    (source, target): (&Said, &Said),
+    entry: &MoveEntry,
+    (source, target): (&SideState, &SideState),
     memory: &mut Memory,
-) -> Result<Seen> {
+) -> Result<MoveObservation> {
     let is_of = source.ownership.is_of(entry.of) && target.ownership.is_of(entry.of);
     let is_copying = matches!(source.ownership.state, State::Copying { .. })
         && matches!(target.ownership.state, State::Receiving { .. });
@@ -134,7 +134,7 @@ pub(super) async fn look(
             if !whole.is_done() {
                 let (more, last) = whole.go_on(hands, entry).await?;
                 memory.copied = last.or(memory.copied);
-                return Ok(Seen { act: Act::Copy, missing: Vec::new(), copied: more });
+                return Ok(MoveObservation { act: Act::Copy, missing: Vec::new(), copied: more });
             }
             if memory.has_arrived(target.position) {
                 may_release = has_most(hands, entry, memory).await?;
@@ -181,11 +181,11 @@ pub(super) async fn look(
         act => act,
     };
     let missing = rows.map_or_else(Vec::new, |(rows, _)| rows.missing);
-    Ok(Seen { act, missing, copied: 0 })
+    Ok(MoveObservation { act, missing, copied: 0 })
 }
 
 /// Whether the source has so little that was not there when the unit was copied that it may release it.
-async fn has_most(hands: Hands<'_>, entry: &Entry, memory: &Memory) -> Result<bool> {
+async fn has_most(hands: Hands<'_>, entry: &MoveEntry, memory: &Memory) -> Result<bool> {
     let Some(copied) = memory.whole.as_ref().and_then(|whole| whole.rows) else { return Ok(false) };
     let mut lease = lease_of(hands.pools, entry.from).await?;
     let rows = count_of(&mut lease, entry.unit.stream(), entry.unit.bucket()).await?;
@@ -194,7 +194,7 @@ async fn has_most(hands: Hands<'_>, entry: &Entry, memory: &Memory) -> Result<bo
 }
 
 /// Both sides compared, with what the source has; `None` where they are not what they were.
-async fn compared(hands: Hands<'_>, map: &ShardMap, entry: &Entry) -> Result<Option<(Rows, UnitSnapshot)>> {
+async fn compared(hands: Hands<'_>, map: &ShardMap, entry: &MoveEntry) -> Result<Option<(Rows, UnitSnapshot)>> {
     let (source, target) =
         try_join(snapshot(hands, map, entry, entry.from), snapshot(hands, map, entry, entry.to)).await?;
     if !(source.ownership.is_of(entry.of) && target.ownership.is_of(entry.of)) {
@@ -204,7 +204,7 @@ async fn compared(hands: Hands<'_>, map: &ShardMap, entry: &Entry) -> Result<Opt
     Ok(Some((rows, source)))
 }
 
-async fn snapshot(hands: Hands<'_>, map: &ShardMap, entry: &Entry, shard: ShardId) -> Result<UnitSnapshot> {
+async fn snapshot(hands: Hands<'_>, map: &ShardMap, entry: &MoveEntry, shard: ShardId) -> Result<UnitSnapshot> {
     let mut lease = lease_of(hands.pools, shard).await?;
     let read = UnitSnapshot::read(&mut lease, map, shard, entry.unit).await;
     let read = read.with_context(|| format!("shard {shard} does not tell what it has of a unit"))?;
@@ -213,7 +213,7 @@ async fn snapshot(hands: Hands<'_>, map: &ShardMap, entry: &Entry, shard: ShardI
 }
 
 /// Whether the source's rows are needed no more: nothing that follows from them is owed, and the time has passed for which they are kept.
-async fn may_clean(hands: Hands<'_>, entry: &Entry, source: &Ownership, memory: &Memory) -> Result<bool> {
+async fn may_clean(hands: Hands<'_>, entry: &MoveEntry, source: &Ownership, memory: &Memory) -> Result<bool> {
     if memory.owned.is_none_or(|owned| owned.elapsed() < hands.keep) {
         return Ok(false);
     }

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use forebay_log::{Frame, Log, MapError};
-use forebay_model::ownership::{Act, Entry, MoveId, Phase, Unit};
+use forebay_model::ownership::{Act, MoveEntry, MoveId, Phase, Unit};
 use forebay_model::{Control, Decision, Epoch, Position, ShardId, ShardMap, StreamId};
 use forebay_shard::ShardPool;
 use futures::future::BoxFuture;
@@ -44,7 +44,7 @@ use tokio::time::{Instant, sleep};
 use self::compare::Rows;
 use self::copy::Whole;
 use self::flow::{Flow, Pacer};
-use self::look::{Said, Told};
+use self::look::{ShardAnswers, SideState};
 use crate::Tell;
 use crate::control::pool_of;
 use crate::control::publish::publish_within;
@@ -72,15 +72,15 @@ const APPEND_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MoveEvent {
     /// A unit has come to a phase.
-    Came(Entry, Phase),
+    Came(MoveEntry, Phase),
     /// How many rows of it were copied.
-    Copied(Entry, usize),
+    Copied(MoveEntry, usize),
     /// The shard that is to own it has other rows, or cannot take some: these. The move turns back.
     Differs(Unit, Vec<String>),
     /// Something went wrong with a shard, and is tried again.
     Trouble(ShardId, String),
     /// Nothing is left to do.
-    Finished(Entry),
+    Finished(MoveEntry),
 }
 
 /// Which of the moves a mover goes on with.
@@ -166,7 +166,7 @@ impl Memory {
 
 impl<'a> Hands<'a> {
     /// Where a unit's copies go.
-    fn flow(self, entry: &Entry) -> Result<&'a Flow> {
+    fn flow(self, entry: &MoveEntry) -> Result<&'a Flow> {
         self.flows.get(&entry.unit.stream().on(entry.to)).context("nothing flows there")
     }
 }
@@ -215,7 +215,7 @@ impl<'a> Mover<'a> {
     pub async fn go_on(&mut self, tell: Tell<'_, MoveEvent>) -> Result<bool> {
         let map = self.log.read_map().await?;
         self.memory.retain(|(unit, of), _| map.moving(*unit).is_some_and(|entry| entry.of == *of));
-        let entries: Vec<Entry> = self.due(&map);
+        let entries: Vec<MoveEntry> = self.due(&map);
         for entry in &entries {
             let stream = entry.unit.stream().on(entry.to);
             self.flows.entry(stream).or_insert_with(|| Flow::to(stream));
@@ -236,20 +236,20 @@ impl<'a> Mover<'a> {
     }
 
     /// What is to be looked at now. Of units that are owned where they went there may be thousands: some at a time, in turn.
-    fn due(&mut self, map: &ShardMap) -> Vec<Entry> {
+    fn due(&mut self, map: &ShardMap) -> Vec<MoveEntry> {
         let MoverSettings { from, part, .. } = self.settings;
-        let is_due = |entry: &&Entry| match entry.phase {
+        let is_due = |entry: &&MoveEntry| match entry.phase {
             Phase::Copying => part != MoverShare::Others && !map.queue().pace.paused,
             Phase::Owned => false,
             _ => part != MoverShare::Copying,
         };
-        let is_mine = |entry: &&Entry| from.is_none_or(|from| entry.from == from);
-        let mut due: Vec<Entry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
+        let is_mine = |entry: &&MoveEntry| from.is_none_or(|from| entry.from == from);
+        let mut due: Vec<MoveEntry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
         if part != MoverShare::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
-            let kept: Vec<&Entry> =
+            let kept: Vec<&MoveEntry> =
                 map.moves().iter().filter(is_mine).filter(|entry| entry.phase == Phase::Owned).collect();
             let first = self.kept.map_or(0, |(_, last)| kept.partition_point(|entry| entry.unit <= last));
-            let next: Vec<Entry> = kept
+            let next: Vec<MoveEntry> = kept
                 .iter()
                 .cycle()
                 .skip(first)
@@ -262,24 +262,24 @@ impl<'a> Mover<'a> {
         due
     }
 
-    async fn look_at(&mut self, map: &ShardMap, entries: &[Entry], tell: Tell<'_, MoveEvent>) -> Looked {
+    async fn look_at(&mut self, map: &ShardMap, entries: &[MoveEntry], tell: Tell<'_, MoveEvent>) -> Looked {
         let keep = map.queue().pace.keep_s.map_or(self.settings.keep, |keep| Duration::from_secs(keep.into()));
         let rows_per_s = map.queue().pace.rows_per_s;
         let mut known = std::mem::take(&mut self.memory);
         let Self { log, pools, flows, pacer, .. } = &*self;
         let hands = Hands { log, pools, flows, pacer, rows_per_s, keep };
-        let key = |entry: &Entry| (entry.unit, entry.of);
-        let asked: Vec<(&Entry, bool)> = entries
+        let key = |entry: &MoveEntry| (entry.unit, entry.of);
+        let asked: Vec<(&MoveEntry, bool)> = entries
             .iter()
             .map(|entry| (entry, known.get(&key(entry)).is_none_or(|memory| memory.whole.is_none())))
             .collect();
-        let told = Told::read(hands, map, &asked).await;
+        let told = ShardAnswers::read(hands, map, &asked).await;
         let mut looked = Looked { decisions: Vec::new(), is_idle: true, has_trouble: false };
         for (shard, trouble) in told.troubles() {
             looked.has_trouble = true;
             tell(MoveEvent::Trouble(shard, trouble));
         }
-        let mut steps: Vec<BoxFuture<'_, (&Entry, Memory, Result<Step>)>> = Vec::new();
+        let mut steps: Vec<BoxFuture<'_, (&MoveEntry, Memory, Result<Step>)>> = Vec::new();
         for entry in entries {
             let Some(sides) = told.sides(entry) else { continue };
             let memory = known.remove(&key(entry)).unwrap_or_default();
@@ -371,11 +371,11 @@ enum Step {
 async fn stepped<'a>(
     hands: Hands<'_>,
     map: &ShardMap,
-    entry: &'a Entry,
-    (source, target): (Said, Said),
+    entry: &'a MoveEntry,
+    (source, target): (SideState, SideState),
     mut memory: Memory,
     tell: Tell<'_, MoveEvent>,
-) -> (&'a Entry, Memory, Result<Step>) {
+) -> (&'a MoveEntry, Memory, Result<Step>) {
     let stepped = step(hands, map, entry, (&source, &target), &mut memory, tell).await;
     (entry, memory, stepped)
 }
@@ -384,8 +384,8 @@ async fn stepped<'a>(
 async fn step(
     hands: Hands<'_>,
     map: &ShardMap,
-    entry: &Entry,
-    sides: (&Said, &Said),
+    entry: &MoveEntry,
+    sides: (&SideState, &SideState),
     memory: &mut Memory,
     tell: Tell<'_, MoveEvent>,
 ) -> Result<Step> {

@@ -33,12 +33,12 @@ pub(super) struct Scope<'a> {
     pools: BTreeMap<ShardId, ShardPool>,
     /// A session for each lane of each shard.
     comparisons: BTreeMap<(ShardId, Lane), tokio::sync::Mutex<Comparison>>,
-    known: Mutex<Known>,
+    known: Mutex<SystemFindings>,
 }
 
 /// What was found out of the system on the way, so that it need not be found out again.
 #[derive(Debug, Default)]
-struct Known {
+struct SystemFindings {
     /// Streams that were not read up to what they held: they are not waited for again.
     stuck: BTreeSet<StreamId>,
     /// Shards, and those to which they owe what follows from their orders: these are not waited for again, either.
@@ -209,7 +209,7 @@ impl<'a> Scope<'a> {
         self.known().owing.contains(&(home, target))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, SystemFindings> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

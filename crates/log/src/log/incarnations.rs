@@ -16,13 +16,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// What is remembered of each stream.
 #[derive(Debug, Default)]
 pub(crate) struct Incarnations {
-    known: Mutex<HashMap<StreamId, Known>>,
+    known: Mutex<HashMap<StreamId, KnownIncarnation>>,
     /// One question at a time: a burst of publishes after a reconnect asks once.
     pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownIncarnation {
     pub(crate) incarnation: Incarnation,
     /// How often the connection had been lost when it was asked for: behind a loss may be another server's store.
     pub(crate) losses: u64,
@@ -51,7 +51,7 @@ pub(crate) struct Acked {
     pub(crate) at: Instant,
 }
 
-impl Known {
+impl KnownIncarnation {
     fn explains(&self, acked: Acked) -> bool {
         let same_connection = self.losses == acked.losses;
         let asked_since = self.asked_at >= acked.at;
@@ -78,7 +78,7 @@ impl Incarnations {
         all.get(&stream).map(|known| known.incarnation)
     }
 
-    pub(crate) fn remember(&self, stream: StreamId, known: Known) {
+    pub(crate) fn remember(&self, stream: StreamId, known: KnownIncarnation) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, known);
     }
 }
@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn a_low_number_or_a_lost_connection_makes_it_ask_again() {
         let asked_at = Instant::now();
-        let known = Known { incarnation: Incarnation::new(1), losses: 2, floor: 10, asked_at, looked_at: asked_at };
+        let known =
+            KnownIncarnation { incarnation: Incarnation::new(1), losses: 2, floor: 10, asked_at, looked_at: asked_at };
         let later = asked_at + Duration::from_secs(1);
         let acked = Acked { seq: 11, is_duplicate: false, losses: 2, at: later };
         assert!(known.explains(acked));

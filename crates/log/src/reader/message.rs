@@ -19,7 +19,7 @@ use crate::frame::stored::{StoredFrame, UnreadableFrame};
 use crate::log::Log;
 
 /// What stands at a place of a stream, where something does.
-pub(crate) type Found = Option<Result<StoredFrame, UnreadableFrame>>;
+pub(crate) type FrameRead = Option<Result<StoredFrame, UnreadableFrame>>;
 
 /// Source: `STREAM.MSG.GET` in the JetStream API. Only the leader of a stream answers it, so "not there" is true.
 #[derive(Serialize)]
@@ -47,17 +47,17 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::NoStream`] where there is no stream.
-    pub async fn frame(&self, stream: StreamId, seq: u64) -> Result<Found, LogError> {
+    pub async fn frame(&self, stream: StreamId, seq: u64) -> Result<FrameRead, LogError> {
         let incarnation = self.stream_state(stream).await?.incarnation;
         self.while_connected(self.frame_at(stream, Position { incarnation, seq })).await
     }
 
     /// What stands at a position of the present stream; its incarnation is taken for granted.
-    pub(crate) fn frame_at(&self, stream: StreamId, position: Position) -> BoxFuture<'_, Result<Found, LogError>> {
+    pub(crate) fn frame_at(&self, stream: StreamId, position: Position) -> BoxFuture<'_, Result<FrameRead, LogError>> {
         self.ask_frame(stream, position).boxed()
     }
 
-    async fn ask_frame(&self, stream: StreamId, position: Position) -> Result<Found, LogError> {
+    async fn ask_frame(&self, stream: StreamId, position: Position) -> Result<FrameRead, LogError> {
         let name = self.name().stream(stream);
         let refused =
             |reason: String| LogError::Refused { action: format!("give frame {} of {name}", position.seq), reason };

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::error::LogError;
 use crate::log::Log;
-use crate::log::incarnations::{Acked, Known, Remembered};
+use crate::log::incarnations::{Acked, KnownIncarnation, Remembered};
 
 impl Log {
     /// Which making of the stream gave an acknowledgement.
@@ -38,10 +38,16 @@ impl Log {
         }
     }
 
-    async fn ask_incarnation(&self, stream: StreamId) -> Result<Known, LogError> {
+    async fn ask_incarnation(&self, stream: StreamId) -> Result<KnownIncarnation, LogError> {
         let losses = self.link().losses();
         let asked_at = Instant::now();
         let state = self.stream_state(stream).await?;
-        Ok(Known { incarnation: state.incarnation, losses, floor: state.last_seq, asked_at, looked_at: asked_at })
+        Ok(KnownIncarnation {
+            incarnation: state.incarnation,
+            losses,
+            floor: state.last_seq,
+            asked_at,
+            looked_at: asked_at,
+        })
     }
 }

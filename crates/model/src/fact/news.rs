@@ -1,7 +1,7 @@
 //! What an event adds to what follows from its order: behind a commit, just that is derived.
 
 use super::derive::Deriver;
-use super::view_events::{Seen, seen};
+use super::view_events::{KeySight, seen};
 use crate::event::StoredEvent;
 use crate::tuple::{push_view, push_view_event};
 use crate::{Bucket, Facts, Lane, StoredOrder, StreamKind};
@@ -26,7 +26,7 @@ impl Deriver {
         &self,
         order: &StoredOrder<'_>,
         events: &[&StoredEvent<'_>],
-        Seen { slice, events: happened, .. }: &Seen<'_>,
+        KeySight { slice, events: happened, .. }: &KeySight<'_>,
         with_order: bool,
         is_wanted: impl Fn(usize) -> bool,
         facts: &mut Facts,

@@ -18,7 +18,7 @@ use crate::{OrderKind, StoredOrder};
 
 /// What one key of one view sees of an order and of what happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen<'a> {
+pub(super) struct KeySight<'a> {
     /// As it was placed: nothing, where the key came in by an amendment.
     pub(super) slice: ViewSlice<'a>,
     /// The places of the amendments that bring the key in; `None` where it has been there from the beginning.
@@ -46,15 +46,15 @@ struct Content<'a> {
 }
 
 /// What every key sees that sees anything.
-pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&StoredEvent<'a>]) -> Vec<Seen<'a>> {
-    let new = |slice: ViewSlice<'a>, brought_by| Seen { slice, brought_by, events: Vec::new() };
+pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&StoredEvent<'a>]) -> Vec<KeySight<'a>> {
+    let new = |slice: ViewSlice<'a>, brought_by| KeySight { slice, brought_by, events: Vec::new() };
     let placed = slices(views, order).into_iter().map(|slice| new(slice, None));
     if events.is_empty() {
         return placed.collect();
     }
     let amendments: Vec<Option<Amendment<'_>>> =
         events.iter().map(|event| Amendment::of(views, order, event)).collect();
-    let mut keys: BTreeMap<(ViewId, String), Seen<'a>> =
+    let mut keys: BTreeMap<(ViewId, String), KeySight<'a>> =
         placed.map(|seen| ((seen.slice.view, seen.slice.key.clone()), seen)).collect();
     for (place, amendment) in amendments.iter().enumerate() {
         for (view, key) in amendment.iter().flat_map(Amendment::brings) {
@@ -75,7 +75,7 @@ pub(super) fn seen<'a>(views: &ViewSet, order: &StoredOrder<'a>, events: &[&Stor
                 let amendment = amendment.as_ref()?;
                 if is_of_order { amendment.of_order(&key, placed) } else { amendment.of_item(&key) }
             });
-            Seen { events: happened(events, amended), ..seen }
+            KeySight { events: happened(events, amended), ..seen }
         })
         .collect()
 }
@@ -177,7 +177,7 @@ mod tests {
         let views: ViewSet = "seller=items[].s,depot=d".parse().unwrap();
         let events = order.read_events();
         let events: Vec<_> = events.iter().collect();
-        let one = |seen: Seen<'_>| {
+        let one = |seen: KeySight<'_>| {
             let ViewSlice { key, subtotal, items, .. } = seen.slice;
             let happened = seen.events.iter().map(|(place, content)| format!(" {}{content}", events[*place].kind));
             format!("{key} {subtotal} {}:{}", items.len(), happened.collect::<String>())

@@ -8,7 +8,7 @@ use crate::{Epoch, ShardId};
 /// A unit that is under way from one shard to another: from the moment at which that begins until nothing of it is left where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct MoveEntry {
     /// What is under way.
     pub unit: Unit,
     /// Which move of it.
@@ -69,7 +69,7 @@ impl Phase {
     }
 }
 
-impl Entry {
+impl MoveEntry {
     /// A move that begins with that epoch of the map.
     pub const fn begin(unit: Unit, epoch: Epoch, from: ShardId, to: ShardId) -> Self {
         Self { unit, of: MoveId(epoch), epoch, from, to, phase: Phase::Copying }

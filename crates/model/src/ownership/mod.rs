@@ -33,7 +33,7 @@
 //! | [`reader`] | which shard answers for a unit |
 //! | [`sums`] | what rows come to, so that two shards can be compared |
 //!
-//! What is stored or sent of it ([`Ownership`] in a shard's table, [`Change`] in control frames, [`Entry`] in the map) is JSON of the version
+//! What is stored or sent of it ([`Ownership`] in a shard's table, [`Change`] in control frames, [`MoveEntry`] in the map) is JSON of the version
 //! [`VERSION`]. A field or a state that is not known is refused, never passed over.
 
 pub mod change;
@@ -49,7 +49,7 @@ pub mod unit;
 
 pub use change::{Change, Inheritance, NewState};
 pub use copied::{Copied, CopiedPlace};
-pub use entry::{Entry, Phase};
+pub use entry::{MoveEntry, Phase};
 pub use mover::{Act, Compared, Next, Scene, Side, Wishes};
 pub use reader::{Logged, Pick, Reading, Sighting};
 pub use rows::{CopyFate, RowFate};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ownership::{Change, Entry, Ownership, Phase, State, Sums};
+use crate::ownership::{Change, MoveEntry, Ownership, Phase, State, Sums};
 use crate::{Epoch, ShardId};
 
 /// One side of a move, as a snapshot of its shard shows it.
@@ -19,7 +19,7 @@ pub struct Side<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// What the map says.
-    pub entry: &'a Entry,
+    pub entry: &'a MoveEntry,
     /// The shard that the unit comes from.
     pub source: Side<'a>,
     /// The shard that it goes to.
@@ -142,7 +142,7 @@ impl Scene<'_> {
     }
 
     fn active(&self, wishes: Wishes) -> Act {
-        let Entry { epoch, from, to, .. } = *self.entry;
+        let MoveEntry { epoch, from, to, .. } = *self.entry;
         let (source, target) = (&self.source, &self.target);
         if target.ownership.refused == Some(epoch) {
             return Act::Decide(Phase::Refused);
@@ -167,7 +167,7 @@ impl Scene<'_> {
 
     /// The source must own the unit before the target sends it what is parked: it would come back.
     fn turned_back(&self) -> Act {
-        let Entry { epoch, from, to, .. } = *self.entry;
+        let MoveEntry { epoch, from, to, .. } = *self.entry;
         if let Some(append) = self.first_to_append([self.of_source()]) {
             return append;
         }

@@ -62,7 +62,7 @@ const STEPS_MAX: usize = 8;
 /// What a reader does that has seen these shards, each once, begins at the shard `start` of its map, and presents a receipt: of each log
 /// that it names at most one place. Places in an earlier making of a log are for the caller to judge.
 pub fn next(start: ShardId, receipt: &[Logged], seen: &[Sighting<'_>]) -> Reading {
-    let seen = Seen(seen);
+    let seen = Sightings(seen);
     let answered = seen.holder(start).and_then(|holder| seen.with_receipt(holder, receipt));
     answered.map_or_else(|not_yet| not_yet, Reading::Answer)
 }
@@ -97,9 +97,9 @@ fn named_by(other: &Ownership, holder: Option<&Ownership>) -> Option<ShardId> {
 }
 
 /// The snapshots that a reader has.
-struct Seen<'a>(&'a [Sighting<'a>]);
+struct Sightings<'a>(&'a [Sighting<'a>]);
 
-impl<'a> Seen<'a> {
+impl<'a> Sightings<'a> {
     /// The snapshot of a shard.
     fn of(&self, shard: ShardId) -> Result<&'a Sighting<'a>, Reading> {
         self.0.iter().find(|sighting| sighting.shard == shard).ok_or(Reading::Look(shard))

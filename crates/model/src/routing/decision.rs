@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ownership::{Entry, MoveId, Phase, Unit};
+use crate::ownership::{MoveEntry, MoveId, Phase, Unit};
 use crate::routing::queue::Stopped;
 use crate::{Epoch, ShardId, ShardMap};
 
@@ -54,7 +54,7 @@ impl ShardMap {
     pub fn decided(&self, decisions: &[Decision]) -> Result<Self, NotDecided> {
         let epoch = Epoch(self.epoch().0 + 1);
         let mut seen = BTreeSet::new();
-        let mut changed: Vec<(Unit, Option<Entry>)> = Vec::new();
+        let mut changed: Vec<(Unit, Option<MoveEntry>)> = Vec::new();
         let mut queue = self.queue().clone();
         for decision in decisions {
             let unit = decision.unit();
@@ -76,7 +76,7 @@ impl ShardMap {
                 }
                 Decision::Stop(_, of, rows) => {
                     let entry = self.after(&Decision::Next(unit, *of, Phase::TurnedBack), epoch)?;
-                    if let Some(Entry { from, to, .. }) = entry {
+                    if let Some(MoveEntry { from, to, .. }) = entry {
                         queue.stop(Stopped { unit, of: *of, from, to, rows: rows.clone() });
                     }
                     changed.push((unit, entry));
@@ -115,7 +115,7 @@ impl ShardMap {
     }
 
     /// What the map says of the unit from that epoch on; `None` where it is no longer under way.
-    fn after(&self, decision: &Decision, epoch: Epoch) -> Result<Option<Entry>, NotDecided> {
+    fn after(&self, decision: &Decision, epoch: Epoch) -> Result<Option<MoveEntry>, NotDecided> {
         let of_move = |unit, of| self.moving(unit).filter(|entry| entry.of == of).ok_or(NotDecided::Stale(unit));
         match decision {
             &Decision::Begin(unit, to) => {
@@ -124,7 +124,7 @@ impl ShardMap {
                     (Some(_), _) => Err(NotDecided::Moving(unit)),
                     (None, Some(other)) if other != to => Err(NotDecided::Waiting(unit, other)),
                     (None, _) if from == to => Err(NotDecided::There(unit)),
-                    (None, _) => self.may_go(unit, to).map(|()| Some(Entry::begin(unit, epoch, from, to))),
+                    (None, _) => self.may_go(unit, to).map(|()| Some(MoveEntry::begin(unit, epoch, from, to))),
                 }
             }
             Decision::Next(unit, of, phase) => {

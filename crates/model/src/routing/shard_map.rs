@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BUCKETS;
-use crate::ownership::{Entry, MoveId, Ownership, Phase, Unit};
+use crate::ownership::{MoveEntry, MoveId, Ownership, Phase, Unit};
 use crate::routing::departure::{Departure, LastPlaces, StillNamed};
 use crate::routing::queue::{MoveQueue, Pace};
 use crate::{
@@ -29,7 +29,7 @@ pub struct ShardMap {
     founders: NonZeroU16,
     places: PerKind<Vec<ShardId>>,
     /// In the order of their units.
-    moves: Vec<Entry>,
+    moves: Vec<MoveEntry>,
     queue: MoveQueue,
     /// Where shards are. One that is not here is where each process was told.
     members: BTreeMap<ShardId, Member>,
@@ -169,7 +169,7 @@ impl ShardMap {
     /// [`StillNamed`].
     pub fn may_leave(&self, shard: ShardId) -> Result<(), StillNamed> {
         let has = |places: &Vec<ShardId>| places.iter().filter(|&&at| at == shard).count();
-        let is_of = |entry: &&Entry| [entry.from, entry.to].contains(&shard);
+        let is_of = |entry: &&MoveEntry| [entry.from, entry.to].contains(&shard);
         let (kept, under_way) = self.moves.iter().filter(is_of).partition::<Vec<_>, _>(|entry| entry.phase.is_owned());
         let named = StillNamed {
             shard,
@@ -259,7 +259,7 @@ impl ShardMap {
     }
 
     /// What is under way, in the order of the units.
-    pub fn moves(&self) -> &[Entry] {
+    pub fn moves(&self) -> &[MoveEntry] {
         &self.moves
     }
 
@@ -269,7 +269,7 @@ impl ShardMap {
     }
 
     /// Of a unit that is under way, what is decided.
-    pub fn moving(&self, unit: Unit) -> Option<&Entry> {
+    pub fn moving(&self, unit: Unit) -> Option<&MoveEntry> {
         self.moves.binary_search_by_key(&unit, |entry| entry.unit).ok().map(|place| &self.moves[place])
     }
 
@@ -292,10 +292,11 @@ impl ShardMap {
     }
 
     /// The next map, with these units under way besides, or as they are now; or, where nothing follows any more, no longer; and with that queue.
-    pub(super) fn next_moving(&self, changed: &[(Unit, Option<Entry>)], queue: MoveQueue) -> Self {
+    pub(super) fn next_moving(&self, changed: &[(Unit, Option<MoveEntry>)], queue: MoveQueue) -> Self {
         let mut next = Unchecked { queue, ..Unchecked::from(self.clone()) };
         next.epoch = Epoch(self.epoch.0 + 1);
-        let mut moves: BTreeMap<Unit, Entry> = self.moves.iter().cloned().map(|entry| (entry.unit, entry)).collect();
+        let mut moves: BTreeMap<Unit, MoveEntry> =
+            self.moves.iter().cloned().map(|entry| (entry.unit, entry)).collect();
         for (unit, entry) in changed {
             let Some(entry) = entry else {
                 moves.remove(unit);
@@ -333,7 +334,7 @@ struct Unchecked {
     logged: Vec<ShardId>,
     derived: Vec<ShardId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    moves: Vec<Entry>,
+    moves: Vec<MoveEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     kept: Vec<Kept>,
     #[serde(default, skip_serializing_if = "MoveQueue::is_empty")]
@@ -345,14 +346,15 @@ struct Unchecked {
 struct Kept(StreamKind, Bucket, MoveId, Epoch, ShardId, ShardId);
 
 /// Those that are owned where they go, and the others.
-fn kept(moves: impl Iterator<Item = Entry>) -> (Vec<Kept>, Vec<Entry>) {
-    let (owned, moves): (Vec<Entry>, Vec<Entry>) = moves.partition(|entry| entry.phase == Phase::Owned);
-    let kept =
-        |&Entry { unit, of, epoch, from, to, .. }: &Entry| Kept(unit.stream(), unit.bucket(), of, epoch, from, to);
+fn kept(moves: impl Iterator<Item = MoveEntry>) -> (Vec<Kept>, Vec<MoveEntry>) {
+    let (owned, moves): (Vec<MoveEntry>, Vec<MoveEntry>) = moves.partition(|entry| entry.phase == Phase::Owned);
+    let kept = |&MoveEntry { unit, of, epoch, from, to, .. }: &MoveEntry| {
+        Kept(unit.stream(), unit.bucket(), of, epoch, from, to)
+    };
     (owned.iter().map(kept).collect(), moves)
 }
 
-impl From<Kept> for Entry {
+impl From<Kept> for MoveEntry {
     fn from(Kept(stream, bucket, of, epoch, from, to): Kept) -> Self {
         Self { unit: Unit::of(stream, bucket), of, epoch, from, to, phase: Phase::Owned }
     }
@@ -360,9 +362,9 @@ impl From<Kept> for Entry {
 
 impl Unchecked {
     /// What is under way, in the order of the units.
-    fn moves(&self) -> Vec<Entry> {
-        let mut moves: Vec<Entry> =
-            self.moves.iter().cloned().chain(self.kept.iter().copied().map(Entry::from)).collect();
+    fn moves(&self) -> Vec<MoveEntry> {
+        let mut moves: Vec<MoveEntry> =
+            self.moves.iter().cloned().chain(self.kept.iter().copied().map(MoveEntry::from)).collect();
         moves.sort_by_key(|entry| entry.unit);
         moves
     }
@@ -414,7 +416,7 @@ impl TryFrom<Unchecked> for ShardMap {
                 return Err(ShardMapError::Places(stream, places));
             }
         }
-        let is_there = |entry: &Entry| {
+        let is_there = |entry: &MoveEntry| {
             let place = map.places(entry.unit.stream())[usize::from(entry.unit.bucket().number())];
             place == entry.shard() && entry.epoch <= map.epoch && entry.of.0 <= entry.epoch
         };

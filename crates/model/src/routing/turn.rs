@@ -1,7 +1,7 @@
 //! Which of the units that wait begin to move, and which of those that are copied are released: few enough at a time that orders do not wait long, and
 //! that the map stays small enough to be one message.
 
-use crate::ownership::{Entry, Phase, Unit};
+use crate::ownership::{MoveEntry, Phase, Unit};
 use crate::{Decision, ShardId, ShardMap};
 
 /// How many units may be under way at the same time, from all shards. Each takes some hundred bytes of the map, of which a message has a million.
@@ -24,7 +24,7 @@ impl ShardMap {
 
     /// Leaves out decisions to release that would let too many units be between their owners, of those that leave that shard, or any.
     pub fn limit_between(&self, decisions: &mut Vec<Decision>, from: Option<ShardId>) {
-        let is_between = |entry: &&Entry| {
+        let is_between = |entry: &&MoveEntry| {
             from.is_none_or(|from| entry.from == from) && !matches!(entry.phase, Phase::Copying | Phase::Owned)
         };
         let mut room = BETWEEN_MAX.saturating_sub(self.moves().iter().filter(is_between).count());

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
-use forebay_model::ownership::{self, Change, Entry, Inheritance, MoveId, Ownership, Phase, State, Sums, Tenure, Unit};
+use forebay_model::ownership::{
+    self, Change, Inheritance, MoveEntry, MoveId, Ownership, Phase, State, Sums, Tenure, Unit,
+};
 use forebay_model::tuple::{Tuple, Tuples};
 use forebay_model::{
     Accepted, Bucket, Decision, Deriver, Epoch, Facts, Hash, Incarnation, Lane, Member, Pace, Position, Receipt,
@@ -153,10 +155,10 @@ fn inheritance() -> Inheritance {
 }
 
 /// A move of each bucket's kind, in all its phases.
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<MoveEntry> {
     let begun =
-        Entry::begin(Unit::of(StreamKind::Logged, Bucket::new(4095).unwrap()), Epoch(7), ShardId(0), ShardId(12));
-    let after = |entry: &Entry, phase: Phase| entry.followed_by(phase, Epoch(entry.epoch.0 + 1)).unwrap();
+        MoveEntry::begin(Unit::of(StreamKind::Logged, Bucket::new(4095).unwrap()), Epoch(7), ShardId(0), ShardId(12));
+    let after = |entry: &MoveEntry, phase: Phase| entry.followed_by(phase, Epoch(entry.epoch.0 + 1)).unwrap();
     let releasing = after(&begun, Phase::Releasing);
     let routed = after(&releasing, Phase::Routed);
     let active = after(&routed, Phase::Active(inheritance()));

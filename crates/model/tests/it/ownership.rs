@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use forebay_model::ownership::{
-    Act, Compared, Entry, Logged, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit,
+    Act, Compared, Logged, MoveEntry, Ownership, Phase, Pick, Reading, Scene, Side, Sighting, State, Sums, Taken, Unit,
     Wishes, reader,
 };
 use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId, StreamKind};
@@ -17,7 +17,7 @@ fn at(seq: u64) -> Position {
 
 /// Two shards without a row, and a mover.
 struct Trial {
-    entry: Entry,
+    entry: MoveEntry,
     shards: [Ownership; 2],
     seqs: [u64; 2],
     logged: BTreeSet<(ShardId, Epoch)>,
@@ -26,7 +26,7 @@ struct Trial {
 
 impl Trial {
     fn begin() -> Self {
-        let entry = Entry::begin(Unit::of(StreamKind::Logged, Bucket::new(9).unwrap()), Epoch(7), A, B);
+        let entry = MoveEntry::begin(Unit::of(StreamKind::Logged, Bucket::new(9).unwrap()), Epoch(7), A, B);
         let shards = [Ownership::first(Epoch(1), at(0)), Ownership::default()];
         Self { entry, shards, seqs: [0, 0], logged: BTreeSet::new(), told: Vec::new() }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use forebay_model::Epoch;
 use forebay_model::ShardId;
-use forebay_model::ownership::{Act, Compared, Entry, MoveId, Next, Phase, Scene, Side, Wishes};
+use forebay_model::ownership::{Act, Compared, MoveEntry, MoveId, Next, Phase, Scene, Side, Wishes};
 
 use crate::fact::Facts;
 use crate::fault::Fault;
@@ -65,7 +65,7 @@ impl Moves {
         (self.rules.acts(scene, wishes, act, is_less).into_iter().chain(hasty).collect(), may_copy)
     }
 
-    fn act(&self, world: &World, entry: &Rc<Entry>, act: Act, visit: Visit<'_, World>) {
+    fn act(&self, world: &World, entry: &Rc<MoveEntry>, act: Act, visit: Visit<'_, World>) {
         let mut next = world.clone();
         match act {
             Act::Append(shard, change) if !world.log(shard).is_full => {
@@ -87,7 +87,7 @@ impl Moves {
     }
 
     /// Changes the map, if it still says what was seen.
-    fn decide_phase(&self, mut next: World, seen: &Rc<Entry>, phase: Phase, who: &str, visit: Visit<'_, World>) {
+    fn decide_phase(&self, mut next: World, seen: &Rc<MoveEntry>, phase: Phase, who: &str, visit: Visit<'_, World>) {
         let what = format!("{phase:?}").split(['(', ' ']).next().unwrap_or_default().to_lowercase();
         next.map.epoch = Epoch(next.map.epoch.0 + 1);
         let epoch = next.map.epoch;
@@ -102,7 +102,7 @@ impl Moves {
     }
 
     /// A mover copies what the target lacks, one after the other; what is on its way is not copied again by this one.
-    fn copies(&self, world: &World, entry: &Rc<Entry>, visit: Visit<'_, World>) {
+    fn copies(&self, world: &World, entry: &Rc<MoveEntry>, visit: Visit<'_, World>) {
         if !self.acts(world, &world.logged, GO_ON).1 {
             return;
         }
@@ -177,7 +177,7 @@ fn begin(world: &World, visit: Visit<'_, World>) {
         return visit(&|| format!("it is on {} already", name(to)), Ok(next));
     }
     next.map.epoch = Epoch(next.map.epoch.0 + 1);
-    let entry = Entry::begin(unit(), next.map.epoch, next.map.home, to);
+    let entry = MoveEntry::begin(unit(), next.map.epoch, next.map.home, to);
     next.map.entry = Some(Rc::new(entry));
     visit(
         &|| format!("map {}: copying from {} to {}", world.map.epoch.0 + 1, name(world.map.home), name(to)),

@@ -1,7 +1,7 @@
 //! The decisions of the crate, and mistakes that can be planted in them: each changes one decision, and nothing else.
 
 use forebay_model::ownership::{
-    Act, Change, CopyFate, Duty, Entry, Logged, MoveId, NewState, Ownership, Phase, Pick, Reading, RowFate, Scene,
+    Act, Change, CopyFate, Duty, Logged, MoveEntry, MoveId, NewState, Ownership, Phase, Pick, Reading, RowFate, Scene,
     Side, Sighting, State, Sums, Taken, Tenure, Wishes, reader,
 };
 use forebay_model::{Epoch, Position, ShardId};
@@ -111,7 +111,7 @@ impl Rules {
     /// What a mover may do: the one thing that is next, and by mistake something else. `is_less`: everything that the source has is
     /// stored or dead at the target.
     pub(crate) fn acts(&self, scene: Scene<'_>, wishes: Wishes, act: Act, is_less: bool) -> Vec<Act> {
-        let Entry { from, to, epoch, .. } = *scene.entry;
+        let MoveEntry { from, to, epoch, .. } = *scene.entry;
         let (source, target) = (scene.source.ownership, scene.target.ownership);
         let is_logged = |shard| scene.logged.contains(&(shard, epoch));
         match &scene.entry.phase {
@@ -143,7 +143,7 @@ impl Rules {
     }
 
     fn routed(&self, scene: Scene<'_>, wishes: Wishes, act: Act, is_less: bool) -> Act {
-        let Entry { of, from, to, epoch, .. } = *scene.entry;
+        let MoveEntry { of, from, to, epoch, .. } = *scene.entry;
         let (source, target) = (scene.source.ownership, scene.target.ownership);
         if self.has(Mistake::RoutesBeforeTheReleaseIsLogged)
             && source.state.owns()
@@ -174,9 +174,12 @@ impl Rules {
     }
 
     /// What the map says next.
-    pub(crate) fn followed_by(&self, entry: &Entry, phase: Phase, epoch: Epoch) -> Option<Entry> {
-        let forced =
-            self.has(Mistake::TurnsBackWhatIsActivated).then(|| Entry { epoch, phase: phase.clone(), ..entry.clone() });
+    pub(crate) fn followed_by(&self, entry: &MoveEntry, phase: Phase, epoch: Epoch) -> Option<MoveEntry> {
+        let forced = self.has(Mistake::TurnsBackWhatIsActivated).then(|| MoveEntry {
+            epoch,
+            phase: phase.clone(),
+            ..entry.clone()
+        });
         entry.followed_by(phase, epoch).or(forced)
     }
 

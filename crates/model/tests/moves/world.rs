@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use forebay_model::ownership::{Act, Change, Entry, MoveId, Ownership, Phase, Unit};
+use forebay_model::ownership::{Act, Change, MoveEntry, MoveId, Ownership, Phase, Unit};
 use forebay_model::{Bucket, Epoch, Incarnation, Position, ShardId, StreamKind};
 
 use crate::fact::{Fact, Facts};
@@ -49,7 +49,7 @@ pub(crate) struct Map {
     pub(crate) epoch: Epoch,
     /// Where the unit is while it is not under way.
     pub(crate) home: ShardId,
-    pub(crate) entry: Option<Rc<Entry>>,
+    pub(crate) entry: Option<Rc<MoveEntry>>,
     /// Where it is to be moved to yet, the next one last.
     pub(crate) plan: Vec<ShardId>,
 }
@@ -106,7 +106,7 @@ pub(crate) struct Db {
 /// What a slow mover has decided, by the entry that it has seen.
 #[derive(Hash)]
 pub(crate) struct Pending {
-    pub(crate) entry: Rc<Entry>,
+    pub(crate) entry: Rc<MoveEntry>,
     pub(crate) what: PendingAct,
 }
 
@@ -207,7 +207,7 @@ impl Db {
 
 impl Pending {
     /// What a mover does, as something to be done later; `None` where it would do nothing.
-    pub(crate) fn of(entry: &Rc<Entry>, act: Act) -> Option<Self> {
+    pub(crate) fn of(entry: &Rc<MoveEntry>, act: Act) -> Option<Self> {
         let what = match act {
             Act::Append(shard, change) => PendingAct::Append(shard, Rc::new(change)),
             Act::Decide(phase) => PendingAct::Decide(phase),

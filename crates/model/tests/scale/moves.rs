@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forebay_model::ownership::{DailySums, Entry, Inheritance, Phase, Sum, Tenure, Unit};
+use forebay_model::ownership::{DailySums, Inheritance, MoveEntry, Phase, Sum, Tenure, Unit};
 use forebay_model::routing::turn::UNDER_WAY_MAX;
 use forebay_model::{Bucket, Decision, Incarnation, Position, ShardId, ShardMap, StreamKind, Weighed};
 
@@ -29,7 +29,7 @@ fn bytes(map: &ShardMap) -> usize {
 }
 
 /// What a source leaves to a target, as large as it is where a unit has a million rows.
-fn inheritance(entry: &Entry) -> Inheritance {
+fn inheritance(entry: &MoveEntry) -> Inheritance {
     let mut sums = DailySums::default();
     for lane in entry.unit.stream().lanes() {
         sums.add(lane, 20_000, Sum { rows: 1_000_000, checksum: 0x9e37_79b9_7f4a_7c15 });
@@ -41,7 +41,7 @@ fn inheritance(entry: &Entry) -> Inheritance {
 
 /// What the writer of a source decides next. Rows are kept where they were until nothing moves any more.
 fn decisions(map: &ShardMap, from: ShardId) -> Vec<Decision> {
-    let next = |entry: &Entry| {
+    let next = |entry: &MoveEntry| {
         let phase = match entry.phase {
             Phase::Copying => Phase::Releasing,
             Phase::Releasing => Phase::Routed,
@@ -156,8 +156,8 @@ fn fullest(shards: u16) -> ShardMap {
     now.decided(&all_to(&now, units.len() - UNDER_WAY_MAX, |_| Phase::Owned)).unwrap()
 }
 
-fn all_to(map: &ShardMap, count: usize, phase: impl Fn(&Entry) -> Phase) -> Vec<Decision> {
-    let next = |entry: &Entry| Decision::Next(entry.unit, entry.of, phase(entry));
+fn all_to(map: &ShardMap, count: usize, phase: impl Fn(&MoveEntry) -> Phase) -> Vec<Decision> {
+    let next = |entry: &MoveEntry| Decision::Next(entry.unit, entry.of, phase(entry));
     map.moves().iter().take(count).map(next).collect()
 }
 

@@ -43,11 +43,11 @@ use crate::settings::command_line::BadSetting;
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    client: Vec<Entry>,
+    client: Vec<ClientEntry>,
 }
 
 #[derive(Default)]
-struct Entry {
+struct ClientEntry {
     name: Option<String>,
     key_sha256: Option<Texts>,
     cert_sha256: Option<Texts>,
@@ -67,7 +67,7 @@ enum Texts {
     Several(Vec<String>),
 }
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de> Deserialize<'de> for ClientEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(EntryVisitor)
     }
@@ -76,14 +76,14 @@ impl<'de> Deserialize<'de> for Entry {
 struct EntryVisitor;
 
 impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry;
+    type Value = ClientEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a client")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Entry, A::Error> {
-        let mut entry = Entry::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ClientEntry, A::Error> {
+        let mut entry = ClientEntry::default();
         while let Some(field) = fields.next_key::<String>()? {
             match field.as_str() {
                 "name" => entry.name = Some(fields.next_value()?),
@@ -135,7 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Listed>, String> {
     Ok(all)
 }
 
-fn listed(entry: Entry) -> Result<Vec<Listed>, String> {
+fn listed(entry: ClientEntry) -> Result<Vec<Listed>, String> {
     let name = entry.name.unwrap_or_default();
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err("the name is empty or has control characters".to_owned());

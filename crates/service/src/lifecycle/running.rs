@@ -16,15 +16,15 @@ struct Content {
 }
 
 /// One of them; dropping it removes it, however the task ends.
-pub(super) struct Entry<'a> {
+pub(super) struct RunningTask<'a> {
     tasks: &'a RunningTasks,
     name: &'a str,
 }
 
 impl RunningTasks {
-    pub(super) fn enter<'a>(&'a self, name: &'a str) -> Entry<'a> {
+    pub(super) fn enter<'a>(&'a self, name: &'a str) -> RunningTask<'a> {
         *self.content().running.entry(name.to_owned()).or_default() += 1;
-        Entry { tasks: self, name }
+        RunningTask { tasks: self, name }
     }
 
     pub(super) fn fail(&self) {
@@ -55,7 +55,7 @@ impl RunningTasks {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for RunningTask<'_> {
     fn drop(&mut self) {
         let mut content = self.tasks.content();
         if let Some(count) = content.running.get_mut(self.name) {

@@ -49,7 +49,7 @@ struct Account {
 
 /// What is told.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct TakingsMessage {
     process: u64,
     taken: Vec<(String, u64)>,
 }
@@ -97,7 +97,7 @@ impl Takings {
             return None;
         }
         telling.silent = 0;
-        serde_json::to_vec(&Told { process: self.process, taken }).ok()
+        serde_json::to_vec(&TakingsMessage { process: self.process, taken }).ok()
     }
 
     /// Takes in what another process tells, and pays what can be paid at once.
@@ -107,7 +107,7 @@ impl Takings {
         telling: &mut Telling,
         take: impl Fn(&ClientName, NonZeroU32) -> Result<(), Duration>,
     ) {
-        let Ok(Told { process, taken }) = serde_json::from_slice(text) else { return };
+        let Ok(TakingsMessage { process, taken }) = serde_json::from_slice(text) else { return };
         if process == self.process {
             return;
         }

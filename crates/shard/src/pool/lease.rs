@@ -29,11 +29,11 @@ pub(super) struct Connections(Arc<Inner>);
 struct Inner {
     permits: Arc<Semaphore>,
     /// The last used at the end.
-    idle: Mutex<Vec<Kept>>,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct IdleConnection {
     connection: PgConnection,
     made: Instant,
     used: Instant,
@@ -50,7 +50,7 @@ pub(super) struct Permit(OwnedSemaphorePermit);
 pub struct Lease {
     from: Connections,
     /// Empty only while it is dropped.
-    kept: Option<Kept>,
+    kept: Option<IdleConnection>,
     is_kept: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -84,7 +84,7 @@ impl Connections {
     /// Leases a connection that was just made.
     pub(super) fn new_lease(&self, connection: PgConnection, permit: Permit) -> Lease {
         let now = Instant::now();
-        self.lease(Kept { connection, made: now, used: now, is_clean: true }, permit)
+        self.lease(IdleConnection { connection, made: now, used: now, is_clean: true }, permit)
     }
 
     /// Closes connections that were not used lately.
@@ -92,12 +92,12 @@ impl Connections {
         self.with_idle(|idle| idle.retain(|kept| kept.used.elapsed() < IDLE_MAX));
     }
 
-    fn lease(&self, kept: Kept, Permit(permit): Permit) -> Lease {
-        let kept = Kept { is_clean: true, ..kept };
+    fn lease(&self, kept: IdleConnection, Permit(permit): Permit) -> Lease {
+        let kept = IdleConnection { is_clean: true, ..kept };
         Lease { from: self.clone(), kept: Some(kept), is_kept: false, _permit: permit }
     }
 
-    fn with_idle<T>(&self, work: impl FnOnce(&mut Vec<Kept>) -> T) -> T {
+    fn with_idle<T>(&self, work: impl FnOnce(&mut Vec<IdleConnection>) -> T) -> T {
         work(&mut self.0.idle.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

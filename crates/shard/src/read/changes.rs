@@ -87,7 +87,7 @@ pub struct Changes {
     pub is_all: bool,
     /// How far the log was that is read, in the snapshot of the rows.
     pub position: Option<Position>,
-    /// As of [`Said`](super::Said).
+    /// As of [`RowsOwnership`](super::RowsOwnership).
     pub mark: i64,
 }
 

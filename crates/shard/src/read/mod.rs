@@ -35,7 +35,7 @@ pub mod stretch;
 pub use derived_through::DerivedAt;
 pub use fate::{DeadOrder, LETTERS_MAX, Loss, RequestFate};
 pub use figures::ShardFigures;
-pub use said::{AllSaid, Said};
+pub use said::{RowsOwnership, ShardOwnership};
 pub use scope::{OtherSide, Scope, Sight, Subject, Unbound};
 pub use statement::sql;
 pub use statement::{

@@ -13,7 +13,7 @@ use crate::owner::units;
 
 /// What a shard says of units, in the snapshot of the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct RowsOwnership {
     /// 0 as long as every row up to the position was decided here. Else another number for all that is said of units: as long as it is the same, none has
     /// changed its state.
     pub mark: i64,
@@ -25,17 +25,17 @@ pub struct Said {
 
 /// All that a shard says of the units of a kind of streams.
 #[derive(Clone, Debug, Default)]
-pub struct AllSaid {
+pub struct ShardOwnership {
     /// How far the stream is committed; `None` where it was never read.
     pub position: Option<Position>,
-    /// As of [`Said`].
+    /// As of [`RowsOwnership`].
     pub mark: i64,
     /// The frame of the first row of all that are parked.
     pub parked_from: Option<u64>,
     said: BTreeMap<Bucket, Ownership>,
 }
 
-impl Said {
+impl RowsOwnership {
     /// Reads `[mark, [version, said] or null, frame or null]`.
     pub(super) fn parse(json: &[u8]) -> Result<Self, sqlx::Error> {
         let refused = |error: serde_json::Error| sqlx::Error::Decode(error.into());
@@ -55,7 +55,7 @@ impl Said {
 #[derive(Deserialize)]
 struct Told<'a>(#[serde(borrow)] Option<(i16, &'a RawValue)>);
 
-impl AllSaid {
+impl ShardOwnership {
     /// Whether it has come to a position, and nothing up to there waits.
     pub fn has_decided(&self, position: Position) -> bool {
         self.position.is_some_and(|here| here.covers(position))
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn what_a_later_version_says_of_a_unit_is_not_passed_over() {
-        let said = |json: &str| Said::parse(json.as_bytes());
+        let said = |json: &str| RowsOwnership::parse(json.as_bytes());
         let nothing = said("[7, null, null]").unwrap();
-        assert_eq!(nothing, Said { mark: 7, ..Said::default() });
+        assert_eq!(nothing, RowsOwnership { mark: 7, ..RowsOwnership::default() });
         let owned = said(r#"[7, [1, {"state": {"released": {"to": 1}}, "epoch": 3}], 12]"#).unwrap();
         assert_eq!(owned.unit.as_ref().map(|unit| unit.state), Some(State::Released { to: ShardId(1) }));
         assert_eq!(owned.parked_from, Some(12));

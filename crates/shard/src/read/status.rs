@@ -32,7 +32,7 @@ pub struct RowKey {
 
 /// What a row keeps of what happened to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptStatus {
     /// The number of its status.
     pub status: i16,
     /// What its items come to since they were amended.
@@ -45,9 +45,9 @@ pub struct Standing {
     /// The place of its key among those that were asked for.
     pub place: usize,
     /// What it keeps.
-    pub stored: Kept,
+    pub stored: KeptStatus,
     /// What it is to keep, by what is stored.
-    pub follows: Kept,
+    pub follows: KeptStatus,
     /// What it counted for as it was placed.
     pub placed: Worth,
     /// Sale or return, by its word.
@@ -172,7 +172,7 @@ pub(crate) fn is_wanted(lane: Lane) -> String {
     lane.identity().iter().map(same).collect::<Vec<_>>().join(" and ")
 }
 
-impl Kept {
+impl KeptStatus {
     /// The name of its status, where it has one.
     pub fn status_text(&self) -> String {
         let status = usize::try_from(self.status).ok().and_then(|number| Status::ALL.get(number));
@@ -232,11 +232,11 @@ fn standing(row: &PgRow, lane: Lane) -> Result<Standing, sqlx::Error> {
     let life = fold(ordered_at, items, &events);
     let amended = row.try_get::<Option<i64>, _>(5)?;
     let is_any = row.try_get::<Option<bool>, _>(6)?.unwrap_or(true);
-    let stored = Kept { status: row.try_get(4)?, amended: amended.map(|total| AmendedItems { total, is_any }) };
+    let stored = KeptStatus { status: row.try_get(4)?, amended: amended.map(|total| AmendedItems { total, is_any }) };
     // An order is one whatever its items are.
     let is_whole = lane != Lane::Views;
     let amended = AmendedItems::of(&life).map(|items| AmendedItems { is_any: items.is_any || is_whole, ..items });
-    let follows = Kept { status: life.status.number(), amended };
+    let follows = KeptStatus { status: life.status.number(), amended };
     let placed = Worth::of(row.try_get(8)?, row.try_get(7)?);
     let (kind, currency, partition, ctid) = (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?);
     Ok(Standing { place, stored, follows, placed, kind, currency, partition, ctid })

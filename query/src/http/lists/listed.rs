@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use http::HeaderMap;
 
 use crate::app::App;
-use crate::cache::{Entry, Question};
+use crate::cache::{CacheEntry, Question};
 use crate::error::ReadError;
 use crate::http::response;
 use crate::list::scan::{Page, Scan};
@@ -44,7 +44,7 @@ impl Listed {
         app: &'a App,
         map: &'a ShardMap,
         subject: Option<Subject>,
-        read: impl Fn(Reads, Patience) -> BoxFuture<'a, Result<Entry, ReadError>> + Sync,
+        read: impl Fn(Reads, Patience) -> BoxFuture<'a, Result<CacheEntry, ReadError>> + Sync,
     ) -> Result<Response, Problem> {
         let patience = app.patient(self.patience.clone())?;
         let reads = reads(map, subject.as_ref());

@@ -13,7 +13,7 @@ use http::{HeaderMap, Uri};
 use crate::answer::life::Shown;
 use crate::answer::{LIST_START, push_list_end};
 use crate::app::App;
-use crate::cache::{Entry, Watched};
+use crate::cache::{CacheEntry, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
@@ -72,7 +72,7 @@ impl PageRequest {
         self.listed.answer(app, map, subject, read).await
     }
 
-    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
+    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<CacheEntry, ReadError> {
         let scan = &self.listed.scan;
         let mut merge = Merge::new(app.shards(), reads, scan, patience)?;
         let mut body = LIST_START.to_vec();
@@ -93,7 +93,7 @@ impl PageRequest {
         let next = last.as_ref().filter(|_| has_more).map(|row| cursor::write(self.list, row.key()));
         push_list_end(&mut body, next.as_deref(), merge.missing());
         let page = Page { end: last.as_ref().filter(|_| has_more).map(OrderRow::ordered_at) };
-        let mut entry = Entry {
+        let mut entry = CacheEntry {
             body: Some(body.into()),
             is_empty: last.is_none(),
             read_at: merge.read_at(),

@@ -11,7 +11,7 @@ use http::{HeaderMap, Uri};
 
 use crate::answer::totals::Sums;
 use crate::app::App;
-use crate::cache::{Entry, Watch, Watched};
+use crate::cache::{CacheEntry, Watch, Watched};
 use crate::error::ReadError;
 use crate::http::lists::listed::{Listed, Reads};
 use crate::http::request::query_string::QueryString;
@@ -74,7 +74,7 @@ impl TotalsRequest {
         self.listed.answer(app, map, subject, read).await
     }
 
-    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<Entry, ReadError> {
+    async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<CacheEntry, ReadError> {
         let Summed { sums, read_at, watched, missing, is_whole } = match reads.first().map(|(_, subject)| subject) {
             Some(subject) if subject.unit().is_some() => self.sum_unit(app, subject, &patience).await?,
             _ => self.sum_all(app, reads, &patience).await?,
@@ -88,7 +88,7 @@ impl TotalsRequest {
         let is_whole = is_whole && missing.is_empty();
         let totals = Totals { data: sums.into_totals(), shards_missing: missing };
         let body = serde_json::to_vec(&totals).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok(Entry { body: Some(body.into()), is_empty, read_at, watched, is_whole })
+        Ok(CacheEntry { body: Some(body.into()), is_empty, read_at, watched, is_whole })
     }
 
     /// What the shard that has it sums of one unit.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::plot::{Axis, Plot, Series};
 use crate::load::Outcome;
-use crate::progress::Seen;
+use crate::progress::RowsSeen;
 
 /// Over how long throughput is averaged, in seconds, so that the writer's batches do not show as teeth.
 const AVERAGED_S: f64 = 0.5;
@@ -20,7 +20,7 @@ pub struct Charts {
 
 impl Charts {
     /// Adds how fast rows were committed; an order is that part of a row.
-    pub fn throughput(&mut self, name: &str, began: Instant, seen: &[Seen], orders_of_a_row: f64) {
+    pub fn throughput(&mut self, name: &str, began: Instant, seen: &[RowsSeen], orders_of_a_row: f64) {
         let samples: Vec<(f64, f64)> =
             seen.iter().map(|seen| ((seen.at - began).as_secs_f64(), seen.rows as f64 * orders_of_a_row)).collect();
         self.throughput.push(Series { name: name.to_owned(), points: rates(&samples), is_dashed: false });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use forebay_log::Frame;
 use forebay_model::ownership::{
-    Act, Change, Compared, Entry, Ownership, Phase, Scene as MoveScene, Side, State, Sums, Unit, Wishes,
+    Act, Change, Compared, MoveEntry, Ownership, Phase, Scene as MoveScene, Side, State, Sums, Unit, Wishes,
 };
 use forebay_model::{
     Bucket, Control, CustomerId, Decision, Epoch, Lane, ShardId, ShardMap, StreamId, StreamKind, Tenant,
@@ -173,7 +173,7 @@ async fn move_unit(scene: &Scene, unit: Unit, to: ShardId, mut between: impl Asy
     }
 }
 
-async fn decide(scene: &Scene, map: &ShardMap, entry: &Entry, phase: Phase) {
+async fn decide(scene: &Scene, map: &ShardMap, entry: &MoveEntry, phase: Phase) {
     let next = map.decided(&[Decision::Next(entry.unit, entry.of, phase)]).unwrap();
     scene.log.update_map(&next).await.unwrap();
 }
@@ -226,7 +226,7 @@ async fn a_control_frame_of_another_kind_of_stream_is_not_passed_over() {
     scene.prepare_log().await;
     let writer = scene.writer(&[]).await;
     let unit = Unit::of(StreamKind::Derived, Bucket::new(1).unwrap());
-    let change: Change = Entry::begin(unit, Epoch(2), ShardId(0), ShardId(1)).to_source().unwrap();
+    let change: Change = MoveEntry::begin(unit, Epoch(2), ShardId(0), ShardId(1)).to_source().unwrap();
     let derived = Frame::of_control(&Control::Owner(change));
     let kind = forebay_log::FrameKind::Control(StreamKind::Logged);
     publish(&scene.log, ShardId(0), &Frame { kind, ..derived }).await;

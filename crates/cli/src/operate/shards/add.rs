@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use forebay_admin::doctor::Verdict;
-use forebay_admin::members::{self, Plan, Step, Wanted};
+use forebay_admin::members::{self, NewMember, Plan, Step};
 use forebay_model::Label;
 use forebay_service::settings::units::ByteSize;
 use forebay_shard::ShardAddresses;
@@ -47,7 +47,7 @@ pub struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let Args { system, url: addresses, labels, yes, dry_run, json } = args;
     let system = system.find().await?;
-    let wanted = Wanted { addresses, labels };
+    let wanted = NewMember { addresses, labels };
     let mut plan = members::plan(&system, &wanted).await?;
     if wanted.addresses.has_password() {
         note!(

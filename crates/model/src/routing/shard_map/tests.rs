@@ -43,7 +43,7 @@ fn json_of_a_map_is_checked() {
     // Of a unit that is still at shard 0 the map says that it is at shard 1, or that it moves twice.
     let entry = |bucket: u16, from: u16| {
         let unit = Unit::of(StreamKind::Derived, Bucket::new(bucket).unwrap());
-        Entry::begin(unit, Epoch(1), ShardId(from), ShardId(2))
+        MoveEntry::begin(unit, Epoch(1), ShardId(from), ShardId(2))
     };
     for moves in [vec![entry(0, 1)], vec![entry(0, 0), entry(0, 0)], vec![entry(3, 0), entry(0, 0)]] {
         json["moves"] = serde_json::json!(moves);

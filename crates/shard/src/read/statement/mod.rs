@@ -40,7 +40,7 @@ pub use self::windows::Windows;
 
 use self::parameters::{number, with};
 use self::sql::{Bounds, Kind, POSITION, column, index, times};
-use super::said::Said;
+use super::said::RowsOwnership;
 use super::scope::Subject;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -106,7 +106,7 @@ pub struct Rows {
     /// The position of the lane's stream in the snapshot of the rows; `None` before the first commit.
     pub position: Option<Position>,
     /// What the shard says of units, in that snapshot.
-    pub said: Said,
+    pub said: RowsOwnership,
     /// The rows.
     pub facts: Vec<OrderRow>,
     /// The totals, of a statement that reads those.
@@ -119,7 +119,7 @@ pub struct Rows {
 #[derive(Debug)]
 enum Row {
     /// The position of the lane's stream in the snapshot, and what is said of units.
-    Position(Position, Said),
+    Position(Position, RowsOwnership),
     /// A fact.
     Fact(OrderRow),
     /// What a period comes to.
@@ -134,7 +134,7 @@ impl Row {
                 let seq = row::number(row, column::NUMBER)?
                     .ok_or_else(|| row::decode("a position without a sequence number"))?;
                 let incarnation = Incarnation::new(incarnation.cast_unsigned());
-                let said = row::jsonb(row, column::ITEMS)?.map(Said::parse).transpose()?.unwrap_or_default();
+                let said = row::jsonb(row, column::ITEMS)?.map(RowsOwnership::parse).transpose()?.unwrap_or_default();
                 Ok(Self::Position(Position { incarnation, seq: seq.cast_unsigned() }, said))
             }
             None if has_sums => SumRow::of(row).map(Self::Sum),

@@ -108,7 +108,7 @@ pub(in crate::read) mod column {
     pub(crate) const EVENTS: usize = 9;
 }
 
-/// The position of a kind of stream, and in the place of items what the shard [says](super::said::Said) of units: nothing where every row was decided here;
+/// The position of a kind of stream, and in the place of items what the shard [says](super::said::RowsOwnership) of units: nothing where every row was decided here;
 /// else its mark, and of the bucket that is read what was said of it and which of its rows is the first that is parked.
 macro_rules! position {
     ($stream:literal) => {

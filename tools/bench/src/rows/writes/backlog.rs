@@ -12,7 +12,7 @@ use crate::dataset::Dataset;
 use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::progress::{Progress, Seen, Until};
+use crate::progress::{Progress, RowsSeen, Until};
 use crate::rows::writes::replay::{COPY, recipe};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
@@ -41,7 +41,7 @@ pub(crate) async fn lines(bench: &mut Bench) -> Result<Vec<Line>> {
     Ok(vec![line.beside(COPY, pair.limit).target(Target::RatioAtLeast(0.85)).cost(cost)])
 }
 
-async fn drain(bench: &Bench, plan: &Plan, dataset: &Dataset) -> Result<(Vec<Seen>, Cost)> {
+async fn drain(bench: &Bench, plan: &Plan, dataset: &Dataset) -> Result<(Vec<RowsSeen>, Cost)> {
     let mut world = World::start(&bench.servers, plan).await?;
     world.stop_service(ServiceName::Writer).await;
     world.replay(&bench.servers, &dataset.file).await?;
@@ -58,7 +58,7 @@ async fn drain(bench: &Bench, plan: &Plan, dataset: &Dataset) -> Result<(Vec<See
 }
 
 /// The rate from the first commit that was seen to the last, without the rows of the first.
-fn rows_per_second(seen: &[Seen]) -> Option<f64> {
+fn rows_per_second(seen: &[RowsSeen]) -> Option<f64> {
     let first = seen.iter().find(|seen| seen.rows > 0)?;
     let last = seen.last().filter(|last| last.rows > first.rows)?;
     Some((last.rows - first.rows) as f64 / (last.at - first.at).as_secs_f64())
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn neither_the_start_of_the_writer_nor_the_rows_before_the_clock_count() {
         let begin = Instant::now();
-        let seen = |ms: u64, rows| Seen { at: begin + Duration::from_millis(ms), rows };
+        let seen = |ms: u64, rows| RowsSeen { at: begin + Duration::from_millis(ms), rows };
         let all = [seen(0, 0), seen(900, 0), seen(1000, 50), seen(1500, 100), seen(2000, 250)];
         assert_eq!(rows_per_second(&all), Some(200.0));
         assert_eq!(rows_per_second(&all[..3]), None);

@@ -10,7 +10,7 @@ use crate::dataset::{Dataset, Recipe};
 use crate::figure::line::{Line, Target, Unit};
 use crate::figure::rounds::{Side, in_turns};
 use crate::limit::copy;
-use crate::progress::{Progress, Seen, Until};
+use crate::progress::{Progress, RowsSeen, Until};
 use crate::usage::Cost;
 use crate::world::{Plan, World};
 
@@ -34,7 +34,7 @@ pub(crate) fn recipe_of_a_day(bench: &Bench, all_lanes: bool) -> Recipe {
 pub(crate) struct Replayed {
     pub(crate) per_second: f64,
     pub(crate) began: Instant,
-    pub(crate) seen: Vec<Seen>,
+    pub(crate) seen: Vec<RowsSeen>,
     pub(crate) cost: Cost,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use clap::Parser;
-use forebay_admin::members::{self, Step, Wanted};
+use forebay_admin::members::{self, NewMember, Step};
 use forebay_admin::moves::{Mover, MoverSettings};
 use forebay_admin::system::System;
 use forebay_log::{Log, LogArgs, LogError, LogSettings};
@@ -320,7 +320,7 @@ async fn a_shard_that_was_half_added_is_added_by_the_same_command() {
     let steps = [Step::Streams, Step::TakeIn, Step::Map];
     for (place, &crash) in steps.iter().enumerate() {
         let url = growing.database(1, &format!("half_{place}"), "").await;
-        let wanted = Wanted { addresses: url.parse().unwrap(), labels: Vec::new() };
+        let wanted = NewMember { addresses: url.parse().unwrap(), labels: Vec::new() };
         let system = growing.system().await;
         // Behind that step nothing more is asked of anybody, as by a process that dies.
         let tell = |step| assert!(step != crash, "the process dies");
@@ -339,7 +339,7 @@ async fn a_shard_that_was_half_added_is_added_by_the_same_command() {
 async fn of_two_shards_that_come_at_once_one_is_first_and_the_other_is_told() {
     let growing = Growing::new(2, 1).await;
     let [one, other] = [growing.database(1, "one", "").await, growing.database(1, "other", "").await];
-    let wanted = |url: &str| Wanted { addresses: url.parse().unwrap(), labels: Vec::new() };
+    let wanted = |url: &str| NewMember { addresses: url.parse().unwrap(), labels: Vec::new() };
     // The first has its tables and its number, and is held before the map has it.
     let (go_on, held) = std::sync::mpsc::channel::<()>();
     let (held, there) = (std::sync::Mutex::new(held), Arc::new(tokio::sync::Notify::new()));

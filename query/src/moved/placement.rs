@@ -6,14 +6,14 @@ use std::sync::Arc;
 use forebay_model::ownership::{Ownership, Pick, Unit, reader};
 use forebay_model::{Bucket, Hash, ShardId, ShardMap, StreamKind, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::AllSaid;
+use forebay_shard::read::ShardOwnership;
 
 /// From which shard each unit of a kind of streams is read.
 #[derive(Debug)]
-pub(crate) struct Picked {
+pub(crate) struct UnitPlacement {
     hash: Hash,
     /// What every shard says that was asked.
-    said: BTreeMap<ShardId, Arc<AllSaid>>,
+    said: BTreeMap<ShardId, Arc<ShardOwnership>>,
     /// By bucket. Nothing where the shard that has it could not be asked.
     from: Vec<Option<ShardId>>,
     /// The buckets that nobody owns at the moment, by the shard that has released them: their rows stand still there until another owns them.
@@ -22,7 +22,7 @@ pub(crate) struct Picked {
     is_doubled: bool,
 }
 
-impl Picked {
+impl UnitPlacement {
     /// Picks from what the shards say; those of `outages` could not be asked.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Picked {
     pub(crate) fn of(
         stream: StreamKind,
         map: &ShardMap,
-        said: &BTreeMap<ShardId, Arc<AllSaid>>,
+        said: &BTreeMap<ShardId, Arc<ShardOwnership>>,
         outages: &[ShardError],
     ) -> Result<Self, ShardId> {
         let is_out = |shard: ShardId| outages.iter().any(|outage| outage.shard() == shard);
@@ -91,17 +91,17 @@ impl Picked {
     }
 
     /// Whether this is what is picked from what the shards say.
-    pub(crate) fn is_of(&self, said: &BTreeMap<ShardId, Arc<AllSaid>>) -> bool {
-        let marks = |said: &BTreeMap<ShardId, Arc<AllSaid>>| {
+    pub(crate) fn is_of(&self, said: &BTreeMap<ShardId, Arc<ShardOwnership>>) -> bool {
+        let marks = |said: &BTreeMap<ShardId, Arc<ShardOwnership>>| {
             said.iter().map(|(&shard, said)| (shard, said.mark)).collect::<Vec<_>>()
         };
         marks(&self.said) == marks(said)
     }
 
     /// Whether a shard still says of what it has released what it said when this was picked.
-    pub(crate) fn is_still(&self, stream: StreamKind, map: &ShardMap, shard: ShardId, now: &AllSaid) -> bool {
+    pub(crate) fn is_still(&self, stream: StreamKind, map: &ShardMap, shard: ShardId, now: &ShardOwnership) -> bool {
         let is_same = |bucket: &Bucket| {
-            let of = |said: &AllSaid| said.of(map, shard, Unit::of(stream, *bucket));
+            let of = |said: &ShardOwnership| said.of(map, shard, Unit::of(stream, *bucket));
             self.said.get(&shard).is_some_and(|before| of(before) == of(now))
         };
         self.released.get(&shard).into_iter().flatten().all(is_same)
