@@ -1,6 +1,7 @@
 //! How the workspace is put together, looked at from the outside: its folders, its sources and what Cargo says of them.
 
 mod circles;
+mod drawing;
 mod metadata;
 mod sources;
 mod statements;

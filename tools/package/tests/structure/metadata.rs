@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::sources::root;
 
-/// What each crate of the workspace depends on for its product, by names without `forebay-`; what only tests and build scripts need is left out.
+/// What each crate of the workspace depends on for its product; what only tests and build scripts need is left out.
 pub(crate) fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
@@ -18,7 +18,7 @@ pub(crate) fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let name = |value: &Value| value["name"].as_str().unwrap_or_default().trim_start_matches("forebay-").to_owned();
+    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
     let of_product = |package: &Value| {
         list(&package["dependencies"]).iter().filter(|of| of["kind"].is_null()).map(name).collect::<BTreeSet<_>>()
     };
