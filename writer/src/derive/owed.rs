@@ -219,7 +219,8 @@ fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     for frame in frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Orders)) {
         for tuple in Tuples::new(Lane::Orders, frame.payload()) {
             let Ok(tuple) = tuple else { break };
-            identities.extend(OrderKey::of(&Identity::of(tuple.bytes(), tuple.ordered_at())));
+            let identity = Identity::of(tuple.bytes(), tuple.ordered_at());
+            identities.extend(identity.and_then(|identity| OrderKey::of(&identity)));
         }
     }
     identities

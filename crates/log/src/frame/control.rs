@@ -9,9 +9,11 @@ use crate::frame::kind::FrameKind;
 
 impl Frame {
     /// A new frame that says it.
+    ///
+    /// # Panics
+    /// Never: numbers and texts always are JSON. A frame without a payload would stand in the log for every reader to stop at.
     pub fn of_control(control: &Control) -> Self {
-        // Numbers and texts always are JSON.
-        let payload = serde_json::to_vec(control).unwrap_or_default();
+        let payload = serde_json::to_vec(control).expect("numbers and texts are JSON");
         Self::new(FrameKind::Control(control.stream()), 0, control.epoch(), Bytes::from(payload))
     }
 

@@ -15,20 +15,20 @@ const ITEMS: usize = Lane::Orders.place("items");
 const ATTRIBUTES: usize = Lane::Orders.place("attributes");
 
 impl<'a> Identity<'a> {
-    /// Reads it from a tuple of lane `orders` that was found before, and whose time is that.
-    pub fn of(tuple: &'a [u8], ordered_at: Timestamp) -> Self {
-        let mut fields = [&[][..]; FIELDS];
-        for (to, field) in fields.iter_mut().zip(leading_fields(tuple)) {
-            *to = field;
+    /// Reads it from a tuple of lane `orders`, whose time is that. `None` where its bytes are not those of one: of what was found whole
+    /// that is never so, and it must not be taken for an order of bucket 0.
+    pub fn of(tuple: &'a [u8], ordered_at: Timestamp) -> Option<Self> {
+        let (mut fields, mut leading) = ([&[][..]; FIELDS], leading_fields(tuple));
+        for field in &mut fields {
+            *field = leading.next()?;
         }
-        Self {
-            // Two bytes, which was checked when the tuple was found.
-            bucket: fields[BUCKET].try_into().map(u16::from_be_bytes).unwrap_or_default(),
+        Some(Self {
+            bucket: u16::from_be_bytes(fields[BUCKET].try_into().ok()?),
             tenant: fields[TENANT],
             customer_id: fields[CUSTOMER_ID],
             ordered_at,
             order_id: fields[ORDER_ID],
-        }
+        })
     }
 
     /// Appends the tuple that the order has in the table `order_time`: its columns are those of lane `index`, and its bucket is
@@ -40,9 +40,12 @@ impl<'a> Identity<'a> {
 
 impl<'a> StoredOrder<'a> {
     /// Of a tuple of lane `orders`, which says nothing of what happened to it.
+    ///
+    /// # Panics
+    /// Never: what is a [`Tuple`] has been checked field by field.
     pub fn of(tuple: &Tuple<'a>) -> Self {
         Self {
-            identity: Identity::of(tuple.bytes(), tuple.ordered_at()),
+            identity: Identity::of(tuple.bytes(), tuple.ordered_at()).expect("a tuple has its fields"),
             kind: tuple.field(KIND),
             currency: tuple.field(CURRENCY),
             items: tuple.field(ITEMS),

@@ -84,8 +84,13 @@ impl RequestFate {
         let query = sqlx::query(SQL).bind(&first.as_bytes()[..]).bind(&behind.as_bytes()[..]).bind(LETTERS_MAX as i64);
         let query = query.bind(scope.only_customer()).bind(scope.tenant().as_str());
         let row = query.fetch_one(connection).await?;
-        // A row that is in the log once more is taken from the dead before it is anything else, never more than once.
-        let count = |column| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or(0));
+        // A row that is in the log once more is taken from the dead before it is anything else, never more than once: so there are never
+        // fewer than none.
+        let count = |column| {
+            let rows: i64 = row.try_get(column)?;
+            let violated = |_| sqlx::Error::Decode(format!("{rows} rows of a request are {column}").into());
+            u64::try_from(rows).map_err(violated)
+        };
         let position: Option<(u64, u64)> = match row.try_get::<Option<&str>, _>("position")? {
             Some(text) => Some(parsed(text)?),
             None => None,

@@ -50,8 +50,8 @@ async fn no_longer_awaited(
         return Ok(Vec::new());
     }
     let tuples = orders.ranges.iter().flat_map(|range| range.tuples());
-    let stored: Vec<_> =
-        tuples.filter_map(|(tuple, entry)| OrderKey::of(&Identity::of(tuple, entry.ordered_at))).collect();
+    let identities = tuples.filter_map(|(tuple, entry)| Identity::of(tuple, entry.ordered_at));
+    let stored: Vec<_> = identities.filter_map(|identity| OrderKey::of(&identity)).collect();
     let awaited = sqlx::query(SQL)
         .bind(stored.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())

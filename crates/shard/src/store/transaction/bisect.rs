@@ -56,8 +56,8 @@ async fn probe(
             sessions.give_back(session);
             Ok(None)
         }
-        Err(error) if error.fault_of_rows() == Some(Fault::Data) => Ok(Some(error)),
-        Err(error) => Err(error.into()),
+        Err(AttemptError::Rows { error, .. }) if error.fault_of_rows() == Some(Fault::Data) => Ok(Some(error)),
+        Err(error) => Err(error),
     }
 }
 

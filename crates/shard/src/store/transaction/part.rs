@@ -39,7 +39,7 @@ impl LanePart<'_> {
     }
 
     /// Tries whether the server takes the rows, and leaves nothing behind.
-    pub(crate) async fn probe(&self, mut session: Session) -> Result<Session, StepError> {
+    pub(crate) async fn probe(&self, mut session: Session) -> Result<Session, AttemptError> {
         self.make_staged(&mut session).await?;
         step(Step::Position, session.connection.execute("begin")).await?;
         self.stage(&mut session.connection).await?;
@@ -55,9 +55,8 @@ impl LanePart<'_> {
         straight: Tally,
         requests: &mut Requests<'_>,
     ) -> Result<Outcome, AttemptError> {
-        let of_lane = |error| AttemptError::Rows { lane: self.lane, error };
         if self.is_copied {
-            self.store_copies(connection).await.map_err(of_lane)?;
+            self.store_copies(connection).await?;
             return Ok(Outcome { tally: Tally::default(), conflicts: Vec::new() });
         }
         if !self.letters.is_empty() {
@@ -72,7 +71,7 @@ impl LanePart<'_> {
         let mut outcome = Outcome { tally: straight, conflicts: Vec::new() };
         match self.straight {
             _ if sent == 0 => {}
-            Some(partitions) => self.copy_straight(connection, partitions).await.map_err(of_lane)?,
+            Some(partitions) => self.copy_straight(connection, partitions).await?,
             None => {
                 let staged = self.through_staging(connection, incarnation, sent, requests).await?;
                 self.add_to_tally(connection, staged.tally).await?;
@@ -87,24 +86,30 @@ impl LanePart<'_> {
     }
 
     /// The shard that stored them first has counted and derived them, and told of what died.
-    async fn store_copies(&self, connection: &mut PgConnection) -> Result<(), StepError> {
+    async fn store_copies(&self, connection: &mut PgConnection) -> Result<(), AttemptError> {
         const SQL: &str = "update lane_tally set rows_copied = rows_copied + $1 where lane = $2";
         if self.sent() == 0 {
             return Ok(());
         }
         let stored = self.stage(connection).await?;
         let count = sqlx::query(SQL).bind(stored.cast_signed()).bind(self.lane.as_str());
-        step(Step::Position, count.execute(connection)).await?;
+        step(Step::Position, count.execute(connection)).await.map_err(|error| self.at_rows(error))?;
         Ok(())
     }
 
-    async fn copy_straight(&self, connection: &mut PgConnection, partitions: &Ranges) -> Result<(), StepError> {
+    async fn copy_straight(&self, connection: &mut PgConnection, partitions: &Ranges) -> Result<(), AttemptError> {
+        let at_rows = |error| self.at_rows(error);
         // The times first: they are fewer bytes to have sent in vain.
-        Times::of(self.lane, self.ranges).insert(connection).await?;
+        Times::of(self.lane, self.ranges)?.insert(connection).await.map_err(at_rows)?;
         let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
         let rows = in_key_order(self.lane, rows, partitions);
-        copy(connection, &self.statements.copy, &rows).await?;
-        Sums::of(self.lane, self.ranges).add(connection).await
+        copy(connection, &self.statements.copy, &rows).await.map_err(at_rows)?;
+        Sums::of(self.lane, self.ranges).add(connection).await.map_err(at_rows)
+    }
+
+    /// A step that failed at the rows of this lane.
+    pub(super) fn at_rows(&self, error: StepError) -> AttemptError {
+        AttemptError::Rows { lane: self.lane, error }
     }
 
     pub(super) async fn add_to_tally(&self, connection: &mut PgConnection, tally: Tally) -> Result<(), AttemptError> {

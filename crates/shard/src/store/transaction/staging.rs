@@ -33,8 +33,7 @@ impl LanePart<'_> {
         sent: u64,
         requests: &mut Requests<'_>,
     ) -> Result<Outcome, AttemptError> {
-        let of_lane = |error| AttemptError::Rows { lane: self.lane, error };
-        let stored = self.stage(connection).await.map_err(of_lane)?;
+        let stored = self.stage(connection).await?;
         if stored == sent {
             return Ok(Outcome { tally: Tally { stored, ..Tally::default() }, conflicts: Vec::new() });
         }
@@ -64,14 +63,15 @@ impl LanePart<'_> {
     }
 
     /// Returns how many rows were new.
-    pub(crate) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, StepError> {
+    pub(crate) async fn stage(&self, connection: &mut PgConnection) -> Result<u64, AttemptError> {
+        let at_rows = |error| self.at_rows(error);
         let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
         let rows: Vec<_> = rows.map(|(row, _)| row).collect();
-        copy(connection, &self.statements.copy_staged, &rows).await?;
-        Times::of(self.lane, self.ranges).insert_new(connection).await?;
+        copy(connection, &self.statements.copy_staged, &rows).await.map_err(at_rows)?;
+        Times::of(self.lane, self.ranges)?.insert_new(connection).await.map_err(at_rows)?;
         let insert = if self.is_copied { &self.statements.insert_copied } else { &self.statements.insert_staged };
         let insert = sqlx::query_scalar(AssertSqlSafe(insert.clone())).fetch_one(connection);
-        step(Step::Rows, insert).await.map(i64::cast_unsigned)
+        step(Step::Rows, insert).await.map(i64::cast_unsigned).map_err(at_rows)
     }
 
     async fn conflicts(&self, connection: &mut PgConnection) -> Result<Vec<Conflict>, StepError> {

@@ -19,6 +19,7 @@ use super::arrange::in_key_order;
 use crate::partition::{LATEST, Ranges};
 use crate::step::{Step, StepError, step};
 use crate::store::copy::{Sent, copy};
+use crate::store::error::AttemptError;
 use crate::store::lane::sift::RowRange;
 use crate::timestamptz::Timestamptz;
 
@@ -45,16 +46,22 @@ struct Stray {
 
 impl Times {
     /// Those of a batch. Lanes other than `orders` have none.
-    pub(crate) fn of(lane: Lane, ranges: &[RowRange<'_>]) -> Self {
+    ///
+    /// # Errors
+    /// [`AttemptError::Violated`] where a row that was found whole is no order: without its time its id could be stored once more.
+    pub(crate) fn of(lane: Lane, ranges: &[RowRange<'_>]) -> Result<Self, AttemptError> {
         let mut times = Self::default();
         if lane != Lane::Orders {
-            return times;
+            return Ok(times);
         }
         let tuples = || ranges.iter().flat_map(|range| range.tuples());
         let orders = || tuples().map(|(tuple, entry)| Identity::of(tuple, entry.ordered_at));
-        for order in orders().filter(|order| !order.routes_itself()) {
-            times.strays.extend(Stray::of(&order));
-            times.push(&order);
+        for order in orders() {
+            let order = order.ok_or_else(|| AttemptError::Violated("a row that is sent has no identity".to_owned()))?;
+            if !order.routes_itself() {
+                times.strays.extend(Stray::of(&order));
+                times.push(&order);
+            }
         }
         if !times.strays.is_empty() {
             // The order at home may be in the same batch, before the stray or behind it: then the log decides which was first.
@@ -65,14 +72,14 @@ impl Times {
             let is_noted = |order: &Identity<'_>| {
                 !order.routes_itself() || disputed.contains(&[order.tenant, order.customer_id, order.order_id])
             };
-            let noted: Vec<_> = orders().filter(is_noted).collect();
+            let noted: Vec<_> = orders().flatten().filter(is_noted).collect();
             times.tuples.clear();
             times.ends.clear();
             for order in &noted {
                 times.push(order);
             }
         }
-        times
+        Ok(times)
     }
 
     fn push(&mut self, order: &Identity<'_>) {

@@ -328,6 +328,16 @@ async fn a_purge_leaves_letters_whose_rows_are_on_their_way_and_the_counts() {
 }
 
 #[tokio::test]
+async fn fewer_dead_rows_than_none_are_said_and_not_taken_for_none() {
+    let scene = Scene::new("fewer").await;
+    let pool = pool(&scene);
+    let request = request(0, 0);
+    scene.sql(&format!("insert into request_fate values ('\\x{request}', 0, -1)")).await;
+    let read = RequestFate::read(&mut pool.acquire().await.unwrap(), &everything(), request, 1).await;
+    assert!(read.unwrap_err().to_string().contains("-1 rows of a request are dead"));
+}
+
+#[tokio::test]
 async fn what_became_of_old_requests_is_forgotten() {
     let scene = Scene::new("forgotten").await;
     let mut writer = scene.writer(Lane::Orders).await;
