@@ -6,6 +6,7 @@ use forebay_stack::{Signal, free_ports};
 use forebay_testkit::command::Finished;
 use forebay_testkit::service::{Answer, http_client};
 use forebay_testkit::{eventually, within};
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -22,6 +23,17 @@ struct Serve {
 
 impl Serve {
     async fn start(operated: &Operated, more: &[&str]) -> Self {
+        let serve = Self::begin(operated, more);
+        eventually("it is ready", async || match serve.http.get(format!("{}/readyz", serve.url)).send().await {
+            Ok(answer) => (answer.status().is_success(), answer.text().await.unwrap_or_default()),
+            Err(error) => (false, error.to_string()),
+        })
+        .await;
+        serve
+    }
+
+    /// Starts it, and waits for nothing.
+    fn begin(operated: &Operated, more: &[&str]) -> Self {
         let forebay = Forebay::new();
         let listen = format!("127.0.0.1:{}", free_ports(1)[0]);
         let flags = operated.flags();
@@ -31,13 +43,7 @@ impl Serve {
             .chain(["--listen", &listen, "--redis", "none"])
             .chain(more.iter().copied());
         let child = forebay.start(&["serve"].into_iter().chain(flags).collect::<Vec<_>>());
-        let serve = Self { child, url: format!("http://{listen}"), http: http_client(), _forebay: forebay };
-        eventually("it is ready", async || match serve.http.get(format!("{}/readyz", serve.url)).send().await {
-            Ok(answer) => (answer.status().is_success(), answer.text().await.unwrap_or_default()),
-            Err(error) => (false, error.to_string()),
-        })
-        .await;
-        serve
+        Self { child, url: format!("http://{listen}"), http: http_client(), _forebay: forebay }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -53,6 +59,22 @@ impl Serve {
         Signal::Terminate.send(self.child.id().unwrap());
         within(self.child.wait_with_output()).await.unwrap().into()
     }
+}
+
+/// Where one of its tasks panics, be it one of those by which the whole stops, the process ends with a failure.
+#[tokio::test]
+async fn a_dead_task_leaves_no_process_half_alive() {
+    let operated = Operated::idle("servetasks", 1).await;
+    let of_the_end = ["all stop", "front stops", "ingest stops", "query stops", "writer stops"];
+    let of_parts = ["http server", "rate limits", "shard 0", "shards"];
+    let ends = of_the_end.into_iter().chain(of_parts).map(async |task| {
+        let failpoint = format!("task:{task}=panic");
+        let serve = Serve::begin(&operated, &["--failpoints", &failpoint, "--shutdown-grace-s", "3"]);
+        let ended: Finished = within(serve.child.wait_with_output()).await.unwrap().into();
+        assert_eq!(ended.code, Some(1), "it lives on without its task {task:?}: {ended:?}");
+        assert!(format!("{ended:?}").contains(&format!("on purpose, at the failpoint task:{task}")), "{ended:?}");
+    });
+    join_all(ends).await;
 }
 
 async fn stored(operated: &Operated) -> u64 {
@@ -120,7 +142,7 @@ async fn a_stop_under_load_loses_nothing_that_was_accepted() {
             accepted
         }
     };
-    let load = tokio::spawn(futures::future::join_all((0..16).map(client)));
+    let load = tokio::spawn(join_all((0..16).map(client)));
     eventually("orders flow", async || {
         let stored = stored(&operated).await;
         (stored > 200, stored)

@@ -12,6 +12,7 @@ mod metrics;
 mod requests;
 mod running;
 mod server;
+mod tasks;
 mod tls;
 mod tokens;
 mod wire;
