@@ -1,8 +1,8 @@
 //! What operators do to a running system: jobs that any process can run, stop and run again.
 //!
 //! They look at the log and the shards themselves, beside the services that work there. Each takes plain settings and gives a
-//! typed report; what there is to know meanwhile it tells as events. They must never know a command line, nor print; nor how a
-//! service works inside.
+//! typed report; what there is to know meanwhile it tells as events. They must never know a command line, nor print, nor SQL,
+//! nor how a service works inside.
 //!
 //! | module | concept |
 //! |---|---|

@@ -5,3 +5,4 @@ mod drawing;
 mod metadata;
 mod sources;
 mod statements;
+mod words;
