@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_log::{Log, LogSettings, LogState, Notice};
+use forebay_model::{Position, StreamKind};
 use forebay_service::health::{Dependency, Need};
 use forebay_service::limit::Rates;
 use forebay_service::{BadSetting, Service, Shutdown};
@@ -46,6 +47,7 @@ impl LogWatch {
             ended = log.follow(|state| self.tell(state)) => Ok(ended?),
             () = self.listen(&log) => Ok(()),
             () = self.share_limits(&log) => Ok(()),
+            () = self.look_for_backlogs(&log) => Ok(()),
             () = self.shutdown.answered().cancelled() => Ok(()),
         }
     }
@@ -80,6 +82,23 @@ impl LogWatch {
         if !is_heard {
             self.app.cache().deafen();
             self.app.shards().derivations().deafen();
+        }
+    }
+
+    /// Asks where the logs end of writers that are heard again: until they have come there, views lack what was taken meanwhile.
+    async fn look_for_backlogs(&self, log: &Log) {
+        let derivations = self.app.shards().derivations();
+        loop {
+            for source in derivations.returned().await {
+                let Ok(state) = log.stream_state(StreamKind::Logged.on(source)).await else {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
+                let end = Position { incarnation: state.incarnation, seq: state.last_seq };
+                let known = self.app.shards().get(source).ok();
+                let committed = known.and_then(|shard| *shard.known().follow(StreamKind::Logged).borrow());
+                derivations.note_end(source, end, committed);
+            }
         }
     }
 

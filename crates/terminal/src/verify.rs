@@ -70,7 +70,7 @@ pub fn verify_text(report: &Report, only: Option<ShardId>) -> String {
         0 if report.pending == 0 || !unfinished.is_empty() => String::from("No differences"),
         differences => format!("{} differences", grouped(differences)),
     };
-    // In the same line: whoever reads only the last one must not take a part for the whole.
+    // In the same line: who reads only the last one must not take a part for the whole.
     lines.push(match (&unfinished[..], only) {
         ([], None) => format!("{found}."),
         ([], Some(only)) => format!("{found} on shard {only}, the only one that was looked at."),

@@ -64,7 +64,7 @@ pub(crate) fn owed(shards: &Shards, streams: &[StreamId], is_building: bool) -> 
     let mut debtors: BTreeMap<ShardId, Timestamp> = derivations.debtors(&targets).into_iter().collect();
     if !targets.is_empty() {
         // What the log of a source takes while its shard is down is not even owed yet.
-        for (source, since) in derivations.unheard(shards.all().iter().map(|shard| shard.id())) {
+        for (source, since) in derivations.silent(shards.all().iter().map(|shard| shard.id())) {
             debtors.entry(source).or_insert(since);
         }
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use forebay_log::Notice;
 use forebay_model::{Position, Receipt, ShardId, StreamId, StreamKind, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::position::SILENCE_MAX;
 use crate::position::derived_marks::{DerivedMarks, Mark, is_there};
@@ -22,6 +22,8 @@ pub(crate) struct Derivations {
     sources: RwLock<BTreeMap<ShardId, Arc<Source>>>,
     /// Since when writers are listened to.
     since: Timestamp,
+    /// Told when a writer is heard that was not.
+    returned: Notify,
 }
 
 /// A shard whose writer derives.
@@ -39,6 +41,16 @@ struct Heard {
     last: Option<(Instant, Timestamp)>,
     /// Nothing it says would be heard any more.
     is_deaf: bool,
+    /// What its log took while it was not heard, and it has not committed yet.
+    backlog: Option<Backlog>,
+}
+
+/// What a log took while its writer was not heard.
+#[derive(Clone, Copy, Debug)]
+struct Backlog {
+    since: Timestamp,
+    /// Where it ends, once that was asked.
+    end: Option<Position>,
 }
 
 /// How far a source has derived for a target.
@@ -72,7 +84,7 @@ pub(crate) enum Owing {
 
 impl Default for Derivations {
     fn default() -> Self {
-        Self { sources: RwLock::default(), since: Timestamp::now() }
+        Self { sources: RwLock::default(), since: Timestamp::now(), returned: Notify::new() }
     }
 }
 
@@ -83,7 +95,7 @@ impl Derivations {
             return;
         }
         let source = self.source(notice.stream.shard);
-        *lock(&source.heard) = Heard { last: Some((Instant::now(), Timestamp::now())), is_deaf: false };
+        self.note_heard(&source, notice.after);
         for derived in &notice.derived {
             let target = source.target(derived.target);
             let mark = Mark { through: derived.through, published: derived.published };
@@ -93,6 +105,43 @@ impl Derivations {
                 known.marks.note(mark, notice.after)
             });
         }
+    }
+
+    fn note_heard(&self, source: &Source, after: Position) {
+        let (now, was_heard) = (Instant::now(), source.is_heard(Instant::now()));
+        let mut heard = lock(&source.heard);
+        if was_heard {
+            heard.backlog = heard.backlog.filter(|backlog| backlog.end.is_none_or(|end| end.is_later_than(after)));
+        } else {
+            let since = heard.last.map_or(self.since, |(_, last)| last);
+            let since = heard.backlog.map_or(since, |backlog| backlog.since.min(since));
+            heard.backlog = Some(Backlog { since, end: None });
+            self.returned.notify_one();
+        }
+        (heard.last, heard.is_deaf) = (Some((now, Timestamp::now())), false);
+    }
+
+    /// The sources that are heard again, and of which it was not asked yet where their logs end. Waits until there are some.
+    pub(crate) async fn returned(&self) -> Vec<ShardId> {
+        loop {
+            let is_to_be_asked = |source: &ShardId| {
+                let backlog = lock(&self.source(*source).heard).backlog;
+                backlog.is_some_and(|backlog| backlog.end.is_none())
+            };
+            let returned: Vec<ShardId> = self.sources().filter(is_to_be_asked).collect();
+            if !returned.is_empty() {
+                return returned;
+            }
+            self.returned.notified().await;
+        }
+    }
+
+    /// Takes note of where the log of a source ends that is heard again, which has committed up to `committed` as far as is known.
+    pub(crate) fn note_end(&self, source: ShardId, end: Position, committed: Option<Position>) {
+        let source = self.source(source);
+        let mut heard = lock(&source.heard);
+        let is_behind = committed.is_none_or(|committed| end.is_later_than(committed)) && end.seq > 0;
+        heard.backlog = heard.backlog.filter(|_| is_behind).map(|backlog| Backlog { end: Some(end), ..backlog });
     }
 
     /// Takes note of what a source's database says of a target, where the source has committed up to `at`.
@@ -177,15 +226,16 @@ impl Derivations {
         self.sources().filter_map(|source| Some((source, since(source)?))).collect()
     }
 
-    /// Those of some sources whose writers have not been heard for a while, each with since when. Nobody knows what they owe; where such a shard is
-    /// down, nothing follows from what its log takes.
-    pub(crate) fn unheard(&self, sources: impl Iterator<Item = ShardId>) -> Vec<(ShardId, Timestamp)> {
+    /// Those of some sources that take orders without committing them, or may: whose writers are not heard, or have not committed yet what their logs took
+    /// meanwhile. Each with since when. Nobody knows what they owe; what lies in their logs is not even owed yet.
+    pub(crate) fn silent(&self, sources: impl Iterator<Item = ShardId>) -> Vec<(ShardId, Timestamp)> {
         let silent_since = Timestamp::now().unix_us() - SILENCE_MAX.as_micros() as i64;
-        let last = |source| {
-            let heard = *lock(&self.source(source).heard);
-            heard.last.map_or(self.since, |(_, last)| last)
+        let since = |source| match *lock(&self.source(source).heard) {
+            Heard { backlog: Some(backlog), .. } => Some(backlog.since),
+            Heard { last: Some((_, last)), .. } => Some(last).filter(|last| last.unix_us() < silent_since),
+            Heard { last: None, .. } => Some(self.since),
         };
-        sources.map(|source| (source, last(source))).filter(|(_, last)| last.unix_us() < silent_since).collect()
+        sources.filter_map(|source| Some((source, since(source)?))).collect()
     }
 
     /// Every source that was spoken of.

@@ -246,7 +246,9 @@ async fn a_directory_of_somebody_else_is_neither_written_to_nor_wiped() {
     let forebay = &place.forebay;
     std::fs::create_dir_all(forebay.path("mine/logs")).unwrap();
     let files = ["mine/logs/app.log", "mine/clients.toml", "mine/sample.ndjson", "mine/up.txt"];
-    files.iter().for_each(|file| forebay.write(file, "mine"));
+    for file in files {
+        forebay.write(file, "mine");
+    }
     let down = forebay.run(&["down", "--wipe", "--home", "mine"]).await;
     for ran in [place.run_up(&["--home", "mine"]).await, down] {
         assert!(ran.code == Some(64) && ran.stderr.contains("no Forebay was ever started there"), "{ran:?}");

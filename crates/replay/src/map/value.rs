@@ -39,7 +39,7 @@ pub(crate) struct Fault {
     pub(crate) reason: String,
 }
 
-/// What is wrong with JSON that stands on one line: which line that is, whoever reads the file says. What has the wrong type was read by
+/// What is wrong with JSON that stands on one line: which line that is, the reader of the file says. What has the wrong type was read by
 /// itself, and has no place.
 pub(crate) fn in_column(error: &serde_json::Error) -> String {
     let said = error.to_string();

@@ -111,21 +111,30 @@ fn owed_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_view_says_whose_orders_it_may_lack_while_their_shards_say_nothing() {
-    let pair = Pair::start("silent").await;
-    let path = "/v1/sellers/S1/orders";
-    eventually("those that are not heard are named", async || {
-        let told = owed_of(&pair.scene.get(path).await);
-        (told.starts_with("0 since ") && told.contains(", 1 since "), told)
-    })
-    .await;
+async fn a_view_says_whose_orders_it_may_lack_until_they_are_stored() {
+    let mut pair = Pair::start("silent").await;
+    assert!(owed_of(&pair.scene.get(SELLER).await).starts_with("0 since "), "nobody was heard yet");
+    heard(&pair.scene, &pair.scene.query).await;
+    let is_told = async |pair: &mut Pair, beats: bool, is_right: &dyn Fn(&str) -> bool| {
+        eventually("who may lack something is named", async || {
+            if beats {
+                pair.scene.writing.beat().await;
+            }
+            let told = owed_of(&pair.scene.get(SELLER).await);
+            (is_right(&told), told)
+        })
+        .await;
+    };
+    is_told(&mut pair, true, &str::is_empty).await;
+    is_told(&mut pair, false, &|told| told.starts_with("0 since ") && told.contains(", 1 since ")).await;
     assert_eq!(owed_of(&pair.scene.get("/v1/customers/C1/orders").await), "", "of the customer's own shard");
-    eventually("who is heard is not named", async || {
-        pair.scene.writing.beat().await;
-        let told = owed_of(&pair.scene.get(path).await);
-        (told.is_empty(), told)
-    })
-    .await;
+    // What the log takes meanwhile is missing until it is stored, although the writer is heard again.
+    let id = pair.id_on(pair.target);
+    pair.log(&id).await;
+    let source = format!("{} since ", pair.source);
+    is_told(&mut pair, true, &|told| told.starts_with(&source) && !told.contains(", ")).await;
+    pair.scene.writing.commit().await;
+    is_told(&mut pair, true, &str::is_empty).await;
 }
 
 #[tokio::test]
@@ -298,7 +307,7 @@ async fn an_answer_that_may_lack_what_is_owed_says_so() {
     // Nobody says anything any more: it is as it was last known.
     eventually("the silence is noticed", async || {
         let answer = pair.scene.get(SELLER).await;
-        assert_eq!(owed_of(&answer), both);
+        assert!(owed_of(&answer).contains(&owed) && owed_of(&answer).contains(&second), "{}", owed_of(&answer));
         (answer.header("forebay-cache") == "bypass", answer.header("forebay-cache").to_owned())
     })
     .await;
