@@ -81,7 +81,8 @@ impl Drop for MapWatch {
 fn show(current: &watch::Sender<Option<Arc<ShardMap>>>, map: &Arc<ShardMap>) {
     current.send_if_modified(|known| match known {
         Some(known) if known.epoch() > map.epoch() => {
-            tracing::error!(known = %known.epoch(), stored = %map.epoch(), "the stored shard map is older than the known one");
+            // What this process has stored itself it knows before the watch brings what was stored before that.
+            tracing::debug!(known = %known.epoch(), stored = %map.epoch(), "an older shard map is passed over");
             false
         }
         Some(known) if **known == **map => false,
@@ -130,9 +131,13 @@ impl Follower {
                     None => return Err("the watch has ended".to_owned()),
                 },
                 () = tokio::time::sleep(READ_AGAIN) => {
+                    let known = self.current.borrow().as_ref().map(|map| map.epoch());
                     let entry = store.entry(KEY).await.map_err(|error| causes(&error))?;
                     if let Some(entry) = entry {
                         self.take(&entry);
+                        if let Ok(stored) = read(&entry) && known.is_some_and(|known| known > stored.epoch()) {
+                            tracing::error!(?known, stored = %stored.epoch(), "the stored shard map is older than the known one");
+                        }
                     }
                 }
             }

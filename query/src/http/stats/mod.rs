@@ -45,13 +45,15 @@ async fn read(app: &App, unbound: Unbound) -> Stats {
         sums.add_total(total);
     }
     let sum = |of: fn(&LaneStats) -> u64| shards.iter().map(|shard| shard.of_orders(of)).sum();
+    let totals = sums.into_totals();
     let is_missing = |shard: &&ShardStats| !matches!(shard.state, ShardState::Up { .. });
     Stats {
-        orders: sum(|lane| lane.stored),
+        // What was stored on a shard that has left the system is in none of the counters.
+        orders: totals.iter().map(|total| total.count).sum(),
         shards_missing: shards.iter().filter(is_missing).map(|shard| shard.shard).collect(),
         duplicates: sum(|lane| lane.duplicates),
         dead_letters: sum(|lane| lane.dead_letters),
-        totals: sums.into_totals(),
+        totals,
         cache: app.cache().figures(),
         epoch: app.map().ok().map(|map| map.epoch()),
         drained: shards.iter().all(ShardStats::is_drained),

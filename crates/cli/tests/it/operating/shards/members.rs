@@ -560,6 +560,8 @@ async fn a_shard_is_drained_and_leaves_under_load_and_comes_again_as_another() {
         (is_whole, (all.len(), count, both.len(), sent))
     })
     .await;
+    let stats = services.query.get("/v1/stats?wait_ms=30000").await.ok();
+    assert_eq!(stats["orders"].as_u64(), Some(u64::from(sent)), "those that were stored there first, too: {stats}");
     let verified = growing.run(&["verify", "--full"]).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
     let audit = growing.run(&["audit", "--json"]).await;
