@@ -26,7 +26,7 @@ mod tests {
     fn a_format_that_changes_is_seen_in_the_version() {
         let text = text(Some("0123abc"));
         let (_, rest) = text.split_once('\n').expect("more than a line");
-        let formats = "frames orders/3 events/1 index/2 views/4 view_events/1; notices 4; cache entries 6; tables 16";
+        let formats = "frames orders/3 events/1 index/2 views/4 view_events/1; notices 4; cache entries 6; tables 17";
         assert_eq!(rest, format!("commit 0123abc\nformats {formats}\n"));
     }
 }

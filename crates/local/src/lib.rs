@@ -90,6 +90,7 @@ pub async fn up(args: UpArgs) -> Result<ExitCode> {
     }
     let args = args.with_shards(forebay_stack::postgres_found(&home)).map_err(BadSetting::new)?;
     services::check_ports(&args)?;
+    forebay_stack::claim(&home)?;
     if args.detach && !args.in_background {
         return detach::start_in_background(&home).await;
     }

@@ -158,6 +158,15 @@ pub fn is_of_others(dir: &Path) -> bool {
     has_files && !dir.join("lock").exists()
 }
 
+/// Makes a directory one of those in which servers live, before anything else is written there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn claim(dir: &Path) -> Result<()> {
+    make_dir(dir)?;
+    open_lock(dir).map(drop)
+}
+
 /// How many Postgres servers have data in the directory.
 pub fn postgres_found(dir: &Path) -> usize {
     let has_data = |shard: &usize| dir.join("servers").join(format!("postgres-{shard}")).is_dir();
@@ -201,15 +210,15 @@ fn make_dir(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn take_lock(dir: &Path) -> Result<File> {
+fn open_lock(dir: &Path) -> Result<File> {
     let path = dir.join("lock");
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(&path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+fn take_lock(dir: &Path) -> Result<File> {
+    let (path, mut file) = (dir.join("lock"), open_lock(dir)?);
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

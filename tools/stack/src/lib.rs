@@ -27,7 +27,7 @@ mod service;
 mod stack;
 
 pub use account::Account;
-pub use home::{Home, is_of_others, owner, postgres_found, wipe};
+pub use home::{Home, claim, is_of_others, owner, postgres_found, wipe};
 pub use ports::{PortInUse, free_ports, on_free_ports};
 pub use process::program::Program;
 pub use process::ready::Ready;

@@ -142,7 +142,7 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
     let context = async_nats::jetstream::new(async_nats::connect(&looked.nats).await.unwrap());
     context.delete_stream(format!("{}-logged-0", looked.prefix)).await.unwrap();
     let failed = looked.found("failed", 1).await;
-    assert_found(&failed, "shard 1 at", "migration 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 of 16 is missing");
+    assert_found(&failed, "shard 1 at", "migration 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 of 17 is missing");
     assert_found(&failed, "shard 0 at", "migration 3 is not the one of this version");
     assert_found(&failed, "streams of shard 0 stream", "there is no stream");
 
