@@ -25,8 +25,11 @@ pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> 
     if state.incarnation != incarnation {
         return Ok(LastPublished::Other(nothing_in(Position { incarnation: state.incarnation, seq: 0 })));
     }
-    // A frame that was trimmed was stored before.
-    if seq < state.first_seq || has_frame(log, stream, published, state.last_seq).await? {
+    // A frame that was trimmed was stored before: it may have been since the stream was looked at.
+    if seq < state.first_seq
+        || has_frame(log, stream, published, state.last_seq).await?
+        || is_trimmed(log, stream, published.position).await?
+    {
         return Ok(LastPublished::Same);
     }
     let renewed = match log.renew_stream(stream, incarnation).await {
@@ -41,6 +44,11 @@ pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> 
 
 fn nothing_in(position: Position) -> Published {
     Published { position, frame_id: String::new() }
+}
+
+async fn is_trimmed(log: &Log, stream: StreamId, position: Position) -> Result<bool, LogError> {
+    let state = log.stream_state(stream).await?;
+    Ok(state.incarnation == position.incarnation && position.seq < state.first_seq)
 }
 
 async fn has_frame(log: &Log, stream: StreamId, published: &Published, last_seq: u64) -> Result<bool, LogError> {
