@@ -108,9 +108,9 @@ impl Derivations {
     }
 
     fn note_heard(&self, source: &Source, after: Position) {
-        let (now, was_heard) = (Instant::now(), source.is_heard(Instant::now()));
+        let now = Instant::now();
         let mut heard = lock(&source.heard);
-        if was_heard {
+        if heard.is_recent(now) {
             heard.backlog = heard.backlog.filter(|backlog| backlog.end.is_none_or(|end| end.is_later_than(after)));
         } else {
             let since = heard.last.map_or(self.since, |(_, last)| last);
@@ -229,10 +229,9 @@ impl Derivations {
     /// Those of some sources that take orders without committing them, or may: whose writers are not heard, or have not committed yet what their logs took
     /// meanwhile. Each with since when. Nobody knows what they owe; what lies in their logs is not even owed yet.
     pub(crate) fn silent(&self, sources: impl Iterator<Item = ShardId>) -> Vec<(ShardId, Timestamp)> {
-        let silent_since = Timestamp::now().unix_us() - SILENCE_MAX.as_micros() as i64;
         let since = |source| match *lock(&self.source(source).heard) {
             Heard { backlog: Some(backlog), .. } => Some(backlog.since),
-            Heard { last: Some((_, last)), .. } => Some(last).filter(|last| last.unix_us() < silent_since),
+            Heard { last: Some((at, last)), .. } => (at.elapsed() > SILENCE_MAX).then_some(last),
             Heard { last: None, .. } => Some(self.since),
         };
         sources.filter_map(|source| Some((source, since(source)?))).collect()
@@ -269,6 +268,12 @@ pub(crate) fn logged_parts(receipt: &Receipt) -> impl Iterator<Item = (ShardId, 
     logged.map(|(stream, position)| (stream.shard, position))
 }
 
+impl Heard {
+    fn is_recent(&self, now: Instant) -> bool {
+        !self.is_deaf && self.last.is_some_and(|(last, _)| now.duration_since(last) <= SILENCE_MAX)
+    }
+}
+
 impl Source {
     fn target(&self, target: ShardId) -> watch::Sender<Derivation> {
         if let Some(known) = read(&self.targets).get(&target) {
@@ -278,8 +283,7 @@ impl Source {
     }
 
     fn is_heard(&self, now: Instant) -> bool {
-        let heard = *lock(&self.heard);
-        !heard.is_deaf && heard.last.is_some_and(|(last, _)| now.duration_since(last) <= SILENCE_MAX)
+        lock(&self.heard).is_recent(now)
     }
 }
 

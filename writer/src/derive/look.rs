@@ -20,16 +20,15 @@ pub(super) enum LastPublished {
 /// Looks whether the stream holds, or has trimmed, the last frame that was published there. One that has lost it is made
 /// another incarnation, so that everybody sees it.
 pub(super) async fn look(log: &Log, stream: StreamId, published: &Published) -> Result<LastPublished, LogError> {
+    // Before the state of the stream: a frame that is trimmed in between is seen there to have been.
+    let has_frame = has_frame(log, stream, published).await?;
     let state = log.stream_state(stream).await?;
     let Position { incarnation, seq } = published.position;
     if state.incarnation != incarnation {
         return Ok(LastPublished::Other(nothing_in(Position { incarnation: state.incarnation, seq: 0 })));
     }
-    // A frame that was trimmed was stored before: it may have been since the stream was looked at.
-    if seq < state.first_seq
-        || has_frame(log, stream, published, state.last_seq).await?
-        || is_trimmed(log, stream, published.position).await?
-    {
+    // A frame that was trimmed was stored before.
+    if has_frame || seq < state.first_seq {
         return Ok(LastPublished::Same);
     }
     let renewed = match log.renew_stream(stream, incarnation).await {
@@ -46,18 +45,10 @@ fn nothing_in(position: Position) -> Published {
     Published { position, frame_id: String::new() }
 }
 
-async fn is_trimmed(log: &Log, stream: StreamId, position: Position) -> Result<bool, LogError> {
-    let state = log.stream_state(stream).await?;
-    Ok(state.incarnation == position.incarnation && position.seq < state.first_seq)
-}
-
-async fn has_frame(log: &Log, stream: StreamId, published: &Published, last_seq: u64) -> Result<bool, LogError> {
+async fn has_frame(log: &Log, stream: StreamId, published: &Published) -> Result<bool, LogError> {
     let seq = published.position.seq;
     if seq == 0 {
         return Ok(true);
-    }
-    if seq > last_seq {
-        return Ok(false);
     }
     let stored = log.frame(stream, seq).await?;
     let id = stored.and_then(|stored| stored.map_or_else(|damaged| damaged.id, |stored| stored.id));

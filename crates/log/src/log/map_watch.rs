@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::KeyValueErrorKind;
 use async_nats::jetstream::kv::{Entry, Operation, Store};
-use forebay_model::ShardMap;
+use forebay_model::{Epoch, ShardMap};
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -126,41 +126,44 @@ impl Follower {
         loop {
             tokio::select! {
                 change = changes.next() => match change {
-                    Some(Ok(entry)) => self.take(&entry),
+                    Some(Ok(entry)) => drop(self.take(&entry)),
                     Some(Err(error)) => return Err(causes(&error)),
                     None => return Err("the watch has ended".to_owned()),
                 },
                 () = tokio::time::sleep(READ_AGAIN) => {
                     let known = self.current.borrow().as_ref().map(|map| map.epoch());
                     let entry = store.entry(KEY).await.map_err(|error| causes(&error))?;
-                    if let Some(entry) = entry {
-                        self.take(&entry);
-                        if let Ok(stored) = read(&entry) && known.is_some_and(|known| known > stored.epoch()) {
-                            tracing::error!(?known, stored = %stored.epoch(), "the stored shard map is older than the known one");
-                        }
+                    let stored = entry.and_then(|entry| self.take(&entry));
+                    if let (Some(known), Some(stored)) = (known, stored) && known > stored {
+                        tracing::error!(%known, %stored, "the stored shard map is older than the known one");
                     }
                 }
             }
         }
     }
 
-    fn take(&self, entry: &Entry) {
+    /// Takes over the map of an entry, and gives its epoch.
+    fn take(&self, entry: &Entry) -> Option<Epoch> {
         match entry.operation {
             Operation::Put => match read(entry) {
-                Ok(map) => show(&self.current, &map),
+                Ok(map) => {
+                    show(&self.current, &map);
+                    return Some(map.epoch());
+                }
                 Err(error) => tracing::error!(%error, revision = entry.revision, "keeping the known shard map"),
             },
             Operation::Delete | Operation::Purge => {
                 tracing::error!(revision = entry.revision, "the stored shard map was deleted; keeping the known one");
             }
         }
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use forebay_model::{Epoch, Hash};
+    use forebay_model::Hash;
     use std::num::NonZeroU16;
 
     fn map(epoch: u64) -> Arc<ShardMap> {
