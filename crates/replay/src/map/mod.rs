@@ -106,6 +106,9 @@ pub(crate) struct EventFields {
     set: Further,
 }
 
+/// How a line of a map begins that names what only a person can decide.
+pub(crate) const TO_DECIDE: &str = "# ? DECIDE";
+
 /// What records come in when they come from another system's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,6 +117,17 @@ pub(crate) enum Envelope {
     Cdc,
     /// That of the `CloudEvents` specification 1.0: the order is the `data`.
     CloudEvents,
+}
+
+/// Refuses what `map suggest` has left to a person: one of two readings stands there, and orders would be stored by it.
+fn nothing_is_to_be_decided(text: &str) -> Result<(), String> {
+    let line = |(number, line): (usize, &str)| Some((number + 1, line.trim().strip_prefix(TO_DECIDE)?.to_owned()));
+    match text.lines().enumerate().find_map(line) {
+        None => Ok(()),
+        Some((number, what)) => Err(format!(
+            "line {number} says what is to be decided before it can be used{what}; put it right below, and delete that line"
+        )),
+    }
 }
 
 impl Map {
@@ -130,8 +144,8 @@ impl Map {
                 return Err(BadSetting::new(format!("cannot read the map {}: {error}", path.display())));
             }
         };
-        let map =
-            Self::parse(&text).map_err(|reason| BadSetting::new(format!("the map {}: {reason}", path.display())))?;
+        let map = Self::parse(&text).and_then(|map| nothing_is_to_be_decided(&text).map(|()| map));
+        let map = map.map_err(|reason| BadSetting::new(format!("the map {}: {reason}", path.display())))?;
         Ok((map, text))
     }
 

@@ -7,6 +7,7 @@ use super::numbers::{self, NumbersFound};
 use super::roles::Roles;
 use super::sample::{Column, Sample, Shape};
 use super::times::{self, TimesFound};
+use crate::map::TO_DECIDE;
 use crate::map::fields::number::Separators;
 
 /// A map, and its doubts.
@@ -44,6 +45,12 @@ impl Writing {
     }
 
     /// A sentence that the next line is to be read with.
+    /// What only a person can decide: a map in which it stands is not used.
+    fn decide(&mut self, what: &str) {
+        self.line(&format!("{TO_DECIDE}: {what}"));
+        self.doubts.push(format!("DECIDE: {what}"));
+    }
+
     fn doubt(&mut self, what: String) {
         self.line(&format!("# ? {what}"));
         self.doubts.push(what);
@@ -129,7 +136,7 @@ impl Writing {
             ));
         }
         if let (Some((other, example)), Some(format)) = (or, &format) {
-            self.doubt(format!("DECIDE: {example:?} in {} fits {format} and {other}", column.name));
+            self.decide(&format!("{example:?} in {} fits {format} and {other}", column.name));
         }
         let Some(format) = format else { return self.line(&format!("timestamp = {}", column_of(column, ""))) };
         let mut keys = format!(", format = {}", quoted(&format));
@@ -198,7 +205,7 @@ impl Writing {
             }
             Some(column) => self.number("price", column, Some(roles.currency.is_some()), ""),
             None => {
-                self.doubt("DECIDE: no column looks like a price: name it, or say what every piece costs".to_owned());
+                self.decide("no column looks like a price: name it, or say what every piece costs");
                 self.line("price = { constant = \"DECIDE\", scale = 2 }");
             }
         }
@@ -226,8 +233,8 @@ impl Writing {
             ));
         }
         if let Some(ambiguous) = ambiguous {
-            self.doubt(format!(
-                "DECIDE: {ambiguous:?} in {} can be read with {:?} for decimals, or for thousands",
+            self.decide(&format!(
+                "{ambiguous:?} in {} can be read with {:?} for decimals, or for thousands",
                 column.name, separators.decimal
             ));
         }

@@ -232,3 +232,23 @@ async fn a_suggested_map_is_never_written_over_another() {
     assert!(ran.code == Some(64) && ran.stderr.contains("is there already"), "{ran:?}");
     assert_eq!(forebay.read("o.csv.map.toml"), "mine");
 }
+
+#[tokio::test]
+async fn a_map_that_leaves_something_to_decide_is_not_used_before_it_is_decided() {
+    let forebay = Forebay::new();
+    let line = |day| format!("A{day},C,03/0{day}/2026 12:00,x,1,5.00\n");
+    let lines: String = (1..9).map(line).collect();
+    forebay.write("o.csv", format!("order_id,customer_id,timestamp,sku,quantity,price\n{lines}"));
+    assert_eq!(forebay.run(&["map", "suggest", "o.csv", "--write"]).await.code, Some(0));
+    let replay = ["replay", "o.csv", "--map", "o.csv.map.toml", "--dry-run"];
+    let refused = forebay.run(&replay).await;
+    assert_eq!(refused.code, Some(64));
+    let says = "says what is to be decided before it can be used: \"03/01/2026 12:00\" in timestamp fits";
+    assert!(refused.stderr.contains(says), "{refused:?}");
+    let map = forebay.read("o.csv.map.toml");
+    let decided: Vec<&str> = map.lines().filter(|line| !line.contains("DECIDE")).collect();
+    assert_eq!(decided.len() + 1, map.lines().count());
+    forebay.write("o.csv.map.toml", decided.join("\n"));
+    let taken = forebay.run(&replay).await;
+    assert_eq!(taken.code, Some(0), "{taken:?}");
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use forebay_client::RecordKind;
 
 use super::{Assembly, FieldScope};
-use crate::map::fields::currency::{Mark, named};
+use crate::map::fields::currency::{Mark, stated};
 use crate::map::fields::further::{Further, Members};
 use crate::map::fields::number::Number;
 use crate::map::fields::text::{Content, Text, shown};
@@ -85,9 +85,17 @@ impl Assembly {
             return;
         }
         let text = text.trim();
-        self.currency = named(text).or_else(|| named(&text.to_ascii_uppercase()));
+        self.currency = stated(text);
         if self.currency.is_none() {
-            self.refuse(line, &Fault::new(&field.title, text, "is no currency of ISO 4217").to_string());
+            self.refuse(
+                line,
+                &Fault::new(
+                    &field.title,
+                    text,
+                    "is no currency: three letters, such as EUR, or a sign that one currency has",
+                )
+                .to_string(),
+            );
         }
     }
 

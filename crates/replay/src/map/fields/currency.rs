@@ -53,11 +53,17 @@ pub(crate) fn mark(text: &str) -> Option<Mark> {
     named(text).map(Mark::Of)
 }
 
-/// The currency that a code or a sign names.
-pub(crate) fn named(text: &str) -> Option<Currency> {
+/// The currency that a code of ISO 4217 or a sign beside a number names. Other words stand beside numbers, too.
+fn named(text: &str) -> Option<Currency> {
     let code = SIGNS.iter().find(|(sign, _)| *sign == text).map_or(text, |(_, code)| code);
     iso_currency::Currency::from_code(code)?;
     code.parse().ok()
+}
+
+/// What stands in a column of currencies: a sign, or any code that the interface takes, in either case. Whether there is
+/// such a currency is asked as little as there: a shop that takes BTC has its orders in it.
+pub(crate) fn stated(text: &str) -> Option<Currency> {
+    named(text).or_else(|| text.to_ascii_uppercase().parse().ok())
 }
 
 /// How many decimals its minor unit makes: 2 for EUR, 0 for JPY, 3 for KWD; nothing for a code of ISO 4217 that has none.
@@ -85,6 +91,16 @@ mod tests {
         assert_eq!(mark("$"), Some(Mark::Shared));
         for text in ["NaN", "one", "usd", "QQQ", ""] {
             assert_eq!(mark(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_currencies_has_any_code_that_the_interface_takes() {
+        for (text, code) in [("€", "EUR"), ("usd", "USD"), ("BTC", "BTC"), ("btc", "BTC"), ("QQQ", "QQQ")] {
+            assert_eq!(stated(text), code.parse().ok(), "{text}");
+        }
+        for text in ["", "$", "EURO", "E1R", "12"] {
+            assert_eq!(stated(text), None, "{text}");
         }
     }
 }
