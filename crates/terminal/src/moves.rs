@@ -12,16 +12,21 @@ use crate::text::grouped;
 
 /// How far it has come, how fast it is, and how long it still takes at that.
 pub fn progress_text(watched: &Watched, rows: u64, since: Duration) -> String {
-    let Watched { units, there, stopped, waiting, rows_left, .. } = *watched;
-    let under_way = units - there - stopped - waiting;
+    let Watched { units, there, stopped, waiting, held_up, rows_left, .. } = *watched;
     let count = |units: usize| grouped(units as u64);
-    let (there, under_way, waiting) = (count(there), count(under_way), count(waiting));
+    let under_way = count(units - there - stopped - waiting);
+    let (there, waiting) = (count(there), count(waiting));
     let mut told = vec![format!("{there} of {} parts are there, {under_way} under way, {waiting} wait", count(units))];
     if stopped > 0 {
         told.push(format!(", {} stay where they were", count(stopped)));
     }
     let rate = rows as f64 / since.as_secs_f64().max(0.001);
-    if rows > 0 && !watched.is_over() {
+    if held_up > 0 {
+        told.push(format!(
+            "; {} of those that wait cannot begin before shards have deleted the rows that they keep of them: `forebay shards resume --keep-s 1` does that now",
+            count(held_up)
+        ));
+    } else if rows > 0 && !watched.is_over() {
         told.push(format!("; {} rows/s, about {:.0} s left", grouped(rate as u64), rows_left as f64 / rate));
     }
     if watched.paused && !watched.is_over() {
@@ -148,6 +153,12 @@ mod tests {
         assert_eq!(
             told,
             "40 of 100 parts are there, 9 under way, 50 wait, 1 stay where they were; 2,000 rows/s, about 30 s left"
+        );
+        let held_up = progress_text(&Watched { held_up: 7, ..watched.clone() }, 40_000, Duration::from_secs(20));
+        assert_eq!(
+            held_up,
+            "40 of 100 parts are there, 9 under way, 50 wait, 1 stay where they were; 7 of those that wait cannot begin \
+             before shards have deleted the rows that they keep of them: `forebay shards resume --keep-s 1` does that now"
         );
         let over = Watched { there: 99, waiting: 0, ..watched };
         assert_eq!(

@@ -1,6 +1,6 @@
 //! The NATS server: version, what an acknowledgement means, clock, room.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use forebay_log::{Log, LogError, LogSettings, NatsServer};
@@ -16,6 +16,8 @@ use crate::room::free_bytes;
 const MESSAGE_BYTES_MIN: usize = 512 << 10;
 /// The port on which NATS is monitored, where it is and nothing else is said.
 const MONITOR_PORT: u16 = 8222;
+/// A disk with less room than this, in bytes, is full: the next file of a stream does not fit.
+const FULL: u64 = 8 << 20;
 const MONITOR_WITHIN: Duration = Duration::from_secs(2);
 
 /// What `/varz` of the monitoring port tells that a client is not told.
@@ -173,8 +175,14 @@ fn disk(found: Option<&JetStream>, is_here: bool, notes: &mut Notes) {
             or look there with df: a full disk stops the log";
         return notes.warning("disk", format!("whether the log's disk is full was not looked at: {why}"), advice);
     };
-    let saw = format!("{} free in {}, {} more promised", mib(free), directory.display(), mib(stats.unused()));
-    if free < stats.unused() {
+    disk_of(free, directory, stats.unused(), notes);
+}
+
+fn disk_of(free: u64, directory: &Path, promised: u64, notes: &mut Notes) {
+    let saw = format!("{} free in {}, {} more promised", mib(free), directory.display(), mib(promised));
+    if free < promised.min(FULL) {
+        notes.failed("disk", saw, "make room, then restart NATS: its disk is full, and it takes no orders until then");
+    } else if free < promised {
         let advice = "make room, or lower stream-bytes-max by `forebay settings set`: a full disk stops the log until NATS is restarted";
         notes.warning("disk", saw, advice);
     } else {
@@ -192,6 +200,27 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::report::Verdict;
+
+    #[test]
+    fn a_disk_that_is_full_has_failed_and_one_that_may_become_so_is_warned_of() {
+        let promised = 8 << 30;
+        for (free, verdict) in [
+            (0, Verdict::Failed),
+            (FULL - 1, Verdict::Failed),
+            (FULL, Verdict::Warning),
+            (promised - 1, Verdict::Warning),
+            (promised, Verdict::Ok),
+        ] {
+            let mut notes = Notes::of("NATS");
+            disk_of(free, Path::new("/log"), promised, &mut notes);
+            assert_eq!(notes.checks[0].verdict, verdict, "{free}");
+        }
+        // What was promised is there already: nothing more is asked of the disk.
+        let mut notes = Notes::of("NATS");
+        disk_of(FULL - 1, Path::new("/log"), 0, &mut notes);
+        assert_eq!(notes.checks[0].verdict, Verdict::Ok);
+    }
 
     #[test]
     fn the_monitor_is_looked_for_at_the_first_host() {

@@ -63,7 +63,8 @@ pub async fn begin(system: &System, log: &Log, ask: &Ask, plan: &Plan, change: P
         let map = queue(log, plan).await?;
         if change.is_none() { Ok(map) } else { set(log, change).await }
     };
-    let done = |map: &Arc<ShardMap>| json!({"epoch": map.epoch(), "units": plan.moves.len(), "rows": plan.rows});
+    let done =
+        |map: &Arc<ShardMap>| json!({"epoch": map.epoch(), "queued_units": plan.moves.len(), "queued_rows": plan.rows});
     recorded(system, None, (command, asked), done, work).await
 }
 

@@ -77,6 +77,8 @@ pub struct Watched {
     pub stopped: usize,
     /// Those that wait.
     pub waiting: usize,
+    /// Of those that wait, those that cannot begin while a shard keeps the rows that it had of them before.
+    pub held_up: usize,
     /// Rows of those that are not there yet.
     pub rows_left: u64,
     /// Rows that shards have had from others, since they are there; `None` where one does not answer.
@@ -147,6 +149,7 @@ async fn standing(log: &Log, map: &ShardMap, ways: &[WayProgress], figures: &Fig
     let told = super::standing::ask(log).await?.into_iter().filter(|of| moving.contains(&of.shard));
     let mut sentences: Vec<String> =
         told.map(|Standing { why, since, .. }| format!("held up since {since}: {why}")).collect();
+    sentences.extend(held_up(map));
     let targets = ways.iter().filter(|way| way.waiting + way.under_way > 0).map(|way| way.to).collect::<BTreeSet<_>>();
     for shard in figures.shards.iter().filter(|shard| targets.contains(&shard.shard)) {
         let is_behind = |stream: &&StreamFigures| is_behind(stream, map.settings().streams.bytes_max);
@@ -157,6 +160,20 @@ async fn standing(log: &Log, map: &ShardMap, ways: &[WayProgress], figures: &Fig
         }));
     }
     Ok(sentences)
+}
+
+/// What waits until a shard keeps its rows of before no more.
+fn held_up(map: &ShardMap) -> impl Iterator<Item = String> {
+    let mut units: BTreeMap<ShardId, usize> = BTreeMap::new();
+    for (_, shard) in map.held_up() {
+        *units.entry(shard).or_default() += 1;
+    }
+    units.into_iter().map(|(shard, units)| {
+        format!(
+            "{units} of the parts that wait cannot begin before shard {shard} has deleted the rows that it keeps of them: \
+             `forebay shards resume --keep-s 1` does that now"
+        )
+    })
 }
 
 /// Whether too much of a stream is not committed for more copies.
@@ -243,6 +260,7 @@ impl Watch {
             }
             watched.rows_left += rows;
         }
+        watched.held_up = map.held_up().filter(|(unit, _)| self.units.contains_key(unit)).count();
         let is_mine = |stopped: &&Stopped| self.units.get(&stopped.unit).is_some_and(|(to, _)| *to == stopped.to);
         watched.reasons = map.queue().stopped().iter().filter(is_mine).map(sentence).collect();
         watched

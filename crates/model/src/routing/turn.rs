@@ -22,6 +22,12 @@ impl ShardMap {
         self.queue().waiting().filter(can_begin).take(of_all.min(of_mine)).map(begin).collect()
     }
 
+    /// Which shard still keeps the rows that it had of a unit, for the units that wait and cannot begin before these are deleted.
+    pub fn held_up(&self) -> impl Iterator<Item = (Unit, ShardId)> {
+        let keeper = |unit| self.moving(unit).filter(|entry| entry.phase.is_owned()).map(|entry| (unit, entry.from));
+        self.queue().waiting().filter_map(move |(unit, _)| keeper(unit))
+    }
+
     /// Leaves out decisions to release that would let too many units be between their owners, of those that leave that shard, or any.
     pub fn limit_between(&self, decisions: &mut Vec<Decision>, from: Option<ShardId>) {
         let is_between = |entry: &&MoveEntry| {

@@ -287,6 +287,13 @@ async fn what_two_shards_have_is_compared_when_somebody_asks() {
     );
     operated.shards.sql(0, &change("-")).await;
     assert_eq!(operated.run(&compare).await.code, Some(0));
+
+    // It cannot go back before what shard 0 keeps is gone, and that is said.
+    let back = ["shards", "move", "--buckets", &list, "--from", "1", "--to", "0", "--yes", "--no-wait"];
+    assert_eq!(operated.run(&back).await.code, Some(0));
+    let status = operated.run(&["shards", "status"]).await;
+    let held_up = "2 of the parts that wait cannot begin before shard 0 has deleted the rows that it keeps of them";
+    assert!(status.code == Some(0) && status.stderr.contains(held_up), "{status:?}");
     assert_eq!(operated.run(&["shards", "resume", "--keep-s", "0"]).await.code, Some(0));
     settled(&operated, 300).await;
 }
