@@ -5,6 +5,7 @@ use std::path::Path;
 
 use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
+use forebay_replay::{LOCAL_INGEST, LOCAL_QUERY};
 use forebay_stack::{ServiceName, Stack};
 use forebay_terminal::grouped;
 
@@ -44,7 +45,7 @@ pub(super) fn render(args: &UpArgs, stack: &Stack, home: &Path, shown: &Shown) -
         }
     };
     let _ = write!(text, "\n{}", addresses(args, stack));
-    let _ = write!(text, "\nTry:\n{}", to_try(args, home, back));
+    let _ = write!(text, "\nTry:\n{}", to_try(args, stack, home, back));
     text
 }
 
@@ -87,17 +88,26 @@ fn describe_halted(Halted(streams): &Halted, flags: &str) -> String {
     text
 }
 
-/// What commands have to be told where this system is not where they look for one. Its map says where the shards are.
+/// What commands have to be told where this system is not where they look for one: flag, variable and value. Its map says where the shards are.
+fn elsewhere(args: &UpArgs, stack: &Stack) -> Vec<(&'static str, &'static str, String)> {
+    let url = |service| services::url(service, args);
+    let found = [
+        ("--nats", "FOREBAY_NATS", stack.nats_url(), LOCAL_NATS.to_owned()),
+        ("--log-prefix", "FOREBAY_LOG_PREFIX", args.log_prefix.to_string(), LogName::default().to_string()),
+        ("--to", "FOREBAY_INGEST_URL", url(ServiceName::Ingest), LOCAL_INGEST.to_owned()),
+        ("--query", "FOREBAY_QUERY_URL", url(ServiceName::Query), LOCAL_QUERY.to_owned()),
+    ];
+    let other = found.into_iter().filter(|(_, _, found, usual)| found != usual);
+    other.map(|(flag, variable, found, _)| (flag, variable, found)).collect()
+}
+
+/// The flags of a command on the log.
 fn flags(args: &UpArgs, stack: &Stack) -> String {
     if args.secure {
         return "   # in a shell that has read secure.env".to_owned();
     }
-    let found = [
-        ("--nats", stack.nats_url(), LOCAL_NATS.to_owned()),
-        ("--log-prefix", args.log_prefix.to_string(), LogName::default().to_string()),
-    ];
-    let other = found.into_iter().filter(|(_, found, usual)| found != usual);
-    other.map(|(flag, found, _)| [" ", flag, " ", &found].concat()).collect()
+    let of_log = elsewhere(args, stack).into_iter().filter(|(flag, ..)| ["--nats", "--log-prefix"].contains(flag));
+    of_log.map(|(flag, _, found)| [" ", flag, " ", &found].concat()).collect()
 }
 
 fn describe_sample(sample: &Sample) -> String {
@@ -146,7 +156,7 @@ fn addresses(args: &UpArgs, stack: &Stack) -> String {
     text
 }
 
-fn to_try(args: &UpArgs, home: &Path, back: Option<&ReadBack>) -> String {
+fn to_try(args: &UpArgs, stack: &Stack, home: &Path, back: Option<&ReadBack>) -> String {
     let (ingest, query) = (services::url(ServiceName::Ingest, args), services::url(ServiceName::Query, args));
     let order =
         r#"{"customer_id": "CUST789", "items": [{"sku": "SHOE001", "quantity": 1, "price": 2999, "seller_id": "S7"}]}"#;
@@ -156,6 +166,14 @@ fn to_try(args: &UpArgs, home: &Path, back: Option<&ReadBack>) -> String {
         let _ = writeln!(text, "  . '{}'", secure::variables_path(home).display());
         let _ = writeln!(text, "  KEY=$(forebay keys add me --rights read,write,ops)   # good within two seconds");
         curl.push_str(" -H \"Authorization: Bearer $KEY\"");
+    } else {
+        let elsewhere = elsewhere(args, stack);
+        if !elsewhere.is_empty() {
+            text.push_str("  # other commands find this system by\n");
+        }
+        for (_, variable, found) in elsewhere {
+            let _ = writeln!(text, "  export {variable}={found}");
+        }
     }
     let _ = writeln!(text, "  {curl} {ingest}/v1/orders -H 'Content-Type: application/json' -d '{order}'");
     let _ = writeln!(text, "  {curl} '{query}/v1/customers/CUST789/orders'");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use forebay_model::Lane;
 use forebay_shard::dead_letter::LetterCount;
 use forebay_shard::{DeadLetter, Reason, ShardPool};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::letter::{LetterReport, reason};
@@ -21,6 +21,8 @@ pub struct Listing {
     pub letters: Vec<LetterReport>,
     /// How many there are of what, listed or not.
     pub counts: Vec<Count>,
+    /// Shards whose letters could not be read, and why: a sentence each. What is listed lacks theirs.
+    pub unread: Vec<String>,
 }
 
 /// How many letters of a lane died of a reason, over all shards.
@@ -42,14 +44,20 @@ pub struct Count {
 /// Lists letters, at most `limit`. All are counted.
 ///
 /// # Errors
-/// One sentence about what cannot be reached.
+/// Where there is no such shard.
 pub async fn list(system: &System, filters: &Filters, limit: u32) -> Result<Listing> {
     let pools = system.pools(filters.shard, &pool_settings())?;
     let mut listing = Listing::default();
     let mut letters = Vec::new();
-    for (pool, (found, counts)) in
-        pools.iter().zip(try_join_all(pools.iter().map(|pool| read(pool, filters, limit))).await?)
-    {
+    let answers = join_all(pools.iter().map(|pool| read(pool, filters, limit))).await;
+    for (pool, answer) in pools.iter().zip(answers) {
+        let (found, counts) = match answer {
+            Ok(read) => read,
+            Err(error) => {
+                listing.unread.push(format!("the dead letters of shard {} are not here: {error:#}", pool.shard()));
+                continue;
+            }
+        };
         letters.extend(found.into_iter().map(|letter| (pool.shard(), letter)));
         for count in &counts {
             listing.count(count);
@@ -63,12 +71,11 @@ pub async fn list(system: &System, filters: &Filters, limit: u32) -> Result<List
 }
 
 async fn read(pool: &ShardPool, filters: &Filters, limit: u32) -> Result<(Vec<DeadLetter>, Vec<LetterCount>)> {
-    let (shard, filter) = (pool.shard(), filters.filter());
+    let filter = filters.filter();
     let mut connection = pool.acquire().await?;
-    let letters = DeadLetter::newest(&mut connection, &filter, limit.into()).await;
-    let letters = letters.with_context(|| format!("the dead letters of shard {shard} cannot be read"))?;
-    let counts = DeadLetter::counts(&mut connection, &filter).await;
-    Ok((letters, counts.with_context(|| format!("the dead letters of shard {shard} cannot be counted"))?))
+    let letters = DeadLetter::newest(&mut connection, &filter, limit.into()).await.context("they cannot be read")?;
+    let counts = DeadLetter::counts(&mut connection, &filter).await.context("they cannot be counted")?;
+    Ok((letters, counts))
 }
 
 impl Listing {

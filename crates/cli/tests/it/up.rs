@@ -69,6 +69,14 @@ impl LocalSystem {
     }
 }
 
+impl Drop for LocalSystem {
+    /// A test that fails leaves nothing running that another one could come upon.
+    fn drop(&mut self) {
+        let mut down = std::process::Command::new(env!("CARGO_BIN_EXE_forebay"));
+        let _ = down.arg("down").current_dir(self.forebay.path("")).output();
+    }
+}
+
 /// Asks what the report says to try, by GET.
 async fn try_out(report: &str) -> Vec<serde_json::Value> {
     let mut answers = Vec::new();
@@ -105,6 +113,11 @@ async fn a_detached_system_shows_what_it_can_and_finds_its_data_again() {
     assert!(answers[1]["data"].is_array(), "{answers:?}");
     assert!(answers[4]["data"].as_array().unwrap().len() > 3, "{answers:?}");
     assert_eq!(answers[5]["orders"], 2000);
+    // Other commands find it by the lines that are told.
+    let exports: Vec<&str> = first.stdout.lines().filter(|line| line.starts_with("  export ")).collect();
+    let script = format!("{}\nforebay shards --json && forebay replay .forebay/sample.ndjson", exports.join("\n"));
+    let found = in_shell(&place, &script).await;
+    assert!(found.code == Some(0) && found.stderr.contains("2,000 stored before"), "{exports:?} {found:?}");
 
     let second = place.run_up(&[]).await;
     assert_eq!((second.code, second.stderr.lines().count()), (Some(1), 1), "{second:?}");
@@ -257,13 +270,12 @@ async fn a_directory_of_somebody_else_is_neither_written_to_nor_wiped() {
     assert_eq!(std::fs::read_dir(forebay.path("mine")).unwrap().count(), 4);
 }
 
-/// Runs a line of a shell where `secure.env` was read, and gives what it prints.
-async fn in_shell(place: &LocalSystem, line: &str) -> Finished {
-    let script = format!(". .forebay/secure.env; {line}");
+/// Runs lines of a shell in that place, and gives what they print.
+async fn in_shell(place: &LocalSystem, script: &str) -> Finished {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_forebay")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut shell = tokio::process::Command::new("bash");
-    shell.args(["-ec", &script]).current_dir(place.forebay.path("")).env("PATH", path).kill_on_drop(true);
+    shell.args(["-ec", script]).current_dir(place.forebay.path("")).env("PATH", path).kill_on_drop(true);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FOREBAY_")) {
         shell.env_remove(name);
     }
@@ -291,15 +303,19 @@ async fn a_secured_system_lets_in_who_has_a_key_and_nobody_listens() {
     );
     let script =
         [&[tries[0], until_known.as_str()][..], &tries[1..]].concat().join("\n").replace("\ncurl ", "\ncurl -sSf ");
-    let tried = in_shell(&place, &script).await;
+    let secured = |script: &str| format!(". .forebay/secure.env\n{script}");
+    let tried = in_shell(&place, &secured(&script)).await;
     assert_eq!(tried.code, Some(0), "{tried:?}");
     assert!(tried.stdout.contains("\"receipt\"") && tried.stdout.contains("\"orders\":200"), "{tried:?}");
-    let shards = in_shell(&place, "forebay shards --json && forebay audit && forebay keys list").await;
+    let shards = in_shell(&place, &secured("forebay shards --json && forebay audit && forebay keys list")).await;
     assert!(shards.code == Some(0) && shards.stdout.contains("keys add"), "{shards:?}");
 
     // Without a key, or without TLS, nobody comes in.
-    let refused =
-        in_shell(&place, &format!("curl -s -o /dev/null -w '%{{http_code}}' https://127.0.0.1:{query}/v1/stats")).await;
+    let refused = in_shell(
+        &place,
+        &secured(&format!("curl -s -o /dev/null -w '%{{http_code}}' https://127.0.0.1:{query}/v1/stats")),
+    )
+    .await;
     assert_eq!(refused.stdout, "401", "{refused:?}");
     assert!(reqwest::get(format!("http://127.0.0.1:{ingest}/livez")).await.is_err());
     let stranger = reqwest::get(format!("https://127.0.0.1:{ingest}/livez")).await;
@@ -312,7 +328,7 @@ async fn a_secured_system_lets_in_who_has_a_key_and_nobody_listens() {
     assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
     let again = place.run_up(&["--secure", "--detach"]).await;
     assert!(again.stdout.contains("all were there already (2,000 duplicates dropped)"), "{again:?}");
-    let still = in_shell(&place, "forebay keys list").await;
+    let still = in_shell(&place, &secured("forebay keys list")).await;
     assert!(still.stdout.lines().any(|line| line.trim_start().starts_with("me ")), "{still:?}");
     assert_eq!(place.forebay.run(&["down"]).await.code, Some(0));
     let open = place.run_up(&["--detach"]).await;

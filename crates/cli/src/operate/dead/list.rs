@@ -6,7 +6,7 @@ use anyhow::Result;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::dead::{self, Filters, LetterReport, Listing};
-use forebay_terminal::{grouped, or_dash, out};
+use forebay_terminal::{grouped, note, or_dash, out};
 
 use super::args::List;
 
@@ -14,12 +14,21 @@ pub(super) async fn run(args: List) -> Result<ExitCode> {
     let filters = Filters::from(args.filters);
     let listing = dead::list(&args.system.find().await?, &filters, args.limit).await?;
     out!("{}", if args.json { serde_json::to_string_pretty(&listing)? } else { text(&listing, &filters) })?;
-    Ok(ExitCode::SUCCESS)
+    for sentence in &listing.unread {
+        note!("forebay: {sentence}");
+    }
+    Ok(if listing.unread.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn text(listing: &Listing, filters: &Filters) -> String {
     if listing.counts.is_empty() {
-        let none = if filters.is_empty() { "There are no dead letters." } else { "No dead letters match." };
+        let none = if !listing.unread.is_empty() {
+            "There are none on the shards that were read."
+        } else if filters.is_empty() {
+            "There are no dead letters."
+        } else {
+            "No dead letters match."
+        };
         return none.to_owned();
     }
     let mut table = Table::new();
@@ -85,6 +94,7 @@ mod tests {
         let listing = Listing {
             letters: vec![letter("1/17", Some("ORD1"), Some(at)), letter("0/4", None, None)],
             counts: vec![Count { lane, reason, letters: 1200, rows: 1200, requeued: 1 }],
+            unread: Vec::new(),
         };
         let filters = Filters::default();
         insta::assert_snapshot!(text(&listing, &filters));

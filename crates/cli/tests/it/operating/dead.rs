@@ -70,6 +70,26 @@ async fn a_refused_order_is_listed_shown_requeued_once_and_purged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn letters_are_listed_beside_a_shard_that_is_down_and_that_is_said() {
+    let system = Operated::new("deaddown", 2).await;
+    system.shards.sql(0, "alter table orders add constraint unlucky check (false)").await;
+    system.log_orders(&orders(0..20)).await;
+    system.drained().await;
+    let letters = system.shards.sum("select count(*) from dead_letter").await;
+    assert!(letters > 0);
+    let mut flags = system.flags();
+    flags.truncate(5);
+    let nowhere = forebay_stack::free_ports(1)[0];
+    flags.push(format!("{},postgres://forebay@127.0.0.1:{nowhere}/forebay", system.shards.urls[0]));
+    let list = ["dead", "list", "--json"].map(str::to_owned);
+    let ran = system.run_alone(&[&list[..], &flags].concat()).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.starts_with("forebay: the dead letters of shard 1 are not here: "), "{ran:?}");
+    let listing = ran.json().unwrap();
+    assert_eq!((&listing["counts"][0]["letters"], listing["unread"].as_array().unwrap().len()), (&json!(letters), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_is_not_there_is_named_and_the_others_are_dealt_with() {
     let system = Operated::new("deadwrong", 2).await;
     system.shards.sql_everywhere("alter table orders add constraint unlucky check (order_id <> 'ORD7')").await;
