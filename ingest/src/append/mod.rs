@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use forebay_log::{Log, PublishError};
 use forebay_model::fact::FramePart;
-use forebay_model::{Epoch, Lane, Receipt, ShardId};
+use forebay_model::{Epoch, Lane, Position, Receipt, ShardId};
 use forebay_service::Problem;
 use forebay_service::health::{Health, Need};
 use forebay_service::lifecycle::Lifecycle;
@@ -44,6 +44,13 @@ struct Way {
     parts: mpsc::Sender<Pending>,
 }
 
+/// What says that a part is settled.
+type Wait = (Lane, ShardId, oneshot::Receiver<Result<Position, Arc<PublishError>>>);
+
+/// The order of a request's pieces: of two orders with one id the first stays, and that is the one on the earlier line.
+#[derive(Default)]
+pub(crate) struct Turns(Option<oneshot::Receiver<()>>);
+
 /// Why orders could not be logged.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log of shard {shard} did not take the {lane}: {cause}")]
@@ -59,16 +66,22 @@ impl Appender {
         Self(Arc::new(Inner { log, ack_timeout, lifecycle, health, groups: RwLock::default() }))
     }
 
-    /// As [`Appender::append`], also where nobody waits for it any more.
+    /// As [`Appender::append`], also where nobody waits for it any more; behind the pieces of the request that had their turn before.
     pub(crate) fn append_in_background(
         &self,
         parts: Vec<FramePart>,
         origin: Origin,
         epoch: Epoch,
         held: Held,
+        turns: &mut Turns,
     ) -> JoinHandle<Result<Receipt, AppendError>> {
-        let appender = self.clone();
-        self.0.lifecycle.spawn_piece(async move { appender.append(parts, origin, epoch, held).await })
+        let (appender, turn) = (self.clone(), turns.next());
+        self.0.lifecycle.spawn_piece(async move {
+            let turn = turn.await;
+            let waits = appender.enqueue(parts, origin, epoch, held).await;
+            drop(turn);
+            settle(waits?).await
+        })
     }
 
     /// Logs every part. The receipt says where they lie; `held` is the room that they take meanwhile.
@@ -82,6 +95,17 @@ impl Appender {
         epoch: Epoch,
         held: Held,
     ) -> Result<Receipt, AppendError> {
+        settle(self.enqueue(parts, origin, epoch, held).await?).await
+    }
+
+    /// Gives each part to its group, where it has its place from then on.
+    async fn enqueue(
+        &self,
+        parts: Vec<FramePart>,
+        origin: Origin,
+        epoch: Epoch,
+        held: Held,
+    ) -> Result<Vec<Wait>, AppendError> {
         let held = Arc::new(held);
         let ways: Vec<Way> = parts.iter().map(|part| self.way(part.lane, part.shard)).collect();
         let leaves = enter(&parts, &ways)?;
@@ -96,13 +120,7 @@ impl Appender {
         for leave in leaves {
             leave.used();
         }
-        let mut receipt = Receipt::default();
-        for (lane, shard, wait) in waits {
-            let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
-            let position = outcome.map_err(|cause| AppendError { lane, shard, cause })?;
-            receipt.note(lane.on(shard), position);
-        }
-        Ok(receipt)
+        Ok(waits)
     }
 
     fn way(&self, lane: Lane, shard: ShardId) -> Way {
@@ -122,6 +140,31 @@ impl Appender {
             Way { door, parts: sender }
         };
         groups.entry((lane, shard)).or_insert_with(start).clone()
+    }
+}
+
+/// Waits until every part is acknowledged.
+async fn settle(waits: Vec<Wait>) -> Result<Receipt, AppendError> {
+    let mut receipt = Receipt::default();
+    for (lane, shard, wait) in waits {
+        let outcome = wait.await.unwrap_or_else(|_| Err(Arc::new(PublishError::Unknown)));
+        let position = outcome.map_err(|cause| AppendError { lane, shard, cause })?;
+        receipt.note(lane.on(shard), position);
+    }
+    Ok(receipt)
+}
+
+impl Turns {
+    /// The turn of the next piece: it comes when that of the piece before is dropped, and lasts until it is.
+    fn next(&mut self) -> impl Future<Output = oneshot::Sender<()>> + Send + use<> {
+        let (turn, given_up) = oneshot::channel();
+        let before = self.0.replace(given_up);
+        async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            turn
+        }
     }
 }
 

@@ -34,6 +34,31 @@ async fn a_batch_takes_what_is_good_and_names_what_is_not() {
     assert_eq!((logged.len(), logged.values().sum::<usize>()), (997, 997));
 }
 
+/// Of two orders with one id the first stays, and in a request that is the one on the earlier line.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_of_a_request_are_logged_in_their_order() {
+    let ingest = Ingest::start("order", &[]).await;
+    let id = |batch: u32, line: u32| format!("ORD-{batch:03}-{line:06}.");
+    let lines_of = |batch: u32| if batch == 0 { 12_000 } else { 2 };
+    for batch in 0..50 {
+        let line = |line: u32| {
+            let mut order = order(7);
+            order["order_id"] = id(batch, line).into();
+            order.to_string()
+        };
+        // Without an end the last line is known only behind all that was sent off before.
+        let body = (0..lines_of(batch)).map(line).collect::<Vec<_>>().join("\n");
+        let answer = ingest.batch(body).await;
+        assert_eq!(answer.body["accepted"], lines_of(batch), "{}", answer.body);
+    }
+    let log: Vec<u8> = ingest.frames(Lane::Orders).await.iter().flat_map(|frame| frame.payload.to_vec()).collect();
+    let mut rest = &log[..];
+    for (batch, line) in (0..50).flat_map(|batch| (0..lines_of(batch)).map(move |line| (batch, line))) {
+        let place = memchr::memmem::find(rest, id(batch, line).as_bytes());
+        rest = &rest[place.unwrap_or_else(|| panic!("line {line} of batch {batch} is before a line before it"))..];
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn arrays_and_compressed_bodies_are_taken_too() {
     let ingest = Ingest::start("forms", &[]).await;

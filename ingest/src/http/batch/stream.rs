@@ -23,8 +23,8 @@ use super::kind::Kind;
 use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
-use crate::append::AppendError;
 use crate::append::group::Origin;
+use crate::append::{AppendError, Turns};
 use crate::assign::Assigner;
 use crate::sender::Sender;
 
@@ -64,6 +64,7 @@ pub(super) struct BatchStream {
     pieces: u32,
     gather: Option<Gather>,
     in_flight: VecDeque<InFlight>,
+    turns: Turns,
     report: Report,
 }
 
@@ -106,6 +107,7 @@ impl BatchStream {
             pieces,
             gather,
             in_flight,
+            turns: Turns::default(),
             report,
         })
     }
@@ -248,7 +250,7 @@ impl BatchStream {
         held.keep(gather.facts.bytes());
         let (appender, epoch) = (self.app.appender()?, gather.map().epoch());
         let Gather { facts, orders, rejected, errors, last_line, .. } = gather;
-        let appended = appender.append_in_background(facts.into_parts(), Origin::Batch, epoch, held);
+        let appended = appender.append_in_background(facts.into_parts(), Origin::Batch, epoch, held, &mut self.turns);
         self.pieces += 1;
         self.in_flight.push_back(InFlight { appended, orders, rejected, errors, last_line });
         Ok(())
