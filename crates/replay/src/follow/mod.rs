@@ -26,7 +26,7 @@ use anyhow::Result;
 use forebay_service::{BadSetting, Shutdown};
 use forebay_task::Backoff;
 
-use self::part::next_part;
+use self::part::{Next, next_part};
 use self::state::FollowedFiles;
 use self::sums::Sums;
 use crate::event::{Event, Tell};
@@ -156,7 +156,16 @@ impl Following {
         let Some(id) = FileId::of(&path) else { return Ok(false) };
         let settings = Settings { files: vec![path.clone()], ..self.settings.clone() };
         let followed = self.known.get(id, &path)?;
-        let Some(part) = next_part(&path, followed, &settings)? else { return Ok(false) };
+        let part = match next_part(&path, followed, &settings)? {
+            Next::Part(part) => part,
+            Next::Nothing => return Ok(false),
+            Next::Unfinished => {
+                let what =
+                    "its last line has no end: it is sent once it has one, or by the same command without --follow";
+                self.say(&path, format!("{}: {what}", path.display()));
+                return Ok(false);
+            }
+        };
         let before = part.counts;
         let input = match &part.window {
             Some(window) => {

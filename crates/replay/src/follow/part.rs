@@ -1,11 +1,14 @@
 //! The next part of a file that is followed.
 
 use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use csv::ByteRecord;
+use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 
 use super::state::Followed;
 use crate::format::Format;
@@ -13,20 +16,30 @@ use crate::journal::tally::Counts;
 use crate::settings::Settings;
 use crate::source::input::Input;
 use crate::source::input::window::{Window, count_lines, last_line_end};
-use crate::source::plan::{Plan, Reading};
+use crate::source::plan::Plan;
 use crate::source::rows::Rows;
 use crate::source::rows::csv_rows::CsvRows;
 
 /// A file that has not grown for so long is whole.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
-/// What of a file is to be sent now; nothing where there is nothing. A part that was begun is given as it was.
+/// What of a file is to be sent now.
+pub(super) enum Next {
+    /// This part of it.
+    Part(Followed),
+    /// Nothing.
+    Nothing,
+    /// Nothing of its last line, which has no end though the file has not grown for a while: more of it may come.
+    Unfinished,
+}
+
+/// What of a file is to be sent now. A part that was begun is given as it was.
 ///
 /// # Errors
 /// One sentence: it cannot be read, or its format is not known.
-pub(super) fn next_part(path: &Path, followed: Followed, settings: &Settings) -> Result<Option<Followed>> {
+pub(super) fn next_part(path: &Path, followed: Followed, settings: &Settings) -> Result<Next> {
     if followed.window.is_some() {
-        return Ok(Some(followed));
+        return Ok(Next::Part(followed));
     }
     let cannot = || format!("cannot read {}", path.display());
     let file = File::open(path).with_context(cannot)?;
@@ -34,30 +47,54 @@ pub(super) fn next_part(path: &Path, followed: Followed, settings: &Settings) ->
     let (bytes, age) = (meta.len(), meta.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok()));
     let is_settled = age.is_some_and(|age| age >= SETTLED_AFTER);
     if bytes == followed.mark.bytes || followed.whole == Some(bytes) || bytes == 0 {
-        return Ok(None);
+        return Ok(Next::Nothing);
     }
     let reading = Plan::of_inputs(vec![Input::new(path)], settings, Path::new(""))?.how(&Input::new(path))?;
-    if !can_be_read_in_parts(&reading) {
+    let is_of_lines = matches!(reading.format, Format::Csv | Format::Ndjson);
+    if !(is_of_lines && reading.is_plain && reading.lines_apart.is_none()) {
         if !is_settled {
-            return Ok(None);
+            return Ok(Next::Nothing);
         }
-        return Followed { whole: Some(bytes), ..followed }.with_head(&file, bytes).map(Some).with_context(cannot);
+        if is_of_lines && !reading.is_compressed && !ends_with_a_line(&file, bytes).with_context(cannot)? {
+            return Ok(Next::Unfinished);
+        }
+        let whole = Followed { whole: Some(bytes), ..followed }.with_head(&file, bytes);
+        return whole.map(Next::Part).with_context(cannot);
     }
-    let to = if is_settled { bytes } else { last_line_end(&file, bytes).with_context(cannot)? };
+    let line_end = last_line_end(&file, bytes).with_context(cannot)?;
+    let is_finished = line_end == bytes
+        || reading.format == Format::Ndjson && is_json(&file, line_end..bytes).with_context(cannot)?;
+    let is_whole = is_settled && is_finished;
+    let to = if is_whole { bytes } else { line_end };
+    let nothing = if is_settled && !is_finished { Next::Unfinished } else { Next::Nothing };
     let has_header = reading.format == Format::Csv;
     let header = if has_header { header(&file, reading.delimiter).with_context(cannot)? } else { (0, 0) };
     // Nothing but the order that was left stands there.
-    let is_tried = !is_settled && to == followed.tried;
+    let is_tried = !is_whole && to == followed.tried;
     if is_tried || to <= followed.mark.bytes.max(header.0) {
-        return Ok(None);
+        return Ok(nothing);
     }
-    let window = Window::new(followed.mark, to, is_settled, header);
+    let window = Window::new(followed.mark, to, is_whole, header);
     let part = Followed { window: Some(window), header, ..followed };
-    part.with_head(&file, to).map(Some).with_context(cannot)
+    part.with_head(&file, to).map(Next::Part).with_context(cannot)
 }
 
-fn can_be_read_in_parts(reading: &Reading) -> bool {
-    reading.is_plain && reading.lines_apart.is_none() && matches!(reading.format, Format::Csv | Format::Ndjson)
+/// Whether the end of a line is the last that stands there, in UTF-16, too.
+fn ends_with_a_line(file: &File, bytes: u64) -> std::io::Result<bool> {
+    let mut last = [0; 2];
+    let last = &mut last[..bytes.min(2) as usize];
+    file.read_exact_at(last, bytes - last.len() as u64)?;
+    Ok(last.ends_with(b"\n") || last == b"\n\0")
+}
+
+/// Whether that is a value of JSON: then no more of it can come.
+fn is_json(file: &File, bytes: Range<u64>) -> std::io::Result<bool> {
+    if bytes.end - bytes.start > ORDER_TEXT_BYTES_MAX as u64 {
+        return Ok(false);
+    }
+    let mut text = vec![0; (bytes.end - bytes.start) as usize];
+    file.read_exact_at(&mut text, bytes.start)?;
+    Ok(serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_ok())
 }
 
 /// The bytes and the lines of the header.

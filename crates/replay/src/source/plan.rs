@@ -93,6 +93,7 @@ impl Plan {
         let opened = input.open(self.map.as_ref().and_then(|map| map.encoding.as_deref()))?;
         Ok(Reading {
             format: self.format_of(input, &opened)?,
+            is_compressed: opened.is_compressed,
             is_plain: !opened.is_compressed && opened.encoded.is_utf_8(),
             delimiter: self.map.as_ref().map_or(b',', |map| map.delimiter),
             lines_apart: self.map.as_ref().and_then(|map| map.lines_apart),
@@ -280,6 +281,7 @@ fn is_document(line: &[u8]) -> bool {
 /// How a file is read.
 pub(crate) struct Reading {
     pub(crate) format: Format,
+    pub(crate) is_compressed: bool,
     /// Whether it is UTF-8, and not compressed.
     pub(crate) is_plain: bool,
     pub(crate) delimiter: u8,

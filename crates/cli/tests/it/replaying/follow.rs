@@ -123,6 +123,51 @@ async fn the_lines_of_an_order_are_waited_for_and_the_last_one_is_whole_when_not
     assert!(reject["detail"].as_str().unwrap().starts_with("line 5: price"), "{reject}");
 }
 
+/// A program that writes with a buffer may stop for a while in the middle of a price.
+#[tokio::test]
+async fn a_line_without_an_end_is_named_and_waited_for_however_long() {
+    let forebay = Forebay::new();
+    let ingest = Ingest::start("torn", &[]).await;
+    std::fs::create_dir(forebay.path("in")).unwrap();
+    forebay.write("map.toml", MAP);
+    let settled = |name: &str, text: &[u8]| {
+        forebay.write(name, text);
+        let before = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+        std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
+    };
+    let line = |id: usize| format!("F{id},C,2026-01-02T10:00:00Z,a,1,1\n");
+    let csv = |lines: &[String]| format!("id,customer,at,sku,qty,price\n{}", lines.concat());
+    // The line without an end may be a further one of the order before it.
+    let torn = csv(&[line(0), line(1), "F1,C,2026-01-02T10:00:00Z,b,1,1".to_owned()]);
+    settled("in/a.csv", torn.as_bytes());
+    let wide: Vec<u8> = format!("\u{feff}{}", csv(&[line(2), "F3,C,2026-01-02T10:00:00Z,b,1,1".to_owned()]))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    settled("in/b.csv", &wide);
+    settled("in/c.csv", csv(&["F6,C,2026-01-02T10:00:00Z,b,1,1".to_owned()]).as_bytes());
+    settled("in/z.csv", csv(&[line(4)]).as_bytes());
+    let child = forebay.start(&["replay", "--follow", "in", "--map", "map.toml", "--to", &ingest.url()]);
+    assert_there(&ingest, ["F0", "F4"].map(str::to_owned).into_iter()).await;
+    append(&forebay, "in/a.csv", "00\nF5,C,2026-01-02T10:00:00Z,a,1,1\n");
+    append(&forebay, "in/c.csv", "\n");
+    settled("in/b.csv", &[&wide[..], &"00\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat());
+    assert_there(&ingest, names(0..7)).await;
+    let said = end(child, Signal::Interrupt).await;
+    for file in ["in/b.csv", "in/c.csv"] {
+        assert!(said.contains(&format!("{file}: its last line has no end")), "{said}");
+    }
+    assert!(
+        !forebay.path("in/a.csv.rejects.ndjson").exists() && ingest.logged().await.values().all(|&times| times == 1)
+    );
+
+    // A line of NDJSON that is whole needs no end.
+    settled("line.ndjson", order(7).trim_end().as_bytes());
+    let child = forebay.start(&["replay", "--follow", "line.ndjson", "--to", &ingest.url()]);
+    assert_there(&ingest, names(0..8)).await;
+    end(child, Signal::Interrupt).await;
+}
+
 #[tokio::test]
 async fn a_file_that_is_sent_as_a_whole_is_sent_once_and_after_a_kill_to_its_end() {
     let forebay = Forebay::new();
