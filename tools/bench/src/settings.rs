@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_quick_run_says_which_rows_it_leaves_out() {
         let (quick, left_out) = chosen(&[]).unwrap();
-        assert_eq!(left_out, [Row::Status, Row::Events, Row::Cost, Row::Shards, Row::Page, Row::Stored]);
+        assert_eq!(left_out, [Row::Status, Row::Events, Row::Cost, Row::OneCore, Row::Shards, Row::Page, Row::Stored]);
         assert_eq!(quick.len() + left_out.len(), Row::ALL.len());
         assert_eq!(chosen(&["--full"]).unwrap().0.len(), Row::ALL.len());
     }

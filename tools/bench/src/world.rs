@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use forebay_log::{Log, LogSettings};
-use forebay_stack::{Process, ServiceName};
+use forebay_stack::{Managed, Process, Program, Ready, ServiceName, on_free_ports, program};
 use forebay_testkit::command::{Finished, forebay};
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub struct Plan {
     pub shards: usize,
     /// Settings of all services.
     pub settings: Vec<(&'static str, String)>,
+    /// Whether its services are one process, `forebay serve`.
+    pub is_one_process: bool,
 }
 
 /// Empty databases and streams, and services on them.
@@ -36,7 +38,8 @@ pub struct World {
 }
 
 struct Service {
-    name: ServiceName,
+    /// What it is; one process may be all of them.
+    names: &'static [ServiceName],
     port: u16,
     process: Process,
 }
@@ -44,7 +47,15 @@ struct Service {
 impl Plan {
     /// A world for orders of that recipe, with a shard on each server, made from these databases.
     pub fn new(template: String, recipe: Recipe) -> Self {
-        Self { template, shards: SERVERS, settings: vec![("FOREBAY_VIEWS", recipe.views().to_owned())] }
+        let settings = vec![("FOREBAY_VIEWS", recipe.views().to_owned())];
+        Self { template, shards: SERVERS, settings, is_one_process: false }
+    }
+
+    /// With all services in one process.
+    #[must_use]
+    pub fn in_one_process(mut self) -> Self {
+        self.is_one_process = true;
+        self
     }
 
     /// With a further setting of all services.
@@ -71,11 +82,13 @@ impl World {
             databases,
         };
         world.settings = world.environment(plan);
-        for service in ServiceName::STARTING {
-            world
-                .start_service(servers, service)
-                .await
-                .with_context(|| format!("{} did not start", service.as_str()))?;
+        if plan.is_one_process {
+            world.start_all_in_one(servers).await.context("forebay serve did not start")?;
+        } else {
+            for service in ServiceName::STARTING {
+                let started = world.start_service(servers, service).await;
+                started.with_context(|| format!("{} did not start", service.as_str()))?;
+            }
         }
         Progress::connect(&world.urls).await?.wait_until_begun().await?;
         servers.settle().await?;
@@ -96,16 +109,36 @@ impl World {
 
     async fn start_service(&mut self, servers: &Servers, name: ServiceName) -> Result<()> {
         let (process, port) = servers.stack.start_service(name, &self.settings).await?;
-        self.services.push(Service { name, port, process });
+        let names = match name {
+            ServiceName::Ingest => &[ServiceName::Ingest],
+            ServiceName::Writer => &[ServiceName::Writer],
+            ServiceName::Query => &[ServiceName::Query],
+        };
+        self.services.push(Service { names, port, process });
+        Ok(())
+    }
+
+    async fn start_all_in_one(&mut self, servers: &Servers) -> Result<()> {
+        let start = async |ports: Vec<u16>| {
+            let listen = format!("127.0.0.1:{}", ports[0]);
+            let serve = Program::new(program("forebay")?).arg("serve").env("FOREBAY_LISTEN", listen);
+            let environment = servers.stack.env().into_iter().chain(self.settings.iter().cloned());
+            let serve = environment.fold(serve, |serve, (name, value)| serve.env(name, value));
+            let ready = Ready::http(ports[0], "/readyz");
+            let managed = Managed::new("serve", serve, servers.stack.log("serve"), ready).on_port(ports[0]);
+            Ok((Process::start(managed).await?, ports[0]))
+        };
+        let (process, port) = on_free_ports(1, start).await?;
+        self.services.push(Service { names: &ServiceName::STOPPING, port, process });
         Ok(())
     }
 
     /// Stops a service in order.
     pub async fn stop_service(&mut self, name: ServiceName) {
-        for service in self.services.iter().filter(|service| service.name == name) {
+        for service in self.services.iter().filter(|service| service.names == [name]) {
             service.process.stop().await;
         }
-        self.services.retain(|service| service.name != name);
+        self.services.retain(|service| service.names != [name]);
     }
 
     /// Starts a service that was stopped, or the same once more, with further settings. The last one that was started is
@@ -123,7 +156,7 @@ impl World {
 
     /// Stops the service of that name that was started last.
     pub async fn stop_last(&mut self, name: ServiceName) {
-        if let Some(place) = self.services.iter().rposition(|service| service.name == name) {
+        if let Some(place) = self.services.iter().rposition(|service| service.names == [name]) {
             self.services.remove(place).process.stop().await;
         }
     }
@@ -133,13 +166,13 @@ impl World {
     /// # Panics
     /// Where it was stopped.
     pub fn port(&self, name: ServiceName) -> u16 {
-        let found = self.services.iter().rfind(|service| service.name == name);
+        let found = self.services.iter().rfind(|service| service.names.contains(&name));
         found.expect("the service was not stopped").port
     }
 
-    /// Every service that runs.
+    /// Every process that runs, and what it is first of all.
     pub fn processes(&self) -> impl Iterator<Item = (ServiceName, &Process)> {
-        self.services.iter().map(|service| (service.name, &service.process))
+        self.services.iter().map(|service| (service.names[0], &service.process))
     }
 
     /// Replays a file through the batch endpoint.
@@ -192,7 +225,7 @@ impl World {
     /// What is left.
     pub async fn end(self, servers: &Servers) -> Result<()> {
         for name in ServiceName::STOPPING {
-            for service in self.services.iter().filter(|service| service.name == name) {
+            for service in self.services.iter().filter(|service| service.names[0] == name) {
                 let status = service.process.stop().await;
                 ensure!(status.is_some_and(|status| status.success()), "{name:?} ended with {status:?}");
             }

@@ -6,9 +6,11 @@
 //! | `reads` | rows that read them |
 //! | `memory` | both at once |
 //! | `cost` | what an order costs |
+//! | `one_core` | all services as one process |
 
 mod cost;
 mod memory;
+mod one_core;
 mod reads;
 mod writes;
 
@@ -52,6 +54,8 @@ pub enum Row {
     Memory,
     /// Processor time and bytes of an order.
     Cost,
+    /// `forebay serve` beside the three processes.
+    OneCore,
     /// A page of all customers' orders over many partitions.
     Page,
     /// A file to tables that are not empty.
@@ -62,7 +66,7 @@ pub enum Row {
 
 impl Row {
     /// Every row, in the order of the table. Rows that use the same orders stand together.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ReplayOrders,
         Self::Replay,
         Self::Backlog,
@@ -78,6 +82,7 @@ impl Row {
         Self::Status,
         Self::Events,
         Self::Cost,
+        Self::OneCore,
         Self::Shards,
         Self::Page,
         Self::Stored,
@@ -101,6 +106,7 @@ impl Row {
             Self::Events => "events",
             Self::Memory => "memory",
             Self::Cost => "cost",
+            Self::OneCore => "one-core",
             Self::Page => "page",
             Self::Stored => "stored",
             Self::Shards => "shards",
@@ -109,7 +115,10 @@ impl Row {
 
     /// Whether it takes too long for a quick run.
     pub const fn is_long(self) -> bool {
-        matches!(self, Self::Status | Self::Events | Self::Cost | Self::Page | Self::Stored | Self::Shards)
+        matches!(
+            self,
+            Self::Status | Self::Events | Self::Cost | Self::OneCore | Self::Page | Self::Stored | Self::Shards
+        )
     }
 
     /// Whether it reads the orders that the row before has left.
@@ -138,6 +147,7 @@ impl Row {
             Self::Events => events::lines(bench).await,
             Self::Memory => memory::lines(bench).await,
             Self::Cost => cost::lines(bench).await,
+            Self::OneCore => one_core::lines(bench).await,
             Self::Page => page::lines(bench).await,
             Self::Stored => stored::lines(bench).await,
             Self::Shards => shards::lines(bench).await,
