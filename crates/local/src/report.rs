@@ -5,6 +5,7 @@ use std::path::Path;
 
 use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
+use forebay_redis::LOCAL_REDIS;
 use forebay_replay::{LOCAL_INGEST, LOCAL_QUERY};
 use forebay_stack::{ServiceName, Stack};
 use forebay_terminal::grouped;
@@ -93,6 +94,7 @@ fn elsewhere(args: &UpArgs, stack: &Stack) -> Vec<(&'static str, &'static str, S
     let url = |service| services::url(service, args);
     let found = [
         ("--nats", "FOREBAY_NATS", stack.nats_url(), LOCAL_NATS.to_owned()),
+        ("--redis", "FOREBAY_REDIS", stack.redis_url(), LOCAL_REDIS.to_owned()),
         ("--log-prefix", "FOREBAY_LOG_PREFIX", args.log_prefix.to_string(), LogName::default().to_string()),
         ("--to", "FOREBAY_INGEST_URL", url(ServiceName::Ingest), LOCAL_INGEST.to_owned()),
         ("--query", "FOREBAY_QUERY_URL", url(ServiceName::Query), LOCAL_QUERY.to_owned()),

@@ -19,4 +19,4 @@ pub use address::RedisUrl;
 pub use client::Client;
 pub use connection::{Connection, Put};
 pub use redis::RedisError;
-pub use settings::RedisArgs;
+pub use settings::{LOCAL_REDIS, RedisArgs};

@@ -7,18 +7,15 @@ use forebay_service::BadSetting;
 use crate::address::{RedisUrl, Setup, Target};
 use crate::client::{Client, Login};
 
+/// Where Redis is looked for, where nothing is said.
+pub const LOCAL_REDIS: &str = "redis://127.0.0.1:6381";
+
 /// Where Redis is, who we are there, and whom is trusted.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RedisArgs {
     /// The Redis that query processes share their cache through: `redis://HOST:PORT`,
     /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME`, `redis+cluster://HOST:PORT,HOST:PORT` or `none`; `rediss` by TLS
-    #[arg(
-        long,
-        env = "FOREBAY_REDIS",
-        value_name = "URL",
-        default_value = "redis://127.0.0.1:6381",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "FOREBAY_REDIS", value_name = "URL", default_value = LOCAL_REDIS, hide_env_values = true)]
     pub redis: RedisUrl,
 
     /// File with the password of Redis, where it does not stand in the address

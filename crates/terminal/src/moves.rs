@@ -23,7 +23,7 @@ pub fn progress_text(watched: &Watched, rows: u64, since: Duration) -> String {
     let rate = rows as f64 / since.as_secs_f64().max(0.001);
     if held_up > 0 {
         told.push(format!(
-            "; {} of those that wait cannot begin before shards have deleted the rows that they keep of them: `forebay shards resume --keep-s 1` does that now",
+            "; {} of those that wait cannot begin before shards have deleted the rows that they keep of them: see `forebay shards status`",
             count(held_up)
         ));
     } else if rows > 0 && !watched.is_over() {
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(
             held_up,
             "40 of 100 parts are there, 9 under way, 50 wait, 1 stay where they were; 7 of those that wait cannot begin \
-             before shards have deleted the rows that they keep of them: `forebay shards resume --keep-s 1` does that now"
+             before shards have deleted the rows that they keep of them: see `forebay shards status`"
         );
         let over = Watched { there: 99, waiting: 0, ..watched };
         assert_eq!(

@@ -327,7 +327,7 @@ impl Look<'_> {
         let counts = counts.with_context(|| format!("shard {shard} does not tell its dead letters"))?;
         lease.done();
         let letters: u64 = counts.iter().map(|count| count.letters).sum();
-        let what = "`forebay dead requeue --shard` or `dead purge --shard` decides what becomes of them";
+        let what = "`forebay dead requeue --shard` puts them into the log again, `dead purge --unrequeued --shard` deletes them (conflicts among them)";
         Ok((letters > 0).then(|| format!("shard {shard} has {letters} dead letters: {what}")))
     }
 }

@@ -168,11 +168,13 @@ fn held_up(map: &ShardMap) -> impl Iterator<Item = String> {
     for (_, shard) in map.held_up() {
         *units.entry(shard).or_default() += 1;
     }
-    units.into_iter().map(|(shard, units)| {
-        format!(
-            "{units} of the parts that wait cannot begin before shard {shard} has deleted the rows that it keeps of them: \
-             `forebay shards resume --keep-s 1` does that now"
-        )
+    // Who has let them go already waits for the deleting, which is done piece by piece.
+    let what = match map.queue().pace.keep_s {
+        Some(0 | 1) => "it is at it, a piece at a time",
+        _ => "`forebay shards resume --keep-s 1` has it begin now",
+    };
+    units.into_iter().map(move |(shard, units)| {
+        format!("{units} of the parts that wait cannot begin before shard {shard} has deleted the rows that it keeps of them: {what}")
     })
 }
 

@@ -1,6 +1,7 @@
 //! Which column is what, by its name, in the words that shops use.
 
 use super::sample::{Column, Sample, Shape};
+use super::times;
 
 /// A field that every order or item has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,7 +215,7 @@ impl<'s> Roles<'s> {
     pub(super) fn find(sample: &'s Sample) -> Self {
         let find = |names: &[&str], role: Role| find(sample, names, role);
         let (price, total) = (find(PRICE, Role::Price), find(LINE_TOTAL, Role::Price));
-        Self {
+        let roles = Self {
             order_id: find(ORDER_ID, Role::OrderId),
             customer_id: find(CUSTOMER_ID, Role::CustomerId),
             timestamp: find(TIMESTAMP, Role::Timestamp),
@@ -223,7 +224,18 @@ impl<'s> Roles<'s> {
             quantity: find(QUANTITY, Role::Quantity),
             is_line_total: price.is_none() && total.is_some(),
             price: price.or(total),
-        }
+        };
+        let timestamp = roles.timestamp.or_else(|| {
+            let root = if matches!(sample.shape, Shape::Table { .. }) { "" } else { "$" };
+            let is_free = |column: &&Column| column.name.starts_with(root) && !roles.has(column);
+            sample.columns.iter().filter(is_free).find(|column| times::are_dates(column))
+        });
+        Self { timestamp, ..roles }
+    }
+
+    /// Whether what stands in the column of times says that they are, and its name does not.
+    pub(super) fn is_time_by_values(&self) -> bool {
+        self.timestamp.is_some_and(|column| !TIMESTAMP.contains(&plain(&column.name).as_str()))
     }
 
     /// Whether a column has a role.
@@ -292,6 +304,15 @@ mod tests {
             let found = [roles.order_id, roles.customer_id, roles.timestamp, roles.sku, roles.quantity, roles.price];
             assert_eq!(found.map(|column| column.map_or("", |column| column.name.as_str())), expected);
             assert!(!roles.is_line_total);
+        }
+        // A column of dates is one whatever it is called; of numbers nobody knows that.
+        for (row, expected) in
+            [("1,C,2010-12-02 07:48:00,2", Some("moment")), ("1,C,20101202,2", None), ("1,C,7,2", None)]
+        {
+            let sample = table("order,customer,moment,price", row);
+            let roles = Roles::find(&sample);
+            assert_eq!(roles.timestamp.map(|column| column.name.as_str()), expected, "{row}");
+            assert_eq!(roles.is_time_by_values(), expected.is_some());
         }
         // A bad line changes nothing of what the column is.
         let sample = table(

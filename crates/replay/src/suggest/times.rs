@@ -51,6 +51,16 @@ pub(super) struct TimesFound {
     pub(super) unread: Option<String>,
 }
 
+/// Whether all values can be nothing else than dates: bare numbers could be anything.
+pub(super) fn are_dates(column: &Column) -> bool {
+    let has_parts = |value: &str| value.contains(['-', '/', '.', ':', ' ']) && !value.contains(['e', 'E']);
+    let mut values = column.filled().peekable();
+    values.peek().is_some() && values.all(has_parts) && {
+        let TimesFound { format, unread, .. } = find(column);
+        unread.is_none() && format.is_none_or(|format| format != "epoch" && format != "excel")
+    }
+}
+
 /// Looks for the format that all values have.
 pub(super) fn find(column: &Column) -> TimesFound {
     // Times repeat themselves from line to line.

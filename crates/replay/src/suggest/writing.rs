@@ -125,9 +125,12 @@ impl Writing {
 
     fn timestamp(&mut self, roles: &Roles<'_>) {
         let Some(column) = roles.timestamp else {
-            self.doubt("no column looks like a time, and an order needs one: all have the same here".to_owned());
+            self.decide("no column looks like a time, and an order needs one: name it, or say which all have");
             return self.line("timestamp = { constant = \"2026-01-01T00:00:00Z\" }");
         };
+        if roles.is_time_by_values() {
+            self.doubt(format!("{} is taken for the time of the order by what stands in it", column.name));
+        }
         let TimesFound { format, needs_zone, or, unread } = times::find(column);
         if let Some(unread) = unread {
             self.doubt(format!(

@@ -294,6 +294,7 @@ async fn what_two_shards_have_is_compared_when_somebody_asks() {
     let status = operated.run(&["shards", "status"]).await;
     let held_up = "2 of the parts that wait cannot begin before shard 0 has deleted the rows that it keeps of them";
     assert!(status.code == Some(0) && status.stderr.contains(held_up), "{status:?}");
+    assert!(status.stderr.contains("`forebay shards resume --keep-s 1` has it begin now"), "{status:?}");
     assert_eq!(operated.run(&["shards", "resume", "--keep-s", "0"]).await.code, Some(0));
     settled(&operated, 300).await;
 }

@@ -11,8 +11,10 @@ fn orders(has_further: bool) -> Vec<Value> {
     let order = |n: u32| {
         let is_returned = n.is_multiple_of(3);
         let sign = if is_returned { -1 } else { 1 };
+        // What a shop calls a currency need not be one of the standard's.
+        let currency = ["EUR", "JPY", "BTC"][n as usize % 3];
         let mut order = json!({
-            "order_id": format!("O, \"{n}\""), "customer_id": format!("C{}", n % 5), "currency": if n.is_multiple_of(2) { "EUR" } else { "JPY" },
+            "order_id": format!("O, \"{n}\""), "customer_id": format!("C{}", n % 5), "currency": currency,
             "timestamp": format!("2025-06-30T12:30:00.{n:06}Z"), "kind": if is_returned { "return" } else { "sale" },
             "items": [
                 {"sku": "Ω\r\n,\"", "quantity": 2 * sign, "price": n + 1, "seller_id": null, "size": [42, 42.50, null]},
