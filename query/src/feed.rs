@@ -1,7 +1,7 @@
 //! The feed: what was stored, shard by shard in the order of its log, from a position on. Its reader keeps the position that it has
 //! come to, and goes on from there after a crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forebay_model::{Position, Receipt, ShardId, StreamKind};
@@ -14,7 +14,6 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::answer::{Fact, push_display, push_fact, push_members, push_text};
 use crate::error::ReadError;
-use crate::moved::UnitPlacement;
 use crate::position::patience::Patience;
 use crate::reader::Reader;
 use crate::replica::shard::Shard;
@@ -85,56 +84,65 @@ impl Follower {
     /// Where a shard does not answer, and is not to be left out.
     pub(crate) async fn next(&mut self, rows: usize) -> Result<Piece, ReadError> {
         let subject = self.subject()?;
-        for time in 0..MOVED_MAX {
-            pause_before(time).await;
-            let shards = self.shards(&subject)?;
-            let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
-            let picked = self.reader.app.shards().pick(StreamKind::Logged).await?;
-            let picked = picked.map(|from| from.picked);
-            let gone = self.gone_to_read()?;
-            let of_gone = gone
-                .iter()
-                .map(|&(log, upto)| self.read_gone(log, upto, &shards, &subject, amount, picked.as_deref()).boxed());
-            let reads =
-                shards.iter().map(|shard| self.read(shard, &shards, &subject, amount, picked.as_deref()).boxed());
-            let read = join_all(reads.chain(of_gone)).await;
-            if read.iter().any(|read| matches!(read, Err(ReadError::Moved))) {
-                continue;
-            }
-            let mut piece = Piece::default();
-            let logs = shards.iter().map(|shard| shard.id()).chain(gone.iter().map(|(log, _)| *log));
-            for (log, read) in logs.zip(read) {
-                match read {
-                    Ok(changes) => self.take(log, changes, &mut piece),
-                    Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
-                        error.log();
-                        piece.missing.push(error.shard());
-                    }
-                    Err(error) => return Err(error),
+        let shards: BTreeSet<ShardId> = self.shards(&subject)?.iter().map(|shard| shard.id()).collect();
+        let amount = Amount { rows: rows.div_ceil(shards.len().max(1)), bytes: PIECE_BYTES / shards.len().max(1) };
+        let gone = self.gone_to_read()?;
+        let logs = shards.iter().map(|&log| (log, None)).chain(gone.into_iter().map(|(log, end)| (log, Some(end))));
+        let reads = logs.map(async |(log, end)| (log, self.read(log, end, &shards, &subject, amount).await));
+        let mut piece = Piece::default();
+        for (log, read) in join_all(reads).await {
+            match read {
+                Ok(changes) => self.take(log, changes, &mut piece),
+                Err(ReadError::Shard(error)) if self.partial && error.is_outage() => {
+                    error.log();
+                    piece.missing.push(error.shard());
                 }
+                Err(error) => return Err(error),
             }
-            piece.missing.sort_unstable();
-            piece.missing.dedup();
-            return Ok(piece);
         }
-        Err(ReadError::Moved)
+        piece.missing.sort_unstable();
+        piece.missing.dedup();
+        Ok(piece)
     }
 
-    /// Reads on in the log of one shard: on that shard, and on those that have taken units over, what came with them.
+    /// Reads on in the log of a shard, up to its end where it is gone: on that shard, and where units have moved on all others, too, what came with them. Of each
+    /// unit those rows are given that the shard has from which it is taken.
     async fn read(
         &self,
-        of: &Shard,
-        shards: &[Arc<Shard>],
+        log: ShardId,
+        end: Option<Position>,
+        shards: &BTreeSet<ShardId>,
         subject: &Subject,
         amount: Amount,
-        picked: Option<&UnitPlacement>,
     ) -> Result<Changes, ReadError> {
-        let own = self.read_on(of, of.id(), None, subject, amount, picked).await?;
-        let (Some(upto), Some(_)) = (own.position, picked) else { return Ok(own) };
-        let others = shards.iter().filter(|shard| shard.id() != of.id());
-        let others = others.map(|shard| self.read_on(shard, of.id(), Some(upto), subject, amount, picked));
-        let others = try_join_all(others).await?;
-        Ok(Changes::together(std::iter::once(own).chain(others).collect()))
+        let all = self.reader.app.shards();
+        let (mut parts, mut wanted, mut upto) = (BTreeMap::new(), shards.clone(), end);
+        if upto.is_none() {
+            let own = self.read_on(log, log, None, subject, amount).await?;
+            upto = own.position.filter(|_| all.moved().is_any());
+            if upto.is_none() {
+                return Ok(own);
+            }
+            parts.insert(log, own);
+            wanted.remove(&log);
+        }
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            let reads = wanted.iter().map(async |&shard| {
+                Ok::<_, ReadError>((shard, self.read_on(shard, log, upto, subject, amount).await?))
+            });
+            parts.extend(try_join_all(reads).await?);
+            let said = parts.iter().map(|(&shard, part)| (shard, Arc::clone(&part.units))).collect();
+            let placement = all.placement(StreamKind::Logged, &said, &[])?;
+            if placement.again().is_empty() {
+                for (&shard, part) in &mut parts {
+                    part.changes.retain(|change| placement.shard(change.bucket) == Some(shard));
+                }
+                return Ok(Changes::together(parts.into_values().collect()));
+            }
+            wanted.clone_from(placement.again());
+        }
+        Err(ReadError::Moved)
     }
 
     /// The logs of shards that are gone of which not everything is given yet, each with its end.
@@ -144,43 +152,26 @@ impl Follower {
         Ok(gone.into_iter().filter(|&(log, end)| !is_given(log, end)).collect())
     }
 
-    /// Reads on in the log of a shard that is gone: on those that have taken its units over.
-    async fn read_gone(
-        &self,
-        log: ShardId,
-        end: Position,
-        shards: &[Arc<Shard>],
-        subject: &Subject,
-        amount: Amount,
-        picked: Option<&UnitPlacement>,
-    ) -> Result<Changes, ReadError> {
-        let reads = shards.iter().map(|shard| self.read_on(shard, log, Some(end), subject, amount, picked));
-        Ok(Changes::together(try_join_all(reads).await?))
-    }
-
     /// Reads on in a log, of what is on a shard.
     async fn read_on(
         &self,
-        shard: &Shard,
+        shard: ShardId,
         log: ShardId,
         upto: Option<Position>,
         subject: &Subject,
         amount: Amount,
-        picked: Option<&UnitPlacement>,
     ) -> Result<Changes, ReadError> {
-        let buckets = picked.map(|picked| picked.buckets(shard.id()));
-        let behind = self.at.get(&log).copied();
-        let changes = shard
+        let moved = self.reader.app.shards().moved();
+        let known = moved.said(StreamKind::Logged, shard);
+        let stretch = Stretch { log, behind: self.at.get(&log).copied(), upto };
+        let of = self.reader.app.shards().get(shard)?;
+        let changes = of
             .with_connection("changes", &|connection| {
-                let (subject, buckets) = (subject.clone(), buckets.clone());
-                async move {
-                    let stretch = Stretch { log, behind, upto, buckets: buckets.as_deref() };
-                    Changes::read(connection, &subject, stretch, amount).await
-                }
-                .boxed()
+                let (subject, known) = (subject.clone(), known.clone());
+                async move { Changes::read(connection, &subject, stretch, amount, known.as_ref()).await }.boxed()
             })
             .await?;
-        self.reader.app.shards().check_mark(StreamKind::Logged, shard.id(), changes.mark, picked)?;
+        moved.remember(StreamKind::Logged, shard, &changes.units);
         Ok(changes)
     }
 

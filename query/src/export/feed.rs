@@ -1,10 +1,8 @@
 //! The rows of one source, read ahead: while one piece is written out, the next one is read.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::ShardId;
 use forebay_shard::read::OrderRow;
 use forebay_task::Backoff;
 use tokio::sync::{Semaphore, mpsc};
@@ -13,6 +11,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::error::ReadError;
+use crate::list::hand::{Hand, Piece};
 use crate::list::source::Source;
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
@@ -27,18 +26,17 @@ const PIECE_BYTES: usize = 512 << 10;
 /// How long to wait for a shard before it is asked again.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
-/// Rows that were read together.
-struct Piece {
-    rows: VecDeque<OrderRow>,
+/// What was read together.
+struct Batch {
+    hand: Hand,
     is_last: bool,
 }
 
 /// The rows of one source.
 pub(super) struct Feed {
-    shard: ShardId,
-    rows: VecDeque<OrderRow>,
-    /// Empty behind the last piece.
-    pieces: Option<mpsc::Receiver<Result<Piece, ReadError>>>,
+    hand: Hand,
+    /// Empty behind the last batch.
+    batches: Option<mpsc::Receiver<Result<Batch, ReadError>>>,
 }
 
 /// Reads the pieces of a source.
@@ -63,36 +61,32 @@ impl Feed {
         give_up: Duration,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let (shard, rows) = (source.shard_id(), source.take_rows());
+        let hand = source.hand().take();
         if source.is_read() {
-            return Self { shard, rows, pieces: None };
+            return Self { hand, batches: None };
         }
-        // One piece lies ready while the one before it is written out.
-        let (sender, pieces) = mpsc::channel(1);
+        // One batch lies ready while the one before it is written out.
+        let (sender, batches) = mpsc::channel(1);
         let told = source.read_at().clone();
         let mut reader = Reader { told, source, patience, reads, give_up, rows: ROWS_MAX };
-        reader.note(&rows);
+        reader.note(&hand);
         tasks.spawn(reader.run(sender));
-        Self { shard, rows, pieces: Some(pieces) }
+        Self { hand, batches: Some(batches) }
     }
 
-    pub(super) fn head(&self) -> Option<&OrderRow> {
-        self.rows.front()
+    pub(super) fn hand(&mut self) -> &mut Hand {
+        &mut self.hand
     }
 
-    pub(super) fn pop(&mut self) -> Option<OrderRow> {
-        self.rows.pop_front()
-    }
-
-    /// Makes sure that the next row is in hand, if there is one.
+    /// Makes sure that something is in hand.
     pub(super) async fn fill(&mut self) -> Result<(), ReadError> {
-        while self.rows.is_empty() {
-            let Some(pieces) = &mut self.pieces else { return Ok(()) };
-            // A reader that ends without its last piece has failed, whatever became of it.
-            let piece = pieces.recv().await.ok_or(ReadError::Missing(vec![self.shard]))??;
-            self.rows = piece.rows;
-            if piece.is_last {
-                self.pieces = None;
+        while self.hand.is_empty() {
+            let Some(batches) = &mut self.batches else { return Ok(()) };
+            // A reader that ends without its last batch has failed, whatever became of it.
+            let batch = batches.recv().await.ok_or(ReadError::Missing(vec![self.hand.shard()]))??;
+            self.hand.extend(batch.hand);
+            if batch.is_last {
+                self.batches = None;
             }
         }
         Ok(())
@@ -100,12 +94,12 @@ impl Feed {
 }
 
 impl Reader {
-    async fn run(mut self, pieces: mpsc::Sender<Result<Piece, ReadError>>) {
+    async fn run(mut self, batches: mpsc::Sender<Result<Batch, ReadError>>) {
         loop {
-            // First the place and then the piece: no more than one lies ready.
-            let Ok(place) = pieces.reserve().await else { return };
+            // First the place and then the batch: no more than one lies ready.
+            let Ok(place) = batches.reserve().await else { return };
             let read = self.read().await;
-            let is_over = read.as_ref().map_or(true, |piece| piece.is_last);
+            let is_over = read.as_ref().map_or(true, |batch| batch.is_last);
             place.send(read);
             if is_over {
                 return;
@@ -113,8 +107,8 @@ impl Reader {
         }
     }
 
-    /// Reads a piece; again, where the shard is away for a while.
-    async fn read(&mut self) -> Result<Piece, ReadError> {
+    /// Reads a batch; again, where the shard is away for a while.
+    async fn read(&mut self) -> Result<Batch, ReadError> {
         let (began, mut backoff) = (Instant::now(), RETRY);
         loop {
             let error = match self.attempt().await {
@@ -127,9 +121,9 @@ impl Reader {
             backoff.wait().await;
         }
         self.check()?;
-        let rows = self.source.take_rows();
-        self.note(&rows);
-        Ok(Piece { rows, is_last: self.source.is_read() })
+        let hand = self.source.hand().take();
+        self.note(&hand);
+        Ok(Batch { hand, is_last: self.source.is_read() })
     }
 
     async fn attempt(&mut self) -> Result<(), ReadError> {
@@ -148,9 +142,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Sizes the next piece by the last one.
-    fn note(&mut self, rows: &VecDeque<OrderRow>) {
-        self.rows = rows_of_next(rows.len(), rows.iter().map(OrderRow::bytes).sum());
+    /// Sizes the next batch by the last one.
+    fn note(&mut self, hand: &Hand) {
+        let bytes = hand.pieces().flat_map(Piece::rows).map(OrderRow::bytes).sum();
+        self.rows = rows_of_next(hand.len(), bytes);
     }
 }
 

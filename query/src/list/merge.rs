@@ -1,17 +1,17 @@
-//! The rows of several shards as one list: a k-way merge that holds one piece of each shard. Each unit's rows are those of one shard; where units change hands
-//! on the way, the list goes on behind its last row from where they are then.
+//! The rows of several shards as one list: a k-way merge that holds some pieces of each shard, of which [`picking`](crate::list::picking) takes the rows.
 
 use std::sync::Arc;
 
-use forebay_model::{ShardId, StreamKind};
+use forebay_model::{ShardId, StreamKind, Tenant};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Direction, Key, KeyRef, OrderRow, Subject};
+use forebay_shard::read::{Key, OrderRow, Subject};
 use futures::future::join_all;
 
 use crate::error::ReadError;
+use crate::list::picking::{Next, Picking};
 use crate::list::scan::Scan;
 use crate::list::source::Source;
-use crate::moved::UnitPlacement;
+use crate::moved::{Said, UnitPlacement};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
 use crate::replica::shards::Shards;
@@ -23,6 +23,9 @@ pub(crate) struct Merge {
     reads: Vec<(ShardId, Subject)>,
     scan: Scan,
     sources: Vec<Source>,
+    picking: Picking,
+    /// The next row, where it was taken already.
+    head: Option<OrderRow>,
     /// What a request waits for.
     patience: Patience,
     /// What each source waits for.
@@ -52,6 +55,8 @@ impl Merge {
             reads,
             scan: scan.clone(),
             sources: Vec::new(),
+            picking: Picking::new(scan.direction, Tenant::none().clone()),
+            head: None,
             settled: patience.clone(),
             patience,
             missing: Vec::new(),
@@ -60,7 +65,7 @@ impl Merge {
             read_before: ReadAt::default(),
         };
         if merge.subject_of_all().is_none() || !shards.moved().is_any() {
-            merge.open_with(&merge.reads.clone(), None)?;
+            merge.open_with(&merge.reads.clone(), false)?;
         }
         Ok(merge)
     }
@@ -70,43 +75,43 @@ impl Merge {
         self.subject().filter(|subject| subject.unit().is_none()).cloned()
     }
 
-    fn open_with(
-        &mut self,
-        reads: &[(ShardId, Subject)],
-        picked: Option<&Arc<UnitPlacement>>,
-    ) -> Result<(), ReadError> {
+    fn open_with(&mut self, reads: &[(ShardId, Subject)], has_moved: bool) -> Result<(), ReadError> {
         let (mut unknown, mut sources) = (Vec::new(), Vec::with_capacity(reads.len()));
         for (shard, subject) in reads.iter().filter(|(shard, _)| !self.missing.contains(shard)) {
             match self.shards.get(*shard) {
-                Ok(shard) => sources.extend(self.scan.filter.parts().map(|part| {
-                    Source::new(
-                        self.shards.clone(),
-                        Arc::clone(&shard),
-                        (subject.clone(), picked.cloned()),
-                        &self.scan,
-                        part,
-                    )
+                Ok(shard) => sources.extend(self.scan.filter.parts().enumerate().map(|part| {
+                    let of = (subject.clone(), has_moved);
+                    Source::new(self.shards.clone(), Arc::clone(&shard), of, &self.scan, part)
                 })),
                 Err(error) => unknown.push(error),
             }
         }
         (self.sources, self.is_open) = (sources, true);
+        self.picking = self.new_picking();
         self.note_outages(&unknown)
     }
 
-    /// Begins anew behind the last row that was given: units have moved, or may have.
+    /// Begins anew behind the last row that was given, on the shards of the newest map.
     async fn open(&mut self) -> Result<(), ReadError> {
         if std::mem::take(&mut self.has_given) {
             self.read_before = self.read_at();
         }
         let Some(subject) = self.subject_of_all() else { return Err(ReadError::Moved) };
+        let has_moved = self.shards.moved().is_any();
         self.settled = self.shards.settle(StreamKind::Logged, &self.patience).await?;
-        let Some(from) = self.shards.pick(StreamKind::Logged).await? else {
-            return self.open_with(&self.reads.clone(), None);
-        };
-        self.note_outages(&from.outages)?;
-        let reads: Vec<_> = from.picked.shards().map(|shard| (shard, subject.clone())).collect();
-        self.open_with(&reads, Some(&from.picked))
+        let reads: Vec<_> = self.shards.moved().map()?.shards().map(|shard| (shard, subject.clone())).collect();
+        self.open_with(&reads, has_moved)
+    }
+
+    /// Picks rows, of which none was given yet.
+    pub(crate) fn new_picking(&self) -> Picking {
+        let tenant = self.subject().map_or_else(|| Tenant::none().clone(), |subject| subject.tenant().clone());
+        Picking::new(self.scan.direction, tenant)
+    }
+
+    /// From where each unit is read, by what the shards say that are read.
+    pub(crate) fn placement(&self, said: &Said) -> Result<Arc<UnitPlacement>, ReadError> {
+        self.shards.placement(StreamKind::Logged, said, &self.missing)
     }
 
     /// Reads the first rows of every source, for a walk that will want `wanted`.
@@ -125,10 +130,6 @@ impl Merge {
         self.scan.last = last.unwrap_or_else(|| self.scan.last.clone());
         self.is_open = false;
         self.fill(wanted).await
-    }
-
-    pub(crate) fn direction(&self) -> Direction {
-        self.scan.direction
     }
 
     /// What its sources wait for.
@@ -165,34 +166,44 @@ impl Merge {
 
     /// The next row of the list. `wanted` says how many more will be asked for, this one included.
     pub(crate) async fn next(&mut self, wanted: usize) -> Result<Option<OrderRow>, ReadError> {
-        self.fill(wanted).await?;
-        let Some(first) = self.first() else { return Ok(None) };
-        let row = self.sources[first].pop();
-        // The same order may stand in two parts of a filter.
-        if let Some(row) = &row {
-            for source in &mut self.sources {
-                if source.head().is_some_and(|other| other.key() == row.key()) {
-                    source.pop();
-                }
-            }
-            self.scan.last = row.key().to_key();
-            self.has_given = true;
+        match self.head.take() {
+            Some(row) => Ok(Some(row)),
+            None => self.take(wanted).await,
         }
-        Ok(row)
     }
 
     /// Whether there is a further row.
     pub(crate) async fn has_more(&mut self) -> Result<bool, ReadError> {
-        self.fill(1).await?;
-        Ok(self.first().is_some())
+        if self.head.is_none() {
+            self.head = self.take(1).await?;
+        }
+        Ok(self.head.is_some())
     }
 
-    /// The source whose next row comes first.
-    fn first(&self) -> Option<usize> {
-        first_of(self.sources.iter().map(|source| source.head().map(OrderRow::key)), self.scan.direction)
+    async fn take(&mut self, wanted: usize) -> Result<Option<OrderRow>, ReadError> {
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            loop {
+                self.fill(wanted).await?;
+                let (hands, missing) = (self.sources.iter_mut().map(Source::hand), &self.missing);
+                let place = |said: &Said| self.shards.placement(StreamKind::Logged, said, missing);
+                match self.picking.next(hands, place)? {
+                    Next::Row(row) => {
+                        self.scan.last = row.key().to_key();
+                        self.has_given = true;
+                        return Ok(Some(row));
+                    }
+                    Next::End => return Ok(None),
+                    Next::Read => {}
+                    Next::Anew => break,
+                }
+            }
+            self.is_open = false;
+        }
+        Err(ReadError::Moved)
     }
 
-    /// Reads on where the next row is not known.
+    /// Makes sure that something is in hand of every source.
     async fn fill(&mut self, wanted: usize) -> Result<(), ReadError> {
         for time in 0..MOVED_MAX {
             pause_before(time).await;
@@ -207,7 +218,7 @@ impl Merge {
         Err(ReadError::Moved)
     }
 
-    /// Reads on, at the same time, where the next row is not known.
+    /// Reads on, at the same time, where it is not known what comes next.
     async fn fill_all(&mut self, wanted: usize) -> Result<(), ReadError> {
         while self.sources.iter().any(Source::is_empty_handed) {
             let rows = rows_of_each(wanted, self.sources.len());
@@ -235,12 +246,6 @@ impl Merge {
         }
         if outages.is_empty() || self.scan.partial { Ok(()) } else { Err(ReadError::Missing(self.missing.clone())) }
     }
-}
-
-/// The place of the head that comes first, among those that there are.
-pub(crate) fn first_of<'a>(heads: impl Iterator<Item = Option<KeyRef<'a>>>, direction: Direction) -> Option<usize> {
-    let heads = heads.enumerate().filter_map(|(place, head)| Some((place, head?)));
-    heads.reduce(|a, b| if direction.is_before(b.1, a.1) { b } else { a }).map(|(place, _)| place)
 }
 
 /// How many rows to ask each source for. Orders are spread evenly over the shards, so each will have about its share of the

@@ -4,16 +4,19 @@
 //! Only where facts may be owed to the index, what it does not lead to is looked for on every shard, one id after the other, as a single order is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use forebay_model::{Bucket, CustomerId, OrderId, ShardId, StreamKind, Timestamp};
 use forebay_service::Problem;
+use forebay_shard::ShardError;
 use forebay_shard::read::{Batch, OrderOf, OrderRow, Span, Statement, Subject};
 use futures::future::join_all;
 
 use super::{Lookup, OrdersByCustomer, SAME_ID_MAX};
 use crate::error::ReadError;
 use crate::position::derivations::Owing;
-use crate::unit::pick::have_moved;
+use crate::replica::wait::RowsAfter;
+use crate::unit::pick::{MOVED_MAX, pause_before};
 
 /// The most bytes of orders that are read for one request.
 const BYTES_MAX: usize = 16 << 20;
@@ -162,35 +165,90 @@ impl Lookup<'_> {
         wanted: &Wanted<T>,
         batch: impl for<'b> Fn(&'b [T]) -> Batch<'b> + Send + Sync,
     ) -> Result<Vec<OrderRow>, ReadError> {
-        let mut answers = Vec::new();
-        for number in 0.. {
-            let (picked, patience) = self.shards.round(kind, number, &self.patience).await?;
-            let mut by_shard: BTreeMap<ShardId, Vec<T>> = BTreeMap::new();
-            for &(bucket, wanted) in wanted {
-                // Where nobody has it who could be asked, the shard that the map names is one of those that are out.
+        let (shards, mut rest, mut rows) = (self.shards, wanted.clone(), Vec::new());
+        // Whether the shards were asked for this what they say.
+        let mut is_fresh = false;
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            let has_moved = shards.moved().is_any();
+            let patience = shards.settle(kind, &self.patience).await?;
+            let (picked, outages) = shards.pick(kind, &self.missing).await?;
+            // Where nobody has it who could be asked, the shard that the map names says why.
+            let asked = |bucket: Bucket| {
                 let shard = picked.as_ref().and_then(|picked| picked.shard(bucket));
-                by_shard.entry(shard.unwrap_or_else(|| self.map.shard(kind, bucket))).or_default().push(wanted);
-            }
-            by_shard.retain(|shard, _| !self.missing.contains(shard));
-            let (shards, patience, picked, batch) = (self.shards, &patience, picked.as_deref(), &batch);
-            let reads = by_shard.into_iter().map(|(shard, wanted)| async move {
-                let statement = Statement::batch(subject, batch(&wanted), SAME_ID_MAX, BYTES_MAX);
-                (shard, shards.read_picked(shard, &statement, patience, picked).await)
+                shard.unwrap_or_else(|| self.map.shard(kind, bucket))
+            };
+            let by_shard = group(rest.iter().map(|&(bucket, wanted)| (asked(bucket), wanted)), &self.missing);
+            let reads = by_shard.iter().map(async |(&shard, wanted)| {
+                let statement = Statement::batch(subject, batch(wanted), SAME_ID_MAX, BYTES_MAX);
+                let read = async { shards.read_all(&*shards.get(shard)?, &statement, &patience, has_moved).await };
+                (shard, read.await)
             });
-            answers = join_all(reads).await;
-            if !have_moved(&answers) {
-                break;
+            let answers = join_all(reads).await;
+            if answers.iter().any(|(_, answer)| matches!(answer, Err(ReadError::Moved))) {
+                continue;
             }
-        }
-        let mut rows = Vec::new();
-        for (shard, answer) in answers {
-            if answer.as_ref().is_ok_and(|after| after.rows.is_cut) {
-                return Err(too_large().into());
+            let units = |answer: &Result<RowsAfter, _>| answer.as_ref().ok().map(|after| Arc::clone(&after.rows.units));
+            let units = answers.iter().filter_map(|(shard, answer)| Some((*shard, units(answer)?))).collect();
+            let out: Vec<_> = self.missing.iter().copied().chain(outages.iter().map(ShardError::shard)).collect();
+            let now =
+                picked.as_ref().map(|picked| shards.placement(kind, &picked.said_with(units), &out)).transpose()?;
+            // Rows that a shard has released are those of the unit as long as no other shard owns it, which has to say so now.
+            let is_from = |shard: ShardId, bucket: Bucket| {
+                now.as_ref().is_none_or(|now| now.shard(bucket) == Some(shard) && (is_fresh || now.is_owned(bucket)))
+            };
+            let is_nowhere = |bucket: Bucket| {
+                now.as_ref().is_some_and(|now| is_fresh && now.again().is_empty() && now.shard(bucket).is_none())
+            };
+            let places: Vec<(ShardId, bool, bool)> = rest
+                .iter()
+                .map(|&(bucket, _)| (asked(bucket), is_from(asked(bucket), bucket), is_nowhere(bucket)))
+                .collect();
+            let mut found = Vec::new();
+            for (shard, answer) in answers {
+                if answer.as_ref().is_ok_and(|after| after.rows.is_cut) {
+                    return Err(too_large().into());
+                }
+                found.extend(self.note(kind.on(shard), answer)?.into_iter().map(|row| (shard, row)));
             }
-            rows.extend(self.note(kind.on(shard), answer)?);
+            let is_there =
+                |shard, row: &OrderRow| self.bucket_in(kind, row).is_some_and(|bucket| is_from(shard, bucket));
+            rows.extend(found.into_iter().filter(|(shard, row)| is_there(*shard, row)).map(|(_, row)| row));
+            if places.iter().any(|&(_, _, is_nowhere)| is_nowhere) {
+                for outage in &outages {
+                    self.miss(outage);
+                }
+            }
+            let mut places = places.into_iter();
+            let is_left = |(asked, is_found, is_nowhere): (ShardId, bool, bool)| {
+                !is_found && !is_nowhere && !self.missing.contains(&asked)
+            };
+            rest.retain(|_| places.next().is_some_and(is_left));
+            if rest.is_empty() {
+                return Ok(rows);
+            }
+            self.map.shards().for_each(|shard| shards.moved().forget(kind, shard));
+            is_fresh = true;
         }
-        Ok(rows)
+        Err(ReadError::Moved)
     }
+
+    /// The bucket by which a row was found that is read from a kind of streams.
+    fn bucket_in(&self, kind: StreamKind, row: &OrderRow) -> Option<Bucket> {
+        match kind {
+            StreamKind::Logged => self.bucket_of(row),
+            StreamKind::Derived => Some(Bucket::of_key(self.tenant(), row.order_id())),
+        }
+    }
+}
+
+/// What is wanted of each shard but those that are missing.
+fn group<T>(wanted: impl Iterator<Item = (ShardId, T)>, missing: &[ShardId]) -> BTreeMap<ShardId, Vec<T>> {
+    let mut by_shard: BTreeMap<ShardId, Vec<T>> = BTreeMap::new();
+    for (shard, wanted) in wanted.filter(|(shard, _)| !missing.contains(shard)) {
+        by_shard.entry(shard).or_default().push(wanted);
+    }
+    by_shard
 }
 
 /// Whose an order is, and when it was, as the index has it.

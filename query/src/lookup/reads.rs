@@ -8,14 +8,13 @@ use forebay_model::touched::view_key;
 use forebay_model::{Bucket, CustomerId, Lane, OrderId, StreamId, StreamKind};
 use forebay_shard::ShardError;
 use forebay_shard::read::{Direction, OrderRow, Read, Span, Statement, Subject, Windows};
-use futures::future::join_all;
 
 use super::{Entries, Lookup, OrdersByCustomer, SAME_ID_MAX};
 use crate::cache::Watch;
 use crate::error::ReadError;
 use crate::position::patience::Patience;
 use crate::replica::wait::RowsAfter;
-use crate::unit::pick::have_moved;
+use crate::unit::pick::Agreement;
 use crate::unit::{Places, UnitRows};
 
 /// More than any one order.
@@ -121,20 +120,10 @@ impl Lookup<'_> {
     /// What the index will have of an order id, from every shard that may have stored such an order.
     pub(super) async fn everywhere(&mut self, subject: &Subject, order_id: &OrderId) -> Result<Entries, ReadError> {
         let statement = Statement::times(subject, order_id.as_str(), SAME_ID_MAX, BYTES_MAX);
-        let mut answers = Vec::new();
-        for number in 0.. {
-            let (picked, patience) = self.shards.round(StreamKind::Logged, number, &self.patience).await?;
-            let (shards, statement, patience, picked) = (self.shards, &statement, &patience, picked.as_deref());
-            let all = self.map.shards().filter(|shard| !self.missing.contains(shard));
-            let reads =
-                all.map(|shard| async move { (shard, shards.read_picked(shard, statement, patience, picked).await) });
-            answers = join_all(reads).await;
-            if !have_moved(&answers) {
-                break;
-            }
-        }
+        let (all, known) = (self.map.shards(), Agreement::Known);
+        let read = self.shards.read_together(all, &self.missing, &statement, &self.patience, known).await?;
         let mut entries = Entries::new();
-        for (shard, answer) in answers {
+        for (shard, answer) in read.answers {
             let rows = self.note(statement.stream().on(shard), answer)?;
             entries.extend(rows.into_iter().map(|row| (row.customer_id().to_owned(), row.ordered_at())));
         }
@@ -207,7 +196,7 @@ impl Lookup<'_> {
         shard.map(|shard| shard.windows(lane)).map_err(|error| self.miss(&error)).ok()
     }
 
-    fn miss(&mut self, error: &ShardError) {
+    pub(super) fn miss(&mut self, error: &ShardError) {
         error.log();
         self.missing.push(error.shard());
     }

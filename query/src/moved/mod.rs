@@ -12,7 +12,7 @@ use forebay_shard::read::ShardOwnership;
 
 use crate::error::ReadError;
 
-pub(crate) use placement::UnitPlacement;
+pub(crate) use placement::{Said, UnitPlacement};
 
 /// What is known of units that move.
 #[derive(Debug, Default)]
@@ -68,13 +68,13 @@ impl Moved {
         lock(&self.said).get(&stream.on(shard)).cloned()
     }
 
-    pub(crate) fn remember(&self, stream: StreamKind, shard: ShardId, said: ShardOwnership) -> Arc<ShardOwnership> {
-        let said = Arc::new(said);
-        lock(&self.said).insert(stream.on(shard), Arc::clone(&said));
-        said
+    /// Remembers what a shard says, for who reads there next.
+    pub(crate) fn remember(&self, stream: StreamKind, shard: ShardId, said: &Arc<ShardOwnership>) {
+        self.note(said.mark);
+        lock(&self.said).insert(stream.on(shard), Arc::clone(said));
     }
 
-    /// A shard says something else by now.
+    /// A shard says something else by now, of which nothing is known.
     pub(crate) fn forget(&self, stream: StreamKind, shard: ShardId) {
         lock(&self.said).remove(&stream.on(shard));
     }

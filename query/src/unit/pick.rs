@@ -1,227 +1,180 @@
 //! All units, each from one shard: what a read over several shards goes by.
 //!
-//! What the shards say of all units is remembered with their marks. Beside the rows of each statement stands the mark of that snapshot: as long as it is the one that was
-//! gone by, the states are those in the snapshot of the rows.
+//! A statement over all units gives what its shard says of them, in the snapshot of the rows, but where that is what is known already. So what is read of several shards
+//! tells by itself from which of them each unit is taken, whatever changes hands meanwhile. Only where two snapshots do not go together, because one is older than what
+//! the other says, that shard is read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_model::{ShardId, ShardMap, StreamKind};
+use forebay_model::{ShardId, StreamKind};
 use forebay_shard::ShardError;
-use forebay_shard::read::{Rows, ShardOwnership, Statement};
+use forebay_shard::read::Statement;
 use futures::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::error::ReadError;
-use crate::moved::UnitPlacement;
+use crate::moved::{Said, UnitPlacement};
 use crate::position::patience::Patience;
+use crate::replica::shard::Shard;
 use crate::replica::shards::Shards;
 use crate::replica::wait::RowsAfter;
 
-/// How long shards are asked again that have not agreed.
-const AGREE_MAX: Duration = Duration::from_secs(3);
-/// So often in a row, without a row between, a read of several shards is begun, where units move meanwhile.
+/// So often in a row, without a row between, something is read again of several shards, because it does not go together.
 pub(crate) const MOVED_MAX: usize = 100;
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// Whether units have moved while shards were read together.
-pub(crate) fn have_moved<T>(answers: &[(ShardId, Result<T, ReadError>)]) -> bool {
-    answers.iter().any(|(_, answer)| matches!(answer, Err(ReadError::Moved)))
-}
-
-/// Before something is done that often for that units have moved: a replica may have to come as far as its primary.
+/// Before something is done that often because units have moved: a replica may have to come as far as its primary.
 pub(crate) async fn pause_before(time: usize) {
     if time > 1 {
         sleep(ASK_EVERY).await;
     }
 }
 
-/// What is picked, and the shards that could not be asked.
-pub(crate) struct PickedFrom {
-    pub(crate) picked: Arc<UnitPlacement>,
-    pub(crate) outages: Vec<ShardError>,
+/// What shards have answered that go together.
+pub(crate) struct Together {
+    /// That of each, or why it could not be asked.
+    pub(crate) answers: BTreeMap<ShardId, Result<RowsAfter, ReadError>>,
+    /// From where each unit is taken; nothing where nothing has moved.
+    pub(crate) placement: Option<Arc<UnitPlacement>>,
 }
 
-impl PickedFrom {
-    /// The shards that are to be read, those that could not be asked among them.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + '_ {
-        self.picked.shards().chain(self.outages.iter().map(ShardError::shard))
-    }
+/// What is to go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// Of each unit one shard is to be known that has it.
+    Known,
+    /// No other is to have it, too.
+    Once,
 }
 
 impl Shards {
-    /// Picks for each unit the shard that it is read from. `None` where nothing has ever moved: then it is the one that the map names.
-    pub(crate) async fn pick(&self, stream: StreamKind) -> Result<Option<PickedFrom>, ReadError> {
-        if !self.moved().is_any() {
-            return Ok(None);
-        }
-        let until = Instant::now() + AGREE_MAX;
-        let mut named = BTreeSet::new();
-        loop {
-            let map = self.moved().map()?;
-            let shards: BTreeSet<ShardId> = map.shards().chain(named.iter().copied()).collect();
-            let asked = shards.iter().map(async |&shard| (shard, self.said(stream, shard).await));
-            let (mut said, mut outages) = (BTreeMap::new(), Vec::new());
-            for (shard, answer) in join_all(asked).await {
-                match answer {
-                    Ok(answer) => drop(said.insert(shard, answer)),
-                    Err(ReadError::Shard(error)) if error.is_outage() => outages.push(error),
-                    Err(error) => return Err(error),
-                }
-            }
-            match self.picked(stream, &map, &said, &outages) {
-                Ok(picked) => return Ok(Some(PickedFrom { picked, outages })),
-                Err(again) if Instant::now() < until => {
-                    self.moved().forget(stream, again);
-                    if !named.insert(again) {
-                        sleep(ASK_EVERY).await;
-                    }
-                }
-                Err(again) => return Err(ReadError::Missing(vec![again])),
-            }
-        }
-    }
-
-    /// Picks for the round of that number, from 0, of reading several shards together, and says what each of them has to hold. Another round follows where units have
-    /// moved meanwhile: where any of the reads ends with [`ReadError::Moved`].
+    /// Runs a statement over all units on a shard. What the shard says of them comes with the rows. `has_moved` says whether what is waited for was settled for units that
+    /// have moved.
     ///
     /// # Errors
-    /// [`ReadError::Moved`] where there were too many.
-    pub(crate) async fn round(
+    /// [`ReadError::Moved`] where it was not, and they have.
+    pub(crate) async fn read_all(
         &self,
-        kind: StreamKind,
-        number: usize,
-        patience: &Patience,
-    ) -> Result<(Option<Arc<UnitPlacement>>, Patience), ReadError> {
-        if number >= MOVED_MAX {
-            return Err(ReadError::Moved);
-        }
-        pause_before(number).await;
-        let settled = self.settle(kind, patience).await?;
-        Ok((self.pick(kind).await?.map(|from| from.picked), settled))
-    }
-
-    /// Runs a statement on a shard as one of several that are read together.
-    pub(crate) async fn read_picked(
-        &self,
-        shard: ShardId,
+        shard: &Shard,
         statement: &Statement<'_>,
         patience: &Patience,
-        picked: Option<&UnitPlacement>,
+        has_moved: bool,
     ) -> Result<RowsAfter, ReadError> {
-        let after = self.read_after(&*self.get(shard)?, statement, patience).await?;
-        self.check_picked(statement.stream(), shard, &after.rows, picked)?;
-        Ok(after)
+        let known = self.moved().said(statement.stream(), shard.id());
+        let after = self.read_after(shard, &statement.knowing(known), patience).await?;
+        self.moved().remember(statement.stream(), shard.id(), &after.rows.units);
+        if after.rows.said.mark != 0 && !has_moved { Err(ReadError::Moved) } else { Ok(after) }
     }
 
-    /// Checks that rows are of a snapshot in which the shard says of all units what was gone by; by none, where nothing has moved.
+    /// Reads shards together: those again whose snapshots are too old for what others say, until they agree. A shard of `missing` is not asked.
     ///
     /// # Errors
-    /// [`ReadError::Moved`], whereupon the units have to be picked again.
-    pub(crate) fn check_picked(
+    /// What a shard says that can be asked. [`ReadError::Moved`] where they do not agree.
+    pub(crate) async fn read_together(
         &self,
-        stream: StreamKind,
-        shard: ShardId,
-        rows: &Rows,
-        picked: Option<&UnitPlacement>,
-    ) -> Result<(), ReadError> {
-        self.check_mark(stream, shard, rows.said.mark, picked)
-    }
-
-    /// The same, of that mark.
-    ///
-    /// # Errors
-    /// As [`Shards::check_picked`].
-    pub(crate) fn check_mark(
-        &self,
-        stream: StreamKind,
-        shard: ShardId,
-        mark: i64,
-        picked: Option<&UnitPlacement>,
-    ) -> Result<(), ReadError> {
-        self.moved().note(mark);
-        let expected = picked.map_or(0, |picked| picked.mark(shard));
-        if mark == expected {
-            return Ok(());
+        shards: impl Iterator<Item = ShardId>,
+        missing: &[ShardId],
+        statement: &Statement<'_>,
+        patience: &Patience,
+        agreement: Agreement,
+    ) -> Result<Together, ReadError> {
+        let (all, stream): (BTreeSet<ShardId>, _) = (shards.collect(), statement.stream());
+        let (mut answers, mut wanted, mut settled) = (BTreeMap::new(), all.clone(), None);
+        for time in 0..MOVED_MAX {
+            pause_before(time).await;
+            let (has_moved, patience) = match &settled {
+                Some(settled) => (true, settled),
+                None => {
+                    let has_moved = self.moved().is_any();
+                    let now = self.settle(stream, patience).await?;
+                    if has_moved { (true, &*settled.insert(now)) } else { (false, patience) }
+                }
+            };
+            wanted.retain(|shard| !missing.contains(shard));
+            let reads = wanted.iter().map(async |&shard| {
+                let read = async { self.read_all(&*self.get(shard)?, statement, patience, has_moved).await };
+                (shard, read.await)
+            });
+            answers.extend(join_all(reads).await);
+            let (mut said, mut out) = (Said::new(), missing.to_vec());
+            let mut is_new = false;
+            for (&shard, answer) in &answers {
+                match answer {
+                    Ok(after) => drop(said.insert(shard, Arc::clone(&after.rows.units))),
+                    Err(ReadError::Moved) => is_new = true,
+                    Err(_) => out.push(shard),
+                }
+            }
+            if is_new {
+                wanted.clone_from(&all);
+                continue;
+            }
+            if said.values().all(|said| said.mark == 0) {
+                return Ok(Together { answers, placement: None });
+            }
+            let placement = self.placement(stream, &said, &out)?;
+            wanted.clone_from(placement.again());
+            if agreement == Agreement::Once {
+                wanted.extend(placement.doubled());
+            }
+            if wanted.is_empty() {
+                return Ok(Together { answers, placement: Some(placement) });
+            }
         }
-        self.moved().forget(stream, shard);
         Err(ReadError::Moved)
     }
 
-    /// Picks from snapshots of these marks, each of whatever moment: what the shards say in just these snapshots. Those of `outages` could not be read.
-    ///
-    /// # Errors
-    /// [`ReadError::Moved`] where that is not known any more, or they do not go together: then they have to be read again.
-    pub(crate) async fn pick_of(
+    /// Picks for each unit the shard that it is read from, by what shards have last said, and gives why some could not be asked. No placement where nothing has ever moved:
+    /// then it is the shard that the map names. A shard of `missing` is not asked.
+    pub(crate) async fn pick(
         &self,
         stream: StreamKind,
-        marks: &[(ShardId, i64)],
-        outages: &[ShardError],
+        missing: &[ShardId],
+    ) -> Result<(Option<Arc<UnitPlacement>>, Vec<ShardError>), ReadError> {
+        if !self.moved().is_any() {
+            return Ok((None, Vec::new()));
+        }
+        let (mut said, mut outages) = (Said::new(), Vec::new());
+        let map = self.moved().map()?;
+        let asked = map.shards().filter(|shard| !missing.contains(shard)).map(async |shard| {
+            let known = self.moved().said(stream, shard);
+            let now = async { Ok(Arc::new(self.said_now(stream, shard).await?)) };
+            (shard, if let Some(known) = known { Ok(known) } else { now.await })
+        });
+        for (shard, answer) in join_all(asked).await {
+            match answer {
+                Ok(units) => {
+                    self.moved().remember(stream, shard, &units);
+                    said.insert(shard, units);
+                }
+                Err(ReadError::Shard(error)) if error.is_outage() => outages.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let out: Vec<_> = missing.iter().copied().chain(outages.iter().map(ShardError::shard)).collect();
+        Ok((Some(self.placement(stream, &said, &out)?), outages))
+    }
+
+    /// From where each unit is taken, by what shards say, each in a snapshot. Those of `missing` could not be asked.
+    ///
+    /// # Errors
+    /// Where there is no map.
+    pub(crate) fn placement(
+        &self,
+        stream: StreamKind,
+        said: &Said,
+        missing: &[ShardId],
     ) -> Result<Arc<UnitPlacement>, ReadError> {
         let map = self.moved().map()?;
-        let mut said = BTreeMap::new();
-        for &(shard, mark) in marks {
-            said.insert(shard, self.said_at(stream, shard, mark).await?);
-        }
-        self.picked(stream, &map, &said, outages).map_err(|again| {
-            self.moved().forget(stream, again);
-            ReadError::Moved
-        })
-    }
-
-    /// Checks that in a snapshot of that mark a shard still says of what it has released what it said when that was picked: then its rows are the same, too.
-    ///
-    /// # Errors
-    /// [`ReadError::Moved`] where it does not, or that is not known any more.
-    pub(crate) async fn check_released(
-        &self,
-        stream: StreamKind,
-        shard: ShardId,
-        mark: i64,
-        picked: &UnitPlacement,
-    ) -> Result<(), ReadError> {
-        let (map, now) = (self.moved().map()?, self.said_at(stream, shard, mark).await?);
-        if picked.is_still(stream, &map, shard, &now) { Ok(()) } else { Err(ReadError::Moved) }
-    }
-
-    /// What a shard says of all units in a snapshot of that mark.
-    ///
-    /// # Errors
-    /// [`ReadError::Moved`] where it says something else by now.
-    async fn said_at(&self, stream: StreamKind, shard: ShardId, mark: i64) -> Result<Arc<ShardOwnership>, ReadError> {
-        self.moved().note(mark);
-        let mut said = self.said(stream, shard).await?;
-        if said.mark != mark {
-            self.moved().forget(stream, shard);
-            said = self.said(stream, shard).await?;
-        }
-        if said.mark == mark { Ok(said) } else { Err(ReadError::Moved) }
-    }
-
-    async fn said(&self, stream: StreamKind, shard: ShardId) -> Result<Arc<ShardOwnership>, ReadError> {
-        match self.moved().said(stream, shard) {
-            Some(said) => Ok(said),
-            None => Ok(self.moved().remember(stream, shard, self.said_now(stream, shard).await?)),
-        }
-    }
-
-    /// # Errors
-    /// The shard that has to be asked again.
-    fn picked(
-        &self,
-        stream: StreamKind,
-        map: &ShardMap,
-        said: &BTreeMap<ShardId, Arc<ShardOwnership>>,
-        outages: &[ShardError],
-    ) -> Result<Arc<UnitPlacement>, ShardId> {
-        if let Some(last) = self.moved().last_placement(stream).filter(|last| last.is_of(said)) {
+        if let Some(last) = self.moved().last_placement(stream).filter(|last| missing.is_empty() && last.is_of(said)) {
             return Ok(last);
         }
-        let picked = Arc::new(UnitPlacement::of(stream, map, said, outages)?);
-        if outages.is_empty() {
-            self.moved().set_placement(stream, &picked);
+        let placement = Arc::new(UnitPlacement::of(stream, &map, said, missing));
+        if missing.is_empty() {
+            self.moved().set_placement(stream, &placement);
         }
-        Ok(picked)
+        Ok(placement)
     }
 }

@@ -4,16 +4,17 @@
 //! everything that was stored up to there is there, so that a reader need never come back. Makings of the logged stream lie one
 //! behind the other. Rows that came with their unit keep the place that they have in the log of the shard that they were first stored on, and are read there, too.
 
-use std::fmt::Write;
+use std::sync::Arc;
 
-use forebay_model::bucket::BUCKETS;
-use forebay_model::{Bucket, Incarnation, Position, ShardId, Timestamp};
+use forebay_model::{Bucket, Incarnation, Position, ShardId, StreamKind, Timestamp};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _};
 
+use super::said::ShardOwnership;
 use super::scope::Subject;
 use super::statement::OrderRow;
 use super::statement::sql::ORDER;
+use crate::owner::units;
 use crate::partition::{Span, read_ranges};
 use crate::place::PlaceLog;
 use crate::timestamptz::Timestamptz;
@@ -30,6 +31,8 @@ const FRAMES_OF_FEW: u64 = 2000;
 pub struct Change {
     /// The frame of the log that brought it.
     pub seq: u64,
+    /// What it is routed by.
+    pub bucket: Bucket,
     /// What it is.
     pub fact: Stored,
 }
@@ -41,22 +44,6 @@ pub enum Stored {
     Order(OrderRow),
     /// Something that happened to one.
     Event(EventRow),
-}
-
-/// The condition that a row is of one of these buckets: a bit for each bucket. A list of them would be weighed one by one, in each partition, before anything
-/// is read.
-fn one_of(buckets: &[Bucket]) -> String {
-    let mut bits = [0_u8; BUCKETS as usize / 8];
-    for bucket in buckets {
-        let number = usize::from(bucket.number());
-        bits[number / 8] |= 1 << (number % 8);
-    }
-    let mut sql = String::from("and get_bit('\\x");
-    for byte in bits {
-        // Writing into a String cannot fail.
-        let _ = write!(sql, "{byte:02x}");
-    }
-    sql + "'::bytea, bucket::int8) <> 0"
 }
 
 /// A stored event.
@@ -87,21 +74,19 @@ pub struct Changes {
     pub is_all: bool,
     /// How far the log was that is read, in the snapshot of the rows.
     pub position: Option<Position>,
-    /// As of [`RowsOwnership`](super::RowsOwnership).
-    pub mark: i64,
+    /// What the shard says of all units there.
+    pub units: Arc<ShardOwnership>,
 }
 
-/// Which rows of a shard are read.
+/// Which rows of a shard are read, whether it owns their units or not.
 #[derive(Clone, Copy, Debug)]
-pub struct Stretch<'a> {
+pub struct Stretch {
     /// Those that were first stored from the log of that shard.
     pub log: ShardId,
     /// Behind a position of it, or its beginning.
     pub behind: Option<Position>,
     /// Up to a position of it, where it is another shard's: what of it has come here with its unit. Else up to this shard's position.
     pub upto: Option<Position>,
-    /// Of these buckets, where units have moved.
-    pub buckets: Option<&'a [Bucket]>,
 }
 
 /// How much is read at a time; a frame is never cut.
@@ -121,8 +106,6 @@ struct FrameSpan<'a> {
     upto: u64,
     /// Whose rows.
     subject: &'a Subject,
-    /// As a condition in SQL.
-    of_buckets: &'a str,
 }
 
 /// What was read of a table.
@@ -133,15 +116,17 @@ struct Side {
 }
 
 impl Changes {
-    /// Reads a stretch of a logged stream, of a subject's orders. Of what the key of a view sees it gives nothing: that has no place in a log.
+    /// Reads a stretch of a logged stream, of a subject's orders. Of what the key of a view sees it gives nothing: that has no place in a log. `known` is what
+    /// is known of that which the shard says of all units.
     ///
     /// # Errors
     /// What the shard says.
     pub async fn read(
         connection: &mut PgConnection,
         subject: &Subject,
-        stretch: Stretch<'_>,
+        stretch: Stretch,
         amount: Amount,
+        known: Option<&Arc<ShardOwnership>>,
     ) -> Result<Self, sqlx::Error> {
         const LOCK: &str = "lock table only orders in access share mode";
         const AT: &str = "select incarnation, stream_seq, units from stream_position where stream = 'logged'";
@@ -160,7 +145,11 @@ impl Changes {
                 let own = Position { incarnation, seq: seq.cast_unsigned() };
                 let position = stretch.upto.unwrap_or(own);
                 let found = Self::in_snapshot(&mut snapshot, subject, stretch, position, amount).await?;
-                Self { mark, position: Some(position), ..found }
+                let units = match known.filter(|known| known.mark == mark) {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::new(ShardOwnership::read(&mut snapshot, StreamKind::Logged).await?),
+                };
+                Self { units, position: Some(position), ..found }
             }
         };
         snapshot.commit().await?;
@@ -170,7 +159,7 @@ impl Changes {
     async fn in_snapshot(
         snapshot: &mut PgConnection,
         subject: &Subject,
-        Stretch { log: of, behind, buckets, .. }: Stretch<'_>,
+        Stretch { log: of, behind, .. }: Stretch,
         position: Position,
         amount: Amount,
     ) -> Result<Self, sqlx::Error> {
@@ -179,7 +168,6 @@ impl Changes {
         if behind.is_some_and(|behind| behind.covers(position) || behind.incarnation > position.incarnation) {
             return Ok(given(Vec::new(), behind, true));
         }
-        let of_buckets = buckets.map(one_of).unwrap_or_default();
         let logs = PlaceLog::all(snapshot).await?;
         let logs: Vec<PlaceLog> =
             logs.into_iter().filter(|log| log.shard == of && log.incarnation <= position.incarnation).collect();
@@ -194,7 +182,7 @@ impl Changes {
             // Of a making that is over, everything is looked through at once.
             let is_of_few = subject.only_customer().is_some() || !subject.tenant().is_none();
             let at_once = if is_of_few && is_present { upto.min(start.saturating_add(FRAMES_OF_FEW)) } else { upto };
-            let part = FrameSpan { log: log.number, behind: start, upto: at_once, subject, of_buckets: &of_buckets };
+            let part = FrameSpan { log: log.number, behind: start, upto: at_once, subject };
             let Side { changes, read_to } = part.read(snapshot, amount).await?;
             let read_to = read_to.or((at_once < upto).then_some(at_once));
             let at = |seq| Position { incarnation: log.incarnation, seq };
@@ -225,7 +213,7 @@ impl Changes {
         let mut changes: Vec<Change> = here.flat_map(|part| part.changes).collect();
         changes.sort_by_key(|change| change.seq);
         changes.truncate(changes.partition_point(|change| read_to.is_some_and(|last| change.seq <= last.seq)));
-        Self { changes, read_to, is_all, position, mark: 0 }
+        Self { changes, read_to, is_all, position, units: Arc::default() }
     }
 }
 
@@ -244,9 +232,9 @@ impl FrameSpan<'_> {
     async fn orders(self, connection: &mut PgConnection, window: Span, amount: Amount) -> Result<Side, sqlx::Error> {
         let [from, to] = [window.from, window.to].map(Timestamp::from_unix_us);
         let sql = format!(
-            "select {ORDER}, null::jsonb, place_seq from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
+            "select {ORDER}, null::jsonb, place_seq, bucket from orders where place_log = $1 and place_seq > $2 and place_seq <= $3 \
                 and tenant = $5 and ordered_at >= '{from}' and ordered_at < '{to}' {} order by place_seq fetch first ($4) rows with ties",
-            self.subject.only_customer().map_or("", |_| "and customer_id = $6 ").to_owned() + self.of_buckets
+            self.subject.only_customer().map_or("", |_| "and customer_id = $6 ")
         );
         let order = |row: &PgRow| OrderRow::of(row).map(|row| (row.bytes(), Stored::Order(row)));
         self.rows(connection, &sql, order, amount).await
@@ -254,9 +242,9 @@ impl FrameSpan<'_> {
 
     async fn events(self, connection: &mut PgConnection, amount: Amount) -> Result<Side, sqlx::Error> {
         let sql = format!(
-            "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq from order_events \
+            "select order_id, customer_id, event_id, kind, happened_at, content::text, place_seq, bucket from order_events \
                 where place_log = $1 and place_seq > $2 and place_seq <= $3 and tenant = $5 {} order by place_seq fetch first ($4) rows with ties",
-            self.subject.only_customer().map_or("", |_| OF_CUSTOMER).to_owned() + self.of_buckets
+            self.subject.only_customer().map_or("", |_| OF_CUSTOMER)
         );
         let event = |row: &PgRow| {
             let event = EventRow::from_row(row)?;
@@ -292,7 +280,8 @@ impl FrameSpan<'_> {
                 behind = row.try_get::<i64, _>("place_seq")?.cast_unsigned();
                 let (more, fact) = read(row)?;
                 bytes += more;
-                changes.push(Change { seq: behind, fact });
+                let bucket = units::bucket(row.try_get("bucket")?)?;
+                changes.push(Change { seq: behind, bucket, fact });
             }
             if rows.len() < wanted {
                 return Ok(Side { changes, read_to: None });
@@ -346,6 +335,7 @@ fn merged(sides: Vec<Side>, amount: Amount) -> Side {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forebay_model::Tenant;
     use proptest::prelude::*;
 
     fn event(seq: u64, id: usize) -> Change {
@@ -357,7 +347,7 @@ mod tests {
             at: Timestamp::EARLIEST,
             content: String::new(),
         });
-        Change { seq, fact }
+        Change { seq, bucket: Bucket::of_key(Tenant::none(), ""), fact }
     }
 
     fn id(change: &Change) -> (u64, String) {

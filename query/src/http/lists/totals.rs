@@ -6,7 +6,6 @@ use forebay_model::{Position, ShardId, ShardMap, StreamId, StreamKind};
 use forebay_service::Problem;
 use forebay_shard::read::{Direction, Filter, Period, Scope, Statement, Subject, Summing};
 use futures::FutureExt;
-use futures::future::join_all;
 use http::{HeaderMap, Uri};
 
 use crate::answer::totals::Sums;
@@ -18,13 +17,11 @@ use crate::http::request::query_string::QueryString;
 use crate::list::scan::{Page, Scan};
 use crate::position::patience::Patience;
 use crate::position::read_at::ReadAt;
-use crate::unit::pick::pause_before;
+use crate::unit::pick::{Agreement, MOVED_MAX, Together, pause_before};
 use crate::unit::{Places, UnitRows};
 
 /// The most totals of one answer.
 const TOTALS_MAX: usize = 20_000;
-/// So often shards are asked for their sums, where units change hands meanwhile.
-const SUMS_MAX: usize = 30;
 
 /// Totals that are asked for.
 #[derive(Debug)]
@@ -77,7 +74,7 @@ impl TotalsRequest {
     async fn read(&self, app: &App, reads: Reads, patience: Patience) -> Result<CacheEntry, ReadError> {
         let Summed { sums, read_at, watched, missing, is_whole } = match reads.first().map(|(_, subject)| subject) {
             Some(subject) if subject.unit().is_some() => self.sum_unit(app, subject, &patience).await?,
-            _ => self.sum_all(app, reads, &patience).await?,
+            _ => self.sum_all(app, &reads, &patience).await?,
         };
         if sums.len() > TOTALS_MAX {
             let detail =
@@ -116,16 +113,11 @@ impl TotalsRequest {
 
     /// Everybody's: by what each shard sums, which are the orders that it owns in that snapshot; and of the units that nobody owns, because they change hands just then,
     /// the orders of the shard that has released them.
-    async fn sum_all(&self, app: &App, mut reads: Reads, patience: &Patience) -> Result<Summed, ReadError> {
-        let Some(subject) = reads.first().map(|(_, subject)| subject.clone()) else { return Ok(Summed::default()) };
-        for time in 0..SUMS_MAX {
+    async fn sum_all(&self, app: &App, reads: &Reads, patience: &Patience) -> Result<Summed, ReadError> {
+        let Some((_, subject)) = reads.first() else { return Ok(Summed::default()) };
+        for time in 0..MOVED_MAX {
             pause_before(time).await;
-            let patience = app.shards().settle(StreamKind::Logged, patience).await?;
-            let from = app.shards().pick(StreamKind::Logged).await?;
-            if let Some(from) = &from {
-                reads = from.shards().map(|shard| (shard, subject.clone())).collect();
-            }
-            match self.sum(app, &reads, &patience, from.is_some()).await {
+            match self.sum(app, subject, patience).await {
                 Err(ReadError::Moved) => {}
                 other => return other,
             }
@@ -136,33 +128,24 @@ impl TotalsRequest {
     /// Adds up what the shards sum.
     ///
     /// # Errors
-    /// [`ReadError::Moved`] where their snapshots do not go together.
-    async fn sum(
-        &self,
-        app: &App,
-        reads: &[(ShardId, Subject)],
-        patience: &Patience,
-        has_moved: bool,
-    ) -> Result<Summed, ReadError> {
+    /// [`ReadError::Moved`] where something that a shard had released is not what it was any more.
+    async fn sum(&self, app: &App, subject: &Subject, patience: &Patience) -> Result<Summed, ReadError> {
         let Scan { span, partial, .. } = &self.listed.scan;
-        let (shards, by) = (app.shards(), self.by);
-        let asked = reads.iter().map(async |(shard, subject)| {
-            let statement = Statement::sums(Summing { subject, span: *span, by, buckets: None });
-            let answer = async { shards.read_after(&*shards.get(*shard)?, &statement, patience).await };
-            (*shard, subject, statement.stream().on(*shard), answer.await)
-        });
-        let (mut summed, mut marks, mut outages) = (Summed::default(), Vec::new(), Vec::new());
-        for (shard, subject, stream, answer) in join_all(asked).await {
+        let (shards, by, map) = (app.shards(), self.by, app.shards().moved().map()?);
+        let statement = Statement::sums(Summing { subject, span: *span, by, buckets: None });
+        let Together { answers, placement } =
+            shards.read_together(map.shards(), &[], &statement, patience, Agreement::Once).await?;
+        let mut summed = Summed::default();
+        for (shard, answer) in answers {
             match answer {
                 Ok(after) => {
-                    marks.push((shard, after.rows.said.mark));
-                    summed.note(stream, after.rows.position, self.listed.scan.watch(subject, Page::default()));
+                    let watch = self.listed.scan.watch(subject, Page::default());
+                    summed.note(statement.stream().on(shard), after.rows.position, watch);
                     after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
                 }
                 Err(ReadError::Shard(error)) if error.is_outage() => {
                     error.log();
                     summed.missing.push(error.shard());
-                    outages.push(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -170,21 +153,13 @@ impl TotalsRequest {
         if !(summed.missing.is_empty() || *partial) {
             return Err(ReadError::Missing(summed.missing));
         }
-        if !has_moved {
-            for (shard, mark) in marks {
-                shards.check_mark(StreamKind::Logged, shard, mark, None)?;
-            }
-            return Ok(summed);
-        }
-        let picked = shards.pick_of(StreamKind::Logged, &marks, &outages).await?;
-        if picked.is_doubled() {
-            return Err(ReadError::Moved);
-        }
-        for (shard, buckets) in picked.released() {
-            let Some((_, subject)) = reads.first() else { break };
+        let Some(placement) = placement else { return Ok(summed) };
+        for (shard, buckets) in placement.released() {
             let statement = Statement::sums(Summing { subject, span: *span, by, buckets: Some(buckets) });
-            let after = shards.read_after(&*shards.get(shard)?, &statement, patience).await?;
-            shards.check_released(StreamKind::Logged, shard, after.rows.said.mark, &picked).await?;
+            let after = shards.read_all(&*shards.get(shard)?, &statement, &Patience::none(), true).await?;
+            if !placement.is_still(StreamKind::Logged, &map, shard, &after.rows.units) {
+                return Err(ReadError::Moved);
+            }
             after.rows.sums.into_iter().for_each(|sum| summed.sums.add(sum));
         }
         Ok(summed)

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod load;
+mod marks;
 mod scene;
 mod sql;
 mod steps;

@@ -16,13 +16,13 @@ const KINDS: [(Kind, &str, &str); 10] = [
     ),
     (
         Kind::EverybodyNewest,
-        "timestamptz, timestamptz, text, text, int8, text",
-        "'2025-03-11Z', '2025-03-20Z', 'x', 'C1', 101, ''",
+        "timestamptz, timestamptz, text, text, int8, text, int8",
+        "'2025-03-11Z', '2025-03-20Z', 'x', 'C1', 101, '', 0",
     ),
     (
         Kind::EverybodyOldest,
-        "timestamptz, timestamptz, text, text, int8, text",
-        "'2025-03-03Z', '2025-03-22Z', 'x', 'C1', 101, ''",
+        "timestamptz, timestamptz, text, text, int8, text, int8",
+        "'2025-03-03Z', '2025-03-22Z', 'x', 'C1', 101, '', 0",
     ),
     (
         Kind::ViewNewest,
@@ -151,8 +151,8 @@ async fn every_read_walks_an_index_of_the_partitions_that_it_needs() {
         let statements = [
             (INDEX[0], "int2, text, text, int8", "1::int2, '', 'X1', 100"),
             (INDEX[1], "int2, text, text, int8, text", "1::int2, '', 'X1', 100, 'C1'"),
-            (TIMES[0], "text, text, int8", "'', 'X1', 100"),
-            (TIMES[1], "text, text, int8, text", "'', 'X1', 100, 'C1'"),
+            (TIMES[0], "text, text, int8, int8", "'', 'X1', 100, 0"),
+            (TIMES[1], "text, text, int8, int8, text", "'', 'X1', 100, 0, 'C1'"),
         ];
         for (statement, types, values) in statements {
             let nodes = plan(&scene, statement, types, values).await;

@@ -73,7 +73,8 @@ pub fn orders_at_position(orders: &str) -> String {
     const WINDOW: &str = "the window";
     let text = sql::text(Kind::EverybodyNewest, WINDOW, Bounds::default(), Filter::default());
     let head = text.split(WINDOW).next().unwrap_or_default();
-    format!("{head}{orders});\n")
+    // Nothing is known of units, of which there is nothing to say.
+    format!("{}{orders});\n", head.replace("$7", "0"))
 }
 
 /// Runs a script on a database; one that reads, with the settings that the query service gives its sessions.

@@ -8,7 +8,7 @@ use sqlx::postgres::PgArguments;
 
 use super::key::Span;
 use super::parameters::{number, with};
-use super::sql::{EVENTS, ORDER, POSITION};
+use super::sql::{EVENTS, ORDER, position};
 use crate::read::scope::Subject;
 use crate::timestamptz::Timestamptz;
 
@@ -82,12 +82,16 @@ impl Batch<'_> {
                     and tenant = $2 and customer_id = wanted.customer and order_id = wanted.id {of} limit $3) as found"
             ),
         };
-        Some(format!("{POSITION} union all (select found.* from {found})"))
+        let position = match self.stream() {
+            StreamKind::Logged => position!("'logged'" unless "$1"),
+            StreamKind::Derived => position!("'derived'" unless "$1"),
+        };
+        Some(format!("{position} union all (select found.* from {found})"))
     }
 
-    /// For each thing that is looked for, at most `limit` rows.
-    pub(super) fn arguments(&self, tenant: &Tenant, limit: usize) -> PgArguments {
-        let list = with(PgArguments::default(), self.stream().as_str());
+    /// For each thing that is looked for, at most `limit` rows. `known` is the mark that is known.
+    pub(super) fn arguments(&self, known: i64, tenant: &Tenant, limit: usize) -> PgArguments {
+        let list = with(PgArguments::default(), known);
         let list = with(with(list, tenant.as_str()), limit as i64);
         let times = |times: &mut dyn Iterator<Item = Timestamp>| times.map(Timestamptz).collect::<Vec<_>>();
         match self {

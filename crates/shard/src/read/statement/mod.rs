@@ -40,7 +40,7 @@ pub use self::windows::Windows;
 
 use self::parameters::{number, with};
 use self::sql::{Bounds, Kind, POSITION, column, index, times};
-use super::said::RowsOwnership;
+use super::said::{RowsOwnership, ShardOwnership};
 use super::scope::Subject;
 use crate::pool::{ShardError, ShardServer};
 use crate::timestamptz::Timestamptz;
@@ -88,6 +88,8 @@ pub struct Statement<'a> {
     is_kept: bool,
     parameters: Parameters<'a>,
     bytes_max: usize,
+    /// What is known of that which the shard says of all units.
+    known: Option<Arc<ShardOwnership>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +109,8 @@ pub struct Rows {
     pub position: Option<Position>,
     /// What the shard says of units, in that snapshot.
     pub said: RowsOwnership,
+    /// What it says of all of them there, where the statement is over all.
+    pub units: Arc<ShardOwnership>,
     /// The rows.
     pub facts: Vec<OrderRow>,
     /// The totals, of a statement that reads those.
@@ -184,8 +188,8 @@ impl Read<'_> {
         }
     }
 
-    /// The parameters, in the order that the [`Kind`] says.
-    fn arguments(&self) -> PgArguments {
+    /// The parameters, in the order that the [`Kind`] says. `known` is the mark that is known.
+    fn arguments(&self, known: i64) -> PgArguments {
         let list = PgArguments::default();
         let (Self::List { subject, .. } | Self::WithId { subject, .. }) = *self;
         let of_tenant = |arguments| with(arguments, subject.tenant().as_str());
@@ -198,7 +202,7 @@ impl Read<'_> {
                 let range = with(with(with(list, Timestamptz(lower)), Timestamptz(upper)), last.order_id);
                 let limit = limit as i64;
                 match subject {
-                    Subject::Everybody { .. } => of_tenant(with(with(range, last.customer_id), limit)),
+                    Subject::Everybody { .. } => with(of_tenant(with(with(range, last.customer_id), limit)), known),
                     Subject::Customer { bucket, customer_id, .. } => {
                         with(of_tenant(with(with(range, limit), number(*bucket))), customer_id.as_ref())
                     }
@@ -236,7 +240,7 @@ impl<'a> Statement<'a> {
         let kind = read.kind();
         let text = window.text(kind, read.bounds(window), read.filter());
         let parameters = Parameters::Read(read);
-        Self { name: kind.name(), stream: kind.lane().kind(), text, is_kept: true, parameters, bytes_max }
+        Self { name: kind.name(), stream: kind.lane().kind(), text, is_kept: true, parameters, bytes_max, known: None }
     }
 
     /// Looks for many orders at once; for each that is looked for it gives at most `limit` rows. Reading stops behind the
@@ -245,21 +249,22 @@ impl<'a> Statement<'a> {
         let stream = batch.stream();
         let Some(text) = batch.text(subject) else { return Self::position(stream) };
         let parameters = Parameters::Batch { subject, batch, limit };
-        Self { name: "lookup", stream, text: text.into(), is_kept: false, parameters, bytes_max }
+        Self { name: "lookup", stream, text: text.into(), is_kept: false, parameters, bytes_max, known: None }
     }
 
     /// Reads totals.
     pub fn sums(summing: Summing<'a>) -> Self {
         let (stream, text, parameters) = (summing.stream(), summing.text().into(), Parameters::Sums(summing));
         let is_kept = summing.is_kept();
-        Self { name: "totals", stream, text, is_kept, parameters, bytes_max: 0 }
+        Self { name: "totals", stream, text, is_kept, parameters, bytes_max: 0, known: None }
     }
 
     /// The index entries of an order id, which has that bucket. What the key of a view sees has none.
     pub fn index(subject: &'a Subject, bucket: Bucket, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let Some(text) = index(subject) else { return Self::position(StreamKind::Derived) };
         let parameters = Parameters::Index { subject, bucket, order_id, limit };
-        Self { name: "index", stream: StreamKind::Derived, text: text.into(), is_kept: true, parameters, bytes_max }
+        let (stream, text) = (StreamKind::Derived, text.into());
+        Self { name: "index", stream, text, is_kept: true, parameters, bytes_max, known: None }
     }
 
     /// The customers and times of orders with an id that are stored on this very shard, where the id does not tell: what the
@@ -267,13 +272,20 @@ impl<'a> Statement<'a> {
     pub fn times(subject: &'a Subject, order_id: &'a str, limit: usize, bytes_max: usize) -> Self {
         let Some(text) = times(subject) else { return Self::position(StreamKind::Logged) };
         let parameters = Parameters::Times { subject, order_id, limit };
-        Self { name: "times", stream: StreamKind::Logged, text: text.into(), is_kept: true, parameters, bytes_max }
+        let (stream, text) = (StreamKind::Logged, text.into());
+        Self { name: "times", stream, text, is_kept: true, parameters, bytes_max, known: None }
     }
 
     /// The position of a stream alone.
     pub fn position(stream: StreamKind) -> Self {
         let (text, parameters) = (POSITION.into(), Parameters::Position);
-        Self { name: "position", stream, text, is_kept: true, parameters, bytes_max: 0 }
+        Self { name: "position", stream, text, is_kept: true, parameters, bytes_max: 0, known: None }
+    }
+
+    /// The same, to a shard of which that is known: what it says of all units is only given where it says something else.
+    #[must_use]
+    pub fn knowing(&self, known: Option<Arc<ShardOwnership>>) -> Self {
+        Self { known, ..self.clone() }
     }
 
     /// Its kind in metrics.
@@ -303,7 +315,10 @@ impl<'a> Statement<'a> {
         let mut stream = query.persistent(self.is_kept).fetch(&mut *lease);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
             match Row::of(&row, matches!(self.parameters, Parameters::Sums(..))).map_err(failed)? {
-                Row::Position(position, said) => (rows.position, rows.said) = (Some(position), said),
+                Row::Position(position, said) => {
+                    rows.units = said.all_units(position, self.known.as_ref());
+                    (rows.position, rows.said) = (Some(position), said);
+                }
                 Row::Sum(sum) => rows.sums.push(sum),
                 Row::Fact(fact) => {
                     bytes += fact.bytes();
@@ -322,18 +337,20 @@ impl<'a> Statement<'a> {
 
     fn arguments(&self) -> PgArguments {
         let list = PgArguments::default();
+        let known = self.known.as_ref().map_or(0, |known| known.mark);
         match self.parameters {
-            Parameters::Read(read) => read.arguments(),
-            Parameters::Sums(summing) => summing.arguments(),
+            Parameters::Read(read) => read.arguments(known),
+            Parameters::Sums(summing) => summing.arguments(known),
             Parameters::Batch { subject, batch, limit } => {
-                with_customer(batch.arguments(subject.tenant(), limit), subject)
+                with_customer(batch.arguments(known, subject.tenant(), limit), subject)
             }
             Parameters::Index { subject, bucket, order_id, limit } => {
                 let list = with(with(with(list, number(bucket)), subject.tenant().as_str()), order_id);
                 with_customer(with(list, limit as i64), subject)
             }
             Parameters::Times { subject, order_id, limit } => {
-                with_customer(with(with(with(list, subject.tenant().as_str()), order_id), limit as i64), subject)
+                let list = with(with(with(list, subject.tenant().as_str()), order_id), limit as i64);
+                with_customer(with(list, known), subject)
             }
             Parameters::Position => with(list, self.stream.as_str()),
         }

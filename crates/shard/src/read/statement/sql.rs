@@ -27,9 +27,9 @@ pub enum Kind {
     CustomerNewest,
     /// A customer's orders, oldest first. Parameters: last time, to, last order id, limit, bucket, tenant, customer.
     CustomerOldest,
-    /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit, tenant.
+    /// Everybody's orders, newest first. Parameters: from, last time, last order id, last customer, limit, tenant, the mark that is known.
     EverybodyNewest,
-    /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit, tenant.
+    /// Everybody's orders, oldest first. Parameters: last time, to, last order id, last customer, limit, tenant, the mark that is known.
     EverybodyOldest,
     /// What one key of a view sees, newest first. Parameters: from, last time, last order id, last customer, limit,
     /// bucket, tenant, view, key.
@@ -109,10 +109,21 @@ pub(in crate::read) mod column {
 }
 
 /// The position of a kind of stream, and in the place of items what the shard [says](super::said::RowsOwnership) of units: nothing where every row was decided here;
-/// else its mark, and of the bucket that is read what was said of it and which of its rows is the first that is parked.
+/// else its mark, and of the bucket that is read what was said of it and which of its rows is the first that is parked; or where all are read, what was said of
+/// each, unless the mark is the one that is known.
 macro_rules! position {
     ($stream:literal) => {
-        concat!($crate::read::statement::sql::position!(), "null, null) end", $crate::read::statement::sql::position!(from), $stream)
+        concat!($crate::read::statement::sql::position!(), "null, null, null) end", $crate::read::statement::sql::position!(from), $stream)
+    };
+    ($stream:literal unless $known:literal) => {
+        concat!(
+            $crate::read::statement::sql::position!(),
+            "null, null, case when units <> ",
+            $known,
+            " then (select jsonb_agg(jsonb_build_array(u.bucket, u.version, u.said)) from unit_owner u where u.stream = p.stream) end) end",
+            $crate::read::statement::sql::position!(from),
+            $stream
+        )
     };
     ($stream:literal of $bucket:literal) => {
         concat!(
@@ -121,7 +132,7 @@ macro_rules! position {
             $bucket,
             "), (select min(w.stream_seq) from parked w where w.stream = p.stream and w.bucket = ",
             $bucket,
-            ")) end",
+            "), null) end",
             $crate::read::statement::sql::position!(from),
             $stream
         )
@@ -137,9 +148,9 @@ pub(super) use position;
 
 /// The position of a kind of stream, before facts that have no more than an order's id, customer and time.
 macro_rules! after_position {
-    ($stream:literal $(of $bucket:literal)?, $of:literal) => {
+    ($stream:literal $which:ident $by:literal, $of:literal) => {
         concat!(
-            $crate::read::statement::sql::position!($stream $(of $bucket)?),
+            $crate::read::statement::sql::position!($stream $which $by),
             " union all \
             (select order_id, customer_id, ordered_at, null::int8, null::jsonb, null::jsonb, null::int8, null::text, null::text, null::jsonb from ",
             $of, ")"
@@ -160,18 +171,18 @@ pub const INDEX: [&str; 2] = [
 ];
 
 /// Where the orders with an id are that does not tell it, on this shard: customers and times. The customers'
-/// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit; of a customer
-/// alone, the customer.
+/// buckets are not known, so the key is looked at once for each bucket that there is. Parameters: tenant, order id, limit, the mark that is known; of a
+/// customer alone, the customer.
 pub const TIMES: [&str; 2] = [
     after_position!(
-        "'logged'",
+        "'logged'" unless "$4",
         "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
             order by customer_id limit $3"
     ),
     after_position!(
-        "'logged'",
+        "'logged'" unless "$4",
         "order_time where bucket = any (array(select generate_series(0, 4095)::int2)) and tenant = $1 and order_id = $2 \
-            and customer_id = $4 limit $3"
+            and customer_id = $5 limit $3"
     ),
 ];
 
@@ -256,7 +267,7 @@ pub fn text(kind: Kind, window: &str, bounds: Bounds, filter: Filter) -> String 
 const fn position_of(kind: Kind) -> &'static str {
     match kind {
         Kind::CustomerNewest | Kind::CustomerOldest => position!("'logged'" of "$5"),
-        Kind::EverybodyNewest | Kind::EverybodyOldest => position!("'logged'"),
+        Kind::EverybodyNewest | Kind::EverybodyOldest => position!("'logged'" unless "$7"),
         Kind::ViewNewest | Kind::ViewOldest => position!("'derived'" of "$6"),
         Kind::OfCustomer | Kind::Search => position!("'logged'" of "$1"),
         Kind::WithId => position!("'logged'" of "$6"),

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use super::key::Span;
 use super::parameters::{self, with};
 use super::row::{bytes, decode, number};
-use super::sql::{POSITION, column, position};
+use super::sql::{column, position};
 use crate::partition::LATEST;
 use crate::read::scope::Subject;
 use crate::sum_table::SumTable;
@@ -98,7 +98,7 @@ impl Summing<'_> {
             Subject::Customer { .. } => vec![self.of_customer()],
         };
         let position = match self.subject {
-            Subject::Everybody { .. } => POSITION,
+            Subject::Everybody { .. } => position!("'logged'" unless "$1"),
             Subject::View { .. } => position!("$1" of "$3"),
             Subject::Customer { .. } => position!("$1" of "$5"),
         };
@@ -163,8 +163,13 @@ impl Summing<'_> {
         self.by.map_or("null::timestamptz".to_owned(), |by| format!("date_trunc('{by}', {at}, 'UTC')"))
     }
 
-    pub(super) fn arguments(&self) -> PgArguments {
-        let list = with(with(PgArguments::default(), self.stream().as_str()), self.subject.tenant().as_str());
+    /// Everybody's begin with the mark that is known, others with the kind of stream.
+    pub(super) fn arguments(&self, known: i64) -> PgArguments {
+        let list = match self.subject {
+            Subject::Everybody { .. } => with(PgArguments::default(), known),
+            Subject::View { .. } | Subject::Customer { .. } => with(PgArguments::default(), self.stream().as_str()),
+        };
+        let list = with(list, self.subject.tenant().as_str());
         match self.subject {
             Subject::Everybody { .. } => match self.buckets {
                 Some(buckets) => with(list, buckets.iter().copied().map(parameters::number).collect::<Vec<_>>()),

@@ -34,6 +34,15 @@ impl Window {
             && self.to.is_none_or(|to| other.to.is_some_and(|end| end <= to))
     }
 
+    /// The place in a list behind everything in it; nothing where it is open there.
+    pub fn end(&self, direction: Direction) -> Option<Key> {
+        match direction {
+            Direction::NewestFirst => self.from,
+            Direction::OldestFirst => self.to,
+        }
+        .map(Key::before_all_at)
+    }
+
     /// The text of a statement over this window.
     pub(super) fn text(&self, kind: Kind, bounds: Bounds, filter: Filter) -> Arc<str> {
         let wanted = (kind, bounds, filter);
