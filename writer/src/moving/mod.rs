@@ -168,12 +168,14 @@ impl Moving {
         let settings =
             MoverSettings { keep: self.keep, from: Some(from), part: MoverShare::Copying, at_once: self.at_once };
         let mut copying = Mover::new(&self.log, &pools, settings);
-        let mut others = Mover::new(&self.log, &pools, MoverSettings { part: MoverShare::Others, ..settings });
+        let mut between = Mover::new(&self.log, &pools, MoverSettings { part: MoverShare::Between, ..settings });
+        let mut kept = Mover::new(&self.log, &pools, MoverSettings { part: MoverShare::Kept, ..settings });
         tokio::select! {
-            // Whichever sees first that nothing is wanted any more ends both: of two that end by themselves, one could miss that something was
-            // wanted again in between, and the other would go on without it.
+            // Whichever sees first that nothing is wanted any more ends all: of several that end by themselves, one could miss that something was
+            // wanted again in between, and the others would go on without it.
             done = self.while_wanted((from, MoverShare::Copying), &mut copying) => done,
-            done = self.while_wanted((from, MoverShare::Others), &mut others) => done,
+            done = self.while_wanted((from, MoverShare::Between), &mut between) => done,
+            done = self.while_wanted((from, MoverShare::Kept), &mut kept) => done,
             lost = lead.lost() => Err(lost.into()),
             // The next mover has connections to where they are now.
             _ = replaced.changed() => Ok(()),

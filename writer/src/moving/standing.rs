@@ -82,12 +82,12 @@ mod tests {
         assert!(troubles.note(from, MoverShare::Copying, one, "silent"));
         assert!(!troubles.note(from, MoverShare::Copying, one, "silent"));
         assert!(troubles.note(from, MoverShare::Copying, one, "refused"));
-        assert!(troubles.note(from, MoverShare::Others, other, "full"));
+        assert!(troubles.note(from, MoverShare::Between, other, "full"));
         assert_eq!(told(), [(1, "refused".to_owned()), (2, "full".to_owned())]);
-        troubles.only(from, MoverShare::Others, &BTreeSet::from([other]));
-        troubles.only(one, MoverShare::Others, &BTreeSet::new());
+        troubles.only(from, MoverShare::Between, &BTreeSet::from([other]));
+        troubles.only(one, MoverShare::Between, &BTreeSet::new());
         assert_eq!(told().len(), 2);
-        troubles.only(from, MoverShare::Others, &BTreeSet::new());
+        troubles.only(from, MoverShare::Between, &BTreeSet::new());
         assert_eq!(told(), [(1, "refused".to_owned())]);
         assert!(troubles.has(one) && !troubles.has(other) && !troubles.has(from));
         troubles.forget(from);

@@ -30,6 +30,7 @@ mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -39,7 +40,7 @@ use forebay_model::{Control, Decision, Epoch, Position, ShardId, ShardMap, Strea
 use forebay_shard::ShardPool;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::compare::Rows;
 use self::copy::Whole;
@@ -52,7 +53,7 @@ use crate::control::publish::publish_within;
 pub use self::standing::{Standing, answer};
 
 /// How often it is looked whether a shard has come further.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// How often it is looked whether there is anything to do.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often it is looked at units that are owned where they went.
@@ -61,8 +62,9 @@ const KEPT_EVERY: Duration = Duration::from_millis(500);
 const KEPT_TOGETHER: usize = 64;
 /// How long to wait where something went wrong.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
-/// How many units are looked at together.
+/// How many units are looked at together; of those that are owned where they went, which nobody waits for, fewer.
 const TOGETHER: usize = 8;
+const KEPT_LOOKS: usize = 2;
 /// How often rows are copied to a shard that has not stored them.
 const MISSING_MAX: u32 = 3;
 /// How long a control frame may take to be taken by a log.
@@ -90,8 +92,16 @@ pub enum MoverShare {
     All,
     /// Those whose units are being copied, and those that wait.
     Copying,
-    /// The others: they go on although much is being copied.
-    Others,
+    /// Those whose units are between two owners: they go on although much is being copied, or cleaned.
+    Between,
+    /// Those whose units are owned where they went, and kept where they were for a while.
+    Kept,
+}
+
+impl MoverShare {
+    fn has(self, part: Self) -> bool {
+        self == Self::All || self == part
+    }
 }
 
 /// How a mover works.
@@ -228,24 +238,33 @@ impl<'a> Mover<'a> {
         if has_trouble {
             sleep(TROUBLE_PAUSE).await;
         } else if entries.is_empty() && decisions.is_empty() {
-            sleep(LOOK_EVERY).await;
+            self.wait_for_news(&map).await;
         } else if is_idle {
             sleep(POLL).await;
         }
         Ok(!map.moves().is_empty() || map.queue().waiting().next().is_some())
     }
 
+    /// Waits until the map says something else, for a while.
+    async fn wait_for_news(&self, map: &ShardMap) {
+        let mut maps = self.log.map();
+        let is_newer =
+            |newest: &Option<Arc<ShardMap>>| newest.as_ref().is_some_and(|newest| newest.epoch() > map.epoch());
+        // Where the log is not heard, it is asked.
+        let _ = timeout(LOOK_EVERY, maps.wait_for(is_newer)).await;
+    }
+
     /// What is to be looked at now. Of units that are owned where they went there may be thousands: some at a time, in turn.
     fn due(&mut self, map: &ShardMap) -> Vec<MoveEntry> {
         let MoverSettings { from, part, .. } = self.settings;
         let is_due = |entry: &&MoveEntry| match entry.phase {
-            Phase::Copying => part != MoverShare::Others && !map.queue().pace.paused,
+            Phase::Copying => part.has(MoverShare::Copying) && !map.queue().pace.paused,
             Phase::Owned => false,
-            _ => part != MoverShare::Copying,
+            _ => part.has(MoverShare::Between),
         };
         let is_mine = |entry: &&MoveEntry| from.is_none_or(|from| entry.from == from);
         let mut due: Vec<MoveEntry> = map.moves().iter().filter(is_mine).filter(is_due).cloned().collect();
-        if part != MoverShare::Copying && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
+        if part.has(MoverShare::Kept) && self.kept.is_none_or(|(at, _)| at.elapsed() >= KEPT_EVERY) {
             let kept: Vec<&MoveEntry> =
                 map.moves().iter().filter(is_mine).filter(|entry| entry.phase == Phase::Owned).collect();
             let first = self.kept.map_or(0, |(_, last)| kept.partition_point(|entry| entry.unit <= last));
@@ -285,7 +304,8 @@ impl<'a> Mover<'a> {
             let memory = known.remove(&key(entry)).unwrap_or_default();
             steps.push(stepped(hands, map, entry, sides, memory, tell).boxed());
         }
-        let mut steps = stream::iter(steps).buffer_unordered(TOGETHER);
+        let together = if self.settings.part == MoverShare::Kept { KEPT_LOOKS } else { TOGETHER };
+        let mut steps = stream::iter(steps).buffer_unordered(together);
         while let Some((entry, memory, stepped)) = steps.next().await {
             known.insert(key(entry), memory);
             match stepped {
@@ -309,22 +329,31 @@ impl<'a> Mover<'a> {
     /// What waits and can begin.
     fn begins(&self, map: &ShardMap) -> Vec<Decision> {
         let MoverSettings { from, part, at_once, .. } = self.settings;
-        let is_held = part == MoverShare::Others || map.queue().pace.paused;
+        let is_held = !part.has(MoverShare::Copying) || map.queue().pace.paused;
         if is_held { Vec::new() } else { map.begins(from, at_once) }
     }
 
-    /// Of decisions that somebody else was faster with nothing is made: the next look finds what follows.
+    /// Makes decisions from the newest map, but those that somebody else was faster with: the next look finds what follows.
     async fn decide_all(&self, map: &ShardMap, decisions: &[Decision], tell: Tell<'_, MoveEvent>) -> Result<()> {
         if decisions.is_empty() {
             return Ok(());
         }
-        let Ok(next) = map.decided(decisions) else { return Ok(()) };
-        match self.log.update_map(&next).await {
-            Ok(()) => {}
-            Err(MapError::Conflict { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        for decision in decisions {
+        let mut made = Vec::new();
+        let next = |newest: &ShardMap| -> Result<_, MapError> {
+            let is_as_it_was = |decision: &&Decision| {
+                let unit = decision.unit();
+                newest.moving(unit) == map.moving(unit) && newest.queue().target(unit) == map.queue().target(unit)
+            };
+            made = decisions.iter().filter(is_as_it_was).cloned().collect();
+            let is_any = !made.is_empty() && newest.queue().pace == map.queue().pace;
+            let next = is_any.then(|| newest.decided(&made).ok()).flatten();
+            if next.is_none() {
+                made.clear();
+            }
+            Ok(next)
+        };
+        let next = self.log.change_map(next).await?;
+        for decision in &made {
             let unit = decision.unit();
             match (map.moving(unit), next.moving(unit)) {
                 (_, Some(entry)) => tell(MoveEvent::Came(entry.clone(), entry.phase.clone())),

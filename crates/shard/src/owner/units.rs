@@ -84,6 +84,11 @@ impl Units {
         self.of(bucket).row(self.here, self.map.shard(self.stream, bucket), self.parked.contains(&bucket))
     }
 
+    /// Whether any row of a bucket is parked.
+    pub(crate) fn has_parked(&self, bucket: Bucket) -> bool {
+        self.parked.contains(&bucket)
+    }
+
     /// The buckets whose parked rows can be sent on, and where to.
     pub(crate) fn to_be_sent(&self) -> Vec<(Bucket, ShardId)> {
         let to = |&bucket: &Bucket| {

@@ -28,13 +28,13 @@ pub(super) struct Work<'a> {
     pub(super) rows: &'a [IndexedFrame],
     pub(super) away: &'a Away,
     pub(super) edges: &'a [(Bucket, Ownership)],
-    pub(super) owner: Option<&'a OwnerFrame>,
+    pub(super) owners: &'a [OwnerFrame],
     pub(super) are_copies: bool,
 }
 
 impl StreamStore {
     /// Commits frames that follow `from`, or the first of them, and moves the position there, and with it notes of what is
-    /// derived. What control frames among them say is taken; one that says whose a unit is, is committed alone. Of the rows that are not decided here
+    /// derived. What control frames among them say is taken; those that say whose units are, are committed by themselves. Of the rows that are not decided here
     /// those whose shard is in `sent` were [sent on](Self::to_be_sent_on), and the others are parked.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl StreamStore {
         self.name_log(from.incarnation).await?;
         let mut count = frames.iter().take_while(|frame| is_alike(frame, &frames[0])).count();
         if frames[0].owner().is_some() {
-            return self.commit_owner(&frames[0], from, notes).await;
+            return self.commit_owners(frames, from, notes).await;
         }
         if frames[0].copied().is_some() {
             return self.commit_copies(&frames[..count], from, notes).await;
@@ -72,7 +72,7 @@ impl StreamStore {
             let units = self.units.as_ref();
             let away = units.map(|units| Away::of(frames, units, sent)).unwrap_or_default();
             let edges = units.map(|units| away.edges(units, sent)).unwrap_or_default();
-            let work = Work { frames, rows: frames, away: &away, edges: &edges, owner: None, are_copies: false };
+            let work = Work { frames, rows: frames, away: &away, edges: &edges, owners: &[], are_copies: false };
             if let Some(committed) = self.commit_all(&work, from, notes).await? {
                 self.left(&away, edges);
                 return Ok(Committed { away: away.spans(), ..committed });
@@ -96,7 +96,7 @@ impl StreamStore {
     /// `None` where these frames cannot be committed together, but maybe fewer of them.
     pub(super) async fn commit_all(
         &mut self,
-        &Work { frames, rows, away, edges, owner, are_copies }: &Work<'_>,
+        &Work { frames, rows, away, edges, owners, are_copies }: &Work<'_>,
         from: Position,
         notes: &[DerivedNote],
     ) -> Result<Option<Committed>, CommitError> {
@@ -117,7 +117,7 @@ impl StreamStore {
                 lanes: &parts,
                 away,
                 edges,
-                owner,
+                owners,
                 notes,
                 controls: &controls,
                 before_commit: self.settings.before_commit,
@@ -132,7 +132,7 @@ impl StreamStore {
                     let was_staged = parts.iter().any(|part| part.straight.is_none());
                     let committed = Committed::of(frames.len(), Position { seq: last.seq, ..from }, &parts, &outcomes);
                     self.session = Some(session);
-                    let was_decided = !are_copies && taken.as_ref().is_none_or(decides_parked);
+                    let was_decided = !are_copies && (owners.is_empty() || taken.iter().any(decides_parked));
                     for (lane, sifted) in self.lanes.iter_mut().zip(&sifted).filter(|_| was_decided) {
                         lane.committed(committed.rows[lane.lane], sifted);
                     }
@@ -223,7 +223,7 @@ fn follow(from: Position, frames: &[IndexedFrame]) -> bool {
     (from.seq + 1..).zip(frames).all(|(expected, frame)| frame.frame().seq == expected)
 }
 
-/// Whether two frames can be committed together: rows and what changes no unit, or copies. What says whose a unit is, is alone.
+/// Whether two frames can be committed together: rows and what changes no unit, or copies. What says whose units are is for itself.
 fn is_alike(one: &IndexedFrame, other: &IndexedFrame) -> bool {
     one.owner().is_none() && other.owner().is_none() && one.copied().is_some() == other.copied().is_some()
 }

@@ -35,9 +35,9 @@ pub struct Committed {
     pub restated: Vec<Timestamp>,
     /// Which rows are not decided here, in order.
     pub away: Vec<DeadRows>,
-    /// What a control frame has done that says whose a unit is.
-    pub taken: Option<Taken>,
-    /// What was parked, and is decided by that: as frames that stand where the control frame does.
+    /// What each control frame has done that says whose a unit is.
+    pub taken: Vec<Taken>,
+    /// What was parked, and is decided by one of these: as frames that stand where the control frame does.
     pub unparked: Vec<IndexedFrame>,
 }
 
@@ -45,7 +45,7 @@ impl Committed {
     pub(super) fn nothing(position: Position) -> Self {
         let (rows, dead, dead_rows) = (PerLane::default(), Vec::new(), Vec::new());
         let (views, eventful, restated) = (None, Vec::new(), Vec::new());
-        let (away, taken, unparked) = (Vec::new(), None, Vec::new());
+        let (away, taken, unparked) = (Vec::new(), Vec::new(), Vec::new());
         let was_staged = false;
         Self {
             frames: 0,

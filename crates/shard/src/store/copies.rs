@@ -29,7 +29,7 @@ impl StreamStore {
         loop {
             let frames = &frames[..count];
             let away = self.units.as_ref().map(|units| Away::copies(frames, units)).unwrap_or_default();
-            let work = Work { frames, rows: frames, away: &away, edges: &[], owner: None, are_copies: true };
+            let work = Work { frames, rows: frames, away: &away, edges: &[], owners: &[], are_copies: true };
             if let Some(committed) = self.commit_all(&work, from, notes).await? {
                 return Ok(Committed { eventful: Vec::new(), ..committed });
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use forebay_model::fact::FramePart;
-use forebay_model::ownership::{Ownership, Taken};
+use forebay_model::ownership::{NewState, Ownership, Taken};
 use forebay_model::{Bucket, Claimant, Facts, Incarnation, PerLane, Position, ShardId, ShardMap};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
@@ -13,7 +13,7 @@ use super::StreamStore;
 use super::commit::Work;
 use super::committed::Committed;
 use super::error::CommitError;
-use super::transaction::owner::{OwnerFrame, decides_parked};
+use super::transaction::owner::{OwnerFrame, decides_parked, expects_rows};
 use crate::derived::DerivedNote;
 use crate::frame::IndexedFrame;
 use crate::owner::Waiting;
@@ -21,6 +21,10 @@ use crate::owner::away::{Away, Way};
 use crate::owner::parked::{self, ParkedRow};
 use crate::owner::units::{self, Units};
 use crate::step::{Step, StoreError, step};
+
+/// How many control frames are committed together, and of these how many of units whose rows are compared.
+const TOGETHER_MAX: usize = 64;
+const COMPARED_MAX: usize = 8;
 
 impl StreamStore {
     /// Reads what the shard says of units, of which nothing is said beside the map; the stream is read in that making. A store that does not know
@@ -106,39 +110,42 @@ impl StreamStore {
         Ok(())
     }
 
-    /// Commits a control frame that says whose a unit is, with what was parked of it, where that is decided now.
-    pub(super) async fn commit_owner(
+    /// Commits the first of these frames, a control frame that says whose a unit is, with what was parked of it, where that is decided now; and those behind it that say as
+    /// little of other units.
+    pub(super) async fn commit_owners(
         &mut self,
-        frame: &IndexedFrame,
+        frames: &[IndexedFrame],
         from: Position,
         notes: &[DerivedNote],
     ) -> Result<Committed, CommitError> {
-        let (Some(change), Some(units)) = (frame.owner().cloned(), &self.units) else {
+        let Some(units) = &self.units else {
             return Err(CommitError::violated("it is not known what the shard says of units"));
         };
-        let (bucket, seq) = (change.unit.bucket(), frame.frame().seq);
-        let before = units.of(bucket);
-        let rows = step(Step::Letters, ParkedRow::all(&mut self.control, self.stream, bucket)).await?;
-        let (parked, counts) = (parked::as_frames(&rows, seq), parked::counts(&rows));
-        let owner = OwnerFrame { change, at: Position { seq, ..from }, before, parked, counts };
-        let frames = std::slice::from_ref(frame);
-        let work = Work {
-            frames,
-            rows: &owner.parked,
-            away: &Away::default(),
-            edges: &[],
-            owner: Some(&owner),
-            are_copies: false,
-        };
+        let frames = &frames[..together(frames, units)];
+        let mut owners = Vec::with_capacity(frames.len());
+        for frame in frames {
+            let (Some(change), seq) = (frame.owner().cloned(), frame.frame().seq) else { continue };
+            let bucket = change.unit.bucket();
+            let rows = if units.has_parked(bucket) {
+                step(Step::Letters, ParkedRow::all(&mut self.control, self.stream, bucket)).await?
+            } else {
+                Vec::new()
+            };
+            let (parked, counts) = (parked::as_frames(&rows, seq), parked::counts(&rows));
+            owners.push(OwnerFrame { change, at: Position { seq, ..from }, before: units.of(bucket), parked, counts });
+        }
+        let rows = owners.first().map_or(&[][..], |owner| &owner.parked);
+        let work = Work { frames, rows, away: &Away::default(), edges: &[], owners: &owners, are_copies: false };
         let committed = self.commit_all(&work, from, notes).await?;
-        let mut committed = committed.ok_or_else(|| CommitError::violated("one frame cannot be fewer"))?;
-        if let (Some(taken), Some(units)) = (&committed.taken, &mut self.units) {
+        let mut committed = committed.ok_or_else(|| CommitError::violated("frames without rows cannot be fewer"))?;
+        let Some(units) = &mut self.units else { return Ok(committed) };
+        for (owner, taken) in owners.into_iter().zip(&committed.taken) {
             if let Taken::Changed(next, _) | Taken::Refused(next) = taken {
-                units.note(bucket, next.clone());
+                units.note(owner.bucket(), next.clone());
             }
             if decides_parked(taken) {
-                units.note_parked(bucket, false);
-                committed.unparked = owner.parked;
+                units.note_parked(owner.bucket(), false);
+                committed.unparked.extend(owner.parked);
             }
         }
         Ok(committed)
@@ -176,6 +183,20 @@ impl Waiting {
         }
         facts.into_parts()
     }
+}
+
+/// How many of the first frames are committed together, of which the first says whose a unit is: as long as each says that of another unit, and nothing is parked of it. One
+/// that may stand the stream still is alone, and so that none waits long for others, those whose units' rows have to be compared are few.
+fn together(frames: &[IndexedFrame], units: &Units) -> usize {
+    let (mut buckets, mut compared) = (BTreeSet::new(), 0);
+    let fits = |frame: &&IndexedFrame| {
+        let Some(change) = frame.owner() else { return false };
+        let bucket = change.unit.bucket();
+        let takes_back = matches!(change.state, NewState::Awaiting { .. }) && units.of(bucket).state.owns();
+        compared += usize::from(expects_rows(change));
+        buckets.insert(bucket) && compared <= COMPARED_MAX && !units.has_parked(bucket) && !takes_back
+    };
+    frames.iter().take(TOGETHER_MAX).take_while(fits).count().max(1)
 }
 
 /// Of rows that are in the log once more, the letters that are their requests' still.

@@ -106,7 +106,7 @@ impl Writer {
             eventful: Vec::new(),
             restated: Vec::new(),
             away: Vec::new(),
-            taken: None,
+            taken: Vec::new(),
             unparked: Vec::new(),
         };
         while !rest.is_empty() {
@@ -124,7 +124,7 @@ impl Writer {
             sum.restated.extend(committed.restated);
             sum.away.extend(committed.away);
             sum.unparked.extend(committed.unparked);
-            sum.taken = committed.taken.or(sum.taken);
+            sum.taken.extend(committed.taken);
             sum.views = committed.views.or(sum.views);
         }
         Ok(sum)

@@ -242,14 +242,14 @@ impl<'a> Session<'a> {
             took: begun.elapsed(),
             age: frames.iter().filter_map(|frame| frame.frame().enqueued_at).min().map(|at| now.since(at)),
         };
-        self.commit_not_before = next_commit(begun, begun + figures.took, figures.age);
+        // What says whose units are is waited for, and followed by more.
+        self.commit_not_before =
+            if is_owner { Instant::now() } else { next_commit(begun, begun + figures.took, figures.age) };
         self.context.status.committed(&committed, figures);
         if !committed.dead.is_empty() {
             warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
         }
-        if let Some(taken) = &committed.taken {
-            tell_of(taken, committed.position);
-        }
+        committed.taken.iter().for_each(|taken| tell_of(taken, committed.position));
         if let Some(views) = &committed.views {
             info!(%views, position = %committed.position, "these views are in force");
         }

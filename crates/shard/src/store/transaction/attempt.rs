@@ -10,7 +10,7 @@ use sqlx::Executor;
 use sqlx::postgres::PgConnection;
 
 use super::awaited;
-use super::owner::{OwnerFrame, decides_parked};
+use super::owner::{self, OwnerFrame, decides_parked};
 use super::restate::restate;
 use crate::control::ViewsInForce;
 use crate::dead_letter::Requests;
@@ -43,8 +43,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) away: &'a Away,
     /// What the shard says of the buckets whose rows were sent on.
     pub(crate) edges: &'a [(Bucket, Ownership)],
-    /// A control frame that says whose a unit is: the only frame.
-    pub(crate) owner: Option<&'a OwnerFrame>,
+    /// The control frames that say whose units are: then there are no others, and where something is parked of the unit there is only one.
+    pub(crate) owners: &'a [OwnerFrame],
     pub(crate) notes: &'a [DerivedNote],
     /// What control frames say, in the order of the log.
     pub(crate) controls: &'a [(u64, ViewsInForce)],
@@ -72,8 +72,8 @@ pub(crate) struct Done {
     pub(crate) eventful: Vec<Eventful>,
     /// The times of the rows whose status is another now.
     pub(crate) restated: Vec<Timestamp>,
-    /// What a control frame has done that says whose a unit is.
-    pub(crate) taken: Option<Taken>,
+    /// What each control frame has done that says whose a unit is.
+    pub(crate) taken: Vec<Taken>,
 }
 
 /// Where the position goes.
@@ -92,23 +92,21 @@ impl Attempt<'_> {
         let connection = &mut session.connection;
         step(Step::Position, connection.execute("begin")).await?;
         // First of all, so that a second writer stops here, before it has sent anything.
-        let known: Vec<Tally> = self.decided(None).iter().map(LanePart::straight_tally).collect();
+        let known: Vec<Tally> = self.decided(&[]).iter().map(LanePart::straight_tally).collect();
         self.move_position(connection, &known).await?;
         if !step(Step::Position, DerivedNote::move_all(connection, self.notes)).await? {
             return Err(AttemptError::Fenced);
         }
         let views = self.take_controls(connection).await?;
-        let taken = match self.owner {
-            Some(owner) => Some(owner.take(connection).await?),
-            None => None,
-        };
-        let mut requests = Requests::begin(connection, self.owner.map_or(self.frames, |owner| &owner.parked)).await?;
+        let taken = owner::take(connection, self.stream, self.owners).await?;
+        let mut requests =
+            Requests::begin(connection, self.owners.first().map_or(self.frames, |owner| &owner.parked)).await?;
         self.leave(connection, &requests).await?;
-        let decided = self.decided(taken.as_ref());
+        let decided = self.decided(&taken);
         let mut outcomes = Vec::with_capacity(decided.len());
         for part in decided {
             let straight = part.straight_tally();
-            if self.owner.is_some() {
+            if !self.owners.is_empty() {
                 part.add_to_tally(connection, straight).await?;
             }
             outcomes.push(part.store(connection, self.incarnation(), straight, &mut requests).await?);
@@ -126,8 +124,8 @@ impl Attempt<'_> {
     }
 
     /// The parts that are decided: all, but what is parked until a unit is this shard's only where a control frame has made it so.
-    fn decided(&self, taken: Option<&Taken>) -> &[LanePart<'_>] {
-        if self.owner.is_none() || taken.is_some_and(decides_parked) { self.lanes } else { &[] }
+    fn decided(&self, taken: &[Taken]) -> &[LanePart<'_>] {
+        if self.owners.is_empty() || taken.iter().any(decides_parked) { self.lanes } else { &[] }
     }
 
     /// What is not decided here is parked, or was sent on.
@@ -172,7 +170,7 @@ impl Attempt<'_> {
             .bind(self.stream.as_str())
             .bind(self.incarnation().get().cast_signed())
             .bind(self.from.seq.cast_signed())
-            .bind(self.decided(None).iter().map(|part| part.lane.as_str()).collect::<Vec<_>>())
+            .bind(self.decided(&[]).iter().map(|part| part.lane.as_str()).collect::<Vec<_>>())
             .bind(tallies.iter().map(|tally| tally.stored.cast_signed()).collect::<Vec<_>>())
             .bind(tallies.iter().map(|tally| tally.dead.cast_signed()).collect::<Vec<_>>())
             .bind(tallies.iter().map(|tally| tally.sent_on.cast_signed()).collect::<Vec<_>>())

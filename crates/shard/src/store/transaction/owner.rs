@@ -1,4 +1,4 @@
-//! A control frame that says what the shard is to a unit, in the transaction that moves the position over it.
+//! Control frames that say what the shard is to units, in the transaction that moves the position over them.
 
 use forebay_model::ownership::{Change, Duty, Inheritance, NewState, Ownership, Sums, Taken};
 use forebay_model::{Bucket, PerLane, Position, StreamKind};
@@ -31,31 +31,14 @@ impl OwnerFrame {
         self.change.unit.stream()
     }
 
-    /// Takes it, and does what has to be done besides; only what was parked is for the caller to decide.
-    pub(crate) async fn take(&self, connection: &mut PgConnection) -> Result<Taken, AttemptError> {
-        let expects = matches!(self.change.state, NewState::Owned { inherits: Some(Inheritance { .. }) });
-        let sums = if expects {
+    /// What it does.
+    async fn taken(&self, connection: &mut PgConnection) -> Result<Taken, AttemptError> {
+        let sums = if expects_rows(&self.change) {
             step(Step::Control, crate::owner::sums::sums(connection, self.stream(), self.bucket())).await?
         } else {
             Sums::default()
         };
-        let taken = self.before.take(&self.change, self.at, || sums);
-        match &taken {
-            Taken::Late | Taken::Unfit => {}
-            Taken::Refused(next) => self.write(connection, next).await?,
-            Taken::Changed(next, duty) => {
-                self.write(connection, next).await?;
-                self.count(connection, next).await?;
-                self.fulfil(connection, *duty).await?;
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn write(&self, connection: &mut PgConnection, next: &Ownership) -> Result<(), AttemptError> {
-        let said = [(self.bucket(), next.clone())];
-        step(Step::Control, units::write(connection, self.stream(), &said)).await?;
-        Ok(step(Step::Control, units::mark(connection, self.stream(), true)).await?)
+        Ok(self.before.take(&self.change, self.at, || sums))
     }
 
     /// What orders come to is kept by the shard that owns them.
@@ -87,6 +70,38 @@ impl OwnerFrame {
         }
         Ok(())
     }
+}
+
+/// Takes control frames, of a unit each, and does what has to be done besides; only what was parked is for the caller to decide.
+pub(crate) async fn take(
+    connection: &mut PgConnection,
+    stream: StreamKind,
+    owners: &[OwnerFrame],
+) -> Result<Vec<Taken>, AttemptError> {
+    let (mut taken, mut said) = (Vec::with_capacity(owners.len()), Vec::new());
+    for owner in owners {
+        let now = owner.taken(connection).await?;
+        if let Taken::Refused(next) | Taken::Changed(next, _) = &now {
+            said.push((owner.bucket(), next.clone()));
+        }
+        taken.push(now);
+    }
+    if !said.is_empty() {
+        step(Step::Control, units::write(connection, stream, &said)).await?;
+        step(Step::Control, units::mark(connection, stream, true)).await?;
+    }
+    for (owner, taken) in owners.iter().zip(&taken) {
+        if let Taken::Changed(next, duty) = taken {
+            owner.count(connection, next).await?;
+            owner.fulfil(connection, *duty).await?;
+        }
+    }
+    Ok(taken)
+}
+
+/// Whether a shard owns a unit by it only if its rows come to what the frame says.
+pub(crate) fn expects_rows(change: &Change) -> bool {
+    matches!(change.state, NewState::Owned { inherits: Some(Inheritance { .. }) })
 }
 
 /// Whether what was parked is to be decided.

@@ -426,7 +426,7 @@ async fn what_was_parked_is_decided_in_its_order_by_the_frame_that_makes_the_uni
     let stored = "select string_agg(order_id || ':' || total || '@' || place_seq, ' ' order by order_id) from orders";
     assert_eq!(scene.sql(stored).await, "O1:5@4 O2:1@4");
     assert_eq!(committed.unparked.len(), 1);
-    assert!(matches!(committed.taken, Some(Taken::Changed(_, Duty::DecideParked))));
+    assert!(matches!(committed.taken[..], [.., Taken::Changed(_, Duty::DecideParked)]));
     assert_eq!(
         scene
             .sql("select rows_stored, rows_duplicate, rows_dead, rows_parked from lane_tally where lane = 'orders'")
@@ -453,7 +453,7 @@ async fn a_target_that_has_other_rows_refuses_and_decides_nothing() {
     frames.insert(2, frame(3, &[order(id, 1, 5)]).indexed(Lane::Orders));
     frames[3] = control(4, frames[3].owner().unwrap());
     let committed = writer.commit_all(&frames).await.unwrap();
-    assert!(matches!(committed.taken, Some(Taken::Refused(_))));
+    assert!(matches!(committed.taken[..], [.., Taken::Refused(_)]));
     assert_eq!(scene.sql("select (select count(*) from orders), (select count(*) from parked)").await, "0|1");
     let said = writer.store.ownership(bucket_of(id)).unwrap();
     assert_eq!((said.state, said.refused), (State::Awaiting { from: THERE }, Some(Epoch(4))));
@@ -508,11 +508,45 @@ async fn a_target_takes_what_the_source_had_and_owns_it() {
     // One row is another one than that which the source had.
     target.sql("update orders set total = total + 1 where order_id = 'O3'").await;
     let refused = writer.commit_all(&[owned(6, 4, inherits.clone())]).await.unwrap();
-    assert!(matches!(refused.taken, Some(Taken::Refused(_))), "{refused:?}");
+    assert!(matches!(refused.taken[..], [.., Taken::Refused(_)]), "{refused:?}");
     let differing = sums(&target).await.differing(&had);
     assert_eq!(differing.iter().map(|(lane, _)| *lane).collect::<Vec<_>>(), [Lane::Orders]);
     target.sql("update orders set total = total - 1 where order_id = 'O3'").await;
     let taken = writer.commit_all(&[owned(7, 5, inherits)]).await.unwrap();
-    assert!(matches!(taken.taken, Some(Taken::Changed(_, Duty::DecideParked))), "{taken:?}");
+    assert!(matches!(taken.taken[..], [.., Taken::Changed(_, Duty::DecideParked)]), "{taken:?}");
     assert_eq!(found("select sum(orders), sum(total) from order_sums").await, "8|36");
+}
+
+/// Control frames of different units are one transaction, up to one whose unit has rows parked, or that says more of a unit than the one before.
+#[tokio::test]
+async fn control_frames_of_different_units_are_committed_together() {
+    let scene = Scene::new("together").await;
+    let mut writer = writer(&scene).await;
+    let [one, other, third] = customers();
+    let nothing = Inheritance { sums: Sums::default(), origins: BTreeMap::new() };
+    let copying = NewState::Copying { to: THERE };
+    let frames = [
+        control(1, &change(&one, 2, 2, copying.clone())),
+        control(2, &change(&third, 3, 3, NewState::Receiving { from: THERE })),
+        control(3, &change(&other, 4, 4, copying)),
+        control(4, &change(&one, 5, 2, NewState::Released { to: THERE })),
+        control(5, &change(&third, 6, 3, NewState::Awaiting { from: THERE })),
+        frame(6, &[order(&third, 1, 5)]).indexed(Lane::Orders),
+        control(7, &change(&other, 7, 4, NewState::Released { to: THERE })),
+        control(8, &change(&third, 8, 3, NewState::Owned { inherits: Some(nothing) })),
+    ];
+    let (mut rest, mut together, mut marks) = (&frames[..], Vec::new(), BTreeSet::new());
+    while !rest.is_empty() {
+        let committed = writer.store.commit(rest, writer.position, &[], &SentOn::new()).await.unwrap();
+        writer.position = committed.position;
+        rest = &rest[committed.frames..];
+        together.push((committed.frames, committed.taken.len()));
+        marks.insert(scene.sql("select units from stream_position where stream = 'logged'").await);
+    }
+    assert_eq!(together, [(3, 3), (2, 2), (1, 0), (1, 1), (1, 1)]);
+    // A row that is parked is no news of a unit.
+    assert_eq!(marks.len(), 4);
+    let said = "select count(*), count(*) filter (where said -> 'state' ? 'released'), count(*) filter (where said ->> 'state' = 'owned') from unit_owner";
+    assert_eq!(scene.sql(said).await, "3|2|1");
+    assert_eq!(scene.sql("select count(*) from orders").await, "1");
 }
