@@ -97,24 +97,27 @@ fn written(draft: &EventDraft) -> String {
 pub fn tuple(bytes: &[u8]) {
     let Some((&first, payload)) = bytes.split_first() else { return };
     let lane = Lane::ALL[usize::from(first) % Lane::ALL.len()];
-    let (mut written, mut is_whole) = (Vec::new(), true);
-    for tuple in Tuples::new(lane, payload) {
-        match tuple {
-            Ok(tuple) => {
-                write(lane, &tuple, &mut written);
-                let at = tuple.ordered_at();
-                assert_eq!(Timestamp::from_postgres_us(at.postgres_us()), Some(at));
-            }
-            Err(_) => is_whole = false,
+    let index = TupleIndex::of(lane, payload);
+    let mut tuples = Tuples::new(lane, payload);
+    let mut end = 0;
+    for (row, entry) in (0..).zip(index.entries()) {
+        let bytes = &payload[entry.range()];
+        assert_eq!(entry.range().start, end);
+        end = entry.range().end;
+        let fault = index.faults().iter().find(|fault| fault.row == row).map(|fault| &fault.error);
+        let tuple = tuples.next().expect("the walk finds what the index has");
+        assert_eq!((tuple.as_ref().err(), entry.read(lane, payload).err().as_ref()), (fault, fault));
+        if let Ok(tuple) = tuple {
+            let mut written = Vec::new();
+            write(lane, &tuple, &mut written);
+            assert_eq!((tuple.bytes(), &written[..]), (bytes, bytes));
+            let at = tuple.ordered_at();
+            assert_eq!(Timestamp::from_postgres_us(at.postgres_us()), Some(at));
         }
     }
-    assert!(payload.starts_with(&written) && (!is_whole || written.len() == payload.len()), "{written:?}");
-    let index = TupleIndex::of(lane, payload);
-    let end = index.entries().iter().fold(0, |end, entry| {
-        assert_eq!(entry.range().start, end);
-        entry.range().end
-    });
-    assert_eq!((index.faults().is_empty(), index.is_torn()), (is_whole, end < payload.len()), "{index:?}");
+    let torn = tuples.next().map(|tuple| tuple.expect_err("what the index has not is no tuple"));
+    assert_eq!((torn.is_some(), end < payload.len()), (index.is_torn(), index.is_torn()), "{index:?}");
+    assert!(tuples.next().is_none());
 }
 
 /// A receipt that is accepted is the same when it is written and read again.

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use forebay_model::ownership::{Change, Copied};
-use forebay_model::{Claims, Control, Epoch, Lane, StreamKind, Timestamp, TupleIndex};
+use forebay_model::tuple::{TupleEntry, TupleError};
+use forebay_model::{Claims, Control, Epoch, Lane, StreamKind, Timestamp, Tuple, TupleIndex};
 
 use crate::place::Place;
 
@@ -117,8 +118,8 @@ impl IndexedFrame {
         Self { first_row, ..self }
     }
 
-    /// Whether it can be read, and has as many rows as it declares, though the last of them may be torn.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// Whether it can be read, and has as many rows as it declares, though the last of them may be torn. Nothing is stored of one that is not.
+    pub fn is_whole(&self) -> bool {
         let (rows, declared) = (self.tuples.entries().len(), self.frame.rows as usize);
         let has_all = if self.tuples.is_torn() { rows < declared } else { rows == declared };
         self.frame.fault.is_none() && has_all
@@ -187,5 +188,13 @@ impl IndexedFrame {
     /// Its tuples; none where its headers already say that it cannot be read.
     pub fn tuples(&self) -> &TupleIndex {
         &self.tuples
+    }
+
+    /// One of its tuples, read.
+    ///
+    /// # Errors
+    /// What is wrong with it, where the index says so.
+    pub fn read(&self, entry: TupleEntry) -> Result<Tuple<'_>, TupleError> {
+        entry.read(self.rows_of().ok_or(TupleError::Torn)?, &self.frame.payload)
     }
 }

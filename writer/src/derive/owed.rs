@@ -217,11 +217,8 @@ fn tells_of_a_unit(frame: &StoredFrame) -> bool {
 fn identities(frames: &[StoredFrame]) -> Vec<(Bucket, OrderKey)> {
     let mut identities = Vec::new();
     for frame in frames.iter().filter(|frame| frame.kind.lane() == Some(Lane::Orders)) {
-        for tuple in Tuples::new(Lane::Orders, frame.payload()) {
-            let Ok(tuple) = tuple else { break };
-            let identity = Identity::of(tuple.bytes(), tuple.ordered_at());
-            identities.extend(identity.and_then(|identity| OrderKey::of(&identity)));
-        }
+        let readable = Tuples::new(Lane::Orders, frame.payload()).filter_map(Result::ok);
+        identities.extend(readable.filter_map(|tuple| OrderKey::of(&Identity::of(&tuple))));
     }
     identities
 }
@@ -239,11 +236,43 @@ fn named_by_events(frames: &[StoredFrame]) -> (Vec<OrderRef>, HashMap<String, BT
 
 #[cfg(test)]
 mod tests {
-    use forebay_model::Incarnation;
+    use forebay_model::tuple::push_event;
+    use forebay_model::{EventParser, Incarnation, Tenant, Timestamp, ViewSet};
+    use forebay_testkit::log::{even_map, facts, frame};
+    use forebay_testkit::order::patched;
+    use serde_json::json;
 
     use super::*;
 
     const END: u64 = u64::MAX;
+
+    fn order(id: &str) -> Vec<u8> {
+        let order = json!({"order_id": id, "customer_id": "C", "timestamp": "2025-01-01T00:00:00Z",
+            "items": [{"sku": "a", "quantity": 1, "price": 1}]});
+        facts([order], &even_map(1)).remove(0).tuples
+    }
+
+    fn event(of: &str) -> Vec<u8> {
+        let event = json!({"order_id": of, "customer_id": "C", "event_id": of, "kind": "shipped", "at": "2025-01-02T00:00:00Z"});
+        let (parser, mut tuple) = (EventParser::new(ViewSet::default(), 0), Vec::new());
+        let draft = parser.parse(event.to_string().as_bytes(), None, Timestamp::now()).unwrap();
+        push_event(&mut tuple, &draft.settle(Tenant::none(), &even_map(1), None).unwrap());
+        tuple
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_hides_none_of_its_frame() {
+        // Another version of its `jsonb`.
+        let of_lane = |lane, tuple: fn(&str) -> Vec<u8>, [from, to]: [&[u8]; 2]| {
+            let spoilt = patched(tuple("B"), from, to);
+            let frame = frame(lane, 3, [tuple("A"), spoilt, tuple("C")].concat());
+            StoredFrame { position: at(1, 1), kind: frame.kind, id: None, frame: Ok(frame) }
+        };
+        let orders = identities(&[of_lane(Lane::Orders, order, [b"\x01[", b"\x02["])]);
+        assert_eq!(orders.iter().map(|(_, key)| &key.order_id[..]).collect::<Vec<_>>(), ["A", "C"]);
+        let (named, _) = named_by_events(&[of_lane(Lane::Events, event, [b"\x01{", b"\x02{"])]);
+        assert_eq!(named.iter().map(|of| &of.order_id[..]).collect::<Vec<_>>(), ["A", "C"]);
+    }
 
     fn at(incarnation: u64, seq: u64) -> Position {
         Position { incarnation: Incarnation::new(incarnation), seq }

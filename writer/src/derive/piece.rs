@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_model::fact::FramePart;
-use forebay_model::{Deriver, Facts, Lane, Position, ShardId, StoredOrder, Tuples};
+use forebay_model::tuple::TupleError;
+use forebay_model::{Deriver, Facts, Lane, Position, ShardId, StoredOrder};
 use forebay_shard::read::eventful::{Eventful, News};
 use forebay_shard::read::order_key::OrderKey;
 use forebay_shard::read::stored_order::OrderReader;
 use forebay_shard::{DeadRows, IndexedFrame};
 use tokio::sync::{Notify, mpsc};
-use tracing::debug;
+use tracing::{debug, error};
 
 /// How long commits may have to wait for the reading of orders.
 const READ_MAX: Duration = Duration::from_secs(2);
@@ -82,8 +83,11 @@ impl Dealer {
     /// No target waits for another: where too many pieces wait already, the worker will find this one again by itself.
     async fn deal(&self, Brought { before, after, deriver, frames, dead, eventful }: Brought) {
         let mut facts = Facts::default();
-        derive_stored(&deriver, &frames, &dead, &mut facts);
-        if !self.derive_eventful(&deriver, after, &eventful, &mut facts).await {
+        let derived = derive_stored(&deriver, &frames, &dead, &mut facts);
+        if let Err(error) = &derived {
+            error!(%error, ?before, ?after, "a stored order cannot be read: what follows from it is looked for in the log");
+        }
+        if derived.is_err() || !self.derive_eventful(&deriver, after, &eventful, &mut facts).await {
             self.outlets.iter().for_each(|outlet| outlet.missed.notify_one());
             return;
         }
@@ -140,20 +144,28 @@ impl Dealer {
 
 /// Adds what follows from the rows of committed frames, but for those that are dead. (A duplicate is as good as the row that was
 /// stored before: it says the same.)
-pub(super) fn derive_stored(deriver: &Deriver, frames: &[IndexedFrame], dead: &[DeadRows], facts: &mut Facts) {
+///
+/// # Errors
+/// Where a row that is not dead cannot be read: never, because that is one of the reasons to be dead.
+fn derive_stored(
+    deriver: &Deriver,
+    frames: &[IndexedFrame],
+    dead: &[DeadRows],
+    facts: &mut Facts,
+) -> Result<(), TupleError> {
     let mut dead = dead.iter().peekable();
-    for indexed in frames.iter().filter(|frame| frame.lane() == Some(Lane::Orders)) {
-        let (seq, payload) = (indexed.frame().seq, &indexed.frame().payload);
+    let of_orders = |frame: &&IndexedFrame| frame.lane() == Some(Lane::Orders) && frame.is_whole();
+    for indexed in frames.iter().filter(of_orders) {
+        let seq = indexed.frame().seq;
         for (row, entry) in (indexed.first_row()..).zip(indexed.tuples().entries()) {
             while dead.next_if(|dead| (dead.seq, dead.row.saturating_add(dead.rows)) <= (seq, row)).is_some() {}
             if dead.peek().is_some_and(|dead| dead.seq == seq && dead.row <= row) {
                 continue;
             }
-            if let Some(Ok(tuple)) = Tuples::new(Lane::Orders, &payload[entry.range()]).next() {
-                deriver.derive(&StoredOrder::of(&tuple), facts);
-            }
+            deriver.derive(&StoredOrder::of(&indexed.read(*entry)?), facts);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -162,9 +174,10 @@ mod tests {
     use std::num::NonZeroU16;
 
     use bytes::Bytes;
-    use forebay_model::{Claims, Epoch, Hash, ShardMap, tuple};
+    use forebay_model::{Claims, Epoch, Hash, ShardMap, Tuples, tuple};
     use forebay_shard::LogFrame;
     use forebay_testkit::log::with_order;
+    use forebay_testkit::order::patched;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -174,16 +187,45 @@ mod tests {
         ShardMap::even(NonZeroU16::MIN, Hash::Md5)
     }
 
-    fn frame(seq: u64, rows: u32) -> IndexedFrame {
+    fn deriver() -> Deriver {
+        Deriver::new("".parse().unwrap(), Arc::new(map()))
+    }
+
+    fn tuples(seq: u64, rows: u32) -> Vec<u8> {
         let mut payload = Vec::new();
         for row in 0..rows {
             let order = json!({"order_id": format!("{seq}-{row}"), "customer_id": "C", "timestamp": "2025-01-01T00:00:00Z",
                 "items": [{"sku": "a", "quantity": 1, "price": 1}]});
             with_order(&order.to_string(), &map(), |order| tuple::push_order(&mut payload, order));
         }
+        payload
+    }
+
+    fn declaring(rows: u32, seq: u64, payload: Vec<u8>) -> IndexedFrame {
         let (id, epoch, payload) = (String::new(), Epoch(1), Bytes::from(payload));
         LogFrame { seq, id, epoch, enqueued_at: None, rows, payload, claims: Claims::default(), fault: None }
             .indexed(Lane::Orders)
+    }
+
+    fn frame(seq: u64, rows: u32) -> IndexedFrame {
+        declaring(rows, seq, tuples(seq, rows))
+    }
+
+    #[test]
+    fn nothing_follows_from_a_frame_that_has_more_rows_than_it_declares() {
+        let (frame, mut facts) = (declaring(1, 1, tuples(1, 2)), Facts::default());
+        // It is one letter, of as many rows as it declares.
+        derive_stored(&deriver(), &[frame], &[DeadRows { seq: 1, row: 0, rows: 1 }], &mut facts).unwrap();
+        assert_eq!(facts.into_parts(), []);
+    }
+
+    #[test]
+    fn a_row_that_is_not_dead_and_cannot_be_read_is_not_passed_over() {
+        let spoilt = patched(tuples(1, 1), b"\x01[", b"\x02[");
+        let frames = [declaring(2, 1, [tuples(1, 1), spoilt].concat())];
+        let derive = |dead: &[DeadRows]| derive_stored(&deriver(), &frames, dead, &mut Facts::default());
+        assert_eq!(derive(&[DeadRows { seq: 1, row: 1, rows: 1 }]), Ok(()));
+        assert_eq!(derive(&[]), Err(TupleError::JsonbVersion { column: "items" }));
     }
 
     proptest! {
@@ -200,7 +242,7 @@ mod tests {
             let expected: BTreeSet<String> =
                 rows.filter(|&(seq, row)| !is_dead(seq, row)).map(|(seq, row)| format!("{seq}-{row}")).collect();
             let mut facts = Facts::default();
-            derive_stored(&Deriver::new("".parse().unwrap(), Arc::new(map())), &frames, &letters, &mut facts);
+            derive_stored(&deriver(), &frames, &letters, &mut facts).unwrap();
             let mut found = BTreeSet::new();
             for part in facts.into_parts() {
                 for tuple in Tuples::new(part.lane, &part.tuples) {

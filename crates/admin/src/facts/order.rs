@@ -26,7 +26,7 @@ pub(crate) fn key_of(tuple: &Tuple<'_>) -> Result<OrderKey, String> {
 pub(crate) fn order_of(tuple: &Tuple<'_>) -> Result<StoredOrder, String> {
     Ok(StoredOrder {
         key: key_of(tuple)?,
-        bucket: Identity::of(tuple.bytes(), tuple.ordered_at()).ok_or("its bucket cannot be read")?.bucket,
+        bucket: Identity::of(tuple).bucket,
         kind: text(tuple, "kind")?,
         currency: text(tuple, "currency")?,
         items: text(tuple, "items")?,

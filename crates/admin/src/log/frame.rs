@@ -130,6 +130,7 @@ impl FrameReport {
                 Err(error) => {
                     self.fault = Some(format!("row {} cannot be read: {error}", self.facts.len()));
                     self.unreadable = Some(beginning(&payload[at..]));
+                    break;
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use forebay_model::tuple::Tuples;
+use forebay_model::tuple::{TupleError, Tuples};
 use forebay_model::{Lane, Position, ShardId, StreamId, StreamKind};
 use forebay_shard::check::Snapshot;
 use forebay_shard::{Derived, StreamPosition};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::report::{Report, Unfinished};
 use super::scope::Scope;
-use super::settings::{Depth, Step};
+use super::settings::{Step, Depth};
 use crate::facts::order::{self, OrderKey};
 use crate::facts::owed::frames_owed;
 
@@ -161,9 +161,9 @@ impl<'a> Verification<'a> {
     }
 }
 
-/// The tuples of a payload, each by itself; it ends where one cannot be read.
-pub(super) fn tuples(lane: Lane, payload: &Bytes) -> Vec<Bytes> {
-    Tuples::new(lane, payload).map_while(Result::ok).map(|tuple| payload.slice_ref(tuple.bytes())).collect()
+/// The tuples of a payload by row, each by itself, or what is wrong with it; it ends with one whose end cannot be found.
+pub(super) fn tuples(lane: Lane, payload: &Bytes) -> Vec<Result<Bytes, TupleError>> {
+    Tuples::new(lane, payload).map(|tuple| Ok(payload.slice_ref(tuple?.bytes()))).collect()
 }
 
 /// The identity of the order that a tuple belongs to.

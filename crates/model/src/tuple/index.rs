@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::read::{Framed, frame};
-use super::{TupleError, leading_fields};
+use super::read::{Framed, frame, leading_fields};
+use super::{Tuple, TupleError, Tuples};
 use crate::key_hash::hash;
 use crate::{Lane, Timestamp};
 
@@ -88,6 +88,15 @@ impl TupleEntry {
     pub fn range(self) -> Range<usize> {
         self.offset as usize..self.offset as usize + self.length as usize
     }
+
+    /// The tuple, of the payload and the lane that it was found in.
+    ///
+    /// # Errors
+    /// What is wrong with it, where the index has it among the [faults](TupleIndex::faults).
+    pub fn read(self, lane: Lane, payload: &[u8]) -> Result<Tuple<'_>, TupleError> {
+        let bytes = payload.get(self.range()).ok_or(TupleError::Torn)?;
+        Tuples::new(lane, bytes).next().unwrap_or(Err(TupleError::Torn))
+    }
 }
 
 /// The first bytes of the identity of a tuple that was found before, as a number whose order is theirs. Numbers and times in
@@ -109,8 +118,8 @@ pub fn key_prefix(lane: Lane, tuple: &[u8]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Identity;
     use crate::tuple::push_index_of;
-    use crate::{Identity, Tuples};
     use proptest::prelude::*;
 
     #[test]
@@ -160,5 +169,9 @@ mod tests {
         let error = TupleError::FieldLength { column: "order_id", bytes: -1 };
         assert_eq!(index.faults(), [TupleFault { row: 1, error }]);
         assert_eq!((index.entries().len(), index.is_torn()), (3, false));
+        let walked: Vec<_> = Tuples::new(Lane::Index, &payload).map(|tuple| tuple.map(|tuple| tuple.bytes())).collect();
+        let read = index.entries().iter().map(|entry| entry.read(Lane::Index, &payload).map(|tuple| tuple.bytes()));
+        assert_eq!(walked, read.collect::<Vec<_>>());
+        assert_eq!(walked.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     }
 }

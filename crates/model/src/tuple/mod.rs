@@ -8,7 +8,6 @@ mod read;
 mod write;
 
 pub use index::{TupleEntry, TupleFault, TupleIndex, key_prefix};
-pub(crate) use read::leading_fields;
 pub use read::{Tuple, TupleError, Tuples};
 pub(crate) use write::push_index_of;
 pub(crate) use write::push_view_event;

@@ -75,13 +75,30 @@ impl<'a> Tuple<'a> {
         Some(self.field(place))
     }
 
+    /// The number in a field of type `int2` at that place.
+    ///
+    /// # Panics
+    /// Where the lane has no such column of that type: the length of a field is that of its type.
+    pub fn int2(&self, place: usize) -> i16 {
+        i16::from_be_bytes(self.fields[place].try_into().expect("an int2 has two bytes"))
+    }
+
+    /// The number in a field of type `int8` at that place.
+    ///
+    /// # Panics
+    /// As [`Tuple::int2`].
+    pub fn int8(&self, place: usize) -> i64 {
+        i64::from_be_bytes(self.fields[place].try_into().expect("an int8 has eight bytes"))
+    }
+
     /// The fact's time. It was checked when the tuple was found.
     pub fn ordered_at(&self) -> Timestamp {
         time_of(self.fields[self.spec.time]).unwrap_or(Timestamp::EARLIEST)
     }
 }
 
-/// The tuples of a frame, in turn. It ends at the first error, because nothing says where the next tuple begins.
+/// The tuples of a frame, in turn, or what is wrong with them: the rows are those of [`TupleIndex`](super::TupleIndex). A field that is wrong does not
+/// hide what follows; it ends at the first tuple whose end cannot be found, because nothing says where the next one begins.
 #[derive(Clone, Debug)]
 pub struct Tuples<'a> {
     spec: &'static LaneSpec,
@@ -102,12 +119,12 @@ impl<'a> Iterator for Tuples<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let tuple = frame(self.spec, self.rest).and_then(|Framed { tuple, fault }| fault.map_or(Ok(tuple), Err));
-        self.rest = match &tuple {
-            Ok(tuple) => &self.rest[tuple.bytes.len()..],
+        let framed = frame(self.spec, self.rest);
+        self.rest = match &framed {
+            Ok(Framed { tuple, .. }) => &self.rest[tuple.bytes.len()..],
             Err(_) => &[],
         };
-        Some(tuple)
+        Some(framed.and_then(|Framed { tuple, fault }| fault.map_or(Ok(tuple), Err)))
     }
 }
 
@@ -142,7 +159,7 @@ fn split_field(bytes: &[u8]) -> Option<(i32, &[u8], &[u8])> {
 }
 
 /// The fields of a tuple that was found before, from the first on.
-pub(crate) fn leading_fields(tuple: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn leading_fields(tuple: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = tuple.get(size_of::<i16>()..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (_, field, behind) = split_field(rest)?;

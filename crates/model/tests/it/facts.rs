@@ -90,7 +90,7 @@ proptest! {
                         && is("attributes", order.attributes().as_bytes())
                 };
                 let order = orders.iter().find(same).unwrap();
-                let identity = Identity::of(tuple.bytes(), tuple.ordered_at()).unwrap();
+                let identity = Identity::of(&tuple);
                 prop_assert_eq!(identity, order.identity());
                 let mut time = Vec::new();
                 identity.push_time(&mut time);

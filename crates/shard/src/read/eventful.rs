@@ -76,13 +76,19 @@ const EVENT_ID: usize = Lane::Events.place("event_id");
 impl OrderRef {
     /// Of every event in a payload of lane `events`, with the event's id. What cannot be read was not stored.
     pub fn all_of(payload: &[u8]) -> impl Iterator<Item = (Self, String)> + '_ {
-        Tuples::new(Lane::Events, payload).map_while(Result::ok).filter_map(|tuple| Self::of(&tuple))
+        Tuples::new(Lane::Events, payload).filter_map(Result::ok).filter_map(|tuple| Self::of(&tuple))
     }
 
-    fn of(tuple: &Tuple<'_>) -> Option<(Self, String)> {
+    /// The bucket that a tuple of lane `events` names, where there is one of that number.
+    pub(crate) fn bucket_of(tuple: &Tuple<'_>) -> Option<Bucket> {
+        Bucket::new(tuple.int2(BUCKET).cast_unsigned())
+    }
+
+    /// Of a tuple of lane `events`, with the event's id. `None` where its bucket is none, or what cannot be a text of Postgres is to be one.
+    pub(crate) fn of(tuple: &Tuple<'_>) -> Option<(Self, String)> {
         let text =
             |place| str::from_utf8(tuple.field(place)).ok().filter(|text| !text.contains('\0')).map(str::to_owned);
-        let bucket = tuple.field(BUCKET).try_into().map(u16::from_be_bytes).ok().and_then(Bucket::new)?;
+        let bucket = Self::bucket_of(tuple)?;
         let (tenant, order_id, customer_id) = (text(TENANT)?, text(ORDER_ID)?, text(CUSTOMER_ID)?);
         Some((Self { bucket, tenant, order_id, customer_id }, text(EVENT_ID)?))
     }

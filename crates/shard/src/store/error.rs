@@ -1,5 +1,7 @@
 //! Why frames were not committed.
 
+use std::fmt::Display;
+
 use forebay_model::Lane;
 
 use crate::step::{StepError, StoreError};
@@ -37,6 +39,21 @@ pub(crate) enum AttemptError {
 impl CommitError {
     pub(crate) fn violated(what: impl Into<String>) -> Self {
         Self::Violated(what.into())
+    }
+}
+
+impl AttemptError {
+    /// A row cannot be read that was found whole, or that the shard has taken: what follows from it would be left out.
+    pub(crate) fn unreadable(why: &impl Display) -> Self {
+        Self::Violated(format!("a row that is stored cannot be read: {why}"))
+    }
+
+    /// What failed at a step failed at the rows of that lane.
+    pub(crate) fn at_rows_of(self, lane: Lane) -> Self {
+        match self {
+            Self::Step(error) => Self::Rows { lane, error },
+            Self::Fenced | Self::Violated(_) | Self::Rows { .. } => self,
+        }
     }
 }
 

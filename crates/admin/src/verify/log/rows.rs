@@ -76,20 +76,27 @@ impl Verification<'_> {
         for (number, stored) in frames.iter().enumerate() {
             let letters = dead.get(&stored.position.seq).map_or(&[][..], Vec::as_slice);
             let is_dead = |row: u32| letters.iter().any(|letter| letter.contains(&row));
-            let readable = stored.frame.as_ref().map(|frame| tuples(lane, &frame.payload)).unwrap_or_default();
+            let tuples = stored.frame.as_ref().map(|frame| tuples(lane, &frame.payload)).unwrap_or_default();
             let mut outcome = Outcome::default();
-            // What cannot be read is one letter, which begins where reading ends.
-            if readable.len() < stored.rows() as usize && !is_dead(readable.len() as u32) {
-                outcome.missing.push(format!("row {} cannot be read, and is no dead letter", readable.len()));
+            // Where nothing says where the next row begins, all that is missing is one letter.
+            if tuples.len() < stored.rows() as usize && !is_dead(tuples.len() as u32) {
+                outcome.missing.push(format!("row {} is not there, and is no dead letter", tuples.len()));
             }
-            outcomes.push(outcome);
-            for (row, fact) in (0..).zip(readable).filter(|&(row, _)| !is_dead(row)) {
+            for (row, fact) in (0..).zip(tuples).filter(|&(row, _)| !is_dead(row)) {
+                let fact = match fact {
+                    Ok(fact) => fact,
+                    Err(error) => {
+                        outcome.missing.push(format!("row {row} cannot be read, and is no dead letter: {error}"));
+                        continue;
+                    }
+                };
                 if matches!(lane, Lane::Views | Lane::ViewEvents) && !self.is_in_force(lane, &fact) {
                     continue;
                 }
                 places.push((number, row));
                 facts.push(fact);
             }
+            outcomes.push(outcome);
         }
         for Difference { fact, disagreement } in self.scope.differences_at_home(lane, &facts).await? {
             let (number, row) = places[fact];

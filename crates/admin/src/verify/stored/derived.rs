@@ -100,7 +100,10 @@ impl Verification<'_> {
         }
         for part in facts.into_parts() {
             self.report.facts_checked += u64::from(part.rows);
-            expected.entry((part.lane, part.shard)).or_default().extend(tuples(part.lane, &part.tuples.into()));
+            expected
+                .entry((part.lane, part.shard))
+                .or_default()
+                .extend(tuples(part.lane, &part.tuples.into()).into_iter().flatten());
         }
         expected
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use forebay_model::tuple::TupleEntry;
-use forebay_model::{Lane, Timestamp};
+use forebay_model::{Lane, Timestamp, Tuple};
 
 use crate::dead_letter::{Letter, Reason};
 use crate::frame::{IndexedFrame, RowPosition};
@@ -13,6 +13,7 @@ use crate::owner::away::{Away, AwayRow, Way};
 use crate::partition::{Granularity, LATEST, Ranges, Span};
 use crate::position::Tally;
 use crate::store::copy::Sent;
+use crate::store::error::AttemptError;
 
 /// Tuples that stand together in a frame, and can be sent.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ impl<'a> RowRange<'a> {
     }
 
     /// Each with its bytes.
-    pub(crate) fn tuples(self) -> impl Iterator<Item = (&'a [u8], &'a TupleEntry)> {
+    fn tuples(self) -> impl Iterator<Item = (&'a [u8], &'a TupleEntry)> {
         let payload = &self.frame.frame().payload;
         self.entries.iter().map(|entry| (&payload[entry.range()], entry))
     }
@@ -79,10 +80,34 @@ impl<'a> RowRange<'a> {
             .map(move |(row, (tuples, entry))| (Sent { tuples, place: place(row) }, entry.ordered_at))
     }
 
+    /// Each, read.
+    ///
+    /// # Errors
+    /// [`AttemptError::Violated`] where one cannot be: what the index has a fault of is not sent.
+    pub(crate) fn read(self) -> impl Iterator<Item = Result<Tuple<'a>, AttemptError>> {
+        self.entries.iter().map(move |&entry| self.frame.read(entry).map_err(|error| AttemptError::unreadable(&error)))
+    }
+
     /// Each as a range of its own.
     pub(crate) fn split(self) -> impl Iterator<Item = Self> {
         (self.first..).zip(self.entries.chunks(1)).map(move |(first, entries)| Self { first, entries, ..self })
     }
+}
+
+#[cfg(test)]
+impl<'a> RowRange<'a> {
+    /// Every tuple of a frame, also what the sieve would not let pass.
+    pub(crate) fn unsifted(frame: &'a IndexedFrame) -> Self {
+        Self::new(frame, 0..frame.tuples().entries().len() as u32)
+    }
+}
+
+/// The text in a field of a row that the shard has taken, or that is to be sent.
+///
+/// # Errors
+/// [`AttemptError::Violated`] where it is none.
+pub(crate) fn text<'a>(tuple: &Tuple<'a>, place: usize) -> Result<&'a str, AttemptError> {
+    str::from_utf8(tuple.field(place)).map_err(|error| AttemptError::unreadable(&error))
 }
 
 impl Sifted<'_> {

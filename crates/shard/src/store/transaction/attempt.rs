@@ -113,7 +113,7 @@ impl Attempt<'_> {
         }
         requests.write(connection).await?;
         let lane = if self.stream == StreamKind::Logged { Lane::Events } else { Lane::ViewEvents };
-        let of_events = |error| AttemptError::Rows { lane, error };
+        let of_events = |error: AttemptError| error.at_rows_of(lane);
         let eventful = awaited::eventful(connection, decided).await.map_err(of_events)?;
         let restated = restate(connection, self.stream, decided, &eventful).await.map_err(of_events)?;
         if let Some(hook) = self.before_commit {

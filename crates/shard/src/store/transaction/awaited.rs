@@ -9,20 +9,28 @@ use sqlx::postgres::PgConnection;
 
 use crate::read::eventful::{self, Eventful, News, OrderRef};
 use crate::read::order_key::OrderKey;
-use crate::step::{Step, StepError, step};
+use crate::step::{Step, step};
+use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
+use crate::store::lane::sift::RowRange;
 
 /// The stored orders that events are about, where one of both is of these parts of a transaction, whose rows are stored.
 pub(crate) async fn eventful(
     connection: &mut PgConnection,
     parts: &[LanePart<'_>],
-) -> Result<Vec<Eventful>, StepError> {
+) -> Result<Vec<Eventful>, AttemptError> {
     let mut eventful: BTreeMap<(Bucket, OrderKey), News> = BTreeMap::new();
     for part in parts.iter().filter(|part| !part.ranges.is_empty()) {
         let found = match part.lane {
-            Lane::Orders => step(Step::Rows, no_longer_awaited(connection, part)).await?,
-            Lane::Events => step(Step::Rows, happened_to(connection, part)).await?,
-            Lane::Index | Lane::Views | Lane::ViewEvents => continue,
+            Lane::Orders if step(Step::Rows, is_any_awaited(connection)).await? => {
+                let stored = stored_orders(part.ranges)?;
+                step(Step::Rows, no_longer_awaited(connection, &stored)).await?
+            }
+            Lane::Events => {
+                let new = new_events(part.ranges)?;
+                step(Step::Rows, happened_to(connection, new)).await?
+            }
+            Lane::Orders | Lane::Index | Lane::Views | Lane::ViewEvents => continue,
         };
         for (order, news) in found {
             let all = match eventful.remove(&order) {
@@ -35,23 +43,49 @@ pub(crate) async fn eventful(
     Ok(eventful.into_iter().map(|((bucket, order), news)| Eventful { bucket, order, news }).collect())
 }
 
-/// The stored orders that events were waiting for, and that came by these. (Of two with one id the other may be dead.)
+/// The orders that stored rows are. To a bucket that there is not no event leads.
+pub(super) fn stored_orders(stored: &[RowRange<'_>]) -> Result<Vec<(Bucket, OrderKey)>, AttemptError> {
+    let mut orders = Vec::new();
+    for tuple in stored.iter().flat_map(|range| range.read()) {
+        let identity = Identity::of(&tuple?);
+        if Bucket::new(identity.bucket).is_some() {
+            orders.push(OrderKey::of(&identity).ok_or_else(no_text)?);
+        }
+    }
+    Ok(orders)
+}
+
+/// The ids of events that stored rows are, by the orders that they name; likewise.
+pub(super) fn new_events(stored: &[RowRange<'_>]) -> Result<BTreeMap<OrderRef, BTreeSet<String>>, AttemptError> {
+    let mut new: BTreeMap<OrderRef, BTreeSet<String>> = BTreeMap::new();
+    for tuple in stored.iter().flat_map(|range| range.read()) {
+        let tuple = tuple?;
+        if OrderRef::bucket_of(&tuple).is_some() {
+            let (of, event_id) = OrderRef::of(&tuple).ok_or_else(no_text)?;
+            new.entry(of).or_default().insert(event_id);
+        }
+    }
+    Ok(new)
+}
+
+fn no_text() -> AttemptError {
+    AttemptError::unreadable(&"what is to be a text in it is none")
+}
+
+async fn is_any_awaited(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from order_awaited)").fetch_one(connection).await
+}
+
+/// The orders among these that events were waiting for. (Of two with one id the other may be dead.)
 async fn no_longer_awaited(
     connection: &mut PgConnection,
-    orders: &LanePart<'_>,
+    stored: &[(Bucket, OrderKey)],
 ) -> Result<Vec<((Bucket, OrderKey), News)>, sqlx::Error> {
-    const IS_ANY: &str = "select exists (select from order_awaited)";
     // One look at the primary key for each order.
     const SQL: &str = "delete from order_awaited a using unnest($1::int2[], $2::text[], $3::text[], $4::text[]) \
             as stored(bucket, tenant, order_id, customer_id) \
         where a.bucket = stored.bucket and a.tenant = stored.tenant and a.order_id = stored.order_id \
             and a.customer_id in ('', stored.customer_id) returning a.bucket, a.tenant, a.order_id, a.customer_id";
-    if !sqlx::query_scalar::<_, bool>(IS_ANY).fetch_one(&mut *connection).await? {
-        return Ok(Vec::new());
-    }
-    let tuples = orders.ranges.iter().flat_map(|range| range.tuples());
-    let identities = tuples.filter_map(|(tuple, entry)| Identity::of(tuple, entry.ordered_at));
-    let stored: Vec<_> = identities.filter_map(|identity| OrderKey::of(&identity)).collect();
     let awaited = sqlx::query(SQL)
         .bind(stored.iter().map(|(bucket, _)| bucket.number().cast_signed()).collect::<Vec<_>>())
         .bind(stored.iter().map(|(_, key)| key.tenant.as_str()).collect::<Vec<_>>())
@@ -67,14 +101,10 @@ async fn no_longer_awaited(
 /// The stored orders that these events are about. Those that are not here are awaited.
 async fn happened_to(
     connection: &mut PgConnection,
-    events: &LanePart<'_>,
+    new: BTreeMap<OrderRef, BTreeSet<String>>,
 ) -> Result<Vec<((Bucket, OrderKey), News)>, sqlx::Error> {
     const SQL: &str = "insert into order_awaited (bucket, tenant, order_id, customer_id) \
         select * from unnest($1::int2[], $2::text[], $3::text[], $4::text[]) on conflict do nothing";
-    let mut new: BTreeMap<OrderRef, BTreeSet<String>> = BTreeMap::new();
-    for (of, event_id) in events.ranges.iter().flat_map(|range| OrderRef::all_of(range.bytes())) {
-        new.entry(of).or_default().insert(event_id);
-    }
     let (named, new): (Vec<OrderRef>, Vec<BTreeSet<String>>) = new.into_iter().unzip();
     let found = eventful::orders(&mut *connection, &named).await?;
     let here: BTreeSet<usize> = found.iter().map(|(place, _)| *place).collect();

@@ -9,4 +9,6 @@ mod part;
 mod restate;
 mod staging;
 pub(crate) mod sums;
+#[cfg(test)]
+mod tests;
 mod times;

@@ -104,7 +104,7 @@ impl LanePart<'_> {
         let rows = self.ranges.iter().flat_map(|range| range.sent(self.place_log));
         let rows = in_key_order(self.lane, rows, partitions);
         copy(connection, &self.statements.copy, &rows).await.map_err(at_rows)?;
-        Sums::of(self.lane, self.ranges).add(connection).await.map_err(at_rows)
+        Sums::of(self.lane, self.ranges)?.add(connection).await.map_err(at_rows)
     }
 
     /// A step that failed at the rows of this lane.

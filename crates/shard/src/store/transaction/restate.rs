@@ -4,15 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forebay_model::{Lane, StreamKind, Timestamp, Tuples};
+use forebay_model::{Lane, StreamKind, Timestamp};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::sums::Sums;
 use crate::read::eventful::Eventful;
 use crate::read::status::{KEYS, RowKey, Standing, standings};
-use crate::step::{Step, StepError, step};
+use crate::step::{Step, step};
+use crate::store::error::AttemptError;
 use crate::store::lane::LanePart;
+use crate::store::lane::sift::RowRange;
 
 /// How many rows are read at a time, with what happened to their orders.
 const ROWS: usize = 2000;
@@ -24,14 +26,14 @@ pub(crate) async fn restate(
     stream: StreamKind,
     parts: &[LanePart<'_>],
     eventful: &[Eventful],
-) -> Result<Vec<Timestamp>, StepError> {
+) -> Result<Vec<Timestamp>, AttemptError> {
     let are_counted = stream == StreamKind::Derived || parts.iter().all(|part| !part.is_copied);
     let (lane, rows) = match stream {
         StreamKind::Logged => {
             let orders = eventful.iter().map(|of| RowKey::of_order(of.bucket, &of.order));
             (Lane::Orders, orders.collect::<BTreeSet<_>>())
         }
-        StreamKind::Derived => (Lane::Views, step(Step::Rows, eventful_views(connection, parts)).await?),
+        StreamKind::Derived => (Lane::Views, eventful_views(connection, parts).await?),
     };
     // By time, so that those of one partition are read and set together.
     let mut rows: Vec<&RowKey> = rows.iter().collect();
@@ -91,25 +93,27 @@ async fn set(
 async fn eventful_views(
     connection: &mut PgConnection,
     parts: &[LanePart<'_>],
-) -> Result<BTreeSet<RowKey>, sqlx::Error> {
+) -> Result<BTreeSet<RowKey>, AttemptError> {
     let mut rows = BTreeSet::new();
     for part in parts.iter().filter(|part| !part.ranges.is_empty()) {
         match part.lane {
-            Lane::Views => rows.extend(preceded(connection, part).await?),
-            Lane::ViewEvents => rows.extend(keys(part)),
-            Lane::Orders | Lane::Events | Lane::Index => {}
+            Lane::Views if step(Step::Rows, is_any_event(connection)).await? => {
+                let views = keys(part.ranges)?;
+                rows.extend(step(Step::Rows, preceded(connection, &views)).await?);
+            }
+            Lane::ViewEvents => rows.extend(keys(part.ranges)?),
+            Lane::Orders | Lane::Events | Lane::Index | Lane::Views => {}
         }
     }
     Ok(rows)
 }
 
+async fn is_any_event(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from view_events)").fetch_one(connection).await
+}
+
 /// Those of these rows of views whose events are here already.
-async fn preceded(connection: &mut PgConnection, views: &LanePart<'_>) -> Result<Vec<RowKey>, sqlx::Error> {
-    const IS_ANY: &str = "select exists (select from view_events)";
-    if !sqlx::query_scalar::<_, bool>(IS_ANY).fetch_one(&mut *connection).await? {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<RowKey> = keys(views).collect();
+async fn preceded(connection: &mut PgConnection, views: &[RowKey]) -> Result<Vec<RowKey>, sqlx::Error> {
     // One look at the primary key for each.
     let sql = format!(
         "select n from {KEYS} with ordinality as wanted(bucket, tenant, view, key, ordered_at, order_id, customer_id, n) \
@@ -117,15 +121,17 @@ async fn preceded(connection: &mut PgConnection, views: &LanePart<'_>) -> Result
             and e.view = wanted.view and e.key = wanted.key and e.ordered_at = wanted.ordered_at \
             and e.order_id = wanted.order_id and e.customer_id = wanted.customer_id limit 1) as found"
     );
-    let wanted: Vec<&RowKey> = rows.iter().collect();
+    let wanted: Vec<&RowKey> = views.iter().collect();
     let found = RowKey::bind(sqlx::query(AssertSqlSafe(sql)), &wanted).fetch_all(connection).await?;
     let place =
         |row: &sqlx::postgres::PgRow| Ok::<_, sqlx::Error>((sqlx::Row::try_get::<i64, _>(row, 0)? - 1) as usize);
-    found.iter().map(|row| Ok(rows[place(row)?].clone())).collect()
+    found.iter().map(|row| Ok(views[place(row)?].clone())).collect()
 }
 
-fn keys<'a>(part: &LanePart<'a>) -> impl Iterator<Item = RowKey> + use<'a> {
-    let lane = part.lane;
-    let tuples = part.ranges.iter().flat_map(move |range| Tuples::new(lane, range.bytes()).map_while(Result::ok));
-    tuples.filter_map(|tuple| RowKey::of_view(&tuple))
+/// The rows of views that stored rows are, or belong to. One that cannot be read would keep a status that does not follow from its events.
+pub(super) fn keys(stored: &[RowRange<'_>]) -> Result<Vec<RowKey>, AttemptError> {
+    let key = |tuple: Result<_, _>| {
+        RowKey::of_view(&tuple?).ok_or_else(|| AttemptError::unreadable(&"it is no row of a view"))
+    };
+    stored.iter().flat_map(|range| range.read()).map(key).collect()
 }

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use forebay_model::touched::HOUR_US;
-use forebay_model::{Bucket, Lane, Timestamp, Tuple, Tuples, Worth};
+use forebay_model::{Bucket, Lane, Timestamp, Tuple, Worth};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use crate::read::status::{RowKey, Standing};
 use crate::step::{Step, StepError, step};
-use crate::store::lane::sift::RowRange;
+use crate::store::error::AttemptError;
+use crate::store::lane::sift::{RowRange, text};
 use crate::sum_table::SumTable;
 use crate::timestamptz::Timestamptz;
 
@@ -62,39 +63,32 @@ mod view {
 }
 
 impl<'a> Key<'a> {
-    fn of_order(tuple: &Tuple<'a>) -> Self {
-        let [tenant, kind, currency] = [order::TENANT, order::KIND, order::CURRENCY].map(|place| text(tuple, place));
-        Self { tenant, since: SumTable::ORDERS.since(tuple.ordered_at()), kind, currency, ..Self::default() }
+    fn of_order(tuple: &Tuple<'a>) -> Result<Self, AttemptError> {
+        let since = SumTable::ORDERS.since(tuple.ordered_at());
+        let (tenant, kind) = (text(tuple, order::TENANT)?, text(tuple, order::KIND)?);
+        Ok(Self { tenant, since, kind, currency: text(tuple, order::CURRENCY)?, ..Self::default() })
     }
 
-    fn of_view(tuple: &Tuple<'a>) -> Self {
-        let [bucket, view] = [view::BUCKET, view::VIEW].map(|place| small(tuple.field(place)));
-        let places = [view::TENANT, view::KEY, view::KIND, view::CURRENCY];
-        let [tenant, key, kind, currency] = places.map(|place| text(tuple, place));
-        Self { bucket, tenant, view, key, since: SumTable::VIEWS.since(tuple.ordered_at()), kind, currency }
+    fn of_view(tuple: &Tuple<'a>) -> Result<Self, AttemptError> {
+        Ok(Self {
+            bucket: tuple.int2(view::BUCKET),
+            tenant: text(tuple, view::TENANT)?,
+            view: tuple.int2(view::VIEW),
+            key: text(tuple, view::KEY)?,
+            since: SumTable::VIEWS.since(tuple.ordered_at()),
+            kind: text(tuple, view::KIND)?,
+            currency: text(tuple, view::CURRENCY)?,
+        })
     }
 }
 
 fn placed_order(tuple: &Tuple<'_>) -> Worth {
-    Worth::of(large(tuple.field(order::TOTAL)), true)
+    Worth::of(tuple.int8(order::TOTAL), true)
 }
 
 /// A key that has come in by an amendment had nothing when the order was placed.
 fn placed_view(tuple: &Tuple<'_>) -> Worth {
-    Worth::of(large(tuple.field(view::SUBTOTAL)), tuple.field(view::ITEMS) != b"[]")
-}
-
-/// What a shard has taken is what its column can hold.
-fn text<'a>(tuple: &Tuple<'a>, place: usize) -> &'a str {
-    str::from_utf8(tuple.field(place)).unwrap_or_default()
-}
-
-fn small(bytes: &[u8]) -> i16 {
-    bytes.try_into().map_or(0, i16::from_be_bytes)
-}
-
-fn large(bytes: &[u8]) -> i64 {
-    bytes.try_into().map_or(0, i64::from_be_bytes)
+    Worth::of(tuple.int8(view::SUBTOTAL), tuple.field(view::ITEMS) != b"[]")
 }
 
 /// Counts all orders that are here of a bucket, which the shard owns from now on, or no longer counts them.
@@ -124,15 +118,21 @@ impl<'a> Sums<'a> {
     }
 
     /// Those of a batch, as it was placed.
-    pub(crate) fn of(lane: Lane, ranges: &[RowRange<'a>]) -> Self {
+    ///
+    /// # Errors
+    /// [`AttemptError::Violated`] where a row cannot be read that the shard has taken: it would be stored and count for nothing.
+    pub(crate) fn of(lane: Lane, ranges: &[RowRange<'a>]) -> Result<Self, AttemptError> {
         let mut sums = Self::none(lane);
-        let tuples = || ranges.iter().flat_map(|range| Tuples::new(lane, range.bytes())).flatten();
-        match lane {
-            Lane::Orders => tuples().for_each(|tuple| sums.put(Key::of_order(&tuple), placed_order(&tuple))),
-            Lane::Views => tuples().for_each(|tuple| sums.put(Key::of_view(&tuple), placed_view(&tuple))),
-            Lane::Events | Lane::Index | Lane::ViewEvents => {}
+        let counted: fn(&Tuple<'a>) -> Result<(Key<'a>, Worth), AttemptError> = match lane {
+            Lane::Orders => |tuple| Ok((Key::of_order(tuple)?, placed_order(tuple))),
+            Lane::Views => |tuple| Ok((Key::of_view(tuple)?, placed_view(tuple))),
+            Lane::Events | Lane::Index | Lane::ViewEvents => return Ok(sums),
+        };
+        for tuple in ranges.iter().flat_map(|range| range.read()) {
+            let (key, worth) = counted(&tuple?)?;
+            sums.put(key, worth);
         }
-        sums
+        Ok(sums)
     }
 
     /// Counts a stored row for what it is to count from now on, and no longer for what it did.

@@ -48,16 +48,16 @@ impl Times {
     /// Those of a batch. Lanes other than `orders` have none.
     ///
     /// # Errors
-    /// [`AttemptError::Violated`] where a row that was found whole is no order: without its time its id could be stored once more.
+    /// [`AttemptError::Violated`] where a row that was found whole cannot be read: without its time its id could be stored once more.
     pub(crate) fn of(lane: Lane, ranges: &[RowRange<'_>]) -> Result<Self, AttemptError> {
         let mut times = Self::default();
         if lane != Lane::Orders {
             return Ok(times);
         }
-        let tuples = || ranges.iter().flat_map(|range| range.tuples());
-        let orders = || tuples().map(|(tuple, entry)| Identity::of(tuple, entry.ordered_at));
+        let tuples = || ranges.iter().flat_map(|range| range.read());
+        let orders = || tuples().map(|tuple| Ok::<_, AttemptError>(Identity::of(&tuple?)));
         for order in orders() {
-            let order = order.ok_or_else(|| AttemptError::Violated("a row that is sent has no identity".to_owned()))?;
+            let order = order?;
             if !order.routes_itself() {
                 times.strays.extend(Stray::of(&order));
                 times.push(&order);
@@ -72,7 +72,8 @@ impl Times {
             let is_noted = |order: &Identity<'_>| {
                 !order.routes_itself() || disputed.contains(&[order.tenant, order.customer_id, order.order_id])
             };
-            let noted: Vec<_> = orders().flatten().filter(is_noted).collect();
+            let mut noted: Vec<_> = orders().collect::<Result<_, _>>()?;
+            noted.retain(is_noted);
             times.tuples.clear();
             times.ends.clear();
             for order in &noted {

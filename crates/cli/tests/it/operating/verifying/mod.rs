@@ -3,8 +3,10 @@
 mod rows;
 
 use async_nats::jetstream::stream::Config;
+use forebay_model::fact::FramePart;
 use forebay_model::{Position, ShardId, StreamKind};
 use forebay_testkit::eventually;
+use forebay_testkit::order::patched;
 use serde_json::{Value, json};
 
 use crate::operating::operated::{Operated, order_at, orders};
@@ -170,6 +172,27 @@ async fn an_order_whose_time_is_not_noted_as_it_is_may_be_stored_twice_and_is_na
         "order ORD5 of customer CUST5 at 2025-06-06T00:00:00Z is stored twice: at 2025-07-01T00:00:00Z as well",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_hides_none_behind_it() {
+    let system = Operated::new("unread", 1).await;
+    let [first, second, third] = [0, 1, 2].map(|number| system.parts(&orders(number..number + 1)).remove(0));
+    let spoilt = patched(second.tuples, b"\x01[", b"\x02[");
+    system.log_part(FramePart { rows: 3, tuples: [&first.tuples[..], &spoilt, &third.tuples].concat(), ..first }).await;
+    system.drained().await;
+    let report = system.json(&["verify", "--full"], 0).await;
+    let of_orders = lane(&report, "orders");
+    assert_eq!((&of_orders["stored"], &of_orders["dead"]), (&json!(2), &json!(1)), "{report}");
+
+    system.shards.sql(0, "delete from orders where order_id = 'ORD2'").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let lost = details(&report, "logged_fact");
+    assert!(lost.len() == 1 && lost[0].starts_with("frame 1, row 2"), "{lost:?}");
+    system.shards.sql(0, "delete from dead_letter").await;
+    let report = system.json(&["verify", "--full"], 1).await;
+    let lost = details(&report, "logged_fact");
+    assert!(lost.iter().any(|lost| lost.contains("row 1 cannot be read, and is no dead letter")), "{lost:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
