@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use forebay_api::{BatchReport, Code, RejectedLine};
+use reqwest::StatusCode;
 
 use crate::answer::Refusal;
 use crate::batch::BatchAnswer;
@@ -55,29 +56,36 @@ impl Lines {
         (start < end).then(|| start..end.min(start.saturating_add(self.at_once)))
     }
 
-    /// Takes the answer to what [`Lines::next`] has said.
+    /// Takes the answer to what [`Lines::next`] has said. A report that tells of more lines than it settles is none: nothing is settled by it.
     pub fn take(&mut self, answer: BatchAnswer) -> (Settled, Then) {
         let sent = self.next().unwrap_or(self.rest.end..self.rest.end);
         let lines = sent.len();
         match answer {
-            BatchAnswer::Settled(report) => (self.settle(lines, report), Then::Next),
-            BatchAnswer::CutShort(report, refusal, after) => {
-                (self.settle(settled_of(&report, lines), report), Then::Later(refusal, after))
-            }
+            BatchAnswer::Settled(report) if is_of(&report, lines) => (self.settle(lines, report), Then::Next),
+            BatchAnswer::Settled(_) => self.stop(Refusal { status: StatusCode::ACCEPTED.as_u16(), problem: None }),
+            BatchAnswer::CutShort(report, refusal, after) => match settled_of(&report, lines) {
+                Some(settled) => (self.settle(settled, report), Then::Later(refusal, after)),
+                None => self.stop(Refusal { problem: None, ..refusal }),
+            },
             BatchAnswer::TooLarge(report, refusal) => {
                 let settled = match settled_of(&report, lines) {
-                    0 if lines == 1 => self.settle(1, too_large(&refusal)),
-                    0 => {
+                    None => return self.stop(Refusal { problem: None, ..refusal }),
+                    Some(0) if lines == 1 => self.settle(1, too_large(&refusal)),
+                    Some(0) => {
                         self.at_once = lines.div_ceil(2);
                         self.settle(0, report)
                     }
-                    settled => self.settle(settled, report),
+                    Some(settled) => self.settle(settled, report),
                 };
                 (settled, Then::Smaller)
             }
-            BatchAnswer::Refused(refusal) => (self.settle(0, BatchReport::default()), Then::Stop(refusal)),
+            BatchAnswer::Refused(refusal) => self.stop(refusal),
             BatchAnswer::Lost(lost) => (self.settle(0, BatchReport::default()), Then::Lost(lost)),
         }
+    }
+
+    fn stop(&mut self, refusal: Refusal) -> (Settled, Then) {
+        (self.settle(0, BatchReport::default()), Then::Stop(refusal))
     }
 
     fn settle(&mut self, lines: usize, report: BatchReport) -> Settled {
@@ -87,9 +95,19 @@ impl Lines {
     }
 }
 
-/// How many of `sent` lines an answer settles that was cut short.
-fn settled_of(report: &BatchReport, sent: usize) -> usize {
-    usize::try_from(report.settled_lines.unwrap_or_default()).unwrap_or(sent).min(sent)
+/// How many of `sent` lines an answer settles that was cut short; `None` where it cannot be one to them.
+fn settled_of(report: &BatchReport, sent: usize) -> Option<usize> {
+    let settled = usize::try_from(report.settled_lines.unwrap_or_default()).ok()?;
+    (settled <= sent && is_of(report, settled)).then_some(settled)
+}
+
+/// Whether a report can be one of that many lines: each was accepted, rejected or blank.
+fn is_of(report: &BatchReport, lines: usize) -> bool {
+    let (lines, told) = (lines as u64, report.errors.len() as u64);
+    let decided = report.accepted.checked_add(report.rejected);
+    decided.is_some_and(|decided| decided <= lines)
+        && told <= report.rejected
+        && report.errors.iter().all(|error| (1..=lines).contains(&error.line))
 }
 
 /// What a request of one line comes to that is too large as a whole.
@@ -118,9 +136,32 @@ mod tests {
         assert_eq!(lines.next(), Some(2..12));
         let (first, then) = lines.take(BatchAnswer::CutShort(settled(3), refusal(503), Some(Duration::ZERO)));
         assert!(first.lines == (2..5) && matches!(then, Then::Later(_, Some(Duration::ZERO))));
-        // More than was sent is as much as was sent.
-        let (rest, _) = lines.take(BatchAnswer::CutShort(settled(99), refusal(503), None));
+        let (rest, _) = lines.take(BatchAnswer::CutShort(settled(7), refusal(503), None));
         assert_eq!((rest.lines, lines.next()), (5..12, None));
+    }
+
+    #[test]
+    fn a_report_of_more_lines_than_it_settles_is_not_believed() {
+        let line = |line| RejectedLine { line, order_id: None, code: String::new(), detail: String::new() };
+        let counts = |accepted, rejected| BatchReport { accepted, rejected, ..BatchReport::default() };
+        let told = |rejected, at| BatchReport { errors: vec![line(at)], ..counts(0, rejected) };
+        for report in [counts(5, 1), counts(u64::MAX, 2), told(0, 1), told(1, 0), told(1, 6)] {
+            for cut_short in [false, true] {
+                let mut lines = Lines::new(2..7, 100);
+                let report = BatchReport { settled_lines: cut_short.then_some(5), ..report.clone() };
+                let answer = if cut_short {
+                    BatchAnswer::CutShort(report.clone(), refusal(503), None)
+                } else {
+                    BatchAnswer::Settled(report.clone())
+                };
+                let (settled, then) = lines.take(answer);
+                assert!(settled.lines.is_empty() && matches!(then, Then::Stop(_)), "{report:?}");
+                assert_eq!(lines.next(), Some(2..7));
+            }
+        }
+        let mut lines = Lines::new(2..7, 100);
+        let (_, then) = lines.take(BatchAnswer::CutShort(settled(6), refusal(503), None));
+        assert!(matches!(then, Then::Stop(_)), "more than was sent is settled");
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl Sender {
         };
         let outcome = round.run().await;
         round.delivered.rejected.sort_by_key(|rejected| rejected.index);
+        round.delivered.rejected.dedup_by_key(|rejected| rejected.index);
         (round.delivered, outcome)
     }
 }
@@ -190,7 +191,8 @@ impl Round<'_> {
         if let Some(receipt) = report.receipt.clone() {
             self.delivered.granted.push(Granted { receipt, accepted: report.accepted });
         }
-        let untold = report.rejected.saturating_sub(report.errors.len() as u64);
+        let untold = report.rejected.checked_sub(report.errors.len() as u64);
+        let untold = untold.expect("what is told of is counted");
         let Range { start: first, end } = lines.clone();
         self.note_rejected(settled);
         if untold > 0 {
@@ -202,11 +204,10 @@ impl Round<'_> {
     fn note_rejected(&mut self, settled: Settled) {
         let Range { start: first, end } = settled.lines;
         for error in settled.report.errors {
-            let index = first + usize::try_from(error.line.saturating_sub(1)).unwrap_or(usize::MAX - first);
-            if index < end {
-                let RejectedLine { order_id, code, detail, .. } = error;
-                self.delivered.rejected.push(Rejected { index, order_id, code, detail });
-            }
+            let RejectedLine { line, order_id, code, detail } = error;
+            let index = first + (line as usize).checked_sub(1).expect("lines are counted from 1");
+            assert!(index < end, "a line that is told of is one of those that are settled");
+            self.delivered.rejected.push(Rejected { index, order_id, code, detail });
         }
     }
 
@@ -218,7 +219,11 @@ impl Round<'_> {
             self.delivered.rejected.extend(found);
             return Ok(());
         }
-        self.send_lines(Lines::new(untold.first..untold.end, LINES_ALL_TOLD), Self::note_rejected).await
+        let before = self.delivered.rejected.len();
+        self.send_lines(Lines::new(untold.first..untold.end, LINES_ALL_TOLD), Self::note_rejected).await?;
+        // What was accepted stays so, whatever is said of it now.
+        self.delivered.rejected.truncate(before.saturating_add(usize::try_from(untold.count).unwrap_or(usize::MAX)));
+        Ok(())
     }
 
     fn reject_here(&self, first: usize, end: usize) -> Vec<Rejected> {

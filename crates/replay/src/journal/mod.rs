@@ -68,10 +68,7 @@ impl Ended {
         let Handed { chunk, ends_file, permit, .. } = handed;
         let rejects = rejects(&chunk, &delivered.rejected, whole);
         let rejected_lines = rejects.iter().map(|reject| u64::from(reject.place.lines)).sum();
-        let blank = (delivered.settled as u64).saturating_sub(delivered.accepted + delivered.rejected.len() as u64);
-        let sent_lines = chunk.file_lines(delivered.settled).saturating_sub(blank);
-        let sent_rejected: u64 = delivered.rejected.iter().map(|line| u64::from(chunk.place(line.index).lines)).sum();
-        let accepted_lines = sent_lines.saturating_sub(sent_rejected);
+        let accepted_lines = accepted_lines(&chunk, delivered);
         let passed_over_lines = if whole { chunk.passed_over } else { 0 };
         let tally = Tally {
             lines: accepted_lines + rejected_lines + passed_over_lines,
@@ -93,6 +90,15 @@ impl Ended {
         let key = chunk.key;
         Self { number, file, tally, rejects, open, counts, records_done, key, whole, ends_file, input_bytes, permit }
     }
+}
+
+/// How many lines of the file the accepted records are. Blank lines are none of them.
+fn accepted_lines(chunk: &Chunk, delivered: &Delivered) -> u64 {
+    let decided = delivered.accepted + delivered.rejected.len() as u64;
+    let blank = (delivered.settled as u64).checked_sub(decided).expect("no more lines are decided than are settled");
+    let rejected: u64 = delivered.rejected.iter().map(|line| u64::from(chunk.place(line.index).lines)).sum();
+    let accepted = chunk.file_lines(delivered.settled).checked_sub(blank + rejected);
+    accepted.expect("a record has a line at least")
 }
 
 /// How many leading records of a chunk are done when `lines` lines are. Records that are not sent stand somewhere

@@ -222,7 +222,8 @@ impl SumRow {
             std::str::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
         };
         let period = number(row, column::ORDERED_AT)?.and_then(Timestamp::from_postgres_us);
-        let orders = number(row, column::NUMBER)?.unwrap_or_default().unsigned_abs();
+        let orders = number(row, column::NUMBER)?.ok_or_else(|| decode("a sum of no number of orders"))?;
+        let orders = u64::try_from(orders).map_err(|_| decode("a sum of fewer orders than none"))?;
         let kind = text(column::KIND)?.parse().map_err(|_| decode("a sum of another kind of orders"))?;
         let total = text(column::ORDER_ID)?.parse().map_err(|_| decode("a sum that is no integer of 128 bits"))?;
         Ok(Self { period, kind, currency: text(column::CURRENCY)?.to_owned(), orders, total })

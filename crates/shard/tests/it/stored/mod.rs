@@ -2,6 +2,7 @@
 
 mod comparison;
 mod dropped_view;
+mod figures;
 mod loss;
 mod merges;
 mod partitions;
