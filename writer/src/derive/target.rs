@@ -63,7 +63,7 @@ impl Target {
                 Err(trouble) => trouble,
             };
             if self.set_owed(true) {
-                warn!(%trouble, "derived facts are owed");
+                warn!(%trouble, through = %self.reached.through, "derived facts are owed");
             }
             backoff.wait().await;
         }
@@ -134,6 +134,7 @@ impl Target {
     /// Publishes parts, and has then come to a position, if the stream is still the one that was looked at. While that takes no
     /// frames, what it has not acknowledged is tried on: what is owed may be more than it has room for, and a worker that began anew
     /// each time would never come to an end. Returns whether it took no frames for a while.
+    #[instrument(name = "piece", level = "warn", skip_all, fields(%through))]
     async fn publish(
         &mut self,
         parts: Vec<FramePart>,

@@ -1,12 +1,13 @@
 //! What is in the log comes into the shards, once.
 
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use forebay_model::touched::id_key;
 use forebay_model::{Lane, Position, ShardId, StreamKind, Tenant};
 use forebay_testkit::eventually;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, WriterProcess};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_stream_of_every_shard_is_drained_and_announced() {
@@ -110,6 +111,21 @@ async fn a_row_that_the_shard_refuses_dies_alone_among_many_frames() {
     assert_eq!(scene.shards.sql(0, "select reason, order_id from dead_letter").await, format!("refused|ORD{POISON}"));
     scene.assert_sums(rows).await;
     writer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_of_a_commit_has_the_positions_before_and_behind_it() {
+    let scene = Scene::new("commitspan", 1).await;
+    scene.prepare_log().await;
+    let at = scene.log_frame(Lane::Orders, ShardId(0), 7, b"rubbish".to_vec()).await;
+    let (writer, log) = WriterProcess::start_logging(&scene, &["--log-level", "warn"]);
+    let line = tokio::task::spawn_blocking(move || {
+        let lines = BufReader::new(log).lines().map(Result::unwrap);
+        lines.into_iter().find(|line| line.contains("rows went to the dead letters")).unwrap()
+    });
+    let line = tokio::time::timeout(Duration::from_mins(1), line).await.unwrap().unwrap();
+    assert!(line.contains(&format!("commit{{behind=0 position={at}}}")), "{line}");
+    drop(writer);
 }
 
 #[tokio::test(flavor = "multi_thread")]

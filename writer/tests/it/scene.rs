@@ -1,7 +1,7 @@
 //! A log and shards of a test's own, orders in the log, and a writer in this process.
 
 use std::ops::Range;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use clap::Parser;
 use forebay_log::{Log, LogSettings};
@@ -187,8 +187,19 @@ pub(crate) struct WriterProcess(Child);
 
 impl WriterProcess {
     pub(crate) fn start(scene: &Scene, more: &[&str]) -> Self {
+        Self::start_with(scene, more, Stdio::null())
+    }
+
+    /// With it, what it logs.
+    pub(crate) fn start_logging(scene: &Scene, more: &[&str]) -> (Self, ChildStderr) {
+        let mut writer = Self::start_with(scene, more, Stdio::piped());
+        let log = writer.0.stderr.take().unwrap();
+        (writer, log)
+    }
+
+    fn start_with(scene: &Scene, more: &[&str], log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forebay-writer"));
-        command.args(scene.flags()).args(more).stderr(Stdio::null());
+        command.args(scene.flags()).args(more).stderr(log);
         Self(command.spawn().unwrap())
     }
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
             Ended::Refused(error) => return buffer.end(error),
             Ended::Interrupted(reason) => reason,
         };
-        tracing::warn!(reason, "reading the log was interrupted");
+        tracing::warn!(reason, position = %session.cursor().position, "reading the log was interrupted");
         without_progress = if session.cursor().position.seq == began_at { without_progress + 1 } else { 0 };
         if without_progress > SESSIONS_WITHOUT_PROGRESS_MAX {
             without_progress = 0;
@@ -48,7 +48,7 @@ pub(crate) async fn run(log: Log, mut session: Session, buffer: Arc<Buffer>) {
             Ok(next) => next,
             Err(error) => return buffer.end(error),
         };
-        tracing::info!("reading the log goes on");
+        tracing::info!(position = %session.cursor().position, "reading the log goes on");
     }
 }
 
@@ -57,7 +57,7 @@ async fn step(log: &Log, session: Session, buffer: &Buffer) -> Result<Session, R
     // A new session checks that the stream is still the one to step in.
     let mut session = reopen(log, session.stream(), session.cursor()).await?;
     let stepped = log.while_connected(session.step(buffer)).await;
-    tracing::warn!(?stepped, "asked for the next frame by its place");
+    tracing::warn!(?stepped, position = %session.cursor().position, "asked for the next frame by its place");
     match stepped {
         Err(error) if error.is_loss() => Err(error),
         // Whatever else it was, the next session meets it as well.

@@ -13,7 +13,8 @@ use futures::future::{join, join_all};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::field::display;
+use tracing::{Span, debug, info, instrument, warn};
 
 use self::units::tell_of;
 use crate::derive::Deriving;
@@ -207,6 +208,7 @@ impl<'a> Session<'a> {
     }
 
     /// Commits frames, or the first of them, with what was derived of those before, tells what that touched, and gives the rest.
+    #[instrument(name = "commit", level = "error", skip_all, fields(behind = self.position.seq, position))]
     async fn commit(&mut self, frames: Vec<IndexedFrame>) -> Result<Vec<IndexedFrame>, Failure> {
         let (begun, before) = (Instant::now(), self.position);
         let stream = self.context.of;
@@ -226,6 +228,7 @@ impl<'a> Session<'a> {
             self.happened.notify_one();
         }
         self.position = committed.position;
+        Span::current().record("position", display(committed.position));
         let derived = self.noted(notes);
         let now = Timestamp::now();
         let eventful = committed.eventful.iter().map(|of| &of.order);
@@ -247,13 +250,13 @@ impl<'a> Session<'a> {
             if is_owner { Instant::now() } else { next_commit(begun, begun + figures.took, figures.age) };
         self.context.status.committed(&committed, figures);
         if !committed.dead.is_empty() {
-            warn!(dead = ?committed.dead, position = %committed.position, "rows went to the dead letters");
+            warn!(dead = ?committed.dead, "rows went to the dead letters");
         }
-        committed.taken.iter().for_each(|taken| tell_of(taken, committed.position));
+        committed.taken.iter().for_each(tell_of);
         if let Some(views) = &committed.views {
-            info!(%views, position = %committed.position, "these views are in force");
+            info!(%views, "these views are in force");
         }
-        debug!(position = %committed.position, rows = ?committed.rows, took = ?figures.took, "committed");
+        debug!(rows = ?committed.rows, took = ?figures.took, "committed");
         if let Some(deriving) = &self.deriving {
             frames.extend(committed.unparked.iter().cloned());
             deriving.committed(frames, before, &committed).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use forebay_model::Epoch;
 use forebay_model::ownership::Taken;
-use forebay_model::{Epoch, Position};
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
@@ -50,16 +50,16 @@ impl Session<'_> {
     }
 }
 
-/// A control frame has said whose a unit is.
-pub(super) fn tell_of(taken: &Taken, position: Position) {
+/// A control frame has said whose a unit is. Where it lies, the span of its commit says.
+pub(super) fn tell_of(taken: &Taken) {
     match taken {
-        Taken::Changed(said, duty) => info!(?said, ?duty, %position, "what this shard is to a unit has changed"),
+        Taken::Changed(said, duty) => info!(?said, ?duty, "what this shard is to a unit has changed"),
         Taken::Refused(said) => {
-            error!(?said, %position, "this shard has other rows of a unit than the one that it comes from, and does not own it");
+            error!(?said, "this shard has other rows of a unit than the one that it comes from, and does not own it");
         }
         Taken::Unfit => {
-            error!(%position, "what a control frame says of a unit does not follow from what was said before; it is passed over");
+            error!("what a control frame says of a unit does not follow from what was said before; it is passed over");
         }
-        Taken::Late => debug!(%position, "what a control frame says of a unit is known"),
+        Taken::Late => debug!("what a control frame says of a unit is known"),
     }
 }
