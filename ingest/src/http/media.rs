@@ -2,18 +2,20 @@
 
 use forebay_service::Problem;
 use http::{HeaderMap, header};
+use mediatype::names::CHARSET;
+use mediatype::{MediaType, ReadParams};
 
-/// The media type of a request, in lower case; empty where it says none. It is without parameters but for a charset that is not
-/// UTF-8: with that it is another type, which no endpoint takes.
+/// The media type of a request, in lower case; empty where it says none, and what stands there where that is none. It is without parameters but for a
+/// charset that is not UTF-8: with that it is another type, which no endpoint takes.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let value = value.to_ascii_lowercase();
-    let mut parts = value.split(';').map(str::trim);
-    let media_type = parts.next().unwrap_or_default();
-    let mut charsets = parts.filter_map(|part| part.strip_prefix("charset=")).map(|charset| charset.trim_matches('"'));
-    match charsets.find(|charset| !matches!(*charset, "utf-8" | "utf8")) {
+    let value = value.trim().trim_end_matches([';', ' ']);
+    let Ok(found) = MediaType::parse(value) else { return value.to_ascii_lowercase() };
+    let media_type = found.essence().to_string().to_ascii_lowercase();
+    let charset = found.get_param(CHARSET).map(|charset| charset.unquoted_str().to_ascii_lowercase());
+    match charset.filter(|charset| !matches!(&charset[..], "utf-8" | "utf8")) {
         Some(charset) => format!("{media_type}; charset={charset}"),
-        None => media_type.to_owned(),
+        None => media_type,
     }
 }
 
@@ -62,6 +64,11 @@ mod tests {
             ("application/json;charset=\"utf-8\"; profile=x", "application/json"),
             ("application/x-ndjson; charset=ISO-8859-1", "application/x-ndjson; charset=iso-8859-1"),
             ("application/json; x=y; charset=utf-16", "application/json; charset=utf-16"),
+            ("application/json; profile=\"a; charset=utf-16\"", "application/json"),
+            ("application/json;", "application/json"),
+            ("application/JSON; charset", "application/json; charset"),
+            ("Json", "json"),
+            ("", ""),
         ] {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
             assert_eq!(media_type(&headers), expected, "{value}");

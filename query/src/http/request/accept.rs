@@ -2,16 +2,19 @@
 
 use forebay_service::Problem;
 use http::{HeaderMap, header};
+use mediatype::names::_STAR;
+use mediatype::{MediaType, MediaTypeList, Name, ReadParams};
 
 use crate::export::Format;
 use crate::http::framing::Framing;
 
 const PAGE: &str = "application/json";
+/// The parameter that says how much a range is wanted.
+const Q: Name<'_> = Name::new_unchecked("q");
 
 /// A range of media types, and how much it is wanted.
 struct Range<'a> {
-    kind: &'a str,
-    subtype: &'a str,
+    named: MediaType<'a>,
     /// In thousandths.
     quality: u16,
 }
@@ -34,11 +37,12 @@ fn best<T: Copy>(
     nothing: impl FnOnce() -> Problem,
 ) -> Result<Option<T>, Problem> {
     let texts: Vec<&str> = headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
-    let named = texts.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty());
-    if named.clone().next().is_none() {
+    if texts.iter().all(|text| text.split(',').all(|named| named.trim().is_empty())) {
         return Ok(None);
     }
-    let ranges: Vec<Range<'_>> = named.filter_map(Range::parse).collect();
+    // A header is not refused for what is not understood in it.
+    let named = texts.iter().flat_map(|text| MediaTypeList::new(text)).filter_map(Result::ok);
+    let ranges: Vec<Range<'_>> = named.filter_map(Range::of).collect();
     let others = others.iter().map(|&(other, media_type)| (Some(other), liking(&ranges, media_type)));
     let offers = [(None, liking(&ranges, PAGE))].into_iter().chain(others);
     let best = offers.filter(|(_, liking)| liking.is_some()).reduce(|a, b| if b.1 > a.1 { b } else { a });
@@ -63,29 +67,24 @@ fn liking(ranges: &[Range<'_>], media_type: &str) -> Liking {
 }
 
 impl<'a> Range<'a> {
-    /// `None` for what has not the shape of a range: a header is not refused for what is not understood in it.
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';');
-        let (kind, subtype) = parts.next()?.trim().split_once('/')?;
-        let mut quality = 1000;
-        for parameter in parts {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            if name.trim().eq_ignore_ascii_case("q") {
-                quality = thousandths(value.trim())?;
-            }
-        }
-        Some(Self { kind, subtype, quality })
+    /// `None` where its quality is none.
+    fn of(named: MediaType<'a>) -> Option<Self> {
+        let quality = named.get_param(Q).map_or(Some(1000), |quality| thousandths(quality.as_str()))?;
+        Some(Self { named, quality })
     }
 
     /// 2 where it names the type, 1 where it names its kind, 0 where it names anything. `None` where it means another.
     fn closeness(&self, media_type: &str) -> Option<u8> {
-        let (kind, subtype) = media_type.split_once('/')?;
-        match (self.kind, self.subtype) {
-            ("*", "*") => Some(0),
-            (of, "*") if of.eq_ignore_ascii_case(kind) => Some(1),
-            (of, sub) if of.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => Some(2),
-            _ => None,
+        let offered = MediaType::parse(media_type).ok()?;
+        let Self { named, .. } = self;
+        if named.ty == _STAR && named.subty == _STAR {
+            return Some(0);
         }
+        let is_of_kind = named.ty == offered.ty;
+        if named.subty == _STAR {
+            return is_of_kind.then_some(1);
+        }
+        (is_of_kind && (named.subty, named.suffix) == (offered.subty, offered.suffix)).then_some(2)
     }
 }
 
@@ -140,6 +139,7 @@ mod tests {
             ("*/*, application/json;q=0, application/x-ndjson;q=0", Some(Csv)),
             ("nonsense, text/csv", Some(Csv)),
             ("text/csv;Q=1.000", Some(Csv)),
+            ("text/csv;note=\"a, b;q=0\", application/json;q=0.5", Some(Csv)),
         ] {
             assert_eq!(of(&[accept]), Ok(expected), "{accept}");
         }
