@@ -13,9 +13,9 @@ pub const WAIT_MS_DEFAULT: u64 = 2000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     /// The first moment of a list; RFC 3339.
-    From,
+    Earliest,
     /// The moment before which a list ends; RFC 3339.
-    To,
+    Before,
     /// How many orders a page has.
     Limit,
     /// Where a page begins.
@@ -46,8 +46,8 @@ impl Parameter {
     /// As it stands in a request.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::From => "from",
-            Self::To => "to",
+            Self::Earliest => "from",
+            Self::Before => "to",
             Self::Limit => "limit",
             Self::Cursor => "cursor",
             Self::Order => "order",

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::Right;
 use crate::parameter::Parameter::{
-    self, After, AsPlaced, By, Cursor, From, Kind, Limit, Order, Partial, Rows, Since, Status, To, WaitMs,
+    self, After, AsPlaced, Before, By, Cursor, Earliest, Kind, Limit, Order, Partial, Rows, Since, Status, WaitMs,
 };
 
 /// A part of Forebay that answers requests: a process of its own, or one of several in one.
@@ -40,11 +40,12 @@ const EVERYBODY: Option<(Role, Right)> = None;
 /// Parameters of every read.
 const READ: &[Parameter] = &[After, WaitMs, Partial];
 /// Parameters of every list.
-const LIST: &[Parameter] = &[From, To, Limit, Cursor, Order, Kind, Status, AsPlaced, After, WaitMs, Partial, Rows];
+const LIST: &[Parameter] =
+    &[Earliest, Before, Limit, Cursor, Order, Kind, Status, AsPlaced, After, WaitMs, Partial, Rows];
 /// Parameters of reads of one order.
 const ORDER: &[Parameter] = &[AsPlaced, After, WaitMs, Partial];
 /// Parameters of totals.
-const TOTALS: &[Parameter] = &[From, To, By, After, WaitMs, Partial];
+const TOTALS: &[Parameter] = &[Earliest, Before, By, After, WaitMs, Partial];
 
 macro_rules! routes {
     ($( $route:ident $method:ident $path:literal $door:expr, $parameters:expr; )+) => {

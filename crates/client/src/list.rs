@@ -44,7 +44,7 @@ impl List {
         Self { path: path.collect(), parameters: Vec::new() }
     }
 
-    /// The same, with that parameter: `List::of_all().with(Parameter::From, "2025-06-30T00:00:00Z")`.
+    /// The same, with that parameter: `List::of_all().with(Parameter::Earliest, "2025-06-30T00:00:00Z")`.
     #[must_use]
     pub fn with(mut self, parameter: Parameter, value: impl Into<String>) -> Self {
         self.parameters.push((parameter, value.into()));

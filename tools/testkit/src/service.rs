@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use forebay_service::lifecycle::Outcome;
-use forebay_service::telemetry::metrics::{Kind, Metric};
+use forebay_service::telemetry::metrics::{Metric, MetricKind};
 use forebay_service::{Routes, Service, ServiceSettings};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
@@ -93,7 +93,7 @@ impl Served {
     /// Checks that every counter of a table is there before anything has happened, so that its first growth is seen.
     pub async fn assert_counters_begin(&self, table: &[Metric]) {
         let metrics = self.metrics().await;
-        for Metric { name, .. } in table.iter().filter(|metric| metric.kind == Kind::Counter) {
+        for Metric { name, .. } in table.iter().filter(|metric| metric.kind == MetricKind::Counter) {
             let is_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
             assert!(metrics.lines().any(is_it), "{name} is not there");
         }

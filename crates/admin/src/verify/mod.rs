@@ -34,13 +34,13 @@ use crate::Tell;
 use crate::system::System;
 
 pub use self::report::{Difference, DifferenceKind, LaneFigures, Report, Unfinished};
-pub use self::settings::{Depth, Settings, Step};
+pub use self::settings::{CheckStage, Depth, Settings};
 
 /// Checks a system.
 ///
 /// # Errors
 /// Bad settings, or that nothing could be looked at.
-pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, Step)>) -> Result<Report> {
+pub async fn run(system: &System, settings: &Settings, tell: Tell<'_, (ShardId, CheckStage)>) -> Result<Report> {
     let scope = Scope::new(system, settings, tell).await?;
     let mut verification = Verification::new(&scope);
     verification.run(settings.shard).await;

@@ -11,7 +11,7 @@ use forebay_model::{Bucket, Deriver, Lane, OrderParser, ShardId, ShardMap, Strea
 use forebay_shard::owner::has_any_said;
 use forebay_shard::{AcceptedLoss, Comparison, DeadLetter, Difference, PoolSettings, ShardPool};
 
-use super::settings::{Depth, Settings, Step};
+use super::settings::{CheckStage, Depth, Settings};
 use crate::Tell;
 use crate::facts::order::{self, OrderKey, StoredOrder};
 use crate::system::System;
@@ -29,7 +29,7 @@ pub(super) struct Scope<'a> {
     pub(super) depth: Depth,
     /// The longest to wait for what is on its way.
     pub(super) wait: Duration,
-    tell: Tell<'a, (ShardId, Step)>,
+    tell: Tell<'a, (ShardId, CheckStage)>,
     pools: BTreeMap<ShardId, ShardPool>,
     /// A session for each lane of each shard.
     comparisons: BTreeMap<(ShardId, Lane), tokio::sync::Mutex<Comparison>>,
@@ -48,7 +48,11 @@ struct SystemFindings {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) async fn new(system: &System, settings: &Settings, tell: Tell<'a, (ShardId, Step)>) -> Result<Self> {
+    pub(super) async fn new(
+        system: &System,
+        settings: &Settings,
+        tell: Tell<'a, (ShardId, CheckStage)>,
+    ) -> Result<Self> {
         system.pools(settings.shard, &pool_settings())?;
         let log = system.connect_log().await?;
         let map = system.map(&log).await?;
@@ -71,8 +75,8 @@ impl<'a> Scope<'a> {
         })
     }
 
-    pub(super) fn tell(&self, shard: ShardId, step: Step) {
-        (self.tell)((shard, step));
+    pub(super) fn tell(&self, shard: ShardId, stage: CheckStage) {
+        (self.tell)((shard, stage));
     }
 
     pub(super) fn pool(&self, shard: ShardId) -> Result<&ShardPool> {

@@ -37,7 +37,7 @@ impl Depth {
 
 /// What is looked at now, or how far it has come.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub enum CheckStage {
     /// The log and the counters of a stream.
     Stream(StreamKind),
     /// The orders, and what belongs to them.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::report::{Report, Unfinished};
 use super::scope::Scope;
-use super::settings::{Step, Depth};
+use super::settings::{CheckStage, Depth};
 use crate::facts::order::{self, OrderKey};
 use crate::facts::owed::frames_owed;
 
@@ -65,19 +65,19 @@ impl<'a> Verification<'a> {
             figures.map_or(0, |figures| figures.rows_in_table)
         };
         self.views_in_force(&mut snapshot).await?;
-        self.scope.tell(shard, Step::Orders);
+        self.scope.tell(shard, CheckStage::Orders);
         let orders = rows(&self.report, Lane::Orders);
         self.facts_of_orders(&mut snapshot, orders).await?;
         for lane in [Lane::Orders, Lane::Views] {
             let there = rows(&self.report, lane);
             self.statuses(&mut snapshot, lane, there).await?;
         }
-        self.scope.tell(shard, Step::Times);
+        self.scope.tell(shard, CheckStage::Times);
         self.orders_of_times(&mut snapshot).await?;
         if self.scope.depth == Depth::Full {
             self.stored_twice(&mut snapshot).await?;
         }
-        self.scope.tell(shard, Step::Origins);
+        self.scope.tell(shard, CheckStage::Origins);
         for lane in [Lane::Views, Lane::ViewEvents] {
             let seen = rows(&self.report, lane);
             self.orders_of_views(&mut snapshot, lane, seen).await?;
@@ -90,7 +90,7 @@ impl<'a> Verification<'a> {
     async fn streams(&mut self, snapshot: &mut Snapshot) -> Result<()> {
         let mut checks = Vec::new();
         for stream in StreamKind::ALL {
-            self.scope.tell(snapshot.shard(), Step::Stream(stream));
+            self.scope.tell(snapshot.shard(), CheckStage::Stream(stream));
             let mut check = self.branch();
             let counted = check.counted(snapshot, stream).await?;
             checks.push((check, counted));

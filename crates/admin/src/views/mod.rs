@@ -34,7 +34,7 @@ use crate::system::System;
 
 /// What there is to know meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub enum ViewProgress {
     /// A shard has not taken the views yet: it is waited for.
     Waiting(ShardId),
     /// What follows from the orders that were there before the view is being filled in.
@@ -71,7 +71,7 @@ pub async fn list(system: &System) -> Result<Vec<SystemView>> {
 ///
 /// # Errors
 /// [`BadSetting`] where there cannot be such a view; else what could not be done. Running it again goes on from there.
-pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Result<Added> {
+pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, ViewProgress>) -> Result<Added> {
     let done = |added: &Added| match added {
         Added::Now(id) => json!({"view": id}),
         Added::Before(id) => json!({"view": id, "was_there": true}),
@@ -79,7 +79,7 @@ pub async fn add(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Resu
     recorded(system, None, ("views add", json!({"view": spec.to_string()})), done, add_it(system, spec, tell)).await
 }
 
-async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Result<Added> {
+async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, ViewProgress>) -> Result<Added> {
     let log = system.connect_log().await?;
     let mut id = None;
     let map = change(&log, |map, settings| {
@@ -94,13 +94,13 @@ async fn add_it(system: &System, spec: &ViewSpec, tell: Tell<'_, Step>) -> Resul
     }
     let pools = system.pools(None, &pool_settings())?;
     loop {
-        put_in_force(&log, &map, &pools, &|shard| tell(Step::Waiting(shard))).await?;
-        tell(Step::Filling);
+        put_in_force(&log, &map, &pools, &|shard| tell(ViewProgress::Waiting(shard))).await?;
+        tell(ViewProgress::Filling);
         let report = backfill::fill_view(system, &log, &map, id).await?;
         if !report.failed.is_empty() {
             bail!("{}", report.failed.join("; "));
         }
-        report.filled.into_iter().for_each(|filled| tell(Step::Filled(filled)));
+        report.filled.into_iter().for_each(|filled| tell(ViewProgress::Filled(filled)));
         if is_in_force_everywhere(&map, &pools).await? {
             break;
         }
@@ -140,12 +140,12 @@ async fn set_ready(log: &Log, id: ViewId) -> Result<()> {
 ///
 /// # Errors
 /// [`BadSetting`] where there is none; else what could not be done. Running it again goes on from there.
-pub async fn drop(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u64> {
+pub async fn drop(system: &System, name: &str, tell: Tell<'_, ViewProgress>) -> Result<u64> {
     let done = |rows: &u64| json!({"rows": rows});
     recorded(system, None, ("views drop", json!({"view": name})), done, drop_it(system, name, tell)).await
 }
 
-async fn drop_it(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u64> {
+async fn drop_it(system: &System, name: &str, tell: Tell<'_, ViewProgress>) -> Result<u64> {
     let log = system.connect_log().await?;
     let mut dropped = None;
     let map = change(&log, |map, settings| {
@@ -155,12 +155,12 @@ async fn drop_it(system: &System, name: &str, tell: Tell<'_, Step>) -> Result<u6
     .await?;
     let Some(view) = dropped else { bail!("the view is not in the map") };
     let pools = system.pools(None, &pool_settings())?;
-    put_in_force(&log, &map, &pools, &|shard| tell(Step::Waiting(shard))).await?;
+    put_in_force(&log, &map, &pools, &|shard| tell(ViewProgress::Waiting(shard))).await?;
     rows::wait_for_those_on_their_way(&log, &map, &pools, tell).await?;
     let mut gone = 0;
     for shard in map.shards() {
         let rows = rows::delete(pool_of(&pools, shard)?, view.id).await?;
-        tell(Step::Deleted { shard, rows });
+        tell(ViewProgress::Deleted { shard, rows });
         gone += rows;
     }
     change(&log, |_, settings| {

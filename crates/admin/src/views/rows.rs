@@ -6,7 +6,7 @@ use forebay_model::{ShardId, ShardMap, StreamKind, ViewId};
 use forebay_shard::dropped_view::delete_dropped;
 use forebay_shard::{Derived, ShardPool, StreamPosition};
 
-use super::Step;
+use super::ViewProgress;
 use crate::Tell;
 use crate::backfill;
 use crate::control::pool_of;
@@ -19,7 +19,7 @@ pub(super) async fn wait_for_those_on_their_way(
     log: &Log,
     map: &ShardMap,
     pools: &[ShardPool],
-    tell: Tell<'_, Step>,
+    tell: Tell<'_, ViewProgress>,
 ) -> Result<()> {
     for shard in map.shards() {
         let at = answer_of(shard, tell, async || {
@@ -55,8 +55,8 @@ pub(super) async fn wait_for_those_on_their_way(
 }
 
 /// Asks a shard until there is an answer that is no failure.
-async fn answer_of<T>(shard: ShardId, tell: Tell<'_, Step>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
-    until(|| tell(Step::Waiting(shard)), async || ask().await.ok().flatten()).await
+async fn answer_of<T>(shard: ShardId, tell: Tell<'_, ViewProgress>, ask: impl AsyncFn() -> Result<Option<T>>) -> T {
+    until(|| tell(ViewProgress::Waiting(shard)), async || ask().await.ok().flatten()).await
 }
 
 /// Deletes the rows of a shard. Returns how many there were.

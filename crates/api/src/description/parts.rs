@@ -37,8 +37,8 @@ pub(super) fn parameters() -> Map<String, Value> {
         (name, json!({"name": name, "in": "path", "required": true, "description": text, "schema": schema, "example": example}))
     });
     let in_query = [
-        Parameter::From,
-        Parameter::To,
+        Parameter::Earliest,
+        Parameter::Before,
         Parameter::Limit,
         Parameter::Cursor,
         Parameter::Order,
@@ -102,8 +102,8 @@ pub(super) fn parameters() -> Map<String, Value> {
 
 fn query_parameter(parameter: Parameter) -> (&'static str, Value) {
     match parameter {
-        Parameter::From => ("From this moment on.", json!({"type": "string", "format": "date-time"})),
-        Parameter::To => ("Before this moment.", json!({"type": "string", "format": "date-time"})),
+        Parameter::Earliest => ("From this moment on.", json!({"type": "string", "format": "date-time"})),
+        Parameter::Before => ("Before this moment.", json!({"type": "string", "format": "date-time"})),
         Parameter::Limit => (
             "How many orders a page has at most. It also ends, with `has_more`, when it has more than 8 MiB.",
             json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}),

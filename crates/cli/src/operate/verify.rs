@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use forebay_admin::moves::buckets::compare_buckets;
-use forebay_admin::verify::{self, Depth, Settings, Step, Unfinished};
+use forebay_admin::verify::{self, CheckStage, Depth, Settings, Unfinished};
 use forebay_model::{Bucket, ShardId};
 use forebay_service::BadSetting;
 use forebay_terminal::{buckets_text, grouped, note, out, verify_text};
@@ -95,15 +95,15 @@ async fn run_on_buckets(system: SystemArgs, these: &BTreeSet<Bucket>, json: bool
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell((shard, step): (ShardId, Step)) {
-    match step {
-        Step::Stream(stream) => note!("shard {shard}: stream {stream}"),
-        Step::Orders => note!("shard {shard}: orders, and what follows from them"),
-        Step::OrdersChecked { checked, of } => {
+fn tell((shard, stage): (ShardId, CheckStage)) {
+    match stage {
+        CheckStage::Stream(stream) => note!("shard {shard}: stream {stream}"),
+        CheckStage::Orders => note!("shard {shard}: orders, and what follows from them"),
+        CheckStage::OrdersChecked { checked, of } => {
             note!("shard {shard}: {} of {} orders", grouped(checked), grouped(of));
         }
-        Step::Times => note!("shard {shard}: the times that are noted of orders"),
-        Step::Origins => note!("shard {shard}: views and index entries, and what they follow from"),
+        CheckStage::Times => note!("shard {shard}: the times that are noted of orders"),
+        CheckStage::Origins => note!("shard {shard}: views and index entries, and what they follow from"),
     }
 }
 

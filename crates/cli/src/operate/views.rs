@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use forebay_admin::system::System;
-use forebay_admin::views::{self, Added, Step};
+use forebay_admin::views::{self, Added, ViewProgress};
 use forebay_model::{SystemView, ViewSpec, ViewState};
 use forebay_terminal::{grouped, note, out};
 
@@ -85,17 +85,17 @@ async fn add(system: &System, view: &ViewSpec) -> Result<()> {
     Ok(())
 }
 
-fn tell(step: Step) {
-    match step {
-        Step::Waiting(shard) => note!("waiting for shard {shard}"),
-        Step::Filling => note!("new orders have it; filling in what stored orders make"),
-        Step::Filled(filled) => note!(
+fn tell(progress: ViewProgress) {
+    match progress {
+        ViewProgress::Waiting(shard) => note!("waiting for shard {shard}"),
+        ViewProgress::Filling => note!("new orders have it; filling in what stored orders make"),
+        ViewProgress::Filled(filled) => note!(
             "shard {}: {} orders read, {} facts stored",
             filled.shard,
             grouped(filled.orders),
             grouped(filled.facts)
         ),
-        Step::Deleted { shard, rows } => note!("shard {shard}: {} rows deleted", grouped(rows)),
+        ViewProgress::Deleted { shard, rows } => note!("shard {shard}: {} rows deleted", grouped(rows)),
     }
 }
 

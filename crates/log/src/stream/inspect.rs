@@ -60,13 +60,13 @@ impl Log {
     pub async fn server_time(&self) -> Result<Option<Timestamp>, LogError> {
         /// The client library leaves this field out.
         #[derive(Deserialize)]
-        struct Told {
+        struct StreamInfo {
             ts: Option<String>,
         }
         let subject = format!("$JS.API.STREAM.INFO.KV_{}", self.name().map_bucket());
         let answer = self.client().request(subject, Bytes::new()).await;
         let answer = answer.map_err(|error| self.unreachable(causes(&error)))?;
-        let told = serde_json::from_slice::<Told>(&answer.payload).ok();
+        let told = serde_json::from_slice::<StreamInfo>(&answer.payload).ok();
         Ok(told.and_then(|told| Timestamp::parse(&told.ts?).ok()))
     }
 

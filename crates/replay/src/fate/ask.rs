@@ -27,7 +27,7 @@ pub(crate) struct Asker {
 
 /// What is known of a request now.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum Fate {
     /// This became of it.
     Report(ReceiptReport),
     /// Nobody knows any more, and this is why.
@@ -44,14 +44,14 @@ impl Asker {
     ///
     /// # Errors
     /// One sentence where query does not answer for too long, or refuses.
-    pub(crate) async fn ask(self: Arc<Self>, receipt: String) -> Result<Told, String> {
+    pub(crate) async fn ask(self: Arc<Self>, receipt: String) -> Result<Fate, String> {
         let outage = self.outage.get_or_init(|| Outage::new(Tell::clone(&self.tell), self.give_up));
         let mut backoff = RETRY;
         loop {
             match self.client.receipt(&receipt, WAIT).await {
                 Answer::Given(report) if report.state == ReceiptState::Stored => {
                     outage.is_over();
-                    return Ok(Told::Report(report));
+                    return Ok(Fate::Report(report));
                 }
                 Answer::Given(_) => {
                     outage.is_over();
@@ -61,7 +61,7 @@ impl Asker {
                     outage.refused(&format!("query cannot tell now what became of the orders: {refusal}"));
                 }
                 Answer::Refused(refusal) if refusal.code() == Some(Code::ReceiptGone) => {
-                    return Ok(Told::Gone(refusal.to_string()));
+                    return Ok(Fate::Gone(refusal.to_string()));
                 }
                 Answer::Refused(refusal) => return Err(door::refused(&self.client, Role::Query, &refusal).await),
                 Answer::Lost(lost) if outage.lost(&lost.to_string()) => {}

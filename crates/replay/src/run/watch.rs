@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::event::{Event, Tell};
-use crate::fate::ask::{Asker, Told};
+use crate::fate::ask::{Asker, Fate};
 use crate::journal::Journal;
 
-type Asking = Pin<Box<dyn Future<Output = Result<Told, String>> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Result<Fate, String>> + Send>>;
 
 /// Who asks about a run's receipts.
 pub(crate) struct Watch {
@@ -30,7 +30,7 @@ impl Watch {
 
     /// What became of the oldest open request; never returns where there is none. What it waits for goes on when it is dropped
     /// and called again.
-    pub(crate) async fn told(&mut self, oldest: Option<String>) -> Result<Told, String> {
+    pub(crate) async fn told(&mut self, oldest: Option<String>) -> Result<Fate, String> {
         let (Some(asker), Some(oldest)) = (&self.asker, oldest) else { return std::future::pending().await };
         let asking = self.asking.get_or_insert_with(|| Box::pin(Arc::clone(asker).ask(oldest)));
         let told = asking.await;
@@ -39,10 +39,10 @@ impl Watch {
     }
 
     /// Takes note of what was told. Where query is gone, nobody asks any more: sending goes on.
-    pub(crate) fn note(&mut self, told: Result<Told, String>, journal: &mut Journal) {
+    pub(crate) fn note(&mut self, told: Result<Fate, String>, journal: &mut Journal) {
         match told {
-            Ok(Told::Report(report)) => journal.close_oldest(Some(report)),
-            Ok(Told::Gone(what)) => {
+            Ok(Fate::Report(report)) => journal.close_oldest(Some(report)),
+            Ok(Fate::Gone(what)) => {
                 (self.tell)(Event::Failed { what });
                 journal.close_oldest(None);
             }

@@ -7,7 +7,7 @@ use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A sum that only grows.
     Counter,
     /// A value that goes up and down.
@@ -20,7 +20,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     /// What it is to Prometheus.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Its name.
     pub name: &'static str,
     /// The names of its labels.
@@ -29,7 +29,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-impl Kind {
+impl MetricKind {
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,9 +44,9 @@ impl Kind {
 pub fn describe(table: &[Metric]) {
     for Metric { kind, name, help, .. } in table {
         match kind {
-            Kind::Counter => describe_counter!(*name, *help),
-            Kind::Gauge => describe_gauge!(*name, *help),
-            Kind::Histogram => describe_histogram!(*name, *help),
+            MetricKind::Counter => describe_counter!(*name, *help),
+            MetricKind::Gauge => describe_gauge!(*name, *help),
+            MetricKind::Histogram => describe_histogram!(*name, *help),
         }
     }
 }
@@ -58,7 +58,7 @@ macro_rules! metric_table {
         $(
             #[doc = $help]
             pub(crate) const $metric: $crate::telemetry::metrics::Metric = $crate::telemetry::metrics::Metric {
-                kind: $crate::telemetry::metrics::Kind::$kind,
+                kind: $crate::telemetry::metrics::MetricKind::$kind,
                 name: $name,
                 labels: &[$( $label ),*],
                 help: $help,

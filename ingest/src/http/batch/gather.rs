@@ -7,8 +7,8 @@ use forebay_api::accepted::ERRORS_MAX;
 use forebay_model::order::ORDER_TEXT_BYTES_MAX;
 use forebay_model::{Claimant, Facts, Rejection, RequestId, ShardMap, Timestamp};
 
-use super::kind::Kind;
 use super::record::Record;
+use super::record_kind::RecordKind;
 use super::report::rejected;
 use crate::admission::{Admission, EventAdmission};
 use crate::app::App;
@@ -28,10 +28,10 @@ pub(super) enum Reader {
 
 impl Reader {
     /// Of that kind, of a sender's, by the settings of the system, as a map has them.
-    pub(super) fn of(kind: Kind, app: &App, map: &ShardMap, sender: &Sender) -> Self {
+    pub(super) fn of(kind: RecordKind, app: &App, map: &ShardMap, sender: &Sender) -> Self {
         match kind {
-            Kind::Orders => Self::Orders(app.admission(map, sender)),
-            Kind::Events => Self::Events(app.event_admission(map, sender)),
+            RecordKind::Orders => Self::Orders(app.admission(map, sender)),
+            RecordKind::Events => Self::Events(app.event_admission(map, sender)),
         }
     }
 }

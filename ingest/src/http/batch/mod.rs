@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`body`] | the request's body, decompressed, as chunks |
 //! | [`split`], [`record`], `lines`, `array` | chunks to records |
-//! | [`kind`] | orders, or events |
+//! | [`record_kind`] | orders, or events |
 //! | [`gather`] | records to facts, until they are worth logging |
 //! | [`stream`] | reading, logging and settling at the same time |
 //! | [`report`] | what the client is told |
@@ -14,10 +14,10 @@
 mod array;
 mod body;
 mod gather;
-mod kind;
 mod lines;
 mod prefer;
 pub(crate) mod record;
+mod record_kind;
 mod report;
 pub(crate) mod split;
 mod stream;
@@ -31,7 +31,7 @@ use http::HeaderMap;
 use crate::app::App;
 use crate::assign::Assigner;
 use crate::http::media::{Encoding, media_type, unsupported_media_type};
-use kind::Kind;
+use record_kind::RecordKind;
 use split::Splitter;
 use stream::BatchStream;
 
@@ -42,7 +42,7 @@ pub(crate) async fn post_batch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    take(app, client, Kind::Orders, headers, body).await
+    take(app, client, RecordKind::Orders, headers, body).await
 }
 
 /// Takes a batch of events.
@@ -52,10 +52,10 @@ pub(crate) async fn post_events(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    take(app, client, Kind::Events, headers, body).await
+    take(app, client, RecordKind::Events, headers, body).await
 }
 
-async fn take(app: App, client: Client, kind: Kind, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn take(app: App, client: Client, kind: RecordKind, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let media_type = media_type(&headers);
     let splitter = match media_type.as_str() {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Splitter::ndjson(),

@@ -8,14 +8,14 @@ use forebay_service::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::kind::Kind;
+use super::record_kind::RecordKind;
 use crate::http::order::json;
 
 /// What has become of the lines so far.
 #[derive(Debug)]
 pub(super) struct Report {
     request: RequestId,
-    kind: Kind,
+    kind: RecordKind,
     /// How many pieces of the request are settled: the first ones.
     pub(super) pieces: u32,
     pub(super) accepted: u64,
@@ -49,7 +49,7 @@ fn order_id(text: &[u8]) -> Option<String> {
 
 impl Report {
     /// Nothing yet.
-    pub(super) fn of(request: RequestId, kind: Kind) -> Self {
+    pub(super) fn of(request: RequestId, kind: RecordKind) -> Self {
         let (errors, receipt) = (Vec::new(), Receipt::default());
         Self { request, kind, pieces: 0, accepted: 0, rejected: 0, errors, receipt, settled_lines: 0 }
     }

@@ -19,7 +19,7 @@ use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
 use super::gather::{Gather, Reader};
-use super::kind::Kind;
+use super::record_kind::RecordKind;
 use super::report::Report;
 use super::split::Splitter;
 use crate::app::App;
@@ -49,7 +49,7 @@ pub(super) struct BatchStream {
     app: App,
     client: Client,
     sender: Sender,
-    kind: Kind,
+    kind: RecordKind,
     splitter: Splitter,
     assigner: Assigner,
     bytes: u64,
@@ -83,7 +83,7 @@ impl BatchStream {
     pub(super) fn new(
         app: App,
         client: Client,
-        kind: Kind,
+        kind: RecordKind,
         splitter: Splitter,
         assigner: Assigner,
     ) -> Result<Self, Problem> {
@@ -125,8 +125,8 @@ impl BatchStream {
         let paid = if cut.is_none() { self.pay().await } else { Ok(()) };
         let settled = self.settle_all().await;
         match self.kind {
-            Kind::Orders => self.app.count_accepted(self.report.accepted),
-            Kind::Events => self.app.count_accepted_events(self.report.accepted),
+            RecordKind::Orders => self.app.count_accepted(self.report.accepted),
+            RecordKind::Events => self.app.count_accepted_events(self.report.accepted),
         }
         match cut.or(submitted.err()).or(paid.err()).or(settled.err()) {
             None => self.report.complete(),

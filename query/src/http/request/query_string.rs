@@ -55,7 +55,7 @@ impl QueryString {
 
     /// `from` and `to`.
     pub(crate) fn span(&self) -> Result<Span, Problem> {
-        let (from, to) = (self.timestamp(Parameter::From)?, self.timestamp(Parameter::To)?);
+        let (from, to) = (self.timestamp(Parameter::Earliest)?, self.timestamp(Parameter::Before)?);
         if from.is_some_and(|from| to.is_some_and(|to| from >= to)) {
             return Err(malformed("`from` must be before `to`"));
         }

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use crate::facts::columns::{columns, differing};
 use crate::facts::order::{OrderKey, json};
 use crate::verify::report::DifferenceKind;
-use crate::verify::settings::Step;
+use crate::verify::settings::CheckStage;
 use crate::verify::verification::{Verification, key_of, tuples};
 
 /// Orders that are in hand at a time: as many as these bytes hold, within these numbers. It begins with the least.
@@ -52,7 +52,7 @@ impl Verification<'_> {
             let before = checked;
             checked += orders.len() as u64;
             if checked / TOLD_EVERY > before / TOLD_EVERY {
-                self.scope.tell(snapshot.shard(), Step::OrdersChecked { checked, of: rows });
+                self.scope.tell(snapshot.shard(), CheckStage::OrdersChecked { checked, of: rows });
             }
             page_rows = rows_of_page(&orders);
             self.times_of_orders(snapshot, &orders).await?;

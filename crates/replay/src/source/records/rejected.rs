@@ -19,7 +19,7 @@ const LINE_BYTES_MAX: usize = 8 * RECORD_BYTES_MAX;
 pub(crate) fn is_rejected(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     if line.len() < head.len() {
-        return serde_json::from_slice::<Told<'_>>(line).is_ok();
+        return serde_json::from_slice::<RejectsLine<'_>>(line).is_ok();
     }
     let text = String::from_utf8_lossy(line);
     let Some((_, behind_name)) = text.strip_prefix("{\"file\":\"").and_then(|text| text.split_once("\",\"line\":"))
@@ -41,7 +41,7 @@ pub(crate) struct RejectedRecords<R>(LineReader<R>);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a line is one by having all of them")]
-struct Told<'a> {
+struct RejectsLine<'a> {
     file: IgnoredAny,
     line: IgnoredAny,
     lines: IgnoredAny,
@@ -83,7 +83,7 @@ impl<R: BufRead + Send> RecordSource for RejectedRecords<R> {
 /// # Errors
 /// One sentence, where there is none.
 fn record(line: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
-    let Ok(Told { record, .. }) = serde_json::from_slice(line) else { return Ok(line.into()) };
+    let Ok(RejectsLine { record, .. }) = serde_json::from_slice(line) else { return Ok(line.into()) };
     let record = record.ok_or("the record is not repeated in this file: send it from where it came from")?.get();
     if !record.starts_with('"') {
         return Ok(record.as_bytes().into());

@@ -2,12 +2,12 @@
 
 /// What the records of a batch are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     Orders,
     Events,
 }
 
-impl Kind {
+impl RecordKind {
     /// One of them.
     pub(super) const fn noun(self) -> &'static str {
         match self {
