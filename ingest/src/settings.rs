@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_api::Role;
 use forebay_log::LogArgs;
 use forebay_service::ServiceSettings;
 use forebay_service::settings::units::{self, ByteSize};
@@ -14,7 +15,7 @@ use forebay_service::settings::units::{self, ByteSize};
 #[command(name = "forebay-ingest", version)]
 pub struct Settings {
     /// Address to listen on
-    #[arg(long, env = "FOREBAY_INGEST_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "FOREBAY_INGEST_LISTEN", default_value = Role::Ingest.listen_default())]
     pub listen: SocketAddr,
 
     /// The log that it uses.

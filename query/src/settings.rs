@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use forebay_api::Role;
 use forebay_log::LogArgs;
 use forebay_redis::RedisArgs;
 use forebay_service::ServiceSettings;
@@ -17,7 +18,7 @@ use crate::replica::shard::ReadSettings;
 #[command(name = "forebay-query", version)]
 pub struct Settings {
     /// Address to listen on
-    #[arg(long, env = "FOREBAY_QUERY_LISTEN", default_value = "127.0.0.1:8081")]
+    #[arg(long, env = "FOREBAY_QUERY_LISTEN", default_value = Role::Query.listen_default())]
     pub listen: SocketAddr,
 
     /// The log that it uses.

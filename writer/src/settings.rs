@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use forebay_api::Role;
 use forebay_log::{FoundingArgs, LogArgs};
 use forebay_model::StreamKind;
 use forebay_service::ServiceSettings;
@@ -16,7 +17,7 @@ use crate::failpoint;
 #[command(name = "forebay-writer", version)]
 pub struct Settings {
     /// Address to listen on
-    #[arg(long, env = "FOREBAY_WRITER_LISTEN", default_value = "127.0.0.1:8082")]
+    #[arg(long, env = "FOREBAY_WRITER_LISTEN", default_value = Role::Writer.listen_default())]
     pub listen: SocketAddr,
 
     /// The log that it uses.

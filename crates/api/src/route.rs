@@ -22,6 +22,33 @@ pub enum Role {
     Query,
 }
 
+/// An address of this machine, and its URL.
+macro_rules! local {
+    ($port:literal) => {
+        (concat!("127.0.0.1:", $port), concat!("http://127.0.0.1:", $port))
+    };
+}
+
+impl Role {
+    /// Where its process listens, where nothing else is said.
+    pub const fn listen_default(self) -> &'static str {
+        self.default_address().0
+    }
+
+    /// Where its clients find it, where nothing else is said.
+    pub const fn url_default(self) -> &'static str {
+        self.default_address().1
+    }
+
+    const fn default_address(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ingest => local!(8080),
+            Self::Query => local!(8081),
+            Self::Writer => local!(8082),
+        }
+    }
+}
+
 /// How a route is asked. `HEAD` goes wherever `GET` does, and `OPTIONS` everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {

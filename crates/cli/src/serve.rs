@@ -25,7 +25,7 @@ use tokio::time::timeout;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Address to listen on
-    #[arg(long, env = "FOREBAY_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "FOREBAY_LISTEN", default_value = Role::Ingest.listen_default())]
     listen: SocketAddr,
 
     /// What it does, separated by commas

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_api::Parameter;
 use forebay_api::header::TENANT;
+use forebay_api::{Parameter, Role};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode, Url};
 
@@ -54,7 +54,7 @@ impl Service {
         let scheme = if address.contains("://") { "" } else { "http://" };
         let url = Url::parse(&format!("{scheme}{address}")).map_err(|error| bad(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(bad("expected an address such as http://127.0.0.1:8080".to_owned()));
+            return Err(bad(format!("expected an address such as {}", Role::Ingest.url_default())));
         }
         let http = connections(&url).map_err(|error| bad(innermost(&error)))?;
         Ok(Self { http, url, token: None, tenant: None })

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use forebay_api::Role;
 use forebay_log::{FoundingArgs, LogName};
 
 /// Start the local system: Postgres shards, NATS and Redis under one directory, and the three services on them.
@@ -43,15 +44,15 @@ pub struct UpArgs {
     pub redis_port: u16,
 
     /// Address that ingest listens on
-    #[arg(long, env = "FOREBAY_INGEST_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "FOREBAY_INGEST_LISTEN", value_name = "ADDRESS", default_value = Role::Ingest.listen_default())]
     pub ingest_listen: SocketAddr,
 
     /// Address that query listens on
-    #[arg(long, env = "FOREBAY_QUERY_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(long, env = "FOREBAY_QUERY_LISTEN", value_name = "ADDRESS", default_value = Role::Query.listen_default())]
     pub query_listen: SocketAddr,
 
     /// Address that the writer listens on
-    #[arg(long, env = "FOREBAY_WRITER_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8082")]
+    #[arg(long, env = "FOREBAY_WRITER_LISTEN", value_name = "ADDRESS", default_value = Role::Writer.listen_default())]
     pub writer_listen: SocketAddr,
 
     /// What the names of streams and subjects begin with

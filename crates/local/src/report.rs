@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use forebay_api::Role;
 use forebay_api::streams::{HaltCause, StreamReport};
 use forebay_log::{LOCAL_NATS, LogName};
 use forebay_redis::LOCAL_REDIS;
-use forebay_replay::{LOCAL_INGEST, LOCAL_QUERY};
 use forebay_stack::{ServiceName, Stack};
 use forebay_terminal::grouped;
 
@@ -96,8 +96,8 @@ fn elsewhere(args: &UpArgs, stack: &Stack) -> Vec<(&'static str, &'static str, S
         ("--nats", "FOREBAY_NATS", stack.nats_url(), LOCAL_NATS.to_owned()),
         ("--redis", "FOREBAY_REDIS", stack.redis_url(), LOCAL_REDIS.to_owned()),
         ("--log-prefix", "FOREBAY_LOG_PREFIX", args.log_prefix.to_string(), LogName::default().to_string()),
-        ("--to", "FOREBAY_INGEST_URL", url(ServiceName::Ingest), LOCAL_INGEST.to_owned()),
-        ("--query", "FOREBAY_QUERY_URL", url(ServiceName::Query), LOCAL_QUERY.to_owned()),
+        ("--to", "FOREBAY_INGEST_URL", url(ServiceName::Ingest), Role::Ingest.url_default().to_owned()),
+        ("--query", "FOREBAY_QUERY_URL", url(ServiceName::Query), Role::Query.url_default().to_owned()),
     ];
     let other = found.into_iter().filter(|(_, _, found, usual)| found != usual);
     other.map(|(flag, variable, found, _)| (flag, variable, found)).collect()

@@ -66,5 +66,5 @@ pub use journal::tally::{Counts, Tally};
 pub use map::named::{NAMED_MAPS, NamedMap};
 pub use report::Report;
 pub use run::run;
-pub use settings::{Database, LOCAL_INGEST, LOCAL_QUERY, Settings};
+pub use settings::{Database, Settings};
 pub use suggest::{Suggestion, suggest};

@@ -11,11 +11,6 @@ use forebay_service::BadSetting;
 
 use crate::format::Format;
 
-/// Where ingest is looked for, where nothing is said.
-pub const LOCAL_INGEST: &str = "http://127.0.0.1:8080";
-/// The same of query.
-pub const LOCAL_QUERY: &str = "http://127.0.0.1:8081";
-
 /// What is sent, where to and how.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use forebay_api::Role;
 use forebay_model::{DEFAULT_VIEWS, Tenant, ViewSet};
-use forebay_replay::{Database, Format, LOCAL_INGEST, LOCAL_QUERY, RecordKind, Settings};
+use forebay_replay::{Database, Format, RecordKind, Settings};
 use forebay_service::settings::units;
 
 use crate::operate::system;
@@ -35,7 +36,7 @@ pub struct Args {
     pub events: bool,
 
     /// Address of ingest
-    #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = LOCAL_INGEST)]
+    #[arg(long, env = "FOREBAY_INGEST_URL", value_name = "URL", default_value = Role::Ingest.url_default())]
     pub to: String,
 
     /// Address of query, which says what became of the orders; with --from, what the database is asked
@@ -43,7 +44,7 @@ pub struct Args {
     pub query: Option<String>,
 
     /// Address of query, where --query is what the database is asked
-    #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = LOCAL_QUERY)]
+    #[arg(long, env = "FOREBAY_QUERY_URL", value_name = "URL", default_value = Role::Query.url_default())]
     pub query_url: String,
 
     /// Where objects lie, where that is not AWS, such as `http://127.0.0.1:9000`

@@ -2,8 +2,6 @@
 
 use forebay_client::{Client, Refusal, Role};
 
-use crate::settings::{LOCAL_INGEST, LOCAL_QUERY};
-
 /// Why a service of a client refuses: what it says or, where it does not know what it is asked for, that it is another one than is meant.
 pub(crate) async fn refused(client: &Client, meant: Role, refusal: &Refusal) -> String {
     let said = format!("{meant} answers {refusal}");
@@ -14,7 +12,7 @@ pub(crate) async fn refused(client: &Client, meant: Role, refusal: &Refusal) -> 
     if welcome.name != "forebay" || welcome.roles.contains(&meant.to_string()) {
         return said;
     }
-    let (flag, usual) = if meant == Role::Query { ("--query", LOCAL_QUERY) } else { ("--to", LOCAL_INGEST) };
+    let flag = if meant == Role::Query { "--query" } else { "--to" };
     let (address, is) = (client.address(meant), welcome.roles.join(" and "));
-    format!("{address} is {is}, and not {meant}: {flag} wants the address of {meant}, such as {usual}")
+    format!("{address} is {is}, and not {meant}: {flag} wants the address of {meant}, such as {}", meant.url_default())
 }
