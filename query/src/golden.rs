@@ -11,7 +11,7 @@ use crate::list::cursor::{self, CursorError, ListDigest};
 use crate::position::read_at::ReadAt;
 
 #[test]
-fn cursors() {
+fn cursors_keep_their_form() {
     let list = ListDigest::new(Tenant::none(), &["seller", "S7"], Span::ALL, Direction::NewestFirst, Filter::default());
     let key = Key {
         ordered_at: Timestamp::from_unix_us(1_750_000_000_000_001),
@@ -26,7 +26,7 @@ fn cursors() {
 }
 
 #[test]
-fn cache_entries() {
+fn cache_entries_keep_their_form() {
     let at = |incarnation, seq| Some(Position { incarnation: Incarnation::new(incarnation), seq });
     let (logged, derived) = (StreamKind::Logged.on(ShardId(0)), StreamKind::Derived.on(ShardId(258)));
     let mut read_at = ReadAt::default();

@@ -38,7 +38,7 @@ fn read(kind: FrameKind, message: &[u8]) -> StoredFrame {
 
 /// What a payload is made of is for `forebay-model` to say.
 #[test]
-fn frames() {
+fn frames_keep_their_form() {
     for lane in Lane::ALL {
         let (epoch, enqueued_at) = (Epoch(7), Timestamp::from_unix_us(1_750_000_000_000_001));
         let payload = Bytes::from(format!("the tuples of lane {lane}\n"));
@@ -56,7 +56,7 @@ fn frames() {
 }
 
 #[test]
-fn control_frames() {
+fn control_frames_keep_their_form() {
     let in_force = "seller=items[].seller_id,warehouse=warehouse_id".parse().unwrap();
     let control = Control::Views { epoch: Epoch(7), in_force };
     let enqueued_at = Timestamp::from_unix_us(1_750_000_000_000_001);
@@ -69,7 +69,7 @@ fn control_frames() {
 }
 
 #[test]
-fn notices() {
+fn notices_keep_their_form() {
     let position = |seq| Position { seq, ..AT };
     let derived = |target, owed_since| DerivedThrough {
         target: ShardId(target),

@@ -11,7 +11,7 @@ use crate::journal::state::{Saved, VERSION};
 use crate::source::input::Identity;
 
 #[test]
-fn states() {
+fn states_keep_their_form() {
     let known = serde_json::json!({
         "accepted": 5000, "rejected": 2, "stored": 4000, "duplicates": 9, "dead": 1, "dead_by_reason": {"conflict": 1},
         "first_dead": [{"order_id": "ORD-\u{e9}", "reason": "conflict", "letter": "0/1", "records": {"first": 7, "end": 8}}],
@@ -52,7 +52,7 @@ fn states() {
 
 /// Nothing here reads them; other programs find the same fields.
 #[test]
-fn rejects() {
+fn rejects_keep_their_form() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("rejects");
     let reject = |line, order_id: Option<&str>, record: &str| Reject {

@@ -43,7 +43,7 @@ fn texts<'a>(tuple: &Tuple<'a>, columns: &[&str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn tuples() {
+fn tuples_keep_their_form() {
     let (map, tenant) = (Arc::new(map()), Tenant::new("T1").unwrap());
     let mut logged = Facts::default();
     logged.add(&parser().parse(ORDER.as_bytes(), now()).unwrap().settle(&tenant, &map, now(), 0), &map);
@@ -74,7 +74,7 @@ fn tuples() {
 }
 
 #[test]
-fn receipts() {
+fn receipts_keep_their_form() {
     let mut receipt = Receipt::default();
     for (stream, incarnation, seq) in [
         (StreamKind::Logged.on(ShardId(0)), 1_750_000_000_000_001, 4711),
@@ -92,7 +92,7 @@ fn receipts() {
 }
 
 #[test]
-fn maps() {
+fn maps_keep_their_form() {
     let map = ShardMap::even(NonZeroU16::new(3).unwrap(), Hash::Md5);
     let kept = golden!("map.json", serde_json::to_vec(&map).unwrap());
     assert_eq!(serde_json::from_slice::<ShardMap>(&kept).unwrap(), map);
@@ -169,7 +169,7 @@ fn entries() -> Vec<MoveEntry> {
 }
 
 #[test]
-fn units_under_way() {
+fn units_under_way_keep_their_form() {
     lines_of("unit-entry", &entries());
     let changes = entries().into_iter().flat_map(|entry| [entry.to_target(), entry.to_source()]).flatten();
     lines_of("unit-change", &changes.collect::<Vec<Change>>());

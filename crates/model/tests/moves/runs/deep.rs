@@ -7,7 +7,7 @@ use crate::world::{A, B, C};
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn movers() {
+fn slow_movers_and_writers_that_die_break_no_promise() {
     holds("a conflict, writers die, turned back", &Moves::of("xyw").with(&[Crash, TurnBack]));
     holds("a conflict, writers die, slow movers", &Moves::of("xyw").with(&[Crash, SlowMover]));
     holds("turned back, slow movers, writers die", &Moves::of("xw").with(&[Crash, TurnBack, SlowMover]));
@@ -18,7 +18,7 @@ fn movers() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn failovers() {
+fn fail_overs_break_no_promise() {
     holds("A fails over, turned back", &Moves::of("xw").with(&[TurnBack]).failing(A));
     holds("B fails over, turned back", &Moves::of("xw").with(&[TurnBack]).failing(B));
     holds("B fails over, a conflict", &Moves::of("xyw").failing(B));
@@ -32,7 +32,7 @@ fn failovers() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn full_logs() {
+fn full_logs_break_no_promise() {
     holds("full twice, a conflict", &Moves::of("xy").with(&[Full, Full]));
     holds("full, a conflict, turned back", &Moves::of("xy").with(&[Full, TurnBack]));
     holds("full, writers die, slow movers", &Moves::of("xw").with(&[Full, Crash, SlowMover]));
@@ -43,7 +43,7 @@ fn full_logs() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn again() {
+fn units_that_move_again_break_no_promise() {
     holds("turned back twice, and there once more", &Moves::of("xy").to(&[B, B, B]).with(&[TurnBack, TurnBack]));
     holds("turned back, and there once more, full", &Moves::of("xy").to(&[B, B]).with(&[TurnBack, Full]));
     holds("turned back, there and back, hastily", &Moves::of("x").to(&[B, B, A]).hastily().with(&[TurnBack, Full]));
@@ -65,7 +65,7 @@ fn again() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn three_shards() {
+fn units_that_move_on_to_a_third_shard_break_no_promise() {
     let on = [B, C];
     holds("on, a conflict", &Moves::of("xy").to(&on));
     holds("on, hastily, a conflict", &Moves::of("xy").to(&on).hastily());
@@ -79,7 +79,7 @@ fn three_shards() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn readers_of_all_shards() {
+fn slow_readers_of_all_shards_break_no_promise() {
     holds("a conflict", &Moves::of("xy").with(&[Overview]));
     holds("turned back", &Moves::of("x").with(&[Overview, TurnBack]));
     holds("there and back", &Moves::of("x").to(&[B, A]).with(&[Overview]));
@@ -88,7 +88,7 @@ fn readers_of_all_shards() {
 
 #[test]
 #[ignore = "deep: ./dev explore"]
-fn losses() {
+fn a_target_that_loses_a_row_breaks_no_promise() {
     holds("writers die, slow movers", &Moves::of("xw").with(&[Crash, SlowMover, Loss]));
     holds("full, B fails over", &Moves::of("xw").with(&[Full, Loss]).failing(B));
     holds("a conflict, B fails over", &Moves::of("xy").with(&[Loss]).failing(B));

@@ -14,7 +14,7 @@ fn finds(title: &str, mistakes: &[Mistake], promise: &str, model: Moves) {
 }
 
 #[test]
-fn of_writers() {
+fn each_mistake_of_writers_is_found() {
     finds("stores what it does not own", &[StoresWhatItDoesNotOwn], "before, {x} was shown", Moves::of("x"));
     finds(
         "commits before what it sends on is acknowledged",
@@ -37,7 +37,7 @@ fn of_writers() {
 }
 
 #[test]
-fn of_writers_with_faults() {
+fn each_mistake_of_writers_that_only_shows_with_faults_is_found() {
     finds(
         "obeys control frames of an old epoch",
         &[IgnoresEpochs],
@@ -65,7 +65,7 @@ fn of_writers_with_faults() {
 }
 
 #[test]
-fn of_movers() {
+fn each_mistake_of_movers_is_found() {
     finds(
         "compares while the source stores",
         &[ComparesWhileTheSourceStores],
@@ -99,7 +99,7 @@ fn of_movers() {
 }
 
 #[test]
-fn of_movers_that_end_a_move() {
+fn each_mistake_at_the_end_of_a_move_is_found() {
     finds(
         "turns back what is activated",
         &[TurnsBackWhatIsActivated],
@@ -133,7 +133,7 @@ fn of_movers_that_end_a_move() {
 }
 
 #[test]
-fn of_readers() {
+fn each_mistake_of_readers_is_found() {
     finds("believes its map", &[BelievesItsMap], "with the receipt of x", Moves::of("x"));
     finds(
         "takes cleaned for empty",

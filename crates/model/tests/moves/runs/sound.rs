@@ -6,14 +6,14 @@ use crate::moves::Moves;
 use crate::world::{A, B, C};
 
 #[test]
-fn orders() {
+fn orders_that_come_during_a_move_break_no_promise() {
     holds("an order, sent twice, and one that conflicts", &Moves::of("xxy"));
     holds("two orders, one that conflicts", &Moves::of("xyw"));
     holds("an order, and its id with another time, while a writer dies", &Moves::of("xz").with(&[Crash]));
 }
 
 #[test]
-fn readers() {
+fn slow_readers_break_no_promise() {
     holds("two orders, a slow reader", &Moves::of("xw").with(&[SlowReader]));
     holds("an order, a slow reader of all shards", &Moves::of("x").with(&[Overview]));
     holds("there and back, a slow reader of all shards", &Moves::of("x").to(&[B, A]).with(&[Overview]));
@@ -21,7 +21,7 @@ fn readers() {
 }
 
 #[test]
-fn movers() {
+fn slow_movers_and_writers_that_die_break_no_promise() {
     holds("writers die after publishing, a slow mover", &Moves::of("xy").with(&[Crash, SlowMover]));
     holds("turned back", &Moves::of("xyw").with(&[TurnBack]));
     holds("a publish arrives late, turned back", &Moves::of("xy").with(&[Echo, TurnBack]));
@@ -29,7 +29,7 @@ fn movers() {
 }
 
 #[test]
-fn failovers() {
+fn fail_overs_break_no_promise() {
     holds("A fails over", &Moves::of("xw").failing(A));
     holds("B fails over", &Moves::of("xw").failing(B));
     holds("B fails over, turned back", &Moves::of("x").with(&[TurnBack]).failing(B));
@@ -37,13 +37,13 @@ fn failovers() {
 }
 
 #[test]
-fn full_logs() {
+fn full_logs_break_no_promise() {
     holds("a log is full for a while", &Moves::of("xy").with(&[Full]));
     holds("a log is full for a while, turned back", &Moves::of("x").with(&[Full, TurnBack]));
 }
 
 #[test]
-fn again_and_elsewhere() {
+fn units_that_move_again_or_on_break_no_promise() {
     holds("there and back", &Moves::of("xy").to(&[B, A]));
     holds("there, back, and there again", &Moves::of("x").to(&[B, A, B]));
     holds("there, back, and there again, hastily", &Moves::of("x").to(&[B, A, B]).hastily());
@@ -54,7 +54,7 @@ fn again_and_elsewhere() {
 }
 
 #[test]
-fn losses() {
+fn a_target_that_loses_a_row_breaks_no_promise() {
     holds("the target loses a row", &Moves::of("x").with(&[Loss]));
     holds("the target loses a row, and fails over", &Moves::of("xw").with(&[Loss]).failing(B));
 }
