@@ -3,7 +3,9 @@
 //!
 //! Nothing depends on this crate, and it must never know how the services do what they do: it starts them as processes,
 //! talks HTTP to them, and looks into the tables that users may look into. What it knows of the model is what it needs to
-//! give the limits the same tuples; and of the log, how a frame gets into it.
+//! give the limits the same tuples; of the log, how a frame gets into it, because small frames in any number are what ingest makes of many
+//! clients, and as many clients would be what is measured; and of the shard, the statements of reads, because the limit of a read is what
+//! `pgbench` gets out of the server with the very same ones, which no service shows.
 //!
 //! | module | concept |
 //! |---|---|

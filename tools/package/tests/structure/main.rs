@@ -3,6 +3,7 @@
 mod circles;
 mod drawing;
 mod metadata;
+mod rooms;
 mod sources;
 mod statements;
 mod words;
