@@ -106,7 +106,7 @@ impl Client {
             if !settled.lines.is_empty() {
                 patience.renew();
             }
-            sent.book(settled, before);
+            sent.note(settled, before);
             match then {
                 Then::Next | Then::Smaller => {}
                 Then::Later(refusal, after) => patience.later(refusal, after).await?,
@@ -164,7 +164,7 @@ impl Piece {
 }
 
 impl Sent {
-    fn book(&mut self, settled: Settled, before: usize) {
+    fn note(&mut self, settled: Settled, before: usize) {
         let Settled { lines, report } = settled;
         self.accepted += report.accepted;
         self.rejected += report.rejected;

@@ -80,7 +80,7 @@ mod tests {
         let only_halted = |nats: &str, log: &str, halted: bool| {
             let dependencies = json!({"dependencies": {
                 "nats": {"state": nats, "required": true},
-                "log orders-0": {"state": log, "required": true, "reason": "made anew", "halted": halted},
+                "log logged-0": {"state": log, "required": true, "reason": "made anew", "halted": halted},
                 "shard 1": {"state": "down", "required": false},
             }});
             serde_json::from_value::<Dependencies>(dependencies).unwrap().are_only_halted()

@@ -24,8 +24,8 @@ impl RateLimit {
         self.per_s.map_or(most, |per_s| (per_s.get() as usize / 10).clamp(1, most))
     }
 
-    /// Books `orders`, and gives the time at which they may go. Time in which nothing was sent is not made up for.
-    pub(crate) fn book(&self, orders: usize, now: Instant) -> Instant {
+    /// Reserves the time of `orders`, and gives when they may go. Time in which nothing was sent is not made up for.
+    pub(crate) fn reserve(&self, orders: usize, now: Instant) -> Instant {
         let Some(per_s) = self.per_s else { return now };
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let go = (*next).max(now);
@@ -42,7 +42,7 @@ mod tests {
     fn orders_go_at_the_rate_and_a_pause_is_not_made_up_for() {
         let rate = RateLimit::new(NonZeroU32::new(100));
         let start = Instant::now() + Duration::from_secs(1);
-        let after = |orders, at_ms| rate.book(orders, start + Duration::from_millis(at_ms)) - start;
+        let after = |orders, at_ms| rate.reserve(orders, start + Duration::from_millis(at_ms)) - start;
         assert_eq!(after(10, 0), Duration::ZERO);
         assert_eq!(after(10, 20), Duration::from_millis(100));
         assert_eq!(after(1, 5000), Duration::from_secs(5));

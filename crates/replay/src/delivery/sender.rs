@@ -160,7 +160,7 @@ impl Round<'_> {
 
     async fn send_once(&mut self, lines: Range<usize>) -> Result<BatchAnswer, Undelivered> {
         let Sender { kind, client, run, rate, shutdown, .. } = self.sender;
-        let go = rate.book(lines.len(), Instant::now());
+        let go = rate.reserve(lines.len(), Instant::now());
         if shutdown.soft().run_until_cancelled(tokio::time::sleep_until(go)).await.is_none() {
             return Err(Undelivered::Stopped);
         }
@@ -183,7 +183,7 @@ impl Round<'_> {
         body.slice(from..to)
     }
 
-    /// Books what an answer says.
+    /// Notes what an answer says.
     fn settle(&mut self, settled: Settled) {
         let Settled { lines, report } = &settled;
         self.delivered.settled = lines.end;

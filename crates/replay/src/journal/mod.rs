@@ -223,11 +223,11 @@ impl Journal {
         first.and_then(|account| account.saved.as_ref()).map_or(Ok(()), |saved| self.state.save(saved))
     }
 
-    /// Books a chunk.
+    /// Takes in what became of a chunk.
     ///
     /// # Errors
     /// When rejected records or the state cannot be written: then the run must end.
-    pub(crate) fn book(&mut self, ended: Ended) -> Result<()> {
+    pub(crate) fn take_in(&mut self, ended: Ended) -> Result<()> {
         self.total += ended.tally;
         let account = &mut self.accounts[ended.file];
         account.tally += ended.tally;
@@ -425,9 +425,9 @@ mod tests {
         assert_eq!(kept(), None);
         journal.begin().unwrap();
         assert_eq!(kept(), Some(0), "that it has begun");
-        journal.book(ended(0)).unwrap();
+        journal.take_in(ended(0)).unwrap();
         assert_eq!(kept(), Some(1), "what is acknowledged first");
-        journal.book(ended(1)).unwrap();
+        journal.take_in(ended(1)).unwrap();
         assert!(journal.save_at().is_some_and(|at| at <= Instant::now() + Duration::from_secs(1)));
         journal.save_at = Instant::now();
         journal.save_if_due().unwrap();

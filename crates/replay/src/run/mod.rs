@@ -141,7 +141,7 @@ impl Replay {
                 // What a dead worker had in hand is never booked, and reading ahead would wait for it for ever.
                 Some(left) = workers.join_next() => left.context("a connection's task died"),
                 ended = booking.recv() => match ended {
-                    Some(ended) => journal.book(ended),
+                    Some(ended) => journal.take_in(ended),
                     None => break,
                 },
                 () = until(journal.save_at()) => journal.save_if_due(),

@@ -32,7 +32,7 @@ impl Assembly {
     pub(super) fn take_details(&mut self, event: &EventFields, row: &impl Row, line: u64) {
         if let Some(field) = event.amount.as_ref().filter(|field| !field.is_blank(row)) {
             let amount = self.units(field, row).map(|units| {
-                // What goes back stands below zero in many books.
+                // What goes back stands below zero in many exports.
                 if self.event_kind == "refunded" { units.checked_abs().unwrap_or(i64::MAX) } else { units }
             });
             match amount {
