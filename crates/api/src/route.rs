@@ -148,6 +148,11 @@ impl Route {
     pub fn right(self) -> Option<Right> {
         self.door().map(|(_, right)| right)
     }
+
+    /// Whether it is about what is of one tenant, or of none. Who looks at the system as a whole does so for no tenant.
+    pub fn is_of_a_tenant(self) -> bool {
+        self != Self::GetStats && self.right().is_some_and(|right| right != Right::Ops)
+    }
 }
 
 impl Role {

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
 use super::{examples, parts};
-use crate::Right;
 use crate::problem::{Code, PROBLEM_JSON};
 use crate::route::Route;
 
@@ -71,8 +70,7 @@ impl Operation {
     fn parameters(&self, route: Route) -> Vec<Value> {
         let in_path = route.path().split('{').skip(1).filter_map(|rest| rest.split('}').next());
         let in_query = route.parameters().iter().map(|parameter| parameter.name());
-        // Who looks at the system as a whole does so for no tenant.
-        let of_tenants = route.right().filter(|right| *right != Right::Ops).map(|_| crate::header::TENANT);
+        let of_tenants = route.is_of_a_tenant().then_some(crate::header::TENANT);
         let of_all = of_tenants.into_iter().chain([crate::header::REQUEST_ID]);
         let reference = |name| json!({"$ref": format!("#/components/parameters/{}", parts::key(name))});
         in_path.chain(in_query).chain(self.headers.iter().copied()).chain(of_all).map(reference).collect()
