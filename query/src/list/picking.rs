@@ -68,28 +68,24 @@ impl Picking {
             let heads = hands.iter().enumerate().filter_map(|(place, hand)| Some((place, hand.head()?)));
             let first = heads.reduce(|a, b| if direction.is_before(b.1, a.1) { b } else { a });
             let within = first.filter(|(_, head)| reach.is_none_or(|reach| !direction.is_before(reach, *head)));
-            match (within.map(|(place, _)| place), reach.map(KeyRef::to_key)) {
-                (Some(place), _) => {
-                    let (shard, part) = (hands[place].shard(), hands[place].part());
-                    let Some(row) = hands[place].pop() else { continue };
-                    let from = picked.get(part).and_then(Option::as_ref);
-                    if from.is_some_and(|from| !from.has(shard, &self.tenant, row.key().customer_id)) {
-                        continue;
-                    }
-                    // The same order may stand in two parts of a filter.
-                    for hand in hands.iter_mut().filter(|hand| hand.head() == Some(row.key())) {
-                        hand.pop();
-                    }
-                    return Ok(Next::Row(row));
+            if let Some((place, _)) = within {
+                let (shard, part) = (hands[place].shard(), hands[place].part());
+                let Some(row) = hands[place].pop() else { continue };
+                let from = picked.get(part).and_then(Option::as_ref);
+                if from.is_some_and(|from| !from.has(shard, &self.tenant, row.key().customer_id)) {
+                    continue;
                 }
-                (None, None) => return Ok(Next::End),
-                (None, Some(reach)) => {
-                    for hand in &mut hands {
-                        hand.pass(reach.borrowed(), direction);
-                    }
-                    self.picked = None;
+                // The same order may stand in two parts of a filter.
+                for hand in hands.iter_mut().filter(|hand| hand.head() == Some(row.key())) {
+                    hand.pop();
                 }
+                return Ok(Next::Row(row));
             }
+            let Some(reach) = reach.map(KeyRef::to_key) else { return Ok(Next::End) };
+            for hand in &mut hands {
+                hand.pass(reach.borrowed(), direction);
+            }
+            self.picked = None;
         }
     }
 }

@@ -62,11 +62,12 @@ pub(super) fn next_part(path: &Path, followed: Followed, settings: &Settings) ->
         return whole.map(Next::Part).with_context(cannot);
     }
     let line_end = last_line_end(&file, bytes).with_context(cannot)?;
-    let is_finished = line_end == bytes
-        || reading.format == Format::Ndjson && is_json(&file, line_end..bytes).with_context(cannot)?;
-    let is_whole = is_settled && is_finished;
+    let is_finished = || -> std::io::Result<bool> {
+        Ok(line_end == bytes || reading.format == Format::Ndjson && is_json(&file, line_end..bytes)?)
+    };
+    let is_whole = is_settled && is_finished().with_context(cannot)?;
     let to = if is_whole { bytes } else { line_end };
-    let nothing = if is_settled && !is_finished { Next::Unfinished } else { Next::Nothing };
+    let nothing = if is_settled && !is_whole { Next::Unfinished } else { Next::Nothing };
     let has_header = reading.format == Format::Csv;
     let header = if has_header { header(&file, reading.delimiter).with_context(cannot)? } else { (0, 0) };
     // Nothing but the order that was left stands there.

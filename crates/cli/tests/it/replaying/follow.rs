@@ -123,6 +123,13 @@ async fn the_lines_of_an_order_are_waited_for_and_the_last_one_is_whole_when_not
     assert!(reject["detail"].as_str().unwrap().starts_with("line 5: price"), "{reject}");
 }
 
+/// A file to which nothing has been added for a minute.
+fn settled(forebay: &Forebay, name: &str, contents: &[u8]) {
+    forebay.write(name, contents);
+    let before = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+    std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
+}
+
 /// A program that writes with a buffer may stop for a while in the middle of a price.
 #[tokio::test]
 async fn a_line_without_an_end_is_named_and_waited_for_however_long() {
@@ -130,11 +137,7 @@ async fn a_line_without_an_end_is_named_and_waited_for_however_long() {
     let ingest = Ingest::start("torn", &[]).await;
     std::fs::create_dir(forebay.path("in")).unwrap();
     forebay.write("map.toml", MAP);
-    let settled = |name: &str, text: &[u8]| {
-        forebay.write(name, text);
-        let before = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
-        std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
-    };
+    let settled = |name: &str, contents: &[u8]| settled(&forebay, name, contents);
     let line = |id: usize| format!("F{id},C,2026-01-02T10:00:00Z,a,1,1\n");
     let csv = |lines: &[String]| format!("id,customer,at,sku,qty,price\n{}", lines.concat());
     // The line without an end may be a further one of the order before it.
@@ -174,12 +177,7 @@ async fn a_file_that_is_sent_as_a_whole_is_sent_once_and_after_a_kill_to_its_end
     let ingest = Ingest::start("whole", &[]).await;
     std::fs::create_dir(forebay.path("in")).unwrap();
     let array = |range: std::ops::Range<usize>| format!("[{}]", range.map(order).collect::<Vec<_>>().join(","));
-    // Nothing has been added to it for a minute.
-    let whole = |name: &str, range| {
-        forebay.write(name, array(range));
-        let before = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
-        std::fs::File::options().write(true).open(forebay.path(name)).unwrap().set_modified(before).unwrap();
-    };
+    let whole = |name: &str, range| settled(&forebay, name, array(range).as_bytes());
     whole("in/a.json", 0..300);
     let slow =
         forebay.start(&["replay", "--follow", "in", "--rate", "100", "--connections", "1", "--to", &ingest.url()]);
